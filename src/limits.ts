@@ -1,0 +1,96 @@
+/**
+ * Every bound of the gateway, with its reason. The unit is the last word of the name. What GetServerInfo shows
+ * and docs/operations.md explains comes from here; `eventBytesMax` alone also depends on the NATS server.
+ */
+export interface Limits {
+  /** Events in one Append: keeps one commit from holding the gateway's thread for long. */
+  readonly appendEventsMax: number;
+  /** Bytes of one Append as stored: a reader holds a whole commit in memory, since a commit is never split. */
+  readonly appendBytesMax: number;
+  /** Bytes of one event as stored; never more than the NATS server's max_payload less room for headers. */
+  readonly eventBytesMax: number;
+  /** Bytes of one event's metadata, keys and values together. */
+  readonly metadataBytesMax: number;
+  /** Metadata entries of one event. */
+  readonly metadataEntriesMax: number;
+  /** Tags of one event. */
+  readonly tagsMax: number;
+  /** Bytes of a stream name: it becomes a NATS subject, which the server keeps in memory. */
+  readonly streamNameBytesMax: number;
+  /** Tokens of a stream name: JetStream's subject tree costs by depth. */
+  readonly streamNameTokensMax: number;
+  /** Bytes of a type, content type, tag or metadata key. */
+  readonly labelBytesMax: number;
+  /** Characters of an event, correlation or causation id. */
+  readonly idCharsMax: number;
+  /** Event types in one filter. */
+  readonly filterTypesMax: number;
+  /** Bytes of events in one response message, but for one larger event: the unit of backpressure. */
+  readonly pageBytesMax: number;
+  /** Bytes that one page asks of NATS: what a read may hold in memory beside one commit. */
+  readonly fetchBytesMax: number;
+  /** Messages that one page asks of NATS. */
+  readonly fetchMessagesMax: number;
+  /** Appends that may wait for one stream: a hot stream must not take the whole gateway. */
+  readonly streamQueueMax: number;
+  /** Appends under way in the gateway. */
+  readonly appendsMax: number;
+  /** Bytes of appends under way in the gateway. */
+  readonly appendsBytesMax: number;
+  /** Reads under way in the gateway: each holds up to `fetchBytesMax`. */
+  readonly readsMax: number;
+  /** How long an append may take, also when the caller sets no deadline or a longer one. */
+  readonly appendTimeoutMs: number;
+  /** How long GetVersion, ListStreams pages and other single questions to NATS may take. */
+  readonly requestTimeoutMs: number;
+  /** How long a read waits for NATS to make progress before it fails. */
+  readonly readProgressTimeoutMs: number;
+  /** How long a read waits for the caller to take a message before it fails. */
+  readonly readStallTimeoutMs: number;
+  /** How long the store remembers commit ids of appends without an expected version. */
+  readonly duplicateWindowMs: number;
+  /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first. */
+  readonly requestBytesMax: number;
+  /** Bytes of the metadata of one gRPC request. */
+  readonly requestMetadataBytesMax: number;
+  /** HTTP/2 streams of one client connection. */
+  readonly connectionStreamsMax: number;
+  /** Streams whose head version the gateway remembers. */
+  readonly headCacheEntriesMax: number;
+  /** Bytes of recent commits that the gateway keeps in memory to answer reads. */
+  readonly commitCacheBytesMax: number;
+  /** How long a graceful stop waits for calls under way. */
+  readonly shutdownTimeoutMs: number;
+}
+
+export const defaultLimits: Limits = {
+  appendEventsMax: 10_000,
+  appendBytesMax: 8 << 20,
+  eventBytesMax: 1 << 20,
+  metadataBytesMax: 65_536,
+  metadataEntriesMax: 64,
+  tagsMax: 64,
+  streamNameBytesMax: 200,
+  streamNameTokensMax: 16,
+  labelBytesMax: 200,
+  idCharsMax: 128,
+  filterTypesMax: 64,
+  pageBytesMax: 256 << 10,
+  fetchBytesMax: 1 << 20,
+  fetchMessagesMax: 1_000,
+  streamQueueMax: 1_024,
+  appendsMax: 8_192,
+  appendsBytesMax: 64 << 20,
+  readsMax: 256,
+  appendTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  readProgressTimeoutMs: 10_000,
+  readStallTimeoutMs: 120_000,
+  duplicateWindowMs: 120_000,
+  requestBytesMax: 16 << 20,
+  requestMetadataBytesMax: 16 << 10,
+  connectionStreamsMax: 1_000,
+  headCacheEntriesMax: 100_000,
+  commitCacheBytesMax: 16 << 20,
+  shutdownTimeoutMs: 10_000,
+};

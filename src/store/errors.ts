@@ -1,0 +1,124 @@
+import type { CommitId, Position, StreamName, Version } from './values';
+
+/** One field at fault. `field` is the path in the request, such as `events[3].metadata`. */
+export interface FieldViolation {
+  readonly field: string;
+  /** What is wrong, with the limit and what was found. */
+  readonly description: string;
+}
+
+/** The request can never succeed as it is. Nothing was stored. */
+export class InvalidRequestError extends Error {
+  readonly code = 'INVALID_REQUEST';
+  constructor(readonly violations: readonly FieldViolation[]) {
+    super(violations.map(({ field, description }) => `${field}: ${description}`).join('; '));
+  }
+}
+
+/** The stream is not at the expected version. Nothing was stored. */
+export class VersionConflictError extends Error {
+  readonly code = 'VERSION_CONFLICT';
+  constructor(
+    readonly stream: StreamName,
+    readonly expected: Version,
+    readonly actual: Version,
+  ) {
+    super(`stream ${stream} is at version ${actual.toString()}, not at the expected ${expected.toString()}`);
+  }
+}
+
+/** The commit id belongs to a commit that is not this one. Nothing was stored. */
+export class CommitIdReuseError extends Error {
+  readonly code = 'COMMIT_ID_REUSE';
+  constructor(
+    readonly commitId: CommitId,
+    readonly stream: string,
+    readonly position: Position,
+  ) {
+    super(
+      `commit id ${commitId} already belongs to a commit on stream ${stream} at position ${position.toString()}`,
+    );
+  }
+}
+
+/** The store cannot be reached. Nothing was stored. */
+export class StoreUnavailableError extends Error {
+  readonly code = 'STORE_UNAVAILABLE';
+}
+
+/** The commit was sent, and whether it is stored could not be found out in time. */
+export class OutcomeUnknownError extends Error {
+  readonly code = 'OUTCOME_UNKNOWN';
+  constructor(
+    readonly stream: StreamName,
+    readonly commitId: CommitId,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `the answer to commit ${commitId} on stream ${stream} was lost; retry with the same commit id to find out`,
+      options,
+    );
+  }
+}
+
+/** A bound of the gateway or a quota of the store is reached. Nothing was stored. */
+export class OverloadedError extends Error {
+  readonly code = 'OVERLOADED';
+}
+
+/** A stored message is not a commit of its stream. Other streams are not affected. */
+export class UnreadableCommitError extends Error {
+  readonly code = 'UNREADABLE_COMMIT';
+  constructor(
+    readonly stream: string,
+    readonly position: Position,
+    reason: string,
+  ) {
+    super(`the message at position ${position.toString()} is not a commit of stream ${stream}: ${reason}`);
+  }
+}
+
+/** NATS does not permit the gateway's user to do this. */
+export class NotPermittedError extends Error {
+  readonly code = 'NOT_PERMITTED';
+}
+
+/** The deadline passed before the answer was there. Nothing was stored. */
+export class DeadlineExceededError extends Error {
+  readonly code = 'DEADLINE_EXCEEDED';
+}
+
+/** The caller went away. */
+export class CancelledError extends Error {
+  readonly code = 'CANCELLED';
+}
+
+/** Everything that an event store may throw; anything else is a bug. */
+export type StoreError =
+  | InvalidRequestError
+  | VersionConflictError
+  | CommitIdReuseError
+  | StoreUnavailableError
+  | OutcomeUnknownError
+  | OverloadedError
+  | UnreadableCommitError
+  | NotPermittedError
+  | DeadlineExceededError
+  | CancelledError;
+
+const storeErrors = [
+  InvalidRequestError,
+  VersionConflictError,
+  CommitIdReuseError,
+  StoreUnavailableError,
+  OutcomeUnknownError,
+  OverloadedError,
+  UnreadableCommitError,
+  NotPermittedError,
+  DeadlineExceededError,
+  CancelledError,
+] as const;
+
+export function isStoreError(error: unknown): error is StoreError {
+  return storeErrors.some((kind) => error instanceof kind);
+}

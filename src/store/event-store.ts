@@ -1,0 +1,154 @@
+import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
+
+/** What an event carries: bytes or text, kept apart so that text stays readable. */
+export type Payload =
+  | { readonly $case: 'binary'; readonly value: Uint8Array }
+  | { readonly $case: 'text'; readonly value: string };
+
+/** An event to append, complete: defaults are filled in. */
+export interface NewEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: Payload | undefined;
+  readonly contentType: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly tags: readonly string[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** How long a call may take and whether anybody still waits for it. */
+export interface CallContext {
+  /** Aborted when the caller has gone, or the deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970; Infinity if the caller set none. */
+  readonly deadlineMs: number;
+}
+
+export interface AppendCommand {
+  readonly stream: StreamName;
+  readonly events: readonly NewEvent[];
+  /** undefined: any version will do. */
+  readonly expectedVersion: Version | undefined;
+  /** undefined: the caller does not ask for idempotency. */
+  readonly commitId: CommitId | undefined;
+}
+
+/** The last commit of a stream, or zeroes and undefined for a stream that does not exist. */
+export interface StreamHead {
+  readonly version: Version;
+  readonly position: Position;
+  readonly commitTime: UnixNanos | undefined;
+}
+
+export interface AppendResult extends StreamHead {
+  /** 0 if there were no events. */
+  readonly firstVersion: Version;
+  readonly replayed: boolean;
+  /** undefined if there were no events. */
+  readonly commitId: CommitId | undefined;
+}
+
+export interface ReadStreamQuery {
+  readonly stream: StreamName;
+  readonly direction: 'forward' | 'backward';
+  /** Inclusive; 0: the natural beginning in this direction. */
+  readonly fromVersion: Version;
+  /** Inclusive; 0: no bound. */
+  readonly toVersion: Version;
+  /** Events after all filters; undefined: no bound. */
+  readonly maxCount: bigint | undefined;
+  /** Inclusive, by commit time. */
+  readonly fromTime: UnixNanos | undefined;
+  /** Inclusive, by commit time. */
+  readonly toTime: UnixNanos | undefined;
+  /** Empty: all types. */
+  readonly eventTypes: ReadonlySet<string>;
+  readonly consistency: 'leader' | 'anyReplica';
+}
+
+export interface CorrelationQuery {
+  readonly correlationId: string;
+  /** Empty: all types. */
+  readonly eventTypes: ReadonlySet<string>;
+  /** undefined: no bound. */
+  readonly maxCount: bigint | undefined;
+}
+
+export interface ListStreamsQuery {
+  /** NATS notation over stream names; ">" is all. */
+  readonly pattern: string;
+  /** Only names after this one in byte order; "" from the first. */
+  readonly after: string;
+  /** undefined: no bound. */
+  readonly maxCount: bigint | undefined;
+}
+
+/** The selected events of one commit. */
+export interface CommitSlice {
+  readonly position: Position;
+  readonly commitTime: UnixNanos;
+  /**
+   * Events as stored, in the order of the read: the bytes of a CommitRecord message, that is, each RecordedEvent
+   * (without position and commit time) as length-delimited field 1.
+   */
+  readonly events: Uint8Array;
+  readonly eventCount: number;
+}
+
+export type ReadEnd = 'complete' | 'maxCount';
+
+/** A part of a read. Exactly the last page has `end`; it may be without commits. */
+export interface Page {
+  readonly commits: readonly CommitSlice[];
+  readonly end: ReadEnd | undefined;
+}
+
+/** A read under way. Leaving the loop over `pages` early ends it and frees what it holds. */
+export interface StreamRead {
+  readonly head: StreamHead;
+  readonly pages: AsyncIterable<Page>;
+}
+
+export interface CorrelationRead {
+  /** The read is complete up to here. */
+  readonly position: Position;
+  readonly pages: AsyncIterable<Page>;
+}
+
+export interface StreamSummary extends StreamHead {
+  readonly stream: StreamName;
+  /** The last message on the subject is not a commit; `version` is 0. */
+  readonly unreadable: boolean;
+}
+
+export interface StoreInfo {
+  readonly name: string;
+  readonly prefix: string;
+  readonly replicas: number;
+  readonly natsVersion: string;
+  readonly position: Position;
+  readonly messageCount: bigint;
+  readonly bytes: bigint;
+  /** Bytes of one event as stored that the NATS server can take. */
+  readonly eventBytesMax: number;
+  readonly indexPosition: Position;
+}
+
+/**
+ * What an event store is. The in-memory model in test/support is the specification; JetStream is the real thing.
+ * Every method throws only `StoreError`s.
+ */
+export interface EventStore {
+  /** Stores the events as one commit, or nothing. */
+  append(command: AppendCommand, context: CallContext): Promise<AppendResult>;
+  /** Reads the stream as it is now. */
+  readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;
+  /** The head of a stream now, or as of a time (inclusive). */
+  getVersion(stream: StreamName, asOf: UnixNanos | undefined, context: CallContext): Promise<StreamHead>;
+  /** All events with a correlation id, in position order. */
+  readByCorrelation(query: CorrelationQuery, context: CallContext): Promise<CorrelationRead>;
+  /** Names in byte order, in pages. */
+  listStreams(query: ListStreamsQuery, context: CallContext): AsyncIterable<readonly StreamSummary[]>;
+  info(context: CallContext): Promise<StoreInfo>;
+}

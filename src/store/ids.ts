@@ -1,0 +1,17 @@
+import { randomFillSync } from 'node:crypto';
+
+const randomPool = new Uint8Array(16 * 256);
+let randomUsed = randomPool.length;
+
+/** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
+export function uuidV7(nowMs: number = Date.now()): string {
+  if (randomUsed === randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  const random = randomPool.subarray(randomUsed, (randomUsed += 16));
+  const hex = Buffer.from(random.buffer, random.byteOffset, 16).toString('hex');
+  const time = nowMs.toString(16).padStart(12, '0');
+  const variant = (((random[8] ?? 0) & 0x3) | 0x8).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+}

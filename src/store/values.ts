@@ -1,0 +1,60 @@
+/** Values of the event store, branded so that they cannot be mixed. The parsers are the only way to make one. */
+
+declare const brand: unique symbol;
+type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** A valid stream name: 1 to 16 tokens joined by ".", at most 200 bytes. */
+export type StreamName = Branded<string, 'StreamName'>;
+/** The 1-based number of an event within its stream; of a stream, that of its last event; 0 = empty. */
+export type Version = Branded<bigint, 'Version'>;
+/** The JetStream sequence of a commit; 0 = before the first. */
+export type Position = Branded<bigint, 'Position'>;
+/** Nanoseconds since 1970-01-01T00:00:00Z. */
+export type UnixNanos = Branded<bigint, 'UnixNanos'>;
+/** A UUID in lower case that identifies a commit. */
+export type CommitId = Branded<string, 'CommitId'>;
+
+const streamToken = '[A-Za-z0-9_:@=+~-]+';
+const streamName = new RegExp(`^${streamToken}(?:\\.${streamToken}){0,15}$`);
+const streamPattern = new RegExp(
+  `^(?:(?:${streamToken}|\\*)(?:\\.(?:${streamToken}|\\*)){0,15}(?:\\.>)?|>)$`,
+);
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const uint64Max = 2n ** 64n - 1n;
+const int64Max = 2n ** 63n - 1n;
+
+/** The name, or undefined if it is not a valid one. Also a security boundary: a name becomes a NATS subject. */
+export function parseStreamName(text: string): StreamName | undefined {
+  return text.length <= 200 && streamName.test(text) ? (text as StreamName) : undefined;
+}
+
+/** Whether the text is a NATS pattern over stream names, such as `order.*` or `order.>`. */
+export function isStreamPattern(text: string): boolean {
+  return text.length <= 200 && streamPattern.test(text);
+}
+
+/** The commit id in lower case, or undefined if the text is not a UUID. */
+export function parseCommitId(text: string): CommitId | undefined {
+  const lower = text.toLowerCase();
+  return uuid.test(lower) ? (lower as CommitId) : undefined;
+}
+
+export function version(value: bigint): Version {
+  assertRange(value, uint64Max);
+  return value as Version;
+}
+
+export function position(value: bigint): Position {
+  assertRange(value, uint64Max);
+  return value as Position;
+}
+
+export function unixNanos(value: bigint): UnixNanos {
+  assertRange(value, int64Max);
+  return value as UnixNanos;
+}
+
+function assertRange(value: bigint, max: bigint): void {
+  if (value < 0n || value > max) throw new RangeError(`${value.toString()} is out of range`);
+}
