@@ -32,6 +32,8 @@ export interface AppendCommand {
   readonly expectedVersion: Version | undefined;
   /** undefined: the caller does not ask for idempotency. */
   readonly commitId: CommitId | undefined;
+  /** Whether the result needs `commitTime`, which costs one more question to the store. Absent: no. */
+  readonly withCommitTime?: boolean;
 }
 
 /** The last commit of a stream, or zeroes and undefined for a stream that does not exist. */
@@ -41,6 +43,7 @@ export interface StreamHead {
   readonly commitTime: UnixNanos | undefined;
 }
 
+/** Without `withCommitTime`, `commitTime` may be undefined. */
 export interface AppendResult extends StreamHead {
   /** 0 if there were no events. */
   readonly firstVersion: Version;

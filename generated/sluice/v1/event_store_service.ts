@@ -101,6 +101,11 @@ export interface AppendRequest {
    * UUID v7, and a repeated request is a new commit.
    */
   commitId: string;
+  /**
+   * True: the answer carries `commit_time`, which costs one more question to the store. It changes nothing
+   * about what is stored.
+   */
+  withCommitTime: boolean;
 }
 
 /** AppendResponse tells what was stored. */
@@ -112,8 +117,8 @@ export interface AppendResponse {
   /** The position of the commit; for empty `events` the position of the stream's last commit, 0 if none. */
   position: bigint;
   /**
-   * When the store took the commit in; for empty `events` the time of the stream's last commit. Absent if
-   * there is none.
+   * When the store took the commit in; for empty `events` the time of the stream's last commit. Present if
+   * `with_commit_time` was set and there is a commit.
    */
   commitTime:
     | Timestamp
@@ -395,7 +400,7 @@ export interface ServerLimits {
 }
 
 function createBaseAppendRequest(): AppendRequest {
-  return { stream: "", events: [], expectedVersion: undefined, commitId: "" };
+  return { stream: "", events: [], expectedVersion: undefined, commitId: "", withCommitTime: false };
 }
 
 export const AppendRequest: MessageFns<AppendRequest> = {
@@ -414,6 +419,9 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     }
     if (message.commitId !== "") {
       writer.uint32(34).string(message.commitId);
+    }
+    if (message.withCommitTime !== false) {
+      writer.uint32(40).bool(message.withCommitTime);
     }
     return writer;
   },
@@ -463,6 +471,14 @@ export const AppendRequest: MessageFns<AppendRequest> = {
             message.commitId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.withCommitTime = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -486,6 +502,7 @@ export const AppendRequest: MessageFns<AppendRequest> = {
       ? BigInt(object.expectedVersion)
       : undefined;
     message.commitId = object.commitId ?? "";
+    message.withCommitTime = object.withCommitTime ?? false;
     return message;
   },
 };

@@ -1,0 +1,271 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CommitIdReuseError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  OutcomeUnknownError,
+  StoreUnavailableError,
+  VersionConflictError,
+} from '../store/errors';
+import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
+import { uuidV7 } from '../store/ids';
+import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
+import {
+  encodeEvent,
+  framingBytesMax,
+  headerRoomBytes,
+  readPart,
+  toMessages,
+  type StoredCommit,
+  type StoredPart,
+} from './commit-codec';
+import { toStoreError } from './errors';
+import { commitWithId, commitWithVersion } from './find-commit';
+import { lastPart, toHead } from './head';
+import type { HeadCache, KnownHead } from './head-cache';
+import { publishAtomically } from './publish';
+import { messageAt } from './read-by-correlation';
+import { subjectOf, type StoreContext } from './store-context';
+import type { StreamQueues } from './stream-queues';
+
+/** What the appends of one gateway share. */
+export interface Appender extends StoreContext {
+  readonly heads: HeadCache;
+  readonly queues: StreamQueues;
+}
+
+/** An append with its events encoded. */
+interface Job {
+  readonly stream: StreamName;
+  readonly encoded: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly expected: bigint | undefined;
+  readonly commitId: CommitId;
+  /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */
+  readonly repeatable: boolean;
+}
+
+const attemptTimeoutMs = 2_000;
+const retryPauseMs = 20;
+const violationsMax = 32;
+
+/** Stores the events as one commit, or nothing. Appends to one stream take turns. */
+export async function append(
+  appender: Appender,
+  command: AppendCommand,
+  call: CallContext,
+): Promise<AppendResult> {
+  const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
+  const bounded = { ...call, deadlineMs };
+  if (command.events.length === 0) return checkOnly(appender, command, bounded);
+  const job = prepare(appender, command);
+  const result = await appender.queues.run(job.stream, job.bytes, bounded, () =>
+    // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
+    untilDecided(appender, job, { signal: neverAborted, deadlineMs }),
+  );
+  if (command.withCommitTime !== true || result.commitTime !== undefined) return result;
+  const { timeNanos } = await messageAt(appender, result.position, bounded);
+  return { ...result, commitTime: unixNanos(timeNanos) };
+}
+
+const neverAborted = new AbortController().signal;
+
+/** Without events only the check runs. */
+async function checkOnly(
+  appender: Appender,
+  command: AppendCommand,
+  call: CallContext,
+): Promise<AppendResult> {
+  const head = toHead(await lastPart(appender, command.stream, 'leader', call));
+  const { expectedVersion, stream } = command;
+  if (expectedVersion !== undefined && expectedVersion !== head.version) {
+    throw new VersionConflictError(stream, expectedVersion, head.version);
+  }
+  return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
+}
+
+/** Bytes of one event as stored: it must fit into one NATS message. */
+export function eventBytesLimit({ pool, limits }: StoreContext): number {
+  return Math.min(limits.eventBytesMax, pool.append().maxPayloadBytes - headerRoomBytes - framingBytesMax);
+}
+
+function prepare(appender: Appender, { stream, events, expectedVersion, commitId }: AppendCommand): Job {
+  const eventBytesMax = eventBytesLimit(appender);
+  const { appendBytesMax } = appender.limits;
+  const encoded = events.map((event) => encodeEvent(stream, event));
+  const bytes = encoded.reduce((sum, { length }) => sum + length + framingBytesMax, 0);
+  const violations = [];
+  for (const [index, { length }] of encoded.entries()) {
+    if (length <= eventBytesMax) continue;
+    violations.push({
+      field: `events[${index.toString()}]`,
+      description: `has ${length.toString()} bytes as stored, more than the ${eventBytesMax.toString()} of one event`,
+    });
+  }
+  if (bytes > appendBytesMax) {
+    violations.push({
+      field: 'events',
+      description: `have ${bytes.toString()} bytes as stored, more than the ${appendBytesMax.toString()} of one append`,
+    });
+  }
+  if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
+  return {
+    stream,
+    encoded,
+    bytes,
+    expected: expectedVersion,
+    commitId: commitId ?? (uuidV7() as CommitId),
+    repeatable: commitId !== undefined,
+  };
+}
+
+/** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
+interface Doubt {
+  readonly base: KnownHead;
+  readonly cause: unknown;
+}
+
+/**
+ * Publishes on top of the head that is known, and where that was wrong or the answer is lost, finds out and
+ * decides: stored, stored by an earlier call, conflict, or another attempt.
+ */
+async function untilDecided(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
+  const { heads, pool } = appender;
+  const cached = heads.get(job.stream);
+  let known = job.expected === undefined || job.expected === cached?.version ? cached : undefined;
+  let tried: KnownHead | undefined;
+  let doubt: Doubt | undefined;
+  while (Date.now() < call.deadlineMs) {
+    if (known === undefined) {
+      const looked = await lookAgain(appender, job, doubt, call);
+      if (looked === 'unreachable') continue;
+      if ('replayed' in looked) return looked;
+      known = looked;
+      if (known.sequence !== doubt?.base.sequence) doubt = undefined;
+      if (job.expected !== undefined && job.expected !== known.version) {
+        throw new VersionConflictError(job.stream, version(job.expected), version(known.version));
+      }
+      // Refused on this very head before: another commit is on its way.
+      if (known.sequence === tried?.sequence) await sleep(retryPauseMs);
+    }
+    const messages = toMessages(
+      subjectOf(appender, job.stream),
+      job.encoded,
+      { firstVersion: known.version + 1n, previous: known.sequence, commitId: job.commitId },
+      pool.append().maxPayloadBytes - headerRoomBytes,
+    );
+    const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, call.deadlineMs - Date.now()));
+    const outcome = await publishAtomically(pool.append(), messages, timeoutMs);
+    if (outcome.kind === 'stored') return stored(appender, job, known, outcome.sequence);
+    heads.delete(job.stream);
+    if (outcome.kind === 'duplicate') return findDuplicate(appender, job, outcome.sequence, doubt, call);
+    if (outcome.kind === 'notSent' && doubt === undefined) throw outcome.cause;
+    if (outcome.kind === 'lost') doubt = { base: known, cause: outcome.cause };
+    tried = known;
+    known = undefined;
+  }
+  if (doubt !== undefined) throw new OutcomeUnknownError(job.stream, job.commitId, { cause: doubt.cause });
+  throw new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored');
+}
+
+function stored(appender: Appender, job: Job, known: KnownHead, sequence: bigint): AppendResult {
+  const firstVersion = known.version + 1n;
+  const lastVersion = known.version + BigInt(job.encoded.length);
+  appender.heads.set(job.stream, { version: lastVersion, sequence });
+  return {
+    version: version(lastVersion),
+    firstVersion: version(firstVersion),
+    position: position(sequence),
+    commitTime: undefined,
+    replayed: false,
+    commitId: job.commitId,
+  };
+}
+
+/** The head as the leader knows it now, or the result of this commit if that is stored already. */
+async function lookAgain(
+  appender: Appender,
+  job: Job,
+  doubt: Doubt | undefined,
+  call: CallContext,
+): Promise<KnownHead | AppendResult | 'unreachable'> {
+  try {
+    const head = await lastPart(appender, job.stream, 'leader', call);
+    if (head === undefined) return { version: 0n, sequence: 0n };
+    const earlier = await findEarlier(appender, job, head, doubt, call);
+    return earlier ?? { version: head.lastVersion, sequence: head.sequence };
+  } catch (error) {
+    // With an attempt in doubt, an error that says "nothing was stored" would be a lie.
+    if (doubt === undefined || !(toStoreError(error) instanceof StoreUnavailableError)) throw error;
+    await sleep(retryPauseMs);
+    return 'unreachable';
+  }
+}
+
+/** This commit, if it is already stored: by an attempt in doubt, or by an earlier call with the same commit id. */
+async function findEarlier(
+  appender: Appender,
+  job: Job,
+  head: StoredPart,
+  doubt: Doubt | undefined,
+  call: CallContext,
+): Promise<AppendResult | undefined> {
+  const { stream, expected, commitId } = job;
+  const follows = async (base: bigint, replayed: boolean): Promise<AppendResult | undefined> => {
+    if (head.lastVersion <= base) return undefined;
+    const commit = await commitWithVersion(appender, stream, base + 1n, head, call);
+    const same = commit?.firstVersion === base + 1n && commit.commitId === commitId;
+    return same ? toResult(job, commit, replayed) : undefined;
+  };
+  if (doubt !== undefined) {
+    const own = await follows(doubt.base.version, false);
+    if (own !== undefined) return own;
+  }
+  if (!job.repeatable) return undefined;
+  if (expected !== undefined) return follows(expected, true);
+  if (head.commitId !== commitId) return undefined;
+  const commit = await commitWithVersion(appender, stream, head.lastVersion, head, call);
+  return commit && toResult(job, commit, true);
+}
+
+/** The commit that the store remembers by its id. Throws CommitIdReuseError if it is not a repetition of this one. */
+async function findDuplicate(
+  appender: Appender,
+  job: Job,
+  sequence: bigint | undefined,
+  doubt: Doubt | undefined,
+  call: CallContext,
+): Promise<AppendResult> {
+  const { stream, expected, commitId } = job;
+  const head = await lastPart(appender, stream, 'leader', call);
+  const message = sequence === undefined ? undefined : await messageAt(appender, sequence, call);
+  const here = message === undefined || message.subject === subjectOf(appender, stream);
+  let commit: StoredCommit | undefined;
+  if (head !== undefined && here) {
+    commit =
+      message === undefined
+        ? await commitWithId(appender, stream, commitId, windowStart(appender), head, call)
+        : await commitWithVersion(appender, stream, readPart(stream, message).firstVersion, head, call);
+  }
+  if (commit === undefined || (expected !== undefined && commit.firstVersion !== expected + 1n)) {
+    const owner = message?.subject.slice(appender.prefix.length + 1) ?? stream;
+    throw new CommitIdReuseError(commitId, owner, position(sequence ?? commit?.position ?? 0n));
+  }
+  return toResult(job, commit, doubt === undefined);
+}
+
+/** A time before which the store remembers no commit id, with room for clocks that differ. */
+function windowStart({ limits }: Appender): bigint {
+  return BigInt(Date.now() - 2 * limits.duplicateWindowMs) * 1_000_000n;
+}
+
+function toResult({ commitId }: Job, commit: StoredCommit, replayed: boolean): AppendResult {
+  return {
+    version: version(commit.lastVersion),
+    firstVersion: version(commit.firstVersion),
+    position: commit.position,
+    commitTime: unixNanos(commit.timeNanos),
+    replayed,
+    commitId,
+  };
+}

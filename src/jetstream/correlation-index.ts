@@ -1,0 +1,132 @@
+import { eventCorrelationId, eventSpans } from '../store/commit-record';
+import type { CallContext } from '../store/event-store';
+import { parseStreamName } from '../store/values';
+import { leaderGet, streamInfo, type StreamApi } from './api';
+import { readPart, type StoredPart } from './commit-codec';
+import { decodeIndexRecord, hashKey, matches, type IndexRecord } from './index-record';
+import type { StoredMessage } from './message';
+import { indexPrefix } from './open-stream';
+import { scanSubject } from './scan';
+import { within, type StoreContext } from './store-context';
+
+/**
+ * The correlation index, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
+ * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash. Who
+ * reads in that order and looks at the log's tail last misses nothing, whatever moves meanwhile.
+ */
+export interface CorrelationIndex extends StoreContext {
+  readonly index: StreamApi;
+  readonly subjects: IndexSubjects;
+}
+
+export interface IndexSubjects {
+  /** Records of stretches of the log, the newest last. Its last message tells how far the index is. */
+  readonly fresh: string;
+  /** How far `fresh` has been merged into buckets, as a sequence of the index stream. */
+  readonly merged: string;
+  readonly bucket: (hash: bigint) => string;
+}
+
+const bucketMask = 0xffn;
+
+export function indexSubjects(prefix: string): IndexSubjects {
+  const base = `${indexPrefix}.${prefix}.correlation`;
+  return {
+    fresh: `${base}.fresh`,
+    merged: `${base}.merged`,
+    bucket: (hash) => `${base}.${(hash & bucketMask).toString()}`,
+  };
+}
+
+/** The messages of an index subject, from the leader's point of view. */
+export async function* indexMessages(
+  index: CorrelationIndex,
+  subject: string,
+  call: CallContext,
+): AsyncGenerator<StoredMessage, void> {
+  const last = await lastIndexMessage(index, subject, call);
+  if (last === undefined) return;
+  const context = { pool: index.pool, log: index.index, limits: index.limits };
+  for await (const messages of scanSubject(context, subject, 1n, last.sequence, call)) yield* messages;
+}
+
+export function lastIndexMessage(
+  index: CorrelationIndex,
+  subject: string,
+  call: CallContext,
+): Promise<StoredMessage | undefined> {
+  const options = within(call, index.limits.requestTimeoutMs);
+  return leaderGet(index.pool.read(), index.index, { last_by_subj: subject }, options);
+}
+
+/** The log's last sequence, as its leader knows it. */
+export async function lastLogSequence(context: StoreContext, call: CallContext): Promise<bigint> {
+  const options = within(call, context.limits.requestTimeoutMs);
+  const { state } = await streamInfo(context.pool.read(), context.log.name, undefined, options);
+  return BigInt(state.last_seq);
+}
+
+/** Where to look for a key: positions of commits in order, and how far the log has been covered. */
+export async function findPositions(
+  index: CorrelationIndex,
+  key: string,
+  call: CallContext,
+): Promise<{ positions: readonly bigint[]; through: bigint }> {
+  const hash = hashKey(key);
+  const found = new Set<bigint>();
+  let covered = 0n;
+  const collect = (record: IndexRecord): void => {
+    for (const position of matches(record, hash)) found.add(position);
+  };
+  for await (const message of indexMessages(index, index.subjects.fresh, call)) {
+    const record = decodeIndexRecord(message.body);
+    covered = record.through;
+    collect(record);
+  }
+  for await (const message of indexMessages(index, index.subjects.bucket(hash), call)) {
+    collect(decodeIndexRecord(message.body));
+  }
+  const through = await lastLogSequence(index, call);
+  for await (const { part, keys } of keysInLog(index, covered, through, call)) {
+    if (keys.has(key)) found.add(positionOf(part));
+  }
+  const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
+  return { positions, through };
+}
+
+/** The correlation ids of each message of the log after one sequence through another. */
+export async function* keysInLog(
+  context: StoreContext,
+  after: bigint,
+  through: bigint,
+  call: CallContext,
+): AsyncGenerator<{ part: StoredPart; keys: ReadonlySet<string> }, void> {
+  if (through <= after) return;
+  for await (const messages of scanSubject(context, `${context.prefix}.>`, after + 1n, through, call)) {
+    for (const message of messages) {
+      const found = keysIn(context, message);
+      if (found !== undefined) yield found;
+    }
+  }
+}
+
+/** undefined for a foreign message: it has no events, and it must not stop the index. */
+function keysIn(
+  context: StoreContext,
+  message: StoredMessage,
+): { part: StoredPart; keys: Set<string> } | undefined {
+  const stream = parseStreamName(message.subject.slice(context.prefix.length + 1));
+  if (stream === undefined) return undefined;
+  try {
+    const part = readPart(stream, message);
+    const keys = new Set(eventSpans(part.body).map((span) => eventCorrelationId(part.body, span)));
+    return { part, keys };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The position of the commit that a message belongs to: the sequence of its last part. */
+export function positionOf({ sequence, part, parts }: StoredPart): bigint {
+  return sequence + BigInt(parts - part);
+}

@@ -1,0 +1,33 @@
+import type { StreamName } from '../store/values';
+
+/** The last commit of a stream as far as this gateway knows; only JetStream's check decides whether it still is. */
+export interface KnownHead {
+  readonly version: bigint;
+  /** Of the last message; 0 if the stream is empty. */
+  readonly sequence: bigint;
+}
+
+/** Heads of the most recently used streams. */
+export interface HeadCache {
+  get(stream: StreamName): KnownHead | undefined;
+  set(stream: StreamName, head: KnownHead): void;
+  delete(stream: StreamName): void;
+}
+
+export function createHeadCache(entriesMax: number): HeadCache {
+  // A Map keeps the order of insertion: the first entry is the least recently used.
+  const entries = new Map<StreamName, KnownHead>();
+  return {
+    get: (stream) => entries.get(stream),
+    set(stream, head) {
+      entries.delete(stream);
+      entries.set(stream, head);
+      if (entries.size <= entriesMax) return;
+      const [oldest] = entries.keys();
+      entries.delete(oldest as StreamName);
+    },
+    delete(stream) {
+      entries.delete(stream);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { StoreUnavailableError } from '../store/errors';
+import type { CallContext, StreamHead } from '../store/event-store';
+import { position, unixNanos, version, type StreamName, type UnixNanos } from '../store/values';
+import { directGet, directGetBatch, leaderGet, throughTime } from './api';
+import { readPart, type StoredPart } from './commit-codec';
+import { partAtOrAfter } from './locate';
+import { subjectOf, within, type StoreContext } from './store-context';
+
+/** The last message of a stream, from the leader of the log or from any replica; undefined if there is none. */
+export async function lastPart(
+  context: StoreContext,
+  stream: StreamName,
+  consistency: 'leader' | 'anyReplica',
+  call: CallContext,
+): Promise<StoredPart | undefined> {
+  const get = consistency === 'leader' ? leaderGet : directGet;
+  const lookup = { last_by_subj: subjectOf(context, stream) };
+  const options = within(call, context.limits.requestTimeoutMs);
+  const message = await get(context.pool.append(), context.log, lookup, options);
+  return message && readPart(stream, message);
+}
+
+/** So far may a replica lag behind before a question about the past is given up. */
+const lagMessagesMax = 1_000;
+
+/** The last message of a stream at a time, inclusive; undefined if there was none. */
+export async function lastPartAsOf(
+  context: StoreContext,
+  stream: StreamName,
+  asOf: UnixNanos,
+  call: CallContext,
+): Promise<StoredPart | undefined> {
+  const lookup = { multi_last: [subjectOf(context, stream)], up_to_time: throughTime(asOf), batch: 1 };
+  const options = within(call, context.limits.requestTimeoutMs);
+  const { messages } = await directGetBatch(context.pool.append(), context.log, lookup, options);
+  const [message] = messages;
+  let last = message && readPart(stream, message);
+  if (context.log.replicas === 1) return last;
+  // The replica that answered may lag behind: go on to the first message that is too late, or the leader's end.
+  for (let lag = 0; lag < lagMessagesMax; lag++) {
+    const next = await partAtOrAfter(context, stream, (last?.sequence ?? 0n) + 1n, call);
+    if (next === undefined || next.timeNanos > asOf) return last;
+    last = next;
+  }
+  throw new StoreUnavailableError('the replica that answered lags far behind');
+}
+
+export const emptyHead: StreamHead = { version: version(0n), position: position(0n), commitTime: undefined };
+
+export function toHead(part: StoredPart | undefined): StreamHead {
+  if (part === undefined) return emptyHead;
+  return {
+    version: version(part.lastVersion),
+    position: position(part.sequence),
+    commitTime: unixNanos(part.timeNanos),
+  };
+}

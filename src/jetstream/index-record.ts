@@ -1,0 +1,119 @@
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+
+/**
+ * The index says where commits lie that may hold a key: pairs of a 64-bit hash and a position
+ * (proto/sluice/v1/index.proto). A false hit costs one look into the log; what a commit holds is decided there.
+ */
+export interface Entries {
+  /** 8 bytes for each entry, little-endian. */
+  readonly hashes: Buffer;
+  /** 8 bytes for each entry, little-endian. */
+  readonly positions: Buffer;
+}
+
+export interface IndexRecord extends Entries {
+  readonly after: bigint;
+  readonly through: bigint;
+}
+
+const entryBytes = 8;
+
+/** A 64-bit hash of a key: two independent 32-bit multiply-and-rotate hashes with a final mix (as in MurmurHash3). */
+export function hashKey(key: string): bigint {
+  let low = 0x9e3779b9;
+  let high = 0x85ebca6b;
+  for (let i = 0; i < key.length; i++) {
+    const char = key.charCodeAt(i);
+    low = Math.imul(low ^ char, 0xcc9e2d51);
+    low = (low << 15) | (low >>> 17);
+    high = Math.imul(high ^ char, 0x1b873593);
+    high = (high << 13) | (high >>> 19);
+  }
+  return (BigInt(mix(high ^ key.length)) << 32n) | BigInt(mix(low ^ key.length));
+}
+
+function mix(hash: number): number {
+  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** Collects entries for one record. */
+export class EntryList implements Entries {
+  private hashBytes = Buffer.allocUnsafe(256 * entryBytes);
+  private positionBytes = Buffer.allocUnsafe(256 * entryBytes);
+  length = 0;
+
+  add(hash: bigint, position: bigint): void {
+    const at = this.length++ * entryBytes;
+    if (at === this.hashBytes.length) {
+      this.hashBytes = Buffer.concat([this.hashBytes], 2 * at);
+      this.positionBytes = Buffer.concat([this.positionBytes], 2 * at);
+    }
+    this.hashBytes.writeBigUInt64LE(hash, at);
+    this.positionBytes.writeBigUInt64LE(position, at);
+  }
+
+  get hashes(): Buffer {
+    return this.hashBytes.subarray(0, this.length * entryBytes);
+  }
+
+  get positions(): Buffer {
+    return this.positionBytes.subarray(0, this.length * entryBytes);
+  }
+}
+
+export function encodeIndexRecord({ hashes, positions, after, through }: IndexRecord): Uint8Array {
+  const writer = new BinaryWriter();
+  return writer
+    .uint32((1 << 3) | 2)
+    .bytes(hashes)
+    .uint32((2 << 3) | 2)
+    .bytes(positions)
+    .uint32(3 << 3)
+    .uint64(after)
+    .uint32(4 << 3)
+    .uint64(through)
+    .finish();
+}
+
+/** Throws if the bytes are not an index record. */
+export function decodeIndexRecord(bytes: Uint8Array): IndexRecord {
+  const reader = new BinaryReader(bytes);
+  let hashes = Buffer.alloc(0);
+  let positions = Buffer.alloc(0);
+  let after = 0n;
+  let through = 0n;
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1) hashes = Buffer.from(reader.bytes());
+    else if (field === 2) positions = Buffer.from(reader.bytes());
+    else if (field === 3) after = BigInt(reader.uint64());
+    else if (field === 4) through = BigInt(reader.uint64());
+    else reader.skip(wireType);
+  }
+  if (hashes.length !== positions.length || hashes.length % entryBytes !== 0) {
+    throw new Error('an index record has not as many positions as hashes');
+  }
+  return { hashes, positions, after, through };
+}
+
+/** Gives the position of each entry with this hash. */
+export function* matches({ hashes, positions }: Entries, hash: bigint): Generator<bigint, void> {
+  const low = Number(hash & 0xffffffffn);
+  const high = Number(hash >> 32n);
+  for (let at = 0; at < hashes.length; at += entryBytes) {
+    if (hashes.readUInt32LE(at) !== low || hashes.readUInt32LE(at + 4) !== high) continue;
+    yield positions.readBigUInt64LE(at);
+  }
+}
+
+/** Gives every entry. */
+export function* entriesOf({
+  hashes,
+  positions,
+}: Entries): Generator<[hash: bigint, position: bigint], void> {
+  for (let at = 0; at < hashes.length; at += entryBytes) {
+    yield [hashes.readBigUInt64LE(at), positions.readBigUInt64LE(at)];
+  }
+}

@@ -1,0 +1,197 @@
+import type { CallContext } from '../store/event-store';
+import { callApi } from './api';
+import {
+  indexMessages,
+  keysInLog,
+  lastIndexMessage,
+  lastLogSequence,
+  positionOf,
+  type CorrelationIndex,
+  type IndexSubjects,
+} from './correlation-index';
+import type { StoredMessage } from './message';
+import { publishAtomically, type Outcome } from './publish';
+import {
+  decodeIndexRecord,
+  encodeIndexRecord,
+  entriesOf,
+  EntryList,
+  hashKey,
+  type Entries,
+} from './index-record';
+import { within } from './store-context';
+
+/** Keeps the index behind the log by no more than a short tail. */
+export interface IndexWriter {
+  /** The position up to which the index covered the log when it was last looked at. */
+  readonly position: bigint;
+  close(): Promise<void>;
+}
+
+const intervalMs = 1_000;
+/** A shorter tail than this is left to the queries, until it is old. */
+const tailMessagesMin = 64n;
+const tailAgeMaxMs = 30_000;
+const recordEntriesMax = 16_384;
+const mergeRecordsMin = 64;
+const mergeEntriesMax = 32_768;
+
+/**
+ * Starts writing. Any number of gateways may: each record says which stretch of the log it covers, and goes on top of
+ * the record before, or not at all.
+ */
+export function startIndexWriter(index: CorrelationIndex): IndexWriter {
+  const stop = new AbortController();
+  let position = 0n;
+  let tailSinceMs = 0;
+  let failing = false;
+  let running: Promise<void> = Promise.resolve();
+
+  async function round(): Promise<void> {
+    const call = { signal: stop.signal, deadlineMs: Infinity };
+    const last = await lastIndexMessage(index, index.subjects.fresh, call);
+    position = last === undefined ? 0n : decodeIndexRecord(last.body).through;
+    const through = await lastLogSequence(index, call);
+    if (through === position) {
+      tailSinceMs = 0;
+      return;
+    }
+    if (tailSinceMs === 0) tailSinceMs = Date.now();
+    if (through - position < tailMessagesMin && Date.now() - tailSinceMs < tailAgeMaxMs) return;
+    position = await writeFresh(index, position, through, last?.sequence ?? 0n, call);
+    tailSinceMs = 0;
+    await mergeFresh(index, call);
+  }
+
+  const timer = setInterval(() => {
+    running = running.then(round).then(
+      () => {
+        if (failing) index.logger.info('the correlation index is written again');
+        failing = false;
+      },
+      (error: unknown) => {
+        if (stop.signal.aborted || failing) return;
+        failing = true;
+        index.logger.warn(
+          { err: error },
+          'the correlation index cannot be written; queries read the log instead',
+        );
+      },
+    );
+  }, intervalMs);
+
+  return {
+    get position() {
+      return position;
+    },
+    async close() {
+      clearInterval(timer);
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+/** Covers the log after one position through another; answers how far it came. */
+async function writeFresh(
+  index: CorrelationIndex,
+  after: bigint,
+  through: bigint,
+  lastSequence: bigint,
+  call: CallContext,
+): Promise<bigint> {
+  let entries = new EntryList();
+  let covered = after;
+  let previous = lastSequence;
+  const flush = async (end: bigint): Promise<boolean> => {
+    const { hashes, positions } = entries;
+    const body = encodeIndexRecord({ hashes, positions, after: covered, through: end });
+    const outcome = await publish(index, [{ subject: index.subjects.fresh, body, previous }]);
+    if (outcome.kind !== 'stored') return false;
+    previous = outcome.sequence;
+    covered = end;
+    entries = new EntryList();
+    return true;
+  };
+  let seen = after;
+  for await (const { part, keys } of keysInLog(index, after, through, call)) {
+    if (entries.length + keys.size > recordEntriesMax && entries.length > 0 && !(await flush(seen)))
+      return covered;
+    for (const key of keys) entries.add(hashKey(key), positionOf(part));
+    seen = part.sequence;
+  }
+  await flush(through);
+  return covered;
+}
+
+/** Moves the older fresh records into buckets, all in one step. The last one stays: it tells how far the index is. */
+async function mergeFresh(index: CorrelationIndex, call: CallContext): Promise<void> {
+  const { subjects } = index;
+  const marker = await lastIndexMessage(index, subjects.merged, call);
+  const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
+  const buckets = new Map<string, EntryList>();
+  let leftOver = false;
+  let records = 0;
+  let entries = 0;
+  let through = after;
+  let previous: StoredMessage | undefined;
+  for await (const message of indexMessages(index, subjects.fresh, call)) {
+    leftOver ||= message.sequence <= after;
+    if (message.sequence <= after || entries >= mergeEntriesMax) continue;
+    if (previous !== undefined) {
+      entries += distribute(decodeIndexRecord(previous.body), subjects, buckets);
+      records++;
+      through = previous.sequence;
+    }
+    previous = message;
+  }
+  // What an earlier merge moved, but did not come to remove, goes first.
+  if (leftOver) await purgeFresh(index, after, call);
+  if (records < mergeRecordsMin && entries < mergeEntriesMax) return;
+  const range = { after, through };
+  const mark = encodeIndexRecord({ hashes: noBytes, positions: noBytes, ...range });
+  const merged = [...buckets].map(([subject, { hashes, positions }]) => ({
+    subject,
+    body: encodeIndexRecord({ hashes, positions, ...range }),
+  }));
+  const first = { subject: subjects.merged, body: mark, previous: marker?.sequence ?? 0n };
+  const outcome = await publish(index, [first, ...merged]);
+  if (outcome.kind === 'stored') await purgeFresh(index, through, call);
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** Puts the entries of a record into the lists of their buckets; answers how many there were. */
+function distribute(record: Entries, subjects: IndexSubjects, buckets: Map<string, EntryList>): number {
+  let count = 0;
+  for (const [hash, position] of entriesOf(record)) {
+    const subject = subjects.bucket(hash);
+    let list = buckets.get(subject);
+    if (list === undefined) buckets.set(subject, (list = new EntryList()));
+    list.add(hash, position);
+    count++;
+  }
+  return count;
+}
+
+async function purgeFresh(index: CorrelationIndex, through: bigint, call: CallContext): Promise<void> {
+  const request = { filter: index.subjects.fresh, seq: Number(through) + 1 };
+  const options = within(call, index.limits.requestTimeoutMs);
+  await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, request, options);
+}
+
+interface IndexMessage {
+  readonly subject: string;
+  readonly body: Uint8Array;
+  /** The message that must be the last on the subject. */
+  readonly previous?: bigint;
+}
+
+function publish(index: CorrelationIndex, messages: readonly IndexMessage[]): Promise<Outcome> {
+  const outgoing = messages.map(({ subject, body, previous }) => ({
+    subject,
+    body,
+    headers: previous === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence': previous.toString() },
+  }));
+  return publishAtomically(index.pool.append(), outgoing, index.limits.requestTimeoutMs);
+}

@@ -1,0 +1,137 @@
+import type { Logger } from 'pino';
+import type { Limits } from '../limits';
+import type { CallContext, EventStore, Page, StoreInfo } from '../store/event-store';
+import { position } from '../store/values';
+import { append, eventBytesLimit, type Appender } from './append';
+import { streamInfo } from './api';
+import { indexSubjects, type CorrelationIndex } from './correlation-index';
+import { toStoreError } from './errors';
+import { lastPart, lastPartAsOf, toHead } from './head';
+import { createHeadCache } from './head-cache';
+import { startIndexWriter, type IndexWriter } from './index-writer';
+import { listStreams } from './list-streams';
+import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
+import type { NatsOptions, StoreOptions } from './options';
+import { openPool, type NatsPool } from './pool';
+import { readByCorrelation } from './read-by-correlation';
+import { readStream } from './read-stream';
+import { within } from './store-context';
+import { createStreamQueues } from './stream-queues';
+
+/** An event store kept by JetStream, with its connections. */
+export interface JetStreamStore extends EventStore {
+  /** Told when NATS is lost and when it is back. */
+  onAvailability(listener: (available: boolean) => void): void;
+  /** Lets appends under way finish, then drains the connections. */
+  close(): Promise<void>;
+}
+
+export interface JetStreamStoreOptions {
+  readonly nats: NatsOptions;
+  readonly store: StoreOptions;
+  readonly limits: Limits;
+  readonly log: Logger;
+}
+
+/** Connects, and creates or checks the store. Throws ConnectError or StoreOpenError. */
+export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
+  const { store, limits, log } = options;
+  const pool = await openPool(options.nats, log);
+  try {
+    checkServerVersion(pool.append());
+    for (const config of [logConfig(store, limits), indexConfig(store)]) {
+      await openStream(pool.append(), config, limits.requestTimeoutMs);
+    }
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+  const appender: Appender = {
+    pool,
+    log: { name: store.name, replicas: store.replicas },
+    prefix: store.prefix,
+    limits,
+    logger: log,
+    heads: createHeadCache(limits.headCacheEntriesMax),
+    queues: createStreamQueues(limits),
+  };
+  const index: CorrelationIndex = {
+    ...appender,
+    index: { name: `${store.name}_INDEX`, replicas: store.replicas },
+    subjects: indexSubjects(store.prefix),
+  };
+  return createStore(pool, appender, index, startIndexWriter(index));
+}
+
+function createStore(
+  pool: NatsPool,
+  appender: Appender,
+  index: CorrelationIndex,
+  indexWriter: IndexWriter,
+): JetStreamStore {
+  return {
+    append: (command, call) => translated(append(appender, command, call)),
+    async readStream(query, call) {
+      const { head, pages } = await translated(readStream(appender, query, call));
+      return { head, pages: translatedPages(pages) };
+    },
+    async getVersion(stream, asOf, call) {
+      const last =
+        asOf === undefined
+          ? lastPart(appender, stream, 'leader', call)
+          : lastPartAsOf(appender, stream, asOf, call);
+      return toHead(await translated(last));
+    },
+    async readByCorrelation(query, call) {
+      const { position: through, pages } = await translated(readByCorrelation(index, query, call));
+      return { position: through, pages: translatedPages(pages) };
+    },
+    listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
+    info: (call) => translated(info(appender, indexWriter, call)),
+    onAvailability(listener) {
+      pool.onAvailability(listener);
+    },
+    async close() {
+      await indexWriter.close();
+      await appender.queues.idle();
+      await pool.close();
+    },
+  };
+}
+
+async function info(appender: Appender, indexWriter: IndexWriter, call: CallContext): Promise<StoreInfo> {
+  const { pool, log, prefix, limits } = appender;
+  const { state } = await streamInfo(
+    pool.append(),
+    log.name,
+    undefined,
+    within(call, limits.requestTimeoutMs),
+  );
+  return {
+    name: log.name,
+    prefix,
+    replicas: log.replicas,
+    natsVersion: pool.append().serverVersion,
+    position: position(BigInt(state.last_seq)),
+    messageCount: BigInt(state.messages),
+    bytes: BigInt(state.bytes),
+    eventBytesMax: eventBytesLimit(appender),
+    indexPosition: position(indexWriter.position),
+  };
+}
+
+async function translated<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+async function* translatedPages<T = Page>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
+  try {
+    yield* pages;
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}

@@ -1,0 +1,86 @@
+import type { CallContext, ListStreamsQuery, StreamSummary } from '../store/event-store';
+import { UnreadableCommitError } from '../store/errors';
+import { parseStreamName, position, unixNanos, version, type StreamName } from '../store/values';
+import { directGetBatch, streamInfo } from './api';
+import { readPart } from './commit-codec';
+import { toHead } from './head';
+import { subjectOf, within, type StoreContext } from './store-context';
+import type { StoredMessage } from './message';
+
+/** Heads asked for in one question; the server refuses more than 1,024. */
+const headsPerPage = 256;
+
+/** Streams by name in byte order, in pages, each with its head. */
+export async function* listStreams(
+  context: StoreContext,
+  query: ListStreamsQuery,
+  call: CallContext,
+): AsyncGenerator<readonly StreamSummary[], void> {
+  let left = query.maxCount;
+  for await (const names of namesAfter(context, query, call)) {
+    for (let at = 0; at < names.length; at += headsPerPage) {
+      if (left === 0n) return;
+      const most = left === undefined || left > BigInt(headsPerPage) ? headsPerPage : Number(left);
+      const page = await summaries(context, names.slice(at, at + most), call);
+      if (left !== undefined) left -= BigInt(page.length);
+      yield page;
+    }
+  }
+}
+
+/** The server gives subjects in byte order, in pages of its own size. */
+async function* namesAfter(
+  context: StoreContext,
+  { pattern, after }: ListStreamsQuery,
+  call: CallContext,
+): AsyncGenerator<readonly StreamName[], void> {
+  const { pool, log, limits, prefix } = context;
+  let last = after;
+  for (let offset = 0; ;) {
+    const request = { subjects_filter: `${prefix}.${pattern}`, offset };
+    const info = await streamInfo(pool.read(), log.name, request, within(call, limits.requestTimeoutMs));
+    const subjects = Object.keys(info.state.subjects ?? {});
+    if (subjects.length === 0) return;
+    const from = last;
+    const names = subjects
+      .map((subject) => parseStreamName(subject.slice(prefix.length + 1)))
+      // A new stream shifts the server's pages, so that one may come twice.
+      .filter((name): name is StreamName => name !== undefined && name > from)
+      .sort();
+    yield names;
+    last = names.at(-1) ?? last;
+    offset += subjects.length;
+    if (offset >= (info.total ?? 0)) return;
+  }
+}
+
+async function summaries(
+  context: StoreContext,
+  names: readonly StreamName[],
+  call: CallContext,
+): Promise<StreamSummary[]> {
+  const lookup = { multi_last: names.map((name) => subjectOf(context, name)), batch: names.length };
+  const options = within(call, context.limits.requestTimeoutMs);
+  const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
+  const bySubject = new Map(messages.map((message) => [message.subject, message]));
+  return names.flatMap((name) => {
+    const message = bySubject.get(subjectOf(context, name));
+    // A replica that lags behind does not know the newest streams; they may be left out.
+    return message === undefined ? [] : [summary(name, message)];
+  });
+}
+
+function summary(stream: StreamName, message: StoredMessage): StreamSummary {
+  try {
+    return { stream, ...toHead(readPart(stream, message)), unreadable: false };
+  } catch (error) {
+    if (!(error instanceof UnreadableCommitError)) throw error;
+    return {
+      stream,
+      version: version(0n),
+      position: position(message.sequence),
+      commitTime: unixNanos(message.timeNanos),
+      unreadable: true,
+    };
+  }
+}

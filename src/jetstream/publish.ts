@@ -1,0 +1,115 @@
+import { nuid } from 'nats';
+import { parseAnswer } from './api';
+import {
+  ConnectionLostError,
+  JetStreamApiError,
+  NoRespondersError,
+  NotConnectedError,
+  RequestTimeoutError,
+  errCode,
+} from './errors';
+import type { Link } from './link';
+
+/** A message to publish. */
+export interface OutgoingMessage {
+  readonly subject: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** What became of a published commit. */
+export type Outcome =
+  | { readonly kind: 'stored'; readonly sequence: bigint }
+  /** The store remembers the commit id; for a single message it also says where that commit is. */
+  | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
+  /** Another commit came first, or is about to. Nothing was stored. */
+  | { readonly kind: 'conflict' }
+  /** No answer: it may be stored. */
+  | { readonly kind: 'lost'; readonly cause: unknown }
+  /** It could not be sent. Nothing was stored. */
+  | { readonly kind: 'notSent'; readonly cause: unknown };
+
+interface PublishAck {
+  readonly seq: number;
+  readonly duplicate?: boolean;
+}
+
+/** Publishes all messages or none, several as one atomic batch. Throws JetStreamApiError if the store refuses. */
+export async function publishAtomically(
+  link: Link,
+  messages: readonly OutgoingMessage[],
+  timeoutMs: number,
+): Promise<Outcome> {
+  const [first] = messages;
+  if (first === undefined) throw new Error('there is nothing to publish');
+  return messages.length === 1
+    ? commitBy(link, first, {}, timeoutMs)
+    : publishBatch(link, messages, timeoutMs);
+}
+
+async function publishBatch(
+  link: Link,
+  messages: readonly OutgoingMessage[],
+  timeoutMs: number,
+): Promise<Outcome> {
+  const batchId = nuid.next();
+  const batchHeaders = (index: number): Record<string, string> => ({
+    'Nats-Batch-Id': batchId,
+    'Nats-Batch-Sequence': (index + 1).toString(),
+  });
+  const last = messages.length - 1;
+  try {
+    for (const [index, message] of messages.slice(0, last).entries()) {
+      const { subject, body } = message;
+      const headers = { ...message.headers, ...batchHeaders(index) };
+      // The answer to the first tells whether the server takes the batch; nothing is stored before the last.
+      if (index === 0) checkTaken((await link.request(subject, body, { headers, timeoutMs })).body);
+      else link.publish(subject, body, headers);
+    }
+  } catch (error) {
+    return refused(error, 'notSent');
+  }
+  const commit = { ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
+  return commitBy(link, messages[last] as OutgoingMessage, commit, timeoutMs);
+}
+
+/** A batch message is acknowledged by an empty answer. */
+function checkTaken(body: Uint8Array): void {
+  if (body.length > 0) parseAnswer(body);
+}
+
+async function commitBy(
+  link: Link,
+  message: OutgoingMessage,
+  extra: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<Outcome> {
+  try {
+    const headers = { ...message.headers, ...extra };
+    const answer = await link.request(message.subject, message.body, { headers, timeoutMs });
+    const ack = parseAnswer<PublishAck>(answer.body);
+    const sequence = BigInt(ack.seq);
+    return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence };
+  } catch (error) {
+    return refused(error, 'lost');
+  }
+}
+
+function refused(error: unknown, unanswered: 'lost' | 'notSent'): Outcome {
+  if (error instanceof JetStreamApiError) {
+    switch (error.errCode) {
+      case errCode.wrongLastSequence:
+      case errCode.wrongLastSequenceInFlight:
+      case errCode.duplicateInFlight:
+        return { kind: 'conflict' };
+      case errCode.duplicateInBatch:
+        return { kind: 'duplicate', sequence: undefined };
+    }
+  }
+  if (error instanceof NotConnectedError || error instanceof NoRespondersError)
+    return { kind: 'notSent', cause: error };
+  if (error instanceof ConnectionLostError || error instanceof RequestTimeoutError) {
+    return { kind: unanswered, cause: error };
+  }
+  throw error;
+}

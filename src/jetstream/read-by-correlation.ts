@@ -1,0 +1,77 @@
+import type { CallContext, CommitSlice, CorrelationQuery, CorrelationRead, Page } from '../store/event-store';
+import { parseStreamName, position } from '../store/values';
+import { directGet } from './api';
+import { CommitAssembler, readPart, type StoredCommit } from './commit-codec';
+import { findPositions, type CorrelationIndex } from './correlation-index';
+import type { StoredMessage } from './message';
+import { select } from './select';
+import { patiently, type StoreContext } from './store-context';
+
+/** Commits fetched at once: each may have up to one message of the server's limit, and more if it has parts. */
+const fetchesMax = 8;
+
+/** All events with a correlation id: the index tells where to look, the log tells what is there. */
+export async function readByCorrelation(
+  index: CorrelationIndex,
+  query: CorrelationQuery,
+  call: CallContext,
+): Promise<CorrelationRead> {
+  const { positions, through } = await findPositions(index, query.correlationId, call);
+  return { position: position(through), pages: pages(index, query, positions, call) };
+}
+
+async function* pages(
+  index: CorrelationIndex,
+  query: CorrelationQuery,
+  positions: readonly bigint[],
+  call: CallContext,
+): AsyncGenerator<Page, void> {
+  let left = query.maxCount;
+  for (let at = 0; at < positions.length; at += fetchesMax) {
+    const fetched = positions.slice(at, at + fetchesMax).map((sequence) => commitAt(index, sequence, call));
+    const commits: CommitSlice[] = [];
+    for (const commit of await Promise.all(fetched)) {
+      const slice = commit && select(commit, { ...all, ...query, countMax: left });
+      if (slice === undefined) continue;
+      commits.push(slice);
+      if (left === undefined) continue;
+      left -= BigInt(slice.eventCount);
+      if (left > 0n) continue;
+      yield { commits, end: 'maxCount' };
+      return;
+    }
+    const done = at + fetchesMax >= positions.length;
+    if (done || commits.length > 0) yield { commits, end: done ? 'complete' : undefined };
+  }
+  if (positions.length === 0) yield { commits: [], end: 'complete' };
+}
+
+const all = { fromVersion: 1n, toVersion: undefined, reverse: false };
+
+/** The commit whose last message has this sequence. */
+async function commitAt(
+  context: StoreContext,
+  sequence: bigint,
+  call: CallContext,
+): Promise<StoredCommit | undefined> {
+  const last = await messageAt(context, sequence, call);
+  const stream = parseStreamName(last.subject.slice(context.prefix.length + 1));
+  if (stream === undefined) return undefined;
+  const part = readPart(stream, last);
+  const assembler = new CommitAssembler(stream, 2 * context.limits.appendBytesMax);
+  for (let before = part.parts - 1; before > 0; before--) {
+    assembler.add(readPart(stream, await messageAt(context, sequence - BigInt(before), call)));
+  }
+  return assembler.add(part);
+}
+
+/** A message of the log that is known to be stored. */
+export function messageAt(
+  context: StoreContext,
+  sequence: bigint,
+  call: CallContext,
+): Promise<StoredMessage> {
+  return patiently(context, `sequence ${sequence.toString()}`, call, (options) =>
+    directGet(context.pool.read(), context.log, { seq: Number(sequence) }, options),
+  );
+}

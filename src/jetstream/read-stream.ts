@@ -1,0 +1,168 @@
+import type { CallContext, CommitSlice, Page, ReadStreamQuery, StreamRead } from '../store/event-store';
+import type { StreamName, UnixNanos } from '../store/values';
+import { directGetBatch } from './api';
+import { readPart, type StoredCommit, type StoredPart } from './commit-codec';
+import { lastPart, lastPartAsOf, toHead } from './head';
+import { locate } from './locate';
+import { formatTime, type StoredMessage } from './message';
+import { commitsBackward, commitsForward } from './scan';
+import { select } from './select';
+import { patiently, subjectOf, type StoreContext } from './store-context';
+
+const nothingMore: Page = { commits: [], end: 'complete' };
+
+/** Reads a stream as it is now: the head is asked first, and the read goes up to it. */
+export async function readStream(
+  context: StoreContext,
+  query: ReadStreamQuery,
+  call: CallContext,
+): Promise<StreamRead> {
+  const head = await lastPart(context, query.stream, query.consistency, call);
+  return { head: toHead(head), pages: head === undefined ? emptyRead() : pages(context, query, head, call) };
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
+async function* emptyRead(): AsyncGenerator<Page, void> {
+  yield nothingMore;
+}
+
+async function* pages(
+  context: StoreContext,
+  query: ReadStreamQuery,
+  head: StoredPart,
+  call: CallContext,
+): AsyncGenerator<Page, void> {
+  const source =
+    query.direction === 'forward'
+      ? await openForward(context, query, head, call)
+      : await openBackward(context, query, head, call);
+  const range = versionRange(query);
+  let left = query.maxCount;
+  for await (const commits of source ?? []) {
+    const slices: CommitSlice[] = [];
+    let passed = false;
+    for (const commit of commits) {
+      passed = isPast(query, range, commit);
+      if (passed) break;
+      if (!inTime(query, commit)) continue;
+      const slice = select(commit, {
+        ...range,
+        eventTypes: query.eventTypes,
+        reverse: range.reverse,
+        countMax: left,
+      });
+      if (slice === undefined) continue;
+      slices.push(slice);
+      if (left === undefined) continue;
+      left -= BigInt(slice.eventCount);
+      if (left > 0n) continue;
+      yield { commits: slices, end: 'maxCount' };
+      return;
+    }
+    if (passed || endsRange(range, commits.at(-1), head)) {
+      yield { commits: slices, end: 'complete' };
+      return;
+    }
+    if (slices.length > 0) yield { commits: slices, end: undefined };
+  }
+  yield nothingMore;
+}
+
+interface VersionRange {
+  readonly reverse: boolean;
+  readonly fromVersion: bigint;
+  readonly toVersion: bigint | undefined;
+}
+
+/** The versions asked for, lowest and highest, whatever the direction. */
+function versionRange({ direction, fromVersion, toVersion }: ReadStreamQuery): VersionRange {
+  const bound = (version: bigint): bigint | undefined => (version === 0n ? undefined : version);
+  return direction === 'forward'
+    ? { reverse: false, fromVersion: bound(fromVersion) ?? 1n, toVersion: bound(toVersion) }
+    : { reverse: true, fromVersion: bound(toVersion) ?? 1n, toVersion: bound(fromVersion) };
+}
+
+/** Whether this commit and all that follow it in the direction of the read lie outside the range. */
+function isPast(query: ReadStreamQuery, range: VersionRange, commit: StoredCommit): boolean {
+  return range.reverse
+    ? commit.lastVersion < range.fromVersion ||
+        (query.fromTime !== undefined && commit.timeNanos < query.fromTime)
+    : (range.toVersion !== undefined && commit.firstVersion > range.toVersion) ||
+        (query.toTime !== undefined && commit.timeNanos > query.toTime);
+}
+
+function inTime({ fromTime, toTime }: ReadStreamQuery, { timeNanos }: StoredCommit): boolean {
+  return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
+}
+
+/** Whether the range ends with this commit, so that the end can be told with the last events. */
+function endsRange(range: VersionRange, last: StoredCommit | undefined, head: StoredPart): boolean {
+  if (last === undefined) return false;
+  if (range.reverse) return last.firstVersion <= range.fromVersion;
+  return (
+    last.lastVersion >= head.lastVersion ||
+    (range.toVersion !== undefined && last.lastVersion >= range.toVersion)
+  );
+}
+
+type Commits = AsyncGenerator<readonly StoredCommit[], void>;
+
+async function openForward(
+  context: StoreContext,
+  query: ReadStreamQuery,
+  head: StoredPart,
+  call: CallContext,
+): Promise<Commits | undefined> {
+  const { fromVersion } = versionRange(query);
+  if (fromVersion > head.lastVersion) return undefined;
+  let from: bigint | undefined;
+  if (query.fromTime !== undefined) {
+    if (head.timeNanos < query.fromTime) return undefined;
+    const first = await firstPartSince(context, query.stream, query.fromTime, call);
+    if (first.lastVersion >= fromVersion) from = first.sequence - BigInt(first.part - 1);
+  }
+  from ??= fromVersion === 1n ? 1n : await locate(context, query.stream, fromVersion, head, call);
+  return commitsForward(context, query.stream, from, head.sequence, call);
+}
+
+/** The first message of the stream at or after a time that the head has reached. */
+async function firstPartSince(
+  context: StoreContext,
+  stream: StreamName,
+  time: UnixNanos,
+  call: CallContext,
+): Promise<StoredPart> {
+  const lookup = { start_time: formatTime(time), next_by_subj: subjectOf(context, stream), batch: 1 };
+  const [message] = await patiently(context, stream, call, async (options) => {
+    const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
+    return messages.length > 0 ? messages : undefined;
+  });
+  return readPart(stream, message as StoredMessage);
+}
+
+/** Begins at the commit that holds the highest version asked for, or the last one in time. */
+async function openBackward(
+  context: StoreContext,
+  query: ReadStreamQuery,
+  head: StoredPart,
+  call: CallContext,
+): Promise<Commits | undefined> {
+  const { stream, toTime } = query;
+  const { fromVersion, toVersion } = versionRange(query);
+  let start = head;
+  if (toTime !== undefined && head.timeNanos > toTime) {
+    const last = await lastPartAsOf(context, stream, toTime, call);
+    if (last === undefined) return undefined;
+    start = last;
+  }
+  if (fromVersion > start.lastVersion) return undefined;
+  if (toVersion === undefined || toVersion >= start.firstVersion)
+    return commitsBackward(context, stream, start, call);
+  const from = await locate(context, stream, toVersion, start, call);
+  for await (const commits of commitsForward(context, stream, from, start.sequence, call)) {
+    const last = commits.find(({ lastVersion }) => lastVersion >= toVersion);
+    if (last !== undefined)
+      return commitsBackward(context, stream, { ...last, sequence: last.position }, call);
+  }
+  return undefined;
+}

@@ -1,0 +1,60 @@
+import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../store/commit-record';
+import type { CommitSlice } from '../store/event-store';
+import { unixNanos } from '../store/values';
+import type { StoredCommit } from './commit-codec';
+
+/** Which events of a commit to keep. */
+export interface Selection {
+  /** Inclusive. */
+  readonly fromVersion: bigint;
+  /** Inclusive; undefined: no bound. */
+  readonly toVersion: bigint | undefined;
+  /** Empty: all types. */
+  readonly eventTypes: ReadonlySet<string>;
+  readonly correlationId?: string;
+  readonly reverse: boolean;
+  /** At most this many events; undefined: no bound. */
+  readonly countMax: bigint | undefined;
+}
+
+/** The selected events of a commit, or undefined if there are none. An untouched commit is not copied. */
+export function select(commit: StoredCommit, selection: Selection): CommitSlice | undefined {
+  const eventCount = Number(commit.lastVersion - commit.firstVersion) + 1;
+  const whole =
+    !selection.reverse || eventCount === 1
+      ? commit.firstVersion >= selection.fromVersion &&
+        (selection.toVersion === undefined || commit.lastVersion <= selection.toVersion) &&
+        (selection.countMax === undefined || BigInt(eventCount) <= selection.countMax) &&
+        selection.eventTypes.size === 0 &&
+        selection.correlationId === undefined
+      : false;
+  if (whole) return slice(commit, commit.record, eventCount);
+  const spans = chosenSpans(commit, selection);
+  if (spans.length === 0) return undefined;
+  return slice(
+    commit,
+    Buffer.concat(spans.map(({ frame, end }) => commit.record.subarray(frame, end))),
+    spans.length,
+  );
+}
+
+function chosenSpans(commit: StoredCommit, selection: Selection): EventSpan[] {
+  const { fromVersion, toVersion, eventTypes, correlationId, countMax } = selection;
+  const spans = eventSpans(commit.record).filter((span, index) => {
+    const version = commit.firstVersion + BigInt(index);
+    return (
+      version >= fromVersion &&
+      (toVersion === undefined || version <= toVersion) &&
+      (eventTypes.size === 0 || eventTypes.has(eventType(commit.record, span))) &&
+      (correlationId === undefined || eventCorrelationId(commit.record, span) === correlationId)
+    );
+  });
+  if (selection.reverse) spans.reverse();
+  return countMax === undefined || BigInt(spans.length) <= countMax
+    ? spans
+    : spans.slice(0, Number(countMax));
+}
+
+function slice(commit: StoredCommit, events: Uint8Array, eventCount: number): CommitSlice {
+  return { position: commit.position, commitTime: unixNanos(commit.timeNanos), events, eventCount };
+}

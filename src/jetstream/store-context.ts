@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Limits } from '../limits';
+import { StoreUnavailableError } from '../store/errors';
+import type { CallContext } from '../store/event-store';
+import type { StreamName } from '../store/values';
+import type { StreamApi } from './api';
+import type { RequestOptions } from './link';
+import type { NatsPool } from './pool';
+
+/** A JetStream stream and how to reach it. */
+export interface LogContext {
+  readonly pool: NatsPool;
+  readonly log: StreamApi;
+  readonly limits: Limits;
+}
+
+/** What every operation on an open store needs. */
+export interface StoreContext extends LogContext {
+  readonly prefix: string;
+  readonly logger: Logger;
+}
+
+export function subjectOf(context: StoreContext, stream: StreamName): string {
+  return `${context.prefix}.${stream}`;
+}
+
+/** Options for one question to NATS on behalf of a call: no longer than the call has left. */
+export function within(call: CallContext, timeoutMs: number): RequestOptions {
+  return { timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - Date.now())), signal: call.signal };
+}
+
+const lagRetryFirstMs = 2;
+const lagRetryMaxMs = 100;
+
+/**
+ * Asks again while the answer is undefined: what the leader is known to have, a replica may not have yet. Throws
+ * StoreUnavailableError after `readProgressTimeoutMs`.
+ */
+export async function patiently<T>(
+  { limits }: LogContext,
+  what: string,
+  call: CallContext,
+  ask: (options: RequestOptions) => Promise<T | undefined>,
+): Promise<T> {
+  const giveUpMs = Date.now() + limits.readProgressTimeoutMs;
+  for (let waitMs = lagRetryFirstMs; ; waitMs = Math.min(waitMs * 2, lagRetryMaxMs)) {
+    const answer = await ask(within(call, limits.readProgressTimeoutMs));
+    if (answer !== undefined) return answer;
+    if (Date.now() > giveUpMs)
+      throw new StoreUnavailableError(`no replica gave the messages of ${what} in time`);
+    await sleep(waitMs, undefined, { signal: call.signal }).catch(() => {
+      throw call.signal.reason;
+    });
+  }
+}
