@@ -1,0 +1,185 @@
+import type { Limits } from '../limits';
+import type { AppendCommand, CorrelationQuery, ListStreamsQuery, ReadStreamQuery } from './event-store';
+import {
+  checkId,
+  eventTypeFilter,
+  Findings,
+  maxCount,
+  shown,
+  streamName,
+  timestamp,
+  versionNumber,
+  type RawTimestamp,
+} from './field-checks';
+import { newEvents, type RawEvent } from './new-event';
+import {
+  isStreamPattern,
+  parseCommitId,
+  parseStreamName,
+  type CommitId,
+  type StreamName,
+  type UnixNanos,
+} from './values';
+
+/**
+ * Requests as they come from outside, of the shape of the messages in proto/sluice/v1, parsed into commands and
+ * queries. Each parser finds all that is wrong, up to a bound, and throws it as one InvalidRequestError; it throws
+ * nothing else.
+ */
+
+export interface RawAppend {
+  readonly stream: string;
+  readonly events: readonly RawEvent[];
+  readonly expectedVersion?: bigint | undefined;
+  readonly commitId: string;
+  readonly withCommitTime: boolean;
+}
+
+export interface RawReadStream {
+  readonly stream: string;
+  readonly fromVersion: bigint;
+  readonly toVersion: bigint;
+  /** A number of sluice.v1.Direction, known or not. */
+  readonly direction: number;
+  readonly maxCount: bigint;
+  readonly fromTime?: RawTimestamp | undefined;
+  readonly toTime?: RawTimestamp | undefined;
+  readonly eventTypes: readonly string[];
+  /** A number of sluice.v1.Consistency, known or not. */
+  readonly consistency: number;
+}
+
+export interface RawGetVersion {
+  readonly stream: string;
+  readonly asOf?: RawTimestamp | undefined;
+}
+
+export interface RawReadByCorrelation {
+  readonly correlationId: string;
+  readonly eventTypes: readonly string[];
+  readonly maxCount: bigint;
+}
+
+export interface RawListStreams {
+  readonly pattern: string;
+  readonly after: string;
+  readonly maxCount: bigint;
+}
+
+export interface RawPageHint {
+  readonly eventsMax: number;
+  readonly bytesMax: number;
+}
+
+/** How much one response message may hold. */
+export interface PageSize {
+  /** Infinity: no bound. */
+  readonly eventsMax: number;
+  readonly bytesMax: number;
+}
+
+/** Throws InvalidRequestError. What is left out is filled in: event ids, correlation ids, causation ids. */
+export function parseAppend(raw: RawAppend, limits: Limits): AppendCommand {
+  const findings = new Findings();
+  const stream = streamName(raw.stream, findings);
+  const expectedVersion =
+    raw.expectedVersion === undefined
+      ? undefined
+      : versionNumber(raw.expectedVersion, 'expected_version', findings);
+  const commitId = commitIdOf(raw.commitId, findings);
+  const events = newEvents(raw.stream, raw.events, limits, findings);
+  findings.throwIfAny();
+  return { stream, events, expectedVersion, commitId, withCommitTime: raw.withCommitTime };
+}
+
+function commitIdOf(text: string, findings: Findings): CommitId | undefined {
+  if (text === '') return undefined;
+  const commitId = parseCommitId(text);
+  if (commitId === undefined) findings.add('commit_id', `is not a UUID: ${shown(text)}`);
+  return commitId;
+}
+
+// Numbers of sluice.v1.Direction and sluice.v1.Consistency; 0 stands for the first.
+const directions = ['forward', 'forward', 'backward'] as const;
+const consistencies = ['leader', 'leader', 'anyReplica'] as const;
+
+/** Throws InvalidRequestError. */
+export function parseReadStream(raw: RawReadStream, limits: Limits): ReadStreamQuery {
+  const findings = new Findings();
+  const stream = streamName(raw.stream, findings);
+  const direction = directions[raw.direction];
+  if (direction === undefined) findings.add('direction', `is unknown: ${raw.direction}`);
+  const consistency = consistencies[raw.consistency];
+  if (consistency === undefined) findings.add('consistency', `is unknown: ${raw.consistency}`);
+  const fromVersion = versionNumber(raw.fromVersion, 'from_version', findings);
+  const toVersion = versionNumber(raw.toVersion, 'to_version', findings);
+  const [first, last] = direction === 'backward' ? [toVersion, fromVersion] : [fromVersion, toVersion];
+  if (first !== 0n && last !== 0n && last < first) {
+    const side = direction === 'backward' ? 'above' : 'below';
+    findings.add('to_version', `is ${toVersion.toString()}, ${side} from_version ${fromVersion.toString()}`);
+  }
+  const fromTime = timestamp(raw.fromTime, 'from_time', findings);
+  const toTime = timestamp(raw.toTime, 'to_time', findings);
+  if (fromTime !== undefined && toTime !== undefined && toTime < fromTime) {
+    findings.add('to_time', 'is before from_time');
+  }
+  const eventTypes = eventTypeFilter(raw.eventTypes, limits, findings);
+  const count = maxCount(raw.maxCount, findings);
+  findings.throwIfAny();
+  return {
+    stream,
+    direction: direction ?? 'forward',
+    fromVersion,
+    toVersion,
+    maxCount: count,
+    fromTime,
+    toTime,
+    eventTypes,
+    consistency: consistency ?? 'leader',
+  };
+}
+
+/** Throws InvalidRequestError. */
+export function parseGetVersion(raw: RawGetVersion): { stream: StreamName; asOf: UnixNanos | undefined } {
+  const findings = new Findings();
+  const stream = streamName(raw.stream, findings);
+  const asOf = timestamp(raw.asOf, 'as_of', findings);
+  findings.throwIfAny();
+  return { stream, asOf };
+}
+
+/** Throws InvalidRequestError. */
+export function parseReadByCorrelation(raw: RawReadByCorrelation, limits: Limits): CorrelationQuery {
+  const { correlationId } = raw;
+  const findings = new Findings();
+  if (correlationId === '') findings.add('correlation_id', 'is required');
+  else checkId(correlationId, 'correlation_id', limits, findings);
+  const eventTypes = eventTypeFilter(raw.eventTypes, limits, findings);
+  const count = maxCount(raw.maxCount, findings);
+  findings.throwIfAny();
+  return { correlationId, eventTypes, maxCount: count };
+}
+
+/** Throws InvalidRequestError. */
+export function parseListStreams(raw: RawListStreams): ListStreamsQuery {
+  const { after } = raw;
+  const findings = new Findings();
+  const pattern = raw.pattern === '' ? '>' : raw.pattern;
+  if (!isStreamPattern(pattern)) {
+    findings.add('pattern', `is no pattern of stream names like "order.*" or "order.>": ${shown(pattern)}`);
+  }
+  if (after !== '' && parseStreamName(after) === undefined) {
+    findings.add('after', `is not a stream name: ${shown(after)}`);
+  }
+  const count = maxCount(raw.maxCount, findings);
+  findings.throwIfAny();
+  return { pattern, after, maxCount: count };
+}
+
+/** A hint cannot be wrong: 0 is no wish, and what is beyond the limit counts as the limit. */
+export function parsePageHint(raw: RawPageHint | undefined, { pageBytesMax }: Limits): PageSize {
+  return {
+    eventsMax: raw?.eventsMax || Infinity,
+    bytesMax: Math.min(raw?.bytesMax || pageBytesMax, pageBytesMax),
+  };
+}

@@ -1,0 +1,135 @@
+import type { Limits } from '../limits';
+import { InvalidRequestError, type FieldViolation } from './errors';
+import { parseStreamName, unixNanos, version, type StreamName, type UnixNanos, type Version } from './values';
+
+/**
+ * Checks of single fields of a request. Each notes in `Findings` what is wrong and then answers some value that
+ * nobody gets to see, because the findings are thrown before the request is used.
+ */
+
+/** A time as it comes from outside, like google.protobuf.Timestamp. */
+export interface RawTimestamp {
+  readonly seconds: bigint;
+  readonly nanos: number;
+}
+
+const violationsMax = 32;
+
+/** Notes what is wrong with a request, up to a bound. */
+export class Findings {
+  private readonly violations: FieldViolation[] = [];
+
+  add(field: string, description: string): void {
+    if (!this.full) this.violations.push({ field, description });
+  }
+
+  /** Nothing more will be noted, so nothing more needs to be looked at. */
+  get full(): boolean {
+    return this.violations.length >= violationsMax;
+  }
+
+  /** Throws InvalidRequestError. */
+  throwIfAny(): void {
+    if (this.violations.length > 0) throw new InvalidRequestError(this.violations);
+  }
+}
+
+export function streamName(text: string, findings: Findings): StreamName {
+  const name = parseStreamName(text);
+  if (name !== undefined) return name;
+  findings.add(
+    'stream',
+    text === ''
+      ? 'is required'
+      : `is not 1 to 16 tokens of A-Z a-z 0-9 _ : @ = + ~ - joined by ".", at most 200 bytes: ${shown(text)}`,
+  );
+  return text as StreamName;
+}
+
+const visibleAscii = /^[\x21-\x7e]+$/;
+
+/** An event, correlation or causation id that is not empty. */
+export function checkId(value: string, field: string, { idCharsMax }: Limits, findings: Findings): void {
+  if (value.length > idCharsMax) findings.add(field, excess(value.length, 'characters', idCharsMax));
+  else if (!visibleAscii.test(value)) {
+    findings.add(field, `has other than visible ASCII characters: ${shown(value)}`);
+  }
+}
+
+const bytesPerCharMax = 3; // of UTF-8, for one UTF-16 unit
+
+/** A type, content type, tag or metadata key, which may be empty. */
+export function checkLabel(
+  value: string,
+  field: string,
+  { labelBytesMax }: Limits,
+  findings: Findings,
+): void {
+  if (value.length * bytesPerCharMax <= labelBytesMax) return;
+  const bytes = Buffer.byteLength(value);
+  if (bytes > labelBytesMax) findings.add(field, excess(bytes, 'bytes', labelBytesMax));
+}
+
+export function eventTypeFilter(
+  types: readonly string[],
+  limits: Limits,
+  findings: Findings,
+): ReadonlySet<string> {
+  const { filterTypesMax } = limits;
+  if (types.length > filterTypesMax) {
+    findings.add('event_types', excess(types.length, 'types', filterTypesMax));
+    return new Set();
+  }
+  for (const [index, type] of types.entries()) {
+    const field = `event_types[${index}]`;
+    if (type === '') findings.add(field, 'is empty');
+    checkLabel(type, field, limits, findings);
+  }
+  return new Set(types);
+}
+
+const secondsMax = 9_223_372_035n; // the last full second of 2262 that fits 63 bits of nanoseconds
+const nanosMax = 999_999_999;
+
+export function timestamp(
+  raw: RawTimestamp | undefined,
+  field: string,
+  findings: Findings,
+): UnixNanos | undefined {
+  if (raw === undefined) return undefined;
+  const { seconds, nanos } = raw;
+  if (seconds < 0n || seconds > secondsMax || !Number.isInteger(nanos) || nanos < 0 || nanos > nanosMax) {
+    const found = `${seconds.toString()} s and ${nanos} ns`;
+    findings.add(field, `is not a time from 1970 to 2262 with 0 to 999999999 ns: ${shown(found)}`);
+    return undefined;
+  }
+  return unixNanos(seconds * 1_000_000_000n + BigInt(nanos));
+}
+
+export function versionNumber(value: bigint, field: string, findings: Findings): Version {
+  return version(uint64(value, field, findings));
+}
+
+/** A bound on a count: 0 is none. */
+export function maxCount(value: bigint, findings: Findings): bigint | undefined {
+  return uint64(value, 'max_count', findings) || undefined;
+}
+
+/** From the wire it cannot be anything else; callers inside the process are held to the same. */
+function uint64(value: bigint, field: string, findings: Findings): bigint {
+  if (BigInt.asUintN(64, value) === value) return value;
+  findings.add(field, 'is not an unsigned 64-bit number');
+  return 0n;
+}
+
+/** "has 70 bytes, more than the limit of 64" */
+export function excess(found: number, unit: string, limit: number): string {
+  return `has ${found} ${unit}, more than the limit of ${limit}`;
+}
+
+const shownCharsMax = 60;
+
+/** The text for a message: quoted, control characters and half characters escaped, and cut if it is long. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text);
+}
