@@ -41,14 +41,13 @@ export async function callApi<T>(
 ): Promise<T> {
   const payload = body === undefined ? '' : JSON.stringify(body);
   const answer = await link.request(`$JS.API.${verb}`, payload, options);
-  return parseAnswer<T>(answer.body);
+  return parseAnswer(answer.body) as T;
 }
 
 /** The JSON answer of the API or of a publish. Throws JetStreamApiError. */
-export function parseAnswer<T>(body: Uint8Array): T {
-  const parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString()) as T &
-    ApiAnswer;
-  const { error } = parsed;
+export function parseAnswer(body: Uint8Array): unknown {
+  const parsed: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+  const { error } = parsed as ApiAnswer;
   if (error !== undefined) {
     throw new JetStreamApiError(error.err_code ?? 0, error.code, error.description ?? 'refused');
   }

@@ -87,7 +87,7 @@ async function commitBy(
   try {
     const headers = { ...message.headers, ...extra };
     const answer = await link.request(message.subject, message.body, { headers, timeoutMs });
-    const ack = parseAnswer<PublishAck>(answer.body);
+    const ack = parseAnswer(answer.body) as PublishAck;
     const sequence = BigInt(ack.seq);
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence };
   } catch (error) {

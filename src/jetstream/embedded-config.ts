@@ -1,0 +1,73 @@
+import { readdir, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What the configuration of an embedded nats-server is made from. */
+export interface EmbeddedConfig {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** -1: a free one, which the server writes into `runDir`. */
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly sync: 'always' | 'interval';
+}
+
+/** Where things are in the data folder. The events are in `jetstream`, a name that nats-server gives. */
+export function embeddedPaths(dataDir: string) {
+  const runDir = join(dataDir, 'run');
+  return {
+    config: join(dataDir, 'nats.conf'),
+    log: join(dataDir, 'nats.log'),
+    /** What the running server says of itself; empty when none runs. */
+    runDir,
+    pid: join(runDir, 'nats-server.pid'),
+  } as const;
+}
+
+/** Writes the configuration file, which only this user can read: it holds the password. */
+export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void> {
+  const paths = embeddedPaths(config.dataDir);
+  const lines = [
+    '# Written by Sluice at every start: changes here are lost.',
+    'server_name: "sluice"',
+    `listen: "${config.host}:${config.port.toString()}"`,
+    'max_payload: 8MB',
+    `authorization { user: ${quoted(config.user)}, password: ${quoted(config.password)} }`,
+    'jetstream {',
+    `  store_dir: ${quoted(config.dataDir)}`,
+    `  max_file_store: ${(await storageBytesMax(config.dataDir)).toString()}`,
+    `  sync_interval: ${config.sync === 'always' ? 'always' : '"2m"'}`,
+    '}',
+    `pid_file: ${quoted(paths.pid)}`,
+    `ports_file_dir: ${quoted(paths.runDir)}`,
+    `log_file: ${quoted(paths.log)}`,
+    'logfile_size_limit: 16MB',
+    'logfile_max_num: 4',
+  ];
+  const next = `${paths.config}.next`;
+  await writeFile(next, lines.join('\n') + '\n', { mode: 0o600 });
+  await rename(next, paths.config);
+}
+
+/**
+ * Three quarters of what the store has and could have, nats-server's own rule. Older servers forget what the store has
+ * already: they would refuse appends after a restart with the disk less than half full.
+ */
+async function storageBytesMax(dataDir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dataDir);
+  const entries = await readdir(join(dataDir, 'jetstream'), { recursive: true }).catch((): string[] => []);
+  let own = 0;
+  for (const entry of entries) {
+    own += await stat(join(dataDir, 'jetstream', entry)).then(
+      ({ blocks }) => blocks * 512,
+      () => 0,
+    );
+  }
+  return Math.floor((bavail * bsize + own) * 0.75);
+}
+
+/** A string of the configuration language, whose escapes are JSON's. */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

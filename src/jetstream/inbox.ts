@@ -1,0 +1,92 @@
+import { createInbox, type Msg, type NatsConnection } from 'nats';
+import { NoRespondersError, RequestTimeoutError } from './errors';
+import type { RequestOptions } from './link';
+import { parseMessage, type RawMessage } from './message';
+
+/** The requests under way on one connection, all answered through one subscription. */
+export interface Inbox {
+  /** Sends a request through `send` and gives each answer to `onAnswer` until that says true: "this was the last". */
+  requestMany(
+    subject: string,
+    send: (reply: string) => void,
+    onAnswer: (answer: RawMessage) => boolean,
+    options: RequestOptions,
+  ): Promise<void>;
+  /** Fails the requests on one subject, or all. */
+  fail(error: Error, subject?: string): void;
+  close(): void;
+}
+
+interface Waiting {
+  readonly subject: string;
+  readonly onAnswer: (answer: RawMessage) => boolean;
+  readonly settle: (error?: Error) => void;
+  readonly timeout: NodeJS.Timeout;
+}
+
+const noResponders = 503;
+
+export function openInbox(connection: NatsConnection): Inbox {
+  const inbox = createInbox();
+  const waiting = new Map<string, Waiting>();
+  let counter = 0;
+  const subscription = connection.subscribe(`${inbox}.*`, {
+    callback: (error, message) => {
+      const entry = error === null ? waiting.get(message.subject.slice(inbox.length + 1)) : undefined;
+      if (entry !== undefined) take(entry, message);
+    },
+  });
+  return {
+    requestMany: (subject, send, onAnswer, { signal, timeoutMs }) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted === true) {
+          reject(signal.reason as Error);
+          return;
+        }
+        const token = (counter++).toString(36);
+        const onAbort = (): void => {
+          entry.settle(signal?.reason as Error);
+        };
+        const settle = (error?: Error): void => {
+          waiting.delete(token);
+          clearTimeout(entry.timeout);
+          signal?.removeEventListener('abort', onAbort);
+          if (error === undefined) resolve();
+          else reject(error);
+        };
+        const timeout = setTimeout(() => {
+          settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
+        }, timeoutMs);
+        const entry: Waiting = { subject, onAnswer, settle, timeout };
+        waiting.set(token, entry);
+        signal?.addEventListener('abort', onAbort, { once: true });
+        try {
+          send(`${inbox}.${token}`);
+        } catch (error) {
+          settle(error as Error);
+        }
+      }),
+    fail(error, subject) {
+      for (const entry of waiting.values()) {
+        if (subject === undefined || entry.subject === subject) entry.settle(error);
+      }
+    },
+    close() {
+      subscription.unsubscribe();
+    },
+  };
+}
+
+function take({ subject, onAnswer, settle, timeout }: Waiting, message: Msg): void {
+  const answer = parseMessage(message);
+  if (answer.status === noResponders) {
+    settle(new NoRespondersError(`nothing answers on ${subject}`));
+    return;
+  }
+  try {
+    if (onAnswer(answer)) settle();
+    else timeout.refresh();
+  } catch (error) {
+    settle(error as Error);
+  }
+}

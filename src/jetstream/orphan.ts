@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Logger } from 'pino';
+
+/** A nats-server that a killed gateway left behind runs on the data folder and cannot be ended. */
+export class OrphanError extends Error {}
+
+const patienceMs = 10_000;
+const probeMs = 50;
+
+/**
+ * Ends the nats-server that a pid file names, if it is provably the one of this configuration file: pids are used again,
+ * and another process must not be hit. Does nothing if there is none. Throws OrphanError.
+ */
+export async function endOrphan(pidFile: string, configFile: string, log: Logger): Promise<void> {
+  const text = await readFile(pidFile, 'utf8').catch(() => '');
+  const pid = Number(text.trim());
+  if (!Number.isSafeInteger(pid) || pid <= 1) return;
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!(await runsConfig(pid, configFile))) return;
+    log.warn({ pid, signal }, 'ending the nats-server that a killed gateway left behind');
+    send(pid, signal);
+    const giveUpMs = Date.now() + patienceMs;
+    while (Date.now() < giveUpMs && (await runsConfig(pid, configFile))) await sleep(probeMs);
+  }
+  if (!(await runsConfig(pid, configFile))) return;
+  throw new OrphanError(
+    `nats-server with pid ${pid.toString()}, which a killed gateway left behind, still runs on ${configFile} ` +
+      'and could not be ended: end it, then start again',
+  );
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone by itself, or another user's: whether it still runs decides.
+  }
+}
+
+/** Whether a process is a nats-server that was started with exactly this configuration file. False once it is dead. */
+async function runsConfig(pid: number, configFile: string): Promise<boolean> {
+  if (process.platform === 'linux') {
+    const line = await readFile(`/proc/${pid.toString()}/cmdline`, 'utf8').catch(() => '');
+    const [, ...args] = line.split('\0');
+    return args.join('\0') === `-c\0${configFile}\0`;
+  }
+  const ps = await promisify(execFile)('ps', ['-ww', '-p', pid.toString(), '-o', 'args=']).catch(
+    () => undefined,
+  );
+  return ps?.stdout.trim().endsWith(` -c ${configFile}`) ?? false;
+}
