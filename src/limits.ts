@@ -57,8 +57,10 @@ export interface Limits {
   readonly connectionStreamsMax: number;
   /** Streams whose head version the gateway remembers. */
   readonly headCacheEntriesMax: number;
-  /** Bytes of recent commits that the gateway keeps in memory to answer reads. */
-  readonly commitCacheBytesMax: number;
+  /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
+  readonly keepaliveIntervalMs: number;
+  /** How long a client connection may take to answer that before it is closed. */
+  readonly keepaliveTimeoutMs: number;
   /** How long a graceful stop waits for calls under way. */
   readonly shutdownTimeoutMs: number;
 }
@@ -91,6 +93,7 @@ export const defaultLimits: Limits = {
   requestMetadataBytesMax: 16 << 10,
   connectionStreamsMax: 1_000,
   headCacheEntriesMax: 100_000,
-  commitCacheBytesMax: 16 << 20,
+  keepaliveIntervalMs: 30_000,
+  keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,
 };

@@ -397,6 +397,34 @@ export interface ServerLimits {
   requestBytesMax: bigint;
   /** Bytes of the metadata of one gRPC request. */
   requestMetadataBytesMax: number;
+  /** Tokens of a stream name. */
+  streamNameTokensMax: number;
+  /** Bytes that one page of a read asks of NATS. */
+  fetchBytesMax: number;
+  /** Messages that one page of a read asks of NATS. */
+  fetchMessagesMax: number;
+  /** How long one question to NATS may take. */
+  requestTimeout:
+    | Duration
+    | undefined;
+  /** How long a read waits for NATS to make progress. */
+  readProgressTimeout:
+    | Duration
+    | undefined;
+  /** Calls that may be under way on one client connection. */
+  connectionStreamsMax: number;
+  /** Streams whose version the gateway remembers. */
+  headCacheEntriesMax: number;
+  /** How often the gateway asks a client connection whether it is still alive. */
+  keepaliveInterval:
+    | Duration
+    | undefined;
+  /** How long the gateway waits for that answer before it closes the connection. */
+  keepaliveTimeout:
+    | Duration
+    | undefined;
+  /** How long a graceful stop waits for calls under way. */
+  shutdownTimeout: Duration | undefined;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -2197,6 +2225,16 @@ function createBaseServerLimits(): ServerLimits {
     duplicateWindow: undefined,
     requestBytesMax: 0n,
     requestMetadataBytesMax: 0,
+    streamNameTokensMax: 0,
+    fetchBytesMax: 0,
+    fetchMessagesMax: 0,
+    requestTimeout: undefined,
+    readProgressTimeout: undefined,
+    connectionStreamsMax: 0,
+    headCacheEntriesMax: 0,
+    keepaliveInterval: undefined,
+    keepaliveTimeout: undefined,
+    shutdownTimeout: undefined,
   };
 }
 
@@ -2273,6 +2311,36 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.requestMetadataBytesMax !== 0) {
       writer.uint32(160).uint32(message.requestMetadataBytesMax);
+    }
+    if (message.streamNameTokensMax !== 0) {
+      writer.uint32(168).uint32(message.streamNameTokensMax);
+    }
+    if (message.fetchBytesMax !== 0) {
+      writer.uint32(176).uint32(message.fetchBytesMax);
+    }
+    if (message.fetchMessagesMax !== 0) {
+      writer.uint32(184).uint32(message.fetchMessagesMax);
+    }
+    if (message.requestTimeout !== undefined) {
+      Duration.encode(message.requestTimeout, writer.uint32(194).fork()).join();
+    }
+    if (message.readProgressTimeout !== undefined) {
+      Duration.encode(message.readProgressTimeout, writer.uint32(202).fork()).join();
+    }
+    if (message.connectionStreamsMax !== 0) {
+      writer.uint32(208).uint32(message.connectionStreamsMax);
+    }
+    if (message.headCacheEntriesMax !== 0) {
+      writer.uint32(216).uint32(message.headCacheEntriesMax);
+    }
+    if (message.keepaliveInterval !== undefined) {
+      Duration.encode(message.keepaliveInterval, writer.uint32(226).fork()).join();
+    }
+    if (message.keepaliveTimeout !== undefined) {
+      Duration.encode(message.keepaliveTimeout, writer.uint32(234).fork()).join();
+    }
+    if (message.shutdownTimeout !== undefined) {
+      Duration.encode(message.shutdownTimeout, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -2450,6 +2518,86 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.requestMetadataBytesMax = reader.uint32();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.streamNameTokensMax = reader.uint32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.fetchBytesMax = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.fetchMessagesMax = reader.uint32();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.requestTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.readProgressTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.connectionStreamsMax = reader.uint32();
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.headCacheEntriesMax = reader.uint32();
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.keepaliveInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.keepaliveTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.shutdownTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2501,6 +2649,26 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       ? BigInt(object.requestBytesMax)
       : 0n;
     message.requestMetadataBytesMax = object.requestMetadataBytesMax ?? 0;
+    message.streamNameTokensMax = object.streamNameTokensMax ?? 0;
+    message.fetchBytesMax = object.fetchBytesMax ?? 0;
+    message.fetchMessagesMax = object.fetchMessagesMax ?? 0;
+    message.requestTimeout = (object.requestTimeout !== undefined && object.requestTimeout !== null)
+      ? Duration.fromPartial(object.requestTimeout)
+      : undefined;
+    message.readProgressTimeout = (object.readProgressTimeout !== undefined && object.readProgressTimeout !== null)
+      ? Duration.fromPartial(object.readProgressTimeout)
+      : undefined;
+    message.connectionStreamsMax = object.connectionStreamsMax ?? 0;
+    message.headCacheEntriesMax = object.headCacheEntriesMax ?? 0;
+    message.keepaliveInterval = (object.keepaliveInterval !== undefined && object.keepaliveInterval !== null)
+      ? Duration.fromPartial(object.keepaliveInterval)
+      : undefined;
+    message.keepaliveTimeout = (object.keepaliveTimeout !== undefined && object.keepaliveTimeout !== null)
+      ? Duration.fromPartial(object.keepaliveTimeout)
+      : undefined;
+    message.shutdownTimeout = (object.shutdownTimeout !== undefined && object.shutdownTimeout !== null)
+      ? Duration.fromPartial(object.shutdownTimeout)
+      : undefined;
     return message;
   },
 };

@@ -1,0 +1,135 @@
+import { eventSpans, eventsTag, type EventSpan } from '../store/commit-record';
+import type { PageSize } from '../store/commands';
+import type { CommitSlice, Page } from '../store/event-store';
+
+/**
+ * Puts stored events into response messages without decoding them. A protobuf message is the merge of its
+ * concatenated parts, so each event is copied as it is stored, and its `position` and `commit_time`, which only the
+ * store knows, are appended. The events are field 1 of every response that carries events.
+ */
+
+/** Encoded fields that a response has beside its events; empty if it has none. */
+export interface Surroundings {
+  /** For the first message of the page. */
+  readonly header: Uint8Array;
+  /** For the last message of the page. */
+  readonly end: Uint8Array;
+}
+
+/** Events [from, to) of a commit. */
+interface Run {
+  readonly source: Uint8Array;
+  readonly spans: readonly EventSpan[];
+  readonly from: number;
+  readonly to: number;
+  readonly suffix: Uint8Array;
+}
+
+const none = new Uint8Array(0);
+
+/**
+ * The messages of a page, at most `size` each but for one larger event; none if there is nothing to say. They are
+ * made one by one, as the caller takes them. Throws MalformedRecordError.
+ */
+export function* reframe(page: Page, size: PageSize, { header, end }: Surroundings): Generator<Buffer, void> {
+  let before = header;
+  let runs: Run[] = [];
+  let events = 0;
+  let bytes = 0;
+  for (const commit of page.commits) {
+    const source = commit.events;
+    const suffix = encodeSuffix(commit);
+    const spans = eventSpans(source);
+    let from = 0;
+    for (let index = 0; index < spans.length; index++) {
+      const framed = framedBytes(spans[index] as EventSpan, suffix);
+      if (events > 0 && (events >= size.eventsMax || bytes + framed > size.bytesMax)) {
+        runs.push({ source, spans, from, to: index, suffix });
+        yield write(runs, bytes, before, none);
+        [before, runs, events, bytes, from] = [none, [], 0, 0, index];
+      }
+      events++;
+      bytes += framed;
+    }
+    runs.push({ source, spans, from, to: spans.length, suffix });
+  }
+  if (bytes + before.length + end.length > 0) yield write(runs, bytes, before, end);
+}
+
+function write(runs: readonly Run[], eventBytes: number, header: Uint8Array, end: Uint8Array): Buffer {
+  const target = Buffer.allocUnsafe(eventBytes + header.length + end.length);
+  let at = 0;
+  for (const { source, spans, from, to, suffix } of runs) {
+    for (let index = from; index < to; index++) {
+      const span = spans[index] as EventSpan;
+      target[at++] = eventsTag;
+      at = writeVarint(target, at, span.end - span.start + suffix.length);
+      at = copy(source, span.start, span.end, target, at);
+      at = copy(suffix, 0, suffix.length, target, at);
+    }
+  }
+  at = copy(header, 0, header.length, target, at);
+  copy(end, 0, end.length, target, at);
+  return target;
+}
+
+const loopBytesMax = 64;
+
+/** Copies [start, end) and answers where the copy ends. For few bytes a loop beats the native copy. */
+function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): number {
+  if (end - start > loopBytesMax) target.set(source.subarray(start, end), at);
+  else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
+  return at + end - start;
+}
+
+function framedBytes({ start, end }: EventSpan, suffix: Uint8Array): number {
+  const length = end - start + suffix.length;
+  return 1 + varintBytes(length) + length;
+}
+
+const positionTag = 12 << 3;
+const commitTimeTag = (13 << 3) | 2;
+const secondsTag = 1 << 3;
+const nanosTag = 2 << 3;
+/** Tag and 10 bytes of position; tag, length, tag and 10 bytes of seconds, tag and 5 bytes of nanoseconds. */
+const suffixBytesMax = 1 + 10 + 1 + 1 + 1 + 10 + 1 + 5;
+
+/** Fields `position` and `commit_time` of RecordedEvent. */
+function encodeSuffix({ position, commitTime }: CommitSlice): Uint8Array {
+  const target = new Uint8Array(suffixBytesMax);
+  target[0] = positionTag;
+  let at = writeBigVarint(target, 1, position);
+  target[at] = commitTimeTag;
+  const lengthAt = at + 1;
+  target[at + 2] = secondsTag;
+  at = writeBigVarint(target, at + 3, commitTime / 1_000_000_000n);
+  target[at] = nanosTag;
+  at = writeVarint(target, at + 1, Number(commitTime % 1_000_000_000n));
+  target[lengthAt] = at - lengthAt - 1;
+  return target.subarray(0, at);
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
+}
+
+/** Writes a number of up to 53 bits and answers where it ends. */
+function writeVarint(target: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) target[at++] = (rest % 128) | 128;
+  target[at++] = rest;
+  return at;
+}
+
+/** The same for up to 64 bits. */
+function writeBigVarint(target: Uint8Array, start: number, value: bigint): number {
+  if (value <= Number.MAX_SAFE_INTEGER) return writeVarint(target, start, Number(value));
+  let at = start;
+  let rest = value;
+  for (; rest >= 128n; rest >>= 7n) target[at++] = Number(rest & 127n) | 128;
+  target[at++] = Number(rest);
+  return at;
+}

@@ -1,0 +1,73 @@
+import {
+  Durability,
+  type GetServerInfoResponse,
+  type ServerLimits,
+} from '../../generated/sluice/v1/event_store_service';
+import type { Limits } from '../limits';
+import type { StoreInfo } from '../store/event-store';
+import { toDuration } from './proto-time';
+
+/** What the gateway knows of itself beside the store. */
+export interface AboutGateway {
+  readonly version: string;
+  readonly durability: 'fsyncAlways' | 'fsyncInterval' | 'unknown';
+  /** Whether it runs a NATS server of its own. */
+  readonly embedded: boolean;
+}
+
+/** What this gateway can do; clients may look for a name before they use what it stands for. */
+const features = ['append', 'read-stream', 'get-version', 'read-by-correlation', 'list-streams'];
+
+const durabilities = {
+  fsyncAlways: Durability.FSYNC_ALWAYS,
+  fsyncInterval: Durability.FSYNC_INTERVAL,
+  unknown: Durability.UNSPECIFIED,
+} as const;
+
+export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limits): GetServerInfoResponse {
+  const { name, prefix, replicas, natsVersion, position, messageCount, bytes, indexPosition } = store;
+  const { version, embedded } = about;
+  const durability = durabilities[about.durability];
+  return {
+    version,
+    store: { name, prefix, replicas, natsVersion, durability, position, messageCount, bytes, embedded },
+    limits: toServerLimits(limits, store.eventBytesMax),
+    features,
+    index: { position: indexPosition, lag: position > indexPosition ? position - indexPosition : 0n },
+  };
+}
+
+function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
+  return {
+    appendEventsMax: limits.appendEventsMax,
+    appendBytesMax: BigInt(limits.appendBytesMax),
+    eventBytesMax: BigInt(eventBytesMax),
+    metadataBytesMax: limits.metadataBytesMax,
+    metadataEntriesMax: limits.metadataEntriesMax,
+    tagsMax: limits.tagsMax,
+    streamNameBytesMax: limits.streamNameBytesMax,
+    labelBytesMax: limits.labelBytesMax,
+    idCharsMax: limits.idCharsMax,
+    filterTypesMax: limits.filterTypesMax,
+    pageBytesMax: limits.pageBytesMax,
+    streamQueueMax: limits.streamQueueMax,
+    appendsMax: limits.appendsMax,
+    appendsBytesMax: BigInt(limits.appendsBytesMax),
+    readsMax: limits.readsMax,
+    appendTimeout: toDuration(limits.appendTimeoutMs),
+    readStallTimeout: toDuration(limits.readStallTimeoutMs),
+    duplicateWindow: toDuration(limits.duplicateWindowMs),
+    requestBytesMax: BigInt(limits.requestBytesMax),
+    requestMetadataBytesMax: limits.requestMetadataBytesMax,
+    streamNameTokensMax: limits.streamNameTokensMax,
+    fetchBytesMax: limits.fetchBytesMax,
+    fetchMessagesMax: limits.fetchMessagesMax,
+    requestTimeout: toDuration(limits.requestTimeoutMs),
+    readProgressTimeout: toDuration(limits.readProgressTimeoutMs),
+    connectionStreamsMax: limits.connectionStreamsMax,
+    headCacheEntriesMax: limits.headCacheEntriesMax,
+    keepaliveInterval: toDuration(limits.keepaliveIntervalMs),
+    keepaliveTimeout: toDuration(limits.keepaliveTimeoutMs),
+    shutdownTimeout: toDuration(limits.shutdownTimeoutMs),
+  };
+}

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import {
+  Server,
+  ServerCredentials,
+  type MethodDefinition,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import {
+  ServerReflectionRequest,
+  ServerReflectionService,
+} from '../../generated/grpc/reflection/v1/reflection';
+import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
+import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import type { Limits } from '../limits';
+import type { EventStore } from '../store/event-store';
+import { createCalls } from './calls';
+import { addHealth } from './health';
+import { createReflect } from './reflection';
+import type { AboutGateway } from './server-info';
+import { createService } from './service';
+
+export interface GrpcServerOptions {
+  /** host:port; port 0 takes a free one. */
+  readonly address: string;
+  /** Paths of PEM files; undefined: plain text. */
+  readonly tls:
+    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined }
+    | undefined;
+  readonly store: EventStore;
+  readonly limits: Limits;
+  readonly about: AboutGateway;
+  readonly log: Logger;
+}
+
+/** A gRPC server that listens. */
+export interface GrpcServer {
+  /** host:port. */
+  readonly address: string;
+  readonly port: number;
+  /** What health says of the services; NOT_SERVING at first. */
+  setServing(serving: boolean): void;
+  /** Takes no more calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
+  close(): Promise<void>;
+}
+
+const eventStore = 'sluice.v1.EventStoreService';
+const services = [
+  eventStore,
+  'grpc.health.v1.Health',
+  'grpc.reflection.v1.ServerReflection',
+  'grpc.reflection.v1alpha.ServerReflection',
+];
+
+/** Serves a store over gRPC. Throws if the address cannot be listened on, or a file not be read. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const { address, store, limits, about, log } = options;
+  const calls = createCalls(limits, log);
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.requestBytesMax,
+    'grpc.max_send_message_length': -1, // a single event may be larger than the default, and all are bounded before
+    'grpc.max_concurrent_streams': limits.connectionStreamsMax,
+    'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+  });
+  add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
+  const health = addHealth(server, [eventStore], calls);
+  const reflection = {
+    serverReflectionInfo: calls.questions(ServerReflectionRequest, createReflect(services)),
+  };
+  add(server, ServerReflectionService, reflection);
+  add(server, AlphaService, reflection);
+  const port = await listen(server, address, await credentialsOf(options.tls));
+  let closed: Promise<void> | undefined;
+  return {
+    address: address.replace(/\d+$/, port.toString()),
+    port,
+    setServing: health.setServing,
+    close() {
+      health.setServing(false);
+      calls.endOpenCalls();
+      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log));
+    },
+  };
+}
+
+/**
+ * Adds a service whose requests are decoded by its handlers, and whose streams are encoded by them: what goes wrong in a
+ * deserializer of grpc-js cannot be answered with a typed error, and events are relayed as they are stored.
+ */
+function add(
+  server: Server,
+  definition: ServiceDefinition,
+  implementation: UntypedServiceImplementation,
+): void {
+  const asBytes = ([name, method]: [string, MethodDefinition<unknown, unknown>]) => {
+    const encoded = method.responseStream && !method.requestStream;
+    return [
+      name,
+      { ...method, requestDeserialize: sameBytes, ...(encoded ? { responseSerialize: sameBytes } : {}) },
+    ] as const;
+  };
+  server.addService(Object.fromEntries(Object.entries(definition).map(asBytes)), implementation);
+}
+
+function sameBytes<T>(bytes: T): T {
+  return bytes;
+}
+
+async function credentialsOf(tls: GrpcServerOptions['tls']): Promise<ServerCredentials> {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const { certFile, keyFile, clientCaFile } = tls;
+  const [cert, key, clientCa] = await Promise.all([
+    readFile(certFile),
+    readFile(keyFile),
+    clientCaFile === undefined ? null : readFile(clientCaFile),
+  ]);
+  return ServerCredentials.createSsl(clientCa, [{ cert_chain: cert, private_key: key }], clientCa !== null);
+}
+
+/** Resolves with the port. */
+function listen(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
+    });
+  });
+}
+
+function shutDown(server: Server, timeoutMs: number, log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      log.warn({ timeoutMs }, 'calls are still under way; cutting them off');
+      server.forceShutdown();
+    }, timeoutMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
