@@ -1,0 +1,270 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { defaultCacheDir } from './jetstream/nats-binary';
+import type { NatsOptions, StoreOptions } from './jetstream/options';
+import { defaultLimits, type Limits } from './limits';
+import { withoutCredentials, type NatsUrls } from './nats-url';
+import { suggestion } from './nearest-name';
+import {
+  flagOf,
+  keys,
+  settings,
+  variableOf,
+  type Group,
+  type Key,
+  type Setting,
+  type Values,
+} from './settings';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything that can be set, checked. */
+export interface Config {
+  /** host:port for gRPC. */
+  readonly address: string;
+  /** undefined: plain text. */
+  readonly tls: ServerTls | undefined;
+  readonly nats: ExternalNats | EmbeddedNats;
+  readonly store: StoreOptions;
+  readonly limits: Limits;
+  readonly logLevel: Values['logLevel'];
+}
+
+/** Paths of PEM files. */
+export interface ServerTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Set: clients must show a certificate of these authorities. */
+  readonly clientCaFile: string | undefined;
+}
+
+export interface ExternalNats {
+  readonly kind: 'external';
+  readonly options: NatsOptions;
+}
+
+/** The gateway runs a NATS server of its own. */
+export interface EmbeddedNats {
+  readonly kind: 'embedded';
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly sync: 'always' | 'interval';
+  readonly serverPath: string | undefined;
+  readonly cacheDir: string;
+  readonly releaseMirror: string | undefined;
+  /** For the search for a nats-server: its PATH, and what the Go toolchain needs. */
+  readonly env: Environment;
+  readonly connections: Pick<NatsOptions, 'connectTimeoutMs' | 'appendConnections' | 'readConnections'>;
+}
+
+/** The settings cannot be used; `problems` has a line for each thing that is wrong. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`the settings cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+}
+
+/** The configuration from flags and the environment; a flag wins. Throws ConfigError with all that is wrong. */
+export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
+  const { values } = parse(argv, env);
+  const picked = Object.fromEntries(
+    keys.filter((key) => settings[key].group === 'limits').map((key) => [key, values[key]]),
+  ) as Partial<Limits>;
+  return {
+    address: values.listen,
+    tls:
+      values.tlsCert === undefined || values.tlsKey === undefined
+        ? undefined
+        : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
+    nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
+    store: { name: values.storeName, prefix: values.storePrefix, replicas: values.storeReplicas },
+    // Twice the largest append, so that an append that is too large gets its typed error.
+    limits: { ...defaultLimits, ...picked, requestBytesMax: 2 * values.appendBytesMax },
+    logLevel: values.logLevel,
+  };
+}
+
+/** The settings in force and where they come from, a line each, without secrets. Throws ConfigError. */
+export function printConfig(argv: readonly string[], env: Environment = process.env): string {
+  const { given } = parse(argv, env);
+  const lines = keys.map((key) => {
+    const setting: Setting = settings[key];
+    const source = given.get(key);
+    const text = source?.text ?? setting.default;
+    const line = `${variableOf(key)}=${text === undefined ? '' : shown(key, text)}`;
+    return `${line.padEnd(44)} # ${source?.name ?? (text === undefined ? 'not set' : 'default')}`;
+  });
+  return lines.join('\n') + '\n';
+}
+
+/** A setting that was given: its text, and the flag or variable that did. */
+interface Given {
+  readonly text: string;
+  readonly name: string;
+}
+
+type AllGiven = ReadonlyMap<Key, Given>;
+
+function parse(argv: readonly string[], env: Environment): { given: AllGiven; values: Values } {
+  const flags = readFlags(argv);
+  const variables = readVariables(env);
+  const given: AllGiven = new Map([...variables.given, ...flags.given]);
+  const problems = [...flags.problems, ...variables.problems];
+  const values: Partial<Record<Key, unknown>> = {};
+  for (const key of keys) {
+    const setting: Setting = settings[key];
+    const { text, name } = given.get(key) ?? { text: setting.default, name: flagOf(key) };
+    if (text === undefined) continue;
+    const parsed = setting.schema.safeParse(text);
+    if (parsed.success) values[key] = parsed.data;
+    else {
+      // A URL that cannot be parsed may hold its login anywhere.
+      const mayShow = setting.secret === undefined || (setting.secret === 'login' && !text.includes('@'));
+      const found = mayShow ? `; found "${text}"` : '';
+      for (const { message } of parsed.error.issues) problems.push(`${name} ${message}${found}`);
+    }
+  }
+  problems.push(...contradictions(given, values as Partial<Values>));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { given, values: values as Values };
+}
+
+interface Reading {
+  readonly given: ReadonlyMap<Key, Given>;
+  readonly problems: readonly string[];
+}
+
+function readFlags(argv: readonly string[]): Reading {
+  const given = new Map<Key, Given>();
+  const problems: string[] = [];
+  const byFlag = new Map(keys.map((key) => [flagOf(key), key]));
+  const options = Object.fromEntries(
+    [...byFlag.keys()].map((flag) => [flag.slice(2), { type: 'string' }] as const),
+  );
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  let unknownAt = -1;
+  for (const token of tokens) {
+    if (token.kind === 'positional' && token.index !== unknownAt + 1) {
+      problems.push('unexpected argument' + (token.value.includes('@') ? '' : ` "${token.value}"`));
+    }
+    if (token.kind !== 'option') continue;
+    const key = byFlag.get(token.rawName);
+    if (key === undefined) {
+      problems.push(`unknown flag ${token.rawName}${suggestion(token.rawName, [...byFlag.keys()])}`);
+      unknownAt = token.inlineValue === true ? -1 : token.index;
+    } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
+      problems.push(
+        `${token.rawName} needs a value; one that begins with "-" is written ${token.rawName}=-...`,
+      );
+    } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
+    else given.set(key, { text: token.value, name: token.rawName });
+  }
+  return { given, problems };
+}
+
+/** Kubernetes gives each pod such variables for services of the same namespace: SLUICE_PORT for one named sluice. */
+const kubernetesVariable =
+  /^SLUICE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+function readVariables(env: Environment): Reading {
+  const given = new Map<Key, Given>();
+  const problems: string[] = [];
+  const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('SLUICE_') || text === undefined || text === '') continue;
+    const key = byVariable.get(name);
+    if (key !== undefined) given.set(key, { text, name });
+    else if (!kubernetesVariable.test(name)) {
+      problems.push(`unknown variable ${name}${suggestion(name, [...byVariable.keys()])}`);
+    }
+  }
+  return { given, problems };
+}
+
+/** Settings that exclude or need each other, a line for each case, naming both. */
+function contradictions(given: AllGiven, values: Partial<Values>): string[] {
+  const problems: string[] = [];
+  const nameOf = (key: Key): string => given.get(key)?.name ?? flagOf(key);
+  const needs = (key: Key, other: Key, why = ''): void => {
+    if (given.has(key) && !given.has(other)) {
+      problems.push(`${nameOf(key)} needs ${flagOf(other)} (${variableOf(other)})${why}`);
+    }
+  };
+  const givenOf = (group: Group): Key[] => [...given.keys()].filter((key) => settings[key].group === group);
+  for (const key of givenOf('nats'))
+    needs(key, 'natsUrl', ': without it the gateway runs its own NATS server');
+  if (given.has('natsUrl')) {
+    for (const key of givenOf('embedded')) {
+      problems.push(
+        `${nameOf(key)} is for the gateway's own NATS server, which ${nameOf('natsUrl')} excludes`,
+      );
+    }
+  } else if ((values.storeReplicas ?? 1) > 1) {
+    problems.push(
+      `${nameOf('storeReplicas')} above 1 needs ${flagOf('natsUrl')} (${variableOf('natsUrl')}) of a cluster`,
+    );
+  }
+  needs('tlsCert', 'tlsKey');
+  needs('tlsKey', 'tlsCert');
+  needs('tlsClientCa', 'tlsCert');
+  needs('natsTlsCert', 'natsTlsKey');
+  needs('natsTlsKey', 'natsTlsCert');
+  needs('natsUser', 'natsPassword');
+  needs('natsPassword', 'natsUser');
+  const logins = [
+    ...(['natsUser', 'natsToken', 'natsCreds'] as const).filter((key) => given.has(key)).map(nameOf),
+    ...(values.natsUrl?.login === undefined ? [] : [`the credentials in ${nameOf('natsUrl')}`]),
+  ];
+  if (logins.length > 1) problems.push(`${logins.join(' and ')} exclude each other: give one login for NATS`);
+  const { eventBytesMax, appendBytesMax } = values;
+  if (eventBytesMax !== undefined && appendBytesMax !== undefined && eventBytesMax > appendBytesMax) {
+    problems.push(
+      `${nameOf('eventBytesMax')} (${eventBytesMax.toString()}) must not be above ` +
+        `${nameOf('appendBytesMax')} (${appendBytesMax.toString()})`,
+    );
+  }
+  return problems;
+}
+
+function externalNats({ servers, tls, login }: NatsUrls, values: Values): ExternalNats {
+  const { natsTlsCa: caFile, natsTlsCert: certFile, natsTlsKey: keyFile } = values;
+  return {
+    kind: 'external',
+    options: {
+      servers,
+      user: login?.kind === 'user' ? login.user : values.natsUser,
+      password: login?.kind === 'user' ? login.password : values.natsPassword,
+      token: login?.kind === 'token' ? login.token : values.natsToken,
+      credsFile: values.natsCreds,
+      tls: tls || (caFile ?? certFile) !== undefined ? { caFile, certFile, keyFile } : undefined,
+      ...connections(values),
+    },
+  };
+}
+
+function embeddedNats(values: Values, env: Environment): EmbeddedNats {
+  return {
+    kind: 'embedded',
+    dataDir: resolve(values.dataDir),
+    sync: values.sync,
+    serverPath: values.natsServer,
+    cacheDir: values.cacheDir ?? defaultCacheDir(env),
+    releaseMirror: values.releaseMirror,
+    env,
+    connections: connections(values),
+  };
+}
+
+function connections({
+  connectTimeoutMs,
+  appendConnections,
+  readConnections,
+}: Values): EmbeddedNats['connections'] {
+  return { connectTimeoutMs, appendConnections, readConnections };
+}
+
+function shown(key: Key, text: string): string {
+  const { secret }: Setting = settings[key];
+  if (secret === undefined) return text;
+  return secret === 'all' ? '***' : withoutCredentials(text);
+}

@@ -1,0 +1,148 @@
+import type { Logger } from 'pino';
+import type { Config, EmbeddedNats } from './config';
+import { startGrpcServer } from './grpc/server';
+import { startEmbeddedNats } from './jetstream/embedded';
+import { openJetStreamStore } from './jetstream/jetstream-store';
+import { findNatsServer } from './jetstream/nats-binary';
+import type { NatsOptions } from './jetstream/options';
+import { version } from './version';
+
+/** A gateway that serves. */
+export interface Gateway {
+  /** host:port that it listens on. */
+  readonly address: string;
+  readonly port: number;
+  describe(): GatewayFacts;
+  /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
+  close(): Promise<void>;
+}
+
+/** What a user wants to know of a running gateway. */
+export interface GatewayFacts {
+  readonly version: string;
+  readonly address: string;
+  readonly tls: 'none' | 'server' | 'mutual';
+  readonly store: string;
+  readonly replicas: number;
+  readonly durability: Durability;
+  /** undefined: the gateway runs no NATS server of its own. */
+  readonly embedded: { readonly version: string; readonly dataDir: string } | undefined;
+  /** URLs of NATS, without credentials. */
+  readonly servers: readonly string[];
+}
+
+/** What has happened to a commit by the time its append is answered; see Durability in the contract. */
+export type Durability = 'fsyncAlways' | 'fsyncInterval' | 'unknown';
+
+/** The gateway could not start: NATS or the store cannot be used, or it cannot listen. */
+export class StartError extends Error {
+  constructor(
+    readonly stage: 'store' | 'listen',
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/** Starts NATS if it has to, then the store, then gRPC. Throws StartError; what was opened is closed again. */
+export async function startGateway(config: Config, log: Logger): Promise<Gateway> {
+  const opened: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (let close = opened.pop(); close !== undefined; close = opened.pop()) {
+      await close().catch((err: unknown) => {
+        log.error({ err }, 'closing failed');
+      });
+    }
+  };
+  let stage: StartError['stage'] = 'store';
+  try {
+    const nats = await reachNats(config, log, opened);
+    const { limits, address, tls } = config;
+    const store = await openJetStreamStore({ nats: nats.options, store: config.store, limits, log });
+    opened.push(() => store.close());
+    let availableAtStart = true;
+    let serve: (available: boolean) => void = (available) => (availableAtStart = available);
+    store.onAvailability((available) => {
+      serve(available);
+    });
+    stage = 'listen';
+    const embedded = nats.embedded !== undefined;
+    const about = { version, durability: nats.durability, embedded };
+    const grpc = await startGrpcServer({ address, tls, store, limits, about, log });
+    opened.push(() => grpc.close());
+    serve = (available) => {
+      grpc.setServing(available);
+    };
+    serve(availableAtStart);
+    const facts = describe(config, nats, grpc.address);
+    let closing: Promise<void> | undefined;
+    return {
+      address: grpc.address,
+      port: grpc.port,
+      describe: () => facts,
+      close: () => (closing ??= closeAll()),
+    };
+  } catch (error) {
+    log.debug({ err: error, stage }, 'the start failed');
+    await closeAll();
+    throw new StartError(stage, error);
+  }
+}
+
+interface ReachableNats {
+  readonly options: NatsOptions;
+  readonly durability: Durability;
+  readonly embedded: GatewayFacts['embedded'];
+}
+
+async function reachNats(
+  { nats }: Config,
+  log: Logger,
+  opened: (() => Promise<void>)[],
+): Promise<ReachableNats> {
+  if (nats.kind === 'external') return { options: nats.options, durability: 'unknown', embedded: undefined };
+  const server = await startOwnNats(nats, log);
+  opened.push(() => server.close());
+  const { url, user, password, dataDir } = server;
+  return {
+    options: {
+      servers: [url],
+      user,
+      password,
+      token: undefined,
+      credsFile: undefined,
+      tls: undefined,
+      ...nats.connections,
+    },
+    durability: nats.sync === 'always' ? 'fsyncAlways' : 'fsyncInterval',
+    embedded: { version: server.version, dataDir },
+  };
+}
+
+async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof startEmbeddedNats> {
+  const { dataDir, sync, cacheDir, releaseMirror, env } = nats;
+  const binary = await findNatsServer({
+    explicitPath: nats.serverPath,
+    cacheDir,
+    releaseMirror,
+    env,
+    log: (line) => {
+      log.info(line);
+    },
+  });
+  return startEmbeddedNats({ dataDir, sync, binary, log });
+}
+
+function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {
+  const security = tls?.clientCaFile === undefined ? 'server' : 'mutual';
+  return {
+    version,
+    address,
+    tls: tls === undefined ? 'none' : security,
+    store: store.name,
+    replicas: store.replicas,
+    durability: nats.durability,
+    embedded: nats.embedded,
+    servers: nats.options.servers,
+  };
+}

@@ -1,0 +1,55 @@
+import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting } from './settings';
+
+const titles: Readonly<Record<Group, string>> = {
+  gateway: 'Gateway',
+  nats: 'An existing NATS',
+  embedded: 'Own NATS server, without --nats-url',
+  connections: 'Connections to NATS',
+  store: 'Store',
+  limits: 'Limits',
+};
+
+const usage = `sluice: a gRPC event store over NATS JetStream.
+
+Usage:
+  sluice [flags]                  serve until SIGTERM or SIGINT; a second signal ends at once
+  sluice --print-config [flags]   check the settings and show them, secrets left out
+  sluice --version
+  sluice --help
+
+Every setting has a flag and an environment variable. The flag wins; an empty variable counts as
+not set.
+`;
+
+const exitCodes = `Exit codes:
+  0  stopped as asked
+  1  an unexpected error
+  2  the settings cannot be used
+  3  NATS or the store cannot be used
+  4  cannot listen
+`;
+
+/** The text of --help. */
+export function helpText(): string {
+  const groups = (Object.keys(titles) as Group[]).map((group) => {
+    const entries = keys.filter((key) => settings[key].group === group).map(entry);
+    return `${titles[group]}:\n${entries.join('')}`;
+  });
+  return [usage, ...groups, exitCodes].join('\n');
+}
+
+function entry(key: Key): string {
+  const setting: Setting = settings[key];
+  const byDefault = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
+  return `  ${flagOf(key)}, ${variableOf(key)}\n${wrap(setting.description + byDefault, 92)}`;
+}
+
+function wrap(text: string, width: number): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && last.length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.map((line) => `      ${line}\n`).join('');
+}
