@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { buildOnce } from '../support/build';
+import { until } from '../support/nats-server';
+
+/** The gateway as users run it: a process of the compiled main.js. */
+export interface SluiceProcess extends AsyncDisposable {
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  /** Waits until it says where it listens, and gives host:port. Fails if it ends before. */
+  serving(): Promise<string>;
+  signal(signal: NodeJS.Signals): void;
+  /** Waits for its end, and gives the exit code, or the signal that ended it. */
+  ended(): Promise<number | NodeJS.Signals>;
+}
+
+/** Starts main.js with these flags and variables, and none of the tests' own SLUICE_ variables. */
+export async function startSluice(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<SluiceProcess> {
+  const main = await buildOnce();
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  await once(child, 'spawn');
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  let result: number | NodeJS.Signals | undefined;
+  const closed = once(child, 'close').then(([code, signal]) => {
+    result = (code ?? signal) as number | NodeJS.Signals;
+    return result;
+  });
+  return {
+    pid: child.pid as number,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    async serving() {
+      const address = (): string | undefined => /serves gRPC on (\S+) /.exec(stdout)?.[1];
+      await until(() => result !== undefined || address() !== undefined, 30_000);
+      const found = address();
+      if (found === undefined) throw new Error(`sluice ended with ${String(result)}:\n${stderr}`);
+      return found;
+    },
+    signal: (signal) => void child.kill(signal),
+    ended: () => closed,
+    async [Symbol.asyncDispose]() {
+      // SIGTERM first, so that a NATS server of its own is stopped as well.
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+        if (result === undefined) child.kill(signal);
+        await until(() => result !== undefined, 15_000).catch(() => undefined);
+      }
+    },
+  };
+}
+
+/** Runs main.js to its end. */
+export async function runSluice(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  await using sluice = await startSluice(args, env);
+  const code = await sluice.ended();
+  return { code, stdout: sluice.stdout(), stderr: sluice.stderr() };
+}

@@ -1,0 +1,127 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { connect } from 'nats';
+import { freePorts, startNats, until } from '../support/nats-server';
+import { grpcurlPath, natsServerPath } from '../support/tools';
+import { runSluice, startSluice } from './process';
+
+const anyPort = ['--listen', '127.0.0.1:0'];
+const dataDir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+afterAll(() => {
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+describe('a start that fails', () => {
+  test('ends in bounded time with exit code 3 when no NATS answers', async () => {
+    const [port] = await freePorts(1);
+    const url = `nats://127.0.0.1:${String(port)}`;
+    const { code, stdout, stderr } = await runSluice([...anyPort, '--connect-timeout-ms=1000'], {
+      SLUICE_NATS_URL: url.replace('//', '//someone:hush@'),
+    });
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain(`sluice: cannot connect to NATS at ${url}: `);
+    expect(stderr).not.toContain('hush');
+  }, 30_000);
+
+  test('ends with exit code 3 when the store is set otherwise, naming the field', async () => {
+    await using nats = await startNats();
+    const connection = await connect({ servers: nats.url });
+    const manager = await connection.jetstreamManager();
+    await manager.streams.add({ name: 'EVENTS', subjects: ['es.>'], max_age: 1_000_000_000 });
+    await connection.close();
+    const { code, stderr } = await runSluice([...anyPort, '--nats-url', nats.url]);
+    expect(code).toBe(3);
+    expect(stderr).toContain('max_age: found 1000000000, needed 0');
+  });
+
+  test('ends with exit code 3 when the nats-server to run is not there', async () => {
+    const missing = join(dataDir, 'missing');
+    const { code, stderr } = await runSluice([...anyPort, '--data-dir', dataDir, '--nats-server', missing]);
+    expect(code).toBe(3);
+    expect(stderr).toContain(missing);
+  });
+
+  test('ends with exit code 4 when the port is in use', async () => {
+    await using nats = await startNats();
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await once(occupant, 'listening');
+    try {
+      const { port } = occupant.address() as { port: number };
+      const address = `127.0.0.1:${port.toString()}`;
+      const { code, stdout, stderr } = await runSluice(['--listen', address, '--nats-url', nats.url]);
+      expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+      expect(stderr).toMatch(/^sluice: .*EADDRINUSE/m);
+      expect(stderr).toContain(address);
+    } finally {
+      occupant.close();
+    }
+  });
+});
+
+describe('a running gateway', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s stops it and its own NATS server, with exit code 0',
+    async (signal) => {
+      const data = join(dataDir, signal);
+      await using sluice = await startSluice([...anyPort, '--data-dir', data], {
+        SLUICE_NATS_SERVER: natsServerPath(),
+      });
+      await sluice.serving();
+      expect(sluice.stdout()).toContain(`in ${data}, kept by an own nats-server`);
+      expect(sluice.stdout()).toContain('synced to disk: it survives a crash and a loss of power');
+      const children = childrenOf(sluice.pid);
+      expect(children).toHaveLength(1);
+      sluice.signal(signal);
+      expect(await sluice.ended()).toBe(0);
+      await until(() => children.every((pid) => !isRunning(pid)));
+      for (const line of sluice.stderr().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('level');
+    },
+  );
+
+  const grpcurl = grpcurlPath();
+  const withGrpcurl = grpcurl === undefined ? test.skip : test;
+  withGrpcurl('the line that the banner proposes appends an event', async () => {
+    await using nats = await startNats();
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    await sluice.serving();
+    expect(sluice.stdout()).toContain(`store EVENTS in NATS at ${nats.url}.`);
+    const line = /^ {2}grpcurl (.*)$/m.exec(sluice.stdout())?.[1] ?? '';
+    const { stdout } = await promisify(execFile)('sh', ['-c', `"$GRPCURL" ${line}`], {
+      env: { ...process.env, GRPCURL: grpcurl },
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ version: '1', position: '1' });
+  });
+
+  test('a second signal ends it at once, even if NATS hangs', async () => {
+    await using nats = await startNats();
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    await sluice.serving();
+    nats.pause();
+    sluice.signal('SIGTERM');
+    await until(() => sluice.stderr().includes('"stopping'));
+    sluice.signal('SIGTERM');
+    expect(await sluice.ended()).toBe(128 + 15);
+  });
+});
+
+function childrenOf(parent: number): number[] {
+  const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,comm=']).toString().trim().split('\n');
+  return processes
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, ppid, command]) => Number(ppid) === parent && command !== 'ps')
+    .map(([pid]) => Number(pid));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

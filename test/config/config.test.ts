@@ -1,0 +1,204 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ConfigError, loadConfig, printConfig, type Config } from '../../src/config';
+import { defaultLimits } from '../../src/limits';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+const pem = join(folder, 'some.pem');
+writeFileSync(pem, '');
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const natsUrl = '--nats-url=nats://127.0.0.1:4222';
+
+function problemsOf(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  try {
+    loadConfig(argv, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function natsOf(config: Config) {
+  if (config.nats.kind !== 'external') throw new Error('embedded');
+  return config.nats.options;
+}
+
+describe('values', () => {
+  test('without settings: an own NATS server, synced always, on loopback', () => {
+    const { env, ...nats } = loadConfig([], { HOME: folder }).nats as Config['nats'] & { kind: 'embedded' };
+    expect(nats).toEqual({
+      kind: 'embedded',
+      dataDir: resolve('data'),
+      sync: 'always',
+      serverPath: undefined,
+      cacheDir: join(folder, '.cache', 'sluice'),
+      releaseMirror: undefined,
+      connections: { connectTimeoutMs: 10_000, appendConnections: 1, readConnections: 1 },
+    });
+    expect(env).toEqual({ HOME: folder });
+    expect(loadConfig([], {})).toMatchObject({
+      address: '127.0.0.1:50051',
+      tls: undefined,
+      store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+      limits: defaultLimits,
+      logLevel: 'info',
+    });
+  });
+
+  test('a flag wins over its variable; an empty variable is not set', () => {
+    expect(loadConfig([], { SLUICE_LISTEN: '' }).address).toBe('127.0.0.1:50051');
+    expect(loadConfig([], { SLUICE_LISTEN: '[::1]:0' }).address).toBe('[::1]:0');
+    expect(loadConfig(['--listen=a:1'], { SLUICE_LISTEN: 'b:2' }).address).toBe('a:1');
+  });
+
+  test('limits can be set; a request has room for two of the largest appends', () => {
+    const { limits } = loadConfig(['--append-bytes-max', '2000000', '--reads-max=7'], {});
+    expect(limits).toEqual({
+      ...defaultLimits,
+      appendBytesMax: 2_000_000,
+      readsMax: 7,
+      requestBytesMax: 4_000_000,
+    });
+  });
+
+  test('TLS of the gateway', () => {
+    const { tls } = loadConfig(['--tls-cert', pem, '--tls-key', pem, '--tls-client-ca', pem], {});
+    expect(tls).toEqual({ certFile: pem, keyFile: pem, clientCaFile: pem });
+  });
+});
+
+describe('NATS URLs', () => {
+  test('several servers, with default scheme and port', () => {
+    const { servers, tls } = natsOf(loadConfig(['--nats-url', 'a, nats://b:4333,nats://[::1]:4222'], {}));
+    expect(servers).toEqual(['nats://a', 'nats://b:4333', 'nats://[::1]:4222']);
+    expect(tls).toBeUndefined();
+  });
+
+  test('credentials are taken out of the URLs', () => {
+    const withPassword = natsOf(loadConfig(['--nats-url=nats://me:p%40ss@a:1,nats://b:2'], {}));
+    expect(withPassword).toMatchObject({
+      servers: ['nats://a:1', 'nats://b:2'],
+      user: 'me',
+      password: 'p@ss',
+    });
+    const withToken = natsOf(loadConfig(['--nats-url=nats://t0ken@a:1'], {}));
+    expect(withToken).toMatchObject({ servers: ['nats://a:1'], token: 't0ken', user: undefined });
+  });
+
+  test('tls:// and certificates insist on TLS', () => {
+    const none = { caFile: undefined, certFile: undefined, keyFile: undefined };
+    expect(natsOf(loadConfig(['--nats-url=tls://a'], {})).tls).toEqual(none);
+    expect(natsOf(loadConfig([natsUrl, '--nats-tls-ca', pem], {})).tls).toEqual({ ...none, caFile: pem });
+  });
+
+  test.each([
+    '',
+    'nats://',
+    'http://a',
+    'nats://a/b',
+    'nats://a:x',
+    'a,,b',
+    'nats://u:hush@a:x',
+    'nats://%zz:hush@a',
+  ])('%j is refused without showing credentials', (url) => {
+    const [problem = '', ...others] = problemsOf([`--nats-url=${url}`]);
+    expect(problem).toMatch(/^--nats-url (must be URLs|has credentials)/);
+    expect(problem).not.toContain('hush');
+    expect(others).toEqual([]);
+  });
+
+  test('different credentials are refused', () => {
+    expect(problemsOf(['--nats-url=nats://a:b@c,nats://d:e@f'])).toEqual([
+      '--nats-url must not have different credentials in its URLs',
+    ]);
+  });
+});
+
+describe('what is refused', () => {
+  test.each([
+    ['--listen', '50051'],
+    ['--listen', 'a:65536'],
+    ['--store-name', 'a.b'],
+    ['--store-name', ''],
+    ['--store-prefix', 'ix'],
+    ['--store-prefix', '_INBOX'],
+    ['--store-prefix', 'a.b'],
+    ['--store-replicas', '4'],
+    ['--store-replicas', '1.0'],
+    ['--sync', 'sometimes'],
+    ['--log-level', 'loud'],
+    ['--connect-timeout-ms', '0'],
+    ['--append-events-max', '1e3'],
+    ['--release-mirror', 'ftp://a'],
+    ['--tls-cert', join(folder, 'missing')],
+  ])('%s=%s', (flag, value) => {
+    expect(problemsOf([`${flag}=${value}`])[0]).toMatch(new RegExp(`^${flag} (must|is taken)`));
+  });
+
+  test.each([
+    [
+      ['--nats-user=a', '--nats-password=b'],
+      ['--nats-user needs --nats-url', '--nats-password needs --nats-url'],
+    ],
+    [[natsUrl, '--nats-user=a'], ['--nats-user needs --nats-password']],
+    [
+      [natsUrl, '--data-dir=a'],
+      ["--data-dir is for the gateway's own NATS server, which --nats-url excludes"],
+    ],
+    [[natsUrl, '--sync=always'], ['--sync is for']],
+    [['--tls-cert', pem], ['--tls-cert needs --tls-key']],
+    [['--tls-key', pem], ['--tls-key needs --tls-cert']],
+    [['--tls-client-ca', pem], ['--tls-client-ca needs --tls-cert']],
+    [[natsUrl, '--nats-tls-key', pem], ['--nats-tls-key needs --nats-tls-cert']],
+    [[natsUrl, '--nats-token=a', '--nats-creds', pem], ['--nats-token and --nats-creds exclude each other']],
+    [['--nats-url=nats://a@b', '--nats-token=c'], ['--nats-token and the credentials in --nats-url exclude']],
+    [['--store-replicas=3'], ['--store-replicas above 1 needs --nats-url']],
+    [
+      ['--append-bytes-max=2000', '--event-bytes-max=3000'],
+      ['--event-bytes-max (3000) must not be above --append-bytes-max'],
+    ],
+  ])('contradiction %j', (argv, starts) => {
+    const problems = problemsOf(argv);
+    expect(problems).toHaveLength(starts.length);
+    for (const [i, start] of starts.entries()) expect(problems[i]?.slice(0, start.length)).toBe(start);
+  });
+
+  test('flags that are unknown, repeated or without a value', () => {
+    expect(problemsOf(['--lisen', 'a:1', '--zzzzzzzzzz=1', '-x', '--sync=always', '--sync=always'])).toEqual([
+      'unknown flag --lisen; did you mean --listen?',
+      'unknown flag --zzzzzzzzzz',
+      'unknown flag -x',
+      '--sync is given twice',
+    ]);
+    expect(problemsOf(['--data-dir', '--sync', 'always'])).toHaveLength(2);
+    expect(problemsOf(['--data-dir'])).toHaveLength(1);
+  });
+
+  test('unknown variables, but not those that Kubernetes sets for a service named sluice', () => {
+    expect(problemsOf([], { SLUICE_SINK: 'always', OTHER: 'x' })).toEqual([
+      'unknown variable SLUICE_SINK; did you mean SLUICE_SYNC?',
+    ]);
+    const fromKubernetes = {
+      SLUICE_SERVICE_HOST: '10.0.0.1',
+      SLUICE_SERVICE_PORT: '50051',
+      SLUICE_SERVICE_PORT_GRPC: '50051',
+      SLUICE_PORT: 'tcp://10.0.0.1:50051',
+      SLUICE_PORT_50051_TCP_ADDR: '10.0.0.1',
+      SLUICE_NATS_SERVICE_HOST: '10.0.0.2',
+    };
+    expect(problemsOf([], fromKubernetes)).toEqual([]);
+  });
+});
+
+test('secrets are never shown', () => {
+  const secrets = { SLUICE_NATS_PASSWORD: 'hush', SLUICE_NATS_USER: 'me', SLUICE_NATS_URL: 'nats://a' };
+  expect(printConfig([], secrets)).toMatch(/^SLUICE_NATS_PASSWORD=\*\*\* +# SLUICE_NATS_PASSWORD$/m);
+  const inMirror = printConfig(['--release-mirror=https://me:hush@mirror/x'], {});
+  expect(inMirror).toContain('SLUICE_RELEASE_MIRROR=https://***@mirror/x');
+  expect(printConfig([], secrets) + inMirror).not.toContain('hush');
+});

@@ -1,0 +1,247 @@
+import type { Timestamp } from '../../generated/google/protobuf/timestamp';
+import { CommitRecord, type DeepPartial, type RecordedEvent } from '../../generated/sluice/v1/event';
+import {
+  AppendRequest,
+  ListStreamsRequest,
+  ReadByCorrelationRequest,
+  ReadEndReason,
+  ReadStreamRequest,
+} from '../../generated/sluice/v1/event_store_service';
+import { defaultLimits, type Limits } from '../../src/limits';
+import {
+  parseAppend,
+  parseGetVersion,
+  parseListStreams,
+  parseReadByCorrelation,
+  parseReadStream,
+} from '../../src/store/commands';
+import { CommitIdReuseError, InvalidRequestError, VersionConflictError } from '../../src/store/errors';
+import { isStoreError } from '../../src/store/errors';
+import type { CallContext, EventStore, Page } from '../../src/store/event-store';
+import type { RpcClient } from '../support/rpc-client';
+import { RpcFailure } from '../support/rpc-failure';
+
+/** An event store as the contract suite sees it: requests as on the wire, answers decoded. Fails with Problem. */
+export interface ContractStore {
+  append(request: DeepPartial<AppendRequest>): Promise<Appended>;
+  read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
+  version(stream: string, asOf?: bigint): Promise<Head>;
+  correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
+  list(request: DeepPartial<ListStreamsRequest>): Promise<Listed[]>;
+}
+
+export interface Head {
+  readonly version: bigint;
+  readonly position: bigint;
+  /** Nanoseconds since 1970; undefined: none. */
+  readonly commitTime: bigint | undefined;
+}
+
+/** `commitTime` is undefined unless it was asked for. */
+export interface Appended extends Head {
+  readonly firstVersion: bigint;
+  readonly replayed: boolean;
+  readonly commitId: string;
+}
+
+export interface StoredEvent extends Omit<RecordedEvent, 'commitTime'> {
+  readonly commitTime: bigint;
+}
+
+export interface HeadReading extends Head {
+  readonly events: readonly StoredEvent[];
+  readonly end: 'complete' | 'maxCount';
+}
+
+export interface CorrelationReading {
+  readonly position: bigint;
+  readonly events: readonly StoredEvent[];
+  readonly end: 'complete' | 'maxCount';
+}
+
+export interface Listed extends Head {
+  readonly stream: string;
+  readonly unreadable: boolean;
+}
+
+/** An error of the store, the same however the store is reached. `data` has what the error carries. */
+export class Problem extends Error {
+  constructor(
+    readonly reason: string,
+    readonly data: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(reason, options);
+  }
+}
+
+/** The problem with which a call fails, as plain data; fails itself if the call succeeds. */
+export async function problemOf(call: Promise<unknown>): Promise<Readonly<Record<string, unknown>>> {
+  const outcome: unknown = await call.then(
+    () => new Error('the call succeeded'),
+    (error: unknown) => error,
+  );
+  if (!(outcome instanceof Problem)) throw outcome;
+  return { reason: outcome.reason, ...outcome.data };
+}
+
+/** Reaches an event store directly; `limits` are for the parsers, which a gateway runs. */
+export function directContract(store: EventStore, limits: Limits = defaultLimits): ContractStore {
+  const call = (): CallContext => ({
+    signal: new AbortController().signal,
+    deadlineMs: Date.now() + 30_000,
+  });
+  return {
+    append: (request) =>
+      direct(async () => {
+        const command = parseAppend(AppendRequest.fromPartial(request), limits);
+        const { commitTime, commitId = '', ...result } = await store.append(command, call());
+        return { ...result, commitId, commitTime: command.withCommitTime === true ? commitTime : undefined };
+      }),
+    read: (request) =>
+      direct(async () => {
+        const query = parseReadStream(ReadStreamRequest.fromPartial(request), limits);
+        const { head, pages } = await store.readStream(query, call());
+        return { ...head, ...(await collect(pages)) };
+      }),
+    version: (name, asOf) =>
+      direct(async () => {
+        const { stream, asOf: at } = parseGetVersion({ stream: name, asOf: timestamp(asOf) });
+        return store.getVersion(stream, at, call());
+      }),
+    correlation: (request) =>
+      direct(async () => {
+        const query = parseReadByCorrelation(ReadByCorrelationRequest.fromPartial(request), limits);
+        const { position, pages } = await store.readByCorrelation(query, call());
+        return { position, ...(await collect(pages)) };
+      }),
+    list: (request) =>
+      direct(async () => {
+        const query = parseListStreams(ListStreamsRequest.fromPartial(request));
+        const listed: Listed[] = [];
+        for await (const page of store.listStreams(query, call())) listed.push(...page);
+        return listed;
+      }),
+  };
+}
+
+async function collect(pages: AsyncIterable<Page>): Promise<Pick<HeadReading, 'events' | 'end'>> {
+  const events: StoredEvent[] = [];
+  let end: Page['end'];
+  for await (const page of pages) {
+    if (end !== undefined) throw new Error('a page came after the end');
+    ({ end } = page);
+    for (const { position, commitTime, events: record, eventCount } of page.commits) {
+      const decoded = CommitRecord.decode(record).events;
+      if (decoded.length !== eventCount || eventCount === 0) throw new Error('wrong eventCount');
+      events.push(...decoded.map((event) => ({ ...event, position, commitTime })));
+    }
+  }
+  if (end === undefined) throw new Error('the read has no end');
+  return { events, end };
+}
+
+async function direct<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isStoreError(error) ? new Problem(error.code, dataOf(error), { cause: error }) : error;
+  }
+}
+
+function dataOf(error: Error): Record<string, unknown> {
+  if (error instanceof VersionConflictError) {
+    const { stream, expected, actual } = error;
+    return { stream, expected, actual };
+  }
+  if (error instanceof CommitIdReuseError) {
+    const { commitId, stream, position } = error;
+    return { commitId, stream, position };
+  }
+  if (error instanceof InvalidRequestError) return { fields: error.violations.map(({ field }) => field) };
+  return {};
+}
+
+/** Reaches an event store over gRPC. */
+export function rpcContract(client: RpcClient): ContractStore {
+  return {
+    append: (request) =>
+      overRpc(async () => {
+        const { commitTime, ...result } = await client.append(request);
+        return { ...result, commitTime: nanos(commitTime) };
+      }),
+    read: (request) =>
+      overRpc(async () => {
+        const { header, events, end } = await client.readStream(request);
+        const { version, position, commitTime } = header;
+        if (header.stream !== request.stream) throw new Error('the header names another stream');
+        return {
+          version,
+          position,
+          commitTime: nanos(commitTime),
+          events: events.map(withNanos),
+          end: endOf(end.reason),
+        };
+      }),
+    version: (stream, asOf) =>
+      overRpc(async () => {
+        const answer = await client.getVersion({ stream, asOf: timestamp(asOf) });
+        return { ...answer, commitTime: nanos(answer.commitTime) };
+      }),
+    correlation: (request) =>
+      overRpc(async () => {
+        const { header, events, end } = await client.readByCorrelation(request);
+        return { position: header.position, events: events.map(withNanos), end: endOf(end.reason) };
+      }),
+    list: (request) =>
+      overRpc(async () => {
+        const streams = await client.listStreams(request);
+        return streams.map((summary) => ({ ...summary, commitTime: nanos(summary.commitTime) }));
+      }),
+  };
+}
+
+async function overRpc<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RpcFailure)) throw error;
+    throw new Problem(error.reason ?? `status ${error.code}`, rpcDataOf(error), { cause: error });
+  }
+}
+
+function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
+  const conflict = failure.detail('sluice.v1.VersionConflict');
+  if (conflict !== undefined) {
+    const { stream, expectedVersion: expected, actualVersion: actual } = conflict;
+    return { stream, expected, actual };
+  }
+  const bad = failure.detail('google.rpc.BadRequest');
+  if (bad !== undefined) return { fields: bad.fieldViolations.map(({ field }) => field) };
+  return { ...failure.detail('sluice.v1.CommitIdReuse') };
+}
+
+function endOf(reason: ReadEndReason): 'complete' | 'maxCount' {
+  if (reason === ReadEndReason.COMPLETE) return 'complete';
+  if (reason === ReadEndReason.MAX_COUNT) return 'maxCount';
+  throw new Error(`unknown reason ${reason}`);
+}
+
+/** An event with its commit time in nanoseconds since 1970. */
+export function withNanos(event: RecordedEvent): StoredEvent {
+  const commitTime = nanos(event.commitTime);
+  if (commitTime === undefined) throw new Error(`event ${event.id} has no commit time`);
+  return { ...event, commitTime };
+}
+
+export function nanos(time: Timestamp | undefined): bigint | undefined {
+  return time && time.seconds * 1_000_000_000n + BigInt(time.nanos);
+}
+
+/** Nanoseconds since 1970 as the contract has them. */
+export function timestamp(time: bigint): Timestamp;
+export function timestamp(time: bigint | undefined): Timestamp | undefined;
+export function timestamp(time: bigint | undefined): Timestamp | undefined {
+  if (time === undefined) return undefined;
+  return { seconds: time / 1_000_000_000n, nanos: Number(time % 1_000_000_000n) };
+}

@@ -1,0 +1,297 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { connect, type NatsConnection } from 'nats';
+import pino, { type Logger } from 'pino';
+import { startEmbeddedNats, type EmbeddedOptions, type EmbeddedServer } from '../../src/jetstream/embedded';
+import { buildOnce } from '../support/build';
+import { freePorts, until } from '../support/nats-server';
+import { natsServerPath } from '../support/tools';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const binary = { path: natsServerPath(), version: '2.15.1' };
+
+function folder(): string {
+  return mkdtempSync(join(root, 'data-'));
+}
+
+/** A log whose lines can be looked at. */
+function memoryLog(): { log: Logger; lines: { msg: string; [field: string]: unknown }[] } {
+  const lines: { msg: string }[] = [];
+  const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as { msg: string }) });
+  return { log, lines };
+}
+
+function start(dataDir: string, more: Partial<EmbeddedOptions> = {}): Promise<EmbeddedServer> {
+  return startEmbeddedNats({ dataDir, sync: 'always', binary, log: memoryLog().log, ...more });
+}
+
+async function connected(server: EmbeddedServer): Promise<NatsConnection & AsyncDisposable> {
+  const { url, user, password } = server;
+  const connection = await connect({ servers: url, user, pass: password, reconnect: false });
+  return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
+}
+
+/** For a server that is being started again. */
+async function connectedSoon(server: EmbeddedServer): Promise<NatsConnection & AsyncDisposable> {
+  let connection: (NatsConnection & AsyncDisposable) | undefined;
+  await until(async () => (connection = await connected(server).catch(() => undefined)) !== undefined);
+  return connection as NatsConnection & AsyncDisposable;
+}
+
+/** The process is there and no zombie. */
+function isRunning(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid.toString()}/status`, 'utf8'));
+  } catch (error) {
+    return existsSync('/proc/self') ? false : (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+/** A gateway's process as far as the embedded server goes; says the server's pid. Killed at the latest on disposal. */
+async function gatewayProcess(
+  dataDir: string,
+): Promise<AsyncDisposable & { child: ChildProcess; natsPid: number }> {
+  const embedded = join(dirname(await buildOnce()), 'jetstream', 'embedded.js');
+  const pinoPath = require.resolve('pino');
+  const script = `
+    const { startEmbeddedNats } = require(${JSON.stringify(embedded)});
+    const log = require(${JSON.stringify(pinoPath)})({ level: 'silent' });
+    startEmbeddedNats({ dataDir: ${JSON.stringify(dataDir)}, sync: 'always', binary: ${JSON.stringify(binary)}, log })
+      .then((server) => console.log('pid ' + server.pid()), (error) => console.log('error ' + error.message));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const natsPid = Number(/^pid (\d+)/.exec(line)?.[1]);
+  return {
+    child,
+    natsPid,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      await until(() => !isRunning(natsPid));
+    },
+  };
+}
+
+async function killHard(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+describe('the embedded server', () => {
+  test('keeps its data over a stop and a start, in a folder with any name', async () => {
+    const dataDir = join(folder(), 'a "quoted" näme \\ $HOME # {x}');
+    {
+      await using server = await start(dataDir);
+      await using connection = await connected(server);
+      await (await connection.jetstreamManager()).streams.add({ name: 'S', subjects: ['s'] });
+      await connection.jetstream().publish('s', 'kept');
+    }
+    await using server = await start(dataDir, { sync: 'interval' });
+    await using connection = await connected(server);
+    const stored = await (await connection.jetstreamManager()).streams.getMessage('S', { seq: 1 });
+    expect(stored.string()).toBe('kept');
+    expect(connection.info?.max_payload).toBe(8 << 20);
+  });
+
+  test('listens on loopback only, for its user only, and shows nobody its password', async () => {
+    const { log, lines } = memoryLog();
+    await using server = await start(folder(), { log });
+    expect(server.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
+    await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/authorization/i);
+    const wrong = connect({ servers: server.url, user: server.user, pass: 'wrong', reconnect: false });
+    await expect(wrong).rejects.toThrow(/authorization/i);
+    expect(statSync(join(server.dataDir, 'nats.conf')).mode & 0o777).toBe(0o600);
+    expect(JSON.stringify(lines)).not.toContain(server.password);
+    expect(readFileSync(join(server.dataDir, 'nats.log'), 'utf8')).not.toContain(server.password);
+    const ports = readdirSync(join(server.dataDir, 'run')).find((name) => name.endsWith('.ports')) ?? '';
+    const listening = JSON.parse(readFileSync(join(server.dataDir, 'run', ports), 'utf8')) as unknown;
+    expect(listening).toEqual({ nats: [server.url] });
+  });
+
+  test.each([
+    ['always', 'sync_interval: always'],
+    ['interval', 'sync_interval: "2m"'],
+  ] as const)('with sync %s it is told to sync so', async (sync, line) => {
+    await using server = await start(folder(), { sync });
+    expect(readFileSync(join(server.dataDir, 'nats.conf'), 'utf8')).toContain(line);
+  });
+
+  test('is started again on its port with its login when it is killed, and stored messages are there', async () => {
+    const { log, lines } = memoryLog();
+    await using server = await start(folder(), { log });
+    for (let round = 1; round <= 3; round++) {
+      await using connection = await connectedSoon(server);
+      const { streams } = await connection.jetstreamManager();
+      if (round === 1) await streams.add({ name: 'S', subjects: ['s'] });
+      expect((await connection.jetstream().publish('s')).seq).toBe(round);
+      const killed = server.pid() as number;
+      process.kill(killed, 'SIGKILL');
+      await until(() => server.pid() !== undefined && server.pid() !== killed);
+    }
+    await using connection = await connectedSoon(server);
+    const { streams } = await connection.jetstreamManager();
+    expect((await streams.info('S')).state.last_seq).toBe(3);
+    expect(lines.filter(({ end }) => end === 'SIGKILL')).toHaveLength(3);
+  });
+
+  test('can be closed while it is down, and more than once', async () => {
+    const { log, lines } = memoryLog();
+    const server = await start(folder(), { log });
+    process.kill(server.pid() as number, 'SIGKILL');
+    await until(() => lines.some(({ end }) => end === 'SIGKILL'));
+    await Promise.all([server.close(), server.close()]);
+    await server.close();
+    expect(server.pid()).toBeUndefined();
+    expect(existsSync(join(server.dataDir, 'sluice.lock'))).toBe(false);
+  });
+
+  test('a start that fails tells the reason of nats-server and leaves nothing behind', async () => {
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await once(occupant, 'listening');
+    const dataDir = folder();
+    try {
+      const { port } = occupant.address() as { port: number };
+      await expect(start(dataDir, { port })).rejects.toThrow(
+        /ended with exit code 1: .*address already in use/,
+      );
+    } finally {
+      await once(occupant.close(), 'close');
+    }
+    const missing = { path: join(root, 'missing'), version: '2.15.1' };
+    await expect(start(dataDir, { binary: missing })).rejects.toThrow(/exit code 127: .*missing/);
+    await expect(start(dataDir, { startTimeoutMs: -1 })).rejects.toThrow('is not ready after -1 ms');
+    expect(existsSync(join(dataDir, 'sluice.lock'))).toBe(false);
+    await using server = await start(dataDir);
+    expect(isRunning(server.pid())).toBe(true);
+  });
+});
+
+describe('one folder, one gateway', () => {
+  test('a second gateway is refused, by a message that names the folder; the first goes on', async () => {
+    await using server = await start(folder());
+    const link = join(root, 'link');
+    symlinkSync(server.dataDir, link);
+    await expect(start(server.dataDir)).rejects.toThrow(`the data folder ${server.dataDir} is in use`);
+    await expect(start(link)).rejects.toThrow(`the data folder ${server.dataDir} is in use`);
+    await using connection = await connected(server);
+    await connection.jetstreamManager();
+  });
+
+  test('of several gateways that start at once over a dead lock, one wins', async () => {
+    const dataDir = folder();
+    writeFileSync(join(dataDir, 'sluice.lock'), '{"pid":1');
+    const outcomes = await Promise.allSettled([1, 2, 3].map(() => start(dataDir)));
+    const won = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+    try {
+      expect(won).toHaveLength(1);
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected')
+          expect(String(outcome.reason)).toContain('is in use by another gateway');
+    } finally {
+      await Promise.all(won.map(({ value }) => value.close()));
+    }
+  }, 60_000);
+
+  test('a server whose folder another gateway took over is ended and not started again', async () => {
+    const { log, lines } = memoryLog();
+    await using server = await start(folder(), { log });
+    const pid = server.pid();
+    writeFileSync(join(server.dataDir, 'sluice.lock'), '{"pid":1,"place":"elsewhere","token":"another"}');
+    await until(() => lines.some(({ msg }) => msg.includes('took the data folder over')));
+    await until(() => !isRunning(pid) && server.pid() === undefined);
+    await server.close();
+    expect(readFileSync(join(server.dataDir, 'sluice.lock'), 'utf8')).toContain('another');
+  });
+});
+
+describe('after a gateway was killed', () => {
+  test('its server ends with it, and the next start finds the folder free', async () => {
+    const dataDir = folder();
+    await using gateway = await gatewayProcess(dataDir);
+    expect(isRunning(gateway.natsPid)).toBe(true);
+    await expect(start(dataDir)).rejects.toThrow(`the data folder ${dataDir} is in use`);
+    await killHard(gateway.child);
+    await until(() => !isRunning(gateway.natsPid));
+    const { log, lines } = memoryLog();
+    await using server = await start(dataDir, { log });
+    expect(isRunning(server.pid())).toBe(true);
+    // The dead pid is enough: no watching.
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      expect.stringContaining('did not stop cleanly'),
+      'the embedded nats-server runs',
+    ]);
+  });
+
+  test('even a frozen server ends with it', async () => {
+    await using gateway = await gatewayProcess(folder());
+    process.kill(gateway.natsPid, 'SIGSTOP');
+    await killHard(gateway.child);
+    await until(() => !isRunning(gateway.natsPid));
+  });
+
+  test('a server that outlived it is ended first', async () => {
+    const dataDir = folder();
+    await (await start(dataDir)).close();
+    // As if nothing had tied the server to its gateway.
+    const config = join(dataDir, 'nats.conf');
+    const orphan = spawn(binary.path, ['-c', config], { stdio: 'ignore' });
+    const gone = once(orphan, 'exit');
+    const pidFile = join(dataDir, 'run', 'nats-server.pid');
+    try {
+      await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8') === String(orphan.pid));
+      const { log, lines } = memoryLog();
+      await using server = await start(dataDir, { log });
+      await gone;
+      expect(lines).toContainEqual(expect.objectContaining({ pid: orphan.pid, signal: 'SIGTERM' }));
+      await using connection = await connected(server);
+      await connection.jetstreamManager();
+    } finally {
+      orphan.kill('SIGKILL');
+    }
+  });
+
+  test('another process that got the pid of its server is left alone, a server of another folder too', async () => {
+    const [port] = await freePorts(1);
+    const config = join(folder(), 'nats.conf');
+    writeFileSync(config, `listen: "127.0.0.1:${String(port)}"`);
+    const others = [
+      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }),
+      spawn(binary.path, ['-c', config], { stdio: 'ignore' }),
+    ];
+    try {
+      for (const other of others) {
+        const dataDir = folder();
+        mkdirSync(join(dataDir, 'run'));
+        writeFileSync(join(dataDir, 'run', 'nats-server.pid'), String(other.pid));
+        await using server = await start(dataDir);
+        expect(isRunning(server.pid())).toBe(true);
+        expect(isRunning(other.pid)).toBe(true);
+      }
+    } finally {
+      for (const other of others) other.kill('SIGKILL');
+    }
+  });
+});

@@ -1,0 +1,242 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { defaultCacheDir, findNatsServer, type FindOptions } from '../../src/jetstream/nats-binary';
+import { platformName } from '../../src/jetstream/nats-fetch';
+import { freePorts } from '../support/nats-server';
+import { natsServerPath } from '../support/tools';
+
+const natsServer = natsServerPath();
+const version = /\d+\.\d+\.\d+/.exec(execFileSync(natsServer, ['--version']).toString())?.[0] ?? '';
+const root = mkdtempSync(join(tmpdir(), 'sluice-binary-'));
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** A release as the project publishes it, with the real server in it. */
+const stem = `nats-server-v2.15.0-${platformName}`;
+const archive = join(root, 'release.tar.gz');
+let checksums: Record<string, string>;
+beforeAll(() => {
+  mkdirSync(join(root, stem));
+  copyFileSync(natsServer, join(root, stem, 'nats-server'));
+  execFileSync('tar', ['-czf', archive, stem], { cwd: root });
+  checksums = { [platformName]: createHash('sha256').update(readFileSync(archive)).digest('hex') };
+});
+
+/** A new empty folder. */
+function folder(): string {
+  return mkdtempSync(join(root, 'folder-'));
+}
+
+/** A PATH with tar and nothing else to find. */
+function pathWithTar(): string {
+  const path = folder();
+  for (const tool of ['tar', 'gzip', 'sh']) {
+    symlinkSync(
+      execFileSync('sh', ['-c', `command -v ${tool}`])
+        .toString()
+        .trim(),
+      join(path, tool),
+    );
+  }
+  return path;
+}
+
+/** A program that tells a version, as a nats-server does. */
+function teller(path: string, tells: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\necho "${tells}"\n`);
+  chmodSync(path, 0o755);
+}
+
+/** Nothing can be found: no explicit path, nothing on the PATH, an empty cache, a mirror that refuses. */
+async function options(given: Partial<FindOptions> = {}): Promise<FindOptions> {
+  const [port] = await freePorts(1);
+  return {
+    explicitPath: undefined,
+    cacheDir: folder(),
+    releaseMirror: `http://127.0.0.1:${String(port)}`,
+    env: { PATH: folder() },
+    log: () => undefined,
+    ...given,
+  };
+}
+
+/** Serves HTTP on loopback. */
+async function serve(listener: RequestListener): Promise<AsyncDisposable & { url: string }> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port.toString()}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    },
+  };
+}
+
+describe('the explicit path', () => {
+  test('is taken', async () => {
+    expect(await findNatsServer(await options({ explicitPath: natsServer }))).toEqual({
+      path: natsServer,
+      version,
+    });
+  });
+
+  test('is an error if it cannot be used, even if there are others', async () => {
+    const env = { PATH: dirname(natsServer) };
+    const old = join(folder(), 'old');
+    teller(old, 'nats-server: v2.11.9');
+    const talker = join(folder(), 'talker');
+    teller(talker, 'hello');
+    const missing = join(root, 'missing');
+    const find = async (explicitPath: string) => findNatsServer(await options({ explicitPath, env }));
+    await expect(find(missing)).rejects.toThrow(`${missing} is not there`);
+    await expect(find(root)).rejects.toThrow('permission denied');
+    await expect(find(old)).rejects.toThrow(`${old} has version 2.11.9, needed is 2.12.0 or later`);
+    await expect(find(talker)).rejects.toThrow('does not tell a version');
+    await expect(find(talker)).rejects.toThrow('SLUICE_NATS_SERVER');
+  });
+});
+
+test('the PATH is searched first; a server that is too old is noted and passed over', async () => {
+  const [old, good] = [folder(), folder()];
+  teller(join(old, 'nats-server'), 'nats-server: v2.9.10');
+  symlinkSync(natsServer, join(good, 'nats-server'));
+  const lines: string[] = [];
+  const env = { PATH: `${old}:${good}` };
+  const found = await findNatsServer(await options({ env, log: (line) => lines.push(line) }));
+  expect(found).toEqual({ path: join(good, 'nats-server'), version });
+  expect(lines).toEqual([expect.stringContaining('has version 2.9.10, needed is 2.12.0 or later')]);
+});
+
+test('the newest server in the cache that works is taken', async () => {
+  const cacheDir = folder();
+  const place = (name: string): string => join(cacheDir, `nats-server-${name}`);
+  teller(place(`2.9.10-${platformName}`), 'nats-server: v2.9.10');
+  teller(place(`2.12.4-${platformName}`), 'nats-server: v2.12.4');
+  teller(place(`2.100.0-${platformName}`), 'nats-server: v2.100.0');
+  teller(place('2.200.0-plan9-mips'), 'nats-server: v2.200.0');
+  writeFileSync(place(`2.300.0-${platformName}`), 'cut off');
+  expect(await findNatsServer(await options({ cacheDir }))).toEqual({
+    path: place(`2.100.0-${platformName}`),
+    version: '2.100.0',
+  });
+});
+
+describe('the download', () => {
+  test('is checked, kept in the cache, and found there afterwards', async () => {
+    const asked: (string | undefined)[] = [];
+    await using mirror = await serve((request, response) => {
+      asked.push(request.url);
+      if (request.url?.startsWith('/moved') === true) response.end(readFileSync(archive));
+      else response.writeHead(302, { location: `/moved${String(request.url)}` }).end();
+    });
+    const env = { PATH: pathWithTar() };
+    const given = await options({ releaseMirror: `${mirror.url}/releases/`, env, checksums });
+    const found = await findNatsServer(given);
+    expect(found).toEqual({ path: join(given.cacheDir, `nats-server-${version}-${platformName}`), version });
+    const path = `/releases/v2.15.0/${stem}.tar.gz`;
+    expect(asked).toEqual([path, `/moved${path}`]);
+    expect(await findNatsServer(given)).toEqual(found);
+    expect(asked).toHaveLength(2);
+  });
+
+  test('may be made by several at once', async () => {
+    await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
+    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, checksums });
+    const all = await Promise.all([1, 2, 3].map(() => findNatsServer(given)));
+    const name = `nats-server-${version}-${platformName}`;
+    for (const found of all) expect(found).toEqual({ path: join(given.cacheDir, name), version });
+    expect(readdirSync(given.cacheDir)).toEqual([name]);
+  });
+
+  test('is refused with another checksum, and nothing is kept', async () => {
+    await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
+    const env = { PATH: pathWithTar() };
+    const given = await options({
+      releaseMirror: mirror.url,
+      env,
+      checksums: { [platformName]: '0'.repeat(64) },
+    });
+    const found = `has SHA-256 ${String(checksums[platformName])}, expected ${'0'.repeat(64)}`;
+    await expect(findNatsServer(given)).rejects.toThrow(found);
+    expect(readdirSync(given.cacheDir)).toEqual([]);
+  });
+
+  test('without checksums in the call, the pinned ones count', async () => {
+    await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
+    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() } });
+    await expect(findNatsServer(given)).rejects.toThrow(/has SHA-256 \w+, expected \w{64}\n/);
+  });
+
+  test('ends in bounded time when the mirror is silent, cuts off or has no such file', async () => {
+    await using silent = await serve(() => undefined);
+    await using cut = await serve((_request, response) => {
+      response.writeHead(200, { 'content-length': '1000' }).write('x');
+      setTimeout(() => response.destroy(), 50);
+    });
+    await using empty = await serve((_request, response) => response.writeHead(404).end());
+    const env = { PATH: pathWithTar() };
+    const find = async (releaseMirror: string) =>
+      findNatsServer(await options({ releaseMirror, env, checksums }));
+    await Promise.all([
+      expect(find(silent.url)).rejects.toThrow('no answer in 10000 ms'),
+      expect(find(cut.url)).rejects.toThrow('terminated'),
+      expect(find(empty.url)).rejects.toThrow('answers 404'),
+    ]);
+  });
+
+  test('is refused if what is inside is too old', async () => {
+    const made = folder();
+    teller(join(made, stem, 'nats-server'), 'nats-server: v2.11.0');
+    execFileSync('tar', ['-czf', 'old.tar.gz', stem], { cwd: made });
+    const old = readFileSync(join(made, 'old.tar.gz'));
+    await using mirror = await serve((_request, response) => response.end(old));
+    const sums = { [platformName]: createHash('sha256').update(old).digest('hex') };
+    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, checksums: sums });
+    await expect(findNatsServer(given)).rejects.toThrow('has version 2.11.0, needed is 2.12.0 or later');
+    expect(readdirSync(given.cacheDir)).toEqual([]);
+  });
+});
+
+test('when everything fails, the error tells what was tried, why it failed and what to do', async () => {
+  const given = await options();
+  const error = await findNatsServer(given).catch((failure: unknown) => failure as Error);
+  expect(error).toBeInstanceOf(Error);
+  expect((error as Error).message.split('\n')).toEqual([
+    'no nats-server of version 2.12.0 or later could be found or fetched:',
+    '  PATH: there is no nats-server on it',
+    expect.stringMatching(/^ {4}remedy: .*SLUICE_NATS_SERVER/),
+    `  cache folder ${given.cacheDir}: it holds no nats-server`,
+    `    remedy: copy a nats-server there under the name nats-server-2.15.0-${platformName}`,
+    expect.stringMatching(/^ {2}download of release 2\.15\.0: fetch failed \(.*ECONNREFUSED/),
+    expect.stringMatching(/^ {4}remedy: .*SLUICE_RELEASE_MIRROR/),
+    expect.stringMatching(/^ {2}go install .*: go is not there$/),
+    expect.stringMatching(/^ {4}remedy: install Go/),
+    expect.stringMatching(/^ {2}package of Debian's newest suite: apt-get is not there$/),
+    expect.stringMatching(/^ {4}remedy: /),
+  ]);
+});
+
+test('the cache folder follows the XDG base directories', () => {
+  expect(defaultCacheDir({ XDG_CACHE_HOME: '/x', HOME: '/h' })).toBe('/x/sluice');
+  expect(defaultCacheDir({ XDG_CACHE_HOME: 'relative', HOME: '/h' })).toBe('/h/.cache/sluice');
+  expect(defaultCacheDir({ XDG_CACHE_HOME: '', HOME: '' })).toMatch(/^\/.*\.cache\/sluice$/);
+});

@@ -1,0 +1,191 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import ts from 'typescript';
+import { fileDescriptorSet } from '../generated/descriptors';
+
+/** The rules of the house that a compiler or a linter does not hold. Paths are relative, with "/". */
+const root = join(__dirname, '..');
+
+/** Tracked files and new ones that git does not ignore. */
+const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+})
+  .toString()
+  .split('\0')
+  .filter((file) => file !== '' && existsSync(join(root, file)));
+
+const written = files.filter((file) => file.endsWith('.ts') && /^(src|test|bench)\//.test(file));
+const sources = new Map(
+  written.map((file) => [
+    file,
+    ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.ES2023, true),
+  ]),
+);
+const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
+
+/** The roots of src/: files that wire the parts together, and values that all parts may know. */
+const composition = [
+  'main',
+  'gateway',
+  'banner',
+  'help',
+  'config',
+  'settings',
+  'nats-url',
+  'nearest-name',
+  'version',
+];
+
+/** What a part of src/ may import: other parts, packages (`npm:`), and `node:`. A part may always import itself. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  limits: [],
+  store: ['limits'],
+  jetstream: ['store', 'limits', 'generated', 'npm:nats', 'npm:pino', 'npm:@bufbuild/protobuf'],
+  grpc: [
+    'store',
+    'limits',
+    'generated',
+    'npm:@grpc',
+    'npm:grpc-health-check',
+    'npm:pino',
+    'npm:@bufbuild/protobuf',
+  ],
+  client: ['generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
+  composition: ['jetstream', 'grpc', 'store', 'limits', 'npm:pino', 'npm:zod'],
+};
+
+function partOf(file: string): string {
+  const [, part = ''] = /^src\/([^/]+?)(?:\.ts)?(?:\/|$)/.exec(file) ?? [];
+  if (file.startsWith('generated/')) return 'generated';
+  return composition.includes(part) ? 'composition' : part;
+}
+
+/** Every module that a file names, `import type` included. */
+function importsOf(source: ts.SourceFile): string[] {
+  const found: string[] = [];
+  visit(source, (node) => {
+    const name =
+      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
+        ? node.moduleSpecifier
+        : ts.isCallExpression(node) &&
+            (node.expression.kind === ts.SyntaxKind.ImportKeyword || node.expression.getText() === 'require')
+          ? node.arguments[0]
+          : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
+            ? node.argument.literal
+            : undefined;
+    if (name !== undefined && ts.isStringLiteralLike(name)) found.push(name.text);
+  });
+  return found;
+}
+
+/** The part, `node:` or package that a file means by a module name. */
+function target(file: string, name: string): string {
+  if (name.startsWith('.')) return partOf(relative(root, join(root, dirname(file), name)));
+  if (name.startsWith('node:') || builtinModules.includes(name)) return 'node:';
+  const [first = '', second = ''] = name.split('/');
+  if (first === '@bufbuild') return `npm:${first}/${second}`;
+  return `npm:${first}`;
+}
+
+function visit(node: ts.Node, each: (node: ts.Node) => void): void {
+  each(node);
+  ts.forEachChild(node, (child) => {
+    visit(child, each);
+  });
+}
+
+/** `file:line` of every node that a rule forbids. */
+function offences(
+  list: Iterable<readonly [string, ts.SourceFile]>,
+  offends: (node: ts.Node) => boolean,
+): string[] {
+  const found: string[] = [];
+  for (const [file, source] of list) {
+    visit(source, (node) => {
+      if (offends(node)) found.push(`${file}:${(lineOf(source, node.getStart()) + 1).toString()}`);
+    });
+  }
+  return found;
+}
+
+function lineOf(source: ts.SourceFile, at: number): number {
+  return source.getLineAndCharacterOfPosition(at).line;
+}
+
+test('the arrows between the parts point at the meaning', () => {
+  const wrong = inSrc.flatMap(([file, source]) => {
+    const part = partOf(file);
+    const allowed = [part, 'node:', ...(arrows[part] ?? [])];
+    return importsOf(source)
+      .filter((name) => !allowed.includes(target(file, name)))
+      .map((name) => `${file} imports ${name}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('every file of src/ belongs to a part', () => {
+  expect(inSrc.map(([file]) => file).filter((file) => !(partOf(file) in arrows))).toEqual([]);
+});
+
+test('there are no barrels, no utils and no types.ts', () => {
+  expect(written.filter((file) => /(^|\/)(index|types|utils)(\.ts$|\/)/.test(file))).toEqual([]);
+});
+
+test('there is no any', () => {
+  expect(offences(sources, (node) => node.kind === ts.SyntaxKind.AnyKeyword)).toEqual([]);
+});
+
+test('only config.ts reads the environment', () => {
+  const others = inSrc.filter(([file]) => file !== 'src/config.ts');
+  const isEnvironment = (node: ts.Node): boolean =>
+    (ts.isPropertyAccessExpression(node) && node.getText() === 'process.env') ||
+    (ts.isElementAccessExpression(node) && /^process\[.env.\]$/.test(node.getText())) ||
+    (ts.isVariableDeclaration(node) &&
+      node.initializer?.getText() === 'process' &&
+      /\benv\b/.test(node.name.getText()));
+  expect(offences(others, isEnvironment)).toEqual([]);
+});
+
+test('functions of src/ have fewer than 70 lines', () => {
+  const isLong = (node: ts.Node): boolean => {
+    if (!ts.isFunctionLike(node)) return false;
+    const source = node.getSourceFile();
+    return lineOf(source, node.end) - lineOf(source, node.getStart()) + 1 >= 70;
+  };
+  expect(offences(inSrc, isLong)).toEqual([]);
+});
+
+test('files of src/ have fewer than 300 lines', () => {
+  const long = inSrc.filter(([, source]) => lineOf(source, source.end) >= 300);
+  expect(long.map(([file]) => file)).toEqual([]);
+});
+
+test('the descriptors that reflection serves are those of proto/', () => {
+  const buf = join(root, 'node_modules', '.bin', 'buf');
+  const args = ['build', '--as-file-descriptor-set', '--exclude-source-info', '-o', '-#format=binpb'];
+  const built = execFileSync(buf, args, { cwd: root, maxBuffer: 64 << 20 });
+  expect(built.equals(Buffer.from(fileDescriptorSet, 'base64'))).toBe(true);
+});
+
+test('no file names a place on a machine or the host of a package registry', () => {
+  // Put together here, or this file would name them itself.
+  const places = ['root', 'home', 'Users', 'work', 'workspace'].map((name) => `(?<![\\w./*@-])/${name}/\\w`);
+  const hosts = [
+    ['registry', 'npmjs', 'org'],
+    ['registry', 'yarnpkg', 'com'],
+    ['npm', 'pkg', 'github', 'com'],
+    ['proxy', 'golang', 'org'],
+    ['pypi', 'org'],
+    ['jfrog', 'io'],
+  ].map((labels) => labels.join('\\.'));
+  const forbidden = new RegExp([...places, ...hosts].join('|'), 'i');
+  const wrong = files.flatMap((file) => {
+    const text = readFileSync(join(root, file), 'latin1');
+    return text
+      .split('\n')
+      .flatMap((line, i) => (forbidden.test(line) ? [`${file}:${(i + 1).toString()}`] : []));
+  });
+  expect(wrong).toEqual([]);
+});

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const root = join(__dirname, '..', '..');
+/** Under node_modules, so that what is built finds its packages; git, jest and prettier look away. */
+const folder = join(root, 'node_modules', '.cache', 'sluice-build');
+const buildTimeoutMs = 50_000;
+const keptMs = 24 * 3_600_000;
+
+/**
+ * The path of main.js, compiled from the sources as they are. Compiled once for all workers and runs: the folder is
+ * named by a hash of the sources. Types are not checked: that is what `npm run typecheck` is for.
+ */
+export async function buildOnce(): Promise<string> {
+  const target = join(folder, hashOfSources());
+  const main = join(target, 'src', 'main.js');
+  await mkdir(folder, { recursive: true });
+  const giveUpMs = Date.now() + 2 * buildTimeoutMs;
+  while (!existsSync(main)) {
+    if (Date.now() > giveUpMs) throw new Error(`nobody finished the build of ${target}`);
+    if (await takeLock(`${target}.lock`))
+      await build(target).finally(() => rm(`${target}.lock`, { recursive: true }));
+    else await sleep(100);
+  }
+  return main;
+}
+
+/** Compiles to a folder of its own and moves that in one step, so that nobody meets half a build. */
+async function build(target: string): Promise<void> {
+  if (existsSync(target)) return;
+  await removeOld();
+  const making = await mkdtemp(join(folder, 'making-'));
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = ['--outDir', making, '--declaration', 'false', '--noCheck'];
+  await promisify(execFile)(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), ...options], {
+    timeout: buildTimeoutMs,
+  });
+  await rename(making, target);
+}
+
+/** Whether the lock is ours now; one that was left behind by a process that died is taken away. */
+async function takeLock(lock: string): Promise<boolean> {
+  try {
+    await mkdir(lock);
+    return true;
+  } catch {
+    const ageMs = await stat(lock)
+      .then(({ mtimeMs }) => Date.now() - mtimeMs)
+      .catch(() => 0);
+    if (ageMs > buildTimeoutMs + 5_000) await rm(lock, { recursive: true, force: true });
+    return false;
+  }
+}
+
+async function removeOld(): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const changedMs = await stat(path)
+      .then(({ mtimeMs }) => mtimeMs)
+      .catch(() => Infinity);
+    if (Date.now() - changedMs > keptMs) await rm(path, { recursive: true, force: true });
+  }
+}
+
+function hashOfSources(): string {
+  const sources = ['src', 'generated'].flatMap((name) =>
+    readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)),
+  );
+  const hash = createHash('sha256');
+  for (const file of [
+    ...sources.filter((name) => name.endsWith('.ts')).sort(),
+    'tsconfig.json',
+    'tsconfig.build.json',
+  ]) {
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)))
+      .update('\0');
+  }
+  return hash.digest('hex').slice(0, 16);
+}

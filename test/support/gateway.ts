@@ -1,0 +1,62 @@
+import pino from 'pino';
+import { loadConfig } from '../../src/config';
+import { startGateway } from '../../src/gateway';
+import { startSluice, type SluiceProcess } from '../cli/process';
+import { connectRpc, type RpcClient } from './rpc-client';
+
+/** A gateway on a free port of loopback, with a client. */
+export interface TestGateway extends AsyncDisposable {
+  /** host:port */
+  readonly address: string;
+  readonly client: RpcClient;
+}
+
+/** A gateway that is a process of its own. */
+export interface GatewayProcess extends TestGateway {
+  readonly process: SluiceProcess;
+}
+
+/** Starts a gateway in this process, as main.ts does, on servers of NATS. `args` are more flags. */
+export async function startTestGateway(
+  natsUrls: readonly string[],
+  args: readonly string[] = [],
+): Promise<TestGateway> {
+  const gateway = await startGateway(loadConfig(flags(natsUrls, args), {}), pino({ level: 'silent' }));
+  const client = connectRpc(gateway.address);
+  return {
+    address: gateway.address,
+    client,
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await gateway.close();
+    },
+  };
+}
+
+/** Starts a gateway as users run it. */
+export async function startGatewayProcess(
+  natsUrls: readonly string[],
+  args: readonly string[] = [],
+): Promise<GatewayProcess> {
+  const process = await startSluice(flags(natsUrls, args));
+  try {
+    const address = await process.serving();
+    const client = connectRpc(address);
+    return {
+      address,
+      client,
+      process,
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+        await process[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await process[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function flags(natsUrls: readonly string[], args: readonly string[]): string[] {
+  return ['--listen=127.0.0.1:0', `--nats-url=${natsUrls.join(',')}`, ...args];
+}

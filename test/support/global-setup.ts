@@ -1,0 +1,3 @@
+import { prepareTools } from './tools';
+
+export default prepareTools;

@@ -1,0 +1,3 @@
+import { removeTools } from './tools';
+
+export default removeTools;

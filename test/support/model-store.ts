@@ -1,0 +1,303 @@
+import { CommitRecord, RecordedEvent } from '../../generated/sluice/v1/event';
+import { defaultLimits, type Limits } from '../../src/limits';
+import {
+  CancelledError,
+  CommitIdReuseError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  VersionConflictError,
+} from '../../src/store/errors';
+import type {
+  AppendCommand,
+  AppendResult,
+  CallContext,
+  CommitSlice,
+  CorrelationQuery,
+  EventStore,
+  ListStreamsQuery,
+  NewEvent,
+  Page,
+  ReadStreamQuery,
+  StreamHead,
+  StreamSummary,
+} from '../../src/store/event-store';
+import { uuidV7 } from '../../src/store/ids';
+import {
+  position,
+  unixNanos,
+  version,
+  type CommitId,
+  type Position,
+  type StreamName,
+  type UnixNanos,
+} from '../../src/store/values';
+
+/** A commit as the model keeps it. */
+interface Commit {
+  readonly id: CommitId;
+  readonly stream: StreamName;
+  readonly firstVersion: bigint;
+  readonly lastVersion: bigint;
+  readonly position: Position;
+  readonly time: UnixNanos;
+  /** Complete but for `position` and `commitTime`. */
+  readonly events: readonly RecordedEvent[];
+}
+
+export interface ModelOptions {
+  readonly limits?: Limits;
+  /** Nanoseconds since 1970; a clock that goes back is held. */
+  readonly now?: () => bigint;
+}
+
+/** Framing and version add at most this to an event: bytes. */
+const framingBytesMax = 17;
+const commitsPerPage = 64;
+const namesPerPage = 64;
+
+/**
+ * An event store in memory: the specification of src/store/event-store.ts. All of it is one array of commits, in
+ * position order, and every question is a search from end to end. It never forgets a commit id.
+ */
+export function createModelStore(options: ModelOptions = {}): EventStore {
+  const limits = options.limits ?? defaultLimits;
+  const now = options.now ?? (() => BigInt(Date.now()) * 1_000_000n);
+  const log: Commit[] = [];
+  return {
+    append: (command, call) => answer(call, () => append(log, command, limits, now)),
+    readStream: (query, call) =>
+      answer(call, () => {
+        const commits = commitsOf(log, query.stream);
+        return {
+          head: headOf(commits.at(-1)),
+          pages: pages(readCommits(commits, query), query.maxCount, call),
+        };
+      }),
+    getVersion: (stream, asOf, call) =>
+      answer(call, () =>
+        headOf(commitsOf(log, stream).findLast(({ time }) => asOf === undefined || time <= asOf)),
+      ),
+    readByCorrelation: (query, call) =>
+      answer(call, () => ({
+        position: log.at(-1)?.position ?? position(0n),
+        pages: pages(correlated(log, query), query.maxCount, call),
+      })),
+    listStreams: (query, call) => listPages(log, query, call),
+    info: (call) =>
+      answer(call, () => ({
+        name: 'EVENTS',
+        prefix: 'es',
+        replicas: 1,
+        natsVersion: '0.0.0',
+        position: log.at(-1)?.position ?? position(0n),
+        messageCount: BigInt(log.length),
+        bytes: BigInt(log.reduce((sum, { events }) => sum + encode(events).length, 0)),
+        eventBytesMax: limits.eventBytesMax,
+        indexPosition: log.at(-1)?.position ?? position(0n),
+      })),
+  };
+}
+
+/** Answers, unless the caller has gone or is late. */
+function answer<T>(call: CallContext, question: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    check(call);
+    resolve(question());
+  });
+}
+
+function check({ signal, deadlineMs }: CallContext): void {
+  if (Date.now() >= deadlineMs) throw new DeadlineExceededError('the deadline has passed');
+  if (signal.aborted) throw new CancelledError('the caller has gone');
+}
+
+function commitsOf(log: readonly Commit[], stream: StreamName): Commit[] {
+  return log.filter((commit) => commit.stream === stream);
+}
+
+function headOf(last: Commit | undefined): StreamHead {
+  return {
+    version: version(last?.lastVersion ?? 0n),
+    position: last?.position ?? position(0n),
+    commitTime: last?.time,
+  };
+}
+
+function append(log: Commit[], command: AppendCommand, limits: Limits, now: () => bigint): AppendResult {
+  const { stream, events, expectedVersion: expected, commitId } = command;
+  const commits = commitsOf(log, stream);
+  const head = headOf(commits.at(-1));
+  const conflict = expected !== undefined && expected !== head.version;
+  if (events.length === 0) {
+    if (conflict) throw new VersionConflictError(stream, expected, head.version);
+    return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
+  }
+  checkSizes(command, limits);
+
+  const known = log.find(({ id }) => id === commitId);
+  const isRepetition =
+    known?.stream === stream && (expected === undefined || known.firstVersion === expected + 1n);
+  if (isRepetition) return { ...resultOf(known), replayed: true };
+  if (conflict) throw new VersionConflictError(stream, expected, head.version);
+  if (known !== undefined) throw new CommitIdReuseError(known.id, known.stream, known.position);
+
+  const previous = log.at(-1);
+  const time = now();
+  const commit: Commit = {
+    id: commitId ?? (uuidV7() as CommitId),
+    stream,
+    firstVersion: head.version + 1n,
+    lastVersion: head.version + BigInt(events.length),
+    position: position((previous?.position ?? 0n) + 1n),
+    time: unixNanos(previous !== undefined && previous.time > time ? previous.time : time),
+    events: events.map((event, index) => recorded(stream, head.version + BigInt(index + 1), event)),
+  };
+  log.push(commit);
+  return { ...resultOf(commit), replayed: false };
+}
+
+function resultOf(commit: Commit): Omit<AppendResult, 'replayed'> {
+  return {
+    version: version(commit.lastVersion),
+    firstVersion: version(commit.firstVersion),
+    position: commit.position,
+    commitTime: commit.time,
+    commitId: commit.id,
+  };
+}
+
+function checkSizes({ stream, events }: AppendCommand, { eventBytesMax, appendBytesMax }: Limits): void {
+  const sizes = events.map((event) => RecordedEvent.encode(recorded(stream, 0n, event)).finish().length);
+  const violations = sizes.flatMap((size, index) =>
+    size > eventBytesMax
+      ? [
+          {
+            field: `events[${index}]`,
+            description: `has ${size} bytes as stored, more than ${eventBytesMax}`,
+          },
+        ]
+      : [],
+  );
+  const sum = sizes.reduce((total, size) => total + size + framingBytesMax, 0);
+  if (sum > appendBytesMax) {
+    violations.push({
+      field: 'events',
+      description: `have ${sum} bytes as stored, more than ${appendBytesMax}`,
+    });
+  }
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+}
+
+function recorded(stream: StreamName, number: bigint, event: NewEvent): RecordedEvent {
+  return {
+    id: event.id,
+    stream,
+    version: number,
+    type: event.type,
+    payload: event.payload as RecordedEvent['payload'],
+    contentType: event.contentType,
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    tags: [...event.tags],
+    metadata: new Map(event.metadata),
+    position: 0n,
+    commitTime: undefined,
+  };
+}
+
+/** The commits of one stream, reduced to what is asked for, in the order of the read. */
+function readCommits(commits: readonly Commit[], query: ReadStreamQuery): Commit[] {
+  const { fromVersion, toVersion, fromTime, toTime, eventTypes } = query;
+  const backward = query.direction === 'backward';
+  const [lowest, highest] = backward ? [toVersion, fromVersion] : [fromVersion, toVersion];
+  const chosen = commits
+    .filter(
+      ({ time }) => (fromTime === undefined || time >= fromTime) && (toTime === undefined || time <= toTime),
+    )
+    .map((commit) =>
+      keep(
+        commit,
+        (event) =>
+          event.version >= lowest &&
+          (highest === 0n || event.version <= highest) &&
+          (eventTypes.size === 0 || eventTypes.has(event.type)),
+      ),
+    );
+  if (!backward) return chosen;
+  return chosen.map((commit) => ({ ...commit, events: commit.events.toReversed() })).toReversed();
+}
+
+function correlated(log: readonly Commit[], { correlationId, eventTypes }: CorrelationQuery): Commit[] {
+  return log.map((commit) =>
+    keep(
+      commit,
+      (event) =>
+        event.correlationId === correlationId && (eventTypes.size === 0 || eventTypes.has(event.type)),
+    ),
+  );
+}
+
+function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean): Commit {
+  return { ...commit, events: commit.events.filter(wanted) };
+}
+
+/** Takes `maxCount` events of the commits, and gives them in pages; the last says how the read ended. */
+// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
+async function* pages(
+  commits: readonly Commit[],
+  maxCount: bigint | undefined,
+  call: CallContext,
+): AsyncGenerator<Page, void> {
+  const slices: CommitSlice[] = [];
+  let left = maxCount === undefined ? Infinity : Number(maxCount);
+  for (const commit of commits) {
+    const events = commit.events.slice(0, left);
+    left -= events.length;
+    if (events.length === 0) continue;
+    const { position: at, time: commitTime } = commit;
+    slices.push({ position: at, commitTime, events: encode(events), eventCount: events.length });
+  }
+  const end = left === 0 ? 'maxCount' : 'complete';
+  let from = 0;
+  for (; from + commitsPerPage < slices.length; from += commitsPerPage) {
+    check(call);
+    yield { commits: slices.slice(from, from + commitsPerPage), end: undefined };
+  }
+  check(call);
+  yield { commits: slices.slice(from), end };
+}
+
+function encode(events: readonly RecordedEvent[]): Uint8Array {
+  return CommitRecord.encode({ events: [...events] }).finish();
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
+async function* listPages(
+  log: readonly Commit[],
+  { pattern, after, maxCount }: ListStreamsQuery,
+  call: CallContext,
+): AsyncGenerator<readonly StreamSummary[], void> {
+  // Names are ASCII, so the order of sort() is byte order.
+  const names = [...new Set(log.map(({ stream }) => stream))]
+    .filter((name) => matches(pattern, name) && name > after)
+    .sort()
+    .slice(0, maxCount === undefined ? undefined : Number(maxCount));
+  for (let from = 0; from < names.length; from += namesPerPage) {
+    check(call);
+    yield names.slice(from, from + namesPerPage).map((stream) => {
+      const head = headOf(commitsOf(log, stream).at(-1));
+      return { stream, ...head, unreadable: false };
+    });
+  }
+}
+
+/** Whether a name matches a NATS pattern: `*` is one token, a final `>` one or more. */
+function matches(pattern: string, name: string): boolean {
+  const wanted = pattern.split('.');
+  const tokens = name.split('.');
+  const isOpen = wanted.at(-1) === '>';
+  if (isOpen ? tokens.length < wanted.length : tokens.length !== wanted.length) return false;
+  return wanted.every(
+    (token, index) => token === '*' || (token === '>' && isOpen) || token === tokens[index],
+  );
+}

@@ -1,0 +1,258 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'nats';
+import { spawnTied, type TiedProcess } from '../../src/jetstream/tied-process';
+import { natsServerPath } from './tools';
+
+/** A real nats-server with JetStream on loopback, with faults as verbs. It ends with this process at the latest. */
+export interface TestNats extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** undefined while it does not run. */
+  readonly pid: number | undefined;
+  /** Has its configuration `nats.conf`, its log `nats.log` and its store; removed on disposal. */
+  readonly dataDir: string;
+  /** Freezes it: it keeps its connections and answers nothing. */
+  pause(): void;
+  resume(): void;
+  /** Ends it at once, without any goodbye. */
+  kill(): Promise<void>;
+  /** Ends it as an operator does. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port and data after `kill` or `stop`. */
+  start(): Promise<void>;
+  /** `stop`, then `start`. */
+  restart(): Promise<void>;
+  /** JSON of the monitoring port, for instance `/jsz?consumers=true` or `/connz`. */
+  monitor(path: string): Promise<Record<string, unknown>>;
+}
+
+export interface TestNatsOptions {
+  /** When it syncs to disk: before an ack, or every two minutes, which is the default. */
+  readonly sync?: 'always' | 'interval';
+  /** nats-server's own default, 1 MiB, unless given. */
+  readonly maxPayloadBytes?: number;
+  /** A free one unless given. */
+  readonly port?: number;
+  /** More lines for the configuration file. */
+  readonly extraConfig?: string;
+}
+
+/** Nodes that form one JetStream cluster. */
+export interface TestCluster extends AsyncDisposable {
+  readonly nodes: readonly TestNats[];
+  readonly urls: readonly string[];
+  /** Waits until JetStream has a leader and all nodes are current; needed after a node was started again. */
+  settled(): Promise<void>;
+}
+
+const startTimeoutMs = 30_000;
+const settleTimeoutMs = 60_000;
+const stopTimeoutMs = 10_000;
+/** Another process may take a free port before the server does. */
+const startAttempts = 3;
+
+/** Starts a server; resolves when JetStream answers. */
+export function startNats(options: TestNatsOptions = {}): Promise<TestNats> {
+  return attempt(async () => {
+    const [port, monitorPort] = await freePorts(2);
+    const node = createNode({ port: options.port ?? port, monitorPort, cluster: '', options });
+    return startAll([node], () => node);
+  });
+}
+
+/** Starts servers that know each other; resolves when they are settled. */
+export function startCluster(size = 3, options: Omit<TestNatsOptions, 'port'> = {}): Promise<TestCluster> {
+  return attempt(async () => {
+    const ports = await freePorts(3 * size);
+    const routePorts = ports.slice(2 * size);
+    const routes = routePorts.map((port) => `"nats-route://127.0.0.1:${port.toString()}"`).join(', ');
+    const nodes = routePorts.map((routePort, i) => {
+      const listen = `127.0.0.1:${routePort.toString()}`;
+      const cluster = `cluster { name: test, listen: "${listen}", routes: [${routes}], no_advertise: true }`;
+      return createNode({ port: ports[i], monitorPort: ports[size + i], cluster, options });
+    });
+    const settled = (): Promise<void> => until(() => isSettled(nodes), settleTimeoutMs);
+    return startAll(nodes, async () => {
+      await settled();
+      return {
+        nodes,
+        urls: nodes.map(({ url }) => url),
+        settled,
+        async [Symbol.asyncDispose]() {
+          await disposeAll(nodes);
+        },
+      };
+    });
+  });
+}
+
+async function attempt<T>(start: () => Promise<T>): Promise<T> {
+  for (let left = startAttempts; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 1 || !/address already in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function startAll<T>(nodes: readonly TestNats[], then: () => T | Promise<T>): Promise<T> {
+  const outcomes = await Promise.allSettled(nodes.map((node) => node.start()));
+  try {
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return await then();
+  } catch (error) {
+    await disposeAll(nodes);
+    throw error;
+  }
+}
+
+async function disposeAll(nodes: readonly TestNats[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+}
+
+/** Whether all nodes are healthy and the leader sees all others current. */
+async function isSettled(nodes: readonly TestNats[]): Promise<boolean> {
+  const health = await Promise.all(nodes.map((node) => node.monitor('/healthz').catch(() => undefined)));
+  if (!health.every((answer) => answer?.['status'] === 'ok')) return false;
+  const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz').catch(() => undefined)));
+  return answers.some((answer) => {
+    // Only the leader tells of replicas.
+    const meta = answer?.['meta_cluster'] as
+      { replicas?: { current: boolean; offline?: boolean }[] } | undefined;
+    const others = meta?.replicas ?? [];
+    return (
+      others.length === nodes.length - 1 && others.every((peer) => peer.current && peer.offline !== true)
+    );
+  });
+}
+
+interface NodeSettings {
+  readonly port: number | undefined;
+  readonly monitorPort: number | undefined;
+  /** Configuration of the cluster; empty for a server alone. */
+  readonly cluster: string;
+  readonly options: TestNatsOptions;
+}
+
+function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSettings): TestNats {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-nats-'));
+  const config = join(dataDir, 'nats.conf');
+  const logFile = join(dataDir, 'nats.log');
+  const url = `nats://127.0.0.1:${port.toString()}`;
+  const lines = [
+    `server_name: "n${port.toString()}"`,
+    `listen: "127.0.0.1:${port.toString()}"`,
+    `http: "127.0.0.1:${monitorPort.toString()}"`,
+    `jetstream { store_dir: "${dataDir}", sync_interval: ${options.sync === 'always' ? 'always' : '"2m"'} }`,
+    `max_payload: ${(options.maxPayloadBytes ?? 1 << 20).toString()}`,
+    `log_file: "${logFile}"`,
+    cluster,
+    options.extraConfig ?? '',
+  ];
+  writeFileSync(config, lines.join('\n') + '\n');
+
+  let server: TiedProcess | undefined;
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    // A paused server takes no other signal.
+    server?.kill('SIGCONT');
+    if (signal === 'SIGKILL') server?.kill(signal);
+    await server?.stop(stopTimeoutMs);
+  };
+  const node: TestNats = {
+    url,
+    port,
+    dataDir,
+    get pid() {
+      return server?.end === undefined ? server?.pid : undefined;
+    },
+    pause() {
+      server?.kill('SIGSTOP');
+    },
+    resume() {
+      server?.kill('SIGCONT');
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+    async start() {
+      if (node.pid !== undefined) throw new Error(`nats-server at ${url} runs already`);
+      const starting = spawnTied(natsServerPath(), ['-c', config]);
+      server = starting;
+      await until(async () => {
+        const { end: how } = starting;
+        if (how !== undefined)
+          throw new Error(`nats-server ended with ${how}: ${logTail(starting, logFile)}`);
+        // In a cluster JetStream answers only when most nodes are there.
+        return cluster === '' ? jetStreamAnswers(url) : isListening(node);
+      }, startTimeoutMs);
+    },
+    async restart() {
+      await node.stop();
+      await node.start();
+    },
+    async monitor(path) {
+      const signal = AbortSignal.timeout(5_000);
+      const response = await fetch(`http://127.0.0.1:${monitorPort.toString()}${path}`, { signal });
+      return (await response.json()) as Record<string, unknown>;
+    },
+    async [Symbol.asyncDispose]() {
+      await end('SIGKILL');
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+  return node;
+}
+
+async function isListening(node: TestNats): Promise<boolean> {
+  return node.monitor('/varz').then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Whether JetStream works, or the server asks for a login that only the test knows. */
+async function jetStreamAnswers(url: string): Promise<boolean> {
+  try {
+    const connection = await connect({ servers: url, timeout: 1_000, reconnect: false });
+    try {
+      await connection.request('$JS.API.INFO', '', { timeout: 1_000 });
+      return true;
+    } finally {
+      await connection.close();
+    }
+  } catch (error) {
+    return (error as { code?: string }).code === 'AUTHORIZATION_VIOLATION';
+  }
+}
+
+function logTail(server: TiedProcess, logFile: string): string {
+  try {
+    return server.stderrTail() || readFileSync(logFile, 'utf8').slice(-2_000);
+  } catch {
+    return '';
+  }
+}
+
+/** Ports of loopback that nobody listens on, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+/** Waits until something holds; fails after a time, or at once if it throws. */
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+  const giveUpMs = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > giveUpMs)
+      throw new Error(`did not come true in ${timeoutMs.toString()} ms: ${holds.toString()}`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,146 @@
+import { credentials, Metadata, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import {
+  HealthClient,
+  type HealthCheckResponse,
+  type HealthCheckResponse_ServingStatus,
+} from '../../generated/grpc/health/v1/health';
+import type { DeepPartial, RecordedEvent } from '../../generated/sluice/v1/event';
+import {
+  AppendRequest,
+  EventStoreServiceClient,
+  GetVersionRequest,
+  ListStreamsRequest,
+  ReadByCorrelationRequest,
+  ReadStreamRequest,
+  type AppendResponse,
+  type GetServerInfoResponse,
+  type GetVersionResponse,
+  type ListStreamsResponse,
+  type ReadByCorrelationHeader,
+  type ReadEnd,
+  type ReadStreamHeader,
+  type StreamSummary,
+} from '../../generated/sluice/v1/event_store_service';
+import { RpcFailure } from './rpc-failure';
+
+/** A whole read. That it has one header, first, and one end, last, with the right count, has been checked. */
+export interface Reading<Header> {
+  readonly header: Header;
+  readonly events: readonly RecordedEvent[];
+  readonly end: ReadEnd;
+  /** How many response messages it took. */
+  readonly messageCount: number;
+}
+
+/** A client with a channel of its own, without retries. It hides nothing: calls fail with RpcFailure. */
+export interface RpcClient extends Disposable {
+  append(request: DeepPartial<AppendRequest>, options?: CallOptions): Promise<AppendResponse>;
+  readStream(
+    request: DeepPartial<ReadStreamRequest>,
+    options?: CallOptions,
+  ): Promise<Reading<ReadStreamHeader>>;
+  getVersion(request: DeepPartial<GetVersionRequest>, options?: CallOptions): Promise<GetVersionResponse>;
+  readByCorrelation(
+    request: DeepPartial<ReadByCorrelationRequest>,
+    options?: CallOptions,
+  ): Promise<Reading<ReadByCorrelationHeader>>;
+  listStreams(request?: DeepPartial<ListStreamsRequest>, options?: CallOptions): Promise<StreamSummary[]>;
+  serverInfo(): Promise<GetServerInfoResponse>;
+  /** Of the gateway as a whole, or of one service. */
+  health(service?: string): Promise<HealthCheckResponse_ServingStatus>;
+  readonly raw: EventStoreServiceClient;
+}
+
+const channelOptions = {
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.min_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 200,
+};
+/** For calls that set none, so that a test which hangs ends with a reason. */
+const deadlineMs = 30_000;
+
+/** Connects to a gateway at host:port in plain text. */
+export function connectRpc(address: string): RpcClient {
+  const raw = new EventStoreServiceClient(address, credentials.createInsecure(), channelOptions);
+  const health = new HealthClient(address, credentials.createInsecure(), channelOptions);
+  const none = new Metadata();
+  return {
+    append: (request, options) =>
+      unary((done) => raw.append(AppendRequest.fromPartial(request), none, bounded(options), done)),
+    readStream: (request, options) =>
+      collect(raw.readStream(ReadStreamRequest.fromPartial(request), bounded(options))),
+    getVersion: (request, options) =>
+      unary((done) => raw.getVersion(GetVersionRequest.fromPartial(request), none, bounded(options), done)),
+    readByCorrelation: (request, options) =>
+      collect(raw.readByCorrelation(ReadByCorrelationRequest.fromPartial(request), bounded(options))),
+    async listStreams(request = {}, options = {}) {
+      const streams: StreamSummary[] = [];
+      const call = raw.listStreams(ListStreamsRequest.fromPartial(request), bounded(options));
+      for await (const message of messagesOf<ListStreamsResponse>(call)) streams.push(...message.streams);
+      return streams;
+    },
+    serverInfo: () => unary((done) => raw.getServerInfo({}, none, bounded(), done)),
+    async health(service = '') {
+      const { status } = await unary<HealthCheckResponse>((done) =>
+        health.check({ service }, none, bounded(), done),
+      );
+      return status;
+    },
+    raw,
+    [Symbol.dispose]() {
+      raw.close();
+      health.close();
+    },
+  };
+}
+
+function bounded(options: CallOptions = {}): CallOptions {
+  return { deadline: Date.now() + deadlineMs, ...options };
+}
+
+function unary<T>(call: (done: (error: ServiceError | null, response: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, response) => {
+      if (error === null) resolve(response);
+      else reject(new RpcFailure(error));
+    });
+  });
+}
+
+/** The messages of a server stream as they come; fails with RpcFailure. */
+export async function* messagesOf<T>(call: AsyncIterable<unknown>): AsyncGenerator<T, void> {
+  try {
+    for await (const message of call) yield message as T;
+  } catch (error) {
+    throw isServiceError(error) ? new RpcFailure(error) : error;
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && 'metadata' in error;
+}
+
+interface ReadMessage<Header> {
+  readonly events: readonly RecordedEvent[];
+  readonly header: Header | undefined;
+  readonly end: ReadEnd | undefined;
+}
+
+async function collect<Header>(call: AsyncIterable<unknown>): Promise<Reading<Header>> {
+  const messages: ReadMessage<Header>[] = [];
+  for await (const message of messagesOf<ReadMessage<Header>>(call)) messages.push(message);
+  const events = messages.flatMap((message) => message.events);
+  const header = messages[0]?.header;
+  const end = messages.at(-1)?.end;
+  if (header === undefined || end === undefined) throw new Error('a read ended with OK, but without its end');
+  if (messages.slice(1).some((message) => message.header !== undefined)) throw new Error('two headers');
+  if (messages.slice(0, -1).some((message) => message.end !== undefined)) throw new Error('two ends');
+  if (end.eventCount !== BigInt(events.length)) {
+    throw new Error(`${events.length} events came, the end says ${end.eventCount.toString()}`);
+  }
+  return { header, events, end, messageCount: messages.length };
+}

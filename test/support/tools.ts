@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { defaultCacheDir, findNatsServer, intoCache, type NatsBinary } from '../../src/jetstream/nats-binary';
+import { goInstall, platformName } from '../../src/jetstream/nats-fetch';
+
+/** The programs that tests need beside what npm installs. Found or fetched once, before all tests. */
+interface Tools {
+  readonly natsServer: string;
+  /** undefined: could not be had. */
+  readonly grpcurl: string | undefined;
+}
+
+const grpcurlVersion = '1.9.3';
+const grpcurlModule = `github.com/fullstorydev/grpcurl/cmd/grpcurl@v${grpcurlVersion}`;
+/** Tells the workers where the result is. Not SLUICE_: the gateway refuses such variables that it does not know. */
+const toolsVariable = 'TOOLS_OF_SLUICE_TESTS';
+
+/** For jest's global set-up. Fails without nats-server; without grpcurl only where CI=true. */
+export async function prepareTools(): Promise<void> {
+  const natsServer = await ensureNatsServer();
+  const grpcurl = await findGrpcurl();
+  if (grpcurl === undefined && process.env['CI'] === 'true') throw new Error('CI needs grpcurl');
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-tools-')), 'tools.json');
+  writeFileSync(file, JSON.stringify({ natsServer: natsServer.path, grpcurl } satisfies Tools));
+  process.env[toolsVariable] = file;
+}
+
+/** For jest's global tear-down. */
+export function removeTools(): void {
+  const file = process.env[toolsVariable];
+  if (file !== undefined) rmSync(dirname(file), { recursive: true, force: true });
+}
+
+/** The nats-server of the tests, found as the gateway finds its own. Throws NatsBinaryError. */
+export async function ensureNatsServer(): Promise<NatsBinary> {
+  const binary = await findNatsServer({
+    explicitPath: process.env['SLUICE_NATS_SERVER'] || undefined,
+    cacheDir: cacheDir(),
+    releaseMirror: process.env['SLUICE_RELEASE_MIRROR'] || undefined,
+    env: process.env,
+    log,
+  });
+  log(`nats-server ${binary.version} at ${binary.path}`);
+  return binary;
+}
+
+/**
+ * grpcurl from the PATH or the cache, or built by Go, which verifies it against Go's checksum database. Its releases are
+ * not downloaded: no checksum of theirs is pinned here. Says so loudly when there is none.
+ */
+export async function findGrpcurl(): Promise<string | undefined> {
+  const name = `grpcurl-${grpcurlVersion}-${platformName}`;
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const places = [...folders.map((folder) => resolve(folder, 'grpcurl')), join(cacheDir(), name)];
+  try {
+    const path =
+      places.find(isExecutable) ??
+      (await intoCache(cacheDir(), async (folder) => {
+        const made = await goInstall({ env: process.env, log }, grpcurlModule, folder);
+        return { made, name };
+      }));
+    await promisify(execFile)(path, ['-version'], { timeout: 10_000 });
+    log(`grpcurl at ${path}`);
+    return path;
+  } catch (error) {
+    log('**************************************************************************');
+    log(`SKIPPED: the tests with grpcurl. It is neither on the PATH nor in ${cacheDir()},`);
+    log(`and go install ${grpcurlModule} failed: ${error instanceof Error ? error.message : String(error)}`);
+    log('**************************************************************************');
+    return undefined;
+  }
+}
+
+/** Path of nats-server, in a test. */
+export function natsServerPath(): string {
+  return tools().natsServer;
+}
+
+/** Path of grpcurl, in a test; undefined if it could not be had. */
+export function grpcurlPath(): string | undefined {
+  return tools().grpcurl;
+}
+
+function tools(): Tools {
+  const file = process.env[toolsVariable];
+  if (file === undefined) throw new Error('jest did not run test/support/global-setup.ts');
+  return JSON.parse(readFileSync(file, 'utf8')) as Tools;
+}
+
+function cacheDir(): string {
+  return process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function log(line: string): void {
+  process.stderr.write(`test tools: ${line}\n`);
+}
