@@ -145,8 +145,9 @@ interface Scope {
 
 /** The longest time a timer can take; a longer one would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
-/** grpc-js answers a call at its deadline without any details; the typed answer has to come before. */
-const answerMarginMs = 5;
+/** The typed answer has to reach the caller before the deadline, at which gRPC ends the call on both sides. */
+const answerMarginMaxMs = 100;
+const answerMarginShare = 0.1;
 
 function openScope(call: AnyCall): Scope {
   const controller = new AbortController();
@@ -155,8 +156,8 @@ function openScope(call: AnyCall): Scope {
   };
   if (call.cancelled) cancel();
   call.on('cancelled', cancel);
-  const deadlineMs = Number(call.getDeadline());
-  const leftMs = deadlineMs - Date.now() - answerMarginMs;
+  const callMs = Number(call.getDeadline()) - Date.now();
+  const leftMs = callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare);
   const timer =
     leftMs > timerMsMax
       ? undefined
@@ -164,7 +165,7 @@ function openScope(call: AnyCall): Scope {
           controller.abort(new DeadlineExceededError('the deadline passed before the answer was there'));
         }, leftMs);
   return {
-    context: { signal: controller.signal, deadlineMs },
+    context: { signal: controller.signal, deadlineMs: Date.now() + leftMs },
     close() {
       clearTimeout(timer);
       call.off('cancelled', cancel);

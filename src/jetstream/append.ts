@@ -137,7 +137,7 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
   let doubt: Doubt | undefined;
   while (Date.now() < call.deadlineMs) {
     if (known === undefined) {
-      const looked = await lookAgain(appender, job, doubt, call);
+      const looked = await whenReachable(doubt, () => lookAgain(appender, job, doubt, call));
       if (looked === 'unreachable') continue;
       if ('replayed' in looked) return looked;
       known = looked;
@@ -158,8 +158,13 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
     const outcome = await publishAtomically(pool.append(), messages, timeoutMs);
     if (outcome.kind === 'stored') return stored(appender, job, known, outcome.sequence);
     heads.delete(job.stream);
-    if (outcome.kind === 'duplicate') return findDuplicate(appender, job, outcome.sequence, doubt, call);
-    if (outcome.kind === 'notSent' && doubt === undefined) throw outcome.cause;
+    if (outcome.kind === 'duplicate') {
+      const found = await whenReachable(doubt, () =>
+        findDuplicate(appender, job, outcome.sequence, doubt, call),
+      );
+      if (found !== 'unreachable') return found;
+    }
+    if (outcome.kind === 'failed' && doubt === undefined) throw outcome.cause;
     if (outcome.kind === 'lost') doubt = { base: known, cause: outcome.cause };
     tried = known;
     known = undefined;
@@ -182,24 +187,34 @@ function stored(appender: Appender, job: Job, known: KnownHead, sequence: bigint
   };
 }
 
+/**
+ * Finds something out about an attempt in doubt. While the store is away an error would say "nothing was stored", which
+ * may be a lie: then the question is left open.
+ */
+async function whenReachable<T>(
+  doubt: Doubt | undefined,
+  findOut: () => Promise<T>,
+): Promise<T | 'unreachable'> {
+  try {
+    return await findOut();
+  } catch (error) {
+    if (doubt === undefined || !(toStoreError(error) instanceof StoreUnavailableError)) throw error;
+    await sleep(retryPauseMs);
+    return 'unreachable';
+  }
+}
+
 /** The head as the leader knows it now, or the result of this commit if that is stored already. */
 async function lookAgain(
   appender: Appender,
   job: Job,
   doubt: Doubt | undefined,
   call: CallContext,
-): Promise<KnownHead | AppendResult | 'unreachable'> {
-  try {
-    const head = await lastPart(appender, job.stream, 'leader', call);
-    if (head === undefined) return { version: 0n, sequence: 0n };
-    const earlier = await findEarlier(appender, job, head, doubt, call);
-    return earlier ?? { version: head.lastVersion, sequence: head.sequence };
-  } catch (error) {
-    // With an attempt in doubt, an error that says "nothing was stored" would be a lie.
-    if (doubt === undefined || !(toStoreError(error) instanceof StoreUnavailableError)) throw error;
-    await sleep(retryPauseMs);
-    return 'unreachable';
-  }
+): Promise<KnownHead | AppendResult> {
+  const head = await lastPart(appender, job.stream, 'leader', call);
+  if (head === undefined) return { version: 0n, sequence: 0n };
+  const earlier = await findEarlier(appender, job, head, doubt, call);
+  return earlier ?? { version: head.lastVersion, sequence: head.sequence };
 }
 
 /** This commit, if it is already stored: by an attempt in doubt, or by an earlier call with the same commit id. */

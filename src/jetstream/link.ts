@@ -1,4 +1,5 @@
-import { Events, headers as natsHeaders, type NatsConnection, type PublishOptions, type Status } from 'nats';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Events, headers as natsHeaders, type NatsConnection, type PublishOptions } from 'nats';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { openInbox } from './inbox';
 import type { RawMessage } from './message';
@@ -33,6 +34,8 @@ export interface Link {
   close(): Promise<void>;
 }
 
+const drainTimeoutMs = 2_000;
+
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
   const inbox = openInbox(connection);
@@ -45,20 +48,8 @@ export function createLink(connection: NatsConnection): Link {
     for (const listener of listeners) listener();
   }
 
-  function observe({ type, permissionContext }: Status): void {
-    if (type === Events.Disconnect) changeConnected(false);
-    else if (type === Events.Reconnect) changeConnected(true);
-    else if (type === Events.Error && permissionContext !== undefined) {
-      const { subject } = permissionContext;
-      inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
-    }
-  }
-
-  void (async () => {
-    for await (const status of connection.status()) observe(status);
-  })();
-  void connection.closed().then(() => {
-    changeConnected(false);
+  void watch(connection, changeConnected, (subject) => {
+    inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
   });
 
   const send = (
@@ -92,15 +83,8 @@ export function createLink(connection: NatsConnection): Link {
       return connection.info?.version ?? '';
     },
     requestMany,
-    async request(subject, payload, options) {
-      let only: RawMessage | undefined;
-      const takeOne = (answer: RawMessage): boolean => {
-        only = answer;
-        return true;
-      };
-      await requestMany(subject, payload, takeOne, options);
-      return only as RawMessage;
-    },
+    request: (subject, payload, options) =>
+      firstAnswer((onAnswer) => requestMany(subject, payload, onAnswer, options)),
     publish(subject, payload, headers) {
       send(subject, payload, headers);
     },
@@ -109,9 +93,39 @@ export function createLink(connection: NatsConnection): Link {
     },
     async close() {
       inbox.close();
-      await connection.drain().catch(() => connection.close());
+      const drained = connection.drain().catch(() => undefined);
+      // Without a server nothing drains.
+      await Promise.race([drained, sleep(drainTimeoutMs, undefined, { ref: false })]);
+      await connection.close();
     },
   };
+}
+
+async function firstAnswer(
+  ask: (onAnswer: (answer: RawMessage) => boolean) => Promise<void>,
+): Promise<RawMessage> {
+  let first: RawMessage | undefined;
+  await ask((answer) => {
+    first = answer;
+    return true;
+  });
+  return first as RawMessage;
+}
+
+/** Tells of every change; the last one is that the connection is closed for good. */
+async function watch(
+  connection: NatsConnection,
+  onChange: (connected: boolean) => void,
+  onForbidden: (subject: string) => void,
+): Promise<void> {
+  void connection.closed().then(() => {
+    onChange(false);
+  });
+  for await (const { type, permissionContext } of connection.status()) {
+    if (type === Events.Disconnect) onChange(false);
+    else if (type === Events.Reconnect) onChange(true);
+    else if (type === Events.Error && permissionContext !== undefined) onForbidden(permissionContext.subject);
+  }
 }
 
 function publish(

@@ -1,13 +1,6 @@
 import { nuid } from 'nats';
 import { parseAnswer } from './api';
-import {
-  ConnectionLostError,
-  JetStreamApiError,
-  NoRespondersError,
-  NotConnectedError,
-  RequestTimeoutError,
-  errCode,
-} from './errors';
+import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
 import type { Link } from './link';
 
 /** A message to publish. */
@@ -26,15 +19,15 @@ export type Outcome =
   | { readonly kind: 'conflict' }
   /** No answer: it may be stored. */
   | { readonly kind: 'lost'; readonly cause: unknown }
-  /** It could not be sent. Nothing was stored. */
-  | { readonly kind: 'notSent'; readonly cause: unknown };
+  /** It could not be sent, or the store refused it. Nothing was stored. */
+  | { readonly kind: 'failed'; readonly cause: unknown };
 
 interface PublishAck {
   readonly seq: number;
   readonly duplicate?: boolean;
 }
 
-/** Publishes all messages or none, several as one atomic batch. Throws JetStreamApiError if the store refuses. */
+/** Publishes all messages or none, several as one atomic batch. */
 export async function publishAtomically(
   link: Link,
   messages: readonly OutgoingMessage[],
@@ -67,7 +60,7 @@ async function publishBatch(
       else link.publish(subject, body, headers);
     }
   } catch (error) {
-    return refused(error, 'notSent');
+    return outcomeOf(error, 'failed');
   }
   const commit = { ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
   return commitBy(link, messages[last] as OutgoingMessage, commit, timeoutMs);
@@ -91,11 +84,14 @@ async function commitBy(
     const sequence = BigInt(ack.seq);
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence };
   } catch (error) {
-    return refused(error, 'lost');
+    return outcomeOf(error, 'lost');
   }
 }
 
-function refused(error: unknown, unanswered: 'lost' | 'notSent'): Outcome {
+function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
+  if (error instanceof ConnectionLostError || error instanceof RequestTimeoutError) {
+    return { kind: unanswered, cause: error };
+  }
   if (error instanceof JetStreamApiError) {
     switch (error.errCode) {
       case errCode.wrongLastSequence:
@@ -106,10 +102,5 @@ function refused(error: unknown, unanswered: 'lost' | 'notSent'): Outcome {
         return { kind: 'duplicate', sequence: undefined };
     }
   }
-  if (error instanceof NotConnectedError || error instanceof NoRespondersError)
-    return { kind: 'notSent', cause: error };
-  if (error instanceof ConnectionLostError || error instanceof RequestTimeoutError) {
-    return { kind: unanswered, cause: error };
-  }
-  throw error;
+  return { kind: 'failed', cause: error };
 }

@@ -1,3 +1,5 @@
+import { defaultLimits } from '../limits';
+
 /** Values of the event store, branded so that they cannot be mixed. The parsers are the only way to make one. */
 
 declare const brand: unique symbol;
@@ -14,11 +16,13 @@ export type UnixNanos = Branded<bigint, 'UnixNanos'>;
 /** A UUID in lower case that identifies a commit. */
 export type CommitId = Branded<string, 'CommitId'>;
 
-const streamToken = '[A-Za-z0-9_:@=+~-]+';
-const streamName = new RegExp(`^${streamToken}(?:\\.${streamToken}){0,15}$`);
-const streamPattern = new RegExp(
-  `^(?:(?:${streamToken}|\\*)(?:\\.(?:${streamToken}|\\*)){0,15}(?:\\.>)?|>)$`,
-);
+// What a name may be is part of the contract, so these limits cannot be set.
+const { streamNameBytesMax: bytesMax, streamNameTokensMax: tokensMax } = defaultLimits;
+const token = '[A-Za-z0-9_:@=+~-]+';
+const tokenOrAny = `(?:${token}|\\*)`;
+const further = `{0,${(tokensMax - 1).toString()}}`;
+const streamName = new RegExp(`^${token}(?:\\.${token})${further}$`);
+const streamPattern = new RegExp(`^(?:${tokenOrAny}(?:\\.${tokenOrAny})${further}(?:\\.>)?|>)$`);
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const uint64Max = 2n ** 64n - 1n;
@@ -26,12 +30,12 @@ const int64Max = 2n ** 63n - 1n;
 
 /** The name, or undefined if it is not a valid one. Also a security boundary: a name becomes a NATS subject. */
 export function parseStreamName(text: string): StreamName | undefined {
-  return text.length <= 200 && streamName.test(text) ? (text as StreamName) : undefined;
+  return text.length <= bytesMax && streamName.test(text) ? (text as StreamName) : undefined;
 }
 
 /** Whether the text is a NATS pattern over stream names, such as `order.*` or `order.>`. */
 export function isStreamPattern(text: string): boolean {
-  return text.length <= 200 && streamPattern.test(text);
+  return text.length <= bytesMax && streamPattern.test(text);
 }
 
 /** The commit id in lower case, or undefined if the text is not a UUID. */
