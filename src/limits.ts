@@ -57,6 +57,8 @@ export interface Limits {
   readonly connectionStreamsMax: number;
   /** Streams whose head version the gateway remembers. */
   readonly headCacheEntriesMax: number;
+  /** Own commits whose correlation ids the gateway remembers until they are indexed: some seconds of appends. */
+  readonly recentCommitsMax: number;
   /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
   readonly keepaliveIntervalMs: number;
   /** How long a client connection may take to answer that before it is closed. */
@@ -93,6 +95,7 @@ export const defaultLimits: Limits = {
   requestMetadataBytesMax: 16 << 10,
   connectionStreamsMax: 1_000,
   headCacheEntriesMax: 100_000,
+  recentCommitsMax: 65_536,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,

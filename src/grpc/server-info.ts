@@ -66,6 +66,7 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     readProgressTimeout: toDuration(limits.readProgressTimeoutMs),
     connectionStreamsMax: limits.connectionStreamsMax,
     headCacheEntriesMax: limits.headCacheEntriesMax,
+    recentCommitsMax: limits.recentCommitsMax,
     keepaliveInterval: toDuration(limits.keepaliveIntervalMs),
     keepaliveTimeout: toDuration(limits.keepaliveTimeoutMs),
     shutdownTimeout: toDuration(limits.shutdownTimeoutMs),

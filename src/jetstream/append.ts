@@ -23,8 +23,10 @@ import { toStoreError } from './errors';
 import { commitWithId, commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import type { HeadCache, KnownHead } from './head-cache';
+import { hashKeys } from './index-record';
 import { publishAtomically } from './publish';
 import { messageAt } from './read-by-correlation';
+import type { RecentKeys } from './recent-keys';
 import { subjectOf, type StoreContext } from './store-context';
 import type { StreamQueues } from './stream-queues';
 
@@ -32,6 +34,7 @@ import type { StreamQueues } from './stream-queues';
 export interface Appender extends StoreContext {
   readonly heads: HeadCache;
   readonly queues: StreamQueues;
+  readonly recent: RecentKeys;
 }
 
 /** An append with its events encoded. */
@@ -39,6 +42,8 @@ interface Job {
   readonly stream: StreamName;
   readonly encoded: readonly Uint8Array[];
   readonly bytes: number;
+  /** Of the correlation ids. */
+  readonly keyHashes: Iterable<bigint>;
   readonly expected: bigint | undefined;
   readonly commitId: CommitId;
   /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */
@@ -61,14 +66,12 @@ export async function append(
   const job = prepare(appender, command);
   const result = await appender.queues.run(job.stream, job.bytes, bounded, () =>
     // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
-    untilDecided(appender, job, { signal: neverAborted, deadlineMs }),
+    untilDecided(appender, job, { signal: new AbortController().signal, deadlineMs }),
   );
   if (command.withCommitTime !== true || result.commitTime !== undefined) return result;
   const { timeNanos } = await messageAt(appender, result.position, bounded);
   return { ...result, commitTime: unixNanos(timeNanos) };
 }
-
-const neverAborted = new AbortController().signal;
 
 /** Without events only the check runs. */
 async function checkOnly(
@@ -113,6 +116,7 @@ function prepare(appender: Appender, { stream, events, expectedVersion, commitId
     stream,
     encoded,
     bytes,
+    keyHashes: hashKeys(events.map(({ correlationId }) => correlationId)),
     expected: expectedVersion,
     commitId: commitId ?? (uuidV7() as CommitId),
     repeatable: commitId !== undefined,
@@ -156,7 +160,8 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
     );
     const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, call.deadlineMs - Date.now()));
     const outcome = await publishAtomically(pool.append(), messages, timeoutMs);
-    if (outcome.kind === 'stored') return stored(appender, job, known, outcome.sequence);
+    if (outcome.kind === 'stored')
+      return stored(appender, job, known, { parts: messages.length, sequence: outcome.sequence });
     heads.delete(job.stream);
     if (outcome.kind === 'duplicate') {
       const found = await whenReachable(doubt, () =>
@@ -173,10 +178,16 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
   throw new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored');
 }
 
-function stored(appender: Appender, job: Job, known: KnownHead, sequence: bigint): AppendResult {
+function stored(
+  appender: Appender,
+  job: Job,
+  known: KnownHead,
+  { parts, sequence }: { readonly parts: number; readonly sequence: bigint },
+): AppendResult {
   const firstVersion = known.version + 1n;
   const lastVersion = known.version + BigInt(job.encoded.length);
   appender.heads.set(job.stream, { version: lastVersion, sequence });
+  appender.recent.add({ from: sequence - BigInt(parts - 1), to: sequence }, job.keyHashes);
   return {
     version: version(lastVersion),
     firstVersion: version(firstVersion),

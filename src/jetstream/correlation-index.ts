@@ -3,9 +3,10 @@ import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { leaderGet, streamInfo, type StreamApi } from './api';
 import { readPart, type StoredPart } from './commit-codec';
-import { decodeIndexRecord, hashKey, matches, type IndexRecord } from './index-record';
+import { decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
+import type { CommitKeys, RecentKeys } from './recent-keys';
 import { scanSubject } from './scan';
 import { within, type StoreContext } from './store-context';
 
@@ -15,6 +16,7 @@ import { within, type StoreContext } from './store-context';
  * reads in that order and looks at the log's tail last misses nothing, whatever moves meanwhile.
  */
 export interface CorrelationIndex extends StoreContext {
+  readonly recent: RecentKeys;
   readonly index: StreamApi;
   readonly subjects: IndexSubjects;
 }
@@ -87,46 +89,49 @@ export async function findPositions(
     collect(decodeIndexRecord(message.body));
   }
   const through = await lastLogSequence(index, call);
-  for await (const { part, keys } of keysInLog(index, covered, through, call)) {
-    if (keys.has(key)) found.add(positionOf(part));
+  for await (const { position, hashes } of keysInLog(index, covered, through, call)) {
+    for (const each of hashes) if (each === hash) found.add(position);
   }
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
 }
 
-/** The correlation ids of each message of the log after one sequence through another. */
+/** What is to index in the log after one sequence through another, in order. */
 export async function* keysInLog(
-  context: StoreContext,
+  index: CorrelationIndex,
   after: bigint,
   through: bigint,
   call: CallContext,
-): AsyncGenerator<{ part: StoredPart; keys: ReadonlySet<string> }, void> {
-  if (through <= after) return;
-  for await (const messages of scanSubject(context, `${context.prefix}.>`, after + 1n, through, call)) {
-    for (const message of messages) {
-      const found = keysIn(context, message);
-      if (found !== undefined) yield found;
+): AsyncGenerator<CommitKeys, void> {
+  const { recent, prefix } = index;
+  let next = after + 1n;
+  for (const { from, to } of recent.gaps({ from: next, to: through })) {
+    yield* recent.within({ from: next, to: from - 1n });
+    for await (const messages of scanSubject(index, `${prefix}.>`, from, to, call)) {
+      for (const message of messages) {
+        const found = keysIn(index, message);
+        if (found !== undefined) yield found;
+      }
     }
+    next = to + 1n;
   }
+  yield* recent.within({ from: next, to: through });
 }
 
 /** undefined for a foreign message: it has no events, and it must not stop the index. */
-function keysIn(
-  context: StoreContext,
-  message: StoredMessage,
-): { part: StoredPart; keys: Set<string> } | undefined {
+function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | undefined {
   const stream = parseStreamName(message.subject.slice(context.prefix.length + 1));
   if (stream === undefined) return undefined;
   try {
     const part = readPart(stream, message);
-    const keys = new Set(eventSpans(part.body).map((span) => eventCorrelationId(part.body, span)));
-    return { part, keys };
+    const keys = eventSpans(part.body).map((span) => eventCorrelationId(part.body, span));
+    return { sequence: part.sequence, position: positionOf(part), hashes: hashKeys(keys) };
   } catch {
     return undefined;
   }
 }
 
 /** The position of the commit that a message belongs to: the sequence of its last part. */
-export function positionOf({ sequence, part, parts }: StoredPart): bigint {
+function positionOf({ sequence, part, parts }: StoredPart): bigint {
   return sequence + BigInt(parts - part);
 }

@@ -32,6 +32,13 @@ export function hashKey(key: string): bigint {
   return (BigInt(mix(high ^ key.length)) << 32n) | BigInt(mix(low ^ key.length));
 }
 
+/** The distinct hashes of keys. */
+export function hashKeys(keys: Iterable<string>): ReadonlySet<bigint> {
+  const hashes = new Set<bigint>();
+  for (const key of new Set(keys)) hashes.add(hashKey(key));
+  return hashes;
+}
+
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

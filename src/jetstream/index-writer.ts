@@ -5,20 +5,12 @@ import {
   keysInLog,
   lastIndexMessage,
   lastLogSequence,
-  positionOf,
   type CorrelationIndex,
   type IndexSubjects,
 } from './correlation-index';
 import type { StoredMessage } from './message';
 import { publishAtomically, type Outcome } from './publish';
-import {
-  decodeIndexRecord,
-  encodeIndexRecord,
-  entriesOf,
-  EntryList,
-  hashKey,
-  type Entries,
-} from './index-record';
+import { decodeIndexRecord, encodeIndexRecord, entriesOf, EntryList, type Entries } from './index-record';
 import { within } from './store-context';
 
 /** Keeps the index behind the log by no more than a short tail. */
@@ -114,11 +106,10 @@ async function writeFresh(
     return true;
   };
   let seen = after;
-  for await (const { part, keys } of keysInLog(index, after, through, call)) {
-    if (entries.length + keys.size > recordEntriesMax && entries.length > 0 && !(await flush(seen)))
-      return covered;
-    for (const key of keys) entries.add(hashKey(key), positionOf(part));
-    seen = part.sequence;
+  for await (const { sequence, position, hashes } of keysInLog(index, after, through, call)) {
+    if (entries.length >= recordEntriesMax && !(await flush(seen))) return covered;
+    for (const hash of hashes) entries.add(hash, position);
+    seen = sequence;
   }
   await flush(through);
   return covered;

@@ -15,6 +15,7 @@ import type { NatsOptions, StoreOptions } from './options';
 import { openPool, type NatsPool } from './pool';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
+import { createRecentKeys } from './recent-keys';
 import { within } from './store-context';
 import { createStreamQueues } from './stream-queues';
 
@@ -54,6 +55,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     logger: log,
     heads: createHeadCache(limits.headCacheEntriesMax),
     queues: createStreamQueues(limits),
+    recent: createRecentKeys(limits.recentCommitsMax),
   };
   const index: CorrelationIndex = {
     ...appender,

@@ -424,7 +424,11 @@ export interface ServerLimits {
     | Duration
     | undefined;
   /** How long a graceful stop waits for calls under way. */
-  shutdownTimeout: Duration | undefined;
+  shutdownTimeout:
+    | Duration
+    | undefined;
+  /** Own commits whose correlation ids the gateway remembers until they are indexed. */
+  recentCommitsMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -2235,6 +2239,7 @@ function createBaseServerLimits(): ServerLimits {
     keepaliveInterval: undefined,
     keepaliveTimeout: undefined,
     shutdownTimeout: undefined,
+    recentCommitsMax: 0,
   };
 }
 
@@ -2341,6 +2346,9 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.shutdownTimeout !== undefined) {
       Duration.encode(message.shutdownTimeout, writer.uint32(242).fork()).join();
+    }
+    if (message.recentCommitsMax !== 0) {
+      writer.uint32(248).uint32(message.recentCommitsMax);
     }
     return writer;
   },
@@ -2598,6 +2606,14 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.shutdownTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.recentCommitsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2669,6 +2685,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.shutdownTimeout = (object.shutdownTimeout !== undefined && object.shutdownTimeout !== null)
       ? Duration.fromPartial(object.shutdownTimeout)
       : undefined;
+    message.recentCommitsMax = object.recentCommitsMax ?? 0;
     return message;
   },
 };
