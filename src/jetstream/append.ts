@@ -43,7 +43,7 @@ interface Job {
   readonly encoded: readonly Uint8Array[];
   readonly bytes: number;
   /** Of the correlation ids. */
-  readonly keyHashes: Iterable<bigint>;
+  readonly keyHashes: readonly bigint[];
   readonly expected: bigint | undefined;
   readonly commitId: CommitId;
   /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */

@@ -90,7 +90,7 @@ export async function findPositions(
   }
   const through = await lastLogSequence(index, call);
   for await (const { position, hashes } of keysInLog(index, covered, through, call)) {
-    for (const each of hashes) if (each === hash) found.add(position);
+    if (hashes.includes(hash)) found.add(position);
   }
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };

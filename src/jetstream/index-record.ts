@@ -33,10 +33,8 @@ export function hashKey(key: string): bigint {
 }
 
 /** The distinct hashes of keys. */
-export function hashKeys(keys: Iterable<string>): ReadonlySet<bigint> {
-  const hashes = new Set<bigint>();
-  for (const key of new Set(keys)) hashes.add(hashKey(key));
-  return hashes;
+export function hashKeys(keys: Iterable<string>): bigint[] {
+  return Array.from(new Set(keys), hashKey);
 }
 
 function mix(hash: number): number {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import {
@@ -30,19 +31,18 @@ const mergeEntriesMax = 32_768;
 
 /**
  * Starts writing. Any number of gateways may: each record says which stretch of the log it covers, and goes on top of
- * the record before, or not at all.
+ * the record before, or not at all. `open` makes the index anew if somebody has dropped it.
  */
-export function startIndexWriter(index: CorrelationIndex): IndexWriter {
+export function startIndexWriter(index: CorrelationIndex, open: () => Promise<unknown>): IndexWriter {
   const stop = new AbortController();
+  const call = { signal: stop.signal, deadlineMs: Infinity };
   let position = 0n;
   let tailSinceMs = 0;
-  let failing = false;
-  let running: Promise<void> = Promise.resolve();
 
   async function round(): Promise<void> {
-    const call = { signal: stop.signal, deadlineMs: Infinity };
     const last = await lastIndexMessage(index, index.subjects.fresh, call);
     position = last === undefined ? 0n : decodeIndexRecord(last.body).through;
+    index.recent.forget(position);
     const through = await lastLogSequence(index, call);
     if (through === position) {
       tailSinceMs = 0;
@@ -55,29 +55,30 @@ export function startIndexWriter(index: CorrelationIndex): IndexWriter {
     await mergeFresh(index, call);
   }
 
-  const timer = setInterval(() => {
-    running = running.then(round).then(
-      () => {
+  async function run(): Promise<void> {
+    let failing = false;
+    while (!stop.signal.aborted) {
+      try {
+        if (failing) await open();
+        await round();
         if (failing) index.logger.info('the correlation index is written again');
         failing = false;
-      },
-      (error: unknown) => {
-        if (stop.signal.aborted || failing) return;
+      } catch (err) {
+        if (!failing && !stop.signal.aborted) {
+          index.logger.warn({ err }, 'the correlation index cannot be written; it stays behind');
+        }
         failing = true;
-        index.logger.warn(
-          { err: error },
-          'the correlation index cannot be written; queries read the log instead',
-        );
-      },
-    );
-  }, intervalMs);
+      }
+      await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  }
 
+  const running = run();
   return {
     get position() {
       return position;
     },
     async close() {
-      clearInterval(timer);
       stop.abort();
       await running;
     },

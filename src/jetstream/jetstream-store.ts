@@ -38,11 +38,12 @@ export interface JetStreamStoreOptions {
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
   const { store, limits, log } = options;
   const pool = await openPool(options.nats, log);
+  const openIndex = (): Promise<unknown> =>
+    openStream(pool.append(), indexConfig(store), limits.requestTimeoutMs);
   try {
     checkServerVersion(pool.append());
-    for (const config of [logConfig(store, limits), indexConfig(store)]) {
-      await openStream(pool.append(), config, limits.requestTimeoutMs);
-    }
+    await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
+    await openIndex();
   } catch (error) {
     await pool.close();
     throw error;
@@ -62,7 +63,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     index: { name: `${store.name}_INDEX`, replicas: store.replicas },
     subjects: indexSubjects(store.prefix),
   };
-  return createStore(pool, appender, index, startIndexWriter(index));
+  return createStore(pool, appender, index, startIndexWriter(index, openIndex));
 }
 
 function createStore(

@@ -4,7 +4,7 @@ export interface CommitKeys {
   /** Of the commit that the message belongs to. */
   readonly position: bigint;
   /** The distinct hashes of its keys. */
-  readonly hashes: Iterable<bigint>;
+  readonly hashes: readonly bigint[];
 }
 
 /** A stretch of the log, both ends inclusive. */
@@ -19,7 +19,9 @@ export interface Stretch {
  */
 export interface RecentKeys {
   /** Notes a commit that takes up the sequences of a stretch. */
-  add(stretch: Stretch, hashes: Iterable<bigint>): void;
+  add(stretch: Stretch, hashes: readonly bigint[]): void;
+  /** Drops what lies up to a sequence: it is in the index now. */
+  forget(through: bigint): void;
   /** The commits that are known in a stretch, in order. */
   within(stretch: Stretch): Generator<CommitKeys, void>;
   /** What has to be read from the log to know the rest of a stretch; short known pieces between are part of it. */
@@ -31,21 +33,22 @@ const bridgeMessagesMax = 256n;
 
 export function createRecentKeys(commitsMax: number): RecentKeys {
   // A Map keeps the order of insertion, so its first entry is the oldest.
-  const known = new Map<bigint, Iterable<bigint>>();
+  const known = new Map<number, readonly bigint[]>();
 
-  function set(sequence: bigint, hashes: Iterable<bigint>): void {
-    known.set(sequence, hashes);
+  function set(sequence: bigint, hashes: readonly bigint[]): void {
+    known.set(Number(sequence), hashes);
     if (known.size <= commitsMax) return;
     const [oldest] = known.keys();
-    known.delete(oldest as bigint);
+    known.delete(oldest as number);
   }
 
   function* unknownRuns({ from, to }: Stretch): Generator<Stretch, void> {
     // What lies before the oldest need not be asked for one by one: it may be the whole log.
-    const [oldest = to + 1n] = known.keys();
+    const [first] = known.keys();
+    const oldest = first === undefined ? to + 1n : BigInt(first);
     let start = from < oldest ? from : undefined;
     for (let sequence = from < oldest ? oldest : from; sequence <= to; sequence++) {
-      if (!known.has(sequence)) start ??= sequence;
+      if (!known.has(Number(sequence))) start ??= sequence;
       else if (start !== undefined) {
         yield { from: start, to: sequence - 1n };
         start = undefined;
@@ -59,9 +62,15 @@ export function createRecentKeys(commitsMax: number): RecentKeys {
       for (let sequence = from; sequence < to; sequence++) set(sequence, []);
       set(to, hashes);
     },
+    forget(through) {
+      for (const sequence of known.keys()) {
+        if (sequence > through) return;
+        known.delete(sequence);
+      }
+    },
     *within({ from, to }) {
       for (let sequence = from; sequence <= to; sequence++) {
-        const hashes = known.get(sequence);
+        const hashes = known.get(Number(sequence));
         if (hashes !== undefined) yield { sequence, position: sequence, hashes };
       }
     },
