@@ -55,16 +55,18 @@ export function startIndexWriter(index: CorrelationIndex, open: () => Promise<un
     await mergeFresh(index, call);
   }
 
+  const isStopped = (): boolean => stop.signal.aborted;
+
   async function run(): Promise<void> {
     let failing = false;
-    while (!stop.signal.aborted) {
+    while (!isStopped()) {
       try {
         if (failing) await open();
         await round();
         if (failing) index.logger.info('the correlation index is written again');
         failing = false;
       } catch (err) {
-        if (!failing && !stop.signal.aborted) {
+        if (!failing && !isStopped()) {
           index.logger.warn({ err }, 'the correlation index cannot be written; it stays behind');
         }
         failing = true;

@@ -30,6 +30,7 @@ export function historyFaults(attempts: readonly Attempt[], events: readonly Rec
   return [
     ...numberingFaults(events),
     ...originFaults(attempts, events),
+    ...sharedPositions(attempts, events),
     ...attempts.flatMap((attempt) => outcomeFaults(attempt, events)),
     ...orderFaults(attempts),
   ];
@@ -58,6 +59,15 @@ function originFaults(attempts: readonly Attempt[], events: readonly RecordedEve
     seen.add(id);
     if (twice) return [`event ${id} is stored twice, the second time as version ${version.toString()}`];
     return sent.has(id) ? [] : [`version ${version.toString()} was never sent`];
+  });
+}
+
+function sharedPositions(attempts: readonly Attempt[], events: readonly RecordedEvent[]): string[] {
+  const attemptOf = new Map(attempts.flatMap((attempt) => attempt.eventIds.map((id) => [id, attempt])));
+  return events.flatMap(({ id, position }, index) => {
+    const before = events[index - 1];
+    if (before?.position !== position || attemptOf.get(before.id) === attemptOf.get(id)) return [];
+    return [`events ${before.id} and ${id} of two appends share position ${position.toString()}`];
   });
 }
 
