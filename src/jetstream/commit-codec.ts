@@ -237,6 +237,11 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
   };
 }
 
+/** A whole commit as if it were stored in one message, its last. */
+export function asPart({ position: sequence, record: body, ...commit }: StoredCommit): StoredPart {
+  return { ...commit, sequence, body, part: 1, parts: 1 };
+}
+
 /** The body must hold as many events as the headers say: what is relayed unread must at least be whole. */
 function checkRecord(stream: string, part: StoredPart): void {
   try {

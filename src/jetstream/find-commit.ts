@@ -1,7 +1,7 @@
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StoredCommit, StoredPart } from './commit-codec';
-import { locate } from './locate';
+import { locate, skipVersionsMax } from './locate';
 import { commitsBackward, commitsForward } from './scan';
 import type { StoreContext } from './store-context';
 
@@ -14,7 +14,8 @@ export async function commitWithVersion(
   call: CallContext,
 ): Promise<StoredCommit | undefined> {
   const from = await locate(context, stream, version, head, call);
-  for await (const commits of commitsForward(context, stream, from, head.sequence, call)) {
+  const range = { from, through: head.sequence, messagesMax: Number(skipVersionsMax) + 1 };
+  for await (const commits of commitsForward(context, stream, range, call)) {
     const found = commits.find(({ lastVersion }) => lastVersion >= version);
     if (found !== undefined) return found;
   }

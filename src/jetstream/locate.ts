@@ -5,7 +5,7 @@ import { readPart, unreadable, type StoredPart } from './commit-codec';
 import { subjectOf, within, type StoreContext } from './store-context';
 
 /** So many versions are read and thrown away rather than searched for: they cost less than one more question. */
-const skipVersionsMax = 64n;
+export const skipVersionsMax = 64n;
 const interpolationsMax = 8;
 const probesMax = 80;
 

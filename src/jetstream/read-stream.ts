@@ -1,24 +1,60 @@
 import type { CallContext, CommitSlice, Page, ReadStreamQuery, StreamRead } from '../store/event-store';
 import type { StreamName, UnixNanos } from '../store/values';
 import { directGetBatch } from './api';
-import { readPart, type StoredCommit, type StoredPart } from './commit-codec';
+import { asPart, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
+import { commitWithVersion } from './find-commit';
 import { lastPart, lastPartAsOf, toHead } from './head';
-import { locate } from './locate';
+import { locate, skipVersionsMax } from './locate';
 import { formatTime, type StoredMessage } from './message';
-import { commitsBackward, commitsForward } from './scan';
+import { askPage, commitsBackward, commitsForward, type ScanStart } from './scan';
 import { select } from './select';
-import { patiently, subjectOf, type StoreContext } from './store-context';
+import { patiently, subjectOf, within, type StoreContext } from './store-context';
 
 const nothingMore: Page = { commits: [], end: 'complete' };
 
-/** Reads a stream as it is now: the head is asked first, and the read goes up to it. */
+/** Reads a stream as it is now: the read goes up to the head, which is asked for first, or together with the start. */
 export async function readStream(
   context: StoreContext,
   query: ReadStreamQuery,
   call: CallContext,
 ): Promise<StreamRead> {
+  const start = beginsAtFirst(query) ? askStart(context, query, call) : {};
   const head = await lastPart(context, query.stream, query.consistency, call);
-  return { head: toHead(head), pages: head === undefined ? emptyRead() : pages(context, query, head, call) };
+  return {
+    head: toHead(head),
+    pages: head === undefined ? emptyRead() : pages(context, query, head, start, call),
+  };
+}
+
+function beginsAtFirst({ direction, fromVersion, fromTime }: ReadStreamQuery): boolean {
+  return direction === 'forward' && fromVersion <= 1n && fromTime === undefined;
+}
+
+/** Asks for the first page before the head is known, which saves most reads their second round trip. */
+function askStart(context: StoreContext, query: ReadStreamQuery, call: CallContext): ScanStart {
+  const messagesMax = messagesNeeded(query);
+  const batch = Math.min(messagesMax ?? Infinity, context.limits.fetchMessagesMax);
+  const options = within(call, context.limits.requestTimeoutMs);
+  const page = askPage(context, subjectOf(context, query.stream), 1n, batch, options);
+  page.catch(() => undefined); // what fails here is asked again by the scan
+  return { page, messagesMax };
+}
+
+/** So many commits hold all that is asked for, each an event at least; undefined: there is no telling. */
+function commitsNeeded(query: ReadStreamQuery): number | undefined {
+  const { maxCount, eventTypes, fromTime, toTime } = query;
+  const { fromVersion, toVersion } = versionRange(query);
+  const isFiltered = eventTypes.size > 0 || fromTime !== undefined || toTime !== undefined;
+  const bounds: bigint[] = [];
+  if (toVersion !== undefined) bounds.push(toVersion - fromVersion + 1n);
+  if (maxCount !== undefined && !isFiltered) bounds.push(maxCount);
+  return bounds.length === 0 ? undefined : Math.min(...bounds.map(Number));
+}
+
+/** The same with those that a forward read may have to pass over before the first. */
+function messagesNeeded(query: ReadStreamQuery): number | undefined {
+  const commits = commitsNeeded(query);
+  return commits === undefined ? undefined : commits + Number(skipVersionsMax);
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
@@ -30,11 +66,12 @@ async function* pages(
   context: StoreContext,
   query: ReadStreamQuery,
   head: StoredPart,
+  start: ScanStart,
   call: CallContext,
 ): AsyncGenerator<Page, void> {
   const source =
     query.direction === 'forward'
-      ? await openForward(context, query, head, call)
+      ? await openForward(context, query, head, start, call)
       : await openBackward(context, query, head, call);
   const range = versionRange(query);
   let left = query.maxCount;
@@ -111,6 +148,7 @@ async function openForward(
   context: StoreContext,
   query: ReadStreamQuery,
   head: StoredPart,
+  start: ScanStart,
   call: CallContext,
 ): Promise<Commits | undefined> {
   const { fromVersion } = versionRange(query);
@@ -122,7 +160,8 @@ async function openForward(
     if (first.lastVersion >= fromVersion) from = first.sequence - BigInt(first.part - 1);
   }
   from ??= fromVersion === 1n ? 1n : await locate(context, query.stream, fromVersion, head, call);
-  return commitsForward(context, query.stream, from, head.sequence, call);
+  const range = { messagesMax: messagesNeeded(query), ...start, from, through: head.sequence };
+  return commitsForward(context, query.stream, range, call);
 }
 
 /** The first message of the stream at or after a time that the head has reached. */
@@ -157,12 +196,9 @@ async function openBackward(
   }
   if (fromVersion > start.lastVersion) return undefined;
   if (toVersion === undefined || toVersion >= start.firstVersion)
-    return commitsBackward(context, stream, start, call);
-  const from = await locate(context, stream, toVersion, start, call);
-  for await (const commits of commitsForward(context, stream, from, start.sequence, call)) {
-    const last = commits.find(({ lastVersion }) => lastVersion >= toVersion);
-    if (last !== undefined)
-      return commitsBackward(context, stream, { ...last, sequence: last.position }, call);
-  }
-  return undefined;
+    return commitsBackward(context, stream, start, call, commitsNeeded(query));
+  const commit = await commitWithVersion(context, stream, toVersion, start, call);
+  if (commit === undefined)
+    throw unreadable(stream, start.sequence, `version ${toVersion.toString()} is gone`);
+  return commitsBackward(context, stream, asPart(commit), call, commitsNeeded(query));
 }

@@ -2,8 +2,17 @@ import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import { directGetBatch, type Batch } from './api';
 import { CommitAssembler, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
+import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
 import { patiently, subjectOf, type LogContext, type StoreContext } from './store-context';
+
+/** How a scan begins. */
+export interface ScanStart {
+  /** The first page, if it was asked for already; it counts only if it comes and is not empty. */
+  readonly page?: Promise<Batch['messages']> | undefined;
+  /** So many messages are probably enough: no more are asked for before somebody wants them. */
+  readonly messagesMax?: number | undefined;
+}
 
 /**
  * The messages of a subject from one sequence through another, which must exist, in pages bounded in bytes; the
@@ -16,17 +25,36 @@ export async function* scanSubject(
   from: bigint,
   through: bigint,
   call: CallContext,
+  start: ScanStart = {},
 ): AsyncGenerator<Batch['messages'], void> {
-  let next: Promise<Batch['messages']> | undefined = fetchPage(context, subject, from, through, call);
-  while (next !== undefined) {
-    const page: Batch['messages'] = await next;
-    const last = page.at(-1);
-    const done = last === undefined || last.sequence >= through;
-    next = done ? undefined : fetchPage(context, subject, last.sequence + 1n, through, call);
+  const { messagesMax = Infinity } = start;
+  let page = await firstPage(context, subject, from, through, call, start);
+  for (;;) {
+    const last: bigint = page.at(-1)?.sequence ?? through;
+    if (last >= through) {
+      yield page.filter(({ sequence }) => sequence <= through);
+      return;
+    }
+    const fetchNext = (): Promise<Batch['messages']> => fetchPage(context, subject, last + 1n, through, call);
+    const early = messagesMax === Infinity ? fetchNext() : undefined;
     // A failure while nobody waits must not end the process; it is met at the next turn.
-    next?.catch(() => undefined);
-    yield done ? page.filter(({ sequence }) => sequence <= through) : page;
+    early?.catch(() => undefined);
+    yield page;
+    page = await (early ?? fetchNext());
   }
+}
+
+async function firstPage(
+  context: LogContext,
+  subject: string,
+  from: bigint,
+  through: bigint,
+  call: CallContext,
+  { page, messagesMax }: ScanStart,
+): Promise<Batch['messages']> {
+  const early = await page?.catch(() => undefined);
+  if (early !== undefined && early.length > 0) return early;
+  return fetchPage(context, subject, from, through, call, messagesMax);
 }
 
 async function fetchPage(
@@ -35,35 +63,55 @@ async function fetchPage(
   from: bigint,
   through: bigint,
   call: CallContext,
+  messagesMax = Infinity,
 ): Promise<Batch['messages']> {
   // A short range needs no large batch, whose surplus would be read from disk for nothing.
-  const span = through - from + 1n;
-  const batch =
-    span < BigInt(context.limits.fetchMessagesMax) ? Number(span) : context.limits.fetchMessagesMax;
-  const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: context.limits.fetchBytesMax };
+  const batch = Math.min(Number(through - from + 1n), messagesMax, context.limits.fetchMessagesMax);
   return patiently(context, subject, call, async (options) => {
-    const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
+    const messages = await askPage(context, subject, from, batch, options);
     return messages.length > 0 ? messages : undefined;
   });
 }
 
-/**
- * The commits of a stream in order, from the sequence of a first part through that of a last one. Throws
- * UnreadableCommitError on a foreign message or a gap.
- */
+/** One page of a subject, as the replica that answers knows it. */
+export async function askPage(
+  { pool, log, limits }: LogContext,
+  subject: string,
+  from: bigint,
+  batch: number,
+  options: RequestOptions,
+): Promise<Batch['messages']> {
+  const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: limits.fetchBytesMax };
+  return (await directGetBatch(pool.read(), log, lookup, options)).messages;
+}
+
+/** Where commits are read forward, both ends inclusive. */
+export interface CommitRange extends ScanStart {
+  readonly from: bigint;
+  /** The sequence of the last part of a commit. */
+  readonly through: bigint;
+  /** `from` may lie within a commit, which is left out then. */
+  readonly midCommit?: boolean;
+}
+
+/** The commits of a stream in order. Throws UnreadableCommitError on a foreign message or a gap. */
 export async function* commitsForward(
   context: StoreContext,
   stream: StreamName,
-  from: bigint,
-  through: bigint,
+  range: CommitRange,
   call: CallContext,
 ): AsyncGenerator<readonly StoredCommit[], void> {
+  const { from, through } = range;
   const assembler = new CommitAssembler(stream, 2 * context.limits.appendBytesMax);
+  let mayBeCut = range.midCommit === true;
   let previous: StoredCommit | undefined;
-  for await (const messages of scanSubject(context, subjectOf(context, stream), from, through, call)) {
+  for await (const page of scanSubject(context, subjectOf(context, stream), from, through, call, range)) {
     const commits: StoredCommit[] = [];
-    for (const message of messages) {
-      const commit = assembler.add(readPart(stream, message));
+    for (const message of page) {
+      const part = readPart(stream, message);
+      if (mayBeCut && part.part > 1) continue;
+      mayBeCut = false;
+      const commit = assembler.add(part);
       if (commit === undefined) continue;
       if (previous !== undefined && commit.firstVersion !== previous.lastVersion + 1n) {
         throw unreadable(
@@ -79,30 +127,38 @@ export async function* commitsForward(
   }
 }
 
-const firstWindowCommits = 16n;
-const windowCommits = 256n;
+const firstWindowCommits = 16;
+const windowCommits = 256;
 
 /**
- * The commits of a stream in reverse order, from the one that ends at `from` down to the first. JetStream reads
+ * The commits of a stream in reverse order, from the one that ends with a part down to the first. JetStream reads
  * forward only, so it reads windows of the log that end at the last commit known to exist, each sized by how dense
- * the stream was in the window before.
+ * the stream was in the window before, and the first also by how many commits are probably enough.
  */
 export async function* commitsBackward(
   context: StoreContext,
   stream: StreamName,
-  from: Pick<StoredPart, 'sequence' | 'lastVersion' | 'previous'>,
+  from: StoredPart,
   call: CallContext,
+  commitsMax = firstWindowCommits,
 ): AsyncGenerator<readonly StoredCommit[], void> {
   let end = from.sequence;
   let nextVersion = from.lastVersion;
   let gap = from.previous === undefined || from.previous === 0n ? 1n : end - from.previous;
-  let wanted = firstWindowCommits;
+  if (from.parts === 1) {
+    // It is at hand already.
+    const commit = new CommitAssembler(stream, Infinity).add(from) as StoredCommit;
+    yield [commit];
+    end = commit.previous;
+    nextVersion = commit.firstVersion - 1n;
+  }
+  let wanted = BigInt(Math.min(commitsMax, windowCommits));
   while (end > 0n) {
     const start = end > gap * wanted ? end - gap * wanted + 1n : 1n;
     const commits = await window(context, stream, start, end, call);
     const first = commits[0] as StoredCommit;
     gap = (end - start) / BigInt(commits.length) + 1n;
-    wanted = windowCommits;
+    wanted = BigInt(windowCommits);
     commits.reverse();
     for (const commit of commits) {
       if (commit.lastVersion !== nextVersion) {
@@ -118,7 +174,7 @@ export async function* commitsBackward(
   }
 }
 
-/** The last commits that end in [start, end], at least one, at most two pages of them. */
+/** The last commits that lie in [start, end], at least one, at most two pages of them. */
 async function window(
   context: StoreContext,
   stream: StreamName,
@@ -126,34 +182,26 @@ async function window(
   end: bigint,
   call: CallContext,
 ): Promise<StoredCommit[]> {
-  const first = await partAtOrAfter(context, stream, start, call);
-  if (first === undefined) throw unreadable(stream, end, 'it is gone');
   const bytesMax = 2 * context.limits.fetchBytesMax;
-  let from = first.sequence - BigInt(first.part - 1);
+  let range: CommitRange = { from: start, through: end, midCommit: true };
   for (;;) {
     const commits: StoredCommit[] = [];
     let bytes = 0;
-    for await (const page of commitsForward(context, stream, from, end, call)) {
+    for await (const page of commitsForward(context, stream, range, call)) {
       commits.push(...page);
       bytes = commits.reduce((sum, { record }) => sum + record.length, 0);
       if (bytes > bytesMax) break;
     }
     const last = commits.at(-1);
-    if (last === undefined) throw unreadable(stream, end, 'it is gone');
-    if (last.position >= end) return commits;
-    // Denser than thought: take the later half.
-    from = await startOfLaterHalf(context, stream, last.position, end, call);
+    if (last !== undefined && last.position >= end) return commits;
+    if (last !== undefined) {
+      // Denser than thought: take the later half.
+      range = { ...range, from: last.position + (end - last.position) / 2n + 1n };
+      continue;
+    }
+    // All of it lies within the commit that ends here.
+    const part = await partAtOrAfter(context, stream, range.from, call);
+    if (part === undefined || range.midCommit !== true) throw unreadable(stream, end, 'it is gone');
+    range = { from: part.sequence - BigInt(part.part - 1), through: end };
   }
-}
-
-async function startOfLaterHalf(
-  context: StoreContext,
-  stream: StreamName,
-  read: bigint,
-  end: bigint,
-  call: CallContext,
-): Promise<bigint> {
-  const half = await partAtOrAfter(context, stream, read + (end - read) / 2n + 1n, call);
-  if (half === undefined) throw unreadable(stream, end, 'it is gone');
-  return half.sequence - BigInt(half.part - 1);
 }
