@@ -76,7 +76,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     const port = await ready(server, config, options, logStart);
     if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
     log.info(
-      { version: binary.version, dataDir, sync, port, pid: server.pid },
+      { version: binary.version, dataDir, sync, port, natsPid: server.pid },
       'the embedded nats-server runs',
     );
     const relaunch = (): Promise<TiedProcess> => launch(binary, { ...config, port });
@@ -221,7 +221,7 @@ function supervise(
       try {
         const next = await relaunch();
         server = next;
-        log.info({ pid: next.pid }, 'the embedded nats-server is started again');
+        log.info({ natsPid: next.pid }, 'the embedded nats-server is started again');
         if (isClosing()) await next.stop(stopTimeoutMs);
       } catch (err) {
         log.error({ err }, 'the embedded nats-server could not be started again');

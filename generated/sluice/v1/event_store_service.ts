@@ -2726,7 +2726,8 @@ export const EventStoreServiceService = {
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
    * does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
+   * stream's last message is none, since then its version is not known.
    */
   readStream: {
     path: "/sluice.v1.EventStoreService/ReadStream" as const,
@@ -2809,7 +2810,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
    * does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
+   * stream's last message is none, since then its version is not known.
    */
   readStream: handleServerStreamingCall<ReadStreamRequest, ReadStreamResponse>;
   /**
@@ -2863,7 +2865,8 @@ export interface EventStoreServiceClient extends Client {
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
    * does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
+   * stream's last message is none, since then its version is not known.
    */
   readStream(request: ReadStreamRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadStreamResponse>;
   readStream(

@@ -1,0 +1,198 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
+import { Status } from '../../generated/google/rpc/status';
+import { ServerLimits } from '../../generated/sluice/v1/event_store_service';
+import { toStatus } from '../../src/grpc/status';
+import { helpText } from '../../src/help';
+import type { StreamConfig } from '../../src/jetstream/api';
+import { indexConfig, logConfig } from '../../src/jetstream/open-stream';
+import { defaultLimits, type Limits } from '../../src/limits';
+import { flagOf, keys, settings, variableOf, type Key, type Setting } from '../../src/settings';
+import {
+  CancelledError,
+  CommitIdReuseError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  NotPermittedError,
+  OutcomeUnknownError,
+  OverloadedError,
+  StoreUnavailableError,
+  UnreadableCommitError,
+  VersionConflictError,
+  type StoreError,
+} from '../../src/store/errors';
+import { position, version, type CommitId, type StreamName } from '../../src/store/values';
+import { anchors, document, inlineCode, links, root, section, tableRows } from './markdown';
+
+const code = (text: string): string => `\`${text}\``;
+
+test("README's configuration is that of src/settings.ts", () => {
+  const expected = keys.map((key) => {
+    const setting: Setting = settings[key];
+    const byDefault = setting.default === undefined ? 'not set' : code(setting.default);
+    return [code(flagOf(key)), code(variableOf(key)), byDefault, setting.description];
+  });
+  expect(tableRows(section(document('README.md'), '## Configuration'))).toEqual(expected);
+});
+
+describe('docs/operations.md', () => {
+  const bounds = tableRows(section(document('docs/operations.md'), '## Bounds'));
+
+  test('names every bound of src/limits.ts with its default and its flag', () => {
+    const flags = new Set<string>(keys);
+    const expected = Object.entries(defaultLimits).map(([key, value]) => [
+      code(wireName(key)),
+      String(value),
+      flags.has(key) ? code(flagOf(key as Key)) : 'none',
+    ]);
+    expect(bounds.map(([name, byDefault, , flag]) => [name, byDefault, flag])).toEqual(expected);
+  });
+
+  test('says that GetServerInfo shows all of them, which it does', () => {
+    const shown = Object.keys(ServerLimits.fromPartial({})).map(wireName).map(code);
+    expect(bounds.map(([name]) => name).sort()).toEqual(shown.sort());
+  });
+
+  test('has the exit codes of --help', () => {
+    const rows = tableRows(section(document('docs/operations.md'), '## Exit codes'));
+    const told = Array.from(helpText().matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
+      number,
+      text,
+    ]);
+    expect(rows.slice(0, -1)).toEqual(told); // the last row is what a shell makes of a signal
+  });
+
+  test('quotes messages that the gateway logs', () => {
+    const folder = join(root, 'src');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.ts'),
+    );
+    const sources = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
+    const rows = tableRows(section(document('docs/operations.md'), '## Logs'));
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [, message = ''] of rows) expect(sources).toContain(`'${message.slice(1, -1)}'`);
+  });
+});
+
+/** The name of a bound in the contract, where times are durations. */
+function wireName(key: string): string {
+  return key.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const stream = 'order.1' as StreamName;
+const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250' as CommitId;
+
+/** One error of each kind. */
+const errors: { [Code in StoreError['code']]: Extract<StoreError, { code: Code }> } = {
+  INVALID_REQUEST: new InvalidRequestError([{ field: 'stream', description: 'is required' }]),
+  VERSION_CONFLICT: new VersionConflictError(stream, version(0n), version(2n)),
+  COMMIT_ID_REUSE: new CommitIdReuseError(commitId, stream, position(7n)),
+  STORE_UNAVAILABLE: new StoreUnavailableError(),
+  OUTCOME_UNKNOWN: new OutcomeUnknownError(stream, commitId),
+  OVERLOADED: new OverloadedError(),
+  UNREADABLE_COMMIT: new UnreadableCommitError(stream, position(7n), 'it is not one'),
+  NOT_PERMITTED: new NotPermittedError(),
+  DEADLINE_EXCEEDED: new DeadlineExceededError(),
+  CANCELLED: new CancelledError(),
+};
+
+test('the table of docs/errors.md is what the gateway answers', () => {
+  const [table = ''] = document('docs/errors.md').split('\n## ');
+  const rows = tableRows(table);
+  const answers = [...Object.values(errors), new Error('a bug')].map((error) => {
+    const answer = toStatus(error);
+    const [encoded] = answer.metadata.get('grpc-status-details-bin');
+    const { details } = Status.decode(encoded as Buffer);
+    const values = new Map(
+      details.map(({ typeUrl, value }) => [typeUrl.replace('type.googleapis.com/', ''), value]),
+    );
+    const { reason, metadata } = ErrorInfo.decode(values.get('google.rpc.ErrorInfo') as Buffer);
+    const fields = metadata.size === 0 ? '' : ` {${[...metadata.keys()].map(code).join(', ')}}`;
+    const named = [...values.keys()].map((name) => code(name) + (name.endsWith('.ErrorInfo') ? fields : ''));
+    const retry = values.get('google.rpc.RetryInfo');
+    return { row: [code(reason), status[answer.code], named.join(', ')], retry };
+  });
+  expect(rows.map(([reason, name, details]) => [reason, name, details])).toEqual(
+    answers.map(({ row }) => row),
+  );
+  for (const [index, { retry }] of answers.entries()) {
+    if (retry === undefined) continue;
+    const { seconds = 0n, nanos = 0 } = RetryInfo.decode(retry).retryDelay ?? {};
+    const delay = nanos === 0 ? `${String(seconds)} s` : `${nanos / 1e6} ms`;
+    expect(rows[index]?.at(-1)).toContain(`(${delay})`);
+  }
+});
+
+test('the table of docs/storage.md is what the streams are set to', () => {
+  const rows = tableRows(section(document('docs/storage.md'), '## Settings of the streams'));
+  const options = { name: 'EVENTS', prefix: 'es', replicas: 1 };
+  const [log, index] = [logConfig(options, defaultLimits), indexConfig(options)];
+  const fields = Object.keys(log).filter((field) => field !== 'description');
+  expect(rows.flatMap(([names = '']) => inlineCode(names)).sort()).toEqual(fields.sort());
+  for (const [names = '', inLog, inIndex] of rows) {
+    for (const field of inlineCode(names)) {
+      expect([field, shown(log, field), shown(index, field)]).toEqual([field, inLog, inIndex]);
+    }
+  }
+});
+
+/** The value of a field as the table has it. */
+function shown(config: StreamConfig, field: string): string {
+  if (!(field in config)) return 'not compared';
+  const value = config[field];
+  if (field === 'duplicate_window') return `${Number(value) / 1e9} s`;
+  if (value === undefined) return field === 'persist_mode' ? 'default' : 'none';
+  const text = (Array.isArray(value) ? value : [value]).map(String).join(', ');
+  return typeof value === 'number' || typeof value === 'boolean' ? text : code(text);
+}
+
+test('what the text says of times agrees with src/limits.ts', () => {
+  const spoken: [file: string, text: string, key: keyof Limits][] = [
+    ['README.md', '`duplicate_window` (120 s)', 'duplicateWindowMs'],
+    ['docs/errors.md', '`duplicate_window` (120 s)', 'duplicateWindowMs'],
+  ];
+  for (const [file, text, key] of spoken) {
+    expect(document(file).replaceAll('\n', ' ')).toContain(text);
+    expect(text).toContain(`${defaultLimits[key] / 1_000} s`);
+  }
+});
+
+test('CONTRIBUTING.md names every folder of test/', () => {
+  const folders = readdirSync(join(root, 'test'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => code(`test/${name}/`));
+  const named = tableRows(section(document('CONTRIBUTING.md'), '## Tests')).map(([folder]) => folder);
+  expect(named).toEqual(folders.sort());
+});
+
+/** Tracked files and new ones that git does not ignore. */
+const pages = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
+  cwd: root,
+})
+  .toString()
+  .trim()
+  .split('\n')
+  .filter((file) => /^([A-Z]+\.md|docs\/.*)$/.test(file) && existsSync(join(root, file)));
+
+describe.each(pages)('%s', (page) => {
+  const text = document(page);
+
+  test('has links that lead somewhere', () => {
+    const broken = links(text).filter((target) => {
+      if (/^https:\/\//.test(target)) return false;
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? page : normalize(join(dirname(page), path));
+      if (!existsSync(join(root, file))) return true;
+      return anchor !== undefined && !anchors(document(file)).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('names files that are there', () => {
+    const paths = inlineCode(text).filter((name) => /^(src|test|proto|generated|docs)\/[\w./-]+$/.test(name));
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});

@@ -1,0 +1,194 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { connect } from 'nats';
+import ts from 'typescript';
+import { startSluice } from '../cli/process';
+import { buildOnce } from '../support/build';
+import { startTestGateway } from '../support/gateway';
+import { startNats } from '../support/nats-server';
+import { failureOf } from '../support/rpc-failure';
+import { grpcurlPath, natsServerPath } from '../support/tools';
+import { blocks, document, root, section, type Block } from './markdown';
+
+/** The examples of the documentation, run as they stand there. */
+
+const readme = document('README.md');
+/** Where the examples find their gateway. */
+const exampleAddress = '127.0.0.1:50051';
+const folder = mkdtempSync(join(tmpdir(), 'sluice-docs-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs a program and gives what it prints, on stdout and then on stderr. */
+async function output(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const options = { cwd: folder, env: { ...process.env, ...env }, maxBuffer: 64 << 20, timeout: 60_000 };
+  const { stdout, stderr } = await promisify(execFile)(file, args, options).catch((error: unknown) => {
+    const { stdout: out, stderr: err } = error as { stdout?: string; stderr?: string };
+    if (out === undefined || err === undefined) throw error;
+    return { stdout: out, stderr: err };
+  });
+  return stdout + stderr;
+}
+
+/** Each block of a language with the block after it, which shows what it prints. */
+function withOutput(text: string, language: string): [example: string, shown: string][] {
+  const all = blocks(text);
+  return all.flatMap((block, i): [string, string][] => {
+    const next = all[i + 1];
+    return block.language === language && next?.language === 'text' ? [[block.code, next.code]] : [];
+  });
+}
+
+function onlyBlock(text: string, language: string): string {
+  const found = blocks(text).filter((block) => block.language === language);
+  expect(found).toHaveLength(1);
+  return (found[0] as Block).code;
+}
+
+/** What differs from run to run is blotted out. */
+function normal(text: string): string {
+  return text
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
+    .replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<time>"')
+    .replace(/"natsVersion": "[^"]+"/g, '"natsVersion": "<version>"')
+    .replace(/nats-server \d+\.\d+\.\d+/g, 'nats-server <version>')
+    .replace(/"bytes": "\d+"/g, '"bytes": "<bytes>"')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** The same of what is shown, where a line of three dots stands for anything: the parts between them. */
+function normalParts(shown: string): string[] {
+  return shown.split(/^ *\.\.\.$/m).map(normal);
+}
+
+const grpcurl = grpcurlPath();
+const withGrpcurl = grpcurl === undefined ? test.skip : test;
+
+withGrpcurl('the session with grpcurl in README.md', async () => {
+  const dataDir = join(folder, 'data');
+  await using sluice = await startSluice(['--listen=127.0.0.1:0', '--data-dir', dataDir], {
+    SLUICE_NATS_SERVER: natsServerPath(),
+  });
+  const address = await sluice.serving();
+  const banner = blocks(section(readme, '## Start')).find(({ language }) => language === 'text');
+  const expected = banner?.code
+    .replaceAll(exampleAddress, address)
+    .replace(/in \/\S+, kept/, `in ${dataDir}, kept`);
+  expect(normal(sluice.stdout())).toBe(normal(expected ?? ''));
+  const session = withOutput(section(readme, '## A session with grpcurl'), 'sh');
+  expect(session.length).toBeGreaterThanOrEqual(8);
+  for (const [example, shown] of session) {
+    const command = example.replace(/^grpcurl /, '"$GRPCURL" ').replaceAll(exampleAddress, address);
+    const printed = normal(await output('sh', ['-c', command], { GRPCURL: grpcurl }));
+    const [start = '', end] = normalParts(shown);
+    if (end === undefined) expect(printed).toBe(start);
+    else expect([printed.slice(0, start.length), printed.slice(-end.length)]).toEqual([start, end]);
+  }
+});
+
+test('the TypeScript example in README.md prints what is shown', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  const [[example, shown] = ['', '']] = withOutput(section(readme, '## From TypeScript'), 'ts');
+  const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
+  const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
+  const file = join(folder, 'example.mjs');
+  writeFileSync(
+    file,
+    ts
+      .transpile(example, options)
+      .replace(`'sluice-eventstore'`, `'${client}'`)
+      .replace(exampleAddress, gateway.address),
+  );
+  expect(await output(process.execPath, [file])).toBe(shown);
+});
+
+test('the TypeScript of the documentation has no type errors', () => {
+  const examples = ['README.md', 'docs/errors.md'].flatMap((page) =>
+    blocks(document(page)).filter(({ language }) => language === 'ts'),
+  );
+  expect(examples.length).toBeGreaterThanOrEqual(2);
+  const files = examples.map(({ code }, i) => {
+    const file = join(folder, `example${i}.mts`);
+    writeFileSync(file, code);
+    return file;
+  });
+  const program = ts.createProgram(files, {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.Preserve,
+    paths: { 'sluice-eventstore': [join(root, 'src', 'client', 'client.ts')] },
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules', '@types')],
+  });
+  const found = files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)));
+  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+});
+
+describe('the script in docs/storage.md that decodes a store without Sluice', () => {
+  const storage = section(document('docs/storage.md'), '## Decode it with any NATS client');
+  const script = onlyBlock(storage, 'js');
+
+  /** As its text says: in a folder that holds proto/, with the packages at hand. */
+  function decode(url: string): Promise<string> {
+    writeFileSync(join(folder, 'decode.mjs'), script);
+    return output(process.execPath, ['decode.mjs', url]);
+  }
+
+  beforeAll(() => {
+    for (const name of ['proto', 'node_modules']) symlinkSync(join(root, name), join(folder, name));
+  });
+
+  test('prints what is shown for the store of the session in README.md', async () => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    for (const [example, shown] of withOutput(section(readme, '## A session with grpcurl'), 'sh')) {
+      const [, request] = /-d '([^']+)' \S+ \S+\/Append\n/.exec(example) ?? [];
+      if (request === undefined) continue;
+      const answer = gateway.client.append(fromJson(request));
+      if (shown.startsWith('ERROR')) await failureOf(answer);
+      else await answer;
+    }
+    expect(await decode(nats.url)).toBe(onlyBlock(storage, 'text'));
+  });
+
+  test('puts the parts of a commit at one position and passes over what is not a commit', async () => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const binary = new Uint8Array(600_000);
+    const event = { type: 'A', payload: { $case: 'binary' as const, value: Buffer.from(binary) } };
+    const { position } = await gateway.client.append({ stream: 'large.1', events: [event, event, event] });
+    expect(position).toBe(3n);
+    const connection = await connect({ servers: nats.url });
+    await connection.jetstream().publish('es.stray.1', 'by hand');
+    await connection.close();
+    expect(await decode(nats.url)).toBe('3 large.1 1 A -\n3 large.1 2 A -\n3 large.1 3 A -\n');
+  });
+});
+
+interface JsonAppend {
+  readonly stream: string;
+  readonly expected_version?: number;
+  readonly events: readonly { readonly type: string; readonly text?: string }[];
+}
+
+/** A request as grpcurl takes it, as far as the script shows of it. */
+function fromJson(text: string) {
+  const { stream, expected_version: expected, events } = JSON.parse(text) as JsonAppend;
+  return {
+    stream,
+    ...(expected === undefined ? {} : { expectedVersion: BigInt(expected) }),
+    events: events.map((event) => ({
+      type: event.type,
+      ...(event.text === undefined ? {} : { payload: { $case: 'text' as const, value: event.text } }),
+    })),
+  };
+}
