@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { status as grpcStatus } from '@grpc/grpc-js';
+import { AppendRequest, EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import { unary, type CallOptions } from './calls';
+import type { Channel } from './channel';
+import { OutcomeUnknownError } from './errors';
+import { toProtoEvent, type NewEvent } from './event';
+import { toError, type Failure } from './failure';
+import { toUint64, type WholeNumber } from './numbers';
+import { writer } from './text';
+import { toMaybeCommitTime, type MaybeCommitTime } from './time';
+
+export interface AppendOptions extends CallOptions {
+  /** What is known of the stream. Left out: any version will do. 0: it must be empty. n: it must be at version n. */
+  readonly expectedVersion?: WholeNumber | undefined;
+  /**
+   * Idempotency key, a UUID. Appending again with the same commit id and the same expected version never stores twice
+   * and gives the first result; without an expected version the store remembers the id for `limits.duplicateWindow` of
+   * `serverInfo`. Left out: a UUID v7 is made up.
+   */
+  readonly commitId?: string | undefined;
+  /** True: the result has the time of the commit, which costs the store one more question. */
+  readonly withCommitTime?: boolean | undefined;
+}
+
+/** What was stored. */
+export interface AppendResult extends MaybeCommitTime {
+  /** The version of the stream after the commit: the version of its last event. */
+  readonly version: bigint;
+  /** The version of the commit's first event; 0 if there were no events. */
+  readonly firstVersion: bigint;
+  /** The position of the commit; without events that of the stream's last commit, 0 if none. */
+  readonly position: bigint;
+  /** True if an earlier call with the same commit id had stored this commit. */
+  readonly replayed: boolean;
+  /** Empty if there were no events. */
+  readonly commitId: string;
+}
+
+export async function append(
+  channel: Channel,
+  stream: string,
+  events: readonly NewEvent[],
+  { expectedVersion, commitId = uuidV7(), withCommitTime = false, ...options }: AppendOptions,
+): Promise<AppendResult> {
+  const request: AppendRequest = {
+    stream,
+    events: events.map(toProtoEvent),
+    expectedVersion: expectedVersion === undefined ? undefined : toUint64(expectedVersion, 'expectedVersion'),
+    commitId,
+    withCommitTime,
+  };
+  const bytes = AppendRequest.encode(request, writer()).finish();
+  const explain = (failure: Failure, wasSent: boolean): Error =>
+    events.length > 0 && wasSent && isInDoubt(failure)
+      ? new OutcomeUnknownError(
+          `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
+            'retry with the same commit id to find out',
+          failure,
+          stream,
+          commitId,
+        )
+      : toError(failure);
+  const response = await unary(channel, EventStoreServiceService.append, bytes, options, explain);
+  const { version, firstVersion, position, replayed } = response;
+  return {
+    version,
+    firstVersion,
+    position,
+    ...toMaybeCommitTime(response.commitTime),
+    replayed,
+    commitId: response.commitId,
+  };
+}
+
+/** Statuses by which a server or a proxy refuses a call that nobody has begun to work on. */
+const refusals: readonly grpcStatus[] = [
+  grpcStatus.RESOURCE_EXHAUSTED,
+  grpcStatus.PERMISSION_DENIED,
+  grpcStatus.UNAUTHENTICATED,
+  grpcStatus.UNIMPLEMENTED,
+];
+
+/** Whether the commit may be stored: the gateway did not say how the append ended, and no refusal is known. */
+function isInDoubt({ reason, status }: Failure): boolean {
+  return (reason === undefined || reason === 'INTERNAL') && !refusals.includes(status);
+}
+
+/** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
+function uuidV7(): string {
+  const time = Date.now().toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+}

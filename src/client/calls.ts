@@ -1,0 +1,116 @@
+import { status, type CallOptions as GrpcCallOptions, type ServiceError } from '@grpc/grpc-js';
+import type { Channel } from './channel';
+import { InternalError } from './errors';
+import { toError, toFailure, type Failure } from './failure';
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call when it aborts; the call then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the whole call may take, in milliseconds; Infinity: for ever. See ConnectOptions for the default. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** A method of the contract, as far as calling it goes. */
+export interface Method<Response> {
+  readonly path: string;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** Makes an error of a failure. `wasSent` is false if it is certain that no gateway has seen the request. */
+export type Explain = (failure: Failure, wasSent: boolean) => Error;
+
+/** One request, one response. Fails with the signal's reason, or with an error of errors.ts. */
+export async function unary<Response>(
+  channel: Channel,
+  { path, responseDeserialize }: Method<Response>,
+  request: Uint8Array,
+  { signal, deadlineMs = channel.deadlineMs }: CallOptions,
+  explain: Explain = toError,
+): Promise<Response> {
+  signal?.throwIfAborted();
+  const { client, metadata } = channel;
+  const options = toGrpcOptions(deadlineMs);
+  let cancel = (): void => undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const done = (error: ServiceError | null, response?: Response): void => {
+        if (error === null) resolve(response as Response);
+        // Until a call has a connection, its peer is the target of the channel.
+        else reject(explain(toFailure(error), call.getPeer() !== client.getChannel().getTarget()));
+      };
+      const call = client.makeUnaryRequest(
+        path,
+        asBuffer,
+        responseDeserialize,
+        request,
+        metadata,
+        options,
+        done,
+      );
+      cancel = () => {
+        call.cancel();
+      };
+      signal?.addEventListener('abort', cancel);
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+/**
+ * One request, many responses: at most 16 of them wait for the caller, still encoded, and what it does not take stays
+ * with the gateway. Leaving the loop ends the call. Fails like `unary`.
+ */
+export async function* serverStream<Response>(
+  channel: Channel,
+  { path, responseDeserialize }: Method<Response>,
+  request: Uint8Array,
+  { signal, deadlineMs = Infinity }: CallOptions,
+): AsyncGenerator<Response, void> {
+  signal?.throwIfAborted();
+  const { client, metadata } = channel;
+  const options = toGrpcOptions(deadlineMs);
+  const call = client.makeServerStreamRequest(path, asBuffer, sameBytes, request, metadata, options);
+  call.on('error', () => undefined); // it may come when the loop has been left
+  const cancel = (): void => {
+    call.cancel();
+  };
+  signal?.addEventListener('abort', cancel);
+  try {
+    for await (const bytes of call) yield responseDeserialize(bytes as Buffer);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw isServiceError(error) ? toError(toFailure(error)) : malformed(error);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    cancel();
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'metadata' in error;
+}
+
+function malformed(cause: unknown): InternalError {
+  return new InternalError('a response of the gateway cannot be decoded', { status: status.INTERNAL, cause });
+}
+
+/** The longest time a timer can take; a longer one would fire at once. */
+const timerMsMax = 2 ** 31 - 1;
+
+function toGrpcOptions(deadlineMs: number): GrpcCallOptions {
+  if (!(deadlineMs > 0)) throw new RangeError(`deadlineMs must be above 0; found ${deadlineMs}`);
+  return deadlineMs > timerMsMax ? {} : { deadline: Date.now() + deadlineMs };
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function sameBytes(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -1,0 +1,134 @@
+import {
+  EventStoreServiceService,
+  type GetServerInfoResponse,
+} from '../../generated/sluice/v1/event_store_service';
+import { append, type AppendOptions, type AppendResult } from './append';
+import { unary, type CallOptions } from './calls';
+import { openChannel, type ConnectOptions } from './channel';
+import type { NewEvent } from './event';
+import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
+import { listStreams, type ListStreamsOptions, type StreamSummary } from './list-streams';
+import type { EventRead } from './read';
+import {
+  readByCorrelation,
+  type CorrelationHead,
+  type ReadByCorrelationOptions,
+} from './read-by-correlation';
+import { readStream, type ReadStreamOptions } from './read-stream';
+
+// What users import, beside `connect` and `SluiceClient` below.
+export { Durability } from '../../generated/sluice/v1/event_store_service';
+export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
+export type { AppendOptions, AppendResult } from './append';
+export type { CallOptions } from './calls';
+export type { ClientTls, ConnectOptions } from './channel';
+export {
+  CancelledError,
+  CommitIdReuseError,
+  DeadlineExceededError,
+  IncompleteReadError,
+  InternalError,
+  InvalidRequestError,
+  NotPermittedError,
+  OutcomeUnknownError,
+  OverloadedError,
+  SluiceError,
+  UnavailableError,
+  UnreadableCommitError,
+  VersionConflictError,
+  type AnySluiceError,
+  type FieldViolation,
+} from './errors';
+export type { NewEvent, RecordedEvent } from './event';
+export type { GetVersionOptions, StreamHead } from './get-version';
+export { jsonEvent, parseJson } from './json';
+export type { ListStreamsOptions, StreamSummary } from './list-streams';
+export type { WholeNumber } from './numbers';
+export type { EventRead, PageOptions } from './read';
+export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
+export type { ReadStreamOptions } from './read-stream';
+export type { CommitTime, Time } from './time';
+
+/**
+ * A client of one gateway, or of several behind one address, over one connection that is made with the first call and
+ * made anew when it is lost. It may carry any number of calls at the same time. It never repeats a call that a gateway
+ * may have seen: whether that is right only the caller can know.
+ *
+ * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent
+ * fail with a TypeError or a RangeError. Every call may fail with InvalidRequestError, UnavailableError,
+ * OverloadedError, NotPermittedError, DeadlineExceededError, CancelledError and InternalError; what else can happen is
+ * said at the method.
+ */
+export interface SluiceClient extends Disposable {
+  /**
+   * Stores events at the end of a stream as one commit: all of them or none. Without events nothing is stored, the
+   * check of `expectedVersion` still runs, and the current version is the result.
+   *
+   * Fails with VersionConflictError if the stream is not at `expectedVersion`, CommitIdReuseError if the commit id
+   * belongs to another commit, UnreadableCommitError if the stream's last message is not a commit, and
+   * OutcomeUnknownError, which carries the commit id, if the events may be stored or not. After an abort by `signal`
+   * that is not known either: to find out, give a `commitId` of your own and append again.
+   */
+  append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>;
+
+  /**
+   * Reads a stream as it is when the loop begins; one that does not exist has no events and is at version 0:
+   *
+   *     const read = client.readStream('order.1');
+   *     for await (const event of read) state = apply(state, event);
+   *     await client.append('order.1', decide(state), { expectedVersion: read.head.version });
+   *
+   * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop may also fail with
+   * UnreadableCommitError and IncompleteReadError.
+   */
+  readStream(stream: string, options?: ReadStreamOptions): EventRead<StreamHead>;
+
+  /**
+   * Reads all events with a correlation id over all streams, in the order of their positions; an unknown id has none.
+   * Every append that was answered before the loop begins is seen. Fails like `readStream`.
+   */
+  readByCorrelation(correlationId: string, options?: ReadByCorrelationOptions): EventRead<CorrelationHead>;
+
+  /**
+   * Lists streams in byte order of their names. Streams that come into being meanwhile may or may not be listed. Throws
+   * for options that cannot be sent like `readStream`.
+   */
+  listStreams(options?: ListStreamsOptions): AsyncIterable<StreamSummary>;
+
+  /**
+   * The version of a stream; 0 if there is no such stream. Every append that was answered before the call is seen. May
+   * also fail with UnreadableCommitError.
+   */
+  getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
+
+  /** What the gateway is, which limits are in force and how durable an answered append is, as in the contract. */
+  serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;
+
+  /**
+   * Ends the connection once the calls that have been sent have ended. What has not been sent fails with
+   * UnavailableError, later calls fail with CancelledError.
+   */
+  close(): void;
+
+  /** The same as `close`, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Gives a client for the gateway at `host:port`, or any other name that gRPC can resolve. It returns at once: whether
+ * the gateway is there shows with the first call. Throws an Error for a certificate or metadata that cannot be used.
+ */
+export function connect(address: string, options: ConnectOptions = {}): SluiceClient {
+  const channel = openChannel(address, options);
+  return {
+    append: (stream, events, appendOptions = {}) => append(channel, stream, events, appendOptions),
+    readStream: (stream, readOptions = {}) => readStream(channel, stream, readOptions),
+    readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),
+    listStreams: (listOptions = {}) => listStreams(channel, listOptions),
+    getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
+    serverInfo: (callOptions = {}) =>
+      unary(channel, EventStoreServiceService.getServerInfo, new Uint8Array(0), callOptions),
+    close: channel.close,
+    [Symbol.dispose]: channel.close,
+  };
+}

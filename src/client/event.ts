@@ -1,0 +1,86 @@
+import type {
+  Event as ProtoEvent,
+  RecordedEvent as ProtoRecordedEvent,
+} from '../../generated/sluice/v1/event';
+import { toCommitTime, type CommitTime } from './time';
+
+/** An event to append: a fact. `jsonEvent` makes one from a value. */
+export interface NewEvent {
+  /** What happened, for instance "OrderPlaced": 1 to 200 bytes of UTF-8 without control characters. */
+  readonly type: string;
+  /** The body: what is written as text is read as text, what is written as bytes is read as bytes. */
+  readonly data?: string | Uint8Array | undefined;
+  /** Media type of `data`, for instance "application/json". */
+  readonly contentType?: string | undefined;
+  /** 1 to 128 visible ASCII characters, unique within one append. Left out: the store fills in a UUID v7. */
+  readonly id?: string | undefined;
+  /** Groups the events of one business transaction over all streams. Left out: the event's own id. */
+  readonly correlationId?: string | undefined;
+  /** The id of the event or command that caused this one. Left out: the event's own id, which marks a root. */
+  readonly causationId?: string | undefined;
+  /** Short labels; order and duplicates are kept. */
+  readonly tags?: readonly string[] | undefined;
+  /** Free key/value pairs. */
+  readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
+}
+
+/** An event as the store keeps it. It never changes. */
+export interface RecordedEvent extends CommitTime {
+  readonly stream: string;
+  /** 1-based number of the event within its stream, without gaps. */
+  readonly version: bigint;
+  /** Where the event's commit stands in the whole store; all events of one commit share it. */
+  readonly position: bigint;
+  readonly id: string;
+  readonly type: string;
+  /** The body, in the form in which it was written; undefined: none. `parseJson` reads it as JSON. */
+  readonly data: string | Uint8Array | undefined;
+  /** As given; empty if none was. */
+  readonly contentType: string;
+  /** The event's own id if none was given. */
+  readonly correlationId: string;
+  /** The event's own id if none was given: a root. */
+  readonly causationId: string;
+  readonly tags: readonly string[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+export function toProtoEvent(event: NewEvent): ProtoEvent {
+  const { id = '', type, contentType = '', correlationId = '', causationId = '', tags = [] } = event;
+  const payload = toPayload(event.data);
+  const metadata = toMap(event.metadata);
+  return { id, type, payload, contentType, correlationId, causationId, tags: [...tags], metadata };
+}
+
+function toPayload(data: NewEvent['data']): ProtoEvent['payload'] {
+  if (data === undefined) return undefined;
+  if (typeof data === 'string') return { $case: 'text', value: data };
+  return { $case: 'binary', value: Buffer.from(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+function toMap(metadata: NewEvent['metadata'] = {}): Map<string, string> {
+  return new Map(Symbol.iterator in metadata ? metadata : Object.entries(metadata));
+}
+
+export function toRecordedEvent(event: ProtoRecordedEvent): RecordedEvent {
+  const { stream, version, position, id, type, payload, contentType, correlationId, causationId } = event;
+  const { commitTime, commitTimeNanos } = toCommitTime(event.commitTime ?? epoch);
+  return {
+    stream,
+    version,
+    position,
+    commitTime,
+    commitTimeNanos,
+    id,
+    type,
+    data: payload?.value,
+    contentType,
+    correlationId,
+    causationId,
+    tags: event.tags,
+    metadata: event.metadata,
+  };
+}
+
+/** No gateway leaves the time out. */
+const epoch = { seconds: 0n, nanos: 0 };

@@ -1,0 +1,22 @@
+import type { NewEvent, RecordedEvent } from './event';
+
+const contentType = 'application/json';
+
+/** An event with a value as JSON text. Throws TypeError for a value that JSON cannot express, such as a bigint. */
+export function jsonEvent(
+  type: string,
+  value: unknown,
+  extra?: Omit<NewEvent, 'type' | 'data' | 'contentType'>,
+): NewEvent {
+  const data = JSON.stringify(value) as string | undefined;
+  if (data === undefined) throw new TypeError(`no JSON for a value of type ${typeof value}`);
+  return { ...extra, type, data, contentType };
+}
+
+/**
+ * The value of an event whose data is JSON, as text or as bytes of UTF-8. What it is like is for the caller to check.
+ * Throws SyntaxError if the data is not JSON or there is none.
+ */
+export function parseJson({ data = '' }: Pick<RecordedEvent, 'data'>): unknown {
+  return JSON.parse(typeof data === 'string' ? data : Buffer.from(data).toString());
+}

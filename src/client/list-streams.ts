@@ -1,0 +1,41 @@
+import { EventStoreServiceService, ListStreamsRequest } from '../../generated/sluice/v1/event_store_service';
+import { serverStream, type CallOptions } from './calls';
+import type { Channel } from './channel';
+import { toStreamHead, type StreamHead } from './get-version';
+import { toUint64, type WholeNumber } from './numbers';
+import { writer } from './text';
+
+export interface ListStreamsOptions extends CallOptions {
+  /** Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more. Left out: all. */
+  readonly pattern?: string | undefined;
+  /** Only names that come after this one in byte order, to continue an earlier listing. */
+  readonly after?: string | undefined;
+  /** At most this many; 0: no bound. */
+  readonly maxCount?: WholeNumber | undefined;
+}
+
+/** One stream of a listing. */
+export interface StreamSummary extends StreamHead {
+  readonly stream: string;
+  /** True: something that is not a commit was published on the stream's subject last; `version` is then 0. */
+  readonly unreadable: boolean;
+}
+
+/** Each loop over the result is a call of its own. */
+export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
+  const { pattern = '', after = '', maxCount = 0, signal } = options;
+  const request = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
+  const bytes = ListStreamsRequest.encode(request, writer()).finish();
+  const { listStreams: method } = EventStoreServiceService;
+  return {
+    async *[Symbol.asyncIterator]() {
+      for await (const { streams } of serverStream(channel, method, bytes, options)) {
+        for (const summary of streams) {
+          signal?.throwIfAborted();
+          const { stream, unreadable } = summary;
+          yield { stream, ...toStreamHead(summary), unreadable };
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice/v1/event';
+import type { PageHint, ReadEnd } from '../../generated/sluice/v1/event_store_service';
+import { IncompleteReadError } from './errors';
+import { toRecordedEvent, type RecordedEvent } from './event';
+import { toUint32 } from './numbers';
+
+/**
+ * Events, read as they are taken: each loop over it is a call of its own, which begins with the loop and ends when the
+ * loop is left. A read is complete or it is an error: the loop ends by itself only after all events.
+ */
+export interface EventRead<Head> extends AsyncIterable<RecordedEvent> {
+  /** What the read shows, once the first event is there or the loop has ended; before that an Error is thrown. */
+  readonly head: Head;
+}
+
+/** How the events shall be packed into messages on their way. It changes nothing about which events are read. */
+export interface PageOptions {
+  /** At most this many events in one message. */
+  readonly eventsMax?: number | undefined;
+  /** At most about this many bytes of events in one message. */
+  readonly bytesMax?: number | undefined;
+}
+
+export function toPageHint(page: PageOptions = {}): PageHint {
+  const { eventsMax = 0, bytesMax = 0 } = page;
+  return { eventsMax: toUint32(eventsMax, 'page.eventsMax'), bytesMax: toUint32(bytesMax, 'page.bytesMax') };
+}
+
+/** A response of a read: the first has the header, the last the end. */
+interface ReadMessage<Header> {
+  readonly events: readonly ProtoRecordedEvent[];
+  readonly header: Header | undefined;
+  readonly end: ReadEnd | undefined;
+}
+
+/** `open` begins a call. */
+export function eventRead<Header, Head>(
+  open: () => AsyncIterable<ReadMessage<Header>>,
+  toHead: (header: Header) => Head,
+  signal: AbortSignal | undefined,
+): EventRead<Head> {
+  let head: Head | undefined;
+  return {
+    get head() {
+      if (head === undefined) throw new Error('the head of a read is known when its first event is there');
+      return head;
+    },
+    async *[Symbol.asyncIterator]() {
+      let begun = false;
+      let count = 0;
+      let end: ReadEnd | undefined;
+      for await (const message of open()) {
+        if (message.header !== undefined) {
+          head = toHead(message.header);
+          begun = true;
+        }
+        if (!begun) throw incomplete('it has no header');
+        for (const event of message.events) {
+          signal?.throwIfAborted();
+          yield toRecordedEvent(event);
+        }
+        count += message.events.length;
+        end = message.end;
+      }
+      if (end === undefined) throw incomplete(`it ended after ${count} events without saying so`);
+      if (end.eventCount !== BigInt(count)) {
+        throw incomplete(`${count} events came, ${end.eventCount.toString()} were announced`);
+      }
+    },
+  };
+}
+
+function incomplete(what: string): IncompleteReadError {
+  return new IncompleteReadError(`the read is not complete: ${what}`, { status: 0 });
+}

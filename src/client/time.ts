@@ -1,0 +1,38 @@
+import type { Timestamp } from '../../generated/google/protobuf/timestamp';
+
+/** A point in time: a Date, or nanoseconds since 1970, as in `commitTimeNanos`. */
+export type Time = Date | bigint;
+
+/** When a commit was taken in, by the clock of the storing server. */
+export interface CommitTime {
+  /** To the millisecond, rounded down. */
+  readonly commitTime: Date;
+  /** Exactly: nanoseconds since 1970. */
+  readonly commitTimeNanos: bigint;
+}
+
+/** The same of a commit that may not exist. */
+export type MaybeCommitTime = { readonly [Key in keyof CommitTime]: CommitTime[Key] | undefined };
+
+const nanosPerSecond = 1_000_000_000n;
+const nanosPerMs = 1_000_000n;
+
+/** Throws RangeError for a Date that is none. */
+export function toTimestamp(time: Time | undefined, name: string): Timestamp | undefined {
+  if (time === undefined) return undefined;
+  if (typeof time !== 'bigint' && Number.isNaN(time.getTime()))
+    throw new RangeError(`${name} is an invalid Date`);
+  const nanos = typeof time === 'bigint' ? time : BigInt(time.getTime()) * nanosPerMs;
+  return { seconds: nanos / nanosPerSecond, nanos: Number(nanos % nanosPerSecond) };
+}
+
+export function toCommitTime({ seconds, nanos }: Timestamp): CommitTime {
+  return {
+    commitTime: new Date(Number(seconds) * 1_000 + Math.floor(nanos / 1e6)),
+    commitTimeNanos: seconds * nanosPerSecond + BigInt(nanos),
+  };
+}
+
+export function toMaybeCommitTime(time: Timestamp | undefined): MaybeCommitTime {
+  return time === undefined ? { commitTime: undefined, commitTimeNanos: undefined } : toCommitTime(time);
+}

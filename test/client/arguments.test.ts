@@ -1,0 +1,48 @@
+import { connect, type SluiceClient } from '../../src/client/client';
+import { failureOf } from './outcomes';
+
+/** Arguments that cannot be sent are refused before anything is: there is no gateway here. */
+let client: SluiceClient;
+beforeAll(() => {
+  client = connect('127.0.0.1:1');
+});
+afterAll(() => {
+  client.close();
+});
+
+test.each([-1, 1.5, NaN, Infinity, 2 ** 53, -1n, 2n ** 64n])(
+  '%p is no version and no count',
+  async (value) => {
+    const refusals = [
+      () => client.readStream('a', { fromVersion: value }),
+      () => client.readStream('a', { toVersion: value }),
+      () => client.readStream('a', { maxCount: value }),
+      () => client.readStream('a', { page: { eventsMax: Number(value) } }),
+      () => client.readByCorrelation('a', { maxCount: value }),
+      () => client.listStreams({ maxCount: value }),
+    ];
+    for (const refusal of refusals) expect(refusal).toThrow(RangeError);
+    const appending = await failureOf(client.append('a', [], { expectedVersion: value }));
+    expect(appending).toBeInstanceOf(RangeError);
+    expect((appending as Error).message).toContain(`expectedVersion must be`);
+  },
+);
+
+test.each(['1', true, {}])('%p is no number', async (value) => {
+  const wrong = value as unknown as bigint;
+  expect(() => client.readStream('a', { maxCount: wrong })).toThrow(TypeError);
+  expect(await failureOf(client.append('a', [], { expectedVersion: wrong }))).toBeInstanceOf(TypeError);
+});
+
+test('a page has at most 2^32 - 1 events', () => {
+  expect(() => client.readStream('a', { page: { bytesMax: 2 ** 32 } })).toThrow(
+    /page\.bytesMax .* 4294967296/,
+  );
+});
+
+test('an invalid Date is no time', async () => {
+  const invalid = new Date('never');
+  expect(() => client.readStream('a', { fromTime: invalid })).toThrow(RangeError);
+  expect(() => client.readStream('a', { toTime: invalid })).toThrow(RangeError);
+  expect(await failureOf(client.getVersion('a', { asOf: invalid }))).toBeInstanceOf(RangeError);
+});
