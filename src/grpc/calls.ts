@@ -17,6 +17,7 @@ import {
 } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import { decodeRequest, type MessageType } from './decode';
+import { failRead, sendAll } from './send-all';
 import { toStatus } from './status';
 
 /**
@@ -69,7 +70,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   return {
     unary: (type, handler) => (call, respond) => {
       const work = async (context: CallContext): Promise<void> => {
-        respond(null, await handler(decodeRequest(type, call.request), context));
+        respond(null, await handler(decodeRequest(type, call.request, call.getPath()), context));
       };
       void attempt(call, work, respond);
     },
@@ -79,12 +80,15 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         if (reads >= limits.readsMax) throw new OverloadedError(`${reads} reads are under way`);
         reads++;
         try {
-          await sendAll(call, handler(decodeRequest(type, call.request), context), context.signal, limits);
+          const messages = handler(decodeRequest(type, call.request, call.getPath()), context);
+          await sendAll(call, messages, context.signal, limits);
         } finally {
           reads--;
         }
       };
-      void attempt(call, work, (status) => call.emit('error', status));
+      void attempt(call, work, (status) => {
+        failRead(call, status, limits);
+      });
     },
 
     questions: (type, answer) =>
@@ -92,7 +96,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         const work = async (): Promise<void> => {
           // A plain loop would destroy the call at the end of the requests, and with it the way to end it well.
           for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-            const response = answer(decodeRequest(type, bytes));
+            const response = answer(decodeRequest(type, bytes, call.getPath()));
             await new Promise<void>((resolve, reject) => {
               call.once('close', resolve);
               call.write(response, (error: Error | null | undefined) => {
@@ -127,15 +131,27 @@ function createAttempt(limits: Limits, log: Logger): Attempt {
       await work(scope.context);
     } catch (error) {
       const { signal } = scope.context;
-      const isOurs = isStoreError(error);
-      if (!isOurs && !signal.aborted)
+      if (!isStoreError(error) && !signal.aborted)
         log.error({ err: error, rpc: call.getPath() }, 'a call failed unexpectedly');
-      // A caller that has gone makes all kinds of things fail: that it has gone is what matters.
-      fail(toStatus(!isOurs && signal.aborted ? signal.reason : error));
+      fail(toStatus(whatMatters(error, scope.context)));
     } finally {
       scope.close();
     }
   };
+}
+
+/** Timers fire early by the time that their turn of the event loop has taken. */
+const timerSlackMs = 25;
+
+/** A caller that has gone, or whose time is up, makes all kinds of things fail: that is what it is told. */
+function whatMatters(error: unknown, { signal, deadlineMs }: CallContext): unknown {
+  if (!isStoreError(error)) return signal.aborted ? signal.reason : error;
+  const isLate = error.code === 'STORE_UNAVAILABLE' && Date.now() >= deadlineMs - timerSlackMs;
+  return isLate ? deadlineExceeded({ cause: error }) : error;
+}
+
+function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
+  return new DeadlineExceededError('the deadline passed before the answer was there', options);
 }
 
 interface Scope {
@@ -157,12 +173,12 @@ function openScope(call: AnyCall): Scope {
   if (call.cancelled) cancel();
   call.on('cancelled', cancel);
   const callMs = Number(call.getDeadline()) - Date.now();
-  const leftMs = callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare);
+  const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
   const timer =
     leftMs > timerMsMax
       ? undefined
       : setTimeout(() => {
-          controller.abort(new DeadlineExceededError('the deadline passed before the answer was there'));
+          controller.abort(deadlineExceeded());
         }, leftMs);
   return {
     context: { signal: controller.signal, deadlineMs: Date.now() + leftMs },
@@ -182,69 +198,6 @@ function checkMetadata({ metadata }: AnyCall, { requestMetadataBytesMax }: Limit
   if (bytes <= requestMetadataBytesMax) return;
   const description = `has ${bytes} bytes, more than the limit of ${requestMetadataBytesMax}`;
   throw new InvalidRequestError([{ field: 'grpc_metadata', description }]);
-}
-
-/**
- * Sends the messages and ends the call. At most about two pages wait for the caller to take them; when it takes
- * nothing for `readStallTimeoutMs`, the read fails. Comes back when all is sent.
- */
-async function sendAll(
-  call: ServerWritableStream<Buffer, Buffer>,
-  messages: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-  { pageBytesMax, readStallTimeoutMs }: Limits,
-): Promise<void> {
-  let unsentBytes = 0;
-  let notify = (): void => undefined;
-  const untilUnsentIs = async (bytesMax: number): Promise<void> => {
-    while (unsentBytes > bytesMax) {
-      if (!(await progress((listener) => (notify = listener), signal, readStallTimeoutMs))) {
-        throw new CancelledError(`the caller took no message for ${readStallTimeoutMs} ms`);
-      }
-    }
-  };
-  for await (const message of messages) {
-    signal.throwIfAborted();
-    unsentBytes += message.length;
-    call.write(message, () => {
-      unsentBytes -= message.length;
-      notify();
-    });
-    await untilUnsentIs(pageBytesMax);
-  }
-  call.end();
-  await untilUnsentIs(0);
-}
-
-/** True when the listener was called, false after the time-out; throws the signal's reason when that aborts. */
-function progress(
-  listen: (listener: () => void) => void,
-  signal: AbortSignal,
-  timeoutMs: number,
-): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const settle = (then: () => void) => (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      then();
-    };
-    const abort = settle(() => {
-      reject(signal.reason as Error);
-    });
-    const timer = setTimeout(
-      settle(() => {
-        resolve(false);
-      }),
-      timeoutMs,
-    );
-    listen(
-      settle(() => {
-        resolve(true);
-      }),
-    );
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }
 
 interface OpenCalls {

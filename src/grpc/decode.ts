@@ -1,20 +1,21 @@
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { InvalidRequestError } from '../store/errors';
+import { checkFraming } from './framing';
 
 /** A generated message type, as far as decoding goes. */
 export interface MessageType<Message> {
   decode(input: BinaryReader): Message;
 }
 
-/** Decodes a request. Bytes that are not such a message, or text that is not UTF-8, are an InvalidRequestError. */
-export function decodeRequest<Message>(type: MessageType<Message>, bytes: Uint8Array): Message {
-  const reader = new BinaryReader(bytes, strictUtf8);
+/**
+ * Decodes a request to the RPC that gRPC calls `path`. Bytes that are not such a message, or text that is not UTF-8,
+ * are an InvalidRequestError.
+ */
+export function decodeRequest<Message>(type: MessageType<Message>, bytes: Uint8Array, path: string): Message {
   try {
-    const message = type.decode(reader);
-    // Generated code stops without a word at a tag that cannot be.
-    if (reader.pos !== reader.len) throw new RangeError(`bad tag at byte ${reader.pos}`);
-    return message;
+    checkFraming(new BinaryReader(bytes), path);
+    return type.decode(new BinaryReader(bytes, strictUtf8));
   } catch (error) {
     // Whatever a decoder throws comes from the bytes: it has no other input.
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import {
   Server,
   ServerCredentials,
@@ -17,6 +18,7 @@ import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
 import { createCalls } from './calls';
 import { addHealth } from './health';
+import { adjustHttp2 } from './http2-server';
 import { createReflect } from './reflection';
 import type { AboutGateway } from './server-info';
 import { createService } from './service';
@@ -72,6 +74,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   add(server, ServerReflectionService, reflection);
   add(server, AlphaService, reflection);
   const port = await listen(server, address, await credentialsOf(options.tls));
+  const endConnections = adjustHttp2(server);
   let closed: Promise<void> | undefined;
   return {
     address: address.replace(/\d+$/, port.toString()),
@@ -80,7 +83,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     close() {
       health.setServing(false);
       calls.endOpenCalls();
-      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log));
+      return (closed ??= shutDown(server, endConnections, limits.shutdownTimeoutMs, log));
     },
   };
 }
@@ -116,6 +119,12 @@ async function credentialsOf(tls: GrpcServerOptions['tls']): Promise<ServerCrede
     readFile(keyFile),
     clientCaFile === undefined ? null : readFile(clientCaFile),
   ]);
+  try {
+    createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
+  } catch (error) {
+    const files = [certFile, keyFile, clientCaFile].filter((file) => file !== undefined).join(', ');
+    throw new Error(`the TLS files cannot be used (${files}): ${(error as Error).message}`, { cause: error });
+  }
   return ServerCredentials.createSsl(clientCa, [{ cert_chain: cert, private_key: key }], clientCa !== null);
 }
 
@@ -129,11 +138,12 @@ function listen(server: Server, address: string, credentials: ServerCredentials)
   });
 }
 
-function shutDown(server: Server, timeoutMs: number, log: Logger): Promise<void> {
+function shutDown(server: Server, endConnections: () => void, timeoutMs: number, log: Logger): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       log.warn({ timeoutMs }, 'calls are still under way; cutting them off');
       server.forceShutdown();
+      endConnections();
     }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);

@@ -32,6 +32,9 @@ interface ApiAnswer {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
+/** A question is sent again so often; what it asks for can be done twice. */
+const repeatMs = 1_000;
+
 /** Asks the JetStream API. Throws JetStreamApiError if it refuses. */
 export async function callApi<T>(
   link: Link,
@@ -40,7 +43,7 @@ export async function callApi<T>(
   options: RequestOptions,
 ): Promise<T> {
   const payload = body === undefined ? '' : JSON.stringify(body);
-  const answer = await link.request(`$JS.API.${verb}`, payload, options);
+  const answer = await link.request(`$JS.API.${verb}`, payload, { repeatMs, ...options });
   return parseAnswer(answer.body) as T;
 }
 
@@ -119,7 +122,7 @@ export async function directGet(
   lookup: Lookup | { readonly seq: number },
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
-  const answer = await link.request(directSubject(stream), JSON.stringify(lookup), options);
+  const answer = await link.request(directSubject(stream), JSON.stringify(lookup), { repeatMs, ...options });
   if (answer.status === 404) return undefined;
   if (answer.status !== 0) throw directError(answer.status, answer.headers);
   return storedMessage(answer);

@@ -2,30 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CommitIdReuseError,
   DeadlineExceededError,
-  InvalidRequestError,
   OutcomeUnknownError,
   StoreUnavailableError,
   VersionConflictError,
 } from '../store/errors';
 import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
-import { uuidV7 } from '../store/ids';
-import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
-import {
-  encodeEvent,
-  framingBytesMax,
-  headerRoomBytes,
-  readPart,
-  toMessages,
-  type StoredCommit,
-  type StoredPart,
-} from './commit-codec';
+import { position, unixNanos, version, type StreamName } from '../store/values';
+import { bodyBytesLimit, prepare, type Job } from './append-job';
+import { positionOf, readPart, toMessages, type StoredCommit, type StoredPart } from './commit-codec';
 import { toStoreError } from './errors';
-import { commitWithId, commitWithVersion } from './find-commit';
+import { commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import type { HeadCache, KnownHead } from './head-cache';
-import { hashKeys } from './index-record';
 import { publishAtomically } from './publish';
-import { messageAt } from './read-by-correlation';
+import { commitAt, messageAt } from './read-by-correlation';
 import type { RecentKeys } from './recent-keys';
 import { subjectOf, type StoreContext } from './store-context';
 import type { StreamQueues } from './stream-queues';
@@ -37,22 +27,8 @@ export interface Appender extends StoreContext {
   readonly recent: RecentKeys;
 }
 
-/** An append with its events encoded. */
-interface Job {
-  readonly stream: StreamName;
-  readonly encoded: readonly Uint8Array[];
-  readonly bytes: number;
-  /** Of the correlation ids. */
-  readonly keyHashes: readonly bigint[];
-  readonly expected: bigint | undefined;
-  readonly commitId: CommitId;
-  /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */
-  readonly repeatable: boolean;
-}
-
 const attemptTimeoutMs = 2_000;
 const retryPauseMs = 20;
-const violationsMax = 32;
 
 /** Stores the events as one commit, or nothing. Appends to one stream take turns. */
 export async function append(
@@ -69,7 +45,10 @@ export async function append(
     untilDecided(appender, job, { signal: new AbortController().signal, deadlineMs }),
   );
   if (command.withCommitTime !== true || result.commitTime !== undefined) return result;
-  const { timeNanos } = await messageAt(appender, result.position, bounded);
+  const { timeNanos } = await messageAt(appender, result.position, bounded).catch((cause: unknown) => {
+    // What fails here by itself says "nothing was stored", which is not so.
+    throw new OutcomeUnknownError(job.stream, job.commitId, { cause });
+  });
   return { ...result, commitTime: unixNanos(timeNanos) };
 }
 
@@ -80,47 +59,14 @@ async function checkOnly(
   call: CallContext,
 ): Promise<AppendResult> {
   const head = toHead(await lastPart(appender, command.stream, 'leader', call));
-  const { expectedVersion, stream } = command;
-  if (expectedVersion !== undefined && expectedVersion !== head.version) {
-    throw new VersionConflictError(stream, expectedVersion, head.version);
-  }
+  checkVersion(command.stream, command.expectedVersion, head.version);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
 }
 
-/** Bytes of one event as stored: it must fit into one NATS message. */
-export function eventBytesLimit({ pool, limits }: StoreContext): number {
-  return Math.min(limits.eventBytesMax, pool.append().maxPayloadBytes - headerRoomBytes - framingBytesMax);
-}
-
-function prepare(appender: Appender, { stream, events, expectedVersion, commitId }: AppendCommand): Job {
-  const eventBytesMax = eventBytesLimit(appender);
-  const { appendBytesMax } = appender.limits;
-  const encoded = events.map((event) => encodeEvent(stream, event));
-  const bytes = encoded.reduce((sum, { length }) => sum + length + framingBytesMax, 0);
-  const violations = [];
-  for (const [index, { length }] of encoded.entries()) {
-    if (length <= eventBytesMax) continue;
-    violations.push({
-      field: `events[${index.toString()}]`,
-      description: `has ${length.toString()} bytes as stored, more than the ${eventBytesMax.toString()} of one event`,
-    });
-  }
-  if (bytes > appendBytesMax) {
-    violations.push({
-      field: 'events',
-      description: `have ${bytes.toString()} bytes as stored, more than the ${appendBytesMax.toString()} of one append`,
-    });
-  }
-  if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
-  return {
-    stream,
-    encoded,
-    bytes,
-    keyHashes: hashKeys(events.map(({ correlationId }) => correlationId)),
-    expected: expectedVersion,
-    commitId: commitId ?? (uuidV7() as CommitId),
-    repeatable: commitId !== undefined,
-  };
+/** Throws VersionConflictError. */
+function checkVersion(stream: StreamName, expected: bigint | undefined, actual: bigint): void {
+  if (expected === undefined || expected === actual) return;
+  throw new VersionConflictError(stream, version(expected), version(actual));
 }
 
 /** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
@@ -146,9 +92,7 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
       if ('replayed' in looked) return looked;
       known = looked;
       if (known.sequence !== doubt?.base.sequence) doubt = undefined;
-      if (job.expected !== undefined && job.expected !== known.version) {
-        throw new VersionConflictError(job.stream, version(job.expected), version(known.version));
-      }
+      checkVersion(job.stream, job.expected, known.version);
       // Refused on this very head before: another commit is on its way.
       if (known.sequence === tried?.sequence) await sleep(retryPauseMs);
     }
@@ -156,7 +100,7 @@ async function untilDecided(appender: Appender, job: Job, call: CallContext): Pr
       subjectOf(appender, job.stream),
       job.encoded,
       { firstVersion: known.version + 1n, previous: known.sequence, commitId: job.commitId },
-      pool.append().maxPayloadBytes - headerRoomBytes,
+      bodyBytesLimit(appender),
     );
     const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, call.deadlineMs - Date.now()));
     const outcome = await publishAtomically(pool.append(), messages, timeoutMs);
@@ -254,35 +198,29 @@ async function findEarlier(
   return commit && toResult(job, commit, true);
 }
 
-/** The commit that the store remembers by its id. Throws CommitIdReuseError if it is not a repetition of this one. */
+/**
+ * The commit that the store remembers by its id. Throws VersionConflictError or CommitIdReuseError if it is not a
+ * repetition of this one.
+ */
 async function findDuplicate(
   appender: Appender,
   job: Job,
-  sequence: bigint | undefined,
+  sequence: bigint,
   doubt: Doubt | undefined,
   call: CallContext,
 ): Promise<AppendResult> {
   const { stream, expected, commitId } = job;
-  const head = await lastPart(appender, stream, 'leader', call);
-  const message = sequence === undefined ? undefined : await messageAt(appender, sequence, call);
-  const here = message === undefined || message.subject === subjectOf(appender, stream);
-  let commit: StoredCommit | undefined;
-  if (head !== undefined && here) {
-    commit =
-      message === undefined
-        ? await commitWithId(appender, stream, commitId, windowStart(appender), head, call)
-        : await commitWithVersion(appender, stream, readPart(stream, message).firstVersion, head, call);
-  }
+  const message = await messageAt(appender, sequence, call);
+  const owner = message.subject.slice(appender.prefix.length + 1);
+  const end = positionOf(readPart(owner, message));
+  const commit = owner === stream ? await commitAt(appender, end, call) : undefined;
   if (commit === undefined || (expected !== undefined && commit.firstVersion !== expected + 1n)) {
-    const owner = message?.subject.slice(appender.prefix.length + 1) ?? stream;
-    throw new CommitIdReuseError(commitId, owner, position(sequence ?? commit?.position ?? 0n));
+    // The version counts first, though a server may look at the id before it.
+    const head = toHead(await lastPart(appender, stream, 'leader', call));
+    checkVersion(stream, expected, head.version);
+    throw new CommitIdReuseError(commitId, owner, position(end));
   }
   return toResult(job, commit, doubt === undefined);
-}
-
-/** A time before which the store remembers no commit id, with room for clocks that differ. */
-function windowStart({ limits }: Appender): bigint {
-  return BigInt(Date.now() - 2 * limits.duplicateWindowMs) * 1_000_000n;
 }
 
 function toResult({ commitId }: Job, commit: StoredCommit, replayed: boolean): AppendResult {

@@ -23,6 +23,9 @@ const header = {
   part: 'Sluice-Part',
 } as const;
 
+/** Messages that a NATS server takes in one atomic batch. */
+export const batchMessagesMax = 1_000;
+
 /** Room that the headers of one message may need, with what the server adds. */
 export const headerRoomBytes = 1_024;
 
@@ -47,6 +50,11 @@ export function encodeEvent(stream: StreamName, event: NewEvent): Uint8Array {
 const versionTag = 3 << 3;
 /** Bytes that framing and version add to an event at most: two tags, a length and a 64-bit number. */
 export const framingBytesMax = 2 + 5 + 10;
+
+/** How many messages a commit takes. */
+export function messageCount(encoded: readonly Uint8Array[], bodyBytesMax: number): number {
+  return group(encoded, bodyBytesMax).length;
+}
 
 /** Divides a commit into as few messages as the server's limit allows; usually one. */
 export function toMessages(
@@ -169,6 +177,11 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
     parts: Number(parts),
     body: message.body,
   };
+}
+
+/** The position of the commit that a message belongs to: the sequence of its last part. */
+export function positionOf({ sequence, part, parts }: StoredPart): bigint {
+  return sequence + BigInt(parts - part);
 }
 
 function number(text: string | undefined): bigint | undefined {

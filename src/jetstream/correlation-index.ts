@@ -2,7 +2,7 @@ import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { leaderGet, streamInfo, type StreamApi } from './api';
-import { readPart, type StoredPart } from './commit-codec';
+import { positionOf, readPart } from './commit-codec';
 import { decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
@@ -129,9 +129,4 @@ function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | und
   } catch {
     return undefined;
   }
-}
-
-/** The position of the commit that a message belongs to: the sequence of its last part. */
-function positionOf({ sequence, part, parts }: StoredPart): bigint {
-  return sequence + BigInt(parts - part);
 }

@@ -39,6 +39,7 @@ export const errCode = {
   wrongLastSequence: 10071,
   wrongLastSequenceInFlight: 10164,
   duplicateInBatch: 10201,
+  wrongLastMessageId: 10070,
   duplicateInFlight: 10158,
   tooManyBatches: [10199, 10210],
   insufficientResources: [10023, 10047, 10077, 10122],

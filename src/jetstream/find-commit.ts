@@ -2,7 +2,7 @@ import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StoredCommit, StoredPart } from './commit-codec';
 import { locate, skipVersionsMax } from './locate';
-import { commitsBackward, commitsForward } from './scan';
+import { commitsForward } from './scan';
 import type { StoreContext } from './store-context';
 
 /** The commit that holds a version, which the head must have reached. */
@@ -18,24 +18,6 @@ export async function commitWithVersion(
   for await (const commits of commitsForward(context, stream, range, call)) {
     const found = commits.find(({ lastVersion }) => lastVersion >= version);
     if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** The commit with an id among those that the store took in since a time, the newest first. */
-export async function commitWithId(
-  context: StoreContext,
-  stream: StreamName,
-  commitId: string,
-  sinceNanos: bigint,
-  head: StoredPart,
-  call: CallContext,
-): Promise<StoredCommit | undefined> {
-  for await (const commits of commitsBackward(context, stream, head, call)) {
-    const found = commits.find((commit) => commit.commitId === commitId);
-    if (found !== undefined) return found;
-    const oldest = commits.at(-1);
-    if (oldest === undefined || oldest.timeNanos < sinceNanos) return undefined;
   }
   return undefined;
 }

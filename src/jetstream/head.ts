@@ -2,7 +2,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext, StreamHead } from '../store/event-store';
 import { position, unixNanos, version, type StreamName, type UnixNanos } from '../store/values';
 import { directGet, directGetBatch, leaderGet, throughTime } from './api';
-import { readPart, type StoredPart } from './commit-codec';
+import { readPart, unreadable, type StoredPart } from './commit-codec';
 import { partAtOrAfter } from './locate';
 import { subjectOf, within, type StoreContext } from './store-context';
 
@@ -23,7 +23,7 @@ export async function lastPart(
 /** So far may a replica lag behind before a question about the past is given up. */
 const lagMessagesMax = 1_000;
 
-/** The last message of a stream at a time, inclusive; undefined if there was none. */
+/** The last message of the last commit of a stream at a time, inclusive; undefined if there was none. */
 export async function lastPartAsOf(
   context: StoreContext,
   stream: StreamName,
@@ -35,14 +35,29 @@ export async function lastPartAsOf(
   const { messages } = await directGetBatch(context.pool.append(), context.log, lookup, options);
   const [message] = messages;
   let last = message && readPart(stream, message);
-  if (context.log.replicas === 1) return last;
+  if (context.log.replicas === 1) return completeCommit(context, stream, last, call);
   // The replica that answered may lag behind: go on to the first message that is too late, or the leader's end.
   for (let lag = 0; lag < lagMessagesMax; lag++) {
     const next = await partAtOrAfter(context, stream, (last?.sequence ?? 0n) + 1n, call);
-    if (next === undefined || next.timeNanos > asOf) return last;
+    if (next === undefined || next.timeNanos > asOf) return completeCommit(context, stream, last, call);
     last = next;
   }
   throw new StoreUnavailableError('the replica that answered lags far behind');
+}
+
+/** A commit is taken in with its last part: until then the commit before it is the last one. */
+async function completeCommit(
+  context: StoreContext,
+  stream: StreamName,
+  last: StoredPart | undefined,
+  call: CallContext,
+): Promise<StoredPart | undefined> {
+  if (last === undefined || last.part === last.parts) return last;
+  const start = last.sequence - BigInt(last.part - 1);
+  const first = await partAtOrAfter(context, stream, start, call);
+  if (first?.previous === undefined)
+    throw unreadable(stream, last.sequence, 'the start of its commit is gone');
+  return first.previous === 0n ? undefined : partAtOrAfter(context, stream, first.previous, call);
 }
 
 export const emptyHead: StreamHead = { version: version(0n), position: position(0n), commitTime: undefined };

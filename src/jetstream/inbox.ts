@@ -1,5 +1,5 @@
 import { createInbox, type Msg, type NatsConnection } from 'nats';
-import { NoRespondersError, RequestTimeoutError } from './errors';
+import { NoRespondersError, NotConnectedError, RequestTimeoutError } from './errors';
 import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 
@@ -21,7 +21,7 @@ interface Waiting {
   readonly subject: string;
   readonly onAnswer: (answer: RawMessage) => boolean;
   readonly settle: (error?: Error) => void;
-  readonly timeout: NodeJS.Timeout;
+  timeout: NodeJS.Timeout;
 }
 
 const noResponders = 503;
@@ -37,7 +37,7 @@ export function openInbox(connection: NatsConnection): Inbox {
     },
   });
   return {
-    requestMany: (subject, send, onAnswer, { signal, timeoutMs }) =>
+    requestMany: (subject, send, onAnswer, { signal, timeoutMs, repeatMs = timeoutMs }) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) {
           reject(signal.reason as Error);
@@ -54,10 +54,21 @@ export function openInbox(connection: NatsConnection): Inbox {
           if (error === undefined) resolve();
           else reject(error);
         };
-        const timeout = setTimeout(() => {
-          settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
-        }, timeoutMs);
-        const entry: Waiting = { subject, onAnswer, settle, timeout };
+        let leftMs = timeoutMs;
+        const wait = (): NodeJS.Timeout => {
+          const turnMs = Math.min(repeatMs, leftMs);
+          leftMs -= turnMs;
+          return setTimeout(onTimeout, turnMs);
+        };
+        const onTimeout = (): void => {
+          if (leftMs > 0) {
+            entry.timeout = wait();
+            sendAgain(() => {
+              send(`${inbox}.${token}`);
+            });
+          } else settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
+        };
+        const entry: Waiting = { subject, onAnswer, settle, timeout: wait() };
         waiting.set(token, entry);
         signal?.addEventListener('abort', onAbort, { once: true });
         try {
@@ -75,6 +86,15 @@ export function openInbox(connection: NatsConnection): Inbox {
       subscription.unsubscribe();
     },
   };
+}
+
+/** What cannot be sent again has been sent once, and may still be answered. */
+function sendAgain(send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    if (!(error instanceof NotConnectedError)) throw error;
+  }
 }
 
 function take({ subject, onAnswer, settle, timeout }: Waiting, message: Msg): void {

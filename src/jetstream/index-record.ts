@@ -16,7 +16,8 @@ export interface IndexRecord extends Entries {
   readonly through: bigint;
 }
 
-const entryBytes = 8;
+/** Of a hash, and of a position. */
+export const entryBytes = 8;
 
 /** A 64-bit hash of a key: two independent 32-bit multiply-and-rotate hashes with a final mix (as in MurmurHash3). */
 export function hashKey(key: string): bigint {
@@ -101,6 +102,14 @@ export function decodeIndexRecord(bytes: Uint8Array): IndexRecord {
     throw new Error('an index record has not as many positions as hashes');
   }
   return { hashes, positions, after, through };
+}
+
+/** The entries in groups of at most so many. */
+export function* divide({ hashes, positions }: Entries, entriesMax: number): Generator<Entries, void> {
+  const bytes = entriesMax * entryBytes;
+  for (let at = 0; at < hashes.length; at += bytes) {
+    yield { hashes: hashes.subarray(at, at + bytes), positions: positions.subarray(at, at + bytes) };
+  }
 }
 
 /** Gives the position of each entry with this hash. */

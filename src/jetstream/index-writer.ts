@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
+import { headerRoomBytes } from './commit-codec';
 import {
   indexMessages,
   keysInLog,
@@ -11,7 +12,15 @@ import {
 } from './correlation-index';
 import type { StoredMessage } from './message';
 import { publishAtomically, type Outcome } from './publish';
-import { decodeIndexRecord, encodeIndexRecord, entriesOf, EntryList, type Entries } from './index-record';
+import {
+  decodeIndexRecord,
+  divide,
+  encodeIndexRecord,
+  entriesOf,
+  entryBytes,
+  EntryList,
+  type Entries,
+} from './index-record';
 import { within } from './store-context';
 
 /** Keeps the index behind the log by no more than a short tail. */
@@ -95,6 +104,7 @@ async function writeFresh(
   lastSequence: bigint,
   call: CallContext,
 ): Promise<bigint> {
+  const entriesMax = recordEntries(index);
   let entries = new EntryList();
   let covered = after;
   let previous = lastSequence;
@@ -110,8 +120,11 @@ async function writeFresh(
   };
   let seen = after;
   for await (const { sequence, position, hashes } of keysInLog(index, after, through, call)) {
-    if (entries.length >= recordEntriesMax && !(await flush(seen))) return covered;
-    for (const hash of hashes) entries.add(hash, position);
+    for (const hash of hashes) {
+      // What a record holds of a commit that it does not cover is repeated in no other, and does no harm in it.
+      if (entries.length >= entriesMax && !(await flush(seen))) return covered;
+      entries.add(hash, position);
+    }
     seen = sequence;
   }
   await flush(through);
@@ -144,16 +157,24 @@ async function mergeFresh(index: CorrelationIndex, call: CallContext): Promise<v
   if (records < mergeRecordsMin && entries < mergeEntriesMax) return;
   const range = { after, through };
   const mark = encodeIndexRecord({ hashes: noBytes, positions: noBytes, ...range });
-  const merged = [...buckets].map(([subject, { hashes, positions }]) => ({
-    subject,
-    body: encodeIndexRecord({ hashes, positions, ...range }),
-  }));
+  const merged = [...buckets].flatMap(([subject, list]) =>
+    Array.from(divide(list, recordEntries(index)), (some) => ({
+      subject,
+      body: encodeIndexRecord({ ...some, ...range }),
+    })),
+  );
   const first = { subject: subjects.merged, body: mark, previous: marker?.sequence ?? 0n };
   const outcome = await publish(index, [first, ...merged]);
   if (outcome.kind === 'stored') await purgeFresh(index, through, call);
 }
 
 const noBytes = Buffer.alloc(0);
+
+/** Entries of one record: no more than the server takes in one message. */
+function recordEntries({ pool }: CorrelationIndex): number {
+  const fitting = Math.floor((pool.append().maxPayloadBytes - headerRoomBytes) / (2 * entryBytes));
+  return Math.min(recordEntriesMax, fitting);
+}
 
 /** Puts the entries of a record into the lists of their buckets; answers how many there were. */
 function distribute(record: Entries, subjects: IndexSubjects, buckets: Map<string, EntryList>): number {

@@ -2,9 +2,11 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { CallContext, EventStore, Page, StoreInfo } from '../store/event-store';
 import { position } from '../store/values';
-import { append, eventBytesLimit, type Appender } from './append';
+import { append, type Appender } from './append';
+import { eventBytesLimit } from './append-job';
 import { streamInfo } from './api';
 import { indexSubjects, type CorrelationIndex } from './correlation-index';
+import { dropForeignIndex } from './drop-foreign-index';
 import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { createHeadCache } from './head-cache';
@@ -44,26 +46,27 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     checkServerVersion(pool.append());
     await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
     await openIndex();
+    const appender: Appender = {
+      pool,
+      log: { name: store.name, replicas: store.replicas },
+      prefix: store.prefix,
+      limits,
+      logger: log,
+      heads: createHeadCache(limits.headCacheEntriesMax),
+      queues: createStreamQueues(limits),
+      recent: createRecentKeys(limits.recentCommitsMax),
+    };
+    const index: CorrelationIndex = {
+      ...appender,
+      index: { name: `${store.name}_INDEX`, replicas: store.replicas },
+      subjects: indexSubjects(store.prefix),
+    };
+    await dropForeignIndex(index);
+    return createStore(pool, appender, index, startIndexWriter(index, openIndex));
   } catch (error) {
     await pool.close();
     throw error;
   }
-  const appender: Appender = {
-    pool,
-    log: { name: store.name, replicas: store.replicas },
-    prefix: store.prefix,
-    limits,
-    logger: log,
-    heads: createHeadCache(limits.headCacheEntriesMax),
-    queues: createStreamQueues(limits),
-    recent: createRecentKeys(limits.recentCommitsMax),
-  };
-  const index: CorrelationIndex = {
-    ...appender,
-    index: { name: `${store.name}_INDEX`, replicas: store.replicas },
-    subjects: indexSubjects(store.prefix),
-  };
-  return createStore(pool, appender, index, startIndexWriter(index, openIndex));
 }
 
 function createStore(

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Events, headers as natsHeaders, type NatsConnection, type PublishOptions } from 'nats';
+import {
+  Events,
+  headers as natsHeaders,
+  type NatsConnection,
+  type PublishOptions,
+  type ServerInfo,
+} from 'nats';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { openInbox } from './inbox';
 import type { RawMessage } from './message';
@@ -10,12 +16,17 @@ export interface RequestOptions {
   /** Gives up when aborted, with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Sends it again after each such time until there is an answer. For questions with one answer: a server that goes down
+   * never answers, and its successor does not know what it was asked.
+   */
+  readonly repeatMs?: number;
 }
 
 /** One NATS connection. Everything fails at once while it is disconnected. */
 export interface Link {
   readonly connected: boolean;
-  /** Bytes of headers and body that the server takes in one message. */
+  /** Bytes of headers and body that the server takes in one message, as it last said. */
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
   /** Sends a request and gives its answer. */
@@ -41,6 +52,9 @@ export function createLink(connection: NatsConnection): Link {
   const inbox = openInbox(connection);
   const listeners: (() => void)[] = [];
   let connected = true;
+  // The library forgets it while it reconnects.
+  let lastInfo = connection.info;
+  const serverInfo = (): ServerInfo | undefined => (lastInfo = connection.info ?? lastInfo);
 
   function changeConnected(now: boolean): void {
     connected = now;
@@ -77,10 +91,10 @@ export function createLink(connection: NatsConnection): Link {
       return connected;
     },
     get maxPayloadBytes() {
-      return connection.info?.max_payload ?? 0;
+      return serverInfo()?.max_payload ?? 0;
     },
     get serverVersion() {
-      return connection.info?.version ?? '';
+      return serverInfo()?.version ?? '';
     },
     requestMany,
     request: (subject, payload, options) =>

@@ -50,8 +50,10 @@ export async function locate(
     if (found === undefined)
       throw unreadable(stream, head.sequence, 'earlier commits of the stream are gone');
     if (found.lastVersion < version) {
-      low = found.sequence + 1n;
-      lowVersion = found.lastVersion;
+      const end = await endOfCommit(context, stream, found, call);
+      if (end.lastVersion >= version) return startOfCommit(found);
+      low = end.sequence + 1n;
+      lowVersion = end.lastVersion;
     } else if (found.firstVersion <= version) {
       return startOfCommit(found);
     } else {
@@ -67,6 +69,18 @@ export async function locate(
 
 function startOfCommit(part: StoredPart): bigint {
   return part.sequence - BigInt(part.part - 1);
+}
+
+async function endOfCommit(
+  context: StoreContext,
+  stream: StreamName,
+  part: StoredPart,
+  call: CallContext,
+): Promise<StoredPart> {
+  if (part.part === part.parts) return part;
+  const end = await partAtOrAfter(context, stream, part.sequence + BigInt(part.parts - part.part), call);
+  if (end?.commitId === part.commitId) return end;
+  throw unreadable(stream, part.sequence, 'the parts of its commit do not fit together');
 }
 
 interface Bounds {

@@ -13,8 +13,8 @@ export interface OutgoingMessage {
 /** What became of a published commit. */
 export type Outcome =
   | { readonly kind: 'stored'; readonly sequence: bigint }
-  /** The store remembers the commit id; for a single message it also says where that commit is. */
-  | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
+  /** The store remembers the commit id: it is that of the message with this sequence. */
+  | { readonly kind: 'duplicate'; readonly sequence: bigint }
   /** Another commit came first, or is about to. Nothing was stored. */
   | { readonly kind: 'conflict' }
   /** No answer: it may be stored. */
@@ -63,7 +63,33 @@ async function publishBatch(
     return outcomeOf(error, 'failed');
   }
   const commit = { ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
-  return commitBy(link, messages[last] as OutgoingMessage, commit, timeoutMs);
+  const outcome = await commitBy(link, messages[last] as OutgoingMessage, commit, timeoutMs);
+  const isDuplicate = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.duplicateInBatch);
+  return isDuplicate ? findDuplicate(link, messages[0] as OutgoingMessage, timeoutMs) : outcome;
+}
+
+/**
+ * Finds the message that has the id of the first one of a batch, which the answer to a batch does not tell. The server
+ * looks for the id first, and then refuses a message that must follow one that cannot be: to ask stores nothing.
+ */
+async function findDuplicate(
+  link: Link,
+  { subject, headers }: OutgoingMessage,
+  timeoutMs: number,
+): Promise<Outcome> {
+  const question = {
+    subject,
+    headers: { 'Nats-Msg-Id': headers['Nats-Msg-Id'] ?? '', 'Nats-Expected-Last-Msg-Id': 'none' },
+    body: new Uint8Array(0),
+  };
+  const outcome = await commitBy(link, question, {}, timeoutMs);
+  // Forgotten between the two questions.
+  const isForgotten = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.wrongLastMessageId);
+  return isForgotten ? { kind: 'conflict' } : outcome;
+}
+
+function isRefused(error: unknown, number: number): boolean {
+  return error instanceof JetStreamApiError && error.errCode === number;
 }
 
 /** A batch message is acknowledged by an empty answer. */
@@ -98,8 +124,6 @@ function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
       case errCode.wrongLastSequenceInFlight:
       case errCode.duplicateInFlight:
         return { kind: 'conflict' };
-      case errCode.duplicateInBatch:
-        return { kind: 'duplicate', sequence: undefined };
     }
   }
   return { kind: 'failed', cause: error };

@@ -49,7 +49,7 @@ async function* pages(
 const all = { fromVersion: 1n, toVersion: undefined, reverse: false };
 
 /** The commit whose last message has this sequence. */
-async function commitAt(
+export async function commitAt(
   context: StoreContext,
   sequence: bigint,
   call: CallContext,

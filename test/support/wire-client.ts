@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import {
   credentials,
   loadPackageDefinition,
+  Metadata,
   type CallOptions,
   type ChannelCredentials,
+  type ChannelOptions,
   type Client,
   type ClientReadableStream,
-  type Metadata,
   type MethodDefinition,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
@@ -22,16 +23,17 @@ export interface WireMessage {
  * called by their name in the contract, fields by theirs. Fails with ServiceError; see `wireFailureOf`.
  */
 export interface WireClient extends Disposable {
-  unary(method: string, request: WireMessage, options?: CallOptions): Promise<WireMessage>;
+  unary(method: string, request: WireMessage, options?: WireOptions): Promise<WireMessage>;
   /** All messages of a server stream. */
-  stream(method: string, request: WireMessage, options?: CallOptions): Promise<readonly WireMessage[]>;
-  /** A server stream under way. */
-  open(method: string, request: WireMessage, options?: CallOptions): ClientReadableStream<WireMessage>;
+  stream(method: string, request: WireMessage, options?: WireOptions): Promise<readonly WireMessage[]>;
+  /** A server stream under way; a unary answer is a stream of one message. */
+  open(method: string, request: WireMessage, options?: WireOptions): ClientReadableStream<WireMessage>;
   /** Sends any bytes as the request and gives those of the answers, whatever the shape of the method. */
-  bytes(method: string, request: Uint8Array, options?: BytesOptions): Promise<readonly Buffer[]>;
+  bytes(method: string, request: Uint8Array, options?: WireOptions): Promise<readonly Buffer[]>;
 }
 
-export interface BytesOptions extends CallOptions {
+/** Without a deadline of its own, a call has one that lets a test which hangs end with a reason. */
+export interface WireOptions extends CallOptions {
   readonly metadata?: Metadata;
 }
 
@@ -48,71 +50,71 @@ const protoFolder = join(__dirname, '..', '..', 'proto');
 const loading = { includeDirs: [protoFolder], keepCase: true, longs: String, enums: String };
 const deadlineMs = 30_000;
 
-/** Connects to a service of the contract at host:port. */
+const files = {
+  'sluice.v1.EventStoreService': 'sluice/v1/event_store_service.proto',
+  'grpc.health.v1.Health': 'grpc/health/v1/health.proto',
+} as const;
+
+export interface WireClientOptions {
+  readonly service?: keyof typeof files;
+  readonly security?: ChannelCredentials;
+  readonly channel?: ChannelOptions;
+}
+
+/** Connects to host:port, in plain text unless told otherwise. */
 export function connectWire(
   address: string,
-  service = 'sluice.v1.EventStoreService',
-  file = 'sluice/v1/event_store_service.proto',
-  security: ChannelCredentials = credentials.createInsecure(),
+  {
+    service = 'sluice.v1.EventStoreService',
+    security = credentials.createInsecure(),
+    channel = {},
+  }: WireClientOptions = {},
 ): WireClient {
-  let found: unknown = loadPackageDefinition(loadSync(file, loading));
+  let found: unknown = loadPackageDefinition(loadSync(files[service], loading));
   for (const name of service.split('.')) found = (found as Record<string, unknown>)[name];
   const Service = found as {
-    new (address: string, security: ChannelCredentials, options: object): Client;
+    new (address: string, security: ChannelCredentials, options: ChannelOptions): Client;
     readonly service: ServiceDefinition;
   };
-  const channelOptions = { 'grpc.use_local_subchannel_pool': 1, 'grpc.max_send_message_length': -1 };
+  const channelOptions = {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.max_send_message_length': -1,
+    ...channel,
+  };
   const client = new Service(address, security, channelOptions);
   const definition = (name: string): MethodDefinition<WireMessage, WireMessage> => {
     const method = Service.service[name];
     if (method === undefined) throw new Error(`${service} has no method ${name}`);
     return method;
   };
-  const open: WireClient['open'] = (name, request, options) => {
+  function request<Q, A>(
+    path: string,
+    serialize: (request: Q) => Buffer,
+    deserialize: (bytes: Buffer) => A,
+    message: Q,
+    { metadata = new Metadata(), ...options }: WireOptions = {},
+  ): ClientReadableStream<A> {
+    const bounded = { deadline: Date.now() + deadlineMs, ...options };
+    return client.makeServerStreamRequest(path, serialize, deserialize, message, metadata, bounded);
+  }
+  const open: WireClient['open'] = (name, message, options) => {
     const { path, requestSerialize, responseDeserialize } = definition(name);
-    return client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      bounded(options),
-    );
+    return request(path, requestSerialize, responseDeserialize, message, options);
   };
   return {
-    unary: (name, request, options) =>
-      new Promise((resolve, reject) => {
-        const { path, requestSerialize, responseDeserialize } = definition(name);
-        client.makeUnaryRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          request,
-          bounded(options),
-          (error, response) => {
-            if (error === null) resolve(response as WireMessage);
-            else reject(error);
-          },
-        );
-      }),
-    stream: (name, request, options) => all(open(name, request, options)),
-    open,
-    bytes(name, request, { metadata, ...options } = {}) {
-      const { path } = definition(name);
-      const args = [path, asBuffer, asBuffer, request] as const;
-      return all(
-        metadata === undefined
-          ? client.makeServerStreamRequest(...args, bounded(options))
-          : client.makeServerStreamRequest(...args, metadata, bounded(options)),
-      );
+    async unary(name, message, options) {
+      const [answer, ...more] = await all(open(name, message, options));
+      if (answer === undefined || more.length > 0) throw new Error(`${name} gave not one answer`);
+      return answer;
     },
+    stream: (name, message, options) => all(open(name, message, options)),
+    open,
+    bytes: (name, message, options) =>
+      all(request(definition(name).path, asBuffer, asBuffer, message, options)),
     [Symbol.dispose]() {
       client.close();
     },
   };
-}
-
-function bounded(options: CallOptions = {}): CallOptions {
-  return { deadline: Date.now() + deadlineMs, ...options };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -136,7 +138,7 @@ const statusType = loadSync(
 /** How a call fails; fails itself if the call does not end with a status other than OK. */
 export async function wireFailureOf(call: Promise<unknown>): Promise<WireFailure> {
   const outcome: unknown = await call.then(
-    (answer) => new Error(`the call ended with OK: ${JSON.stringify(answer)}`),
+    (answer) => new Error(`the call ended with OK: ${JSON.stringify(answer)?.slice(0, 1_000) ?? ''}`),
     (error: unknown) => error,
   );
   const {

@@ -1,0 +1,21 @@
+import { callApi } from './api';
+import { lastIndexMessage, lastLogSequence, type CorrelationIndex } from './correlation-index';
+import { decodeIndexRecord } from './index-record';
+
+/**
+ * Empties an index that is ahead of the log. It belongs to another one, for instance to what a backup has replaced, and
+ * would claim to cover commits that are yet to come.
+ */
+export async function dropForeignIndex(index: CorrelationIndex): Promise<void> {
+  const call = { signal: new AbortController().signal, deadlineMs: Infinity };
+  const last = await lastIndexMessage(index, index.subjects.fresh, call);
+  if (last === undefined) return;
+  // In this order: meanwhile other gateways may write both.
+  const { through } = decodeIndexRecord(last.body);
+  const logEnd = await lastLogSequence(index, call);
+  if (through <= logEnd) return;
+  const found = { indexPosition: through.toString(), logPosition: logEnd.toString() };
+  index.logger.warn(found, 'the correlation index is ahead of the log: it is made anew');
+  const options = { timeoutMs: index.limits.requestTimeoutMs };
+  await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, {}, options);
+}

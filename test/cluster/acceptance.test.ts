@@ -1,0 +1,22 @@
+import { threeServers, type Environment } from '../acceptance/environment';
+import {
+  batchAppend,
+  connectToCluster,
+  firstWriteWins,
+  getVersion,
+  singleEventLifecycle,
+} from '../acceptance/replicated-rows';
+
+let cluster: Environment;
+beforeAll(async () => {
+  cluster = await threeServers();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+test('test_connect_to_cluster', () => connectToCluster(cluster));
+test('test_single_event_lifecycle', () => singleEventLifecycle(cluster));
+test('test_batch_append_small', () => batchAppend(cluster, 10));
+test('test_batch_append_medium', () => batchAppend(cluster, 100));
+test('test_batch_append_large', () => batchAppend(cluster, 1_000));
+test('test_first_write_wins', () => firstWriteWins(cluster));
+test('test_get_version', () => getVersion(cluster));

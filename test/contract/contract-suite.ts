@@ -1,0 +1,47 @@
+import { appendContract } from './append-contract';
+import type { ContractStore } from './contract-store';
+import { correlationContract } from './correlation-contract';
+import { idempotencyContract } from './idempotency-contract';
+import { listContract } from './list-contract';
+import type { OpenContract, OpenedContract } from './open';
+import { longReadContract } from './long-read-contract';
+import { readContract } from './read-contract';
+import { versionContract } from './version-contract';
+
+/**
+ * What every event store must do, whatever keeps it and however it is reached. The tests of a part share one store
+ * and use streams of their own, as callers do; only those that need an empty store open another.
+ */
+export function contractSuite(open: OpenContract): void {
+  describe('an event store', () => {
+    let opened: OpenedContract | undefined;
+    const store = (): ContractStore => opened as ContractStore;
+    beforeAll(async () => {
+      opened = await open();
+    });
+    afterAll(async () => {
+      await opened?.[Symbol.asyncDispose]();
+    });
+    describe('append', () => {
+      appendContract(store, open);
+    });
+    describe('append with a commit id', () => {
+      idempotencyContract(store);
+    });
+    describe('read', () => {
+      readContract(store);
+    });
+    describe('long read', () => {
+      longReadContract(store);
+    });
+    describe('version', () => {
+      versionContract(store);
+    });
+    describe('correlation', () => {
+      correlationContract(store, open);
+    });
+    describe('list', () => {
+      listContract(store, open);
+    });
+  });
+}

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { Consistency, Direction } from '../../generated/sluice/v1/event_store_service';
+
+/** Things to do with a store, chosen at random, as plain data: few streams, few ids, so that they meet often. */
+export type Operation =
+  AppendOperation | RepeatOperation | ReadOperation | VersionOperation | CorrelationOperation | ListOperation;
+
+export interface AppendOperation {
+  readonly kind: 'append';
+  /** Which of the gateways. */
+  readonly via: number;
+  readonly stream: string;
+  readonly events: readonly ChosenEvent[];
+  /** From the version of the stream; undefined: any version will do. */
+  readonly expectedOffset: number | undefined;
+  /** One of a few commit ids; undefined: none. */
+  readonly commitId: number | undefined;
+  readonly withCommitTime: boolean;
+}
+
+/** The same append as one before, as far as its caller knows, or nearly so. */
+export interface RepeatOperation {
+  readonly kind: 'repeat';
+  readonly via: number;
+  readonly earlier: Share;
+  /** By how much it expects another version than it did; undefined: it expects none. */
+  readonly expectedShift: number | undefined;
+}
+
+/** Which of the things that there are by then, in thousandths of their number. */
+export type Share = number;
+
+export interface ChosenEvent {
+  readonly type: string;
+  /** undefined: the event's own. */
+  readonly correlation: number | undefined;
+  /** Three of them do not fit into one message. */
+  readonly large: boolean;
+}
+
+/** The time of a commit that was stored before, and a little before or after it. */
+export interface Moment {
+  readonly commit: Share;
+  readonly offsetNanos: number;
+}
+
+export interface ReadOperation {
+  readonly kind: 'read';
+  readonly via: number;
+  readonly stream: string;
+  readonly direction: Direction;
+  readonly consistency: Consistency;
+  readonly lowest: number;
+  readonly highest: number;
+  readonly fromTime: Moment | undefined;
+  readonly toTime: Moment | undefined;
+  readonly eventTypes: readonly string[];
+  readonly maxCount: number;
+  readonly pageEvents: number;
+}
+
+export interface VersionOperation {
+  readonly kind: 'version';
+  readonly via: number;
+  readonly stream: string;
+  readonly asOf: Moment | undefined;
+}
+
+export interface CorrelationOperation {
+  readonly kind: 'correlation';
+  readonly via: number;
+  readonly correlation: number;
+  readonly eventTypes: readonly string[];
+  readonly maxCount: number;
+}
+
+export interface ListOperation {
+  readonly kind: 'list';
+  readonly via: number;
+  readonly pattern: string;
+  readonly after: string;
+  readonly maxCount: number;
+}
+
+/** Names that are prefixes of each other, in the sense of text and of tokens. */
+export const streams = ['a', 'a.b', 'ab'] as const;
+const types = ['A', 'B', 'C'];
+
+const via = fc.nat(1);
+const stream = fc.constantFrom(...streams);
+const eventTypes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.subarray(types, { minLength: 1 }));
+const maxCount = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 8 }));
+const correlation = fc.nat(2);
+const share = fc.nat(999);
+const moment = fc.record({ commit: share, offsetNanos: fc.integer({ min: -1, max: 1 }) });
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+
+const event: fc.Arbitrary<ChosenEvent> = fc.record({
+  type: fc.constantFrom(...types),
+  correlation: maybe(correlation),
+  large: fc.boolean(),
+});
+
+const append: fc.Arbitrary<AppendOperation> = fc.record({
+  kind: fc.constant('append'),
+  via,
+  stream,
+  events: fc.oneof(
+    { weight: 9, arbitrary: fc.array(event, { minLength: 1, maxLength: 6 }) },
+    fc.constant([]),
+  ),
+  expectedOffset: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(undefined, 0) },
+    fc.integer({ min: -8, max: 2 }),
+  ),
+  commitId: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, fc.nat(6)),
+  withCommitTime: fc.boolean(),
+});
+
+const repeat: fc.Arbitrary<RepeatOperation> = fc.record({
+  kind: fc.constant('repeat'),
+  via,
+  earlier: share,
+  expectedShift: fc.oneof(fc.constantFrom(undefined, 0), fc.integer({ min: -4, max: 8 })),
+});
+
+const version = fc.oneof(fc.constant(0), { weight: 2, arbitrary: fc.nat(16) });
+
+const read: fc.Arbitrary<ReadOperation> = fc
+  .record({
+    kind: fc.constant('read' as const),
+    via,
+    stream,
+    direction: fc.constantFrom(Direction.FORWARD, Direction.BACKWARD),
+    consistency: fc.constantFrom(Consistency.LEADER, Consistency.ANY_REPLICA),
+    versions: fc.tuple(version, version),
+    times: fc.tuple(maybe(moment), maybe(moment)),
+    eventTypes,
+    maxCount,
+    pageEvents: fc.nat(3),
+  })
+  .map(({ versions: [one, other], times: [from, to], ...rest }) => {
+    // Mostly the right way round; the same commit with other offsets is left as it is.
+    const isReversed = from !== undefined && to !== undefined && from.commit > to.commit;
+    return {
+      ...rest,
+      lowest: Math.min(one, other),
+      highest: Math.max(one, other),
+      fromTime: isReversed ? to : from,
+      toTime: isReversed ? from : to,
+    };
+  });
+
+const list: fc.Arbitrary<ListOperation> = fc.record({
+  kind: fc.constant('list'),
+  via,
+  pattern: fc.constantFrom('>', '*', '*.*', 'a.>', 'a', 'a.*', 'none'),
+  after: fc.constantFrom('', 'a', 'a-', 'a.b', 'aa', 'ab'),
+  maxCount: fc.nat(3),
+});
+
+export const operations: fc.Arbitrary<Operation[]> = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: append },
+    { weight: 3, arbitrary: repeat },
+    { weight: 6, arbitrary: read },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('version'), via, stream, asOf: maybe(moment) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('correlation'), via, correlation, eventTypes, maxCount }),
+    },
+    { weight: 1, arbitrary: list },
+  ),
+  { minLength: 1, maxLength: 40, size: 'max' },
+);

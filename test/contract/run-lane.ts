@@ -1,0 +1,187 @@
+import type { DeepPartial, Event } from '../../generated/sluice/v1/event';
+import { Direction } from '../../generated/sluice/v1/event_store_service';
+import { Problem, timestamp, type ContractStore, type Head, type StoredEvent } from './contract-store';
+import type { AppendOperation, Moment, Operation, ReadOperation, RepeatOperation, Share } from './operations';
+
+/**
+ * Runs operations on a store and gives answers that are comparable between stores: each counts positions its own way
+ * and has a clock of its own, so a position or a time is told as "that of the n-th commit of this run".
+ */
+export interface Lane {
+  /** What the operation answers, or how it fails. `index` is its number within the run. */
+  run(operation: Operation, index: number): Promise<unknown>;
+}
+
+/** An append as it is sent. */
+interface Request {
+  readonly stream: string;
+  readonly events: readonly DeepPartial<Event>[];
+  readonly expectedVersion: bigint | undefined;
+  readonly commitId: string;
+  readonly withCommitTime: boolean;
+}
+
+/** An answer with a position, and perhaps a time. */
+interface Stamped {
+  readonly position: bigint;
+  readonly commitTime?: bigint | undefined;
+}
+
+/** `run` keeps the streams and ids of one run apart from those of others. */
+export async function openLane(gateways: readonly ContractStore[], run: string): Promise<Lane> {
+  const commits: { readonly position: bigint; readonly time: bigint }[] = [];
+  const versions = new Map<string, bigint>();
+  const requests: Request[] = [];
+  const { position: base } = await (gateways[0] as ContractStore).correlation({ correlationId: run });
+
+  const positionNumber = (position: bigint): unknown => {
+    // What was there before the run is as good as nothing.
+    if (position <= base) return 0;
+    const index = commits.findIndex((commit) => commit.position === position);
+    return index < 0 ? `position ${position} of no commit` : index + 1;
+  };
+  const timeNumber = (time: bigint | undefined): unknown => {
+    if (time === undefined) return undefined;
+    const index = commits.findIndex((commit) => commit.time === time);
+    return index < 0 ? `time ${time} of no commit` : index + 1;
+  };
+  const comparable = (answer: Stamped): object => ({
+    ...answer,
+    position: positionNumber(answer.position),
+    commitTime: timeNumber(answer.commitTime),
+  });
+  const allComparable = (events: readonly StoredEvent[]): object[] => events.map(comparable);
+  const momentOf = (moment: Moment | undefined): bigint | undefined => {
+    if (moment === undefined) return undefined;
+    const commit = chosen(commits, moment.commit);
+    return commit === undefined ? 0n : commit.time + BigInt(moment.offsetNanos);
+  };
+  const nameOf = (stream: string): string => `${run}.${stream}`;
+
+  async function append(store: ContractStore, request: Request): Promise<object> {
+    const { stream, commitId } = request;
+    const answer = await store.append({ ...request, events: [...request.events] });
+    if (answer.firstVersion !== 0n && !answer.replayed) {
+      const head: Head = await store.version(stream);
+      if (head.position !== answer.position) throw new Error('the head is another commit than the appended');
+      commits.push({ position: head.position, time: head.commitTime ?? 0n });
+      versions.set(stream, head.version);
+    }
+    const filledIn = commitId === '' && answer.commitId !== '' ? 'filled in' : answer.commitId;
+    return { ...comparable(answer), commitId: filledIn };
+  }
+
+  function appendRequest(operation: AppendOperation, index: number): Request {
+    const stream = nameOf(operation.stream);
+    const { expectedOffset, commitId, withCommitTime } = operation;
+    const version = versions.get(stream) ?? 0n;
+    const request: Request = {
+      stream,
+      events: eventsOf(operation, `${run}-${index}`, run),
+      expectedVersion: expectedOffset === undefined ? undefined : shifted(version, expectedOffset),
+      commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
+      withCommitTime,
+    };
+    if (request.commitId !== '' && request.events.length > 0) requests.push(request);
+    return request;
+  }
+
+  async function repeat(store: ContractStore, operation: RepeatOperation): Promise<unknown> {
+    const earlier = chosen(requests, operation.earlier);
+    if (earlier === undefined) return 'nothing to repeat';
+    const { expectedShift } = operation;
+    const base = earlier.expectedVersion ?? versions.get(earlier.stream) ?? 0n;
+    const expectedVersion = expectedShift === undefined ? undefined : shifted(base, expectedShift);
+    return append(store, { ...earlier, expectedVersion });
+  }
+
+  async function read(store: ContractStore, operation: ReadOperation): Promise<object> {
+    const { stream, direction, consistency, lowest, highest, eventTypes, maxCount, pageEvents } = operation;
+    const [from, to] = direction === Direction.FORWARD ? [lowest, highest] : [highest, lowest];
+    const answer = await store.read({
+      stream: nameOf(stream),
+      direction,
+      consistency,
+      fromVersion: BigInt(from),
+      toVersion: BigInt(to),
+      fromTime: timestamp(momentOf(operation.fromTime)),
+      toTime: timestamp(momentOf(operation.toTime)),
+      eventTypes: [...eventTypes],
+      maxCount: BigInt(maxCount),
+      page: { eventsMax: pageEvents },
+    });
+    return { ...comparable(answer), events: allComparable(answer.events) };
+  }
+
+  async function answerTo(operation: Operation, index: number): Promise<unknown> {
+    const store = gateways[operation.via % gateways.length] as ContractStore;
+    switch (operation.kind) {
+      case 'append':
+        return append(store, appendRequest(operation, index));
+      case 'repeat':
+        return repeat(store, operation);
+      case 'read':
+        return read(store, operation);
+      case 'version':
+        return comparable(await store.version(nameOf(operation.stream), momentOf(operation.asOf)));
+      case 'correlation': {
+        const answer = await store.correlation({
+          correlationId: `${run}-c${operation.correlation}`,
+          eventTypes: [...operation.eventTypes],
+          maxCount: BigInt(operation.maxCount),
+        });
+        return { ...comparable(answer), events: allComparable(answer.events) };
+      }
+      case 'list': {
+        const { pattern, after, maxCount } = operation;
+        const request = {
+          pattern: nameOf(pattern),
+          after: after && nameOf(after),
+          maxCount: BigInt(maxCount),
+        };
+        return (await store.list(request)).map(comparable);
+      }
+    }
+  }
+
+  return {
+    async run(operation, index) {
+      try {
+        return await answerTo(operation, index);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        const { position, ...data } = error.data;
+        return {
+          reason: error.reason,
+          ...data,
+          ...(typeof position === 'bigint' && { position: positionNumber(position) }),
+        };
+      }
+    },
+  };
+}
+
+function chosen<T>(all: readonly T[], share: Share): T | undefined {
+  return all[Math.floor((share * all.length) / 1_000)];
+}
+
+function shifted(version: bigint, by: number): bigint {
+  const sum = version + BigInt(by);
+  return sum < 0n ? 0n : sum;
+}
+
+const largeText = 'x'.repeat(3_000);
+
+function eventsOf({ events }: AppendOperation, idPrefix: string, run: string): DeepPartial<Event>[] {
+  return events.map(({ type, correlation, large }, index) => ({
+    id: `${idPrefix}-${index}`,
+    type,
+    payload: { $case: 'text', value: large ? largeText : '' },
+    correlationId: correlation === undefined ? '' : `${run}-c${correlation}`,
+  }));
+}
+
+/** A UUID that has the number of the run and that of the id. */
+function commitIdOf(run: string, number: number): string {
+  return `0190f3a1-4444-7000-800${number}-${run.replace(/\D/g, '').padStart(12, '0')}`;
+}

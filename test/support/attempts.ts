@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallOptions } from '@grpc/grpc-js';
+import type { Attempt, Outcome } from './history';
+import type { RpcClient } from './rpc-client';
+import { RpcFailure } from './rpc-failure';
+
+/** An event whose fate can be told from a history: it has an id. */
+export interface MarkedEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: { $case: 'binary'; value: Buffer };
+}
+
+export interface Append {
+  readonly stream: string;
+  readonly events: MarkedEvent[];
+  readonly expectedVersion?: bigint | undefined;
+  readonly commitId?: string;
+  readonly withCommitTime?: boolean;
+}
+
+/** Events with ids of their own and so many bytes of payload. */
+export function newEvents(count: number, payloadBytes = 16): MarkedEvent[] {
+  return Array.from({ length: count }, () => ({
+    id: randomUUID(),
+    type: 'Happened',
+    payload: { $case: 'binary', value: Buffer.alloc(payloadBytes, 0x2e) },
+  }));
+}
+
+/** Sends an append and notes what its caller saw. Fails if that is nothing the contract knows. */
+export async function attempt(client: RpcClient, append: Append, options?: CallOptions): Promise<Attempt> {
+  const startedAt = performance.now();
+  const outcome = await client
+    .append({ ...append, events: [...append.events] }, options)
+    .then(
+      ({ firstVersion, version, position }): Outcome => ({ kind: 'stored', firstVersion, version, position }),
+      outcomeOf,
+    );
+  const eventIds = append.events.map(({ id }) => id);
+  const { expectedVersion } = append;
+  return { eventIds, expectedVersion, startedAt, endedAt: performance.now(), outcome };
+}
+
+/** Reasons that say that nothing was stored. */
+const refusals = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
+
+function outcomeOf(error: unknown): Outcome {
+  if (!(error instanceof RpcFailure)) throw error;
+  const conflict = error.detail('sluice.v1.VersionConflict');
+  if (conflict !== undefined) return { kind: 'refused', actualVersion: conflict.actualVersion };
+  if (error.reason !== undefined && refusals.includes(error.reason)) {
+    return { kind: 'refused', actualVersion: undefined };
+  }
+  // Without a reason the answer is not the gateway's: the connection to it was lost, or the caller's patience.
+  if (error.reason === undefined || error.reason === 'OUTCOME_UNKNOWN') return { kind: 'unknown' };
+  throw error;
+}
+
+const pauseMs = 50;
+
+/** Repeats an append with one commit id, as a careful caller does, until it is stored or in conflict. */
+export async function insist(
+  clients: readonly RpcClient[],
+  append: Append,
+  giveUpMs = 60_000,
+): Promise<Attempt> {
+  const repeated = { ...append, commitId: randomUUID() };
+  const startedAt = performance.now();
+  for (let turn = 0; ; turn++) {
+    const client = clients[turn % clients.length] as RpcClient;
+    const last = await attempt(client, repeated, { deadline: Date.now() + 5_000 });
+    const { outcome } = last;
+    const decided =
+      outcome.kind === 'stored' || (outcome.kind === 'refused' && outcome.actualVersion !== undefined);
+    if (decided) return { ...last, startedAt };
+    if (performance.now() - startedAt > giveUpMs) throw new Error(`still ${outcome.kind} in the end`);
+    await sleep(pauseMs);
+  }
+}

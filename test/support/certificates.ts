@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A certificate for 127.0.0.1 and localhost, and its key: paths of PEM files. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate authority in a folder of its own, which is removed on disposal. */
+export interface Authority extends Disposable {
+  /** Path of its certificate, PEM. */
+  readonly ca: string;
+  issue(name: string): Promise<Certificate>;
+}
+
+const run = promisify(execFile);
+const newKey = ['-newkey', 'rsa:2048', '-nodes'];
+const days = ['-days', '2'];
+
+/** Whether there is an `openssl` to make certificates with; says so loudly if not. */
+export async function haveOpenssl(): Promise<boolean> {
+  try {
+    await run('openssl', ['version']);
+    return true;
+  } catch (error) {
+    process.stderr.write(`\nSKIPPED: tests with TLS need the openssl command: ${String(error)}\n\n`);
+    return false;
+  }
+}
+
+/** Makes an authority with `openssl`. */
+export async function makeAuthority(): Promise<Authority> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-certificates-'));
+  const file = (name: string): string => join(folder, name);
+  const [ca, caKey] = [file('ca.pem'), file('ca.key')];
+  const subject = ['-subj', '/CN=authority of a test'];
+  await run('openssl', ['req', '-x509', ...newKey, '-keyout', caKey, '-out', ca, ...days, ...subject]);
+  const extensions = file('extensions');
+  writeFileSync(extensions, 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+  return {
+    ca,
+    async issue(name) {
+      const [cert, key, request] = [file(`${name}.pem`), file(`${name}.key`), file(`${name}.csr`)];
+      await run('openssl', ['req', ...newKey, '-keyout', key, '-out', request, '-subj', `/CN=${name}`]);
+      const signing = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', extensions];
+      await run('openssl', ['x509', '-req', '-in', request, '-out', cert, ...days, ...signing]);
+      return { cert, key };
+    },
+    [Symbol.dispose]() {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,282 @@
+import type { RecordedEvent } from '../../generated/sluice/v1/event';
+import { historyFaults, type Attempt, type Outcome } from './history';
+
+/** The checker must pass every good history, and name every fault of one that was spoiled on purpose. */
+
+interface History {
+  attempts: Attempt[];
+  events: RecordedEvent[];
+}
+
+type Random = () => number;
+
+/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
+function randomFrom(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function recordedEvent(id: string, version: bigint, position: bigint): RecordedEvent {
+  return {
+    id,
+    stream: 's',
+    version,
+    type: 'T',
+    payload: undefined,
+    contentType: '',
+    correlationId: id,
+    causationId: id,
+    tags: [],
+    metadata: new Map(),
+    position,
+    commitTime: { seconds: 0n, nanos: 0 },
+  };
+}
+
+/** Attempts that overlap, each decided at one moment of its own, in the order of the loop. */
+function goodHistory(seed: number): History {
+  const random = randomFrom(seed);
+  const attempts: Attempt[] = [];
+  const events: RecordedEvent[] = [];
+  for (let moment = 1; moment <= 40; moment++) {
+    const before = BigInt(events.length);
+    const count = 1 + Math.floor(random() * 3);
+    const eventIds = Array.from({ length: count }, (_, index) => `e${moment}-${index}`);
+    const expectedVersion = [undefined, before, before + 1n, 0n][Math.floor(random() * 4)];
+    const fits = expectedVersion === undefined || expectedVersion === before;
+    const answered = moment <= 4 || random() < 0.8;
+    const stores = fits && (answered || random() < 0.5);
+    const position = BigInt(moment * 7);
+    let outcome: Outcome = { kind: 'unknown' };
+    if (answered && stores) {
+      outcome = { kind: 'stored', firstVersion: before + 1n, version: before + BigInt(count), position };
+    } else if (answered) outcome = { kind: 'refused', actualVersion: before };
+    if (stores)
+      events.push(...eventIds.map((id, index) => recordedEvent(id, before + BigInt(index + 1), position)));
+    const startedAt = moment - random() * 3;
+    attempts.push({ eventIds, expectedVersion, startedAt, endedAt: moment + random() * 3, outcome });
+  }
+  return { attempts, events };
+}
+
+/** An attempt with several events that others precede, and where its events begin. */
+function storedAt({ attempts, events }: History): { attempt: Attempt; index: number; at: number } {
+  const index = attempts.findIndex(
+    ({ outcome, eventIds }) => outcome.kind === 'stored' && outcome.firstVersion > 1n && eventIds.length > 1,
+  );
+  const attempt = attempts[index] as Attempt;
+  return { attempt, index, at: events.findIndex(({ id }) => id === attempt.eventIds[0]) };
+}
+
+function renumber({ events }: History): void {
+  for (const [index, event] of events.entries()) event.version = BigInt(index + 1);
+}
+
+/** Each spoils a good history; the fault that must be found. */
+const spoilers: readonly (readonly [string, RegExp, (history: History) => void])[] = [
+  [
+    'a version is there twice',
+    /has version/,
+    ({ events }) => {
+      const [first, second] = events as [RecordedEvent, RecordedEvent];
+      second.version = first.version;
+    },
+  ],
+  [
+    'a version is missing',
+    /has version/,
+    (history) => {
+      history.events.splice(storedAt(history).at, 1);
+    },
+  ],
+  [
+    'an answered append is lost, and the gap closed',
+    /was answered, but is lost/,
+    (history) => {
+      const { attempt, at } = storedAt(history);
+      history.events.splice(at, attempt.eventIds.length);
+      renumber(history);
+    },
+  ],
+  [
+    'an append is stored in part, and the gap closed',
+    /stored in part or reordered/,
+    (history) => {
+      history.events.splice(storedAt(history).at, 1);
+      renumber(history);
+    },
+  ],
+  [
+    'an append with unknown outcome is stored in part',
+    /stored in part or reordered/,
+    (history) => {
+      const { attempt, index, at } = storedAt(history);
+      history.attempts[index] = { ...attempt, outcome: { kind: 'unknown' } };
+      history.events.splice(at, 1);
+      renumber(history);
+    },
+  ],
+  [
+    'events of one append are reordered',
+    /stored in part or reordered/,
+    (history) => {
+      const { at } = storedAt(history);
+      const [first, second] = history.events.slice(at) as [RecordedEvent, RecordedEvent];
+      [first.id, second.id] = [second.id, first.id];
+    },
+  ],
+  [
+    'another event stands between those of one append',
+    /is torn apart/,
+    (history) => {
+      const { at } = storedAt(history);
+      const position = (history.events[at] as RecordedEvent).position;
+      history.attempts.push({
+        eventIds: ['between'],
+        expectedVersion: undefined,
+        startedAt: 0,
+        endedAt: 100,
+        outcome: { kind: 'unknown' },
+      });
+      history.events.splice(at + 1, 0, recordedEvent('between', 0n, position));
+      renumber(history);
+    },
+  ],
+  [
+    'one append has two positions',
+    /more than one position/,
+    (history) => {
+      const { attempt, at } = storedAt(history);
+      (history.events[at + attempt.eventIds.length - 1] as RecordedEvent).position += 1n;
+    },
+  ],
+  [
+    'two appends share a position',
+    /share position/,
+    (history) => {
+      const { at } = storedAt(history);
+      const before = history.events[at - 1] as RecordedEvent;
+      before.position = (history.events[at] as RecordedEvent).position;
+    },
+  ],
+  [
+    'positions go down',
+    /has a lower position than the one before/,
+    ({ events }) => {
+      (events[0] as RecordedEvent).position = 1_000n;
+    },
+  ],
+  [
+    'an append is stored twice',
+    /is stored twice/,
+    (history) => {
+      const { attempt, at } = storedAt(history);
+      history.events.push(
+        ...history.events.slice(at, at + attempt.eventIds.length).map((event) => ({ ...event })),
+      );
+      renumber(history);
+    },
+  ],
+  [
+    'an event comes from nowhere',
+    /was never sent/,
+    ({ events }) => {
+      events.push(recordedEvent('stranger', BigInt(events.length + 1), 1_000n));
+    },
+  ],
+  [
+    'a refused append is stored',
+    /was refused, but is stored/,
+    (history) => {
+      const { attempt, index } = storedAt(history);
+      history.attempts[index] = { ...attempt, outcome: { kind: 'refused', actualVersion: undefined } };
+    },
+  ],
+  [
+    'an append is refused although it expected the actual version',
+    /refused although it expected the actual version/,
+    ({ attempts, events }) => {
+      const version = BigInt(events.length);
+      attempts.push({
+        eventIds: ['never'],
+        expectedVersion: version,
+        startedAt: 90,
+        endedAt: 91,
+        outcome: { kind: 'refused', actualVersion: version },
+      });
+    },
+  ],
+  [
+    'an append that expected another version is stored',
+    /expected \d+ and is stored as/,
+    (history) => {
+      const { attempt, index, at } = storedAt(history);
+      history.attempts[index] = { ...attempt, expectedVersion: BigInt(at + 1) };
+    },
+  ],
+  [
+    'an append is answered with a version that it has not',
+    /answered with another place than it has/,
+    (history) => {
+      const { attempt, index } = storedAt(history);
+      if (attempt.outcome.kind !== 'stored') throw new Error('not stored');
+      const outcome = { ...attempt.outcome, firstVersion: attempt.outcome.firstVersion + 1n };
+      history.attempts[index] = { ...attempt, outcome };
+    },
+  ],
+  [
+    'an append is answered with a position that it has not',
+    /answered with another place than it has/,
+    (history) => {
+      const { attempt, index } = storedAt(history);
+      if (attempt.outcome.kind !== 'stored') throw new Error('not stored');
+      const outcome = { ...attempt.outcome, position: attempt.outcome.position + 1n };
+      history.attempts[index] = { ...attempt, outcome };
+    },
+  ],
+  [
+    'an append that was stored lies before one that had ended',
+    /older than/,
+    (history) => {
+      const { attempt, index } = storedAt(history);
+      history.attempts[index] = { ...attempt, startedAt: 90, endedAt: 91 };
+    },
+  ],
+  [
+    'a conflict tells of a version that was passed long ago',
+    /older than/,
+    ({ attempts }) => {
+      attempts.push({
+        eventIds: ['never'],
+        expectedVersion: 7n,
+        startedAt: 90,
+        endedAt: 91,
+        outcome: { kind: 'refused', actualVersion: 1n },
+      });
+    },
+  ],
+];
+
+const seeds = Array.from({ length: 25 }, (_, index) => index + 1);
+
+test('a good history has no fault', () => {
+  for (const seed of seeds) {
+    const { attempts, events } = goodHistory(seed);
+    expect(historyFaults(attempts, events)).toEqual([]);
+    const kinds = new Set(attempts.map(({ outcome }) => outcome.kind));
+    expect(kinds).toEqual(new Set(['stored', 'refused', 'unknown']));
+  }
+});
+
+test.each(spoilers)('it is found when %s', (_what, fault, spoil) => {
+  for (const seed of seeds) {
+    const history = goodHistory(seed);
+    spoil(history);
+    expect(historyFaults(history.attempts, history.events).join('\n')).toMatch(fault);
+  }
+});

@@ -1,0 +1,40 @@
+import type { TestNats } from './nats-server';
+
+/** What the monitoring port tells of one client connection. Messages and bytes as the server sees them. */
+export interface ClientConnection {
+  readonly name: string;
+  readonly subscriptions: number;
+  /** From the client to the server. */
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+  readonly out_bytes: number;
+  /** undefined: plain text. */
+  readonly tls_version?: string;
+  /** Undefined without a login. */
+  readonly authorized_user?: string;
+}
+
+/** The client connections of all these servers, in the order of their names. */
+export async function connectionsOf(nodes: readonly TestNats[]): Promise<ClientConnection[]> {
+  const answers = await Promise.all(nodes.map((node) => node.monitor('/connz?auth=true')));
+  const connections = answers.flatMap(({ connections: of }) => of as ClientConnection[]);
+  return connections.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Sums a number over the connections of the gateways that carry appends and single questions, or reads. */
+export async function sumOver(
+  nodes: readonly TestNats[],
+  role: 'append' | 'read',
+  field: 'in_msgs' | 'out_msgs' | 'out_bytes',
+): Promise<number> {
+  const connections = await connectionsOf(nodes);
+  return connections
+    .filter(({ name }) => name.startsWith(`sluice-${role}-`))
+    .reduce((sum, connection) => sum + connection[field], 0);
+}
+
+/** How many JetStream consumers these servers have, over all streams. */
+export async function consumersOf(nodes: readonly TestNats[]): Promise<number> {
+  const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz?streams=true&consumers=true')));
+  return answers.reduce((sum, { consumers }) => sum + (consumers as number), 0);
+}

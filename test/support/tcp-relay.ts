@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A network between a client and a server of loopback, with its faults as verbs. */
+export interface TcpRelay extends AsyncDisposable {
+  /** host:port of this end. */
+  readonly address: string;
+  /** Ends all connections without a goodbye; new ones work. */
+  cut(): void;
+  /** Loses all that the server says after a client has said this. What was lost is known then, see `isLosing`. */
+  loseAnswersTo(text: string): void;
+  /** Loses what clients say from now on. */
+  loseRequests(): void;
+  /** Whether something has been lost. */
+  readonly isLosing: boolean;
+  /** `cut`, and nothing is lost any more: half a message would make nonsense of the rest. */
+  heal(): void;
+}
+
+/** Starts a relay to a port of loopback. */
+export async function startTcpRelay(port: number): Promise<TcpRelay> {
+  const sockets = new Set<Socket>();
+  let trigger: string | undefined;
+  let losesAnswers = false;
+  let losesRequests = false;
+  let isLosing = false;
+
+  const keep = (socket: Socket, other: Socket): void => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    // A fault of one side is one of the other.
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      other.destroy();
+    });
+  };
+  const server = createServer((client) => {
+    const target = connect(port, '127.0.0.1');
+    keep(client, target);
+    keep(target, client);
+    client.on('data', (bytes) => {
+      if (trigger !== undefined && bytes.includes(trigger)) losesAnswers = true;
+      if (losesRequests) isLosing = true;
+      else target.write(bytes);
+    });
+    target.on('data', (bytes) => {
+      if (losesAnswers) isLosing = true;
+      else client.write(bytes);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port.toString()}`,
+    cut,
+    loseAnswersTo(text) {
+      trigger = text;
+    },
+    loseRequests() {
+      losesRequests = true;
+    },
+    get isLosing() {
+      return isLosing;
+    },
+    heal() {
+      trigger = undefined;
+      losesAnswers = losesRequests = isLosing = false;
+      cut();
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+      cut();
+      await once(server, 'close');
+    },
+  };
+}

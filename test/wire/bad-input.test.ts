@@ -1,0 +1,571 @@
+import { startTestGateway, type TestGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import {
+  connectWire,
+  wireFailureOf,
+  type WireClient,
+  type WireFailure,
+  type WireMessage,
+} from '../support/wire-client';
+import { requestFields } from './contract-fields';
+
+/** Every field of every request with values that must be refused, and with the extremes that must not. */
+interface FieldCases {
+  /** Empty only if `why` tells that the field cannot be wrong. */
+  readonly bad: readonly BadInput[];
+  /** Why no value is wrong. */
+  readonly why?: string;
+  /** Requests that are right. */
+  readonly fine?: readonly WireMessage[];
+}
+
+/** A request, the one field that must be named, and what must be said of it. */
+interface BadInput {
+  readonly request: WireMessage;
+  readonly field: string;
+  readonly says: RegExp;
+}
+
+const invalidArgument = 3;
+const uint64Max = '18446744073709551615';
+const int64Max = '9223372036854775807';
+const uint32Max = 4_294_967_295;
+const long = (length: number): string => 'x'.repeat(length);
+/** 201 bytes in 67 characters. */
+const longInBytes = '€'.repeat(67);
+
+const badTokens = [
+  'a b',
+  ' a',
+  'a\tb',
+  'a\r\nPUB es.b 0\r\n',
+  'a\n',
+  'a\0',
+  'ä',
+  '日本',
+  'a\u200bb',
+  'a/b',
+  '$JS',
+  'a,b',
+  '"a"',
+];
+const badNames = [
+  '.',
+  'a.',
+  '.a',
+  'a..b',
+  ...badTokens,
+  ...badTokens.map((token) => `a.${token}.b`),
+  long(201),
+];
+const tokens = (count: number): string => Array.from({ length: count }, () => 'a').join('.');
+const wildcards = ['*', '>', 'a.*', 'a.>', '*.a'];
+const fineNames = [
+  long(200),
+  tokens(16),
+  'a:@=+~-_Z9',
+  '0190f3a1-0000-7000-8000-000000000001',
+  '...'.replace(/\./g, '-'),
+];
+
+const isNoName = /^is not 1 to 16 tokens .* at most 200 bytes: "/;
+const streamCases: FieldCases = {
+  bad: [
+    { request: { stream: '' }, field: 'stream', says: /^is required$/ },
+    ...[...badNames, ...wildcards, tokens(17)].map((stream) => ({
+      request: { stream },
+      field: 'stream',
+      says: isNoName,
+    })),
+  ],
+  fine: fineNames.map((stream) => ({ stream })),
+};
+
+const neverWrong = (why: string, ...fine: WireMessage[]): FieldCases => ({ bad: [], why, fine });
+
+const eventTypeCases: FieldCases = {
+  bad: [
+    {
+      request: { event_types: Array.from({ length: 65 }, (_, i) => `T${i}`) },
+      field: 'event_types',
+      says: /65 types.*limit of 64/,
+    },
+    { request: { event_types: ['T', ''] }, field: 'event_types[1]', says: /^is empty$/ },
+    { request: { event_types: [long(201)] }, field: 'event_types[0]', says: /201 bytes.*limit of 200/ },
+    {
+      request: { event_types: ['T', 'T', longInBytes] },
+      field: 'event_types[2]',
+      says: /201 bytes.*limit of 200/,
+    },
+  ],
+  fine: [{ event_types: Array.from({ length: 64 }, () => long(200)) }],
+};
+
+const countCases = neverWrong(
+  '0 is no bound, and any other number is one',
+  { max_count: '0' },
+  { max_count: uint64Max },
+);
+
+const pageCases = (): Record<string, FieldCases> => ({
+  page: neverWrong('it is a hint', { page: {} }),
+  'page.events_max': neverWrong(
+    'it is a hint',
+    { page: { events_max: 0 } },
+    { page: { events_max: uint32Max } },
+  ),
+  'page.bytes_max': neverWrong(
+    'it is a hint',
+    { page: { bytes_max: 1 } },
+    { page: { bytes_max: uint32Max } },
+  ),
+});
+
+/** Cases of a google.protobuf.Timestamp. */
+function timeCases(field: string): Record<string, FieldCases> {
+  const says = /^is not a time from 1970 to 2262 with 0 to 999999999 ns: "/;
+  const bad = (time: WireMessage): BadInput => ({ request: { [field]: time }, field, says });
+  return {
+    [field]: neverWrong('without its parts it is 1970', { [field]: {} }),
+    [`${field}.seconds`]: {
+      bad: ['-1', '9223372036', int64Max, `-${int64Max}`].map((seconds) => bad({ seconds })),
+      fine: [{ [field]: { seconds: '9223372035', nanos: 999_999_999 } }],
+    },
+    [`${field}.nanos`]: {
+      bad: [-1, 1_000_000_000, 2_147_483_647].map((nanos) => bad({ seconds: '1700000000', nanos })),
+      fine: [{ [field]: { nanos: 999_999_999 } }],
+    },
+  };
+}
+
+const withEvent = (event: WireMessage): WireMessage => ({ events: [{ type: 'Fine', ...event }] });
+
+/** Cases of an event, correlation or causation id. */
+function idCases(name: string): FieldCases {
+  const bad = (value: string, says: RegExp): BadInput => ({
+    request: withEvent({ [name]: value }),
+    field: `events[0].${name}`,
+    says,
+  });
+  return {
+    bad: [
+      bad(long(129), /129 characters.*limit of 128/),
+      ...['é', 'a b', ' ', 'a\n', '\0', '\u007f', '日'].map((id) =>
+        bad(id, /^has other than visible ASCII characters: "/),
+      ),
+    ],
+    fine: [withEvent({ [name]: long(128) }), withEvent({ [name]: '!~' }), withEvent({ [name]: '' })],
+  };
+}
+
+const entries = (count: number): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, 'value']));
+
+const appendCases: Record<string, FieldCases> = {
+  stream: streamCases,
+  events: {
+    bad: [
+      {
+        request: { events: Array.from({ length: 10_001 }, () => ({ type: 'Fine' })) },
+        field: 'events',
+        says: /10001 events.*limit of 10000/,
+      },
+      {
+        request: { events: Array.from({ length: 9 }, () => ({ type: 'Fine', text: long(1_000_000) })) },
+        field: 'events',
+        says: /9\d{6} bytes.*8388608/,
+      },
+    ],
+    fine: [{ events: Array.from({ length: 10_000 }, () => ({ type: 'Fine' })) }, { events: [] }],
+  },
+  'events.id': {
+    ...idCases('id'),
+    bad: [
+      ...idCases('id').bad,
+      {
+        request: { events: ['a', 'b', '', 'a', ''].map((id) => ({ id, type: 'Fine' })) },
+        field: 'events[3].id',
+        says: /^is also the id of events\[0\]: "a"$/,
+      },
+    ],
+  },
+  'events.type': {
+    bad: [
+      { request: withEvent({ type: '' }), field: 'events[0].type', says: /^is required$/ },
+      ...['a\nb', '\t', 'a\0', '\u007f', '\u0085'].map((type) => ({
+        request: withEvent({ type }),
+        field: 'events[0].type',
+        says: /^has control characters: "/,
+      })),
+      ...[long(201), longInBytes].map((type) => ({
+        request: withEvent({ type }),
+        field: 'events[0].type',
+        says: /201 bytes.*limit of 200/,
+      })),
+    ],
+    fine: [withEvent({ type: long(200) }), withEvent({ type: 'Größe geändert 👍' })],
+  },
+  'events.binary': {
+    bad: [
+      {
+        request: withEvent({ binary: Buffer.alloc(1 << 20) }),
+        field: 'events[0]',
+        says: /104\d{4} bytes.*104\d{4}/,
+      },
+    ],
+    fine: [withEvent({ binary: Buffer.alloc(0) }), withEvent({ binary: Buffer.alloc(1_000_000, 255) })],
+  },
+  'events.text': {
+    bad: [
+      {
+        request: withEvent({ text: '€'.repeat(350_000) }),
+        field: 'events[0]',
+        says: /105\d{4} bytes.*104\d{4}/,
+      },
+    ],
+    fine: [withEvent({ text: '' }), withEvent({ text: '€'.repeat(340_000) })],
+  },
+  'events.content_type': {
+    bad: [long(201), longInBytes].map((content_type) => ({
+      request: withEvent({ content_type }),
+      field: 'events[0].content_type',
+      says: /201 bytes.*limit of 200/,
+    })),
+    fine: [withEvent({ content_type: long(200) })],
+  },
+  'events.correlation_id': idCases('correlation_id'),
+  'events.causation_id': idCases('causation_id'),
+  'events.tags': {
+    bad: [
+      {
+        request: withEvent({ tags: Array.from({ length: 65 }, () => 't') }),
+        field: 'events[0].tags',
+        says: /65 tags.*limit of 64/,
+      },
+      { request: withEvent({ tags: ['t', ''] }), field: 'events[0].tags[1]', says: /^is empty$/ },
+      {
+        request: withEvent({ tags: [longInBytes] }),
+        field: 'events[0].tags[0]',
+        says: /201 bytes.*limit of 200/,
+      },
+    ],
+    fine: [withEvent({ tags: Array.from({ length: 64 }, () => long(200)) })],
+  },
+  'events.metadata': {
+    bad: [
+      {
+        request: withEvent({ metadata: entries(65) }),
+        field: 'events[0].metadata',
+        says: /65 entries.*limit of 64/,
+      },
+    ],
+    fine: [withEvent({ metadata: entries(64) })],
+  },
+  'events.metadata.key': {
+    bad: [
+      {
+        request: withEvent({ metadata: { '': 'v' } }),
+        field: 'events[0].metadata',
+        says: /^has an empty key$/,
+      },
+      {
+        request: withEvent({ metadata: { [long(201)]: 'v' } }),
+        field: `events[0].metadata["${long(60)}…"]`,
+        says: /201 bytes.*limit of 200/,
+      },
+    ],
+    fine: [withEvent({ metadata: { [long(200)]: 'v' } })],
+  },
+  'events.metadata.value': {
+    bad: [
+      {
+        request: withEvent({ metadata: { key: long(70_000) } }),
+        field: 'events[0].metadata',
+        says: /70003 bytes.*limit of 65536/,
+      },
+      {
+        request: withEvent({ metadata: { key: '€'.repeat(21_845) } }),
+        field: 'events[0].metadata',
+        says: /65538 bytes.*limit of 65536/,
+      },
+    ],
+    fine: [withEvent({ metadata: { key: long(65_533) } })],
+  },
+  expected_version: neverWrong('a version that the stream does not have is a conflict', {
+    expected_version: '0',
+  }),
+  commit_id: {
+    bad: [
+      'x',
+      '0190f3a1',
+      '0190f3a1-0000-7000-8000-00000000000g',
+      '{0190f3a1-0000-7000-8000-000000000001}',
+      '0190f3a1000070008000000000000001',
+      ' ',
+    ].map((commit_id) => ({ request: { commit_id }, field: 'commit_id', says: /^is not a UUID: "/ })),
+    fine: [
+      { commit_id: '00000000-0000-0000-0000-000000000000' },
+      { commit_id: 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF' },
+    ],
+  },
+  with_commit_time: neverWrong(
+    'it is true or false',
+    { with_commit_time: true },
+    { with_commit_time: false },
+  ),
+};
+
+const reversedVersions: BadInput = {
+  request: { from_version: '6', to_version: '5' },
+  field: 'to_version',
+  says: /^is 5, below from_version 6$/,
+};
+const reversedBackward: BadInput = {
+  request: { direction: 'DIRECTION_BACKWARD', from_version: '5', to_version: uint64Max },
+  field: 'to_version',
+  says: /^is 18446744073709551615, above from_version 5$/,
+};
+const reversedTimes: BadInput = {
+  request: { from_time: { seconds: '5', nanos: 2 }, to_time: { seconds: '5', nanos: 1 } },
+  field: 'to_time',
+  says: /^is before from_time$/,
+};
+
+const isUnknown = (field: string): BadInput[] =>
+  [3, 99, -1, 2_147_483_647].map((value) => ({
+    request: { [field]: value },
+    field,
+    says: new RegExp(`^is unknown: ${value}$`),
+  }));
+
+const readStreamCases: Record<string, FieldCases> = {
+  stream: streamCases,
+  from_version: neverWrong('beyond the end there is nothing', { from_version: uint64Max }),
+  to_version: {
+    bad: [reversedVersions, reversedBackward],
+    fine: [
+      { to_version: uint64Max },
+      { from_version: uint64Max, to_version: uint64Max },
+      { from_version: uint64Max, to_version: '1', direction: 'DIRECTION_BACKWARD' },
+    ],
+  },
+  direction: { bad: isUnknown('direction'), fine: [{ direction: 0 }, { direction: 1 }, { direction: 2 }] },
+  max_count: countCases,
+  ...timeCases('from_time'),
+  ...timeCases('to_time'),
+  to_time: { bad: [reversedTimes], fine: [{ from_time: { seconds: '5' }, to_time: { seconds: '5' } }] },
+  event_types: eventTypeCases,
+  ...pageCases(),
+  consistency: {
+    bad: isUnknown('consistency'),
+    fine: [{ consistency: 0 }, { consistency: 1 }, { consistency: 2 }],
+  },
+};
+
+const isNoPattern = /^is no pattern of stream names like "order\.\*" or "order\.>": "/;
+
+const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
+  Append: appendCases,
+  ReadStream: readStreamCases,
+  GetVersion: { stream: streamCases, ...timeCases('as_of') },
+  ReadByCorrelation: {
+    correlation_id: {
+      bad: [
+        { request: { correlation_id: '' }, field: 'correlation_id', says: /^is required$/ },
+        {
+          request: { correlation_id: long(129) },
+          field: 'correlation_id',
+          says: /129 characters.*limit of 128/,
+        },
+        ...['é', 'a b', 'a\n'].map((correlation_id) => ({
+          request: { correlation_id },
+          field: 'correlation_id',
+          says: /^has other than visible ASCII characters: "/,
+        })),
+      ],
+      fine: [{ correlation_id: long(128) }],
+    },
+    event_types: eventTypeCases,
+    max_count: countCases,
+    ...pageCases(),
+  },
+  ListStreams: {
+    pattern: {
+      bad: [...badNames, 'a*', '*a', '**', 'a.>.b', '>.a', '>>', 'a.b>', tokens(17)].map((pattern) => ({
+        request: { pattern },
+        field: 'pattern',
+        says: isNoPattern,
+      })),
+      fine: [...fineNames, ...wildcards, '', '*.*.a.>'].map((pattern) => ({ pattern })),
+    },
+    after: {
+      bad: [...badNames, ...wildcards, tokens(17)].map((after) => ({
+        request: { after },
+        field: 'after',
+        says: /^is not a stream name: "/,
+      })),
+      fine: [...fineNames, ''].map((after) => ({ after })),
+    },
+    max_count: countCases,
+  },
+  GetServerInfo: {},
+};
+
+/** What a request has beside the field under test. */
+const bases: Readonly<Record<string, WireMessage>> = {
+  Append: { stream: 'bad-input.1', events: [{ type: 'Fine' }] },
+  ReadStream: { stream: 'bad-input.1' },
+  GetVersion: { stream: 'bad-input.1' },
+  ReadByCorrelation: { correlation_id: 'bad-input' },
+};
+
+let nats: TestNats;
+let gateway: TestGateway;
+let wire: WireClient;
+
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url]);
+  wire = connectWire(gateway.address);
+});
+
+afterAll(async () => {
+  wire[Symbol.dispose]();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+interface Violation {
+  readonly field: string;
+  readonly description: string;
+}
+
+/** The violations that a failure names, when it is INVALID_ARGUMENT as it should be in all else. */
+function violationsOf({ code, details }: WireFailure): readonly Violation[] {
+  const [info, badRequest] = details;
+  expect([code, info, badRequest?.['@type'], details.length]).toEqual([
+    invalidArgument,
+    { '@type': 'google.rpc.ErrorInfo', reason: 'INVALID_REQUEST', domain: 'sluice.v1' },
+    'google.rpc.BadRequest',
+    2,
+  ]);
+  return badRequest?.['field_violations'] as Violation[];
+}
+
+/** A unary answer is a stream of one message. */
+function ask(rpc: string, request: WireMessage): Promise<readonly WireMessage[]> {
+  return wire.stream(rpc, { ...bases[rpc], ...request });
+}
+
+async function messageCount(): Promise<unknown> {
+  return ((await wire.unary('GetServerInfo', {}))['store'] as WireMessage)['message_count'];
+}
+
+test('every field of every request has its cases', () => {
+  const inContract = [...requestFields()].map(([rpc, fields]) => [
+    rpc,
+    fields.map(({ path }) => path).sort(),
+  ]);
+  expect(inContract).toEqual(Object.entries(cases).map(([rpc, fields]) => [rpc, Object.keys(fields).sort()]));
+  const empty = Object.values(cases)
+    .flatMap((fields) => Object.values(fields))
+    .filter(({ bad, why }) => bad.length === 0 && why === undefined);
+  expect(empty).toEqual([]);
+});
+
+describe.each(Object.entries(cases))('%s', (rpc, fields) => {
+  const all = Object.entries(fields);
+  const refused = all.filter(([, { bad }]) => bad.length > 0);
+  const tolerated = all.filter(([, { fine = [] }]) => fine.length > 0);
+
+  if (refused.length > 0) {
+    test.each(refused)('refuses a bad %s, names it, and stores nothing', async (_path, { bad }) => {
+      const before = await messageCount();
+      for (const { request, field, says } of bad) {
+        const violations = violationsOf(await wireFailureOf(ask(rpc, request)));
+        expect(violations).toEqual([{ field, description: expect.stringMatching(says) as string }]);
+      }
+      expect(await messageCount()).toBe(before);
+      expect(await ask('GetVersion', {})).toEqual([{}]);
+    });
+  }
+
+  if (tolerated.length > 0) {
+    test.each(tolerated)('takes the extremes of %s', async (_path, { fine = [] }) => {
+      for (const [index, request] of fine.entries()) {
+        const stream = rpc === 'Append' ? { stream: `fine.${_path.replaceAll('.', '-')}.${index}` } : {};
+        await ask(rpc, { ...stream, ...request });
+      }
+    });
+  }
+});
+
+describe('several faults at once', () => {
+  test('are all named', async () => {
+    const fields = async (rpc: string, request: WireMessage): Promise<string[]> =>
+      violationsOf(await wireFailureOf(ask(rpc, request))).map(({ field }) => field);
+    const events = [
+      { id: 'é', type: '', tags: [''] },
+      { type: 'Fine' },
+      { type: 'a\n', content_type: long(201), correlation_id: ' ', causation_id: ' ', metadata: { '': '' } },
+    ];
+    expect(await fields('Append', { stream: 'a b', commit_id: 'x', events })).toEqual([
+      'stream',
+      'commit_id',
+      'events[0].type',
+      'events[0].id',
+      'events[0].tags[0]',
+      'events[2].type',
+      'events[2].content_type',
+      'events[2].correlation_id',
+      'events[2].causation_id',
+      'events[2].metadata',
+    ]);
+    const times = { from_time: { seconds: '-1' }, to_time: { nanos: -1 } };
+    expect(
+      await fields('ReadStream', {
+        stream: '',
+        direction: 9,
+        consistency: 9,
+        event_types: [''],
+        ...times,
+        ...reversedVersions.request,
+      }),
+    ).toEqual(['stream', 'direction', 'consistency', 'to_version', 'from_time', 'to_time', 'event_types[0]']);
+    expect(await fields('GetVersion', { stream: '*', as_of: { seconds: '-1' } })).toEqual([
+      'stream',
+      'as_of',
+    ]);
+    expect(await fields('ReadByCorrelation', { correlation_id: '', event_types: [''] })).toEqual([
+      'correlation_id',
+      'event_types[0]',
+    ]);
+    expect(await fields('ListStreams', { pattern: 'a b', after: '>' })).toEqual(['pattern', 'after']);
+  });
+
+  test('are named as far as they fit into an answer that every client takes', async () => {
+    const events = Array.from({ length: 10_000 }, () => ({
+      type: '\n'.repeat(300),
+      id: '\u0001'.repeat(100),
+    }));
+    const call = wire.open('Append', { stream: long(300), events });
+    const failure = await wireFailureOf(call.toArray());
+    const violations = violationsOf(failure);
+    expect(violations.length).toBeGreaterThanOrEqual(8);
+    expect(violations[0]?.field).toBe('stream');
+    expect(failure.message.length).toBeGreaterThan(100);
+    // What grpc-java takes by default.
+    const trailerBytesMax = 8_192;
+    const [details] = await new Promise<unknown[]>((resolve) => {
+      wire.open('Append', { stream: long(300), events }).on('error', (error) => {
+        resolve(
+          (error as unknown as { metadata: { get(key: string): unknown[] } }).metadata.get(
+            'grpc-status-details-bin',
+          ),
+        );
+      });
+    });
+    const encoded = (details as Buffer).toString('base64').length + encodeURI(failure.message).length;
+    expect(encoded).toBeLessThan(trailerBytesMax);
+  });
+});

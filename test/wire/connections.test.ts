@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { connectWire } from '../support/wire-client';
+
+/** What comes to the port and is not gRPC. The gateway is a process of its own, which must not end. */
+let nats: TestNats;
+let gateway: GatewayProcess;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startGatewayProcess([nats.url]);
+});
+
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+async function open(): Promise<Socket> {
+  const [host = '', port = ''] = gateway.address.split(':');
+  const socket = connect(Number(port), host);
+  socket.on('error', () => undefined);
+  sockets.push(socket);
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function expectItServes(): Promise<void> {
+  using fresh = connectWire(gateway.address);
+  await fresh.unary('Append', { stream: 'connections.1', events: [{ type: 'Fine' }] });
+  expect(await gateway.client.health()).toBe(1);
+  expect(gateway.process.stderr()).not.toMatch(/"level":(50|60)/);
+}
+
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(stream, 5);
+  return Buffer.concat([header, payload]);
+};
+const settings = frame(4, 0, 0, Buffer.alloc(0));
+const afterPreface = (...frames: Buffer[]): Buffer =>
+  Buffer.concat([Buffer.from(preface), settings, ...frames]);
+
+const ended = {
+  'plain HTTP/1.1': Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+  'random bytes': Buffer.from(Array.from({ length: 4_096 }, (_, i) => (i * 7919 + 13) % 251)),
+  'a TLS greeting': Buffer.from('16030100c8010000c40303' + '00'.repeat(200), 'hex'),
+  'a preface, then nonsense': Buffer.concat([Buffer.from(preface), Buffer.alloc(4_096, 0xff)]),
+  'a frame that is too large': afterPreface(frame(0, 0, 1, Buffer.alloc(1 << 20))),
+  'data on a stream that was never opened': afterPreface(frame(0, 1, 99, Buffer.from('data'))),
+  'headers that are not HPACK': afterPreface(frame(1, 5, 1, Buffer.alloc(64, 0xff))),
+};
+
+test.each(Object.entries(ended))('%s ends the connection and harms no other', async (_name, bytes) => {
+  const socket = await open();
+  const closed = once(socket.resume(), 'close');
+  socket.write(bytes);
+  await closed;
+  await expectItServes();
+});
+
+const left = {
+  nothing: Buffer.alloc(0),
+  'half a preface': Buffer.from(preface.slice(0, 12)),
+  'a preface alone': Buffer.from(preface),
+  'half a frame': afterPreface(Buffer.from([0, 0, 10])),
+  'headers without an end': afterPreface(frame(1, 0, 1, Buffer.from([0x82]))),
+};
+
+test.each(Object.entries(left))(
+  'fifty connections that send %s and are left harm no other',
+  async (_name, bytes) => {
+    const opened = await Promise.all(Array.from({ length: 50 }, open));
+    for (const socket of opened) socket.write(bytes);
+    await expectItServes();
+    // Half of them go away without a goodbye, half are left for the end of the tests.
+    for (const socket of opened.slice(25)) socket.resetAndDestroy();
+    await expectItServes();
+  },
+);
+
+test('it still stops in good order', async () => {
+  gateway.process.signal('SIGTERM');
+  expect(await gateway.process.ended()).toBe(0);
+});
