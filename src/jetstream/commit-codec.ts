@@ -143,7 +143,7 @@ export interface StoredPart {
 }
 
 const digits = /^\d{1,19}$/;
-const partOf = /^(\d{1,4})\/(\d{1,4})$/;
+const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 
 /** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */
 export function readPart(stream: string, message: StoredMessage): StoredPart {
@@ -159,11 +159,10 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
   ) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
-  const [, part = '1', parts = '1'] =
-    partOf.exec(publishedHeader(message.headers, header.part) ?? '1/1') ?? [];
+  const [, part, parts] = partOf.exec(publishedHeader(message.headers, header.part) ?? '1/1') ?? [];
   const isFirst = part === '1';
   const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
-  if ((isFirst && previous === undefined) || Number(part) > Number(parts)) {
+  if (part === undefined || (isFirst && previous === undefined) || Number(part) > Number(parts)) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
   return {

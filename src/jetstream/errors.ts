@@ -38,6 +38,7 @@ export const errCode = {
   messageNotFound: 10037,
   wrongLastSequence: 10071,
   wrongLastSequenceInFlight: 10164,
+  batchIncomplete: 10176,
   duplicateInBatch: 10201,
   wrongLastMessageId: 10070,
   duplicateInFlight: 10158,

@@ -1,5 +1,10 @@
-import { createInbox, type Msg, type NatsConnection } from 'nats';
-import { NoRespondersError, NotConnectedError, RequestTimeoutError } from './errors';
+import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
+import {
+  NoRespondersError,
+  NotConnectedError,
+  PermissionViolationError,
+  RequestTimeoutError,
+} from './errors';
 import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 
@@ -30,17 +35,26 @@ export function openInbox(connection: NatsConnection): Inbox {
   const inbox = createInbox();
   const waiting = new Map<string, Waiting>();
   let counter = 0;
-  const subscription = connection.subscribe(`${inbox}.*`, {
-    callback: (error, message) => {
-      const entry = error === null ? waiting.get(message.subject.slice(inbox.length + 1)) : undefined;
-      if (entry !== undefined) take(entry, message);
-    },
+  let refusal: Error | undefined;
+  const fail: Inbox['fail'] = (error, subject) => {
+    for (const entry of waiting.values()) {
+      if (subject === undefined || entry.subject === subject) entry.settle(error);
+    }
+  };
+  const onMessage = (message: Msg): void => {
+    const entry = waiting.get(message.subject.slice(inbox.length + 1));
+    if (entry !== undefined) take(entry, message);
+  };
+  const subscription = subscribe(connection, `${inbox}.*`, onMessage, (error) => {
+    refusal = error; // it may come before the first request, which would wait in vain
+    fail(error);
   });
   return {
     requestMany: (subject, send, onAnswer, { signal, timeoutMs, repeatMs = timeoutMs }) =>
       new Promise((resolve, reject) => {
-        if (signal?.aborted === true) {
-          reject(signal.reason as Error);
+        const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
+        if (reason !== undefined) {
+          reject(reason);
           return;
         }
         const token = (counter++).toString(36);
@@ -77,15 +91,26 @@ export function openInbox(connection: NatsConnection): Inbox {
           settle(error as Error);
         }
       }),
-    fail(error, subject) {
-      for (const entry of waiting.values()) {
-        if (subject === undefined || entry.subject === subject) entry.settle(error);
-      }
-    },
+    fail,
     close() {
       subscription.unsubscribe();
     },
   };
+}
+
+function subscribe(
+  connection: NatsConnection,
+  subject: string,
+  onMessage: (message: Msg) => void,
+  onRefusal: (error: Error) => void,
+): Subscription {
+  const refusal = 'NATS does not permit the gateway to subscribe to _INBOX.>, where answers come';
+  return connection.subscribe(subject, {
+    callback: (error, message) => {
+      if (error === null) onMessage(message);
+      else onRefusal(new PermissionViolationError(refusal, { cause: error }));
+    },
+  });
 }
 
 /** What cannot be sent again has been sent once, and may still be answered. */

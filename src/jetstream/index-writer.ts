@@ -173,7 +173,7 @@ const noBytes = Buffer.alloc(0);
 /** Entries of one record: no more than the server takes in one message. */
 function recordEntries({ pool }: CorrelationIndex): number {
   const fitting = Math.floor((pool.append().maxPayloadBytes - headerRoomBytes) / (2 * entryBytes));
-  return Math.min(recordEntriesMax, fitting);
+  return Math.max(1, Math.min(recordEntriesMax, fitting));
 }
 
 /** Puts the entries of a record into the lists of their buckets; answers how many there were. */

@@ -7,8 +7,15 @@ import { toHead } from './head';
 import { subjectOf, within, type StoreContext } from './store-context';
 import type { StoredMessage } from './message';
 
-/** Heads asked for in one question; the server refuses more than 1,024. */
-const headsPerPage = 256;
+const headsPerPageMax = 256;
+const questionFramingBytes = 128;
+
+/** Heads asked for in one question: the server refuses more than 1,024, and what is larger than its max_payload. */
+function headsPerPage({ pool, prefix, limits }: StoreContext): number {
+  const headBytesMax = `"${prefix}.",`.length + limits.streamNameBytesMax;
+  const fitting = Math.floor((pool.read().maxPayloadBytes - questionFramingBytes) / headBytesMax);
+  return Math.max(1, Math.min(headsPerPageMax, fitting));
+}
 
 /** Streams by name in byte order, in pages, each with its head. */
 export async function* listStreams(
@@ -16,11 +23,12 @@ export async function* listStreams(
   query: ListStreamsQuery,
   call: CallContext,
 ): AsyncGenerator<readonly StreamSummary[], void> {
+  const heads = headsPerPage(context);
   let left = query.maxCount;
   for await (const names of namesAfter(context, query, call)) {
-    for (let at = 0; at < names.length; at += headsPerPage) {
+    for (let at = 0; at < names.length; at += heads) {
       if (left === 0n) return;
-      const most = left === undefined || left > BigInt(headsPerPage) ? headsPerPage : Number(left);
+      const most = left === undefined || left > BigInt(heads) ? heads : Number(left);
       const page = await summaries(context, names.slice(at, at + most), call);
       if (left !== undefined) left -= BigInt(page.length);
       yield page;

@@ -125,6 +125,8 @@ async function connectionOptions(options: NatsOptions, name: string): Promise<Co
     servers: [...servers],
     name,
     maxReconnectAttempts: -1,
+    // A login that is refused while a server is being set up, or a secret renewed, may be good again.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: retryMs,
     reconnectJitter: retryMs,
     pingInterval: pingIntervalMs,

@@ -15,7 +15,7 @@ export type Outcome =
   | { readonly kind: 'stored'; readonly sequence: bigint }
   /** The store remembers the commit id: it is that of the message with this sequence. */
   | { readonly kind: 'duplicate'; readonly sequence: bigint }
-  /** Another commit came first, or is about to. Nothing was stored. */
+  /** Another commit came first, or is about to, or a new leader knows only a part of it. Nothing was stored. */
   | { readonly kind: 'conflict' }
   /** No answer: it may be stored. */
   | { readonly kind: 'lost'; readonly cause: unknown }
@@ -123,6 +123,7 @@ function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
       case errCode.wrongLastSequence:
       case errCode.wrongLastSequenceInFlight:
       case errCode.duplicateInFlight:
+      case errCode.batchIncomplete:
         return { kind: 'conflict' };
     }
   }

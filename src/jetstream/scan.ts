@@ -4,6 +4,7 @@ import { directGetBatch, type Batch } from './api';
 import { CommitAssembler, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
 import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
+import type { StoredMessage } from './message';
 import { patiently, subjectOf, type LogContext, type StoreContext } from './store-context';
 
 /** How a scan begins. */
@@ -105,23 +106,29 @@ export async function* commitsForward(
   const assembler = new CommitAssembler(stream, 2 * context.limits.appendBytesMax);
   let mayBeCut = range.midCommit === true;
   let previous: StoredCommit | undefined;
+  const take = (message: StoredMessage): StoredCommit | undefined => {
+    const part = readPart(stream, message);
+    if (mayBeCut && part.part > 1) return undefined;
+    mayBeCut = false;
+    const commit = assembler.add(part);
+    if (commit === undefined) return undefined;
+    if (previous !== undefined && commit.firstVersion !== previous.lastVersion + 1n) {
+      const missing = (previous.lastVersion + 1n).toString();
+      throw unreadable(stream, commit.position, `version ${missing} is missing before it`);
+    }
+    return (previous = commit);
+  };
   for await (const page of scanSubject(context, subjectOf(context, stream), from, through, call, range)) {
     const commits: StoredCommit[] = [];
-    for (const message of page) {
-      const part = readPart(stream, message);
-      if (mayBeCut && part.part > 1) continue;
-      mayBeCut = false;
-      const commit = assembler.add(part);
-      if (commit === undefined) continue;
-      if (previous !== undefined && commit.firstVersion !== previous.lastVersion + 1n) {
-        throw unreadable(
-          stream,
-          commit.position,
-          `version ${(previous.lastVersion + 1n).toString()} is missing before it`,
-        );
+    try {
+      for (const message of page) {
+        const commit = take(message);
+        if (commit !== undefined) commits.push(commit);
       }
-      previous = commit;
-      commits.push(commit);
+    } catch (error) {
+      // What comes before it is good, and may be all that is wanted.
+      yield commits;
+      throw error;
     }
     yield commits;
   }

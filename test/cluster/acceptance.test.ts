@@ -13,10 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-test('test_connect_to_cluster', () => connectToCluster(cluster));
+test('test_connect_to_cluster', () => connectToCluster(cluster), 180_000);
 test('test_single_event_lifecycle', () => singleEventLifecycle(cluster));
 test('test_batch_append_small', () => batchAppend(cluster, 10));
 test('test_batch_append_medium', () => batchAppend(cluster, 100));
 test('test_batch_append_large', () => batchAppend(cluster, 1_000));
-test('test_first_write_wins', () => firstWriteWins(cluster));
+test('test_first_write_wins', () => firstWriteWins(cluster), 120_000);
 test('test_get_version', () => getVersion(cluster));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { connect, type NatsConnection, type StoredMsg } from 'nats';
 import { CommitRecord } from '../../generated/sluice/v1/event';
 import { Direction } from '../../generated/sluice/v1/event_store_service';
@@ -181,6 +182,51 @@ describe('reads of a large commit among small ones', () => {
     expect(foreign).toEqual({ stream: 'large.foreign', version, position, commitTime, unreadable: false });
     expect(version).toBe(20n);
   });
+});
+
+test('a long and uneven stream is read from anywhere to anywhere', async () => {
+  const stream = 'large.long';
+  const event = (bytes: number): Partial<GivenEvent> => ({
+    type: 'T',
+    payload: { $case: 'binary', value: Buffer.alloc(bytes) },
+  });
+  // Commits of one event and of hundreds, in parts of some sixty; alone, in rows, and among foreign ones.
+  const sizes = [
+    ...range(1, 40).map(() => 1),
+    150,
+    1,
+    90,
+    130,
+    ...range(1, 100).map(() => 2),
+    300,
+    200,
+    1,
+    70,
+  ];
+  let last = 0;
+  for (const [index, size] of sizes.entries()) {
+    await store.append({ stream, events: range(1, size).map(() => event(size > 2 ? 1_000 : 10)) });
+    if (index % 3 === 0)
+      await store.append({ stream: 'large.long-foreign', events: largeEvents(1, 1 + (index % 6)) });
+    last += size;
+  }
+  const version = fc.integer({ min: 1, max: last });
+  const anywhere = fc.asyncProperty(
+    version,
+    version,
+    fc.integer({ min: 1, max: 500 }),
+    async (one, other, count) => {
+      const [low, high] = [Math.min(one, other), Math.max(one, other)];
+      const read = async (from: number, to: number, direction: Direction): Promise<number[]> => {
+        const request = { stream, direction, maxCount: BigInt(count) };
+        const { events } = await store.read({ ...request, fromVersion: BigInt(from), toVersion: BigInt(to) });
+        return versionsOf(events);
+      };
+      expect(await read(low, high, Direction.FORWARD)).toEqual(range(low, high).slice(0, count));
+      expect(await read(high, low, backward)).toEqual(range(high, low).slice(0, count));
+    },
+  );
+  await fc.assert(anywhere, { numRuns: 150, interruptAfterTimeLimit: 20_000 });
 });
 
 test('the version of a stream that begins with a large commit does not show its parts', async () => {
@@ -455,4 +501,14 @@ test('a commit of more parts than NATS takes in one batch is refused for good', 
   expect(await problemOf(call)).toEqual({ reason: 'INVALID_REQUEST', fields: ['events'] });
   expect(await narrow.append({ stream, events: events(1_000) })).toMatchObject({ version: 1_000n });
   expect(versionsOf((await narrow.read({ stream })).events)).toEqual(range(1, 1_000));
+});
+
+test('streams are listed in questions that the server takes', async () => {
+  await using small = await startNats({ maxPayloadBytes: 8 << 10 });
+  await using narrow = await openJetStream(small.url);
+  const streams = range(1, 100).map((number) => `${'n'.repeat(190)}.${number.toString().padStart(3, '0')}`);
+  await Promise.all(streams.map((stream) => narrow.append({ stream, events: plainEvents(1) })));
+  expect((await narrow.list({})).map(({ stream }) => stream)).toEqual(streams);
+  const some = await narrow.list({ after: streams[9] ?? '', maxCount: 50n });
+  expect(some.map(({ stream }) => stream)).toEqual(streams.slice(10, 60));
 });

@@ -57,6 +57,18 @@ function manyCommits(store: () => ContractStore): void {
     expect(await read({ direction: backward, maxCount: 1_001n })).toEqual(range(count, 1_500));
   });
 
+  test.each([998, 999, 1_000, 1_001, 1_002, 2_000, 2_001])(
+    'of about as many commits as one page or two hold: %i',
+    async (number) => {
+      expect(await read({ toVersion: BigInt(number) })).toEqual(range(1, number));
+      expect(await read({ fromVersion: 2n, toVersion: BigInt(number) })).toEqual(range(2, number));
+      expect(await read({ maxCount: BigInt(number) })).toEqual(range(1, number));
+      const first = count - number + 1;
+      expect(await read({ direction: backward, toVersion: BigInt(first) })).toEqual(range(count, first));
+      expect(await read({ direction: backward, maxCount: BigInt(number) })).toEqual(range(count, first));
+    },
+  );
+
   test('of thousands of commits takes filters', async () => {
     const even = range(1, count / 2).map((half) => 2 * half);
     expect(await read({ eventTypes: ['Even'] })).toEqual(even);

@@ -37,11 +37,20 @@ export function startWriters(clients: readonly RpcClient[], options: WritersOpti
       write(clients, stream, number, options, attempts, stop.signal),
     ),
   );
-  // A failure is met in `faults`; until then it must not end the process.
+  let failure: unknown;
   const ended = Promise.all(all);
-  ended.catch(() => undefined);
+  ended.catch((error: unknown) => (failure = error));
+  const count: Writers['count'] = (kind) =>
+    [...histories.values()].flat().filter(({ outcome }) => outcome.kind === kind).length;
   return {
-    count: (kind) => [...histories.values()].flat().filter(({ outcome }) => outcome.kind === kind).length,
+    count,
+    async more(appends) {
+      const enough = count('stored') + appends;
+      await until(() => {
+        if (failure !== undefined) throw failure as Error;
+        return count('stored') >= enough;
+      }, 60_000);
+    },
     async faults(client) {
       stop.abort();
       await ended;

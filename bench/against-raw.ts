@@ -1,0 +1,113 @@
+import { startClients } from './clients';
+import { streamName, type Operation } from './job';
+import type { Row } from './measure';
+import { prefill, type PlannedCommit } from './prefill';
+import { calls, inWords, plural, runTable, type Run, type Table } from './run';
+import { durability, startBenchGateway, startBenchNats, type Sync } from './servers';
+import type { Sizes } from './settings';
+
+/** The gateway beside the raw client, which does the same by hand against the same server. */
+export function againstRaw(run: Run, sync: Sync): Promise<Table | undefined> {
+  const { settings, peaks } = run;
+  const title = sync === 'always' ? 'fsync on every write' : 'fsync at intervals';
+  const about =
+    `Durability: ${durability[sync]}. Raw: the \`nats\` package by hand; append is \`js.publish\` of an encoded ` +
+    'CommitRecord with the expected last sequence of the subject, read is batched Direct Get with the events decoded ' +
+    '(an ordered consumer is no faster), version is a Direct Get of the last message.';
+  return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
+    await using nats = await startBenchNats(sync);
+    await using gateway = await startBenchGateway({ name: title, nats, peaks });
+    await prefill(nats.url, storedBefore(settings.sizes));
+    await using clients = await startClients(settings.clients, gateway.address, nats.url);
+    return await use({
+      sides: [
+        { label: 'gateway', clients, peer: 'generated' },
+        { label: 'raw', clients, peer: 'raw' },
+      ],
+      settle: gateway.caughtUp,
+    });
+  });
+}
+
+const eventsPerCommit = 100;
+/** Streams that GetVersion is asked for. */
+const versionStreams = { prefix: 'version', count: 64 };
+
+function* storedBefore({ readEvents }: Sizes): Generator<PlannedCommit> {
+  for (let i = 0; i < readEvents; i++) yield { stream: streamName('singles', 0, 0), events: 1 };
+  for (let i = 0; i < readEvents; i += eventsPerCommit)
+    yield { stream: streamName('batches', 0, 0), events: eventsPerCommit };
+  for (let i = 0; i < versionStreams.count; i++)
+    yield { stream: streamName(versionStreams.prefix, 0, i), events: 1 };
+}
+
+function rows(sizes: Sizes): Row[] {
+  const { readEvents, sequentialAppends, manyCallers } = sizes;
+  const appendRows = [
+    { events: 1, alone: 2_000, together: 200 },
+    { events: 10, alone: 1_000, together: 100 },
+    { events: 100, alone: 300, together: 20 },
+    { events: 1_000, alone: 50, together: 3 },
+  ].flatMap(({ events, alone, together }) => [
+    appendRow(events, 1, calls(alone, sizes)),
+    appendRow(events, manyCallers, calls(together, sizes)),
+  ]);
+  const single = { kind: 'append', events: 1, version: 0 } as const;
+  const all = (prefix: string): Operation => {
+    return { kind: 'read', streams: { prefix, count: 1 }, range: 'all', events: readEvents };
+  };
+  const ofRead = `ReadStream of ${plural(readEvents, 'event')}`;
+  return [
+    ...appendRows,
+    both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {
+      ...single,
+      streams: 'new',
+      callsPerStream: 1,
+    }),
+    both(`${inWords(sequentialAppends)} appends of 1 event to one stream`, 1, sequentialAppends, 1, {
+      ...single,
+      streams: 'sequential',
+      callsPerStream: sequentialAppends,
+    }),
+    both(`${ofRead}, single-event commits`, 1, calls(10, sizes), readEvents, all('singles')),
+    both(`${ofRead}, ${eventsPerCommit}-event commits`, 1, calls(20, sizes), readEvents, all('batches')),
+    {
+      ...both(
+        `${ofRead}, ${eventsPerCommit}-event commits, TypeScript client`,
+        1,
+        calls(20, sizes),
+        readEvents,
+        all('batches'),
+      ),
+      peers: ['typescript', 'raw'],
+    },
+    both('ReadStream of a stream that does not exist', 1, calls(2_000, sizes), 0, {
+      kind: 'read',
+      streams: { prefix: 'nothing', count: 1 },
+      range: 'all',
+      events: 0,
+    }),
+    versionRow(1, calls(2_000, sizes)),
+    versionRow(manyCallers, calls(250, sizes)),
+  ];
+}
+
+/** Each caller has a stream of its own and goes on with it from slot to slot. */
+function appendRow(events: number, callers: number, callsEach: number): Row {
+  return both(`append of ${plural(events, 'event')}`, callers, callsEach, events, {
+    kind: 'append',
+    streams: `append-${events}-${callers}`,
+    events,
+    callsPerStream: Number.MAX_SAFE_INTEGER,
+    version: 0,
+  });
+}
+
+function versionRow(callers: number, callsEach: number): Row {
+  return both('GetVersion', callers, callsEach, 0, { kind: 'version', streams: versionStreams, version: 1 });
+}
+
+/** A row with the same on both sides. */
+function both(what: string, callers: number, callsEach: number, events: number, operation: Operation): Row {
+  return { what, callers, callsEach, events, operations: [operation, operation] };
+}

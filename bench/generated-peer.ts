@@ -1,0 +1,68 @@
+import { credentials, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import {
+  Direction,
+  EventStoreServiceClient,
+  ReadByCorrelationRequest,
+  ReadStreamRequest,
+  type AppendResponse,
+  type GetVersionResponse,
+  type ReadByCorrelationResponse,
+  type ReadStreamResponse,
+} from '../generated/sluice/v1/event_store_service';
+import type { ReadRange } from './job';
+import type { Peer } from './peer';
+
+/** The gateway through the generated client on one channel with the default options of grpc-js. */
+export function generatedPeer(address: string): Peer {
+  const client = new EventStoreServiceClient(address, credentials.createInsecure());
+  return {
+    async append(stream, events, version) {
+      const expectedVersion = BigInt(version);
+      const request = { stream, events: [...events], expectedVersion, commitId: '', withCommitTime: false };
+      const response = await unary<AppendResponse>((done) => client.append(request, done));
+      if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
+    },
+    read: (stream, range) => readAll(client.readStream(toRequest(stream, range))),
+    async version(stream) {
+      const response = await unary<GetVersionResponse>((done) =>
+        client.getVersion({ stream, asOf: undefined }, done),
+      );
+      return Number(response.version);
+    },
+    correlation: (id) =>
+      readAll(client.readByCorrelation(ReadByCorrelationRequest.fromPartial({ correlationId: id }))),
+  };
+}
+
+function toRequest(stream: string, range: ReadRange): ReadStreamRequest {
+  if (range === 'all') return ReadStreamRequest.fromPartial({ stream });
+  if ('from' in range) return ReadStreamRequest.fromPartial({ stream, fromVersion: range.from });
+  return ReadStreamRequest.fromPartial({ stream, direction: Direction.BACKWARD, maxCount: range.last });
+}
+
+function unary<T>(call: (done: (error: ServiceError | null, response: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, response) => {
+      if (error === null) resolve(response);
+      else reject(error);
+    });
+  });
+}
+
+type ReadMessage = ReadStreamResponse | ReadByCorrelationResponse;
+
+function readAll(call: ClientReadableStream<ReadMessage>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let count = 0;
+    let ended = false;
+    call.on('data', ({ events, end }: ReadMessage) => {
+      count += events.length;
+      ended ||= end !== undefined;
+    });
+    call.on('error', reject);
+    call.on('end', () => {
+      if (ended) resolve(count);
+      else reject(new Error('a read without an end'));
+    });
+  });
+}

@@ -1,0 +1,112 @@
+import { performance } from 'node:perf_hooks';
+import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import { typescriptPeer } from './typescript-peer';
+import { newEvents } from './events';
+import { generatedPeer } from './generated-peer';
+import { correlationId, streamName, type Job, type Operation, type PeerName, type SlotReport } from './job';
+import { newHistogram } from './statistics';
+import type { Peer } from './peer';
+import { rawPeer } from './raw-peer';
+
+/**
+ * A load process: it makes the calls, so that the load has processor time of its own, as clients have in life. Started
+ * by clients.ts with the addresses of the gateway and of NATS; gets jobs, answers reports.
+ */
+async function main(address: string, natsUrl: string): Promise<void> {
+  const peers: Record<PeerName, Peer> = {
+    generated: generatedPeer(address),
+    typescript: typescriptPeer(address),
+    raw: await rawPeer(natsUrl),
+  };
+  /** Versions of the streams that this process has appended to, by peer. */
+  const versions: Record<PeerName, Map<string, number>> = {
+    generated: new Map(),
+    typescript: new Map(),
+    raw: new Map(),
+  };
+  process.on('message', (job: Job) => {
+    void run(peers[job.peer], versions[job.peer], job).then(tell, (error: unknown) => {
+      tell({ error: error instanceof Error ? error.message : String(error) });
+    });
+  });
+  process.on('disconnect', () => process.exit());
+  tell('ready');
+}
+
+function tell(message: SlotReport | { readonly error: string } | 'ready'): void {
+  process.send?.(message);
+}
+
+async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise<SlotReport> {
+  const { callers } = job;
+  const histogram = newHistogram();
+  const startedMs = performance.timeOrigin + performance.now();
+  const running = Array.from({ length: callers.to - callers.from }, (_, index) =>
+    runCaller(peer, versions, job, callers.from + index, histogram),
+  );
+  await Promise.all(running);
+  const endedMs = performance.timeOrigin + performance.now();
+  return { histogram: encodeIntoCompressedBase64(histogram), startedMs, endedMs };
+}
+
+async function runCaller(
+  peer: Peer,
+  versions: Map<string, number>,
+  { operation, callsEach, firstCall }: Job,
+  caller: number,
+  histogram: Histogram,
+): Promise<void> {
+  for (let call = firstCall; call < firstCall + callsEach; call++) {
+    const perform = prepare(peer, versions, operation, caller, call);
+    const startedMs = performance.now();
+    await perform();
+    histogram.recordValue(Math.max(1, Math.round((performance.now() - startedMs) * 1_000)));
+  }
+}
+
+/** Everything that does not belong to the call is done before it. */
+function prepare(
+  peer: Peer,
+  versions: Map<string, number>,
+  operation: Operation,
+  caller: number,
+  call: number,
+): () => Promise<void> {
+  switch (operation.kind) {
+    case 'append': {
+      const stream = streamName(operation.streams, caller, Math.floor(call / operation.callsPerStream));
+      const version = versions.get(stream) ?? operation.version;
+      const events = newEvents(operation.events);
+      versions.set(stream, version + events.length);
+      return () => peer.append(stream, events, version);
+    }
+    case 'read': {
+      const { prefix, count } = operation.streams;
+      const stream = streamName(prefix, 0, (caller + call) % count);
+      return async () => {
+        check('events', await peer.read(stream, operation.range), operation.events);
+      };
+    }
+    case 'version': {
+      const { prefix, count } = operation.streams;
+      const stream = streamName(prefix, 0, (caller + call) % count);
+      return async () => {
+        check('version', await peer.version(stream), operation.version);
+      };
+    }
+    case 'correlation': {
+      // A prime, so that ids are met in no order.
+      const id = correlationId(((caller + call) * 7_919) % operation.ids);
+      return async () => {
+        check('events', await peer.correlation(id), operation.events);
+      };
+    }
+  }
+}
+
+function check(what: string, found: number, wanted: number): void {
+  if (found !== wanted) throw new Error(`wrong ${what}: ${found}, not ${wanted}`);
+}
+
+const [address = '', natsUrl = ''] = process.argv.slice(2);
+void main(address, natsUrl);

@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
+import { againstRaw } from './against-raw';
+import { indexCost } from './index-cost';
+import { describeMachine } from './machine';
+import type { Run, Table } from './run';
+import { helpText, parseSettings, UsageError, type Settings } from './settings';
+import { storeSize } from './store-size';
+import { streamLength } from './stream-length';
+import { legend, renderMemory, renderTable } from './table';
+
+const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
+  (run) => againstRaw(run, 'interval'),
+  (run) => againstRaw(run, 'always'),
+  streamLength,
+  storeSize,
+  indexCost,
+];
+
+const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;
+/** `npm run` runs it in the folder of the project. */
+const resultsFile = join('bench', 'RESULTS.md');
+
+async function main(argv: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      stop.abort();
+    });
+  }
+  try {
+    const settings = parseSettings(argv);
+    if (settings.help) process.stdout.write(helpText);
+    else await runAll(settings, argv, stop.signal);
+    return exitCode.ok;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`bench: ${error.message}\n\n${helpText}`);
+      return exitCode.usage;
+    }
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write('bench: stopped\n');
+    return exitCode.stopped;
+  }
+}
+
+async function runAll(settings: Settings, argv: readonly string[], signal: AbortSignal): Promise<void> {
+  if (settings.write) checkWritable();
+  await prepareTools();
+  try {
+    cleanEnvironment();
+    const parts: string[] = [];
+    const print = (part: string): void => {
+      parts.push(part);
+      process.stdout.write(`${part}\n\n`);
+    };
+    print(introduction(settings, argv));
+    const progress = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+    const run: Run = { settings, peaks: [], progress, signal };
+    let found = false;
+    for (const [index, measureTable] of tables.entries()) {
+      const table = await measureTable(run);
+      if (table === undefined) continue;
+      found = true;
+      print(renderTable(table, index + 1));
+    }
+    if (!found) throw new UsageError('--only matches no row');
+    print(renderMemory(run.peaks));
+    if (settings.write) writeFileSync(resultsFile, `${parts.join('\n\n')}\n`);
+  } finally {
+    removeTools();
+  }
+}
+
+/** Before the run, since it takes long. */
+function checkWritable(): void {
+  try {
+    accessSync('bench', constants.W_OK);
+  } catch (error) {
+    throw new UsageError('--write needs the folder bench/, to write RESULTS.md there', { cause: error });
+  }
+}
+
+/** Variables that say how to find the tools would be settings to the gateways. */
+function cleanEnvironment(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('SLUICE_')) Reflect.deleteProperty(process.env, name);
+  }
+}
+
+function introduction({ rounds, clients, quick }: Settings, argv: readonly string[]): string {
+  const natsVersion = /\d+\.\d+\.\d+\S*/.exec(execFileSync(natsServerPath(), ['--version']).toString());
+  const lines = [
+    `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
+    `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+    ...describeMachine(natsVersion?.[0] ?? 'of an unknown version'),
+    `Load: ${clients} ${clients === 1 ? 'process' : 'processes'}, each with one gRPC channel and one NATS connection; ` +
+      'gateway, nats-server and load are processes of their own on this machine',
+    `Rounds: ${rounds} for each row, the two sides in turns, after one to warm up`,
+  ];
+  const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
+  return ['# Results', ...warning, lines.map((line) => `- ${line}`).join('\n'), legend].join('\n\n');
+}
+
+void main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(
+      `bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exit(exitCode.failed);
+  },
+);

@@ -1,0 +1,67 @@
+import type { Clients } from './clients';
+import type { Operation, PeerName } from './job';
+import type { Slot } from './statistics';
+
+/** One of the two things that a table compares. */
+export interface Side {
+  readonly label: string;
+  readonly clients: Clients;
+  readonly peer: PeerName;
+}
+
+/** What is measured on both sides. */
+export interface Row {
+  readonly what: string;
+  readonly callers: number;
+  /** Calls of each caller in one slot. */
+  readonly callsEach: number;
+  /** Events that one call writes or reads. */
+  readonly events: number;
+  /** For each side. */
+  readonly operations: readonly [Operation, Operation];
+  /** Where they are not the peers of the sides. */
+  readonly peers?: readonly [PeerName, PeerName];
+  /** Done before each slot and not measured, by the same callers. */
+  readonly before?: readonly [Operation | undefined, Operation | undefined];
+}
+
+/** A table before it is measured. */
+export interface Plan {
+  readonly sides: readonly [Side, Side];
+  /** Waits until nothing of an earlier slot is still being worked on. */
+  readonly settle: () => Promise<void>;
+}
+
+export interface MeasuredRow {
+  readonly row: Row;
+  /** For each side the slots of all rounds. */
+  readonly slots: readonly [readonly Slot[], readonly Slot[]];
+}
+
+/**
+ * Measures a row: the sides take turns, slot by slot, so that what disturbs the machine disturbs both. The first round
+ * warms up and does not count.
+ */
+export async function measure(
+  plan: Plan,
+  row: Row,
+  rounds: number,
+  signal: AbortSignal,
+): Promise<MeasuredRow> {
+  const slots: [Slot[], Slot[]] = [[], []];
+  for (let round = 0; round <= rounds; round++) {
+    for (const side of [0, 1] as const) {
+      signal.throwIfAborted();
+      const { clients } = plan.sides[side];
+      const peer = row.peers?.[side] ?? plan.sides[side].peer;
+      const { callers, callsEach } = row;
+      const job = { peer, callers, callsEach, firstCall: round * callsEach };
+      const before = row.before?.[side];
+      if (before !== undefined) await clients.run({ ...job, operation: before });
+      await plan.settle();
+      const slot = await clients.run({ ...job, operation: row.operations[side] });
+      if (round > 0) slots[side].push(slot);
+    }
+  }
+  return { row, slots };
+}

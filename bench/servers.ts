@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'nats';
+import { createLink } from '../src/jetstream/link';
+import { logConfig, openStream } from '../src/jetstream/open-stream';
+import { spawnTied, type TiedProcess } from '../src/jetstream/tied-process';
+import { defaultLimits } from '../src/limits';
+import { freePorts, startNats, until, type TestNats } from '../test/support/nats-server';
+import { connectRpc, type RpcClient } from '../test/support/rpc-client';
+import { rawStore } from './raw-peer';
+
+/** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
+export type Sync = 'always' | 'interval';
+
+export const durability: Readonly<Record<Sync, string>> = {
+  interval: 'fsync at intervals (nats-server `sync_interval: 2m`)',
+  always: 'fsync on every write (nats-server `sync_interval: always`)',
+};
+
+/** The gateway as users run it, a process of main.js. */
+export interface BenchGateway extends AsyncDisposable {
+  /** host:port */
+  readonly address: string;
+  /** Waits until the correlation index is as near to the log as it comes while nothing is appended. */
+  readonly caughtUp: () => Promise<void>;
+  /** How far the correlation index has come. */
+  indexPosition(): Promise<bigint>;
+}
+
+/** What a gateway needed at most. */
+export interface MemoryPeak {
+  readonly gateway: string;
+  /** undefined where the system has no /proc. */
+  readonly residentBytesMax: number | undefined;
+}
+
+export interface GatewayOptions {
+  /** For the table of memory. */
+  readonly name: string;
+  readonly nats: TestNats;
+  /** More flags for main.js. */
+  readonly args?: readonly string[];
+  /** A module that is loaded before main.js. */
+  readonly preload?: string;
+  /** Gets the gateway's own when it is stopped. */
+  readonly peaks: MemoryPeak[];
+}
+
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+const indexTimeoutMs = 600_000;
+/** The index writer leaves a shorter tail to the queries. */
+const indexLagMax = 64n;
+
+/** A server with the JetStream stream that the raw peer appends to. */
+export async function startBenchNats(sync: Sync): Promise<TestNats> {
+  const nats = await startNats({ sync });
+  try {
+    const link = createLink(await connect({ servers: nats.url }));
+    await openStream(link, logConfig(rawStore, defaultLimits), startTimeoutMs);
+    await link.close();
+    return nats;
+  } catch (error) {
+    await nats[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export async function startBenchGateway(options: GatewayOptions): Promise<BenchGateway> {
+  const { nats, args = [], preload, name, peaks } = options;
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${String(port)}`;
+  const main = join(__dirname, '..', 'src', 'main.js');
+  const flags = [`--listen=${address}`, `--nats-url=${nats.url}`, '--log-level=warn', ...args];
+  const loaded = preload === undefined ? [] : ['--require', preload];
+  const gateway = spawnTied(process.execPath, [...loaded, main, ...flags]);
+  const client = connectRpc(address);
+  const stop = async (): Promise<void> => {
+    peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });
+    client[Symbol.dispose]();
+    await gateway.stop(stopTimeoutMs);
+  };
+  try {
+    await until(() => answers(gateway, client), startTimeoutMs);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    address,
+    caughtUp: () =>
+      until(async () => {
+        const { index } = await client.serverInfo();
+        return index !== undefined && index.lag < indexLagMax;
+      }, indexTimeoutMs),
+    async indexPosition() {
+      const { index } = await client.serverInfo();
+      return index?.position ?? 0n;
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean> {
+  if (gateway.end !== undefined)
+    throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
+  return client.serverInfo().then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The most memory that a running process ever had resident (VmHWM), in bytes. */
+function residentBytesMax({ pid }: TiedProcess): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,26 @@
+import { connect } from '../src/client/client';
+import type { Peer } from './peer';
+
+/** The gateway through the TypeScript client that comes with Sluice. */
+export function typescriptPeer(address: string): Peer {
+  const client = connect(address);
+  return {
+    async append(stream, events, version) {
+      const newEvents = events.map(({ payload, ...event }) => ({ ...event, data: payload?.value }));
+      await client.append(stream, newEvents, { expectedVersion: version });
+    },
+    read(stream, range) {
+      if (range === 'all') return count(client.readStream(stream));
+      if ('from' in range) return count(client.readStream(stream, { fromVersion: range.from }));
+      return count(client.readStream(stream, { direction: 'backward', maxCount: range.last }));
+    },
+    version: async (stream) => Number((await client.getVersion(stream)).version),
+    correlation: (id) => count(client.readByCorrelation(id)),
+  };
+}
+
+async function count(events: AsyncIterable<unknown>): Promise<number> {
+  let found = 0;
+  for await (const event of events) found += event === undefined ? 0 : 1;
+  return found;
+}

@@ -1,0 +1,164 @@
+import { status } from '@grpc/grpc-js';
+import { connect, type NatsConnection } from 'nats';
+import { blocks, document, section } from '../docs/markdown';
+import { newEvents } from '../support/attempts';
+import { startTestGateway } from '../support/gateway';
+import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
+import { failureOf, type RpcFailure } from '../support/rpc-failure';
+
+/** The permissions in docs/operations.md are enough for everything, and none of them is too much. */
+
+const password = 'hush';
+const login = { user: 'sluice', pass: password };
+const loginFlags = ['--nats-user=sluice', `--nats-password=${password}`];
+
+const [block] = blocks(section(document('docs/operations.md'), '## NATS permissions'));
+/** The block as it stands there; the password is a variable of the configuration. */
+const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
+const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
+const forReplicas = subjects.filter((subject) => subject.includes('.MSG.GET.'));
+
+/** The configuration without one permission, or several. */
+function without(...left: readonly string[]): string {
+  const lines = permissions.split('\n');
+  const kept = lines.filter((line) => !left.some((subject) => line.includes(`"${subject}"`)));
+  expect(kept).toHaveLength(lines.length - left.length);
+  return kept.join('\n');
+}
+
+/** Enough events, each with a correlation id of its own, for the index to be merged. */
+const commits = 80;
+const eventsPerCommit = 800;
+
+/** Uses everything that a gateway does with NATS; fails if any of it does not work. */
+async function exercise(
+  urls: readonly string[],
+  flags: readonly string[],
+  nodes: readonly TestNats[],
+): Promise<void> {
+  await using gateway = await startTestGateway(urls, [...loginFlags, ...flags]);
+  const { client } = gateway;
+  const stream = 'permitted';
+  await client.append({ stream, events: newEvents(1), expectedVersion: 0n });
+  await client.append({ stream, events: newEvents(3, 400_000), withCommitTime: true });
+  expect((await client.readStream({ stream })).events).toHaveLength(4);
+  expect((await client.readStream({ stream, fromVersion: 3n })).events).toHaveLength(2);
+  const { version, commitTime } = await client.getVersion({ stream });
+  expect(version).toBe(4n);
+  expect((await client.getVersion({ stream, asOf: commitTime })).version).toBe(4n);
+  expect(await client.listStreams()).toHaveLength(1);
+  const [event] = (await client.readStream({ stream, maxCount: 1n })).events;
+  const correlated = await client.readByCorrelation({ correlationId: event?.correlationId ?? '' });
+  expect(correlated.events).toHaveLength(1);
+  for (let i = 0; i < commits; i++)
+    await client.append({ stream: 'many', events: newEvents(eventsPerCommit, 1) });
+  await until(() => isMerged(nodes), 8_000);
+}
+
+/** Whether the index has begun anew after a merge, which removes what was merged. */
+async function isMerged(nodes: readonly TestNats[]): Promise<boolean> {
+  const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz?streams=true')));
+  return answers.some(({ account_details: accounts }) => {
+    const [account] = accounts as { stream_detail: { name: string; state: { first_seq: number } }[] }[];
+    const index = account?.stream_detail.find(({ name }) => name === 'EVENTS_INDEX');
+    return (index?.state.first_seq ?? 0) > 1;
+  });
+}
+
+test('with exactly these permissions everything works, and nothing beyond is permitted', async () => {
+  expect(subjects).toHaveLength(11);
+  await using nats = await startNats({ extraConfig: permissions });
+  await exercise([nats.url], [], [nats]);
+  const connection = await connect({ servers: nats.url, ...login });
+  for (const subject of [
+    'anything.else',
+    '$JS.API.STREAM.DELETE.EVENTS',
+    '$JS.API.STREAM.UPDATE.EVENTS',
+    '$JS.API.STREAM.PURGE.EVENTS',
+    '$JS.API.STREAM.MSG.DELETE.EVENTS',
+    '$JS.API.STREAM.INFO.OTHERS',
+    '$JS.API.STREAM.CREATE.OTHERS',
+    '$JS.API.CONSUMER.CREATE.EVENTS',
+    '$JS.API.CONSUMER.CREATE.EVENTS.name.es.>',
+  ]) {
+    expect(await refused(connection, subject)).toBe(true);
+  }
+  await connection.close();
+}, 60_000);
+
+/** Whether the server refuses a request at once rather than leave it to somebody to answer. */
+async function refused(connection: NatsConnection, subject: string): Promise<boolean> {
+  const outcome: unknown = await connection
+    .request(subject, '{}', { timeout: 2_000 })
+    .catch((error: unknown) => error);
+  return (outcome as { code?: string }).code === 'PERMISSIONS_VIOLATION';
+}
+
+test('on three replicas they are enough as well, and those that ask the leader are needed', async () => {
+  {
+    await using cluster = await startCluster(3, { extraConfig: permissions });
+    await exercise(cluster.urls, ['--store-replicas=3'], cluster.nodes);
+  }
+  for (const subject of forReplicas) {
+    await using cluster = await startCluster(3, { extraConfig: without(subject) });
+    const outcome = exercise(cluster.urls, ['--store-replicas=3'], cluster.nodes);
+    await expect(outcome).rejects.toThrow(`NATS does not permit the gateway to use ${subject}`);
+  }
+}, 120_000);
+
+test.each(subjects.filter((subject) => !forReplicas.includes(subject)))(
+  'on one server something fails without %s',
+  async (subject) => {
+    await using nats = await startNats({ extraConfig: without(subject, ...forReplicas) });
+    await expect(exercise([nats.url], [], [nats])).rejects.toThrow();
+  },
+  60_000,
+);
+
+describe('a permission that is missing', () => {
+  const denied = (failure: RpcFailure, subject: string): void => {
+    expect({ code: failure.code, reason: failure.reason }).toEqual({
+      code: status.PERMISSION_DENIED,
+      reason: 'NOT_PERMITTED',
+    });
+    expect(failure.message).toContain(subject);
+  };
+
+  test('to append: appends are refused, also in several messages, and the rest goes on', async () => {
+    await using nats = await startNats({ extraConfig: without('es.>') });
+    await using gateway = await startTestGateway([nats.url], loginFlags);
+    const { client } = gateway;
+    const stream = 'refused';
+    denied(await failureOf(client.append({ stream, events: newEvents(1) })), 'es.refused');
+    denied(await failureOf(client.append({ stream, events: newEvents(4, 400_000) })), 'es.refused');
+    expect((await client.getVersion({ stream })).version).toBe(0n);
+    expect((await client.readStream({ stream })).events).toEqual([]);
+  });
+
+  test('to read: reads are refused', async () => {
+    await using nats = await startNats({ extraConfig: without('$JS.API.DIRECT.GET.EVENTS') });
+    await using gateway = await startTestGateway([nats.url], loginFlags);
+    const { client } = gateway;
+    for (const call of [client.readStream({ stream: 's' }), client.getVersion({ stream: 's' })]) {
+      denied(await failureOf(call), '$JS.API.DIRECT.GET.EVENTS');
+    }
+  });
+
+  test.each([
+    ['$JS.API.STREAM.INFO.EVENTS', 'JetStream cannot be used'],
+    ['$JS.API.STREAM.CREATE.EVENTS', 'the stream EVENTS cannot be created'],
+  ])('to look at or make the store (%s): the gateway does not start', async (subject, message) => {
+    await using nats = await startNats({ extraConfig: without(subject) });
+    await expect(startTestGateway([nats.url], loginFlags)).rejects.toThrow(
+      `${message}: NATS does not permit the gateway to use ${subject}`,
+    );
+  });
+
+  test('to hear answers: the gateway does not start', async () => {
+    const deaf = permissions.replace('_INBOX.>', 'nothing.>');
+    await using nats = await startNats({ extraConfig: deaf });
+    await expect(startTestGateway([nats.url], loginFlags)).rejects.toThrow(
+      'NATS does not permit the gateway to subscribe to _INBOX.>',
+    );
+  });
+});

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process';
+import { startGatewayProcess } from '../support/gateway';
+import { startNats } from '../support/nats-server';
+import { connectWire, type WireClient } from '../support/wire-client';
+
+/** Resident memory of a process, in bytes. */
+function residentBytes(pid: number): number {
+  return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid.toString()]).toString()) * 1_024;
+}
+
+const large = 'x'.repeat(20_000);
+
+/** One call of each kind that fails. */
+async function failInEveryWay(wire: WireClient, turn: number): Promise<void> {
+  const stream = `memory.${turn}`;
+  const cancelled = wire.open('ReadStream', { stream: 'memory.large' });
+  const calls = [
+    wire.unary('Append', {
+      stream: 'memory.large',
+      events: [{ type: 'T', text: large }],
+      expected_version: '7',
+    }),
+    wire.unary('Append', { stream: `${stream} `, events: [{ type: '', text: large }] }),
+    wire.unary('GetVersion', { stream: large }),
+    wire.bytes('Append', Buffer.from(large)),
+    wire.stream('ReadStream', { stream, direction: 9, event_types: ['', large] }),
+    wire.stream('ReadStream', { stream: 'memory.large' }, { deadline: Date.now() + 1 }),
+    wire.stream('ListStreams', { pattern: large }),
+    cancelled.toArray(),
+  ];
+  setImmediate(() => {
+    cancelled.cancel();
+  });
+  const outcomes = await Promise.allSettled(calls);
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+}
+
+test('calls that fail leave nothing behind in memory', async () => {
+  await using nats = await startNats();
+  await using gateway = await startGatewayProcess([nats.url]);
+  using wire = connectWire(gateway.address);
+  const events = Array.from({ length: 50 }, () => ({ type: 'Large', text: large }));
+  await wire.unary('Append', { stream: 'memory.large', events });
+  const run = async (from: number, through: number): Promise<void> => {
+    for (let turn = from; turn < through; turn += 5) {
+      await Promise.all([0, 1, 2, 3, 4].map((i) => failInEveryWay(wire, turn + i)));
+    }
+  };
+  await run(0, 200);
+  const before = residentBytes(gateway.process.pid);
+  await run(200, 1_000);
+  const after = residentBytes(gateway.process.pid);
+  console.log(before, after);
+  expect(after).toBeLessThan(1.5 * before);
+  expect(await wire.unary('GetVersion', { stream: 'memory.large' })).toMatchObject({ version: '50' });
+});

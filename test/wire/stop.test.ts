@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { credentials, type ServiceError } from '@grpc/grpc-js';
+import { ServerReflectionClient } from '../../generated/grpc/reflection/v1/reflection';
+import { startGatewayProcess, startTestGateway, type GatewayProcess } from '../support/gateway';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
+import { startWriters } from '../support/writers';
+
+/** A gateway that is asked to stop: calls under way end well, others are told, and the process ends in time. */
+const unavailable = 14;
+const event = { type: 'Happened' };
+const large = Array.from({ length: 60 }, () => ({ type: 'Large', text: 'x'.repeat(50_000) }));
+
+let nats: TestNats;
+beforeAll(async () => {
+  nats = await startNats();
+});
+afterAll(async () => {
+  await nats[Symbol.asyncDispose]();
+});
+
+/** SIGTERM; comes back when the gateway takes no more connections. */
+async function askToStop({ process, address }: GatewayProcess): Promise<void> {
+  process.signal('SIGTERM');
+  const [host = '', port = ''] = address.split(':');
+  await until(async () => {
+    const socket = connect(Number(port), host);
+    const [refused] = await Promise.race([
+      once(socket, 'connect').then(() => [false]),
+      new Promise<[boolean]>((resolve) =>
+        socket.on('error', () => {
+          resolve([true]);
+        }),
+      ),
+    ]);
+    socket.destroy();
+    return refused === true;
+  });
+}
+
+function endOf(call: NodeJS.EventEmitter): Promise<Pick<ServiceError, 'code' | 'details'>> {
+  return new Promise((resolve) => {
+    call.on('error', ({ code, details }: ServiceError) => {
+      resolve({ code, details });
+    });
+  });
+}
+
+test('appends and reads under way finish, new calls are UNAVAILABLE, and the exit code is 0', async () => {
+  await using gateway = await startGatewayProcess([nats.url]);
+  using wire = connectWire(gateway.address);
+  await wire.unary('Append', { stream: 'stop.read', events: large });
+  await wire.unary('Append', { stream: 'stop.append', events: [event] });
+
+  const read = wire.open('ReadStream', { stream: 'stop.read', page: { events_max: 1 } });
+  const [first] = (await once(read, 'data')) as [WireMessage];
+  read.pause();
+  nats.pause();
+  const appends = [2, 3, 4].map(() => wire.unary('Append', { stream: 'stop.append', events: [event] }));
+  const refusedBefore = wireFailureOf(wire.unary('Append', { stream: 'stop.append', events: [{}] }));
+  // An answer that comes after the appends shows that the gateway has them.
+  await refusedBefore;
+  await askToStop(gateway);
+
+  using late = connectWire(gateway.address);
+  for (const client of [wire, late]) {
+    expect(await wireFailureOf(client.unary('GetVersion', { stream: 'stop.append' }))).toMatchObject({
+      code: unavailable,
+    });
+  }
+  nats.resume();
+  const answers = await Promise.all(appends);
+  expect(answers.map(({ version }) => version)).toEqual(['2', '3', '4']);
+  const rest = (await read.toArray()) as WireMessage[];
+  const events = [first, ...rest].flatMap((message) => message['events'] as WireMessage[]);
+  expect(events.map(({ version }) => version)).toEqual(large.map((_, i) => (i + 1).toString()));
+  expect(rest.at(-1)?.['end']).toEqual({ reason: 'READ_END_REASON_COMPLETE', event_count: '60' });
+  expect(await gateway.process.ended()).toBe(0);
+  expect(gateway.process.stderr()).not.toContain('cutting them off');
+});
+
+test('calls that have no end are ended with UNAVAILABLE', async () => {
+  await using gateway = await startGatewayProcess([nats.url]);
+  using health = connectWire(gateway.address, { service: 'grpc.health.v1.Health' });
+  const reflection = new ServerReflectionClient(gateway.address, credentials.createInsecure());
+  try {
+    const watch = health.open('Watch', {});
+    const seen: unknown[] = [];
+    watch.on('data', ({ status }: WireMessage) => seen.push(status));
+    const files = reflection.serverReflectionInfo();
+    const answered = once(files, 'data');
+    files.write({ host: '', messageRequest: { $case: 'listServices', value: '' } });
+    await answered;
+    await until(() => seen.length === 1);
+    const ends = Promise.all([endOf(watch), endOf(files)]);
+    gateway.process.signal('SIGTERM');
+    const stopping = { code: unavailable, details: 'the gateway is stopping' };
+    expect(await ends).toEqual([stopping, stopping]);
+    expect(seen).toEqual(['SERVING', 'NOT_SERVING']);
+    expect(await gateway.process.ended()).toBe(0);
+  } finally {
+    reflection.close();
+  }
+});
+
+test('a caller that takes nothing is cut off after the shutdown timeout', async () => {
+  await using gateway = await startGatewayProcess([nats.url], ['--shutdown-timeout-ms=500']);
+  using wire = connectWire(gateway.address);
+  await wire.unary('Append', { stream: 'stop.stuck', events: large });
+  const read = wire.open('ReadStream', { stream: 'stop.stuck', page: { events_max: 1 } });
+  await once(read, 'data');
+  read.pause();
+  read.on('error', () => undefined);
+  await askToStop(gateway);
+  expect(await gateway.process.ended()).toBe(0);
+  expect(gateway.process.stderr()).toContain('cutting them off');
+  read.cancel();
+});
+
+test('what was answered under load is stored, and what was refused is not', async () => {
+  await using survivor = await startTestGateway([nats.url]);
+  await using gateway = await startGatewayProcess([nats.url]);
+  const streams = ['load.1', 'load.2'];
+  const writers = startWriters([gateway.client, survivor.client], {
+    streams,
+    counts: [1, 3],
+    payloadBytes: 100,
+  });
+  await writers.more(100);
+  gateway.process.signal('SIGTERM');
+  expect(await gateway.process.ended()).toBe(0);
+  await writers.more(50);
+  expect(await writers.faults(survivor.client)).toEqual([]);
+});
+
+test('while NATS does not answer, appends under way are given up in time', async () => {
+  await using own = await startNats();
+  await using gateway = await startGatewayProcess([own.url], ['--append-timeout-ms=1000']);
+  using wire = connectWire(gateway.address);
+  await wire.unary('Append', { stream: 'stop.unknown', events: [event] });
+  own.pause();
+  const append = wireFailureOf(
+    wire.unary('Append', { stream: 'stop.unknown', events: [event], expected_version: '1' }),
+  );
+  await wireFailureOf(wire.unary('Append', { stream: 'stop.unknown', events: [{}] }));
+  gateway.process.signal('SIGTERM');
+  const { code, details } = await append;
+  expect([code, details[0]?.['reason']]).toEqual([2, 'OUTCOME_UNKNOWN']);
+  expect(await gateway.process.ended()).toBe(0);
+});
