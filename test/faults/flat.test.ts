@@ -75,7 +75,7 @@ test('connections, subscriptions and consumers at the server stay the same over 
   await Promise.all(Array.from({ length: inFlight }, work));
   expect(during.length).toBeGreaterThanOrEqual(10);
   for (const sample of [...during, await footprint(nats)]) expect(sample).toEqual(before);
-}, 120_000);
+}, 240_000);
 
 const samples = 50;
 /** The index writer uses the same connections, in bursts: the cheapest of some rounds is what the calls cost. */
@@ -122,4 +122,4 @@ test('an append and GetVersion cost the same on a stream of 10 and of 100,000 ev
     expect({ name, isFlat: messages <= samples + othersMax, messages }).toMatchObject({ name, isFlat: true });
     expect(long.bytes).toBeLessThan(2 * short.bytes);
   }
-}, 120_000);
+}, 240_000);

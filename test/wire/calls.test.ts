@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
-import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { compressionAlgorithms, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { EventStoreServiceClient } from '../../generated/sluice/v1/event_store_service';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
@@ -113,7 +113,7 @@ class EventStoreServiceClientWithDispose extends EventStoreServiceClient {
 }
 
 describe('compression', () => {
-  const gzip = 2;
+  const { gzip } = compressionAlgorithms;
   test('of requests with gzip works', async () => {
     using client = connectWire(gateway.address, { channel: { 'grpc.default_compression_algorithm': gzip } });
     const text = 'again and '.repeat(10_000);

@@ -35,7 +35,7 @@ async function askToStop({ process, address }: GatewayProcess): Promise<void> {
       ),
     ]);
     socket.destroy();
-    return refused === true;
+    return refused;
   });
 }
 
