@@ -1,6 +1,10 @@
 import { status } from '@grpc/grpc-js';
 import { fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema, type DescriptorProto } from '@bufbuild/protobuf/wkt';
+import {
+  FileDescriptorProtoSchema,
+  type DescriptorProto,
+  type EnumDescriptorProto,
+} from '@bufbuild/protobuf/wkt';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { fileDescriptorSet } from '../../generated/descriptors';
 import type {
@@ -31,7 +35,7 @@ export function createReflect(services: readonly string[]): Reflect {
     byName.set(file.name, file);
     const add = (symbol: string): unknown => bySymbol.set(symbol, file);
     for (const message of proto.messageType) addMessage(proto.package, message, add);
-    for (const { name } of proto.enumType) add(`${proto.package}.${name}`);
+    addEnums(proto.package, proto.enumType, add);
     for (const { name, method } of proto.service) {
       add(`${proto.package}.${name}`);
       for (const { name: methodName } of method) add(`${proto.package}.${name}.${methodName}`);
@@ -80,12 +84,23 @@ function* filesOf(set: Uint8Array): Generator<Buffer, void> {
 function addMessage(scope: string, message: DescriptorProto, add: (symbol: string) => unknown): void {
   const name = `${scope}.${message.name}`;
   add(name);
-  for (const field of [...message.field, ...message.oneofDecl, ...message.enumType])
-    add(`${name}.${field.name}`);
+  for (const field of [...message.field, ...message.oneofDecl]) add(`${name}.${field.name}`);
+  addEnums(name, message.enumType, add);
   for (const nested of message.nestedType) addMessage(name, nested, add);
 }
 
-/** The file, then all that it needs, each once. */
+/** Values of an enum belong to the scope of the enum. */
+function addEnums(
+  scope: string,
+  enums: readonly EnumDescriptorProto[],
+  add: (symbol: string) => unknown,
+): void {
+  for (const { name, value } of enums) {
+    for (const symbol of [name, ...value.map((of) => of.name)]) add(`${scope}.${symbol}`);
+  }
+}
+
+/** The file, then all that it needs, each once and after all that need it: read from the end, nothing is missing. */
 function withImports(
   file: DescribedFile | undefined,
   byName: ReadonlyMap<string, DescribedFile>,
@@ -94,7 +109,11 @@ function withImports(
   const needed = new Set([file]);
   // A Set gives also what is added while it is walked.
   for (const { imports } of needed) {
-    for (const name of imports) needed.add(byName.get(name) as DescribedFile);
+    for (const name of imports) {
+      const imported = byName.get(name) as DescribedFile;
+      needed.delete(imported);
+      needed.add(imported);
+    }
   }
   const fileDescriptorProto = [...needed].map(({ bytes }) => bytes);
   return { $case: 'fileDescriptorResponse', value: { fileDescriptorProto } };

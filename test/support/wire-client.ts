@@ -138,7 +138,7 @@ const statusType = loadSync(
 /** How a call fails; fails itself if the call does not end with a status other than OK. */
 export async function wireFailureOf(call: Promise<unknown>): Promise<WireFailure> {
   const outcome: unknown = await call.then(
-    (answer) => new Error(`the call ended with OK: ${String(JSON.stringify(answer)).slice(0, 1_000)}`),
+    (answer) => new Error(`the call ended with OK: ${JSON.stringify(answer).slice(0, 1_000)}`),
     (error: unknown) => error,
   );
   const {

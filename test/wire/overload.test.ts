@@ -85,7 +85,7 @@ describe('appends while NATS does not answer', () => {
       const isRefused = (): Promise<boolean> =>
         wire.unary('Append', { stream: 'gone.2', events: [event] }, { deadline: Date.now() + 200 }).then(
           () => false,
-          (error: unknown) => Number((error as ServiceError).code) === status.resourceExhausted,
+          (error: unknown) => ((error as ServiceError).code as number) === status.resourceExhausted,
         );
       await until(isRefused);
       gone.cancel();

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { runSluice } from '../cli/process';
 import { haveOpenssl, makeAuthority, type Authority, type Certificate } from '../support/certificates';
@@ -68,6 +70,21 @@ test('mutual TLS serves clients that show a certificate of the right authority, 
   await expectRefused(gateway.address, clientOf(authority, await stranger.issue('client')));
   await expectRefused(gateway.address, credentials.createInsecure());
   await expectServed(gateway.address, clientOf(authority, client));
+});
+
+test('a connection that is stuck in its handshake does not keep the gateway from stopping', async () => {
+  if (!canRun) return;
+  const flags = ['--tls-cert', server.cert, '--tls-key', server.key, '--shutdown-timeout-ms=300'];
+  const gateway = await startTestGateway([nats.url], flags);
+  const [host = '', port = ''] = gateway.address.split(':');
+  const socket = connect(Number(port), host);
+  await once(socket, 'connect');
+  await expectServed(gateway.address, clientOf(authority));
+  await gateway[Symbol.asyncDispose]();
+  await once(
+    socket.resume().on('error', () => undefined),
+    'close',
+  );
 });
 
 test('a key that does not belong to the certificate ends the start with exit code 4', async () => {
