@@ -46,9 +46,9 @@ test('calls that fail leave nothing behind in memory', async () => {
       await Promise.all([0, 1, 2, 3, 4].map((i) => failInEveryWay(wire, turn + i)));
     }
   };
-  await run(0, 100);
+  await run(0, 60);
   const before = residentBytes(gateway.process.pid);
-  await run(100, 500);
+  await run(60, 400);
   const after = residentBytes(gateway.process.pid);
   expect(after).toBeLessThan(1.5 * before);
   expect(await wire.unary('GetVersion', { stream: 'memory.large' })).toMatchObject({ version: '10' });

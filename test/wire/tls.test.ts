@@ -77,14 +77,12 @@ test('a connection that is stuck in its handshake does not keep the gateway from
   const flags = ['--tls-cert', server.cert, '--tls-key', server.key, '--shutdown-timeout-ms=300'];
   const gateway = await startTestGateway([nats.url], flags);
   const [host = '', port = ''] = gateway.address.split(':');
-  const socket = connect(Number(port), host);
+  const socket = connect(Number(port), host).resume();
+  const closed = once(socket, 'close');
   await once(socket, 'connect');
   await expectServed(gateway.address, clientOf(authority));
   await gateway[Symbol.asyncDispose]();
-  await once(
-    socket.resume().on('error', () => undefined),
-    'close',
-  );
+  await closed;
 });
 
 test('a key that does not belong to the certificate ends the start with exit code 4', async () => {
