@@ -59,7 +59,8 @@ files (TMPDIR), which should be on the disk whose figures are wanted.
   --rounds <n>     Rounds that count for each row, after one to warm up. Default: 5.
   --only <regex>   Only rows whose "table: what, callers" matches, whatever the case.
   --large          The larger store of the table of store sizes has 1,000,000 commits, not 100,000.
-  --clients <n>    Load processes, each with one gRPC channel and one NATS connection. Default: 1.
+  --clients <n>    Load processes, each with one gRPC channel and one NATS connection; a single caller
+                   uses one of them. Default: 2, since with many callers one is busier than the gateway.
   --write          Also writes bench/RESULTS.md.
   --quick          Tiny counts, to see that everything works: the figures mean nothing.
   --help
@@ -78,7 +79,7 @@ export function parseSettings(argv: readonly string[]): Settings {
     write: flags.write,
     only: toPattern(flags.only),
     rounds: toCount('--rounds', flags.rounds ?? '5', 100),
-    clients: toCount('--clients', flags.clients ?? '1', 64),
+    clients: toCount('--clients', flags.clients ?? '2', 64),
     sizes: large ? { ...sizes, largeStoreCommits: millionCommits } : sizes,
   };
 }

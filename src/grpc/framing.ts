@@ -46,14 +46,16 @@ export function checkFraming(reader: BinaryReader, path: string): void {
   checkMessage(reader, reader.len, shape);
 }
 
-function checkMessage(reader: BinaryReader, end: number, shape: Shape): void {
+function checkMessage(reader: BinaryReader, end: number, { within }: Shape): void {
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
-    const held = wireType === WireType.LengthDelimited ? shape.within.get(field) : undefined;
-    if (held === undefined) reader.skip(wireType, field);
+    if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
     else {
       const length = reader.uint32();
-      checkMessage(reader, reader.pos + length, held);
+      const held = within.get(field);
+      // `skip` would make a view of every text.
+      if (held === undefined) reader.pos += length;
+      else checkMessage(reader, reader.pos + length, held);
     }
   }
   if (reader.pos !== end) throw new RangeError(`a message has to end at byte ${end}, within a field`);

@@ -13,7 +13,7 @@ const status = {
   dataLoss: 15,
 };
 
-const appendTimeoutMs = 700;
+const appendTimeoutMs = 2_000;
 const event = { type: 'Happened' };
 
 /** A gateway and a NATS server of its own for one test. */
@@ -155,22 +155,17 @@ describe('while NATS does not answer', () => {
     withGateway(async (wire, nats) => {
       await wire.unary('Append', { stream: 'late.1', events: [event] });
       nats.pause();
-      const deadline = Date.now() + 500;
-      const asked = await Promise.all([
+      const deadline = Date.now() + 1_500;
+      const commit_id = '0190f3a1-0000-7000-8000-000000000002';
+      const append = { stream: 'late.1', events: [event], expected_version: '1', commit_id };
+      const [sent, ...asked] = await Promise.all([
+        wireFailureOf(wire.unary('Append', append, { deadline })),
         wireFailureOf(wire.unary('GetVersion', { stream: 'late.1' }, { deadline })),
         wireFailureOf(wire.unary('GetServerInfo', {}, { deadline })),
         wireFailureOf(wire.stream('ReadStream', { stream: 'late.1' }, { deadline })),
         wireFailureOf(wire.stream('ReadByCorrelation', { correlation_id: 'late' }, { deadline })),
         wireFailureOf(wire.stream('ListStreams', {}, { deadline })),
       ]);
-      const commit_id = '0190f3a1-0000-7000-8000-000000000002';
-      const sent = await wireFailureOf(
-        wire.unary(
-          'Append',
-          { stream: 'late.1', events: [event], expected_version: '1', commit_id },
-          { deadline: Date.now() + 500 },
-        ),
-      );
       nats.resume();
       for (const failure of asked) {
         expect(failure).toEqual({
