@@ -25,7 +25,7 @@ import {
   parseReadStream,
   type PageSize,
 } from '../store/commands';
-import type { EventStore, Page, ReadEnd, StreamHead } from '../store/event-store';
+import type { AppendResult, EventStore, Page, ReadEnd, StreamHead } from '../store/event-store';
 import type { Calls } from './calls';
 import { toTimestamp } from './proto-time';
 import { reframe } from './reframe';
@@ -44,15 +44,10 @@ type Implementation = UntypedServiceImplementation & Record<keyof typeof EventSt
 export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
   const { unary, serverStreaming } = calls;
   return {
-    append: unary(AppendRequest, async (request, context): Promise<AppendResponse> => {
-      const command = parseAppend(request, limits);
-      const { commitId = '', commitTime, ...result } = await store.append(command, context);
-      return {
-        ...result,
-        commitId,
-        commitTime: request.withCommitTime ? toTimestamp(commitTime) : undefined,
-      };
-    }),
+    // Not an async function, which would keep the events until the end.
+    append: unary(AppendRequest, (request, context) =>
+      toAppendResponse(store.append(parseAppend(request, limits), context), request.withCommitTime),
+    ),
 
     readStream: serverStreaming(ReadStreamRequest, async function* (request, context) {
       const query = parseReadStream(request, limits);
@@ -90,6 +85,14 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       toServerInfo(await store.info(context), about, limits),
     ),
   };
+}
+
+async function toAppendResponse(
+  appended: Promise<AppendResult>,
+  withCommitTime: boolean,
+): Promise<AppendResponse> {
+  const { commitId = '', commitTime, ...result } = await appended;
+  return { ...result, commitId, commitTime: withCommitTime ? toTimestamp(commitTime) : undefined };
 }
 
 function toHead({ version, position, commitTime }: StreamHead): GetVersionResponse {

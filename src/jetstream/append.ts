@@ -30,22 +30,35 @@ export interface Appender extends StoreContext {
 const attemptTimeoutMs = 2_000;
 const retryPauseMs = 20;
 
-/** Stores the events as one commit, or nothing. Appends to one stream take turns. */
-export async function append(
-  appender: Appender,
-  command: AppendCommand,
-  call: CallContext,
-): Promise<AppendResult> {
+/**
+ * Stores the events as one commit, or nothing. Appends to one stream take turns. Not an async function, which would keep
+ * the events, large beside their encoded form, until the end.
+ */
+export function append(appender: Appender, command: AppendCommand, call: CallContext): Promise<AppendResult> {
   const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
   const bounded = { ...call, deadlineMs };
-  if (command.events.length === 0) return checkOnly(appender, command, bounded);
-  const job = prepare(appender, command);
-  const result = await appender.queues.run(job.stream, job.bytes, bounded, () =>
+  return new Promise((resolve) => {
+    resolve(
+      command.events.length === 0
+        ? checkOnly(appender, command, bounded)
+        : store(appender, prepare(appender, command), bounded, command.withCommitTime === true),
+    );
+  });
+}
+
+async function store(
+  appender: Appender,
+  job: Job,
+  call: CallContext,
+  withCommitTime: boolean,
+): Promise<AppendResult> {
+  const { deadlineMs } = call;
+  const result = await appender.queues.run(job.stream, job.bytes, call, () =>
     // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
     untilDecided(appender, job, { signal: new AbortController().signal, deadlineMs }),
   );
-  if (command.withCommitTime !== true || result.commitTime !== undefined) return result;
-  const { timeNanos } = await messageAt(appender, result.position, bounded).catch((cause: unknown) => {
+  if (!withCommitTime || result.commitTime !== undefined) return result;
+  const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
     // What fails here by itself says "nothing was stored", which is not so.
     throw new OutcomeUnknownError(job.stream, job.commitId, { cause });
   });
