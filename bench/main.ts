@@ -3,6 +3,7 @@ import { accessSync, constants, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
 import { againstRaw } from './against-raw';
+import { grpcFloor } from './grpc-floor';
 import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
 import type { Run, Table } from './run';
@@ -17,6 +18,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   streamLength,
   storeSize,
   indexCost,
+  grpcFloor,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -101,6 +101,29 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   };
 }
 
+/** Starts bare-server.ts. */
+export async function startBareServer(): Promise<AsyncDisposable & { readonly address: string }> {
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${String(port)}`;
+  const server = spawnTied(process.execPath, [join(__dirname, 'bare-server.js'), address]);
+  const stop = (): Promise<void> => server.stop(stopTimeoutMs);
+  const client = connectRpc(address);
+  try {
+    const isUp = (): Promise<boolean> =>
+      client.getVersion({ stream: 'any' }).then(
+        () => true,
+        () => false,
+      );
+    await until(isUp, startTimeoutMs);
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    client[Symbol.dispose]();
+  }
+  return { address, [Symbol.asyncDispose]: stop };
+}
+
 async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean> {
   if (gateway.end !== undefined)
     throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);

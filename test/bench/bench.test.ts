@@ -68,6 +68,7 @@ test(
       '## Table 3: long and short streams',
       '## Table 4: large and small stores',
       '## Table 5: correlation index on and off',
+      '## Table 6: gateway and bare gRPC',
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);

@@ -1,0 +1,27 @@
+import { Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
+import {
+  AppendResponse,
+  EventStoreServiceService,
+  GetVersionResponse,
+  type AppendRequest,
+} from '../generated/sluice/v1/event_store_service';
+
+/**
+ * A process of its own, started with host:port: the generated service on grpc-js with handlers that answer at once and
+ * keep nothing. What it needs for a call no gateway on grpc-js can save.
+ */
+type Answer<Response> = (error: ServiceError | null, response: Response) => void;
+
+const server = new Server();
+server.addService(EventStoreServiceService, {
+  append({ request }: { request: AppendRequest }, answer: Answer<AppendResponse>) {
+    const { expectedVersion = 0n, events } = request;
+    answer(null, AppendResponse.fromPartial({ version: expectedVersion + BigInt(events.length) }));
+  },
+  getVersion(_call: unknown, answer: Answer<GetVersionResponse>) {
+    answer(null, GetVersionResponse.fromPartial({ version: 1n }));
+  },
+});
+server.bindAsync(process.argv[2] ?? '', ServerCredentials.createInsecure(), (error) => {
+  if (error !== null) throw error;
+});
