@@ -25,6 +25,8 @@ export interface Limits {
   readonly idCharsMax: number;
   /** Event types in one filter. */
   readonly filterTypesMax: number;
+  /** Patterns of stream names in one request: each is tried on every commit that passes. */
+  readonly filterPatternsMax: number;
   /** Bytes of events in one response message, but for one larger event: the unit of backpressure. */
   readonly pageBytesMax: number;
   /** Bytes that one page asks of NATS: what a read may hold in memory beside one commit. */
@@ -39,6 +41,20 @@ export interface Limits {
   readonly appendsBytesMax: number;
   /** Reads under way in the gateway: each holds up to `fetchBytesMax`. */
   readonly readsMax: number;
+  /** Subscriptions open in the gateway: each costs about 20 KiB also while nothing happens. */
+  readonly subscriptionsMax: number;
+  /** Bytes that wait for one subscriber, but for one larger event: thousands may be slow at the same time. */
+  readonly subscriptionBytesMax: number;
+  /** Bytes that all subscriptions which read from the log ask of NATS at a time, divided among them. */
+  readonly catchUpBytesMax: number;
+  /** Bytes of the newest commits kept for subscribers: who falls behind by more reads from the log. */
+  readonly tailBytesMax: number;
+  /** The same in commits. */
+  readonly tailCommitsMax: number;
+  /** The shortest interval of heartbeats that a subscriber may ask for. */
+  readonly heartbeatIntervalMinMs: number;
+  /** The longest. */
+  readonly heartbeatIntervalMaxMs: number;
   /** How long an append may take, also when the caller sets no deadline or a longer one. */
   readonly appendTimeoutMs: number;
   /** How long GetVersion, ListStreams pages and other single questions to NATS may take. */
@@ -79,6 +95,7 @@ export const defaultLimits: Limits = {
   labelBytesMax: 200,
   idCharsMax: 128,
   filterTypesMax: 64,
+  filterPatternsMax: 16,
   pageBytesMax: 256 << 10,
   fetchBytesMax: 1 << 20,
   fetchMessagesMax: 1_000,
@@ -86,6 +103,13 @@ export const defaultLimits: Limits = {
   appendsMax: 8_192,
   appendsBytesMax: 64 << 20,
   readsMax: 256,
+  subscriptionsMax: 10_000,
+  subscriptionBytesMax: 64 << 10,
+  catchUpBytesMax: 64 << 20,
+  tailBytesMax: 16 << 20,
+  tailCommitsMax: 8_192,
+  heartbeatIntervalMinMs: 1_000,
+  heartbeatIntervalMaxMs: 3_600_000,
   appendTimeoutMs: 10_000,
   requestTimeoutMs: 10_000,
   readProgressTimeoutMs: 10_000,

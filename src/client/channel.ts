@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Client, credentials, Metadata, status, type ChannelCredentials } from '@grpc/grpc-js';
 import { CancelledError } from './errors';
 
@@ -33,6 +34,8 @@ export interface Channel {
   readonly client: Client;
   readonly metadata: Metadata;
   readonly deadlineMs: number;
+  /** Aborted, with a CancelledError, when the channel is closed. */
+  readonly closed: AbortSignal;
   readonly close: () => void;
 }
 
@@ -63,16 +66,18 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
   });
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
-  let closed = false;
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one for each subscription
   return {
     get client() {
-      if (closed) throw new CancelledError('the client is closed', { status: status.CANCELLED });
+      closing.signal.throwIfAborted();
       return client;
     },
+    closed: closing.signal,
     metadata,
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
     close() {
-      closed = true;
+      closing.abort(new CancelledError('the client is closed', { status: status.CANCELLED }));
       client.close();
     },
   };

@@ -14,7 +14,9 @@ import {
   type CorrelationHead,
   type ReadByCorrelationOptions,
 } from './read-by-correlation';
+import { readAll, type ReadAllOptions, type StoreHead } from './read-all';
 import { readStream, type ReadStreamOptions } from './read-stream';
+import { subscribe, type SubscribeOptions, type Subscription } from './subscribe';
 
 // What users import, beside `connect` and `SluiceClient` below.
 export { Durability } from '../../generated/sluice/v1/event_store_service';
@@ -41,12 +43,15 @@ export {
 } from './errors';
 export type { NewEvent, RecordedEvent } from './event';
 export type { GetVersionOptions, StreamHead } from './get-version';
+export type { EventPlace, Place } from './event-place';
 export { jsonEvent, parseJson } from './json';
 export type { ListStreamsOptions, StreamSummary } from './list-streams';
 export type { WholeNumber } from './numbers';
 export type { EventRead, PageOptions } from './read';
+export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
+export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 
 /**
@@ -90,6 +95,29 @@ export interface SluiceClient extends Disposable {
   readByCorrelation(correlationId: string, options?: ReadByCorrelationOptions): EventRead<CorrelationHead>;
 
   /**
+   * Reads the whole store, or the streams that match patterns, in position order, as it is when the loop begins. Fails like
+   * `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position.
+   */
+  readAll(options?: ReadAllOptions): EventRead<StoreHead>;
+
+  /**
+   * Follows a stream, the streams that match patterns, or the whole store: first what is stored, then what is new.
+   *
+   *     const subscription = client.subscribe({ patterns: ['order.>'], after: await loadPosition() });
+   *     for await (const event of subscription) await apply(event);
+   *
+   * The loop never ends by itself, and reconnects by itself: it hands over each event once and in order, whatever
+   * gateways and connections do meanwhile. What is handed over once more after this process was restarted depends on
+   * what it has kept: store the event's position and version in the same transaction as what the event does, and give
+   * them as `after`.
+   *
+   * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop fails with InvalidRequestError,
+   * UnreadableCommitError (`after` its position lies the next), NotPermittedError, or CancelledError when the client is
+   * closed.
+   */
+  subscribe(options?: SubscribeOptions): Subscription;
+
+  /**
    * Lists streams in byte order of their names. Streams that come into being meanwhile may or may not be listed. Throws
    * for options that cannot be sent like `readStream`.
    */
@@ -105,7 +133,7 @@ export interface SluiceClient extends Disposable {
   serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;
 
   /**
-   * Ends the connection once the calls that have been sent have ended. What has not been sent fails with
+   * Ends subscriptions, and the connection once the other calls that have been sent have ended. What has not been sent fails with
    * UnavailableError, later calls fail with CancelledError.
    */
   close(): void;
@@ -124,6 +152,8 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
     append: (stream, events, appendOptions = {}) => append(channel, stream, events, appendOptions),
     readStream: (stream, readOptions = {}) => readStream(channel, stream, readOptions),
     readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),
+    readAll: (readOptions = {}) => readAll(channel, readOptions),
+    subscribe: (subscribeOptions = {}) => subscribe(channel, subscribeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),
     getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
     serverInfo: (callOptions = {}) =>

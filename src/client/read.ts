@@ -33,11 +33,12 @@ interface ReadMessage<Header> {
   readonly end: ReadEnd | undefined;
 }
 
-/** `open` begins a call. */
+/** `open` begins a call. Events that are not wanted are passed over, though they came. */
 export function eventRead<Header, Head>(
   open: () => AsyncIterable<ReadMessage<Header>>,
   toHead: (header: Header) => Head,
   signal: AbortSignal | undefined,
+  isWanted: (event: ProtoRecordedEvent) => boolean = () => true,
 ): EventRead<Head> {
   let head: Head | undefined;
   return {
@@ -57,7 +58,7 @@ export function eventRead<Header, Head>(
         if (!begun) throw incomplete('it has no header');
         for (const event of message.events) {
           signal?.throwIfAborted();
-          yield toRecordedEvent(event);
+          if (isWanted(event)) yield toRecordedEvent(event);
         }
         count += message.events.length;
         end = message.end;

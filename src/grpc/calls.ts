@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -37,6 +38,15 @@ export interface Calls {
     handler: (request: Request, context: CallContext) => AsyncIterable<Buffer>,
   ) => handleServerStreamingCall<Buffer, Buffer>;
 
+  /**
+   * A read without an end, with bounds of its own: the handler yields encoded responses until `stop` is aborted, and
+   * then says with an error why it ends.
+   */
+  readonly subscription: <Request>(
+    type: MessageType<Request>,
+    handler: (request: Request, context: CallContext, stop: AbortSignal) => AsyncIterable<Buffer>,
+  ) => handleServerStreamingCall<Buffer, Buffer>;
+
   /** One response for each request, for as long as the caller likes or until `endOpenCalls`. */
   readonly questions: <Request, Response>(
     type: MessageType<Request>,
@@ -66,7 +76,10 @@ interface OpenCall {
 export function createCalls(limits: Limits, log: Logger): Calls {
   const attempt = createAttempt(limits, log);
   const openCalls = createOpenCalls();
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // one for each subscription that waits
   let reads = 0;
+  let subscriptions = 0;
   return {
     unary: (type, handler) => (call, respond) => {
       const work = async (context: CallContext): Promise<void> => {
@@ -81,9 +94,26 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         reads++;
         try {
           const messages = handler(decodeRequest(type, call.request, call.getPath()), context);
-          await sendAll(call, messages, context.signal, limits);
+          await sendAll(call, messages, context.signal, limits.pageBytesMax, limits);
         } finally {
           reads--;
+        }
+      };
+      void attempt(call, work, (status) => {
+        failRead(call, status, limits);
+      });
+    },
+
+    subscription: (type, handler) => (call) => {
+      const work = async (context: CallContext): Promise<void> => {
+        if (subscriptions >= limits.subscriptionsMax)
+          throw new OverloadedError(`${subscriptions} subscriptions are open`);
+        subscriptions++;
+        try {
+          const messages = handler(decodeRequest(type, call.request, call.getPath()), context, stop.signal);
+          await sendAll(call, messages, context.signal, limits.subscriptionBytesMax, limits);
+        } finally {
+          subscriptions--;
         }
       };
       void attempt(call, work, (status) => {
@@ -112,7 +142,10 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       }),
 
     openEnded: openCalls.track,
-    endOpenCalls: openCalls.end,
+    endOpenCalls() {
+      stop.abort();
+      openCalls.end();
+    },
   };
 }
 

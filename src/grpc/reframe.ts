@@ -1,6 +1,6 @@
 import { eventSpans, eventsTag, type EventSpan } from '../store/commit-record';
 import type { PageSize } from '../store/commands';
-import type { CommitSlice, Page } from '../store/event-store';
+import type { CommitSlice } from '../store/event-store';
 
 /**
  * Puts stored events into response messages without decoding them. A protobuf message is the merge of its
@@ -31,7 +31,11 @@ const none = new Uint8Array(0);
  * The messages of a page, at most `size` each but for one larger event; none if there is nothing to say. They are
  * made one by one, as the caller takes them. Throws MalformedRecordError.
  */
-export function* reframe(page: Page, size: PageSize, { header, end }: Surroundings): Generator<Buffer, void> {
+export function* reframe(
+  page: { readonly commits: readonly CommitSlice[] },
+  size: PageSize,
+  { header, end }: Surroundings,
+): Generator<Buffer, void> {
   let before = header;
   let runs: Run[] = [];
   let events = 0;

@@ -4,14 +4,15 @@ import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
 
 /**
- * Sends the messages and ends the call. At most about two pages wait for the caller to take them; when it takes
- * nothing for `readStallTimeoutMs`, the read fails. Comes back when all is sent.
+ * Sends the messages and ends the call. At most `unsentBytesMax` and one more message wait for the caller to take them;
+ * when it takes nothing for `readStallTimeoutMs`, the read fails. Comes back when all is sent.
  */
 export async function sendAll(
   call: ServerWritableStream<Buffer, Buffer>,
   messages: AsyncIterable<Buffer>,
   signal: AbortSignal,
-  { pageBytesMax, readStallTimeoutMs }: Limits,
+  unsentBytesMax: number,
+  { readStallTimeoutMs }: Limits,
 ): Promise<void> {
   let unsentBytes = 0;
   let notify = (): void => undefined;
@@ -29,7 +30,7 @@ export async function sendAll(
       unsentBytes -= message.length;
       notify();
     });
-    await untilUnsentIs(pageBytesMax);
+    await untilUnsentIs(unsentBytesMax);
   }
   call.end();
   await untilUnsentIs(0);

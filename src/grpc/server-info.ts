@@ -16,7 +16,15 @@ export interface AboutGateway {
 }
 
 /** What this gateway can do; clients may look for a name before they use what it stands for. */
-const features = ['append', 'read-stream', 'get-version', 'read-by-correlation', 'list-streams'];
+const features = [
+  'append',
+  'read-stream',
+  'get-version',
+  'read-by-correlation',
+  'list-streams',
+  'read-all',
+  'subscribe',
+];
 
 const durabilities = {
   fsyncAlways: Durability.FSYNC_ALWAYS,
@@ -67,6 +75,14 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     connectionStreamsMax: limits.connectionStreamsMax,
     headCacheEntriesMax: limits.headCacheEntriesMax,
     recentCommitsMax: limits.recentCommitsMax,
+    filterPatternsMax: limits.filterPatternsMax,
+    subscriptionsMax: limits.subscriptionsMax,
+    subscriptionBytesMax: limits.subscriptionBytesMax,
+    catchUpBytesMax: BigInt(limits.catchUpBytesMax),
+    tailBytesMax: BigInt(limits.tailBytesMax),
+    tailCommitsMax: limits.tailCommitsMax,
+    heartbeatIntervalMin: toDuration(limits.heartbeatIntervalMinMs),
+    heartbeatIntervalMax: toDuration(limits.heartbeatIntervalMaxMs),
     keepaliveInterval: toDuration(limits.keepaliveIntervalMs),
     keepaliveTimeout: toDuration(limits.keepaliveTimeoutMs),
     shutdownTimeout: toDuration(limits.shutdownTimeoutMs),

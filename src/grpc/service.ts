@@ -5,11 +5,15 @@ import {
   GetVersionRequest,
   ListStreamsRequest,
   ListStreamsResponse,
+  ReadAllRequest,
+  ReadAllResponse,
   ReadByCorrelationRequest,
   ReadByCorrelationResponse,
   ReadEndReason,
   ReadStreamRequest,
   ReadStreamResponse,
+  SubscribeRequest,
+  SubscribeResponse,
   type AppendResponse,
   type EventStoreServiceService,
   type GetServerInfoResponse,
@@ -25,7 +29,19 @@ import {
   parseReadStream,
   type PageSize,
 } from '../store/commands';
-import type { AppendResult, EventStore, Page, ReadEnd, StreamHead } from '../store/event-store';
+import { StoreUnavailableError } from '../store/errors';
+import type {
+  AllPage,
+  AppendResult,
+  CommitSlice,
+  EventStore,
+  Page,
+  ReadEnd,
+  StreamHead,
+  SubscriptionUpdate,
+} from '../store/event-store';
+import { parseReadAll, parseSubscribe } from '../store/store-commands';
+import type { Position } from '../store/values';
 import type { Calls } from './calls';
 import { toTimestamp } from './proto-time';
 import { reframe } from './reframe';
@@ -42,7 +58,7 @@ type Implementation = UntypedServiceImplementation & Record<keyof typeof EventSt
 
 /** sluice.v1.EventStoreService: each method parses its request, asks the store and puts the answer into words. */
 export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
-  const { unary, serverStreaming } = calls;
+  const { unary, serverStreaming, subscription } = calls;
   return {
     // Not an async function, which would keep the events until the end.
     append: unary(AppendRequest, (request, context) =>
@@ -54,6 +70,25 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       const { head, pages } = await store.readStream(query, context);
       const header = { stream: query.stream, ...toHead(head) };
       yield* responses(pages, parsePageHint(request.page, limits), encode(ReadStreamResponse, { header }));
+    }),
+
+    readAll: serverStreaming(ReadAllRequest, async function* (request, context) {
+      const query = parseReadAll(request, limits);
+      const { position, pages } = await store.readAll(query, context);
+      const header = encode(ReadAllResponse, { header: { position } });
+      yield* responses(pages, parsePageHint(request.page, limits), header);
+    }),
+
+    subscribe: subscription(SubscribeRequest, async function* (request, context, stop) {
+      const query = parseSubscribe(request, limits);
+      const size = parsePageHint(request.page, { ...limits, pageBytesMax: limits.subscriptionBytesMax });
+      let position: Position | undefined;
+      for await (const update of store.subscribe(query, context, stop)) {
+        position = update.position;
+        yield* toMessages(update, size);
+      }
+      yield encode(SubscribeResponse, { position, notice: { $case: 'draining', value: {} } });
+      throw new StoreUnavailableError('the gateway is stopping');
     }),
 
     getVersion: unary(GetVersionRequest, async (request, context): Promise<GetVersionResponse> => {
@@ -103,7 +138,7 @@ const none = new Uint8Array(0);
 
 /** The messages of a read: the header goes with the first, the end with the last. */
 async function* responses(
-  pages: AsyncIterable<Page>,
+  pages: AsyncIterable<Page | AllPage>,
   size: PageSize,
   header: Uint8Array,
 ): AsyncGenerator<Buffer, void> {
@@ -112,7 +147,8 @@ async function* responses(
   for await (const page of pages) {
     for (const commit of page.commits) eventCount += BigInt(commit.eventCount);
     const end = page.end === undefined ? none : encodeEnd(page.end, eventCount);
-    yield* reframe(page, size, { header: before, end });
+    const position = 'position' in page ? encode(ReadAllResponse, { position: page.position }) : none;
+    yield* reframe(page, size, { header: before, end: Buffer.concat([end, position]) });
     before = none;
   }
 }
@@ -122,6 +158,45 @@ const reasons = { complete: ReadEndReason.COMPLETE, maxCount: ReadEndReason.MAX_
 /** `end` has the same number in the responses of all reads. */
 function encodeEnd(end: ReadEnd, eventCount: bigint): Uint8Array {
   return encode(ReadStreamResponse, { end: { reason: reasons[end], eventCount } });
+}
+
+function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buffer, void> {
+  const { position } = update;
+  switch (update.kind) {
+    case 'events':
+      for (const commits of divide(update.commits, size)) {
+        const isLast = commits.at(-1) === update.commits.at(-1);
+        const end = encode(SubscribeResponse, { position: isLast ? position : commits.at(-1)?.position });
+        yield* reframe({ commits }, size, { header: none, end });
+      }
+      return;
+    case 'heartbeat': {
+      const lag = update.head > position ? update.head - position : 0n;
+      const value = { headPosition: update.head, lag };
+      yield encode(SubscribeResponse, { position, notice: { $case: 'heartbeat', value } });
+      return;
+    }
+    case 'checkpoint':
+    case 'caughtUp':
+    case 'fellBehind':
+      yield encode(SubscribeResponse, { position, notice: { $case: update.kind, value: {} } });
+  }
+}
+
+/** Commits that about fill a message, so that most messages end with one, and have a position. */
+function* divide(commits: readonly CommitSlice[], size: PageSize): Generator<readonly CommitSlice[], void> {
+  let some: CommitSlice[] = [];
+  let bytes = 0;
+  let events = 0;
+  for (const commit of commits) {
+    some.push(commit);
+    bytes += commit.events.length;
+    events += commit.eventCount;
+    if (bytes < size.bytesMax / 2 && events < size.eventsMax) continue;
+    yield some;
+    [some, bytes, events] = [[], 0, 0];
+  }
+  if (some.length > 0) yield some;
 }
 
 interface Encodable<Message> {

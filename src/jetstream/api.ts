@@ -22,6 +22,7 @@ export interface StreamInfo {
     readonly bytes: number;
     readonly first_seq: number;
     readonly last_seq: number;
+    readonly last_ts: string;
     readonly subjects?: Readonly<Record<string, number>>;
   };
   readonly total?: number;

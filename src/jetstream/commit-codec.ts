@@ -129,6 +129,7 @@ function writeVarint(target: Uint8Array, start: number, value: number): number {
 
 /** One stored message of a commit, its headers read, its body not yet. */
 export interface StoredPart {
+  readonly stream: string;
   readonly sequence: bigint;
   readonly timeNanos: bigint;
   readonly firstVersion: bigint;
@@ -166,6 +167,7 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
   return {
+    stream,
     sequence: message.sequence,
     timeNanos: message.timeNanos,
     firstVersion: version - count + 1n,
@@ -189,6 +191,7 @@ function number(text: string | undefined): bigint | undefined {
 
 /** A whole commit as it is stored. */
 export interface StoredCommit {
+  readonly stream: string;
   readonly firstVersion: bigint;
   readonly lastVersion: bigint;
   readonly position: Position;
@@ -200,29 +203,37 @@ export interface StoredCommit {
   readonly record: Uint8Array;
 }
 
-/** Puts parts together. Give it messages of one stream in order; it answers whole commits. */
+/**
+ * Puts parts together. Give it messages in order, of one stream or of the whole log, where the parts of a commit follow
+ * one another; it answers whole commits.
+ */
 export class CommitAssembler {
   private pending: StoredPart[] = [];
   private pendingBytes = 0;
 
   /** `commitBytesMax` bounds what is kept of a commit whose end has not come. */
-  constructor(
-    private readonly stream: string,
-    private readonly commitBytesMax: number,
-  ) {}
+  constructor(private readonly commitBytesMax: number) {}
+
+  /** The sequence of the first part of the commit whose end has not come, if there is one. */
+  get pendingFrom(): bigint | undefined {
+    return this.pending[0]?.sequence;
+  }
 
   /** The commit that this part completes, or undefined. Throws UnreadableCommitError. */
   add(part: StoredPart): StoredCommit | undefined {
-    checkRecord(this.stream, part);
+    checkRecord(part);
     if (part.parts === 1 && this.pending.length === 0) return toCommit(part, part, part.body);
     const last = this.pending.at(-1);
     const fits =
       last === undefined
         ? part.part === 1
-        : part.part === last.part + 1 && part.parts === last.parts && part.commitId === last.commitId;
+        : part.part === last.part + 1 &&
+          part.parts === last.parts &&
+          part.commitId === last.commitId &&
+          part.stream === last.stream;
     this.pendingBytes += part.body.length;
     if (!fits || this.pendingBytes > this.commitBytesMax) {
-      throw unreadable(this.stream, part.sequence, 'the parts of its commit do not fit together');
+      throw unreadable(part.stream, part.sequence, 'the parts of its commit do not fit together');
     }
     this.pending.push(part);
     if (part.part < part.parts) return undefined;
@@ -239,6 +250,7 @@ export class CommitAssembler {
 
 function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): StoredCommit {
   return {
+    stream: first.stream,
     firstVersion: first.firstVersion,
     lastVersion: last.lastVersion,
     position: position(last.sequence),
@@ -255,13 +267,13 @@ export function asPart({ position: sequence, record: body, ...commit }: StoredCo
 }
 
 /** The body must hold as many events as the headers say: what is relayed unread must at least be whole. */
-function checkRecord(stream: string, part: StoredPart): void {
+function checkRecord(part: StoredPart): void {
   try {
     const count = BigInt(eventSpans(part.body).length);
     if (count === part.lastVersion - part.firstVersion + 1n) return;
-    throw unreadable(stream, part.sequence, 'it holds another number of events than its headers say');
+    throw unreadable(part.stream, part.sequence, 'it holds another number of events than its headers say');
   } catch (error) {
-    if (error instanceof MalformedRecordError) throw unreadable(stream, part.sequence, error.message);
+    if (error instanceof MalformedRecordError) throw unreadable(part.stream, part.sequence, error.message);
     throw error;
   }
 }

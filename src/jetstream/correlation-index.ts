@@ -1,8 +1,9 @@
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
-import { leaderGet, streamInfo, type StreamApi } from './api';
+import { leaderGet, type StreamApi } from './api';
 import { positionOf, readPart } from './commit-codec';
+import { logHead } from './head';
 import { decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
@@ -61,13 +62,6 @@ export function lastIndexMessage(
   return leaderGet(index.pool.read(), index.index, { last_by_subj: subject }, options);
 }
 
-/** The log's last sequence, as its leader knows it. */
-export async function lastLogSequence(context: StoreContext, call: CallContext): Promise<bigint> {
-  const options = within(call, context.limits.requestTimeoutMs);
-  const { state } = await streamInfo(context.pool.read(), context.log.name, undefined, options);
-  return BigInt(state.last_seq);
-}
-
 /** Where to look for a key: positions of commits in order, and how far the log has been covered. */
 export async function findPositions(
   index: CorrelationIndex,
@@ -88,7 +82,7 @@ export async function findPositions(
   for await (const message of indexMessages(index, index.subjects.bucket(hash), call)) {
     collect(decodeIndexRecord(message.body));
   }
-  const through = await lastLogSequence(index, call);
+  const { sequence: through } = await logHead(index, call);
   for await (const { position, hashes } of keysInLog(index, covered, through, call)) {
     if (hashes.includes(hash)) found.add(position);
   }

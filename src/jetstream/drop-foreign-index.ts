@@ -1,5 +1,6 @@
 import { callApi } from './api';
-import { lastIndexMessage, lastLogSequence, type CorrelationIndex } from './correlation-index';
+import { lastIndexMessage, type CorrelationIndex } from './correlation-index';
+import { logHead } from './head';
 import { decodeIndexRecord } from './index-record';
 
 /**
@@ -12,7 +13,7 @@ export async function dropForeignIndex(index: CorrelationIndex): Promise<void> {
   if (last === undefined) return;
   // In this order: meanwhile other gateways may write both.
   const { through } = decodeIndexRecord(last.body);
-  const logEnd = await lastLogSequence(index, call);
+  const { sequence: logEnd } = await logHead(index, call);
   if (through <= logEnd) return;
   const found = { indexPosition: through.toString(), logPosition: logEnd.toString() };
   index.logger.warn(found, 'the correlation index is ahead of the log: it is made anew');

@@ -1,10 +1,25 @@
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext, StreamHead } from '../store/event-store';
 import { position, unixNanos, version, type StreamName, type UnixNanos } from '../store/values';
-import { directGet, directGetBatch, leaderGet, throughTime } from './api';
+import { directGet, directGetBatch, leaderGet, streamInfo, throughTime } from './api';
 import { readPart, unreadable, type StoredPart } from './commit-codec';
 import { partAtOrAfter } from './locate';
-import { subjectOf, within, type StoreContext } from './store-context';
+import { parseTime } from './message';
+import { subjectOf, within, type LogContext, type StoreContext } from './store-context';
+
+/** The end of the log: a sequence and a time, 0 if nothing was ever stored. */
+export interface LogHead {
+  readonly sequence: bigint;
+  readonly timeNanos: bigint;
+}
+
+/** The end of the log as its leader knows it. */
+export async function logHead({ pool, log, limits }: LogContext, call: CallContext): Promise<LogHead> {
+  const options = within(call, limits.requestTimeoutMs);
+  const { state } = await streamInfo(pool.read(), log.name, undefined, options);
+  const sequence = BigInt(state.last_seq);
+  return { sequence, timeNanos: sequence === 0n ? 0n : parseTime(state.last_ts) };
+}
 
 /** The last message of a stream, from the leader of the log or from any replica; undefined if there is none. */
 export async function lastPart(

@@ -6,11 +6,11 @@ import {
   indexMessages,
   keysInLog,
   lastIndexMessage,
-  lastLogSequence,
   type CorrelationIndex,
   type IndexSubjects,
 } from './correlation-index';
 import type { StoredMessage } from './message';
+import { logHead } from './head';
 import { publishAtomically, type Outcome } from './publish';
 import {
   decodeIndexRecord,
@@ -52,7 +52,7 @@ export function startIndexWriter(index: CorrelationIndex, open: () => Promise<un
     const last = await lastIndexMessage(index, index.subjects.fresh, call);
     position = last === undefined ? 0n : decodeIndexRecord(last.body).through;
     index.recent.forget(position);
-    const through = await lastLogSequence(index, call);
+    const { sequence: through } = await logHead(index, call);
     if (through === position) {
       tailSinceMs = 0;
       return;

@@ -14,12 +14,15 @@ import { startIndexWriter, type IndexWriter } from './index-writer';
 import { listStreams } from './list-streams';
 import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
-import { openPool, type NatsPool } from './pool';
+import { openPool } from './pool';
+import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
 import { within } from './store-context';
 import { createStreamQueues } from './stream-queues';
+import { subscribe, type Subscriptions } from './subscribe';
+import { createTail } from './tail';
 
 /** An event store kept by JetStream, with its connections. */
 export interface JetStreamStore extends EventStore {
@@ -62,7 +65,8 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       subjects: indexSubjects(store.prefix),
     };
     await dropForeignIndex(index);
-    return createStore(pool, appender, index, startIndexWriter(index, openIndex));
+    const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
+    return createStore(appender, subscriptions, index, startIndexWriter(index, openIndex));
   } catch (error) {
     await pool.close();
     throw error;
@@ -70,11 +74,12 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
 }
 
 function createStore(
-  pool: NatsPool,
   appender: Appender,
+  subscriptions: Subscriptions,
   index: CorrelationIndex,
   indexWriter: IndexWriter,
 ): JetStreamStore {
+  const { pool } = appender;
   return {
     append: (command, call) => translated(append(appender, command, call)),
     async readStream(query, call) {
@@ -92,12 +97,18 @@ function createStore(
       const { position: through, pages } = await translated(readByCorrelation(index, query, call));
       return { position: through, pages: translatedPages(pages) };
     },
+    async readAll(query, call) {
+      const { position: head, pages } = await translated(readAll(appender, query, call));
+      return { position: head, pages: translatedPages(pages) };
+    },
+    subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
     info: (call) => translated(info(appender, indexWriter, call)),
     onAvailability(listener) {
       pool.onAvailability(listener);
     },
     async close() {
+      subscriptions.tail.close();
       await indexWriter.close();
       await appender.queues.idle();
       await pool.close();

@@ -8,7 +8,7 @@ import {
 } from 'nats';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { openInbox } from './inbox';
-import type { RawMessage } from './message';
+import { parseMessage, type RawMessage } from './message';
 
 export interface RequestOptions {
   /** How long to wait for the next answer. */
@@ -21,6 +21,13 @@ export interface RequestOptions {
    * never answers, and its successor does not know what it was asked.
    */
   readonly repeatMs?: number;
+}
+
+/** A message that came on a subscription. */
+export interface PushedMessage extends RawMessage {
+  readonly subject: string;
+  /** "" if there is none. */
+  readonly reply: string;
 }
 
 /** One NATS connection. Everything fails at once while it is disconnected. */
@@ -40,6 +47,8 @@ export interface Link {
   ): Promise<void>;
   /** Sends without waiting. */
   publish(subject: string, payload: Uint8Array, headers: Readonly<Record<string, string>>): void;
+  /** Gives every message that is sent to a subject, until the function that it answers is called. */
+  subscribe(subject: string, onMessage: (message: PushedMessage) => void): () => void;
   /** Called when the connection is lost or comes back. */
   onChange(listener: () => void): void;
   close(): Promise<void>;
@@ -101,6 +110,17 @@ export function createLink(connection: NatsConnection): Link {
       firstAnswer((onAnswer) => requestMany(subject, payload, onAnswer, options)),
     publish(subject, payload, headers) {
       send(subject, payload, headers);
+    },
+    subscribe(subject, onMessage) {
+      const subscription = connection.subscribe(subject, {
+        callback: (error, message) => {
+          if (error !== null) return; // whoever waits for messages notices that none come
+          onMessage({ ...parseMessage(message), subject: message.subject, reply: message.reply ?? '' });
+        },
+      });
+      return () => {
+        subscription.unsubscribe();
+      };
     },
     onChange(listener) {
       listeners.push(listener);

@@ -14,6 +14,8 @@ export interface NatsPool {
   append(): Link;
   /** A connection for reads. */
   read(): Link;
+  /** The connection on which the newest commits come for the subscribers. */
+  readonly tail: Link;
   /** Whether every role has a connection. */
   readonly available: boolean;
   onAvailability(listener: (available: boolean) => void): void;
@@ -41,15 +43,16 @@ export async function openPool(options: NatsOptions, log: Logger): Promise<NatsP
     return links;
   };
   try {
-    return createPool(await open('append', roles.append), await open('read', roles.read), log);
+    const [append, read] = [await open('append', roles.append), await open('read', roles.read)];
+    return createPool(append, read, (await open('tail', 1))[0] as Link, log);
   } catch (error) {
     await Promise.all(opened.map((link) => link.close()));
     throw error;
   }
 }
 
-function createPool(append: readonly Link[], read: readonly Link[], log: Logger): NatsPool {
-  const all = [...append, ...read];
+function createPool(append: readonly Link[], read: readonly Link[], tail: Link, log: Logger): NatsPool {
+  const all = [...append, ...read, tail];
   const listeners: ((available: boolean) => void)[] = [];
   let available = true;
   let closing = false;
@@ -67,6 +70,7 @@ function createPool(append: readonly Link[], read: readonly Link[], log: Logger)
   return {
     append: roundRobin(append),
     read: roundRobin(read),
+    tail,
     get available() {
       return available;
     },

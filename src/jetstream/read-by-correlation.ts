@@ -58,7 +58,7 @@ export async function commitAt(
   const stream = parseStreamName(last.subject.slice(context.prefix.length + 1));
   if (stream === undefined) return undefined;
   const part = readPart(stream, last);
-  const assembler = new CommitAssembler(stream, 2 * context.limits.appendBytesMax);
+  const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
   for (let before = part.parts - 1; before > 0; before--) {
     assembler.add(readPart(stream, await messageAt(context, sequence - BigInt(before), call)));
   }

@@ -103,7 +103,7 @@ export async function* commitsForward(
   call: CallContext,
 ): AsyncGenerator<readonly StoredCommit[], void> {
   const { from, through } = range;
-  const assembler = new CommitAssembler(stream, 2 * context.limits.appendBytesMax);
+  const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
   let mayBeCut = range.midCommit === true;
   let previous: StoredCommit | undefined;
   const take = (message: StoredMessage): StoredCommit | undefined => {
@@ -154,7 +154,7 @@ export async function* commitsBackward(
   let gap = from.previous === undefined || from.previous === 0n ? 1n : end - from.previous;
   if (from.parts === 1) {
     // It is at hand already.
-    const commit = new CommitAssembler(stream, Infinity).add(from) as StoredCommit;
+    const commit = new CommitAssembler(Infinity).add(from) as StoredCommit;
     yield [commit];
     end = commit.previous;
     nextVersion = commit.firstVersion - 1n;

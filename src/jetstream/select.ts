@@ -9,8 +9,10 @@ export interface Selection {
   readonly fromVersion: bigint;
   /** Inclusive; undefined: no bound. */
   readonly toVersion: bigint | undefined;
-  /** Empty: all types. */
+  /** Empty, and no prefixes: all types. */
   readonly eventTypes: ReadonlySet<string>;
+  /** More types, by how they begin. */
+  readonly eventTypePrefixes?: readonly string[];
   readonly correlationId?: string;
   readonly reverse: boolean;
   /** At most this many events; undefined: no bound. */
@@ -25,7 +27,7 @@ export function select(commit: StoredCommit, selection: Selection): CommitSlice 
       ? commit.firstVersion >= selection.fromVersion &&
         (selection.toVersion === undefined || commit.lastVersion <= selection.toVersion) &&
         (selection.countMax === undefined || BigInt(eventCount) <= selection.countMax) &&
-        selection.eventTypes.size === 0 &&
+        hasAllTypes(selection) &&
         selection.correlationId === undefined
       : false;
   if (whole) return slice(commit, commit.record, eventCount);
@@ -39,13 +41,14 @@ export function select(commit: StoredCommit, selection: Selection): CommitSlice 
 }
 
 function chosenSpans(commit: StoredCommit, selection: Selection): EventSpan[] {
-  const { fromVersion, toVersion, eventTypes, correlationId, countMax } = selection;
+  const { fromVersion, toVersion, correlationId, countMax } = selection;
+  const allTypes = hasAllTypes(selection);
   const spans = eventSpans(commit.record).filter((span, index) => {
     const version = commit.firstVersion + BigInt(index);
     return (
       version >= fromVersion &&
       (toVersion === undefined || version <= toVersion) &&
-      (eventTypes.size === 0 || eventTypes.has(eventType(commit.record, span))) &&
+      (allTypes || isWanted(eventType(commit.record, span), selection)) &&
       (correlationId === undefined || eventCorrelationId(commit.record, span) === correlationId)
     );
   });
@@ -53,6 +56,14 @@ function chosenSpans(commit: StoredCommit, selection: Selection): EventSpan[] {
   return countMax === undefined || BigInt(spans.length) <= countMax
     ? spans
     : spans.slice(0, Number(countMax));
+}
+
+function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boolean {
+  return eventTypes.size === 0 && (eventTypePrefixes === undefined || eventTypePrefixes.length === 0);
+}
+
+function isWanted(type: string, { eventTypes, eventTypePrefixes = [] }: Selection): boolean {
+  return eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix));
 }
 
 function slice(commit: StoredCommit, events: Uint8Array, eventCount: number): CommitSlice {

@@ -2,24 +2,20 @@ import type { Limits } from '../limits';
 import type { AppendCommand, CorrelationQuery, ListStreamsQuery, ReadStreamQuery } from './event-store';
 import {
   checkId,
+  directionOf,
   eventTypeFilter,
   Findings,
   maxCount,
   shown,
   streamName,
+  streamPattern,
+  timeRange,
   timestamp,
   versionNumber,
   type RawTimestamp,
 } from './field-checks';
 import { newEvents, type RawEvent } from './new-event';
-import {
-  isStreamPattern,
-  parseCommitId,
-  parseStreamName,
-  type CommitId,
-  type StreamName,
-  type UnixNanos,
-} from './values';
+import { parseCommitId, parseStreamName, type CommitId, type StreamName, type UnixNanos } from './values';
 
 /**
  * Requests as they come from outside, of the shape of the messages in proto/sluice/v1, parsed into commands and
@@ -99,16 +95,14 @@ function commitIdOf(text: string, findings: Findings): CommitId | undefined {
   return commitId;
 }
 
-// Numbers of sluice.v1.Direction and sluice.v1.Consistency; 0 stands for the first.
-const directions = ['forward', 'forward', 'backward'] as const;
+// Numbers of sluice.v1.Consistency; 0 stands for the first.
 const consistencies = ['leader', 'leader', 'anyReplica'] as const;
 
 /** Throws InvalidRequestError. */
 export function parseReadStream(raw: RawReadStream, limits: Limits): ReadStreamQuery {
   const findings = new Findings();
   const stream = streamName(raw.stream, findings);
-  const direction = directions[raw.direction];
-  if (direction === undefined) findings.add('direction', `is unknown: ${raw.direction}`);
+  const direction = directionOf(raw.direction, findings);
   const consistency = consistencies[raw.consistency];
   if (consistency === undefined) findings.add('consistency', `is unknown: ${raw.consistency}`);
   const fromVersion = versionNumber(raw.fromVersion, 'from_version', findings);
@@ -118,17 +112,13 @@ export function parseReadStream(raw: RawReadStream, limits: Limits): ReadStreamQ
     const side = direction === 'backward' ? 'above' : 'below';
     findings.add('to_version', `is ${toVersion.toString()}, ${side} from_version ${fromVersion.toString()}`);
   }
-  const fromTime = timestamp(raw.fromTime, 'from_time', findings);
-  const toTime = timestamp(raw.toTime, 'to_time', findings);
-  if (fromTime !== undefined && toTime !== undefined && toTime < fromTime) {
-    findings.add('to_time', 'is before from_time');
-  }
+  const { fromTime, toTime } = timeRange(raw, findings);
   const eventTypes = eventTypeFilter(raw.eventTypes, limits, findings);
   const count = maxCount(raw.maxCount, findings);
   findings.throwIfAny();
   return {
     stream,
-    direction: direction ?? 'forward',
+    direction,
     fromVersion,
     toVersion,
     maxCount: count,
@@ -165,9 +155,7 @@ export function parseListStreams(raw: RawListStreams): ListStreamsQuery {
   const { after } = raw;
   const findings = new Findings();
   const pattern = raw.pattern === '' ? '>' : raw.pattern;
-  if (!isStreamPattern(pattern)) {
-    findings.add('pattern', `is no pattern of stream names like "order.*" or "order.>": ${shown(pattern)}`);
-  }
+  streamPattern(pattern, 'pattern', findings);
   if (after !== '' && parseStreamName(after) === undefined) {
     findings.add('after', `is not a stream name: ${shown(after)}`);
   }

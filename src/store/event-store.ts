@@ -78,6 +78,48 @@ export interface CorrelationQuery {
   readonly maxCount: bigint | undefined;
 }
 
+/** Which events of the whole store. */
+export interface EventFilter {
+  /** NATS notation over stream names; empty: all streams. */
+  readonly patterns: readonly string[];
+  /** Events of these types, or whose types begin with one of the prefixes; both empty: all events. */
+  readonly eventTypes: ReadonlySet<string>;
+  readonly eventTypePrefixes: readonly string[];
+}
+
+export interface ReadAllQuery {
+  readonly filter: EventFilter;
+  readonly direction: 'forward' | 'backward';
+  /** Exclusive; undefined: the natural beginning in this direction. */
+  readonly afterPosition: Position | undefined;
+  /** Inclusive; 0: no bound. */
+  readonly toPosition: Position;
+  /** Events after all filters; undefined: no bound. No commit is split, so that the first may have more. */
+  readonly maxCount: bigint | undefined;
+  /** Inclusive, by commit time. */
+  readonly fromTime: UnixNanos | undefined;
+  /** Inclusive, by commit time. */
+  readonly toTime: UnixNanos | undefined;
+}
+
+/** Where a subscription begins: with the first commit beyond it. */
+export type SubscriptionStart =
+  | { readonly kind: 'position'; readonly after: Position }
+  /** Of the only stream that is subscribed to. */
+  | { readonly kind: 'version'; readonly stream: StreamName; readonly after: Version }
+  /** Inclusive. */
+  | { readonly kind: 'time'; readonly from: UnixNanos }
+  | { readonly kind: 'now' };
+
+export interface SubscribeQuery {
+  readonly filter: EventFilter;
+  readonly start: SubscriptionStart;
+  /** Whether a start beyond the end is an error. */
+  readonly startMustExist: boolean;
+  /** undefined: no heartbeats. */
+  readonly heartbeatMs: number | undefined;
+}
+
 export interface ListStreamsQuery {
   /** NATS notation over stream names; ">" is all. */
   readonly pattern: string;
@@ -119,6 +161,25 @@ export interface CorrelationRead {
   readonly pages: AsyncIterable<Page>;
 }
 
+/** A page of a read of the whole store. */
+export interface AllPage extends Page {
+  /** All that is asked for has been given up to here, in the direction of the read; where to go on, exclusive. */
+  readonly position: Position;
+}
+
+export interface AllRead {
+  /** The end of the store; the read is complete up to here. */
+  readonly position: Position;
+  readonly pages: AsyncIterable<AllPage>;
+}
+
+/** What a subscription has to say. `position`: all that is asked for has been given up to here. */
+export type SubscriptionUpdate = { readonly position: Position } & (
+  | { readonly kind: 'events'; readonly commits: readonly CommitSlice[] }
+  | { readonly kind: 'checkpoint' | 'caughtUp' | 'fellBehind' }
+  | { readonly kind: 'heartbeat'; readonly head: Position }
+);
+
 export interface StreamSummary extends StreamHead {
   readonly stream: StreamName;
   /** The last message on the subject is not a commit; `version` is 0. */
@@ -151,6 +212,14 @@ export interface EventStore {
   getVersion(stream: StreamName, asOf: UnixNanos | undefined, context: CallContext): Promise<StreamHead>;
   /** All events with a correlation id, in position order. */
   readByCorrelation(query: CorrelationQuery, context: CallContext): Promise<CorrelationRead>;
+  /** The whole store, or a part of it, as it is now, in position order. */
+  readAll(query: ReadAllQuery, context: CallContext): Promise<AllRead>;
+  /** Follows the store. Ends, without an error, only once `stop` is aborted. */
+  subscribe(
+    query: SubscribeQuery,
+    context: CallContext,
+    stop: AbortSignal,
+  ): AsyncIterable<SubscriptionUpdate>;
   /** Names in byte order, in pages. */
   listStreams(query: ListStreamsQuery, context: CallContext): AsyncIterable<readonly StreamSummary[]>;
   info(context: CallContext): Promise<StoreInfo>;

@@ -1,13 +1,23 @@
 import type { Limits } from '../limits';
 import { InvalidRequestError, type FieldViolation } from './errors';
-import { parseStreamName, unixNanos, version, type StreamName, type UnixNanos, type Version } from './values';
+import {
+  isStreamPattern,
+  parseStreamName,
+  position,
+  unixNanos,
+  version,
+  type Position,
+  type StreamName,
+  type UnixNanos,
+  type Version,
+} from './values';
 
 /**
  * Checks of single fields of a request. Each notes in `Findings` what is wrong and then answers some value that
  * nobody gets to see, because the findings are thrown before the request is used.
  */
 
-/** A time as it comes from outside, like google.protobuf.Timestamp. */
+/** A time as it comes from outside, like google.protobuf.Timestamp; a google.protobuf.Duration has the same shape. */
 export interface RawTimestamp {
   readonly seconds: bigint;
   readonly nanos: number;
@@ -74,18 +84,37 @@ export function eventTypeFilter(
   types: readonly string[],
   limits: Limits,
   findings: Findings,
+  list: 'event_types' | 'event_type_prefixes' = 'event_types',
 ): ReadonlySet<string> {
   const { filterTypesMax } = limits;
   if (types.length > filterTypesMax) {
-    findings.add('event_types', excess(types.length, 'types', filterTypesMax));
+    findings.add(list, excess(types.length, 'types', filterTypesMax));
     return new Set();
   }
   for (const [index, type] of types.entries()) {
-    const field = `event_types[${index}]`;
+    const field = `${list}[${index}]`;
     if (type === '') findings.add(field, 'is empty');
     checkLabel(type, field, limits, findings);
   }
   return new Set(types);
+}
+
+export function streamPatterns(
+  patterns: readonly string[],
+  { filterPatternsMax }: Limits,
+  findings: Findings,
+): readonly string[] {
+  if (patterns.length > filterPatternsMax) {
+    findings.add('patterns', excess(patterns.length, 'patterns', filterPatternsMax));
+    return [];
+  }
+  for (const [index, pattern] of patterns.entries()) streamPattern(pattern, `patterns[${index}]`, findings);
+  return patterns;
+}
+
+export function streamPattern(pattern: string, field: string, findings: Findings): void {
+  if (isStreamPattern(pattern)) return;
+  findings.add(field, `is no pattern of stream names like "order.*" or "order.>": ${shown(pattern)}`);
 }
 
 const secondsMax = 9_223_372_035n; // the last full second of 2262 that fits 63 bits of nanoseconds
@@ -104,6 +133,43 @@ export function timestamp(
     return undefined;
   }
   return unixNanos(seconds * 1_000_000_000n + BigInt(nanos));
+}
+
+export function timeRange(
+  raw: { readonly fromTime?: RawTimestamp | undefined; readonly toTime?: RawTimestamp | undefined },
+  findings: Findings,
+): { fromTime: UnixNanos | undefined; toTime: UnixNanos | undefined } {
+  const fromTime = timestamp(raw.fromTime, 'from_time', findings);
+  const toTime = timestamp(raw.toTime, 'to_time', findings);
+  if (fromTime !== undefined && toTime !== undefined && toTime < fromTime) {
+    findings.add('to_time', 'is before from_time');
+  }
+  return { fromTime, toTime };
+}
+
+// Numbers of sluice.v1.Direction; 0 stands for the first.
+const directions = ['forward', 'forward', 'backward'] as const;
+
+export function directionOf(number: number, findings: Findings): 'forward' | 'backward' {
+  const direction = directions[number];
+  if (direction === undefined) findings.add('direction', `is unknown: ${number}`);
+  return direction ?? 'forward';
+}
+
+/** In milliseconds. */
+export function duration(
+  raw: RawTimestamp,
+  field: string,
+  { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number },
+  findings: Findings,
+): number {
+  const ms = Number(raw.seconds) * 1_000 + raw.nanos / 1_000_000;
+  if (!(ms >= minMs && ms <= maxMs)) findings.add(field, `is ${ms} ms, not ${minMs} to ${maxMs} ms`);
+  return ms;
+}
+
+export function positionNumber(value: bigint, field: string, findings: Findings): Position {
+  return position(uint64(value, field, findings));
 }
 
 export function versionNumber(value: bigint, field: string, findings: Findings): Version {

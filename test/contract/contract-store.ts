@@ -3,9 +3,11 @@ import { CommitRecord, type DeepPartial, type RecordedEvent } from '../../genera
 import {
   AppendRequest,
   ListStreamsRequest,
+  ReadAllRequest,
   ReadByCorrelationRequest,
   ReadEndReason,
   ReadStreamRequest,
+  SubscribeRequest,
 } from '../../generated/sluice/v1/event_store_service';
 import { defaultLimits, type Limits } from '../../src/limits';
 import {
@@ -15,9 +17,15 @@ import {
   parseReadByCorrelation,
   parseReadStream,
 } from '../../src/store/commands';
-import { CommitIdReuseError, InvalidRequestError, VersionConflictError } from '../../src/store/errors';
+import {
+  CancelledError,
+  CommitIdReuseError,
+  InvalidRequestError,
+  VersionConflictError,
+} from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
-import type { CallContext, EventStore, Page } from '../../src/store/event-store';
+import type { CallContext, CommitSlice, EventStore, Page } from '../../src/store/event-store';
+import { parseReadAll, parseSubscribe } from '../../src/store/store-commands';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 
@@ -27,7 +35,18 @@ export interface ContractStore {
   read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
   version(stream: string, asOf?: bigint): Promise<Head>;
   correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
+  all(request: DeepPartial<ReadAllRequest>): Promise<AllReading>;
+  /** Begins with the first question; the call ends when the loop is left. */
+  follow(request: DeepPartial<SubscribeRequest>): AsyncGenerator<Followed, void>;
   list(request: DeepPartial<ListStreamsRequest>): Promise<Listed[]>;
+}
+
+/** What a subscription says. */
+export interface Followed {
+  readonly kind: 'events' | 'checkpoint' | 'heartbeat' | 'caughtUp' | 'fellBehind' | 'draining';
+  /** Empty but for `events`. */
+  readonly events: readonly StoredEvent[];
+  readonly position: bigint | undefined;
 }
 
 export interface Head {
@@ -57,6 +76,11 @@ export interface CorrelationReading {
   readonly position: bigint;
   readonly events: readonly StoredEvent[];
   readonly end: 'complete' | 'maxCount';
+}
+
+export interface AllReading extends CorrelationReading {
+  /** Where to go on. */
+  readonly resume: bigint;
 }
 
 export interface Listed extends Head {
@@ -115,6 +139,34 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
         const { position, pages } = await store.readByCorrelation(query, call());
         return { position, ...(await collect(pages)) };
       }),
+    all: (request) =>
+      direct(async () => {
+        const query = parseReadAll(ReadAllRequest.fromPartial(request), limits);
+        const { position, pages } = await store.readAll(query, call());
+        let resume = 0n;
+        const watched = async function* (): AsyncGenerator<Page, void> {
+          for await (const page of pages) {
+            resume = page.position;
+            yield page;
+          }
+        };
+        return { position, ...(await collect(watched())), resume };
+      }),
+    async *follow(request) {
+      const cancel = new AbortController();
+      const context = { signal: cancel.signal, deadlineMs: Infinity };
+      try {
+        const query = parseSubscribe(SubscribeRequest.fromPartial(request), limits);
+        for await (const update of store.subscribe(query, context, new AbortController().signal)) {
+          const { kind, position } = update;
+          yield { kind, position, events: kind === 'events' ? eventsOf(update.commits) : [] };
+        }
+      } catch (error) {
+        throw toProblem(error);
+      } finally {
+        cancel.abort(new CancelledError('left'));
+      }
+    },
     list: (request) =>
       direct(async () => {
         const query = parseListStreams(ListStreamsRequest.fromPartial(request));
@@ -131,22 +183,30 @@ async function collect(pages: AsyncIterable<Page>): Promise<Pick<HeadReading, 'e
   for await (const page of pages) {
     if (end !== undefined) throw new Error('a page came after the end');
     ({ end } = page);
-    for (const { position, commitTime, events: record, eventCount } of page.commits) {
-      const decoded = CommitRecord.decode(record).events;
-      if (decoded.length !== eventCount || eventCount === 0) throw new Error('wrong eventCount');
-      events.push(...decoded.map((event) => ({ ...event, position, commitTime })));
-    }
+    events.push(...eventsOf(page.commits));
   }
   if (end === undefined) throw new Error('the read has no end');
   return { events, end };
+}
+
+function eventsOf(commits: readonly CommitSlice[]): StoredEvent[] {
+  return commits.flatMap(({ position, commitTime, events, eventCount }) => {
+    const decoded = CommitRecord.decode(events).events;
+    if (decoded.length !== eventCount || eventCount === 0) throw new Error('wrong eventCount');
+    return decoded.map((event) => ({ ...event, position, commitTime }));
+  });
 }
 
 async function direct<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw isStoreError(error) ? new Problem(error.code, dataOf(error), { cause: error }) : error;
+    throw toProblem(error);
   }
+}
+
+function toProblem(error: unknown): unknown {
+  return isStoreError(error) ? new Problem(error.code, dataOf(error), { cause: error }) : error;
 }
 
 function dataOf(error: Error): Record<string, unknown> {
@@ -193,6 +253,27 @@ export function rpcContract(client: RpcClient): ContractStore {
         const { header, events, end } = await client.readByCorrelation(request);
         return { position: header.position, events: events.map(withNanos), end: endOf(end.reason) };
       }),
+    all: (request) =>
+      overRpc(async () => {
+        const { header, events, end, position: resume } = await client.readAll(request);
+        if (resume === undefined) throw new Error('the read has no position to go on from');
+        return {
+          position: header.position,
+          events: events.map(withNanos),
+          end: endOf(end.reason),
+          resume,
+        };
+      }),
+    async *follow(request) {
+      try {
+        for await (const { events, position, notice } of client.subscribe(request)) {
+          yield { kind: notice?.$case ?? 'events', position, events: events.map(withNanos) };
+        }
+        throw new Error('a subscription ended with OK');
+      } catch (error) {
+        throw toRpcProblem(error);
+      }
+    },
     list: (request) =>
       overRpc(async () => {
         const streams = await client.listStreams(request);
@@ -205,9 +286,13 @@ async function overRpc<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof RpcFailure)) throw error;
-    throw new Problem(error.reason ?? `status ${error.code}`, rpcDataOf(error), { cause: error });
+    throw toRpcProblem(error);
   }
+}
+
+function toRpcProblem(error: unknown): unknown {
+  if (!(error instanceof RpcFailure)) return error;
+  return new Problem(error.reason ?? `status ${error.code}`, rpcDataOf(error), { cause: error });
 }
 
 function rpcDataOf(failure: RpcFailure): Record<string, unknown> {

@@ -6,6 +6,8 @@ import { listContract } from './list-contract';
 import type { OpenContract, OpenedContract } from './open';
 import { longReadContract } from './long-read-contract';
 import { readContract } from './read-contract';
+import { readAllContract } from './read-all-contract';
+import { subscribeContract } from './subscribe-contract';
 import { versionContract } from './version-contract';
 
 /**
@@ -39,6 +41,12 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('correlation', () => {
       correlationContract(store, open);
+    });
+    describe('read all', () => {
+      readAllContract(store, open);
+    });
+    describe('subscribe', () => {
+      subscribeContract(store, open);
     });
     describe('list', () => {
       listContract(store, open);

@@ -71,7 +71,7 @@ function partsOf(given: Commit): StoredPart[] {
 
 /** The commits that the parts make up. */
 function assemble(parts: readonly StoredPart[], bytesMax = Infinity): StoredCommit[] {
-  const assembler = new CommitAssembler(stream, bytesMax);
+  const assembler = new CommitAssembler(bytesMax);
   return parts.map((part) => assembler.add(part)).filter((whole) => whole !== undefined);
 }
 

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { CommitRecord, RecordedEvent } from '../../generated/sluice/v1/event';
 import { defaultLimits, type Limits } from '../../src/limits';
 import {
@@ -31,9 +32,10 @@ import {
   type StreamName,
   type UnixNanos,
 } from '../../src/store/values';
+import { follow, readAllOf } from './model-follow';
 
 /** A commit as the model keeps it. */
-interface Commit {
+export interface Commit {
   readonly id: CommitId;
   readonly stream: StreamName;
   readonly firstVersion: bigint;
@@ -63,8 +65,14 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
   const limits = options.limits ?? defaultLimits;
   const now = options.now ?? (() => BigInt(Date.now()) * 1_000_000n);
   const log: Commit[] = [];
+  const grown = new EventEmitter().setMaxListeners(0);
   return {
-    append: (command, call) => answer(call, () => append(log, command, limits, now)),
+    append: (command, call) =>
+      answer(call, () => {
+        const result = append(log, command, limits, now);
+        grown.emit('commit');
+        return result;
+      }),
     readStream: (query, call) =>
       answer(call, () => {
         const commits = commitsOf(log, query.stream);
@@ -82,6 +90,8 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         position: log.at(-1)?.position ?? position(0n),
         pages: pages(correlated(log, query), query.maxCount, call),
       })),
+    readAll: (query, call) => answer(call, () => readAllOf(log, query, call)),
+    subscribe: (query, call, stop) => follow(log, grown, query, call, stop),
     listStreams: (query, call) => listPages(log, query, call),
     info: (call) =>
       answer(call, () => ({
@@ -106,7 +116,7 @@ function answer<T>(call: CallContext, question: () => T): Promise<T> {
   });
 }
 
-function check({ signal, deadlineMs }: CallContext): void {
+export function check({ signal, deadlineMs }: CallContext): void {
   if (Date.now() >= deadlineMs) throw new DeadlineExceededError('the deadline has passed');
   if (signal.aborted) throw new CancelledError('the caller has gone');
 }
@@ -237,7 +247,7 @@ function correlated(log: readonly Commit[], { correlationId, eventTypes }: Corre
   );
 }
 
-function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean): Commit {
+export function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean): Commit {
   return { ...commit, events: commit.events.filter(wanted) };
 }
 
@@ -267,7 +277,7 @@ async function* pages(
   yield { commits: slices.slice(from), end };
 }
 
-function encode(events: readonly RecordedEvent[]): Uint8Array {
+export function encode(events: readonly RecordedEvent[]): Uint8Array {
   return CommitRecord.encode({ events: [...events] }).finish();
 }
 
@@ -292,7 +302,7 @@ async function* listPages(
 }
 
 /** Whether a name matches a NATS pattern: `*` is one token, a final `>` one or more. */
-function matches(pattern: string, name: string): boolean {
+export function matches(pattern: string, name: string): boolean {
   const wanted = pattern.split('.');
   const tokens = name.split('.');
   const isOpen = wanted.at(-1) === '>';

@@ -10,16 +10,20 @@ import {
   EventStoreServiceClient,
   GetVersionRequest,
   ListStreamsRequest,
+  ReadAllRequest,
   ReadByCorrelationRequest,
   ReadStreamRequest,
+  SubscribeRequest,
   type AppendResponse,
   type GetServerInfoResponse,
   type GetVersionResponse,
   type ListStreamsResponse,
+  type ReadAllHeader,
   type ReadByCorrelationHeader,
   type ReadEnd,
   type ReadStreamHeader,
   type StreamSummary,
+  type SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { RpcFailure } from './rpc-failure';
 
@@ -30,6 +34,8 @@ export interface Reading<Header> {
   readonly end: ReadEnd;
   /** How many response messages it took. */
   readonly messageCount: number;
+  /** The last position to go on from, if the read has such. */
+  readonly position: bigint | undefined;
 }
 
 /** A client with a channel of its own, without retries. It hides nothing: calls fail with RpcFailure. */
@@ -44,6 +50,12 @@ export interface RpcClient extends Disposable {
     request: DeepPartial<ReadByCorrelationRequest>,
     options?: CallOptions,
   ): Promise<Reading<ReadByCorrelationHeader>>;
+  readAll(request?: DeepPartial<ReadAllRequest>, options?: CallOptions): Promise<Reading<ReadAllHeader>>;
+  /** The messages as they come. Leaving the loop cancels the call; without a deadline unless one is given. */
+  subscribe(
+    request?: DeepPartial<SubscribeRequest>,
+    options?: CallOptions,
+  ): AsyncGenerator<SubscribeResponse, void>;
   listStreams(request?: DeepPartial<ListStreamsRequest>, options?: CallOptions): Promise<StreamSummary[]>;
   serverInfo(): Promise<GetServerInfoResponse>;
   /** Of the gateway as a whole, or of one service. */
@@ -77,6 +89,10 @@ export function connectRpc(address: string): RpcClient {
       unary((done) => raw.getVersion(GetVersionRequest.fromPartial(request), none, bounded(options), done)),
     readByCorrelation: (request, options) =>
       collect(raw.readByCorrelation(ReadByCorrelationRequest.fromPartial(request), bounded(options))),
+    readAll: (request = {}, options = {}) =>
+      collect(raw.readAll(ReadAllRequest.fromPartial(request), bounded(options))),
+    subscribe: (request = {}, options = {}) =>
+      messagesOf(raw.subscribe(SubscribeRequest.fromPartial(request), options)),
     async listStreams(request = {}, options = {}) {
       const streams: StreamSummary[] = [];
       const call = raw.listStreams(ListStreamsRequest.fromPartial(request), bounded(options));
@@ -128,6 +144,7 @@ interface ReadMessage<Header> {
   readonly events: readonly RecordedEvent[];
   readonly header: Header | undefined;
   readonly end: ReadEnd | undefined;
+  readonly position?: bigint | undefined;
 }
 
 async function collect<Header>(call: AsyncIterable<unknown>): Promise<Reading<Header>> {
@@ -142,5 +159,6 @@ async function collect<Header>(call: AsyncIterable<unknown>): Promise<Reading<He
   if (end.eventCount !== BigInt(events.length)) {
     throw new Error(`${events.length} events came, the end says ${end.eventCount.toString()}`);
   }
-  return { header, events, end, messageCount: messages.length };
+  const position = messages.findLast((message) => message.position !== undefined)?.position;
+  return { header, events, end, messageCount: messages.length, position };
 }

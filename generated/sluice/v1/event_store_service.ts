@@ -265,6 +265,173 @@ export interface ReadByCorrelationHeader {
   position: bigint;
 }
 
+/** ReadAllRequest asks for a part of the store. All conditions hold together. */
+export interface ReadAllRequest {
+  /**
+   * Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more, a name without either is
+   * one stream. A stream that matches several is read once. At most ServerLimits.filter_patterns_max. Empty: all.
+   */
+  patterns: string[];
+  /**
+   * Begin beyond this position, exclusive, in the direction of the read. Absent: at the beginning when reading
+   * forward, at the end when reading backward. A position beyond the end reads nothing forward, and begins at the end
+   * backward.
+   */
+  afterPosition?:
+    | bigint
+    | undefined;
+  /** The position to end with, inclusive. 0: no bound. It must not lie before the start in the direction of the read. */
+  toPosition: bigint;
+  /** The order of the events. */
+  direction: Direction;
+  /**
+   * At most this many events, counted after all filters. A commit is never split: the read ends before the commit
+   * that would make it too many, unless that is the first. 0: no bound.
+   */
+  maxCount: bigint;
+  /** Only commits taken in at or after this time. */
+  fromTime:
+    | Timestamp
+    | undefined;
+  /** Only commits taken in at or before this time. It must not lie before `from_time`. */
+  toTime:
+    | Timestamp
+    | undefined;
+  /** Only events of these types, at most 64, or whose types begin with one of `event_type_prefixes`. Both empty: all. */
+  eventTypes: string[];
+  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
+  eventTypePrefixes: string[];
+  /** How to pack the response messages. */
+  page: PageHint | undefined;
+}
+
+/** ReadAllResponse is one message of a read. The first carries `header`, the last carries `end`, any may carry events. */
+export interface ReadAllResponse {
+  /** Events, in the order of the read. */
+  events: RecordedEvent[];
+  /** On the first message only. */
+  header:
+    | ReadAllHeader
+    | undefined;
+  /** On the last message only: the read is complete. */
+  end:
+    | ReadEnd
+    | undefined;
+  /**
+   * The read has come so far, whether there were events to send or a filter dropped them: to go on from here, read
+   * with `after_position` set to it. Absent in a message that ends within a commit.
+   */
+  position?: bigint | undefined;
+}
+
+/** ReadAllHeader tells the state of the store that a read shows. */
+export interface ReadAllHeader {
+  /** The position of the end of the store at the time of the call; 0 if it is empty. Nothing beyond it is read. */
+  position: bigint;
+}
+
+/** SubscribeRequest says what to follow and where to begin. */
+export interface SubscribeRequest {
+  /** One stream. Not together with `patterns`. */
+  stream: string;
+  /** Which streams, in NATS notation, as in ReadAllRequest. Neither `stream` nor `patterns`: the whole store. */
+  patterns: string[];
+  /**
+   * Begin beyond this position. 0: at the first event. At most one of `after_position`, `after_version`, `from_time`
+   * and `from_now` may be set; none: at the first event.
+   */
+  afterPosition?:
+    | bigint
+    | undefined;
+  /** Begin beyond this version; only with `stream`. 0: at the first event. */
+  afterVersion?:
+    | bigint
+    | undefined;
+  /** Begin with the first commit taken in at or after this time. */
+  fromTime:
+    | Timestamp
+    | undefined;
+  /** True: begin with the first commit that is stored after the call has reached the store. */
+  fromNow: boolean;
+  /**
+   * True: a position or version beyond the end is refused. False: the subscription waits until the store has come
+   * past it. Set it where a store may have been replaced by an older copy.
+   */
+  startMustExist: boolean;
+  /** Only events of these types, at most 64, or whose types begin with one of `event_type_prefixes`. Both empty: all. */
+  eventTypes: string[];
+  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
+  eventTypePrefixes: string[];
+  /** Send a heartbeat this often, 1 second to 1 hour, also while there are events. Absent: never. */
+  heartbeatInterval:
+    | Duration
+    | undefined;
+  /** How to pack the response messages. */
+  page: PageHint | undefined;
+}
+
+/**
+ * SubscribeResponse is one message of a subscription: events or one notice. The first message is a checkpoint with
+ * the position at which the subscription begins.
+ */
+export interface SubscribeResponse {
+  /** Events, in position order. */
+  events: RecordedEvent[];
+  /**
+   * Everything up to this position that the subscription asks for has been sent: to go on from here, subscribe with
+   * `after_position` set to it. Absent in a message that ends within a commit, which may take several messages.
+   *
+   * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event
+   * instead of this one must have dealt with the whole commit, or begin at the position before and pass over the
+   * versions that it knows.
+   */
+  position?:
+    | bigint
+    | undefined;
+  /** What there is to say beside events. */
+  notice:
+    | //
+    /** The subscription has come further. */
+    { $case: "checkpoint"; value: Checkpoint }
+    | //
+    /** The gateway is there. */
+    { $case: "heartbeat"; value: Heartbeat }
+    | //
+    /** Everything that is stored has been sent; from here on events come as they are stored. */
+    { $case: "caughtUp"; value: CaughtUp }
+    | //
+    /** The subscriber was too slow: events come from the log until `caught_up`. */
+    { $case: "fellBehind"; value: FellBehind }
+    | //
+    /** The gateway is stopping; the call ends with UNAVAILABLE. */
+    { $case: "draining"; value: Draining }
+    | undefined;
+}
+
+/** Checkpoint comes with a position after at most 5 seconds, or 1,000 commits, in which others were passed over. */
+export interface Checkpoint {
+}
+
+/** Heartbeat comes as often as was asked for. */
+export interface Heartbeat {
+  /** The position of the end of the store, as far as the gateway knows. */
+  headPosition: bigint;
+  /** How many positions the subscription is behind it. */
+  lag: bigint;
+}
+
+/** CaughtUp says that the subscription is live. */
+export interface CaughtUp {
+}
+
+/** FellBehind says that the subscription is not live any more. */
+export interface FellBehind {
+}
+
+/** Draining says that the subscription is about to end. */
+export interface Draining {
+}
+
 /** ListStreamsRequest asks for the names of streams. */
 export interface ListStreamsRequest {
   /** Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more. Empty: all. */
@@ -429,6 +596,24 @@ export interface ServerLimits {
     | undefined;
   /** Own commits whose correlation ids the gateway remembers until they are indexed. */
   recentCommitsMax: number;
+  /** Patterns in one request. */
+  filterPatternsMax: number;
+  /** Subscriptions that may be open in the gateway. */
+  subscriptionsMax: number;
+  /** Bytes that wait for one subscriber, but for a single larger event. */
+  subscriptionBytesMax: number;
+  /** Bytes that all subscriptions which read from the log ask of NATS at a time. */
+  catchUpBytesMax: bigint;
+  /** Bytes of the newest commits that the gateway keeps for its subscribers. */
+  tailBytesMax: bigint;
+  /** Newest commits that the gateway keeps for its subscribers. */
+  tailCommitsMax: number;
+  /** The shortest interval of heartbeats. */
+  heartbeatIntervalMin:
+    | Duration
+    | undefined;
+  /** The longest interval of heartbeats. */
+  heartbeatIntervalMax: Duration | undefined;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -1562,6 +1747,962 @@ export const ReadByCorrelationHeader: MessageFns<ReadByCorrelationHeader> = {
   },
 };
 
+function createBaseReadAllRequest(): ReadAllRequest {
+  return {
+    patterns: [],
+    afterPosition: undefined,
+    toPosition: 0n,
+    direction: 0,
+    maxCount: 0n,
+    fromTime: undefined,
+    toTime: undefined,
+    eventTypes: [],
+    eventTypePrefixes: [],
+    page: undefined,
+  };
+}
+
+export const ReadAllRequest: MessageFns<ReadAllRequest> = {
+  encode(message: ReadAllRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.patterns) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.afterPosition !== undefined) {
+      if (BigInt.asUintN(64, message.afterPosition) !== message.afterPosition) {
+        throw new globalThis.Error("value provided for field message.afterPosition of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.afterPosition);
+    }
+    if (message.toPosition !== 0n) {
+      if (BigInt.asUintN(64, message.toPosition) !== message.toPosition) {
+        throw new globalThis.Error("value provided for field message.toPosition of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.toPosition);
+    }
+    if (message.direction !== 0) {
+      writer.uint32(32).int32(message.direction);
+    }
+    if (message.maxCount !== 0n) {
+      if (BigInt.asUintN(64, message.maxCount) !== message.maxCount) {
+        throw new globalThis.Error("value provided for field message.maxCount of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.maxCount);
+    }
+    if (message.fromTime !== undefined) {
+      Timestamp.encode(message.fromTime, writer.uint32(50).fork()).join();
+    }
+    if (message.toTime !== undefined) {
+      Timestamp.encode(message.toTime, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.eventTypes) {
+      writer.uint32(66).string(v!);
+    }
+    for (const v of message.eventTypePrefixes) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.page !== undefined) {
+      PageHint.encode(message.page, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAllRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAllRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.patterns.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.direction = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fromTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.toTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.eventTypes.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.eventTypePrefixes.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.page = PageHint.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReadAllRequest>, I>>(base?: I): ReadAllRequest {
+    return ReadAllRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadAllRequest>, I>>(object: I): ReadAllRequest {
+    const message = createBaseReadAllRequest();
+    message.patterns = object.patterns?.map((e) => e) || [];
+    message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
+      ? BigInt(object.afterPosition)
+      : undefined;
+    message.toPosition = (object.toPosition !== undefined && object.toPosition !== null)
+      ? BigInt(object.toPosition)
+      : 0n;
+    message.direction = object.direction ?? 0;
+    message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
+    message.fromTime = (object.fromTime !== undefined && object.fromTime !== null)
+      ? Timestamp.fromPartial(object.fromTime)
+      : undefined;
+    message.toTime = (object.toTime !== undefined && object.toTime !== null)
+      ? Timestamp.fromPartial(object.toTime)
+      : undefined;
+    message.eventTypes = object.eventTypes?.map((e) => e) || [];
+    message.eventTypePrefixes = object.eventTypePrefixes?.map((e) => e) || [];
+    message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
+    return message;
+  },
+};
+
+function createBaseReadAllResponse(): ReadAllResponse {
+  return { events: [], header: undefined, end: undefined, position: undefined };
+}
+
+export const ReadAllResponse: MessageFns<ReadAllResponse> = {
+  encode(message: ReadAllResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      RecordedEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.header !== undefined) {
+      ReadAllHeader.encode(message.header, writer.uint32(18).fork()).join();
+    }
+    if (message.end !== undefined) {
+      ReadEnd.encode(message.end, writer.uint32(26).fork()).join();
+    }
+    if (message.position !== undefined) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAllResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAllResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(RecordedEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.header = ReadAllHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.end = ReadEnd.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReadAllResponse>, I>>(base?: I): ReadAllResponse {
+    return ReadAllResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadAllResponse>, I>>(object: I): ReadAllResponse {
+    const message = createBaseReadAllResponse();
+    message.events = object.events?.map((e) => RecordedEvent.fromPartial(e)) || [];
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ReadAllHeader.fromPartial(object.header)
+      : undefined;
+    message.end = (object.end !== undefined && object.end !== null) ? ReadEnd.fromPartial(object.end) : undefined;
+    message.position = (object.position !== undefined && object.position !== null)
+      ? BigInt(object.position)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReadAllHeader(): ReadAllHeader {
+  return { position: 0n };
+}
+
+export const ReadAllHeader: MessageFns<ReadAllHeader> = {
+  encode(message: ReadAllHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAllHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAllHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReadAllHeader>, I>>(base?: I): ReadAllHeader {
+    return ReadAllHeader.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadAllHeader>, I>>(object: I): ReadAllHeader {
+    const message = createBaseReadAllHeader();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    return message;
+  },
+};
+
+function createBaseSubscribeRequest(): SubscribeRequest {
+  return {
+    stream: "",
+    patterns: [],
+    afterPosition: undefined,
+    afterVersion: undefined,
+    fromTime: undefined,
+    fromNow: false,
+    startMustExist: false,
+    eventTypes: [],
+    eventTypePrefixes: [],
+    heartbeatInterval: undefined,
+    page: undefined,
+  };
+}
+
+export const SubscribeRequest: MessageFns<SubscribeRequest> = {
+  encode(message: SubscribeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    for (const v of message.patterns) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.afterPosition !== undefined) {
+      if (BigInt.asUintN(64, message.afterPosition) !== message.afterPosition) {
+        throw new globalThis.Error("value provided for field message.afterPosition of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.afterPosition);
+    }
+    if (message.afterVersion !== undefined) {
+      if (BigInt.asUintN(64, message.afterVersion) !== message.afterVersion) {
+        throw new globalThis.Error("value provided for field message.afterVersion of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.afterVersion);
+    }
+    if (message.fromTime !== undefined) {
+      Timestamp.encode(message.fromTime, writer.uint32(42).fork()).join();
+    }
+    if (message.fromNow !== false) {
+      writer.uint32(48).bool(message.fromNow);
+    }
+    if (message.startMustExist !== false) {
+      writer.uint32(56).bool(message.startMustExist);
+    }
+    for (const v of message.eventTypes) {
+      writer.uint32(66).string(v!);
+    }
+    for (const v of message.eventTypePrefixes) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.heartbeatInterval !== undefined) {
+      Duration.encode(message.heartbeatInterval, writer.uint32(82).fork()).join();
+    }
+    if (message.page !== undefined) {
+      PageHint.encode(message.page, writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscribeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.patterns.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.afterPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.afterVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.fromTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.fromNow = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.startMustExist = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.eventTypes.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.eventTypePrefixes.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.heartbeatInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.page = PageHint.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SubscribeRequest>, I>>(base?: I): SubscribeRequest {
+    return SubscribeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SubscribeRequest>, I>>(object: I): SubscribeRequest {
+    const message = createBaseSubscribeRequest();
+    message.stream = object.stream ?? "";
+    message.patterns = object.patterns?.map((e) => e) || [];
+    message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
+      ? BigInt(object.afterPosition)
+      : undefined;
+    message.afterVersion = (object.afterVersion !== undefined && object.afterVersion !== null)
+      ? BigInt(object.afterVersion)
+      : undefined;
+    message.fromTime = (object.fromTime !== undefined && object.fromTime !== null)
+      ? Timestamp.fromPartial(object.fromTime)
+      : undefined;
+    message.fromNow = object.fromNow ?? false;
+    message.startMustExist = object.startMustExist ?? false;
+    message.eventTypes = object.eventTypes?.map((e) => e) || [];
+    message.eventTypePrefixes = object.eventTypePrefixes?.map((e) => e) || [];
+    message.heartbeatInterval = (object.heartbeatInterval !== undefined && object.heartbeatInterval !== null)
+      ? Duration.fromPartial(object.heartbeatInterval)
+      : undefined;
+    message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
+    return message;
+  },
+};
+
+function createBaseSubscribeResponse(): SubscribeResponse {
+  return { events: [], position: undefined, notice: undefined };
+}
+
+export const SubscribeResponse: MessageFns<SubscribeResponse> = {
+  encode(message: SubscribeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      RecordedEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.position !== undefined) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.position);
+    }
+    switch (message.notice?.$case) {
+      case "checkpoint":
+        Checkpoint.encode(message.notice.value, writer.uint32(26).fork()).join();
+        break;
+      case "heartbeat":
+        Heartbeat.encode(message.notice.value, writer.uint32(34).fork()).join();
+        break;
+      case "caughtUp":
+        CaughtUp.encode(message.notice.value, writer.uint32(42).fork()).join();
+        break;
+      case "fellBehind":
+        FellBehind.encode(message.notice.value, writer.uint32(50).fork()).join();
+        break;
+      case "draining":
+        Draining.encode(message.notice.value, writer.uint32(58).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscribeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(RecordedEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.notice = { $case: "checkpoint", value: Checkpoint.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.notice = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notice = { $case: "caughtUp", value: CaughtUp.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.notice = { $case: "fellBehind", value: FellBehind.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.notice = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SubscribeResponse>, I>>(base?: I): SubscribeResponse {
+    return SubscribeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SubscribeResponse>, I>>(object: I): SubscribeResponse {
+    const message = createBaseSubscribeResponse();
+    message.events = object.events?.map((e) => RecordedEvent.fromPartial(e)) || [];
+    message.position = (object.position !== undefined && object.position !== null)
+      ? BigInt(object.position)
+      : undefined;
+    switch (object.notice?.$case) {
+      case "checkpoint": {
+        if (object.notice?.value !== undefined && object.notice?.value !== null) {
+          message.notice = { $case: "checkpoint", value: Checkpoint.fromPartial(object.notice.value) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.notice?.value !== undefined && object.notice?.value !== null) {
+          message.notice = { $case: "heartbeat", value: Heartbeat.fromPartial(object.notice.value) };
+        }
+        break;
+      }
+      case "caughtUp": {
+        if (object.notice?.value !== undefined && object.notice?.value !== null) {
+          message.notice = { $case: "caughtUp", value: CaughtUp.fromPartial(object.notice.value) };
+        }
+        break;
+      }
+      case "fellBehind": {
+        if (object.notice?.value !== undefined && object.notice?.value !== null) {
+          message.notice = { $case: "fellBehind", value: FellBehind.fromPartial(object.notice.value) };
+        }
+        break;
+      }
+      case "draining": {
+        if (object.notice?.value !== undefined && object.notice?.value !== null) {
+          message.notice = { $case: "draining", value: Draining.fromPartial(object.notice.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseCheckpoint(): Checkpoint {
+  return {};
+}
+
+export const Checkpoint: MessageFns<Checkpoint> = {
+  encode(_: Checkpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Checkpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Checkpoint>, I>>(base?: I): Checkpoint {
+    return Checkpoint.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Checkpoint>, I>>(_: I): Checkpoint {
+    const message = createBaseCheckpoint();
+    return message;
+  },
+};
+
+function createBaseHeartbeat(): Heartbeat {
+  return { headPosition: 0n, lag: 0n };
+}
+
+export const Heartbeat: MessageFns<Heartbeat> = {
+  encode(message: Heartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.headPosition !== 0n) {
+      if (BigInt.asUintN(64, message.headPosition) !== message.headPosition) {
+        throw new globalThis.Error("value provided for field message.headPosition of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.headPosition);
+    }
+    if (message.lag !== 0n) {
+      if (BigInt.asUintN(64, message.lag) !== message.lag) {
+        throw new globalThis.Error("value provided for field message.lag of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.lag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Heartbeat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeartbeat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.headPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lag = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Heartbeat>, I>>(base?: I): Heartbeat {
+    return Heartbeat.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Heartbeat>, I>>(object: I): Heartbeat {
+    const message = createBaseHeartbeat();
+    message.headPosition = (object.headPosition !== undefined && object.headPosition !== null)
+      ? BigInt(object.headPosition)
+      : 0n;
+    message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
+    return message;
+  },
+};
+
+function createBaseCaughtUp(): CaughtUp {
+  return {};
+}
+
+export const CaughtUp: MessageFns<CaughtUp> = {
+  encode(_: CaughtUp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CaughtUp {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCaughtUp();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CaughtUp>, I>>(base?: I): CaughtUp {
+    return CaughtUp.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CaughtUp>, I>>(_: I): CaughtUp {
+    const message = createBaseCaughtUp();
+    return message;
+  },
+};
+
+function createBaseFellBehind(): FellBehind {
+  return {};
+}
+
+export const FellBehind: MessageFns<FellBehind> = {
+  encode(_: FellBehind, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FellBehind {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFellBehind();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FellBehind>, I>>(base?: I): FellBehind {
+    return FellBehind.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FellBehind>, I>>(_: I): FellBehind {
+    const message = createBaseFellBehind();
+    return message;
+  },
+};
+
+function createBaseDraining(): Draining {
+  return {};
+}
+
+export const Draining: MessageFns<Draining> = {
+  encode(_: Draining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Draining {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDraining();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Draining>, I>>(base?: I): Draining {
+    return Draining.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Draining>, I>>(_: I): Draining {
+    const message = createBaseDraining();
+    return message;
+  },
+};
+
 function createBaseListStreamsRequest(): ListStreamsRequest {
   return { pattern: "", after: "", maxCount: 0n };
 }
@@ -2240,6 +3381,14 @@ function createBaseServerLimits(): ServerLimits {
     keepaliveTimeout: undefined,
     shutdownTimeout: undefined,
     recentCommitsMax: 0,
+    filterPatternsMax: 0,
+    subscriptionsMax: 0,
+    subscriptionBytesMax: 0,
+    catchUpBytesMax: 0n,
+    tailBytesMax: 0n,
+    tailCommitsMax: 0,
+    heartbeatIntervalMin: undefined,
+    heartbeatIntervalMax: undefined,
   };
 }
 
@@ -2349,6 +3498,36 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.recentCommitsMax !== 0) {
       writer.uint32(248).uint32(message.recentCommitsMax);
+    }
+    if (message.filterPatternsMax !== 0) {
+      writer.uint32(256).uint32(message.filterPatternsMax);
+    }
+    if (message.subscriptionsMax !== 0) {
+      writer.uint32(264).uint32(message.subscriptionsMax);
+    }
+    if (message.subscriptionBytesMax !== 0) {
+      writer.uint32(272).uint32(message.subscriptionBytesMax);
+    }
+    if (message.catchUpBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.catchUpBytesMax) !== message.catchUpBytesMax) {
+        throw new globalThis.Error("value provided for field message.catchUpBytesMax of type uint64 too large");
+      }
+      writer.uint32(280).uint64(message.catchUpBytesMax);
+    }
+    if (message.tailBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.tailBytesMax) !== message.tailBytesMax) {
+        throw new globalThis.Error("value provided for field message.tailBytesMax of type uint64 too large");
+      }
+      writer.uint32(288).uint64(message.tailBytesMax);
+    }
+    if (message.tailCommitsMax !== 0) {
+      writer.uint32(296).uint32(message.tailCommitsMax);
+    }
+    if (message.heartbeatIntervalMin !== undefined) {
+      Duration.encode(message.heartbeatIntervalMin, writer.uint32(306).fork()).join();
+    }
+    if (message.heartbeatIntervalMax !== undefined) {
+      Duration.encode(message.heartbeatIntervalMax, writer.uint32(314).fork()).join();
     }
     return writer;
   },
@@ -2614,6 +3793,70 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.recentCommitsMax = reader.uint32();
             continue;
           }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.filterPatternsMax = reader.uint32();
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.subscriptionsMax = reader.uint32();
+            continue;
+          }
+          case 34: {
+            if (tag !== 272) {
+              break;
+            }
+
+            message.subscriptionBytesMax = reader.uint32();
+            continue;
+          }
+          case 35: {
+            if (tag !== 280) {
+              break;
+            }
+
+            message.catchUpBytesMax = reader.uint64() as bigint;
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.tailBytesMax = reader.uint64() as bigint;
+            continue;
+          }
+          case 37: {
+            if (tag !== 296) {
+              break;
+            }
+
+            message.tailCommitsMax = reader.uint32();
+            continue;
+          }
+          case 38: {
+            if (tag !== 306) {
+              break;
+            }
+
+            message.heartbeatIntervalMin = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 39: {
+            if (tag !== 314) {
+              break;
+            }
+
+            message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2686,6 +3929,22 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       ? Duration.fromPartial(object.shutdownTimeout)
       : undefined;
     message.recentCommitsMax = object.recentCommitsMax ?? 0;
+    message.filterPatternsMax = object.filterPatternsMax ?? 0;
+    message.subscriptionsMax = object.subscriptionsMax ?? 0;
+    message.subscriptionBytesMax = object.subscriptionBytesMax ?? 0;
+    message.catchUpBytesMax = (object.catchUpBytesMax !== undefined && object.catchUpBytesMax !== null)
+      ? BigInt(object.catchUpBytesMax)
+      : 0n;
+    message.tailBytesMax = (object.tailBytesMax !== undefined && object.tailBytesMax !== null)
+      ? BigInt(object.tailBytesMax)
+      : 0n;
+    message.tailCommitsMax = object.tailCommitsMax ?? 0;
+    message.heartbeatIntervalMin = (object.heartbeatIntervalMin !== undefined && object.heartbeatIntervalMin !== null)
+      ? Duration.fromPartial(object.heartbeatIntervalMin)
+      : undefined;
+    message.heartbeatIntervalMax = (object.heartbeatIntervalMax !== undefined && object.heartbeatIntervalMax !== null)
+      ? Duration.fromPartial(object.heartbeatIntervalMax)
+      : undefined;
     return message;
   },
 };
@@ -2770,6 +4029,47 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): ReadByCorrelationResponse => ReadByCorrelationResponse.decode(value),
   },
   /**
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
+   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
+   * event in the range is missing.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
+   * can be read with `after_position` set to its position.
+   */
+  readAll: {
+    path: "/sluice.v1.EventStoreService/ReadAll" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadAllRequest): Buffer => Buffer.from(ReadAllRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadAllRequest => ReadAllRequest.decode(value),
+    responseSerialize: (value: ReadAllResponse): Buffer => Buffer.from(ReadAllResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReadAllResponse => ReadAllResponse.decode(value),
+  },
+  /**
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
+   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
+   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
+   * `after_position` set to the last `position` that a message carried.
+   *
+   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
+   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
+   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
+   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   *
+   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
+   * `after_position` set to its position.
+   */
+  subscribe: {
+    path: "/sluice.v1.EventStoreService/Subscribe" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: SubscribeRequest): Buffer => Buffer.from(SubscribeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SubscribeRequest => SubscribeRequest.decode(value),
+    responseSerialize: (value: SubscribeResponse): Buffer => Buffer.from(SubscribeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SubscribeResponse => SubscribeResponse.decode(value),
+  },
+  /**
    * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
    * during the call may or may not be listed.
    */
@@ -2827,6 +4127,31 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * size of the store. An unknown correlation id reads as empty.
    */
   readByCorrelation: handleServerStreamingCall<ReadByCorrelationRequest, ReadByCorrelationResponse>;
+  /**
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
+   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
+   * event in the range is missing.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
+   * can be read with `after_position` set to its position.
+   */
+  readAll: handleServerStreamingCall<ReadAllRequest, ReadAllResponse>;
+  /**
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
+   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
+   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
+   * `after_position` set to the last `position` that a message carried.
+   *
+   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
+   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
+   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
+   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   *
+   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
+   * `after_position` set to its position.
+   */
+  subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
   /**
    * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
    * during the call may or may not be listed.
@@ -2909,6 +4234,41 @@ export interface EventStoreServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadByCorrelationResponse>;
+  /**
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
+   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
+   * event in the range is missing.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
+   * can be read with `after_position` set to its position.
+   */
+  readAll(request: ReadAllRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadAllResponse>;
+  readAll(
+    request: ReadAllRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ReadAllResponse>;
+  /**
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
+   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
+   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
+   * `after_position` set to the last `position` that a message carried.
+   *
+   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
+   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
+   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
+   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   *
+   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
+   * `after_position` set to its position.
+   */
+  subscribe(request: SubscribeRequest, options?: Partial<CallOptions>): ClientReadableStream<SubscribeResponse>;
+  subscribe(
+    request: SubscribeRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<SubscribeResponse>;
   /**
    * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
    * during the call may or may not be listed.

@@ -1,0 +1,74 @@
+import {
+  Direction,
+  EventStoreServiceService,
+  ReadAllRequest,
+} from '../../generated/sluice/v1/event_store_service';
+import { serverStream, type CallOptions } from './calls';
+import type { Channel } from './channel';
+import { beyond, type Place } from './event-place';
+import { toUint64, type WholeNumber } from './numbers';
+import { eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { writer } from './text';
+import { toTimestamp, type Time } from './time';
+
+/** Which events of the whole store. */
+export interface EventFilter {
+  /** Streams by name in NATS notation: "order.*", "order.>", "order.1"; none: all streams. */
+  readonly patterns?: readonly string[] | undefined;
+  /** Only events of these types, or whose types begin with one of `eventTypePrefixes`; neither: all types. */
+  readonly eventTypes?: readonly string[] | undefined;
+  readonly eventTypePrefixes?: readonly string[] | undefined;
+}
+
+/** Which part of the store to read. All conditions hold together; left out, all of it is read. */
+export interface ReadAllOptions extends EventFilter, CallOptions {
+  /**
+   * Begin beyond this, in the direction of the read: an event that was read before, or a position, which stands for the
+   * whole commit that has it.
+   */
+  readonly after?: Place | undefined;
+  /** The position to end with, inclusive; 0: no bound. */
+  readonly toPosition?: WholeNumber | undefined;
+  /** Default: forward. */
+  readonly direction?: 'forward' | 'backward' | undefined;
+  /** At most this many events, counted after all filters, but no commit is split: the first may have more. */
+  readonly maxCount?: WholeNumber | undefined;
+  /** Only commits taken in at or after this time. */
+  readonly fromTime?: Time | undefined;
+  /** Only commits taken in at or before this time. */
+  readonly toTime?: Time | undefined;
+  readonly page?: PageOptions | undefined;
+}
+
+/** The store as a read shows it. */
+export interface StoreHead {
+  /** The position of its end at the time of the call; 0 if it is empty. Nothing beyond it is read. */
+  readonly position: bigint;
+}
+
+const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
+
+export function readAll(channel: Channel, options: ReadAllOptions): EventRead<StoreHead> {
+  const { direction = 'forward' } = options;
+  const { afterPosition, isBeyond } = beyond(options.after, direction);
+  const request: ReadAllRequest = {
+    patterns: [...(options.patterns ?? [])],
+    afterPosition,
+    toPosition: toUint64(options.toPosition ?? 0, 'toPosition'),
+    direction: directions[direction],
+    maxCount: toUint64(options.maxCount ?? 0, 'maxCount'),
+    fromTime: toTimestamp(options.fromTime, 'fromTime'),
+    toTime: toTimestamp(options.toTime, 'toTime'),
+    eventTypes: [...(options.eventTypes ?? [])],
+    eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
+    page: toPageHint(options.page),
+  };
+  const bytes = ReadAllRequest.encode(request, writer()).finish();
+  const { readAll: method } = EventStoreServiceService;
+  return eventRead(
+    () => serverStream(channel, method, bytes, options),
+    ({ position }) => ({ position }),
+    options.signal,
+    isBeyond,
+  );
+}

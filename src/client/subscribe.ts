@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  EventStoreServiceService,
+  SubscribeRequest,
+  type SubscribeResponse,
+} from '../../generated/sluice/v1/event_store_service';
+import { serverStream } from './calls';
+import type { Channel } from './channel';
+import { CancelledError, InternalError, OverloadedError, UnavailableError } from './errors';
+import { toRecordedEvent, type RecordedEvent } from './event';
+import { beyond, type EventPlace, type Place } from './event-place';
+import { toUint64, type WholeNumber } from './numbers';
+import { toPageHint, type PageOptions } from './read';
+import type { EventFilter } from './read-all';
+import { writer } from './text';
+import { toTimestamp, type Time } from './time';
+
+/** What to follow, and where to begin: at most one of `after`, `afterVersion`, `fromTime` and `fromNow`. */
+export interface SubscribeOptions extends EventFilter {
+  /** One stream; not together with `patterns`. Neither: the whole store. */
+  readonly stream?: string | undefined;
+  /**
+   * Begin beyond this: the last event that was dealt with, or a position, which stands for the whole commit that has it.
+   */
+  readonly after?: Place | undefined;
+  /** Begin beyond this version; only with `stream`. */
+  readonly afterVersion?: WholeNumber | undefined;
+  /** Begin with the first commit taken in at or after this time. */
+  readonly fromTime?: Time | undefined;
+  /** Begin with what is stored after the call has reached the store. */
+  readonly fromNow?: boolean | undefined;
+  /** Whether a position or version beyond the end is refused, rather than waited for. */
+  readonly startMustExist?: boolean | undefined;
+  /** How often the gateway tells how far the subscription is behind, 1,000 to 3,600,000 ms. Default: 5,000. */
+  readonly heartbeatMs?: number | undefined;
+  readonly page?: PageOptions | undefined;
+  /** Ends the subscription when it aborts; the loop then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Everything that was stored has been handed over; from here on events come as they are stored. May be called again. */
+  readonly onCaughtUp?: (() => void) | undefined;
+  /** The loop was too slow: events come from the log until `onCaughtUp`. */
+  readonly onFellBehind?: (() => void) | undefined;
+  /** The connection was lost, and is about to be made anew. */
+  readonly onReconnect?: ((error: Error) => void) | undefined;
+}
+
+/**
+ * Events as they are stored, for as long as the loop goes on. When the gateway goes away the loop waits, and goes on with
+ * another or the same one: it hands over each event once, in order. Leaving the loop ends the call; another loop goes on
+ * behind the event that was handed over last.
+ */
+export interface Subscription extends AsyncIterable<RecordedEvent> {
+  /**
+   * All that is asked for has been dealt with up to here; undefined before the gateway has answered. It passes over what
+   * the filters drop, so that it is the better place to go on from than the last event.
+   */
+  readonly position: bigint | undefined;
+  /** How many positions the subscription is behind the end of the store, as was last said. */
+  readonly lag: bigint | undefined;
+}
+
+const heartbeatDefaultMs = 5_000;
+const pauseFirstMs = 100;
+const pauseMaxMs = 5_000;
+
+export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
+  const first = toRequest(options);
+  const wanted = wantedOf(options);
+  const { signal } = options;
+  let position: bigint | undefined;
+  let lag: bigint | undefined;
+  let last: EventPlace | undefined;
+
+  const toBytes = (): Uint8Array => {
+    const start = { afterVersion: undefined, fromTime: undefined, fromNow: false };
+    const again = position === undefined ? first : { ...first, ...start, afterPosition: position };
+    return SubscribeRequest.encode(again, writer()).finish();
+  };
+  toBytes(); // throws for text that cannot be sent
+
+  const take = ({ position: reached, notice }: SubscribeResponse): void => {
+    position = reached ?? position;
+    if (notice?.$case === 'heartbeat') ({ lag } = notice.value);
+    if (notice?.$case === 'caughtUp') lag = 0n;
+    if (notice?.$case === 'caughtUp') options.onCaughtUp?.();
+    if (notice?.$case === 'fellBehind') options.onFellBehind?.();
+  };
+
+  return {
+    get position() {
+      return position;
+    },
+    get lag() {
+      return lag;
+    },
+    async *[Symbol.asyncIterator]() {
+      for (let failures = 0; ; failures++) {
+        const ends = signal === undefined ? channel.closed : AbortSignal.any([signal, channel.closed]);
+        try {
+          const call = { signal: ends, deadlineMs: Infinity };
+          for await (const message of serverStream(channel, method, toBytes(), call)) {
+            failures = 0;
+            const { isBeyond } = beyond(last);
+            for (const event of message.events) {
+              if (!isBeyond(event) || !wanted(event)) continue;
+              ends.throwIfAborted();
+              last = { position: event.position, version: event.version };
+              yield toRecordedEvent(event);
+            }
+            take(message);
+          }
+        } catch (error) {
+          if (ends.aborted || !mayPass(error)) throw error;
+          options.onReconnect?.(error);
+        }
+        const pauseMs = Math.min(pauseMaxMs, pauseFirstMs * 2 ** Math.min(failures, 10));
+        await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: ends }).catch(() => {
+          throw ends.reason;
+        });
+      }
+    },
+  };
+}
+
+const { subscribe: method } = EventStoreServiceService;
+
+/** Errors after which another call may go well: no gateway, one that stops, one that had enough of waiting. */
+function mayPass(error: unknown): error is Error {
+  return (
+    error instanceof UnavailableError ||
+    error instanceof OverloadedError ||
+    error instanceof CancelledError ||
+    error instanceof InternalError
+  );
+}
+
+/** Throws TypeError and RangeError. */
+function toRequest(options: SubscribeOptions): SubscribeRequest {
+  const { heartbeatMs = heartbeatDefaultMs, afterVersion } = options;
+  if (!Number.isFinite(heartbeatMs))
+    throw new RangeError(`heartbeatMs must be a number; found ${heartbeatMs}`);
+  return {
+    stream: options.stream ?? '',
+    patterns: [...(options.patterns ?? [])],
+    afterPosition: beyond(options.after).afterPosition,
+    afterVersion: afterVersion === undefined ? undefined : toUint64(afterVersion, 'afterVersion'),
+    fromTime: toTimestamp(options.fromTime, 'fromTime'),
+    fromNow: options.fromNow ?? false,
+    startMustExist: options.startMustExist ?? false,
+    eventTypes: [...(options.eventTypes ?? [])],
+    eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
+    heartbeatInterval: {
+      seconds: BigInt(Math.trunc(heartbeatMs / 1_000)),
+      nanos: Math.round((heartbeatMs % 1_000) * 1e6),
+    },
+    page: toPageHint(options.page),
+  };
+}
+
+/** What the first request says of single events, and those that go on from a position cannot say. */
+function wantedOf(options: SubscribeOptions): (event: SubscribeResponse['events'][number]) => boolean {
+  const { isBeyond } = beyond(options.after);
+  const afterVersion = toUint64(options.afterVersion ?? 0, 'afterVersion');
+  const from = toTimestamp(options.fromTime, 'fromTime') ?? { seconds: 0n, nanos: 0 };
+  return (event) => {
+    const { seconds, nanos } = event.commitTime ?? from;
+    const isInTime = seconds > from.seconds || (seconds === from.seconds && nanos >= from.nanos);
+    return isInTime && event.version > afterVersion && isBeyond(event);
+  };
+}

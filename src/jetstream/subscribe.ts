@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
+import type { CallContext, CommitSlice, SubscribeQuery, SubscriptionUpdate } from '../store/event-store';
+import { isName, patternMatcher } from '../store/patterns';
+import { position, type StreamName, type UnixNanos } from '../store/values';
+import type { StoredCommit } from './commit-codec';
+import { toStoreError } from './errors';
+import { lastPart, logHead } from './head';
+import { locate } from './locate';
+import { firstSince } from './read-all';
+import { logForward } from './scan-log';
+import { select } from './select';
+import type { StoreContext } from './store-context';
+import type { Tail } from './tail';
+import type { Interest } from './tail-waiters';
+import { withHeartbeats } from './with-heartbeats';
+
+/** What all subscriptions of a gateway share. */
+export interface Subscriptions extends StoreContext {
+  readonly tail: Tail;
+  /** Subscriptions that read from the log at the moment. */
+  catchUps: number;
+}
+
+/** With the sweeps of the tail it makes at most 5 seconds between two positions. */
+const checkpointMs = 2_900;
+const checkpointSequences = 1_000n;
+const retryMs = 250;
+const fetchBytesMin = 16 << 10;
+
+/** Follows the log: what is in it from there, what is new from the tail. Ends when `stop` is aborted. */
+export async function* subscribe(
+  shared: Subscriptions,
+  query: SubscribeQuery,
+  call: CallContext,
+  stop: AbortSignal,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { tail } = shared;
+  const release = await tail.follow(call);
+  try {
+    const all = updates(shared, query, call, stop);
+    yield* query.heartbeatMs === undefined ? all : withHeartbeats(all, query.heartbeatMs, () => tail.head);
+  } finally {
+    release();
+  }
+}
+
+async function* updates(
+  shared: Subscriptions,
+  query: SubscribeQuery,
+  call: CallContext,
+  stop: AbortSignal,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { tail, limits } = shared;
+  const start = await findStart(shared, query, call);
+  const progress = createProgress(start.after);
+  const interest = interestOf(query.filter.patterns);
+  const wanted = (commits: readonly StoredCommit[]): CommitSlice[] =>
+    commits.flatMap((commit) => wantedOf(commit, query, start) ?? []);
+  let live = false;
+  yield progress.say('checkpoint');
+  while (!stop.aborted) {
+    if (!tail.covers(progress.at)) {
+      if (live) yield progress.say('fellBehind');
+      live = false;
+      yield* catchUp(shared, { query, progress, wanted }, call, stop);
+      continue;
+    }
+    const { commits, covered, error } = tail.take(progress.at, interest, limits.subscriptionBytesMax);
+    progress.at = covered;
+    const slices = wanted(commits);
+    if (slices.length > 0) yield progress.events(slices);
+    else if (progress.checkpointIsDue()) yield progress.say('checkpoint');
+    if (error !== undefined) throw error;
+    if (progress.at < tail.head) continue;
+    if (!live && progress.at >= start.head) {
+      live = true;
+      yield progress.say('caughtUp');
+      continue;
+    }
+    const reached = await tail.next(interest, [call.signal, stop]).catch((reason: unknown) => {
+      if (stop.aborted) return progress.at;
+      throw reason;
+    });
+    if (reached > progress.at) progress.at = reached;
+  }
+}
+
+/** How far a subscription has come, and what its subscriber knows of it. */
+interface Progress {
+  at: bigint;
+  say(kind: 'checkpoint' | 'caughtUp' | 'fellBehind'): SubscriptionUpdate;
+  events(commits: readonly CommitSlice[]): SubscriptionUpdate;
+  checkpointIsDue(): boolean;
+}
+
+function createProgress(after: bigint): Progress {
+  let told = after;
+  let toldAtMs = Date.now();
+  const tell = <Update extends object>(
+    update: Update,
+  ): Update & { position: ReturnType<typeof position> } => {
+    told = progress.at;
+    toldAtMs = Date.now();
+    return { ...update, position: position(progress.at) };
+  };
+  const progress: Progress = {
+    at: after,
+    say: (kind) => tell({ kind }),
+    events: (commits) => tell({ kind: 'events' as const, commits }),
+    checkpointIsDue: () =>
+      progress.at > told &&
+      (progress.at - told >= checkpointSequences || Date.now() - toldAtMs >= checkpointMs),
+  };
+  return progress;
+}
+
+/** Reads from the log what the tail has no more. NATS may be away for a while. */
+async function* catchUp(
+  shared: Subscriptions,
+  {
+    query,
+    progress,
+    wanted,
+  }: {
+    readonly query: SubscribeQuery;
+    readonly progress: Progress;
+    readonly wanted: (commits: readonly StoredCommit[]) => CommitSlice[];
+  },
+  call: CallContext,
+  stop: AbortSignal,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { tail, limits } = shared;
+  const { catchUpBytesMax, fetchBytesMax, readProgressTimeoutMs } = limits;
+  // Each has a page in use and one on its way.
+  const fetchBytes = (): number =>
+    Math.max(fetchBytesMin, Math.min(fetchBytesMax, Math.floor(catchUpBytesMax / (2 * shared.catchUps))));
+  const isStopped = (): boolean => stop.aborted;
+  let progressMs = Date.now();
+  shared.catchUps++;
+  try {
+    while (!isStopped() && !tail.covers(progress.at)) {
+      const range = { patterns: query.filter.patterns, after: progress.at, through: tail.head };
+      try {
+        for await (const { commits, covered } of logForward(shared, range, call, fetchBytes)) {
+          progress.at = covered;
+          const slices = wanted(commits);
+          if (slices.length > 0) yield progress.events(slices);
+          else if (progress.checkpointIsDue()) yield progress.say('checkpoint');
+          if (isStopped()) return;
+          progressMs = Date.now();
+        }
+      } catch (error) {
+        const isAway = toStoreError(error) instanceof StoreUnavailableError;
+        if (!isAway || Date.now() - progressMs > readProgressTimeoutMs) throw error;
+        await sleep(retryMs);
+        call.signal.throwIfAborted();
+      }
+    }
+  } finally {
+    shared.catchUps--;
+  }
+}
+
+function interestOf(patterns: readonly string[]): Interest {
+  const [only, ...others] = patterns;
+  const stream = only !== undefined && others.length === 0 && isName(only) ? only : undefined;
+  return { stream, matches: patternMatcher(patterns) };
+}
+
+/** Where a subscription begins. */
+interface Start {
+  /** Nothing before or at this sequence is asked for. */
+  readonly after: bigint;
+  /** The end of the log at the time of the call. */
+  readonly head: bigint;
+  readonly fromVersion: bigint;
+  readonly fromTime: UnixNanos | undefined;
+}
+
+function wantedOf(commit: StoredCommit, { filter }: SubscribeQuery, start: Start): CommitSlice | undefined {
+  if (start.fromTime !== undefined && commit.timeNanos < start.fromTime) return undefined;
+  const { eventTypes, eventTypePrefixes } = filter;
+  const { fromVersion } = start;
+  return select(commit, {
+    fromVersion,
+    toVersion: undefined,
+    eventTypes,
+    eventTypePrefixes,
+    reverse: false,
+    countMax: undefined,
+  });
+}
+
+/** Throws InvalidRequestError if the start must exist and does not. */
+async function findStart(context: StoreContext, query: SubscribeQuery, call: CallContext): Promise<Start> {
+  const { start, startMustExist } = query;
+  const head = await logHead(context, call);
+  const found: Start = { after: head.sequence, head: head.sequence, fromVersion: 1n, fromTime: undefined };
+  switch (start.kind) {
+    case 'now':
+      return found;
+    case 'position':
+      if (startMustExist) checkExists('after_position', start.after, head.sequence);
+      return { ...found, after: start.after };
+    case 'time': {
+      const first = await firstSince(context, start.from, head, call);
+      return { ...found, after: first - 1n, fromTime: start.from };
+    }
+    case 'version': {
+      const { after, version } = await findVersion(context, start.stream, start.after, head.sequence, call);
+      if (startMustExist) checkExists('after_version', start.after, version);
+      return { ...found, after, fromVersion: start.after + 1n };
+    }
+  }
+}
+
+function checkExists(field: string, after: bigint, end: bigint): void {
+  if (after <= end) return;
+  const description = `is ${after.toString()}, beyond the end, which is ${end.toString()}`;
+  throw new InvalidRequestError([{ field, description }]);
+}
+
+/** A sequence from which on the versions beyond one are met, and the version of the stream. */
+async function findVersion(
+  context: StoreContext,
+  stream: StreamName,
+  version: bigint,
+  head: bigint,
+  call: CallContext,
+): Promise<{ after: bigint; version: bigint }> {
+  const last = await lastPart(context, stream, 'leader', call);
+  if (last === undefined) return { after: head, version: 0n };
+  if (version >= last.lastVersion) return { after: last.sequence, version: last.lastVersion };
+  const from = version === 0n ? 1n : await locate(context, stream, version + 1n, last, call);
+  return { after: from - 1n, version: last.lastVersion };
+}

@@ -1,0 +1,38 @@
+/** Patterns over stream names in NATS notation: `*` is one token, a final `>` one or more. */
+
+/** Tells whether a name matches at least one of the patterns; none: every name does. */
+export function patternMatcher(patterns: readonly string[]): (name: string) => boolean {
+  if (patterns.length === 0 || patterns.includes('>')) return () => true;
+  const names = new Set(patterns.filter(isName));
+  const wild = patterns.filter((pattern) => !isName(pattern)).map(toRegExp);
+  return (name) => names.has(name) || wild.some((pattern) => pattern.test(name));
+}
+
+/** Whether a pattern is the name of one stream. */
+export function isName(pattern: string): boolean {
+  return !/[*>]/.test(pattern);
+}
+
+function toRegExp(pattern: string): RegExp {
+  const tokens = pattern.split('.').map((token) => {
+    if (token === '*') return '[^.]+';
+    return token === '>' ? '.+' : token.replace(/[+]/g, '\\$&'); // no other character of a name is special
+  });
+  return new RegExp(`^${tokens.join('\\.')}$`);
+}
+
+/** One pattern that matches whatever one of these does, as narrow as their common beginning allows. */
+export function coverOf(patterns: readonly string[]): string {
+  const [first, ...others] = patterns.map((pattern) => pattern.split('.'));
+  if (first === undefined) return '>';
+  if (others.length === 0) return first.join('.');
+  const common: string[] = [];
+  for (const [index, token] of first.entries()) {
+    if (token === '>' || others.some((other) => other[index] !== token)) break;
+    common.push(token);
+  }
+  // "a" and "a.b" have nothing in common that ">" could follow: it stands for at least one token.
+  const shortest = Math.min(first.length, ...others.map(({ length }) => length));
+  if (patterns.every((pattern) => pattern === patterns[0])) return first.join('.');
+  return [...common.slice(0, shortest - 1), '>'].join('.');
+}

@@ -1,0 +1,115 @@
+import type { Limits } from '../limits';
+import type { EventFilter, ReadAllQuery, SubscribeQuery, SubscriptionStart } from './event-store';
+import {
+  directionOf,
+  duration,
+  eventTypeFilter,
+  Findings,
+  maxCount,
+  positionNumber,
+  streamName,
+  streamPatterns,
+  timeRange,
+  timestamp,
+  versionNumber,
+  type RawTimestamp,
+} from './field-checks';
+import { position } from './values';
+
+/** Requests over the whole store, parsed like those of commands.ts. */
+
+interface RawEventFilter {
+  readonly patterns: readonly string[];
+  readonly eventTypes: readonly string[];
+  readonly eventTypePrefixes: readonly string[];
+}
+
+export interface RawReadAll extends RawEventFilter {
+  readonly afterPosition?: bigint | undefined;
+  readonly toPosition: bigint;
+  /** A number of sluice.v1.Direction, known or not. */
+  readonly direction: number;
+  readonly maxCount: bigint;
+  readonly fromTime?: RawTimestamp | undefined;
+  readonly toTime?: RawTimestamp | undefined;
+}
+
+export interface RawSubscribe extends RawEventFilter {
+  readonly stream: string;
+  readonly afterPosition?: bigint | undefined;
+  readonly afterVersion?: bigint | undefined;
+  readonly fromTime?: RawTimestamp | undefined;
+  readonly fromNow: boolean;
+  readonly startMustExist: boolean;
+  readonly heartbeatInterval?: RawTimestamp | undefined;
+}
+
+/** Throws InvalidRequestError. */
+export function parseReadAll(raw: RawReadAll, limits: Limits): ReadAllQuery {
+  const findings = new Findings();
+  const filter = eventFilter(raw, limits, findings);
+  const direction = directionOf(raw.direction, findings);
+  const afterPosition =
+    raw.afterPosition === undefined
+      ? undefined
+      : positionNumber(raw.afterPosition, 'after_position', findings);
+  const toPosition = positionNumber(raw.toPosition, 'to_position', findings);
+  if (afterPosition !== undefined && toPosition !== 0n) {
+    const [low, high] = direction === 'forward' ? [afterPosition, toPosition] : [toPosition, afterPosition];
+    if (high < low) findings.add('to_position', 'lies before after_position in the direction of the read');
+  }
+  const { fromTime, toTime } = timeRange(raw, findings);
+  const count = maxCount(raw.maxCount, findings);
+  findings.throwIfAny();
+  return { filter, direction, afterPosition, toPosition, maxCount: count, fromTime, toTime };
+}
+
+/** Throws InvalidRequestError. */
+export function parseSubscribe(raw: RawSubscribe, limits: Limits): SubscribeQuery {
+  const findings = new Findings();
+  const filter = eventFilter(raw, limits, findings);
+  if (raw.stream !== '' && raw.patterns.length > 0) findings.add('patterns', 'cannot go with stream');
+  const start = subscriptionStart(raw, findings);
+  const range = { minMs: limits.heartbeatIntervalMinMs, maxMs: limits.heartbeatIntervalMaxMs };
+  const heartbeatMs =
+    raw.heartbeatInterval && duration(raw.heartbeatInterval, 'heartbeat_interval', range, findings);
+  findings.throwIfAny();
+  return {
+    filter: raw.stream === '' ? filter : { ...filter, patterns: [raw.stream] },
+    start,
+    startMustExist: raw.startMustExist,
+    heartbeatMs,
+  };
+}
+
+function eventFilter(raw: RawEventFilter, limits: Limits, findings: Findings): EventFilter {
+  const prefixes = eventTypeFilter(raw.eventTypePrefixes, limits, findings, 'event_type_prefixes');
+  return {
+    patterns: streamPatterns(raw.patterns, limits, findings),
+    eventTypes: eventTypeFilter(raw.eventTypes, limits, findings),
+    eventTypePrefixes: [...prefixes],
+  };
+}
+
+function subscriptionStart(raw: RawSubscribe, findings: Findings): SubscriptionStart {
+  const starts = new Map<string, SubscriptionStart>();
+  const stream = raw.stream === '' ? undefined : streamName(raw.stream, findings);
+  if (raw.afterPosition !== undefined) {
+    const after = positionNumber(raw.afterPosition, 'after_position', findings);
+    starts.set('after_position', { kind: 'position', after });
+  }
+  if (raw.afterVersion !== undefined) {
+    const after = versionNumber(raw.afterVersion, 'after_version', findings);
+    if (stream === undefined) findings.add('after_version', 'needs stream');
+    else starts.set('after_version', { kind: 'version', stream, after });
+  }
+  if (raw.fromTime !== undefined) {
+    const from = timestamp(raw.fromTime, 'from_time', findings);
+    if (from !== undefined) starts.set('from_time', { kind: 'time', from });
+  }
+  if (raw.fromNow) starts.set('from_now', { kind: 'now' });
+  const [first, ...others] = starts.keys();
+  for (const other of others) findings.add(other, `cannot go with ${String(first)}`);
+  const [start = { kind: 'position', after: position(0n) }] = starts.values();
+  return start;
+}

@@ -1,0 +1,116 @@
+import { on, type EventEmitter } from 'node:events';
+import { InvalidRequestError } from '../../src/store/errors';
+import type {
+  AllPage,
+  AllRead,
+  CallContext,
+  CommitSlice,
+  EventFilter,
+  ReadAllQuery,
+  SubscribeQuery,
+  SubscriptionUpdate,
+} from '../../src/store/event-store';
+import { position, type Position } from '../../src/store/values';
+import { check, encode, keep, matches, type Commit } from './model-store';
+
+/** The model's answers over the whole store. */
+export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: CallContext): AllRead {
+  return { position: log.at(-1)?.position ?? position(0n), pages: allPages([...log], query, call) };
+}
+
+/** One commit a page, so that every position is one to go on from. */
+// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
+async function* allPages(
+  log: readonly Commit[],
+  query: ReadAllQuery,
+  call: CallContext,
+): AsyncGenerator<AllPage, void> {
+  const { direction, afterPosition, toPosition, fromTime, toTime, maxCount, filter } = query;
+  const backward = direction === 'backward';
+  const inRange = (backward ? log.toReversed() : log).filter(({ position: at, time }) => {
+    const isBeyond = afterPosition === undefined || (backward ? at < afterPosition : at > afterPosition);
+    const isBefore = toPosition === 0n || (backward ? at >= toPosition : at <= toPosition);
+    return isBeyond && isBefore && time >= (fromTime ?? 0n) && (toTime === undefined || time <= toTime);
+  });
+  let given = 0n;
+  let at = afterPosition ?? position(0n);
+  for (const commit of inRange) {
+    check(call);
+    const slice = wantedOf(commit, filter, backward);
+    const isTooMany = maxCount !== undefined && given + BigInt(slice?.eventCount ?? 0) > maxCount;
+    if (isTooMany && given > 0n) {
+      yield { commits: [], position: at, end: 'maxCount' };
+      return;
+    }
+    at = commit.position;
+    if (slice === undefined) continue;
+    given += BigInt(slice.eventCount);
+    const isFull = maxCount !== undefined && given >= maxCount;
+    yield { commits: [slice], position: at, end: isFull ? 'maxCount' : undefined };
+    if (isFull) return;
+  }
+  yield { commits: [], position: at, end: 'complete' };
+}
+
+function wantedOf(
+  commit: Commit,
+  { patterns, eventTypes, eventTypePrefixes }: EventFilter,
+  backward = false,
+): CommitSlice | undefined {
+  if (patterns.length > 0 && !patterns.some((pattern) => matches(pattern, commit.stream))) return undefined;
+  const all = eventTypes.size + eventTypePrefixes.length === 0;
+  const { events } = keep(
+    commit,
+    ({ type }) => all || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix)),
+  );
+  if (events.length === 0) return undefined;
+  return {
+    position: commit.position,
+    commitTime: commit.time,
+    events: encode(backward ? events.toReversed() : events),
+    eventCount: events.length,
+  };
+}
+
+/** Looks through the log again whenever it has grown. */
+export async function* follow(
+  log: readonly Commit[],
+  grown: EventEmitter,
+  query: SubscribeQuery,
+  call: CallContext,
+  stop: AbortSignal,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { start, filter } = query;
+  const head = log.at(-1)?.position ?? position(0n);
+  checkStart(log, query, head);
+  let at: Position = start.kind === 'position' ? start.after : position(0n);
+  if (start.kind === 'now') at = head;
+  const growth = on(grown, 'commit', { signal: AbortSignal.any([call.signal, stop]) });
+  yield { kind: 'checkpoint', position: at };
+  for (let caughtUp = false; ;) {
+    for (const commit of log.filter((one) => one.position > at)) {
+      at = commit.position;
+      const slice = wantedOf(fromStart(commit, start), filter);
+      if (slice !== undefined) yield { kind: 'events', commits: [slice], position: at };
+    }
+    if (!caughtUp) yield { kind: 'caughtUp', position: at };
+    caughtUp = true;
+    await growth.next().catch(() => undefined);
+    if (stop.aborted) return;
+    check(call);
+  }
+}
+
+function checkStart(log: readonly Commit[], { start, startMustExist }: SubscribeQuery, head: Position): void {
+  if (!startMustExist) return;
+  const beyond = (field: string): Error => new InvalidRequestError([{ field, description: 'is beyond' }]);
+  if (start.kind === 'position' && start.after > head) throw beyond('after_position');
+  if (start.kind !== 'version') return;
+  const last = log.findLast(({ stream }) => stream === start.stream)?.lastVersion ?? 0n;
+  if (start.after > last) throw beyond('after_version');
+}
+
+function fromStart(commit: Commit, start: SubscribeQuery['start']): Commit {
+  if (start.kind === 'time') return keep(commit, () => commit.time >= start.from);
+  return start.kind === 'version' ? keep(commit, ({ version }) => version > start.after) : commit;
+}
