@@ -78,8 +78,16 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const openCalls = createOpenCalls();
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // one for each subscription that waits
-  let reads = 0;
-  let subscriptions = 0;
+  const reads = createStreaming(attempt, limits, {
+    callsMax: limits.readsMax,
+    unsentBytesMax: limits.pageBytesMax,
+    full: (count) => `${count} reads are under way`,
+  });
+  const subscriptions = createStreaming(attempt, limits, {
+    callsMax: limits.subscriptionsMax,
+    unsentBytesMax: limits.subscriptionBytesMax,
+    full: (count) => `${count} subscriptions are open`,
+  });
   return {
     unary: (type, handler) => (call, respond) => {
       const work = async (context: CallContext): Promise<void> => {
@@ -88,38 +96,9 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       void attempt(call, work, respond);
     },
 
-    serverStreaming: (type, handler) => (call) => {
-      const work = async (context: CallContext): Promise<void> => {
-        if (reads >= limits.readsMax) throw new OverloadedError(`${reads} reads are under way`);
-        reads++;
-        try {
-          const messages = handler(decodeRequest(type, call.request, call.getPath()), context);
-          await sendAll(call, messages, context.signal, limits.pageBytesMax, limits);
-        } finally {
-          reads--;
-        }
-      };
-      void attempt(call, work, (status) => {
-        failRead(call, status, limits);
-      });
-    },
-
-    subscription: (type, handler) => (call) => {
-      const work = async (context: CallContext): Promise<void> => {
-        if (subscriptions >= limits.subscriptionsMax)
-          throw new OverloadedError(`${subscriptions} subscriptions are open`);
-        subscriptions++;
-        try {
-          const messages = handler(decodeRequest(type, call.request, call.getPath()), context, stop.signal);
-          await sendAll(call, messages, context.signal, limits.subscriptionBytesMax, limits);
-        } finally {
-          subscriptions--;
-        }
-      };
-      void attempt(call, work, (status) => {
-        failRead(call, status, limits);
-      });
-    },
+    serverStreaming: reads,
+    subscription: (type, handler) =>
+      subscriptions(type, (request, context) => handler(request, context, stop.signal)),
 
     questions: (type, answer) =>
       openCalls.track((call) => {
@@ -146,6 +125,38 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       stop.abort();
       openCalls.end();
     },
+  };
+}
+
+interface StreamingBounds {
+  readonly callsMax: number;
+  /** Of one call. */
+  readonly unsentBytesMax: number;
+  /** What is said to one call too many. */
+  readonly full: (count: number) => string;
+}
+
+/** Server streams of one kind, which have their bounds together. */
+function createStreaming(
+  attempt: Attempt,
+  limits: Limits,
+  { callsMax, unsentBytesMax, full }: StreamingBounds,
+): Calls['serverStreaming'] {
+  let open = 0;
+  return (type, handler) => (call) => {
+    const work = async (context: CallContext): Promise<void> => {
+      if (open >= callsMax) throw new OverloadedError(full(open));
+      open++;
+      try {
+        const messages = handler(decodeRequest(type, call.request, call.getPath()), context);
+        await sendAll(call, messages, context.signal, unsentBytesMax, limits);
+      } finally {
+        open--;
+      }
+    };
+    void attempt(call, work, (status) => {
+      failRead(call, status, limits);
+    });
   };
 }
 

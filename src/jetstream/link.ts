@@ -111,17 +111,7 @@ export function createLink(connection: NatsConnection): Link {
     publish(subject, payload, headers) {
       send(subject, payload, headers);
     },
-    subscribe(subject, onMessage) {
-      const subscription = connection.subscribe(subject, {
-        callback: (error, message) => {
-          if (error !== null) return; // whoever waits for messages notices that none come
-          onMessage({ ...parseMessage(message), subject: message.subject, reply: message.reply ?? '' });
-        },
-      });
-      return () => {
-        subscription.unsubscribe();
-      };
-    },
+    subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange(listener) {
       listeners.push(listener);
     },
@@ -173,6 +163,22 @@ function publish(
   } catch (error) {
     throw new NotConnectedError((error as Error).message, { cause: error });
   }
+}
+
+function subscribe(
+  connection: NatsConnection,
+  subject: string,
+  onMessage: (message: PushedMessage) => void,
+): () => void {
+  const subscription = connection.subscribe(subject, {
+    callback: (error, message) => {
+      if (error !== null) return; // whoever waits for messages notices that none come
+      onMessage({ ...parseMessage(message), subject: message.subject, reply: message.reply ?? '' });
+    },
+  });
+  return () => {
+    subscription.unsubscribe();
+  };
 }
 
 function encodeHeaders(record: Readonly<Record<string, string>>): ReturnType<typeof natsHeaders> {

@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import { CommitAssembler, type StoredCommit } from './commit-codec';
+import type { StoredCommit } from './commit-codec';
 import { toStoreError } from './errors';
-import { logHead } from './head';
-import type { StoredMessage } from './message';
-import { toPart } from './scan-log';
+import { followLog } from './follow-log';
+import { createNewestCommits } from './newest-commits';
 import type { StoreContext } from './store-context';
-import { startTailConsumer } from './tail-consumer';
-import { TailRing, type TailEntry } from './tail-ring';
-import { createWaiters, type Interest } from './tail-waiters';
+import type { TailRing } from './tail-ring';
+import type { Interest } from './tail-waiters';
 
 /**
  * The newest commits, for all subscribers of a gateway through one consumer, which there is only while somebody
@@ -39,102 +37,20 @@ export interface Taken {
   readonly error: UnreadableCommitError | undefined;
 }
 
-const retryMs = 250;
 /** So long it goes on when nobody subscribes any more: somebody may come again. */
 const lingerMs = 5_000;
-/** So often, and after so many sequences, those who wait are told how far the log has come. */
-const sweepMs = 2_000;
-const sweepSequences = 1_000n;
 
 export function createTail(context: StoreContext): Tail {
-  const { limits, logger, prefix } = context;
-  const waiters = createWaiters();
-  let ring = new TailRing(limits, 0n, 0n);
+  const { limits } = context;
+  const newest = createNewestCommits(limits);
   let users = 0;
   let session: { readonly stop: AbortController; readonly started: Promise<void> } | undefined;
   let linger: NodeJS.Timeout | undefined;
-  let isFirst = true;
-  let sweptAt = 0n;
-
-  function sweep(): void {
-    if (ring.last === sweptAt) return;
-    sweptAt = ring.last;
-    waiters.wakeAll(ring.last);
-  }
-
-  function push(entry: TailEntry): void {
-    const before = ring.last;
-    ring.push(entry);
-    waiters.wake(entry.stream, before);
-    if (ring.last - sweptAt >= sweepSequences) sweep();
-  }
-
-  /** Follows the log until the consumer is lost. */
-  async function followOnce(signal: AbortSignal, onStarted: () => void): Promise<void> {
-    const call = { signal, deadlineMs: Infinity };
-    const { sequence: head } = await logHead(context, call);
-    if (head < ring.last && !isFirst) {
-      // A server has lost what it had not written to disk: positions will be given out a second time.
-      waiters.failAll(new StoreUnavailableError('the store has gone back to an earlier state'));
-    }
-    if (isFirst || head < ring.last || head - ring.last > BigInt(limits.tailCommitsMax)) {
-      // What lies between they read from the log.
-      waiters.wakeAll(ring.last);
-      ring = new TailRing(limits, head, head);
-      sweptAt = head;
-    }
-    isFirst = false;
-    let assembler = new CommitAssembler(2 * limits.appendBytesMax);
-    const take = (message: StoredMessage): void => {
-      const stream = message.subject.slice(prefix.length + 1);
-      const { sequence: position } = message;
-      try {
-        const commit = assembler.add(toPart(stream, message));
-        if (commit !== undefined) push({ stream, position, content: commit, bytes: commit.record.length });
-      } catch (error) {
-        if (!(error instanceof UnreadableCommitError)) throw error;
-        assembler = new CommitAssembler(2 * limits.appendBytesMax);
-        push({ stream, position, content: error, bytes: message.body.length });
-      }
-    };
-    const consumer = await startTailConsumer(context, ring.last, take, call);
-    onStarted();
-    const stopped = (): void => {
-      consumer.close();
-    };
-    signal.addEventListener('abort', stopped, { once: true });
-    const reason = await consumer.lost;
-    signal.removeEventListener('abort', stopped);
-    consumer.close();
-    if (!signal.aborted) logger.warn({ reason }, 'the newest commits do not come any more; asking again');
-  }
-
-  async function run(signal: AbortSignal, onStarted: () => void): Promise<void> {
-    const timer = setInterval(sweep, sweepMs);
-    let downSinceMs: number | undefined;
-    const isUp = (): void => {
-      downSinceMs = undefined;
-      onStarted();
-    };
-    while (!signal.aborted) {
-      let cause: unknown;
-      await followOnce(signal, isUp).catch((error: unknown) => (cause = error));
-      downSinceMs ??= Date.now();
-      if (Date.now() - downSinceMs > limits.readProgressTimeoutMs) {
-        waiters.failAll(new StoreUnavailableError('the newest commits cannot be had', { cause }));
-        logger.warn({ err: cause }, 'the newest commits cannot be had');
-        downSinceMs = undefined;
-      }
-      await sleep(retryMs, undefined, { signal }).catch(() => undefined);
-    }
-    clearInterval(timer);
-  }
 
   function start(): NonNullable<typeof session> {
     const stop = new AbortController();
-    isFirst = true;
     const started = new Promise<void>((resolve) => {
-      void run(stop.signal, resolve);
+      void followLog(context, newest, stop.signal, resolve);
     });
     return { stop, started };
   }
@@ -152,7 +68,7 @@ export function createTail(context: StoreContext): Tail {
 
   return {
     get head() {
-      return ring.last;
+      return newest.ring.last;
     },
     async follow(call) {
       users++;
@@ -171,30 +87,32 @@ export function createTail(context: StoreContext): Tail {
       }
       return releaseOnce;
     },
-    covers: (position) => position >= ring.after,
-    take(position, interest, bytesMax) {
-      const commits: StoredCommit[] = [];
-      let bytes = 0;
-      let covered = position;
-      for (const entry of ring.beyond(position)) {
-        if (bytes > bytesMax) return { commits, covered, error: undefined };
-        if (interest.matches(entry.stream)) {
-          const { content } = entry;
-          if (content instanceof UnreadableCommitError) return { commits, covered, error: content };
-          commits.push(content);
-          bytes += entry.bytes;
-        }
-        covered = entry.position;
-      }
-      return { commits, covered: ring.last > covered ? ring.last : covered, error: undefined };
-    },
-    next: (interest, signals) => waiters.wait(interest, signals),
+    covers: (position) => position >= newest.ring.after,
+    take: (position, interest, bytesMax) => take(newest.ring, position, interest, bytesMax),
+    next: (interest, signals) => newest.waiters.wait(interest, signals),
     close() {
       clearTimeout(linger);
       end();
-      waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
+      newest.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
     },
   };
+}
+
+function take(ring: TailRing, position: bigint, interest: Interest, bytesMax: number): Taken {
+  const commits: StoredCommit[] = [];
+  let bytes = 0;
+  let covered = position;
+  for (const entry of ring.beyond(position)) {
+    if (bytes > bytesMax) return { commits, covered, error: undefined };
+    if (interest.matches(entry.stream)) {
+      const { content } = entry;
+      if (content instanceof UnreadableCommitError) return { commits, covered, error: content };
+      commits.push(content);
+      bytes += entry.bytes;
+    }
+    covered = entry.position;
+  }
+  return { commits, covered: ring.last > covered ? ring.last : covered, error: undefined };
 }
 
 async function orTimeout(started: Promise<void>, call: CallContext, timeoutMs: number): Promise<void> {

@@ -91,8 +91,15 @@ export function connectRpc(address: string): RpcClient {
       collect(raw.readByCorrelation(ReadByCorrelationRequest.fromPartial(request), bounded(options))),
     readAll: (request = {}, options = {}) =>
       collect(raw.readAll(ReadAllRequest.fromPartial(request), bounded(options))),
-    subscribe: (request = {}, options = {}) =>
-      messagesOf(raw.subscribe(SubscribeRequest.fromPartial(request), options)),
+    async *subscribe(request = {}, options = {}) {
+      const call = raw.subscribe(SubscribeRequest.fromPartial(request), options);
+      try {
+        yield* messagesOf<SubscribeResponse>(call);
+      } finally {
+        call.on('error', () => undefined);
+        call.cancel();
+      }
+    },
     async listStreams(request = {}, options = {}) {
       const streams: StreamSummary[] = [];
       const call = raw.listStreams(ListStreamsRequest.fromPartial(request), bounded(options));

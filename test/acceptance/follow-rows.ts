@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { connect, type RecordedEvent } from '../../src/client/client';
+import { startSluice, type SluiceProcess } from '../cli/process';
+import { insist, newEvents } from '../support/attempts';
+import { freePorts, until } from '../support/nats-server';
+import type { Environment } from './environment';
+
+const eventsPerCommit = 25;
+const writers = 8;
+const timeoutMs = 240_000;
+
+/** A gateway process that can be started again at the same address. */
+async function restartable(args: readonly string[]) {
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${String(port)}`;
+  const start = async (): Promise<SluiceProcess> => {
+    const started = await startSluice([`--listen=${address}`, ...args]);
+    await started.serving();
+    return started;
+  };
+  let gateway = await start();
+  return {
+    address,
+    async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+      gateway.signal(signal);
+      await gateway.ended();
+      gateway = await start();
+    },
+    [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
+  };
+}
+
+/**
+ * No gap and no repeat over so many events while writers append, servers are killed and started again, and the
+ * subscriber's gateway is restarted twice.
+ */
+export async function followThroughFailures(environment: Environment, eventCount: number): Promise<void> {
+  const { nodes, urls, flags, client: writing } = environment;
+  await using gateway = await restartable([`--nats-url=${urls.join(',')}`, ...flags]);
+  using client = connect(gateway.address);
+  const received: RecordedEvent[] = [];
+  let reconnects = 0;
+  const leave = new AbortController();
+  const following = follow();
+  async function follow(): Promise<void> {
+    const subscription = client.subscribe({ signal: leave.signal, onReconnect: () => reconnects++ });
+    for await (const event of subscription) received.push(event);
+  }
+  const run = randomUUID();
+  let written = 0;
+  const writingAll = Promise.all(
+    Array.from({ length: writers }, async (_, writer) => {
+      while (written < eventCount) {
+        written += eventsPerCommit;
+        const events = newEvents(eventsPerCommit);
+        const { outcome } = await insist([writing], { stream: `follow.${run}.${writer}`, events });
+        if (outcome.kind !== 'stored') throw new Error(`an append was ${outcome.kind}`);
+      }
+    }),
+  );
+
+  const at = (share: number) => until(() => received.length >= share * eventCount, timeoutMs);
+  for (const [index, share] of [0.15, 0.35].entries()) {
+    await at(share);
+    const node = nodes[index % nodes.length];
+    await node?.kill();
+    await node?.start();
+    await environment.settled();
+  }
+  await at(0.55);
+  await gateway.restart('SIGTERM');
+  await at(0.75);
+  await gateway.restart('SIGKILL');
+  await writingAll;
+
+  const { events } = await writing.readAll({});
+  await until(() => received.length >= events.length, timeoutMs);
+  expect(received.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+  expect(received.every(({ position }, index) => position === events[index]?.position)).toBe(true);
+  expect(events.length).toBeGreaterThanOrEqual(eventCount);
+  expect(reconnects).toBeGreaterThanOrEqual(2);
+  leave.abort(new Error('enough'));
+  await expect(following).rejects.toThrow('enough');
+}
