@@ -6,6 +6,7 @@ import {
   getVersion,
   singleEventLifecycle,
 } from '../acceptance/replicated-rows';
+import { followThroughFailures } from '../acceptance/follow-rows';
 
 let cluster: Environment;
 beforeAll(async () => {
@@ -19,4 +20,5 @@ test('test_batch_append_small', () => batchAppend(cluster, 10));
 test('test_batch_append_medium', () => batchAppend(cluster, 100));
 test('test_batch_append_large', () => batchAppend(cluster, 1_000));
 test('test_first_write_wins', () => firstWriteWins(cluster), 120_000);
+test('test_follow_through_failures', () => followThroughFailures(cluster, 100_000), 300_000);
 test('test_get_version', () => getVersion(cluster));
