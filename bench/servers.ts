@@ -46,6 +46,8 @@ export interface GatewayOptions {
   readonly peaks: MemoryPeak[];
 }
 
+/** Those of `npm start`. */
+const nodeFlags = ['--max-semi-space-size=4'];
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const indexTimeoutMs = 600_000;
@@ -73,7 +75,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const main = join(__dirname, '..', 'src', 'main.js');
   const flags = [`--listen=${address}`, `--nats-url=${nats.url}`, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
-  const gateway = spawnTied(process.execPath, [...loaded, main, ...flags]);
+  const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {
     peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });

@@ -15,6 +15,9 @@ export interface SluiceProcess extends AsyncDisposable {
   ended(): Promise<number | NodeJS.Signals>;
 }
 
+/** Those of `npm start`. */
+const nodeFlags = ['--max-semi-space-size=4'];
+
 /** Starts main.js with these flags and variables, and none of the tests' own SLUICE_ variables. */
 export async function startSluice(
   args: readonly string[],
@@ -22,7 +25,7 @@ export async function startSluice(
 ): Promise<SluiceProcess> {
   const main = await buildOnce();
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,12 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { startGatewayProcess } from '../support/gateway';
 import { startNats } from '../support/nats-server';
+import { residentBytes } from '../support/resident-memory';
 import { connectWire, type WireClient } from '../support/wire-client';
-
-/** Resident memory of a process, in bytes. */
-function residentBytes(pid: number): number {
-  return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid.toString()]).toString()) * 1_024;
-}
 
 const large = 'x'.repeat(20_000);
 
