@@ -14,15 +14,20 @@ export interface NewestCommits {
   skipTo(position: bigint): void;
 }
 
-const sweepSequences = 1_000n;
+/** Twice that is what a checkpoint may take. */
+const sweepSequences = 500n;
+/** After the last commit: the first sweep may come too early for a checkpoint. */
+const quietSweepsMax = 3;
 
 export function createNewestCommits(limits: Limits): NewestCommits {
   const waiters = createWaiters();
   let ring = new TailRing(limits, 0n, 0n);
   let sweptAt = 0n;
+  let quietSweeps = 0;
 
   function sweep(): void {
-    if (ring.last === sweptAt) return;
+    quietSweeps = ring.last === sweptAt ? quietSweeps + 1 : 0;
+    if (quietSweeps > quietSweepsMax) return;
     sweptAt = ring.last;
     waiters.wakeAll(ring.last);
   }

@@ -24,7 +24,7 @@ export interface Subscriptions extends StoreContext {
 
 /** With the sweeps of the tail it makes at most 5 seconds between two positions. */
 const checkpointMs = 2_900;
-const checkpointSequences = 1_000n;
+const checkpointSequences = 500n;
 const retryMs = 250;
 const fetchBytesMin = 16 << 10;
 
