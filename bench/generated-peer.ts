@@ -4,10 +4,12 @@ import {
   EventStoreServiceClient,
   ReadByCorrelationRequest,
   ReadStreamRequest,
+  SubscribeRequest,
   type AppendResponse,
   type GetVersionResponse,
   type ReadByCorrelationResponse,
   type ReadStreamResponse,
+  type SubscribeResponse,
 } from '../generated/sluice/v1/event_store_service';
 import type { ReadRange } from './job';
 import type { Peer } from './peer';
@@ -31,6 +33,32 @@ export function generatedPeer(address: string): Peer {
     },
     correlation: (id) =>
       readAll(client.readByCorrelation(ReadByCorrelationRequest.fromPartial({ correlationId: id }))),
+    catchUp: (pattern, events) =>
+      new Promise((resolve, reject) => {
+        let left = events;
+        const request = { patterns: pattern === '>' ? [] : [pattern] };
+        const call = client.subscribe(SubscribeRequest.fromPartial(request));
+        call.on('error', reject);
+        call.on('data', (message: SubscribeResponse) => {
+          left -= message.events.length;
+          if (left > 0) return;
+          if (left < 0) reject(new Error(`${-left} events too many came`));
+          resolve();
+          call.cancel();
+        });
+      }),
+    follow: (pattern, onEvent) =>
+      new Promise((resolve, reject) => {
+        const call = client.subscribe(SubscribeRequest.fromPartial({ patterns: [pattern], fromNow: true }));
+        call.on('error', reject);
+        call.on('data', ({ events, notice }: SubscribeResponse) => {
+          for (const { id } of events) onEvent(id);
+          if (notice?.$case !== 'caughtUp') return;
+          resolve(() => {
+            call.cancel();
+          });
+        });
+      }),
   };
 }
 

@@ -28,7 +28,17 @@ export type Operation =
   /** Asks for the version of one of the streams, and must be told this one. */
   | { readonly kind: 'version'; readonly streams: StreamSet; readonly version: number }
   /** Reads the events of one of so many correlation ids. */
-  | { readonly kind: 'correlation'; readonly ids: number; readonly events: number };
+  | { readonly kind: 'correlation'; readonly ids: number; readonly events: number }
+  /** Subscribes to a pattern from the start, until so many events have come. */
+  | { readonly kind: 'catchUp'; readonly pattern: string; readonly events: number }
+  /** Appends at a rate to streams that are subscribed to, see delivery.ts. */
+  | {
+      readonly kind: 'delivery';
+      readonly streams: string;
+      /** Appends per second. */
+      readonly rate: number;
+      readonly subscribers: number;
+    };
 
 export interface StreamSet {
   readonly prefix: string;

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import { typescriptPeer } from './typescript-peer';
+import { deliver } from './delivery';
 import { newEvents } from './events';
 import { generatedPeer } from './generated-peer';
 import { correlationId, streamName, type Job, type Operation, type PeerName, type SlotReport } from './job';
@@ -40,19 +41,25 @@ function tell(message: SlotReport | { readonly error: string } | 'ready'): void 
 async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise<SlotReport> {
   const { callers } = job;
   const histogram = newHistogram();
+  const { operation, callsEach: appends, firstCall } = job;
   const startedMs = performance.timeOrigin + performance.now();
   const running = Array.from({ length: callers.to - callers.from }, (_, index) =>
-    runCaller(peer, versions, job, callers.from + index, histogram),
+    operation.kind === 'delivery'
+      ? deliver(peer, operation, { appends, firstCall }, histogram)
+      : runCaller(peer, versions, { ...job, operation }, callers.from + index, histogram),
   );
   await Promise.all(running);
   const endedMs = performance.timeOrigin + performance.now();
   return { histogram: encodeIntoCompressedBase64(histogram), startedMs, endedMs };
 }
 
+/** What callers do one call after the other. */
+type CallOperation = Exclude<Operation, { kind: 'delivery' }>;
+
 async function runCaller(
   peer: Peer,
   versions: Map<string, number>,
-  { operation, callsEach, firstCall }: Job,
+  { operation, callsEach, firstCall }: Job & { readonly operation: CallOperation },
   caller: number,
   histogram: Histogram,
 ): Promise<void> {
@@ -68,7 +75,7 @@ async function runCaller(
 function prepare(
   peer: Peer,
   versions: Map<string, number>,
-  operation: Operation,
+  operation: CallOperation,
   caller: number,
   call: number,
 ): () => Promise<void> {
@@ -101,6 +108,8 @@ function prepare(
         check('events', await peer.correlation(id), operation.events);
       };
     }
+    case 'catchUp':
+      return () => peer.catchUp(operation.pattern, operation.events);
   }
 }
 

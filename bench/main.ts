@@ -3,6 +3,7 @@ import { accessSync, constants, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
 import { againstRaw } from './against-raw';
+import { following } from './following';
 import { grpcFloor } from './grpc-floor';
 import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
@@ -19,6 +20,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   storeSize,
   indexCost,
   grpcFloor,
+  following,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -10,4 +10,8 @@ export interface Peer {
   version(stream: string): Promise<number>;
   /** Like `read`, over all streams. */
   correlation(id: string): Promise<number>;
+  /** Subscribes to a pattern from the start, and answers when so many events have come. */
+  catchUp(pattern: string, events: number): Promise<void>;
+  /** Gives the ids of new events of a pattern; resolves when it is live, with what ends it. */
+  follow(pattern: string, onEvent: (id: string) => void): Promise<() => void>;
 }

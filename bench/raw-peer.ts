@@ -1,6 +1,16 @@
-import { connect, createInbox, type JetStreamClient, type Msg, type NatsConnection } from 'nats';
+import {
+  connect,
+  createInbox,
+  consumerOpts,
+  type ConsumerOptsBuilder,
+  type JetStreamClient,
+  type Msg,
+  type NatsConnection,
+} from 'nats';
 import { CommitRecord, type Event } from '../generated/sluice/v1/event';
 import type { Peer } from './peer';
+
+/* eslint-disable @typescript-eslint/no-deprecated -- the ordered push consumer, which is the fastest that `nats` has */
 
 /** Where the raw peer appends: a JetStream stream set like a store, so that the index of the store has no part in it. */
 export const rawStore = { name: 'RAW', prefix: 'raw', replicas: 1 } as const;
@@ -30,7 +40,31 @@ export async function rawPeer(url: string): Promise<Peer> {
       return Number(headers?.get('Sluice-Version'));
     },
     correlation: () => Promise.reject(new Error('NATS has no index')),
+    async catchUp(pattern, events) {
+      let left = events;
+      const options = orderedConsumer(store.name).deliverAll();
+      const messages = await jetstream.subscribe(`${store.prefix}.${pattern}`, options);
+      for await (const message of messages) {
+        left -= CommitRecord.decode(message.data).events.length;
+        if (left <= 0) break;
+      }
+    },
+    async follow(pattern, onEvent) {
+      const options = orderedConsumer(rawStore.name).deliverNew();
+      options.callback((_error, message) => {
+        if (message === null) return;
+        for (const { id } of CommitRecord.decode(message.data).events) onEvent(id);
+      });
+      const messages = await jetstream.subscribe(`${rawStore.prefix}.${pattern}`, options);
+      return () => {
+        messages.unsubscribe();
+      };
+    },
   };
+}
+
+function orderedConsumer(stream: string): ConsumerOptsBuilder {
+  return consumerOpts().orderedConsumer().bindStream(stream);
 }
 
 async function append(

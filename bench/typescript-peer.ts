@@ -16,6 +16,8 @@ export function typescriptPeer(address: string): Peer {
     },
     version: async (stream) => Number((await client.getVersion(stream)).version),
     correlation: (id) => count(client.readByCorrelation(id)),
+    catchUp: () => Promise.reject(new Error('is measured through the generated client')),
+    follow: () => Promise.reject(new Error('is measured through the generated client')),
   };
 }
 

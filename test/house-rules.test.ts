@@ -16,7 +16,7 @@ const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   .split('\0')
   .filter((file) => file !== '' && existsSync(join(root, file)));
 
-const written = files.filter((file) => file.endsWith('.ts') && /^(src|test|bench)\//.test(file));
+const written = files.filter((file) => file.endsWith('.ts') && /^(src|test|bench|examples)\//.test(file));
 const sources = new Map(
   written.map((file) => [
     file,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import {
   EventStoreServiceService,
   SubscribeRequest,
@@ -130,7 +131,7 @@ function mayPass(error: unknown): error is Error {
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||
     error instanceof CancelledError ||
-    error instanceof InternalError
+    (error instanceof InternalError && error.status !== status.UNIMPLEMENTED)
   );
 }
 

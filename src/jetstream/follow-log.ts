@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StoreUnavailableError, UnreadableCommitError } from '../store/errors';
+import { NotPermittedError, StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import { CommitAssembler } from './commit-codec';
+import { toStoreError } from './errors';
 import { logHead } from './head';
 import type { StoredMessage } from './message';
 import type { NewestCommits } from './newest-commits';
@@ -12,7 +13,10 @@ const retryMs = 250;
 /** So often those who wait are told how far the log has come. */
 const sweepMs = 2_000;
 
-/** Keeps the newest commits up to date until `signal` is aborted: when a consumer is lost, another one takes over. */
+/**
+ * Keeps the newest commits up to date until `signal` is aborted: when a consumer is lost, another one takes over. Throws
+ * NotPermittedError if NATS does not permit the first one.
+ */
 export async function followLog(
   context: StoreContext,
   newest: NewestCommits,
@@ -32,7 +36,13 @@ export async function followLog(
   };
   while (!signal.aborted) {
     let cause: unknown;
-    await followOnce(context, newest, hasStarted, signal, isUp).catch((error: unknown) => (cause = error));
+    await followOnce(context, newest, hasStarted, signal, isUp).catch((error: unknown) => {
+      cause = toStoreError(error);
+    });
+    if (cause instanceof NotPermittedError && !hasStarted) {
+      clearInterval(timer);
+      throw cause;
+    }
     downSinceMs ??= Date.now();
     if (Date.now() - downSinceMs > limits.readProgressTimeoutMs) {
       newest.waiters.failAll(new StoreUnavailableError('the newest commits cannot be had', { cause }));

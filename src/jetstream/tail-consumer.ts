@@ -16,6 +16,8 @@ const heartbeatMs = 1_000;
 /** So long nothing may come: neither messages nor heartbeats. */
 const silenceMaxMs = 3_500;
 const watchMs = 500;
+/** Heartbeats that say that the server still waits for an answer, with no message between them. */
+const stallsMax = 3;
 /** The server removes a consumer that nobody listens to. */
 const inactiveMs = 10_000;
 const nanosPerMs = 1_000_000;
@@ -38,13 +40,17 @@ export async function startTailConsumer(
   const lost = new Promise<string>((resolve) => (lose = resolve));
   let heardMs = Date.now();
   let delivered = 0;
+  let stalls = 0;
   const answerFlowControl = (subject: string | undefined): void => {
     if (subject !== undefined && subject !== '') link.publish(subject, noBytes, {});
   };
   const unsubscribe = link.subscribe(inbox, (message) => {
     heardMs = Date.now();
     if (message.status !== 0) {
-      answerFlowControl(message.reply || publishedHeader(message.headers, 'Nats-Consumer-Stalled'));
+      const stalled = publishedHeader(message.headers, 'Nats-Consumer-Stalled');
+      answerFlowControl(message.reply || stalled);
+      stalls = stalled === undefined ? stalls : stalls + 1;
+      if (stalls > stallsMax) lose('the server goes on waiting for answers to its flow control');
       const last = publishedHeader(message.headers, 'Nats-Last-Consumer');
       if (message.status !== statusControl) lose(`the server said ${message.status}`);
       else if (last !== undefined && Number(last) > delivered) lose('a message was lost on its way');
@@ -56,6 +62,7 @@ export async function startTailConsumer(
       return;
     }
     delivered++;
+    stalls = 0;
     onMessage(toStored(message, metadata));
   });
   const watch = setInterval(() => {

@@ -49,8 +49,11 @@ export function createTail(context: StoreContext): Tail {
 
   function start(): NonNullable<typeof session> {
     const stop = new AbortController();
-    const started = new Promise<void>((resolve) => {
-      void followLog(context, newest, stop.signal, resolve);
+    const started = new Promise<void>((resolve, reject) => {
+      followLog(context, newest, stop.signal, resolve).catch((error: unknown) => {
+        session = undefined;
+        reject(error as Error);
+      });
     });
     return { stop, started };
   }

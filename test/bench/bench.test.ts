@@ -69,6 +69,7 @@ test(
       '## Table 4: large and small stores',
       '## Table 5: correlation index on and off',
       '## Table 6: gateway and bare gRPC',
+      '## Table 7: subscriptions',
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);

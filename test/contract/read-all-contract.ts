@@ -64,7 +64,7 @@ function patterns(store: () => ContractStore): void {
     expect(await matching('p.>')).toEqual(['p.a-1', 'p.a.b-1', 'p.b-1', 'p.b.c-1', 'p.bb-1', 'p.a+b-1']);
     expect(await matching('p.b')).toEqual(['p.b-1']);
     expect(await matching('p.a+b', 'p.b')).toEqual(['p.b-1', 'p.a+b-1']);
-    expect(await matching('*.a', 'p.a', 'p.b.>')).toEqual(['p.a-1', 'p.b.c-1', 'pp.a-1']);
+    expect(await matching('pp.*', 'p.a', 'p.b.>')).toEqual(['p.a-1', 'p.b.c-1', 'pp.a-1']);
     expect(await matching('p.nobody.*')).toEqual([]);
   });
 

@@ -92,21 +92,24 @@ withGrpcurl('the session with grpcurl in README.md', async () => {
   }
 });
 
-test('the TypeScript example in README.md prints what is shown', async () => {
+test('the TypeScript examples in README.md print what is shown, one after the other', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
-  const [[example, shown] = ['', '']] = withOutput(section(readme, '## From TypeScript'), 'ts');
+  const examples = withOutput(section(readme, '## From TypeScript'), 'ts');
+  expect(examples).toHaveLength(2);
   const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
   const file = join(folder, 'example.mjs');
-  writeFileSync(
-    file,
-    ts
-      .transpile(example, options)
-      .replace(`'sluice-eventstore'`, `'${client}'`)
-      .replace(exampleAddress, gateway.address),
-  );
-  expect(await output(process.execPath, [file])).toBe(shown);
+  for (const [example, shown] of examples) {
+    writeFileSync(
+      file,
+      ts
+        .transpile(example, options)
+        .replace(`'sluice-eventstore'`, `'${client}'`)
+        .replace(exampleAddress, gateway.address),
+    );
+    expect(await output(process.execPath, [file])).toBe(shown);
+  }
 });
 
 test('the TypeScript of the documentation has no type errors', () => {

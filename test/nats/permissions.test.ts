@@ -1,9 +1,12 @@
 import { status } from '@grpc/grpc-js';
 import { connect, type NatsConnection } from 'nats';
+import type { SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
+import { consumersOf } from '../support/monitor';
 import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
+import type { RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
 /** The permissions in docs/operations.md are enough for everything, and none of them is too much. */
@@ -26,7 +29,7 @@ function without(...left: readonly string[]): string {
   return kept.join('\n');
 }
 
-/** Enough events, each with a correlation id of its own, for the index to be merged. */
+/** Enough events, each with a correlation id of its own, for the index to be merged and the tail to need flow control. */
 const commits = 80;
 const eventsPerCommit = 800;
 
@@ -36,23 +39,45 @@ async function exercise(
   flags: readonly string[],
   nodes: readonly TestNats[],
 ): Promise<void> {
-  await using gateway = await startTestGateway(urls, [...loginFlags, ...flags]);
-  const { client } = gateway;
-  const stream = 'permitted';
-  await client.append({ stream, events: newEvents(1), expectedVersion: 0n });
-  await client.append({ stream, events: newEvents(3, 400_000), withCommitTime: true });
-  expect((await client.readStream({ stream })).events).toHaveLength(4);
-  expect((await client.readStream({ stream, fromVersion: 3n })).events).toHaveLength(2);
-  const { version, commitTime } = await client.getVersion({ stream });
-  expect(version).toBe(4n);
-  expect((await client.getVersion({ stream, asOf: commitTime })).version).toBe(4n);
-  expect(await client.listStreams()).toHaveLength(1);
-  const [event] = (await client.readStream({ stream, maxCount: 1n })).events;
-  const correlated = await client.readByCorrelation({ correlationId: event?.correlationId ?? '' });
-  expect(correlated.events).toHaveLength(1);
-  for (let i = 0; i < commits; i++)
-    await client.append({ stream: 'many', events: newEvents(eventsPerCommit, 1) });
-  await until(() => isMerged(nodes), 8_000);
+  {
+    await using gateway = await startTestGateway(urls, [...loginFlags, ...flags]);
+    const { client } = gateway;
+    const live = await follow(client);
+    const stream = 'permitted';
+    await client.append({ stream, events: newEvents(1), expectedVersion: 0n });
+    await client.append({ stream, events: newEvents(3, 400_000), withCommitTime: true });
+    expect((await client.readStream({ stream })).events).toHaveLength(4);
+    expect((await client.readStream({ stream, fromVersion: 3n })).events).toHaveLength(2);
+    const { version, commitTime } = await client.getVersion({ stream });
+    expect(version).toBe(4n);
+    expect((await client.getVersion({ stream, asOf: commitTime })).version).toBe(4n);
+    expect(await client.listStreams()).toHaveLength(1);
+    const [event] = (await client.readStream({ stream, maxCount: 1n })).events;
+    const correlated = await client.readByCorrelation({ correlationId: event?.correlationId ?? '' });
+    expect(correlated.events).toHaveLength(1);
+    expect((await client.readAll()).events).toHaveLength(4);
+    for (let i = 0; i < commits; i++)
+      await client.append({ stream: 'many', events: newEvents(eventsPerCommit, 1) });
+    await until(() => isMerged(nodes), 8_000);
+    await until(() => live.eventCount === 4 + commits * eventsPerCommit, 8_000);
+  }
+  // The server would remove it by itself after 10 seconds.
+  await until(async () => (await consumersOf(nodes)) === 0, 5_000);
+}
+
+/** Follows the whole store; comes back when that is live, and fails if it cannot be. Counts the events that come. */
+async function follow(client: RpcClient): Promise<{ readonly eventCount: number }> {
+  const live = { eventCount: 0 };
+  const updates = client.subscribe();
+  for (let notice: string | undefined; notice !== 'caughtUp';) {
+    const { value } = await updates.next();
+    notice = (value as SubscribeResponse).notice?.$case;
+  }
+  const count = async (): Promise<void> => {
+    for await (const { events } of updates) live.eventCount += events.length;
+  };
+  count().catch(() => undefined); // it ends with the gateway
+  return live;
 }
 
 /** Whether the index has begun anew after a merge, which removes what was merged. */
@@ -66,7 +91,7 @@ async function isMerged(nodes: readonly TestNats[]): Promise<boolean> {
 }
 
 test('with exactly these permissions everything works, and nothing beyond is permitted', async () => {
-  expect(subjects).toHaveLength(11);
+  expect(subjects).toHaveLength(14);
   await using nats = await startNats({ extraConfig: permissions });
   await exercise([nats.url], [], [nats]);
   const connection = await connect({ servers: nats.url, ...login });
@@ -80,6 +105,10 @@ test('with exactly these permissions everything works, and nothing beyond is per
     '$JS.API.STREAM.CREATE.OTHERS',
     '$JS.API.CONSUMER.CREATE.EVENTS',
     '$JS.API.CONSUMER.CREATE.EVENTS.name.es.>',
+    '$JS.API.CONSUMER.CREATE.OTHERS.name',
+    '$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.name',
+    '$JS.API.CONSUMER.MSG.NEXT.EVENTS.name',
+    '$JS.API.CONSUMER.DELETE.EVENTS_INDEX.name',
   ]) {
     expect(await refused(connection, subject)).toBe(true);
   }
@@ -141,6 +170,14 @@ describe('a permission that is missing', () => {
     const { client } = gateway;
     for (const call of [client.readStream({ stream: 's' }), client.getVersion({ stream: 's' })]) {
       denied(await failureOf(call), '$JS.API.DIRECT.GET.EVENTS');
+    }
+  });
+
+  test('to make the consumer of the tail: subscriptions are refused', async () => {
+    await using nats = await startNats({ extraConfig: without('$JS.API.CONSUMER.CREATE.EVENTS.*') });
+    await using gateway = await startTestGateway([nats.url], loginFlags);
+    for (let turn = 0; turn < 2; turn++) {
+      denied(await failureOf(gateway.client.subscribe().next()), '$JS.API.CONSUMER.CREATE.EVENTS.');
     }
   });
 

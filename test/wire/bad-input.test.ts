@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import {
@@ -83,23 +84,28 @@ const streamCases: FieldCases = {
 
 const neverWrong = (why: string, ...fine: WireMessage[]): FieldCases => ({ bad: [], why, fine });
 
-const eventTypeCases: FieldCases = {
-  bad: [
-    {
-      request: { event_types: Array.from({ length: 65 }, (_, i) => `T${i}`) },
-      field: 'event_types',
-      says: /65 types.*limit of 64/,
-    },
-    { request: { event_types: ['T', ''] }, field: 'event_types[1]', says: /^is empty$/ },
-    { request: { event_types: [long(201)] }, field: 'event_types[0]', says: /201 bytes.*limit of 200/ },
-    {
-      request: { event_types: ['T', 'T', longInBytes] },
-      field: 'event_types[2]',
-      says: /201 bytes.*limit of 200/,
-    },
-  ],
-  fine: [{ event_types: Array.from({ length: 64 }, () => long(200)) }],
-};
+/** Cases of a list of event types, or of beginnings of them. */
+function typesCases(list: string): FieldCases {
+  const bad = (types: readonly string[], field: string, says: RegExp): BadInput => ({
+    request: { [list]: types },
+    field,
+    says,
+  });
+  return {
+    bad: [
+      bad(
+        Array.from({ length: 65 }, (_, i) => `T${i}`),
+        list,
+        /65 types.*limit of 64/,
+      ),
+      bad(['T', ''], `${list}[1]`, /^is empty$/),
+      bad([long(201)], `${list}[0]`, /201 bytes.*limit of 200/),
+      bad(['T', 'T', longInBytes], `${list}[2]`, /201 bytes.*limit of 200/),
+    ],
+    fine: [{ [list]: Array.from({ length: 64 }, () => long(200)) }],
+  };
+}
+const eventTypeCases = typesCases('event_types');
 
 const countCases = neverWrong(
   '0 is no bound, and any other number is one',
@@ -364,6 +370,152 @@ const readStreamCases: Record<string, FieldCases> = {
 
 const isNoPattern = /^is no pattern of stream names like "order\.\*" or "order\.>": "/;
 
+const badPatterns = [...badNames, 'a*', '*a', '**', 'a.>.b', '>.a', '>>', 'a.b>', tokens(17)];
+const finePatterns = [...fineNames, ...wildcards, '*.*.a.>'];
+
+const patternsCases: FieldCases = {
+  bad: [
+    ...['', ...badPatterns].map((pattern) => ({
+      request: { stream: '', patterns: ['a.>', pattern] },
+      field: 'patterns[1]',
+      says: isNoPattern,
+    })),
+    {
+      request: { stream: '', patterns: Array.from({ length: 17 }, (_, i) => `p.${i}`) },
+      field: 'patterns',
+      says: /17 patterns.*limit of 16/,
+    },
+  ],
+  fine: [
+    ...finePatterns.map((pattern) => ({ stream: '', patterns: [pattern] })),
+    { stream: '', patterns: Array.from({ length: 16 }, () => long(200)) },
+  ],
+};
+
+const beforeStart = /^lies before after_position in the direction of the read$/;
+
+const readAllCases: Record<string, FieldCases> = {
+  patterns: patternsCases,
+  after_position: neverWrong(
+    'beyond the end there is nothing',
+    { after_position: '0' },
+    { after_position: uint64Max },
+  ),
+  to_position: {
+    bad: [
+      { request: { after_position: '6', to_position: '5' }, field: 'to_position', says: beforeStart },
+      {
+        request: { direction: 'DIRECTION_BACKWARD', after_position: '5', to_position: uint64Max },
+        field: 'to_position',
+        says: beforeStart,
+      },
+    ],
+    fine: [
+      { to_position: uint64Max },
+      { after_position: uint64Max, to_position: uint64Max },
+      { after_position: uint64Max, to_position: '1', direction: 'DIRECTION_BACKWARD' },
+    ],
+  },
+  direction: { bad: isUnknown('direction'), fine: [{ direction: 0 }, { direction: 1 }, { direction: 2 }] },
+  max_count: countCases,
+  ...timeCases('from_time'),
+  ...timeCases('to_time'),
+  to_time: { bad: [reversedTimes], fine: [{ from_time: { seconds: '5' }, to_time: { seconds: '5' } }] },
+  event_types: eventTypeCases,
+  event_type_prefixes: typesCases('event_type_prefixes'),
+  ...pageCases(),
+};
+
+/** A second start beside another one, which is never right. */
+const secondStart = (field: string, request: WireMessage, first: string): BadInput => ({
+  request,
+  field,
+  says: new RegExp(`^cannot go with ${first}$`),
+});
+
+const beyondEnd = /^is \d+, beyond the end, which is \d+$/;
+const isNoInterval = /^is -?[\d.e+]+ ms, not 1000 to 3600000 ms$/;
+
+const intervalCases = (intervals: readonly WireMessage[], fine: readonly WireMessage[]): FieldCases => ({
+  bad: intervals.map((heartbeat_interval) => ({
+    request: { heartbeat_interval },
+    field: 'heartbeat_interval',
+    says: isNoInterval,
+  })),
+  fine: fine.map((heartbeat_interval) => ({ heartbeat_interval })),
+});
+
+const subscribeCases: Record<string, FieldCases> = {
+  stream: {
+    bad: streamCases.bad.filter(({ request }) => request['stream'] !== ''),
+    fine: [...fineNames, ''].map((stream) => ({ stream })),
+  },
+  patterns: {
+    ...patternsCases,
+    bad: [
+      ...patternsCases.bad,
+      { request: { patterns: ['a'] }, field: 'patterns', says: /^cannot go with stream$/ },
+    ],
+  },
+  after_position: {
+    bad: [
+      {
+        request: { after_position: uint64Max, start_must_exist: true },
+        field: 'after_position',
+        says: beyondEnd,
+      },
+    ],
+    fine: [{ after_position: '0', start_must_exist: true }, { after_position: uint64Max }],
+  },
+  after_version: {
+    bad: [
+      { request: { stream: '', after_version: '0' }, field: 'after_version', says: /^needs stream$/ },
+      secondStart('after_version', { after_position: '0', after_version: '0' }, 'after_position'),
+      { request: { after_version: '1', start_must_exist: true }, field: 'after_version', says: beyondEnd },
+    ],
+    fine: [{ after_version: '0', start_must_exist: true }, { after_version: uint64Max }],
+  },
+  ...timeCases('from_time'),
+  from_time: {
+    bad: [
+      secondStart('from_time', { after_position: '0', from_time: {} }, 'after_position'),
+      secondStart('from_time', { after_version: '0', from_time: {} }, 'after_version'),
+    ],
+    fine: [{ from_time: {} }],
+  },
+  from_now: {
+    bad: [
+      secondStart('from_now', { after_position: '0', from_now: true }, 'after_position'),
+      secondStart('from_now', { after_version: '0', from_now: true }, 'after_version'),
+      secondStart('from_now', { from_time: {}, from_now: true }, 'from_time'),
+    ],
+    fine: [{ from_now: true }, { after_position: '0', from_now: false }],
+  },
+  start_must_exist: neverWrong(
+    'it is true or false; the start is at fault',
+    { start_must_exist: true },
+    { start_must_exist: true, from_now: true },
+  ),
+  event_types: eventTypeCases,
+  event_type_prefixes: typesCases('event_type_prefixes'),
+  heartbeat_interval: intervalCases([{}], [{ seconds: '1' }, { seconds: '3600' }]),
+  'heartbeat_interval.seconds': intervalCases(
+    [
+      { seconds: '-1' },
+      { seconds: '3601' },
+      { seconds: int64Max },
+      { seconds: `-${int64Max}` },
+      { seconds: '3600', nanos: 1 },
+    ],
+    [{ seconds: '3599', nanos: 999_999_999 }],
+  ),
+  'heartbeat_interval.nanos': intervalCases(
+    [{ nanos: 999_999_999 }, { nanos: -1 }, { nanos: -2_147_483_648 }],
+    [{ seconds: '1', nanos: 1 }],
+  ),
+  ...pageCases(),
+};
+
 const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
   Append: appendCases,
   ReadStream: readStreamCases,
@@ -389,14 +541,16 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
     max_count: countCases,
     ...pageCases(),
   },
+  ReadAll: readAllCases,
+  Subscribe: subscribeCases,
   ListStreams: {
     pattern: {
-      bad: [...badNames, 'a*', '*a', '**', 'a.>.b', '>.a', '>>', 'a.b>', tokens(17)].map((pattern) => ({
+      bad: badPatterns.map((pattern) => ({
         request: { pattern },
         field: 'pattern',
         says: isNoPattern,
       })),
-      fine: [...fineNames, ...wildcards, '', '*.*.a.>'].map((pattern) => ({ pattern })),
+      fine: [...finePatterns, ''].map((pattern) => ({ pattern })),
     },
     after: {
       bad: [...badNames, ...wildcards, tokens(17)].map((after) => ({
@@ -417,6 +571,8 @@ const bases: Readonly<Record<string, WireMessage>> = {
   ReadStream: { stream: 'bad-input.1' },
   GetVersion: { stream: 'bad-input.1' },
   ReadByCorrelation: { correlation_id: 'bad-input' },
+  ReadAll: { patterns: ['bad-input.1'] },
+  Subscribe: { stream: 'bad-input.1' },
 };
 
 let nats: TestNats;
@@ -452,9 +608,16 @@ function violationsOf({ code, details }: WireFailure): readonly Violation[] {
   return badRequest?.['field_violations'] as Violation[];
 }
 
-/** A unary answer is a stream of one message. */
-function ask(rpc: string, request: WireMessage): Promise<readonly WireMessage[]> {
-  return wire.stream(rpc, { ...bases[rpc], ...request });
+/** A unary answer is a stream of one message; of a subscription, which has no end, the first message is enough. */
+async function ask(rpc: string, request: WireMessage): Promise<readonly WireMessage[]> {
+  if (rpc !== 'Subscribe') return wire.stream(rpc, { ...bases[rpc], ...request });
+  const call = wire.open(rpc, { ...bases[rpc], ...request });
+  try {
+    const [first] = (await once(call, 'data')) as [WireMessage];
+    return [first];
+  } finally {
+    call.on('error', () => undefined).cancel();
+  }
 }
 
 async function messageCount(): Promise<unknown> {
@@ -539,6 +702,21 @@ describe('several faults at once', () => {
     expect(await fields('ReadByCorrelation', { correlation_id: '', event_types: [''] })).toEqual([
       'correlation_id',
       'event_types[0]',
+    ]);
+    const filter = { patterns: ['a b'], event_types: [''], event_type_prefixes: [''] };
+    const inFilter = ['event_type_prefixes[0]', 'patterns[0]', 'event_types[0]'];
+    expect(await fields('ReadAll', { ...filter, direction: 9, ...times })).toEqual([
+      ...inFilter,
+      'direction',
+      'from_time',
+      'to_time',
+    ]);
+    const starts = { stream: '', after_version: '1', ...times, from_now: true };
+    expect(await fields('Subscribe', { ...filter, ...starts, heartbeat_interval: {} })).toEqual([
+      ...inFilter,
+      'after_version',
+      'from_time',
+      'heartbeat_interval',
     ]);
     expect(await fields('ListStreams', { pattern: 'a b', after: '>' })).toEqual(['pattern', 'after']);
   });

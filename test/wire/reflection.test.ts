@@ -146,6 +146,8 @@ describe.each([
       ['ReadStream', 'server_streaming'],
       ['GetVersion', 'unary'],
       ['ReadByCorrelation', 'server_streaming'],
+      ['ReadAll', 'server_streaming'],
+      ['Subscribe', 'server_streaming'],
       ['ListStreams', 'server_streaming'],
       ['GetServerInfo', 'unary'],
     ]);

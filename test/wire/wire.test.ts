@@ -264,7 +264,15 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
       bytes: state.bytes.toString(),
     },
     limits: limitsOnTheWire(),
-    features: ['append', 'read-stream', 'get-version', 'read-by-correlation', 'list-streams'],
+    features: [
+      'append',
+      'read-stream',
+      'get-version',
+      'read-by-correlation',
+      'list-streams',
+      'read-all',
+      'subscribe',
+    ],
     index: { position, ...(lag === '0' ? {} : { lag }) },
   });
 });

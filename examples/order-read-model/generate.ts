@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { jsonEvent, type NewEvent, type SluiceClient } from 'sluice-eventstore';
+import { streamOf, type ItemAdded, type OrderPlaced } from './order-events';
+
+/** Orders that are written at the same time. */
+const writers = 32;
+
+/** What was written. */
+export interface Generated {
+  readonly events: number;
+}
+
+/**
+ * Writes orders that a seed determines. The same seed gives the same orders with the same commit ids: a run that was
+ * interrupted can be repeated, and stores nothing twice. Fails as `client.append` does, and with the reason of the
+ * signal when that aborts: the orders that are under way are written first.
+ */
+export async function generate(
+  client: SluiceClient,
+  { orders, seed, signal }: { orders: number; seed: number; signal: AbortSignal },
+): Promise<Generated> {
+  let next = 1;
+  let events = 0;
+  const write = async (): Promise<void> => {
+    while (next <= orders && !signal.aborted) {
+      const id = `${seed}-${next++}`;
+      let version = 0;
+      for (const commit of orderOf(id)) {
+        const commitId = uuidOf(`${id}/${version}`);
+        await client.append(streamOf(id), commit, { expectedVersion: version, commitId });
+        version += commit.length;
+      }
+      events += version;
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, write));
+  signal.throwIfAborted();
+  return { events };
+}
+
+const customers = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Radia'];
+const articles = [
+  { sku: 'cup', priceCents: 1_250 },
+  { sku: 'plate', priceCents: 1_899 },
+  { sku: 'kettle', priceCents: 5_490 },
+  { sku: 'spoon', priceCents: 349 },
+];
+
+/** The commits of one order, in turn. */
+function* orderOf(id: string): Iterable<NewEvent[]> {
+  const random = randomOf(id);
+  const below = (bound: number): number => Math.floor(random() * bound);
+  const items = (atMost: number): NewEvent[] =>
+    Array.from({ length: 1 + below(atMost) }, () => {
+      const article = articles[below(articles.length)] as (typeof articles)[number];
+      return jsonEvent('ItemAdded', { ...article, quantity: 1 + below(3) } satisfies ItemAdded);
+    });
+  const customer = customers[below(customers.length)] as string;
+
+  yield [jsonEvent('OrderPlaced', { customer } satisfies OrderPlaced), ...items(4)];
+  if (below(4) === 0) yield items(2);
+  if (below(10) === 0) {
+    yield [jsonEvent('OrderCancelled', { reason: 'changed my mind' })];
+    return;
+  }
+  if (below(10) === 0) return;
+  yield [jsonEvent('OrderPaid', { by: 'card' })];
+  if (below(4) > 0) yield [jsonEvent('OrderShipped', { carrier: 'bicycle' })];
+}
+
+/** Numbers from 0 up to 1, determined by a text: mulberry32. */
+function randomOf(seed: string): () => number {
+  let state = createHash('sha256').update(seed).digest().readUInt32BE();
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A UUID that a text determines: version 8, which is free to be made in one's own way (RFC 9562). */
+function uuidOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,130 @@
+import type { Database } from 'node-sqlite3-wasm';
+import type { EventPlace, RecordedEvent } from 'sluice-eventstore';
+import { claim, transaction, withDatabase } from './database';
+import { orderIdOf, toOrderEvent } from './order-events';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS orders (
+    id          TEXT PRIMARY KEY,
+    customer    TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    total_cents INTEGER NOT NULL,
+    item_count  INTEGER NOT NULL,
+    version     INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS checkpoint (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    position INTEGER NOT NULL,
+    version  INTEGER NOT NULL
+  );
+`;
+
+/** Orders as the events up to a place have made them. This process alone writes to it, until disposal. */
+export interface ReadModel extends Disposable {
+  /** The last event that is in it; undefined: none. */
+  readonly place: EventPlace | undefined;
+  /** Takes in the events that come next, all of them or none. */
+  apply(events: readonly RecordedEvent[]): void;
+}
+
+/** Opens the read model in a file, or makes an empty one. */
+export function openReadModel(path: string): ReadModel {
+  const claimed = claim(path);
+  let place = withDatabase(path, false, (database) => {
+    transaction(database, () => {
+      database.exec(schema);
+    });
+    return placeIn(database);
+  });
+  return {
+    get place() {
+      return place;
+    },
+    apply(events) {
+      const last = events.at(-1);
+      if (last === undefined) return;
+      withDatabase(path, true, (database) => {
+        transaction(database, () => {
+          for (const event of events) applyEvent(database, event);
+          // With the rows or not at all: this is why no event is missing or counted twice, whenever the process ends.
+          database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)', [last.position, last.version]);
+        });
+      });
+      place = { position: last.position, version: last.version };
+    },
+    [Symbol.dispose]() {
+      claimed[Symbol.dispose]();
+    },
+  };
+}
+
+function placeIn(database: Database): EventPlace | undefined {
+  const row = database.get('SELECT position, version FROM checkpoint');
+  return row === null
+    ? undefined
+    : { position: bigintOf(row['position']), version: bigintOf(row['version']) };
+}
+
+function applyEvent(database: Database, event: RecordedEvent): void {
+  const known = toOrderEvent(event);
+  if (known === undefined) return;
+  const { version } = event;
+  const id = orderIdOf(event.stream);
+  switch (known.type) {
+    case 'OrderPlaced':
+      database.run("INSERT INTO orders VALUES (?, ?, 'placed', 0, 0, ?) ON CONFLICT DO NOTHING", [
+        id,
+        known.data.customer,
+        version,
+      ]);
+      break;
+    case 'ItemAdded': {
+      const { quantity, priceCents } = known.data;
+      database.run(
+        'UPDATE orders SET total_cents = total_cents + ?, item_count = item_count + ?, version = ? WHERE id = ?',
+        [quantity * priceCents, quantity, version, id],
+      );
+      break;
+    }
+    case 'OrderPaid':
+    case 'OrderShipped':
+    case 'OrderCancelled':
+      database.run('UPDATE orders SET status = ?, version = ? WHERE id = ?', [
+        statuses[known.type],
+        version,
+        id,
+      ]);
+  }
+}
+
+const statuses = { OrderPaid: 'paid', OrderShipped: 'shipped', OrderCancelled: 'cancelled' } as const;
+
+/** What the orders add up to. */
+export interface Summary {
+  readonly place: EventPlace | undefined;
+  readonly byStatus: readonly { readonly status: string; readonly orders: number; readonly cents: bigint }[];
+  /** Of the orders that are paid, shipped or not. */
+  readonly revenueCents: bigint;
+}
+
+/** Reads a file that `openReadModel` has made, also while another process writes to it. */
+export function readSummary(path: string): Summary {
+  return withDatabase(path, true, (database) => {
+    const rows = database.all(
+      'SELECT status, count(*) AS orders, sum(total_cents) AS cents FROM orders GROUP BY status ORDER BY status',
+    );
+    const byStatus = rows.map(({ status, orders, cents }) => ({
+      status: status as string,
+      orders: Number(orders),
+      cents: bigintOf(cents),
+    }));
+    const paid = byStatus.filter(({ status }) => status === 'paid' || status === 'shipped');
+    const revenueCents = paid.reduce((sum, { cents }) => sum + cents, 0n);
+    return { place: placeIn(database), byStatus, revenueCents };
+  });
+}
+
+/** Whole numbers come as numbers as long as those are exact, and then as bigints. */
+function bigintOf(value: unknown): bigint {
+  return BigInt(value as number | bigint);
+}

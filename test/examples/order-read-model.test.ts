@@ -1,0 +1,219 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Database } from 'node-sqlite3-wasm';
+import { connect, parseJson, type SluiceClient } from '../../src/client/client';
+import { startSluice } from '../cli/process';
+import { buildOnce } from '../support/build';
+import { freePorts, startNats, until } from '../support/nats-server';
+
+/** The example as users run it: compiled, in processes of its own, against a gateway and NATS. */
+
+const root = join(__dirname, '..', '..');
+/** Under node_modules, so that what is compiled finds its packages. */
+const cache = join(root, 'node_modules', '.cache');
+mkdirSync(cache, { recursive: true });
+const folder = mkdtempSync(join(cache, 'sluice-examples-'));
+const main = join(folder, 'order-read-model', 'main.js');
+const db = join(folder, 'orders.db');
+
+beforeAll(async () => {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = ['-p', join(root, 'tsconfig.examples.json'), '--outDir', folder, '--noCheck'];
+  await promisify(execFile)(process.execPath, [tsc, ...options]);
+  // What it imports as a user does, with a build of these sources.
+  const installed = join(folder, 'node_modules', 'sluice-eventstore');
+  mkdirSync(installed, { recursive: true });
+  cpSync(join(root, 'package.json'), join(installed, 'package.json'));
+  symlinkSync(dirname(dirname(await buildOnce())), join(installed, 'dist'));
+}, 120_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs a command of the example to its end, and gives what it prints. */
+async function run(...args: readonly string[]): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [main, ...args], { cwd: folder })).stdout;
+}
+
+interface Projection extends AsyncDisposable {
+  stderr(): string;
+  /** Waits for a word on stderr. Fails if the process ends before. */
+  says(text: string): Promise<void>;
+  /** Ends it, and gives its exit code, or the signal that ended it. */
+  end(signal: NodeJS.Signals): Promise<unknown>;
+}
+
+function startProjection(address: string): Projection {
+  const child = spawn(process.execPath, [main, 'project', '--address', address, '--db', db], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const closed = once(child, 'close');
+  const end: Projection['end'] = async (signal) => {
+    child.kill(signal);
+    const [code, by] = (await closed) as [number | null, NodeJS.Signals | null];
+    return code ?? by;
+  };
+  return {
+    stderr: () => stderr,
+    says: (text) =>
+      until(() => {
+        if (child.exitCode !== null) throw new Error(`the projection ended:\n${stderr}`);
+        return stderr.includes(text);
+      }, 30_000),
+    end,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) await end('SIGKILL');
+    },
+  };
+}
+
+interface Row {
+  readonly id: string;
+  customer: string;
+  status: string;
+  total_cents: number;
+  item_count: number;
+  version: number;
+}
+
+/** What the rows must be: all events of the orders, one after the other. */
+async function fold(client: SluiceClient): Promise<{ rows: Row[]; place: string; events: number }> {
+  const rows = new Map<string, Row>();
+  let events = 0;
+  let place = '';
+  for await (const event of client.readAll({ patterns: ['order.>'] })) {
+    const id = event.stream.slice('order.'.length);
+    const row = rows.get(id) ?? {
+      id,
+      customer: '',
+      status: 'placed',
+      total_cents: 0,
+      item_count: 0,
+      version: 0,
+    };
+    rows.set(id, row);
+    const data = parseJson(event) as { customer: string; quantity: number; priceCents: number };
+    if (event.type === 'OrderPlaced') row.customer = data.customer;
+    if (event.type === 'ItemAdded') row.item_count += data.quantity;
+    if (event.type === 'ItemAdded') row.total_cents += data.quantity * data.priceCents;
+    if (event.type === 'OrderPaid') row.status = 'paid';
+    if (event.type === 'OrderShipped') row.status = 'shipped';
+    if (event.type === 'OrderCancelled') row.status = 'cancelled';
+    row.version = Number(event.version);
+    place = `${event.position.toString()}/${event.version.toString()}`;
+    events++;
+  }
+  return { rows: [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), place, events };
+}
+
+/** What the read model has when no process uses it. */
+function stored(): { rows: unknown[]; place: unknown } {
+  const [checkpoint] = inDatabase("SELECT position || '/' || version AS place FROM checkpoint");
+  return { rows: inDatabase('SELECT * FROM orders ORDER BY id'), place: checkpoint?.['place'] };
+}
+
+function inDatabase(sql: string): Record<string, unknown>[] {
+  const database = new Database(db, { fileMustExist: true });
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    return database.all(sql);
+  } finally {
+    database.close();
+  }
+}
+
+/** The line `up to position …` of the summary, as a place. */
+async function place(): Promise<string | undefined> {
+  const [, position = '', version = ''] =
+    /^up to position ([\d,]+), version (\d+)$/m.exec(await run('summary', '--db', db)) ?? [];
+  return `${position.replaceAll(',', '')}/${version}`;
+}
+
+test('whatever ends, the orders are those of the events, each counted once', async () => {
+  await using nats = await startNats();
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${String(port)}`;
+  const flags = [`--listen=${address}`, `--nats-url=${nats.url}`];
+  await using first = await startSluice(flags);
+  await first.serving();
+  using client = connect(address);
+  const generate = (seed: number, orders: number): Promise<string> =>
+    run('generate', '--address', address, '--seed', String(seed), '--orders', String(orders));
+
+  const wrote = await generate(1, 3_000);
+  await generate(1, 100); // again, which stores nothing
+  const written = await fold(client);
+  expect(wrote).toBe(`3,000 orders, ${written.events.toLocaleString('en')} events\n`);
+  expect(written.events).toBeGreaterThan(15_000);
+
+  // Killed within a transaction, three times, each time after one more has gone into the file.
+  for (let kills = 0; kills < 3; kills++) {
+    await using projection = startProjection(address);
+    await projection.says(kills === 0 ? 'from the first event' : 'after position');
+    const { size } = statSync(db);
+    await until(() => statSync(db).size > size && existsSync(`${db}.lock`) && existsSync(`${db}-wal`));
+    expect(await projection.end('SIGKILL')).toBe('SIGKILL');
+    expect(projection.stderr()).not.toContain('live');
+  }
+
+  await using projection = startProjection(address);
+  await projection.says('live:');
+  expect(projection.stderr()).toContain('after position');
+  await generate(2, 200);
+  first.signal('SIGTERM');
+  expect(await first.ended()).toBe(0);
+  await projection.says('not live any more');
+  await using second = await startSluice(flags);
+  await second.serving();
+  await generate(3, 200);
+
+  const expected = await fold(client);
+  expect(expected.rows).toHaveLength(3_400);
+  await until(async () => (await place()) === expected.place, 30_000);
+  await expect(run('project', '--address', address, '--db', db)).rejects.toThrow(/process \d+ writes to/);
+  expect(await projection.end('SIGTERM')).toBe(0);
+  expect(stored()).toEqual({ rows: expected.rows, place: expected.place });
+
+  await using again = startProjection(address);
+  await again.says('live: 0 events');
+  expect(await again.end('SIGINT')).toBe(0);
+
+  // Where the place cannot be stored, the rows are not either.
+  const before = stored();
+  await generate(4, 50);
+  inDatabase("CREATE TRIGGER full BEFORE INSERT ON checkpoint BEGIN SELECT RAISE(ABORT, 'no room'); END");
+  await expect(run('project', '--address', address, '--db', db)).rejects.toMatchObject({ code: 1 });
+  expect(stored()).toEqual(before);
+  inDatabase('DROP TRIGGER full');
+  await using last = startProjection(address);
+  await last.says('live:');
+  expect(await last.end('SIGTERM')).toBe(0);
+  const { rows, place: end } = await fold(client);
+  expect(stored()).toEqual({ rows, place: end });
+}, 120_000);
+
+test('the summary is that of the orders', async () => {
+  const rows = stored().rows as Row[];
+  const cents = rows
+    .filter(({ status }) => status === 'paid' || status === 'shipped')
+    .reduce((sum, { total_cents }) => sum + total_cents, 0);
+  const summary = await run('summary', '--db', db);
+  for (const status of ['placed', 'paid', 'shipped', 'cancelled']) {
+    const count = rows.filter((row) => row.status === status).length;
+    expect(summary).toMatch(new RegExp(`^${status} +${count.toLocaleString('en')} `, 'm'));
+  }
+  const euros = (cents / 100).toLocaleString('en', { minimumFractionDigits: 2 });
+  expect(summary).toMatch(new RegExp(`^revenue +${euros}$`, 'm'));
+});
+
+test.each([[[]], [['paint']], [['generate', '--orders', 'many']], [['project', '--what']]])(
+  'the arguments %j are answered with the usage',
+  async (args) => {
+    await expect(run(...args)).rejects.toMatchObject({ code: 2 });
+  },
+);
