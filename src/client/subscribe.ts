@@ -63,6 +63,8 @@ export interface Subscription extends AsyncIterable<RecordedEvent> {
 const heartbeatDefaultMs = 5_000;
 const pauseFirstMs = 100;
 const pauseMaxMs = 5_000;
+/** A gateway that does not know subscriptions yet. */
+const unimplemented: number = status.UNIMPLEMENTED;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
   const first = toRequest(options);
@@ -131,7 +133,7 @@ function mayPass(error: unknown): error is Error {
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||
     error instanceof CancelledError ||
-    (error instanceof InternalError && error.status !== status.UNIMPLEMENTED)
+    (error instanceof InternalError && error.status !== unimplemented)
   );
 }
 

@@ -27,7 +27,7 @@ export async function followLog(
   const timer = setInterval(() => {
     newest.sweep();
   }, sweepMs);
-  let hasStarted = false;
+  let hasStarted = false as boolean;
   let downSinceMs: number | undefined;
   const isUp = (): void => {
     hasStarted = true;

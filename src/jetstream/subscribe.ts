@@ -78,10 +78,13 @@ async function* updates(
       yield progress.say('caughtUp');
       continue;
     }
-    const reached = await tail.next(interest, [call.signal, stop]).catch((reason: unknown) => {
-      if (stop.aborted) return progress.at;
-      throw reason;
-    });
+    // Until it is live, it must notice that the tail has come to where the log ended at the start.
+    const reached = await tail
+      .next(live ? interest : anything, [call.signal, stop])
+      .catch((reason: unknown) => {
+        if (stop.aborted) return progress.at;
+        throw reason;
+      });
     if (reached > progress.at) progress.at = reached;
   }
 }
@@ -161,6 +164,8 @@ async function* catchUp(
     shared.catchUps--;
   }
 }
+
+const anything: Interest = { stream: undefined, matches: () => true };
 
 function interestOf(patterns: readonly string[]): Interest {
   const [only, ...others] = patterns;

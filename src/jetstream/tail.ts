@@ -49,13 +49,11 @@ export function createTail(context: StoreContext): Tail {
 
   function start(): NonNullable<typeof session> {
     const stop = new AbortController();
-    const started = new Promise<void>((resolve, reject) => {
-      followLog(context, newest, stop.signal, resolve).catch((error: unknown) => {
-        session = undefined;
-        reject(error as Error);
-      });
-    });
-    return { stop, started };
+    let onStarted = (): void => undefined;
+    const running = new Promise<void>((resolve) => (onStarted = resolve));
+    const ended = followLog(context, newest, stop.signal, onStarted);
+    ended.catch(() => (session = undefined));
+    return { stop, started: Promise.race([running, ended]) };
   }
 
   function release(): void {

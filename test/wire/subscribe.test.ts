@@ -209,8 +209,8 @@ test('page.events_max bounds the events of a message; only the last of a commit 
 test('a gateway that stops says how far it has come, ends with UNAVAILABLE, and is gone soon', async () => {
   await using stopping = await startGatewayProcess([nats.url]);
   using client = connectWire(stopping.address);
-  const followers = ['stop.1', 'stop.2'].map((stream) => follow({ stream }, client));
   const position = await append('stop.1', 2, client);
+  const followers = ['stop.1', 'stop.2'].map((stream) => follow({ stream }, client));
   const [first, second] = followers as [Follower, Follower];
   expect(await first.events(2)).toHaveLength(2);
   for (const follower of followers) await follower.until('caught_up');
