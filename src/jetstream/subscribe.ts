@@ -37,10 +37,23 @@ export async function* subscribe(
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail } = shared;
   const release = await tail.follow(call);
+  // Of its own, since every wait listens to it: listeners of a signal that thousands share are slow to remove.
+  const ending = new AbortController();
+  const end = (): void => {
+    ending.abort();
+  };
+  for (const signal of [call.signal, stop]) {
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+  }
   try {
-    const all = updates(shared, query, call, stop);
-    yield* query.heartbeatMs === undefined ? all : withHeartbeats(all, query.heartbeatMs, () => tail.head);
+    const all = updates(shared, query, call, ending.signal);
+    yield* query.heartbeatMs === undefined
+      ? all
+      : withHeartbeats(all, query.heartbeatMs, () => tail.head, end);
+    call.signal.throwIfAborted();
   } finally {
+    for (const signal of [call.signal, stop]) signal.removeEventListener('abort', end);
     release();
   }
 }
@@ -49,7 +62,7 @@ async function* updates(
   shared: Subscriptions,
   query: SubscribeQuery,
   call: CallContext,
-  stop: AbortSignal,
+  ending: AbortSignal,
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail, limits } = shared;
   const start = await findStart(shared, query, call);
@@ -59,11 +72,11 @@ async function* updates(
     commits.flatMap((commit) => wantedOf(commit, query, start) ?? []);
   let live = false;
   yield progress.say('checkpoint');
-  while (!stop.aborted) {
+  while (!ending.aborted) {
     if (!tail.covers(progress.at)) {
       if (live) yield progress.say('fellBehind');
       live = false;
-      yield* catchUp(shared, { query, progress, wanted }, call, stop);
+      yield* catchUp(shared, { query, progress, wanted }, call, ending);
       continue;
     }
     const { commits, covered, error } = tail.take(progress.at, interest, limits.subscriptionBytesMax);
@@ -79,13 +92,8 @@ async function* updates(
       continue;
     }
     // Until it is live, it must notice that the tail has come to where the log ended at the start.
-    const reached = await tail
-      .next(live ? interest : anything, [call.signal, stop])
-      .catch((reason: unknown) => {
-        if (stop.aborted) return progress.at;
-        throw reason;
-      });
-    if (reached > progress.at) progress.at = reached;
+    const reached = await tail.next(live ? interest : anything, ending);
+    if (reached !== undefined && reached > progress.at) progress.at = reached;
   }
 }
 
@@ -131,18 +139,18 @@ async function* catchUp(
     readonly wanted: (commits: readonly StoredCommit[]) => CommitSlice[];
   },
   call: CallContext,
-  stop: AbortSignal,
+  ending: AbortSignal,
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail, limits } = shared;
   const { catchUpBytesMax, fetchBytesMax, readProgressTimeoutMs } = limits;
   // Each has a page in use and one on its way.
   const fetchBytes = (): number =>
     Math.max(fetchBytesMin, Math.min(fetchBytesMax, Math.floor(catchUpBytesMax / (2 * shared.catchUps))));
-  const isStopped = (): boolean => stop.aborted;
+  const isEnding = (): boolean => ending.aborted;
   let progressMs = Date.now();
   shared.catchUps++;
   try {
-    while (!isStopped() && !tail.covers(progress.at)) {
+    while (!isEnding() && !tail.covers(progress.at)) {
       const range = { patterns: query.filter.patterns, after: progress.at, through: tail.head };
       try {
         for await (const { commits, covered } of logForward(shared, range, call, fetchBytes)) {
@@ -150,14 +158,13 @@ async function* catchUp(
           const slices = wanted(commits);
           if (slices.length > 0) yield progress.events(slices);
           else if (progress.checkpointIsDue()) yield progress.say('checkpoint');
-          if (isStopped()) return;
+          if (isEnding()) return;
           progressMs = Date.now();
         }
       } catch (error) {
         const isAway = toStoreError(error) instanceof StoreUnavailableError;
         if (!isAway || Date.now() - progressMs > readProgressTimeoutMs) throw error;
         await sleep(retryMs);
-        call.signal.throwIfAborted();
       }
     }
   } finally {

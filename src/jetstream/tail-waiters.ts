@@ -7,8 +7,11 @@ export interface Interest {
 
 /** Those who wait for commits. Who waits for one stream costs nothing while others are written. */
 export interface Waiters {
-  /** Resolves with the position before the first commit of interest, or one up to which there was none. */
-  wait(interest: Interest, signals: readonly AbortSignal[]): Promise<bigint>;
+  /**
+   * Resolves with the position before the first commit of interest, or one up to which there was none, or with undefined
+   * when the signal is aborted.
+   */
+  wait(interest: Interest, signal: AbortSignal): Promise<bigint | undefined>;
   /** A commit of a stream has come after a position. */
   wake(stream: string, before: bigint): void;
   /** There was nothing up to a position. */
@@ -18,7 +21,7 @@ export interface Waiters {
 
 interface Waiter {
   readonly interest: Interest;
-  readonly resolve: (position: bigint) => void;
+  readonly resolve: (position: bigint | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -47,15 +50,11 @@ export function createWaiters(): Waiters {
   const all = (): Waiter[] => [...others, ...[...byStream.values()].flatMap((set) => [...set])];
 
   return {
-    wait: (interest, signals) =>
+    wait: (interest, signal) =>
       new Promise((resolve, reject) => {
         const settled = (): void => {
           remove(waiter);
-          for (const signal of signals) signal.removeEventListener('abort', onAbort);
-        };
-        const onAbort = (): void => {
-          settled();
-          reject(signals.find(({ aborted }) => aborted)?.reason as Error);
+          signal.removeEventListener('abort', onAbort);
         };
         const waiter: Waiter = {
           interest,
@@ -68,9 +67,12 @@ export function createWaiters(): Waiters {
             reject(error);
           },
         };
+        const onAbort = (): void => {
+          waiter.resolve(undefined);
+        };
         add(waiter);
-        for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true });
-        if (signals.some(({ aborted }) => aborted)) onAbort();
+        signal.addEventListener('abort', onAbort);
+        if (signal.aborted) onAbort();
       }),
     wake(stream, before) {
       for (const waiter of byStream.get(stream) ?? []) waiter.resolve(before);

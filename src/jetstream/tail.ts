@@ -24,9 +24,10 @@ export interface Tail {
   take(position: bigint, interest: Interest, bytesMax: number): Taken;
   /**
    * Waits until there is something of interest, or some time has passed in which others came; answers how far there was
-   * nothing. Call it only if `take` came to the head. Throws StoreUnavailableError when NATS is away for long.
+   * nothing, or undefined when the signal is aborted. Call it only if `take` came to the head. Throws
+   * StoreUnavailableError when NATS is away for long.
    */
-  next(interest: Interest, signals: readonly AbortSignal[]): Promise<bigint>;
+  next(interest: Interest, signal: AbortSignal): Promise<bigint | undefined>;
   close(): void;
 }
 
@@ -90,7 +91,7 @@ export function createTail(context: StoreContext): Tail {
     },
     covers: (position) => position >= newest.ring.after,
     take: (position, interest, bytesMax) => take(newest.ring, position, interest, bytesMax),
-    next: (interest, signals) => newest.waiters.wait(interest, signals),
+    next: (interest, signal) => newest.waiters.wait(interest, signal),
     close() {
       clearTimeout(linger);
       end();

@@ -1,11 +1,12 @@
 import type { SubscriptionUpdate } from '../store/event-store';
 import { position } from '../store/values';
 
-/** The same updates with heartbeats among them, also while nothing comes. */
+/** The same updates with heartbeats among them, also while nothing comes; `end` ends an update that is waited for. */
 export async function* withHeartbeats(
   updates: AsyncGenerator<SubscriptionUpdate, void>,
   intervalMs: number,
   head: () => bigint,
+  end: () => void,
 ): AsyncGenerator<SubscriptionUpdate, void> {
   let at: SubscriptionUpdate['position'] | undefined;
   let dueMs = Date.now() + intervalMs;
@@ -22,6 +23,7 @@ export async function* withHeartbeats(
       yield value;
     }
   } finally {
+    end();
     await updates.return();
   }
 }

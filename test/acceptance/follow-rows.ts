@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { connect, type RecordedEvent } from '../../src/client/client';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { insist, newEvents } from '../support/attempts';
+import { consumersOf } from '../support/monitor';
 import { freePorts, until } from '../support/nats-server';
 import type { Environment } from './environment';
 
@@ -81,4 +82,6 @@ export async function followThroughFailures(environment: Environment, eventCount
   expect(reconnects).toBeGreaterThanOrEqual(2);
   leave.abort(new Error('enough'));
   await expect(following).rejects.toThrow('enough');
+  // Also that of the gateway that was killed.
+  await until(async () => (await consumersOf(nodes)) === 0, 30_000);
 }

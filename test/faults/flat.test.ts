@@ -37,6 +37,7 @@ const kinds: readonly ((client: RpcClient, stream: string, turn: number) => Prom
   (client, stream) => client.append({ stream, events: [] }),
   (client, stream) => client.append({ stream, events: newEvents(2) }),
   (client, _stream, turn) => client.readByCorrelation({ correlationId: `none-${turn}` }),
+  (client, stream) => client.readAll({ patterns: [stream, 'nobody.*'], maxCount: 3n }),
 ];
 
 function unlessRpc(error: unknown): void {
@@ -60,6 +61,7 @@ test('connections, subscriptions and consumers at the server stay the same over 
     connections: [
       expect.stringMatching(/^sluice-append-0: \d$/),
       expect.stringMatching(/^sluice-read-0: \d$/),
+      expect.stringMatching(/^sluice-tail-0: \d$/),
     ],
     consumers: 0,
   });

@@ -1,5 +1,6 @@
 import { connect as connectHttp2, constants } from 'node:http2';
 import { startTestGateway } from '../support/gateway';
+import { consumersOf } from '../support/monitor';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 
@@ -141,6 +142,21 @@ describe('reads', () => {
         code: status.cancelled,
         message: 'the caller took no message for 2000 ms',
         details: [{ '@type': 'google.rpc.ErrorInfo', reason: 'CANCELLED', domain: 'sluice.v1' }],
+      });
+    }));
+
+  test('without an end, with heartbeats, end in the same way when nobody takes them', () =>
+    withGateway(['--read-stall-timeout-ms=1500'], async (wire, nats) => {
+      await wire.unary('Append', { stream: 'stalled.2', events });
+      const request = { stream: 'stalled.2', page, heartbeat_interval: { seconds: '1' } };
+      const stalled = wire.open('Subscribe', request);
+      await new Promise((resolve) => stalled.once('data', resolve));
+      stalled.pause();
+      // The consumer of the tail goes some seconds after the last subscription.
+      await until(async () => (await consumersOf([nats])) === 0, 15_000);
+      expect(await wireFailureOf(stalled.toArray())).toMatchObject({
+        code: status.cancelled,
+        message: 'the caller took no message for 1500 ms',
       });
     }));
 
