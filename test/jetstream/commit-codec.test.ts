@@ -84,6 +84,7 @@ test('a commit comes back as it was written, whatever its events, its versions a
       expect(assembled).toHaveLength(1);
       const { record, ...rest } = assembled[0] as StoredCommit;
       expect(rest).toEqual({
+        stream,
         firstVersion: given.firstVersion,
         lastVersion: given.firstVersion + BigInt(given.events.length) - 1n,
         position: last.sequence,
