@@ -22,7 +22,8 @@ interface Run {
   readonly spans: readonly EventSpan[];
   readonly from: number;
   readonly to: number;
-  readonly suffix: Uint8Array;
+  /** What is appended to each event: [start, end) of the page's suffixes. */
+  readonly suffix: { readonly start: number; readonly end: number };
 }
 
 const none = new Uint8Array(0);
@@ -40,16 +41,20 @@ export function* reframe(
   let runs: Run[] = [];
   let events = 0;
   let bytes = 0;
+  // One buffer for all: each of its own would cost more than all the rest.
+  const suffixes = new Uint8Array(page.commits.length * suffixBytesMax);
+  let suffixEnd = 0;
   for (const commit of page.commits) {
     const source = commit.events;
-    const suffix = encodeSuffix(commit);
+    const suffix = { start: suffixEnd, end: writeSuffix(suffixes, suffixEnd, commit) };
+    suffixEnd = suffix.end;
     const spans = eventSpans(source);
     let from = 0;
     for (let index = 0; index < spans.length; index++) {
-      const framed = framedBytes(spans[index] as EventSpan, suffix);
+      const framed = framedBytes(spans[index] as EventSpan, suffix.end - suffix.start);
       if (events > 0 && (events >= size.eventsMax || bytes + framed > size.bytesMax)) {
         runs.push({ source, spans, from, to: index, suffix });
-        yield write(runs, bytes, before, none);
+        yield write(runs, suffixes, bytes, before, none);
         [before, runs, events, bytes, from] = [none, [], 0, 0, index];
       }
       events++;
@@ -57,19 +62,25 @@ export function* reframe(
     }
     runs.push({ source, spans, from, to: spans.length, suffix });
   }
-  if (bytes + before.length + end.length > 0) yield write(runs, bytes, before, end);
+  if (bytes + before.length + end.length > 0) yield write(runs, suffixes, bytes, before, end);
 }
 
-function write(runs: readonly Run[], eventBytes: number, header: Uint8Array, end: Uint8Array): Buffer {
+function write(
+  runs: readonly Run[],
+  suffixes: Uint8Array,
+  eventBytes: number,
+  header: Uint8Array,
+  end: Uint8Array,
+): Buffer {
   const target = Buffer.allocUnsafe(eventBytes + header.length + end.length);
   let at = 0;
   for (const { source, spans, from, to, suffix } of runs) {
     for (let index = from; index < to; index++) {
       const span = spans[index] as EventSpan;
       target[at++] = eventsTag;
-      at = writeVarint(target, at, span.end - span.start + suffix.length);
+      at = writeVarint(target, at, span.end - span.start + suffix.end - suffix.start);
       at = copy(source, span.start, span.end, target, at);
-      at = copy(suffix, 0, suffix.length, target, at);
+      at = copy(suffixes, suffix.start, suffix.end, target, at);
     }
   }
   at = copy(header, 0, header.length, target, at);
@@ -86,8 +97,8 @@ function copy(source: Uint8Array, start: number, end: number, target: Uint8Array
   return at + end - start;
 }
 
-function framedBytes({ start, end }: EventSpan, suffix: Uint8Array): number {
-  const length = end - start + suffix.length;
+function framedBytes({ start, end }: EventSpan, suffixBytes: number): number {
+  const length = end - start + suffixBytes;
   return 1 + varintBytes(length) + length;
 }
 
@@ -98,19 +109,19 @@ const nanosTag = 2 << 3;
 /** Tag and 10 bytes of position; tag, length, tag and 10 bytes of seconds, tag and 5 bytes of nanoseconds. */
 const suffixBytesMax = 1 + 10 + 1 + 1 + 1 + 10 + 1 + 5;
 
-/** Fields `position` and `commit_time` of RecordedEvent. */
-function encodeSuffix({ position, commitTime }: CommitSlice): Uint8Array {
-  const target = new Uint8Array(suffixBytesMax);
-  target[0] = positionTag;
-  let at = writeBigVarint(target, 1, position);
+/** Writes the fields `position` and `commit_time` of RecordedEvent, and answers where they end. */
+function writeSuffix(target: Uint8Array, start: number, { position, commitTime }: CommitSlice): number {
+  target[start] = positionTag;
+  let at = writeBigVarint(target, start + 1, position);
   target[at] = commitTimeTag;
   const lengthAt = at + 1;
   target[at + 2] = secondsTag;
-  at = writeBigVarint(target, at + 3, commitTime / 1_000_000_000n);
+  const seconds = commitTime / 1_000_000_000n;
+  at = writeBigVarint(target, at + 3, seconds);
   target[at] = nanosTag;
-  at = writeVarint(target, at + 1, Number(commitTime % 1_000_000_000n));
+  at = writeVarint(target, at + 1, Number(commitTime - seconds * 1_000_000_000n));
   target[lengthAt] = at - lengthAt - 1;
-  return target.subarray(0, at);
+  return at;
 }
 
 function varintBytes(value: number): number {

@@ -35,8 +35,13 @@ export function parseMessage(message: Msg): RawMessage {
   return { status, headers, body: _rdata.subarray(_msg.hdr) };
 }
 
+/** Works on every Uint8Array, and saves a Buffer for each message; @types/node does not know it. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string;
+};
+
 function latin1(bytes: Uint8Array, length: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
+  return latin1Slice.call(bytes, 0, length);
 }
 
 /** The value of a header that the publisher set (the first of that name), or undefined. */
