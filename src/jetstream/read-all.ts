@@ -5,7 +5,7 @@ import type { StoredCommit } from './commit-codec';
 import { logHead, type LogHead } from './head';
 import { formatTime } from './message';
 import { logBackward, logForward, type LogRange } from './scan-log';
-import { select, type Selection } from './select';
+import { inTime, select, type Selection } from './select';
 import { patiently, type StoreContext } from './store-context';
 
 /** Reads the log as it is now: the read goes up to its end, which is asked for first. */
@@ -112,8 +112,4 @@ function isPast({ direction, fromTime, toTime }: ReadAllQuery, { timeNanos }: St
   return direction === 'forward'
     ? toTime !== undefined && timeNanos > toTime
     : fromTime !== undefined && timeNanos < fromTime;
-}
-
-function inTime({ fromTime, toTime }: ReadAllQuery, { timeNanos }: StoredCommit): boolean {
-  return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
 }

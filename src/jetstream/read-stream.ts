@@ -7,7 +7,7 @@ import { lastPart, lastPartAsOf, toHead } from './head';
 import { locate, skipVersionsMax } from './locate';
 import { formatTime, type StoredMessage } from './message';
 import { askPage, commitsBackward, commitsForward, type ScanStart } from './scan';
-import { select } from './select';
+import { inTime, select } from './select';
 import { patiently, subjectOf, within, type StoreContext } from './store-context';
 
 const nothingMore: Page = { commits: [], end: 'complete' };
@@ -126,10 +126,6 @@ function isPast(query: ReadStreamQuery, range: VersionRange, commit: StoredCommi
         (query.fromTime !== undefined && commit.timeNanos < query.fromTime)
     : (range.toVersion !== undefined && commit.firstVersion > range.toVersion) ||
         (query.toTime !== undefined && commit.timeNanos > query.toTime);
-}
-
-function inTime({ fromTime, toTime }: ReadStreamQuery, { timeNanos }: StoredCommit): boolean {
-  return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
 }
 
 /** Whether the range ends with this commit, so that the end can be told with the last events. */

@@ -1,6 +1,6 @@
 import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../store/commit-record';
 import type { CommitSlice } from '../store/event-store';
-import { unixNanos } from '../store/values';
+import { unixNanos, type UnixNanos } from '../store/values';
 import type { StoredCommit } from './commit-codec';
 
 /** Which events of a commit to keep. */
@@ -38,6 +38,14 @@ export function select(commit: StoredCommit, selection: Selection): CommitSlice 
     Buffer.concat(spans.map(({ frame, end }) => commit.record.subarray(frame, end))),
     spans.length,
   );
+}
+
+/** Whether a commit was taken in within the times asked for, both inclusive. */
+export function inTime(
+  { fromTime, toTime }: { readonly fromTime: UnixNanos | undefined; readonly toTime: UnixNanos | undefined },
+  { timeNanos }: StoredCommit,
+): boolean {
+  return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
 }
 
 function chosenSpans(commit: StoredCommit, selection: Selection): EventSpan[] {

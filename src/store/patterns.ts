@@ -23,9 +23,10 @@ function toRegExp(pattern: string): RegExp {
 
 /** One pattern that matches whatever one of these does, as narrow as their common beginning allows. */
 export function coverOf(patterns: readonly string[]): string {
-  const [first, ...others] = patterns.map((pattern) => pattern.split('.'));
-  if (first === undefined) return '>';
-  if (others.length === 0) return first.join('.');
+  const [only = '>', ...more] = new Set(patterns);
+  if (more.length === 0) return only;
+  const first = only.split('.');
+  const others = more.map((pattern) => pattern.split('.'));
   const common: string[] = [];
   for (const [index, token] of first.entries()) {
     if (token === '>' || others.some((other) => other[index] !== token)) break;
@@ -33,6 +34,5 @@ export function coverOf(patterns: readonly string[]): string {
   }
   // "a" and "a.b" have nothing in common that ">" could follow: it stands for at least one token.
   const shortest = Math.min(first.length, ...others.map(({ length }) => length));
-  if (patterns.every((pattern) => pattern === patterns[0])) return first.join('.');
   return [...common.slice(0, shortest - 1), '>'].join('.');
 }
