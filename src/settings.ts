@@ -153,6 +153,7 @@ export const settings = {
   appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
   streamQueueMax: limit('streamQueueMax', 1, 1_000_000, 'Appends that may wait for one stream.'),
   readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),
+  subscriptionsMax: limit('subscriptionsMax', 1, 1_000_000, 'Subscriptions open in the gateway.'),
   headCacheEntriesMax: limit(
     'headCacheEntriesMax',
     1,

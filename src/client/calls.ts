@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { status, type CallOptions as GrpcCallOptions, type ServiceError } from '@grpc/grpc-js';
 import type { Channel } from './channel';
 import { InternalError } from './errors';
@@ -51,7 +52,7 @@ export async function unary<Response>(
       cancel = () => {
         call.cancel();
       };
-      signal?.addEventListener('abort', cancel);
+      listen(signal, cancel);
     });
   } catch (error) {
     signal?.throwIfAborted();
@@ -79,7 +80,7 @@ export async function* serverStream<Response>(
   const cancel = (): void => {
     call.cancel();
   };
-  signal?.addEventListener('abort', cancel);
+  listen(signal, cancel);
   try {
     for await (const bytes of call) yield responseDeserialize(bytes as Buffer);
   } catch (error) {
@@ -89,6 +90,13 @@ export async function* serverStream<Response>(
     signal?.removeEventListener('abort', cancel);
     cancel();
   }
+}
+
+/** Any number of calls may share a signal, and each takes its listener away. */
+function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
+  if (signal === undefined) return;
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', onAbort);
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -9,12 +9,12 @@ import type { NewEvent } from './event';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
 import { listStreams, type ListStreamsOptions, type StreamSummary } from './list-streams';
 import type { EventRead } from './read';
+import { readAll, type ReadAllOptions, type StoreHead } from './read-all';
 import {
   readByCorrelation,
   type CorrelationHead,
   type ReadByCorrelationOptions,
 } from './read-by-correlation';
-import { readAll, type ReadAllOptions, type StoreHead } from './read-all';
 import { readStream, type ReadStreamOptions } from './read-stream';
 import { subscribe, type SubscribeOptions, type Subscription } from './subscribe';
 
@@ -42,8 +42,8 @@ export {
   type FieldViolation,
 } from './errors';
 export type { NewEvent, RecordedEvent } from './event';
-export type { GetVersionOptions, StreamHead } from './get-version';
 export type { EventPlace, Place } from './event-place';
+export type { GetVersionOptions, StreamHead } from './get-version';
 export { jsonEvent, parseJson } from './json';
 export type { ListStreamsOptions, StreamSummary } from './list-streams';
 export type { WholeNumber } from './numbers';
@@ -95,8 +95,8 @@ export interface SluiceClient extends Disposable {
   readByCorrelation(correlationId: string, options?: ReadByCorrelationOptions): EventRead<CorrelationHead>;
 
   /**
-   * Reads the whole store, or the streams that match patterns, in position order, as it is when the loop begins. Fails like
-   * `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position.
+   * Reads the whole store, or the streams that match patterns, in position order, as it is when the loop begins. Fails
+   * like `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position.
    */
   readAll(options?: ReadAllOptions): EventRead<StoreHead>;
 
@@ -133,8 +133,8 @@ export interface SluiceClient extends Disposable {
   serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;
 
   /**
-   * Ends subscriptions, and the connection once the other calls that have been sent have ended. What has not been sent fails with
-   * UnavailableError, later calls fail with CancelledError.
+   * Ends subscriptions, and the connection once the other calls that have been sent have ended. What has not been sent
+   * fails with UnavailableError, later calls fail with CancelledError.
    */
   close(): void;
 

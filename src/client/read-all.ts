@@ -1,13 +1,9 @@
-import {
-  Direction,
-  EventStoreServiceService,
-  ReadAllRequest,
-} from '../../generated/sluice/v1/event_store_service';
+import { EventStoreServiceService, ReadAllRequest } from '../../generated/sluice/v1/event_store_service';
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { beyond, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
-import { eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
 import { writer } from './text';
 import { toTimestamp, type Time } from './time';
 
@@ -45,8 +41,6 @@ export interface StoreHead {
   /** The position of its end at the time of the call; 0 if it is empty. Nothing beyond it is read. */
   readonly position: bigint;
 }
-
-const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
 
 export function readAll(channel: Channel, options: ReadAllOptions): EventRead<StoreHead> {
   const { direction = 'forward' } = options;

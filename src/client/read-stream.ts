@@ -1,6 +1,5 @@
 import {
   Consistency,
-  Direction,
   EventStoreServiceService,
   ReadStreamRequest,
 } from '../../generated/sluice/v1/event_store_service';
@@ -8,7 +7,7 @@ import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';
-import { eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
 import { writer } from './text';
 import { toTimestamp, type Time } from './time';
 
@@ -36,7 +35,6 @@ export interface ReadStreamOptions extends CallOptions {
   readonly consistency?: 'leader' | 'anyReplica' | undefined;
 }
 
-const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
 const consistencies = { leader: Consistency.LEADER, anyReplica: Consistency.ANY_REPLICA };
 
 export function readStream(

@@ -1,5 +1,5 @@
 import type { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice/v1/event';
-import type { PageHint, ReadEnd } from '../../generated/sluice/v1/event_store_service';
+import { Direction, type PageHint, type ReadEnd } from '../../generated/sluice/v1/event_store_service';
 import { IncompleteReadError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
 import { toUint32 } from './numbers';
@@ -20,6 +20,8 @@ export interface PageOptions {
   /** At most about this many bytes of events in one message. */
   readonly bytesMax?: number | undefined;
 }
+
+export const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
 
 export function toPageHint(page: PageOptions = {}): PageHint {
   const { eventsMax = 0, bytesMax = 0 } = page;

@@ -95,6 +95,18 @@ describe('a signal', () => {
     }));
 });
 
+test('a signal may be shared by many calls', () =>
+  withClient(async (client) => {
+    const warnings: string[] = [];
+    const warn = ({ name }: Error): number => warnings.push(name);
+    process.on('warning', warn);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 5 }, () => everyCall(client, { signal })).flat());
+    await new Promise(setImmediate);
+    process.off('warning', warn);
+    expect(warnings).not.toContain('MaxListenersExceededWarning');
+  }));
+
 describe('a deadline', () => {
   // An append whose deadline passes may be in doubt: see errors.test.ts.
   test('of the call ends it', () =>

@@ -78,7 +78,7 @@ test('it holds what it needs and nothing else', async () => {
     const source = /^dist\/((?:src|generated)\/.+?)(?:\.js|\.d\.ts)$/.exec(path)?.[1];
     return source !== undefined && existsSync(join(root, `${source}.ts`));
   };
-  const others = packed.filter((path) => !single.includes(path) && !/^(docs|proto)\//.test(path));
+  const others = packed.filter((path) => !single.includes(path) && !/^(docs|examples|proto)\//.test(path));
   expect(others.filter((path) => !isBuilt(path))).toEqual([]);
   expect(others).toContain('dist/src/main.js');
 });
