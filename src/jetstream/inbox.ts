@@ -10,10 +10,13 @@ import { parseMessage, type RawMessage } from './message';
 
 /** The requests under way on one connection, all answered through one subscription. */
 export interface Inbox {
-  /** Sends a request through `send` and gives each answer to `onAnswer` until that says true: "this was the last". */
+  /**
+   * Sends a request through `send`, which may still refuse it later, and gives each answer to `onAnswer` until that says
+   * true: "this was the last".
+   */
   requestMany(
     subject: string,
-    send: (reply: string) => void,
+    send: (reply: string, refuse: (error: Error) => void) => void,
     onAnswer: (answer: RawMessage) => boolean,
     options: RequestOptions,
   ): Promise<void>;
@@ -78,7 +81,7 @@ export function openInbox(connection: NatsConnection): Inbox {
           if (leftMs > 0) {
             entry.timeout = wait();
             sendAgain(() => {
-              send(`${inbox}.${token}`);
+              send(`${inbox}.${token}`, () => undefined);
             });
           } else settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
         };
@@ -86,7 +89,7 @@ export function openInbox(connection: NatsConnection): Inbox {
         waiting.set(token, entry);
         signal?.addEventListener('abort', onAbort, { once: true });
         try {
-          send(`${inbox}.${token}`);
+          send(`${inbox}.${token}`, settle);
         } catch (error) {
           settle(error as Error);
         }

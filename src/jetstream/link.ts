@@ -9,6 +9,7 @@ import {
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { openInbox } from './inbox';
 import { parseMessage, type RawMessage } from './message';
+import { openOutbox } from './outbox';
 
 export interface RequestOptions {
   /** How long to wait for the next answer. */
@@ -54,11 +55,17 @@ export interface Link {
   close(): Promise<void>;
 }
 
+interface Envelope {
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly reply?: string;
+}
+
 const drainTimeoutMs = 2_000;
 
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
   const inbox = openInbox(connection);
+  const outbox = openOutbox();
   const listeners: (() => void)[] = [];
   let connected = true;
   // The library forgets it while it reconnects.
@@ -67,7 +74,10 @@ export function createLink(connection: NatsConnection): Link {
 
   function changeConnected(now: boolean): void {
     connected = now;
-    if (!now) inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
+    if (!now) {
+      outbox.fail(notConnected());
+      inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
+    }
     for (const listener of listeners) listener();
   }
 
@@ -75,22 +85,27 @@ export function createLink(connection: NatsConnection): Link {
     inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
   });
 
+  /** Throws NotConnectedError, or gives it to `refuse` if the connection goes before it is sent. */
   const send = (
     subject: string,
     payload: Uint8Array | string,
-    headers: Readonly<Record<string, string>> | undefined,
-    reply?: string,
+    { headers, reply }: Envelope,
+    refuse: (error: Error) => void,
   ): void => {
-    if (!connected) throw new NotConnectedError('there is no connection to NATS');
-    publish(connection, subject, payload, {
+    if (!connected) throw notConnected();
+    const options = {
       ...(reply === undefined ? {} : { reply }),
       ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }),
-    });
+    };
+    const sendNow = (): void => {
+      publish(connection, subject, payload, options);
+    };
+    outbox.add({ send: sendNow, refuse });
   };
 
   const requestMany: Link['requestMany'] = (subject, payload, onAnswer, options) => {
-    const sendWith = (reply: string): void => {
-      send(subject, payload, options.headers, reply);
+    const sendWith = (reply: string, refuse: (error: Error) => void): void => {
+      send(subject, payload, { headers: options.headers, reply }, refuse);
     };
     return inbox.requestMany(subject, sendWith, onAnswer, options);
   };
@@ -109,13 +124,14 @@ export function createLink(connection: NatsConnection): Link {
     request: (subject, payload, options) =>
       firstAnswer((onAnswer) => requestMany(subject, payload, onAnswer, options)),
     publish(subject, payload, headers) {
-      send(subject, payload, headers);
+      send(subject, payload, { headers }, () => undefined);
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange(listener) {
       listeners.push(listener);
     },
     async close() {
+      outbox.flush();
       inbox.close();
       const drained = connection.drain().catch(() => undefined);
       // Without a server nothing drains.
@@ -123,6 +139,10 @@ export function createLink(connection: NatsConnection): Link {
       await connection.close();
     },
   };
+}
+
+function notConnected(): NotConnectedError {
+  return new NotConnectedError('there is no connection to NATS');
 }
 
 async function firstAnswer(

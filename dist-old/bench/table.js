@@ -1,0 +1,67 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.legend = void 0;
+exports.renderTable = renderTable;
+exports.renderMemory = renderMemory;
+const statistics_1 = require("./statistics");
+/** What the columns of all tables mean. */
+exports.legend = 'Each caller makes its next call when the last one is answered. p50 and p99: milliseconds for one call; figures are ' +
+    'medians over the rounds. ratio: how much longer a call takes on the first side than on the second, by calls/s of ' +
+    'each round; in brackets the lowest and the highest of the rounds.';
+/** As Markdown that also reads well in a terminal. */
+function renderTable({ title, about, labels, rows }, number) {
+    const [first, second] = labels;
+    const header = [
+        'what',
+        'callers',
+        ...['p50 ms', 'p99 ms', 'calls/s', 'events/s'].map((column) => `${first} ${column}`),
+        ...['p50 ms', 'calls/s', 'events/s'].map((column) => `${second} ${column}`),
+        'ratio',
+    ];
+    return [`## Table ${number}: ${title}`, about, renderRows([header, ...rows.map(toCells)])].join('\n\n');
+}
+function toCells({ row, slots }) {
+    const [first, second] = slots;
+    const of = (slots, figure) => (0, statistics_1.median)(slots.map((slot) => slot[figure]));
+    const rates = (slots) => {
+        const rate = of(slots, 'callsPerSecond');
+        return [whole(rate), row.events === 0 ? '-' : whole(rate * row.events)];
+    };
+    return [
+        row.what,
+        row.callers.toString(),
+        millis(of(first, 'medianMs')),
+        millis(of(first, 'p99Ms')),
+        ...rates(first),
+        millis(of(second, 'medianMs')),
+        ...rates(second),
+        ratio(first, second),
+    ];
+}
+function ratio(first, second) {
+    const ratios = first.map(({ callsPerSecond }, i) => (second[i]?.callsPerSecond ?? NaN) / callsPerSecond);
+    const [low, middle, high] = [Math.min(...ratios), (0, statistics_1.median)(ratios), Math.max(...ratios)].map((n) => n.toFixed(2));
+    return `${middle} (${low}-${high})`;
+}
+/** Three digits, which is what the histogram keeps. */
+function millis(value) {
+    return Number(value.toPrecision(3)).toString();
+}
+function whole(value) {
+    return Math.round(value).toLocaleString('en');
+}
+function renderMemory(peaks) {
+    const cells = peaks.map(({ gateway, residentBytesMax: bytes }) => [
+        gateway,
+        bytes === undefined ? 'not known on this system' : (bytes / (1 << 20)).toFixed(0),
+    ]);
+    return ['## Memory of the gateways', renderRows([['gateway of', 'resident MiB, maximum'], ...cells])].join('\n\n');
+}
+/** The first row is the header. All columns but the first are aligned to the right. */
+function renderRows(rows) {
+    const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+    const line = (cells) => `| ${cells.join(' | ')} |`;
+    const [header = '', ...body] = rows.map((row) => line(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))));
+    const rule = line(widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)));
+    return [header, rule, ...body].join('\n');
+}

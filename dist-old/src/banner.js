@@ -1,0 +1,38 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.banner = banner;
+/** What a user sees when the gateway serves: where it is, where the data is, how safe it is, and what to try. */
+function banner(facts) {
+    const security = { none: 'plain text', server: 'TLS', mutual: 'TLS with client certificates' }[facts.tls];
+    const data = facts.embedded === undefined
+        ? `in NATS at ${facts.servers.join(', ')}`
+        : `in ${facts.embedded.dataDir}, kept by an own nats-server ${facts.embedded.version}`;
+    return [
+        `Sluice ${facts.version} serves gRPC on ${facts.address} (${security}).`,
+        `Data: store ${facts.store} ${data}.`,
+        `An answered append ${durabilityText[facts.durability](facts.replicas)}`,
+        'Try it:',
+        `  ${grpcurlLine(facts)}`,
+        '',
+    ].join('\n');
+}
+const durabilityText = {
+    fsyncAlways: () => 'is written and synced to disk: it survives a crash and a loss of power.',
+    fsyncInterval: () => 'is with the operating system and synced to disk within two minutes: it survives a crash of the process, ' +
+        'but perhaps not a loss of power.',
+    unknown: (replicas) => (replicas === 1
+        ? 'is stored by one NATS server'
+        : `is stored by a majority of ${replicas.toString()} NATS servers`) +
+        "; when it is synced to disk is set by sync_interval in the servers' configuration.",
+};
+function grpcurlLine({ address, tls }) {
+    const security = {
+        none: '-plaintext',
+        server: '-cacert ca.pem',
+        mutual: '-cacert ca.pem -cert client.pem -key client.key',
+    }[tls];
+    // A wildcard address is not one to connect to.
+    const target = address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, 'localhost');
+    const request = '{"stream":"demo.1","events":[{"type":"Greeted","text":"hello"}]}';
+    return `grpcurl ${security} -d '${request}' ${target} sluice.v1.EventStoreService/Append`;
+}

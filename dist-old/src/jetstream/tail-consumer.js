@@ -1,0 +1,119 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.startTailConsumer = startTailConsumer;
+const nats_1 = require("nats");
+const api_1 = require("./api");
+const message_1 = require("./message");
+const store_context_1 = require("./store-context");
+const heartbeatMs = 1_000;
+/** So long nothing may come: neither messages nor heartbeats. */
+const silenceMaxMs = 3_500;
+const watchMs = 500;
+/** Heartbeats that say that the server still waits for an answer, with no message between them. */
+const stallsMax = 3;
+/** The server removes a consumer that nobody listens to. */
+const inactiveMs = 10_000;
+const nanosPerMs = 1_000_000;
+/**
+ * Follows the log after a sequence. The library's ordered consumer would make itself anew, but was seen dead for 15 to
+ * 45 s after its node went down: this one ends when it is not certain that all is well, and another one takes over.
+ */
+async function startTailConsumer(context, after, onMessage, call) {
+    const { log, pool, limits } = context;
+    const link = pool.tail;
+    const name = `sluice-tail-${nats_1.nuid.next()}`;
+    const inbox = (0, nats_1.createInbox)();
+    let lose = () => undefined;
+    const lost = new Promise((resolve) => (lose = resolve));
+    let heardMs = Date.now();
+    let delivered = 0;
+    let stalls = 0;
+    const answerFlowControl = (subject) => {
+        if (subject !== undefined && subject !== '')
+            link.publish(subject, noBytes, {});
+    };
+    const unsubscribe = link.subscribe(inbox, (message) => {
+        heardMs = Date.now();
+        if (message.status !== 0) {
+            const stalled = (0, message_1.publishedHeader)(message.headers, 'Nats-Consumer-Stalled');
+            answerFlowControl(message.reply || stalled);
+            stalls = stalled === undefined ? stalls : stalls + 1;
+            if (stalls > stallsMax)
+                lose('the server goes on waiting for answers to its flow control');
+            const last = (0, message_1.publishedHeader)(message.headers, 'Nats-Last-Consumer');
+            if (message.status !== statusControl)
+                lose(`the server said ${message.status}`);
+            else if (last !== undefined && Number(last) > delivered)
+                lose('a message was lost on its way');
+            return;
+        }
+        const metadata = parseAckSubject(message.reply);
+        if (metadata?.delivery !== delivered + 1) {
+            lose('a message was lost on its way');
+            return;
+        }
+        delivered++;
+        stalls = 0;
+        onMessage(toStored(message, metadata));
+    });
+    const watch = setInterval(() => {
+        if (Date.now() - heardMs > silenceMaxMs)
+            lose('nothing came for too long');
+    }, watchMs);
+    const close = () => {
+        clearInterval(watch);
+        unsubscribe();
+        lose('closed');
+        // It may be gone already, or nobody there to ask: then the server removes it by itself.
+        (0, api_1.callApi)(link, `CONSUMER.DELETE.${log.name}.${name}`, undefined, {
+            timeoutMs: limits.requestTimeoutMs,
+        }).catch(() => undefined);
+    };
+    void lost.then(() => {
+        clearInterval(watch);
+    });
+    try {
+        const config = consumerConfig(name, inbox, after);
+        const request = { stream_name: log.name, config, action: 'create' };
+        await (0, api_1.callApi)(link, `CONSUMER.CREATE.${log.name}.${name}`, request, (0, store_context_1.within)(call, createTimeoutMs));
+    }
+    catch (error) {
+        close();
+        throw error;
+    }
+    return { lost, close };
+}
+const createTimeoutMs = 5_000;
+const statusControl = 100;
+const noBytes = new Uint8Array(0);
+function consumerConfig(name, inbox, after) {
+    return {
+        name,
+        deliver_subject: inbox,
+        deliver_policy: 'by_start_sequence',
+        opt_start_seq: Number(after + 1n),
+        ack_policy: 'none',
+        replay_policy: 'instant',
+        idle_heartbeat: heartbeatMs * nanosPerMs,
+        flow_control: true,
+        inactive_threshold: inactiveMs * nanosPerMs,
+        mem_storage: true,
+        num_replicas: 1,
+    };
+}
+/**
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<time>.<pending>`, with domain and account before the
+ * stream, and a token after it all, in another version of it (server/consumer.go).
+ */
+function parseAckSubject(subject) {
+    const tokens = subject.split('.');
+    const at = tokens.length === 9 ? 5 : 7;
+    const [sequence, delivery, time] = tokens.slice(at, at + 3);
+    if (sequence === undefined || delivery === undefined || time === undefined)
+        return undefined;
+    return { sequence: BigInt(sequence), delivery: Number(delivery), timeNanos: BigInt(time) };
+}
+function toStored({ subject, headers, body }, { sequence, timeNanos }) {
+    // The body is a view into a buffer of the connection, and shall be kept.
+    return { subject, sequence, timeNanos, headers, body: Buffer.from(body) };
+}

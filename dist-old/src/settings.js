@@ -1,0 +1,190 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.keys = exports.settings = void 0;
+exports.flagOf = flagOf;
+exports.variableOf = variableOf;
+const node_fs_1 = require("node:fs");
+const zod_1 = require("zod");
+const open_stream_1 = require("./jetstream/open-stream");
+const limits_1 = require("./limits");
+const nats_url_1 = require("./nats-url");
+/** Every setting, once: the parser, --help, --print-config and the test of the documentation are made from it. */
+exports.settings = {
+    listen: {
+        group: 'gateway',
+        default: '127.0.0.1:50051',
+        schema: zod_1.z.string().refine(isAddress, 'must be host:port, such as 0.0.0.0:50051 or [::1]:50051'),
+        description: 'Address and port for gRPC; port 0 takes a free one.',
+    },
+    tlsCert: optionalFile('gateway', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
+    tlsKey: optionalFile('gateway', 'Private key for --tls-cert, PEM.'),
+    tlsClientCa: optionalFile('gateway', 'Authorities, PEM: clients must show a certificate of theirs (mutual TLS).'),
+    logLevel: {
+        group: 'gateway',
+        default: 'info',
+        schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+        description: 'Least level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
+    },
+    natsUrl: {
+        group: 'nats',
+        default: undefined,
+        schema: zod_1.z.string().transform(nats_url_1.parseNatsUrls),
+        description: 'NATS servers, comma-separated: nats://a:4222,nats://b:4222; tls:// insists on TLS. Not set: the gateway ' +
+            'runs its own NATS server.',
+        secret: 'login',
+    },
+    natsUser: { group: 'nats', default: undefined, schema: nonEmpty(), description: 'User at NATS.' },
+    natsPassword: {
+        group: 'nats',
+        default: undefined,
+        schema: nonEmpty(),
+        description: 'Password of --nats-user.',
+        secret: 'all',
+    },
+    natsToken: {
+        group: 'nats',
+        default: undefined,
+        schema: nonEmpty(),
+        description: 'Token for NATS.',
+        secret: 'all',
+    },
+    natsCreds: optionalFile('nats', 'NATS credentials file (JWT and seed).'),
+    natsTlsCa: optionalFile('nats', 'Authorities to check NATS servers against, PEM; not set: those of the system.'),
+    natsTlsCert: optionalFile('nats', 'Certificate to show to NATS, PEM.'),
+    natsTlsKey: optionalFile('nats', 'Private key for --nats-tls-cert, PEM.'),
+    dataDir: {
+        group: 'embedded',
+        default: './data',
+        schema: nonEmpty(),
+        description: 'Folder for the data of the own NATS server; on a local disk, never NFS.',
+    },
+    sync: {
+        group: 'embedded',
+        default: 'always',
+        schema: oneOf(['always', 'interval']),
+        description: 'When the own NATS server syncs to disk: always (before an append is answered) or interval (every two ' +
+            'minutes; a loss of power can take answered appends with it).',
+    },
+    natsServer: {
+        group: 'embedded',
+        default: undefined,
+        schema: nonEmpty(),
+        description: 'Path of the nats-server to run; not set: searched for, then downloaded.',
+    },
+    cacheDir: {
+        group: 'embedded',
+        default: undefined,
+        schema: nonEmpty(),
+        description: "Folder for a downloaded nats-server; not set: sluice in the user's cache folder.",
+    },
+    releaseMirror: {
+        group: 'embedded',
+        default: undefined,
+        schema: zod_1.z.string().refine(isWebUrl, 'must be an http:// or https:// URL'),
+        description: 'Base URL to download nats-server releases from, instead of their own page.',
+        secret: 'login',
+    },
+    connectTimeoutMs: {
+        group: 'connections',
+        default: '10000',
+        schema: integer(1, 3_600_000),
+        description: 'How long the start tries to reach NATS, in milliseconds.',
+    },
+    appendConnections: {
+        group: 'connections',
+        default: '1',
+        schema: integer(1, 64),
+        description: 'NATS connections that carry appends.',
+    },
+    readConnections: {
+        group: 'connections',
+        default: '1',
+        schema: integer(1, 64),
+        description: 'NATS connections that carry reads.',
+    },
+    storeName: {
+        group: 'store',
+        default: 'EVENTS',
+        schema: zod_1.z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be 1 to 200 characters of A-Z a-z 0-9 _ -'),
+        description: 'Name of the JetStream stream that holds the store.',
+    },
+    storePrefix: {
+        group: 'store',
+        default: 'es',
+        schema: zod_1.z
+            .string()
+            .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 characters of A-Z a-z 0-9 _ -')
+            .refine((prefix) => prefix !== open_stream_1.indexPrefix && prefix !== '_INBOX', 'is taken by Sluice or NATS itself'),
+        description: 'First token of the subjects of the store.',
+    },
+    storeReplicas: {
+        group: 'store',
+        default: '1',
+        schema: integer(1, 5).refine((count) => count % 2 === 1, 'must be 1, 3 or 5'),
+        description: 'Servers that keep a copy of the store: 1, 3 or 5.',
+    },
+    appendEventsMax: limit('appendEventsMax', 1, 1_000_000, 'Events in one Append.'),
+    appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one Append as stored.'),
+    eventBytesMax: limit('eventBytesMax', 1_024, 64 << 20, "Bytes of one event; NATS' max_payload also bounds it."),
+    appendsMax: limit('appendsMax', 1, 1_000_000, 'Appends under way in the gateway.'),
+    appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
+    streamQueueMax: limit('streamQueueMax', 1, 1_000_000, 'Appends that may wait for one stream.'),
+    readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),
+    subscriptionsMax: limit('subscriptionsMax', 1, 1_000_000, 'Subscriptions open in the gateway.'),
+    headCacheEntriesMax: limit('headCacheEntriesMax', 1, 100_000_000, 'Streams whose version is kept in memory.'),
+    connectionStreamsMax: limit('connectionStreamsMax', 1, 1_000_000, 'Calls under way on one client connection.'),
+    appendTimeoutMs: limit('appendTimeoutMs', 100, 3_600_000, 'How long an append may take, in milliseconds.'),
+    requestTimeoutMs: limit('requestTimeoutMs', 100, 3_600_000, 'How long one question to NATS may take.'),
+    readStallTimeoutMs: limit('readStallTimeoutMs', 100, 86_400_000, 'How long a read waits for a slow caller.'),
+    shutdownTimeoutMs: limit('shutdownTimeoutMs', 0, 3_600_000, 'How long a stop waits for calls under way.'),
+};
+exports.keys = Object.keys(exports.settings);
+/** `--nats-url` for `natsUrl`. */
+function flagOf(key) {
+    return `--${kebab(key)}`;
+}
+/** `SLUICE_NATS_URL` for `natsUrl`. */
+function variableOf(key) {
+    return `SLUICE_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
+}
+function kebab(key) {
+    return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+function limit(key, min, max, description) {
+    const byDefault = limits_1.defaultLimits[key].toString();
+    return { group: 'limits', default: byDefault, schema: integer(min, max), description };
+}
+function optionalFile(group, description) {
+    const schema = zod_1.z.string().refine(isReadable, 'must be a file that can be read');
+    return { group, default: undefined, schema, description };
+}
+function integer(min, max) {
+    const must = `must be a whole number from ${min.toString()} to ${max.toString()}`;
+    return zod_1.z
+        .string()
+        .regex(/^\d{1,15}$/, { error: must, abort: true })
+        .transform(Number)
+        .refine((value) => value >= min && value <= max, must);
+}
+function oneOf(words) {
+    return zod_1.z.enum(words, { error: `must be one of ${words.join(', ')}` });
+}
+function nonEmpty() {
+    return zod_1.z.string().min(1, 'must not be empty');
+}
+function isAddress(text) {
+    const port = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text)?.[1];
+    return port !== undefined && Number(port) <= 65_535;
+}
+function isWebUrl(text) {
+    return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+}
+function isReadable(path) {
+    try {
+        (0, node_fs_1.accessSync)(path, node_fs_1.constants.R_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}

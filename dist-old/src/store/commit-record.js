@@ -1,0 +1,93 @@
+"use strict";
+/**
+ * Walks the bytes of a CommitRecord (proto/sluice/v1/event.proto) without decoding it: reads relay events as
+ * they are stored, and look inside only to filter.
+ */
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.eventsTag = exports.MalformedRecordError = void 0;
+exports.eventSpans = eventSpans;
+exports.eventType = eventType;
+exports.eventCorrelationId = eventCorrelationId;
+/** The bytes are not a CommitRecord. */
+class MalformedRecordError extends Error {
+}
+exports.MalformedRecordError = MalformedRecordError;
+const lengthDelimited = 2;
+/** Field 1, length-delimited: `CommitRecord.events`, and `events` of every response that carries events. */
+exports.eventsTag = (1 << 3) | lengthDelimited;
+const typeTag = (4 << 3) | lengthDelimited;
+const correlationIdTag = (8 << 3) | lengthDelimited;
+/** The spans of all events, in order. Throws MalformedRecordError. */
+function eventSpans(record) {
+    const spans = [];
+    let at = 0;
+    while (at < record.length) {
+        const frame = at;
+        if (record[at] !== exports.eventsTag)
+            throw new MalformedRecordError(`no event at byte ${at.toString()}`);
+        const length = readVarint(record, at + 1);
+        const start = length.next;
+        at = start + length.value;
+        if (at > record.length)
+            throw new MalformedRecordError(`the event at byte ${frame.toString()} is cut off`);
+        spans.push({ frame, start, end: at });
+    }
+    return spans;
+}
+/** The `type` of the event in [start, end). */
+function eventType(record, span) {
+    return stringField(record, span, typeTag);
+}
+/** The `correlation_id` of the event in [start, end). */
+function eventCorrelationId(record, span) {
+    return stringField(record, span, correlationIdTag);
+}
+function stringField(record, { start, end }, wanted) {
+    let at = start;
+    let found = '';
+    while (at < end) {
+        const tag = readVarint(record, at);
+        at = tag.next;
+        switch (tag.value & 7) {
+            case 0:
+                at = readVarint(record, at).next;
+                break;
+            case 1:
+                at += 8;
+                break;
+            case lengthDelimited: {
+                const length = readVarint(record, at);
+                at = length.next + length.value;
+                if (at > end)
+                    throw new MalformedRecordError(`the field at byte ${length.next.toString()} is cut off`);
+                if (tag.value === wanted)
+                    found = utf8(record, length.next, at);
+                break;
+            }
+            case 5:
+                at += 4;
+                break;
+            default:
+                throw new MalformedRecordError(`unknown wire type at byte ${at.toString()}`);
+        }
+    }
+    return found;
+}
+function utf8(bytes, start, end) {
+    return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
+}
+/** A varint of up to 32 bits in use; longer ones are read and cut, as protobuf does for lengths and tags. */
+function readVarint(bytes, start) {
+    let value = 0;
+    let scale = 1;
+    for (let at = start; at < start + 10; at++) {
+        const byte = bytes[at];
+        if (byte === undefined)
+            break;
+        value += (byte & 0x7f) * scale;
+        if (byte < 0x80)
+            return { value, next: at + 1 };
+        scale *= 128;
+    }
+    throw new MalformedRecordError(`bad number at byte ${start.toString()}`);
+}
