@@ -1,5 +1,5 @@
 import { startClients } from './clients';
-import { streamName, type Operation } from './job';
+import { streamName, type Operation, type PeerName } from './job';
 import type { Row } from './measure';
 import { prefill, type PlannedCommit } from './prefill';
 import { calls, inWords, plural, runTable, type Run, type Table } from './run';
@@ -13,7 +13,8 @@ export function againstRaw(run: Run, sync: Sync): Promise<Table | undefined> {
   const about =
     `Durability: ${durability[sync]}. Raw: the \`nats\` package by hand; append is \`js.publish\` of an encoded ` +
     'CommitRecord with the expected last sequence of the subject, read is batched Direct Get with the events decoded ' +
-    '(an ordered consumer is no faster), version is a Direct Get of the last message.';
+    '(an ordered consumer is no faster), version is a Direct Get of the last message. At the wire: a plain HTTP/2 client ' +
+    'that leaves the events encoded (bench/wire-peer.ts): the generated client reaches its own bound before the gateway does.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats(sync);
     await using gateway = await startBenchGateway({ name: title, nats, peaks });
@@ -57,6 +58,17 @@ function rows(sizes: Sizes): Row[] {
     return { kind: 'read', streams: { prefix, count: 1 }, range: 'all', events: readEvents };
   };
   const ofRead = `ReadStream of ${plural(readEvents, 'event')}`;
+  const ofHundreds = `${ofRead}, ${eventsPerCommit}-event commits`;
+  const sequential = (streams: string, what = ''): Row => {
+    const operation: Operation = { ...single, streams, callsPerStream: sequentialAppends };
+    return both(
+      `${inWords(sequentialAppends)} appends of 1 event to one stream${what}`,
+      1,
+      sequentialAppends,
+      1,
+      operation,
+    );
+  };
   return [
     ...appendRows,
     both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {
@@ -64,23 +76,15 @@ function rows(sizes: Sizes): Row[] {
       streams: 'new',
       callsPerStream: 1,
     }),
-    both(`${inWords(sequentialAppends)} appends of 1 event to one stream`, 1, sequentialAppends, 1, {
-      ...single,
-      streams: 'sequential',
-      callsPerStream: sequentialAppends,
-    }),
+    sequential('sequential'),
+    by('wire', sequential('sequential-wire', ', at the wire')),
     both(`${ofRead}, single-event commits`, 1, calls(10, sizes), readEvents, all('singles')),
-    both(`${ofRead}, ${eventsPerCommit}-event commits`, 1, calls(20, sizes), readEvents, all('batches')),
-    {
-      ...both(
-        `${ofRead}, ${eventsPerCommit}-event commits, TypeScript client`,
-        1,
-        calls(20, sizes),
-        readEvents,
-        all('batches'),
-      ),
-      peers: ['typescript', 'raw'],
-    },
+    both(ofHundreds, 1, calls(20, sizes), readEvents, all('batches')),
+    by(
+      'typescript',
+      both(`${ofHundreds}, TypeScript client`, 1, calls(20, sizes), readEvents, all('batches')),
+    ),
+    by('wire', both(`${ofHundreds}, at the wire`, 1, calls(20, sizes), readEvents, all('batches'))),
     both('ReadStream of a stream that does not exist', 1, calls(2_000, sizes), 0, {
       kind: 'read',
       streams: { prefix: 'nothing', count: 1 },
@@ -89,6 +93,7 @@ function rows(sizes: Sizes): Row[] {
     }),
     versionRow(1, calls(2_000, sizes)),
     versionRow(manyCallers, calls(250, sizes)),
+    by('wire', versionRow(manyCallers, calls(250, sizes), ', at the wire')),
   ];
 }
 
@@ -103,8 +108,17 @@ function appendRow(events: number, callers: number, callsEach: number): Row {
   });
 }
 
-function versionRow(callers: number, callsEach: number): Row {
-  return both('GetVersion', callers, callsEach, 0, { kind: 'version', streams: versionStreams, version: 1 });
+function versionRow(callers: number, callsEach: number, what = ''): Row {
+  return both(`GetVersion${what}`, callers, callsEach, 0, {
+    kind: 'version',
+    streams: versionStreams,
+    version: 1,
+  });
+}
+
+/** The row with another client of the gateway. */
+function by(peer: PeerName, row: Row): Row {
+  return { ...row, peers: [peer, 'raw'] };
 }
 
 /** A row with the same on both sides. */

@@ -14,7 +14,8 @@ export function following(run: Run): Promise<Table | undefined> {
   const title = 'subscriptions';
   const about =
     `Durability: ${durability.interval}. Catch-up: Subscribe from the start until all is there, events decoded; raw: an ` +
-    'ordered consumer of the `nats` package on the same messages. Delivery: from the call of the append until the event ' +
+    'ordered consumer of the `nats` package that decodes the same messages, or the same number of messages of one event, ' +
+    'as those write who keep one event a message. Delivery: from the call of the append until the event ' +
     'is with the subscriber; callers is 1, p50 and p99 are of single deliveries, calls/s are deliveries. Appends are sent ' +
     'at the rate whether answers come or not, by the process that subscribes.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
@@ -33,9 +34,9 @@ export function following(run: Run): Promise<Table | undefined> {
 }
 
 /** Two categories in one log, one after the other, and one stream of each kind of commit between them. */
-function* storedBefore({ readEvents }: Sizes): Generator<PlannedCommit> {
+function* storedBefore(sizes: Sizes): Generator<PlannedCommit> {
   const streams = 100;
-  for (let i = 0; i < readEvents; i++) {
+  for (let i = 0; i < catchUpEvents(sizes); i++) {
     yield { stream: streamName('singles', 0, i % streams), events: 1 };
     if (i % eventsPerCommit !== 0) continue;
     yield { stream: streamName('hundreds', 0, (i / eventsPerCommit) % streams), events: eventsPerCommit };
@@ -43,19 +44,30 @@ function* storedBefore({ readEvents }: Sizes): Generator<PlannedCommit> {
   }
 }
 
+/** Enough for a catch-up to take seconds. */
+function catchUpEvents({ readEvents }: Sizes): number {
+  return 5 * readEvents;
+}
+
 function rows(sizes: Sizes): Row[] {
-  const { readEvents } = sizes;
-  const catchUp = (what: string, pattern: string, events: number): Row => {
-    const operation: Operation = { kind: 'catchUp', pattern, events };
-    const label = `catch-up of ${plural(events, 'event')}, ${what}`;
-    const callsEach = calls(10, sizes);
-    return { what: label, callers: 1, callsEach, events, operations: [operation, operation] };
+  const events = catchUpEvents(sizes);
+  const catchUp = (what: string, pattern: string, count = events, rawPattern = pattern): Row => {
+    const operation = (of: string): Operation => ({ kind: 'catchUp', pattern: of, events: count });
+    return {
+      what: `catch-up of ${plural(count, 'event')}, ${what}`,
+      callers: 1,
+      callsEach: calls(3, sizes),
+      events: count,
+      operations: [operation(pattern), operation(rawPattern)],
+    };
   };
+  const hundreds = `category of ${eventsPerCommit}-event commits`;
   return [
-    catchUp('category of single-event commits', 'singles.*', readEvents),
-    catchUp(`category of ${eventsPerCommit}-event commits`, 'hundreds.*', readEvents),
-    catchUp(`one stream of ${eventsPerCommit}-event commits`, streamName('stream', 0, 0), readEvents),
-    catchUp('the whole store', '>', 3 * readEvents),
+    catchUp('category of single-event commits', 'singles.*'),
+    catchUp(hundreds, 'hundreds.*'),
+    catchUp(`${hundreds}; raw: single-event messages`, 'hundreds.*', events, 'singles.*'),
+    catchUp(`one stream of ${eventsPerCommit}-event commits`, streamName('stream', 0, 0)),
+    catchUp('the whole store', '>', 3 * events),
     delivery(sizes, 200, 1, 1_000),
     delivery(sizes, 1_000, 1, 3_000),
     delivery(sizes, 100, 100, 200),

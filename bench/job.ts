@@ -9,8 +9,10 @@ export interface Job {
   readonly firstCall: number;
 }
 
-/** Who does it: the generated client on a gateway, the TypeScript client on a gateway, or the NATS client by hand. */
-export type PeerName = 'generated' | 'typescript' | 'raw';
+/**
+ * Who does it: the generated client, the TypeScript client or plain HTTP/2 on a gateway, or the NATS client by hand.
+ */
+export type PeerName = 'generated' | 'typescript' | 'wire' | 'raw';
 
 /** What a call does. All figures are of the call alone: a wrong answer fails the whole run. */
 export type Operation =

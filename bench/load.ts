@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
-import { typescriptPeer } from './typescript-peer';
 import { deliver } from './delivery';
 import { newEvents } from './events';
 import { generatedPeer } from './generated-peer';
@@ -8,6 +7,8 @@ import { correlationId, streamName, type Job, type Operation, type PeerName, typ
 import { newHistogram } from './statistics';
 import type { Peer } from './peer';
 import { rawPeer } from './raw-peer';
+import { typescriptPeer } from './typescript-peer';
+import { wirePeer } from './wire-peer';
 
 /**
  * A load process: it makes the calls, so that the load has processor time of its own, as clients have in life. Started
@@ -17,12 +18,14 @@ async function main(address: string, natsUrl: string): Promise<void> {
   const peers: Record<PeerName, Peer> = {
     generated: generatedPeer(address),
     typescript: typescriptPeer(address),
+    wire: await wirePeer(address),
     raw: await rawPeer(natsUrl),
   };
   /** Versions of the streams that this process has appended to, by peer. */
   const versions: Record<PeerName, Map<string, number>> = {
     generated: new Map(),
     typescript: new Map(),
+    wire: new Map(),
     raw: new Map(),
   };
   process.on('message', (job: Job) => {
