@@ -56,6 +56,8 @@ export interface Link {
 }
 
 interface Envelope {
+  readonly subject: string;
+  readonly payload: Uint8Array | string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly reply?: string;
 }
@@ -86,26 +88,14 @@ export function createLink(connection: NatsConnection): Link {
   });
 
   /** Throws NotConnectedError, or gives it to `refuse` if the connection goes before it is sent. */
-  const send = (
-    subject: string,
-    payload: Uint8Array | string,
-    { headers, reply }: Envelope,
-    refuse: (error: Error) => void,
-  ): void => {
+  const send = (envelope: Envelope, refuse: (error: Error) => void): void => {
     if (!connected) throw notConnected();
-    const options = {
-      ...(reply === undefined ? {} : { reply }),
-      ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }),
-    };
-    const sendNow = (): void => {
-      publish(connection, subject, payload, options);
-    };
-    outbox.add({ send: sendNow, refuse });
+    outbox.add({ send: publisher(connection, envelope), refuse });
   };
 
   const requestMany: Link['requestMany'] = (subject, payload, onAnswer, options) => {
     const sendWith = (reply: string, refuse: (error: Error) => void): void => {
-      send(subject, payload, { headers: options.headers, reply }, refuse);
+      send({ subject, payload, headers: options.headers, reply }, refuse);
     };
     return inbox.requestMany(subject, sendWith, onAnswer, options);
   };
@@ -124,7 +114,7 @@ export function createLink(connection: NatsConnection): Link {
     request: (subject, payload, options) =>
       firstAnswer((onAnswer) => requestMany(subject, payload, onAnswer, options)),
     publish(subject, payload, headers) {
-      send(subject, payload, { headers }, () => undefined);
+      send({ subject, payload, headers }, () => undefined);
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange(listener) {
@@ -172,17 +162,19 @@ async function watch(
   }
 }
 
-function publish(
-  connection: NatsConnection,
-  subject: string,
-  payload: Uint8Array | string,
-  options: PublishOptions,
-): void {
-  try {
-    connection.publish(subject, payload, options);
-  } catch (error) {
-    throw new NotConnectedError((error as Error).message, { cause: error });
-  }
+/** What sends a message; it throws NotConnectedError. */
+function publisher(connection: NatsConnection, { subject, payload, headers, reply }: Envelope): () => void {
+  const options: PublishOptions = {
+    ...(reply === undefined ? {} : { reply }),
+    ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }),
+  };
+  return () => {
+    try {
+      connection.publish(subject, payload, options);
+    } catch (error) {
+      throw new NotConnectedError((error as Error).message, { cause: error });
+    }
+  };
 }
 
 function subscribe(
