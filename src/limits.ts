@@ -39,6 +39,12 @@ export interface Limits {
   readonly appendsMax: number;
   /** Bytes of appends under way in the gateway. */
   readonly appendsBytesMax: number;
+  /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
+  readonly sessionsMax: number;
+  /** Appends that one session has under way: fewer than may wait for one stream, so that none is refused for that. */
+  readonly sessionAppendsMax: number;
+  /** Bytes of the requests that one session has under way, but for one larger message. */
+  readonly sessionBytesMax: number;
   /** Reads under way in the gateway: each holds up to `fetchBytesMax`. */
   readonly readsMax: number;
   /** Subscriptions open in the gateway: each costs about 20 KiB also while nothing happens. */
@@ -102,6 +108,9 @@ export const defaultLimits: Limits = {
   streamQueueMax: 1_024,
   appendsMax: 8_192,
   appendsBytesMax: 64 << 20,
+  sessionsMax: 256,
+  sessionAppendsMax: 512,
+  sessionBytesMax: 4 << 20,
   readsMax: 256,
   subscriptionsMax: 10_000,
   subscriptionBytesMax: 64 << 10,

@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { status as grpcStatus } from '@grpc/grpc-js';
-import { AppendRequest, EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import {
+  AppendRequest,
+  EventStoreServiceService,
+  type AppendResponse,
+} from '../../generated/sluice/v1/event_store_service';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
-import { OutcomeUnknownError } from './errors';
+import { OutcomeUnknownError, type AnySluiceError } from './errors';
 import { toProtoEvent, type NewEvent } from './event';
 import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
 import { writer } from './text';
 import { toMaybeCommitTime, type MaybeCommitTime } from './time';
 
-export interface AppendOptions extends CallOptions {
+/** How to append. */
+export interface AppendConditions {
   /** What is known of the stream. Left out: any version will do. 0: it must be empty. n: it must be at version n. */
   readonly expectedVersion?: WholeNumber | undefined;
   /**
@@ -22,6 +27,8 @@ export interface AppendOptions extends CallOptions {
   /** True: the result has the time of the commit, which costs the store one more question. */
   readonly withCommitTime?: boolean | undefined;
 }
+
+export interface AppendOptions extends AppendConditions, CallOptions {}
 
 /** What was stored. */
 export interface AppendResult extends MaybeCommitTime {
@@ -37,40 +44,53 @@ export interface AppendResult extends MaybeCommitTime {
   readonly commitId: string;
 }
 
-export async function append(
-  channel: Channel,
+/** Throws what cannot be sent as a TypeError or a RangeError. */
+export function toAppendRequest(
   stream: string,
   events: readonly NewEvent[],
-  { expectedVersion, commitId = uuidV7(), withCommitTime = false, ...options }: AppendOptions,
-): Promise<AppendResult> {
-  const request: AppendRequest = {
+  { expectedVersion, commitId = uuidV7(), withCommitTime = false }: AppendConditions,
+): AppendRequest {
+  return {
     stream,
     events: events.map(toProtoEvent),
     expectedVersion: expectedVersion === undefined ? undefined : toUint64(expectedVersion, 'expectedVersion'),
     commitId,
     withCommitTime,
   };
+}
+
+export function toAppendResult({ commitTime, ...response }: AppendResponse): AppendResult {
+  const { version, firstVersion, position, replayed, commitId } = response;
+  return { version, firstVersion, position, ...toMaybeCommitTime(commitTime), replayed, commitId };
+}
+
+/** The error of an append that ended with a failure. `wasSent` is false if it is certain that no gateway has seen it. */
+export function toAppendError(
+  { stream, commitId, events }: AppendRequest,
+  failure: Failure,
+  wasSent: boolean,
+): AnySluiceError {
+  return events.length > 0 && wasSent && isInDoubt(failure)
+    ? new OutcomeUnknownError(
+        `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
+          'retry with the same commit id to find out',
+        failure,
+        stream,
+        commitId,
+      )
+    : toError(failure);
+}
+
+export async function append(
+  channel: Channel,
+  stream: string,
+  events: readonly NewEvent[],
+  options: AppendOptions,
+): Promise<AppendResult> {
+  const request = toAppendRequest(stream, events, options);
   const bytes = AppendRequest.encode(request, writer()).finish();
-  const explain = (failure: Failure, wasSent: boolean): Error =>
-    events.length > 0 && wasSent && isInDoubt(failure)
-      ? new OutcomeUnknownError(
-          `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
-            'retry with the same commit id to find out',
-          failure,
-          stream,
-          commitId,
-        )
-      : toError(failure);
-  const response = await unary(channel, EventStoreServiceService.append, bytes, options, explain);
-  const { version, firstVersion, position, replayed } = response;
-  return {
-    version,
-    firstVersion,
-    position,
-    ...toMaybeCommitTime(response.commitTime),
-    replayed,
-    commitId: response.commitId,
-  };
+  const explain = (failure: Failure, wasSent: boolean): Error => toAppendError(request, failure, wasSent);
+  return toAppendResult(await unary(channel, EventStoreServiceService.append, bytes, options, explain));
 }
 
 /** Statuses by which a server or a proxy refuses a call that nobody has begun to work on. */

@@ -1,5 +1,10 @@
 import { setMaxListeners } from 'node:events';
-import { status, type CallOptions as GrpcCallOptions, type ServiceError } from '@grpc/grpc-js';
+import {
+  status,
+  type CallOptions as GrpcCallOptions,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import type { Channel } from './channel';
 import { InternalError } from './errors';
 import { toError, toFailure, type Failure } from './failure';
@@ -90,6 +95,81 @@ export async function* serverStream<Response>(
     signal?.removeEventListener('abort', cancel);
     cancel();
   }
+}
+
+/** How a call ended. */
+export interface DuplexEnd {
+  /** With the status OK if it ended well. */
+  readonly failure: Failure;
+  /** That of the aborted signal. */
+  readonly reason: Error | undefined;
+  /** False if it is certain that no gateway has seen anything of it. */
+  readonly wasSent: boolean;
+}
+
+/** What happens to a call with requests and responses side by side. */
+export interface DuplexListener {
+  onResponse(bytes: Buffer): void;
+  /** There is room again, after `write` said that there is none. */
+  onDrain(): void;
+  /** Comes last. */
+  onEnd(end: DuplexEnd): void;
+}
+
+export interface Duplex {
+  /** False if the caller should wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean;
+  /** There are no more requests. */
+  end(): void;
+  /** Resolves after `onEnd`. */
+  readonly ended: Promise<void>;
+}
+
+/** Many requests, many responses. Throws the signal's reason if that has aborted. */
+export function duplexStream(
+  channel: Channel,
+  { path }: { readonly path: string },
+  { signal, deadlineMs = Infinity }: CallOptions,
+  listener: DuplexListener,
+): Duplex {
+  signal?.throwIfAborted();
+  const { client, metadata } = channel;
+  const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, metadata, toGrpcOptions(deadlineMs));
+  const target = client.getChannel().getTarget();
+  const cancel = (): void => {
+    call.cancel();
+  };
+  listen(signal, cancel);
+  const ended = new Promise<void>((resolve) => {
+    const end = (failure: Failure): void => {
+      signal?.removeEventListener('abort', cancel);
+      const reason = signal?.aborted === true ? (signal.reason as Error) : undefined;
+      listener.onEnd({ failure, reason, wasSent: call.getPeer() !== target });
+      resolve();
+    };
+    call.on('error', (error: ServiceError) => {
+      end(toFailure(error));
+    });
+    call.on('status', ({ code, details }: StatusObject) => {
+      if (code === status.OK)
+        end({ status: code, message: details, cause: undefined, reason: undefined, details: new Map() });
+    });
+  });
+  call.on('data', (bytes: Buffer) => {
+    try {
+      listener.onResponse(bytes);
+    } catch {
+      cancel();
+    }
+  });
+  call.on('drain', () => {
+    listener.onDrain();
+  });
+  return {
+    write: (bytes) => call.write(bytes),
+    end: () => call.end(),
+    ended,
+  };
 }
 
 /** Any number of calls may share a signal, and each takes its listener away. */

@@ -3,6 +3,7 @@ import {
   type GetServerInfoResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { append, type AppendOptions, type AppendResult } from './append';
+import { appendSession, type AppendSession, type AppendSessionOptions } from './append-session';
 import { unary, type CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
 import type { NewEvent } from './event';
@@ -21,7 +22,8 @@ import { subscribe, type SubscribeOptions, type Subscription } from './subscribe
 // What users import, beside `connect` and `SluiceClient` below.
 export { Durability } from '../../generated/sluice/v1/event_store_service';
 export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
-export type { AppendOptions, AppendResult } from './append';
+export type { AppendConditions, AppendOptions, AppendResult } from './append';
+export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
 export type { ClientTls, ConnectOptions } from './channel';
 export {
@@ -75,6 +77,12 @@ export interface SluiceClient extends Disposable {
    * that is not known either: to find out, give a `commitId` of your own and append again.
    */
   append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>;
+
+  /**
+   * Opens a session: appends that are sent without waiting for the answers to those before, which is many times faster
+   * than one after the other. Throws the signal's reason if that has aborted, and a RangeError for a deadline that is none.
+   */
+  appendSession(options?: AppendSessionOptions): AppendSession;
 
   /**
    * Reads a stream as it is when the loop begins; one that does not exist has no events and is at version 0:
@@ -150,6 +158,7 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
   const channel = openChannel(address, options);
   return {
     append: (stream, events, appendOptions = {}) => append(channel, stream, events, appendOptions),
+    appendSession: (sessionOptions = {}) => appendSession(channel, sessionOptions),
     readStream: (stream, readOptions = {}) => readStream(channel, stream, readOptions),
     readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),
     readAll: (readOptions = {}) => readAll(channel, readOptions),

@@ -38,16 +38,28 @@ type Details = ReadonlyMap<string, Uint8Array>;
 const domain = 'sluice.v1';
 
 export function toFailure(cause: ServiceError): Failure {
-  const details = detailsOf(cause);
-  const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
-  const reason = info?.domain === domain ? info.reason : undefined;
-  return { status: cause.code, message: cause.details, cause, reason, details };
+  const [encoded] = cause.metadata.get('grpc-status-details-bin');
+  const { details } = (encoded instanceof Uint8Array && decode(Status, encoded)) || { details: [] };
+  return { status: cause.code, message: cause.details, cause, ...read(details) };
 }
 
-function detailsOf({ metadata }: ServiceError): Details {
-  const [encoded] = metadata.get('grpc-status-details-bin');
-  const { details } = (encoded instanceof Uint8Array && decode(Status, encoded)) || { details: [] };
-  return new Map(details.map(({ typeUrl, value }) => [typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value]));
+const statuses = new Map<number, grpcStatus>(
+  Object.values(grpcStatus)
+    .filter((value) => typeof value === 'number')
+    .map((value) => [value, value]),
+);
+
+/** The same for a status within a response; `cause` is what it follows from. */
+export function statusFailure({ code, message, details }: Status, cause: unknown): Failure {
+  return { status: statuses.get(code) ?? grpcStatus.UNKNOWN, message, cause, ...read(details) };
+}
+
+function read(packed: Status['details']): Pick<Failure, 'reason' | 'details'> {
+  const details = new Map(
+    packed.map(({ typeUrl, value }) => [typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value]),
+  );
+  const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
+  return { reason: info?.domain === domain ? info.reason : undefined, details };
 }
 
 interface MessageType<Message> {

@@ -1,14 +1,17 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
+
+/** A call that answers with a stream. */
+export type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /**
  * Sends the messages and ends the call. At most `unsentBytesMax` and one more message wait for the caller to take them;
  * when it takes nothing for `readStallTimeoutMs`, the read fails. Comes back when all is sent.
  */
 export async function sendAll(
-  call: ServerWritableStream<Buffer, Buffer>,
+  call: StreamingCall,
   messages: AsyncIterable<Buffer>,
   signal: AbortSignal,
   unsentBytesMax: number,
@@ -40,11 +43,7 @@ export async function sendAll(
  * Ends a read with an error. The caller learns of it when it has taken what was sent before; if it takes nothing for
  * `readStallTimeoutMs` even now, the call is reset, which frees what it holds.
  */
-export function failRead(
-  call: ServerWritableStream<Buffer, Buffer>,
-  status: StatusObject,
-  { readStallTimeoutMs }: Limits,
-): void {
+export function failRead(call: StreamingCall, status: StatusObject, { readStallTimeoutMs }: Limits): void {
   call.emit('error', status);
   if (call.cancelled) return;
   const timer = setTimeout(() => {

@@ -18,6 +18,7 @@ export interface AboutGateway {
 /** What this gateway can do; clients may look for a name before they use what it stands for. */
 const features = [
   'append',
+  'append-session',
   'read-stream',
   'get-version',
   'read-by-correlation',
@@ -61,6 +62,9 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     streamQueueMax: limits.streamQueueMax,
     appendsMax: limits.appendsMax,
     appendsBytesMax: BigInt(limits.appendsBytesMax),
+    sessionsMax: limits.sessionsMax,
+    sessionAppendsMax: limits.sessionAppendsMax,
+    sessionBytesMax: BigInt(limits.sessionBytesMax),
     readsMax: limits.readsMax,
     appendTimeout: toDuration(limits.appendTimeoutMs),
     readStallTimeout: toDuration(limits.readStallTimeoutMs),

@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino';
 import {
   ServerReflectionRequest,
+  ServerReflectionResponse,
   ServerReflectionService,
 } from '../../generated/grpc/reflection/v1/reflection';
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
@@ -68,8 +69,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
+  const reflect = createReflect(services);
   const reflection = {
-    serverReflectionInfo: calls.questions(ServerReflectionRequest, createReflect(services)),
+    serverReflectionInfo: calls.questions(ServerReflectionRequest, (question) =>
+      Buffer.from(ServerReflectionResponse.encode(reflect(question)).finish()),
+    ),
   };
   add(server, ServerReflectionService, reflection);
   add(server, AlphaService, reflection);
@@ -98,11 +102,8 @@ function add(
   implementation: UntypedServiceImplementation,
 ): void {
   const asBytes = ([name, method]: [string, MethodDefinition<unknown, unknown>]) => {
-    const encoded = method.responseStream && !method.requestStream;
-    return [
-      name,
-      { ...method, requestDeserialize: sameBytes, ...(encoded ? { responseSerialize: sameBytes } : {}) },
-    ] as const;
+    const encoded = method.responseStream ? { responseSerialize: sameBytes } : {};
+    return [name, { ...method, requestDeserialize: sameBytes, ...encoded }] as const;
   };
   server.addService(Object.fromEntries(Object.entries(definition).map(asBytes)), implementation);
 }

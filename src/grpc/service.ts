@@ -1,6 +1,7 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
   AppendRequest,
+  AppendSessionRequest,
   GetServerInfoRequest,
   GetVersionRequest,
   ListStreamsRequest,
@@ -14,7 +15,6 @@ import {
   ReadStreamResponse,
   SubscribeRequest,
   SubscribeResponse,
-  type AppendResponse,
   type EventStoreServiceService,
   type GetServerInfoResponse,
   type GetVersionResponse,
@@ -32,7 +32,6 @@ import {
 import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
-  AppendResult,
   CommitSlice,
   EventStore,
   Page,
@@ -42,6 +41,8 @@ import type {
 } from '../store/event-store';
 import { parseReadAll, parseSubscribe } from '../store/store-commands';
 import type { Position } from '../store/values';
+import { toAppendResponse } from './append-response';
+import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import { toTimestamp } from './proto-time';
 import { reframe } from './reframe';
@@ -58,12 +59,14 @@ type Implementation = UntypedServiceImplementation & Record<keyof typeof EventSt
 
 /** sluice.v1.EventStoreService: each method parses its request, asks the store and puts the answer into words. */
 export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
-  const { unary, serverStreaming, subscription } = calls;
+  const { unary, serverStreaming, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
     append: unary(AppendRequest, (request, context) =>
       toAppendResponse(store.append(parseAppend(request, limits), context), request.withCommitTime),
     ),
+
+    appendSession: session(AppendSessionRequest, (opened) => appendSession({ store, limits }, opened)),
 
     readStream: serverStreaming(ReadStreamRequest, async function* (request, context) {
       const query = parseReadStream(request, limits);
@@ -120,14 +123,6 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       toServerInfo(await store.info(context), about, limits),
     ),
   };
-}
-
-async function toAppendResponse(
-  appended: Promise<AppendResult>,
-  withCommitTime: boolean,
-): Promise<AppendResponse> {
-  const { commitId = '', commitTime, ...result } = await appended;
-  return { ...result, commitId, commitTime: withCommitTime ? toTimestamp(commitTime) : undefined };
 }
 
 function toHead({ version, position, commitTime }: StreamHead): GetVersionResponse {

@@ -44,15 +44,25 @@ const detailsBytesMax = 4_096;
 /** One text within the details, such as a stream name or a description. */
 const textBytesMax = 256;
 
-/** What goes over the wire for an error. Anything but a StoreError is INTERNAL and says nothing of the inside. */
-export function toStatus(error: unknown): StatusObject {
+/** What an error is called over the wire. Anything but a StoreError is INTERNAL and says nothing of the inside. */
+export function toRpcStatus(error: unknown): Status {
   const known = isStoreError(error) ? error : undefined;
-  const code = known === undefined ? status.INTERNAL : statusOf[known.code];
+  const code = codeOf(error);
   const message = cut(known?.message ?? 'internal error; the log of the gateway has more', messageBytesMax);
   const details = known === undefined ? [errorInfo('INTERNAL', {})] : detailsOf(known);
+  return { code, message, details };
+}
+
+/** What a call ends with for an error. */
+export function toStatus(error: unknown): StatusObject {
+  const rpcStatus = toRpcStatus(error);
   const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details }).finish()));
-  return { code, details: message, metadata };
+  metadata.set('grpc-status-details-bin', Buffer.from(Status.encode(rpcStatus).finish()));
+  return { code: codeOf(error), details: rpcStatus.message, metadata };
+}
+
+function codeOf(error: unknown): status {
+  return isStoreError(error) ? statusOf[error.code] : status.INTERNAL;
 }
 
 function detailsOf(error: StoreError): Any[] {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CommitIdReuseError,
@@ -28,6 +29,9 @@ export interface Appender extends StoreContext {
 }
 
 const attemptTimeoutMs = 2_000;
+/** Never aborted. */
+const unattended = new AbortController().signal;
+setMaxListeners(0, unattended);
 const retryPauseMs = 20;
 
 /**
@@ -55,7 +59,7 @@ async function store(
   const { deadlineMs } = call;
   const result = await appender.queues.run(job.stream, job.bytes, call, () =>
     // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
-    untilDecided(appender, job, { signal: new AbortController().signal, deadlineMs }),
+    untilDecided(appender, job, { signal: unattended, deadlineMs }),
   );
   if (!withCommitTime || result.commitTime !== undefined) return result;
   const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {

@@ -5,7 +5,13 @@ import { sumOver } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { singleServer, type Environment } from './environment';
-import { batchAppend, firstWriteWins, singleEventLifecycle, versions } from './replicated-rows';
+import {
+  appendSessions,
+  batchAppend,
+  firstWriteWins,
+  singleEventLifecycle,
+  versions,
+} from './replicated-rows';
 
 let server: Environment;
 beforeAll(async () => {
@@ -18,6 +24,7 @@ test('test_batch_append_small', () => batchAppend(server, 10));
 test('test_batch_append_medium', () => batchAppend(server, 100));
 test('test_batch_append_large', () => batchAppend(server, 1_000));
 test('test_first_write_wins', () => firstWriteWins(server), 120_000);
+test('test_append_session', () => appendSessions(server), 120_000);
 
 test('test_incremental_appends', async () => {
   const { client, nodes } = server;

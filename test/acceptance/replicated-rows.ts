@@ -3,14 +3,15 @@ import { status } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/grpc/health/v1/health';
 import type { DeepPartial, Event, RecordedEvent } from '../../generated/sluice/v1/event';
 import { ReadEndReason } from '../../generated/sluice/v1/event_store_service';
-import { historyFaults, type Attempt } from '../support/history';
+import { connect, OutcomeUnknownError } from '../../src/client/client';
+import { historyFaults, type Attempt, type Outcome } from '../support/history';
 import { attempt, newEvents } from '../support/attempts';
 import { startGatewayProcess } from '../support/gateway';
 import { consumersOf, sumOver } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
-import type { Environment } from './environment';
+import { serves, type Environment } from './environment';
 
 /** The rows of the acceptance table that must hold on a single server and on three. Each throws if it does not. */
 
@@ -225,4 +226,63 @@ export async function getVersion(environment: Environment): Promise<void> {
 /** All versions from one through another. */
 export function versions(from: bigint, through: bigint): bigint[] {
   return Array.from({ length: Number(through - from) + 1 }, (_, index) => from + BigInt(index));
+}
+
+/** test_append_session: sessions through two gateways append to the same streams while a server is killed. */
+export async function appendSessions(environment: Environment): Promise<void> {
+  const { urls, flags, client, nodes } = environment;
+  await using one = await startGatewayProcess(urls, flags);
+  await using other = await startGatewayProcess(urls, flags);
+  const attempts = new Map<string, Attempt[]>();
+  const streams = Array.from({ length: 8 }, (_, i) => `sessions.${i}`);
+  for (const stream of streams) attempts.set(stream, []);
+  let answered = 0;
+  const run = async (address: string): Promise<void> => {
+    const sluice = connect(address);
+    await using session = sluice.appendSession({ pendingMax: 200 });
+    const outcomes: Promise<void>[] = [];
+    for (let i = 0; i < 3_000; i++) {
+      await session.ready();
+      const stream = streams[i % streams.length] as string;
+      const eventIds = [randomUUID(), randomUUID()];
+      const startedAt = performance.now();
+      const appended = session.append(
+        stream,
+        eventIds.map((id) => ({ id, type: 'T' })),
+      );
+      const outcome = appended.then(
+        (result): Outcome => ({ kind: 'stored', ...result }),
+        (error: unknown): Outcome =>
+          error instanceof OutcomeUnknownError
+            ? { kind: 'unknown' }
+            : { kind: 'refused', actualVersion: undefined },
+      );
+      outcomes.push(
+        outcome.then((known) => {
+          answered++;
+          const endedAt = performance.now();
+          attempts
+            .get(stream)
+            ?.push({ eventIds, expectedVersion: undefined, startedAt, endedAt, outcome: known });
+        }),
+      );
+    }
+    await session.close();
+    await Promise.all(outcomes);
+    sluice.close();
+  };
+  const running = Promise.all([run(one.address), run(other.address)]);
+  await until(() => answered > 1_000, 30_000);
+  await nodes[0]?.kill();
+  await nodes[0]?.start();
+  await running;
+  await environment.settled();
+  await serves(client);
+  let stored = 0;
+  for (const [stream, made] of attempts) {
+    const { events } = await client.readStream({ stream });
+    expect(historyFaults(made, events)).toEqual([]);
+    stored += made.filter(({ outcome }) => outcome.kind === 'stored').length;
+  }
+  expect(stored).toBeGreaterThan(1_000);
 }

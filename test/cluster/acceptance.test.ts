@@ -1,5 +1,6 @@
 import { threeServers, type Environment } from '../acceptance/environment';
 import {
+  appendSessions,
   batchAppend,
   connectToCluster,
   firstWriteWins,
@@ -20,5 +21,6 @@ test('test_batch_append_small', () => batchAppend(cluster, 10));
 test('test_batch_append_medium', () => batchAppend(cluster, 100));
 test('test_batch_append_large', () => batchAppend(cluster, 1_000));
 test('test_first_write_wins', () => firstWriteWins(cluster), 120_000);
+test('test_append_session', () => appendSessions(cluster), 180_000);
 test('test_follow_through_failures', () => followThroughFailures(cluster, 100_000), 300_000);
 test('test_get_version', () => getVersion(cluster));

@@ -7,6 +7,7 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
   type Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   type MethodDefinition,
   type ServiceDefinition,
@@ -28,6 +29,8 @@ export interface WireClient extends Disposable {
   stream(method: string, request: WireMessage, options?: WireOptions): Promise<readonly WireMessage[]>;
   /** A server stream under way; a unary answer is a stream of one message. */
   open(method: string, request: WireMessage, options?: WireOptions): ClientReadableStream<WireMessage>;
+  /** A call with requests and answers side by side. */
+  duplex(method: string, options?: WireOptions): ClientDuplexStream<WireMessage, WireMessage>;
   /** Sends any bytes as the request and gives those of the answers, whatever the shape of the method. */
   bytes(method: string, request: Uint8Array, options?: WireOptions): Promise<readonly Buffer[]>;
 }
@@ -109,6 +112,11 @@ export function connectWire(
     },
     stream: (name, message, options) => all(open(name, message, options)),
     open,
+    duplex(name, { metadata = new Metadata(), ...options } = {}) {
+      const { path, requestSerialize, responseDeserialize } = definition(name);
+      const bounded = { deadline: Date.now() + deadlineMs, ...options };
+      return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, bounded);
+    },
     bytes: (name, message, options) =>
       all(request(definition(name).path, asBuffer, asBuffer, message, options)),
     [Symbol.dispose]() {
@@ -127,13 +135,27 @@ async function all<T>(call: ClientReadableStream<T>): Promise<T[]> {
   return messages;
 }
 
-const statusType = loadSync(
-  ['google/rpc/status.proto', 'google/rpc/error_details.proto', 'sluice/v1/errors.proto'],
-  {
-    ...loading,
-    json: true, // shows what is within an Any
-  },
-)['google.rpc.Status'] as MessageTypeDefinition<object, WireMessage>;
+const statusFiles = ['google/rpc/status.proto', 'google/rpc/error_details.proto', 'sluice/v1/errors.proto'];
+const statusName = 'google.rpc.Status';
+const plainStatusType = loadSync(statusFiles, loading)[statusName] as MessageTypeDefinition<object, object>;
+/** Shows what is within an Any. */
+const statusType = loadSync(statusFiles, { ...loading, json: true })[statusName] as MessageTypeDefinition<
+  object,
+  WireMessage
+>;
+
+/** The google.rpc.Status within a message as the failure that a call with this status would be. */
+export function failureWithin(status: WireMessage): WireFailure {
+  const { code, message, details } = statusType.deserialize(plainStatusType.serialize(status));
+  return { code: code as number, message: message as string, details: namedDetails(details) };
+}
+
+function namedDetails(details: unknown): WireMessage[] {
+  return (details as WireMessage[]).map((detail) => ({
+    ...detail,
+    '@type': (detail['@type'] as string).replace(/^type\.googleapis\.com\//, ''),
+  }));
+}
 
 /** How a call fails; fails itself if the call does not end with a status other than OK. */
 export async function wireFailureOf(call: Promise<unknown>): Promise<WireFailure> {
@@ -153,13 +175,5 @@ export async function wireFailureOf(call: Promise<unknown>): Promise<WireFailure
   if (status['code'] !== code || status['message'] !== message) {
     throw new Error(`the details belong to another status: ${JSON.stringify(status)}`, { cause: outcome });
   }
-  const details = status['details'] as WireMessage[];
-  return {
-    code,
-    message,
-    details: details.map((detail) => ({
-      ...detail,
-      '@type': (detail['@type'] as string).replace(/^type\.googleapis\.com\//, ''),
-    })),
-  };
+  return { code, message, details: namedDetails(status['details']) };
 }

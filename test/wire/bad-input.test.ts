@@ -3,6 +3,7 @@ import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import {
   connectWire,
+  failureWithin,
   wireFailureOf,
   type WireClient,
   type WireFailure,
@@ -516,8 +517,38 @@ const subscribeCases: Record<string, FieldCases> = {
   ...pageCases(),
 };
 
+/** What a request has beside the field under test. */
+const appendBase: WireMessage = { stream: 'bad-input.1', events: [{ type: 'Fine' }] };
+
+/** The cases of an Append as the only one of a session. */
+function inSession(path: string, { bad, fine = [], ...more }: FieldCases): FieldCases {
+  const wrap = (request: WireMessage): WireMessage => ({
+    appends: [{ append: { ...appendBase, ...request } }],
+  });
+  return {
+    ...more,
+    bad: bad.map(({ request, ...said }) => ({ request: wrap(request), ...said })),
+    // A commit id can be used once.
+    fine: (path === 'commit_id' ? [] : fine).map((request, i) =>
+      wrap({ stream: `fine-session.${path.replaceAll('.', '-')}.${i}`, ...request }),
+    ),
+  };
+}
+
 const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
   Append: appendCases,
+  AppendSession: {
+    appends: neverWrong('any number of them will do', { appends: [] }),
+    'appends.tag': neverWrong('the gateway does not look at it', {
+      appends: [{ tag: uint64Max, append: { ...appendBase, stream: 'fine-session.tag' } }],
+    }),
+    'appends.append': {
+      bad: [{ request: { appends: [{ tag: 1 }] }, field: 'append', says: /^is required$/ }],
+    },
+    ...Object.fromEntries(
+      Object.entries(appendCases).map(([path, cases]) => [`appends.append.${path}`, inSession(path, cases)]),
+    ),
+  },
   ReadStream: readStreamCases,
   GetVersion: { stream: streamCases, ...timeCases('as_of') },
   ReadByCorrelation: {
@@ -567,7 +598,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
 
 /** What a request has beside the field under test. */
 const bases: Readonly<Record<string, WireMessage>> = {
-  Append: { stream: 'bad-input.1', events: [{ type: 'Fine' }] },
+  Append: appendBase,
   ReadStream: { stream: 'bad-input.1' },
   GetVersion: { stream: 'bad-input.1' },
   ReadByCorrelation: { correlation_id: 'bad-input' },
@@ -608,6 +639,14 @@ function violationsOf({ code, details }: WireFailure): readonly Violation[] {
   return badRequest?.['field_violations'] as Violation[];
 }
 
+/** The failure of a call, or of the only append of a session. */
+async function failureOf(rpc: string, request: WireMessage): Promise<WireFailure> {
+  if (rpc !== 'AppendSession') return wireFailureOf(ask(rpc, request));
+  const [message] = await ask(rpc, request);
+  const [answer] = message?.['answers'] as WireMessage[];
+  return failureWithin(answer?.['error'] as WireMessage);
+}
+
 /** A unary answer is a stream of one message; of a subscription, which has no end, the first message is enough. */
 async function ask(rpc: string, request: WireMessage): Promise<readonly WireMessage[]> {
   if (rpc !== 'Subscribe') return wire.stream(rpc, { ...bases[rpc], ...request });
@@ -645,7 +684,7 @@ describe.each(Object.entries(cases))('%s', (rpc, fields) => {
     test.each(refused)('refuses a bad %s, names it, and stores nothing', async (_path, { bad }) => {
       const before = await messageCount();
       for (const { request, field, says } of bad) {
-        const violations = violationsOf(await wireFailureOf(ask(rpc, request)));
+        const violations = violationsOf(await failureOf(rpc, request));
         expect(violations).toEqual([{ field, description: expect.stringMatching(says) as string }]);
       }
       expect(await messageCount()).toBe(before);
@@ -657,7 +696,10 @@ describe.each(Object.entries(cases))('%s', (rpc, fields) => {
     test.each(tolerated)('takes the extremes of %s', async (_path, { fine = [] }) => {
       for (const [index, request] of fine.entries()) {
         const stream = rpc === 'Append' ? { stream: `fine.${_path.replaceAll('.', '-')}.${index}` } : {};
-        await ask(rpc, { ...stream, ...request });
+        const messages = await ask(rpc, { ...stream, ...request });
+        if (rpc !== 'AppendSession') continue;
+        for (const answer of messages.flatMap((message) => message['answers'] as WireMessage[]))
+          expect(answer).toHaveProperty('result');
       }
     });
   }

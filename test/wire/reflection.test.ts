@@ -143,6 +143,7 @@ describe.each([
     const service = load(files).getService('sluice.v1.EventStoreService');
     expect(service?.methods.map(({ name, methodKind }) => [name, methodKind])).toEqual([
       ['Append', 'unary'],
+      ['AppendSession', 'bidi_streaming'],
       ['ReadStream', 'server_streaming'],
       ['GetVersion', 'unary'],
       ['ReadByCorrelation', 'server_streaming'],

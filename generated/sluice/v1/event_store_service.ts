@@ -10,9 +10,11 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
@@ -22,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration";
 import { Timestamp } from "../../google/protobuf/timestamp";
+import { Status } from "../../google/rpc/status";
 import { Event, RecordedEvent } from "./event";
 
 export const protobufPackage = "sluice.v1";
@@ -127,6 +130,49 @@ export interface AppendResponse {
   replayed: boolean;
   /** The id of the commit, as sent or filled in; empty if `events` was empty. */
   commitId: string;
+}
+
+/**
+ * AppendSessionRequest has appends of a session, in the order in which they shall be taken. One or a thousand in a
+ * message: it makes no difference but that many are cheaper.
+ */
+export interface AppendSessionRequest {
+  /** The appends. */
+  appends: SessionAppend[];
+}
+
+/** SessionAppend is one append of a session. */
+export interface SessionAppend {
+  /** The caller's own number for it, which its answer carries. The gateway does not look at it. */
+  tag: bigint;
+  /** What to append. Required. */
+  append: AppendRequest | undefined;
+}
+
+/** AppendSessionResponse has answers of a session. */
+export interface AppendSessionResponse {
+  /** One or more answers. */
+  answers: SessionAnswer[];
+}
+
+/** SessionAnswer is the answer to one append of a session. */
+export interface SessionAnswer {
+  /** The tag of the append. */
+  tag: bigint;
+  /** What became of it. */
+  outcome:
+    | //
+    /** It is stored. */
+    { $case: "result"; value: AppendResponse }
+    | //
+    /** It failed: what Append would end with, with the same details. */
+    { $case: "error"; value: Status }
+    | undefined;
+  /**
+   * With a conflict: the tag of an earlier append of this session on which this one counted, because its
+   * `expected_version` is the version to which the other would have led, had it not failed.
+   */
+  failedTag?: bigint | undefined;
 }
 
 /**
@@ -613,7 +659,15 @@ export interface ServerLimits {
     | Duration
     | undefined;
   /** The longest interval of heartbeats. */
-  heartbeatIntervalMax: Duration | undefined;
+  heartbeatIntervalMax:
+    | Duration
+    | undefined;
+  /** Append sessions that may be open in the gateway. */
+  sessionsMax: number;
+  /** Appends that one session has under way. */
+  sessionAppendsMax: number;
+  /** Bytes of the appends that one session has under way, but for a single larger message. */
+  sessionBytesMax: bigint;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -848,6 +902,301 @@ export const AppendResponse: MessageFns<AppendResponse> = {
       : undefined;
     message.replayed = object.replayed ?? false;
     message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseAppendSessionRequest(): AppendSessionRequest {
+  return { appends: [] };
+}
+
+export const AppendSessionRequest: MessageFns<AppendSessionRequest> = {
+  encode(message: AppendSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.appends) {
+      SessionAppend.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendSessionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendSessionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appends.push(SessionAppend.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendSessionRequest>, I>>(base?: I): AppendSessionRequest {
+    return AppendSessionRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendSessionRequest>, I>>(object: I): AppendSessionRequest {
+    const message = createBaseAppendSessionRequest();
+    message.appends = object.appends?.map((e) => SessionAppend.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSessionAppend(): SessionAppend {
+  return { tag: 0n, append: undefined };
+}
+
+export const SessionAppend: MessageFns<SessionAppend> = {
+  encode(message: SessionAppend, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tag !== 0n) {
+      if (BigInt.asUintN(64, message.tag) !== message.tag) {
+        throw new globalThis.Error("value provided for field message.tag of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.tag);
+    }
+    if (message.append !== undefined) {
+      AppendRequest.encode(message.append, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionAppend {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionAppend();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tag = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.append = AppendRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SessionAppend>, I>>(base?: I): SessionAppend {
+    return SessionAppend.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SessionAppend>, I>>(object: I): SessionAppend {
+    const message = createBaseSessionAppend();
+    message.tag = (object.tag !== undefined && object.tag !== null) ? BigInt(object.tag) : 0n;
+    message.append = (object.append !== undefined && object.append !== null)
+      ? AppendRequest.fromPartial(object.append)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAppendSessionResponse(): AppendSessionResponse {
+  return { answers: [] };
+}
+
+export const AppendSessionResponse: MessageFns<AppendSessionResponse> = {
+  encode(message: AppendSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.answers) {
+      SessionAnswer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendSessionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendSessionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answers.push(SessionAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendSessionResponse>, I>>(base?: I): AppendSessionResponse {
+    return AppendSessionResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendSessionResponse>, I>>(object: I): AppendSessionResponse {
+    const message = createBaseAppendSessionResponse();
+    message.answers = object.answers?.map((e) => SessionAnswer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSessionAnswer(): SessionAnswer {
+  return { tag: 0n, outcome: undefined, failedTag: undefined };
+}
+
+export const SessionAnswer: MessageFns<SessionAnswer> = {
+  encode(message: SessionAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tag !== 0n) {
+      if (BigInt.asUintN(64, message.tag) !== message.tag) {
+        throw new globalThis.Error("value provided for field message.tag of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.tag);
+    }
+    switch (message.outcome?.$case) {
+      case "result":
+        AppendResponse.encode(message.outcome.value, writer.uint32(18).fork()).join();
+        break;
+      case "error":
+        Status.encode(message.outcome.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.failedTag !== undefined) {
+      if (BigInt.asUintN(64, message.failedTag) !== message.failedTag) {
+        throw new globalThis.Error("value provided for field message.failedTag of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.failedTag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tag = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = { $case: "result", value: AppendResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outcome = { $case: "error", value: Status.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failedTag = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SessionAnswer>, I>>(base?: I): SessionAnswer {
+    return SessionAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SessionAnswer>, I>>(object: I): SessionAnswer {
+    const message = createBaseSessionAnswer();
+    message.tag = (object.tag !== undefined && object.tag !== null) ? BigInt(object.tag) : 0n;
+    switch (object.outcome?.$case) {
+      case "result": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "result", value: AppendResponse.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "error": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "error", value: Status.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+    }
+    message.failedTag = (object.failedTag !== undefined && object.failedTag !== null)
+      ? BigInt(object.failedTag)
+      : undefined;
     return message;
   },
 };
@@ -3389,6 +3738,9 @@ function createBaseServerLimits(): ServerLimits {
     tailCommitsMax: 0,
     heartbeatIntervalMin: undefined,
     heartbeatIntervalMax: undefined,
+    sessionsMax: 0,
+    sessionAppendsMax: 0,
+    sessionBytesMax: 0n,
   };
 }
 
@@ -3528,6 +3880,18 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.heartbeatIntervalMax !== undefined) {
       Duration.encode(message.heartbeatIntervalMax, writer.uint32(314).fork()).join();
+    }
+    if (message.sessionsMax !== 0) {
+      writer.uint32(320).uint32(message.sessionsMax);
+    }
+    if (message.sessionAppendsMax !== 0) {
+      writer.uint32(328).uint32(message.sessionAppendsMax);
+    }
+    if (message.sessionBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.sessionBytesMax) !== message.sessionBytesMax) {
+        throw new globalThis.Error("value provided for field message.sessionBytesMax of type uint64 too large");
+      }
+      writer.uint32(336).uint64(message.sessionBytesMax);
     }
     return writer;
   },
@@ -3857,6 +4221,30 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.sessionsMax = reader.uint32();
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.sessionAppendsMax = reader.uint32();
+            continue;
+          }
+          case 42: {
+            if (tag !== 336) {
+              break;
+            }
+
+            message.sessionBytesMax = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3945,6 +4333,11 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.heartbeatIntervalMax = (object.heartbeatIntervalMax !== undefined && object.heartbeatIntervalMax !== null)
       ? Duration.fromPartial(object.heartbeatIntervalMax)
       : undefined;
+    message.sessionsMax = object.sessionsMax ?? 0;
+    message.sessionAppendsMax = object.sessionAppendsMax ?? 0;
+    message.sessionBytesMax = (object.sessionBytesMax !== undefined && object.sessionBytesMax !== null)
+      ? BigInt(object.sessionBytesMax)
+      : 0n;
     return message;
   },
 };
@@ -3979,6 +4372,36 @@ export const EventStoreServiceService = {
     requestDeserialize: (value: Buffer): AppendRequest => AppendRequest.decode(value),
     responseSerialize: (value: AppendResponse): Buffer => Buffer.from(AppendResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AppendResponse => AppendResponse.decode(value),
+  },
+  /**
+   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
+   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
+   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   *
+   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
+   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
+   * `failed_tag`; one without `expected_version` is stored.
+   *
+   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
+   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
+   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
+   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
+   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
+   * ServerLimits.append_timeout as well.
+   *
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
+   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   */
+  appendSession: {
+    path: "/sluice.v1.EventStoreService/AppendSession" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: AppendSessionRequest): Buffer => Buffer.from(AppendSessionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AppendSessionRequest => AppendSessionRequest.decode(value),
+    responseSerialize: (value: AppendSessionResponse): Buffer =>
+      Buffer.from(AppendSessionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AppendSessionResponse => AppendSessionResponse.decode(value),
   },
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
@@ -4106,6 +4529,27 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    */
   append: handleUnaryCall<AppendRequest, AppendResponse>;
   /**
+   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
+   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
+   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   *
+   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
+   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
+   * `failed_tag`; one without `expected_version` is stored.
+   *
+   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
+   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
+   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
+   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
+   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
+   * ServerLimits.append_timeout as well.
+   *
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
+   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   */
+  appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
+  /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
    * does not exist reads as empty.
@@ -4185,6 +4629,32 @@ export interface EventStoreServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AppendResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
+   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
+   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   *
+   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
+   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
+   * `failed_tag`; one without `expected_version` is stored.
+   *
+   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
+   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
+   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
+   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
+   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
+   * ServerLimits.append_timeout as well.
+   *
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
+   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   */
+  appendSession(): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
+  appendSession(options: Partial<CallOptions>): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
+  appendSession(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that

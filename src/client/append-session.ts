@@ -1,0 +1,217 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { status } from '@grpc/grpc-js';
+import {
+  AppendSessionResponse,
+  EventStoreServiceService,
+  SessionAppend,
+  type AppendRequest,
+  type SessionAnswer,
+} from '../../generated/sluice/v1/event_store_service';
+import {
+  toAppendError,
+  toAppendRequest,
+  toAppendResult,
+  type AppendConditions,
+  type AppendResult,
+} from './append';
+import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
+import type { Channel } from './channel';
+import { CancelledError, OverloadedError } from './errors';
+import type { NewEvent } from './event';
+import { statusFailure, toError } from './failure';
+import { writer } from './text';
+
+/** How to open a session. Without `deadlineMs` it may stay open for ever. */
+export interface AppendSessionOptions extends CallOptions {
+  /** At most this many appends wait for their answers. Default: 1,024. */
+  readonly pendingMax?: number | undefined;
+}
+
+/** Appends over one call, sent without waiting for the answers to those before. */
+export interface AppendSession extends AsyncDisposable {
+  /**
+   * Appends like `append` of the client. Appends to one stream are stored in the order of the calls, and one that fails
+   * holds back no other. If it fails because one before it did, on which its `expectedVersion` counted, that error is its
+   * `cause`. More than `pendingMax` at a time fail with OverloadedError: wait for `ready`.
+   *
+   *     for (const order of orders) {
+   *       await session.ready();
+   *       results.push(session.append(order.stream, order.events, { expectedVersion: 0 }));
+   *     }
+   *
+   * If the session ends meanwhile, it fails with OutcomeUnknownError where the commit may be stored.
+   */
+  append(stream: string, events: readonly NewEvent[], options?: AppendConditions): Promise<AppendResult>;
+  /** Resolves when there is room for another append; fails if the session has ended. */
+  ready(): Promise<void>;
+  /** Takes no more, and resolves when all appends have their answers; fails if the session has ended in another way. */
+  close(): Promise<void>;
+}
+
+interface Pending {
+  readonly request: AppendRequest;
+  /** SessionAppend, until it is sent. */
+  bytes: Uint8Array | undefined;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const pendingMaxDefault = 1_024;
+/** What one message carries, but for one larger append. */
+const messageBytesMax = 128 << 10;
+const appendsTag = (1 << 3) | 2;
+
+export function appendSession(channel: Channel, options: AppendSessionOptions): AppendSession {
+  const session = new OpenSession(options.pendingMax ?? pendingMaxDefault);
+  const { appendSession: method } = EventStoreServiceService;
+  const call = duplexStream(channel, method, options, session);
+  const close = (): void => {
+    session.close();
+  };
+  channel.closed.addEventListener('abort', close, { once: true });
+  session.open(call, () => {
+    channel.closed.removeEventListener('abort', close);
+  });
+  const closed = async (): Promise<void> => {
+    session.close();
+    await call.ended;
+    session.throwIfFailed();
+  };
+  return {
+    append: (stream, events, conditions = {}) => session.append(stream, events, conditions),
+    ready: () => session.ready(),
+    close: closed,
+    [Symbol.asyncDispose]: closed,
+  };
+}
+
+class OpenSession implements DuplexListener {
+  private call: Duplex | undefined;
+  private onEnded = (): void => undefined;
+  private readonly pending = new Map<bigint, Pending>();
+  private unsent: Pending[] = [];
+  /** Those who wait for room. */
+  private readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  /** Errors of the newest appends that failed, for those that counted on them. */
+  private readonly failed = new Map<bigint, Error>();
+  private tags = 0n;
+  private closing = false;
+  private blocked = false;
+  private end: { readonly error: Error | undefined } | undefined;
+
+  constructor(private readonly pendingMax: number) {}
+
+  open(call: Duplex, onEnded: () => void): void {
+    this.call = call;
+    this.onEnded = onEnded;
+  }
+
+  async append(
+    stream: string,
+    events: readonly NewEvent[],
+    conditions: AppendConditions,
+  ): Promise<AppendResult> {
+    this.throwIfClosed();
+    if (this.pending.size >= this.pendingMax) {
+      const message = `${this.pendingMax} appends of the session wait for their answers; wait for ready()`;
+      throw new OverloadedError(message, { status: status.RESOURCE_EXHAUSTED }, 0);
+    }
+    const request = toAppendRequest(stream, events, conditions);
+    const tag = ++this.tags;
+    const bytes = SessionAppend.encode({ tag, append: request }, writer()).finish();
+    return new Promise((resolve, reject) => {
+      const entry = { request, bytes, resolve, reject };
+      this.pending.set(tag, entry);
+      if (this.unsent.length === 0) {
+        setImmediate(() => {
+          this.flush();
+        });
+      }
+      this.unsent.push(entry);
+    });
+  }
+
+  async ready(): Promise<void> {
+    this.throwIfClosed();
+    if (this.pending.size < this.pendingMax) return;
+    await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  close(): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.flush();
+  }
+
+  throwIfFailed(): void {
+    if (this.end?.error !== undefined) throw this.end.error;
+  }
+
+  onDrain(): void {
+    this.blocked = false;
+    this.flush();
+  }
+
+  onResponse(bytes: Buffer): void {
+    for (const answer of AppendSessionResponse.decode(bytes).answers) this.take(answer);
+    for (const { resolve } of this.waiting.splice(0, this.pendingMax - this.pending.size)) resolve();
+  }
+
+  onEnd({ failure, reason, wasSent }: DuplexEnd): void {
+    const error = reason ?? (failure.status === status.OK ? undefined : toError(failure));
+    this.end = { error };
+    this.onEnded();
+    // Of the session as a whole: what the gateway had taken may be stored.
+    const isOfAll = failure.reason === 'CANCELLED' || failure.reason === 'DEADLINE_EXCEEDED';
+    const ofOne = isOfAll ? { ...failure, reason: undefined } : failure;
+    for (const { request, bytes, reject } of this.pending.values())
+      reject(reason ?? toAppendError(request, ofOne, wasSent && bytes === undefined));
+    this.pending.clear();
+    this.unsent = [];
+    for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
+  }
+
+  private throwIfClosed(): void {
+    this.throwIfFailed();
+    if (this.closing || this.end !== undefined) throw closedError();
+  }
+
+  private take({ tag, outcome, failedTag }: SessionAnswer): void {
+    const entry = this.pending.get(tag);
+    if (entry === undefined || outcome === undefined) return;
+    this.pending.delete(tag);
+    if (outcome.$case === 'result') {
+      entry.resolve(toAppendResult(outcome.value));
+      return;
+    }
+    const cause = failedTag === undefined ? undefined : this.failed.get(failedTag);
+    const error = toAppendError(entry.request, statusFailure(outcome.value, cause), true);
+    this.failed.set(tag, error);
+    const [oldest] = this.failed.keys();
+    if (this.failed.size > this.pendingMax && oldest !== undefined) this.failed.delete(oldest);
+    entry.reject(error);
+  }
+
+  /** What waits goes out in messages of a fair size, as fast as the gateway takes it. */
+  private flush(): void {
+    while (this.unsent.length > 0 && !this.blocked && this.end === undefined) {
+      const message = new BinaryWriter();
+      let count = 0;
+      let size = 0;
+      for (const entry of this.unsent) {
+        if (entry.bytes === undefined || size >= messageBytesMax) break;
+        message.uint32(appendsTag).bytes(entry.bytes);
+        size += entry.bytes.length;
+        entry.bytes = undefined;
+        count++;
+      }
+      this.unsent = this.unsent.slice(count);
+      this.blocked = this.call?.write(message.finish()) === false;
+    }
+    if (this.closing && this.unsent.length === 0) this.call?.end();
+  }
+}
+
+function closedError(): CancelledError {
+  return new CancelledError('the session is closed', { status: status.CANCELLED });
+}

@@ -1,0 +1,187 @@
+import { setMaxListeners } from 'node:events';
+import {
+  AppendSessionResponse,
+  type AppendSessionRequest,
+  type SessionAnswer,
+  type SessionAppend,
+} from '../../generated/sluice/v1/event_store_service';
+import type { Limits } from '../limits';
+import { parseAppend } from '../store/commands';
+import { InvalidRequestError, StoreUnavailableError, VersionConflictError } from '../store/errors';
+import type { EventStore } from '../store/event-store';
+import { toAppendResponse } from './append-response';
+import type { Session } from './calls';
+import { toRpcStatus } from './status';
+
+/** What all sessions share. */
+export interface SessionOptions {
+  readonly store: EventStore;
+  readonly limits: Limits;
+}
+
+/** The appends of a session to one stream that are under way. */
+interface Line {
+  underWay: number;
+  /** The last one that failed, and the version to which it would have led. */
+  failed: { readonly tag: bigint; readonly version: bigint } | undefined;
+}
+
+/** Something of a session with its share of the bytes that came. */
+interface Sized<T> {
+  readonly value: T;
+  readonly bytes: number;
+}
+
+/**
+ * Appends what comes, in the order in which it comes, and gives the encoded answers as they are there: those that come
+ * together in one message. What the caller has sent beyond the bounds of a session stays where it is until answers have
+ * been taken. Throws when all that was taken is answered: if a request could not be decoded, and once it shall stop.
+ */
+export async function* appendSession(
+  options: SessionOptions,
+  session: Session<AppendSessionRequest>,
+): AsyncGenerator<Buffer, void> {
+  const { requests, context, stop } = session;
+  const appends = new SessionAppends(options, session);
+  const onStop = (): void => {
+    appends.stop();
+  };
+  const onAbort = (): void => {
+    appends.wake();
+  };
+  setMaxListeners(0, context.signal); // one for each append
+  context.signal.addEventListener('abort', onAbort);
+  stop.addEventListener('abort', onStop);
+  try {
+    if (stop.aborted) onStop();
+    requests.start(
+      ({ appends: some }, bytes) => {
+        appends.add(some, bytes);
+      },
+      (error) => {
+        appends.finish(error);
+      },
+    );
+    for (;;) {
+      const ready = await appends.answers();
+      if (ready.length === 0) return;
+      yield Buffer.from(AppendSessionResponse.encode({ answers: ready.map(({ value }) => value) }).finish());
+      appends.taken(ready);
+    }
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+    stop.removeEventListener('abort', onStop);
+  }
+}
+
+/** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
+class SessionAppends {
+  private readonly lines = new Map<string, Line>();
+  private waiting: Sized<SessionAppend>[] = [];
+  private ready: Sized<SessionAnswer>[] = [];
+  private underWay = 0;
+  private bytesUnderWay = 0;
+  private end: { readonly error: Error | undefined } | undefined;
+  /** Makes `answers` look again. */
+  wake = (): void => undefined;
+
+  constructor(
+    private readonly options: SessionOptions,
+    private readonly session: Session<AppendSessionRequest>,
+  ) {}
+
+  add(appends: readonly SessionAppend[], bytes: number): void {
+    for (const value of appends) this.waiting.push({ value, bytes: bytes / appends.length });
+    this.proceed();
+  }
+
+  /** There is nothing more to come. */
+  finish(error?: Error): void {
+    this.end ??= { error };
+    this.session.requests.pause();
+    this.wake();
+  }
+
+  /** Forgets what has not begun. */
+  stop(): void {
+    this.waiting = [];
+    this.finish(new StoreUnavailableError('the gateway is stopping'));
+  }
+
+  /** Waits for answers; none: there are no more. Throws why the session ends if it does not end well. */
+  async answers(): Promise<readonly Sized<SessionAnswer>[]> {
+    for (;;) {
+      this.session.context.signal.throwIfAborted();
+      if (this.ready.length > 0) break;
+      if (this.end !== undefined && this.underWay === 0 && this.waiting.length === 0) {
+        if (this.end.error !== undefined) throw this.end.error;
+        break;
+      }
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    const { ready } = this;
+    this.ready = [];
+    return ready;
+  }
+
+  /** Answers have gone to the caller, which makes room. */
+  taken(answers: readonly Sized<SessionAnswer>[]): void {
+    this.underWay -= answers.length;
+    this.bytesUnderWay -= answers.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.proceed();
+  }
+
+  private proceed(): void {
+    const { sessionAppendsMax, sessionBytesMax } = this.options.limits;
+    let begun = 0;
+    while (
+      begun < this.waiting.length &&
+      this.underWay < sessionAppendsMax &&
+      this.bytesUnderWay < sessionBytesMax
+    ) {
+      this.begin(this.waiting[begun++] as Sized<SessionAppend>);
+    }
+    this.waiting = this.waiting.slice(begun);
+    if (this.waiting.length > 0 || this.end !== undefined) this.session.requests.pause();
+    else this.session.requests.resume();
+  }
+
+  private begin({ value: append, bytes }: Sized<SessionAppend>): void {
+    this.underWay++;
+    this.bytesUnderWay += bytes;
+    void answerTo(this.options, this.lines, append, this.session).then((value) => {
+      this.ready.push({ value, bytes });
+      this.wake();
+    });
+  }
+}
+
+/** Begins at once, so that appends to one stream keep their order, and never fails. */
+async function answerTo(
+  { store, limits }: SessionOptions,
+  lines: Map<string, Line>,
+  { tag, append }: SessionAppend,
+  { context, explain }: Session<AppendSessionRequest>,
+): Promise<SessionAnswer> {
+  const { stream = '', expectedVersion } = append ?? {};
+  const led =
+    expectedVersion === undefined ? undefined : expectedVersion + BigInt(append?.events.length ?? 0);
+  const line = lines.get(stream) ?? { underWay: 0, failed: undefined };
+  lines.set(stream, line);
+  line.underWay++;
+  try {
+    if (append === undefined)
+      throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+    const appended = store.append(parseAppend(append, limits), context);
+    const value = await toAppendResponse(appended, append.withCommitTime);
+    if (line.failed !== undefined && value.version >= line.failed.version) line.failed = undefined;
+    return { tag, outcome: { $case: 'result', value }, failedTag: undefined };
+  } catch (error) {
+    const counted = error instanceof VersionConflictError && line.failed?.version === expectedVersion;
+    const failedTag = counted ? line.failed?.tag : undefined;
+    if (led !== undefined) line.failed = { tag, version: led };
+    return { tag, outcome: { $case: 'error', value: toRpcStatus(explain(error)) }, failedTag };
+  } finally {
+    if (--line.underWay === 0) lines.delete(stream);
+  }
+}

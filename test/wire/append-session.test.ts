@@ -1,0 +1,278 @@
+import { once } from 'node:events';
+import { status, type ClientDuplexStream } from '@grpc/grpc-js';
+import { startGatewayProcess, startTestGateway, type TestGateway } from '../support/gateway';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import {
+  connectWire,
+  failureWithin,
+  wireFailureOf,
+  type WireClient,
+  type WireMessage,
+} from '../support/wire-client';
+
+/** AppendSession: order, errors, bounds and ends. */
+
+const event = { type: 'Happened' };
+
+let nats: TestNats;
+let gateway: TestGateway;
+let wire: WireClient;
+
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url]);
+  wire = connectWire(gateway.address);
+});
+
+afterAll(async () => {
+  wire[Symbol.dispose]();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+type Call = ClientDuplexStream<WireMessage, WireMessage>;
+
+function append(tag: number, stream: string, more: WireMessage = {}): WireMessage {
+  return { tag, append: { stream, events: [event], ...more } };
+}
+
+function answersOf(message: WireMessage): WireMessage[] {
+  return message['answers'] as WireMessage[];
+}
+
+/** The next so many answers, in the order in which they come. */
+async function take(call: Call, count: number): Promise<WireMessage[]> {
+  const answers: WireMessage[] = [];
+  while (answers.length < count) {
+    const [message] = (await once(call, 'data')) as [WireMessage];
+    answers.push(...answersOf(message));
+  }
+  return answers;
+}
+
+/** Ends the requests; all answers that come until the call has ended well. */
+async function drain(call: Call): Promise<WireMessage[]> {
+  call.end();
+  return ((await call.toArray()) as WireMessage[]).flatMap(answersOf);
+}
+
+function byTag(answers: readonly WireMessage[]): Map<number, WireMessage> {
+  return new Map(answers.map((answer) => [Number(answer['tag']), answer]));
+}
+
+function versionOf(answer: WireMessage | undefined): unknown {
+  return (answer?.['result'] as WireMessage | undefined)?.['version'];
+}
+
+describe('a session', () => {
+  test('appends in the order sent to each stream, also when many are in one message', async () => {
+    const call = wire.duplex('AppendSession');
+    const expected = (i: number): WireMessage => ({ expected_version: i.toString() });
+    const ofStream = (stream: string, tagBase: number): WireMessage[] =>
+      Array.from({ length: 50 }, (_, i) => append(tagBase + i, stream, expected(i)));
+    call.write({ appends: [...ofStream('session.a', 100), ...ofStream('session.b', 200)] });
+    for (const one of ofStream('session.c', 300)) call.write({ appends: [one] });
+    const answers = byTag(await drain(call));
+    expect(answers.size).toBe(150);
+    for (const [tag, answer] of answers) expect(versionOf(answer)).toBe(((tag % 100) + 1).toString());
+    for (const stream of ['session.a', 'session.b', 'session.c'])
+      expect(await wire.unary('GetVersion', { stream })).toMatchObject({ version: '50' });
+  });
+
+  test('answers as Append does, each request with its tag', async () => {
+    const call = wire.duplex('AppendSession');
+    const commit_id = '0190f3a1-0000-7000-8000-00000000000a';
+    const request = { expected_version: '0', commit_id, with_commit_time: true };
+    call.write({
+      appends: [append(7, 'session.same', request), { tag: 8, append: { stream: 'session.same' } }],
+    });
+    const answers = byTag(await take(call, 2));
+    expect(answers.get(7)?.['result']).toMatchObject({ version: '1', first_version: '1', commit_id });
+    expect((answers.get(7)?.['result'] as WireMessage)['commit_time']).toBeDefined();
+    call.write({ appends: [append(0, 'session.same', request)] });
+    const [replayed] = await take(call, 1);
+    expect(replayed).toMatchObject({ result: { version: '1', replayed: true } });
+    expect(await drain(call)).toEqual([]);
+  });
+
+  test('with a failed append goes on, and tells which others had counted on it', async () => {
+    const call = wire.duplex('AppendSession');
+    const stream = 'session.failures';
+    call.write({
+      appends: [
+        append(1, stream, { expected_version: '0' }),
+        append(2, stream, { expected_version: '7' }),
+        append(3, stream, { expected_version: '8', events: [event, event] }),
+        append(4, stream, { expected_version: '10' }),
+        append(5, stream, { expected_version: '3' }),
+        append(6, stream, { events: [{ type: '' }] }),
+        { tag: 7 },
+        append(8, stream),
+        append(9, 'session.failures-not', { expected_version: '0' }),
+      ],
+    });
+    const answers = byTag(await drain(call));
+    const errorOf = (tag: number): ReturnType<typeof failureWithin> =>
+      failureWithin(answers.get(tag)?.['error'] as WireMessage);
+    expect([1, 8, 9].map((tag) => versionOf(answers.get(tag)))).toEqual(['1', '2', '1']);
+    for (const [tag, expected] of [2, 3, 4, 5].map(
+      (number, i) => [number, ['7', '8', '10', '3'][i]] as const,
+    )) {
+      const { code, details } = errorOf(tag);
+      expect(code).toBe(status.ABORTED);
+      expect(details[0]).toMatchObject({
+        reason: 'VERSION_CONFLICT',
+        metadata: { stream, expected, actual: '1' },
+      });
+    }
+    expect([2, 3, 4, 5].map((tag) => answers.get(tag)?.['failed_tag'])).toEqual([
+      undefined,
+      '2',
+      '3',
+      undefined,
+    ]);
+    expect(errorOf(6)).toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: [{}, { field_violations: [{ field: 'events[0].type' }] }],
+    });
+    expect(errorOf(7)).toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: [{}, { field_violations: [{ field: 'append', description: 'is required' }] }],
+    });
+  });
+
+  test('that is broken by a message that cannot be decoded has answered what came before', async () => {
+    const call = wire.duplex('AppendSession');
+    const messages: WireMessage[] = [];
+    call.on('data', (message: WireMessage) => messages.push(message));
+    const failure = wireFailureOf(once(call, 'end')); // rejects with the error of the call
+    call.write({ appends: [append(1, 'session.broken')] });
+    call.write({ appends: [append(2, '\ud800')] }); // half a pair, which is not UTF-8
+    call.write({ appends: [append(3, 'session.broken')] });
+    expect(await failure).toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: [{}, { field_violations: [{ field: 'request' }] }],
+    });
+    expect(messages.flatMap(answersOf)).toMatchObject([{ tag: '1', result: { version: '1' } }]);
+    expect(await wire.unary('GetVersion', { stream: 'session.broken' })).toMatchObject({ version: '1' });
+  });
+
+  test('has a deadline and can be cancelled, and what had begun is stored', async () => {
+    const late = wire.duplex('AppendSession', { deadline: Date.now() + 500 });
+    late.write({ appends: [append(1, 'session.late')] });
+    expect(await take(late, 1)).toHaveLength(1);
+    expect(await wireFailureOf(late.toArray())).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+
+    const gone = wire.duplex('AppendSession');
+    gone.write({ appends: [append(1, 'session.gone')] });
+    await take(gone, 1);
+    gone.cancel();
+    expect(await wireFailureOf(gone.toArray())).toMatchObject({ code: status.CANCELLED });
+    expect(await wire.unary('GetVersion', { stream: 'session.gone' })).toMatchObject({ version: '1' });
+  });
+});
+
+describe('the bounds of a session', () => {
+  async function withGateway(
+    args: readonly string[],
+    test: (wire: WireClient, own: TestNats) => Promise<void>,
+  ): Promise<void> {
+    await using own = await startNats();
+    await using started = await startTestGateway([own.url], args);
+    using client = connectWire(started.address);
+    await test(client, own);
+  }
+
+  test('leave with the caller what the gateway has no room for, and refuse nothing', () =>
+    // More than one session takes, less than what is sent.
+    withGateway(['--appends-max=600'], async (client, own) => {
+      const call = client.duplex('AppendSession');
+      call.write({ appends: [append(0, 'many.0')] });
+      await take(call, 1);
+      own.pause();
+      for (let i = 0; i < 20; i++) {
+        const appends = Array.from({ length: 100 }, (_, k) => append(i * 100 + k + 1, `many.${k}`));
+        call.write({ appends });
+      }
+      const read = drain(call);
+      // Answered without NATS, behind all that the session has sent.
+      for (let i = 0; i < 10; i++) await wireFailureOf(client.unary('Append', { stream: 'no name' }));
+      own.resume();
+      const answers = await read;
+      expect(answers.filter((answer) => answer['error'] !== undefined)).toEqual([]);
+      expect(byTag(answers).size).toBe(2_000);
+    }));
+
+  test('end a session whose answers nobody takes', () =>
+    withGateway(['--sessions-max=1', '--read-stall-timeout-ms=3000'], async (client) => {
+      const call = client.duplex('AppendSession');
+      call.write({ appends: [append(0, 'stalled')] });
+      await take(call, 1);
+      call.pause();
+      // Errors are long, and 64 KiB of them fill the window of the caller.
+      for (let i = 0; i < 100; i++) {
+        const appends = Array.from({ length: 100 }, (_, k) =>
+          append(k, 'stalled', { expected_version: '9' }),
+        );
+        call.write({ appends });
+      }
+      // Its place becomes free when it ends; it is reset when that long again nobody takes the rest.
+      await until(async () => {
+        const next = client.duplex('AppendSession');
+        next.write({ appends: [append(0, 'next')] });
+        const outcome = await new Promise((resolve) => next.once('data', resolve).once('error', resolve));
+        next.on('error', () => undefined).cancel();
+        return !(outcome instanceof Error);
+      });
+      const failure = await wireFailureOf(call.toArray());
+      expect(failure).toMatchObject({
+        code: status.CANCELLED,
+        message: 'the caller took no message for 3000 ms',
+      });
+    }));
+
+  test('hold for all sessions together', () =>
+    withGateway(['--sessions-max=2'], async (client) => {
+      const calls = [1, 2, 3].map(() => client.duplex('AppendSession'));
+      for (const [i, call] of calls.entries()) call.write({ appends: [append(i, `sessions.${i}`)] });
+      const outcomes = await Promise.allSettled(calls.map((call) => take(call, 1)));
+      const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []));
+      expect(refused).toHaveLength(1);
+      expect(await wireFailureOf(Promise.reject(refused[0]?.reason as Error))).toMatchObject({
+        code: status.RESOURCE_EXHAUSTED,
+        message: '2 sessions are open',
+      });
+      for (const call of calls) call.on('error', () => undefined).cancel();
+    }));
+});
+
+test('a gateway that stops answers what it has taken, and has stored nothing else', async () => {
+  await using own = await startNats();
+  await using stopping = await startGatewayProcess([own.url]);
+  using client = connectWire(stopping.address);
+  const call = client.duplex('AppendSession');
+  const answers: WireMessage[] = [];
+  call.on('data', (message: WireMessage) => answers.push(...answersOf(message)));
+  const failure = wireFailureOf(once(call, 'end'));
+  let sent = 0;
+  const send = (): void => {
+    const appends = Array.from({ length: 20 }, (_, k) => append(sent + k, `stopping.${k}`));
+    sent += appends.length;
+    call.write({ appends });
+  };
+  const sending = setInterval(send, 2);
+  await until(() => answers.length > 500);
+  stopping.process.signal('SIGTERM');
+  expect(await failure).toMatchObject({ code: status.UNAVAILABLE, message: 'the gateway is stopping' });
+  clearInterval(sending);
+  expect(await stopping.process.ended()).toBe(0);
+  expect(answers.filter((answer) => answer['error'] !== undefined)).toEqual([]);
+  await using after = await startTestGateway([own.url]);
+  using reader = connectWire(after.address);
+  const streams = (await reader.stream('ListStreams', {})).flatMap(
+    (message) => message['streams'] as WireMessage[],
+  );
+  const stored = streams.reduce((sum, { version }) => sum + Number(version), 0);
+  expect(stored).toBe(answers.length);
+  expect(sent).toBeGreaterThan(answers.length - 1);
+});
