@@ -1,17 +1,16 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8';
 import pino, { type Logger } from 'pino';
 import { banner } from './banner';
 import { ConfigError, loadConfig, printConfig } from './config';
 import { StartError, startGateway } from './gateway';
+import { boundHeapGrowth } from './heap-growth';
 import { helpText } from './help';
 import { version } from './version';
 
 /** What the process ends with; explained in help.ts. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4 } as const;
 
-// By itself the heap may double between collections, most of it garbage; this keeps the process a third smaller.
-setFlagsFromString('--heap-growing-percent=20');
+boundHeapGrowth();
 
 /** The log must be out before the process ends, hence `sync`. */
 const logDestination = pino.destination({ fd: 2, sync: true });
