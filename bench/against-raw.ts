@@ -71,6 +71,7 @@ function rows(sizes: Sizes): Row[] {
   };
   return [
     ...appendRows,
+    sessionRow(4 * manyCallers, calls(200, sizes)),
     both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {
       ...single,
       streams: 'new',
@@ -106,6 +107,12 @@ function appendRow(events: number, callers: number, callsEach: number): Row {
     callsPerStream: Number.MAX_SAFE_INTEGER,
     version: 0,
   });
+}
+
+/** Many callers of which each has one append under way, in one session of each load process. */
+function sessionRow(callers: number, callsEach: number): Row {
+  const row = appendRow(1, callers, callsEach);
+  return { ...by('session', row), what: `${row.what}, AppendSession` };
 }
 
 function versionRow(callers: number, callsEach: number, what = ''): Row {

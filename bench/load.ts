@@ -7,7 +7,7 @@ import { correlationId, streamName, type Job, type Operation, type PeerName, typ
 import { newHistogram } from './statistics';
 import type { Peer } from './peer';
 import { rawPeer } from './raw-peer';
-import { typescriptPeer } from './typescript-peer';
+import { sessionPeer, typescriptPeer } from './typescript-peer';
 import { wirePeer } from './wire-peer';
 
 /**
@@ -18,6 +18,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
   const peers: Record<PeerName, Peer> = {
     generated: generatedPeer(address),
     typescript: typescriptPeer(address),
+    session: sessionPeer(address),
     wire: await wirePeer(address),
     raw: await rawPeer(natsUrl),
   };
@@ -25,6 +26,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
   const versions: Record<PeerName, Map<string, number>> = {
     generated: new Map(),
     typescript: new Map(),
+    session: new Map(),
     wire: new Map(),
     raw: new Map(),
   };

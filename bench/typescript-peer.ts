@@ -1,4 +1,5 @@
-import { connect } from '../src/client/client';
+import { connect, type NewEvent } from '../src/client/client';
+import type { Event } from '../generated/sluice/v1/event';
 import type { Peer } from './peer';
 
 /** The gateway through the TypeScript client that comes with Sluice. */
@@ -6,8 +7,7 @@ export function typescriptPeer(address: string): Peer {
   const client = connect(address);
   return {
     async append(stream, events, version) {
-      const newEvents = events.map(({ payload, ...event }) => ({ ...event, data: payload?.value }));
-      await client.append(stream, newEvents, { expectedVersion: version });
+      await client.append(stream, toNewEvents(events), { expectedVersion: version });
     },
     read(stream, range) {
       if (range === 'all') return count(client.readStream(stream));
@@ -19,6 +19,21 @@ export function typescriptPeer(address: string): Peer {
     catchUp: () => Promise.reject(new Error('is measured through the generated client')),
     follow: () => Promise.reject(new Error('is measured through the generated client')),
   };
+}
+
+/** The same, with all appends of the process in one session. */
+export function sessionPeer(address: string): Peer {
+  const session = connect(address).appendSession();
+  return {
+    ...typescriptPeer(address),
+    async append(stream, events, version) {
+      await session.append(stream, toNewEvents(events), { expectedVersion: version });
+    },
+  };
+}
+
+function toNewEvents(events: readonly Event[]): NewEvent[] {
+  return events.map(({ payload, ...event }) => ({ ...event, data: payload?.value }));
 }
 
 async function count(events: AsyncIterable<unknown>): Promise<number> {
