@@ -27,6 +27,7 @@ const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
 
 /** The roots of src/: files that wire the parts together, and values that all parts may know. */
 const composition = [
+  'heap-growth',
   'main',
   'gateway',
   'banner',
