@@ -69,6 +69,7 @@ export async function* appendSession(
       appends.taken(ready);
     }
   } finally {
+    appends.finish();
     context.signal.removeEventListener('abort', onAbort);
     stop.removeEventListener('abort', onStop);
   }
@@ -91,6 +92,7 @@ class SessionAppends {
   ) {}
 
   add(appends: readonly SessionAppend[], bytes: number): void {
+    if (this.end !== undefined) return;
     for (const value of appends) this.waiting.push({ value, bytes: bytes / appends.length });
     this.proceed();
   }
