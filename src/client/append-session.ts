@@ -8,6 +8,7 @@ import {
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import {
+  isInDoubt,
   toAppendError,
   toAppendRequest,
   toAppendResult,
@@ -60,6 +61,8 @@ const pendingMaxDefault = 1_024;
 /** What one message carries, but for one larger append. */
 const messageBytesMax = 128 << 10;
 const appendsTag = (1 << 3) | 2;
+/** Reasons by which a session ends when all that the gateway has taken is answered. */
+const certain: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'INVALID_REQUEST'];
 
 export function appendSession(channel: Channel, options: AppendSessionOptions): AppendSession {
   const session = new OpenSession(options.pendingMax ?? pendingMaxDefault);
@@ -161,11 +164,9 @@ class OpenSession implements DuplexListener {
     const error = reason ?? (failure.status === status.OK ? undefined : toError(failure));
     this.end = { error };
     this.onEnded();
-    // Of the session as a whole: what the gateway had taken may be stored.
-    const isOfAll = failure.reason === 'CANCELLED' || failure.reason === 'DEADLINE_EXCEEDED';
-    const ofOne = isOfAll ? { ...failure, reason: undefined } : failure;
+    const mayBeStored = wasSent && !certain.includes(failure.reason ?? '');
     for (const { request, bytes, reject } of this.pending.values())
-      reject(reason ?? toAppendError(request, ofOne, wasSent && bytes === undefined));
+      reject(reason ?? toAppendError(request, failure, mayBeStored && bytes === undefined));
     this.pending.clear();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
@@ -185,7 +186,8 @@ class OpenSession implements DuplexListener {
       return;
     }
     const cause = failedTag === undefined ? undefined : this.failed.get(failedTag);
-    const error = toAppendError(entry.request, statusFailure(outcome.value, cause), true);
+    const failure = statusFailure(outcome.value, cause);
+    const error = toAppendError(entry.request, failure, isInDoubt(failure));
     this.failed.set(tag, error);
     const [oldest] = this.failed.keys();
     if (this.failed.size > this.pendingMax && oldest !== undefined) this.failed.delete(oldest);
@@ -199,7 +201,8 @@ class OpenSession implements DuplexListener {
       let count = 0;
       let size = 0;
       for (const entry of this.unsent) {
-        if (entry.bytes === undefined || size >= messageBytesMax) break;
+        if (entry.bytes === undefined) break;
+        if (count > 0 && size + entry.bytes.length > messageBytesMax) break;
         message.uint32(appendsTag).bytes(entry.bytes);
         size += entry.bytes.length;
         entry.bytes = undefined;

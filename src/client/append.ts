@@ -64,13 +64,13 @@ export function toAppendResult({ commitTime, ...response }: AppendResponse): App
   return { version, firstVersion, position, ...toMaybeCommitTime(commitTime), replayed, commitId };
 }
 
-/** The error of an append that ended with a failure. `wasSent` is false if it is certain that no gateway has seen it. */
+/** The error of an append that ended with a failure; `inDoubt`: it may be stored. */
 export function toAppendError(
   { stream, commitId, events }: AppendRequest,
   failure: Failure,
-  wasSent: boolean,
+  inDoubt: boolean,
 ): AnySluiceError {
-  return events.length > 0 && wasSent && isInDoubt(failure)
+  return events.length > 0 && inDoubt
     ? new OutcomeUnknownError(
         `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
           'retry with the same commit id to find out',
@@ -89,7 +89,8 @@ export async function append(
 ): Promise<AppendResult> {
   const request = toAppendRequest(stream, events, options);
   const bytes = AppendRequest.encode(request, writer()).finish();
-  const explain = (failure: Failure, wasSent: boolean): Error => toAppendError(request, failure, wasSent);
+  const explain = (failure: Failure, wasSent: boolean): Error =>
+    toAppendError(request, failure, wasSent && isInDoubt(failure));
   return toAppendResult(await unary(channel, EventStoreServiceService.append, bytes, options, explain));
 }
 
@@ -102,7 +103,7 @@ const refusals: readonly grpcStatus[] = [
 ];
 
 /** Whether the commit may be stored: the gateway did not say how the append ended, and no refusal is known. */
-function isInDoubt({ reason, status }: Failure): boolean {
+export function isInDoubt({ reason, status }: Failure): boolean {
   return (reason === undefined || reason === 'INTERNAL') && !refusals.includes(status);
 }
 

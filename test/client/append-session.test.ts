@@ -106,6 +106,21 @@ test('large appends go through, beside small ones', async () => {
   );
 });
 
+test('one that is larger than gRPC takes ends the session, and leaves what has no answer in doubt', async () => {
+  const session = client.appendSession();
+  await session.append('huge.1', [event]);
+  nats.pause();
+  const outcomes = [
+    session.append('huge.1', [event]),
+    session.append('huge.2', [{ type: 'Huge', data: new Uint8Array(17 << 20) }]),
+  ].map(failureOf);
+  for (const outcome of await Promise.all(outcomes)) expect(outcome).toBeInstanceOf(OutcomeUnknownError);
+  nats.resume();
+  expect(await failureOf(session.close())).toBeInstanceOf(InvalidRequestError);
+  await until(async () => (await client.getVersion('huge.1')).version === 2n);
+  expect((await client.getVersion('huge.2')).version).toBe(0n);
+});
+
 test('a signal ends the session with its reason', async () => {
   const controller = new AbortController();
   const session = client.appendSession({ signal: controller.signal });
