@@ -53,6 +53,7 @@ export type { EventRead, PageOptions } from './read';
 export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
+export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 

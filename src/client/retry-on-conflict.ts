@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { VersionConflictError } from './errors';
+
+/** How long to try. */
+export interface RetryOnConflictOptions {
+  /** How often `load` and `decide` run at most. Default: 10. */
+  readonly attemptsMax?: number | undefined;
+  /** Ends the pauses between attempts when it aborts; the call then fails with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const attemptsMaxDefault = 10;
+const pauseFirstMs = 5;
+const pauseMaxMs = 500;
+
+/**
+ * Reads, decides and appends, and does it all again when somebody else was faster:
+ *
+ *     await withRetryOnConflict(
+ *       () => loadOrder('order.1'),
+ *       ({ version, order }) => client.append('order.1', ship(order), { expectedVersion: version }),
+ *     );
+ *
+ * `load` gives what is to be decided upon, read anew for each attempt; `decide` appends with the version that was read as
+ * the expected one. Answers what `decide` answers. Fails with the VersionConflictError of the last attempt, or at once with
+ * any other error of the two.
+ */
+export async function withRetryOnConflict<State, Result>(
+  load: () => Promise<State>,
+  decide: (state: State) => Promise<Result>,
+  { attemptsMax = attemptsMaxDefault, signal }: RetryOnConflictOptions = {},
+): Promise<Result> {
+  if (!(attemptsMax >= 1)) throw new RangeError(`attemptsMax must be at least 1; found ${attemptsMax}`);
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await decide(await load());
+    } catch (error) {
+      if (!(error instanceof VersionConflictError) || attempt >= attemptsMax) throw error;
+    }
+    // So many at random that those who collided do not meet again.
+    const pauseMs = Math.random() * Math.min(pauseMaxMs, pauseFirstMs * 2 ** attempt);
+    await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
+      signal?.throwIfAborted();
+    });
+  }
+}
