@@ -56,7 +56,8 @@ test('lets those who collide decide again upon what is there then', async () => 
   };
   await Promise.all(Array.from({ length: 8 }, one));
   const before: number[] = [];
-  for await (const { metadata } of client.readStream('counter.1')) before.push(Number(metadata.get('before')));
+  for await (const { metadata } of client.readStream('counter.1'))
+    before.push(Number(metadata.get('before')));
   expect(before).toEqual(Array.from({ length: 40 }, (_, i) => i));
 });
 
