@@ -44,7 +44,7 @@ function* storedBefore(sizes: Sizes): Generator<PlannedCommit> {
   }
 }
 
-/** Enough for a catch-up to take seconds. */
+/** Enough for the start of a subscription not to count. */
 function catchUpEvents({ readEvents }: Sizes): number {
   return 5 * readEvents;
 }

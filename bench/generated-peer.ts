@@ -65,7 +65,7 @@ export function generatedPeer(address: string): Peer {
   };
 }
 
-function toRequest(stream: string, range: ReadRange): ReadStreamRequest {
+export function toRequest(stream: string, range: ReadRange): ReadStreamRequest {
   if (range === 'all') return ReadStreamRequest.fromPartial({ stream });
   if ('from' in range) return ReadStreamRequest.fromPartial({ stream, fromVersion: range.from });
   return ReadStreamRequest.fromPartial({ stream, direction: Direction.BACKWARD, maxCount: range.last });

@@ -4,13 +4,13 @@ import { BinaryReader, type BinaryWriter } from '@bufbuild/protobuf/wire';
 import {
   AppendRequest,
   AppendResponse,
-  Direction,
   GetVersionRequest,
   GetVersionResponse,
   ReadByCorrelationRequest,
   ReadEnd,
   ReadStreamRequest,
 } from '../generated/sluice/v1/event_store_service';
+import { toRequest } from './generated-peer';
 import type { Peer } from './peer';
 
 const windowBytes = 1 << 20;
@@ -34,16 +34,8 @@ export async function wirePeer(address: string): Promise<Peer> {
       const response = AppendResponse.decode(await unary(session, 'Append', AppendRequest.encode(request)));
       if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
     },
-    async read(stream, range) {
-      const part =
-        range === 'all'
-          ? {}
-          : 'from' in range
-            ? { fromVersion: range.from }
-            : { direction: Direction.BACKWARD, maxCount: range.last };
-      const request = ReadStreamRequest.fromPartial({ stream, ...part });
-      return countEvents(session, 'ReadStream', ReadStreamRequest.encode(request));
-    },
+    read: (stream, range) =>
+      countEvents(session, 'ReadStream', ReadStreamRequest.encode(toRequest(stream, range))),
     async version(stream) {
       const request = GetVersionRequest.encode({ stream, asOf: undefined });
       return Number(GetVersionResponse.decode(await unary(session, 'GetVersion', request)).version);

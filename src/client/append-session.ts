@@ -65,32 +65,18 @@ const appendsTag = (1 << 3) | 2;
 const certain: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'INVALID_REQUEST'];
 
 export function appendSession(channel: Channel, options: AppendSessionOptions): AppendSession {
-  const session = new OpenSession(options.pendingMax ?? pendingMaxDefault);
-  const { appendSession: method } = EventStoreServiceService;
-  const call = duplexStream(channel, method, options, session);
-  const close = (): void => {
-    session.close();
-  };
-  channel.closed.addEventListener('abort', close, { once: true });
-  session.open(call, () => {
-    channel.closed.removeEventListener('abort', close);
-  });
-  const closed = async (): Promise<void> => {
-    session.close();
-    await call.ended;
-    session.throwIfFailed();
-  };
+  const session = new OpenSession(channel, options);
   return {
     append: (stream, events, conditions = {}) => session.append(stream, events, conditions),
     ready: () => session.ready(),
-    close: closed,
-    [Symbol.asyncDispose]: closed,
+    close: () => session.close(),
+    [Symbol.asyncDispose]: () => session.close(),
   };
 }
 
 class OpenSession implements DuplexListener {
-  private call: Duplex | undefined;
-  private onEnded = (): void => undefined;
+  private readonly call: Duplex;
+  private readonly pendingMax: number;
   private readonly pending = new Map<bigint, Pending>();
   private unsent: Pending[] = [];
   /** Those who wait for room. */
@@ -102,11 +88,13 @@ class OpenSession implements DuplexListener {
   private blocked = false;
   private end: { readonly error: Error | undefined } | undefined;
 
-  constructor(private readonly pendingMax: number) {}
-
-  open(call: Duplex, onEnded: () => void): void {
-    this.call = call;
-    this.onEnded = onEnded;
+  constructor(
+    private readonly channel: Channel,
+    options: AppendSessionOptions,
+  ) {
+    this.pendingMax = options.pendingMax ?? pendingMaxDefault;
+    this.call = duplexStream(channel, EventStoreServiceService.appendSession, options, this);
+    channel.closed.addEventListener('abort', this.finish, { once: true });
   }
 
   async append(
@@ -140,14 +128,10 @@ class OpenSession implements DuplexListener {
     await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  close(): void {
-    if (this.closing) return;
-    this.closing = true;
-    this.flush();
-  }
-
-  throwIfFailed(): void {
-    if (this.end?.error !== undefined) throw this.end.error;
+  async close(): Promise<void> {
+    this.finish();
+    await this.call.ended;
+    this.throwIfFailed();
   }
 
   onDrain(): void {
@@ -163,13 +147,23 @@ class OpenSession implements DuplexListener {
   onEnd({ failure, reason, wasSent }: DuplexEnd): void {
     const error = reason ?? (failure.status === status.OK ? undefined : toError(failure));
     this.end = { error };
-    this.onEnded();
+    this.channel.closed.removeEventListener('abort', this.finish);
     const mayBeStored = wasSent && !certain.includes(failure.reason ?? '');
     for (const { request, bytes, reject } of this.pending.values())
       reject(reason ?? toAppendError(request, failure, mayBeStored && bytes === undefined));
     this.pending.clear();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
+  }
+
+  private readonly finish = (): void => {
+    if (this.closing) return;
+    this.closing = true;
+    this.flush();
+  };
+
+  private throwIfFailed(): void {
+    if (this.end?.error !== undefined) throw this.end.error;
   }
 
   private throwIfClosed(): void {
@@ -209,9 +203,9 @@ class OpenSession implements DuplexListener {
         count++;
       }
       this.unsent = this.unsent.slice(count);
-      this.blocked = this.call?.write(message.finish()) === false;
+      this.blocked = !this.call.write(message.finish());
     }
-    if (this.closing && this.unsent.length === 0) this.call?.end();
+    if (this.closing && this.unsent.length === 0) this.call.end();
   }
 }
 

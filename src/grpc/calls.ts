@@ -77,7 +77,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const attempt = createAttempt(limits, explain);
   const openCalls = createOpenCalls();
   const stop = new AbortController();
-  setMaxListeners(0, stop.signal); // one for each subscription that waits
+  setMaxListeners(0, stop.signal); // one for each subscription that waits, and for each session
   const reads = createStreaming(attempt, limits, {
     callsMax: limits.readsMax,
     unsentBytesMax: limits.pageBytesMax,

@@ -2,7 +2,9 @@ import pino from 'pino';
 import { loadConfig } from '../../src/config';
 import { startGateway } from '../../src/gateway';
 import { startSluice, type SluiceProcess } from '../cli/process';
+import { startNats, type TestNats } from './nats-server';
 import { connectRpc, type RpcClient } from './rpc-client';
+import { connectWire, type WireClient } from './wire-client';
 
 /** A gateway on a free port of loopback, with a client. */
 export interface TestGateway extends AsyncDisposable {
@@ -31,6 +33,17 @@ export async function startTestGateway(
       await gateway.close();
     },
   };
+}
+
+/** A gateway with flags of its own, a NATS server and a client, for one test. */
+export async function withGateway(
+  args: readonly string[],
+  test: (wire: WireClient, nats: TestNats, address: string) => Promise<void>,
+): Promise<void> {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url], args);
+  using wire = connectWire(gateway.address);
+  await test(wire, nats, gateway.address);
 }
 
 /** Starts a gateway as users run it. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { status, type ClientDuplexStream } from '@grpc/grpc-js';
-import { startGatewayProcess, startTestGateway, type TestGateway } from '../support/gateway';
+import { startGatewayProcess, startTestGateway, withGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import {
   connectWire,
@@ -173,16 +173,6 @@ describe('a session', () => {
 });
 
 describe('the bounds of a session', () => {
-  async function withGateway(
-    args: readonly string[],
-    test: (wire: WireClient, own: TestNats) => Promise<void>,
-  ): Promise<void> {
-    await using own = await startNats();
-    await using started = await startTestGateway([own.url], args);
-    using client = connectWire(started.address);
-    await test(client, own);
-  }
-
   test('leave with the caller what the gateway has no room for, and refuse nothing', () =>
     // More than one session takes, less than what is sent.
     withGateway(['--appends-max=600'], async (client, own) => {

@@ -1,7 +1,6 @@
 import { connect } from 'nats';
-import { startTestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
-import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
+import { withGateway } from '../support/gateway';
+import { wireFailureOf, type WireMessage } from '../support/wire-client';
 
 /** Every error as a client sees it that was made from the text of the .proto files: status, reason and details. */
 const status = {
@@ -14,15 +13,8 @@ const status = {
 };
 
 const appendTimeoutMs = 2_000;
+const args = [`--append-timeout-ms=${appendTimeoutMs}`];
 const event = { type: 'Happened' };
-
-/** A gateway and a NATS server of its own for one test. */
-async function withGateway(test: (wire: WireClient, nats: TestNats) => Promise<void>): Promise<void> {
-  await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url], [`--append-timeout-ms=${appendTimeoutMs}`]);
-  using wire = connectWire(gateway.address);
-  await test(wire, nats);
-}
 
 function errorInfo(reason: string, metadata?: Record<string, string>): WireMessage {
   return {
@@ -34,7 +26,7 @@ function errorInfo(reason: string, metadata?: Record<string, string>): WireMessa
 }
 
 test('a version conflict is ABORTED and tells both versions', () =>
-  withGateway(async (wire) => {
+  withGateway(args, async (wire) => {
     const stream = 'conflict.1';
     await wire.unary('Append', { stream, events: [event, event] });
     const description = 'stream conflict.1 is at version 2, not at the expected 18446744073709551615';
@@ -63,7 +55,7 @@ test('a version conflict is ABORTED and tells both versions', () =>
   }));
 
 test('a commit id of another commit is ALREADY_EXISTS and tells where that is', () =>
-  withGateway(async (wire) => {
+  withGateway(args, async (wire) => {
     const commit_id = '0190f3a1-0000-7000-8000-000000000001';
     const { position } = await wire.unary('Append', { stream: 'reuse.1', events: [event], commit_id });
     const call = wire.unary('Append', { stream: 'reuse.2', events: [event], commit_id });
@@ -80,7 +72,7 @@ test('a commit id of another commit is ALREADY_EXISTS and tells where that is', 
   }));
 
 test('a message that is not a commit is DATA_LOSS with its position, and other streams stay readable', () =>
-  withGateway(async (wire, nats) => {
+  withGateway(args, async (wire, nats) => {
     await wire.unary('Append', { stream: 'loss.1', events: [event] });
     await wire.unary('Append', { stream: 'loss.2', events: [event] });
     const connection = await connect({ servers: nats.url });
@@ -104,7 +96,7 @@ test('a message that is not a commit is DATA_LOSS with its position, and other s
   }));
 
 test('without NATS every call is UNAVAILABLE at once and says when to try again', () =>
-  withGateway(async (wire, nats) => {
+  withGateway(args, async (wire, nats) => {
     await nats.stop();
     const calls = [
       wire.unary('Append', { stream: 'away.1', events: [event] }),
@@ -129,7 +121,7 @@ test('without NATS every call is UNAVAILABLE at once and says when to try again'
 
 describe('while NATS does not answer', () => {
   test('an append ends in UNKNOWN with its commit id, which then finds out what became of it', () =>
-    withGateway(async (wire, nats) => {
+    withGateway(args, async (wire, nats) => {
       const stream = 'unknown.1';
       await wire.unary('Append', { stream, events: [event] });
       nats.pause();
@@ -152,7 +144,7 @@ describe('while NATS does not answer', () => {
     }));
 
   test('the typed error comes before the deadline of the caller', () =>
-    withGateway(async (wire, nats) => {
+    withGateway(args, async (wire, nats) => {
       await wire.unary('Append', { stream: 'late.1', events: [event] });
       nats.pause();
       const deadline = Date.now() + 1_500;

@@ -1,21 +1,11 @@
 import { connect as connectHttp2, constants } from 'node:http2';
-import { startTestGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
-import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
+import { withGateway } from '../support/gateway';
+import { until } from '../support/nats-server';
+import { wireFailureOf, type WireMessage } from '../support/wire-client';
 
 /** What happens when there is more to do than the gateway may take on, or a caller does not take what it asked for. */
 const status = { cancelled: 1, resourceExhausted: 8 };
 const event = { type: 'Happened' };
-
-async function withGateway(
-  args: readonly string[],
-  test: (wire: WireClient, nats: TestNats, address: string) => Promise<void>,
-): Promise<void> {
-  await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url], args);
-  using wire = connectWire(gateway.address);
-  await test(wire, nats, gateway.address);
-}
 
 async function expectOverloaded(call: Promise<unknown>, message: RegExp): Promise<void> {
   expect(await wireFailureOf(call)).toEqual({
