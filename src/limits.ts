@@ -39,6 +39,10 @@ export interface Limits {
   readonly appendsMax: number;
   /** Bytes of appends under way in the gateway. */
   readonly appendsBytesMax: number;
+  /** Streams that one AppendMulti writes: each is a message of an atomic batch, which holds the store while it is written. */
+  readonly multiAppendsMax: number;
+  /** Streams that one AppendMulti only checks: each is a message as well. */
+  readonly multiChecksMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
   /** Appends that one session has under way: fewer than may wait for one stream, so that none is refused for that. */
@@ -108,6 +112,8 @@ export const defaultLimits: Limits = {
   streamQueueMax: 1_024,
   appendsMax: 8_192,
   appendsBytesMax: 64 << 20,
+  multiAppendsMax: 100,
+  multiChecksMax: 100,
   sessionsMax: 256,
   sessionAppendsMax: 512,
   sessionBytesMax: 4 << 20,

@@ -70,15 +70,17 @@ export function toAppendError(
   failure: Failure,
   inDoubt: boolean,
 ): AnySluiceError {
-  return events.length > 0 && inDoubt
-    ? new OutcomeUnknownError(
-        `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
-          'retry with the same commit id to find out',
-        failure,
-        stream,
-        commitId,
-      )
-    : toError(failure);
+  return events.length > 0 && inDoubt ? toOutcomeUnknown(stream, commitId, failure) : toError(failure);
+}
+
+export function toOutcomeUnknown(stream: string, commitId: string, failure: Failure): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
+      'retry with the same commit id to find out',
+    failure,
+    stream,
+    commitId,
+  );
 }
 
 export async function append(
@@ -108,7 +110,7 @@ export function isInDoubt({ reason, status }: Failure): boolean {
 }
 
 /** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
-function uuidV7(): string {
+export function uuidV7(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }

@@ -3,6 +3,12 @@ import {
   type GetServerInfoResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { append, type AppendOptions, type AppendResult } from './append';
+import {
+  appendMulti,
+  type AppendMultiOptions,
+  type AppendMultiResult,
+  type StreamAppend,
+} from './append-multi';
 import { appendSession, type AppendSession, type AppendSessionOptions } from './append-session';
 import { unary, type CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
@@ -23,6 +29,13 @@ import { subscribe, type SubscribeOptions, type Subscription } from './subscribe
 export { Durability } from '../../generated/sluice/v1/event_store_service';
 export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 export type { AppendConditions, AppendOptions, AppendResult } from './append';
+export type {
+  AppendMultiOptions,
+  AppendMultiResult,
+  StreamAppend,
+  StreamAppended,
+  VersionCheck,
+} from './append-multi';
 export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
 export type { ClientTls, ConnectOptions } from './channel';
@@ -42,6 +55,7 @@ export {
   VersionConflictError,
   type AnySluiceError,
   type FieldViolation,
+  type VersionConflict,
 } from './errors';
 export type { NewEvent, RecordedEvent } from './event';
 export type { EventPlace, Place } from './event-place';
@@ -78,6 +92,20 @@ export interface SluiceClient extends Disposable {
    * that is not known either: to find out, give a `commitId` of your own and append again.
    */
   append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>;
+
+  /**
+   * Stores events at the end of several streams in one step: all of them or none, if every stream is at the version that
+   * is expected of it. Fails like `append`; a VersionConflictError has all `conflicts`.
+   *
+   *     await client.appendMulti(
+   *       [
+   *         { stream: 'account.1', events: [withdrawn], expectedVersion: 7 },
+   *         { stream: 'account.2', events: [deposited] },
+   *       ],
+   *       { checks: [{ stream: 'freeze.account.2', expectedVersion: 0 }] },
+   *     );
+   */
+  appendMulti(appends: readonly StreamAppend[], options?: AppendMultiOptions): Promise<AppendMultiResult>;
 
   /**
    * Opens a session: appends that are sent without waiting for the answers to those before, which is many times faster
@@ -159,6 +187,7 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
   const channel = openChannel(address, options);
   return {
     append: (stream, events, appendOptions = {}) => append(channel, stream, events, appendOptions),
+    appendMulti: (appends, multiOptions = {}) => appendMulti(channel, appends, multiOptions),
     appendSession: (sessionOptions = {}) => appendSession(channel, sessionOptions),
     readStream: (stream, readOptions = {}) => readStream(channel, stream, readOptions),
     readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),

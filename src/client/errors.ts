@@ -47,6 +47,13 @@ export class InvalidRequestError extends SluiceError {
   }
 }
 
+/** A stream that is not at the expected version. */
+export interface VersionConflict {
+  readonly stream: string;
+  readonly expected: bigint;
+  readonly actual: bigint;
+}
+
 /** The stream is not at the expected version. Nothing was stored. Read again, decide again, append again. */
 export class VersionConflictError extends SluiceError {
   readonly code = 'VERSION_CONFLICT';
@@ -56,6 +63,8 @@ export class VersionConflictError extends SluiceError {
     readonly stream: string,
     readonly expected: bigint,
     readonly actual: bigint,
+    /** This conflict and the others of `appendMulti`, up to a bound. */
+    readonly conflicts: readonly VersionConflict[],
   ) {
     super(message, end);
   }

@@ -6,6 +6,7 @@ import {
   OutcomeUnknown,
   UnreadableCommit,
   VersionConflict,
+  VersionConflicts,
 } from '../../generated/sluice/v1/errors';
 import {
   CancelledError,
@@ -92,13 +93,14 @@ function byReason(failure: Failure): AnySluiceError | undefined {
     case 'VERSION_CONFLICT': {
       const found = find(details, 'sluice.v1.VersionConflict', VersionConflict);
       if (found === undefined) return undefined;
-      return new VersionConflictError(
-        message,
-        failure,
-        found.stream,
-        found.expectedVersion,
-        found.actualVersion,
-      );
+      const all = find(details, 'sluice.v1.VersionConflicts', VersionConflicts)?.conflicts ?? [found];
+      const conflicts = all.map(({ stream, expectedVersion, actualVersion }) => ({
+        stream,
+        expected: expectedVersion,
+        actual: actualVersion,
+      }));
+      const { stream, expectedVersion, actualVersion } = found;
+      return new VersionConflictError(message, failure, stream, expectedVersion, actualVersion, conflicts);
     }
     case 'COMMIT_ID_REUSE': {
       const found = find(details, 'sluice.v1.CommitIdReuse', CommitIdReuse);

@@ -18,6 +18,7 @@ export interface AboutGateway {
 /** What this gateway can do; clients may look for a name before they use what it stands for. */
 const features = [
   'append',
+  'append-multi',
   'append-session',
   'read-stream',
   'get-version',
@@ -62,6 +63,8 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     streamQueueMax: limits.streamQueueMax,
     appendsMax: limits.appendsMax,
     appendsBytesMax: BigInt(limits.appendsBytesMax),
+    multiAppendsMax: limits.multiAppendsMax,
+    multiChecksMax: limits.multiChecksMax,
     sessionsMax: limits.sessionsMax,
     sessionAppendsMax: limits.sessionAppendsMax,
     sessionBytesMax: BigInt(limits.sessionBytesMax),

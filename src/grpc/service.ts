@@ -1,5 +1,6 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
+  AppendMultiRequest,
   AppendRequest,
   AppendSessionRequest,
   GetServerInfoRequest,
@@ -15,13 +16,16 @@ import {
   ReadStreamResponse,
   SubscribeRequest,
   SubscribeResponse,
+  type AppendMultiResponse,
   type EventStoreServiceService,
   type GetServerInfoResponse,
   type GetVersionResponse,
+  type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import {
   parseAppend,
+  parseAppendMulti,
   parseGetVersion,
   parseListStreams,
   parsePageHint,
@@ -32,11 +36,13 @@ import {
 import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
+  AppendMultiResult,
   CommitSlice,
   EventStore,
   Page,
   ReadEnd,
   StreamHead,
+  StreamSummary,
   SubscriptionUpdate,
 } from '../store/event-store';
 import { parseReadAll, parseSubscribe } from '../store/store-commands';
@@ -64,6 +70,10 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
     // Not an async function, which would keep the events until the end.
     append: unary(AppendRequest, (request, context) =>
       toAppendResponse(store.append(parseAppend(request, limits), context), request.withCommitTime),
+    ),
+
+    appendMulti: unary(AppendMultiRequest, (request, context) =>
+      store.appendMulti(parseAppendMulti(request, limits), context).then(toAppendMultiResponse),
     ),
 
     appendSession: session(AppendSessionRequest, (opened) => appendSession({ store, limits }, opened)),
@@ -110,12 +120,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
 
     listStreams: serverStreaming(ListStreamsRequest, async function* (request, context) {
       for await (const page of store.listStreams(parseListStreams(request), context)) {
-        const streams = page.map(({ stream, unreadable, ...head }) => ({
-          stream,
-          ...toHead(head),
-          unreadable,
-        }));
-        yield encode(ListStreamsResponse, { streams });
+        yield encode(ListStreamsResponse, { streams: page.map(toSummary) });
       }
     }),
 
@@ -125,8 +130,16 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
   };
 }
 
+function toAppendMultiResponse({ streams, ...result }: AppendMultiResult): AppendMultiResponse {
+  return { ...result, streams: [...streams] };
+}
+
 function toHead({ version, position, commitTime }: StreamHead): GetVersionResponse {
   return { version, position, commitTime: toTimestamp(commitTime) };
+}
+
+function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary {
+  return { stream, ...toHead(head), unreadable };
 }
 
 const none = new Uint8Array(0);
@@ -178,16 +191,19 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
   }
 }
 
-/** Commits that about fill a message, so that most messages end with one, and have a position. */
+/**
+ * Commits that about fill a message, so that most messages end with one, and have a position. A step is not divided here.
+ */
 function* divide(commits: readonly CommitSlice[], size: PageSize): Generator<readonly CommitSlice[], void> {
   let some: CommitSlice[] = [];
   let bytes = 0;
   let events = 0;
-  for (const commit of commits) {
+  for (const [index, commit] of commits.entries()) {
     some.push(commit);
     bytes += commit.events.length;
     events += commit.eventCount;
-    if (bytes < size.bytesMax / 2 && events < size.eventsMax) continue;
+    const isWithinStep = commits[index + 1]?.position === commit.position;
+    if (isWithinStep || (bytes < size.bytesMax / 2 && events < size.eventsMax)) continue;
     yield some;
     [some, bytes, events] = [[], 0, 0];
   }

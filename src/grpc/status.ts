@@ -12,8 +12,14 @@ import {
   OutcomeUnknown,
   UnreadableCommit,
   VersionConflict,
+  VersionConflicts,
 } from '../../generated/sluice/v1/errors';
-import { isStoreError, type InvalidRequestError, type StoreError } from '../store/errors';
+import {
+  isStoreError,
+  type InvalidRequestError,
+  type StoreError,
+  type VersionConflictError,
+} from '../store/errors';
 import { toDuration } from './proto-time';
 
 /** Which gRPC status each error has; docs/errors.md is the same table in words. */
@@ -69,19 +75,8 @@ function detailsOf(error: StoreError): Any[] {
   switch (error.code) {
     case 'INVALID_REQUEST':
       return [errorInfo(error.code, {}), badRequest(error)];
-    case 'VERSION_CONFLICT': {
-      const { stream, expected, actual } = error;
-      const found = { stream, expected: expected.toString(), actual: actual.toString() };
-      const violation = { type: error.code, subject: stream, description: cut(error.message, textBytesMax) };
-      return [
-        errorInfo(error.code, found),
-        pack('google.rpc.PreconditionFailure', PreconditionFailure.encode({ violations: [violation] })),
-        pack(
-          'sluice.v1.VersionConflict',
-          VersionConflict.encode({ stream, expectedVersion: expected, actualVersion: actual }),
-        ),
-      ];
-    }
+    case 'VERSION_CONFLICT':
+      return versionConflict(error);
     case 'COMMIT_ID_REUSE': {
       const { commitId, position } = error;
       const stream = cut(error.stream, textBytesMax);
@@ -113,6 +108,36 @@ function detailsOf(error: StoreError): Any[] {
     case 'CANCELLED':
       return [errorInfo(error.code, {})];
   }
+}
+
+function versionConflict(error: VersionConflictError): Any[] {
+  const { code, stream, expected, actual, others } = error;
+  const found = { stream, expected: expected.toString(), actual: actual.toString() };
+  const violation = { type: code, subject: stream, description: cut(error.message, textBytesMax) };
+  const conflicts = [error, ...others].map((conflict) => ({
+    stream: conflict.stream,
+    expectedVersion: conflict.expected,
+    actualVersion: conflict.actual,
+  }));
+  const first = conflicts[0] as VersionConflict;
+  const details = [
+    errorInfo(code, found),
+    pack('google.rpc.PreconditionFailure', PreconditionFailure.encode({ violations: [violation] })),
+    pack('sluice.v1.VersionConflict', VersionConflict.encode(first)),
+  ];
+  if (others.length === 0) return details;
+  const all = VersionConflicts.encode({ conflicts: fitting(conflicts), count: conflicts.length });
+  return [...details, pack('sluice.v1.VersionConflicts', all)];
+}
+
+/** As many conflicts as fit beside the first one. */
+function fitting(conflicts: readonly VersionConflict[]): VersionConflict[] {
+  const framingBytes = 4;
+  let roomBytes = detailsBytesMax / 2;
+  return conflicts.filter((conflict) => {
+    roomBytes -= VersionConflict.encode(conflict).finish().length + framingBytes;
+    return roomBytes > 0;
+  });
 }
 
 function errorInfo(reason: StoreError['code'] | 'INTERNAL', metadata: Record<string, string>): Any {

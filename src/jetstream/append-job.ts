@@ -1,5 +1,5 @@
-import { InvalidRequestError } from '../store/errors';
-import type { AppendCommand } from '../store/event-store';
+import { InvalidRequestError, type FieldViolation } from '../store/errors';
+import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../store/event-store';
 import { uuidV7 } from '../store/ids';
 import type { CommitId, StreamName } from '../store/values';
 import {
@@ -12,17 +12,29 @@ import {
 import { hashKeys } from './index-record';
 import type { StoreContext } from './store-context';
 
-/** An append with its events encoded, of a size that the store takes. */
-export interface Job {
+/** What is to be appended to one stream, encoded. */
+export interface StreamJob {
   readonly stream: StreamName;
   readonly encoded: readonly Uint8Array[];
-  readonly bytes: number;
   /** Of the correlation ids. */
   readonly keyHashes: readonly bigint[];
   readonly expected: bigint | undefined;
+}
+
+interface JobKey {
+  readonly bytes: number;
   readonly commitId: CommitId;
   /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */
   readonly repeatable: boolean;
+}
+
+/** An append with its events encoded, of a size that the store takes. */
+export interface Job extends StreamJob, JobKey {}
+
+/** The same for several streams. */
+export interface MultiJob extends JobKey {
+  readonly appends: readonly StreamJob[];
+  readonly checks: readonly { readonly stream: StreamName; readonly expected: bigint }[];
 }
 
 const violationsMax = 32;
@@ -38,44 +50,69 @@ export function eventBytesLimit(context: StoreContext): number {
 }
 
 /** Encodes the events. Throws InvalidRequestError. */
-export function prepare(
-  context: StoreContext,
-  { stream, events, expectedVersion, commitId }: AppendCommand,
-): Job {
-  const eventBytesMax = eventBytesLimit(context);
-  const { appendBytesMax } = context.limits;
-  const bodyBytesMax = bodyBytesLimit(context);
-  const encoded = events.map((event) => encodeEvent(stream, event));
-  const bytes = encoded.reduce((sum, { length }) => sum + length + framingBytesMax, 0);
-  const violations = [];
-  for (const [index, { length }] of encoded.entries()) {
-    if (length <= eventBytesMax) continue;
-    violations.push({
-      field: `events[${index.toString()}]`,
-      description: `has ${length.toString()} bytes as stored, more than the ${eventBytesMax.toString()} of one event`,
-    });
+export function prepare(context: StoreContext, command: AppendCommand): Job {
+  const sizes = new Sizes(context);
+  const job = sizes.encode(command, '');
+  sizes.throwIfTooLarge('events');
+  return { ...job, ...keyOf(command), bytes: sizes.bytes };
+}
+
+/** The same for several streams. */
+export function prepareMulti(context: StoreContext, command: AppendMultiCommand): MultiJob {
+  const sizes = new Sizes(context);
+  const appends = command.appends.map((append, index) => sizes.encode(append, `appends[${index}].`));
+  const checks = command.checks.map(({ stream, expectedVersion }) => ({ stream, expected: expectedVersion }));
+  sizes.messages += checks.length;
+  sizes.throwIfTooLarge('appends');
+  return { appends, checks, ...keyOf(command), bytes: sizes.bytes };
+}
+
+function keyOf({ commitId }: { readonly commitId: CommitId | undefined }): Omit<JobKey, 'bytes'> {
+  return { commitId: commitId ?? (uuidV7() as CommitId), repeatable: commitId !== undefined };
+}
+
+/** Encodes the events of a command, and sums up what they take. */
+class Sizes {
+  bytes = 0;
+  messages = 0;
+  private readonly violations: FieldViolation[] = [];
+
+  constructor(private readonly context: StoreContext) {}
+
+  encode({ stream, events, expectedVersion }: StreamAppend, path: string): StreamJob {
+    const eventBytesMax = eventBytesLimit(this.context);
+    const bodyBytesMax = bodyBytesLimit(this.context);
+    const encoded = events.map((event) => encodeEvent(stream, event));
+    const bytes = encoded.reduce((sum, { length }) => sum + length + framingBytesMax, 0);
+    for (const [index, { length }] of encoded.entries()) {
+      if (length <= eventBytesMax) continue;
+      this.violations.push({
+        field: `${path}events[${index.toString()}]`,
+        description: `has ${length.toString()} bytes as stored, more than the ${eventBytesMax.toString()} of one event`,
+      });
+    }
+    this.bytes += bytes;
+    this.messages += bytes > bodyBytesMax ? messageCount(encoded, bodyBytesMax) : 1;
+    const keyHashes = hashKeys(events.map(({ correlationId }) => correlationId));
+    return { stream, encoded, keyHashes, expected: expectedVersion };
   }
-  if (bytes > appendBytesMax) {
-    violations.push({
-      field: 'events',
-      description: `have ${bytes.toString()} bytes as stored, more than the ${appendBytesMax.toString()} of one append`,
-    });
+
+  /** Throws InvalidRequestError, also for events that are too large; `field` is for all of them together. */
+  throwIfTooLarge(field: string): void {
+    const { bytes, messages, violations } = this;
+    const { appendBytesMax } = this.context.limits;
+    if (bytes > appendBytesMax) {
+      violations.push({
+        field,
+        description: `have ${bytes.toString()} bytes as stored, more than the ${appendBytesMax.toString()} of one append`,
+      });
+    }
+    if (messages > batchMessagesMax) {
+      violations.push({
+        field,
+        description: `take ${messages.toString()} NATS messages, more than the ${batchMessagesMax.toString()} of one batch`,
+      });
+    }
+    if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
   }
-  const messages = bytes > bodyBytesMax ? messageCount(encoded, bodyBytesMax) : 1;
-  if (messages > batchMessagesMax) {
-    violations.push({
-      field: 'events',
-      description: `take ${messages.toString()} NATS messages, more than the ${batchMessagesMax.toString()} of one batch`,
-    });
-  }
-  if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
-  return {
-    stream,
-    encoded,
-    bytes,
-    keyHashes: hashKeys(events.map(({ correlationId }) => correlationId)),
-    expected: expectedVersion,
-    commitId: commitId ?? (uuidV7() as CommitId),
-    repeatable: commitId !== undefined,
-  };
 }

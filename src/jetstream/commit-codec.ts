@@ -1,27 +1,43 @@
 import { RecordedEvent } from '../../generated/sluice/v1/event';
-import { MalformedRecordError, eventsTag, eventSpans } from '../store/commit-record';
+import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
 import type { NewEvent } from '../store/event-store';
-import { position, type CommitId, type Position, type StreamName } from '../store/values';
+import { position, type CommitId, type StreamName } from '../store/values';
 import { publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
 
 /**
  * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
- * several in one atomic batch, its parts. The position of a commit is the sequence of its last part.
+ * several in one atomic batch, its parts. The commits of a step, on several streams, are one atomic batch as well. The
+ * position of a commit is the sequence of the last message of its batch.
  */
 const header = {
   /** The commit id; for the second and later parts `<commit id>:<part>`. */
   messageId: 'Nats-Msg-Id',
   /** The sequence of the stream's previous commit, 0 for the first; absent on second and later parts. */
   previous: 'Nats-Expected-Last-Subject-Sequence',
+  /** The subject that `previous` is about, if it is not that of the message. */
+  checked: 'Nats-Expected-Last-Subject-Sequence-Subject',
   /** The version of the stream after this message. */
   version: 'Sluice-Version',
   /** The number of events in this message. */
   count: 'Sluice-Count',
   /** `<part>/<parts>`, 1-based; absent if there is only one. */
   part: 'Sluice-Part',
+  /** `<message>/<messages>` of a step over several streams, 1-based; absent on a commit of its own. */
+  step: 'Sluice-Step',
 } as const;
+
+/**
+ * Where a step over several streams says what it expects of a stream that it does not write: a message without a body,
+ * whose subject no stream can have.
+ */
+const checkToken = '$check';
+
+/** Whether a message under this name is a check, which readers pass over. */
+export function isCheck(name: string): boolean {
+  return name === checkToken;
+}
 
 /** Messages that a NATS server takes in one atomic batch. */
 export const batchMessagesMax = 1_000;
@@ -77,6 +93,35 @@ export function toMessages(
     if (groups.length > 1) headers[header.part] = `${(index + 1).toString()}/${groups.length.toString()}`;
     return { subject, headers, body };
   });
+}
+
+/** A message of a step that is stored only if the last message on a subject has this sequence, 0: there is none. */
+export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
+  const headers = { [header.previous]: sequence.toString(), [header.checked]: subject };
+  return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
+}
+
+/** The messages as those of one step. */
+export function asStep(messages: readonly OutgoingMessage[], commitId: CommitId): OutgoingMessage[] {
+  return messages.map((message, index) => {
+    const number = (index + 1).toString();
+    const headers = {
+      ...message.headers,
+      [header.messageId]: index === 0 ? commitId : `${commitId}:${number}`,
+      [header.step]: `${number}/${messages.length.toString()}`,
+    };
+    return { ...message, headers };
+  });
+}
+
+/** Where the step begins and ends to which a message belongs; undefined if it belongs to none. */
+export function stepOf(
+  message: StoredMessage,
+): { readonly from: bigint; readonly position: bigint } | undefined {
+  const [index, messages] = fraction(message, header.step) ?? [1, 0];
+  if (index > messages) return undefined;
+  const { sequence } = message;
+  return { from: sequence - BigInt(index - 1), position: sequence + BigInt(messages - index) };
 }
 
 function group(encoded: readonly Uint8Array[], bodyBytesMax: number): Uint8Array[][] {
@@ -137,9 +182,15 @@ export interface StoredPart {
   readonly commitId: string;
   /** The sequence of the stream's previous commit; undefined on second and later parts. */
   readonly previous: bigint | undefined;
-  /** 1-based. */
+  /** 1-based, of the commit on its stream. */
   readonly part: number;
   readonly parts: number;
+  /** The sequence of the first message of the commit, or of the step to which it belongs. */
+  readonly from: bigint;
+  /** The sequence of the last one: the position of the commit. */
+  readonly position: bigint;
+  /** Whether it belongs to a step over several streams. */
+  readonly inStep: boolean;
   readonly body: Uint8Array;
 }
 
@@ -160,122 +211,52 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
   ) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
-  const [, part, parts] = partOf.exec(publishedHeader(message.headers, header.part) ?? '1/1') ?? [];
-  const isFirst = part === '1';
+  const [part, parts] = fraction(message, header.part) ?? [1, 1];
+  const step = fraction(message, header.step);
+  const [index, messages] = step ?? [part, parts];
+  const isFirst = part === 1;
   const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
-  if (part === undefined || (isFirst && previous === undefined) || Number(part) > Number(parts)) {
+  if ((isFirst && previous === undefined) || part > parts || index > messages) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
+  const { sequence } = message;
   return {
     stream,
-    sequence: message.sequence,
+    sequence,
     timeNanos: message.timeNanos,
     firstVersion: version - count + 1n,
     lastVersion: version,
     commitId: messageId.split(':', 1)[0] as string,
     previous,
-    part: Number(part),
-    parts: Number(parts),
+    part,
+    parts,
+    from: index === 1 ? sequence : sequence - BigInt(index - 1),
+    position: index === messages ? sequence : sequence + BigInt(messages - index),
+    inStep: step !== undefined,
     body: message.body,
   };
 }
 
-/** The position of the commit that a message belongs to: the sequence of its last part. */
-export function positionOf({ sequence, part, parts }: StoredPart): bigint {
-  return sequence + BigInt(parts - part);
+/** The sequence of the first part of the commit that a message belongs to, on its stream. */
+export function firstSequence({ sequence, part }: StoredPart): bigint {
+  return part === 1 ? sequence : sequence - BigInt(part - 1);
+}
+
+/** The sequence of the last part of the commit that a message belongs to, on its stream. */
+export function lastSequence({ sequence, part, parts }: StoredPart): bigint {
+  return part === parts ? sequence : sequence + BigInt(parts - part);
+}
+
+/** `n/m`; undefined if there is no such header. A number beyond the other is found by who asks. */
+function fraction({ headers }: StoredMessage, name: string): [number, number] | undefined {
+  const text = publishedHeader(headers, name);
+  if (text === undefined) return undefined;
+  const [, n = Infinity, m = 0] = partOf.exec(text) ?? [];
+  return [Number(n), Number(m)];
 }
 
 function number(text: string | undefined): bigint | undefined {
   return text !== undefined && digits.test(text) ? BigInt(text) : undefined;
-}
-
-/** A whole commit as it is stored. */
-export interface StoredCommit {
-  readonly stream: string;
-  readonly firstVersion: bigint;
-  readonly lastVersion: bigint;
-  readonly position: Position;
-  readonly timeNanos: bigint;
-  readonly commitId: string;
-  /** The position of the stream's previous commit; 0 if this is the first. */
-  readonly previous: bigint;
-  /** CommitRecord bytes. */
-  readonly record: Uint8Array;
-}
-
-/**
- * Puts parts together. Give it messages in order, of one stream or of the whole log, where the parts of a commit follow
- * one another; it answers whole commits.
- */
-export class CommitAssembler {
-  private pending: StoredPart[] = [];
-  private pendingBytes = 0;
-
-  /** `commitBytesMax` bounds what is kept of a commit whose end has not come. */
-  constructor(private readonly commitBytesMax: number) {}
-
-  /** The sequence of the first part of the commit whose end has not come, if there is one. */
-  get pendingFrom(): bigint | undefined {
-    return this.pending[0]?.sequence;
-  }
-
-  /** The commit that this part completes, or undefined. Throws UnreadableCommitError. */
-  add(part: StoredPart): StoredCommit | undefined {
-    checkRecord(part);
-    if (part.parts === 1 && this.pending.length === 0) return toCommit(part, part, part.body);
-    const last = this.pending.at(-1);
-    const fits =
-      last === undefined
-        ? part.part === 1
-        : part.part === last.part + 1 &&
-          part.parts === last.parts &&
-          part.commitId === last.commitId &&
-          part.stream === last.stream;
-    this.pendingBytes += part.body.length;
-    if (!fits || this.pendingBytes > this.commitBytesMax) {
-      throw unreadable(part.stream, part.sequence, 'the parts of its commit do not fit together');
-    }
-    this.pending.push(part);
-    if (part.part < part.parts) return undefined;
-    const commit = toCommit(
-      this.pending[0] as StoredPart,
-      part,
-      Buffer.concat(this.pending.map(({ body }) => body)),
-    );
-    this.pending = [];
-    this.pendingBytes = 0;
-    return commit;
-  }
-}
-
-function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): StoredCommit {
-  return {
-    stream: first.stream,
-    firstVersion: first.firstVersion,
-    lastVersion: last.lastVersion,
-    position: position(last.sequence),
-    timeNanos: last.timeNanos,
-    commitId: first.commitId,
-    previous: first.previous ?? 0n,
-    record,
-  };
-}
-
-/** A whole commit as if it were stored in one message, its last. */
-export function asPart({ position: sequence, record: body, ...commit }: StoredCommit): StoredPart {
-  return { ...commit, sequence, body, part: 1, parts: 1 };
-}
-
-/** The body must hold as many events as the headers say: what is relayed unread must at least be whole. */
-function checkRecord(part: StoredPart): void {
-  try {
-    const count = BigInt(eventSpans(part.body).length);
-    if (count === part.lastVersion - part.firstVersion + 1n) return;
-    throw unreadable(part.stream, part.sequence, 'it holds another number of events than its headers say');
-  } catch (error) {
-    if (error instanceof MalformedRecordError) throw unreadable(part.stream, part.sequence, error.message);
-    throw error;
-  }
 }
 
 export function unreadable(stream: string, sequence: bigint, reason: string): UnreadableCommitError {

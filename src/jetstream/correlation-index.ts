@@ -2,7 +2,7 @@ import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { leaderGet, type StreamApi } from './api';
-import { positionOf, readPart } from './commit-codec';
+import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
 import { decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
 import type { StoredMessage } from './message';
@@ -119,7 +119,7 @@ function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | und
   try {
     const part = readPart(stream, message);
     const keys = eventSpans(part.body).map((span) => eventCorrelationId(part.body, span));
-    return { sequence: part.sequence, position: positionOf(part), hashes: hashKeys(keys) };
+    return { sequence: part.sequence, position: lastSequence(part), hashes: hashKeys(keys) };
   } catch {
     return undefined;
   }

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError, UnreadableCommitError } from '../store/errors';
-import { CommitAssembler } from './commit-codec';
+import { CommitAssembler } from './commit-assembler';
+import { isCheck } from './commit-codec';
 import { toStoreError } from './errors';
 import { logHead } from './head';
 import type { StoredMessage } from './message';
 import type { NewestCommits } from './newest-commits';
 import { toPart } from './scan-log';
+import type { TailEntry } from './tail-ring';
 import type { StoreContext } from './store-context';
 import { startTailConsumer } from './tail-consumer';
 
@@ -84,20 +86,40 @@ async function followOnce(
   context.logger.warn({ reason }, 'the newest commits do not come any more; asking again');
 }
 
-/** Puts the messages of one consumer together to commits. */
+/** Puts the messages of one consumer together to commits, and those of a step together. */
 function taker({ limits, prefix }: StoreContext, newest: NewestCommits): (message: StoredMessage) => void {
   let assembler = new CommitAssembler(2 * limits.appendBytesMax);
+  let held: TailEntry[] = []; // of a step whose end has not come
+
+  function take(stream: string, message: StoredMessage): void {
+    const part = toPart(stream, message);
+    const { last } = newest.ring;
+    // It began before the consumer did: who wants it reads it from the log.
+    if (part.from <= last && part.position > last) newest.skipTo(part.position);
+    if (part.position <= newest.ring.last) return;
+    const content = assembler.add(part);
+    if (content === undefined) return;
+    held.push({ stream, position: part.position, content, bytes: content.record.length });
+    if (part.position > message.sequence) return;
+    newest.push(held);
+    held = [];
+  }
+
   return (message) => {
     const stream = message.subject.slice(prefix.length + 1);
-    const { sequence: position } = message;
-    try {
-      const commit = assembler.add(toPart(stream, message));
-      if (commit === undefined) return;
-      newest.push({ stream, position, content: commit, bytes: commit.record.length });
-    } catch (error) {
-      if (!(error instanceof UnreadableCommitError)) throw error;
-      assembler = new CommitAssembler(2 * limits.appendBytesMax);
-      newest.push({ stream, position, content: error, bytes: message.body.length });
+    const { sequence, body } = message;
+    for (let isTaken = isCheck(stream); !isTaken;) {
+      try {
+        take(stream, message);
+        return;
+      } catch (error) {
+        if (!(error instanceof UnreadableCommitError)) throw error;
+        assembler = new CommitAssembler(2 * limits.appendBytesMax);
+        held = [];
+        newest.push([{ stream: error.stream, position: error.position, content: error, bytes: body.length }]);
+        // It may be one before this message that is at fault.
+        isTaken = error.position >= sequence;
+      }
     }
   };
 }

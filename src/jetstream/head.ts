@@ -2,7 +2,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext, StreamHead } from '../store/event-store';
 import { position, unixNanos, version, type StreamName, type UnixNanos } from '../store/values';
 import { directGet, directGetBatch, leaderGet, streamInfo, throughTime } from './api';
-import { readPart, unreadable, type StoredPart } from './commit-codec';
+import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import { partAtOrAfter } from './locate';
 import { parseTime } from './message';
 import { subjectOf, within, type LogContext, type StoreContext } from './store-context';
@@ -68,8 +68,7 @@ async function completeCommit(
   call: CallContext,
 ): Promise<StoredPart | undefined> {
   if (last === undefined || last.part === last.parts) return last;
-  const start = last.sequence - BigInt(last.part - 1);
-  const first = await partAtOrAfter(context, stream, start, call);
+  const first = await partAtOrAfter(context, stream, firstSequence(last), call);
   if (first?.previous === undefined)
     throw unreadable(stream, last.sequence, 'the start of its commit is gone');
   return first.previous === 0n ? undefined : partAtOrAfter(context, stream, first.previous, call);
@@ -81,7 +80,7 @@ export function toHead(part: StoredPart | undefined): StreamHead {
   if (part === undefined) return emptyHead;
   return {
     version: version(part.lastVersion),
-    position: position(part.sequence),
+    position: position(part.position),
     commitTime: unixNanos(part.timeNanos),
   };
 }

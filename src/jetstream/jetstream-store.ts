@@ -3,6 +3,7 @@ import type { Limits } from '../limits';
 import type { CallContext, EventStore, Page, StoreInfo } from '../store/event-store';
 import { position } from '../store/values';
 import { append, type Appender } from './append';
+import { appendMulti } from './append-multi';
 import { eventBytesLimit } from './append-job';
 import { streamInfo } from './api';
 import { indexSubjects, type CorrelationIndex } from './correlation-index';
@@ -82,6 +83,7 @@ function createStore(
   const { pool } = appender;
   return {
     append: (command, call) => translated(append(appender, command, call)),
+    appendMulti: (command, call) => translated(appendMulti(appender, command, call)),
     async readStream(query, call) {
       const { head, pages } = await translated(readStream(appender, query, call));
       return { head, pages: translatedPages(pages) };

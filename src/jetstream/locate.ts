@@ -1,7 +1,7 @@
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import { directGet, leaderGet } from './api';
-import { readPart, unreadable, type StoredPart } from './commit-codec';
+import { firstSequence, lastSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import { subjectOf, within, type StoreContext } from './store-context';
 
 /** So many versions are read and thrown away rather than searched for: they cost less than one more question. */
@@ -42,7 +42,7 @@ export async function locate(
   let lowVersion = 0n;
   let high = head.sequence;
   let highVersion = head.lastVersion;
-  if (version >= head.firstVersion) return startOfCommit(head);
+  if (version >= head.firstVersion) return firstSequence(head);
   for (let probe = 0; probe < probesMax; probe++) {
     if (version - lowVersion <= skipVersionsMax) return low;
     const guess = guessSequence(probe, version, { low, lowVersion, high, highVersion });
@@ -51,11 +51,11 @@ export async function locate(
       throw unreadable(stream, head.sequence, 'earlier commits of the stream are gone');
     if (found.lastVersion < version) {
       const end = await endOfCommit(context, stream, found, call);
-      if (end.lastVersion >= version) return startOfCommit(found);
+      if (end.lastVersion >= version) return firstSequence(found);
       low = end.sequence + 1n;
       lowVersion = end.lastVersion;
     } else if (found.firstVersion <= version) {
-      return startOfCommit(found);
+      return firstSequence(found);
     } else {
       // Nothing of the stream lies in [guess, found), so what is wanted lies before the guess.
       high = found.previous ?? guess - 1n;
@@ -67,10 +67,6 @@ export async function locate(
   return low;
 }
 
-function startOfCommit(part: StoredPart): bigint {
-  return part.sequence - BigInt(part.part - 1);
-}
-
 async function endOfCommit(
   context: StoreContext,
   stream: StreamName,
@@ -78,7 +74,7 @@ async function endOfCommit(
   call: CallContext,
 ): Promise<StoredPart> {
   if (part.part === part.parts) return part;
-  const end = await partAtOrAfter(context, stream, part.sequence + BigInt(part.parts - part.part), call);
+  const end = await partAtOrAfter(context, stream, lastSequence(part), call);
   if (end?.commitId === part.commitId) return end;
   throw unreadable(stream, part.sequence, 'the parts of its commit do not fit together');
 }

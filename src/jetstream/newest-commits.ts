@@ -6,8 +6,8 @@ import { createWaiters, type Waiters } from './tail-waiters';
 export interface NewestCommits {
   readonly ring: TailRing;
   readonly waiters: Waiters;
-  /** Another commit has come. */
-  push(entry: TailEntry): void;
+  /** Another commit has come, or the commits of a step. */
+  push(entries: readonly TailEntry[]): void;
   /** Tells those who wait how far the log has come. */
   sweep(): void;
   /** Goes on at a position; what lies between they read from the log. */
@@ -37,10 +37,10 @@ export function createNewestCommits(limits: Limits): NewestCommits {
       return ring;
     },
     waiters,
-    push(entry) {
+    push(entries) {
       const before = ring.last;
-      ring.push(entry);
-      waiters.wake(entry.stream, before);
+      for (const entry of entries) ring.push(entry);
+      for (const { stream } of entries) waiters.wake(stream, before);
       if (ring.last - sweptAt >= sweepSequences) sweep();
     },
     sweep,

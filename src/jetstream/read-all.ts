@@ -1,11 +1,11 @@
 import type { AllPage, AllRead, CallContext, CommitSlice, ReadAllQuery, ReadEnd } from '../store/event-store';
 import { position, type UnixNanos } from '../store/values';
 import { directGetBatch } from './api';
-import type { StoredCommit } from './commit-codec';
+import { stepsOf, type StoredCommit } from './commit-assembler';
 import { logHead, type LogHead } from './head';
 import { formatTime } from './message';
 import { logBackward, logForward, type LogRange } from './scan-log';
-import { inTime, select, type Selection } from './select';
+import { inTime, selectAll, type Selection } from './select';
 import { patiently, type StoreContext } from './store-context';
 
 /** Reads the log as it is now: the read goes up to its end, which is asked for first. */
@@ -40,17 +40,17 @@ async function* pages(
   for await (const { commits, covered, last } of source) {
     const slices: CommitSlice[] = [];
     let end: ReadEnd | undefined;
-    for (const commit of commits) {
-      if (isPast(query, commit)) end = 'complete';
-      const slice = end === undefined && inTime(query, commit) ? select(commit, selection) : undefined;
-      if (slice !== undefined && left !== undefined && left < BigInt(slice.eventCount) && left !== maxCount)
-        end = 'maxCount';
+    for (const step of stepsOf(commits)) {
+      const newest = step.at(forward ? -1 : 0) as StoredCommit;
+      if (isPast(query, newest)) end = 'complete';
+      const chosen = end === undefined && inTime(query, newest) ? selectAll(step, selection) : [];
+      const eventCount = BigInt(chosen.reduce((sum, slice) => sum + slice.eventCount, 0));
+      if (left !== undefined && left < eventCount && left !== maxCount) end = 'maxCount';
       if (end !== undefined) break;
-      handled = commit.position;
-      if (slice === undefined) continue;
-      slices.push(slice);
-      if (left === undefined) continue;
-      left -= BigInt(slice.eventCount);
+      handled = newest.position;
+      slices.push(...chosen);
+      if (left === undefined || eventCount === 0n) continue;
+      left -= eventCount;
       if (left > 0n) continue;
       end = 'maxCount';
       break;

@@ -1,7 +1,8 @@
 import type { CallContext, CommitSlice, CorrelationQuery, CorrelationRead, Page } from '../store/event-store';
 import { parseStreamName, position } from '../store/values';
 import { directGet } from './api';
-import { CommitAssembler, readPart, type StoredCommit } from './commit-codec';
+import { CommitAssembler, type StoredCommit } from './commit-assembler';
+import { readPart } from './commit-codec';
 import { findPositions, type CorrelationIndex } from './correlation-index';
 import type { StoredMessage } from './message';
 import { select } from './select';
@@ -17,13 +18,13 @@ export async function readByCorrelation(
   call: CallContext,
 ): Promise<CorrelationRead> {
   const { positions, through } = await findPositions(index, query.correlationId, call);
-  return { position: position(through), pages: pages(index, query, positions, call) };
+  return { position: position(through), pages: pages(index, query, { positions, through }, call) };
 }
 
 async function* pages(
   index: CorrelationIndex,
   query: CorrelationQuery,
-  positions: readonly bigint[],
+  { positions, through }: { readonly positions: readonly bigint[]; readonly through: bigint },
   call: CallContext,
 ): AsyncGenerator<Page, void> {
   let left = query.maxCount;
@@ -31,7 +32,9 @@ async function* pages(
     const fetched = positions.slice(at, at + fetchesMax).map((sequence) => commitAt(index, sequence, call));
     const commits: CommitSlice[] = [];
     for (const commit of await Promise.all(fetched)) {
-      const slice = commit && select(commit, { ...all, ...query, countMax: left });
+      // A step that is being written lies beyond the end.
+      if (commit === undefined || commit.position > through) continue;
+      const slice = select(commit, { ...all, ...query, countMax: left });
       if (slice === undefined) continue;
       commits.push(slice);
       if (left === undefined) continue;

@@ -1,7 +1,8 @@
 import type { CallContext, CommitSlice, Page, ReadStreamQuery, StreamRead } from '../store/event-store';
 import type { StreamName, UnixNanos } from '../store/values';
 import { directGetBatch } from './api';
-import { asPart, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
+import { asPart, type StoredCommit } from './commit-assembler';
+import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import { commitWithVersion } from './find-commit';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { locate, skipVersionsMax } from './locate';
@@ -153,7 +154,7 @@ async function openForward(
   if (query.fromTime !== undefined) {
     if (head.timeNanos < query.fromTime) return undefined;
     const first = await firstPartSince(context, query.stream, query.fromTime, call);
-    if (first.lastVersion >= fromVersion) from = first.sequence - BigInt(first.part - 1);
+    if (first.lastVersion >= fromVersion) from = firstSequence(first);
   }
   from ??= fromVersion === 1n ? 1n : await locate(context, query.stream, fromVersion, head, call);
   const range = { messagesMax: messagesNeeded(query), ...start, from, through: head.sequence };

@@ -1,7 +1,7 @@
 /** What the correlation index has to know of one message of the log. */
 export interface CommitKeys {
   readonly sequence: bigint;
-  /** Of the commit that the message belongs to. */
+  /** The sequence of the last message of the commit that it belongs to. */
   readonly position: bigint;
   /** The distinct hashes of its keys. */
   readonly hashes: readonly bigint[];

@@ -2,9 +2,9 @@ import type { CallContext } from '../store/event-store';
 import { coverOf, patternMatcher } from '../store/patterns';
 import { parseStreamName } from '../store/values';
 import { directGetBatch, leaderGet } from './api';
-import { CommitAssembler, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
+import { CommitAssembler, type StoredCommit } from './commit-assembler';
+import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
 import type { StoredMessage } from './message';
-import { commitAt } from './read-by-correlation';
 import { patiently, type StoreContext } from './store-context';
 
 /** Which part of the log to read: streams by pattern (none: all), sequences (after, through]. */
@@ -15,7 +15,7 @@ export interface LogRange {
   readonly through: bigint;
 }
 
-/** Commits in the order of the scan. */
+/** Commits in the order of the scan, those of a step together. */
 export interface LogPage {
   readonly commits: readonly StoredCommit[];
   /** Forward: what lies up to here has been given; backward: what lies from here on. */
@@ -24,8 +24,8 @@ export interface LogPage {
 }
 
 /**
- * The commits that lie wholly or with their end in the range, in pages bounded in bytes; the next page is fetched while
- * the current one is in use. Complete or an error, like `scanSubject`. A commit that has not come to its end is left out.
+ * The commits whose positions are in the range, in pages bounded in bytes; the next page is fetched while the current one
+ * is in use. Complete or an error, like `scanSubject`. A commit or a step that has not come to its end is left out.
  */
 export async function* logForward(
   context: StoreContext,
@@ -38,13 +38,14 @@ export async function* logForward(
   const fetch = (from: bigint): Promise<Fetched> => source.fetch(from, through, fetchBytes());
   const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
   let page = await fetch(after + 1n);
-  const start = startOfFirst(source, page);
+  const start = startOfFirst(source, page.messages);
   if (start !== undefined && start <= after) page = await fetch(start);
+  let held: StoredCommit[] = []; // of a step whose end has not been passed
   for (let covered = after; ;) {
     const next = page.covered < through ? fetch(page.covered + 1n) : undefined;
     // A failure while nobody waits must not end the process; it is met at the next turn.
     next?.catch(() => undefined);
-    const commits: StoredCommit[] = [];
+    const commits = held;
     try {
       for (const message of page.messages) {
         const commit = source.wants(message) ? assembler.add(source.toPart(message)) : undefined;
@@ -52,22 +53,30 @@ export async function* logForward(
       }
     } catch (error) {
       // What comes before it is good, and may be all that is wanted.
-      yield { commits, covered: commits.at(-1)?.position ?? covered, last: false };
+      yield { commits, covered: commits.at(-1)?.sequence ?? covered, last: false };
       throw error;
     }
-    covered = assembler.pendingFrom === undefined ? page.covered : assembler.pendingFrom - 1n;
+    held = splitOff(commits, page.covered);
+    covered = (held[0]?.from ?? assembler.pendingFrom ?? page.covered + 1n) - 1n;
     yield { commits, covered, last: next === undefined };
     if (next === undefined) return;
     page = await next;
   }
 }
 
+/** Takes from the end of some commits those of a step that is not covered to its end. */
+function splitOff(commits: StoredCommit[], covered: bigint): StoredCommit[] {
+  let at = commits.length;
+  while ((commits[at - 1]?.position ?? 0n) > covered) at--;
+  return commits.splice(at);
+}
+
 /** Where the first commit of a page begins. */
-function startOfFirst(source: MessageSource, { messages }: Fetched): bigint | undefined {
-  const first = messages.find(source.wants);
+function startOfFirst(source: MessageSource, messages: readonly StoredMessage[]): bigint | undefined {
+  const first = messages.find((message) => source.wants(message));
   try {
     const part = first && source.toPart(first);
-    return part && part.sequence - BigInt(part.part - 1);
+    return part?.from;
   } catch {
     return undefined; // it is met again
   }
@@ -94,11 +103,12 @@ export async function* logBackward(
   while (end > after) {
     const start = end - span > after ? end - span + 1n : after + 1n;
     const window = await readWindow(source, start, end, span > 1n ? 2 * fetchBytesMax : Infinity);
-    if (window === 'too large') {
+    if (window === undefined) {
       span = span / spanGrowth || 1n;
       continue;
     }
-    const { commits, error, next } = await commitsOf(context, source, window.messages, start, call);
+    const { commits, error, next } = await commitsOf(context, source, window.messages, start);
+    splitOff(commits, through);
     end = next;
     if (commits.length > 0 || error !== undefined || end <= after)
       yield { commits: commits.reverse(), covered: end + 1n, last: error === undefined && end <= after };
@@ -115,12 +125,13 @@ interface Window {
   readonly bytes: number;
 }
 
+/** undefined: it has more bytes. */
 async function readWindow(
   source: MessageSource,
   start: bigint,
   end: bigint,
-  bytesMax: number,
-): Promise<Window | 'too large'> {
+  bytesMax = Infinity,
+): Promise<Window | undefined> {
   const messages: StoredMessage[] = [];
   let bytes = 0;
   for (let from = start; from <= end;) {
@@ -129,7 +140,7 @@ async function readWindow(
       messages.push(message);
       bytes += message.body.length;
     }
-    if (bytes > bytesMax) return 'too large';
+    if (bytes > bytesMax) return undefined;
     from = page.covered + 1n;
   }
   return { messages, bytes };
@@ -143,41 +154,29 @@ interface WindowCommits {
   readonly next: bigint;
 }
 
-/** The commits of a window in ascending order. */
+/** The commits of a window in ascending order, with the whole of the one that begins before it. */
 async function commitsOf(
   context: StoreContext,
   source: MessageSource,
   messages: readonly StoredMessage[],
   start: bigint,
-  call: CallContext,
 ): Promise<WindowCommits> {
   const commitBytesMax = 2 * context.limits.appendBytesMax;
+  const from = startOfFirst(source, messages) ?? start;
+  const before = from < start ? await readWindow(source, from, start - 1n) : undefined;
   let assembler = new CommitAssembler(commitBytesMax);
   let commits: StoredCommit[] = [];
   let error: Error | undefined;
-  let cut: StoredPart | undefined; // the last of those at the start whose commit begins before the window
-  let next = start - 1n;
-  for (const message of messages) {
+  for (const message of before === undefined ? messages : [...before.messages, ...messages]) {
     if (!source.wants(message)) continue;
     try {
-      const part = source.toPart(message);
-      const isCut = commits.length === 0 && assembler.pendingFrom === undefined && part.part > 1;
-      if (isCut && error === undefined) {
-        cut = part;
-        continue;
-      }
-      const commit = assembler.add(part);
+      const commit = assembler.add(source.toPart(message));
       if (commit !== undefined) commits.push(commit);
     } catch (caught) {
       [error, commits, assembler] = [caught as Error, [], new CommitAssembler(commitBytesMax)];
     }
   }
-  if (cut !== undefined && error === undefined) {
-    next = cut.sequence - BigInt(cut.part);
-    const whole = cut.part === cut.parts ? await commitAt(context, cut.sequence, call) : undefined;
-    if (whole !== undefined) commits.unshift(whole);
-  }
-  return { commits, error, next };
+  return { commits, error, next: (from < start ? from : start) - 1n };
 }
 
 interface Fetched {
@@ -189,7 +188,7 @@ interface Fetched {
 interface MessageSource {
   fetch(from: bigint, through: bigint, bytesMax?: number): Promise<Fetched>;
   /** Whether a fetched message is asked for. */
-  readonly wants: (message: StoredMessage) => boolean;
+  wants(message: StoredMessage): boolean;
   /** Throws UnreadableCommitError. */
   toPart(message: StoredMessage): StoredPart;
 }
@@ -198,12 +197,15 @@ interface MessageSource {
 function messageSource(context: StoreContext, patterns: readonly string[], call: CallContext): MessageSource {
   const { prefix } = context;
   const subject = `${prefix}.${coverOf(patterns)}`;
-  const matches = patterns.length > 1 ? patternMatcher(patterns) : () => true;
+  const matches = patternMatcher(patterns.length > 1 ? patterns : []);
   const nameOf = (message: StoredMessage): string => message.subject.slice(prefix.length + 1);
   return {
     fetch: (from, through, bytesMax = context.limits.fetchBytesMax) =>
       fetchPage(context, subject, { from, through, bytesMax }, call),
-    wants: (message) => matches(nameOf(message)),
+    wants(message) {
+      const name = nameOf(message);
+      return !isCheck(name) && matches(name);
+    },
     toPart: (message) => toPart(nameOf(message), message),
   };
 }

@@ -1,7 +1,8 @@
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import { directGetBatch, type Batch } from './api';
-import { CommitAssembler, readPart, unreadable, type StoredCommit, type StoredPart } from './commit-codec';
+import { CommitAssembler, type StoredCommit } from './commit-assembler';
+import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
 import type { StoredMessage } from './message';
@@ -200,15 +201,15 @@ async function window(
       if (bytes > bytesMax) break;
     }
     const last = commits.at(-1);
-    if (last !== undefined && last.position >= end) return commits;
+    if (last !== undefined && last.sequence >= end) return commits;
     if (last !== undefined) {
       // Denser than thought: take the later half.
-      range = { ...range, from: last.position + (end - last.position) / 2n + 1n };
+      range = { ...range, from: last.sequence + (end - last.sequence) / 2n + 1n };
       continue;
     }
     // All of it lies within the commit that ends here.
     const part = await partAtOrAfter(context, stream, range.from, call);
     if (part === undefined || range.midCommit !== true) throw unreadable(stream, end, 'it is gone');
-    range = { from: part.sequence - BigInt(part.part - 1), through: end };
+    range = { from: firstSequence(part), through: end };
   }
 }

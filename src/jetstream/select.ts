@@ -1,7 +1,7 @@
 import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../store/commit-record';
 import type { CommitSlice } from '../store/event-store';
 import { unixNanos, type UnixNanos } from '../store/values';
-import type { StoredCommit } from './commit-codec';
+import type { StoredCommit } from './commit-assembler';
 
 /** Which events of a commit to keep. */
 export interface Selection {
@@ -38,6 +38,11 @@ export function select(commit: StoredCommit, selection: Selection): CommitSlice 
     Buffer.concat(spans.map(({ frame, end }) => commit.record.subarray(frame, end))),
     spans.length,
   );
+}
+
+/** The selected events of some commits. */
+export function selectAll(commits: readonly StoredCommit[], selection: Selection): CommitSlice[] {
+  return commits.flatMap((commit) => select(commit, selection) ?? []);
 }
 
 /** Whether a commit was taken in within the times asked for, both inclusive. */

@@ -5,8 +5,13 @@ import type { StreamName } from '../store/values';
 
 /** Lets the appends of one stream take turns, and bounds what waits. */
 export interface StreamQueues {
-  /** Runs when all earlier appends to the stream are through. Throws OverloadedError at once if too much waits. */
-  run<T>(stream: StreamName, bytes: number, call: CallContext, append: () => Promise<T>): Promise<T>;
+  /** Runs when all earlier appends to the streams are through. Throws OverloadedError at once if too much waits. */
+  run<T>(
+    streams: readonly StreamName[],
+    bytes: number,
+    call: CallContext,
+    append: () => Promise<T>,
+  ): Promise<T>;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
 }
@@ -22,9 +27,11 @@ export function createStreamQueues(limits: Limits): StreamQueues {
   let appendsBytes = 0;
   let whenIdle: (() => void)[] = [];
 
-  function admit(queue: Queue | undefined, bytes: number): void {
-    if (queue !== undefined && queue.length >= limits.streamQueueMax) {
-      throw new OverloadedError(`${queue.length.toString()} appends wait for this stream already`);
+  function admit(streams: readonly StreamName[], bytes: number): void {
+    for (const stream of streams) {
+      const length = queues.get(stream)?.length ?? 0;
+      if (length < limits.streamQueueMax) continue;
+      throw new OverloadedError(`${length.toString()} appends wait for stream ${stream} already`);
     }
     if (appends >= limits.appendsMax) {
       throw new OverloadedError(`${appends.toString()} appends are under way already`);
@@ -34,30 +41,37 @@ export function createStreamQueues(limits: Limits): StreamQueues {
     }
   }
 
+  function join(stream: StreamName): Queue {
+    const queue = queues.get(stream) ?? { tail: Promise.resolve(), length: 0 };
+    queues.set(stream, queue);
+    queue.length++;
+    return queue;
+  }
+
   return {
-    async run(stream, bytes, call, append) {
-      let queue = queues.get(stream);
-      admit(queue, bytes);
-      if (queue === undefined) {
-        queue = { tail: Promise.resolve(), length: 0 };
-        queues.set(stream, queue);
-      }
+    async run(streams, bytes, call, append) {
+      admit(streams, bytes);
       appends++;
       appendsBytes += bytes;
-      queue.length++;
-      const turn = queue.tail.then(() => {
+      // All at once, so that no two wait for each other.
+      const joined = streams.map((stream) => join(stream));
+      const [first, ...others] = joined.map(({ tail }) => tail);
+      const before = others.length === 0 ? first : Promise.all([first, ...others]);
+      const turn = (before ?? Promise.resolve()).then(() => {
         call.signal.throwIfAborted();
         if (Date.now() > call.deadlineMs)
           throw new DeadlineExceededError('the append waited too long for its turn');
         return append();
       });
-      queue.tail = turn.catch(() => undefined);
+      const over = turn.catch(() => undefined);
+      for (const queue of joined) queue.tail = over;
       try {
         return await turn;
       } finally {
         appends--;
         appendsBytes -= bytes;
-        if (--queue.length === 0) queues.delete(stream);
+        for (const [index, queue] of joined.entries())
+          if (--queue.length === 0) queues.delete(streams[index] as StreamName);
         if (appends === 0) {
           for (const resolve of whenIdle) resolve();
           whenIdle = [];

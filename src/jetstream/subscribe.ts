@@ -3,13 +3,13 @@ import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { CallContext, CommitSlice, SubscribeQuery, SubscriptionUpdate } from '../store/event-store';
 import { isName, patternMatcher } from '../store/patterns';
 import { position, type StreamName, type UnixNanos } from '../store/values';
-import type { StoredCommit } from './commit-codec';
+import { stepsOf, type StoredCommit } from './commit-assembler';
 import { toStoreError } from './errors';
 import { lastPart, logHead } from './head';
 import { locate } from './locate';
 import { firstSince } from './read-all';
 import { logForward } from './scan-log';
-import { select } from './select';
+import { selectAll } from './select';
 import type { StoreContext } from './store-context';
 import type { Tail } from './tail';
 import type { Interest } from './tail-waiters';
@@ -68,8 +68,7 @@ async function* updates(
   const start = await findStart(shared, query, call);
   const progress = createProgress(start.after);
   const interest = interestOf(query.filter.patterns);
-  const wanted = (commits: readonly StoredCommit[]): CommitSlice[] =>
-    commits.flatMap((commit) => wantedOf(commit, query, start) ?? []);
+  const wanted = (commits: readonly StoredCommit[]): CommitSlice[] => wantedOf(commits, query, start);
   let live = false;
   yield progress.say('checkpoint');
   while (!ending.aborted) {
@@ -190,11 +189,17 @@ interface Start {
   readonly fromTime: UnixNanos | undefined;
 }
 
-function wantedOf(commit: StoredCommit, { filter }: SubscribeQuery, start: Start): CommitSlice | undefined {
-  if (start.fromTime !== undefined && commit.timeNanos < start.fromTime) return undefined;
+function wantedOf(
+  commits: readonly StoredCommit[],
+  { filter }: SubscribeQuery,
+  { fromVersion, fromTime }: Start,
+): CommitSlice[] {
   const { eventTypes, eventTypePrefixes } = filter;
-  const { fromVersion } = start;
-  return select(commit, {
+  const inTime =
+    fromTime === undefined
+      ? commits
+      : [...stepsOf(commits)].filter((step) => (step.at(-1)?.timeNanos ?? 0n) >= fromTime).flat();
+  return selectAll(inTime, {
     fromVersion,
     toVersion: undefined,
     eventTypes,
@@ -243,7 +248,7 @@ async function findVersion(
 ): Promise<{ after: bigint; version: bigint }> {
   const last = await lastPart(context, stream, 'leader', call);
   if (last === undefined) return { after: head, version: 0n };
-  if (version >= last.lastVersion) return { after: last.sequence, version: last.lastVersion };
+  if (version >= last.lastVersion) return { after: last.position, version: last.lastVersion };
   const from = version === 0n ? 1n : await locate(context, stream, version + 1n, last, call);
   return { after: from - 1n, version: last.lastVersion };
 }

@@ -1,5 +1,5 @@
 import type { UnreadableCommitError } from '../store/errors';
-import type { StoredCommit } from './commit-codec';
+import type { StoredCommit } from './commit-assembler';
 
 /** A commit of the newest part of the log, or a message that is none. */
 export interface TailEntry {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import type { StoredCommit } from './commit-codec';
+import type { StoredCommit } from './commit-assembler';
 import { toStoreError } from './errors';
 import { followLog } from './follow-log';
 import { createNewestCommits } from './newest-commits';
@@ -105,7 +105,8 @@ function take(ring: TailRing, position: bigint, interest: Interest, bytesMax: nu
   let bytes = 0;
   let covered = position;
   for (const entry of ring.beyond(position)) {
-    if (bytes > bytesMax) return { commits, covered, error: undefined };
+    // A step is not divided.
+    if (bytes > bytesMax && entry.position !== covered) return { commits, covered, error: undefined };
     if (interest.matches(entry.stream)) {
       const { content } = entry;
       if (content instanceof UnreadableCommitError) return { commits, covered, error: content };

@@ -1,9 +1,16 @@
 import type { Limits } from '../limits';
-import type { AppendCommand, CorrelationQuery, ListStreamsQuery, ReadStreamQuery } from './event-store';
+import type {
+  AppendCommand,
+  AppendMultiCommand,
+  CorrelationQuery,
+  ListStreamsQuery,
+  ReadStreamQuery,
+} from './event-store';
 import {
   checkId,
   directionOf,
   eventTypeFilter,
+  excess,
   Findings,
   maxCount,
   shown,
@@ -15,7 +22,14 @@ import {
   type RawTimestamp,
 } from './field-checks';
 import { newEvents, type RawEvent } from './new-event';
-import { parseCommitId, parseStreamName, type CommitId, type StreamName, type UnixNanos } from './values';
+import {
+  parseCommitId,
+  parseStreamName,
+  type CommitId,
+  type StreamName,
+  type UnixNanos,
+  type Version,
+} from './values';
 
 /**
  * Requests as they come from outside, of the shape of the messages in proto/sluice/v1, parsed into commands and
@@ -29,6 +43,12 @@ export interface RawAppend {
   readonly expectedVersion?: bigint | undefined;
   readonly commitId: string;
   readonly withCommitTime: boolean;
+}
+
+export interface RawAppendMulti {
+  readonly appends: readonly Omit<RawAppend, 'commitId' | 'withCommitTime'>[];
+  readonly checks: readonly { readonly stream: string; readonly expectedVersion: bigint }[];
+  readonly commitId: string;
 }
 
 export interface RawReadStream {
@@ -78,14 +98,65 @@ export interface PageSize {
 export function parseAppend(raw: RawAppend, limits: Limits): AppendCommand {
   const findings = new Findings();
   const stream = streamName(raw.stream, findings);
-  const expectedVersion =
-    raw.expectedVersion === undefined
-      ? undefined
-      : versionNumber(raw.expectedVersion, 'expected_version', findings);
+  const expectedVersion = expectedVersionOf(raw, '', findings);
   const commitId = commitIdOf(raw.commitId, findings);
   const events = newEvents(raw.stream, raw.events, limits, findings);
   findings.throwIfAny();
   return { stream, events, expectedVersion, commitId, withCommitTime: raw.withCommitTime };
+}
+
+/** Throws InvalidRequestError, like `parseAppend`. */
+export function parseAppendMulti(raw: RawAppendMulti, limits: Limits): AppendMultiCommand {
+  const findings = new Findings();
+  const commitId = commitIdOf(raw.commitId, findings);
+  if (raw.appends.length === 0) findings.add('appends', 'is required');
+  const isBounded = [
+    atMost(limits.multiAppendsMax, raw.appends.length, 'entries', 'appends', findings),
+    atMost(limits.multiChecksMax, raw.checks.length, 'entries', 'checks', findings),
+    ...raw.appends.map(({ events }, index) =>
+      atMost(limits.appendEventsMax, events.length, 'events', `appends[${index}].events`, findings),
+    ),
+  ].every(Boolean);
+  const events = raw.appends.reduce((sum, append) => sum + append.events.length, 0);
+  if (!isBounded || !atMost(limits.appendEventsMax, events, 'events', 'appends', findings))
+    findings.throwIfAny();
+  const names = new Map<string, string>();
+  const nameOf = (text: string, path: string): StreamName => {
+    const first = names.get(text);
+    if (first === undefined) names.set(text, path);
+    else if (text !== '') findings.add(`${path}.stream`, `is also that of ${first}: ${shown(text)}`);
+    return streamName(text, findings, `${path}.stream`);
+  };
+  const appends = raw.appends.map((append, index) => {
+    const path = `appends[${index}]`;
+    const stream = nameOf(append.stream, path);
+    if (append.events.length === 0) findings.add(`${path}.events`, 'is required');
+    return {
+      stream,
+      events: newEvents(append.stream, append.events, limits, findings, `${path}.`),
+      expectedVersion: expectedVersionOf(append, `${path}.`, findings),
+    };
+  });
+  const checks = raw.checks.map(({ stream, expectedVersion }, index) => ({
+    stream: nameOf(stream, `checks[${index}]`),
+    expectedVersion: versionNumber(expectedVersion, `checks[${index}].expected_version`, findings),
+  }));
+  findings.throwIfAny();
+  return { appends, checks, commitId };
+}
+
+function atMost(max: number, found: number, unit: string, field: string, findings: Findings): boolean {
+  if (found > max) findings.add(field, excess(found, unit, max));
+  return found <= max;
+}
+
+function expectedVersionOf(
+  { expectedVersion }: Pick<RawAppend, 'expectedVersion'>,
+  prefix: string,
+  findings: Findings,
+): Version | undefined {
+  if (expectedVersion === undefined) return undefined;
+  return versionNumber(expectedVersion, `${prefix}expected_version`, findings);
 }
 
 function commitIdOf(text: string, findings: Findings): CommitId | undefined {

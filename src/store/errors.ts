@@ -15,15 +15,29 @@ export class InvalidRequestError extends Error {
   }
 }
 
-/** The stream is not at the expected version. Nothing was stored. */
+/** A stream that is not at the expected version. */
+export interface VersionConflict {
+  readonly stream: StreamName;
+  readonly expected: Version;
+  readonly actual: Version;
+}
+
+/** Streams are not at the expected versions. Nothing was stored. */
 export class VersionConflictError extends Error {
   readonly code = 'VERSION_CONFLICT';
+  readonly stream: StreamName;
+  readonly expected: Version;
+  readonly actual: Version;
+  /** The first is the one that this error is about, `others` are more of the same call. */
   constructor(
-    readonly stream: StreamName,
-    readonly expected: Version,
-    readonly actual: Version,
+    { stream, expected, actual }: VersionConflict,
+    readonly others: readonly VersionConflict[] = [],
   ) {
-    super(`stream ${stream} is at version ${actual.toString()}, not at the expected ${expected.toString()}`);
+    const more = others.length === 0 ? '' : `, and ${others.length.toString()} more are not either`;
+    super(
+      `stream ${stream} is at version ${actual.toString()}, not at the expected ${expected.toString()}${more}`,
+    );
+    [this.stream, this.expected, this.actual] = [stream, expected, actual];
   }
 }
 

@@ -25,11 +25,15 @@ export interface CallContext {
   readonly deadlineMs: number;
 }
 
-export interface AppendCommand {
+/** What to append to one stream. */
+export interface StreamAppend {
   readonly stream: StreamName;
   readonly events: readonly NewEvent[];
   /** undefined: any version will do. */
   readonly expectedVersion: Version | undefined;
+}
+
+export interface AppendCommand extends StreamAppend {
   /** undefined: the caller does not ask for idempotency. */
   readonly commitId: CommitId | undefined;
   /** Whether the result needs `commitTime`, which costs one more question to the store. Absent: no. */
@@ -50,6 +54,35 @@ export interface AppendResult extends StreamHead {
   readonly replayed: boolean;
   /** undefined if there were no events. */
   readonly commitId: CommitId | undefined;
+}
+
+/** A version that a stream must have which is not written. */
+export interface VersionCheck {
+  readonly stream: StreamName;
+  readonly expectedVersion: Version;
+}
+
+/** No stream occurs twice, and every append has events. */
+export interface AppendMultiCommand {
+  readonly appends: readonly StreamAppend[];
+  readonly checks: readonly VersionCheck[];
+  /** undefined: the caller does not ask for idempotency. */
+  readonly commitId: CommitId | undefined;
+}
+
+/** What was stored on one stream. */
+export interface StreamAppended {
+  readonly stream: StreamName;
+  readonly version: Version;
+  readonly firstVersion: Version;
+}
+
+export interface AppendMultiResult {
+  readonly position: Position;
+  /** In the order of the command. */
+  readonly streams: readonly StreamAppended[];
+  readonly replayed: boolean;
+  readonly commitId: CommitId;
 }
 
 export interface ReadStreamQuery {
@@ -206,6 +239,8 @@ export interface StoreInfo {
 export interface EventStore {
   /** Stores the events as one commit, or nothing. */
   append(command: AppendCommand, context: CallContext): Promise<AppendResult>;
+  /** Stores the events of all streams in one step, or nothing. */
+  appendMulti(command: AppendMultiCommand, context: CallContext): Promise<AppendMultiResult>;
   /** Reads the stream as it is now. */
   readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;
   /** The head of a stream now, or as of a time (inclusive). */

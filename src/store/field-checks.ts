@@ -44,11 +44,11 @@ export class Findings {
   }
 }
 
-export function streamName(text: string, findings: Findings): StreamName {
+export function streamName(text: string, findings: Findings, field = 'stream'): StreamName {
   const name = parseStreamName(text);
   if (name !== undefined) return name;
   findings.add(
-    'stream',
+    field,
     text === ''
       ? 'is required'
       : `is not 1 to 16 tokens of A-Z a-z 0-9 _ : @ = + ~ - joined by ".", at most 200 bytes: ${shown(text)}`,

@@ -15,16 +15,20 @@ export interface RawEvent {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** Parses the events of one append. What is wrong goes to `findings`; the result counts only if nothing is. */
+/**
+ * Parses the events of one append, which are at `<prefix>events`. What is wrong goes to `findings`; the result counts only
+ * if nothing is.
+ */
 export function newEvents(
   stream: string,
   events: readonly RawEvent[],
   limits: Limits,
   findings: Findings,
+  prefix = '',
 ): NewEvent[] {
   const { appendEventsMax, appendBytesMax, eventBytesMax } = limits;
   if (events.length > appendEventsMax) {
-    findings.add('events', excess(events.length, 'events', appendEventsMax));
+    findings.add(`${prefix}events`, excess(events.length, 'events', appendEventsMax));
     return [];
   }
   const parsed: NewEvent[] = [];
@@ -32,7 +36,7 @@ export function newEvents(
   let bytesInAll = 0;
   for (const [index, raw] of events.entries()) {
     if (findings.full) break;
-    const path = `events[${index}]`;
+    const path = `${prefix}events[${index}]`;
     checkEvent(raw, path, limits, findings);
     if (raw.id !== '') {
       const first = firstWithId.get(raw.id);
@@ -45,7 +49,8 @@ export function newEvents(
     bytesInAll += bytes;
     parsed.push(event);
   }
-  if (bytesInAll > appendBytesMax) findings.add('events', excess(bytesInAll, 'bytes', appendBytesMax));
+  if (bytesInAll > appendBytesMax)
+    findings.add(`${prefix}events`, excess(bytesInAll, 'bytes', appendBytesMax));
   return parsed;
 }
 

@@ -1,6 +1,7 @@
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 import { CommitRecord, type DeepPartial, type RecordedEvent } from '../../generated/sluice/v1/event';
 import {
+  AppendMultiRequest,
   AppendRequest,
   ListStreamsRequest,
   ReadAllRequest,
@@ -8,10 +9,12 @@ import {
   ReadEndReason,
   ReadStreamRequest,
   SubscribeRequest,
+  type AppendMultiResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { defaultLimits, type Limits } from '../../src/limits';
 import {
   parseAppend,
+  parseAppendMulti,
   parseGetVersion,
   parseListStreams,
   parseReadByCorrelation,
@@ -32,6 +35,7 @@ import { RpcFailure } from '../support/rpc-failure';
 /** An event store as the contract suite sees it: requests as on the wire, answers decoded. Fails with Problem. */
 export interface ContractStore {
   append(request: DeepPartial<AppendRequest>): Promise<Appended>;
+  appendMulti(request: DeepPartial<AppendMultiRequest>): Promise<AppendMultiResponse>;
   read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
   version(stream: string, asOf?: bigint): Promise<Head>;
   correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
@@ -122,6 +126,12 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
         const { commitTime, commitId = '', ...result } = await store.append(command, call());
         return { ...result, commitId, commitTime: command.withCommitTime === true ? commitTime : undefined };
       }),
+    appendMulti: (request) =>
+      direct(async () => {
+        const command = parseAppendMulti(AppendMultiRequest.fromPartial(request), limits);
+        const { streams, ...result } = await store.appendMulti(command, call());
+        return { ...result, streams: [...streams] };
+      }),
     read: (request) =>
       direct(async () => {
         const query = parseReadStream(ReadStreamRequest.fromPartial(request), limits);
@@ -211,8 +221,9 @@ function toProblem(error: unknown): unknown {
 
 function dataOf(error: Error): Record<string, unknown> {
   if (error instanceof VersionConflictError) {
-    const { stream, expected, actual } = error;
-    return { stream, expected, actual };
+    const { stream, expected, actual, others } = error;
+    const all = others.map((other) => ({ ...other }));
+    return { stream, expected, actual, ...(all.length > 0 && { others: all }) };
   }
   if (error instanceof CommitIdReuseError) {
     const { commitId, stream, position } = error;
@@ -230,6 +241,7 @@ export function rpcContract(client: RpcClient): ContractStore {
         const { commitTime, ...result } = await client.append(request);
         return { ...result, commitTime: nanos(commitTime) };
       }),
+    appendMulti: (request) => overRpc(() => client.appendMulti(request)),
     read: (request) =>
       overRpc(async () => {
         const { header, events, end } = await client.readStream(request);
@@ -298,8 +310,12 @@ function toRpcProblem(error: unknown): unknown {
 function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   const conflict = failure.detail('sluice.v1.VersionConflict');
   if (conflict !== undefined) {
-    const { stream, expectedVersion: expected, actualVersion: actual } = conflict;
-    return { stream, expected, actual };
+    const { conflicts = [], count = 1 } = failure.detail('sluice.v1.VersionConflicts') ?? {};
+    const [first, ...others] = [conflict, ...conflicts.slice(1)].map(
+      ({ stream, expectedVersion: expected, actualVersion: actual }) => ({ stream, expected, actual }),
+    );
+    if (others.length + 1 !== count) throw new Error('not all conflicts are told');
+    return { ...first, ...(others.length > 0 && { others }) };
   }
   const bad = failure.detail('google.rpc.BadRequest');
   if (bad !== undefined) return { fields: bad.fieldViolations.map(({ field }) => field) };

@@ -5,6 +5,7 @@ import { idempotencyContract } from './idempotency-contract';
 import { listContract } from './list-contract';
 import type { OpenContract, OpenedContract } from './open';
 import { longReadContract } from './long-read-contract';
+import { multiContract } from './multi-contract';
 import { readContract } from './read-contract';
 import { readAllContract } from './read-all-contract';
 import { subscribeContract } from './subscribe-contract';
@@ -29,6 +30,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('append with a commit id', () => {
       idempotencyContract(store);
+    });
+    describe('append to several streams', () => {
+      multiContract(store, open);
     });
     describe('read', () => {
       readContract(store);

@@ -1,44 +1,9 @@
 import type { DeepPartial } from '../../generated/sluice/v1/event';
 import type { SubscribeRequest } from '../../generated/sluice/v1/event_store_service';
-import { problemOf, timestamp, type ContractStore, type Followed, type StoredEvent } from './contract-store';
+import { problemOf, timestamp, type ContractStore, type StoredEvent } from './contract-store';
 import { plainEvents, put, range } from './events';
+import { Follower } from './follower';
 import type { OpenContract } from './open';
-
-/** A subscription as the tests read it. */
-class Follower implements AsyncDisposable {
-  private readonly updates: AsyncGenerator<Followed, void>;
-
-  constructor(store: ContractStore, request: DeepPartial<SubscribeRequest>) {
-    this.updates = store.follow(request);
-  }
-
-  async next(): Promise<Followed> {
-    const { done, value } = await this.updates.next();
-    if (done === true) throw new Error('the subscription ended');
-    return value;
-  }
-
-  /** The next update of a kind; what is of another kind is passed over, but for events. */
-  async until(kind: Followed['kind']): Promise<Followed> {
-    for (;;) {
-      const update = await this.next();
-      if (update.kind === kind) return update;
-      if (update.kind === 'events') throw new Error(`events came before ${kind}`);
-    }
-  }
-
-  /** So many events, as they come. */
-  async take(count: number): Promise<StoredEvent[]> {
-    const events: StoredEvent[] = [];
-    while (events.length < count) events.push(...(await this.next()).events);
-    if (events.length > count) throw new Error(`${events.length} events came, not ${count}`);
-    return events;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.updates.return();
-  }
-}
 
 function idsOf(events: readonly StoredEvent[]): string[] {
   return events.map(({ id }) => id);

@@ -88,7 +88,7 @@ const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250' as CommitId;
 /** One error of each kind. */
 const errors: { [Code in StoreError['code']]: Extract<StoreError, { code: Code }> } = {
   INVALID_REQUEST: new InvalidRequestError([{ field: 'stream', description: 'is required' }]),
-  VERSION_CONFLICT: new VersionConflictError(stream, version(0n), version(2n)),
+  VERSION_CONFLICT: new VersionConflictError({ stream, expected: version(0n), actual: version(2n) }),
   COMMIT_ID_REUSE: new CommitIdReuseError(commitId, stream, position(7n)),
   STORE_UNAVAILABLE: new StoreUnavailableError(),
   OUTCOME_UNKNOWN: new OutcomeUnknownError(stream, commitId),

@@ -96,7 +96,7 @@ test('the TypeScript examples in README.md print what is shown, one after the ot
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const examples = withOutput(section(readme, '## From TypeScript'), 'ts');
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(4);
   const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
   const file = join(folder, 'example.mjs');

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/event';
+import { CommitAssembler, type StoredCommit } from '../../src/jetstream/commit-assembler';
 import {
-  CommitAssembler,
+  asStep,
+  checkMessage,
   encodeEvent,
   messageCount,
-  positionOf,
   readPart,
+  stepOf,
   toMessages,
-  type StoredCommit,
   type StoredPart,
 } from '../../src/jetstream/commit-codec';
 import type { StoredMessage } from '../../src/jetstream/message';
@@ -87,7 +88,10 @@ test('a commit comes back as it was written, whatever its events, its versions a
         stream,
         firstVersion: given.firstVersion,
         lastVersion: given.firstVersion + BigInt(given.events.length) - 1n,
+        sequence: last.sequence,
         position: last.sequence,
+        from: first.sequence,
+        inStep: false,
         timeNanos: last.timeNanos,
         commitId,
         previous: given.previous,
@@ -100,7 +104,7 @@ test('a commit comes back as it was written, whatever its events, its versions a
       expect(CommitRecord.decode(record).events).toEqual(expected);
       expect(parts.map(({ part }) => part)).toEqual(parts.map((_, index) => index + 1));
       expect(new Set(parts.map(({ parts: count }) => count))).toEqual(new Set([parts.length]));
-      expect(new Set(parts.map(positionOf))).toEqual(new Set([last.sequence]));
+      expect(new Set(parts.map(({ position }) => position))).toEqual(new Set([last.sequence]));
       expect(first.previous).toBe(given.previous);
     }),
     { ...bounded, numRuns: 300 },
@@ -244,4 +248,31 @@ describe('the headers of a message', () => {
       UnreadableCommitError,
     );
   });
+});
+
+test('the messages of a step say where it begins and ends, also those that only check', () => {
+  fc.assert(
+    fc.property(fc.array(commit, { minLength: 1, maxLength: 3 }), fc.nat({ max: 3 }), (commits, checks) => {
+      const writing = commits.map((given) => messagesOf(given));
+      const checking = Array.from({ length: checks }, () => checkMessage('es', 'es.c', 7n));
+      const messages = asStep([...checking, ...writing.flat()], commitId);
+      const stored = messages.map((message, index) => asStored(message, 100n + BigInt(index)));
+      const span = { from: 100n, position: 99n + BigInt(messages.length) };
+      expect(stored.map((message) => stepOf(message))).toEqual(messages.map(() => span));
+      const parts = stored.slice(checks).map((message) => readPart(stream, message));
+      expect(parts).toEqual(parts.map((part) => ({ ...part, ...span, inStep: true, commitId })));
+      expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(messages.length);
+      const assembled = assemble(parts);
+      expect(assembled.map(({ firstVersion: first }) => first)).toEqual(
+        commits.map(({ firstVersion: first }) => first),
+      );
+      // Without the rest of it, what comes next shows that.
+      const [first] = assembled;
+      if (assembled.length < 2 || first === undefined) return;
+      const kept = parts.filter(({ sequence }) => sequence <= first.sequence);
+      const [another] = partsOf({ ...(commits[0] as Commit), sequence: first.sequence + 1n });
+      expect(() => assemble([...kept, another as StoredPart])).toThrow(UnreadableCommitError);
+    }),
+    { ...bounded, numRuns: 200 },
+  );
 });

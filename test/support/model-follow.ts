@@ -18,7 +18,14 @@ export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: Cal
   return { position: log.at(-1)?.position ?? position(0n), pages: allPages([...log], query, call) };
 }
 
-/** One commit a page, so that every position is one to go on from. */
+/** Commits in order, with those of one step together. */
+function stepsOf(commits: readonly Commit[]): Commit[][] {
+  const steps = new Map<Position, Commit[]>();
+  for (const commit of commits) steps.set(commit.position, [...(steps.get(commit.position) ?? []), commit]);
+  return [...steps.values()];
+}
+
+/** One step a page, so that every position is one to go on from. */
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* allPages(
   log: readonly Commit[],
@@ -34,19 +41,20 @@ async function* allPages(
   });
   let given = 0n;
   let at = afterPosition ?? position(0n);
-  for (const commit of inRange) {
+  for (const step of stepsOf(inRange)) {
     check(call);
-    const slice = wantedOf(commit, filter, backward);
-    const isTooMany = maxCount !== undefined && given + BigInt(slice?.eventCount ?? 0) > maxCount;
+    const slices = step.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
+    const eventCount = BigInt(slices.reduce((sum, slice) => sum + slice.eventCount, 0));
+    const isTooMany = maxCount !== undefined && given + eventCount > maxCount;
     if (isTooMany && given > 0n) {
       yield { commits: [], position: at, end: 'maxCount' };
       return;
     }
-    at = commit.position;
-    if (slice === undefined) continue;
-    given += BigInt(slice.eventCount);
+    at = (step[0] as Commit).position;
+    if (slices.length === 0) continue;
+    given += eventCount;
     const isFull = maxCount !== undefined && given >= maxCount;
-    yield { commits: [slice], position: at, end: isFull ? 'maxCount' : undefined };
+    yield { commits: slices, position: at, end: isFull ? 'maxCount' : undefined };
     if (isFull) return;
   }
   yield { commits: [], position: at, end: 'complete' };
@@ -88,10 +96,10 @@ export async function* follow(
   const growth = on(grown, 'commit', { signal: AbortSignal.any([call.signal, stop]) });
   yield { kind: 'checkpoint', position: at };
   for (let caughtUp = false; ;) {
-    for (const commit of log.filter((one) => one.position > at)) {
-      at = commit.position;
-      const slice = wantedOf(fromStart(commit, start), filter);
-      if (slice !== undefined) yield { kind: 'events', commits: [slice], position: at };
+    for (const step of stepsOf(log.filter((one) => one.position > at))) {
+      at = (step[0] as Commit).position;
+      const commits = step.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
+      if (commits.length > 0) yield { kind: 'events', commits, position: at };
     }
     if (!caughtUp) yield { kind: 'caughtUp', position: at };
     caughtUp = true;

@@ -10,6 +10,8 @@ import {
 } from '../../src/store/errors';
 import type {
   AppendCommand,
+  AppendMultiCommand,
+  AppendMultiResult,
   AppendResult,
   CallContext,
   CommitSlice,
@@ -19,6 +21,7 @@ import type {
   NewEvent,
   Page,
   ReadStreamQuery,
+  StreamAppend,
   StreamHead,
   StreamSummary,
 } from '../../src/store/event-store';
@@ -70,6 +73,12 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
     append: (command, call) =>
       answer(call, () => {
         const result = append(log, command, limits, now);
+        grown.emit('commit');
+        return result;
+      }),
+    appendMulti: (command, call) =>
+      answer(call, () => {
+        const result = appendMulti(log, command, limits, now);
         grown.emit('commit');
         return result;
       }),
@@ -139,31 +148,90 @@ function append(log: Commit[], command: AppendCommand, limits: Limits, now: () =
   const head = headOf(commits.at(-1));
   const conflict = expected !== undefined && expected !== head.version;
   if (events.length === 0) {
-    if (conflict) throw new VersionConflictError(stream, expected, head.version);
+    if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
     return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
   }
-  checkSizes(command, limits);
+  checkSizes([command], limits);
 
   const known = log.find(({ id }) => id === commitId);
   const isRepetition =
-    known?.stream === stream && (expected === undefined || known.firstVersion === expected + 1n);
+    known?.stream === stream &&
+    log.filter(({ id }) => id === commitId).length === 1 &&
+    (expected === undefined || known.firstVersion === expected + 1n);
   if (isRepetition) return { ...resultOf(known), replayed: true };
-  if (conflict) throw new VersionConflictError(stream, expected, head.version);
+  if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
   if (known !== undefined) throw new CommitIdReuseError(known.id, known.stream, known.position);
 
+  const [commit] = push(log, [command], commitId, now);
+  return { ...resultOf(commit as Commit), replayed: false };
+}
+
+/** Stores commits of one step at the end: they share id, position and time. */
+function push(
+  log: Commit[],
+  appends: readonly StreamAppend[],
+  commitId: CommitId | undefined,
+  now: () => bigint,
+): Commit[] {
   const previous = log.at(-1);
-  const time = now();
-  const commit: Commit = {
-    id: commitId ?? (uuidV7() as CommitId),
+  const id = commitId ?? (uuidV7() as CommitId);
+  const at = position((previous?.position ?? 0n) + 1n);
+  const nowTime = now();
+  const time = unixNanos(previous !== undefined && previous.time > nowTime ? previous.time : nowTime);
+  const commits = appends.map(({ stream, events }): Commit => {
+    const { version: before } = headOf(commitsOf(log, stream).at(-1));
+    return {
+      id,
+      stream,
+      firstVersion: before + 1n,
+      lastVersion: before + BigInt(events.length),
+      position: at,
+      time,
+      events: events.map((event, index) => recorded(stream, before + BigInt(index + 1), event)),
+    };
+  });
+  log.push(...commits);
+  return commits;
+}
+
+function appendMulti(
+  log: Commit[],
+  { appends, checks, commitId }: AppendMultiCommand,
+  limits: Limits,
+  now: () => bigint,
+): AppendMultiResult {
+  checkSizes(appends, limits);
+  const known = log.filter(({ id }) => id === commitId);
+  const isRepetition =
+    known.length === appends.length &&
+    appends.every(({ stream, events, expectedVersion }, index) => {
+      const commit = known[index];
+      return (
+        commit?.stream === stream &&
+        commit.events.length === events.length &&
+        (expectedVersion === undefined || commit.firstVersion === expectedVersion + 1n)
+      );
+    });
+  if (isRepetition) return multiResultOf(known, true);
+  const conflicts = [...appends, ...checks].flatMap(({ stream, expectedVersion: expected }) => {
+    const { version: actual } = headOf(commitsOf(log, stream).at(-1));
+    return expected === undefined || expected === actual ? [] : [{ stream, expected, actual }];
+  });
+  const [first, ...others] = conflicts;
+  if (first !== undefined) throw new VersionConflictError(first, others);
+  const [owner] = known;
+  if (owner !== undefined) throw new CommitIdReuseError(owner.id, owner.stream, owner.position);
+  return multiResultOf(push(log, appends, commitId, now), false);
+}
+
+function multiResultOf(commits: readonly Commit[], replayed: boolean): AppendMultiResult {
+  const { position: at, id: commitId } = commits[0] as Commit;
+  const streams = commits.map(({ stream, lastVersion, firstVersion }) => ({
     stream,
-    firstVersion: head.version + 1n,
-    lastVersion: head.version + BigInt(events.length),
-    position: position((previous?.position ?? 0n) + 1n),
-    time: unixNanos(previous !== undefined && previous.time > time ? previous.time : time),
-    events: events.map((event, index) => recorded(stream, head.version + BigInt(index + 1), event)),
-  };
-  log.push(commit);
-  return { ...resultOf(commit), replayed: false };
+    version: version(lastVersion),
+    firstVersion: version(firstVersion),
+  }));
+  return { position: at, streams, replayed, commitId };
 }
 
 function resultOf(commit: Commit): Omit<AppendResult, 'replayed'> {
@@ -176,8 +244,10 @@ function resultOf(commit: Commit): Omit<AppendResult, 'replayed'> {
   };
 }
 
-function checkSizes({ stream, events }: AppendCommand, { eventBytesMax, appendBytesMax }: Limits): void {
-  const sizes = events.map((event) => RecordedEvent.encode(recorded(stream, 0n, event)).finish().length);
+function checkSizes(appends: readonly StreamAppend[], { eventBytesMax, appendBytesMax }: Limits): void {
+  const sizes = appends.flatMap(({ stream, events }) =>
+    events.map((event) => RecordedEvent.encode(recorded(stream, 0n, event)).finish().length),
+  );
   const violations = sizes.flatMap((size, index) =>
     size > eventBytesMax
       ? [

@@ -6,6 +6,7 @@ import {
 } from '../../generated/grpc/health/v1/health';
 import type { DeepPartial, RecordedEvent } from '../../generated/sluice/v1/event';
 import {
+  AppendMultiRequest,
   AppendRequest,
   EventStoreServiceClient,
   GetVersionRequest,
@@ -14,6 +15,7 @@ import {
   ReadByCorrelationRequest,
   ReadStreamRequest,
   SubscribeRequest,
+  type AppendMultiResponse,
   type AppendResponse,
   type GetServerInfoResponse,
   type GetVersionResponse,
@@ -41,6 +43,7 @@ export interface Reading<Header> {
 /** A client with a channel of its own, without retries. It hides nothing: calls fail with RpcFailure. */
 export interface RpcClient extends Disposable {
   append(request: DeepPartial<AppendRequest>, options?: CallOptions): Promise<AppendResponse>;
+  appendMulti(request: DeepPartial<AppendMultiRequest>, options?: CallOptions): Promise<AppendMultiResponse>;
   readStream(
     request: DeepPartial<ReadStreamRequest>,
     options?: CallOptions,
@@ -83,6 +86,8 @@ export function connectRpc(address: string): RpcClient {
   return {
     append: (request, options) =>
       unary((done) => raw.append(AppendRequest.fromPartial(request), none, bounded(options), done)),
+    appendMulti: (request, options) =>
+      unary((done) => raw.appendMulti(AppendMultiRequest.fromPartial(request), none, bounded(options), done)),
     readStream: (request, options) =>
       collect(raw.readStream(ReadStreamRequest.fromPartial(request), bounded(options))),
     getVersion: (request, options) =>

@@ -11,6 +11,7 @@ import {
   OutcomeUnknown,
   UnreadableCommit,
   VersionConflict,
+  VersionConflicts,
 } from '../../generated/sluice/v1/errors';
 
 const detailMessages = {
@@ -19,6 +20,7 @@ const detailMessages = {
   'google.rpc.RetryInfo': RetryInfo,
   'google.rpc.PreconditionFailure': PreconditionFailure,
   'sluice.v1.VersionConflict': VersionConflict,
+  'sluice.v1.VersionConflicts': VersionConflicts,
   'sluice.v1.CommitIdReuse': CommitIdReuse,
   'sluice.v1.OutcomeUnknown': OutcomeUnknown,
   'sluice.v1.UnreadableCommit': UnreadableCommit,

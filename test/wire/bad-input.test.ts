@@ -535,6 +535,76 @@ function inSession(path: string, { bad, fine = [], ...more }: FieldCases): Field
   };
 }
 
+/** The cases of an Append as the first append of several. */
+function inMulti(path: string, { bad, fine = [], ...more }: FieldCases): FieldCases {
+  const wrap = (request: WireMessage): WireMessage => ({ appends: [{ ...appendBase, ...request }] });
+  return {
+    ...more,
+    bad: bad.map(({ request, field, says }) => ({
+      request: wrap(request),
+      field: `appends[0].${field}`,
+      says,
+    })),
+    fine: fine
+      .filter(({ events }) => !Array.isArray(events) || events.length > 0)
+      .map((request, i) => wrap({ stream: `fine-multi.${path.replaceAll('.', '-')}.${i}`, ...request })),
+  };
+}
+
+const multiBase = (stream: string): WireMessage => ({ ...appendBase, stream });
+const check = (stream: string): WireMessage => ({ stream, expected_version: 0 });
+const names = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `fine-multi.${count}.${i}`);
+const multiCases: Readonly<Record<string, FieldCases>> = {
+  appends: {
+    bad: [
+      { request: { appends: [] }, field: 'appends', says: /^is required$/ },
+      {
+        request: { appends: names(101).map(multiBase) },
+        field: 'appends',
+        says: /101 entries.*limit of 100/,
+      },
+      {
+        request: { appends: [multiBase('a.1'), multiBase('a.1')] },
+        field: 'appends[1].stream',
+        says: /is also that of appends\[0\]: "a.1"/,
+      },
+      {
+        request: { appends: [{ stream: 'a.1' }] },
+        field: 'appends[0].events',
+        says: /^is required$/,
+      },
+    ],
+    fine: [{ appends: names(100).map(multiBase) }],
+  },
+  ...Object.fromEntries(
+    Object.entries(appendCases)
+      .filter(([path]) => path !== 'commit_id' && path !== 'with_commit_time')
+      .map(([path, cases]) => [`appends.${path}`, inMulti(path, cases)]),
+  ),
+  checks: {
+    bad: [
+      { request: { checks: names(101).map(check) }, field: 'checks', says: /101 entries.*limit of 100/ },
+      {
+        request: { checks: [check('bad-input.multi')] },
+        field: 'checks[0].stream',
+        says: /is also that of appends\[0\]/,
+      },
+    ],
+  },
+  'checks.stream': {
+    bad: streamCases.bad.map(({ request, says }) => ({
+      request: { checks: [request] },
+      field: 'checks[0].stream',
+      says,
+    })),
+  },
+  'checks.expected_version': neverWrong('any number may be the version of a stream'),
+  commit_id: {
+    bad: (appendCases['commit_id'] as FieldCases).bad,
+  },
+};
+
 const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
   Append: appendCases,
   AppendSession: {
@@ -549,6 +619,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
       Object.entries(appendCases).map(([path, cases]) => [`appends.append.${path}`, inSession(path, cases)]),
     ),
   },
+  AppendMulti: multiCases,
   ReadStream: readStreamCases,
   GetVersion: { stream: streamCases, ...timeCases('as_of') },
   ReadByCorrelation: {
@@ -599,6 +670,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
 /** What a request has beside the field under test. */
 const bases: Readonly<Record<string, WireMessage>> = {
   Append: appendBase,
+  AppendMulti: { appends: [{ ...appendBase, stream: 'bad-input.multi' }] },
   ReadStream: { stream: 'bad-input.1' },
   GetVersion: { stream: 'bad-input.1' },
   ReadByCorrelation: { correlation_id: 'bad-input' },

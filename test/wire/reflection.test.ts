@@ -144,6 +144,7 @@ describe.each([
     expect(service?.methods.map(({ name, methodKind }) => [name, methodKind])).toEqual([
       ['Append', 'unary'],
       ['AppendSession', 'bidi_streaming'],
+      ['AppendMulti', 'unary'],
       ['ReadStream', 'server_streaming'],
       ['GetVersion', 'unary'],
       ['ReadByCorrelation', 'server_streaming'],

@@ -266,6 +266,7 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
     limits: limitsOnTheWire(),
     features: [
       'append',
+      'append-multi',
       'append-session',
       'read-stream',
       'get-version',

@@ -25,6 +25,17 @@ export interface VersionConflict {
 }
 
 /**
+ * VersionConflicts is a detail of status ABORTED of AppendMulti: all streams that are not at the versions that the
+ * caller expected. Nothing was stored.
+ */
+export interface VersionConflicts {
+  /** The conflicts, in the order of the request; as many as fit into the status, at least 8. */
+  conflicts: VersionConflict[];
+  /** How many there are in all. */
+  count: number;
+}
+
+/**
  * CommitIdReuse is a detail of status ALREADY_EXISTS: the commit id belongs to a commit that is not this one.
  * Nothing was stored.
  */
@@ -43,7 +54,7 @@ export interface CommitIdReuse {
  * expected version is safe: it stores the commit at most once and answers the first result.
  */
 export interface OutcomeUnknown {
-  /** The stream. */
+  /** The stream; of AppendMulti the first. */
   stream: string;
   /** The commit id, as sent by the caller or filled in by the store. */
   commitId: string;
@@ -145,6 +156,73 @@ export const VersionConflict: MessageFns<VersionConflict> = {
     message.actualVersion = (object.actualVersion !== undefined && object.actualVersion !== null)
       ? BigInt(object.actualVersion)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseVersionConflicts(): VersionConflicts {
+  return { conflicts: [], count: 0 };
+}
+
+export const VersionConflicts: MessageFns<VersionConflicts> = {
+  encode(message: VersionConflicts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.conflicts) {
+      VersionConflict.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionConflicts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionConflicts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conflicts.push(VersionConflict.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<VersionConflicts>, I>>(base?: I): VersionConflicts {
+    return VersionConflicts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VersionConflicts>, I>>(object: I): VersionConflicts {
+    const message = createBaseVersionConflicts();
+    message.conflicts = object.conflicts?.map((e) => VersionConflict.fromPartial(e)) || [];
+    message.count = object.count ?? 0;
     return message;
   },
 };

@@ -132,6 +132,62 @@ export interface AppendResponse {
   commitId: string;
 }
 
+/** AppendMultiRequest asks to store events on several streams. No stream may occur twice. */
+export interface AppendMultiRequest {
+  /**
+   * What to append: 1 to ServerLimits.multi_appends_max streams. The bounds of one Append on events and bytes hold for
+   * all together.
+   */
+  appends: StreamAppend[];
+  /** What must hold of other streams, at most ServerLimits.multi_checks_max. */
+  checks: VersionCheck[];
+  /**
+   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice. With an `expected_version` on at least
+   * one append this never expires.
+   */
+  commitId: string;
+}
+
+/** StreamAppend is what AppendMulti appends to one stream. */
+export interface StreamAppend {
+  /** The stream. Required. */
+  stream: string;
+  /** The events, in the order in which they shall be stored. Required. */
+  events: Event[];
+  /** What the caller knows of the stream, as in AppendRequest. Absent: any version will do. */
+  expectedVersion?: bigint | undefined;
+}
+
+/** VersionCheck is an expectation of a stream that is not written. */
+export interface VersionCheck {
+  /** The stream. Required. */
+  stream: string;
+  /** The version that it must be at; 0: it must be empty. */
+  expectedVersion: bigint;
+}
+
+/** AppendMultiResponse tells what was stored. */
+export interface AppendMultiResponse {
+  /** The position of the step, which all its events have. */
+  position: bigint;
+  /** What was stored on each stream, in the order of `appends`. */
+  streams: StreamAppended[];
+  /** True if this step had been stored before by a request with the same commit id. */
+  replayed: boolean;
+  /** The id of the commit, as sent or filled in. */
+  commitId: string;
+}
+
+/** StreamAppended is what AppendMulti stored on one stream. */
+export interface StreamAppended {
+  /** The stream. */
+  stream: string;
+  /** Its version after the step: the version of its last event. */
+  version: bigint;
+  /** The version of its first event in the step. */
+  firstVersion: bigint;
+}
+
 /**
  * AppendSessionRequest has appends of a session, in the order in which they shall be taken. One or a thousand in a
  * message: it makes no difference but that many are cheaper.
@@ -668,6 +724,10 @@ export interface ServerLimits {
   sessionAppendsMax: number;
   /** Bytes of the appends that one session has under way, but for a single larger message. */
   sessionBytesMax: bigint;
+  /** Streams that one AppendMulti may write. */
+  multiAppendsMax: number;
+  /** Streams that one AppendMulti may check without writing them. */
+  multiChecksMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -902,6 +962,422 @@ export const AppendResponse: MessageFns<AppendResponse> = {
       : undefined;
     message.replayed = object.replayed ?? false;
     message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseAppendMultiRequest(): AppendMultiRequest {
+  return { appends: [], checks: [], commitId: "" };
+}
+
+export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
+  encode(message: AppendMultiRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.appends) {
+      StreamAppend.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.checks) {
+      VersionCheck.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.commitId !== "") {
+      writer.uint32(26).string(message.commitId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendMultiRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendMultiRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appends.push(StreamAppend.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.checks.push(VersionCheck.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.commitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendMultiRequest>, I>>(base?: I): AppendMultiRequest {
+    return AppendMultiRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendMultiRequest>, I>>(object: I): AppendMultiRequest {
+    const message = createBaseAppendMultiRequest();
+    message.appends = object.appends?.map((e) => StreamAppend.fromPartial(e)) || [];
+    message.checks = object.checks?.map((e) => VersionCheck.fromPartial(e)) || [];
+    message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseStreamAppend(): StreamAppend {
+  return { stream: "", events: [], expectedVersion: undefined };
+}
+
+export const StreamAppend: MessageFns<StreamAppend> = {
+  encode(message: StreamAppend, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    for (const v of message.events) {
+      Event.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.expectedVersion !== undefined) {
+      if (BigInt.asUintN(64, message.expectedVersion) !== message.expectedVersion) {
+        throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.expectedVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamAppend {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamAppend();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(Event.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expectedVersion = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StreamAppend>, I>>(base?: I): StreamAppend {
+    return StreamAppend.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamAppend>, I>>(object: I): StreamAppend {
+    const message = createBaseStreamAppend();
+    message.stream = object.stream ?? "";
+    message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
+    message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
+      ? BigInt(object.expectedVersion)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseVersionCheck(): VersionCheck {
+  return { stream: "", expectedVersion: 0n };
+}
+
+export const VersionCheck: MessageFns<VersionCheck> = {
+  encode(message: VersionCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.expectedVersion !== 0n) {
+      if (BigInt.asUintN(64, message.expectedVersion) !== message.expectedVersion) {
+        throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.expectedVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expectedVersion = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<VersionCheck>, I>>(base?: I): VersionCheck {
+    return VersionCheck.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VersionCheck>, I>>(object: I): VersionCheck {
+    const message = createBaseVersionCheck();
+    message.stream = object.stream ?? "";
+    message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
+      ? BigInt(object.expectedVersion)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseAppendMultiResponse(): AppendMultiResponse {
+  return { position: 0n, streams: [], replayed: false, commitId: "" };
+}
+
+export const AppendMultiResponse: MessageFns<AppendMultiResponse> = {
+  encode(message: AppendMultiResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    for (const v of message.streams) {
+      StreamAppended.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.replayed !== false) {
+      writer.uint32(24).bool(message.replayed);
+    }
+    if (message.commitId !== "") {
+      writer.uint32(34).string(message.commitId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendMultiResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendMultiResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.streams.push(StreamAppended.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replayed = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.commitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendMultiResponse>, I>>(base?: I): AppendMultiResponse {
+    return AppendMultiResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendMultiResponse>, I>>(object: I): AppendMultiResponse {
+    const message = createBaseAppendMultiResponse();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.streams = object.streams?.map((e) => StreamAppended.fromPartial(e)) || [];
+    message.replayed = object.replayed ?? false;
+    message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseStreamAppended(): StreamAppended {
+  return { stream: "", version: 0n, firstVersion: 0n };
+}
+
+export const StreamAppended: MessageFns<StreamAppended> = {
+  encode(message: StreamAppended, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.version);
+    }
+    if (message.firstVersion !== 0n) {
+      if (BigInt.asUintN(64, message.firstVersion) !== message.firstVersion) {
+        throw new globalThis.Error("value provided for field message.firstVersion of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.firstVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamAppended {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamAppended();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.firstVersion = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StreamAppended>, I>>(base?: I): StreamAppended {
+    return StreamAppended.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamAppended>, I>>(object: I): StreamAppended {
+    const message = createBaseStreamAppended();
+    message.stream = object.stream ?? "";
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.firstVersion = (object.firstVersion !== undefined && object.firstVersion !== null)
+      ? BigInt(object.firstVersion)
+      : 0n;
     return message;
   },
 };
@@ -3741,6 +4217,8 @@ function createBaseServerLimits(): ServerLimits {
     sessionsMax: 0,
     sessionAppendsMax: 0,
     sessionBytesMax: 0n,
+    multiAppendsMax: 0,
+    multiChecksMax: 0,
   };
 }
 
@@ -3892,6 +4370,12 @@ export const ServerLimits: MessageFns<ServerLimits> = {
         throw new globalThis.Error("value provided for field message.sessionBytesMax of type uint64 too large");
       }
       writer.uint32(336).uint64(message.sessionBytesMax);
+    }
+    if (message.multiAppendsMax !== 0) {
+      writer.uint32(344).uint32(message.multiAppendsMax);
+    }
+    if (message.multiChecksMax !== 0) {
+      writer.uint32(352).uint32(message.multiChecksMax);
     }
     return writer;
   },
@@ -4245,6 +4729,22 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.sessionBytesMax = reader.uint64() as bigint;
             continue;
           }
+          case 43: {
+            if (tag !== 344) {
+              break;
+            }
+
+            message.multiAppendsMax = reader.uint32();
+            continue;
+          }
+          case 44: {
+            if (tag !== 352) {
+              break;
+            }
+
+            message.multiChecksMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4338,6 +4838,8 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.sessionBytesMax = (object.sessionBytesMax !== undefined && object.sessionBytesMax !== null)
       ? BigInt(object.sessionBytesMax)
       : 0n;
+    message.multiAppendsMax = object.multiAppendsMax ?? 0;
+    message.multiChecksMax = object.multiChecksMax ?? 0;
     return message;
   },
 };
@@ -4402,6 +4904,27 @@ export const EventStoreServiceService = {
     responseSerialize: (value: AppendSessionResponse): Buffer =>
       Buffer.from(AppendSessionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AppendSessionResponse => AppendSessionResponse.decode(value),
+  },
+  /**
+   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
+   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
+   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
+   * the versions and events of its streams once the call has been answered.
+   *
+   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
+   * use it for what must not come apart, not for speed.
+   *
+   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
+   * versions; otherwise those of Append.
+   */
+  appendMulti: {
+    path: "/sluice.v1.EventStoreService/AppendMulti" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AppendMultiRequest): Buffer => Buffer.from(AppendMultiRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AppendMultiRequest => AppendMultiRequest.decode(value),
+    responseSerialize: (value: AppendMultiResponse): Buffer => Buffer.from(AppendMultiResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AppendMultiResponse => AppendMultiResponse.decode(value),
   },
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
@@ -4550,6 +5073,19 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    */
   appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
   /**
+   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
+   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
+   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
+   * the versions and events of its streams once the call has been answered.
+   *
+   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
+   * use it for what must not come apart, not for speed.
+   *
+   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
+   * versions; otherwise those of Append.
+   */
+  appendMulti: handleUnaryCall<AppendMultiRequest, AppendMultiResponse>;
+  /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
    * does not exist reads as empty.
@@ -4655,6 +5191,33 @@ export interface EventStoreServiceClient extends Client {
     metadata: Metadata,
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
+  /**
+   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
+   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
+   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
+   * the versions and events of its streams once the call has been answered.
+   *
+   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
+   * use it for what must not come apart, not for speed.
+   *
+   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
+   * versions; otherwise those of Append.
+   */
+  appendMulti(
+    request: AppendMultiRequest,
+    callback: (error: ServiceError | null, response: AppendMultiResponse) => void,
+  ): ClientUnaryCall;
+  appendMulti(
+    request: AppendMultiRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AppendMultiResponse) => void,
+  ): ClientUnaryCall;
+  appendMulti(
+    request: AppendMultiRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AppendMultiResponse) => void,
+  ): ClientUnaryCall;
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
    * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that

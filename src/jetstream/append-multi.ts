@@ -1,0 +1,195 @@
+import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../store/errors';
+import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
+import { position, version, type StreamName } from '../store/values';
+import { unattended, type Appender } from './append';
+import { bodyBytesLimit, prepareMulti, type MultiJob } from './append-job';
+import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
+import { commitAfter } from './find-commit';
+import { lastPart } from './head';
+import type { KnownHead } from './head-cache';
+import type { OutgoingMessage } from './publish';
+import { readStep, stepAt, type StepSpan } from './read-step';
+import { subjectOf } from './store-context';
+import { untilDecided, type Proposal } from './until-decided';
+
+/** The heads of the streams of a step: those that it writes, then those that it checks. */
+type Heads = readonly KnownHead[];
+
+/** Stores the events of all streams in one step, or nothing. It takes its turn on all streams that it writes. */
+export async function appendMulti(
+  appender: Appender,
+  command: AppendMultiCommand,
+  call: CallContext,
+): Promise<AppendMultiResult> {
+  const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
+  const job = prepareMulti(appender, command);
+  const written = job.appends.map(({ stream }) => stream);
+  // Once sent, it runs to its end even if the caller has gone: the next one needs what it finds out.
+  const toItsEnd = { signal: unattended, deadlineMs };
+  return appender.queues.run(written, job.bytes, { ...call, deadlineMs }, () =>
+    untilDecided(appender, proposalOf(appender, job, toItsEnd), toItsEnd),
+  );
+}
+
+function proposalOf(
+  appender: Appender,
+  job: MultiJob,
+  call: CallContext,
+): Proposal<Heads, AppendMultiResult> {
+  const { heads } = appender;
+  const all = [...job.appends, ...job.checks];
+  return {
+    stream: all[0]?.stream as StreamName,
+    commitId: job.commitId,
+    known() {
+      const known = all.map(({ stream, expected }) => {
+        const head = heads.get(stream);
+        return expected === undefined || expected === head?.version ? head : undefined;
+      });
+      return known.every((head) => head !== undefined) ? known : undefined;
+    },
+    async look(doubted) {
+      const parts = await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call)));
+      const result = await findEarlier(appender, job, parts, doubted, call);
+      if (result !== undefined) return { result };
+      checkVersions(job, parts);
+      return {
+        base: parts.map((part) => ({ version: part?.lastVersion ?? 0n, sequence: part?.sequence ?? 0n })),
+      };
+    },
+    isSame: (one, other) => one.every(({ sequence }, index) => sequence === other[index]?.sequence),
+    messages: (base) => stepMessages(appender, job, base),
+    stored: (base, sequence, messages) => stored(appender, job, base, { sequence, messages }),
+    duplicate: (sequence, doubted) => findDuplicate(appender, job, sequence, doubted, call),
+    forget() {
+      for (const { stream } of all) heads.delete(stream);
+    },
+  };
+}
+
+/** The checks come first: the last message, which is that of the position, has events. */
+function stepMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingMessage[] {
+  const { commitId, appends, checks } = job;
+  const headOf = (index: number): KnownHead => base[index] as KnownHead;
+  const checking = checks.map(({ stream }, index) =>
+    checkMessage(appender.prefix, subjectOf(appender, stream), headOf(appends.length + index).sequence),
+  );
+  const writing = appends.flatMap(({ stream, encoded }, index) => {
+    const { version: before, sequence: previous } = headOf(index);
+    const commit = { firstVersion: before + 1n, previous, commitId };
+    return toMessages(subjectOf(appender, stream), encoded, commit, bodyBytesLimit(appender));
+  });
+  // One stream alone is an ordinary commit.
+  return appends.length + checks.length === 1 ? writing : asStep([...checking, ...writing], commitId);
+}
+
+function stored(
+  appender: Appender,
+  { commitId, appends }: MultiJob,
+  base: Heads,
+  { sequence, messages }: { readonly sequence: bigint; readonly messages: readonly OutgoingMessage[] },
+): AppendMultiResult {
+  const from = sequence - BigInt(messages.length - 1);
+  let next = 0;
+  const streams = appends.map(({ stream, encoded, keyHashes }, index) => {
+    const { version: before } = base[index] as KnownHead;
+    const lastVersion = before + BigInt(encoded.length);
+    const last = messages.findLastIndex(({ subject }) => subject === subjectOf(appender, stream));
+    const to = from + BigInt(last);
+    appender.heads.set(stream, { version: lastVersion, sequence: to });
+    appender.recent.add({ from: from + BigInt(next), to }, keyHashes);
+    next = last + 1;
+    return { stream, version: version(lastVersion), firstVersion: version(before + 1n) };
+  });
+  return { position: position(sequence), streams, replayed: false, commitId };
+}
+
+/** Throws VersionConflictError for all streams that are not at the version expected. */
+function checkVersions({ appends, checks }: MultiJob, heads: readonly (StoredPart | undefined)[]): void {
+  const conflicts = [...appends, ...checks].flatMap(({ stream, expected }, index): VersionConflict[] => {
+    const actual = heads[index]?.lastVersion ?? 0n;
+    if (expected === undefined || expected === actual) return [];
+    return [{ stream, expected: version(expected), actual: version(actual) }];
+  });
+  const [first, ...others] = conflicts;
+  if (first !== undefined) throw new VersionConflictError(first, others);
+}
+
+/** This step, if it is already stored: by an attempt in doubt, or by an earlier call with the same commit id. */
+async function findEarlier(
+  appender: Appender,
+  job: MultiJob,
+  heads: readonly (StoredPart | undefined)[],
+  doubted: Heads | undefined,
+  call: CallContext,
+): Promise<AppendMultiResult | undefined> {
+  const { commitId, appends, repeatable } = job;
+  for (const [index, { stream, expected }] of appends.entries()) {
+    const head = heads[index];
+    if (head === undefined) continue;
+    const isDoubted = doubted !== undefined && index === 0;
+    const bases = [isDoubted ? doubted[index]?.version : undefined, repeatable ? expected : undefined];
+    for (const base of bases) {
+      if (base === undefined) continue;
+      const commit = await commitAfter(appender, { stream, base, commitId }, head, call);
+      if (commit !== undefined) return repeated(appender, job, commit, isDoubted, call);
+    }
+    if (repeatable && expected === undefined && head.commitId === commitId)
+      return repeated(appender, job, head, false, call);
+  }
+  return undefined;
+}
+
+/** The result of a step that is stored. Throws CommitIdReuseError if it is not this one. */
+async function repeated(
+  appender: Appender,
+  { appends, commitId }: MultiJob,
+  step: StepSpan,
+  isOwn: boolean,
+  call: CallContext,
+): Promise<AppendMultiResult> {
+  const commits = await readStep(appender, step, call);
+  const isSame =
+    commits.length === appends.length &&
+    appends.every(({ stream, encoded, expected }, index) => {
+      const commit = commits[index];
+      return (
+        commit?.stream === stream &&
+        commit.lastVersion - commit.firstVersion + 1n === BigInt(encoded.length) &&
+        (expected === undefined || commit.firstVersion === expected + 1n)
+      );
+    });
+  if (!isSame) throw new CommitIdReuseError(commitId, commits[0]?.stream ?? '', position(step.position));
+  const streams = appends.map(({ stream }, index) => ({
+    stream,
+    version: version(commits[index]?.lastVersion ?? 0n),
+    firstVersion: version(commits[index]?.firstVersion ?? 0n),
+  }));
+  return { position: position(step.position), streams, replayed: !isOwn, commitId };
+}
+
+/**
+ * The step that the store remembers by its id. Throws VersionConflictError or CommitIdReuseError if it is not a
+ * repetition of this one.
+ */
+async function findDuplicate(
+  appender: Appender,
+  job: MultiJob,
+  sequence: bigint,
+  doubted: Heads | undefined,
+  call: CallContext,
+): Promise<AppendMultiResult> {
+  const step = await stepAt(appender, sequence, call);
+  try {
+    return await repeated(appender, job, step, doubted !== undefined, call);
+  } catch (error) {
+    if (!(error instanceof CommitIdReuseError)) throw error;
+    // The version counts first, though a server may look at the id before it.
+    const all = [...job.appends, ...job.checks];
+    checkVersions(
+      job,
+      await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call))),
+    );
+    throw error;
+  }
+}
