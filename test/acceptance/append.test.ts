@@ -5,6 +5,7 @@ import { sumOver } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { singleServer, type Environment } from './environment';
+import { appendMultiThroughKills } from './multi-rows';
 import {
   appendSessions,
   batchAppend,
@@ -25,6 +26,7 @@ test('test_batch_append_medium', () => batchAppend(server, 100));
 test('test_batch_append_large', () => batchAppend(server, 1_000));
 test('test_first_write_wins', () => firstWriteWins(server), 120_000);
 test('test_append_session', () => appendSessions(server), 120_000);
+test('test_append_multi', () => appendMultiThroughKills(server), 180_000);
 
 test('test_incremental_appends', async () => {
   const { client, nodes } = server;

@@ -8,6 +8,7 @@ import {
   singleEventLifecycle,
 } from '../acceptance/replicated-rows';
 import { followThroughFailures } from '../acceptance/follow-rows';
+import { appendMultiThroughKills } from '../acceptance/multi-rows';
 
 let cluster: Environment;
 beforeAll(async () => {
@@ -22,5 +23,6 @@ test('test_batch_append_medium', () => batchAppend(cluster, 100));
 test('test_batch_append_large', () => batchAppend(cluster, 1_000));
 test('test_first_write_wins', () => firstWriteWins(cluster), 120_000);
 test('test_append_session', () => appendSessions(cluster), 180_000);
+test('test_append_multi', () => appendMultiThroughKills(cluster), 180_000);
 test('test_follow_through_failures', () => followThroughFailures(cluster, 100_000), 300_000);
 test('test_get_version', () => getVersion(cluster));

@@ -3,7 +3,8 @@ import { serves, threeServers, type Environment } from '../acceptance/environmen
 import { appendTogether } from '../faults/append-together';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
-import { until, type TestNats } from '../support/nats-server';
+import { leaderOf } from '../support/monitor';
+import type { TestNats } from '../support/nats-server';
 import { startWriters, type Writers } from '../support/writers';
 
 /** Three copies of the store, two gateways, and nodes that end or halt while both append. */
@@ -18,22 +19,6 @@ afterAll(async () => {
   await other[Symbol.asyncDispose]();
   await cluster[Symbol.asyncDispose]();
 });
-
-/** The node that leads the store. */
-async function leader(): Promise<TestNats> {
-  let found: TestNats | undefined;
-  await until(async () => {
-    for (const node of cluster.nodes) {
-      const { account_details: accounts } = await node.monitor('/jsz?streams=true');
-      const [account] = accounts as { stream_detail: { name: string; cluster: { leader?: string } }[] }[];
-      const store = account?.stream_detail.find(({ name }) => name === 'EVENTS');
-      found = cluster.nodes.find(({ port }) => store?.cluster.leader === `n${port.toString()}`);
-      if (found !== undefined) return true;
-    }
-    return false;
-  });
-  return found as TestNats;
-}
 
 function startLoad(name: string): Writers {
   return startWriters([cluster.client, other.client], {
@@ -57,7 +42,7 @@ test('the leader is killed, twice', async () => {
   const writers = startLoad('killed');
   for (let round = 0; round < 2; round++) {
     await writers.more(someAppends);
-    const node = await leader();
+    const node = await leaderOf(cluster.nodes);
     await node.kill();
     await writers.more(someAppends);
     await node.start();
@@ -73,7 +58,7 @@ test.each(['the leader', 'a follower'])(
   async (which) => {
     const writers = startLoad(which.replaceAll(' ', '-'));
     await writers.more(someAppends);
-    const leads = await leader();
+    const leads = await leaderOf(cluster.nodes);
     const node = which === 'the leader' ? leads : (cluster.nodes.find((each) => each !== leads) as TestNats);
     node.pause();
     await sleep(6_000);

@@ -1,4 +1,4 @@
-import type { TestNats } from './nats-server';
+import { until, type TestNats } from './nats-server';
 
 /** What the monitoring port tells of one client connection. Messages and bytes as the server sees them. */
 export interface ClientConnection {
@@ -37,4 +37,22 @@ export async function sumOver(
 export async function consumersOf(nodes: readonly TestNats[]): Promise<number> {
   const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz?streams=true&consumers=true')));
   return answers.reduce((sum, { consumers }) => sum + (consumers as number), 0);
+}
+
+/** The server that leads the store; the only one leads it alone. */
+export async function leaderOf(nodes: readonly TestNats[]): Promise<TestNats> {
+  const [only, ...others] = nodes;
+  if (only !== undefined && others.length === 0) return only;
+  let found: TestNats | undefined;
+  await until(async () => {
+    for (const node of nodes) {
+      const { account_details: accounts } = await node.monitor('/jsz?streams=true');
+      const [account] = accounts as { stream_detail: { name: string; cluster: { leader?: string } }[] }[];
+      const store = account?.stream_detail.find(({ name }) => name === 'EVENTS');
+      found = nodes.find(({ port }) => store?.cluster.leader === `n${port.toString()}`);
+      if (found !== undefined) return true;
+    }
+    return false;
+  });
+  return found as TestNats;
 }
