@@ -22,7 +22,7 @@ export interface Appender extends StoreContext {
 }
 
 /** Never aborted. */
-export const unattended = new AbortController().signal;
+export const unattended: AbortSignal = new AbortController().signal;
 setMaxListeners(0, unattended);
 
 /**
