@@ -73,7 +73,7 @@ export interface Limits {
   readonly readProgressTimeoutMs: number;
   /** How long a read waits for the caller to take a message before it fails. */
   readonly readStallTimeoutMs: number;
-  /** How long the store remembers commit ids of appends without an expected version. */
+  /** How long the NATS server remembers commit ids; later they are found by their place or by the index. */
   readonly duplicateWindowMs: number;
   /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first. */
   readonly requestBytesMax: number;

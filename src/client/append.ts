@@ -19,9 +19,8 @@ export interface AppendConditions {
   /** What is known of the stream. Left out: any version will do. 0: it must be empty. n: it must be at version n. */
   readonly expectedVersion?: WholeNumber | undefined;
   /**
-   * Idempotency key, a UUID. Appending again with the same commit id and the same expected version never stores twice
-   * and gives the first result; without an expected version the store remembers the id for `limits.duplicateWindow` of
-   * `serverInfo`. Left out: a UUID v7 is made up.
+   * Idempotency key, a UUID, best a UUID v7. Appending the same events again with the same commit id and the same expected
+   * version, or again without one, never stores twice and gives the first result. Left out: a UUID v7 is made up.
    */
   readonly commitId?: string | undefined;
   /** True: the result has the time of the commit, which costs the store one more question. */

@@ -9,14 +9,16 @@ import {
   headerRoomBytes,
   messageCount,
 } from './commit-codec';
-import { hashKeys } from './index-record';
+import { commitKey, hashKeys } from './index-record';
 import type { StoreContext } from './store-context';
 
 /** What is to be appended to one stream, encoded. */
 export interface StreamJob {
   readonly stream: StreamName;
   readonly encoded: readonly Uint8Array[];
-  /** Of the correlation ids. */
+  /** For each event, whether the caller gave its id. */
+  readonly idsGiven: readonly boolean[];
+  /** Of the correlation ids, and of the commit id. */
   readonly keyHashes: readonly bigint[];
   readonly expected: bigint | undefined;
 }
@@ -51,20 +53,22 @@ export function eventBytesLimit(context: StoreContext): number {
 
 /** Encodes the events. Throws InvalidRequestError. */
 export function prepare(context: StoreContext, command: AppendCommand): Job {
-  const sizes = new Sizes(context);
+  const key = keyOf(command);
+  const sizes = new Sizes(context, key.commitId);
   const job = sizes.encode(command, '');
   sizes.throwIfTooLarge('events');
-  return { ...job, ...keyOf(command), bytes: sizes.bytes };
+  return { ...job, ...key, bytes: sizes.bytes };
 }
 
 /** The same for several streams. */
 export function prepareMulti(context: StoreContext, command: AppendMultiCommand): MultiJob {
-  const sizes = new Sizes(context);
+  const key = keyOf(command);
+  const sizes = new Sizes(context, key.commitId);
   const appends = command.appends.map((append, index) => sizes.encode(append, `appends[${index}].`));
   const checks = command.checks.map(({ stream, expectedVersion }) => ({ stream, expected: expectedVersion }));
   sizes.messages += checks.length;
   sizes.throwIfTooLarge('appends');
-  return { appends, checks, ...keyOf(command), bytes: sizes.bytes };
+  return { appends, checks, ...key, bytes: sizes.bytes };
 }
 
 function keyOf({ commitId }: { readonly commitId: CommitId | undefined }): Omit<JobKey, 'bytes'> {
@@ -77,7 +81,10 @@ class Sizes {
   messages = 0;
   private readonly violations: FieldViolation[] = [];
 
-  constructor(private readonly context: StoreContext) {}
+  constructor(
+    private readonly context: StoreContext,
+    private readonly commitId: CommitId,
+  ) {}
 
   encode({ stream, events, expectedVersion }: StreamAppend, path: string): StreamJob {
     const eventBytesMax = eventBytesLimit(this.context);
@@ -93,8 +100,12 @@ class Sizes {
     }
     this.bytes += bytes;
     this.messages += bytes > bodyBytesMax ? messageCount(encoded, bodyBytesMax) : 1;
-    const keyHashes = hashKeys(events.map(({ correlationId }) => correlationId));
-    return { stream, encoded, keyHashes, expected: expectedVersion };
+    const keyHashes = hashKeys([
+      commitKey(this.commitId),
+      ...events.map(({ correlationId }) => correlationId),
+    ]);
+    const idsGiven = events.map(({ hasGivenId }) => hasGivenId);
+    return { stream, encoded, idsGiven, keyHashes, expected: expectedVersion };
   }
 
   /** Throws InvalidRequestError, also for events that are too large; `field` is for all of them together. */

@@ -4,11 +4,13 @@ import { position, version, type StreamName } from '../store/values';
 import { unattended, type Appender } from './append';
 import { bodyBytesLimit, prepareMulti, type MultiJob } from './append-job';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
+import { commitById, mayBeForgotten } from './find-by-id';
 import { commitAfter } from './find-commit';
 import { lastPart } from './head';
 import type { KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
 import { readStep, stepAt, type StepSpan } from './read-step';
+import { hasSameContent } from './same-content';
 import { subjectOf } from './store-context';
 import { untilDecided, type Proposal } from './until-decided';
 
@@ -27,8 +29,26 @@ export async function appendMulti(
   // Once sent, it runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs };
   return appender.queues.run(written, job.bytes, { ...call, deadlineMs }, () =>
-    untilDecided(appender, proposalOf(appender, job, toItsEnd), toItsEnd),
+    decide(appender, job, toItsEnd),
   );
+}
+
+async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
+  const earlier = mayBeForgotten(job.commitId, appender.rememberedMs)
+    ? await findById(appender, job, call)
+    : undefined;
+  return earlier ?? untilDecided(appender, proposalOf(appender, job, call), call);
+}
+
+/** This step, if it was stored by an earlier call and there is no place where it must be. */
+async function findById(
+  appender: Appender,
+  job: MultiJob,
+  call: CallContext,
+): Promise<AppendMultiResult | undefined> {
+  if (!job.repeatable || job.appends.some(({ expected }) => expected !== undefined)) return undefined;
+  const commit = await commitById(appender, job.commitId, call);
+  return commit && repeated(appender, job, commit, false, call);
 }
 
 function proposalOf(
@@ -52,7 +72,14 @@ function proposalOf(
       const parts = await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call)));
       const result = await findEarlier(appender, job, parts, doubted, call);
       if (result !== undefined) return { result };
-      checkVersions(job, parts);
+      try {
+        checkVersions(job, parts);
+      } catch (conflict) {
+        // Of a stream that is only checked, if no version tells where the step would be.
+        const earlier = await findById(appender, job, call);
+        if (earlier === undefined) throw conflict;
+        return { result: earlier };
+      }
       return {
         base: parts.map((part) => ({ version: part?.lastVersion ?? 0n, sequence: part?.sequence ?? 0n })),
       };
@@ -151,11 +178,12 @@ async function repeated(
   const commits = await readStep(appender, step, call);
   const isSame =
     commits.length === appends.length &&
-    appends.every(({ stream, encoded, expected }, index) => {
+    appends.every((append, index) => {
+      const { stream, expected } = append;
       const commit = commits[index];
       return (
         commit?.stream === stream &&
-        commit.lastVersion - commit.firstVersion + 1n === BigInt(encoded.length) &&
+        hasSameContent(append, commit.record) &&
         (expected === undefined || commit.firstVersion === expected + 1n)
       );
     });

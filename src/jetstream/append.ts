@@ -5,20 +5,23 @@ import { position, unixNanos, version, type StreamName } from '../store/values';
 import { bodyBytesLimit, prepare, type Job } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
+import { commitById, mayBeForgotten } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import type { HeadCache, KnownHead } from './head-cache';
+import type { KeyIndex } from './key-index';
 import { commitAt, messageAt } from './read-by-correlation';
-import type { RecentKeys } from './recent-keys';
-import { subjectOf, type StoreContext } from './store-context';
+import { hasSameContent } from './same-content';
+import { subjectOf } from './store-context';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
 /** What the appends of one gateway share. */
-export interface Appender extends StoreContext {
+export interface Appender extends KeyIndex {
   readonly heads: HeadCache;
   readonly queues: StreamQueues;
-  readonly recent: RecentKeys;
+  /** How long the server remembers commit ids. */
+  readonly rememberedMs: number;
 }
 
 /** Never aborted. */
@@ -50,7 +53,7 @@ async function store(
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
   const result = await appender.queues.run([job.stream], job.bytes, call, () =>
-    untilDecided(appender, proposalOf(appender, job, toItsEnd), toItsEnd),
+    decide(appender, job, toItsEnd),
   );
   if (!withCommitTime || result.commitTime !== undefined) return result;
   const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
@@ -58,6 +61,16 @@ async function store(
     throw new OutcomeUnknownError(job.stream, job.commitId, { cause });
   });
   return { ...result, commitTime: unixNanos(timeNanos) };
+}
+
+async function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
+  const { expected, repeatable, commitId } = job;
+  // What expects a version is found at its place.
+  if (repeatable && expected === undefined && mayBeForgotten(commitId, appender.rememberedMs)) {
+    const earlier = await commitById(appender, commitId, call);
+    if (earlier !== undefined) return toResult(job, earlier, true);
+  }
+  return untilDecided(appender, proposalOf(appender, job, call), call);
 }
 
 /** Without events only the check runs. */
@@ -180,9 +193,11 @@ async function findDuplicate(
   return toResult(job, commit, doubted === undefined);
 }
 
-/** Throws CommitIdReuseError if it is but a part of a step. */
-function toResult({ stream, commitId }: Job, commit: StoredCommit, replayed: boolean): AppendResult {
-  if (commit.inStep) throw new CommitIdReuseError(commitId, stream, commit.position);
+/** Throws CommitIdReuseError if it is another commit than that of the job. */
+function toResult(job: Job, commit: StoredCommit, replayed: boolean): AppendResult {
+  const { stream, commitId } = job;
+  if (commit.stream !== stream || commit.inStep || !hasSameContent(job, commit.record))
+    throw new CommitIdReuseError(commitId, commit.stream, commit.position);
   return {
     version: version(commit.lastVersion),
     firstVersion: version(commit.firstVersion),

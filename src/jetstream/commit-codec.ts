@@ -46,7 +46,7 @@ export const batchMessagesMax = 1_000;
 export const headerRoomBytes = 1_024;
 
 /** An event as it is stored, but for its version, which is known only when the commit is published. */
-export function encodeEvent(stream: StreamName, event: NewEvent): Uint8Array {
+export function encodeEvent(stream: StreamName, event: Omit<NewEvent, 'hasGivenId'>): Uint8Array {
   return RecordedEvent.encode({
     id: event.id,
     stream,

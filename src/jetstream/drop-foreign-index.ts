@@ -1,5 +1,5 @@
 import { callApi } from './api';
-import { lastIndexMessage, type CorrelationIndex } from './correlation-index';
+import { lastIndexMessage, type KeyIndex } from './key-index';
 import { logHead } from './head';
 import { decodeIndexRecord } from './index-record';
 
@@ -7,7 +7,7 @@ import { decodeIndexRecord } from './index-record';
  * Empties an index that is ahead of the log. It belongs to another one, for instance to what a backup has replaced, and
  * would claim to cover commits that are yet to come.
  */
-export async function dropForeignIndex(index: CorrelationIndex): Promise<void> {
+export async function dropForeignIndex(index: KeyIndex): Promise<void> {
   const call = { signal: new AbortController().signal, deadlineMs: Infinity };
   const last = await lastIndexMessage(index, index.subjects.fresh, call);
   if (last === undefined) return;
@@ -16,7 +16,7 @@ export async function dropForeignIndex(index: CorrelationIndex): Promise<void> {
   const { sequence: logEnd } = await logHead(index, call);
   if (through <= logEnd) return;
   const found = { indexPosition: through.toString(), logPosition: logEnd.toString() };
-  index.logger.warn(found, 'the correlation index is ahead of the log: it is made anew');
+  index.logger.warn(found, 'the index is ahead of the log: it is made anew');
   const options = { timeoutMs: index.limits.requestTimeoutMs };
   await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, {}, options);
 }

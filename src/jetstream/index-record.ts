@@ -33,6 +33,11 @@ export function hashKey(key: string): bigint {
   return (BigInt(mix(high ^ key.length)) << 32n) | BigInt(mix(low ^ key.length));
 }
 
+/** The key of a commit id, which no correlation id can be. */
+export function commitKey(commitId: string): string {
+  return `\0${commitId}`;
+}
+
 /** The distinct hashes of keys. */
 export function hashKeys(keys: Iterable<string>): bigint[] {
   return Array.from(new Set(keys), hashKey);

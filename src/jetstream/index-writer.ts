@@ -2,13 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
-import {
-  indexMessages,
-  keysInLog,
-  lastIndexMessage,
-  type CorrelationIndex,
-  type IndexSubjects,
-} from './correlation-index';
+import { indexMessages, keysInLog, lastIndexMessage, type KeyIndex, type IndexSubjects } from './key-index';
 import type { StoredMessage } from './message';
 import { logHead } from './head';
 import { publishAtomically, type Outcome } from './publish';
@@ -42,7 +36,7 @@ const mergeEntriesMax = 32_768;
  * Starts writing. Any number of gateways may: each record says which stretch of the log it covers, and goes on top of
  * the record before, or not at all. `open` makes the index anew if somebody has dropped it.
  */
-export function startIndexWriter(index: CorrelationIndex, open: () => Promise<unknown>): IndexWriter {
+export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>): IndexWriter {
   const stop = new AbortController();
   const call = { signal: stop.signal, deadlineMs: Infinity };
   let position = 0n;
@@ -72,11 +66,11 @@ export function startIndexWriter(index: CorrelationIndex, open: () => Promise<un
       try {
         if (failing) await open();
         await round();
-        if (failing) index.logger.info('the correlation index is written again');
+        if (failing) index.logger.info('the index is written again');
         failing = false;
       } catch (err) {
         if (!failing && !isStopped()) {
-          index.logger.warn({ err }, 'the correlation index cannot be written; it stays behind');
+          index.logger.warn({ err }, 'the index cannot be written; it stays behind');
         }
         failing = true;
       }
@@ -98,7 +92,7 @@ export function startIndexWriter(index: CorrelationIndex, open: () => Promise<un
 
 /** Covers the log after one position through another; answers how far it came. */
 async function writeFresh(
-  index: CorrelationIndex,
+  index: KeyIndex,
   after: bigint,
   through: bigint,
   lastSequence: bigint,
@@ -132,7 +126,7 @@ async function writeFresh(
 }
 
 /** Moves the older fresh records into buckets, all in one step. The last one stays: it tells how far the index is. */
-async function mergeFresh(index: CorrelationIndex, call: CallContext): Promise<void> {
+async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
   const { subjects } = index;
   const marker = await lastIndexMessage(index, subjects.merged, call);
   const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
@@ -171,7 +165,7 @@ async function mergeFresh(index: CorrelationIndex, call: CallContext): Promise<v
 const noBytes = Buffer.alloc(0);
 
 /** Entries of one record: no more than the server takes in one message. */
-function recordEntries({ pool }: CorrelationIndex): number {
+function recordEntries({ pool }: KeyIndex): number {
   const fitting = Math.floor((pool.append().maxPayloadBytes - headerRoomBytes) / (2 * entryBytes));
   return Math.max(1, Math.min(recordEntriesMax, fitting));
 }
@@ -189,7 +183,7 @@ function distribute(record: Entries, subjects: IndexSubjects, buckets: Map<strin
   return count;
 }
 
-async function purgeFresh(index: CorrelationIndex, through: bigint, call: CallContext): Promise<void> {
+async function purgeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {
   const request = { filter: index.subjects.fresh, seq: Number(through) + 1 };
   const options = within(call, index.limits.requestTimeoutMs);
   await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, request, options);
@@ -202,7 +196,7 @@ interface IndexMessage {
   readonly previous?: bigint;
 }
 
-function publish(index: CorrelationIndex, messages: readonly IndexMessage[]): Promise<Outcome> {
+function publish(index: KeyIndex, messages: readonly IndexMessage[]): Promise<Outcome> {
   const outgoing = messages.map(({ subject, body, previous }) => ({
     subject,
     body,

@@ -6,7 +6,7 @@ import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
 import { eventBytesLimit } from './append-job';
 import { streamInfo } from './api';
-import { indexSubjects, type CorrelationIndex } from './correlation-index';
+import { indexSubjects } from './key-index';
 import { dropForeignIndex } from './drop-foreign-index';
 import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
@@ -48,7 +48,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     openStream(pool.append(), indexConfig(store), limits.requestTimeoutMs);
   try {
     checkServerVersion(pool.append());
-    await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
+    const { config } = await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
     await openIndex();
     const appender: Appender = {
       pool,
@@ -58,16 +58,14 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),
       queues: createStreamQueues(limits),
+      rememberedMs: Number(config['duplicate_window']) / 1_000_000,
       recent: createRecentKeys(limits.recentCommitsMax),
-    };
-    const index: CorrelationIndex = {
-      ...appender,
       index: { name: `${store.name}_INDEX`, replicas: store.replicas },
       subjects: indexSubjects(store.prefix),
     };
-    await dropForeignIndex(index);
+    await dropForeignIndex(appender);
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
-    return createStore(appender, subscriptions, index, startIndexWriter(index, openIndex));
+    return createStore(appender, subscriptions, startIndexWriter(appender, openIndex));
   } catch (error) {
     await pool.close();
     throw error;
@@ -77,7 +75,6 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
 function createStore(
   appender: Appender,
   subscriptions: Subscriptions,
-  index: CorrelationIndex,
   indexWriter: IndexWriter,
 ): JetStreamStore {
   const { pool } = appender;
@@ -96,7 +93,7 @@ function createStore(
       return toHead(await translated(last));
     },
     async readByCorrelation(query, call) {
-      const { position: through, pages } = await translated(readByCorrelation(index, query, call));
+      const { position: through, pages } = await translated(readByCorrelation(appender, query, call));
       return { position: through, pages: translatedPages(pages) };
     },
     async readAll(query, call) {

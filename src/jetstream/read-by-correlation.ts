@@ -3,7 +3,7 @@ import { parseStreamName, position } from '../store/values';
 import { directGet } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { readPart } from './commit-codec';
-import { findPositions, type CorrelationIndex } from './correlation-index';
+import { findPositions, type KeyIndex } from './key-index';
 import type { StoredMessage } from './message';
 import { select } from './select';
 import { patiently, type StoreContext } from './store-context';
@@ -13,7 +13,7 @@ const fetchesMax = 8;
 
 /** All events with a correlation id: the index tells where to look, the log tells what is there. */
 export async function readByCorrelation(
-  index: CorrelationIndex,
+  index: KeyIndex,
   query: CorrelationQuery,
   call: CallContext,
 ): Promise<CorrelationRead> {
@@ -22,7 +22,7 @@ export async function readByCorrelation(
 }
 
 async function* pages(
-  index: CorrelationIndex,
+  index: KeyIndex,
   query: CorrelationQuery,
   { positions, through }: { readonly positions: readonly bigint[]; readonly through: bigint },
   call: CallContext,

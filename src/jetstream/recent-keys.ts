@@ -1,4 +1,4 @@
-/** What the correlation index has to know of one message of the log. */
+/** What the index has to know of one message of the log. */
 export interface CommitKeys {
   readonly sequence: bigint;
   /** The sequence of the last message of the commit that it belongs to. */

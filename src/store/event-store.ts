@@ -8,6 +8,8 @@ export type Payload =
 /** An event to append, complete: defaults are filled in. */
 export interface NewEvent {
   readonly id: string;
+  /** Whether the caller gave the id: one that was filled in is another one when the append is repeated. */
+  readonly hasGivenId: boolean;
   readonly type: string;
   readonly payload: Payload | undefined;
   readonly contentType: string;

@@ -15,3 +15,8 @@ export function uuidV7(nowMs: number = Date.now()): string {
   const variant = (((random[8] ?? 0) & 0x3) | 0x8).toString(16);
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
 }
+
+/** When a UUID v7 was made, in milliseconds since 1970, as it says itself; undefined for any other UUID. */
+export function uuidV7TimeMs(uuid: string): number | undefined {
+  return uuid[14] === '7' ? parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) : undefined;
+}

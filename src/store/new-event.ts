@@ -122,6 +122,7 @@ function withDefaults(raw: RawEvent): NewEvent {
   const id = raw.id === '' ? uuidV7() : raw.id;
   return {
     id,
+    hasGivenId: raw.id !== '',
     type: raw.type,
     payload: raw.payload,
     contentType: raw.contentType,

@@ -46,8 +46,6 @@ function repeated(store: () => ContractStore): void {
       ...again,
       commitTime: undefined,
     });
-    // What is repeated is told from the commit id alone.
-    expect(await put(store(), stream, plainEvents(7, 'other'), request)).toEqual(again);
     const { events } = await store().read({ stream });
     expect(events.map(({ id }) => id)).toEqual([
       ...['before-1', 'before-2', 'e-1', 'e-2', 'e-3', 'after-1', 'later-1', 'later-2', 'latest-1'],
@@ -79,6 +77,25 @@ function repeated(store: () => ContractStore): void {
         expect({ ...answer, replayed: true }).toEqual({ ...first, replayed: true });
     }
     expect(versionsOf((await store().read({ stream })).events)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('without ids of its own is stored once, under the ids that were filled in first', async () => {
+    const events = [
+      { type: 'A', metadata: new Map([['k', 'v']]) },
+      { type: 'B', correlationId: 'group' },
+      { id: 'own', type: 'C' },
+    ];
+    for (const expectedVersion of [0n, undefined]) {
+      const request = {
+        stream: `commit-id.filled-in.${expectedVersion}`,
+        events,
+        commitId: newCommitId(),
+        expectedVersion,
+      };
+      const first = await store().append(request);
+      expect(await store().append(request)).toEqual({ ...first, replayed: true });
+      expect((await store().read({ stream: request.stream })).events).toHaveLength(3);
+    }
   });
 
   test('that was refused is free', async () => {
@@ -123,6 +140,54 @@ function reused(store: () => ContractStore): void {
     }
   });
 
+  test.each([
+    ['with an expected version', 1n],
+    ['without an expected version', undefined],
+  ])('of other events at the same place is refused %s', async (_name, expectedVersion) => {
+    const stream = `commit-id.content.${expectedVersion}`;
+    await store().append({ stream, events: plainEvents(1) });
+    const commitId = newCommitId();
+    const event = {
+      id: 'e-1',
+      type: 'T',
+      payload: { $case: 'text' as const, value: 'text' },
+      contentType: 'text/plain',
+      correlationId: 'c',
+      causationId: 'd',
+      tags: ['a', 'b'],
+      metadata: new Map([
+        ['a', '1'],
+        ['b', '2'],
+      ]),
+    };
+    const { position } = await store().append({ stream, events: [event], commitId, expectedVersion });
+    const reuse = { reason: 'COMMIT_ID_REUSE', commitId, stream, position };
+    const others = [
+      [event, { ...event, id: 'e-2' }],
+      ...[
+        { id: 'e-2' },
+        { type: 'U' },
+        { payload: { $case: 'text' as const, value: 'other' } },
+        { payload: { $case: 'binary' as const, value: Buffer.from('text') } },
+        { contentType: '' },
+        { correlationId: 'other' },
+        { correlationId: 'e-1' },
+        { causationId: '' },
+        { tags: ['b', 'a'] },
+        { metadata: new Map([['a', '1']]) },
+      ].map((change) => [{ ...event, ...change }]),
+    ];
+    for (const events of others) {
+      const call = store().append({ stream, events, commitId, expectedVersion });
+      expect(await problemOf(call)).toEqual(reuse);
+    }
+    // The order of entries is not content.
+    const sorted = { ...event, metadata: new Map([...event.metadata].reverse()) };
+    const again = await store().append({ stream, events: [sorted], commitId, expectedVersion });
+    expect(again).toMatchObject({ position, replayed: true });
+    expect((await store().version(stream)).version).toBe(2n);
+  });
+
   test('of a commit that began at another version is refused', async () => {
     const stream = 'commit-id.elsewhere';
     const commitId = newCommitId();
@@ -139,13 +204,11 @@ function reused(store: () => ContractStore): void {
         actual: 5n,
       });
     }
-    expect(await problemOf(append(5n))).toEqual({
-      reason: 'COMMIT_ID_REUSE',
-      commitId,
-      stream,
-      position: owner.position,
-    });
-    expect(await append(1n)).toEqual({ ...owner, replayed: true });
+    const reuse = { reason: 'COMMIT_ID_REUSE', commitId, stream, position: owner.position };
+    expect(await problemOf(append(5n))).toEqual(reuse);
+    expect(await problemOf(append(1n))).toEqual(reuse);
+    const again = store().append({ stream, events: plainEvents(3), commitId, expectedVersion: 1n });
+    expect(await again).toEqual({ ...owner, replayed: true });
     expect((await store().version(stream)).version).toBe(5n);
   });
 }

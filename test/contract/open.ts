@@ -9,7 +9,7 @@ import { directContract, rpcContract, type ContractStore } from './contract-stor
 export interface OpenedContract extends ContractStore, AsyncDisposable {}
 
 /** Bounds that a test may set. */
-export type SetLimits = Partial<Pick<Limits, 'eventBytesMax' | 'appendBytesMax'>>;
+export type SetLimits = Partial<Pick<Limits, 'eventBytesMax' | 'appendBytesMax' | 'duplicateWindowMs'>>;
 
 /** A way to open a new store. */
 export type OpenContract = (limits?: SetLimits) => Promise<OpenedContract>;

@@ -151,7 +151,6 @@ function shown(config: StreamConfig, field: string): string {
 
 test('what the text says of times agrees with src/limits.ts', () => {
   const spoken: [file: string, text: string, key: keyof Limits][] = [
-    ['README.md', '`duplicate_window` (120 s)', 'duplicateWindowMs'],
     ['docs/errors.md', '`duplicate_window` (120 s)', 'duplicateWindowMs'],
   ];
   for (const [file, text, key] of spoken) {

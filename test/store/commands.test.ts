@@ -219,6 +219,7 @@ describe('an append', () => {
             events: events.map((event, index) => ({
               ...event,
               id: ids[index],
+              hasGivenId: false,
               correlationId: event.correlationId || ids[index],
               causationId: event.causationId || ids[index],
             })),

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import { CommitRecord, RecordedEvent } from '../../generated/sluice/v1/event';
 import { defaultLimits, type Limits } from '../../src/limits';
 import {
@@ -158,12 +159,31 @@ function append(log: Commit[], command: AppendCommand, limits: Limits, now: () =
     known?.stream === stream &&
     log.filter(({ id }) => id === commitId).length === 1 &&
     (expected === undefined || known.firstVersion === expected + 1n);
-  if (isRepetition) return { ...resultOf(known), replayed: true };
+  if (isRepetition && hasSameContent(known, events)) return { ...resultOf(known), replayed: true };
+  if (isRepetition) throw new CommitIdReuseError(known.id, known.stream, known.position);
   if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
   if (known !== undefined) throw new CommitIdReuseError(known.id, known.stream, known.position);
 
   const [commit] = push(log, [command], commitId, now);
   return { ...resultOf(commit as Commit), replayed: false };
+}
+
+/** An id that was filled in is not compared, nor is what stands for it. */
+function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
+  const shown = (event: NewEvent | RecordedEvent, keepsId: boolean): unknown => {
+    const { id, type, payload, contentType, correlationId, causationId, tags, metadata } = event;
+    const others = [correlationId, causationId].map((other) => (other === id ? 'own' : other));
+    return [keepsId ? id : '', ...others, type, payload, contentType, tags, new Map(metadata)];
+  };
+  return (
+    commit.events.length === events.length &&
+    events.every((event, index) =>
+      isDeepStrictEqual(
+        shown(event, event.hasGivenId),
+        shown(commit.events[index] as RecordedEvent, event.hasGivenId),
+      ),
+    )
+  );
 }
 
 /** Stores commits of one step at the end: they share id, position and time. */
@@ -208,7 +228,7 @@ function appendMulti(
       const commit = known[index];
       return (
         commit?.stream === stream &&
-        commit.events.length === events.length &&
+        hasSameContent(commit, events) &&
         (expectedVersion === undefined || commit.firstVersion === expectedVersion + 1n)
       );
     });

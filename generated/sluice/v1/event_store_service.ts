@@ -98,10 +98,17 @@ export interface AppendRequest {
     | bigint
     | undefined;
   /**
-   * Idempotency key: a UUID. A repeated request with the same commit id and the same `expected_version` never
-   * stores twice and answers the first result with `replayed` set; with `expected_version` this never expires,
-   * without it the store remembers commit ids for ServerLimits.duplicate_window. Empty: the store fills in a
-   * UUID v7, and a repeated request is a new commit.
+   * Idempotency key: a UUID, made anew for each commit, best a UUID v7. A repeated request (the same stream, events,
+   * `expected_version` and commit id) stores nothing and answers the first result with `replayed` set. This does not
+   * expire: it holds after restarts, through any gateway, and however far the stream has gone on. Event ids that were left
+   * out may be so again. The same commit id for something else is refused with ALREADY_EXISTS: for other events at the
+   * same place and without `expected_version` at any time, and with an `expected_version` that is right on another
+   * stream or at another version for ServerLimits.duplicate_window.
+   *
+   * Without `expected_version`, a commit id that is no UUID v7, or whose time differs from the gateway's by more than half
+   * of ServerLimits.duplicate_window, is first looked up in the index, which costs a few more questions to the store.
+   *
+   * Empty: the store fills in a UUID v7, and a repeated request is a new commit.
    */
   commitId: string;
   /**
@@ -142,8 +149,8 @@ export interface AppendMultiRequest {
   /** What must hold of other streams, at most ServerLimits.multi_checks_max. */
   checks: VersionCheck[];
   /**
-   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice. With an `expected_version` on at least
-   * one append this never expires.
+   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice, at any time. What is said there of
+   * requests without `expected_version` is true here of those without one on any of the appends.
    */
   commitId: string;
 }
@@ -584,7 +591,7 @@ export interface GetServerInfoResponse {
     | undefined;
   /** What this gateway can do, for instance "append", "read-by-correlation". */
   features: string[];
-  /** The correlation index. */
+  /** The index of correlation ids and commit ids. */
   index: IndexInfo | undefined;
 }
 
@@ -610,7 +617,7 @@ export interface StoreInfo {
   embedded: boolean;
 }
 
-/** IndexInfo describes the correlation index. */
+/** IndexInfo describes the index of correlation ids and commit ids. */
 export interface IndexInfo {
   /** The index covers the store up to this position; what is newer is read from the log. */
   position: bigint;
@@ -658,7 +665,7 @@ export interface ServerLimits {
   readStallTimeout:
     | Duration
     | undefined;
-  /** How long the store remembers the commit ids of appends without an expected version. */
+  /** How long the NATS server remembers commit ids; later they are found by their place or by the index. */
   duplicateWindow:
     | Duration
     | undefined;

@@ -4,7 +4,7 @@ import { parseStreamName } from '../store/values';
 import { leaderGet, type StreamApi } from './api';
 import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
-import { decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
+import { commitKey, decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
 import type { CommitKeys, RecentKeys } from './recent-keys';
@@ -12,11 +12,11 @@ import { scanSubject } from './scan';
 import { within, type StoreContext } from './store-context';
 
 /**
- * The correlation index, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
+ * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
  * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash. Who
  * reads in that order and looks at the log's tail last misses nothing, whatever moves meanwhile.
  */
-export interface CorrelationIndex extends StoreContext {
+export interface KeyIndex extends StoreContext {
   readonly recent: RecentKeys;
   readonly index: StreamApi;
   readonly subjects: IndexSubjects;
@@ -33,7 +33,7 @@ export interface IndexSubjects {
 const bucketMask = 0xffn;
 
 export function indexSubjects(prefix: string): IndexSubjects {
-  const base = `${indexPrefix}.${prefix}.correlation`;
+  const base = `${indexPrefix}.${prefix}.key`;
   return {
     fresh: `${base}.fresh`,
     merged: `${base}.merged`,
@@ -43,7 +43,7 @@ export function indexSubjects(prefix: string): IndexSubjects {
 
 /** The messages of an index subject, from the leader's point of view. */
 export async function* indexMessages(
-  index: CorrelationIndex,
+  index: KeyIndex,
   subject: string,
   call: CallContext,
 ): AsyncGenerator<StoredMessage, void> {
@@ -54,7 +54,7 @@ export async function* indexMessages(
 }
 
 export function lastIndexMessage(
-  index: CorrelationIndex,
+  index: KeyIndex,
   subject: string,
   call: CallContext,
 ): Promise<StoredMessage | undefined> {
@@ -64,7 +64,7 @@ export function lastIndexMessage(
 
 /** Where to look for a key: positions of commits in order, and how far the log has been covered. */
 export async function findPositions(
-  index: CorrelationIndex,
+  index: KeyIndex,
   key: string,
   call: CallContext,
 ): Promise<{ positions: readonly bigint[]; through: bigint }> {
@@ -92,7 +92,7 @@ export async function findPositions(
 
 /** What is to index in the log after one sequence through another, in order. */
 export async function* keysInLog(
-  index: CorrelationIndex,
+  index: KeyIndex,
   after: bigint,
   through: bigint,
   call: CallContext,
@@ -119,6 +119,7 @@ function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | und
   try {
     const part = readPart(stream, message);
     const keys = eventSpans(part.body).map((span) => eventCorrelationId(part.body, span));
+    if (part.part === 1) keys.push(commitKey(part.commitId));
     return { sequence: part.sequence, position: lastSequence(part), hashes: hashKeys(keys) };
   } catch {
     return undefined;
