@@ -9,6 +9,7 @@ import type { Channel } from './channel';
 import { toProtoEvent, type NewEvent } from './event';
 import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
+import { untilDecided } from './send-again';
 import { writer } from './text';
 
 /** What to append to one stream. */
@@ -63,7 +64,9 @@ export async function appendMulti(
     wasSent && isInDoubt(failure)
       ? toOutcomeUnknown(request.appends[0]?.stream ?? '', request.commitId, failure)
       : toError(failure);
-  return toResult(await unary(channel, EventStoreServiceService.appendMulti, bytes, options, explain));
+  return untilDecided(channel, options, async (callOptions) =>
+    toResult(await unary(channel, EventStoreServiceService.appendMulti, bytes, callOptions, explain)),
+  );
 }
 
 function toRequest(

@@ -11,6 +11,7 @@ import { OutcomeUnknownError, type AnySluiceError } from './errors';
 import { toProtoEvent, type NewEvent } from './event';
 import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
+import { untilDecided } from './send-again';
 import { writer } from './text';
 import { toMaybeCommitTime, type MaybeCommitTime } from './time';
 
@@ -92,7 +93,9 @@ export async function append(
   const bytes = AppendRequest.encode(request, writer()).finish();
   const explain = (failure: Failure, wasSent: boolean): Error =>
     toAppendError(request, failure, wasSent && isInDoubt(failure));
-  return toAppendResult(await unary(channel, EventStoreServiceService.append, bytes, options, explain));
+  return untilDecided(channel, options, async (callOptions) =>
+    toAppendResult(await unary(channel, EventStoreServiceService.append, bytes, callOptions, explain)),
+  );
 }
 
 /** Statuses by which a server or a proxy refuses a call that nobody has begun to work on. */

@@ -12,6 +12,12 @@ export interface ConnectOptions {
    * listings have no deadline but their own.
    */
   readonly deadlineMs?: number | undefined;
+  /**
+   * How often an append or appendMulti is sent at most, 1 or more. It is sent again, with the same commit id, when the
+   * gateway or the store is away or overloaded, or when its answer was lost, as long as its deadline allows: that stores
+   * nothing twice. Default: 3.
+   */
+  readonly appendAttemptsMax?: number | undefined;
   /** gRPC metadata to send with every call, for instance `authorization`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Channel options of @grpc/grpc-js, over those of this client. */
@@ -34,17 +40,19 @@ export interface Channel {
   readonly client: Client;
   readonly metadata: Metadata;
   readonly deadlineMs: number;
+  readonly appendAttemptsMax: number;
   /** Aborted, with a CancelledError, when the channel is closed. */
   readonly closed: AbortSignal;
   readonly close: () => void;
 }
 
 const defaultDeadlineMs = 15_000;
+const defaultAppendAttemptsMax = 3;
 
 const defaultChannelOptions = {
   // One connection for each client, whatever other clients the process has.
   'grpc.use_local_subchannel_pool': 1,
-  // Retries belong to the caller. What remains is gRPC's transparent retry, of calls that no server has looked at.
+  // This client knows what may be sent again. What remains is gRPC's transparent retry, of calls that no server has seen.
   'grpc.service_config_disable_resolution': 1,
   // The gateway bounds what it sends; one event may be larger than gRPC's default of 4 MiB.
   'grpc.max_receive_message_length': -1,
@@ -60,6 +68,9 @@ const defaultChannelOptions = {
 
 /** Connects with the first call. Throws what grpc-js throws for an address, certificate or metadata it cannot use. */
 export function openChannel(address: string, options: ConnectOptions): Channel {
+  const { appendAttemptsMax = defaultAppendAttemptsMax } = options;
+  if (!(appendAttemptsMax >= 1))
+    throw new RangeError(`appendAttemptsMax must be at least 1; found ${appendAttemptsMax}`);
   const client = new Client(address, credentialsOf(options.tls), {
     ...defaultChannelOptions,
     ...options.channelOptions,
@@ -76,6 +87,7 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
     closed: closing.signal,
     metadata,
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
+    appendAttemptsMax,
     close() {
       closing.abort(new CancelledError('the client is closed', { status: status.CANCELLED }));
       client.close();

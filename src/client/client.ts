@@ -73,8 +73,8 @@ export type { CommitTime, Time } from './time';
 
 /**
  * A client of one gateway, or of several behind one address, over one connection that is made with the first call and
- * made anew when it is lost. It may carry any number of calls at the same time. It never repeats a call that a gateway
- * may have seen: whether that is right only the caller can know.
+ * made anew when it is lost. It may carry any number of calls at the same time. It sends appends again, which their commit
+ * ids make safe, and calls of no other kind: see `appendAttemptsMax`.
  *
  * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent
  * fail with a TypeError or a RangeError. Every call may fail with InvalidRequestError, UnavailableError,

@@ -1,0 +1,114 @@
+import {
+  connect,
+  OutcomeUnknownError,
+  UnavailableError,
+  VersionConflictError,
+  type SluiceClient,
+} from '../../src/client/client';
+import { startTestGateway } from '../support/gateway';
+import { freePorts, startNats, until } from '../support/nats-server';
+import { startTcpRelay } from '../support/tcp-relay';
+import { failureOf } from './outcomes';
+
+/** Appends that the client sends again: stored once, and answered truthfully. */
+
+const event = { id: 'e-1', type: 'T' };
+
+test('an append waits for a store that comes back', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using client = connect(gateway.address);
+  await nats.stop();
+  expect(await failureOf(client.getVersion('again.1'))).toBeInstanceOf(UnavailableError);
+  const appended = client.append('again.1', [event], { expectedVersion: 0 });
+  await nats.start();
+  expect(await appended).toMatchObject({ version: 1n, replayed: false });
+});
+
+describe('when the answer is lost', () => {
+  interface Loss {
+    readonly client: SluiceClient;
+    /** Comes back when it is stored and the answer is lost; then the network is well again, or gone for good. */
+    readonly lost: (then: 'heal' | 'end') => Promise<void>;
+  }
+  const withLoss = async (test: (loss: Loss) => Promise<void>, appendAttemptsMax?: number): Promise<void> => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
+    let isGone = false;
+    const end = async (): Promise<void> => {
+      if (!isGone) await relay[Symbol.asyncDispose]();
+      isGone = true;
+    };
+    using client = connect(relay.address, { appendAttemptsMax });
+    try {
+      await client.getVersion('again.2');
+      relay.loseAnswersTo('lose-this');
+      await test({
+        client,
+        lost: async (then) => {
+          await until(
+            async () =>
+              (await gateway.client.getVersion({ stream: 'again.2' })).version === 1n && relay.isLosing,
+          );
+          if (then === 'heal') relay.heal();
+          else await end();
+        },
+      });
+      expect((await gateway.client.readStream({ stream: 'again.2' })).events).toHaveLength(1);
+    } finally {
+      await end();
+    }
+  };
+  const lostEvent = { id: 'lose-this', type: 'T' };
+
+  test('an append is sent again and answered as it was stored', () =>
+    withLoss(async ({ client, lost }) => {
+      const appended = client.append('again.2', [lostEvent], { expectedVersion: 0 });
+      await lost('heal');
+      expect(await appended).toMatchObject({ version: 1n, firstVersion: 1n, replayed: true });
+    }));
+
+  test('a step over several streams as well', () =>
+    withLoss(async ({ client, lost }) => {
+      const appended = client.appendMulti([
+        { stream: 'again.2', events: [lostEvent] },
+        { stream: 'again.3', events: [event] },
+      ]);
+      await lost('heal');
+      expect(await appended).toMatchObject({ replayed: true, streams: [{ version: 1n }, { version: 1n }] });
+    }));
+
+  test('it stays in doubt when nobody can be asked any more', () =>
+    withLoss(async ({ client, lost }) => {
+      const appending = failureOf(client.append('again.2', [lostEvent], { deadlineMs: 4_000 }));
+      await lost('end');
+      expect(await appending).toBeInstanceOf(OutcomeUnknownError);
+    }));
+
+  test('it is not sent again if it shall not', () =>
+    withLoss(async ({ client, lost }) => {
+      const appending = failureOf(client.append('again.2', [lostEvent]));
+      await lost('heal');
+      expect(await appending).toBeInstanceOf(OutcomeUnknownError);
+    }, 1));
+});
+
+test('what is refused for good is not sent again, and no other call is', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using client = connect(gateway.address);
+  await client.append('again.4', [event]);
+  const conflict = await failureOf(client.append('again.4', [event], { expectedVersion: 0 }));
+  expect(conflict).toBeInstanceOf(VersionConflictError);
+  const [port] = await freePorts(1);
+  using nowhere = connect(`127.0.0.1:${port}`);
+  const beganMs = Date.now();
+  expect(await failureOf(nowhere.getVersion('again.4'))).toBeInstanceOf(UnavailableError);
+  // One pause alone would be half a second at least.
+  expect(Date.now() - beganMs).toBeLessThan(450);
+});
+
+test.each([0, -1, NaN])('%s attempts are refused', (appendAttemptsMax) => {
+  expect(() => connect('127.0.0.1:1', { appendAttemptsMax })).toThrow(RangeError);
+});
