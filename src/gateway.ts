@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config, EmbeddedNats } from './config';
 import { startGrpcServer } from './grpc/server';
 import { startEmbeddedNats } from './jetstream/embedded';
+import { embeddedPaths } from './jetstream/embedded-config';
 import { openJetStreamStore } from './jetstream/jetstream-store';
 import { findNatsServer } from './jetstream/nats-binary';
 import type { NatsOptions } from './jetstream/options';
@@ -58,7 +59,8 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   try {
     const nats = await reachNats(config, log, opened);
     const { limits, address, tls } = config;
-    const store = await openJetStreamStore({ nats: nats.options, store: config.store, limits, log });
+    const { options, syncFolder } = nats;
+    const store = await openJetStreamStore({ nats: options, store: config.store, limits, log, syncFolder });
     opened.push(() => store.close());
     let availableAtStart = true;
     let serve: (available: boolean) => void = (available) => (availableAtStart = available);
@@ -93,6 +95,8 @@ interface ReachableNats {
   readonly options: NatsOptions;
   readonly durability: Durability;
   readonly embedded: GatewayFacts['embedded'];
+  /** See JetStreamStoreOptions. */
+  readonly syncFolder: string | undefined;
 }
 
 async function reachNats(
@@ -100,7 +104,8 @@ async function reachNats(
   log: Logger,
   opened: (() => Promise<void>)[],
 ): Promise<ReachableNats> {
-  if (nats.kind === 'external') return { options: nats.options, durability: 'unknown', embedded: undefined };
+  if (nats.kind === 'external')
+    return { options: nats.options, durability: 'unknown', embedded: undefined, syncFolder: undefined };
   const server = await startOwnNats(nats, log);
   opened.push(() => server.close());
   const { url, user, password, dataDir } = server;
@@ -116,11 +121,12 @@ async function reachNats(
     },
     durability: nats.sync === 'always' ? 'fsyncAlways' : 'fsyncInterval',
     embedded: { version: server.version, dataDir },
+    syncFolder: nats.sync === 'always' ? embeddedPaths(dataDir).streams : undefined,
   };
 }
 
 async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof startEmbeddedNats> {
-  const { dataDir, sync, cacheDir, releaseMirror, env } = nats;
+  const { dataDir, cacheDir, releaseMirror, env } = nats;
   const binary = await findNatsServer({
     explicitPath: nats.serverPath,
     cacheDir,
@@ -130,7 +136,7 @@ async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof 
       log.info(line);
     },
   });
-  return startEmbeddedNats({ dataDir, sync, binary, log });
+  return startEmbeddedNats({ dataDir, binary, log });
 }
 
 function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {

@@ -1,7 +1,7 @@
 import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../store/errors';
 import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
 import { position, version, type StreamName } from '../store/values';
-import { unattended, type Appender } from './append';
+import { unattended, whenDurable, type Appender } from './append';
 import { bodyBytesLimit, prepareMulti, type MultiJob } from './append-job';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
 import { commitById, mayBeForgotten } from './find-by-id';
@@ -28,9 +28,12 @@ export async function appendMulti(
   const written = job.appends.map(({ stream }) => stream);
   // Once sent, it runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs };
-  return appender.queues.run(written, job.bytes, { ...call, deadlineMs }, () =>
+  const result = await appender.queues.run(written, job.bytes, { ...call, deadlineMs }, () =>
     decide(appender, job, toItsEnd),
   );
+  const { commitId } = job;
+  await whenDurable(appender, { stream: written[0] as StreamName, commitId }, result.position);
+  return result;
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {

@@ -55,12 +55,26 @@ async function store(
   const result = await appender.queues.run([job.stream], job.bytes, call, () =>
     decide(appender, job, toItsEnd),
   );
+  await whenDurable(appender, job, result.position);
   if (!withCommitTime || result.commitTime !== undefined) return result;
   const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
     // What fails here by itself says "nothing was stored", which is not so.
     throw new OutcomeUnknownError(job.stream, job.commitId, { cause });
   });
   return { ...result, commitTime: unixNanos(timeNanos) };
+}
+
+/** Outside of the turn: the next append to the stream need not wait for it. */
+export async function whenDurable(
+  { durability }: Appender,
+  { stream, commitId }: Pick<Job, 'stream' | 'commitId'>,
+  sequence: bigint,
+): Promise<void> {
+  try {
+    await durability.through(sequence);
+  } catch (cause) {
+    throw new OutcomeUnknownError(stream, commitId, { cause });
+  }
 }
 
 async function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
@@ -81,6 +95,7 @@ async function checkOnly(
 ): Promise<AppendResult> {
   const head = toHead(await lastPart(appender, command.stream, 'leader', call));
   checkVersion(command.stream, command.expectedVersion, head.version);
+  await appender.durability.through(head.position);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
 }
 

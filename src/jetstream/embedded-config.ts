@@ -10,7 +10,6 @@ export interface EmbeddedConfig {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  readonly sync: 'always' | 'interval';
 }
 
 /** Where things are in the data folder. The events are in `jetstream`, a name that nats-server gives. */
@@ -19,6 +18,8 @@ export function embeddedPaths(dataDir: string) {
   return {
     config: join(dataDir, 'nats.conf'),
     log: join(dataDir, 'nats.log'),
+    /** Of the only account. */
+    streams: join(dataDir, 'jetstream', '$G', 'streams'),
     /** What the running server says of itself; empty when none runs. */
     runDir,
     pid: join(runDir, 'nats-server.pid'),
@@ -37,7 +38,8 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void>
     'jetstream {',
     `  store_dir: ${quoted(config.dataDir)}`,
     `  max_file_store: ${(await storageBytesMax(config.dataDir)).toString()}`,
-    `  sync_interval: ${config.sync === 'always' ? 'always' : '"2m"'}`,
+    // Where every append shall be on disk, the gateway syncs itself, for many of them at a time.
+    '  sync_interval: "2m"',
     '}',
     `pid_file: ${quoted(paths.pid)}`,
     `ports_file_dir: ${quoted(paths.runDir)}`,

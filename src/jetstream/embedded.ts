@@ -13,8 +13,6 @@ import { spawnTied, type TiedProcess } from './tied-process';
 export interface EmbeddedOptions {
   /** Made if it is not there. */
   readonly dataDir: string;
-  /** When the server syncs to disk: before an append is answered, or every two minutes. */
-  readonly sync: 'always' | 'interval';
   readonly binary: NatsBinary;
   readonly log: Logger;
   /** Loopback unless given. */
@@ -54,7 +52,7 @@ const stableMs = 30_000;
 
 /** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError; then nothing is left running. */
 export async function startEmbeddedNats(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { binary, sync, log, host = '127.0.0.1' } = options;
+  const { binary, log, host = '127.0.0.1' } = options;
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // One name for one folder: the configuration's path tells whose server a process is.
   const dataDir = await realpath(options.dataDir);
@@ -65,7 +63,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     takenOver();
   });
   const login = { user: 'sluice', password: randomBytes(24).toString('base64url') };
-  const config = { dataDir, host, sync, ...login };
+  const config = { dataDir, host, ...login };
   try {
     await endOrphan(paths.pid, paths.config, log);
     const logStart = await stat(paths.log).then(
@@ -76,7 +74,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     const port = await ready(server, config, options, logStart);
     if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
     log.info(
-      { version: binary.version, dataDir, sync, port, natsPid: server.pid },
+      { version: binary.version, dataDir, port, natsPid: server.pid },
       'the embedded nats-server runs',
     );
     const relaunch = (): Promise<TiedProcess> => launch(binary, { ...config, port });

@@ -72,9 +72,12 @@ async function followOnce(
     newest.waiters.failAll(new StoreUnavailableError('the store has gone back to an earlier state'));
   }
   if (!goesOn || head < last || head - last > BigInt(context.limits.tailCommitsMax)) newest.skipTo(head);
-  const consumer = await startTailConsumer(context, newest.ring.last, taker(context, newest), call);
+  const gate = openGate(context, newest);
+  const take = taker(context, newest, gate.push);
+  const consumer = await startTailConsumer(context, newest.ring.last, take, call);
   onStarted();
   const close = (): void => {
+    gate.close();
     consumer.close();
   };
   signal.addEventListener('abort', close, { once: true });
@@ -86,8 +89,54 @@ async function followOnce(
   context.logger.warn({ reason }, 'the newest commits do not come any more; asking again');
 }
 
+interface Gate {
+  readonly push: (entries: readonly TailEntry[]) => void;
+  /** What has not come through will come again from the log. */
+  close(): void;
+}
+
+/** Lets commits come to the subscribers when they are durable, in order. */
+function openGate({ durability }: StoreContext, newest: NewestCommits): Gate {
+  let waiting: (readonly TailEntry[])[] = [];
+  let isOpening = false;
+  const through = (entries: readonly TailEntry[]): Promise<void> | undefined =>
+    durability.through(entries.at(-1)?.position ?? 0n);
+  async function open(): Promise<void> {
+    isOpening = true;
+    try {
+      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+        await through(next);
+        if (waiting[0] !== next) return; // closed meanwhile
+        waiting.shift();
+        newest.push(next);
+      }
+    } catch (error) {
+      newest.waiters.failAll(error as Error);
+    } finally {
+      isOpening = false;
+    }
+  }
+  return {
+    push(entries) {
+      if (waiting.length === 0 && through(entries) === undefined) {
+        newest.push(entries);
+        return;
+      }
+      waiting.push(entries);
+      if (!isOpening) void open();
+    },
+    close() {
+      waiting = [];
+    },
+  };
+}
+
 /** Puts the messages of one consumer together to commits, and those of a step together. */
-function taker({ limits, prefix }: StoreContext, newest: NewestCommits): (message: StoredMessage) => void {
+function taker(
+  { limits, prefix }: StoreContext,
+  newest: NewestCommits,
+  push: Gate['push'],
+): (message: StoredMessage) => void {
   let assembler = new CommitAssembler(2 * limits.appendBytesMax);
   let held: TailEntry[] = []; // of a step whose end has not come
 
@@ -101,7 +150,7 @@ function taker({ limits, prefix }: StoreContext, newest: NewestCommits): (messag
     if (content === undefined) return;
     held.push({ stream, position: part.position, content, bytes: content.record.length });
     if (part.position > message.sequence) return;
-    newest.push(held);
+    push(held);
     held = [];
   }
 
@@ -116,7 +165,7 @@ function taker({ limits, prefix }: StoreContext, newest: NewestCommits): (messag
         if (!(error instanceof UnreadableCommitError)) throw error;
         assembler = new CommitAssembler(2 * limits.appendBytesMax);
         held = [];
-        newest.push([{ stream: error.stream, position: error.position, content: error, bytes: body.length }]);
+        push([{ stream: error.stream, position: error.position, content: error, bytes: body.length }]);
         // It may be one before this message that is at fault.
         isTaken = error.position >= sequence;
       }

@@ -10,6 +10,7 @@ import { indexSubjects } from './key-index';
 import { dropForeignIndex } from './drop-foreign-index';
 import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
+import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
 import { startIndexWriter, type IndexWriter } from './index-writer';
 import { listStreams } from './list-streams';
@@ -38,11 +39,16 @@ export interface JetStreamStoreOptions {
   readonly store: StoreOptions;
   readonly limits: Limits;
   readonly log: Logger;
+  /**
+   * Where the NATS server, which runs on this machine and does not sync what it writes, keeps its streams: the store does it
+   * then. undefined: how durable the store is is left to NATS.
+   */
+  readonly syncFolder?: string | undefined;
 }
 
 /** Connects, and creates or checks the store. Throws ConnectError or StoreOpenError. */
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
-  const { store, limits, log } = options;
+  const { store, limits, log, syncFolder } = options;
   const pool = await openPool(options.nats, log);
   const openIndex = (): Promise<unknown> =>
     openStream(pool.append(), indexConfig(store), limits.requestTimeoutMs);
@@ -54,6 +60,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       pool,
       log: { name: store.name, replicas: store.replicas },
       prefix: store.prefix,
+      durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log),
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),
@@ -90,7 +97,9 @@ function createStore(
         asOf === undefined
           ? lastPart(appender, stream, 'leader', call)
           : lastPartAsOf(appender, stream, asOf, call);
-      return toHead(await translated(last));
+      const head = toHead(await translated(last));
+      await translated(durable(appender, head.position));
+      return head;
     },
     async readByCorrelation(query, call) {
       const { position: through, pages } = await translated(readByCorrelation(appender, query, call));
@@ -110,6 +119,7 @@ function createStore(
       subscriptions.tail.close();
       await indexWriter.close();
       await appender.queues.idle();
+      await appender.durability.idle();
       await pool.close();
     },
   };
@@ -134,6 +144,11 @@ async function info(appender: Appender, indexWriter: IndexWriter, call: CallCont
     eventBytesMax: eventBytesLimit(appender),
     indexPosition: position(indexWriter.position),
   };
+}
+
+/** What could be lost in a loss of power shall not be seen before. */
+async function durable({ durability }: Appender, sequence: bigint): Promise<void> {
+  await durability.through(sequence);
 }
 
 async function translated<T>(promise: Promise<T>): Promise<T> {

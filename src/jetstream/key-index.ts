@@ -83,6 +83,7 @@ export async function findPositions(
     collect(decodeIndexRecord(message.body));
   }
   const { sequence: through } = await logHead(index, call);
+  await index.durability.through(through);
   for await (const { position, hashes } of keysInLog(index, covered, through, call)) {
     if (hashes.includes(hash)) found.add(position);
   }

@@ -70,6 +70,8 @@ async function summaries(
   const lookup = { multi_last: names.map((name) => subjectOf(context, name)), batch: names.length };
   const options = within(call, context.limits.requestTimeoutMs);
   const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
+  const newest = messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
+  await context.durability.through(newest);
   const bySubject = new Map(messages.map((message) => [message.subject, message]));
   return names.flatMap((name) => {
     const message = bySubject.get(subjectOf(context, name));

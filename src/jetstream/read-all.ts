@@ -15,6 +15,7 @@ export async function readAll(
   call: CallContext,
 ): Promise<AllRead> {
   const head = await logHead(context, call);
+  await context.durability.through(head.sequence);
   return { position: position(head.sequence), pages: pages(context, query, head, call) };
 }
 

@@ -21,6 +21,7 @@ export async function readStream(
 ): Promise<StreamRead> {
   const start = beginsAtFirst(query) ? askStart(context, query, call) : {};
   const head = await lastPart(context, query.stream, query.consistency, call);
+  if (head !== undefined) await context.durability.through(head.position);
   return {
     head: toHead(head),
     pages: head === undefined ? emptyRead() : pages(context, query, head, start, call),

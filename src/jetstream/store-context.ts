@@ -5,6 +5,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StreamApi } from './api';
+import type { Durability } from './group-sync';
 import type { RequestOptions } from './link';
 import type { NatsPool } from './pool';
 
@@ -18,6 +19,7 @@ export interface LogContext {
 /** What every operation on an open store needs. */
 export interface StoreContext extends LogContext {
   readonly prefix: string;
+  readonly durability: Durability;
   readonly logger: Logger;
 }
 

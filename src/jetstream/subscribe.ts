@@ -213,6 +213,7 @@ function wantedOf(
 async function findStart(context: StoreContext, query: SubscribeQuery, call: CallContext): Promise<Start> {
   const { start, startMustExist } = query;
   const head = await logHead(context, call);
+  await context.durability.through(head.sequence);
   const found: Start = { after: head.sequence, head: head.sequence, fromVersion: 1n, fromTime: undefined };
   switch (start.kind) {
     case 'now':

@@ -40,7 +40,7 @@ function memoryLog(): { log: Logger; lines: { msg: string; [field: string]: unkn
 }
 
 function start(dataDir: string, more: Partial<EmbeddedOptions> = {}): Promise<EmbeddedServer> {
-  return startEmbeddedNats({ dataDir, sync: 'always', binary, log: memoryLog().log, ...more });
+  return startEmbeddedNats({ dataDir, binary, log: memoryLog().log, ...more });
 }
 
 async function connected(server: EmbeddedServer): Promise<NatsConnection & AsyncDisposable> {
@@ -76,7 +76,7 @@ async function gatewayProcess(
   const script = `
     const { startEmbeddedNats } = require(${JSON.stringify(embedded)});
     const log = require(${JSON.stringify(pinoPath)})({ level: 'silent' });
-    startEmbeddedNats({ dataDir: ${JSON.stringify(dataDir)}, sync: 'always', binary: ${JSON.stringify(binary)}, log })
+    startEmbeddedNats({ dataDir: ${JSON.stringify(dataDir)}, binary: ${JSON.stringify(binary)}, log })
       .then((server) => console.log('pid ' + server.pid()), (error) => console.log('error ' + error.message));`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
@@ -109,7 +109,7 @@ describe('the embedded server', () => {
       await (await connection.jetstreamManager()).streams.add({ name: 'S', subjects: ['s'] });
       await connection.jetstream().publish('s', 'kept');
     }
-    await using server = await start(dataDir, { sync: 'interval' });
+    await using server = await start(dataDir);
     await using connection = await connected(server);
     const stored = await (await connection.jetstreamManager()).streams.getMessage('S', { seq: 1 });
     expect(stored.string()).toBe('kept');
@@ -129,14 +129,6 @@ describe('the embedded server', () => {
     const ports = readdirSync(join(server.dataDir, 'run')).find((name) => name.endsWith('.ports')) ?? '';
     const listening = JSON.parse(readFileSync(join(server.dataDir, 'run', ports), 'utf8')) as unknown;
     expect(listening).toEqual({ nats: [server.url] });
-  });
-
-  test.each([
-    ['always', 'sync_interval: always'],
-    ['interval', 'sync_interval: "2m"'],
-  ] as const)('with sync %s it is told to sync so', async (sync, line) => {
-    await using server = await start(folder(), { sync });
-    expect(readFileSync(join(server.dataDir, 'nats.conf'), 'utf8')).toContain(line);
   });
 
   test('is started again on its port with its login when it is killed, and stored messages are there', async () => {

@@ -1,0 +1,185 @@
+import fs, { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { directContract, problemOf, type ContractStore } from '../contract/contract-store';
+import { Follower } from '../contract/follower';
+import { range } from '../contract/events';
+import { startEmbeddedNats, type EmbeddedServer } from '../../src/jetstream/embedded';
+import { embeddedPaths } from '../../src/jetstream/embedded-config';
+import { openJetStreamStore } from '../../src/jetstream/jetstream-store';
+import { defaultLimits } from '../../src/limits';
+import { natsServerPath } from '../support/tools';
+
+/** With its own nats-server, a gateway syncs what is stored itself: nothing is answered or shown that is not on disk. */
+
+const log = pino({ level: 'silent' });
+/** Bytes of each file as far as they have been synced, by path. */
+const synced = new Map<string, number>();
+let syncs = 0;
+/** What a sync waits for, or fails with. */
+let hold: Promise<void> | undefined;
+let failure: Error | undefined;
+
+const { fdatasync, fdatasyncSync } = fs;
+
+function note(file: number): void {
+  if (failure !== undefined) throw failure;
+  syncs++;
+  const path = readlinkSync(`/proc/self/fd/${file}`);
+  synced.set(path, fs.fstatSync(file).size);
+}
+
+beforeAll(() => {
+  jest.spyOn(fs, 'fdatasyncSync').mockImplementation((file) => {
+    note(file);
+    fdatasyncSync(file);
+  });
+  jest.spyOn(fs, 'fdatasync').mockImplementation((file, done) => {
+    void Promise.resolve(hold).then(() => {
+      try {
+        note(file);
+        fdatasync(file, done);
+      } catch (error) {
+        done(error as NodeJS.ErrnoException);
+      }
+    });
+  });
+});
+afterAll(() => {
+  jest.restoreAllMocks();
+});
+
+/** Whether a text lies in what has been synced of the log. */
+function isSynced(text: string): boolean {
+  return [...synced].some(([path, bytes]) => readFileSync(path).subarray(0, bytes).includes(text));
+}
+
+interface Opened extends ContractStore, AsyncDisposable {}
+
+async function open(server: EmbeddedServer): Promise<Opened> {
+  const store = await openJetStreamStore({
+    nats: {
+      servers: [server.url],
+      user: server.user,
+      password: server.password,
+      token: undefined,
+      credsFile: undefined,
+      tls: undefined,
+      connectTimeoutMs: 10_000,
+      appendConnections: 1,
+      readConnections: 1,
+    },
+    store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+    limits: { ...defaultLimits, readProgressTimeoutMs: 2_000 },
+    log,
+    syncFolder: embeddedPaths(server.dataDir).streams,
+  });
+  return { ...directContract(store), [Symbol.asyncDispose]: () => store.close() };
+}
+
+async function withStore(test: (store: Opened, server: EmbeddedServer) => Promise<void>): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-sync-'));
+  try {
+    const binary = { path: natsServerPath(), version: '' };
+    await using server = await startEmbeddedNats({ dataDir, binary, log });
+    await using store = await open(server);
+    [syncs, hold, failure] = [0, undefined, undefined];
+    synced.clear();
+    await test(store, server);
+  } finally {
+    [hold, failure] = [undefined, undefined];
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+const marked = (id: string, bytes = 10) => ({
+  id,
+  type: 'T',
+  payload: { $case: 'binary' as const, value: Buffer.alloc(bytes, 0x2e) },
+});
+
+test(
+  'an append is answered when its bytes are on disk, alone or among others, also where the log takes another file',
+  () =>
+    withStore(async (store, server) => {
+      let late = 0;
+      const append = async (id: string, bytes?: number): Promise<void> => {
+        await store.append({ stream: `sync.${id}`, events: [marked(id, bytes)] });
+        if (!isSynced(id)) late++;
+      };
+      for (const number of range(1, 5)) await append(`alone-${number}`);
+      await Promise.all(range(1, 40).map((number) => append(`among-${number}`)));
+      for (const number of range(1, 24)) await append(`large-${number}`, 900_000);
+      await store.appendMulti({
+        appends: ['step-1', 'step-2'].map((id) => ({ stream: `sync.${id}`, events: [marked(id)] })),
+      });
+      expect([isSynced('step-1'), isSynced('step-2')]).toEqual([true, true]);
+      expect(late).toBe(0);
+      expect([...synced.keys()].length).toBeGreaterThan(2);
+      // What an earlier gateway has left is synced when the next one starts.
+      await store[Symbol.asyncDispose]();
+      synced.clear();
+      const fsync = jest.spyOn(fs, 'fsyncSync');
+      await using next = await open(server);
+      expect(fsync.mock.calls.length).toBeGreaterThan(4);
+      expect((await next.version('sync.step-2')).version).toBe(1n);
+    }),
+  60_000,
+);
+
+test('many appends share a sync', () =>
+  withStore(async (store) => {
+    const appends = range(1, 512).map((number) =>
+      store.append({ stream: `shared.${number % 256}`, events: [marked(`e-${number}`)] }),
+    );
+    await Promise.all(appends);
+    expect(syncs).toBeGreaterThan(0);
+    expect(syncs).toBeLessThan(128);
+  }));
+
+test('nobody sees what is not on disk yet', () =>
+  withStore(async (store) => {
+    const streams = range(1, 3).map((number) => `hidden.${number}`);
+    await using follower = new Follower(store, { patterns: ['hidden.>'] });
+    await follower.until('caughtUp');
+    let release = (): void => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    const seen: string[] = [];
+    const note = async (what: string, question: Promise<unknown>): Promise<void> => {
+      await question;
+      seen.push(what);
+    };
+    const appended = streams.map((stream) => store.append({ stream, events: [marked(stream)] }));
+    const all = [
+      ...appended.map((append) => note('append', append)),
+      note('follow', follower.take(3)),
+      // Questions of another connection, which the server may answer before or after the appends.
+      ...streams.map((stream) => note('version', store.version(stream))),
+      note('all', store.all({ patterns: ['hidden.>'] })),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const early = [...seen];
+    release();
+    hold = undefined;
+    await Promise.all(all);
+    // Those that came to the server first have seen nothing, and need not wait.
+    expect(early.filter((what) => what === 'append' || what === 'follow')).toEqual([]);
+    expect((await store.all({ patterns: ['hidden.>'] })).events).toHaveLength(3);
+  }));
+
+test('a disk that fails leaves an append in doubt, and ends the answers', () =>
+  withStore(async (store) => {
+    await store.append({ stream: 'broken.1', events: [marked('fine')] });
+    failure = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    const inDoubt = range(1, 3).map((number) =>
+      problemOf(store.append({ stream: `broken.${number}`, events: [marked('lost')] })),
+    );
+    for (const problem of await Promise.all(inDoubt)) expect(problem).toEqual({ reason: 'OUTCOME_UNKNOWN' });
+    failure = undefined;
+    // The system may have forgotten what it could not write: it is not asked again.
+    expect(await problemOf(store.version('broken.1'))).toEqual({ reason: 'STORE_UNAVAILABLE' });
+    expect(await problemOf(store.append({ stream: 'broken.4', events: [marked('x')] }))).toEqual({
+      reason: 'OUTCOME_UNKNOWN',
+    });
+  }));
