@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serves } from '../acceptance/environment';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
-import { startTcpRelay } from '../support/tcp-relay';
 import { startWriters } from '../support/writers';
 
 /** Whatever ends or halts in the middle of appends: each is stored whole, once and where it was answered, or not at all. */
@@ -47,21 +46,6 @@ test('the server halts for longer than an attempt takes', async () => {
   await sleep(3_000);
   nats.resume();
   await writers.more(betweenBlows);
-  expect(await writers.faults(one.client)).toEqual([]);
-}, 120_000);
-
-test('the connection to the server is cut again and again', async () => {
-  await using nats = await startNats({ maxPayloadBytes });
-  await using relay = await startTcpRelay(nats.port);
-  await using one = await startTestGateway([`nats://${relay.address}`]);
-  await using other = await startTestGateway([nats.url]);
-  const writers = startWriters([one.client, other.client], load);
-  for (let blow = 0; blow < 3 * blows; blow++) {
-    await writers.more(betweenBlows);
-    relay.cut();
-  }
-  await writers.more(betweenBlows);
-  await serves(one.client);
   expect(await writers.faults(one.client)).toEqual([]);
 }, 120_000);
 

@@ -1,24 +1,12 @@
 import type { RecordedEvent } from '../../generated/sluice/v1/event';
 import { historyFaults, type Attempt, type Outcome } from './history';
+import { randomFrom } from './random';
 
 /** The checker must pass every good history, and name every fault of one that was spoiled on purpose. */
 
 interface History {
   attempts: Attempt[];
   events: RecordedEvent[];
-}
-
-type Random = () => number;
-
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
-function randomFrom(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function recordedEvent(id: string, version: bigint, position: bigint): RecordedEvent {

@@ -39,6 +39,8 @@ export interface TestNatsOptions {
   readonly port?: number;
   /** More lines for the configuration file. */
   readonly extraConfig?: string;
+  /** More lines for its block of JetStream. */
+  readonly jetStreamConfig?: string;
 }
 
 /** Nodes that form one JetStream cluster. */
@@ -148,7 +150,8 @@ function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSetting
     `server_name: "n${port.toString()}"`,
     `listen: "127.0.0.1:${port.toString()}"`,
     `http: "127.0.0.1:${monitorPort.toString()}"`,
-    `jetstream { store_dir: "${dataDir}", sync_interval: ${options.sync === 'always' ? 'always' : '"2m"'} }`,
+    `jetstream { store_dir: "${dataDir}", sync_interval: ${options.sync === 'always' ? 'always' : '"2m"'}`,
+    `${options.jetStreamConfig ?? ''} }`,
     `max_payload: ${(options.maxPayloadBytes ?? 1 << 20).toString()}`,
     `log_file: "${logFile}"`,
     cluster,
