@@ -1,12 +1,13 @@
 import type { RecordedEvent } from '../../generated/sluice/v1/event';
-import { historyFaults, type Attempt, type Outcome } from './history';
-import { randomFrom } from './random';
+import { historyFaults, type Attempt, type Look, type Outcome } from './history';
+import { randomFrom, type Random } from './random';
 
 /** The checker must pass every good history, and name every fault of one that was spoiled on purpose. */
 
 interface History {
   attempts: Attempt[];
   events: RecordedEvent[];
+  looks: Look[];
 }
 
 function recordedEvent(id: string, version: bigint, position: bigint): RecordedEvent {
@@ -26,11 +27,12 @@ function recordedEvent(id: string, version: bigint, position: bigint): RecordedE
   };
 }
 
-/** Attempts that overlap, each decided at one moment of its own, in the order of the loop. */
+/** Attempts and looks that overlap, each decided at one moment of its own, in the order of the loop. */
 function goodHistory(seed: number): History {
   const random = randomFrom(seed);
   const attempts: Attempt[] = [];
   const events: RecordedEvent[] = [];
+  const looks: Look[] = [];
   for (let moment = 1; moment <= 40; moment++) {
     const before = BigInt(events.length);
     const count = 1 + Math.floor(random() * 3);
@@ -48,8 +50,36 @@ function goodHistory(seed: number): History {
       events.push(...eventIds.map((id, index) => recordedEvent(id, before + BigInt(index + 1), position)));
     const startedAt = moment - random() * 3;
     attempts.push({ eventIds, expectedVersion, startedAt, endedAt: moment + random() * 3, outcome });
+    if (random() < 0.5) looks.push(look(events, moment, moment + random() * 3, random));
   }
-  return { attempts, events };
+  return { attempts, events, looks };
+}
+
+/** What is seen a moment after what happens at a moment. */
+function look(
+  events: readonly RecordedEvent[],
+  moment: number,
+  endedAt: number,
+  random: Random = () => 0,
+): Look {
+  const version = BigInt(events.length);
+  const from = Math.floor(random() * events.length);
+  const eventIds = events.slice(from).map(({ id }) => id);
+  const read = random() < 0.7 ? { fromVersion: BigInt(from + 1), eventIds } : undefined;
+  return { startedAt: moment - random() * 3, endedAt: endedAt + 0.5, version, read };
+}
+
+/** The looks of a history with one that reads all of it at its end, spoiled. */
+function withRead({ looks, events }: History, spoil: (eventIds: string[]) => void): void {
+  const last = look(events, 90, 91);
+  const eventIds = events.map(({ id }) => id);
+  spoil(eventIds);
+  looks.push({ ...last, read: { fromVersion: 1n, eventIds } });
+}
+
+/** The version with which the first commit ended. */
+function firstVersion({ events }: History): bigint {
+  return BigInt(events.filter(({ position }) => position === events[0]?.position).length);
 }
 
 /** An attempt with several events that others precede, and where its events begin. */
@@ -238,24 +268,116 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
   [
     'a conflict tells of a version that was passed long ago',
     /older than/,
-    ({ attempts }) => {
-      attempts.push({
-        eventIds: ['never'],
-        expectedVersion: 7n,
-        startedAt: 90,
-        endedAt: 91,
-        outcome: { kind: 'refused', actualVersion: 1n },
-      });
+    (history) => {
+      history.attempts.push(conflict(90, firstVersion(history)));
+    },
+  ],
+  [
+    'a conflict tells of a version that came later',
+    /older than/,
+    ({ attempts, events }) => {
+      attempts.push(conflict(-10, BigInt(events.length)));
+    },
+  ],
+  [
+    'a conflict tells of a version that was never there',
+    /saw version \d+, with which no commit ended/,
+    ({ attempts, events }) => {
+      attempts.push(conflict(90, BigInt(events.length) + 1n));
+    },
+  ],
+  [
+    'a question finds a stream in the middle of a commit',
+    /saw version \d+, with which no commit ended/,
+    (history) => {
+      const { at } = storedAt(history);
+      history.looks.push({ ...look(history.events.slice(0, at + 1), 90, 91), read: undefined });
+    },
+  ],
+  [
+    'a question misses what was answered before it',
+    /a question for the version saw version \d+, older than/,
+    (history) => {
+      const version = firstVersion(history);
+      history.looks.push({ startedAt: 90, endedAt: 91, version, read: undefined });
+    },
+  ],
+  [
+    'a read misses what was answered before it',
+    /a read saw version \d+, older than/,
+    (history) => {
+      const some = history.events.slice(0, Number(firstVersion(history)));
+      const read = { fromVersion: 1n, eventIds: some.map(({ id }) => id) };
+      history.looks.push({ ...look(some, 90, 91), startedAt: 90, read });
+    },
+  ],
+  [
+    'a question finds what was not sent yet',
+    /older than what a question for the version had seen before/,
+    ({ looks, events }) => {
+      const version = BigInt(events.length);
+      looks.push({ startedAt: -10, endedAt: -9, version, read: undefined });
+    },
+  ],
+  [
+    'a stream that was seen at a version is seen at an older one',
+    /older than/,
+    (history) => {
+      // Nothing was answered in between, so that the two alone contradict each other.
+      const [first, second] = [firstVersion(history), BigInt(history.events.length)];
+      history.attempts = history.attempts.map((attempt) => ({
+        ...{ ...attempt, startedAt: 0, endedAt: 100 },
+        ...(attempt.outcome.kind === 'refused' ? {} : { outcome: { kind: 'unknown' } }),
+      }));
+      history.looks = [
+        { startedAt: 50, endedAt: 51, version: second, read: undefined },
+        { startedAt: 52, endedAt: 53, version: first, read: undefined },
+      ];
+    },
+  ],
+  [
+    'a read leaves an event out',
+    /a read from 1 to \d+ has \d+ events of/,
+    (history) => {
+      withRead(history, (ids) => ids.splice(1, 1));
+    },
+  ],
+  [
+    'a read has an event twice',
+    /a read from 1 to \d+ has \d+ events of/,
+    (history) => {
+      withRead(history, (ids) => ids.push(ids[0] as string));
+    },
+  ],
+  [
+    'a read has its events in another order',
+    /a read has another event at version 1/,
+    (history) => {
+      withRead(history, (ids) => ids.reverse());
+    },
+  ],
+  [
+    'a read has what is not in the log in the end',
+    /a read has another event at version 2/,
+    (history) => {
+      withRead(history, (ids) => (ids[1] = 'gone'));
     },
   ],
 ];
+
+/** An append that is refused because the stream is at a version. */
+function conflict(startedAt: number, actualVersion: bigint): Attempt {
+  const outcome: Outcome = { kind: 'refused', actualVersion };
+  return { eventIds: ['never'], expectedVersion: 1_000n, startedAt, endedAt: startedAt + 1, outcome };
+}
 
 const seeds = Array.from({ length: 25 }, (_, index) => index + 1);
 
 test('a good history has no fault', () => {
   for (const seed of seeds) {
-    const { attempts, events } = goodHistory(seed);
-    expect(historyFaults(attempts, events)).toEqual([]);
+    const { attempts, events, looks } = goodHistory(seed);
+    expect(historyFaults(attempts, events, looks)).toEqual([]);
+    expect(new Set(looks.map(({ read }) => read === undefined)).size).toBe(2);
     const kinds = new Set(attempts.map(({ outcome }) => outcome.kind));
     expect(kinds).toEqual(new Set(['stored', 'refused', 'unknown']));
   }
@@ -265,6 +387,6 @@ test.each(spoilers)('it is found when %s', (_what, fault, spoil) => {
   for (const seed of seeds) {
     const history = goodHistory(seed);
     spoil(history);
-    expect(historyFaults(history.attempts, history.events).join('\n')).toMatch(fault);
+    expect(historyFaults(history.attempts, history.events, history.looks).join('\n')).toMatch(fault);
   }
 });

@@ -22,17 +22,35 @@ export type Outcome =
   /** May be stored, or not, but not in part. */
   | { readonly kind: 'unknown' };
 
+/** What one caller saw of the stream without changing it: the answer of GetVersion, or a read from the leader. */
+export interface Look {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** At which the stream was said to be. */
+  readonly version: bigint;
+  /** A read of all that there was, from a version on. */
+  readonly read: { readonly fromVersion: bigint; readonly eventIds: readonly string[] } | undefined;
+}
+
 /**
- * What is wrong with the history of one stream: its attempts, and all its events as read when they had ended. Empty
- * if every attempt was atomic, took a place of its own, and came after all that had ended before it started.
+ * What is wrong with the history of one stream: its attempts, what was seen of it, and all its events as read when they
+ * had ended. Empty if it is linearizable: if each attempt and each look took effect at one moment between its start and
+ * its end, attempts as a whole and at a place of their own, conflicts because another version was there at that moment,
+ * and every read is a part of the log as it is in the end.
  */
-export function historyFaults(attempts: readonly Attempt[], events: readonly RecordedEvent[]): string[] {
+export function historyFaults(
+  attempts: readonly Attempt[],
+  events: readonly RecordedEvent[],
+  looks: readonly Look[] = [],
+): string[] {
+  const placesOf = groupBy(events, ({ id }) => id);
   return [
     ...numberingFaults(events),
     ...originFaults(attempts, events),
     ...sharedPositions(attempts, events),
-    ...attempts.flatMap((attempt) => outcomeFaults(attempt, events)),
-    ...orderFaults(attempts),
+    ...attempts.flatMap((attempt) => outcomeFaults(attempt, placesOf)),
+    ...looks.flatMap((look) => readFaults(look, events)),
+    ...orderFaults(attempts, events, looks),
   ];
 }
 
@@ -71,10 +89,12 @@ function sharedPositions(attempts: readonly Attempt[], events: readonly Recorded
   });
 }
 
-function outcomeFaults(attempt: Attempt, events: readonly RecordedEvent[]): string[] {
+function outcomeFaults(attempt: Attempt, placesOf: ReadonlyMap<string, RecordedEvent[]>): string[] {
   const { eventIds, expectedVersion, outcome } = attempt;
-  const name = `the append of ${eventIds[0] ?? 'nothing'}`;
-  const stored = events.filter(({ id }) => eventIds.includes(id));
+  const name = nameOf(attempt);
+  const stored = eventIds
+    .flatMap((id) => placesOf.get(id) ?? [])
+    .sort((a, b) => Number(a.version - b.version));
   if (outcome.kind === 'refused') {
     const { actualVersion } = outcome;
     return [
@@ -108,35 +128,113 @@ function outcomeFaults(attempt: Attempt, events: readonly RecordedEvent[]): stri
   return faults;
 }
 
-/** What ended before another started comes before it. */
-function orderFaults(attempts: readonly Attempt[]): string[] {
-  const faults: string[] = [];
-  let highestEnded = 0n;
-  const byEnd = attempts.toSorted((a, b) => a.endedAt - b.endedAt);
-  let ended = 0;
-  for (const attempt of attempts.toSorted((a, b) => a.startedAt - b.startedAt)) {
-    for (
-      let next = byEnd[ended];
-      next !== undefined && next.endedAt < attempt.startedAt;
-      next = byEnd[ended]
-    ) {
-      if (next.outcome.kind === 'stored' && next.outcome.version > highestEnded) {
-        highestEnded = next.outcome.version;
-      }
-      ended++;
-    }
-    const { outcome, eventIds } = attempt;
-    const seen =
-      outcome.kind === 'stored'
-        ? outcome.firstVersion - 1n
-        : outcome.kind === 'refused'
-          ? outcome.actualVersion
-          : undefined;
-    if (seen !== undefined && seen < highestEnded) {
+/** A read has all that the log has between two versions, and nothing else. */
+function readFaults({ version, read }: Look, events: readonly RecordedEvent[]): string[] {
+  if (read === undefined) return [];
+  const from = Number(read.fromVersion) - 1;
+  const there = events.slice(from, Math.max(from, Number(version))).map(({ id }) => id);
+  if (there.length !== read.eventIds.length) {
+    return [
+      `a read from ${from + 1} to ${version.toString()} has ${read.eventIds.length} events of ${there.length}`,
+    ];
+  }
+  const wrong = read.eventIds.findIndex((id, index) => id !== there[index]);
+  return wrong === -1 ? [] : [`a read has another event at version ${from + 1 + wrong} than the log`];
+}
+
+function nameOf({ eventIds }: Attempt): string {
+  return `the append of ${eventIds[0] ?? 'nothing'}`;
+}
+
+/** Something that must have happened at one moment between its start and its end. */
+interface Happening {
+  readonly name: string;
+  /** The version of the stream at that moment, before it changed. */
+  readonly saw: bigint;
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/**
+ * The log gives the order in which things must have happened: each commit, then whatever saw the version that it led
+ * to, then the next commit. There are moments for that unless something ended before another that comes before it began.
+ */
+function orderFaults(
+  attempts: readonly Attempt[],
+  events: readonly RecordedEvent[],
+  looks: readonly Look[],
+): string[] {
+  const commits = commitsOf(attempts, events);
+  const sights = sightsOf(attempts, looks);
+  const known = new Set([0n, ...commits.map(({ last }) => last)]);
+  const faults = [...sights]
+    .filter(([version]) => !known.has(version))
+    .flatMap(([version, all]) =>
+      all.map(({ name }) => `${name} saw version ${version.toString()}, with which no commit ended`),
+    );
+  let latest: Happening | undefined;
+  const happen = (group: readonly Happening[]): void => {
+    for (const one of group) {
+      if (latest === undefined || latest.startedAt <= one.endedAt) continue;
       faults.push(
-        `the append of ${eventIds[0] ?? 'nothing'} saw version ${seen.toString()}, older than ${highestEnded.toString()}`,
+        `${latest.name} saw version ${latest.saw.toString()}, older than what ${one.name} ` +
+          `had seen before: ${one.saw.toString()}`,
       );
     }
+    for (const one of group) if (latest === undefined || one.startedAt > latest.startedAt) latest = one;
+  };
+  happen(sights.get(0n) ?? []);
+  for (const { happening, last } of commits) {
+    happen(happening);
+    happen(sights.get(last) ?? []);
   }
   return faults;
+}
+
+/** The commits of the log, each as what its attempts tell of it. */
+function commitsOf(
+  attempts: readonly Attempt[],
+  events: readonly RecordedEvent[],
+): { readonly last: bigint; readonly happening: readonly Happening[] }[] {
+  const byFirst = groupBy(attempts, ({ eventIds }) => eventIds[0]);
+  const firsts = events.filter(({ position }, index) => events[index - 1]?.position !== position);
+  return firsts.map((first, index) => {
+    const next = firsts[index + 1];
+    const last = next === undefined ? BigInt(events.length) : next.version - 1n;
+    const same = byFirst.get(first.id) ?? [];
+    if (same.length === 0) return { last, happening: [] };
+    // It was repeated until it was answered. What was never answered may have happened at any time.
+    const answered = same.filter(({ outcome }) => outcome.kind === 'stored');
+    const happening = {
+      name: nameOf(same[0] as Attempt),
+      saw: first.version - 1n,
+      startedAt: Math.min(...same.map(({ startedAt }) => startedAt)),
+      endedAt: Math.min(...answered.map(({ endedAt }) => endedAt)),
+    };
+    return { last, happening: [happening] };
+  });
+}
+
+/** What saw the stream at a version without changing it: looks, and appends that were refused because of it. */
+function sightsOf(attempts: readonly Attempt[], looks: readonly Look[]): Map<bigint, Happening[]> {
+  const conflicts = attempts.flatMap((attempt) => {
+    const { startedAt, endedAt, outcome } = attempt;
+    if (outcome.kind !== 'refused' || outcome.actualVersion === undefined) return [];
+    return [{ name: nameOf(attempt), saw: outcome.actualVersion, startedAt, endedAt }];
+  });
+  const seen = looks.map(({ version, read, startedAt, endedAt }) => ({
+    name: read === undefined ? 'a question for the version' : 'a read',
+    ...{ saw: version, startedAt, endedAt },
+  }));
+  return groupBy([...conflicts, ...seen], ({ saw }) => saw);
+}
+
+function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const one of all) {
+    const group = groups.get(keyOf(one));
+    if (group === undefined) groups.set(keyOf(one), [one]);
+    else group.push(one);
+  }
+  return groups;
 }
