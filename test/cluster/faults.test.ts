@@ -1,13 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { serves, threeServers, type Environment } from '../acceptance/environment';
-import { appendTogether } from '../faults/append-together';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
-import { leaderOf } from '../support/monitor';
-import type { TestNats } from '../support/nats-server';
 import { startWriters, type Writers } from '../support/writers';
 
-/** Three copies of the store, two gateways, and nodes that end or halt while both append. */
+/** Three copies of the store, and two gateways. */
 
 let cluster: Environment;
 let other: TestGateway;
@@ -28,47 +24,7 @@ function startLoad(name: string): Writers {
   });
 }
 
-async function bothServe(): Promise<void> {
-  await cluster.settled();
-  await serves(cluster.client);
-  await serves(other.client);
-}
-
 const someAppends = 150;
-
-test('writers of all kinds over two gateways never share a version', () => appendTogether(cluster), 120_000);
-
-test('the leader is killed, twice', async () => {
-  const writers = startLoad('killed');
-  for (let round = 0; round < 2; round++) {
-    await writers.more(someAppends);
-    const node = await leaderOf(cluster.nodes);
-    await node.kill();
-    await writers.more(someAppends);
-    await node.start();
-    await bothServe();
-  }
-  await writers.more(someAppends);
-  expect(await writers.faults(cluster.client)).toEqual([]);
-  expect(writers.count('unknown') + writers.count('refused')).toBeGreaterThan(0);
-}, 180_000);
-
-test.each(['the leader', 'a follower'])(
-  '%s halts for a while',
-  async (which) => {
-    const writers = startLoad(which.replaceAll(' ', '-'));
-    await writers.more(someAppends);
-    const leads = await leaderOf(cluster.nodes);
-    const node = which === 'the leader' ? leads : (cluster.nodes.find((each) => each !== leads) as TestNats);
-    node.pause();
-    await sleep(6_000);
-    node.resume();
-    await bothServe();
-    await writers.more(someAppends);
-    expect(await writers.faults(other.client)).toEqual([]);
-  },
-  120_000,
-);
 
 test('what was answered is seen at once, through any gateway', async () => {
   const gateways = [cluster.client, other.client] as const;

@@ -45,7 +45,7 @@ export async function attempt(client: RpcClient, append: Append, options?: CallO
 }
 
 /** Reasons that say that nothing was stored. */
-const refusals = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
+export const refusals: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
 
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof RpcFailure)) throw error;

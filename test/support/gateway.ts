@@ -23,7 +23,7 @@ export async function startTestGateway(
   natsUrls: readonly string[],
   args: readonly string[] = [],
 ): Promise<TestGateway> {
-  const gateway = await startGateway(loadConfig(flags(natsUrls, args), {}), pino({ level: 'silent' }));
+  const gateway = await startGateway(loadConfig(flags(natsUrls, args, 0), {}), pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);
   return {
     address: gateway.address,
@@ -46,12 +46,13 @@ export async function withGateway(
   await test(wire, nats, gateway.address);
 }
 
-/** Starts a gateway as users run it. */
+/** Starts a gateway as users run it, on a free port unless one is given. */
 export async function startGatewayProcess(
   natsUrls: readonly string[],
   args: readonly string[] = [],
+  port = 0,
 ): Promise<GatewayProcess> {
-  const process = await startSluice(flags(natsUrls, args));
+  const process = await startSluice(flags(natsUrls, args, port));
   try {
     const address = await process.serving();
     const client = connectRpc(address);
@@ -70,6 +71,6 @@ export async function startGatewayProcess(
   }
 }
 
-function flags(natsUrls: readonly string[], args: readonly string[]): string[] {
-  return ['--listen=127.0.0.1:0', `--nats-url=${natsUrls.join(',')}`, ...args];
+function flags(natsUrls: readonly string[], args: readonly string[], port: number): string[] {
+  return [`--listen=127.0.0.1:${port.toString()}`, `--nats-url=${natsUrls.join(',')}`, ...args];
 }

@@ -296,7 +296,7 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
   ],
   [
     'a question misses what was answered before it',
-    /a question for the version saw version \d+, older than/,
+    /a question for the version came to version \d+, older than/,
     (history) => {
       const version = firstVersion(history);
       history.looks.push({ startedAt: 90, endedAt: 91, version, read: undefined });
@@ -304,7 +304,7 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
   ],
   [
     'a read misses what was answered before it',
-    /a read saw version \d+, older than/,
+    /a read came to version \d+, older than/,
     (history) => {
       const some = history.events.slice(0, Number(firstVersion(history)));
       const read = { fromVersion: 1n, eventIds: some.map(({ id }) => id) };
@@ -313,7 +313,7 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
   ],
   [
     'a question finds what was not sent yet',
-    /older than what a question for the version had seen before/,
+    /older than version \d+ that a question for the version had told before/,
     ({ looks, events }) => {
       const version = BigInt(events.length);
       looks.push({ startedAt: -10, endedAt: -9, version, read: undefined });

@@ -149,8 +149,8 @@ function nameOf({ eventIds }: Attempt): string {
 /** Something that must have happened at one moment between its start and its end. */
 interface Happening {
   readonly name: string;
-  /** The version of the stream at that moment, before it changed. */
-  readonly saw: bigint;
+  /** The version of the stream from that moment on. */
+  readonly version: bigint;
   readonly startedAt: number;
   readonly endedAt: number;
 }
@@ -177,8 +177,8 @@ function orderFaults(
     for (const one of group) {
       if (latest === undefined || latest.startedAt <= one.endedAt) continue;
       faults.push(
-        `${latest.name} saw version ${latest.saw.toString()}, older than what ${one.name} ` +
-          `had seen before: ${one.saw.toString()}`,
+        `${latest.name} came to version ${latest.version.toString()}, older than version ` +
+          `${one.version.toString()} that ${one.name} had told before`,
       );
     }
     for (const one of group) if (latest === undefined || one.startedAt > latest.startedAt) latest = one;
@@ -207,7 +207,7 @@ function commitsOf(
     const answered = same.filter(({ outcome }) => outcome.kind === 'stored');
     const happening = {
       name: nameOf(same[0] as Attempt),
-      saw: first.version - 1n,
+      version: last,
       startedAt: Math.min(...same.map(({ startedAt }) => startedAt)),
       endedAt: Math.min(...answered.map(({ endedAt }) => endedAt)),
     };
@@ -220,13 +220,13 @@ function sightsOf(attempts: readonly Attempt[], looks: readonly Look[]): Map<big
   const conflicts = attempts.flatMap((attempt) => {
     const { startedAt, endedAt, outcome } = attempt;
     if (outcome.kind !== 'refused' || outcome.actualVersion === undefined) return [];
-    return [{ name: nameOf(attempt), saw: outcome.actualVersion, startedAt, endedAt }];
+    return [{ name: nameOf(attempt), version: outcome.actualVersion, startedAt, endedAt }];
   });
   const seen = looks.map(({ version, read, startedAt, endedAt }) => ({
     name: read === undefined ? 'a question for the version' : 'a read',
-    ...{ saw: version, startedAt, endedAt },
+    ...{ version, startedAt, endedAt },
   }));
-  return groupBy([...conflicts, ...seen], ({ saw }) => saw);
+  return groupBy([...conflicts, ...seen], ({ version }) => version);
 }
 
 function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {

@@ -42,6 +42,8 @@ export interface Reading<Header> {
 
 /** A client with a channel of its own, without retries. It hides nothing: calls fail with RpcFailure. */
 export interface RpcClient extends Disposable {
+  /** host:port */
+  readonly address: string;
   append(request: DeepPartial<AppendRequest>, options?: CallOptions): Promise<AppendResponse>;
   appendMulti(request: DeepPartial<AppendMultiRequest>, options?: CallOptions): Promise<AppendMultiResponse>;
   readStream(
@@ -84,6 +86,7 @@ export function connectRpc(address: string): RpcClient {
   const health = new HealthClient(address, credentials.createInsecure(), channelOptions);
   const none = new Metadata();
   return {
+    address,
     append: (request, options) =>
       unary((done) => raw.append(AppendRequest.fromPartial(request), none, bounded(options), done)),
     appendMulti: (request, options) =>

@@ -1,17 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt, insist, newEvents } from './attempts';
-import { historyFaults, type Attempt } from './history';
+import { historyFaults, type Attempt, type Look } from './history';
+import { keepLooking, look } from './lookers';
 import { until } from './nats-server';
 import type { RpcClient } from './rpc-client';
+import { writeInSessions } from './session-writer';
 
-/** Callers that append to streams all the time, and what they saw. */
+/** What the callers of one stream saw. */
+export interface StreamHistory {
+  readonly attempts: Attempt[];
+  readonly looks: Look[];
+}
+
+/** Callers that append to streams and look at them all the time, and what they saw. */
 export interface Writers {
   /** How many appends ended so. */
   count(kind: Attempt['outcome']['kind']): number;
+  /** How many questions and reads were answered. */
+  readonly looks: number;
   /** Waits until so many more appends have been stored; fails at once if a writer has failed. */
   more(appends: number): Promise<void>;
   /** Lets the appends under way end, reads all streams through a client, and tells what is wrong with them. */
   faults(client: RpcClient): Promise<string[]>;
+  /** By stream. */
+  readonly histories: ReadonlyMap<string, StreamHistory>;
 }
 
 export interface WritersOptions {
@@ -19,6 +31,8 @@ export interface WritersOptions {
   /** Events of one append; each writer goes round. */
   readonly counts: readonly number[];
   readonly payloadBytes: number;
+  /** How long each writer rests between two appends; not at all unless given. */
+  readonly restMs?: number;
 }
 
 const writersPerStream = 4;
@@ -27,23 +41,35 @@ const pauseMs = 20;
 
 /**
  * Starts four writers for each stream, over all clients: they expect a version or do not, give up or insist, ask for the
- * commit time or do not, in all combinations.
+ * commit time or do not, in all combinations, and one of the four appends in sessions. Another caller for
+ * each client asks for the version and reads.
  */
 export function startWriters(clients: readonly RpcClient[], options: WritersOptions): Writers {
   const stop = new AbortController();
-  const histories = new Map(options.streams.map((stream) => [stream, [] as Attempt[]]));
-  const all = [...histories].flatMap(([stream, attempts]) =>
-    Array.from({ length: writersPerStream }, (_, number) =>
-      write(clients, stream, number, options, attempts, stop.signal),
+  const { signal } = stop;
+  const histories = new Map<string, StreamHistory>();
+  for (const stream of options.streams) histories.set(stream, { attempts: [], looks: [] });
+  const all = [...histories].flatMap(([stream, history]) => [
+    ...Array.from({ length: writersPerStream - 1 }, (_, number) =>
+      write(clients, stream, number, options, history, signal),
     ),
-  );
+    writeInSessions(clients, stream, options, history.attempts, signal),
+    ...clients.map((client) => keepLooking(client, stream, history.looks, signal)),
+  ]);
   let failure: unknown;
   const ended = Promise.all(all);
   ended.catch((error: unknown) => (failure = error));
   const count: Writers['count'] = (kind) =>
-    [...histories.values()].flat().filter(({ outcome }) => outcome.kind === kind).length;
+    [...histories.values()].reduce(
+      (sum, { attempts }) => sum + attempts.filter(({ outcome }) => outcome.kind === kind).length,
+      0,
+    );
   return {
     count,
+    get looks() {
+      return [...histories.values()].reduce((sum, { looks }) => sum + looks.length, 0);
+    },
+    histories,
     async more(appends) {
       const enough = count('stored') + appends;
       await until(() => {
@@ -55,9 +81,9 @@ export function startWriters(clients: readonly RpcClient[], options: WritersOpti
       stop.abort();
       await ended;
       const faults: string[] = [];
-      for (const [stream, attempts] of histories) {
+      for (const [stream, { attempts, looks }] of histories) {
         const { events } = await client.readStream({ stream });
-        faults.push(...historyFaults(attempts, events).map((fault) => `${stream}: ${fault}`));
+        faults.push(...historyFaults(attempts, events, looks).map((fault) => `${stream}: ${fault}`));
       }
       return faults;
     },
@@ -68,8 +94,8 @@ async function write(
   clients: readonly RpcClient[],
   stream: string,
   number: number,
-  { counts, payloadBytes }: WritersOptions,
-  attempts: Attempt[],
+  { counts, payloadBytes, restMs = 0 }: WritersOptions,
+  { attempts, looks }: StreamHistory,
   signal: AbortSignal,
 ): Promise<void> {
   let known: bigint | undefined;
@@ -79,14 +105,15 @@ async function write(
     const append = { stream, events, expectedVersion, withCommitTime: turn % 3 === 0 };
     const order = turn % clients.length;
     const inTurn = [...clients.slice(order), ...clients.slice(0, order)];
-    const done =
-      number < writersPerStream / 2
-        ? await attempt(inTurn[0] as RpcClient, append)
-        : await insist(inTurn, append);
+    const done = number === 0 ? await attempt(inTurn[0] as RpcClient, append) : await insist(inTurn, append);
     attempts.push(done);
     const { outcome } = done;
     if (outcome.kind === 'stored') known = outcome.version;
     else if (outcome.kind === 'refused') known = outcome.actualVersion ?? known;
-    if (outcome.kind !== 'stored') await sleep(pauseMs);
+    // What was answered by one gateway is seen through the next at once.
+    if (outcome.kind === 'stored')
+      await look(inTurn.at(-1) as RpcClient, stream, turn % 3 === 0 ? known : undefined, looks);
+    const restsMs = outcome.kind === 'stored' ? restMs : Math.max(restMs, pauseMs);
+    if (restsMs > 0) await sleep(restsMs);
   }
 }
