@@ -43,6 +43,10 @@ export interface Limits {
   readonly multiAppendsMax: number;
   /** Streams that one AppendMulti only checks: each is a message as well. */
   readonly multiChecksMax: number;
+  /** Appends under way of one client connection, in sessions or not: a greedy caller must leave room for others. */
+  readonly connectionAppendsMax: number;
+  /** Their bytes, but for one larger append. */
+  readonly connectionAppendsBytesMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
   /** Appends that one session has under way: fewer than may wait for one stream, so that none is refused for that. */
@@ -114,6 +118,8 @@ export const defaultLimits: Limits = {
   appendsBytesMax: 64 << 20,
   multiAppendsMax: 100,
   multiChecksMax: 100,
+  connectionAppendsMax: 2_048,
+  connectionAppendsBytesMax: 16 << 20,
   sessionsMax: 256,
   sessionAppendsMax: 512,
   sessionBytesMax: 4 << 20,

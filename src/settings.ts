@@ -151,6 +151,18 @@ export const settings = {
   ),
   appendsMax: limit('appendsMax', 1, 1_000_000, 'Appends under way in the gateway.'),
   appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
+  connectionAppendsMax: limit(
+    'connectionAppendsMax',
+    1,
+    1_000_000,
+    'Appends under way of one client connection.',
+  ),
+  connectionAppendsBytesMax: limit(
+    'connectionAppendsBytesMax',
+    1_024,
+    2 ** 40,
+    'Bytes of all appends under way of one client connection.',
+  ),
   streamQueueMax: limit('streamQueueMax', 1, 1_000_000, 'Appends that may wait for one stream.'),
   sessionsMax: limit('sessionsMax', 1, 1_000_000, 'Append sessions open in the gateway.'),
   readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),

@@ -8,7 +8,7 @@ import type { OpenCall } from './open-calls';
 /** What all calls of grpc-js have in common. */
 export type AnyCall = Pick<
   ServerWritableStream<unknown, unknown>,
-  'metadata' | 'cancelled' | 'getDeadline' | 'getPath'
+  'metadata' | 'cancelled' | 'getDeadline' | 'getPath' | 'getPeer'
 > &
   OpenCall;
 
@@ -65,7 +65,7 @@ export function openScope(call: AnyCall): Scope {
           controller.abort(deadlineExceeded());
         }, leftMs);
   return {
-    context: { signal: controller.signal, deadlineMs: Date.now() + leftMs },
+    context: { signal: controller.signal, deadlineMs: Date.now() + leftMs, connection: call.getPeer() },
     close() {
       clearTimeout(timer);
       call.off('cancelled', cancel);

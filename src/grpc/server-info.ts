@@ -65,6 +65,8 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     appendsBytesMax: BigInt(limits.appendsBytesMax),
     multiAppendsMax: limits.multiAppendsMax,
     multiChecksMax: limits.multiChecksMax,
+    connectionAppendsMax: limits.connectionAppendsMax,
+    connectionAppendsBytesMax: BigInt(limits.connectionAppendsBytesMax),
     sessionsMax: limits.sessionsMax,
     sessionAppendsMax: limits.sessionAppendsMax,
     sessionBytesMax: BigInt(limits.sessionBytesMax),

@@ -2,6 +2,7 @@ import type { Limits } from '../limits';
 import { DeadlineExceededError, OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
+import { createConnectionShares } from './connection-shares';
 
 /** Lets the appends of one stream take turns, and bounds what waits. */
 export interface StreamQueues {
@@ -23,6 +24,7 @@ interface Queue {
 
 export function createStreamQueues(limits: Limits): StreamQueues {
   const queues = new Map<StreamName, Queue>();
+  const shares = createConnectionShares(limits);
   let appends = 0;
   let appendsBytes = 0;
   let whenIdle: (() => void)[] = [];
@@ -50,7 +52,9 @@ export function createStreamQueues(limits: Limits): StreamQueues {
 
   return {
     async run(streams, bytes, call, append) {
+      shares.admit(call.connection, bytes);
       admit(streams, bytes);
+      const giveBack = shares.take(call.connection, bytes);
       appends++;
       appendsBytes += bytes;
       // All at once, so that no two wait for each other.
@@ -68,6 +72,7 @@ export function createStreamQueues(limits: Limits): StreamQueues {
       try {
         return await turn;
       } finally {
+        giveBack();
         appends--;
         appendsBytes -= bytes;
         for (const [index, queue] of joined.entries())

@@ -25,6 +25,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Milliseconds since 1970; Infinity if the caller set none. */
   readonly deadlineMs: number;
+  /** The client connection that the call came over, whose calls have bounds together; undefined: none. */
+  readonly connection?: string;
 }
 
 /** What to append to one stream. */

@@ -1,7 +1,14 @@
 import { connect as connectHttp2, constants } from 'node:http2';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withGateway } from '../support/gateway';
 import { until } from '../support/nats-server';
-import { wireFailureOf, type WireMessage } from '../support/wire-client';
+import {
+  connectWire,
+  failureWithin,
+  wireFailureOf,
+  type WireClient,
+  type WireMessage,
+} from '../support/wire-client';
 
 /** What happens when there is more to do than the gateway may take on, or a caller does not take what it asked for. */
 const status = { cancelled: 1, resourceExhausted: 8 };
@@ -66,6 +73,62 @@ describe('appends while NATS does not answer', () => {
       expect(await append('f', 5_000)).toMatchObject({ version: '1' });
     }));
 
+  test('are under way up to connection_appends_max and connection_appends_bytes_max of one connection', () =>
+    withGateway(
+      ['--connection-appends-max=4', '--connection-appends-bytes-max=4000'],
+      async (wire, nats, address) => {
+        using another = connectWire(address);
+        const append = (stream: string, textBytes = 0, client = wire): Promise<WireMessage> =>
+          client.unary('Append', { stream, events: [{ ...event, text: 'x'.repeat(textBytes) }] });
+        const streams = ['a', 'b', 'c', 'd', 'e'];
+        for (const stream of streams) await append(stream);
+        nats.pause();
+        const two = ['a', 'a'].map((stream) => append(stream, 2_000));
+        const large = await oneOverloaded(
+          two,
+          /^2\d{3} bytes of appends of this connection are under way already$/,
+        );
+        const four = streams.slice(1).map((stream) => append(stream));
+        const small = await oneOverloaded(four, /^4 appends of this connection are under way already$/);
+        const others = streams.slice(1).map((stream) => append(stream, 0, another));
+        nats.resume();
+        expect(await versionsOf([...large, ...small])).toHaveLength(4);
+        expect(await versionsOf(others)).toHaveLength(4);
+        // One that is larger than all that may be under way is not refused for ever, and all that was taken is given back.
+        for (let i = 0; i < 5; i++) expect(await append('f', 5_000)).toMatchObject({ version: `${i + 1}` });
+      },
+    ));
+
+  test('of a session count as those of its connection', () =>
+    withGateway(['--connection-appends-max=3'], async (wire, nats) => {
+      await wire.unary('Append', { stream: 'session.1', events: [event] });
+      nats.pause();
+      const session = wire.duplex('AppendSession');
+      const appends = Array.from({ length: 5 }, (_, tag) => ({
+        tag: tag.toString(),
+        append: { stream: 'session.1', events: [event] },
+      }));
+      session.write({ appends });
+      const answers: WireMessage[] = [];
+      session.on('data', ({ answers: some }: { answers: WireMessage[] }) => answers.push(...some));
+      await until(() => answers.length === 2);
+      for (const { error } of answers) {
+        expect(failureWithin(error as WireMessage)).toMatchObject({
+          code: status.resourceExhausted,
+          message: '3 appends of this connection are under way already',
+        });
+      }
+      nats.resume();
+      await until(() => answers.length === 5);
+      expect(answers.slice(2).map(({ result }) => (result as WireMessage)['version'])).toEqual([
+        '2',
+        '3',
+        '4',
+      ]);
+      session.end();
+      await new Promise((resolve) => session.on('end', resolve));
+    }));
+
   test('count until they are decided, also when their callers have gone', () =>
     withGateway(['--appends-max=1'], async (wire, nats) => {
       const requests = ['gone.1', 'gone.2'].map((stream, i) => {
@@ -96,6 +159,70 @@ describe('appends while NATS does not answer', () => {
       const { request } = gone;
       expect(await wire.unary('GetVersion', { stream: request.stream })).toMatchObject({ version: '2' });
       expect(await wire.unary('Append', request)).toMatchObject({ version: '2', replayed: true });
+    }));
+});
+
+/** Far less than a caller should wait, but enough to leave this process, which has both sides, time for others. */
+const refusedPauseMs = 20;
+
+/** Makes appends one after the other while as many others as the flood is wide are sent all the time. */
+async function amidFlood(
+  width: number,
+  flood: (lane: number) => Promise<WireMessage>,
+  append: (turn: number) => Promise<WireMessage>,
+): Promise<{ readonly stored: number; readonly refused: number }> {
+  const counts = { stored: 0, refused: 0 };
+  let isOver = false;
+  const lanes = Array.from({ length: width }, async (_, lane) => {
+    while (!isOver) {
+      const outcome = await flood(lane).catch((error: unknown) => error);
+      if (!(outcome instanceof Error)) counts.stored++;
+      else if ((outcome as { code?: number }).code !== status.resourceExhausted) throw outcome;
+      else {
+        counts.refused++;
+        await sleep(refusedPauseMs);
+      }
+    }
+  });
+  try {
+    await until(() => counts.refused > width);
+    // None is refused, or this would fail.
+    for (let turn = 0; turn < 20; turn++) await append(turn);
+  } finally {
+    isOver = true;
+    await Promise.all(lanes);
+  }
+  return counts;
+}
+
+describe('appends are stored beside', () => {
+  const flags = ['--appends-max=64', '--connection-appends-max=32', '--stream-queue-max=16'];
+  const appendTo = (client: WireClient, stream: string): Promise<WireMessage> =>
+    client.unary('Append', { stream, events: [event] });
+
+  test('a stream that gets more than it can take, over one connection', () =>
+    withGateway(flags, async (wire) => {
+      const counts = await amidFlood(
+        48,
+        () => appendTo(wire, 'hot.1'),
+        (turn) => appendTo(wire, `calm.${turn % 5}`),
+      );
+      expect(await wire.unary('GetVersion', { stream: 'hot.1' })).toMatchObject({
+        version: counts.stored.toString(),
+      });
+      expect(await wire.unary('GetVersion', { stream: 'calm.1' })).toMatchObject({ version: '4' });
+    }));
+
+  test('a connection that sends more than it may', () =>
+    withGateway(flags, async (wire, _nats, address) => {
+      using greedy = connectWire(address);
+      const counts = await amidFlood(
+        96,
+        (lane) => appendTo(greedy, `greedy.${lane}`),
+        (turn) => appendTo(wire, `calm.${turn % 5}`),
+      );
+      expect(counts.stored).toBeGreaterThan(0);
+      expect(await wire.unary('GetVersion', { stream: 'calm.1' })).toMatchObject({ version: '4' });
     }));
 });
 

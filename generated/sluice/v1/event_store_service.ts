@@ -735,6 +735,10 @@ export interface ServerLimits {
   multiAppendsMax: number;
   /** Streams that one AppendMulti may check without writing them. */
   multiChecksMax: number;
+  /** Appends under way of one client connection. */
+  connectionAppendsMax: number;
+  /** Bytes of appends under way of one client connection, but for a single larger append. */
+  connectionAppendsBytesMax: bigint;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4226,6 +4230,8 @@ function createBaseServerLimits(): ServerLimits {
     sessionBytesMax: 0n,
     multiAppendsMax: 0,
     multiChecksMax: 0,
+    connectionAppendsMax: 0,
+    connectionAppendsBytesMax: 0n,
   };
 }
 
@@ -4383,6 +4389,17 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.multiChecksMax !== 0) {
       writer.uint32(352).uint32(message.multiChecksMax);
+    }
+    if (message.connectionAppendsMax !== 0) {
+      writer.uint32(400).uint32(message.connectionAppendsMax);
+    }
+    if (message.connectionAppendsBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.connectionAppendsBytesMax) !== message.connectionAppendsBytesMax) {
+        throw new globalThis.Error(
+          "value provided for field message.connectionAppendsBytesMax of type uint64 too large",
+        );
+      }
+      writer.uint32(408).uint64(message.connectionAppendsBytesMax);
     }
     return writer;
   },
@@ -4752,6 +4769,22 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.multiChecksMax = reader.uint32();
             continue;
           }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.connectionAppendsMax = reader.uint32();
+            continue;
+          }
+          case 51: {
+            if (tag !== 408) {
+              break;
+            }
+
+            message.connectionAppendsBytesMax = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4847,6 +4880,11 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       : 0n;
     message.multiAppendsMax = object.multiAppendsMax ?? 0;
     message.multiChecksMax = object.multiChecksMax ?? 0;
+    message.connectionAppendsMax = object.connectionAppendsMax ?? 0;
+    message.connectionAppendsBytesMax =
+      (object.connectionAppendsBytesMax !== undefined && object.connectionAppendsBytesMax !== null)
+        ? BigInt(object.connectionAppendsBytesMax)
+        : 0n;
     return message;
   },
 };
