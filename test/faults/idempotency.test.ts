@@ -210,6 +210,7 @@ describe('after the window', () => {
     await forget();
     const elsewhere = { ...request, stream: newStream(), expectedVersion: 0n };
     expect(await send(pair[0], elsewhere)).toMatchObject({ firstVersion: 1n, replayed: false });
+    await forget();
     const later = { ...request, expectedVersion: first.version };
     expect(await send(pair[1], later)).toMatchObject({ firstVersion: first.version + 1n, replayed: false });
   });

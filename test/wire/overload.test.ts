@@ -49,7 +49,7 @@ describe('appends while NATS does not answer', () => {
       nats.pause();
       const other = append('queue.2');
       const four = Array.from({ length: 4 }, () => append('queue.1'));
-      const waiting = await oneOverloaded(four, /^3 appends wait for this stream already$/);
+      const waiting = await oneOverloaded(four, /^3 appends wait for stream queue.1 already$/);
       nats.resume();
       expect(await versionsOf(waiting)).toEqual(['2', '3', '4']);
       expect(await other).toMatchObject({ version: '2' });
