@@ -13,6 +13,7 @@ import { startNats } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { grpcurlPath, natsServerPath } from '../support/tools';
 import { blocks, document, root, section, type Block } from './markdown';
+import { asShown, normal } from './run-example';
 
 /** The examples of the documentation, run as they stand there. */
 
@@ -50,23 +51,6 @@ function onlyBlock(text: string, language: string): string {
   return (found[0] as Block).code;
 }
 
-/** What differs from run to run is blotted out. */
-function normal(text: string): string {
-  return text
-    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
-    .replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<time>"')
-    .replace(/"natsVersion": "[^"]+"/g, '"natsVersion": "<version>"')
-    .replace(/nats-server \d+\.\d+\.\d+/g, 'nats-server <version>')
-    .replace(/"bytes": "\d+"/g, '"bytes": "<bytes>"')
-    .replace(/\s+/g, ' ')
-    .trim();
-}
-
-/** The same of what is shown, where a line of three dots stands for anything: the parts between them. */
-function normalParts(shown: string): string[] {
-  return shown.split(/^ *\.\.\.$/m).map(normal);
-}
-
 const grpcurl = grpcurlPath();
 const withGrpcurl = grpcurl === undefined ? test.skip : test;
 
@@ -85,10 +69,8 @@ withGrpcurl('the session with grpcurl in README.md', async () => {
   expect(session.length).toBeGreaterThanOrEqual(8);
   for (const [example, shown] of session) {
     const command = example.replace(/^grpcurl /, '"$GRPCURL" ').replaceAll(exampleAddress, address);
-    const printed = normal(await output('sh', ['-c', command], { GRPCURL: grpcurl }));
-    const [start = '', end] = normalParts(shown);
-    if (end === undefined) expect(printed).toBe(start);
-    else expect([printed.slice(0, start.length), printed.slice(-end.length)]).toEqual([start, end]);
+    const result = asShown(await output('sh', ['-c', command], { GRPCURL: grpcurl }), shown);
+    expect(result.printed).toBe(result.shown);
   }
 });
 
