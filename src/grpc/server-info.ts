@@ -35,13 +35,19 @@ const durabilities = {
 } as const;
 
 export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limits): GetServerInfoResponse {
-  const { name, prefix, replicas, natsVersion, position, messageCount, bytes, indexPosition } = store;
+  const { eventBytesMax, indexPosition, replicaInfos, wrongSettings, ...kept } = store;
+  const { position } = store;
   const { version, embedded } = about;
-  const durability = durabilities[about.durability];
   return {
     version,
-    store: { name, prefix, replicas, natsVersion, durability, position, messageCount, bytes, embedded },
-    limits: toServerLimits(limits, store.eventBytesMax),
+    store: {
+      ...kept,
+      durability: durabilities[about.durability],
+      embedded,
+      replicaInfos: [...replicaInfos],
+      wrongSettings: [...wrongSettings],
+    },
+    limits: toServerLimits(limits, eventBytesMax),
     features,
     index: { position: indexPosition, lag: position > indexPosition ? position - indexPosition : 0n },
   };

@@ -23,7 +23,18 @@ export interface StreamInfo {
     readonly first_seq: number;
     readonly last_seq: number;
     readonly last_ts: string;
+    readonly consumer_count: number;
     readonly subjects?: Readonly<Record<string, number>>;
+  };
+  /** Who keeps it; the leader is not among the replicas. */
+  readonly cluster?: {
+    readonly leader?: string;
+    readonly replicas?: readonly {
+      readonly name: string;
+      readonly current: boolean;
+      readonly offline?: boolean;
+      readonly lag?: number;
+    }[];
   };
   readonly total?: number;
   readonly limit?: number;

@@ -1,11 +1,8 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
-import type { CallContext, EventStore, Page, StoreInfo } from '../store/event-store';
-import { position } from '../store/values';
+import type { EventStore, Page } from '../store/event-store';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
-import { eventBytesLimit } from './append-job';
-import { streamInfo } from './api';
 import { indexSubjects } from './key-index';
 import { dropForeignIndex } from './drop-foreign-index';
 import { toStoreError } from './errors';
@@ -21,7 +18,7 @@ import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
-import { within } from './store-context';
+import { storeInfo } from './store-info';
 import { createStreamQueues } from './stream-queues';
 import { subscribe, type Subscriptions } from './subscribe';
 import { createTail } from './tail';
@@ -111,7 +108,7 @@ function createStore(
     },
     subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
-    info: (call) => translated(info(appender, indexWriter, call)),
+    info: (call) => translated(storeInfo(appender, indexWriter.position, call)),
     onAvailability(listener) {
       pool.onAvailability(listener);
     },
@@ -122,27 +119,6 @@ function createStore(
       await appender.durability.idle();
       await pool.close();
     },
-  };
-}
-
-async function info(appender: Appender, indexWriter: IndexWriter, call: CallContext): Promise<StoreInfo> {
-  const { pool, log, prefix, limits } = appender;
-  const { state } = await streamInfo(
-    pool.append(),
-    log.name,
-    undefined,
-    within(call, limits.requestTimeoutMs),
-  );
-  return {
-    name: log.name,
-    prefix,
-    replicas: log.replicas,
-    natsVersion: pool.append().serverVersion,
-    position: position(BigInt(state.last_seq)),
-    messageCount: BigInt(state.messages),
-    bytes: BigInt(state.bytes),
-    eventBytesMax: eventBytesLimit(appender),
-    indexPosition: position(indexWriter.position),
   };
 }
 

@@ -234,6 +234,25 @@ export interface StoreInfo {
   /** Bytes of one event as stored that the NATS server can take. */
   readonly eventBytesMax: number;
   readonly indexPosition: Position;
+  /** Who follows the log at NATS: gateways with subscribers, and others. */
+  readonly consumerCount: number;
+  /** The leader first. */
+  readonly replicaInfos: readonly ReplicaInfo[];
+  /** 0: no bound of its own. */
+  readonly bytesMax: bigint;
+  /** A line for each setting of the log that is not as it must be. */
+  readonly wrongSettings: readonly string[];
+}
+
+/** A server that keeps the store, as its leader sees it. */
+export interface ReplicaInfo {
+  readonly name: string;
+  readonly leader: boolean;
+  /** Whether it has all that is stored. */
+  readonly current: boolean;
+  readonly offline: boolean;
+  /** Operations that it is behind the leader. */
+  readonly lag: bigint;
 }
 
 /**

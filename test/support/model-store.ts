@@ -114,6 +114,10 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         bytes: BigInt(log.reduce((sum, { events }) => sum + encode(events).length, 0)),
         eventBytesMax: limits.eventBytesMax,
         indexPosition: log.at(-1)?.position ?? position(0n),
+        consumerCount: 0,
+        replicaInfos: [{ name: 'model', leader: true, current: true, offline: false, lag: 0n }],
+        bytesMax: 0n,
+        wrongSettings: [],
       })),
   };
 }

@@ -262,6 +262,7 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
       position: state.last_seq.toString(),
       message_count: state.messages.toString(),
       bytes: state.bytes.toString(),
+      replica_infos: [{ name: (await nats.monitor('/varz'))['server_name'], leader: true, current: true }],
     },
     limits: limitsOnTheWire(),
     features: [

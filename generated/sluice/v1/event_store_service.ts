@@ -615,6 +615,31 @@ export interface StoreInfo {
   bytes: bigint;
   /** True if the gateway runs its own NATS server. */
   embedded: boolean;
+  /** The number of consumers of its JetStream stream: one for each gateway with subscribers, and what others have made. */
+  consumerCount: number;
+  /** The servers that keep it, as its leader sees them: the leader first, then the others by name. */
+  replicaInfos: ReplicaInfo[];
+  /** The size in bytes beyond which it takes no more; 0 if only the disk and the NATS account bound it. */
+  bytesMax: bigint;
+  /**
+   * Settings of its JetStream stream that are not as Sluice needs them, for instance "max_age: found 1000000000, needed
+   * 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
+   */
+  wrongSettings: string[];
+}
+
+/** ReplicaInfo describes a server that keeps the store. */
+export interface ReplicaInfo {
+  /** The name of the NATS server. */
+  name: string;
+  /** True for the server that decides what is stored, and in which order. */
+  leader: boolean;
+  /** True if it has, as far as the leader knows, all that is stored; true for the leader. */
+  current: boolean;
+  /** True if the leader has no connection to it. */
+  offline: boolean;
+  /** How many operations it is behind the leader. */
+  lag: bigint;
 }
 
 /** IndexInfo describes the index of correlation ids and commit ids. */
@@ -3950,6 +3975,10 @@ function createBaseStoreInfo(): StoreInfo {
     messageCount: 0n,
     bytes: 0n,
     embedded: false,
+    consumerCount: 0,
+    replicaInfos: [],
+    bytesMax: 0n,
+    wrongSettings: [],
   };
 }
 
@@ -3990,6 +4019,21 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     }
     if (message.embedded !== false) {
       writer.uint32(72).bool(message.embedded);
+    }
+    if (message.consumerCount !== 0) {
+      writer.uint32(240).uint32(message.consumerCount);
+    }
+    for (const v of message.replicaInfos) {
+      ReplicaInfo.encode(v!, writer.uint32(250).fork()).join();
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.bytesMax);
+    }
+    for (const v of message.wrongSettings) {
+      writer.uint32(266).string(v!);
     }
     return writer;
   },
@@ -4079,6 +4123,38 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             message.embedded = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.consumerCount = reader.uint32();
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.replicaInfos.push(ReplicaInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.bytesMax = reader.uint64() as bigint;
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.wrongSettings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4107,6 +4183,116 @@ export const StoreInfo: MessageFns<StoreInfo> = {
       : 0n;
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     message.embedded = object.embedded ?? false;
+    message.consumerCount = object.consumerCount ?? 0;
+    message.replicaInfos = object.replicaInfos?.map((e) => ReplicaInfo.fromPartial(e)) || [];
+    message.bytesMax = (object.bytesMax !== undefined && object.bytesMax !== null) ? BigInt(object.bytesMax) : 0n;
+    message.wrongSettings = object.wrongSettings?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReplicaInfo(): ReplicaInfo {
+  return { name: "", leader: false, current: false, offline: false, lag: 0n };
+}
+
+export const ReplicaInfo: MessageFns<ReplicaInfo> = {
+  encode(message: ReplicaInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.leader !== false) {
+      writer.uint32(16).bool(message.leader);
+    }
+    if (message.current !== false) {
+      writer.uint32(24).bool(message.current);
+    }
+    if (message.offline !== false) {
+      writer.uint32(32).bool(message.offline);
+    }
+    if (message.lag !== 0n) {
+      if (BigInt.asUintN(64, message.lag) !== message.lag) {
+        throw new globalThis.Error("value provided for field message.lag of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.lag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplicaInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplicaInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leader = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.current = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.offline = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lag = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplicaInfo>, I>>(base?: I): ReplicaInfo {
+    return ReplicaInfo.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplicaInfo>, I>>(object: I): ReplicaInfo {
+    const message = createBaseReplicaInfo();
+    message.name = object.name ?? "";
+    message.leader = object.leader ?? false;
+    message.current = object.current ?? false;
+    message.offline = object.offline ?? false;
+    message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
     return message;
   },
 };

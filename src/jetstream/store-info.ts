@@ -1,0 +1,46 @@
+import type { CallContext, ReplicaInfo, StoreInfo } from '../store/event-store';
+import { position } from '../store/values';
+import { eventBytesLimit } from './append-job';
+import { streamInfo, type StreamInfo } from './api';
+import { disagreements, logConfig } from './open-stream';
+import { within, type StoreContext } from './store-context';
+
+/** The store as the leader of the log knows it now. */
+export async function storeInfo(
+  store: StoreContext,
+  indexPosition: bigint,
+  call: CallContext,
+): Promise<StoreInfo> {
+  const { pool, log, prefix, limits } = store;
+  const options = within(call, limits.requestTimeoutMs);
+  const { config, state, cluster } = await streamInfo(pool.append(), log.name, undefined, options);
+  const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
+  return {
+    name: log.name,
+    prefix,
+    replicas: log.replicas,
+    natsVersion: pool.append().serverVersion,
+    position: position(BigInt(state.last_seq)),
+    messageCount: BigInt(state.messages),
+    bytes: BigInt(state.bytes),
+    eventBytesMax: eventBytesLimit(store),
+    indexPosition: position(indexPosition),
+    consumerCount: state.consumer_count,
+    replicaInfos: replicasOf(cluster),
+    bytesMax: BigInt(Math.max(0, Number(config['max_bytes'] ?? 0))),
+    wrongSettings: disagreements(config, wanted),
+  };
+}
+
+function replicasOf({ leader, replicas = [] }: NonNullable<StreamInfo['cluster']> = {}): ReplicaInfo[] {
+  const others = replicas.map(({ name, current, offline = false, lag = 0 }) => ({
+    name,
+    leader: false,
+    current,
+    offline,
+    lag: BigInt(lag),
+  }));
+  others.sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (leader === undefined || leader === '') return others;
+  return [{ name: leader, leader: true, current: true, offline: false, lag: 0n }, ...others];
+}
