@@ -64,6 +64,14 @@ export class ConfigError extends Error {
   }
 }
 
+/** Where the commands beside `serve` look for the gateway. */
+const commandVariable = 'SLUICE_ADDRESS';
+
+/** host:port of the gateway for the commands beside `serve`, unless their flag says another. */
+export function commandAddress(env: Environment = process.env): string {
+  return env[commandVariable] || settings.listen.default;
+}
+
 /** The configuration from flags and the environment; a flag wins. Throws ConfigError with all that is wrong. */
 export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
   const { values } = parse(argv, env);
@@ -172,6 +180,7 @@ function readVariables(env: Environment): Reading {
   const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('SLUICE_') || text === undefined || text === '') continue;
+    if (name === commandVariable) continue;
     const key = byVariable.get(name);
     if (key !== undefined) given.set(key, { text, name });
     else if (!kubernetesVariable.test(name)) {

@@ -1,3 +1,5 @@
+import { commandLines } from './cli/help';
+import { commands } from './cli/run';
 import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting } from './settings';
 
 const titles: Readonly<Record<Group, string>> = {
@@ -12,16 +14,19 @@ const titles: Readonly<Record<Group, string>> = {
 const usage = `sluice: a gRPC event store over NATS JetStream.
 
 Usage:
-  sluice [flags]                  serve until SIGTERM or SIGINT; a second signal ends at once
+  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends at once
   sluice --print-config [flags]   check the settings and show them, secrets left out
+  sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
   sluice --version
   sluice --help
 
-Every setting has a flag and an environment variable. The flag wins; an empty variable counts as
-not set.
+Commands:
+${commandLines(commands)}
+Every setting of serve has a flag and an environment variable. The flag wins; an empty variable
+counts as not set.
 `;
 
-const exitCodes = `Exit codes:
+const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
   0  stopped as asked
   1  an unexpected error
   2  the settings cannot be used

@@ -25,23 +25,24 @@ const sources = new Map(
 );
 const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
 
-/** The roots of src/: files that wire the parts together, and values that all parts may know. */
+/** The roots of src/: files that wire the parts together. */
 const composition = [
   'heap-growth',
   'main',
+  'serve',
   'gateway',
   'banner',
   'help',
   'config',
   'settings',
   'nats-url',
-  'nearest-name',
-  'version',
 ];
 
 /** What a part of src/ may import: other parts, packages (`npm:`), and `node:`. A part may always import itself. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   limits: [],
+  'nearest-name': [],
+  version: [],
   store: ['limits'],
   jetstream: ['store', 'limits', 'generated', 'npm:nats', 'npm:pino', 'npm:@bufbuild/protobuf'],
   grpc: [
@@ -54,11 +55,22 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@bufbuild/protobuf',
   ],
   client: ['generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
-  composition: ['jetstream', 'grpc', 'store', 'limits', 'npm:pino', 'npm:zod'],
+  cli: ['client', 'nearest-name', 'version'],
+  composition: [
+    'cli',
+    'jetstream',
+    'grpc',
+    'store',
+    'limits',
+    'nearest-name',
+    'version',
+    'npm:pino',
+    'npm:zod',
+  ],
 };
 
 function partOf(file: string): string {
-  const [, part = ''] = /^src\/([^/]+?)(?:\.ts)?(?:\/|$)/.exec(file) ?? [];
+  const [, part = ''] = /^src\/([^/]+?)(?:\.[jt]s)?(?:\/|$)/.exec(file) ?? [];
   if (file.startsWith('generated/')) return 'generated';
   return composition.includes(part) ? 'composition' : part;
 }

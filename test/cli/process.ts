@@ -18,22 +18,24 @@ export interface SluiceProcess extends AsyncDisposable {
 /** Those of `npm start`. */
 const nodeFlags = ['--max-semi-space-size=4'];
 
-/** Starts main.js with these flags and variables, and none of the tests' own SLUICE_ variables. */
+/** Starts main.js with these flags and variables, none of the tests' own SLUICE_ variables, and standard input. */
 export async function startSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  input?: string | Uint8Array,
 ): Promise<SluiceProcess> {
   const main = await buildOnce();
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   await once(child, 'spawn');
+  child.stdin?.on('error', () => undefined).end(input); // it may end without reading all
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   let result: number | NodeJS.Signals | undefined;
   const closed = once(child, 'close').then(([code, signal]) => {
     result = (code ?? signal) as number | NodeJS.Signals;
@@ -66,8 +68,9 @@ export async function startSluice(
 export async function runSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  input?: string | Uint8Array,
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
-  await using sluice = await startSluice(args, env);
+  await using sluice = await startSluice(args, env, input);
   const code = await sluice.ended();
   return { code, stdout: sluice.stdout(), stderr: sluice.stderr() };
 }

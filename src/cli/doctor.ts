@@ -1,0 +1,33 @@
+import { defineCommand, type Context } from './command';
+import { exitCode } from './failure';
+import { findings, type Finding } from './findings';
+import { noWords } from './words';
+
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  usage: '',
+  summary: 'Look at the gateway and its store, and say what is wrong and what to do.',
+  details:
+    'Ends with 1 if a finding is "fail"; a "warn" is for people. A gateway that cannot be reached, or\n' +
+    'cannot reach NATS, is the code 4 of every command.',
+  options: {},
+  plan({ words, given }) {
+    noWords(words);
+    return async (context) => {
+      const { client, deadlineMs, signal, out, version } = context;
+      const list = findings(await client.serverInfo({ deadlineMs, signal }), version);
+      for (const finding of list) {
+        await out.line(given.json ? JSON.stringify(finding) : toText(context, finding));
+      }
+      return list.some(({ level }) => level === 'fail') ? exitCode.failure : exitCode.ok;
+    };
+  },
+});
+
+const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+
+function toText({ out }: Context, { check, level, message, remedy }: Finding): string {
+  const mark = out.paint(styles[level], level.padEnd(4));
+  const line = `${mark}  ${check.padEnd(10)}  ${message}`;
+  return remedy === undefined ? line : `${line}\n${' '.repeat(18)}${out.paint('bold', `-> ${remedy}`)}`;
+}

@@ -1,0 +1,118 @@
+import { suggestion } from '../nearest-name';
+import type { CommitTime, NewEvent, RecordedEvent } from '../client/client';
+import { CommandError } from './failure';
+
+/** The JSON of events: field for field that of the contract, as grpcurl shows it. */
+
+/** What the store assigns; passed over in an event to append. */
+const assigned = ['stream', 'version', 'position', 'commitTime'] as const;
+const texts = ['id', 'type', 'text', 'binary', 'contentType', 'correlationId', 'causationId'] as const;
+const fields: readonly string[] = [...texts, 'tags', 'metadata', ...assigned];
+
+/** What is empty is left out, as JSON of the contract does; a payload that is empty stays. */
+export function toEventJson(event: RecordedEvent): Record<string, unknown> {
+  return {
+    id: event.id,
+    stream: event.stream,
+    version: event.version.toString(),
+    type: event.type,
+    ...toContentJson(event),
+    position: event.position.toString(),
+    commitTime: toTimeJson(event),
+  };
+}
+
+/** What an event is about, without its id, its type and what the store assigned. */
+export function toContentJson(event: RecordedEvent): Record<string, unknown> {
+  const { data, contentType, correlationId, causationId, tags, metadata } = event;
+  return {
+    ...(typeof data === 'string' && { text: data }),
+    ...(data instanceof Uint8Array && { binary: Buffer.from(data).toString('base64') }),
+    ...(contentType !== '' && { contentType }),
+    correlationId,
+    causationId,
+    ...(tags.length > 0 && { tags }),
+    ...(metadata.size > 0 && { metadata: Object.fromEntries(metadata) }),
+  };
+}
+
+const nanosPerSecond = 1_000_000_000n;
+
+/** RFC 3339 with 3, 6 or 9 digits of a second. */
+export function toTimeJson({ commitTimeNanos }: Pick<CommitTime, 'commitTimeNanos'>): string {
+  const seconds = new Date(Number(commitTimeNanos / nanosPerSecond) * 1_000).toISOString().slice(0, 19);
+  const fraction = (commitTimeNanos % nanosPerSecond).toString().padStart(9, '0');
+  return `${seconds}.${fraction.replace(/(000){1,2}$/, '')}Z`;
+}
+
+/** An event to append. Throws CommandError, which begins with `where`, for what is none. */
+export function fromEventJson(value: unknown, where: string): NewEvent {
+  if (!isObject(value)) throw new CommandError(`${where}: an event is a JSON object`);
+  for (const field of Object.keys(value)) {
+    if (!fields.includes(field)) {
+      throw new CommandError(`${where}: unknown field ${field}${suggestion(field, fields)}`);
+    }
+  }
+  const [id, type, text, binary, contentType, correlationId, causationId] = texts.map((field) =>
+    optionalText(value[field], `${where}: ${field}`),
+  );
+  if (type === undefined) throw new CommandError(`${where}: type is required`);
+  if (text !== undefined && binary !== undefined) {
+    throw new CommandError(`${where}: an event has either text or binary`);
+  }
+  return {
+    type,
+    ...(id !== undefined && { id }),
+    ...(text !== undefined && { data: text }),
+    ...(binary !== undefined && { data: fromBase64(binary, `${where}: binary`) }),
+    ...(contentType !== undefined && { contentType }),
+    ...(correlationId !== undefined && { correlationId }),
+    ...(causationId !== undefined && { causationId }),
+    tags: tagsOf(value['tags'], `${where}: tags`),
+    metadata: metadataOf(value['metadata'], `${where}: metadata`),
+  };
+}
+
+/** A JSON value of a line of bytes. Throws CommandError, which begins with `where`. */
+export function parseLine(line: Uint8Array, where: string): unknown {
+  try {
+    return JSON.parse(utf8.decode(line)) as unknown;
+  } catch (error) {
+    throw new CommandError(`${where}: not JSON: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown, where: string): string {
+  if (typeof value !== 'string') throw new CommandError(`${where} must be a string`);
+  // Half of a surrogate pair, which JSON can express and UTF-8 cannot.
+  if (/\p{Surrogate}/u.test(value)) throw new CommandError(`${where} is not Unicode text`);
+  return value;
+}
+
+function optionalText(value: unknown, where: string): string | undefined {
+  return value === undefined ? undefined : textOf(value, where);
+}
+
+function fromBase64(text: string, where: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text) throw new CommandError(`${where} is not base64`);
+  return bytes;
+}
+
+function tagsOf(value: unknown, where: string): readonly string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new CommandError(`${where} must be an array of strings`);
+  return value.map((tag: unknown) => textOf(tag, where));
+}
+
+function metadataOf(value: unknown, where: string): ReadonlyMap<string, string> {
+  if (value === undefined) return new Map();
+  if (!isObject(value)) throw new CommandError(`${where} must be an object of strings`);
+  return new Map(Object.entries(value).map(([key, text]) => [textOf(key, where), textOf(text, where)]));
+}

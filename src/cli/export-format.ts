@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import type { NewEvent, RecordedEvent } from '../client/client';
+import { fromEventJson, isObject, parseLine, toContentJson, toTimeJson } from './event-json';
+import { CommandError } from './failure';
+import type { Line } from './lines';
+
+/**
+ * The file of an export, described in docs/command-line.md: a header, a line for each commit in the order of positions,
+ * and a trailer with their number and a checksum. Without the trailer the file is not complete.
+ */
+
+const format = 1;
+/** What every export begins with. */
+export const headerBegin = '{"sluiceExport":';
+
+export interface ExportHeader {
+  /** The name of the store. */
+  readonly store: string;
+  /** Empty: all streams. */
+  readonly patterns: readonly string[];
+  /** The export has everything up to this position. */
+  readonly through: bigint;
+}
+
+/** A commit as it is to be stored again. */
+export interface ExportedCommit {
+  readonly stream: string;
+  readonly firstVersion: bigint;
+  readonly position: bigint;
+  readonly events: readonly NewEvent[];
+}
+
+export type ExportRecord =
+  | { readonly kind: 'header'; readonly header: ExportHeader }
+  | { readonly kind: 'commit'; readonly commit: ExportedCommit }
+  | { readonly kind: 'trailer' };
+
+export function headerLine({ store, patterns, through }: ExportHeader): string {
+  return JSON.stringify({ sluiceExport: format, store, patterns, through: through.toString() });
+}
+
+/** `events` are those of one commit, in order; at least one. */
+export function commitLine(events: readonly RecordedEvent[]): string {
+  const [first] = events as [RecordedEvent];
+  return JSON.stringify({
+    position: first.position.toString(),
+    commitTime: toTimeJson(first),
+    stream: first.stream,
+    firstVersion: first.version.toString(),
+    events: events.map((event) => ({ id: event.id, type: event.type, ...toContentJson(event) })),
+  });
+}
+
+/** Counts and sums up the lines of a file, from its header on. */
+export interface Tally {
+  readonly commits: number;
+  readonly events: number;
+  /** Of the last commit; 0n before the first. */
+  readonly position: bigint;
+  /** Takes a line of the file in, without its end. */
+  addHeader(line: string | Uint8Array): void;
+  addCommit(line: string | Uint8Array, eventCount: number, position: bigint): void;
+  trailerLine(): string;
+}
+
+export function createTally(): Tally {
+  const hash = createHash('sha256');
+  let [commits, events, last] = [0, 0, 0n];
+  const add = (line: string | Uint8Array): void => {
+    hash.update(line).update('\n');
+  };
+  return {
+    get commits() {
+      return commits;
+    },
+    get events() {
+      return events;
+    },
+    get position() {
+      return last;
+    },
+    addHeader: add,
+    addCommit(line, eventCount, position) {
+      add(line);
+      commits++;
+      events += eventCount;
+      last = position;
+    },
+    trailerLine: () => JSON.stringify({ end: { commits, events, sha256: hash.copy().digest('hex') } }),
+  };
+}
+
+/**
+ * A line of a file, checked against those before, which `tally` has taken in, and taken in itself. Throws CommandError
+ * for what an export does not write.
+ */
+export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord {
+  const where = `line ${number}`;
+  const value = parseLine(bytes, where);
+  if (!isObject(value)) throw damaged(where);
+  if (number === 1) {
+    const header = toHeader(value);
+    tally.addHeader(bytes);
+    return { kind: 'header', header };
+  }
+  if ('end' in value) {
+    if (bytes.toString() === tally.trailerLine()) return { kind: 'trailer' };
+    throw new CommandError(
+      `${where}: the file is damaged: its count or checksum is not that of the ${tally.commits} commits before`,
+    );
+  }
+  const commit = toCommit(value, where);
+  if (commit.position <= tally.position) throw damaged(where);
+  tally.addCommit(bytes, commit.events.length, commit.position);
+  return { kind: 'commit', commit };
+}
+
+function toHeader({
+  sluiceExport,
+  store,
+  patterns,
+  through,
+}: Readonly<Record<string, unknown>>): ExportHeader {
+  if (sluiceExport === undefined) throw new CommandError('line 1: this is not an export of Sluice');
+  if (sluiceExport !== format) {
+    throw new CommandError(
+      `line 1: format ${JSON.stringify(sluiceExport)} is not known; this reads ${format}`,
+    );
+  }
+  if (typeof store !== 'string' || !isTexts(patterns)) throw damaged('line 1');
+  return { store, patterns, through: toNumber(through, 'line 1') };
+}
+
+function toCommit(value: Readonly<Record<string, unknown>>, where: string): ExportedCommit {
+  const { stream, events } = value;
+  if (typeof stream !== 'string' || !Array.isArray(events) || events.length === 0) throw damaged(where);
+  return {
+    stream,
+    firstVersion: toNumber(value['firstVersion'], where),
+    position: toNumber(value['position'], where),
+    events: events.map((event, i) => fromEventJson(event, `${where}, event ${i + 1}`)),
+  };
+}
+
+function toNumber(value: unknown, where: string): bigint {
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) throw damaged(where);
+  return BigInt(value);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}
+
+function damaged(where: string): CommandError {
+  return new CommandError(`${where}: the file is damaged: this is no line of an export`);
+}
+
+/**
+ * The id of a commit that is stored again: a UUID of version 8 (RFC 9562), the same for the same commit, so that an import
+ * that is started again stores nothing twice.
+ */
+export function commitIdOf({ stream, firstVersion, events }: ExportedCommit): string {
+  const hash = createHash('sha256').update(`sluice import\0${stream}\0${firstVersion.toString()}`);
+  for (const { id } of events) hash.update(`\0${id ?? ''}`);
+  const hex = hash.digest('hex');
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

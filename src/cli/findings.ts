@@ -1,0 +1,143 @@
+import { Durability, type GetServerInfoResponse } from '../client/client';
+
+/** What doctor has to say of one thing. */
+export interface Finding {
+  readonly check: string;
+  /** `fail`: something is wrong. `warn`: it works, and somebody should know. */
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly message: string;
+  /** What to do; absent if there is nothing to do. */
+  readonly remedy?: string;
+}
+
+/** Releases before it have known faults that a store meets. */
+const natsRecommended = [2, 15, 1] as const;
+/** As many consumers that match every message make publishing much slower; see docs/operations.md. */
+const consumersManyMin = 50;
+/** What a read by correlation id has to look through then takes seconds. */
+const indexLagMany = 100_000n;
+const fullShareMany = 0.9;
+
+/** Everything that the gateway tells of itself and its store, judged. */
+export function findings(info: GetServerInfoResponse, ownVersion: string): Finding[] {
+  return [
+    gateway(info, ownVersion),
+    nats(info),
+    settings(info),
+    durability(info),
+    ...replicas(info),
+    size(info),
+    consumers(info),
+    index(info),
+  ];
+}
+
+type Info = GetServerInfoResponse;
+
+function gateway({ version }: Info, ownVersion: string): Finding {
+  const check = 'gateway';
+  if (version === ownVersion) return { check, level: 'ok', message: `version ${version}` };
+  const message = `version ${version}; this program has version ${ownVersion}`;
+  return { check, level: 'warn', message, remedy: 'use the same version of both' };
+}
+
+function nats({ store }: Info): Finding {
+  const check = 'nats';
+  const version = store?.natsVersion ?? '';
+  const where = store?.embedded === true ? ', run by the gateway' : '';
+  const message = `nats-server ${version}${where}`;
+  if (isAtLeast(version, natsRecommended)) return { check, level: 'ok', message };
+  const remedy = `upgrade it to ${natsRecommended.join('.')} or later`;
+  return { check, level: 'warn', message, remedy };
+}
+
+function isAtLeast(version: string, floor: readonly number[]): boolean {
+  const found = version.split(/[.-]/).slice(0, 3).map(Number);
+  const at = floor.findIndex((part, i) => found[i] !== part);
+  return at < 0 || (found[at] ?? 0) > (floor[at] ?? 0);
+}
+
+function settings({ store }: Info): Finding {
+  const check = 'settings';
+  const { name = '', prefix = '', wrongSettings = [] } = store ?? {};
+  const what = `the JetStream stream ${name} on ${prefix}.>`;
+  if (wrongSettings.length === 0) return { check, level: 'ok', message: `${what} is set as it must be` };
+  const message = `${what} is not set as it must be: ${wrongSettings.join('; ')}`;
+  const remedy = 'set it back with the nats command line; until then events may be lost';
+  return { check, level: 'fail', message, remedy };
+}
+
+function durability({ store }: Info): Finding {
+  const check = 'durability';
+  switch (store?.durability) {
+    case Durability.FSYNC_ALWAYS:
+      return { check, level: 'ok', message: 'an answered append is synced to disk' };
+    case Durability.FSYNC_INTERVAL: {
+      const message = 'an answered append may be lost with the power, for two minutes';
+      return { check, level: 'warn', message, remedy: 'serve with --sync=always' };
+    }
+    default: {
+      const message = 'when an answered append is synced to disk is for the NATS servers to say';
+      return { check, level: 'ok', message: `${message} (sync_interval in their configuration)` };
+    }
+  }
+}
+
+function replicas({ store }: Info): Finding[] {
+  const check = 'replicas';
+  const { replicas: wanted = 0, replicaInfos = [] } = store ?? {};
+  const found = replicaInfos.length;
+  const leader = replicaInfos.find((replica) => replica.leader);
+  const rest = replicaInfos.filter((replica) => !replica.leader);
+  const list: Finding[] = rest.map(({ name, offline, current, lag }) => {
+    const behind = `${lag.toString()} operations behind`;
+    if (offline) {
+      const message = `${name} is offline, ${behind}`;
+      return { check, level: 'fail', message, remedy: `start ${name}, or see why it cannot be reached` };
+    }
+    if (current) return { check, level: 'ok', message: `${name} is current, ${behind}` };
+    const remedy = `wait until it has caught up; if it does not, see the log of ${name}`;
+    return { check, level: 'fail', message: `${name} is not current, ${behind}`, remedy };
+  });
+  if (leader === undefined) {
+    const remedy = 'see whether most of the NATS servers run';
+    return [{ check, level: 'fail', message: 'the store has no leader', remedy }, ...list];
+  }
+  if (found < wanted) {
+    const message = `${found} of ${wanted} servers keep the store`;
+    list.unshift({ check, level: 'fail', message, remedy: 'see whether all NATS servers run' });
+  }
+  const message = `${leader.name} leads; ${wanted === 1 ? 'it alone keeps the store' : `${wanted} servers keep the store`}`;
+  return [{ check, level: 'ok', message }, ...list];
+}
+
+function size({ store }: Info): Finding {
+  const check = 'size';
+  const { bytes = 0n, bytesMax = 0n, messageCount = 0n } = store ?? {};
+  const what = `${messageCount.toString()} messages, ${bytes.toString()} bytes`;
+  if (bytesMax === 0n) return { check, level: 'ok', message: what };
+  const message = `${what} of at most ${bytesMax.toString()}`;
+  const isFull = Number(bytes) / Number(bytesMax) >= fullShareMany;
+  if (!isFull) return { check, level: 'ok', message };
+  const remedy = 'raise max_bytes of the JetStream stream: appends are refused when it is full';
+  return { check, level: 'fail', message, remedy };
+}
+
+function consumers({ store }: Info): Finding {
+  const check = 'consumers';
+  const { consumerCount = 0 } = store ?? {};
+  const message = `${consumerCount} at the log; each gateway with subscribers has one`;
+  if (consumerCount < consumersManyMin) return { check, level: 'ok', message };
+  const remedy = 'see with the nats command line who makes them: each one slows appends down';
+  return { check, level: 'warn', message, remedy };
+}
+
+function index({ index: state }: Info): Finding {
+  const check = 'index';
+  const lag = state?.lag ?? 0n;
+  const message = `the correlation index is ${lag.toString()} positions behind`;
+  if (lag < indexLagMany) return { check, level: 'ok', message };
+  const remedy =
+    'reads by correlation id are slow until it has caught up; if it does not, see the log of the gateway';
+  return { check, level: 'warn', message, remedy };
+}

@@ -1,0 +1,34 @@
+import type { SubscribeOptions } from '../client/client';
+import type { Context } from './command';
+import { printEvent } from './event-text';
+import { exitCode } from './failure';
+
+/** What of a subscription to print, and how. */
+export interface Following {
+  readonly asJson: boolean;
+  /** Ends after this many events; undefined: goes on until it is interrupted. */
+  readonly maxCount: bigint | undefined;
+}
+
+/** Prints events as they are stored. A gateway that goes away is waited for, one that is not there at first is not. */
+export async function follow(
+  { client, deadlineMs, signal, out, err }: Context,
+  options: SubscribeOptions,
+  { asJson, maxCount }: Following,
+): Promise<number> {
+  if (maxCount === 0n) return exitCode.ok;
+  await client.serverInfo({ deadlineMs, signal });
+  const subscription = client.subscribe({
+    ...options,
+    signal,
+    onReconnect(error) {
+      void err.line(`sluice: ${error.message}; trying again`);
+    },
+  });
+  let count = 0n;
+  for await (const event of subscription) {
+    await printEvent(out, event, asJson);
+    if (++count === maxCount) break;
+  }
+  return exitCode.ok;
+}

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { connect, type ConnectOptions } from '../client/client';
+import { suggestion } from '../nearest-name';
+import { version } from '../version';
+import { appendCommand } from './append';
+import type { Given } from './arguments';
+import type { Command, commonOptions } from './command';
+import { correlationCommand } from './correlation';
+import { doctorCommand } from './doctor';
+import { exportCommand } from './export';
+import { endingOf, exitCode, InterruptedError, UsageError } from './failure';
+import { commandHelp } from './help';
+import { importCommand } from './import';
+import { createOutput } from './output';
+import { readCommand } from './read';
+import { streamsCommand } from './streams';
+import { tailCommand } from './tail';
+import { versionCommand } from './version';
+
+/** All commands but `serve`, in the order of the help. */
+export const commands: readonly Command[] = [
+  appendCommand,
+  readCommand,
+  versionCommand,
+  streamsCommand,
+  correlationCommand,
+  tailCommand,
+  exportCommand,
+  importCommand,
+  doctorCommand,
+];
+
+/** Runs the command that the first argument names; gives the exit code. `address`: unless --address says another. */
+export async function runCommand(argv: readonly string[], address: string): Promise<number> {
+  const [name = '', ...rest] = argv;
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    const known = ['serve', ...commands.map((candidate) => candidate.name)];
+    return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
+  }
+  if (asksForHelp(rest)) {
+    process.stdout.write(commandHelp(command));
+    return exitCode.ok;
+  }
+  let prepared: ReturnType<Command['prepare']>;
+  try {
+    prepared = command.prepare(rest);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return usageError(error.message, `sluice ${name} --help`);
+  }
+  const at = prepared.common.address ?? address;
+  try {
+    return await runAt(at, prepared);
+  } catch (error) {
+    const ending = endingOf(error, at);
+    if (ending === undefined) throw error;
+    if (ending.message !== undefined) process.stderr.write(`sluice: ${ending.message}\n`);
+    return ending.code;
+  }
+}
+
+async function runAt(address: string, { common, run }: ReturnType<Command['prepare']>): Promise<number> {
+  const deadlineMs = timeoutOf(common.timeout);
+  using client = connect(address, { tls: await tlsOf(common) });
+  endQuietly();
+  const signal = interrupted();
+  signal.addEventListener('abort', () => {
+    // Whoever waits for it must not wait for ever.
+    process.stdin.on('error', () => undefined).destroy(signal.reason as Error);
+  });
+  return await run({
+    client,
+    deadlineMs,
+    signal,
+    stdin: process.stdin,
+    out: createOutput(process.stdout),
+    err: createOutput(process.stderr),
+    errSink: process.stderr,
+    version,
+  });
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--help' || word === '-h');
+}
+
+function usageError(message: string, help: string): number {
+  process.stderr.write(`sluice: ${message}\nsee ${help}\n`);
+  return exitCode.usage;
+}
+
+function timeoutOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0) return seconds * 1_000;
+  throw new UsageError(`--timeout must be a number of seconds above 0; found "${text}"`);
+}
+
+type Common = Given<typeof commonOptions>;
+
+async function tlsOf(common: Common): Promise<ConnectOptions['tls']> {
+  const { tls, 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = common;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError('--tls-cert and --tls-key need each other');
+  }
+  if (!tls && ca === undefined && cert === undefined) return undefined;
+  const read = (file: string | undefined): Promise<Buffer> | undefined =>
+    file === undefined ? undefined : readFile(file);
+  return { ca: await read(ca), cert: await read(cert), key: await read(key) };
+}
+
+/** Whoever reads the output may have had enough, as `head` has: that is no failure, and nothing is left to do. */
+function endQuietly(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCode.ok);
+    process.stderr.write(`sluice: the output cannot be written: ${error.message}\n`);
+    process.exit(exitCode.failure);
+  });
+}
+
+/** Aborted by the first SIGINT or SIGTERM; the second ends the process at once. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {
+    const number = constants.signals[name];
+    if (controller.signal.aborted) process.exit(128 + number);
+    controller.abort(new InterruptedError(number));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return controller.signal;
+}

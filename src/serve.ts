@@ -1,0 +1,72 @@
+import pino, { type Logger } from 'pino';
+import { banner } from './banner';
+import { ConfigError, loadConfig, printConfig } from './config';
+import { StartError, startGateway } from './gateway';
+import { boundHeapGrowth } from './heap-growth';
+import { helpText } from './help';
+import { version } from './version';
+
+/** What serving ends with; explained in help.ts. */
+const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4 } as const;
+
+/** The log must be out before the process ends, hence `sync`. */
+const logDestination = pino.destination({ fd: 2, sync: true });
+
+/** Serves, or says what it would serve with; gives the exit code. */
+export async function serve(argv: readonly string[]): Promise<number> {
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  boundHeapGrowth();
+  if (argv.includes('--help') || argv.includes('-h')) return print(helpText());
+  if (argv.includes('--version')) return print(`${version}\n`);
+  try {
+    if (argv.includes('--print-config')) {
+      return print(printConfig(argv.filter((argument) => argument !== '--print-config')));
+    }
+    return await serveUntilStopped(argv);
+  } catch (error) {
+    if (!(error instanceof ConfigError) && !(error instanceof StartError)) throw error;
+    process.stderr.write(`sluice: ${error.message}\n`);
+    return error instanceof StartError ? exitCode[error.stage] : exitCode.settings;
+  }
+}
+
+/** Serves until a signal asks to stop. Throws ConfigError and StartError. */
+async function serveUntilStopped(argv: readonly string[]): Promise<number> {
+  const config = loadConfig(argv);
+  const log = pino({ level: config.logLevel }, logDestination);
+  // Before the start, so that a signal during the start still stops what is already running.
+  const stopped = stopSignal(log);
+  const gateway = await startGateway(config, log);
+  process.stdout.write(banner(gateway.describe()));
+  await stopped;
+  await gateway.close();
+  log.info('stopped');
+  return exitCode.ok;
+}
+
+/** Resolves with the first SIGTERM or SIGINT; the second ends the process at once. */
+function stopSignal(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = (signal: NodeJS.Signals, number: number): void => {
+      if (asked) process.exit(128 + number);
+      asked = true;
+      log.info({ signal }, 'stopping; a second signal ends at once');
+      resolve();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return exitCode.ok;
+}
+
+/** A bug: it is logged, and the process ends rather than go on in a state that nobody knows. */
+function crash(err: unknown): never {
+  pino(logDestination).fatal({ err }, 'unexpected error');
+  process.exit(exitCode.unexpected);
+}

@@ -1,0 +1,272 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { commands } from '../../src/cli/run';
+import { hasOpenssl, makeCertificates } from '../client/certificates';
+import { buildOnce } from '../support/build';
+import { startTestGateway } from '../support/gateway';
+import { freePorts, startNats } from '../support/nats-server';
+import { startCommandGateway, type CommandGateway } from './gateway-commands';
+import { runSluice } from './process';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-commands-'));
+let gateway: CommandGateway;
+beforeAll(async () => {
+  gateway = await startCommandGateway();
+});
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}){1}(\d{3}){0,2}Z$/) as string;
+
+describe('append and read', () => {
+  test('an event with all that an event can have comes back', async () => {
+    const stream = 'full.1';
+    const options = [
+      ...['--type', 'Placed', '--data', '{"a":"ü\\n"}', '--content-type', 'application/json', '--id', 'e-1'],
+      ...['--correlation-id', 'c-1', '--causation-id', 'k-1', '--tag', 'x', '--tag', 'y', '--tag', 'x'],
+      ...['--metadata', 'user=ada', '--metadata', 'formula=a=b', '--expected-version', '0'],
+    ];
+    const [appended] = await gateway.json(['append', stream, ...options]);
+    expect(appended).toEqual({
+      stream,
+      version: '1',
+      firstVersion: '1',
+      position: expect.stringMatching(/^\d+$/) as string,
+      commitId: expect.stringMatching(uuid) as string,
+    });
+    expect(await gateway.json(['read', stream])).toEqual([
+      {
+        id: 'e-1',
+        stream,
+        version: '1',
+        type: 'Placed',
+        text: '{"a":"ü\\n"}',
+        contentType: 'application/json',
+        correlationId: 'c-1',
+        causationId: 'k-1',
+        tags: ['x', 'y', 'x'],
+        metadata: { user: 'ada', formula: 'a=b' },
+        position: appended?.['position'],
+        commitTime: time,
+      },
+    ]);
+  });
+
+  test('a file is text, or bytes with --binary; "-" is standard input', async () => {
+    const file = join(folder, 'payload');
+    const bytes = Buffer.from([0, 255, 10, 128]);
+    writeFileSync(file, bytes);
+    const append = ['append', 'file.1', '--type', 'Scanned', '--data-file'];
+    expect(await gateway.run([...append, file])).toMatchObject({
+      code: 1,
+      stderr: `sluice: ${file} is not UTF-8 text; give --binary to store bytes\n`,
+    });
+    await gateway.output([...append, file, '--binary']);
+    await gateway.output([...append, '-'], '\ufeffgrüße\n');
+    const [binary, text] = await gateway.json(['read', 'file.1']);
+    expect(binary).toMatchObject({ binary: bytes.toString('base64') });
+    expect(text).toMatchObject({ text: '\ufeffgrüße\n' });
+    const rows = (await gateway.output(['read', 'file.1'])).trimEnd().split('\n');
+    expect(rows.map((row) => row.split('\t').slice(2))).toEqual([
+      ['file.1', '1', 'Scanned', '<4 bytes: 00ff0a80>'],
+      ['file.1', '2', 'Scanned', '\ufeffgrüße\\n'],
+    ]);
+  });
+
+  test('events on standard input are one commit, and what read prints can be appended', async () => {
+    const events = [
+      { type: 'A', id: 'a', text: '', metadata: { ['__proto__']: 'kept', 1: 'one' } },
+      { type: 'B', id: 'b', binary: '', tags: ['t'], correlationId: 'all' },
+      { type: 'C', id: 'c', causationId: 'b' },
+    ];
+    const input = events.map((event) => `${JSON.stringify(event)}\n`).join('\n');
+    await gateway.output(['append', 'many.1', '--expected-version=0'], input);
+    const read = await gateway.json(['read', 'many.1']);
+    expect(new Set(read.map(({ position }) => position)).size).toBe(1);
+    expect(read.map(({ text, binary }) => [text, binary])).toEqual([
+      ['', undefined],
+      [undefined, ''],
+      [undefined, undefined],
+    ]);
+    expect(Object.entries(read[0]?.['metadata'] as object)).toEqual([
+      ['1', 'one'],
+      ['__proto__', 'kept'],
+    ]);
+    // The last line needs no end.
+    await gateway.output(
+      ['append', 'many.2'],
+      (await gateway.output(['read', 'many.1', '--json'])).trimEnd(),
+    );
+    const without = ({ stream, position, commitTime, ...rest }: Record<string, unknown>): unknown => {
+      expect([stream, position, commitTime]).not.toContain(undefined);
+      return rest;
+    };
+    expect((await gateway.json(['read', 'many.2'])).map(without)).toEqual(read.map(without));
+  });
+
+  test.each([
+    ['{"type":"A"}\n{"tpye":"B"}', 'line 2 of standard input: unknown field tpye; did you mean type?'],
+    ['{"type":"A"', 'line 1 of standard input: not JSON: '],
+    ['{"text":"A"}', 'line 1 of standard input: type is required'],
+    ['{"type":7}', 'line 1 of standard input: type must be a string'],
+    ['{"type":"A","text":"","binary":""}', 'line 1 of standard input: an event has either text or binary'],
+    ['{"type":"A","binary":"#"}', 'line 1 of standard input: binary is not base64'],
+    ['{"type":"A","text":"\\ud800"}', 'line 1 of standard input: text is not Unicode text'],
+    ['[]', 'line 1 of standard input: an event is a JSON object'],
+    ['\n', 'there are no events on standard input'],
+  ])('what is no event stores nothing: %s', async (input, message) => {
+    const { code, stdout, stderr } = await gateway.run(['append', 'refused.1'], input);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`sluice: ${message}`);
+    expect((await gateway.client.getVersion('refused.1')).version).toBe(0n);
+  });
+
+  test('ranges, types, counts and both directions', async () => {
+    const input = ['A', 'B', 'A', 'B', 'A'].map((type) => JSON.stringify({ type })).join('\n');
+    await gateway.output(['append', 'range.1'], input);
+    const versions = async (...args: string[]): Promise<unknown[]> =>
+      (await gateway.json(['read', 'range.1', ...args])).map(({ version }) => Number(version));
+    expect(await versions('--from', '2', '--to', '4')).toEqual([2, 3, 4]);
+    expect(await versions('--reverse', '--from=4', '--max-count=2')).toEqual([4, 3]);
+    expect(await versions('--type', 'A')).toEqual([1, 3, 5]);
+    expect(await versions('--type', 'A', '--type', 'B', '--max-count', '0')).toEqual([]);
+    expect(await gateway.output(['read', 'range.2'])).toBe('');
+  });
+
+  test('control characters of a payload do not reach the terminal', async () => {
+    await gateway.output(['append', 'control.1', '--type', 'A', '--data', '\u001b[2J\ttab\u009b\u202e']);
+    const shown = await gateway.output(['read', 'control.1']);
+    expect(shown).toContain('\t\\u001b[2J\\ttab\\u009b\\u202e\n');
+  });
+});
+
+test('version, streams and correlation', async () => {
+  for (const [stream, id] of [
+    ['list.b', 'one'],
+    ['list.a', 'one'],
+    ['list.c', 'other'],
+  ] as const) {
+    await gateway.output(['append', stream, '--type', 'A', '--correlation-id', id]);
+  }
+  expect(await gateway.output(['version', 'list.a'])).toBe('1\n');
+  expect(await gateway.output(['version', 'list.none'])).toBe('0\n');
+  const [head] = await gateway.json(['version', 'list.a']);
+  expect(head).toMatchObject({ stream: 'list.a', version: '1', commitTime: time });
+  const names = async (...args: string[]): Promise<unknown[]> =>
+    (await gateway.json(['streams', ...args])).map(({ stream }) => stream);
+  expect(await names('list.*')).toEqual(['list.a', 'list.b', 'list.c']);
+  expect(await names('list.*', '--after', 'list.a', '--max-count', '1')).toEqual(['list.b']);
+  const row = `list.a\t1\t${String(head?.['position'])}\t${String(head?.['commitTime'])}\n`;
+  expect(await gateway.output(['streams', 'list.a'])).toBe(row);
+  const correlated = await gateway.json(['correlation', 'one']);
+  expect(correlated.map(({ stream }) => stream)).toEqual(['list.b', 'list.a']);
+  expect(await gateway.json(['correlation', 'one', '--max-count', '1'])).toHaveLength(1);
+  expect(await gateway.output(['correlation', 'nobody'])).toBe('');
+});
+
+describe('exit codes', () => {
+  test('3 for a conflict, which stores nothing; a repeated commit id is none', async () => {
+    const append = ['append', 'conflict.1', '--type', 'A', '--id', 'a'];
+    const commit = ['--expected-version', '0', '--commit-id', '7f8f3c0e-52a2-4d3c-9c7b-0a3d5a9d1c11'];
+    await gateway.output([...append, ...commit]);
+    expect(await gateway.run([...append, '--expected-version', '0'])).toEqual({
+      code: 3,
+      stdout: '',
+      stderr: 'sluice: stream conflict.1 is at version 1, not at the expected 0\n',
+    });
+    expect(await gateway.json([...append, ...commit])).toMatchObject([{ version: '1', replayed: true }]);
+    const reuse = ['append', 'conflict.2', '--type', 'A', ...commit];
+    expect((await gateway.run(reuse)).code).toBe(3);
+    expect(await gateway.output(['version', 'conflict.1'])).toBe('1\n');
+  });
+
+  test('4 when there is no gateway, in bounded time, also for what follows', async () => {
+    const [port] = await freePorts(1);
+    const address = `--address=127.0.0.1:${String(port)}`;
+    for (const command of [['read', 'a'], ['version', 'a'], ['tail'], ['doctor']]) {
+      const { code, stdout, stderr } = await gateway.run([...command, address]);
+      expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+      expect(stderr).toContain(`sluice: the gateway at 127.0.0.1:${String(port)} cannot be reached: `);
+    }
+  });
+
+  test('4 when NATS hangs for longer than --timeout', async () => {
+    await using own = await startCommandGateway();
+    own.nats.pause();
+    const { code, stderr } = await own.run(['version', 'a', '--timeout', '0.5']);
+    own.nats.resume();
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^sluice: .*deadline/i);
+  });
+
+  test.each([
+    [['apend', 'a'], 'sluice: unknown command apend; did you mean append?\nsee sluice --help\n'],
+    [['read', 'a', '--jsn'], 'sluice: unknown option --jsn; did you mean --json?\nsee sluice read --help\n'],
+    [
+      ['version', 'a', '--timeout', '0'],
+      'sluice: --timeout must be a number of seconds above 0; found "0"\n',
+    ],
+    [['version', 'a', '--tls-key', 'k'], 'sluice: --tls-cert and --tls-key need each other\n'],
+  ])('2 for %j', async (args, stderr) => {
+    expect(await gateway.run(args)).toEqual({ code: 2, stdout: '', stderr });
+  });
+
+  test('2 for what the gateway refuses as invalid', async () => {
+    const { code, stdout, stderr } = await gateway.run(['version', 'a b']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('sluice: stream: is not 1 to 16 tokens');
+  });
+
+  test('0 for a reader that has had enough, without a word', async () => {
+    const input = Array.from({ length: 5_000 }, () => JSON.stringify({ type: 'A', text: 'x'.repeat(100) }));
+    await gateway.output(['append', 'pipe.1'], input.join('\n'));
+    const line = '("$NODE" "$MAIN" read pipe.1; echo "code $?" >&2) | head -n 1';
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', line], {
+      env: { NODE: process.execPath, MAIN: await buildOnce(), SLUICE_ADDRESS: gateway.address },
+    });
+    expect(stdout.split('\t').slice(2, 5)).toEqual(['pipe.1', '1', 'A']);
+    expect(stderr).toBe('code 0\n');
+  });
+});
+
+test('every command says what it is for, in lines that a terminal holds', async () => {
+  const overview = (await gateway.run(['--help'])).stdout;
+  expect((await gateway.run(['serve', '--help'])).stdout).toBe(overview);
+  for (const { name, summary, options } of commands) {
+    expect(overview).toContain(`  ${name.padEnd(12)} ${summary}\n`);
+    const { code, stdout, stderr } = await gateway.run([name, '--nonsense', '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const option of Object.keys(options)) expect(stdout).toMatch(new RegExp(`^  --${option}\\b`, 'm'));
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
+  }
+});
+
+test('serve is the command without a name, and takes no notice of SLUICE_ADDRESS', async () => {
+  const { code, stdout } = await gateway.run(['serve', '--print-config']);
+  expect(code).toBe(0);
+  expect(stdout).toContain('SLUICE_LISTEN=127.0.0.1:50051');
+  expect(stdout).not.toContain('SLUICE_ADDRESS');
+  expect((await gateway.run(['serve', '--lisen=x'])).stderr).toContain('did you mean --listen?');
+});
+
+(hasOpenssl() ? test : test.skip)('over mutual TLS', async () => {
+  using pem = makeCertificates();
+  await using nats = await startNats();
+  const { cert, key } = pem.gateway;
+  const flags = [`--tls-cert=${cert}`, `--tls-key=${key}`, `--tls-client-ca=${pem.ca}`];
+  await using secure = await startTestGateway([nats.url], flags);
+  const address = `--address=${secure.address.replace('127.0.0.1', 'localhost')}`;
+  const identity = [`--tls-cert=${pem.client.cert}`, `--tls-key=${pem.client.key}`];
+  const version = (...args: string[]) => runSluice(['version', 'a', address, ...args]);
+  expect(await version(`--tls-ca=${pem.ca}`, ...identity)).toEqual({ code: 0, stdout: '0\n', stderr: '' });
+  expect((await version(`--tls-ca=${pem.ca}`)).code).toBe(4);
+  expect((await version('--tls')).code).toBe(4);
+  expect(await version('--tls-ca=missing.pem')).toMatchObject({ code: 1, stdout: '' });
+  expect(readFileSync(pem.ca, 'utf8')).toContain('CERTIFICATE');
+});

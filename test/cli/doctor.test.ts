@@ -1,0 +1,181 @@
+import { connect } from 'nats';
+import { Durability } from '../../src/client/client';
+import { findings, type Finding } from '../../src/cli/findings';
+import { version } from '../../src/version';
+import { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
+import { startGatewayProcess, startTestGateway } from '../support/gateway';
+import { startCluster, startNats, until } from '../support/nats-server';
+import { linesOf, startCommandGateway } from './gateway-commands';
+import { runSluice } from './process';
+
+interface Diagnosis {
+  readonly code: number | NodeJS.Signals;
+  readonly found: readonly Finding[];
+}
+
+async function diagnose(address: string): Promise<Diagnosis> {
+  const { code, stdout, stderr } = await runSluice(['doctor', '--json', '--address', address]);
+  expect(stderr).toBe('');
+  return { code, found: linesOf(stdout) as unknown as Finding[] };
+}
+
+const levels = (found: readonly Finding[], check: string): string[] =>
+  found.filter((finding) => finding.check === check).map(({ level }) => level);
+
+test('a healthy store', async () => {
+  await using gateway = await startCommandGateway();
+  await gateway.client.append('a', [{ type: 'A' }]);
+  const { code, found } = await diagnose(gateway.address);
+  expect(code).toBe(0);
+  expect(found.filter(({ level }) => level !== 'ok')).toEqual([]);
+  expect(new Set(found.map(({ check }) => check))).toEqual(
+    new Set(['gateway', 'nats', 'settings', 'durability', 'replicas', 'size', 'consumers', 'index']),
+  );
+  expect(found[0]).toEqual({ check: 'gateway', level: 'ok', message: `version ${version}` });
+  const text = await gateway.output(['doctor']);
+  expect(text.trimEnd().split('\n')).toHaveLength(found.length);
+  expect(text).toMatch(/^ok {4}size {8}1 messages, \d+ bytes$/m);
+});
+
+test('settings that somebody has changed since, and a store that is almost full', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  const connection = await connect({ servers: nats.url });
+  const { streams } = await connection.jetstreamManager();
+  await gateway.client.append({ stream: 'a', events: [{ type: 'A' }] });
+  const bytes = Number((await gateway.client.serverInfo()).store?.bytes);
+  await streams.update('EVENTS', { max_age: 3_600_000_000_000, max_bytes: bytes + 1 });
+  await connection.close();
+  const { code, found } = await diagnose(gateway.address);
+  expect(code).toBe(1);
+  expect(found.filter(({ level }) => level !== 'ok')).toEqual([
+    {
+      check: 'settings',
+      level: 'fail',
+      message:
+        'the JetStream stream EVENTS on es.> is not set as it must be: max_age: found 3600000000000, needed 0',
+      remedy: expect.stringContaining('nats command line') as string,
+    },
+    {
+      check: 'size',
+      level: 'fail',
+      message: `1 messages, ${bytes} bytes of at most ${bytes + 1}`,
+      remedy: expect.stringContaining('max_bytes') as string,
+    },
+  ]);
+  const { stdout } = await runSluice(['doctor', '--address', gateway.address]);
+  expect(stdout).toMatch(/^fail {2}settings {4}the JetStream stream .*\n +-> set it back/m);
+});
+
+test('a server of three that is gone, until it is back', async () => {
+  await using cluster = await startCluster(3);
+  await using gateway = await startTestGateway(cluster.urls, ['--store-replicas=3']);
+  await gateway.client.append({ stream: 'a', events: [{ type: 'A' }] });
+  await until(async () => (await diagnose(gateway.address)).code === 0, 30_000);
+  const { found } = await diagnose(gateway.address);
+  expect(levels(found, 'replicas')).toEqual(['ok', 'ok', 'ok']);
+  const leader = (await gateway.client.serverInfo()).store?.replicaInfos.find((info) => info.leader)?.name;
+  const victim = cluster.nodes.find(({ port }) => `n${port}` !== leader);
+  await victim?.kill();
+  // Its connection is lost at once; how soon the leader says which of the two it is differs.
+  let diagnosis: Diagnosis | undefined;
+  await until(async () => (diagnosis = await diagnose(gateway.address)).code === 1, 60_000);
+  const name = `n${String(victim?.port)}`;
+  expect(diagnosis?.found.filter(({ level }) => level !== 'ok')).toEqual([
+    {
+      check: 'replicas',
+      level: 'fail',
+      message: expect.stringMatching(`^${name} is (offline|not current), \\d+ operations behind$`) as string,
+      remedy: expect.stringContaining(name) as string,
+    },
+  ]);
+  await victim?.start();
+  await until(async () => (await diagnose(gateway.address)).code === 0, 60_000);
+}, 180_000);
+
+test('NATS is gone: the code of what cannot be reached', async () => {
+  await using nats = await startNats();
+  await using gateway = await startGatewayProcess([nats.url]);
+  await nats.kill();
+  await until(() => gateway.process.stderr().includes('is lost'));
+  const { code, stdout, stderr } = await runSluice(['doctor', '--address', gateway.address]);
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toMatch(/^sluice: /);
+});
+
+describe('what is hard to bring about', () => {
+  const healthy = GetServerInfoResponse.fromPartial({
+    version,
+    store: {
+      natsVersion: '2.15.1',
+      durability: Durability.FSYNC_ALWAYS,
+      replicas: 3,
+      replicaInfos: [
+        { name: 'a', leader: true, current: true },
+        { name: 'b', current: true, lag: 0n },
+        { name: 'c', current: true, lag: 3n },
+      ],
+    },
+  });
+  const store = healthy.store as NonNullable<typeof healthy.store>;
+  const isNoted = (info: GetServerInfoResponse): Finding[] =>
+    findings(info, version).filter(({ level }) => level !== 'ok');
+
+  test('nothing is noted of a healthy store', () => {
+    expect(isNoted(healthy)).toEqual([]);
+  });
+
+  test.each<[string, GetServerInfoResponse, Partial<Finding>]>([
+    ['another version', { ...healthy, version: '0.0.1' }, { check: 'gateway', level: 'warn' }],
+    [
+      'an old NATS',
+      { ...healthy, store: { ...store, natsVersion: '2.12.9' } },
+      { check: 'nats', level: 'warn' },
+    ],
+    [
+      'lazy sync',
+      { ...healthy, store: { ...store, durability: Durability.FSYNC_INTERVAL } },
+      { check: 'durability', level: 'warn' },
+    ],
+    [
+      'a replica that is behind',
+      {
+        ...healthy,
+        store: {
+          ...store,
+          replicaInfos: store.replicaInfos.map((info) => ({ ...info, current: info.name !== 'c' })),
+        },
+      },
+      { check: 'replicas', level: 'fail', message: 'c is not current, 3 operations behind' },
+    ],
+    [
+      'a replica that is missing',
+      { ...healthy, store: { ...store, replicaInfos: store.replicaInfos.slice(0, 2) } },
+      { check: 'replicas', level: 'fail', message: '2 of 3 servers keep the store' },
+    ],
+    [
+      'no leader',
+      { ...healthy, store: { ...store, replicaInfos: store.replicaInfos.slice(1) } },
+      { check: 'replicas', level: 'fail', message: 'the store has no leader' },
+    ],
+    [
+      'many consumers',
+      { ...healthy, store: { ...store, consumerCount: 50 } },
+      { check: 'consumers', level: 'warn' },
+    ],
+    [
+      'an index far behind',
+      { ...healthy, index: { position: 1n, lag: 100_000n } },
+      { check: 'index', level: 'warn' },
+    ],
+  ])('%s', (_name, info, expected) => {
+    const noted = isNoted(info);
+    expect(noted).toMatchObject([expected]);
+    expect(noted[0]?.remedy).toBeTruthy();
+  });
+
+  test('a later NATS is none to warn of', () => {
+    for (const natsVersion of ['2.15.1', '2.15.2-RC.1', '2.16.0', '3.0.0'])
+      expect(isNoted({ ...healthy, store: { ...store, natsVersion } })).toEqual([]);
+  });
+});

@@ -1,0 +1,267 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NewEvent, RecordedEvent, SluiceClient } from '../../src/client/client';
+import { until } from '../support/nats-server';
+import { linesOf, startCommandGateway, type CommandGateway } from './gateway-commands';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-export-'));
+const path = (name: string): string => join(folder, name);
+let source: CommandGateway;
+
+beforeAll(async () => {
+  source = await startCommandGateway();
+  await fill(source.client);
+});
+afterAll(async () => {
+  await source[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const text = (bytes: number): string => 'ü'.repeat(bytes / 2);
+const manyCommits = 1_500;
+
+/** Commits of one and of many events on some streams, with all that an event can have, larger than one message too. */
+async function fill(client: SluiceClient): Promise<void> {
+  const rich: NewEvent = {
+    type: 'Rich "quoted"',
+    id: 'rich-1',
+    data: 'line\nfeed \u2028 \u0000 \ufeff € 𝄞',
+    contentType: 'text/plain',
+    correlationId: 'c-1',
+    causationId: 'k-1',
+    tags: ['b', 'a', 'b'],
+    metadata: new Map([
+      ['__proto__', 'kept'],
+      ['k', ''],
+    ]),
+  };
+  const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+  await client.append('order.1', [rich, { type: 'Bare' }, { type: 'Empty', data: '' }]);
+  await client.append('order.2', [
+    { type: 'Bytes', data: bytes },
+    { type: 'NoBytes', data: new Uint8Array(0) },
+  ]);
+  await client.append('order.1', [{ type: 'Again', id: 'again' }]);
+  await client.append(
+    'large.1',
+    Array.from({ length: 4 }, () => ({ type: 'Large', data: text(600_000) })),
+  );
+  await client.append(
+    'wide.1',
+    Array.from({ length: 2_000 }, (_, i) => ({ type: 'Wide', data: String(i) })),
+  );
+  const session = client.appendSession();
+  for (let i = 0; i < manyCommits; i++) {
+    await session.ready();
+    void session.append(`many.${i % 10}`, [{ type: 'Many', data: text(1_000) }]);
+  }
+  await session.close();
+}
+
+/** A store as what must be the same after an import: all fields but position and time, and where commits begin. */
+async function contentOf({ client }: CommandGateway, patterns: string[] = []): Promise<unknown[]> {
+  const content: unknown[] = [];
+  let last: RecordedEvent | undefined;
+  for await (const event of client.readAll({ patterns })) {
+    const { position, commitTime, commitTimeNanos, metadata, data, ...rest } = event;
+    expect(commitTime.getTime()).toBe(Number(commitTimeNanos / 1_000_000n));
+    const payload = typeof data === 'object' ? [...data] : data;
+    content.push({ ...rest, payload, metadata: [...metadata].sort(), begins: position !== last?.position });
+    last = event;
+  }
+  return content;
+}
+
+const isComplete = (file: string): boolean =>
+  /\n\{"end":\{.*\}\}\n$/.test(readFileSync(file, 'utf8').slice(-500));
+
+test('an export, imported into an empty store, makes the same events in the same order and commits', async () => {
+  await using target = await startCommandGateway();
+  const file = path('whole.ndjson');
+  const { code, stdout, stderr } = await source.run(['export', '--output', file]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  const content = await contentOf(source);
+  const commits = 5 + manyCommits;
+  expect(stderr).toBe(`exported ${content.length} events in ${commits} commits\n`);
+  expect(await target.json(['import', file])).toEqual([{ commits, events: content.length, replayed: 0 }]);
+  expect(await contentOf(target)).toEqual(content);
+  // Once more: nothing is stored twice.
+  expect(await target.json(['import', file])).toEqual([
+    { commits, events: content.length, replayed: commits },
+  ]);
+  expect((await target.client.serverInfo()).store?.position).toBe(
+    (await source.client.serverInfo()).store?.position,
+  );
+  // What was appended to the first store since then can follow.
+  const refusal = await source.run(['export', '--output', file]);
+  expect(refusal).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `sluice: ${file} holds a complete export already; remove it, or name another file\n`,
+  });
+}, 120_000);
+
+test('streams by pattern, through a pipe', async () => {
+  await using target = await startCommandGateway();
+  const exported = await source.output(['export', 'order.*', 'large.>']);
+  const [header, ...rest] = linesOf(exported);
+  expect(header).toMatchObject({ sluiceExport: 1, store: 'EVENTS', patterns: ['order.*', 'large.>'] });
+  expect(rest.map(({ stream, firstVersion }) => [stream, firstVersion])).toEqual([
+    ['order.1', '1'],
+    ['order.2', '1'],
+    ['order.1', '4'],
+    ['large.1', '1'],
+    [undefined, undefined],
+  ]);
+  expect(rest.at(-1)).toMatchObject({ end: { commits: 4, events: 10 } });
+  await target.output(['import', '-'], exported);
+  expect(await contentOf(target)).toEqual(await contentOf(source, ['order.*', 'large.>']));
+  // A conflict: the stream has other events.
+  const foreign = exported.replaceAll('"again"', '"other"');
+  const { code, stderr } = await target.run(['import', '-'], foreign);
+  expect(code).toBe(3);
+  expect(stderr).toContain('sluice: 2 commits are stored;');
+  expect(stderr).toContain('stream order.1 is at version 4, not at the expected 3');
+});
+
+test('an empty store has an export too', async () => {
+  await using target = await startCommandGateway();
+  const exported = await target.output(['export']);
+  expect(linesOf(exported).at(-1)).toMatchObject({ end: { commits: 0, events: 0 } });
+  expect(await target.output(['import', '-'], exported)).toBe('imported 0 events in 0 commits\n');
+});
+
+describe('an export that was not finished', () => {
+  const whole = path('reference.ndjson');
+  beforeAll(() => source.output(['export', '--output', whole]));
+
+  test.each(['SIGKILL', 'SIGINT'] as const)('by %s goes on and is then the same', async (signal) => {
+    const file = path(`${signal}.ndjson`);
+    await using exporting = await source.start(['export', '--output', file]);
+    await until(() => existsSync(file) && statSync(file).size > 100_000);
+    exporting.signal(signal);
+    expect(await exporting.ended()).toBe(signal === 'SIGINT' ? 130 : signal);
+    expect(isComplete(file)).toBe(false);
+    await source.output(['export', '--output', file]);
+    expect(readFileSync(file).equals(readFileSync(whole))).toBe(true);
+  });
+
+  const lines = (): string[] => readFileSync(whole, 'utf8').split('\n');
+  test.each<[string, () => string]>([
+    ['in its header', () => lines()[0]?.slice(0, 5) ?? ''],
+    ['behind its header', () => `${lines()[0] ?? ''}\n`],
+    ['within a commit', () => `${lines().slice(0, 3).join('\n')}\n${lines()[3]?.slice(0, 50) ?? ''}`],
+    ['before its trailer', () => `${lines().slice(0, -2).join('\n')}\n`],
+    ['in its trailer', () => lines().slice(0, -1).join('\n').slice(0, -1)],
+  ])('cut %s goes on and is then the same', async (name, content) => {
+    const file = path(`${name}.ndjson`);
+    writeFileSync(file, content());
+    // What is stored since the export began does not belong to it.
+    await source.client.append('later.1', [{ type: 'Later' }]);
+    await source.output(['export', '--output', file]);
+    if (name === 'in its header') expect(isComplete(file)).toBe(true);
+    else expect(readFileSync(file).equals(readFileSync(whole))).toBe(true);
+  });
+
+  test('does not go on with other patterns, another store or another file', async () => {
+    const begun = path('begun.ndjson');
+    const content = `${lines().slice(0, 3).join('\n')}\n`;
+    writeFileSync(begun, content);
+    const refused = async (gateway: CommandGateway, args: string[]): Promise<string> => {
+      const { code, stderr } = await gateway.run(['export', ...args]);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    expect(await refused(source, ['order.*', '--output', begun])).toContain(
+      'begun with other patterns: none',
+    );
+    await using other = await startCommandGateway();
+    await other.client.append('order.1', [{ type: 'A' }]);
+    await other.client.append('order.1', [{ type: 'A' }]);
+    expect(await refused(other, ['--output', begun])).toContain('begun with another store');
+    expect(readFileSync(begun, 'utf8')).toBe(content);
+    for (const foreign of ['notes', 'notes\n', '{"a":1}\n']) {
+      const notes = path('notes.txt');
+      writeFileSync(notes, foreign);
+      expect(await refused(source, ['--output', notes])).toMatch(/not an export of Sluice|not JSON/);
+      expect(readFileSync(notes, 'utf8')).toBe(foreign);
+    }
+  });
+});
+
+test.each(['SIGKILL', 'SIGINT'] as const)(
+  'an import that ended by %s is started again',
+  async (signal) => {
+    await using target = await startCommandGateway();
+    const file = path(`import-${signal}.ndjson`);
+    await source.output(['export', 'order.*', 'many.*', '--output', file]);
+    await using importing = await target.start(['import', file]);
+    await until(async () => ((await target.client.serverInfo()).store?.position ?? 0n) > 50n);
+    importing.signal(signal);
+    expect(await importing.ended()).toBe(signal === 'SIGINT' ? 130 : signal);
+    const stored = Number((await target.client.serverInfo()).store?.position);
+    const commits = 3 + manyCommits;
+    expect(stored).toBeLessThan(commits);
+    const [result] = await target.json(['import', file]);
+    expect(result).toMatchObject({ commits });
+    // The commit that was under way when it ended may have been stored after the question.
+    expect([stored, stored + 1]).toContain(result?.['replayed']);
+    expect(await contentOf(target)).toEqual(await contentOf(source, ['order.*', 'many.*']));
+  },
+  120_000,
+);
+
+describe('a file that is not as it was written is refused before anything is stored', () => {
+  let target: CommandGateway;
+  let lines: string[];
+  beforeAll(async () => {
+    target = await startCommandGateway();
+    lines = (await source.output(['export', 'order.*'])).trimEnd().split('\n');
+  });
+  afterAll(() => target[Symbol.asyncDispose]());
+
+  const changed = 'its count or checksum is not that of the';
+  test.each<[string, () => string, string]>([
+    ['cut before the trailer', () => `${lines.slice(0, -1).join('\n')}\n`, 'the file is cut'],
+    ['cut within a line', () => lines.join('\n').slice(0, -200), 'the file is cut'],
+    ['without its last line feed', () => lines.join('\n'), 'the file is cut'],
+    ['empty', () => '', 'the file is cut'],
+    ['another payload', () => `${lines.join('\n').replace('feed', 'food')}\n`, changed],
+    ['a commit missing', () => `${lines.filter((_, i) => i !== 2).join('\n')}\n`, changed],
+    [
+      'commits in another order',
+      () => `${[lines[0], lines[2], lines[1], ...lines.slice(3)].join('\n')}\n`,
+      'line 3: the file is damaged',
+    ],
+    ['more behind its end', () => `${lines.join('\n')}\n${lines[1] ?? ''}\n`, 'there is more behind its end'],
+    ['no JSON', () => `${lines.join('\n').replace('"events"', 'events')}\n`, 'line 2: not JSON'],
+    ['no export', () => '{"type":"A"}\n', 'this is not an export of Sluice'],
+    ['a later format', () => `${lines.join('\n').replace(':1,', ':2,')}\n`, 'format 2 is not known'],
+  ])('%s', async (name, content, message) => {
+    const file = path(`damaged ${name}`);
+    writeFileSync(file, content());
+    const { code, stdout, stderr } = await target.run(['import', file]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(message);
+    expect((await target.client.serverInfo()).store?.position).toBe(0n);
+  });
+
+  test('one that is not there, or cut while it comes through a pipe', async () => {
+    expect((await target.run(['import', path('missing')])).stderr).toContain('ENOENT');
+    const { code, stderr } = await target.run(['import', '-'], `${lines.slice(0, 2).join('\n')}\n`);
+    expect(code).toBe(1);
+    expect(stderr).toContain('sluice: 1 commits are stored;');
+    expect(stderr).toContain('the file is cut');
+    appendFileSync(path('rest'), `${lines.join('\n')}\n`);
+    expect(await target.json(['import', path('rest')])).toMatchObject([{ commits: 3, replayed: 1 }]);
+  });
+});
