@@ -2,12 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { until } from '../support/nats-server';
+import { blocks } from './markdown';
 
 /** Commands of the documentation, run as they stand there. */
 
 /** A command of the shell under way. */
-export interface RunningExample {
-  /** What it has printed so far, on stdout and stderr, in the order in which it came. */
+interface RunningExample {
+  /** What it has printed so far, on stdout and stderr as one. */
   printed(): string;
   /** Whether it has ended. */
   ended(): boolean;
@@ -18,7 +20,7 @@ export interface RunningExample {
 }
 
 /** Starts a command with programs under names of the documentation's, which come before those of the PATH. */
-export function startExample(
+function startExample(
   command: string,
   programs: string,
   cwd: string,
@@ -26,18 +28,16 @@ export function startExample(
 ): RunningExample {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const path = `${programs}${delimiter}${process.env['PATH'] ?? ''}`;
-  const child: ChildProcess = spawn('sh', ['-c', command], {
+  const child: ChildProcess = spawn('sh', ['-c', `exec 2>&1\n${command}`], {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env, PATH: path },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
     // A group of its own, so that a whole pipe can be interrupted.
     detached: true,
   });
   let printed = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text));
   let isEnded = false;
   const closed = once(child, 'close').then(() => (isEnded = true));
   return {
@@ -61,14 +61,16 @@ export function programFolder(parent: string, programs: Readonly<Record<string, 
   return folder;
 }
 
-/** What differs from run to run is blotted out: ids that the store makes, times, versions and sizes at NATS. */
+/** What differs from run to run is blotted out: ids that the store makes, times, checksums, versions and sizes at NATS. */
 export function normal(text: string): string {
   return text
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
-    .replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<time>"')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/\b[0-9a-f]{64}\b/g, '<checksum>')
     .replace(/"natsVersion": "[^"]+"/g, '"natsVersion": "<version>"')
     .replace(/nats-server \d+\.\d+\.\d+/g, 'nats-server <version>')
     .replace(/"bytes": "\d+"/g, '"bytes": "<bytes>"')
+    .replace(/\b\d+ bytes$/gm, '<bytes> bytes')
     .replace(/\s+/g, ' ')
     .trim();
 }
@@ -91,4 +93,76 @@ export function asShown(printed: string, shown: string): { printed: string; show
   const isTrue = at >= 0 && text.endsWith(last) && text.length - last.length >= at;
   const joined = parts.join(' ... ');
   return { printed: isTrue ? joined : text, shown: joined };
+}
+
+interface Step {
+  readonly command: string;
+  /** What it prints before the next command is run. */
+  shown: string;
+  /** What it prints after that: it goes on by itself. */
+  later: string;
+}
+
+/** A command with the text below it. More text further down is what the command before the last goes on to print. */
+function stepsOf(page: string): Step[] {
+  const steps: Step[] = [];
+  let expectsOutput = false;
+  for (const { language, code } of blocks(page)) {
+    if (language === 'sh') steps.push({ command: code, shown: '', later: '' });
+    else if (language !== 'text') continue;
+    else if (expectsOutput) (steps.at(-1) as Step).shown = code;
+    else (steps.at(-2) as Step).later += code;
+    expectsOutput = language === 'sh';
+  }
+  return steps;
+}
+
+/** Where the pages find their gateway. */
+const exampleAddress = '127.0.0.1:50051';
+
+export interface PageOptions {
+  /** host:port of a gateway with an empty store. */
+  readonly address: string;
+  /** See `programFolder`. */
+  readonly programs: string;
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What else may differ from run to run is taken out of what is printed and of what is shown. */
+  readonly even?: (text: string) => string;
+}
+
+/** Runs the commands of a page from top to bottom, and compares what they print; gives how many there are. */
+export async function checkPage(page: string, options: PageOptions): Promise<number> {
+  const { address, programs, cwd, env, even = (text: string) => text } = options;
+  const compare = (printed: string, shown: string): ReturnType<typeof asShown> =>
+    asShown(even(printed.replaceAll(address, exampleAddress)), even(shown));
+  const check = (printed: string, shown: string): void => {
+    const result = compare(printed, shown);
+    expect(result.printed).toBe(result.shown);
+  };
+  /** What goes on by itself has come so far when it has printed this. */
+  const cameTo = async (example: RunningExample, shown: string): Promise<void> => {
+    const isThere = (): boolean => {
+      const result = compare(example.printed(), shown);
+      return example.ended() || result.printed === result.shown;
+    };
+    await until(isThere).catch(() => undefined); // what it has printed instead is said by the check
+    check(example.printed(), shown);
+  };
+  const steps = stepsOf(page);
+  const following: [RunningExample, Step][] = [];
+  for (const step of steps) {
+    const example = startExample(step.command.replaceAll(exampleAddress, address), programs, cwd, env);
+    if (step.later === '') check(await example.output(), step.shown);
+    else {
+      following.push([example, step]);
+      await cameTo(example, step.shown);
+    }
+  }
+  for (const [example, { shown, later }] of following) {
+    await cameTo(example, shown + later);
+    example.interrupt();
+    await example.output();
+  }
+  return steps.length;
 }
