@@ -33,7 +33,7 @@ export class VersionConflictError extends Error {
     { stream, expected, actual }: VersionConflict,
     readonly others: readonly VersionConflict[] = [],
   ) {
-    const more = others.length === 0 ? '' : `, and ${others.length.toString()} more are not either`;
+    const more = others.length === 0 ? '' : `; conflicts in all: ${(others.length + 1).toString()}`;
     super(
       `stream ${stream} is at version ${actual.toString()}, not at the expected ${expected.toString()}${more}`,
     );
