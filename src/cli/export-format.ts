@@ -22,12 +22,17 @@ export interface ExportHeader {
   readonly through: bigint;
 }
 
-/** A commit as it is to be stored again. */
-export interface ExportedCommit {
+/** What a commit has on one stream. */
+export interface ExportedAppend {
   readonly stream: string;
   readonly firstVersion: bigint;
-  readonly position: bigint;
   readonly events: readonly NewEvent[];
+}
+
+/** A commit as it is to be stored again: on one stream, or on several in one step. */
+export interface ExportedCommit {
+  readonly position: bigint;
+  readonly appends: readonly ExportedAppend[];
 }
 
 export type ExportRecord =
@@ -41,14 +46,21 @@ export function headerLine({ store, patterns, through }: ExportHeader): string {
 
 /** `events` are those of one commit, in order; at least one. */
 export function commitLine(events: readonly RecordedEvent[]): string {
+  const streams = new Map<string, RecordedEvent[]>();
+  for (const event of events) streams.set(event.stream, [...(streams.get(event.stream) ?? []), event]);
+  const position = (events[0] as RecordedEvent).position.toString();
+  const [only, ...others] = [...streams.values()].map(toAppendJson);
+  return JSON.stringify(others.length === 0 ? { position, ...only } : { position, step: [only, ...others] });
+}
+
+function toAppendJson(events: readonly RecordedEvent[]): object {
   const [first] = events as [RecordedEvent];
-  return JSON.stringify({
-    position: first.position.toString(),
+  return {
     commitTime: toTimeJson(first),
     stream: first.stream,
     firstVersion: first.version.toString(),
     events: events.map((event) => ({ id: event.id, type: event.type, ...toContentJson(event) })),
-  });
+  };
 }
 
 /** Counts and sums up the lines of a file, from its header on. */
@@ -111,7 +123,8 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
   }
   const commit = toCommit(value, where);
   if (commit.position <= tally.position) throw damaged(where);
-  tally.addCommit(bytes, commit.events.length, commit.position);
+  const eventCount = commit.appends.reduce((sum, { events }) => sum + events.length, 0);
+  tally.addCommit(bytes, eventCount, commit.position);
   return { kind: 'commit', commit };
 }
 
@@ -132,12 +145,21 @@ function toHeader({
 }
 
 function toCommit(value: Readonly<Record<string, unknown>>, where: string): ExportedCommit {
-  const { stream, events } = value;
+  const { position, step = [value] } = value;
+  if (!Array.isArray(step) || step.length === 0) throw damaged(where);
+  return {
+    position: toNumber(position, where),
+    appends: step.map((append: unknown) => toAppend(append, where)),
+  };
+}
+
+function toAppend(value: unknown, where: string): ExportedAppend {
+  if (!isObject(value)) throw damaged(where);
+  const { stream, firstVersion, events } = value;
   if (typeof stream !== 'string' || !Array.isArray(events) || events.length === 0) throw damaged(where);
   return {
     stream,
-    firstVersion: toNumber(value['firstVersion'], where),
-    position: toNumber(value['position'], where),
+    firstVersion: toNumber(firstVersion, where),
     events: events.map((event, i) => fromEventJson(event, `${where}, event ${i + 1}`)),
   };
 }
@@ -159,9 +181,12 @@ function damaged(where: string): CommandError {
  * The id of a commit that is stored again: a UUID of version 8 (RFC 9562), the same for the same commit, so that an import
  * that is started again stores nothing twice.
  */
-export function commitIdOf({ stream, firstVersion, events }: ExportedCommit): string {
-  const hash = createHash('sha256').update(`sluice import\0${stream}\0${firstVersion.toString()}`);
-  for (const { id } of events) hash.update(`\0${id ?? ''}`);
+export function commitIdOf({ appends }: ExportedCommit): string {
+  const hash = createHash('sha256').update('sluice import');
+  for (const { stream, firstVersion, events } of appends) {
+    hash.update(`\0${stream}\0${firstVersion.toString()}`);
+    for (const { id } of events) hash.update(`\0${id ?? ''}`);
+  }
   const hex = hash.digest('hex');
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

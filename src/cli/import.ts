@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import type { CallOptions, SluiceClient } from '../client/client';
 import { defineCommand, type Context } from './command';
 import { commitIdOf, createTally, readRecord, type ExportedCommit } from './export-format';
 import { CommandError, exitCode } from './failure';
@@ -72,6 +73,19 @@ interface Imported {
   readonly replayed: number;
 }
 
+function storeCommit(
+  client: SluiceClient,
+  commit: ExportedCommit,
+  call: CallOptions,
+): Promise<{ readonly replayed: boolean }> {
+  const appends = commit.appends.map(({ stream, events, firstVersion }) => ({
+    stream,
+    events,
+    expectedVersion: firstVersion - 1n,
+  }));
+  return client.appendMulti(appends, { commitId: commitIdOf(commit), ...call });
+}
+
 /**
  * One commit after the other, so that the new store has them in the same order: whoever reads over several streams counts
  * on it.
@@ -86,15 +100,9 @@ async function storeAll(
   let [commits, events, replayed] = [0, 0, 0];
   try {
     for await (const { commit, bytes } of commitsIn(source)) {
-      const options = {
-        expectedVersion: commit.firstVersion - 1n,
-        commitId: commitIdOf(commit),
-        deadlineMs,
-        signal,
-      };
-      const result = await client.append(commit.stream, commit.events, options);
+      const result = await storeCommit(client, commit, { deadlineMs, signal });
       commits++;
-      events += commit.events.length;
+      events += commit.appends.reduce((sum, append) => sum + append.events.length, 0);
       if (result.replayed) replayed++;
       const rate = Math.round((1_000 * events) / Math.max(1, Date.now() - beganMs));
       progress.show(bytes, totalBytes, `${events} events, ${rate}/s`);

@@ -61,6 +61,10 @@ async function fill(client: SluiceClient): Promise<void> {
     'wide.1',
     Array.from({ length: 2_000 }, (_, i) => ({ type: 'Wide', data: String(i) })),
   );
+  await client.appendMulti([
+    { stream: 'step.1', events: [{ type: 'Stepped' }, { type: 'Stepped' }] },
+    { stream: 'step.2', events: [{ type: 'Stepped', data: 'together' }] },
+  ]);
   const session = client.appendSession();
   for (let i = 0; i < manyCommits; i++) {
     await session.ready();
@@ -98,7 +102,7 @@ test('an export, imported into an empty store, makes the same events in the same
   const { code, stdout, stderr } = await source.run(['export', '--output', file]);
   expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   const content = await contentOf(source);
-  const commits = 5 + manyCommits + largeCommits;
+  const commits = 6 + manyCommits + largeCommits;
   expect(stderr).toBe(`exported ${content.length} events in ${commits} commits\n`);
   expect(await target.json(['import', file])).toEqual([{ commits, events: content.length, replayed: 0 }]);
   expect(await contentOf(target)).toEqual(content);
