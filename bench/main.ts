@@ -9,6 +9,7 @@ import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
+import { sharedSync } from './shared-sync';
 import { storeSize } from './store-size';
 import { streamLength } from './stream-length';
 import { legend, renderMemory, renderTable } from './table';
@@ -21,6 +22,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   indexCost,
   grpcFloor,
   following,
+  sharedSync,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { createLink } from '../src/jetstream/link';
@@ -7,6 +8,7 @@ import { spawnTied, type TiedProcess } from '../src/jetstream/tied-process';
 import { defaultLimits } from '../src/limits';
 import { freePorts, startNats, until, type TestNats } from '../test/support/nats-server';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
+import { natsServerPath } from '../test/support/tools';
 import { rawStore } from './raw-peer';
 
 /** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
@@ -21,9 +23,9 @@ export const durability: Readonly<Record<Sync, string>> = {
 export interface BenchGateway extends AsyncDisposable {
   /** host:port */
   readonly address: string;
-  /** Waits until the correlation index is as near to the log as it comes while nothing is appended. */
+  /** Waits until the index is as near to the log as it comes while nothing is appended. */
   readonly caughtUp: () => Promise<void>;
-  /** How far the correlation index has come. */
+  /** How far the index has come. */
   indexPosition(): Promise<bigint>;
 }
 
@@ -37,7 +39,8 @@ export interface MemoryPeak {
 export interface GatewayOptions {
   /** For the table of memory. */
   readonly name: string;
-  readonly nats: TestNats;
+  /** undefined: one of its own, which the gateway starts and syncs. */
+  readonly nats?: TestNats;
   /** More flags for main.js. */
   readonly args?: readonly string[];
   /** A module that is loaded before main.js. */
@@ -73,7 +76,9 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
-  const flags = [`--listen=${address}`, `--nats-url=${nats.url}`, '--log-level=warn', ...args];
+  const dataDir = nats === undefined ? mkdtempSync(join(tmpdir(), 'sluice-bench-')) : undefined;
+  const store = nats === undefined ? ownServer(dataDir ?? '') : [`--nats-url=${nats.url}`];
+  const flags = [`--listen=${address}`, ...store, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
@@ -81,6 +86,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });
     client[Symbol.dispose]();
     await gateway.stop(stopTimeoutMs);
+    if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
   };
   try {
     await until(() => answers(gateway, client), startTimeoutMs);
@@ -102,6 +108,11 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     [Symbol.asyncDispose]: stop,
   };
 }
+
+const ownServer = (dataDir: string): string[] => [
+  `--data-dir=${dataDir}`,
+  `--nats-server=${natsServerPath()}`,
+];
 
 /** Starts bare-server.ts. */
 export async function startBareServer(): Promise<AsyncDisposable & { readonly address: string }> {

@@ -70,6 +70,7 @@ test(
       '## Table 5: correlation index on and off',
       '## Table 6: gateway and bare gRPC',
       '## Table 7: subscriptions',
+      '## Table 8: a sync for many appends',
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);
