@@ -157,7 +157,7 @@ async function account(
     return;
   }
   const { client } = turn % 3 === 0 ? witness : gateway;
-  const answer = await repeated(client, append);
+  const answer = await repeated(client, append, mayBeUnknown);
   if (answer.replayed !== isStored)
     fault(`replayed is ${String(answer.replayed)}, stored: ${String(isStored)}`);
   if (answer.firstVersion !== version + 1n || answer.version !== last) fault('a retry tells another version');
@@ -170,12 +170,16 @@ async function account(
   stream.version = last;
 }
 
-/** Repeats an append, which is not told anything else than its first result or that the store cannot be reached. */
-async function repeated(client: RpcClient, append: Append): Promise<AppendResponse> {
+/**
+ * Repeats an append, which is not told anything else than its first result, or that the store cannot be reached; or, where
+ * the time for an append is short, once more that it is unknown.
+ */
+async function repeated(client: RpcClient, append: Append, mayBeUnknown: boolean): Promise<AppendResponse> {
+  const reasons = ['STORE_UNAVAILABLE', ...(mayBeUnknown ? ['OUTCOME_UNKNOWN', 'DEADLINE_EXCEEDED'] : [])];
   let answer: AppendResponse | undefined;
   await until(async () => {
     answer = await client.append({ ...append, events: [...append.events] }).catch((error: unknown) => {
-      if (error instanceof RpcFailure && error.reason === 'STORE_UNAVAILABLE') return undefined;
+      if (error instanceof RpcFailure && reasons.includes(error.reason ?? '')) return undefined;
       throw error;
     });
     return answer !== undefined;
