@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['generated/', 'dist/', 'dist-bench/', 'dist-examples/'] },
+  { ignores: ['generated/', 'dist/', 'dist-bench/', 'dist-conformance/', 'dist-examples/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts'],

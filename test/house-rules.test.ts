@@ -16,7 +16,9 @@ const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   .split('\0')
   .filter((file) => file !== '' && existsSync(join(root, file)));
 
-const written = files.filter((file) => file.endsWith('.ts') && /^(src|test|bench|examples)\//.test(file));
+const written = files.filter(
+  (file) => file.endsWith('.ts') && /^(src|test|bench|conformance|examples)\//.test(file),
+);
 const sources = new Map(
   written.map((file) => [
     file,

@@ -95,7 +95,7 @@ test('the TypeScript examples in README.md print what is shown, one after the ot
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['README.md', 'docs/errors.md'].flatMap((page) =>
+  const examples = ['README.md', 'docs/errors.md', 'docs/clients.md'].flatMap((page) =>
     blocks(document(page)).filter(({ language }) => language === 'ts'),
   );
   expect(examples.length).toBeGreaterThanOrEqual(2);

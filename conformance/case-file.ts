@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** Anything that JSON can say. */
+export type Json = z.infer<typeof json>;
+const json = z.json();
+
+/** How a call must end; without any of it, with OK. */
+const outcome = {
+  /** The name of the status; OK unless given. */
+  status: z.string().optional(),
+  /** What the message of the status must contain. */
+  text: z.string().optional(),
+  /** The details of the status, each with its message as `@type`: so many, in this order. */
+  details: z.array(json).optional(),
+  /** All messages of the call, merged into one. */
+  answer: json.optional(),
+  /** Variables, each with the path of its value in the answer, or in `details` where the call fails. */
+  capture: z.record(z.string(), z.string()).optional(),
+};
+
+const step = z.union([
+  z.strictObject({
+    call: z.string(),
+    /** One message, or, for a method that takes a stream, a list of those to send before its end. */
+    request: json.optional(),
+    deadlineMs: z.number().optional(),
+    ...outcome,
+  }),
+  z.strictObject({
+    open: z.string(),
+    /** What later steps call it. */
+    as: z.string(),
+    request: json.optional(),
+    deadlineMs: z.number().optional(),
+  }),
+  z.strictObject({ send: z.string(), request: json }),
+  z.strictObject({ halfClose: z.string() }),
+  z.strictObject({ cancel: z.string() }),
+  z.strictObject({ await: z.string(), message: json, capture: outcome.capture }),
+  z.strictObject({ end: z.string(), ...outcome }),
+  z.strictObject({ nats: z.enum(['pause', 'resume', 'stop', 'start']) }),
+  z.strictObject({ publish: z.string() }),
+  z.strictObject({ gateway: z.literal('stop') }),
+]);
+export type Step = z.infer<typeof step>;
+export type Outcome = Pick<Extract<Step, { end: string }>, keyof typeof outcome>;
+
+const testCase = z.strictObject({ name: z.string(), steps: z.array(step).min(1) });
+export type Case = z.infer<typeof testCase>;
+
+const caseFile = z.strictObject({
+  /** What its cases are about. */
+  about: z.string(),
+  /** Flags of the gateway. */
+  gateway: z.array(z.string()).default([]),
+  /** Lines for the configuration of the NATS server. */
+  nats: z.array(z.string()).default([]),
+  cases: z.array(testCase).min(1),
+});
+/** Cases that are played one after the other on one gateway with a NATS server of its own. */
+export type CaseFile = z.infer<typeof caseFile> & { readonly name: string };
+
+/** All files of a folder, in the order of their names. Throws if one is not a case file. */
+export function readCaseFiles(folder: string): CaseFile[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .map((file) => {
+      const parsed = caseFile.safeParse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+      if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+      return { name: file.replace(/\.json$/, ''), ...parsed.data };
+    });
+}

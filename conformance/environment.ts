@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { connect } from 'nats';
+import { spawnTied } from '../src/jetstream/tied-process';
+import { freePorts, startNats, until } from '../test/support/nats-server';
+import { connectRpc } from '../test/support/rpc-client';
+import type { CaseFile, Step } from './case-file';
+import { run } from './run';
+
+/** What a runner calls, and what may happen to it. */
+export interface Environment extends AsyncDisposable {
+  /** host:port of the gateway. */
+  readonly address: string;
+  nats(verb: Extract<Step, { nats: string }>['nats']): Promise<void>;
+  /** Publishes what is not a commit on a subject of the store. */
+  publish(subject: string): Promise<void>;
+  /** Asks the gateway to stop. */
+  stopGateway(): void;
+}
+
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+/** Those of `npm start`. */
+const nodeFlags = ['--max-semi-space-size=4'];
+
+/** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
+export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>): Promise<Environment> {
+  const server = await startNats({ extraConfig: file.nats.join('\n') });
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${String(port)}`;
+  const main = join(__dirname, '..', 'src', 'main.js');
+  const flags = [`--listen=${address}`, `--nats-url=${server.url}`, '--log-level=error', ...file.gateway];
+  const gateway = spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
+  const client = connectRpc(address);
+  const stop = async (): Promise<void> => {
+    server.resume();
+    await gateway.stop(stopTimeoutMs);
+    await server[Symbol.asyncDispose]();
+  };
+  const serves = (): Promise<boolean> =>
+    client.serverInfo().then(
+      () => true,
+      () => {
+        if (gateway.end === undefined) return false;
+        throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
+      },
+    );
+  /** Back from a fault, so that the next step meets a gateway at its best. */
+  const settled = (): Promise<void> => until(serves, startTimeoutMs);
+  try {
+    await settled();
+  } catch (error) {
+    client[Symbol.dispose]();
+    await stop();
+    throw error;
+  }
+  return {
+    address,
+    async nats(verb) {
+      await server[verb]();
+      // On a busy machine it goes on for a while after the signal.
+      if (verb === 'pause') await until(() => isStopped(server.pid));
+      if (verb === 'resume' || verb === 'start') await settled();
+      if (verb === 'stop') await until(async () => !(await serves()));
+    },
+    async publish(subject) {
+      const connection = await connect({ servers: server.url });
+      await connection.jetstream().publish(subject, 'not a commit');
+      await connection.close();
+    },
+    stopGateway() {
+      gateway.kill('SIGTERM');
+    },
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await stop();
+    },
+  };
+}
+
+/** Whether a process has come to rest after SIGSTOP. */
+async function isStopped(pid: number | undefined): Promise<boolean> {
+  const state = await run(['ps', '-o', 'state=', '-p', String(pid)], { cwd: '.' });
+  return state.startsWith('T');
+}

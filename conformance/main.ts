@@ -1,0 +1,121 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { prepareTools, removeTools } from '../test/support/tools';
+import { check } from './check';
+import { readCaseFiles } from './case-file';
+import { languages } from './languages';
+import { renderResults } from './results';
+
+/** `npm run` runs it in the folder of the project. */
+const casesFolder = join('conformance', 'cases');
+const resultsFile = join('conformance', 'RESULTS.md');
+/** Languages; most of what a case takes is waiting. */
+const atATime = 2;
+const help = `Usage: npm run conformance -- [flags]
+Plays the cases of conformance/cases/ in each language whose tools are there, and runs the examples of docs/clients.md.
+  --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
+  --require LANGUAGES  fail where one of these has no tools; "all" for all
+  --case TEXT          only cases with this in their name
+  --write              write conformance/RESULTS.md
+`;
+
+interface Settings {
+  readonly only: readonly string[];
+  readonly required: readonly string[];
+  readonly named: string;
+  readonly write: boolean;
+}
+
+function parseSettings(args: string[]): Settings | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string' },
+      require: { type: 'string' },
+      case: { type: 'string', default: '' },
+      write: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const all = languages.map(({ name }) => name);
+  const named = (list: string): readonly string[] => {
+    const names = list === 'all' ? all : list.split(',').filter((name) => name !== '');
+    const unknown = names.find((name) => !all.includes(name));
+    if (unknown !== undefined) throw new Error(`there is no language ${unknown}`);
+    return names;
+  };
+  return {
+    only: named(values.only ?? 'all'),
+    required: named(values.require ?? ''),
+    named: values.case,
+    write: values.write,
+  };
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Variables that say how to find the tools would be settings to the gateways. */
+function cleanEnvironment(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('SLUICE_')) Reflect.deleteProperty(process.env, name);
+  }
+}
+
+/** Does something with each item, a few at a time, and gives the results in the order of the items. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const left = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of left) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: atATime }, worker));
+  return results;
+}
+
+async function main(args: string[]): Promise<number> {
+  const settings = parseSettings(args);
+  if (settings === undefined) {
+    process.stdout.write(help);
+    return 0;
+  }
+  await prepareTools();
+  try {
+    cleanEnvironment();
+    const files = readCaseFiles(casesFolder)
+      .map((file) => ({ ...file, cases: file.cases.filter(({ name }) => name.includes(settings.named)) }))
+      .filter(({ cases }) => cases.length > 0);
+    const columns = await inTurns(
+      languages.filter(({ name }) => settings.only.includes(name)),
+      (language) =>
+        check(language, {
+          files,
+          required: settings.required.includes(language.name),
+          withExample: settings.named === '',
+          say,
+        }),
+    );
+    if (settings.write) writeFileSync(resultsFile, renderResults(columns));
+    const outcomes = columns.flatMap(({ results }) => [...results.values()]);
+    const passed = outcomes.filter((why) => why === undefined).length;
+    const skipped = columns.filter((column) => column.skipped !== undefined).length;
+    const failed = outcomes.length - passed;
+    say(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`);
+    return failed === 0 ? 0 : 1;
+  } finally {
+    removeTools();
+  }
+}
+
+void main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(
+      `conformance: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exit(1);
+  },
+);

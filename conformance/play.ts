@@ -1,0 +1,155 @@
+import type { Case, Json, Outcome, Step } from './case-file';
+import type { Environment } from './environment';
+import { fillIn } from './fill-in';
+import { mismatch } from './mismatch';
+import type { Runner, RunnerCall } from './runner';
+
+/** For calls that set none, so that one which hangs ends with a reason. */
+const deadlineMs = 20_000;
+const ownService = 'sluice.v1.EventStoreService';
+
+interface OpenCall extends RunnerCall {
+  /** How many messages `await` steps have looked at. */
+  seen: number;
+}
+
+interface Scene {
+  readonly runner: Runner;
+  readonly environment: Environment;
+  readonly variables: Map<string, string>;
+  readonly calls: Map<string, OpenCall>;
+}
+
+/** Plays the steps of a case. Throws, with the step, at the first thing that is not as expected. */
+export async function play({ steps }: Case, runner: Runner, environment: Environment): Promise<void> {
+  const scene: Scene = { runner, environment, variables: new Map(), calls: new Map() };
+  try {
+    for (const [index, step] of steps.entries()) {
+      await playStep(step, scene).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new Error(`step ${index + 1} (${headOf(step)}): ${why}`, { cause: error });
+      });
+    }
+  } finally {
+    for (const call of scene.calls.values()) {
+      if (call.end === undefined) call.cancel();
+    }
+  }
+}
+
+/** What a step is, such as `call Append`. */
+function headOf(step: Step): string {
+  const [[verb, object] = []] = Object.entries(step) as [string, Json][];
+  return `${String(verb)} ${typeof object === 'string' ? object : ''}`;
+}
+
+async function playStep(step: Step, scene: Scene): Promise<void> {
+  const { environment, calls } = scene;
+  if ('call' in step) await playCall(step, scene);
+  else if ('open' in step) calls.set(step.as, open(step.open, step.deadlineMs, step.request, scene));
+  else if ('send' in step) find(step.send, scene).send(fillIn(step.request, scene.variables));
+  else if ('halfClose' in step) find(step.halfClose, scene).halfClose();
+  else if ('cancel' in step) find(step.cancel, scene).cancel();
+  else if ('await' in step) await playAwait(step, scene);
+  else if ('end' in step) await checkEnd(find(step.end, scene), step, scene);
+  else if ('nats' in step) await environment.nats(step.nats);
+  else if ('publish' in step) await environment.publish(step.publish);
+  else environment.stopGateway();
+}
+
+async function playCall(step: Extract<Step, { call: string }>, scene: Scene): Promise<void> {
+  const isStream = Array.isArray(step.request);
+  const call = open(step.call, step.deadlineMs, isStream ? undefined : (step.request ?? {}), scene);
+  if (Array.isArray(step.request)) {
+    for (const message of fillIn(step.request, scene.variables) as Json[]) call.send(message);
+    call.halfClose();
+  }
+  await checkEnd(call, step, scene);
+}
+
+function open(name: string, ms: number | undefined, request: Json | undefined, scene: Scene): OpenCall {
+  const method = name.includes('/') ? name : `${ownService}/${name}`;
+  const filled = request === undefined ? undefined : fillIn(request, scene.variables);
+  return Object.assign(scene.runner.open(method, ms ?? deadlineMs, filled), { seen: 0 });
+}
+
+function find(name: string, { calls }: Scene): OpenCall {
+  const call = calls.get(name);
+  if (call === undefined) throw new Error(`no call is open as ${name}`);
+  return call;
+}
+
+/** Waits for a message that is as expected, and passes over others before it. */
+async function playAwait(step: Extract<Step, { await: string }>, scene: Scene): Promise<void> {
+  const call = find(step.await, scene);
+  const expected = fillIn(step.message, scene.variables);
+  const seen: Json[] = [];
+  for (;;) {
+    await call.until(() => call.messages.length > call.seen || call.end !== undefined);
+    const message = call.messages[call.seen];
+    if (message === undefined)
+      throw new Error(`it ended with ${JSON.stringify(call.end)} after ${JSON.stringify(seen)}`);
+    call.seen++;
+    seen.push(message);
+    if (mismatch(expected, shortTypes(message)) !== undefined) continue;
+    capture(step.capture, message, scene);
+    return;
+  }
+}
+
+async function checkEnd(call: RunnerCall, expected: Outcome, scene: Scene): Promise<void> {
+  await call.until(() => call.end !== undefined);
+  const { status, text, details } = call.end ?? { status: '', text: '', details: [] };
+  const answer = shortTypes(merged(call.messages));
+  const wanted = expected.status ?? 'OK';
+  if (status !== wanted)
+    throw new Error(`it ended with ${status} (${text}), not ${wanted}; ${JSON.stringify(answer)}`);
+  const found: Json = { text, details: shortTypes([...details]), answer };
+  const check: Record<string, Json> = {};
+  if (expected.text !== undefined) check['text'] = { $contains: fillIn(expected.text, scene.variables) };
+  if (expected.details !== undefined) check['details'] = fillIn(expected.details, scene.variables);
+  if (expected.answer !== undefined) check['answer'] = fillIn(expected.answer, scene.variables);
+  const why = mismatch(check, found) ?? incompleteness(call.messages);
+  if (why !== undefined) throw new Error(why);
+  capture(expected.capture, status === 'OK' ? answer : found, scene);
+}
+
+/** The messages of a stream as one: lists one after the other, of other fields the last, as protobuf merges. */
+function merged(messages: readonly Json[]): Json {
+  const all: Record<string, Json> = {};
+  for (const message of messages) {
+    for (const [name, value] of Object.entries(message as Record<string, Json>)) {
+      const before = all[name];
+      all[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
+    }
+  }
+  return all;
+}
+
+/** Why the messages of a read are not a complete one; undefined for those that are, and for other calls. */
+function incompleteness(messages: readonly Json[]): string | undefined {
+  const objects = messages as readonly Record<string, Json>[];
+  const at = (field: string): number[] => objects.flatMap((message, i) => (field in message ? [i] : []));
+  const [headers, ends] = [at('header'), at('end')];
+  if (ends.length === 0) return undefined;
+  if (ends.join() !== String(messages.length - 1)) return `end is in messages ${ends.join()}`;
+  if (headers.join() !== '0') return `header is in messages ${headers.join()}`;
+  const { events = [], end } = merged(messages) as { events?: Json[]; end: { eventCount?: string } };
+  const said = end.eventCount ?? '0';
+  return said === String(events.length) ? undefined : `${events.length} events came, the end says ${said}`;
+}
+
+/** The value with `@type` without the host that goes before the name of a message. */
+function shortTypes(value: Json): Json {
+  return JSON.parse(JSON.stringify(value).replaceAll('"type.googleapis.com/', '"')) as Json;
+}
+
+function capture(paths: Outcome['capture'], from: Json, { variables }: Scene): void {
+  for (const [name, path] of Object.entries(paths ?? {})) {
+    let value: unknown = from;
+    for (const part of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
+    if (typeof value !== 'string' && typeof value !== 'number')
+      throw new Error(`there is no ${path} to capture`);
+    variables.set(name, String(value));
+  }
+}
