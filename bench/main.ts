@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
 import { againstRaw } from './against-raw';
 import { following } from './following';
+import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
 import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
@@ -23,6 +24,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   grpcFloor,
   following,
   sharedSync,
+  fromGo,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -1,0 +1,240 @@
+// A load process in Go, as load.ts is one in TypeScript: it gets jobs as lines of JSON and answers reports. It is started
+// with the address of a gateway and the number of connections.
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	sluicev1 "example.com/shop/gen/sluice/v1"
+)
+
+// What job.ts says of jobs, as far as they are done here.
+type job struct {
+	Operation struct {
+		Kind           string
+		Streams        json.RawMessage
+		Events         int
+		CallsPerStream int
+		Version        uint64
+	}
+	Callers   struct{ From, To int }
+	CallsEach int
+	FirstCall int
+}
+
+type streamSet struct {
+	Prefix string
+	Count  int
+}
+
+type report struct {
+	// Of all calls, in microseconds.
+	Times     []int64 `json:"times"`
+	StartedMs float64 `json:"startedMs"`
+	EndedMs   float64 `json:"endedMs"`
+}
+
+type store = sluicev1.EventStoreServiceClient
+
+func main() {
+	count, err := strconv.Atoi(os.Args[2])
+	check(err)
+	stores := make([]store, count)
+	for i := range stores {
+		conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+		check(err)
+		conn.Connect()
+		stores[i] = sluicev1.NewEventStoreServiceClient(conn)
+	}
+	versions := &versions{of: map[string]uint64{}}
+	input := bufio.NewReader(os.Stdin)
+	output := json.NewEncoder(os.Stdout)
+	for {
+		line, err := input.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		check(err)
+		var asked job
+		check(json.Unmarshal(line, &asked))
+		done, err := run(stores, versions, asked)
+		if err != nil {
+			check(output.Encode(map[string]string{"error": err.Error()}))
+			continue
+		}
+		check(output.Encode(done))
+	}
+}
+
+func run(stores []store, versions *versions, asked job) (*report, error) {
+	callers := asked.Callers.To - asked.Callers.From
+	times := make([][]int64, callers)
+	failures := make([]error, callers)
+	started := time.Now()
+	var running sync.WaitGroup
+	for i := range callers {
+		running.Go(func() {
+			caller := asked.Callers.From + i
+			times[i], failures[i] = runCaller(stores[caller%len(stores)], versions, asked, caller)
+		})
+	}
+	running.Wait()
+	done := &report{StartedMs: milliseconds(started), EndedMs: milliseconds(time.Now())}
+	for _, some := range times {
+		done.Times = append(done.Times, some...)
+	}
+	return done, errors.Join(failures...)
+}
+
+func runCaller(store store, versions *versions, asked job, caller int) ([]int64, error) {
+	var times []int64
+	for call := asked.FirstCall; call < asked.FirstCall+asked.CallsEach; call++ {
+		perform, err := prepare(store, versions, asked, caller, call)
+		if err != nil {
+			return nil, err
+		}
+		started := time.Now()
+		if err := perform(); err != nil {
+			return nil, err
+		}
+		times = append(times, max(1, time.Since(started).Microseconds()))
+	}
+	return times, nil
+}
+
+// prepare does everything that does not belong to the call before it.
+func prepare(store store, versions *versions, asked job, caller, call int) (func() error, error) {
+	operation := asked.Operation
+	if operation.Kind == "append" {
+		var prefix string
+		check(json.Unmarshal(operation.Streams, &prefix))
+		stream := fmt.Sprintf("%s.%d-%d", prefix, caller, call/operation.CallsPerStream)
+		events := newEvents(operation.Events)
+		version := versions.advance(stream, operation.Version, uint64(len(events)))
+		return func() error { return appendEvents(store, stream, events, version) }, nil
+	}
+	var streams streamSet
+	check(json.Unmarshal(operation.Streams, &streams))
+	stream := fmt.Sprintf("%s.0-%d", streams.Prefix, (caller+call)%streams.Count)
+	switch operation.Kind {
+	case "read":
+		return func() error { return read(store, stream, operation.Events) }, nil
+	case "version":
+		return func() error { return version(store, stream, operation.Version) }, nil
+	}
+	return nil, fmt.Errorf("no %s is done from Go", operation.Kind)
+}
+
+func appendEvents(store store, stream string, events []*sluicev1.Event, version uint64) error {
+	request := &sluicev1.AppendRequest{Stream: stream, Events: events, ExpectedVersion: &version}
+	response, err := store.Append(context.Background(), request)
+	if err == nil && response.Version != version+uint64(len(events)) {
+		return errors.New("a wrong version")
+	}
+	return err
+}
+
+func read(store store, stream string, wanted int) error {
+	messages, err := store.ReadStream(context.Background(), &sluicev1.ReadStreamRequest{Stream: stream})
+	if err != nil {
+		return err
+	}
+	count := 0
+	for {
+		message, err := messages.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		count += len(message.Events)
+	}
+	if count != wanted {
+		return fmt.Errorf("wrong events: %d, not %d", count, wanted)
+	}
+	return nil
+}
+
+func version(store store, stream string, wanted uint64) error {
+	response, err := store.GetVersion(context.Background(), &sluicev1.GetVersionRequest{Stream: stream})
+	if err == nil && response.Version != wanted {
+		return fmt.Errorf("wrong version: %d, not %d", response.Version, wanted)
+	}
+	return err
+}
+
+// versions are those of the streams that this process has appended to.
+type versions struct {
+	mutex sync.Mutex
+	of    map[string]uint64
+}
+
+// advance gives the version of a stream and counts on the append of so many events.
+func (v *versions) advance(stream string, before, events uint64) uint64 {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	version, known := v.of[stream]
+	if !known {
+		version = before
+	}
+	v.of[stream] = version + events
+	return version
+}
+
+// The events of events.ts.
+var text = func() string {
+	payload := `{"customer":"c-4711","currency":"EUR","lines":[{"sku":"A-1","count":2,"price":1990}],"note":""}`
+	return strings.Replace(payload, `"note":""`, `"note":"`+strings.Repeat("x", 200-len(payload))+`"`, 1)
+}()
+
+func newEvents(count int) []*sluicev1.Event {
+	correlationID := newID()
+	events := make([]*sluicev1.Event, count)
+	for i := range events {
+		id := newID()
+		events[i] = &sluicev1.Event{
+			Id:            id,
+			Type:          "OrderPlaced",
+			Payload:       &sluicev1.Event_Text{Text: text},
+			ContentType:   "application/json",
+			CorrelationId: correlationID,
+			CausationId:   id,
+		}
+	}
+	return events
+}
+
+// newID makes a UUID v4.
+func newID() string {
+	var b [16]byte
+	_, err := rand.Read(b[:])
+	check(err)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func milliseconds(t time.Time) float64 {
+	return float64(t.UnixMicro()) / 1000
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
