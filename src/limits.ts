@@ -33,6 +33,12 @@ export interface Limits {
   readonly fetchBytesMax: number;
   /** Messages that one page asks of NATS. */
   readonly fetchMessagesMax: number;
+  /**
+   * Bytes of pages that may be on their way over one NATS connection. At 64 MiB that wait to be sent (`max_pending`),
+   * nats-server ends the connection, and with it every read. It counts what it is writing until all of that is written,
+   * while what came first of it is answered by new questions: so less than half of that, with room for headers.
+   */
+  readonly fetchesBytesMax: number;
   /** Appends that may wait for one stream: a hot stream must not take the whole gateway. */
   readonly streamQueueMax: number;
   /** Appends under way in the gateway. */
@@ -113,6 +119,7 @@ export const defaultLimits: Limits = {
   pageBytesMax: 256 << 10,
   fetchBytesMax: 1 << 20,
   fetchMessagesMax: 1_000,
+  fetchesBytesMax: 28 << 20,
   streamQueueMax: 1_024,
   appendsMax: 8_192,
   appendsBytesMax: 64 << 20,

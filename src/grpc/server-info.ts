@@ -85,6 +85,7 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     streamNameTokensMax: limits.streamNameTokensMax,
     fetchBytesMax: limits.fetchBytesMax,
     fetchMessagesMax: limits.fetchMessagesMax,
+    fetchesBytesMax: limits.fetchesBytesMax,
     requestTimeout: toDuration(limits.requestTimeoutMs),
     readProgressTimeout: toDuration(limits.readProgressTimeoutMs),
     connectionStreamsMax: limits.connectionStreamsMax,

@@ -1,6 +1,14 @@
 import { JetStreamApiError, errCode } from './errors';
 import type { Link, RequestOptions } from './link';
-import { formatTime, parseTime, serverHeader, storedMessage, type StoredMessage } from './message';
+import { whenThereIsRoom } from './asked-bytes';
+import {
+  formatTime,
+  parseTime,
+  serverHeader,
+  storedMessage,
+  type RawMessage,
+  type StoredMessage,
+} from './message';
 
 /** The JetStream API of one stream: requests and answers as in the server's source (server/jetstream_api.go). */
 export interface StreamApi {
@@ -166,21 +174,24 @@ export async function directGetBatch(
 ): Promise<Batch> {
   const messages: StoredMessage[] = [];
   let more = false;
-  await link.requestMany(
-    directSubject(stream),
-    JSON.stringify(lookup),
-    (answer) => {
-      if (answer.status === 0) {
-        messages.push(storedMessage(answer));
-        return false;
-      }
-      if (answer.status === 204) more = serverHeader(answer.headers, 'Nats-Num-Pending') !== '0';
-      else if (answer.status !== 404) throw directError(answer.status, answer.headers);
-      return true;
-    },
-    options,
+  const take = (answer: RawMessage): boolean => {
+    if (answer.status === 0) {
+      messages.push(storedMessage(answer));
+      return false;
+    }
+    if (answer.status === 204) more = serverHeader(answer.headers, 'Nats-Num-Pending') !== '0';
+    else if (answer.status !== 404) throw directError(answer.status, answer.headers);
+    return true;
+  };
+  await whenThereIsRoom(link, bytesOf(link, lookup), options.signal, () =>
+    link.requestMany(directSubject(stream), JSON.stringify(lookup), take, options),
   );
   return { messages, more };
+}
+
+/** The server stops after the message that comes to `max_bytes`. */
+function bytesOf({ maxPayloadBytes }: Link, { batch, max_bytes: bytes = Infinity }: BatchLookup): number {
+  return Math.min(bytes, (batch - 1) * maxPayloadBytes) + maxPayloadBytes;
 }
 
 /** The last moment that a time condition takes in, for `up_to_time`, which leaves its own moment out. */

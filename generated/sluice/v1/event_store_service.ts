@@ -764,6 +764,8 @@ export interface ServerLimits {
   connectionAppendsMax: number;
   /** Bytes of appends under way of one client connection, but for a single larger append. */
   connectionAppendsBytesMax: bigint;
+  /** Bytes of pages that may be on their way from NATS over one connection. */
+  fetchesBytesMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4418,6 +4420,7 @@ function createBaseServerLimits(): ServerLimits {
     multiChecksMax: 0,
     connectionAppendsMax: 0,
     connectionAppendsBytesMax: 0n,
+    fetchesBytesMax: 0,
   };
 }
 
@@ -4586,6 +4589,9 @@ export const ServerLimits: MessageFns<ServerLimits> = {
         );
       }
       writer.uint32(408).uint64(message.connectionAppendsBytesMax);
+    }
+    if (message.fetchesBytesMax !== 0) {
+      writer.uint32(416).uint32(message.fetchesBytesMax);
     }
     return writer;
   },
@@ -4971,6 +4977,14 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.connectionAppendsBytesMax = reader.uint64() as bigint;
             continue;
           }
+          case 52: {
+            if (tag !== 416) {
+              break;
+            }
+
+            message.fetchesBytesMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5071,6 +5085,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       (object.connectionAppendsBytesMax !== undefined && object.connectionAppendsBytesMax !== null)
         ? BigInt(object.connectionAppendsBytesMax)
         : 0n;
+    message.fetchesBytesMax = object.fetchesBytesMax ?? 0;
     return message;
   },
 };
