@@ -53,6 +53,8 @@ export interface Limits {
   readonly connectionAppendsMax: number;
   /** Their bytes, but for one larger append. */
   readonly connectionAppendsBytesMax: number;
+  /** Atomic batches under way on one NATS connection: nats-server takes 50 for a log, from all gateways. */
+  readonly openBatchesMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
   /** Appends that one session has under way: fewer than may wait for one stream, so that none is refused for that. */
@@ -125,6 +127,7 @@ export const defaultLimits: Limits = {
   appendsBytesMax: 64 << 20,
   multiAppendsMax: 100,
   multiChecksMax: 100,
+  openBatchesMax: 16,
   connectionAppendsMax: 2_048,
   connectionAppendsBytesMax: 16 << 20,
   sessionsMax: 256,

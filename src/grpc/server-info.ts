@@ -71,6 +71,7 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     appendsBytesMax: BigInt(limits.appendsBytesMax),
     multiAppendsMax: limits.multiAppendsMax,
     multiChecksMax: limits.multiChecksMax,
+    openBatchesMax: limits.openBatchesMax,
     connectionAppendsMax: limits.connectionAppendsMax,
     connectionAppendsBytesMax: BigInt(limits.connectionAppendsBytesMax),
     sessionsMax: limits.sessionsMax,

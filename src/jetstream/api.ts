@@ -1,6 +1,5 @@
 import { JetStreamApiError, errCode } from './errors';
 import type { Link, RequestOptions } from './link';
-import { whenThereIsRoom } from './asked-bytes';
 import {
   formatTime,
   parseTime,
@@ -183,7 +182,7 @@ export async function directGetBatch(
     else if (answer.status !== 404) throw directError(answer.status, answer.headers);
     return true;
   };
-  await whenThereIsRoom(link, bytesOf(link, lookup), options.signal, () =>
+  await link.pages.with(bytesOf(link, lookup), options.signal, () =>
     link.requestMany(directSubject(stream), JSON.stringify(lookup), take, options),
   );
   return { messages, more };

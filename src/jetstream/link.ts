@@ -6,10 +6,12 @@ import {
   type PublishOptions,
   type ServerInfo,
 } from 'nats';
+import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { openInbox } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import { openOutbox } from './outbox';
+import { createRoom, type Room } from './room';
 
 export interface RequestOptions {
   /** How long to wait for the next answer. */
@@ -33,6 +35,10 @@ export interface PushedMessage extends RawMessage {
 
 /** One NATS connection. Everything fails at once while it is disconnected. */
 export interface Link {
+  /** For the bytes of pages that come over it. */
+  readonly pages: Room;
+  /** For atomic batches that are sent over it. */
+  readonly batches: Room;
   readonly connected: boolean;
   /** Bytes of headers and body that the server takes in one message, as it last said. */
   readonly maxPayloadBytes: number;
@@ -63,6 +69,8 @@ interface Envelope {
 }
 
 const drainTimeoutMs = 2_000;
+// They follow from what nats-server does, so they cannot be set.
+const { fetchesBytesMax, openBatchesMax } = defaultLimits;
 
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
@@ -101,6 +109,8 @@ export function createLink(connection: NatsConnection): Link {
   };
 
   return {
+    pages: createRoom(fetchesBytesMax),
+    batches: createRoom(openBatchesMax),
     get connected() {
       return connected;
     },

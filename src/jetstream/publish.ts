@@ -15,7 +15,10 @@ export type Outcome =
   | { readonly kind: 'stored'; readonly sequence: bigint }
   /** The store remembers the commit id: it is that of the message with this sequence. */
   | { readonly kind: 'duplicate'; readonly sequence: bigint }
-  /** Another commit came first, or is about to, or a new leader knows only a part of it. Nothing was stored. */
+  /**
+   * Another commit came first, or is about to, or a new leader knows only a part of it, or its turn did not come in time.
+   * Nothing was stored.
+   */
   | { readonly kind: 'conflict' }
   /** No answer: it may be stored. */
   | { readonly kind: 'lost'; readonly cause: unknown }
@@ -35,9 +38,12 @@ export async function publishAtomically(
 ): Promise<Outcome> {
   const [first] = messages;
   if (first === undefined) throw new Error('there is nothing to publish');
-  return messages.length === 1
-    ? commitBy(link, first, {}, timeoutMs)
-    : publishBatch(link, messages, timeoutMs);
+  if (messages.length === 1) return commitBy(link, first, {}, timeoutMs);
+  const giveUpMs = Date.now() + timeoutMs;
+  return link.batches.with(1, undefined, async () => {
+    const leftMs = giveUpMs - Date.now();
+    return leftMs > 0 ? publishBatch(link, messages, leftMs) : { kind: 'conflict' };
+  });
 }
 
 async function publishBatch(

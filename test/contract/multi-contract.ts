@@ -305,6 +305,17 @@ function concurrent(store: () => ContractStore, open: OpenContract): void {
     }
   });
 
+  test('waits for its turn when many are sent at once', async () => {
+    const steps = await Promise.all(
+      range(1, 100).map((number) =>
+        store().appendMulti({
+          appends: [to(`multi.turn.${number}.a`, 1, 0n), to(`multi.turn.${number}.b`, 1, 0n)],
+        }),
+      ),
+    );
+    expect(new Set(steps.map(({ position }) => position)).size).toBe(100);
+  });
+
   test('that expects the same version has one winner', async () => {
     const [a, b] = ['multi.winner.a', 'multi.winner.b'];
     const outcomes = await Promise.allSettled(

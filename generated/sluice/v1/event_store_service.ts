@@ -766,6 +766,8 @@ export interface ServerLimits {
   connectionAppendsBytesMax: bigint;
   /** Bytes of pages that may be on their way from NATS over one connection. */
   fetchesBytesMax: number;
+  /** Atomic batches that may be under way on one NATS connection; more wait for their turn. */
+  openBatchesMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4421,6 +4423,7 @@ function createBaseServerLimits(): ServerLimits {
     connectionAppendsMax: 0,
     connectionAppendsBytesMax: 0n,
     fetchesBytesMax: 0,
+    openBatchesMax: 0,
   };
 }
 
@@ -4592,6 +4595,9 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.fetchesBytesMax !== 0) {
       writer.uint32(416).uint32(message.fetchesBytesMax);
+    }
+    if (message.openBatchesMax !== 0) {
+      writer.uint32(424).uint32(message.openBatchesMax);
     }
     return writer;
   },
@@ -4985,6 +4991,14 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.fetchesBytesMax = reader.uint32();
             continue;
           }
+          case 53: {
+            if (tag !== 424) {
+              break;
+            }
+
+            message.openBatchesMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5086,6 +5100,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
         ? BigInt(object.connectionAppendsBytesMax)
         : 0n;
     message.fetchesBytesMax = object.fetchesBytesMax ?? 0;
+    message.openBatchesMax = object.openBatchesMax ?? 0;
     return message;
   },
 };
@@ -5157,8 +5172,8 @@ export const EventStoreServiceService = {
    * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
    * the versions and events of its streams once the call has been answered.
    *
-   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
-   * use it for what must not come apart, not for speed.
+   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
+   * store has one replica, which takes some milliseconds, and it takes few at the same time.
    *
    * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
    * versions; otherwise those of Append.
@@ -5324,8 +5339,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
    * the versions and events of its streams once the call has been answered.
    *
-   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
-   * use it for what must not come apart, not for speed.
+   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
+   * store has one replica, which takes some milliseconds, and it takes few at the same time.
    *
    * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
    * versions; otherwise those of Append.
@@ -5443,8 +5458,8 @@ export interface EventStoreServiceClient extends Client {
    * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
    * the versions and events of its streams once the call has been answered.
    *
-   * It costs about as much as the appends one by one, and holds up the other writers of the store while it is written:
-   * use it for what must not come apart, not for speed.
+   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
+   * store has one replica, which takes some milliseconds, and it takes few at the same time.
    *
    * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
    * versions; otherwise those of Append.
