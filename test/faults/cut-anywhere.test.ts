@@ -157,8 +157,9 @@ async function account(
     return;
   }
   const { client } = turn % 3 === 0 ? witness : gateway;
-  const answer = await repeated(client, append, mayBeUnknown);
-  if (answer.replayed !== isStored)
+  const { answer, wasUnknown } = await repeated(client, append, mayBeUnknown);
+  // What was unknown once more may have been stored by that.
+  if (answer.replayed !== isStored && !wasUnknown)
     fault(`replayed is ${String(answer.replayed)}, stored: ${String(isStored)}`);
   if (answer.firstVersion !== version + 1n || answer.version !== last) fault('a retry tells another version');
   const { eventIds, expectedVersion, endedAt } = first;
@@ -174,17 +175,23 @@ async function account(
  * Repeats an append, which is not told anything else than its first result, or that the store cannot be reached; or, where
  * the time for an append is short, once more that it is unknown.
  */
-async function repeated(client: RpcClient, append: Append, mayBeUnknown: boolean): Promise<AppendResponse> {
+async function repeated(
+  client: RpcClient,
+  append: Append,
+  mayBeUnknown: boolean,
+): Promise<{ answer: AppendResponse; wasUnknown: boolean }> {
   const reasons = ['STORE_UNAVAILABLE', ...(mayBeUnknown ? ['OUTCOME_UNKNOWN', 'DEADLINE_EXCEEDED'] : [])];
   let answer: AppendResponse | undefined;
+  let wasUnknown = false;
   await until(async () => {
     answer = await client.append({ ...append, events: [...append.events] }).catch((error: unknown) => {
-      if (error instanceof RpcFailure && reasons.includes(error.reason ?? '')) return undefined;
-      throw error;
+      if (!(error instanceof RpcFailure && reasons.includes(error.reason ?? ''))) throw error;
+      wasUnknown ||= error.reason === 'OUTCOME_UNKNOWN';
+      return undefined;
     });
     return answer !== undefined;
   });
-  return answer as AppendResponse;
+  return { answer: answer as AppendResponse, wasUnknown };
 }
 
 /** What each side says in a round that is not cut. */
