@@ -13,7 +13,7 @@ export function againstRaw(run: Run, sync: Sync): Promise<Table | undefined> {
   const about =
     `Durability: ${durability[sync]}. Raw: the \`nats\` package by hand; append is \`js.publish\` of an encoded ` +
     'CommitRecord with the expected last sequence of the subject, read is batched Direct Get with the events decoded ' +
-    '(an ordered consumer is no faster), version is a Direct Get of the last message. At the wire: a plain HTTP/2 client ' +
+    '(an ordered consumer is no faster), version is a Direct Get of the last message, AppendMulti is a publish for each stream at the same time, which is not atomic. At the wire: a plain HTTP/2 client ' +
     'that leaves the events encoded (bench/wire-peer.ts): the generated client reaches its own bound before the gateway does.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats(sync);
@@ -72,6 +72,8 @@ function rows(sizes: Sizes): Row[] {
   return [
     ...appendRows,
     sessionRow(4 * manyCallers, calls(200, sizes)),
+    multiRow(1, calls(400, sizes)),
+    multiRow(manyCallers, calls(30, sizes)),
     both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {
       ...single,
       streams: 'new',
@@ -113,6 +115,16 @@ function appendRow(events: number, callers: number, callsEach: number): Row {
 function sessionRow(callers: number, callsEach: number): Row {
   const row = appendRow(1, callers, callsEach);
   return { ...by('session', row), what: `${row.what}, AppendSession` };
+}
+
+/** The raw peer publishes the same at once, but not in one step. */
+function multiRow(callers: number, callsEach: number): Row {
+  const width = 3;
+  return both(`AppendMulti of ${width} streams`, callers, callsEach, width, {
+    kind: 'multi',
+    streams: `multi-${callers}`,
+    width,
+  });
 }
 
 function versionRow(callers: number, callsEach: number, what = ''): Row {

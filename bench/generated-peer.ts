@@ -5,12 +5,14 @@ import {
   ReadByCorrelationRequest,
   ReadStreamRequest,
   SubscribeRequest,
+  type AppendMultiResponse,
   type AppendResponse,
   type GetVersionResponse,
   type ReadByCorrelationResponse,
   type ReadStreamResponse,
   type SubscribeResponse,
 } from '../generated/sluice/v1/event_store_service';
+import { newEvents } from './events';
 import type { ReadRange } from './job';
 import type { Peer } from './peer';
 
@@ -26,6 +28,16 @@ export function generatedPeer(address: string): Peer {
       const request = { stream, events: [...events], expectedVersion, commitId: '', withCommitTime: false };
       const response = await unary<AppendResponse>((done) => client.append(request, done));
       if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
+    },
+    async appendMulti(streams, version) {
+      const appends = streams.map((stream) => ({
+        stream,
+        events: newEvents(1),
+        expectedVersion: BigInt(version),
+      }));
+      const request = { appends, checks: [], commitId: '' };
+      const response = await unary<AppendMultiResponse>((done) => client.appendMulti(request, done));
+      if (response.streams.length !== streams.length) throw new Error('a stream is missing');
     },
     read: (stream, range) => readAll(client.readStream(toRequest(stream, range))),
     async version(stream) {

@@ -26,6 +26,8 @@ export type Operation =
       /** The version that the streams have before. */
       readonly version: number;
     }
+  /** Appends an event to each of so many streams of the caller's own in one step. */
+  | { readonly kind: 'multi'; readonly streams: string; readonly width: number }
   /** Reads so many events of one of the streams. */
   | { readonly kind: 'read'; readonly streams: StreamSet; readonly range: ReadRange; readonly events: number }
   /** Asks for the version of one of the streams, and must be told this one. */

@@ -92,6 +92,11 @@ function prepare(
       versions.set(stream, version + events.length);
       return () => peer.append(stream, events, version);
     }
+    case 'multi': {
+      const { width } = operation;
+      const streams = Array.from({ length: width }, (_, i) => streamName(operation.streams, caller, i));
+      return () => peer.appendMulti(streams, call);
+    }
     case 'read': {
       const { prefix, count } = operation.streams;
       const stream = streamName(prefix, 0, (caller + call) % count);

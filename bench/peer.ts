@@ -5,6 +5,8 @@ import type { ReadRange } from './job';
 export interface Peer {
   /** Appends to a stream that has this version, and only then. */
   append(stream: string, events: readonly Event[], version: number): Promise<void>;
+  /** Appends an event to each of these streams, all of which have this version. */
+  appendMulti(streams: readonly string[], version: number): Promise<void>;
   /** Reads events, decodes them, and answers how many there were. */
   read(stream: string, range: ReadRange): Promise<number>;
   version(stream: string): Promise<number>;

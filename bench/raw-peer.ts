@@ -8,6 +8,7 @@ import {
   type NatsConnection,
 } from 'nats';
 import { CommitRecord, type Event } from '../generated/sluice/v1/event';
+import { newEvents } from './events';
 import type { Peer } from './peer';
 
 /* eslint-disable @typescript-eslint/no-deprecated -- the ordered push consumer, which is the fastest that `nats` has */
@@ -30,6 +31,10 @@ export async function rawPeer(url: string): Promise<Peer> {
   const sequences = new Map<string, number>();
   return {
     append: (stream, events, version) => append(jetstream, sequences, stream, events, version),
+    async appendMulti(streams, version) {
+      const all = streams.map((stream) => append(jetstream, sequences, stream, newEvents(1), version));
+      await Promise.all(all);
+    },
     async read(stream, range) {
       if (range !== 'all') throw new Error('the raw peer reads whole streams only');
       return readAll(connection, `${store.prefix}.${stream}`);

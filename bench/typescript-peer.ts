@@ -1,5 +1,6 @@
 import { connect, type NewEvent } from '../src/client/client';
 import type { Event } from '../generated/sluice/v1/event';
+import { newEvents } from './events';
 import type { Peer } from './peer';
 
 /** The gateway through the TypeScript client that comes with Sluice. */
@@ -15,6 +16,14 @@ export function typescriptPeer(address: string): Peer {
       return count(client.readStream(stream, { direction: 'backward', maxCount: range.last }));
     },
     version: async (stream) => Number((await client.getVersion(stream)).version),
+    async appendMulti(streams, version) {
+      const appends = streams.map((stream) => ({
+        stream,
+        events: toNewEvents(newEvents(1)),
+        expectedVersion: version,
+      }));
+      await client.appendMulti(appends);
+    },
     correlation: (id) => count(client.readByCorrelation(id)),
     catchUp: () => Promise.reject(new Error('is measured through the generated client')),
     follow: () => Promise.reject(new Error('is measured through the generated client')),

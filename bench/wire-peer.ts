@@ -40,6 +40,7 @@ export async function wirePeer(address: string): Promise<Peer> {
       const request = GetVersionRequest.encode({ stream, asOf: undefined });
       return Number(GetVersionResponse.decode(await unary(session, 'GetVersion', request)).version);
     },
+    appendMulti: () => Promise.reject(new Error('not measured at the wire')),
     correlation(correlationId) {
       const request = ReadByCorrelationRequest.fromPartial({ correlationId });
       return countEvents(session, 'ReadByCorrelation', ReadByCorrelationRequest.encode(request));
