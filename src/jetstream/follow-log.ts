@@ -99,18 +99,19 @@ interface Gate {
 function openGate({ durability }: StoreContext, newest: NewestCommits): Gate {
   let waiting: (readonly TailEntry[])[] = [];
   let isOpening = false;
-  const through = (entries: readonly TailEntry[]): Promise<void> | undefined =>
-    durability.through(entries.at(-1)?.position ?? 0n);
+  /** Goes on without a pause as long as what waits is durable. */
   async function open(): Promise<void> {
     isOpening = true;
     try {
       for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-        await through(next);
+        const syncing = durability.through(next.at(-1)?.position ?? 0n);
+        if (syncing !== undefined) await syncing;
         if (waiting[0] !== next) return; // closed meanwhile
         waiting.shift();
         newest.push(next);
       }
     } catch (error) {
+      waiting = [];
       newest.waiters.failAll(error as Error);
     } finally {
       isOpening = false;
@@ -118,10 +119,6 @@ function openGate({ durability }: StoreContext, newest: NewestCommits): Gate {
   }
   return {
     push(entries) {
-      if (waiting.length === 0 && through(entries) === undefined) {
-        newest.push(entries);
-        return;
-      }
       waiting.push(entries);
       if (!isOpening) void open();
     },

@@ -171,11 +171,16 @@ test('nobody sees what is not on disk yet', () =>
 test('a disk that fails leaves an append in doubt, and ends the answers', () =>
   withStore(async (store) => {
     await store.append({ stream: 'broken.1', events: [marked('fine')] });
+    await using follower = new Follower(store, { patterns: ['broken.>'] });
+    expect(await follower.take(1)).toMatchObject([{ id: 'fine' }]);
+    await follower.until('caughtUp');
+    const followed = problemOf(follower.take(1));
     failure = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
     const inDoubt = range(1, 3).map((number) =>
       problemOf(store.append({ stream: `broken.${number}`, events: [marked('lost')] })),
     );
     for (const problem of await Promise.all(inDoubt)) expect(problem).toEqual({ reason: 'OUTCOME_UNKNOWN' });
+    expect(await followed).toEqual({ reason: 'STORE_UNAVAILABLE' });
     failure = undefined;
     // The system may have forgotten what it could not write: it is not asked again.
     expect(await problemOf(store.version('broken.1'))).toEqual({ reason: 'STORE_UNAVAILABLE' });
