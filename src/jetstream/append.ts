@@ -12,7 +12,7 @@ import type { HeadCache, KnownHead } from './head-cache';
 import type { KeyIndex } from './key-index';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
-import { subjectOf } from './store-context';
+import { nameOf, subjectOf } from './store-context';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
@@ -196,7 +196,7 @@ async function findDuplicate(
 ): Promise<AppendResult> {
   const { stream, expected, commitId } = job;
   const message = await messageAt(appender, sequence, call);
-  const owner = message.subject.slice(appender.prefix.length + 1);
+  const owner = nameOf(appender, message.subject);
   const part = readPart(owner, message);
   const commit = owner === stream ? await commitAt(appender, lastSequence(part), call) : undefined;
   if (commit === undefined || (expected !== undefined && commit.firstVersion !== expected + 1n)) {

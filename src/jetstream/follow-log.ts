@@ -8,7 +8,7 @@ import type { StoredMessage } from './message';
 import type { NewestCommits } from './newest-commits';
 import { toPart } from './scan-log';
 import type { TailEntry } from './tail-ring';
-import type { StoreContext } from './store-context';
+import { nameOf, type StoreContext } from './store-context';
 import { startTailConsumer } from './tail-consumer';
 
 const retryMs = 250;
@@ -130,10 +130,11 @@ function openGate({ durability }: StoreContext, newest: NewestCommits): Gate {
 
 /** Puts the messages of one consumer together to commits, and those of a step together. */
 function taker(
-  { limits, prefix }: StoreContext,
+  context: StoreContext,
   newest: NewestCommits,
   push: Gate['push'],
 ): (message: StoredMessage) => void {
+  const { limits } = context;
   let assembler = new CommitAssembler(2 * limits.appendBytesMax);
   let held: TailEntry[] = []; // of a step whose end has not come
 
@@ -152,7 +153,7 @@ function taker(
   }
 
   return (message) => {
-    const stream = message.subject.slice(prefix.length + 1);
+    const stream = nameOf(context, message.subject);
     const { sequence, body } = message;
     for (let isTaken = isCheck(stream); !isTaken;) {
       try {

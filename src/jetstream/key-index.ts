@@ -9,7 +9,7 @@ import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
 import type { CommitKeys, RecentKeys } from './recent-keys';
 import { scanSubject } from './scan';
-import { within, type StoreContext } from './store-context';
+import { nameOf, within, type StoreContext } from './store-context';
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
@@ -115,7 +115,7 @@ export async function* keysInLog(
 
 /** undefined for a foreign message: it has no events, and it must not stop the index. */
 function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | undefined {
-  const stream = parseStreamName(message.subject.slice(context.prefix.length + 1));
+  const stream = parseStreamName(nameOf(context, message.subject));
   if (stream === undefined) return undefined;
   try {
     const part = readPart(stream, message);

@@ -4,7 +4,7 @@ import { parseStreamName, position, unixNanos, version, type StreamName } from '
 import { directGetBatch, streamInfo } from './api';
 import { readPart } from './commit-codec';
 import { toHead } from './head';
-import { subjectOf, within, type StoreContext } from './store-context';
+import { nameOf, subjectOf, within, type StoreContext } from './store-context';
 import type { StoredMessage } from './message';
 
 const headsPerPageMax = 256;
@@ -51,7 +51,7 @@ async function* namesAfter(
     if (subjects.length === 0) return;
     const from = last;
     const names = subjects
-      .map((subject) => parseStreamName(subject.slice(prefix.length + 1)))
+      .map((subject) => parseStreamName(nameOf(context, subject)))
       // A new stream shifts the server's pages, so that one may come twice.
       .filter((name): name is StreamName => name !== undefined && name > from)
       .sort();

@@ -6,7 +6,7 @@ import { readPart } from './commit-codec';
 import { findPositions, type KeyIndex } from './key-index';
 import type { StoredMessage } from './message';
 import { select } from './select';
-import { patiently, type StoreContext } from './store-context';
+import { nameOf, patiently, type StoreContext } from './store-context';
 
 /** Commits fetched at once: each may have up to one message of the server's limit, and more if it has parts. */
 const fetchesMax = 8;
@@ -58,7 +58,7 @@ export async function commitAt(
   call: CallContext,
 ): Promise<StoredCommit | undefined> {
   const last = await messageAt(context, sequence, call);
-  const stream = parseStreamName(last.subject.slice(context.prefix.length + 1));
+  const stream = parseStreamName(nameOf(context, last.subject));
   if (stream === undefined) return undefined;
   const part = readPart(stream, last);
   const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);

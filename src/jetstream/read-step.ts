@@ -2,9 +2,8 @@ import type { CallContext } from '../store/event-store';
 import { directGetBatch } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, readPart, stepOf } from './commit-codec';
-import type { StoredMessage } from './message';
 import { messageAt } from './read-by-correlation';
-import { patiently, type StoreContext } from './store-context';
+import { nameOf, patiently, type StoreContext } from './store-context';
 
 /** Where a step begins and ends, or a commit of its own: both ends inclusive, as sequences. */
 export interface StepSpan {
@@ -15,7 +14,7 @@ export interface StepSpan {
 /** The step, or the commit, to which the message with this sequence belongs. */
 export async function stepAt(context: StoreContext, sequence: bigint, call: CallContext): Promise<StepSpan> {
   const message = await messageAt(context, sequence, call);
-  return stepOf(message) ?? readPart(nameOf(context, message), message);
+  return stepOf(message) ?? readPart(nameOf(context, message.subject), message);
 }
 
 /** The commits of a step that is stored, in the order in which it was written. */
@@ -37,14 +36,10 @@ export async function readStep(
     });
     for (const message of messages) {
       next = message.sequence + 1n;
-      const name = nameOf(context, message);
+      const name = nameOf(context, message.subject);
       const commit = isCheck(name) ? undefined : assembler.add(readPart(name, message));
       if (commit !== undefined) commits.push(commit);
     }
   }
   return commits;
-}
-
-function nameOf({ prefix }: StoreContext, { subject }: StoredMessage): string {
-  return subject.slice(prefix.length + 1);
 }

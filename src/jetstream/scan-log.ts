@@ -5,7 +5,7 @@ import { directGetBatch, leaderGet } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
 import type { StoredMessage } from './message';
-import { patiently, type StoreContext } from './store-context';
+import { nameOf, patiently, type StoreContext } from './store-context';
 
 /** Which part of the log to read: streams by pattern (none: all), sequences (after, through]. */
 export interface LogRange {
@@ -198,15 +198,14 @@ function messageSource(context: StoreContext, patterns: readonly string[], call:
   const { prefix } = context;
   const subject = `${prefix}.${coverOf(patterns)}`;
   const matches = patternMatcher(patterns.length > 1 ? patterns : []);
-  const nameOf = (message: StoredMessage): string => message.subject.slice(prefix.length + 1);
   return {
     fetch: (from, through, bytesMax = context.limits.fetchBytesMax) =>
       fetchPage(context, subject, { from, through, bytesMax }, call),
     wants(message) {
-      const name = nameOf(message);
+      const name = nameOf(context, message.subject);
       return !isCheck(name) && matches(name);
     },
-    toPart: (message) => toPart(nameOf(message), message),
+    toPart: (message) => toPart(nameOf(context, message.subject), message),
   };
 }
 

@@ -27,6 +27,11 @@ export function subjectOf(context: StoreContext, stream: StreamName): string {
   return `${context.prefix}.${stream}`;
 }
 
+/** The name of the stream that a subject of the log stands for, or whatever stands there in its place. */
+export function nameOf({ prefix }: StoreContext, subject: string): string {
+  return subject.slice(prefix.length + 1);
+}
+
 /** Options for one question to NATS on behalf of a call: no longer than the call has left. */
 export function within(call: CallContext, timeoutMs: number): RequestOptions {
   return { timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - Date.now())), signal: call.signal };
