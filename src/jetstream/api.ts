@@ -51,8 +51,9 @@ interface ApiAnswer {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
-/** A question is sent again so often; what it asks for can be done twice. */
-const repeatMs = 1_000;
+const absenceMaxMs = 5_000;
+/** What is asked for can be done twice. */
+const untilAnswered = { repeatMs: 1_000, absenceMaxMs };
 
 /** Asks the JetStream API. Throws JetStreamApiError if it refuses. */
 export async function callApi<T>(
@@ -62,7 +63,7 @@ export async function callApi<T>(
   options: RequestOptions,
 ): Promise<T> {
   const payload = body === undefined ? '' : JSON.stringify(body);
-  const answer = await link.request(`$JS.API.${verb}`, payload, { repeatMs, ...options });
+  const answer = await link.request(`$JS.API.${verb}`, payload, { ...untilAnswered, ...options });
   return parseAnswer(answer.body) as T;
 }
 
@@ -141,7 +142,10 @@ export async function directGet(
   lookup: Lookup | { readonly seq: number },
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
-  const answer = await link.request(directSubject(stream), JSON.stringify(lookup), { repeatMs, ...options });
+  const answer = await link.request(directSubject(stream), JSON.stringify(lookup), {
+    ...untilAnswered,
+    ...options,
+  });
   if (answer.status === 404) return undefined;
   if (answer.status !== 0) throw directError(answer.status, answer.headers);
   return storedMessage(answer);
@@ -183,7 +187,7 @@ export async function directGetBatch(
     return true;
   };
   await link.pages.with(bytesOf(link, lookup), options.signal, () =>
-    link.requestMany(directSubject(stream), JSON.stringify(lookup), take, options),
+    link.requestMany(directSubject(stream), JSON.stringify(lookup), take, { absenceMaxMs, ...options }),
   );
   return { messages, more };
 }

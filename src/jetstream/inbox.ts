@@ -28,11 +28,14 @@ export interface Inbox {
 interface Waiting {
   readonly subject: string;
   readonly onAnswer: (answer: RawMessage) => boolean;
+  /** Nobody was there to take the request. */
+  readonly onAbsence: () => void;
   readonly settle: (error?: Error) => void;
   timeout: NodeJS.Timeout;
 }
 
 const noResponders = 503;
+const absencePauseMs = 50;
 
 export function openInbox(connection: NatsConnection): Inbox {
   const inbox = createInbox();
@@ -53,7 +56,7 @@ export function openInbox(connection: NatsConnection): Inbox {
     fail(error);
   });
   return {
-    requestMany: (subject, send, onAnswer, { signal, timeoutMs, repeatMs = timeoutMs }) =>
+    requestMany: (subject, send, onAnswer, { signal, timeoutMs, repeatMs = timeoutMs, absenceMaxMs = 0 }) =>
       new Promise((resolve, reject) => {
         const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
         if (reason !== undefined) {
@@ -67,9 +70,23 @@ export function openInbox(connection: NatsConnection): Inbox {
         const settle = (error?: Error): void => {
           waiting.delete(token);
           clearTimeout(entry.timeout);
+          clearTimeout(pause);
           signal?.removeEventListener('abort', onAbort);
           if (error === undefined) resolve();
           else reject(error);
+        };
+        const again = (): void => {
+          sendAgain(() => {
+            send(`${inbox}.${token}`, () => undefined);
+          });
+        };
+        let absentUntilMs: number | undefined;
+        let pause: NodeJS.Timeout | undefined;
+        const onAbsence = (): void => {
+          absentUntilMs ??= Date.now() + absenceMaxMs;
+          clearTimeout(pause);
+          if (Date.now() < absentUntilMs) pause = setTimeout(again, absencePauseMs);
+          else settle(new NoRespondersError(`nothing answers on ${subject}`));
         };
         let leftMs = timeoutMs;
         const wait = (): NodeJS.Timeout => {
@@ -80,12 +97,10 @@ export function openInbox(connection: NatsConnection): Inbox {
         const onTimeout = (): void => {
           if (leftMs > 0) {
             entry.timeout = wait();
-            sendAgain(() => {
-              send(`${inbox}.${token}`, () => undefined);
-            });
+            again();
           } else settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
         };
-        const entry: Waiting = { subject, onAnswer, settle, timeout: wait() };
+        const entry: Waiting = { subject, onAnswer, onAbsence, settle, timeout: wait() };
         waiting.set(token, entry);
         signal?.addEventListener('abort', onAbort, { once: true });
         try {
@@ -125,10 +140,10 @@ function sendAgain(send: () => void): void {
   }
 }
 
-function take({ subject, onAnswer, settle, timeout }: Waiting, message: Msg): void {
+function take({ onAnswer, onAbsence, settle, timeout }: Waiting, message: Msg): void {
   const answer = parseMessage(message);
   if (answer.status === noResponders) {
-    settle(new NoRespondersError(`nothing answers on ${subject}`));
+    onAbsence();
     return;
   }
   try {

@@ -24,6 +24,11 @@ export interface RequestOptions {
    * never answers, and its successor does not know what it was asked.
    */
   readonly repeatMs?: number;
+  /**
+   * So long it is sent again while nobody is there to take it, before that is an error: when a leader has gone, nobody
+   * serves a subject for a moment. 0 if left out.
+   */
+  readonly absenceMaxMs?: number;
 }
 
 /** A message that came on a subscription. */

@@ -1,0 +1,43 @@
+import { connect } from 'nats';
+import { callApi, directGetBatch } from '../../src/jetstream/api';
+import { NoRespondersError } from '../../src/jetstream/errors';
+import { createLink, type Link } from '../../src/jetstream/link';
+import { startNats, type TestNats } from '../support/nats-server';
+
+let nats: TestNats;
+let link: Link;
+
+beforeAll(async () => {
+  nats = await startNats();
+  link = createLink(await connect({ servers: nats.url }));
+});
+
+afterAll(async () => {
+  await link.close();
+  await nats[Symbol.asyncDispose]();
+});
+
+const timeoutMs = 10_000;
+
+/** Asks for the first message of a stream, which need not be there. */
+function ask(name: string, absenceMaxMs?: number): ReturnType<typeof directGetBatch> {
+  const bound = absenceMaxMs === undefined ? {} : { absenceMaxMs };
+  const lookup = { seq: 1, next_by_subj: '>', batch: 1 };
+  return directGetBatch(link, { name, replicas: 1 }, lookup, { timeoutMs, ...bound });
+}
+
+test('a question waits for somebody who answers it', async () => {
+  const answer = ask('LATE');
+  const early = await Promise.race([
+    answer,
+    new Promise((resolve) => setTimeout(resolve, 300, 'nothing yet')),
+  ]);
+  expect(early).toBe('nothing yet');
+  const config = { name: 'LATE', subjects: ['late.>'], allow_direct: true };
+  await callApi(link, 'STREAM.CREATE.LATE', config, { timeoutMs });
+  expect(await answer).toEqual({ messages: [], more: false });
+});
+
+test('it does not wait for ever', async () => {
+  await expect(ask('NEVER', 200)).rejects.toThrow(NoRespondersError);
+});
