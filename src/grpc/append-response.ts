@@ -2,10 +2,13 @@ import type { AppendResponse } from '../../generated/sluice/v1/event_store_servi
 import type { AppendResult } from '../store/event-store';
 import { toTimestamp } from './proto-time';
 
-export async function toAppendResponse(
-  appended: Promise<AppendResult>,
-  withCommitTime: boolean,
-): Promise<AppendResponse> {
-  const { commitId = '', commitTime, ...result } = await appended;
-  return { ...result, commitId, commitTime: withCommitTime ? toTimestamp(commitTime) : undefined };
+export function toAppendResponse(result: AppendResult, withCommitTime: boolean): AppendResponse {
+  return {
+    version: result.version,
+    firstVersion: result.firstVersion,
+    position: result.position,
+    commitTime: withCommitTime ? toTimestamp(result.commitTime) : undefined,
+    replayed: result.replayed,
+    commitId: result.commitId ?? '',
+  };
 }

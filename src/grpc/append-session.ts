@@ -174,8 +174,8 @@ async function answerTo(
   try {
     if (append === undefined)
       throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
-    const appended = store.append(parseAppend(append, limits), context);
-    const value = await toAppendResponse(appended, append.withCommitTime);
+    const result = await store.append(parseAppend(append, limits), context);
+    const value = toAppendResponse(result, append.withCommitTime);
     if (line.failed !== undefined && value.version >= line.failed.version) line.failed = undefined;
     return { tag, outcome: { $case: 'result', value }, failedTag: undefined };
   } catch (error) {

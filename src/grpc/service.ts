@@ -68,9 +68,11 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
   const { unary, serverStreaming, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
-    append: unary(AppendRequest, (request, context) =>
-      toAppendResponse(store.append(parseAppend(request, limits), context), request.withCommitTime),
-    ),
+    append: unary(AppendRequest, (request, context) => {
+      const { withCommitTime } = request;
+      const appended = store.append(parseAppend(request, limits), context);
+      return appended.then((result) => toAppendResponse(result, withCommitTime));
+    }),
 
     appendMulti: unary(AppendMultiRequest, (request, context) =>
       store.appendMulti(parseAppendMulti(request, limits), context).then(toAppendMultiResponse),

@@ -80,32 +80,38 @@ class Sizes {
   bytes = 0;
   messages = 0;
   private readonly violations: FieldViolation[] = [];
+  private readonly eventBytesMax: number;
+  private readonly bodyBytesMax: number;
 
   constructor(
     private readonly context: StoreContext,
     private readonly commitId: CommitId,
-  ) {}
+  ) {
+    this.eventBytesMax = eventBytesLimit(context);
+    this.bodyBytesMax = bodyBytesLimit(context);
+  }
 
   encode({ stream, events, expectedVersion }: StreamAppend, path: string): StreamJob {
-    const eventBytesMax = eventBytesLimit(this.context);
-    const bodyBytesMax = bodyBytesLimit(this.context);
-    const encoded = events.map((event) => encodeEvent(stream, event));
-    const bytes = encoded.reduce((sum, { length }) => sum + length + framingBytesMax, 0);
-    for (const [index, { length }] of encoded.entries()) {
-      if (length <= eventBytesMax) continue;
-      this.violations.push({
-        field: `${path}events[${index.toString()}]`,
-        description: `has ${length.toString()} bytes as stored, more than the ${eventBytesMax.toString()} of one event`,
-      });
+    const encoded: Uint8Array[] = [];
+    const idsGiven: boolean[] = [];
+    const keys = [commitKey(this.commitId)];
+    let bytes = 0;
+    for (const event of events) {
+      const stored = encodeEvent(stream, event);
+      if (stored.length > this.eventBytesMax) {
+        this.violations.push({
+          field: `${path}events[${encoded.length.toString()}]`,
+          description: `has ${stored.length.toString()} bytes as stored, more than the ${this.eventBytesMax.toString()} of one event`,
+        });
+      }
+      bytes += stored.length + framingBytesMax;
+      encoded.push(stored);
+      idsGiven.push(event.hasGivenId);
+      if (event.correlationId !== keys.at(-1)) keys.push(event.correlationId);
     }
     this.bytes += bytes;
-    this.messages += bytes > bodyBytesMax ? messageCount(encoded, bodyBytesMax) : 1;
-    const keyHashes = hashKeys([
-      commitKey(this.commitId),
-      ...events.map(({ correlationId }) => correlationId),
-    ]);
-    const idsGiven = events.map(({ hasGivenId }) => hasGivenId);
-    return { stream, encoded, idsGiven, keyHashes, expected: expectedVersion };
+    this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
+    return { stream, encoded, idsGiven, keyHashes: hashKeys(keys), expected: expectedVersion };
   }
 
   /** Throws InvalidRequestError, also for events that are too large; `field` is for all of them together. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CommitIdReuseError, OutcomeUnknownError, VersionConflictError } from '../store/errors';
 import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
-import { position, unixNanos, version, type StreamName } from '../store/values';
+import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
 import { bodyBytesLimit, prepare, type Job } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
@@ -13,6 +13,7 @@ import type { KeyIndex } from './key-index';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
 import { nameOf, subjectOf } from './store-context';
+import type { OutgoingMessage } from './publish';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
@@ -35,13 +36,13 @@ setMaxListeners(0, unattended);
 export function append(appender: Appender, command: AppendCommand, call: CallContext): Promise<AppendResult> {
   const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
   const bounded = { ...call, deadlineMs };
-  return new Promise((resolve) => {
-    resolve(
-      command.events.length === 0
-        ? checkOnly(appender, command, bounded)
-        : store(appender, prepare(appender, command), bounded, command.withCommitTime === true),
-    );
-  });
+  if (command.events.length === 0) return checkOnly(appender, command, bounded);
+  try {
+    return store(appender, prepare(appender, command), bounded, command.withCommitTime === true);
+  } catch (error) {
+    const refusal = error as Error;
+    return Promise.reject(refusal);
+  }
 }
 
 async function store(
@@ -55,7 +56,8 @@ async function store(
   const result = await appender.queues.run([job.stream], job.bytes, call, () =>
     decide(appender, job, toItsEnd),
   );
-  await whenDurable(appender, job, result.position);
+  const syncing = whenDurable(appender, job, result.position);
+  if (syncing !== undefined) await syncing;
   if (!withCommitTime || result.commitTime !== undefined) return result;
   const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
     // What fails here by itself says "nothing was stored", which is not so.
@@ -64,27 +66,34 @@ async function store(
   return { ...result, commitTime: unixNanos(timeNanos) };
 }
 
-/** Outside of the turn: the next append to the stream need not wait for it. */
-export async function whenDurable(
+/** Outside of the turn: the next append to the stream need not wait for it. undefined: it is durable. */
+export function whenDurable(
   { durability }: Appender,
   { stream, commitId }: Pick<Job, 'stream' | 'commitId'>,
   sequence: bigint,
-): Promise<void> {
-  try {
-    await durability.through(sequence);
-  } catch (cause) {
+): Promise<void> | undefined {
+  return durability.through(sequence)?.catch((cause: unknown) => {
     throw new OutcomeUnknownError(stream, commitId, { cause });
-  }
+  });
 }
 
-async function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
+function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
   const { expected, repeatable, commitId } = job;
+  const proposal = new AppendProposal(appender, job, call);
   // What expects a version is found at its place.
-  if (repeatable && expected === undefined && mayBeForgotten(commitId, appender.rememberedMs)) {
-    const earlier = await commitById(appender, commitId, call);
-    if (earlier !== undefined) return toResult(job, earlier, true);
-  }
-  return untilDecided(appender, proposalOf(appender, job, call), call);
+  return repeatable && expected === undefined && mayBeForgotten(commitId, appender.rememberedMs)
+    ? unlessStored(appender, job, proposal, call)
+    : untilDecided(appender, proposal, call);
+}
+
+async function unlessStored(
+  appender: Appender,
+  job: Job,
+  proposal: AppendProposal,
+  call: CallContext,
+): Promise<AppendResult> {
+  const earlier = await commitById(appender, job.commitId, call);
+  return earlier === undefined ? untilDecided(appender, proposal, call) : toResult(job, earlier, true);
 }
 
 /** Without events only the check runs. */
@@ -105,38 +114,60 @@ function checkVersion(stream: StreamName, expected: bigint | undefined, actual: 
   throw new VersionConflictError({ stream, expected: version(expected), actual: version(actual) });
 }
 
-function proposalOf(appender: Appender, job: Job, call: CallContext): Proposal<KnownHead, AppendResult> {
-  const { heads } = appender;
-  const { stream, commitId, expected } = job;
-  return {
-    stream,
-    commitId,
-    known() {
-      const head = heads.get(stream);
-      return expected === undefined || expected === head?.version ? head : undefined;
-    },
-    async look(doubted) {
-      const head = await lastPart(appender, stream, 'leader', call);
-      const result = head && (await findEarlier(appender, job, head, doubted, call));
-      if (result !== undefined) return { result };
-      const base = { version: head?.lastVersion ?? 0n, sequence: head?.sequence ?? 0n };
-      checkVersion(stream, expected, base.version);
-      return { base };
-    },
-    isSame: (one, other) => one.sequence === other.sequence,
-    messages: ({ version: before, sequence: previous }) =>
-      toMessages(
-        subjectOf(appender, stream),
-        job.encoded,
-        { firstVersion: before + 1n, previous, commitId },
-        bodyBytesLimit(appender),
-      ),
-    stored: (base, sequence, { length: parts }) => stored(appender, job, base, { parts, sequence }),
-    duplicate: (sequence, doubted) => findDuplicate(appender, job, sequence, doubted, call),
-    forget() {
-      heads.delete(stream);
-    },
-  };
+class AppendProposal implements Proposal<KnownHead, AppendResult> {
+  constructor(
+    private readonly appender: Appender,
+    private readonly job: Job,
+    private readonly call: CallContext,
+  ) {}
+
+  get stream(): StreamName {
+    return this.job.stream;
+  }
+
+  get commitId(): CommitId {
+    return this.job.commitId;
+  }
+
+  known(): KnownHead | undefined {
+    const { stream, expected } = this.job;
+    const head = this.appender.heads.get(stream);
+    return expected === undefined || expected === head?.version ? head : undefined;
+  }
+
+  async look(
+    doubted: KnownHead | undefined,
+  ): Promise<{ readonly base: KnownHead } | { readonly result: AppendResult }> {
+    const { appender, job, call } = this;
+    const head = await lastPart(appender, job.stream, 'leader', call);
+    const result = head && (await findEarlier(appender, job, head, doubted, call));
+    if (result !== undefined) return { result };
+    const base = { version: head?.lastVersion ?? 0n, sequence: head?.sequence ?? 0n };
+    checkVersion(job.stream, job.expected, base.version);
+    return { base };
+  }
+
+  isSame(one: KnownHead, other: KnownHead): boolean {
+    return one.sequence === other.sequence;
+  }
+
+  messages({ version: before, sequence: previous }: KnownHead): OutgoingMessage[] {
+    const { appender, job } = this;
+    const commit = { firstVersion: before + 1n, previous, commitId: job.commitId };
+    return toMessages(subjectOf(appender, job.stream), job.encoded, commit, bodyBytesLimit(appender));
+  }
+
+  stored(base: KnownHead, sequence: bigint, { length: parts }: readonly OutgoingMessage[]): AppendResult {
+    return stored(this.appender, this.job, base, { parts, sequence });
+  }
+
+  duplicate(sequence: bigint, doubted: KnownHead | undefined): Promise<AppendResult> {
+    return findDuplicate(this.appender, this.job, sequence, doubted, this.call);
+  }
+
+  forget(): void {
+    this.appender.heads.delete(this.job.stream);
+  }
 }
 
 function stored(

@@ -1,3 +1,4 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { RecordedEvent } from '../../generated/sluice/v1/event';
 import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
@@ -45,22 +46,33 @@ export const batchMessagesMax = 1_000;
 /** Room that the headers of one message may need, with what the server adds. */
 export const headerRoomBytes = 1_024;
 
+/** Keeps its room from event to event. */
+let writer: BinaryWriter | undefined;
+const writerKeptBytesMax = 64 << 10;
+
 /** An event as it is stored, but for its version, which is known only when the commit is published. */
 export function encodeEvent(stream: StreamName, event: Omit<NewEvent, 'hasGivenId'>): Uint8Array {
-  return RecordedEvent.encode({
-    id: event.id,
-    stream,
-    version: 0n,
-    type: event.type,
-    payload: event.payload as RecordedEvent['payload'],
-    contentType: event.contentType,
-    correlationId: event.correlationId,
-    causationId: event.causationId,
-    tags: event.tags as string[],
-    metadata: event.metadata as Map<string, string>,
-    position: 0n,
-    commitTime: undefined,
-  }).finish();
+  const own = writer ?? new BinaryWriter();
+  writer = undefined; // what fails leaves it in the middle of an event
+  const encoded = RecordedEvent.encode(
+    {
+      id: event.id,
+      stream,
+      version: 0n,
+      type: event.type,
+      payload: event.payload as RecordedEvent['payload'],
+      contentType: event.contentType,
+      correlationId: event.correlationId,
+      causationId: event.causationId,
+      tags: event.tags as string[],
+      metadata: event.metadata as Map<string, string>,
+      position: 0n,
+      commitTime: undefined,
+    },
+    own,
+  ).finish();
+  if (encoded.length <= writerKeptBytesMax) writer = own;
+  return encoded;
 }
 
 const versionTag = 3 << 3;

@@ -5,8 +5,8 @@ import { OverloadedError } from '../store/errors';
 export interface ConnectionShares {
   /** Throws OverloadedError if a connection has too much under way to take this as well. */
   admit(connection: string | undefined, bytes: number): void;
-  /** Takes a share, and answers what gives it back. */
-  take(connection: string | undefined, bytes: number): () => void;
+  take(connection: string | undefined, bytes: number): void;
+  giveBack(connection: string | undefined, bytes: number): void;
 }
 
 interface Share {
@@ -32,15 +32,20 @@ export function createConnectionShares(limits: Limits): ConnectionShares {
       }
     },
     take(connection, bytes) {
-      if (connection === undefined) return () => undefined;
-      const share = shares.get(connection) ?? { appends: 0, bytes: 0 };
-      shares.set(connection, share);
+      if (connection === undefined) return;
+      const share = shares.get(connection);
+      if (share === undefined) {
+        shares.set(connection, { appends: 1, bytes });
+        return;
+      }
       share.appends++;
       share.bytes += bytes;
-      return () => {
-        share.bytes -= bytes;
-        if (--share.appends === 0) shares.delete(connection);
-      };
+    },
+    giveBack(connection, bytes) {
+      const share = connection === undefined ? undefined : shares.get(connection);
+      if (connection === undefined || share === undefined) return;
+      share.bytes -= bytes;
+      if (--share.appends === 0) shares.delete(connection);
     },
   };
 }

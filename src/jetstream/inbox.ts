@@ -8,30 +8,23 @@ import {
 import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 
+/** A request and who waits for its answers. */
+export interface Exchange {
+  readonly subject: string;
+  /** Sends the request, which may still be refused later. */
+  send(reply: string, refuse: (error: Error) => void): void;
+  /** True: this was the last. */
+  onAnswer(answer: RawMessage): boolean;
+  /** After the last answer, or with an error in its place. */
+  onEnd(error?: Error): void;
+}
+
 /** The requests under way on one connection, all answered through one subscription. */
 export interface Inbox {
-  /**
-   * Sends a request through `send`, which may still refuse it later, and gives each answer to `onAnswer` until that says
-   * true: "this was the last".
-   */
-  requestMany(
-    subject: string,
-    send: (reply: string, refuse: (error: Error) => void) => void,
-    onAnswer: (answer: RawMessage) => boolean,
-    options: RequestOptions,
-  ): Promise<void>;
+  begin(exchange: Exchange, options: RequestOptions): void;
   /** Fails the requests on one subject, or all. */
   fail(error: Error, subject?: string): void;
   close(): void;
-}
-
-interface Waiting {
-  readonly subject: string;
-  readonly onAnswer: (answer: RawMessage) => boolean;
-  /** Nobody was there to take the request. */
-  readonly onAbsence: () => void;
-  readonly settle: (error?: Error) => void;
-  timeout: NodeJS.Timeout;
 }
 
 const noResponders = 503;
@@ -44,71 +37,32 @@ export function openInbox(connection: NatsConnection): Inbox {
   let refusal: Error | undefined;
   const fail: Inbox['fail'] = (error, subject) => {
     for (const entry of waiting.values()) {
-      if (subject === undefined || entry.subject === subject) entry.settle(error);
+      if (subject === undefined || entry.exchange.subject === subject) entry.settle(error);
     }
   };
   const onMessage = (message: Msg): void => {
-    const entry = waiting.get(message.subject.slice(inbox.length + 1));
-    if (entry !== undefined) take(entry, message);
+    waiting.get(message.subject.slice(inbox.length + 1))?.take(parseMessage(message));
   };
   const subscription = subscribe(connection, `${inbox}.*`, onMessage, (error) => {
     refusal = error; // it may come before the first request, which would wait in vain
     fail(error);
   });
   return {
-    requestMany: (subject, send, onAnswer, { signal, timeoutMs, repeatMs = timeoutMs, absenceMaxMs = 0 }) =>
-      new Promise((resolve, reject) => {
-        const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
-        if (reason !== undefined) {
-          reject(reason);
-          return;
-        }
-        const token = (counter++).toString(36);
-        const onAbort = (): void => {
-          entry.settle(signal?.reason as Error);
-        };
-        const settle = (error?: Error): void => {
-          waiting.delete(token);
-          clearTimeout(entry.timeout);
-          clearTimeout(pause);
-          signal?.removeEventListener('abort', onAbort);
-          if (error === undefined) resolve();
-          else reject(error);
-        };
-        const again = (): void => {
-          sendAgain(() => {
-            send(`${inbox}.${token}`, () => undefined);
-          });
-        };
-        let absentUntilMs: number | undefined;
-        let pause: NodeJS.Timeout | undefined;
-        const onAbsence = (): void => {
-          absentUntilMs ??= Date.now() + absenceMaxMs;
-          clearTimeout(pause);
-          if (Date.now() < absentUntilMs) pause = setTimeout(again, absencePauseMs);
-          else settle(new NoRespondersError(`nothing answers on ${subject}`));
-        };
-        let leftMs = timeoutMs;
-        const wait = (): NodeJS.Timeout => {
-          const turnMs = Math.min(repeatMs, leftMs);
-          leftMs -= turnMs;
-          return setTimeout(onTimeout, turnMs);
-        };
-        const onTimeout = (): void => {
-          if (leftMs > 0) {
-            entry.timeout = wait();
-            again();
-          } else settle(new RequestTimeoutError(`no answer on ${subject} in ${timeoutMs.toString()} ms`));
-        };
-        const entry: Waiting = { subject, onAnswer, onAbsence, settle, timeout: wait() };
-        waiting.set(token, entry);
-        signal?.addEventListener('abort', onAbort, { once: true });
-        try {
-          send(`${inbox}.${token}`, settle);
-        } catch (error) {
-          settle(error as Error);
-        }
-      }),
+    begin(exchange, options) {
+      const { signal } = options;
+      const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
+      if (reason !== undefined) {
+        exchange.onEnd(reason);
+        return;
+      }
+      const token = (counter++).toString(36);
+      const entry = new Waiting(exchange, options, `${inbox}.${token}`, (error) => {
+        waiting.delete(token);
+        exchange.onEnd(error);
+      });
+      waiting.set(token, entry);
+      entry.begin();
+    },
     fail,
     close() {
       subscription.unsubscribe();
@@ -131,25 +85,95 @@ function subscribe(
   });
 }
 
-/** What cannot be sent again has been sent once, and may still be answered. */
-function sendAgain(send: () => void): void {
-  try {
-    send();
-  } catch (error) {
-    if (!(error instanceof NotConnectedError)) throw error;
+/** A request whose last answer has not come. */
+class Waiting {
+  private leftMs: number;
+  private absentUntilMs: number | undefined;
+  private timeout: NodeJS.Timeout;
+  private pause: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly exchange: Exchange,
+    private readonly options: RequestOptions,
+    private readonly reply: string,
+    private readonly onEnd: (error?: Error) => void,
+  ) {
+    this.leftMs = options.timeoutMs;
+    this.timeout = this.wait();
+  }
+
+  begin(): void {
+    this.options.signal?.addEventListener('abort', this.onAbort, { once: true });
+    try {
+      this.exchange.send(this.reply, this.settle);
+    } catch (error) {
+      this.settle(error as Error);
+    }
+  }
+
+  take(answer: RawMessage): void {
+    if (answer.status === noResponders) {
+      this.onAbsence();
+      return;
+    }
+    try {
+      if (this.exchange.onAnswer(answer)) this.settle();
+      else this.timeout.refresh();
+    } catch (error) {
+      this.settle(error as Error);
+    }
+  }
+
+  readonly settle = (error?: Error): void => {
+    clearTimeout(this.timeout);
+    clearTimeout(this.pause);
+    this.options.signal?.removeEventListener('abort', this.onAbort);
+    this.onEnd(error);
+  };
+
+  private readonly onAbort = (): void => {
+    this.settle(this.options.signal?.reason as Error);
+  };
+
+  private wait(): NodeJS.Timeout {
+    const { timeoutMs, repeatMs = timeoutMs } = this.options;
+    const turnMs = Math.min(repeatMs, this.leftMs);
+    this.leftMs -= turnMs;
+    return setTimeout(onTimeout, turnMs, this);
+  }
+
+  onTimeout(): void {
+    if (this.leftMs > 0) {
+      this.timeout = this.wait();
+      this.sendAgain();
+      return;
+    }
+    const timeoutMs = this.options.timeoutMs.toString();
+    this.settle(new RequestTimeoutError(`no answer on ${this.exchange.subject} in ${timeoutMs} ms`));
+  }
+
+  /** Nobody was there to take the request. */
+  private onAbsence(): void {
+    this.absentUntilMs ??= Date.now() + (this.options.absenceMaxMs ?? 0);
+    clearTimeout(this.pause);
+    if (Date.now() >= this.absentUntilMs)
+      this.settle(new NoRespondersError(`nothing answers on ${this.exchange.subject}`));
+    else
+      this.pause = setTimeout(() => {
+        this.sendAgain();
+      }, absencePauseMs);
+  }
+
+  /** What cannot be sent again has been sent once, and may still be answered. */
+  private sendAgain(): void {
+    try {
+      this.exchange.send(this.reply, () => undefined);
+    } catch (error) {
+      if (!(error instanceof NotConnectedError)) throw error;
+    }
   }
 }
 
-function take({ onAnswer, onAbsence, settle, timeout }: Waiting, message: Msg): void {
-  const answer = parseMessage(message);
-  if (answer.status === noResponders) {
-    onAbsence();
-    return;
-  }
-  try {
-    if (onAnswer(answer)) settle();
-    else timeout.refresh();
-  } catch (error) {
-    settle(error as Error);
-  }
+function onTimeout(entry: Waiting): void {
+  entry.onTimeout();
 }

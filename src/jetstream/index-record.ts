@@ -51,26 +51,72 @@ function mix(hash: number): number {
 
 /** Collects entries for one record. */
 export class EntryList implements Entries {
-  private hashBytes = Buffer.allocUnsafe(256 * entryBytes);
-  private positionBytes = Buffer.allocUnsafe(256 * entryBytes);
+  private hashBytes = new Bytes();
+  private positionBytes = new Bytes();
   length = 0;
 
   add(hash: bigint, position: bigint): void {
     const at = this.length++ * entryBytes;
-    if (at === this.hashBytes.length) {
-      this.hashBytes = Buffer.concat([this.hashBytes], 2 * at);
-      this.positionBytes = Buffer.concat([this.positionBytes], 2 * at);
-    }
-    this.hashBytes.writeBigUInt64LE(hash, at);
-    this.positionBytes.writeBigUInt64LE(position, at);
+    this.hashBytes.write(at, hash);
+    this.positionBytes.write(at, position);
+  }
+
+  /** Adds the entry of another list that begins at a byte. */
+  copy({ hashes, positions }: Entries, from: number): void {
+    const at = this.length++ * entryBytes;
+    this.hashBytes.copy(at, hashes, from);
+    this.positionBytes.copy(at, positions, from);
   }
 
   get hashes(): Buffer {
-    return this.hashBytes.subarray(0, this.length * entryBytes);
+    return this.hashBytes.upTo(this.length * entryBytes);
   }
 
   get positions(): Buffer {
-    return this.positionBytes.subarray(0, this.length * entryBytes);
+    return this.positionBytes.upTo(this.length * entryBytes);
+  }
+}
+
+/** Bytes that grow by numbers of 64 bits. */
+class Bytes {
+  private bytes = new Uint8Array(64 * entryBytes);
+  private view = new DataView(this.bytes.buffer);
+
+  write(at: number, value: bigint): void {
+    this.makeRoom(at);
+    this.view.setBigUint64(at, value, true);
+  }
+
+  copy(at: number, source: Uint8Array, from: number): void {
+    this.makeRoom(at);
+    for (let i = 0; i < entryBytes; i++) this.bytes[at + i] = source[from + i] as number;
+  }
+
+  upTo(end: number): Buffer {
+    return Buffer.from(this.bytes.buffer, 0, end);
+  }
+
+  private makeRoom(at: number): void {
+    if (at < this.bytes.length) return;
+    const larger = new Uint8Array(2 * at);
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.view = new DataView(larger.buffer);
+  }
+}
+
+/** Every entry belongs to one of 256 buckets. */
+export function bucketOf(hash: bigint): number {
+  return Number(hash & 0xffn);
+}
+
+/** Puts entries into the lists of their buckets. */
+export function distribute(entries: Entries, buckets: Map<number, EntryList>): void {
+  for (let at = 0; at < entries.hashes.length; at += entryBytes) {
+    const bucket = entries.hashes[at] as number;
+    let list = buckets.get(bucket);
+    if (list === undefined) buckets.set(bucket, (list = new EntryList()));
+    list.copy(entries, at);
   }
 }
 
@@ -124,15 +170,5 @@ export function* matches({ hashes, positions }: Entries, hash: bigint): Generato
   for (let at = 0; at < hashes.length; at += entryBytes) {
     if (hashes.readUInt32LE(at) !== low || hashes.readUInt32LE(at + 4) !== high) continue;
     yield positions.readBigUInt64LE(at);
-  }
-}
-
-/** Gives every entry. */
-export function* entriesOf({
-  hashes,
-  positions,
-}: Entries): Generator<[hash: bigint, position: bigint], void> {
-  for (let at = 0; at < hashes.length; at += entryBytes) {
-    yield [hashes.readBigUInt64LE(at), positions.readBigUInt64LE(at)];
   }
 }

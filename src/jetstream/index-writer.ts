@@ -2,18 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
-import { indexMessages, keysInLog, lastIndexMessage, type KeyIndex, type IndexSubjects } from './key-index';
+import { indexMessages, keysInLog, lastIndexMessage, type KeyIndex } from './key-index';
 import type { StoredMessage } from './message';
 import { logHead } from './head';
 import { publishAtomically, type Outcome } from './publish';
 import {
   decodeIndexRecord,
+  distribute,
   divide,
   encodeIndexRecord,
-  entriesOf,
   entryBytes,
   EntryList,
-  type Entries,
 } from './index-record';
 import { within } from './store-context';
 
@@ -130,7 +129,7 @@ async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
   const { subjects } = index;
   const marker = await lastIndexMessage(index, subjects.merged, call);
   const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
-  const buckets = new Map<string, EntryList>();
+  const buckets = new Map<number, EntryList>();
   let leftOver = false;
   let records = 0;
   let entries = 0;
@@ -140,7 +139,9 @@ async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
     leftOver ||= message.sequence <= after;
     if (message.sequence <= after || entries >= mergeEntriesMax) continue;
     if (previous !== undefined) {
-      entries += distribute(decodeIndexRecord(previous.body), subjects, buckets);
+      const record = decodeIndexRecord(previous.body);
+      distribute(record, buckets);
+      entries += record.hashes.length / entryBytes;
       records++;
       through = previous.sequence;
     }
@@ -151,9 +152,9 @@ async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
   if (records < mergeRecordsMin && entries < mergeEntriesMax) return;
   const range = { after, through };
   const mark = encodeIndexRecord({ hashes: noBytes, positions: noBytes, ...range });
-  const merged = [...buckets].flatMap(([subject, list]) =>
+  const merged = [...buckets].flatMap(([bucket, list]) =>
     Array.from(divide(list, recordEntries(index)), (some) => ({
-      subject,
+      subject: subjects.bucket(bucket),
       body: encodeIndexRecord({ ...some, ...range }),
     })),
   );
@@ -168,19 +169,6 @@ const noBytes = Buffer.alloc(0);
 function recordEntries({ pool }: KeyIndex): number {
   const fitting = Math.floor((pool.append().maxPayloadBytes - headerRoomBytes) / (2 * entryBytes));
   return Math.max(1, Math.min(recordEntriesMax, fitting));
-}
-
-/** Puts the entries of a record into the lists of their buckets; answers how many there were. */
-function distribute(record: Entries, subjects: IndexSubjects, buckets: Map<string, EntryList>): number {
-  let count = 0;
-  for (const [hash, position] of entriesOf(record)) {
-    const subject = subjects.bucket(hash);
-    let list = buckets.get(subject);
-    if (list === undefined) buckets.set(subject, (list = new EntryList()));
-    list.add(hash, position);
-    count++;
-  }
-  return count;
 }
 
 async function purgeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {

@@ -4,7 +4,15 @@ import { parseStreamName } from '../store/values';
 import { leaderGet, type StreamApi } from './api';
 import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
-import { commitKey, decodeIndexRecord, hashKey, hashKeys, matches, type IndexRecord } from './index-record';
+import {
+  bucketOf,
+  commitKey,
+  decodeIndexRecord,
+  hashKey,
+  hashKeys,
+  matches,
+  type IndexRecord,
+} from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
 import type { CommitKeys, RecentKeys } from './recent-keys';
@@ -27,17 +35,15 @@ export interface IndexSubjects {
   readonly fresh: string;
   /** How far `fresh` has been merged into buckets, as a sequence of the index stream. */
   readonly merged: string;
-  readonly bucket: (hash: bigint) => string;
+  readonly bucket: (number: number) => string;
 }
-
-const bucketMask = 0xffn;
 
 export function indexSubjects(prefix: string): IndexSubjects {
   const base = `${indexPrefix}.${prefix}.key`;
   return {
     fresh: `${base}.fresh`,
     merged: `${base}.merged`,
-    bucket: (hash) => `${base}.${(hash & bucketMask).toString()}`,
+    bucket: (number) => `${base}.${number.toString()}`,
   };
 }
 
@@ -79,7 +85,7 @@ export async function findPositions(
     covered = record.through;
     collect(record);
   }
-  for await (const message of indexMessages(index, index.subjects.bucket(hash), call)) {
+  for await (const message of indexMessages(index, index.subjects.bucket(bucketOf(hash)), call)) {
     collect(decodeIndexRecord(message.body));
   }
   const { sequence: through } = await logHead(index, call);

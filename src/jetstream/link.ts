@@ -1,16 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  Events,
-  headers as natsHeaders,
-  type NatsConnection,
-  type PublishOptions,
-  type ServerInfo,
-} from 'nats';
+import { Events, type MsgHdrs, type NatsConnection, type PublishOptions, type ServerInfo } from 'nats';
 import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
-import { openInbox } from './inbox';
+import { openInbox, type Exchange } from './inbox';
 import { parseMessage, type RawMessage } from './message';
-import { openOutbox } from './outbox';
+import { openOutbox, type Outgoing } from './outbox';
 import { createRoom, type Room } from './room';
 
 export interface RequestOptions {
@@ -66,13 +60,6 @@ export interface Link {
   close(): Promise<void>;
 }
 
-interface Envelope {
-  readonly subject: string;
-  readonly payload: Uint8Array | string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly reply?: string;
-}
-
 const drainTimeoutMs = 2_000;
 // They follow from what nats-server does, so they cannot be set.
 const { fetchesBytesMax, openBatchesMax } = defaultLimits;
@@ -101,16 +88,28 @@ export function createLink(connection: NatsConnection): Link {
   });
 
   /** Throws NotConnectedError, or gives it to `refuse` if the connection goes before it is sent. */
-  const send = (envelope: Envelope, refuse: (error: Error) => void): void => {
+  const send = (
+    subject: string,
+    payload: Uint8Array | string,
+    { headers }: Pick<RequestOptions, 'headers'>,
+    refuse: (error: Error) => void,
+    reply?: string,
+  ): void => {
     if (!connected) throw notConnected();
-    outbox.add({ send: publisher(connection, envelope), refuse });
+    outbox.add(new Envelope(connection, subject, payload, toPublishOptions(headers, reply), refuse));
   };
 
-  const requestMany: Link['requestMany'] = (subject, payload, onAnswer, options) => {
-    const sendWith = (reply: string, refuse: (error: Error) => void): void => {
-      send({ subject, payload, headers: options.headers, reply }, refuse);
+  const ask = (
+    subject: string,
+    payload: Uint8Array | string,
+    options: RequestOptions,
+    onAnswer: Exchange['onAnswer'],
+    onEnd: Exchange['onEnd'],
+  ): void => {
+    const sendOnce = (reply: string, refuse: (error: Error) => void): void => {
+      send(subject, payload, options, refuse, reply);
     };
-    return inbox.requestMany(subject, sendWith, onAnswer, options);
+    inbox.begin({ subject, send: sendOnce, onAnswer, onEnd }, options);
   };
 
   return {
@@ -125,11 +124,27 @@ export function createLink(connection: NatsConnection): Link {
     get serverVersion() {
       return serverInfo()?.version ?? '';
     },
-    requestMany,
     request: (subject, payload, options) =>
-      firstAnswer((onAnswer) => requestMany(subject, payload, onAnswer, options)),
+      new Promise((resolve, reject) => {
+        let answer: RawMessage | undefined;
+        const takeFirst = (first: RawMessage): boolean => {
+          answer = first;
+          return true;
+        };
+        ask(subject, payload, options, takeFirst, (error) => {
+          if (error === undefined) resolve(answer as RawMessage);
+          else reject(error);
+        });
+      }),
+    requestMany: (subject, payload, onAnswer, options) =>
+      new Promise((resolve, reject) => {
+        ask(subject, payload, options, onAnswer, (error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+        });
+      }),
     publish(subject, payload, headers) {
-      send({ subject, payload, headers }, () => undefined);
+      send(subject, payload, { headers }, () => undefined);
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange(listener) {
@@ -150,17 +165,6 @@ function notConnected(): NotConnectedError {
   return new NotConnectedError('there is no connection to NATS');
 }
 
-async function firstAnswer(
-  ask: (onAnswer: (answer: RawMessage) => boolean) => Promise<void>,
-): Promise<RawMessage> {
-  let first: RawMessage | undefined;
-  await ask((answer) => {
-    first = answer;
-    return true;
-  });
-  return first as RawMessage;
-}
-
 /** Tells of every change; the last one is that the connection is closed for good. */
 async function watch(
   connection: NatsConnection,
@@ -177,19 +181,42 @@ async function watch(
   }
 }
 
-/** What sends a message; it throws NotConnectedError. */
-function publisher(connection: NatsConnection, { subject, payload, headers, reply }: Envelope): () => void {
-  const options: PublishOptions = {
-    ...(reply === undefined ? {} : { reply }),
-    ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }),
-  };
-  return () => {
+/** A message on its way to a connection. */
+class Envelope implements Outgoing {
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly subject: string,
+    private readonly payload: Uint8Array | string,
+    private readonly options: PublishOptions,
+    readonly refuse: (error: Error) => void,
+  ) {}
+
+  /** Throws NotConnectedError. */
+  send(): void {
     try {
-      connection.publish(subject, payload, options);
+      this.connection.publish(this.subject, this.payload, this.options);
     } catch (error) {
       throw new NotConnectedError((error as Error).message, { cause: error });
     }
-  };
+  }
+}
+
+function toPublishOptions(headers: RequestOptions['headers'], reply: string | undefined): PublishOptions {
+  const options: PublishOptions = {};
+  if (reply !== undefined) options.reply = reply;
+  if (headers !== undefined) options.headers = new HeaderBlock(headers) as unknown as MsgHdrs;
+  return options;
+}
+
+/** All that `publish` (nats 2.29) asks of headers: theirs check and keep what is known to be good. */
+class HeaderBlock {
+  constructor(private readonly headers: Readonly<Record<string, string>>) {}
+
+  encode(): Uint8Array {
+    let block = 'NATS/1.0\r\n';
+    for (const name in this.headers) block += `${name}: ${this.headers[name] as string}\r\n`;
+    return Buffer.from(`${block}\r\n`, 'latin1');
+  }
 }
 
 function subscribe(
@@ -206,10 +233,4 @@ function subscribe(
   return () => {
     subscription.unsubscribe();
   };
-}
-
-function encodeHeaders(record: Readonly<Record<string, string>>): ReturnType<typeof natsHeaders> {
-  const encoded = natsHeaders();
-  for (const [key, value] of Object.entries(record)) encoded.append(key, value);
-  return encoded;
 }

@@ -1,8 +1,8 @@
 /** Something to send on one connection. */
 export interface Outgoing {
-  readonly send: () => void;
+  send(): void;
   /** Takes the error of `send`, or that of the outbox. */
-  readonly refuse: (error: Error) => void;
+  refuse(error: Error): void;
 }
 
 /**
@@ -25,11 +25,11 @@ export function openOutbox(): Outbox {
     return all;
   };
   const flush = (): void => {
-    for (const { send, refuse } of takeAll()) {
+    for (const message of takeAll()) {
       try {
-        send();
+        message.send();
       } catch (error) {
-        refuse(error as Error);
+        message.refuse(error as Error);
       }
     }
   };
@@ -40,7 +40,7 @@ export function openOutbox(): Outbox {
     },
     flush,
     fail(error) {
-      for (const { refuse } of takeAll()) refuse(error);
+      for (const message of takeAll()) message.refuse(error);
     },
   };
 }

@@ -31,14 +31,14 @@ interface PublishAck {
 }
 
 /** Publishes all messages or none, several as one atomic batch. */
-export async function publishAtomically(
+export function publishAtomically(
   link: Link,
   messages: readonly OutgoingMessage[],
   timeoutMs: number,
 ): Promise<Outcome> {
   const [first] = messages;
   if (first === undefined) throw new Error('there is nothing to publish');
-  if (messages.length === 1) return commitBy(link, first, {}, timeoutMs);
+  if (messages.length === 1) return commitBy(link, first, timeoutMs);
   const giveUpMs = Date.now() + timeoutMs;
   return link.batches.with(1, undefined, async () => {
     const leftMs = giveUpMs - Date.now();
@@ -68,8 +68,9 @@ async function publishBatch(
   } catch (error) {
     return outcomeOf(error, 'failed');
   }
-  const commit = { ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
-  const outcome = await commitBy(link, messages[last] as OutgoingMessage, commit, timeoutMs);
+  const end = messages[last] as OutgoingMessage;
+  const headers = { ...end.headers, ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
+  const outcome = await commitBy(link, { ...end, headers }, timeoutMs);
   const isDuplicate = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.duplicateInBatch);
   return isDuplicate ? findDuplicate(link, messages[0] as OutgoingMessage, timeoutMs) : outcome;
 }
@@ -88,7 +89,7 @@ async function findDuplicate(
     headers: { 'Nats-Msg-Id': headers['Nats-Msg-Id'] ?? '', 'Nats-Expected-Last-Msg-Id': 'none' },
     body: new Uint8Array(0),
   };
-  const outcome = await commitBy(link, question, {}, timeoutMs);
+  const outcome = await commitBy(link, question, timeoutMs);
   // Forgotten between the two questions.
   const isForgotten = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.wrongLastMessageId);
   return isForgotten ? { kind: 'conflict' } : outcome;
@@ -105,13 +106,11 @@ function checkTaken(body: Uint8Array): void {
 
 async function commitBy(
   link: Link,
-  message: OutgoingMessage,
-  extra: Readonly<Record<string, string>>,
+  { subject, headers, body }: OutgoingMessage,
   timeoutMs: number,
 ): Promise<Outcome> {
   try {
-    const headers = { ...message.headers, ...extra };
-    const answer = await link.request(message.subject, message.body, { headers, timeoutMs });
+    const answer = await link.request(subject, body, { headers, timeoutMs });
     const ack = parseAnswer(answer.body) as PublishAck;
     const sequence = BigInt(ack.seq);
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence };

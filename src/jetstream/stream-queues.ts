@@ -17,13 +17,16 @@ export interface StreamQueues {
   idle(): Promise<void>;
 }
 
-interface Queue {
-  tail: Promise<unknown>;
-  length: number;
+/** An append that has its place in the queues of its streams. */
+interface Ticket {
+  /** In so many of them others are before it. */
+  behind: number;
+  /** Called when nobody is before it any more. */
+  begin: () => void;
 }
 
 export function createStreamQueues(limits: Limits): StreamQueues {
-  const queues = new Map<StreamName, Queue>();
+  const queues = new Map<StreamName, Ticket[]>();
   const shares = createConnectionShares(limits);
   let appends = 0;
   let appendsBytes = 0;
@@ -43,40 +46,42 @@ export function createStreamQueues(limits: Limits): StreamQueues {
     }
   }
 
-  function join(stream: StreamName): Queue {
-    const queue = queues.get(stream) ?? { tail: Promise.resolve(), length: 0 };
-    queues.set(stream, queue);
-    queue.length++;
-    return queue;
+  function join(ticket: Ticket, stream: StreamName): void {
+    const queue = queues.get(stream);
+    if (queue === undefined) queues.set(stream, [ticket]);
+    else if (queue.push(ticket) > 1) ticket.behind++;
+  }
+
+  /** The ticket is the first in all of its queues. */
+  function leave(stream: StreamName): void {
+    const queue = queues.get(stream) as Ticket[];
+    queue.shift();
+    const [first] = queue;
+    if (first === undefined) queues.delete(stream);
+    else if (--first.behind === 0) first.begin();
   }
 
   return {
     async run(streams, bytes, call, append) {
       shares.admit(call.connection, bytes);
       admit(streams, bytes);
-      const giveBack = shares.take(call.connection, bytes);
+      shares.take(call.connection, bytes);
       appends++;
       appendsBytes += bytes;
+      const ticket: Ticket = { behind: 0, begin: () => undefined };
       // All at once, so that no two wait for each other.
-      const joined = streams.map((stream) => join(stream));
-      const [first, ...others] = joined.map(({ tail }) => tail);
-      const before = others.length === 0 ? first : Promise.all([first, ...others]);
-      const turn = (before ?? Promise.resolve()).then(() => {
+      for (const stream of streams) join(ticket, stream);
+      try {
+        if (ticket.behind > 0) await new Promise<void>((resolve) => (ticket.begin = resolve));
         call.signal.throwIfAborted();
         if (Date.now() > call.deadlineMs)
           throw new DeadlineExceededError('the append waited too long for its turn');
-        return append();
-      });
-      const over = turn.catch(() => undefined);
-      for (const queue of joined) queue.tail = over;
-      try {
-        return await turn;
+        return await append();
       } finally {
-        giveBack();
+        for (const stream of streams) leave(stream);
+        shares.giveBack(call.connection, bytes);
         appends--;
         appendsBytes -= bytes;
-        for (const [index, queue] of joined.entries())
-          if (--queue.length === 0) queues.delete(streams[index] as StreamName);
         if (appends === 0) {
           for (const resolve of whenIdle) resolve();
           whenIdle = [];

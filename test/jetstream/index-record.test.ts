@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { IndexRecord } from '../../generated/sluice/v1/index';
 import {
+  bucketOf,
   decodeIndexRecord,
+  distribute,
   divide,
   encodeIndexRecord,
-  entriesOf,
   EntryList,
   hashKey,
   hashKeys,
   matches,
+  type Entries,
 } from '../../src/jetstream/index-record';
 import { bounded } from '../store/recorded-events';
 
@@ -26,6 +28,13 @@ function listOf(given: readonly Entry[]): EntryList {
   return list;
 }
 
+function entriesOf({ hashes, positions }: Entries): Entry[] {
+  return Array.from({ length: hashes.length / 8 }, (_, index) => [
+    hashes.readBigUInt64LE(8 * index),
+    positions.readBigUInt64LE(8 * index),
+  ]);
+}
+
 test('a record comes back as it was written, and is what the contract says', () => {
   fc.assert(
     fc.property(entries, uint64, uint64, (given, after, through) => {
@@ -33,7 +42,7 @@ test('a record comes back as it was written, and is what the contract says', () 
       expect(list.length).toBe(given.length);
       const bytes = encodeIndexRecord({ hashes: list.hashes, positions: list.positions, after, through });
       const record = decodeIndexRecord(bytes);
-      expect([...entriesOf(record)]).toEqual(given);
+      expect(entriesOf(record)).toEqual(given);
       expect([record.after, record.through]).toEqual([after, through]);
       expect(IndexRecord.decode(bytes)).toEqual({
         keyHashes: given.map(([key]) => key),
@@ -42,7 +51,7 @@ test('a record comes back as it was written, and is what the contract says', () 
         throughPosition: through,
       });
       const encoded = IndexRecord.encode(IndexRecord.decode(bytes)).finish();
-      expect([...entriesOf(decodeIndexRecord(encoded))]).toEqual(given);
+      expect(entriesOf(decodeIndexRecord(encoded))).toEqual(given);
     }),
     { ...bounded, numRuns: 50 },
   );
@@ -61,7 +70,7 @@ test('a hash finds its positions, in order, and no others', () => {
 test('entries are divided into groups that are full but for the last', () => {
   fc.assert(
     fc.property(entries, fc.integer({ min: 1, max: 50 }), (given, most) => {
-      const groups = [...divide(listOf(given), most)].map((some) => [...entriesOf(some)]);
+      const groups = [...divide(listOf(given), most)].map((some) => entriesOf(some));
       expect(groups.flat()).toEqual(given);
       for (const [index, group] of groups.entries()) {
         const isLast = index === groups.length - 1;
@@ -69,6 +78,20 @@ test('entries are divided into groups that are full but for the last', () => {
       }
     }),
     { ...bounded, numRuns: 100 },
+  );
+});
+
+test('entries are distributed by hash, and keep their order', () => {
+  fc.assert(
+    fc.property(entries, entries, (some, more) => {
+      const buckets = new Map<number, EntryList>();
+      for (const given of [some, more]) distribute(listOf(given), buckets);
+      const all = [...some, ...more];
+      for (const [bucket, list] of buckets)
+        expect(entriesOf(list)).toEqual(all.filter(([key]) => bucketOf(key) === bucket));
+      expect(new Set(buckets.keys())).toEqual(new Set(all.map(([key]) => bucketOf(key))));
+    }),
+    { ...bounded, numRuns: 50 },
   );
 });
 
