@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   AppendSessionResponse,
+  type AppendRequest,
   type AppendSessionRequest,
   type SessionAnswer,
   type SessionAppend,
@@ -8,7 +9,7 @@ import {
 import type { Limits } from '../limits';
 import { parseAppend } from '../store/commands';
 import { InvalidRequestError, StoreUnavailableError, VersionConflictError } from '../store/errors';
-import type { EventStore } from '../store/event-store';
+import type { AppendResult, CallContext, EventStore } from '../store/event-store';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { toRpcStatus } from './status';
@@ -159,31 +160,45 @@ class SessionAppends {
 }
 
 /** Begins at once, so that appends to one stream keep their order, and never fails. */
-async function answerTo(
-  { store, limits }: SessionOptions,
+function answerTo(
+  options: SessionOptions,
   lines: Map<string, Line>,
   { tag, append }: SessionAppend,
   { context, explain }: Session<AppendSessionRequest>,
 ): Promise<SessionAnswer> {
-  const { stream = '', expectedVersion } = append ?? {};
+  const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
   const led =
     expectedVersion === undefined ? undefined : expectedVersion + BigInt(append?.events.length ?? 0);
   const line = lines.get(stream) ?? { underWay: 0, failed: undefined };
   lines.set(stream, line);
   line.underWay++;
-  try {
-    if (append === undefined)
-      throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
-    const result = await store.append(parseAppend(append, limits), context);
-    const value = toAppendResponse(result, append.withCommitTime);
+  const onResult = (result: AppendResult): SessionAnswer => {
+    if (--line.underWay === 0) lines.delete(stream);
+    const value = toAppendResponse(result, withCommitTime);
     if (line.failed !== undefined && value.version >= line.failed.version) line.failed = undefined;
     return { tag, outcome: { $case: 'result', value }, failedTag: undefined };
-  } catch (error) {
+  };
+  const onError = (error: unknown): SessionAnswer => {
+    if (--line.underWay === 0) lines.delete(stream);
     const counted = error instanceof VersionConflictError && line.failed?.version === expectedVersion;
     const failedTag = counted ? line.failed?.tag : undefined;
     if (led !== undefined) line.failed = { tag, version: led };
     return { tag, outcome: { $case: 'error', value: toRpcStatus(explain(error)) }, failedTag };
-  } finally {
-    if (--line.underWay === 0) lines.delete(stream);
+  };
+  return begin(options, append, context).then(onResult, onError);
+}
+
+function begin(
+  { store, limits }: SessionOptions,
+  append: AppendRequest | undefined,
+  context: CallContext,
+): Promise<AppendResult> {
+  try {
+    if (append === undefined)
+      throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+    return store.append(parseAppend(append, limits), context);
+  } catch (error) {
+    const refusal = error as Error;
+    return Promise.reject(refusal);
   }
 }

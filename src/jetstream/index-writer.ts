@@ -112,13 +112,15 @@ async function writeFresh(
     return true;
   };
   let seen = after;
-  for await (const { sequence, position, hashes } of keysInLog(index, after, through, call)) {
-    for (const hash of hashes) {
-      // What a record holds of a commit that it does not cover is repeated in no other, and does no harm in it.
-      if (entries.length >= entriesMax && !(await flush(seen))) return covered;
-      entries.add(hash, position);
+  for await (const commits of keysInLog(index, after, through, call)) {
+    for (const { sequence, position, hashes } of commits) {
+      for (const hash of hashes) {
+        // What a record holds of a commit that it does not cover is repeated in no other, and does no harm in it.
+        if (entries.length >= entriesMax && !(await flush(seen))) return covered;
+        entries.add(hash, position);
+      }
+      seen = sequence;
     }
-    seen = sequence;
   }
   await flush(through);
   return covered;

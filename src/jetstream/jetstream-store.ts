@@ -127,12 +127,12 @@ async function durable({ durability }: Appender, sequence: bigint): Promise<void
   await durability.through(sequence);
 }
 
-async function translated<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    throw toStoreError(error);
-  }
+function translated<T>(promise: Promise<T>): Promise<T> {
+  return promise.catch(rethrow);
+}
+
+function rethrow(error: unknown): never {
+  throw toStoreError(error);
 }
 
 async function* translatedPages<T = Page>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {

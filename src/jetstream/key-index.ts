@@ -15,7 +15,7 @@ import {
 } from './index-record';
 import type { StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
-import type { CommitKeys, RecentKeys } from './recent-keys';
+import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
 import { nameOf, within, type StoreContext } from './store-context';
 
@@ -90,33 +90,42 @@ export async function findPositions(
   }
   const { sequence: through } = await logHead(index, call);
   await index.durability.through(through);
-  for await (const { position, hashes } of keysInLog(index, covered, through, call)) {
-    if (hashes.includes(hash)) found.add(position);
-  }
+  const tail = { from: covered + 1n, to: through };
+  const collectFrom = (commits: Iterable<CommitKeys>): void => {
+    for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
+  };
+  // In one go with the gaps, so that nothing is missed that the index writer lets go meanwhile.
+  const gaps = [...index.recent.gaps(tail)];
+  collectFrom(index.recent.within(tail));
+  for (const gap of gaps) for await (const commits of keysBetween(index, gap, call)) collectFrom(commits);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
 }
 
-/** What is to index in the log after one sequence through another, in order. */
+/** What is to index in the log after one sequence through another, in order. For the one who lets `recent` forget. */
 export async function* keysInLog(
   index: KeyIndex,
   after: bigint,
   through: bigint,
   call: CallContext,
-): AsyncGenerator<CommitKeys, void> {
-  const { recent, prefix } = index;
+): AsyncGenerator<Iterable<CommitKeys>, void> {
+  const { recent } = index;
   let next = after + 1n;
-  for (const { from, to } of recent.gaps({ from: next, to: through })) {
-    yield* recent.within({ from: next, to: from - 1n });
-    for await (const messages of scanSubject(index, `${prefix}.>`, from, to, call)) {
-      for (const message of messages) {
-        const found = keysIn(index, message);
-        if (found !== undefined) yield found;
-      }
-    }
-    next = to + 1n;
+  for (const gap of recent.gaps({ from: next, to: through })) {
+    yield recent.within({ from: next, to: gap.from - 1n });
+    yield* keysBetween(index, gap, call);
+    next = gap.to + 1n;
   }
-  yield* recent.within({ from: next, to: through });
+  yield recent.within({ from: next, to: through });
+}
+
+async function* keysBetween(
+  index: KeyIndex,
+  { from, to }: Stretch,
+  call: CallContext,
+): AsyncGenerator<CommitKeys[], void> {
+  for await (const messages of scanSubject(index, `${index.prefix}.>`, from, to, call))
+    yield messages.flatMap((message) => keysIn(index, message) ?? []);
 }
 
 /** undefined for a foreign message: it has no events, and it must not stop the index. */

@@ -2,6 +2,7 @@ import { nuid } from 'nats';
 import { parseAnswer } from './api';
 import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
 import type { Link } from './link';
+import type { RawMessage } from './message';
 
 /** A message to publish. */
 export interface OutgoingMessage {
@@ -104,19 +105,25 @@ function checkTaken(body: Uint8Array): void {
   if (body.length > 0) parseAnswer(body);
 }
 
-async function commitBy(
+function commitBy(
   link: Link,
   { subject, headers, body }: OutgoingMessage,
   timeoutMs: number,
 ): Promise<Outcome> {
+  return link.request(subject, body, { headers, timeoutMs }).then(toOutcome, toLoss);
+}
+
+function toOutcome({ body }: RawMessage): Outcome {
   try {
-    const answer = await link.request(subject, body, { headers, timeoutMs });
-    const ack = parseAnswer(answer.body) as PublishAck;
-    const sequence = BigInt(ack.seq);
-    return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence };
+    const ack = parseAnswer(body) as PublishAck;
+    return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence: BigInt(ack.seq) };
   } catch (error) {
-    return outcomeOf(error, 'lost');
+    return toLoss(error);
   }
+}
+
+function toLoss(error: unknown): Outcome {
+  return outcomeOf(error, 'lost');
 }
 
 function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {

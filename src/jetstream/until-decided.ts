@@ -3,7 +3,7 @@ import { DeadlineExceededError, OutcomeUnknownError, StoreUnavailableError } fro
 import type { CallContext } from '../store/event-store';
 import type { CommitId, StreamName } from '../store/values';
 import { toStoreError } from './errors';
-import { publishAtomically, type OutgoingMessage } from './publish';
+import { publishAtomically, type Outcome, type OutgoingMessage } from './publish';
 import type { StoreContext } from './store-context';
 
 /**
@@ -41,45 +41,85 @@ interface Doubt<Base> {
   readonly cause: unknown;
 }
 
+/** What was tried, and what became of it. */
+interface Attempt<Base> {
+  readonly base: Base;
+  readonly messages: readonly OutgoingMessage[];
+  readonly outcome: Outcome;
+}
+
 /**
  * Publishes on top of the base that is known, and where that was wrong or the answer is lost, finds out and
  * decides: stored, stored by an earlier call, conflict, or another attempt.
  */
-export async function untilDecided<Base, Result>(
-  { pool }: StoreContext,
+export function untilDecided<Base, Result>(
+  context: StoreContext,
   proposal: Proposal<Base, Result>,
-  { deadlineMs }: CallContext,
+  call: CallContext,
 ): Promise<Result> {
-  let known = proposal.known();
+  const base = proposal.known();
+  if (base === undefined) return decide(context, proposal, call, undefined);
+  // Nearly always this is all, so it takes no more than it must.
+  const messages = proposal.messages(base);
+  return publish(context, messages, call).then((outcome) =>
+    outcome.kind === 'stored'
+      ? proposal.stored(base, outcome.sequence, messages)
+      : decide(context, proposal, call, { base, messages, outcome }),
+  );
+}
+
+async function decide<Base, Result>(
+  context: StoreContext,
+  proposal: Proposal<Base, Result>,
+  call: CallContext,
+  first: Attempt<Base> | undefined,
+): Promise<Result> {
+  let attempt = first;
   let tried: Base | undefined;
   let doubt: Doubt<Base> | undefined;
-  while (Date.now() < deadlineMs) {
-    if (known === undefined) {
-      const looked = await whenReachable(doubt, () => proposal.look(doubt?.base));
-      if (looked === 'unreachable') continue;
-      if ('result' in looked) return looked.result;
-      known = looked.base;
-      if (doubt !== undefined && !proposal.isSame(known, doubt.base)) doubt = undefined;
-      // Refused on this very base before: another commit is on its way.
-      if (tried !== undefined && proposal.isSame(known, tried)) await sleep(retryPauseMs);
+  for (;;) {
+    if (attempt !== undefined) {
+      const { base, messages, outcome } = attempt;
+      if (outcome.kind === 'stored') return proposal.stored(base, outcome.sequence, messages);
+      proposal.forget();
+      if (outcome.kind === 'duplicate') {
+        const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
+        if (found !== 'unreachable') return found;
+      }
+      if (outcome.kind === 'failed' && doubt === undefined) throw outcome.cause;
+      if (outcome.kind === 'lost') doubt = { base, cause: outcome.cause };
+      tried = base;
+      attempt = undefined;
     }
-    const messages = proposal.messages(known);
-    const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, deadlineMs - Date.now()));
-    const outcome = await publishAtomically(pool.append(), messages, timeoutMs);
-    if (outcome.kind === 'stored') return proposal.stored(known, outcome.sequence, messages);
-    proposal.forget();
-    if (outcome.kind === 'duplicate') {
-      const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
-      if (found !== 'unreachable') return found;
-    }
-    if (outcome.kind === 'failed' && doubt === undefined) throw outcome.cause;
-    if (outcome.kind === 'lost') doubt = { base: known, cause: outcome.cause };
-    tried = known;
-    known = undefined;
+    if (Date.now() >= call.deadlineMs) throw undecided(proposal, doubt);
+    const looked = await whenReachable(doubt, () => proposal.look(doubt?.base));
+    if (looked === 'unreachable') continue;
+    if ('result' in looked) return looked.result;
+    const { base } = looked;
+    if (doubt !== undefined && !proposal.isSame(base, doubt.base)) doubt = undefined;
+    // Refused on this very base before: another commit is on its way.
+    if (tried !== undefined && proposal.isSame(base, tried)) await sleep(retryPauseMs);
+    const messages = proposal.messages(base);
+    attempt = { base, messages, outcome: await publish(context, messages, call) };
   }
-  const { stream, commitId } = proposal;
-  if (doubt !== undefined) throw new OutcomeUnknownError(stream, commitId, { cause: doubt.cause });
-  throw new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored');
+}
+
+function publish(
+  { pool }: StoreContext,
+  messages: readonly OutgoingMessage[],
+  { deadlineMs }: CallContext,
+): Promise<Outcome> {
+  const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, deadlineMs - Date.now()));
+  return publishAtomically(pool.append(), messages, timeoutMs);
+}
+
+function undecided<Base>(
+  { stream, commitId }: Proposal<Base, unknown>,
+  doubt: Doubt<Base> | undefined,
+): OutcomeUnknownError | DeadlineExceededError {
+  return doubt === undefined
+    ? new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored')
+    : new OutcomeUnknownError(stream, commitId, { cause: doubt.cause });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 
-const randomPool = new Uint8Array(16 * 256);
+const randomBytes = 10;
+const randomPool = Buffer.alloc(256 * randomBytes);
 let randomUsed = randomPool.length;
 
 /** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
@@ -9,11 +10,10 @@ export function uuidV7(nowMs: number = Date.now()): string {
     randomFillSync(randomPool);
     randomUsed = 0;
   }
-  const random = randomPool.subarray(randomUsed, (randomUsed += 16));
-  const hex = Buffer.from(random.buffer, random.byteOffset, 16).toString('hex');
+  const hex = randomPool.toString('hex', randomUsed, (randomUsed += randomBytes));
   const time = nowMs.toString(16).padStart(12, '0');
-  const variant = (((random[8] ?? 0) & 0x3) | 0x8).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+  const variant = ((parseInt(hex.charAt(3), 16) & 0x3) | 0x8).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-${variant}${hex.slice(4, 7)}-${hex.slice(7, 19)}`;
 }
 
 /** When a UUID v7 was made, in milliseconds since 1970, as it says itself; undefined for any other UUID. */
