@@ -8,6 +8,7 @@ import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
 import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
+import { overload } from './overload';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
 import { sharedSync } from './shared-sync';
@@ -25,6 +26,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   following,
   sharedSync,
   fromGo,
+  overload,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -27,6 +27,8 @@ export interface BenchGateway extends AsyncDisposable {
   readonly caughtUp: () => Promise<void>;
   /** How far the index has come. */
   indexPosition(): Promise<bigint>;
+  /** The memory that it has resident now; undefined where the system has no /proc. */
+  residentBytes(): number | undefined;
 }
 
 /** What a gateway needed at most. */
@@ -50,7 +52,7 @@ export interface GatewayOptions {
 }
 
 /** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=4'];
+const nodeFlags = ['--max-semi-space-size=8'];
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const indexTimeoutMs = 600_000;
@@ -83,7 +85,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {
-    peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });
+    peaks.push({ gateway: name, residentBytesMax: memoryOf(gateway, 'VmHWM') });
     client[Symbol.dispose]();
     await gateway.stop(stopTimeoutMs);
     if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
@@ -105,6 +107,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
       const { index } = await client.serverInfo();
       return index?.position ?? 0n;
     },
+    residentBytes: () => memoryOf(gateway, 'VmRSS'),
     [Symbol.asyncDispose]: stop,
   };
 }
@@ -146,11 +149,11 @@ async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean
   );
 }
 
-/** The most memory that a running process ever had resident (VmHWM), in bytes. */
-function residentBytesMax({ pid }: TiedProcess): number | undefined {
+/** Memory of a running process, in bytes: what is resident, or the most that ever was. */
+function memoryOf({ pid }: TiedProcess, what: 'VmRSS' | 'VmHWM'): number | undefined {
   try {
     const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+    return Number(new RegExp(`^${what}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
   } catch {
     return undefined;
   }

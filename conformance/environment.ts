@@ -20,7 +20,7 @@ export interface Environment extends AsyncDisposable {
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 /** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=4'];
+const nodeFlags = ['--max-semi-space-size=8'];
 
 /** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
 export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>): Promise<Environment> {

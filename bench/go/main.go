@@ -16,8 +16,10 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	sluicev1 "example.com/shop/gen/sluice/v1"
 )
@@ -30,6 +32,7 @@ type job struct {
 		Events         int
 		CallsPerStream int
 		Version        uint64
+		Seconds        float64
 	}
 	Callers   struct{ From, To int }
 	CallsEach int
@@ -46,6 +49,8 @@ type report struct {
 	Times     []int64 `json:"times"`
 	StartedMs float64 `json:"startedMs"`
 	EndedMs   float64 `json:"endedMs"`
+	// Of the calls that failed, by status; only of a flood, where they are no error.
+	Failures map[string]int `json:"failures"`
 }
 
 type store = sluicev1.EventStoreServiceClient
@@ -71,7 +76,11 @@ func main() {
 		check(err)
 		var asked job
 		check(json.Unmarshal(line, &asked))
-		done, err := run(stores, versions, asked)
+		perform := run
+		if asked.Operation.Kind == "flood" {
+			perform = flood
+		}
+		done, err := perform(stores, versions, asked)
 		if err != nil {
 			check(output.Encode(map[string]string{"error": err.Error()}))
 			continue
@@ -98,6 +107,51 @@ func run(stores []store, versions *versions, asked job) (*report, error) {
 		done.Times = append(done.Times, some...)
 	}
 	return done, errors.Join(failures...)
+}
+
+// flood appends from all callers for some time. A caller that is refused waits for as long as it is told to.
+func flood(stores []store, _ *versions, asked job) (*report, error) {
+	var prefix string
+	check(json.Unmarshal(asked.Operation.Streams, &prefix))
+	done := &report{Failures: map[string]int{}}
+	var mutex sync.Mutex
+	var running sync.WaitGroup
+	started := time.Now()
+	isOver := func() bool { return time.Since(started).Seconds() >= asked.Operation.Seconds }
+	for caller := asked.Callers.From; caller < asked.Callers.To; caller++ {
+		running.Go(func() {
+			stream := fmt.Sprintf("%s.%d-%d", prefix, caller, asked.FirstCall)
+			for !isOver() {
+				called := time.Now()
+				request := &sluicev1.AppendRequest{Stream: stream, Events: newEvents(1)}
+				_, err := stores[caller%len(stores)].Append(context.Background(), request)
+				took := max(1, time.Since(called).Microseconds())
+				mutex.Lock()
+				if err != nil {
+					done.Failures[status.Code(err).String()]++
+				} else if !isOver() {
+					done.Times = append(done.Times, took)
+				}
+				mutex.Unlock()
+				time.Sleep(retryDelay(err))
+			}
+		})
+	}
+	for !isOver() {
+		time.Sleep(time.Millisecond)
+	}
+	done.StartedMs, done.EndedMs = milliseconds(started), milliseconds(time.Now())
+	running.Wait()
+	return done, nil
+}
+
+func retryDelay(err error) time.Duration {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.RetryDelay.AsDuration()
+		}
+	}
+	return 0
 }
 
 func runCaller(store store, versions *versions, asked job, caller int) ([]int64, error) {

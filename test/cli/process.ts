@@ -16,7 +16,7 @@ export interface SluiceProcess extends AsyncDisposable {
 }
 
 /** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=4'];
+const nodeFlags = ['--max-semi-space-size=8'];
 
 /** Starts main.js with these flags and variables, none of the tests' own SLUICE_ variables, and standard input. */
 export async function startSluice(
