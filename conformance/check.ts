@@ -31,7 +31,7 @@ export async function check(
 ): Promise<Column> {
   const { name } = language;
   const column: Column = { name, versions: '', results: new Map() };
-  const tell = (what: string, why: string | undefined): void => {
+  const tell: Tell = (what, why) => {
     column.results.set(what, why);
     say(why === undefined ? `ok ${name}: ${what}` : `FAILED ${name}: ${what}: ${why}`);
   };
@@ -44,29 +44,32 @@ export async function check(
   const built = await outcomeOf(build(language, versions.value));
   tell('build', built.why);
   if (built.why !== undefined) return column;
-  for (const [index, group] of bySettings(files).entries()) {
-    const example = index === 0 && withExample;
-    const started = await outcomeOf(playGroup(group, language, built.value, { example, column, tell }));
-    if (started.why !== undefined) tell(`start: ${group[0].name}`, started.why);
+  const { folder, cache } = built.value;
+  const runner = language.runner?.(folder, cache);
+  if (runner === undefined) column.versions = 'without a runner';
+  else {
+    for (const group of bySettings(files)) {
+      const started = await outcomeOf(playGroup(group, runner, { column, tell }));
+      if (started.why !== undefined) tell(`start: ${group[0].name}`, started.why);
+    }
   }
+  const examples = withExample ? examplesOf(language, built.value) : [];
+  if (examples.length === 0) return column;
+  const started = await outcomeOf(runExamples(examples, tell));
+  if (started.why !== undefined) tell('start: examples', started.why);
   return column;
 }
 
-interface Telling {
-  readonly example: boolean;
-  readonly column: Column;
-  readonly tell: (what: string, why: string | undefined) => void;
-}
+type Tell = (what: string, why: string | undefined) => void;
 
 async function playGroup(
   group: Group,
-  language: Language,
-  { folder, cache }: Built,
-  { example, column, tell }: Telling,
+  command: readonly string[],
+  { column, tell }: { readonly column: Column; readonly tell: Tell },
 ): Promise<void> {
   const [{ gateway, nats }] = group;
   await using environment = await startEnvironment({ gateway, nats });
-  await using runner = await startRunner(language.runner(folder, cache), environment.address);
+  await using runner = await startRunner(command, environment.address);
   column.versions = runner.versions;
   for (const file of group) {
     for (const one of file.cases) {
@@ -74,9 +77,27 @@ async function playGroup(
       tell(`${file.name}: ${one.name}`, why);
     }
   }
-  if (!example) return;
-  const { why } = await outcomeOf(runExample(language.example(folder, cache), environment.address));
-  tell('example of docs/clients.md', why);
+}
+
+/** What it is, and the program. */
+type Example = readonly [string, readonly string[]];
+
+function examplesOf(language: Language, { folder, cache }: Built): Example[] {
+  const what = 'example of docs/clients.md';
+  const programs = [
+    [what, language.example?.(folder, cache)],
+    [`${what}, stubs by buf`, language.exampleByBuf?.(folder, cache)],
+  ] as const;
+  return programs.flatMap(([name, command]) => (command === undefined ? [] : [[name, command] as const]));
+}
+
+/** Runs programs that must print what the page shows, one after the other. */
+async function runExamples(examples: readonly Example[], tell: Tell): Promise<void> {
+  await using environment = await startEnvironment({ gateway: [], nats: [] });
+  for (const [what, command] of examples) {
+    const { why } = await outcomeOf(runExample(command, environment.address));
+    tell(what, why);
+  }
 }
 
 async function runExample(command: readonly string[], address: string): Promise<void> {

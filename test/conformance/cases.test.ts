@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { readCaseFiles, type Step } from '../../conformance/case-file';
 import { fillIn } from '../../conformance/fill-in';
+import { languages } from '../../conformance/languages';
 import { mismatch } from '../../conformance/mismatch';
 import { fileDescriptorSet } from '../../generated/descriptors';
 import { blocks, document, root, section, tableRows } from '../docs/markdown';
@@ -55,6 +56,46 @@ test('what the page on clients shows of builds is what is built with', () => {
   const called = Array.from(build?.code.matchAll(/\w+::\w+\(.*$/gm) ?? [], ([call]) => call);
   for (const call of called) expect(buildScript).toContain(call);
 });
+
+test('every template for buf is run, by its section of the page on clients', () => {
+  const page = document('docs/clients.md');
+  const templates = readdirSync(join(root, 'stubs'));
+  expect(templates.length).toBeGreaterThan(5);
+  for (const template of templates) {
+    const language = languages.find(({ name }) => template === `buf.gen.${name}.yaml`);
+    const commands = blocks(section(page, `## ${language?.title ?? template}`)).filter(
+      (block) => block.language === 'sh',
+    );
+    expect(commands.at(-1)?.code).toContain(`buf generate --template stubs/${template}\n`);
+  }
+});
+
+test.each([
+  ['Java', 'java'],
+  ['Kotlin', 'kotlin'],
+])(
+  'the generators that the page on clients fetches for %s are of the versions built with',
+  (title, folder) => {
+    const pom = readFileSync(join(root, 'conformance', folder, 'pom.xml'), 'utf8');
+    const properties = new Map(
+      Array.from(pom.matchAll(/<(\S+)\.version>(.+)</g), ([, name, version]) => [name, version]),
+    );
+    const fetched = Array.from(
+      section(document('docs/clients.md'), `## ${title}`).matchAll(
+        / [\w.]+:protoc(?:-gen)?-?(\S*?):([\d.]+):/g,
+      ),
+      ([, generator = '', version]) => [generator, version],
+    );
+    const property = { '': 'protobuf', 'grpc-java': 'grpc', 'grpc-kotlin': 'grpc.kotlin' };
+    expect(fetched.length).toBe(folder === 'java' ? 2 : 3);
+    for (const [generator, version] of fetched) {
+      expect([generator, version]).toEqual([
+        generator,
+        properties.get(property[generator as keyof typeof property]),
+      ]);
+    }
+  },
+);
 
 describe('mismatch', () => {
   test.each([
