@@ -135,7 +135,7 @@ function consumers({ store }: Info): Finding {
 function index({ index: state }: Info): Finding {
   const check = 'index';
   const lag = state?.lag ?? 0n;
-  const message = `the correlation index is ${lag.toString()} positions behind`;
+  const message = `the index is ${lag.toString()} positions behind`;
   if (lag < indexLagMany) return { check, level: 'ok', message };
   const remedy =
     'reads by correlation id are slow until it has caught up; if it does not, see the log of the gateway';

@@ -166,7 +166,7 @@ describe('what is hard to bring about', () => {
     [
       'an index far behind',
       { ...healthy, index: { position: 1n, lag: 100_000n } },
-      { check: 'index', level: 'warn' },
+      { check: 'index', level: 'warn', message: 'the index is 100000 positions behind' },
     ],
   ])('%s', (_name, info, expected) => {
     const noted = isNoted(info);
