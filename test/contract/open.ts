@@ -3,6 +3,7 @@ import { openJetStreamStore } from '../../src/jetstream/jetstream-store';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { startTestGateway } from '../support/gateway';
 import { createModelStore } from '../support/model-store';
+import { natsOptions } from '../support/nats-options';
 import { directContract, rpcContract, type ContractStore } from './contract-store';
 
 /** A store of its own, new and empty. */
@@ -50,17 +51,7 @@ export async function openJetStream(
 ): Promise<OpenedContract> {
   const limits = { ...defaultLimits, ...set };
   const store = await openJetStreamStore({
-    nats: {
-      servers: [natsUrl],
-      user: undefined,
-      password: undefined,
-      token: undefined,
-      credsFile: undefined,
-      tls: undefined,
-      connectTimeoutMs: 10_000,
-      appendConnections: 1,
-      readConnections: 1,
-    },
+    nats: natsOptions(natsUrl),
     store: { ...names, replicas: 1 },
     limits,
     log: pino({ level: 'silent' }),

@@ -9,6 +9,7 @@ import { startEmbeddedNats, type EmbeddedServer } from '../../src/jetstream/embe
 import { embeddedPaths } from '../../src/jetstream/embedded-config';
 import { openJetStreamStore } from '../../src/jetstream/jetstream-store';
 import { defaultLimits } from '../../src/limits';
+import { natsOptions } from '../support/nats-options';
 import { natsServerPath } from '../support/tools';
 
 /** With its own nats-server, a gateway syncs what is stored itself: nothing is answered or shown that is not on disk. */
@@ -59,17 +60,7 @@ interface Opened extends ContractStore, AsyncDisposable {}
 
 async function open(server: EmbeddedServer): Promise<Opened> {
   const store = await openJetStreamStore({
-    nats: {
-      servers: [server.url],
-      user: server.user,
-      password: server.password,
-      token: undefined,
-      credsFile: undefined,
-      tls: undefined,
-      connectTimeoutMs: 10_000,
-      appendConnections: 1,
-      readConnections: 1,
-    },
+    nats: natsOptions(server.url, server),
     store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
     limits: { ...defaultLimits, readProgressTimeoutMs: 2_000 },
     log,

@@ -1,0 +1,16 @@
+import type { NatsOptions } from '../../src/jetstream/options';
+
+/** How a store reaches the NATS server of a test, with a login if it wants one. */
+export function natsOptions(url: string, login: { user?: string; password?: string } = {}): NatsOptions {
+  return {
+    servers: [url],
+    user: login.user,
+    password: login.password,
+    token: undefined,
+    credsFile: undefined,
+    tls: undefined,
+    connectTimeoutMs: 10_000,
+    appendConnections: 1,
+    readConnections: 1,
+  };
+}
