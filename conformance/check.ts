@@ -46,8 +46,9 @@ export async function check(
   if (built.why !== undefined) return column;
   const { folder, cache } = built.value;
   const runner = language.runner?.(folder, cache);
-  if (runner === undefined) column.versions = 'without a runner';
-  else {
+  if (runner === undefined) {
+    column.versions = language.example === undefined ? 'stubs alone, not compiled' : 'the example alone';
+  } else {
     for (const group of bySettings(files)) {
       const started = await outcomeOf(playGroup(group, runner, { column, tell }));
       if (started.why !== undefined) tell(`start: ${group[0].name}`, started.why);
