@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { commands } from '../../src/cli/run';
-import { hasOpenssl, makeCertificates } from '../client/certificates';
 import { buildOnce } from '../support/build';
+import { makeAuthority } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
 import { freePorts, startNats } from '../support/nats-server';
+import { haveOpenssl } from '../support/tools';
 import { startCommandGateway, type CommandGateway } from './gateway-commands';
 import { runSluice } from './process';
 
@@ -255,18 +256,19 @@ test('serve is the command without a name, and takes no notice of SLUICE_ADDRESS
   expect((await gateway.run(['serve', '--lisen=x'])).stderr).toContain('did you mean --listen?');
 });
 
-(hasOpenssl() ? test : test.skip)('over mutual TLS', async () => {
-  using pem = makeCertificates();
+(haveOpenssl() ? test : test.skip)('over mutual TLS', async () => {
+  using authority = await makeAuthority();
+  const { ca } = authority;
+  const [server, client] = [await authority.issue('gateway'), await authority.issue('client')];
   await using nats = await startNats();
-  const { cert, key } = pem.gateway;
-  const flags = [`--tls-cert=${cert}`, `--tls-key=${key}`, `--tls-client-ca=${pem.ca}`];
+  const flags = [`--tls-cert=${server.cert}`, `--tls-key=${server.key}`, `--tls-client-ca=${ca}`];
   await using secure = await startTestGateway([nats.url], flags);
   const address = `--address=${secure.address.replace('127.0.0.1', 'localhost')}`;
-  const identity = [`--tls-cert=${pem.client.cert}`, `--tls-key=${pem.client.key}`];
+  const identity = [`--tls-cert=${client.cert}`, `--tls-key=${client.key}`];
   const version = (...args: string[]) => runSluice(['version', 'a', address, ...args]);
-  expect(await version(`--tls-ca=${pem.ca}`, ...identity)).toEqual({ code: 0, stdout: '0\n', stderr: '' });
-  expect((await version(`--tls-ca=${pem.ca}`)).code).toBe(4);
+  expect(await version(`--tls-ca=${ca}`, ...identity)).toEqual({ code: 0, stdout: '0\n', stderr: '' });
+  expect((await version(`--tls-ca=${ca}`)).code).toBe(4);
   expect((await version('--tls')).code).toBe(4);
   expect(await version('--tls-ca=missing.pem')).toMatchObject({ code: 1, stdout: '' });
-  expect(readFileSync(pem.ca, 'utf8')).toContain('CERTIFICATE');
+  expect(readFileSync(ca, 'utf8')).toContain('CERTIFICATE');
 });

@@ -1,32 +1,35 @@
 import { readFileSync } from 'node:fs';
 import { connect, UnavailableError, type ClientTls } from '../../src/client/client';
+import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
-import { hasOpenssl, makeCertificates, type Certificates } from './certificates';
+import { haveOpenssl } from '../support/tools';
 import { failureOf } from './outcomes';
 
 /** A client against a gateway with TLS, as docs/operations.md says to set it up. */
-const withOpenssl = hasOpenssl() ? describe : describe.skip;
-
-withOpenssl('over TLS', () => {
-  let ours: Certificates;
-  let others: Certificates;
-  beforeAll(() => {
-    ours = makeCertificates();
-    others = makeCertificates();
+(haveOpenssl() ? describe : describe.skip)('over TLS', () => {
+  let ours: Authority;
+  let others: Authority;
+  let gatewayCertificate: Certificate;
+  beforeAll(async () => {
+    [ours, others] = await Promise.all([makeAuthority(), makeAuthority()]);
+    gatewayCertificate = await ours.issue('gateway');
   });
   afterAll(() => {
     ours[Symbol.dispose]();
     others[Symbol.dispose]();
   });
 
-  const serverArgs = (): string[] => [`--tls-cert=${ours.gateway.cert}`, `--tls-key=${ours.gateway.key}`];
+  const serverArgs = (): string[] => [
+    `--tls-cert=${gatewayCertificate.cert}`,
+    `--tls-key=${gatewayCertificate.key}`,
+  ];
   const mutualArgs = (): string[] => [...serverArgs(), `--tls-client-ca=${ours.ca}`];
-  const ca = (certificates: Certificates): string => readFileSync(certificates.ca, 'utf8');
-  const identity = ({ client }: Certificates): ClientTls => ({
-    cert: readFileSync(client.cert),
-    key: readFileSync(client.key),
-  });
+  const ca = (authority: Authority): string => readFileSync(authority.ca, 'utf8');
+  async function identity(authority: Authority): Promise<ClientTls> {
+    const { cert, key } = await authority.issue('client');
+    return { cert: readFileSync(cert), key: readFileSync(key) };
+  }
 
   /** Appends to a gateway that was started with these flags. */
   async function appendOver(args: string[], tls: ClientTls | true | undefined): Promise<bigint> {
@@ -58,16 +61,16 @@ withOpenssl('over TLS', () => {
   });
 
   test('with mutual TLS a client shows its certificate', async () => {
-    expect(await appendOver(mutualArgs(), { ca: ca(ours), ...identity(ours) })).toBe(1n);
+    expect(await appendOver(mutualArgs(), { ca: ca(ours), ...(await identity(ours)) })).toBe(1n);
   });
 
   test('with mutual TLS a client without a certificate, or with one of another authority, is refused', async () => {
     await refusalOver(mutualArgs(), { ca: ca(ours) });
-    await refusalOver(mutualArgs(), { ca: ca(ours), ...identity(others) });
+    await refusalOver(mutualArgs(), { ca: ca(ours), ...(await identity(others)) });
   });
 
-  test('a certificate without its key is refused at once', () => {
-    const { cert } = identity(ours);
+  test('a certificate without its key is refused at once', async () => {
+    const { cert } = await identity(ours);
     expect(() => connect('127.0.0.1:1', { tls: { cert } })).toThrow(/key/);
   });
 });

@@ -7,11 +7,12 @@ import { serves } from '../acceptance/environment';
 import { runSluice } from '../cli/process';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
-import { haveOpenssl, makeAuthority, type Authority, type Certificate } from '../support/certificates';
+import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
 import { connectionsOf } from '../support/monitor';
 import { makeJwtLogins } from '../support/nats-jwt';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { haveOpenssl } from '../support/tools';
 
 /** Each way to log in to NATS, and TLS to it. */
 
@@ -105,20 +106,17 @@ test('a login that NATS refuses for a while is tried again until it is good', as
   expect((await client.append({ stream: 's', events: newEvents(1) })).version).toBe(2n);
 }, 90_000);
 
-describe('TLS', () => {
-  let canRun = false;
+(haveOpenssl() ? describe : describe.skip)('TLS', () => {
   let authority: Authority;
   let server: Certificate;
   let gatewayCertificate: Certificate;
   beforeAll(async () => {
-    canRun = await haveOpenssl();
-    if (!canRun) return;
     authority = await makeAuthority();
     server = await authority.issue('server');
     gatewayCertificate = await authority.issue('gateway');
   });
   afterAll(() => {
-    if (canRun) authority[Symbol.dispose]();
+    authority[Symbol.dispose]();
   });
 
   /** A server that takes nothing but TLS, from anybody, or from those that show a certificate of the authority. */
@@ -130,7 +128,6 @@ describe('TLS', () => {
     });
 
   test('to a server whose certificate is checked', async () => {
-    if (!canRun) return;
     await using nats = await startTls(false);
     const ca = `--nats-tls-ca=${authority.ca}`;
     const encrypted = [1, 2, 3].map(() => expect.objectContaining({ tls_version: '1.3' }) as unknown);
@@ -142,7 +139,6 @@ describe('TLS', () => {
   }, 90_000);
 
   test('to a server that wants a certificate', async () => {
-    if (!canRun) return;
     await using nats = await startTls(true);
     const ca = `--nats-tls-ca=${authority.ca}`;
     const own = [`--nats-tls-cert=${gatewayCertificate.cert}`, `--nats-tls-key=${gatewayCertificate.key}`];
@@ -151,10 +147,10 @@ describe('TLS', () => {
     await isRefused(nats, [ca], 'PRIVATE', /\w/, 1_500);
     expect(readFileSync(join(nats.dataDir, 'nats.log'), 'utf8')).toMatch(/didn't provide a certificate/);
   }, 90_000);
-
-  test('is insisted on by tls://, even if the server does not ask for it', async () => {
-    await using nats = await startNats();
-    const url = nats.url.replace('nats:', 'tls:');
-    await expect(startTestGateway([url], ['--connect-timeout-ms=2000'])).rejects.toThrow(/tls/i);
-  }, 60_000);
 });
+
+test('TLS is insisted on by tls://, even if the server does not ask for it', async () => {
+  await using nats = await startNats();
+  const url = nats.url.replace('nats:', 'tls:');
+  await expect(startTestGateway([url], ['--connect-timeout-ms=2000'])).rejects.toThrow(/tls/i);
+}, 60_000);

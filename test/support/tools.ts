@@ -11,6 +11,8 @@ interface Tools {
   readonly natsServer: string;
   /** undefined: could not be had. */
   readonly grpcurl: string | undefined;
+  /** Whether there is one to make certificates with. */
+  readonly openssl: boolean;
 }
 
 const grpcurlVersion = '1.9.3';
@@ -18,13 +20,16 @@ const grpcurlModule = `github.com/fullstorydev/grpcurl/cmd/grpcurl@v${grpcurlVer
 /** Tells the workers where the result is. Not SLUICE_: the gateway refuses such variables that it does not know. */
 const toolsVariable = 'TOOLS_OF_SLUICE_TESTS';
 
-/** For jest's global set-up. Fails without nats-server; without grpcurl only where CI=true. */
+/** For jest's global set-up. Fails without nats-server; without grpcurl or openssl only where CI=true. */
 export async function prepareTools(): Promise<void> {
   const natsServer = await ensureNatsServer();
-  const grpcurl = await findGrpcurl();
-  if (grpcurl === undefined && process.env['CI'] === 'true') throw new Error('CI needs grpcurl');
+  const [grpcurl, openssl] = [await findGrpcurl(), await findOpenssl()];
+  if (process.env['CI'] === 'true') {
+    if (grpcurl === undefined) throw new Error('CI needs grpcurl');
+    if (!openssl) throw new Error('CI needs openssl');
+  }
   const file = join(mkdtempSync(join(tmpdir(), 'sluice-tools-')), 'tools.json');
-  writeFileSync(file, JSON.stringify({ natsServer: natsServer.path, grpcurl } satisfies Tools));
+  writeFileSync(file, JSON.stringify({ natsServer: natsServer.path, grpcurl, openssl } satisfies Tools));
   process.env[toolsVariable] = file;
 }
 
@@ -74,6 +79,19 @@ export async function findGrpcurl(): Promise<string | undefined> {
   }
 }
 
+/** Whether openssl is on the PATH. Says so loudly if it is not. */
+export async function findOpenssl(): Promise<boolean> {
+  try {
+    await promisify(execFile)('openssl', ['version'], { timeout: 10_000 });
+    return true;
+  } catch (error) {
+    log('**************************************************************************');
+    log(`SKIPPED: the tests with TLS. ${error instanceof Error ? error.message : String(error)}`);
+    log('**************************************************************************');
+    return false;
+  }
+}
+
 /** Path of nats-server, in a test. */
 export function natsServerPath(): string {
   return tools().natsServer;
@@ -82,6 +100,11 @@ export function natsServerPath(): string {
 /** Path of grpcurl, in a test; undefined if it could not be had. */
 export function grpcurlPath(): string | undefined {
   return tools().grpcurl;
+}
+
+/** Whether there is an openssl, in a test. */
+export function haveOpenssl(): boolean {
+  return tools().openssl;
 }
 
 function tools(): Tools {
