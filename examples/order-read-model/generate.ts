@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { jsonEvent, type NewEvent, type SluiceClient } from 'sluice-eventstore';
+import { randomOf, uuidOf } from '../seeded';
 import { streamOf, type ItemAdded, type OrderPlaced } from './order-events';
 
 /** Orders that are written at the same time. */
@@ -66,21 +66,4 @@ function* orderOf(id: string): Iterable<NewEvent[]> {
   if (below(10) === 0) return;
   yield [jsonEvent('OrderPaid', { by: 'card' })];
   if (below(4) > 0) yield [jsonEvent('OrderShipped', { carrier: 'bicycle' })];
-}
-
-/** Numbers from 0 up to 1, determined by a text: mulberry32. */
-function randomOf(seed: string): () => number {
-  let state = createHash('sha256').update(seed).digest().readUInt32BE();
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A UUID that a text determines: version 8, which is free to be made in one's own way (RFC 9562). */
-function uuidOf(name: string): string {
-  const hex = createHash('sha256').update(name).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
