@@ -1,41 +1,34 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Database } from 'node-sqlite3-wasm';
 import { connect, parseJson, type SluiceClient } from '../../src/client/client';
 import { startSluice } from '../cli/process';
 import { buildOnce } from '../support/build';
+import { compileExamples, type CompiledExamples } from '../support/examples';
 import { freePorts, startNats, until } from '../support/nats-server';
 
 /** The example as users run it: compiled, in processes of its own, against a gateway and NATS. */
 
 const root = join(__dirname, '..', '..');
-/** Under node_modules, so that what is compiled finds its packages. */
-const cache = join(root, 'node_modules', '.cache');
-mkdirSync(cache, { recursive: true });
-const folder = mkdtempSync(join(cache, 'sluice-examples-'));
-const main = join(folder, 'order-read-model', 'main.js');
-const db = join(folder, 'orders.db');
+let examples: CompiledExamples;
+let main: string;
+let db: string;
 
 beforeAll(async () => {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const options = ['-p', join(root, 'tsconfig.examples.json'), '--outDir', folder, '--noCheck'];
-  await promisify(execFile)(process.execPath, [tsc, ...options]);
-  // What it imports as a user does, with a build of these sources.
-  const installed = join(folder, 'node_modules', 'sluice-eventstore');
-  mkdirSync(installed, { recursive: true });
-  cpSync(join(root, 'package.json'), join(installed, 'package.json'));
-  symlinkSync(dirname(dirname(await buildOnce())), join(installed, 'dist'));
+  examples = await compileExamples(root, dirname(dirname(await buildOnce())));
+  main = join(examples.folder, 'dist-examples', 'order-read-model', 'main.js');
+  db = join(examples.folder, 'orders.db');
 }, 120_000);
 afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
+  examples[Symbol.dispose]();
 });
 
 /** Runs a command of the example to its end, and gives what it prints. */
 async function run(...args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)(process.execPath, [main, ...args], { cwd: folder })).stdout;
+  return (await promisify(execFile)(process.execPath, [main, ...args], { cwd: examples.folder })).stdout;
 }
 
 interface Projection extends AsyncDisposable {
