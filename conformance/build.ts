@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { defaultCacheDir } from '../src/jetstream/nats-binary';
 import { section } from '../test/docs/markdown';
 import type { Language } from './languages';
@@ -28,19 +28,58 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 }
 
 /** Builds a language in the user's cache folder, if what it is made from has changed since it last was. */
-export async function build(language: Language, versions: string): Promise<Built> {
+export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
-  const base = join(cacheFolder, language.name);
+  return inCache(language.name, hashOf([own, ...shared], versions), async (making, cache) => {
+    await cp(own, making, { recursive: true });
+    for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
+    const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
+    await language.build({ folder: making, cache, page });
+  });
+}
+
+/**
+ * Runs the commands with which a page builds a language of an example, as they stand there, in a copy of what they need of
+ * the checkout, and gives the folder of the copy.
+ */
+export async function buildExample(
+  example: string,
+  { name }: Language,
+  { versions, commands }: { readonly versions: string; readonly commands: string },
+): Promise<string> {
+  const files = await filesIn(['package.json', 'proto', 'stubs', join(example, name)]);
+  const hash = hashOf(files, versions + commands);
+  const { folder } = await inCache(join(basename(example), name), hash, async (making) => {
+    for (const file of files) await cp(file, join(making, file));
+    await symlink(resolve('node_modules'), join(making, 'node_modules'));
+    await run(['sh', '-e', '-c', commands], { cwd: making });
+  });
+  return folder;
+}
+
+/** Files of the checkout, without what was built there. */
+async function filesIn(paths: readonly string[]): Promise<string[]> {
+  const listed = await run(
+    ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard', ...paths],
+    { cwd: '.' },
+  );
+  return listed.split('\0').filter((file) => file !== '' && existsSync(file));
+}
+
+/** Makes a folder, if there is none of this hash yet. `make` is given it and the one that stays from build to build. */
+async function inCache(
+  name: string,
+  hash: string,
+  make: (folder: string, cache: string) => Promise<void>,
+): Promise<Built> {
+  const base = join(cacheFolder, name);
   const cache = join(base, 'cache');
-  const folder = join(base, hashOf([own, ...shared], versions));
+  const folder = join(base, hash);
   await mkdir(cache, { recursive: true });
   await removeOld(base);
   if (existsSync(folder)) return { folder, cache };
   const making = await mkdtemp(join(base, 'making-'));
-  await cp(own, making, { recursive: true });
-  for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
-  const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
-  await language.build({ folder: making, cache, page });
+  await make(making, cache);
   await rename(making, folder).catch((error: unknown) => {
     // Another run may have been faster.
     if (!existsSync(folder)) throw error;

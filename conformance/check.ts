@@ -21,6 +21,17 @@ export interface Checks {
   readonly say: (line: string) => void;
 }
 
+/** Says of a thing that was looked at why it failed; undefined if it did not. */
+export type Tell = (what: string, why: string | undefined) => void;
+
+/** Puts what is told into a column, and says it. */
+export function teller({ name, results }: Column, say: Checks['say']): Tell {
+  return (what, why) => {
+    results.set(what, why);
+    say(why === undefined ? `ok ${name}: ${what}` : `FAILED ${name}: ${what}: ${why}`);
+  };
+}
+
 /** Files that need the same gateway. */
 type Group = readonly [CaseFile, ...CaseFile[]];
 
@@ -31,10 +42,7 @@ export async function check(
 ): Promise<Column> {
   const { name } = language;
   const column: Column = { name, versions: '', results: new Map() };
-  const tell: Tell = (what, why) => {
-    column.results.set(what, why);
-    say(why === undefined ? `ok ${name}: ${what}` : `FAILED ${name}: ${what}: ${why}`);
-  };
+  const tell = teller(column, say);
   const versions = await outcomeOf(toolVersions(language));
   if (versions.why !== undefined) {
     if (required) tell('tools', versions.why);
@@ -60,8 +68,6 @@ export async function check(
   if (started.why !== undefined) tell('start: examples', started.why);
   return column;
 }
-
-type Tell = (what: string, why: string | undefined) => void;
 
 async function playGroup(
   group: Group,
@@ -121,7 +127,7 @@ function bySettings(files: readonly CaseFile[]): Group[] {
 
 type Outcome<T> = { readonly value: T; readonly why: undefined } | { readonly why: string };
 
-async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
+export async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work, why: undefined };
   } catch (error) {

@@ -33,7 +33,7 @@ export interface Language {
 }
 
 /** The gateway of the examples; when run they are given the address of another. */
-const exampleAddress = '127.0.0.1:50051';
+export const exampleAddress = '127.0.0.1:50051';
 const quotedAddress = `"${exampleAddress}"`;
 
 /** What Maven calls the machine that the commands of docs/clients.md are written for, and this one. */

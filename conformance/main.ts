@@ -5,6 +5,7 @@ import { prepareTools, removeTools } from '../test/support/tools';
 import { check } from './check';
 import { readCaseFiles } from './case-file';
 import { languages } from './languages';
+import { askInTurn } from './order-data';
 import { renderResults } from './results';
 
 /** `npm run` runs it in the folder of the project. */
@@ -13,10 +14,12 @@ const resultsFile = join('conformance', 'RESULTS.md');
 /** Languages; most of what a case takes is waiting. */
 const atATime = 2;
 const help = `Usage: npm run conformance -- [flags]
-Plays the cases of conformance/cases/ in each language whose tools are there, and runs the examples of docs/clients.md.
+Plays the cases of conformance/cases/ in each language whose tools are there, and runs the examples of docs/clients.md and
+the programs of examples/order-data.
   --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
   --require LANGUAGES  fail where one of these has no tools; "all" for all
-  --case TEXT          only cases with this in their name
+  --case TEXT          only cases with this in their name, and no examples
+  --orders NUMBER      of orders to import for examples/order-data (default 2000)
   --write              write conformance/RESULTS.md
 `;
 
@@ -24,6 +27,7 @@ interface Settings {
   readonly only: readonly string[];
   readonly required: readonly string[];
   readonly named: string;
+  readonly orders: number;
   readonly write: boolean;
 }
 
@@ -34,6 +38,7 @@ function parseSettings(args: string[]): Settings | undefined {
       only: { type: 'string' },
       require: { type: 'string' },
       case: { type: 'string', default: '' },
+      orders: { type: 'string', default: '2000' },
       write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -50,6 +55,7 @@ function parseSettings(args: string[]): Settings | undefined {
     only: named(values.only ?? 'all'),
     required: named(values.require ?? ''),
     named: values.case,
+    orders: Number(values.orders),
     write: values.write,
   };
 }
@@ -98,6 +104,7 @@ async function main(args: string[]): Promise<number> {
           say,
         }),
     );
+    if (settings.named === '') await askInTurn(columns, { orders: settings.orders, say });
     if (settings.write) writeFileSync(resultsFile, renderResults(columns));
     const outcomes = columns.flatMap(({ results }) => [...results.values()]);
     const passed = outcomes.filter((why) => why === undefined).length;
