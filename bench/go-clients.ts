@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Clients } from './clients';
-import { newHistogram, toSlot, type Slot } from './statistics';
+import { newHistogram, toSlot } from './statistics';
 
 const run = promisify(execFile);
 const buildTimeoutMs = 600_000;
@@ -24,29 +24,14 @@ export function hasGo(): Promise<boolean> {
 /** What the load process in Go answers to a job. */
 type Answer = { readonly error: string } | GoReport;
 interface GoReport {
-  /** Of the calls of a flood that failed, by status. */
-  readonly failures: Readonly<Record<string, number>> | null;
   /** Of all calls, in microseconds. */
   readonly times: readonly number[];
   readonly startedMs: number;
   readonly endedMs: number;
 }
 
-export interface GoClients extends Clients {
-  /** Appends from all callers for some time, each as soon as it may; the slot is of what was stored meanwhile. */
-  flood(load: Flood): Promise<{ readonly slot: Slot; readonly failures: Readonly<Record<string, number>> }>;
-}
-
-export interface Flood {
-  readonly streams: string;
-  readonly callers: number;
-  readonly seconds: number;
-  /** Streams are new in every slot. */
-  readonly firstCall: number;
-}
-
 /** One load process, bench/go, with so many channels to a gateway. It is built first, with stubs made from proto/. */
-export async function startGoClients(channels: number, address: string): Promise<GoClients> {
+export async function startGoClients(channels: number, address: string): Promise<Clients> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-go-'));
   const stop = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
@@ -60,24 +45,17 @@ export async function startGoClients(channels: number, address: string): Promise
   });
   const ended = once(child, 'close');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ask = async (job: object): Promise<GoReport> => {
-    child.stdin.write(`${JSON.stringify(job)}\n`);
-    const line = await lines.next();
-    if (line.done === true) throw new Error('the load process in Go has ended');
-    const answer = JSON.parse(line.value) as Answer;
-    if ('error' in answer) throw new Error(`${JSON.stringify(job)} from Go: ${answer.error}`);
-    return answer;
-  };
   return {
-    run: async ({ callers, ...job }) => slotOf(await ask({ ...job, callers: { from: 0, to: callers } })),
-    async flood({ firstCall, callers, ...operation }) {
-      const job = {
-        operation: { kind: 'flood', ...operation },
-        callers: { from: 0, to: callers },
-        firstCall,
-      };
-      const answer = await ask(job);
-      return { slot: slotOf(answer), failures: answer.failures ?? {} };
+    async run({ callers, ...job }) {
+      const to = job.operation.kind === 'flood' ? job.operation.callers : callers;
+      child.stdin.write(`${JSON.stringify({ ...job, callers: { from: 0, to } })}\n`);
+      const line = await lines.next();
+      if (line.done === true) throw new Error('the load process in Go has ended');
+      const answer = JSON.parse(line.value) as Answer;
+      if ('error' in answer) throw new Error(`${job.operation.kind} from Go: ${answer.error}`);
+      const histogram = newHistogram();
+      for (const time of answer.times) histogram.recordValue(time);
+      return toSlot([{ ...answer, histogram: encodeIntoCompressedBase64(histogram) }]);
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end();
@@ -85,12 +63,6 @@ export async function startGoClients(channels: number, address: string): Promise
       await stop();
     },
   };
-}
-
-function slotOf(report: GoReport): Slot {
-  const histogram = newHistogram();
-  for (const time of report.times) histogram.recordValue(time);
-  return toSlot([{ ...report, histogram: encodeIntoCompressedBase64(histogram) }]);
 }
 
 async function build(folder: string): Promise<void> {

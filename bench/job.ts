@@ -43,6 +43,13 @@ export type Operation =
       /** Appends per second. */
       readonly rate: number;
       readonly subscribers: number;
+    }
+  /** Appends from more callers for some time, each to a stream of its own, as soon as it may. Only from Go. */
+  | {
+      readonly kind: 'flood';
+      readonly streams: string;
+      readonly callers: number;
+      readonly seconds: number;
     };
 
 export interface StreamSet {

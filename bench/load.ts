@@ -47,6 +47,7 @@ async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise
   const { callers } = job;
   const histogram = newHistogram();
   const { operation, callsEach: appends, firstCall } = job;
+  if (operation.kind === 'flood') throw new Error('a flood comes from Go');
   const startedMs = performance.timeOrigin + performance.now();
   const running = Array.from({ length: callers.to - callers.from }, (_, index) =>
     operation.kind === 'delivery'
@@ -59,7 +60,7 @@ async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise
 }
 
 /** What callers do one call after the other. */
-type CallOperation = Exclude<Operation, { kind: 'delivery' }>;
+type CallOperation = Exclude<Operation, { readonly kind: 'delivery' | 'flood' }>;
 
 async function runCaller(
   peer: Peer,

@@ -18,6 +18,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
@@ -49,8 +50,6 @@ type report struct {
 	Times     []int64 `json:"times"`
 	StartedMs float64 `json:"startedMs"`
 	EndedMs   float64 `json:"endedMs"`
-	// Of the calls that failed, by status; only of a flood, where they are no error.
-	Failures map[string]int `json:"failures"`
 }
 
 type store = sluicev1.EventStoreServiceClient
@@ -113,7 +112,8 @@ func run(stores []store, versions *versions, asked job) (*report, error) {
 func flood(stores []store, _ *versions, asked job) (*report, error) {
 	var prefix string
 	check(json.Unmarshal(asked.Operation.Streams, &prefix))
-	done := &report{Failures: map[string]int{}}
+	done := &report{}
+	var failure error
 	var mutex sync.Mutex
 	var running sync.WaitGroup
 	started := time.Now()
@@ -127,10 +127,10 @@ func flood(stores []store, _ *versions, asked job) (*report, error) {
 				_, err := stores[caller%len(stores)].Append(context.Background(), request)
 				took := max(1, time.Since(called).Microseconds())
 				mutex.Lock()
-				if err != nil {
-					done.Failures[status.Code(err).String()]++
-				} else if !isOver() {
+				if err == nil && !isOver() {
 					done.Times = append(done.Times, took)
+				} else if err != nil && status.Code(err) != codes.ResourceExhausted {
+					failure = err
 				}
 				mutex.Unlock()
 				time.Sleep(retryDelay(err))
@@ -142,9 +142,10 @@ func flood(stores []store, _ *versions, asked job) (*report, error) {
 	}
 	done.StartedMs, done.EndedMs = milliseconds(started), milliseconds(time.Now())
 	running.Wait()
-	return done, nil
+	return done, failure
 }
 
+// retryDelay is what a caller is told to wait, 0 if nothing.
 func retryDelay(err error) time.Duration {
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {

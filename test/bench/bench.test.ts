@@ -74,7 +74,7 @@ test(
       '## Table 6: gateway and bare gRPC',
       '## Table 7: subscriptions',
       '## Table 8: a sync for many appends',
-      ...(hasGo ? ['## Table 9: called from Go and from Node'] : []),
+      ...(hasGo ? ['## Table 9: called from Go and from Node', '## Table 10: overload'] : []),
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);
