@@ -7,7 +7,7 @@ import { asStep, checkMessage, toMessages, type StoredPart } from './commit-code
 import { commitById, mayBeForgotten } from './find-by-id';
 import { commitAfter } from './find-commit';
 import { lastPart } from './head';
-import type { KnownHead } from './head-cache';
+import { expectedHead, type KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
 import { readStep, stepAt, type StepSpan } from './read-step';
 import { hasSameContent } from './same-content';
@@ -65,10 +65,7 @@ function proposalOf(
     stream: all[0]?.stream as StreamName,
     commitId: job.commitId,
     known() {
-      const known = all.map(({ stream, expected }) => {
-        const head = heads.get(stream);
-        return expected === undefined || expected === head?.version ? head : undefined;
-      });
+      const known = all.map(({ stream, expected }) => expectedHead(heads, stream, expected));
       return known.every((head) => head !== undefined) ? known : undefined;
     },
     async look(doubted) {

@@ -8,7 +8,7 @@ import { lastSequence, readPart, toMessages, type StoredPart } from './commit-co
 import { commitById, mayBeForgotten } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
-import type { HeadCache, KnownHead } from './head-cache';
+import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { KeyIndex } from './key-index';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
@@ -130,9 +130,7 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
   }
 
   known(): KnownHead | undefined {
-    const { stream, expected } = this.job;
-    const head = this.appender.heads.get(stream);
-    return expected === undefined || expected === head?.version ? head : undefined;
+    return expectedHead(this.appender.heads, this.job.stream, this.job.expected);
   }
 
   async look(

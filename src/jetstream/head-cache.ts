@@ -14,6 +14,22 @@ export interface HeadCache {
   delete(stream: StreamName): void;
 }
 
+const nothing: KnownHead = { version: 0n, sequence: 0n };
+
+/**
+ * The head that an append goes on top of, as far as that can be told without a question; undefined: it cannot. A stream that
+ * must be empty has its head told by that: if it is not empty, JetStream's check says so.
+ */
+export function expectedHead(
+  heads: HeadCache,
+  stream: StreamName,
+  expected: bigint | undefined,
+): KnownHead | undefined {
+  const head = heads.get(stream);
+  if (expected === undefined || expected === head?.version) return head;
+  return expected === 0n && head === undefined ? nothing : undefined;
+}
+
 export function createHeadCache(entriesMax: number): HeadCache {
   // A Map keeps the order of insertion: the first entry is the least recently used.
   const entries = new Map<StreamName, KnownHead>();
