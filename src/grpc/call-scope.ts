@@ -50,9 +50,15 @@ const answerMarginMaxMs = 100;
 const answerMarginShare = 0.1;
 
 export function openScope(call: AnyCall): Scope {
-  const controller = new AbortController();
+  let reason: Error | undefined;
+  // Most appends end without anybody asking for it.
+  let controller: AbortController | undefined;
+  const abort = (error: Error): void => {
+    reason ??= error;
+    controller?.abort(reason);
+  };
   const cancel = (): void => {
-    controller.abort(new CancelledError('the caller has gone'));
+    abort(new CancelledError('the caller has gone'));
   };
   if (call.cancelled) cancel();
   call.on('cancelled', cancel);
@@ -62,10 +68,20 @@ export function openScope(call: AnyCall): Scope {
     leftMs > timerMsMax
       ? undefined
       : setTimeout(() => {
-          controller.abort(deadlineExceeded());
+          abort(deadlineExceeded());
         }, leftMs);
   return {
-    context: { signal: controller.signal, deadlineMs: Date.now() + leftMs, connection: call.getPeer() },
+    context: {
+      get signal() {
+        if (controller === undefined) {
+          controller = new AbortController();
+          if (reason !== undefined) controller.abort(reason);
+        }
+        return controller.signal;
+      },
+      deadlineMs: Date.now() + leftMs,
+      connection: call.getPeer(),
+    },
     close() {
       clearTimeout(timer);
       call.off('cancelled', cancel);

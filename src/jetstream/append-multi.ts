@@ -11,7 +11,7 @@ import { expectedHead, type KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
 import { readStep, stepAt, type StepSpan } from './read-step';
 import { hasSameContent } from './same-content';
-import { subjectOf } from './store-context';
+import { subjectOf, withDeadline } from './store-context';
 import { untilDecided, type Proposal } from './until-decided';
 
 /** The heads of the streams of a step: those that it writes, then those that it checks. */
@@ -28,7 +28,7 @@ export async function appendMulti(
   const written = job.appends.map(({ stream }) => stream);
   // Once sent, it runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs };
-  const result = await appender.queues.run(written, job.bytes, { ...call, deadlineMs }, () =>
+  const result = await appender.queues.run(written, job.bytes, withDeadline(call, deadlineMs), () =>
     decide(appender, job, toItsEnd),
   );
   const { commitId } = job;

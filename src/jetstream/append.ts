@@ -12,7 +12,7 @@ import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { KeyIndex } from './key-index';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
-import { nameOf, subjectOf } from './store-context';
+import { nameOf, subjectOf, withDeadline } from './store-context';
 import type { OutgoingMessage } from './publish';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
@@ -35,7 +35,7 @@ setMaxListeners(0, unattended);
  */
 export function append(appender: Appender, command: AppendCommand, call: CallContext): Promise<AppendResult> {
   const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
-  const bounded = { ...call, deadlineMs };
+  const bounded = withDeadline(call, deadlineMs);
   if (command.events.length === 0) return checkOnly(appender, command, bounded);
   try {
     return store(appender, prepare(appender, command), bounded, command.withCommitTime === true);

@@ -70,9 +70,7 @@ export function createLink(connection: NatsConnection): Link {
   const outbox = openOutbox();
   const listeners: (() => void)[] = [];
   let connected = true;
-  // The library forgets it while it reconnects.
-  let lastInfo = connection.info;
-  const serverInfo = (): ServerInfo | undefined => (lastInfo = connection.info ?? lastInfo);
+  const serverInfo = lastInfoOf(connection);
 
   function changeConnected(now: boolean): void {
     connected = now;
@@ -99,18 +97,14 @@ export function createLink(connection: NatsConnection): Link {
     outbox.add(new Envelope(connection, subject, payload, toPublishOptions(headers, reply), refuse));
   };
 
-  const ask = (
-    subject: string,
-    payload: Uint8Array | string,
-    options: RequestOptions,
-    onAnswer: Exchange['onAnswer'],
-    onEnd: Exchange['onEnd'],
-  ): void => {
-    const sendOnce = (reply: string, refuse: (error: Error) => void): void => {
-      send(subject, payload, options, refuse, reply);
+  const ask =
+    (subject: string, payload: Uint8Array | string, options: RequestOptions): Ask =>
+    (onAnswer, onEnd) => {
+      const sendOnce = (reply: string, refuse: (error: Error) => void): void => {
+        send(subject, payload, options, refuse, reply);
+      };
+      inbox.begin({ subject, send: sendOnce, onAnswer, onEnd }, options);
     };
-    inbox.begin({ subject, send: sendOnce, onAnswer, onEnd }, options);
-  };
 
   return {
     pages: createRoom(fetchesBytesMax),
@@ -124,25 +118,9 @@ export function createLink(connection: NatsConnection): Link {
     get serverVersion() {
       return serverInfo()?.version ?? '';
     },
-    request: (subject, payload, options) =>
-      new Promise((resolve, reject) => {
-        let answer: RawMessage | undefined;
-        const takeFirst = (first: RawMessage): boolean => {
-          answer = first;
-          return true;
-        };
-        ask(subject, payload, options, takeFirst, (error) => {
-          if (error === undefined) resolve(answer as RawMessage);
-          else reject(error);
-        });
-      }),
+    request: (subject, payload, options) => firstAnswer(ask(subject, payload, options)),
     requestMany: (subject, payload, onAnswer, options) =>
-      new Promise((resolve, reject) => {
-        ask(subject, payload, options, onAnswer, (error) => {
-          if (error === undefined) resolve();
-          else reject(error);
-        });
-      }),
+      allAnswers(ask(subject, payload, options), onAnswer),
     publish(subject, payload, headers) {
       send(subject, payload, { headers }, () => undefined);
     },
@@ -161,8 +139,40 @@ export function createLink(connection: NatsConnection): Link {
   };
 }
 
+/** The library forgets it while it reconnects. */
+function lastInfoOf(connection: NatsConnection): () => ServerInfo | undefined {
+  let last = connection.info;
+  return () => (last = connection.info ?? last);
+}
+
 function notConnected(): NotConnectedError {
   return new NotConnectedError('there is no connection to NATS');
+}
+
+/** Sends a request. */
+type Ask = (onAnswer: Exchange['onAnswer'], onEnd: Exchange['onEnd']) => void;
+
+function firstAnswer(ask: Ask): Promise<RawMessage> {
+  return new Promise((resolve, reject) => {
+    let first: RawMessage | undefined;
+    const take = (answer: RawMessage): boolean => {
+      first = answer;
+      return true;
+    };
+    ask(take, (error) => {
+      if (error === undefined) resolve(first as RawMessage);
+      else reject(error);
+    });
+  });
+}
+
+function allAnswers(ask: Ask, onAnswer: Exchange['onAnswer']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ask(onAnswer, (error) => {
+      if (error === undefined) resolve();
+      else reject(error);
+    });
+  });
 }
 
 /** Tells of every change; the last one is that the connection is closed for good. */

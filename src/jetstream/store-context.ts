@@ -37,6 +37,17 @@ export function within(call: CallContext, timeoutMs: number): RequestOptions {
   return { timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - Date.now())), signal: call.signal };
 }
 
+/** The call with another deadline. Its signal is not asked for here, since it is made when it first is. */
+export function withDeadline(call: CallContext, deadlineMs: number): CallContext {
+  return {
+    get signal() {
+      return call.signal;
+    },
+    deadlineMs,
+    connection: call.connection,
+  };
+}
+
 const lagRetryFirstMs = 2;
 const lagRetryMaxMs = 100;
 

@@ -25,8 +25,25 @@ interface Ticket {
   begin: () => void;
 }
 
+type Queues = Map<StreamName, Ticket[]>;
+
+function join(queues: Queues, ticket: Ticket, stream: StreamName): void {
+  const queue = queues.get(stream);
+  if (queue === undefined) queues.set(stream, [ticket]);
+  else if (queue.push(ticket) > 1) ticket.behind++;
+}
+
+/** Takes out the first one, whose turn is over. */
+function leave(queues: Queues, stream: StreamName): void {
+  const queue = queues.get(stream) as Ticket[];
+  queue.shift();
+  const [first] = queue;
+  if (first === undefined) queues.delete(stream);
+  else if (--first.behind === 0) first.begin();
+}
+
 export function createStreamQueues(limits: Limits): StreamQueues {
-  const queues = new Map<StreamName, Ticket[]>();
+  const queues: Queues = new Map();
   const shares = createConnectionShares(limits);
   let appends = 0;
   let appendsBytes = 0;
@@ -46,21 +63,6 @@ export function createStreamQueues(limits: Limits): StreamQueues {
     }
   }
 
-  function join(ticket: Ticket, stream: StreamName): void {
-    const queue = queues.get(stream);
-    if (queue === undefined) queues.set(stream, [ticket]);
-    else if (queue.push(ticket) > 1) ticket.behind++;
-  }
-
-  /** The ticket is the first in all of its queues. */
-  function leave(stream: StreamName): void {
-    const queue = queues.get(stream) as Ticket[];
-    queue.shift();
-    const [first] = queue;
-    if (first === undefined) queues.delete(stream);
-    else if (--first.behind === 0) first.begin();
-  }
-
   return {
     async run(streams, bytes, call, append) {
       shares.admit(call.connection, bytes);
@@ -70,15 +72,17 @@ export function createStreamQueues(limits: Limits): StreamQueues {
       appendsBytes += bytes;
       const ticket: Ticket = { behind: 0, begin: () => undefined };
       // All at once, so that no two wait for each other.
-      for (const stream of streams) join(ticket, stream);
+      for (const stream of streams) join(queues, ticket, stream);
       try {
-        if (ticket.behind > 0) await new Promise<void>((resolve) => (ticket.begin = resolve));
-        call.signal.throwIfAborted();
+        if (ticket.behind > 0) {
+          await new Promise<void>((resolve) => (ticket.begin = resolve));
+          call.signal.throwIfAborted();
+        }
         if (Date.now() > call.deadlineMs)
           throw new DeadlineExceededError('the append waited too long for its turn');
         return await append();
       } finally {
-        for (const stream of streams) leave(stream);
+        for (const stream of streams) leave(queues, stream);
         shares.giveBack(call.connection, bytes);
         appends--;
         appendsBytes -= bytes;

@@ -26,7 +26,7 @@ export interface CallContext {
   /** Milliseconds since 1970; Infinity if the caller set none. */
   readonly deadlineMs: number;
   /** The client connection that the call came over, whose calls have bounds together; undefined: none. */
-  readonly connection?: string;
+  readonly connection?: string | undefined;
 }
 
 /** What to append to one stream. */

@@ -149,7 +149,7 @@ test('what NATS does not permit is not permitted', async () => {
 test('a bound of the gateway is an overload, and says when to try again', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url], ['--appends-max=1']);
-  using client = connect(gateway.address);
+  using client = connect(gateway.address, { appendAttemptsMax: 1 });
   const appends = Array.from({ length: 50 }, (_, index) => client.append(`busy.${index}`, [event]));
   const outcomes = await Promise.allSettled(appends);
   const refused = outcomes.flatMap((outcome) =>
