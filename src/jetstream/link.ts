@@ -68,19 +68,17 @@ const { fetchesBytesMax, openBatchesMax } = defaultLimits;
 export function createLink(connection: NatsConnection): Link {
   const inbox = openInbox(connection);
   const outbox = openOutbox();
+  const serverInfo = lastInfoOf(connection);
   const listeners: (() => void)[] = [];
   let connected = true;
-  const serverInfo = lastInfoOf(connection);
-
-  function changeConnected(now: boolean): void {
+  const changeConnected = (now: boolean): void => {
     connected = now;
     if (!now) {
       outbox.fail(notConnected());
       inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
     }
     for (const listener of listeners) listener();
-  }
-
+  };
   void watch(connection, changeConnected, (subject) => {
     inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
   });
@@ -128,15 +126,19 @@ export function createLink(connection: NatsConnection): Link {
     onChange(listener) {
       listeners.push(listener);
     },
-    async close() {
+    close() {
       outbox.flush();
       inbox.close();
-      const drained = connection.drain().catch(() => undefined);
-      // Without a server nothing drains.
-      await Promise.race([drained, sleep(drainTimeoutMs, undefined, { ref: false })]);
-      await connection.close();
+      return drain(connection);
     },
   };
+}
+
+async function drain(connection: NatsConnection): Promise<void> {
+  const drained = connection.drain().catch(() => undefined);
+  // Without a server nothing drains.
+  await Promise.race([drained, sleep(drainTimeoutMs, undefined, { ref: false })]);
+  await connection.close();
 }
 
 /** The library forgets it while it reconnects. */
