@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { InvalidRequestError } from '../store/errors';
+import { utf8 } from '../store/utf8';
 import { checkFraming } from './framing';
 
 /** A generated message type, as far as decoding goes. */
@@ -26,11 +27,6 @@ export function decodeRequest<Message>(type: MessageType<Message>, bytes: Uint8A
 
 const replacementCharacter = '\ufffd';
 
-/** Works on every Uint8Array, and saves views of the text; @types/node does not know it. */
-const { utf8Slice } = Buffer.prototype as unknown as {
-  readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string;
-};
-
 /** Refuses text that is not UTF-8, which the generated code would mend without a word. */
 class StrictReader extends BinaryReader {
   constructor(private readonly bytesOfAll: Uint8Array) {
@@ -43,7 +39,7 @@ class StrictReader extends BinaryReader {
     const end = start + length;
     if (end > this.len) throw new RangeError('premature EOF');
     this.pos = end;
-    const text = utf8Slice.call(this.bytesOfAll, start, end);
+    const text = utf8(this.bytesOfAll, start, end);
     // Text that shows no replacement character was fine; only then does the exact check cost anything.
     if (text.includes(replacementCharacter) && !isUtf8(this.bytesOfAll.subarray(start, end)))
       throw new RangeError('text that is not UTF-8');

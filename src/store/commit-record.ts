@@ -1,3 +1,5 @@
+import { utf8 } from './utf8';
+
 /**
  * Walks the bytes of a CommitRecord (proto/sluice/v1/event.proto) without decoding it: reads relay events as
  * they are stored, and look inside only to filter.
@@ -75,10 +77,6 @@ function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: numb
     }
   }
   return found;
-}
-
-function utf8(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
 }
 
 /** A varint of up to 32 bits in use; longer ones are read and cut, as protobuf does for lengths and tags. */
