@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import {
   AppendSessionResponse,
-  type AppendRequest,
   type AppendSessionRequest,
   type SessionAnswer,
   type SessionAppend,
@@ -9,7 +8,7 @@ import {
 import type { Limits } from '../limits';
 import { parseAppend } from '../store/commands';
 import { InvalidRequestError, StoreUnavailableError, VersionConflictError } from '../store/errors';
-import type { AppendResult, CallContext, EventStore } from '../store/event-store';
+import type { AppendResult, EventStore } from '../store/event-store';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { toRpcStatus } from './status';
@@ -161,7 +160,7 @@ class SessionAppends {
 
 /** Begins at once, so that appends to one stream keep their order, and never fails. */
 function answerTo(
-  options: SessionOptions,
+  { store, limits }: SessionOptions,
   lines: Map<string, Line>,
   { tag, append }: SessionAppend,
   { context, explain }: Session<AppendSessionRequest>,
@@ -185,20 +184,11 @@ function answerTo(
     if (led !== undefined) line.failed = { tag, version: led };
     return { tag, outcome: { $case: 'error', value: toRpcStatus(explain(error)) }, failedTag };
   };
-  return begin(options, append, context).then(onResult, onError);
-}
-
-function begin(
-  { store, limits }: SessionOptions,
-  append: AppendRequest | undefined,
-  context: CallContext,
-): Promise<AppendResult> {
   try {
     if (append === undefined)
       throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
-    return store.append(parseAppend(append, limits), context);
+    return store.append(parseAppend(append, limits), context).then(onResult, onError);
   } catch (error) {
-    const refusal = error as Error;
-    return Promise.reject(refusal);
+    return Promise.resolve(onError(error));
   }
 }

@@ -10,10 +10,10 @@ import { commitAfter, commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { KeyIndex } from './key-index';
+import type { OutgoingMessage } from './publish';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
 import { nameOf, subjectOf, withDeadline } from './store-context';
-import type { OutgoingMessage } from './publish';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
