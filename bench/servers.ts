@@ -7,6 +7,7 @@ import { logConfig, openStream } from '../src/jetstream/open-stream';
 import { spawnTied, type TiedProcess } from '../src/jetstream/tied-process';
 import { defaultLimits } from '../src/limits';
 import { freePorts, startNats, until, type TestNats } from '../test/support/nats-server';
+import { residentBytes } from '../test/support/resident-memory';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
 import { rawStore } from './raw-peer';
@@ -27,8 +28,8 @@ export interface BenchGateway extends AsyncDisposable {
   readonly caughtUp: () => Promise<void>;
   /** How far the index has come. */
   indexPosition(): Promise<bigint>;
-  /** The memory that it has resident now; undefined where the system has no /proc. */
-  residentBytes(): number | undefined;
+  /** The memory that it has resident now. */
+  residentBytes(): number;
 }
 
 /** What a gateway needed at most. */
@@ -85,7 +86,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {
-    peaks.push({ gateway: name, residentBytesMax: memoryOf(gateway, 'VmHWM') });
+    peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });
     client[Symbol.dispose]();
     await gateway.stop(stopTimeoutMs);
     if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
@@ -107,7 +108,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
       const { index } = await client.serverInfo();
       return index?.position ?? 0n;
     },
-    residentBytes: () => memoryOf(gateway, 'VmRSS'),
+    residentBytes: () => residentBytes(gateway.pid as number),
     [Symbol.asyncDispose]: stop,
   };
 }
@@ -149,11 +150,11 @@ async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean
   );
 }
 
-/** Memory of a running process, in bytes: what is resident, or the most that ever was. */
-function memoryOf({ pid }: TiedProcess, what: 'VmRSS' | 'VmHWM'): number | undefined {
+/** The most memory that a running process ever had resident (VmHWM), in bytes. */
+function residentBytesMax({ pid }: TiedProcess): number | undefined {
   try {
     const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
-    return Number(new RegExp(`^${what}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
   } catch {
     return undefined;
   }
