@@ -10,6 +10,7 @@ import { freePorts, startNats, until, type TestNats } from '../test/support/nats
 import { residentBytes } from '../test/support/resident-memory';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
+import { nodeFlags } from '../test/support/node-flags';
 import { rawStore } from './raw-peer';
 
 /** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
@@ -52,8 +53,6 @@ export interface GatewayOptions {
   readonly peaks: MemoryPeak[];
 }
 
-/** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=8'];
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const indexTimeoutMs = 600_000;

@@ -3,6 +3,7 @@ import { connect } from 'nats';
 import { spawnTied } from '../src/jetstream/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
+import { nodeFlags } from '../test/support/node-flags';
 import type { CaseFile, Step } from './case-file';
 import { run } from './run';
 
@@ -19,9 +20,6 @@ export interface Environment extends AsyncDisposable {
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
-/** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=8'];
-
 /** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
 export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>): Promise<Environment> {
   const server = await startNats({ extraConfig: file.nats.join('\n') });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
+import { nodeFlags } from '../support/node-flags';
 
 /** The gateway as users run it: a process of the compiled main.js. */
 export interface SluiceProcess extends AsyncDisposable {
@@ -14,9 +15,6 @@ export interface SluiceProcess extends AsyncDisposable {
   /** Waits for its end, and gives the exit code, or the signal that ended it. */
   ended(): Promise<number | NodeJS.Signals>;
 }
-
-/** Those of `npm start`. */
-const nodeFlags = ['--max-semi-space-size=8'];
 
 /** Starts main.js with these flags and variables, none of the tests' own SLUICE_ variables, and standard input. */
 export async function startSluice(
