@@ -26,6 +26,17 @@ interface Line {
   failed: { readonly tag: bigint; readonly version: bigint } | undefined;
 }
 
+/** An append of a session that has no answer yet. */
+interface Pending {
+  readonly tag: bigint;
+  readonly stream: string;
+  readonly line: Line;
+  readonly expectedVersion: bigint | undefined;
+  readonly eventCount: number;
+  readonly withCommitTime: boolean;
+  readonly bytes: number;
+}
+
 /** Something of a session with its share of the bytes that came. */
 interface Sized<T> {
   readonly value: T;
@@ -148,47 +159,52 @@ class SessionAppends {
     else this.session.requests.resume();
   }
 
-  private begin({ value: append, bytes }: Sized<SessionAppend>): void {
+  /** Begins at once, so that appends to one stream keep their order. */
+  private begin({ value: { tag, append }, bytes }: Sized<SessionAppend>): void {
+    const { store, limits } = this.options;
+    const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
+    const eventCount = append?.events.length ?? 0;
+    const line = this.lines.get(stream) ?? { underWay: 0, failed: undefined };
+    this.lines.set(stream, line);
+    line.underWay++;
     this.underWay++;
     this.bytesUnderWay += bytes;
-    void answerTo(this.options, this.lines, append, this.session).then((value) => {
-      this.ready.push({ value, bytes });
-      this.wake();
-    });
+    const pending = { tag, stream, line, expectedVersion, eventCount, withCommitTime, bytes };
+    try {
+      if (append === undefined)
+        throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+      store.append(parseAppend(append, limits), this.session.context).then(
+        (result) => {
+          this.succeed(pending, result);
+        },
+        (error: unknown) => {
+          this.fail(pending, error);
+        },
+      );
+    } catch (error) {
+      this.fail(pending, error);
+    }
   }
-}
 
-/** Begins at once, so that appends to one stream keep their order, and never fails. */
-function answerTo(
-  { store, limits }: SessionOptions,
-  lines: Map<string, Line>,
-  { tag, append }: SessionAppend,
-  { context, explain }: Session<AppendSessionRequest>,
-): Promise<SessionAnswer> {
-  const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
-  const led =
-    expectedVersion === undefined ? undefined : expectedVersion + BigInt(append?.events.length ?? 0);
-  const line = lines.get(stream) ?? { underWay: 0, failed: undefined };
-  lines.set(stream, line);
-  line.underWay++;
-  const onResult = (result: AppendResult): SessionAnswer => {
-    if (--line.underWay === 0) lines.delete(stream);
+  private succeed(pending: Pending, result: AppendResult): void {
+    const { tag, line, withCommitTime } = pending;
     const value = toAppendResponse(result, withCommitTime);
     if (line.failed !== undefined && value.version >= line.failed.version) line.failed = undefined;
-    return { tag, outcome: { $case: 'result', value }, failedTag: undefined };
-  };
-  const onError = (error: unknown): SessionAnswer => {
-    if (--line.underWay === 0) lines.delete(stream);
+    this.answer(pending, { tag, outcome: { $case: 'result', value }, failedTag: undefined });
+  }
+
+  private fail(pending: Pending, error: unknown): void {
+    const { tag, line, expectedVersion, eventCount } = pending;
     const counted = error instanceof VersionConflictError && line.failed?.version === expectedVersion;
     const failedTag = counted ? line.failed?.tag : undefined;
-    if (led !== undefined) line.failed = { tag, version: led };
-    return { tag, outcome: { $case: 'error', value: toRpcStatus(explain(error)) }, failedTag };
-  };
-  try {
-    if (append === undefined)
-      throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
-    return store.append(parseAppend(append, limits), context).then(onResult, onError);
-  } catch (error) {
-    return Promise.resolve(onError(error));
+    if (expectedVersion !== undefined) line.failed = { tag, version: expectedVersion + BigInt(eventCount) };
+    const value = toRpcStatus(this.session.explain(error));
+    this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
+  }
+
+  private answer({ stream, line, bytes }: Pending, value: SessionAnswer): void {
+    if (--line.underWay === 0) this.lines.delete(stream);
+    this.ready.push({ value, bytes });
+    this.wake();
   }
 }

@@ -45,7 +45,7 @@ export function append(appender: Appender, command: AppendCommand, call: CallCon
   }
 }
 
-async function store(
+function store(
   appender: Appender,
   job: Job,
   call: CallContext,
@@ -53,15 +53,24 @@ async function store(
 ): Promise<AppendResult> {
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
-  const result = await appender.queues.run([job.stream], job.bytes, call, () =>
-    decide(appender, job, toItsEnd),
-  );
-  const syncing = whenDurable(appender, job, result.position);
-  if (syncing !== undefined) await syncing;
-  if (!withCommitTime || result.commitTime !== undefined) return result;
+  const decided = appender.queues.run([job.stream], job.bytes, call, () => decide(appender, job, toItsEnd));
+  return decided.then((result) => {
+    const syncing = whenDurable(appender, job, result.position);
+    const isComplete = !withCommitTime || result.commitTime !== undefined;
+    if (syncing === undefined) return isComplete ? result : withTime(appender, job, result, call);
+    return syncing.then(() => (isComplete ? result : withTime(appender, job, result, call)));
+  });
+}
+
+async function withTime(
+  appender: Appender,
+  { stream, commitId }: Job,
+  result: AppendResult,
+  call: CallContext,
+): Promise<AppendResult> {
   const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
     // What fails here by itself says "nothing was stored", which is not so.
-    throw new OutcomeUnknownError(job.stream, job.commitId, { cause });
+    throw new OutcomeUnknownError(stream, commitId, { cause });
   });
   return { ...result, commitTime: unixNanos(timeNanos) };
 }

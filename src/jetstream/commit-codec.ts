@@ -136,38 +136,48 @@ export function stepOf(
   return { from: sequence - BigInt(index - 1), position: sequence + BigInt(messages - index) };
 }
 
-function group(encoded: readonly Uint8Array[], bodyBytesMax: number): Uint8Array[][] {
-  const groups: Uint8Array[][] = [];
-  let bytes = Infinity;
-  for (const event of encoded) {
+function group(encoded: readonly Uint8Array[], bodyBytesMax: number): (readonly Uint8Array[])[] {
+  const groups: (readonly Uint8Array[])[] = [];
+  let from = 0;
+  let bytes = 0;
+  encoded.forEach((event, index) => {
     const size = event.length + framingBytesMax;
-    if (bytes + size > bodyBytesMax) {
-      groups.push([]);
+    if (bytes + size > bodyBytesMax && index > from) {
+      groups.push(encoded.slice(from, index));
+      from = index;
       bytes = 0;
     }
-    groups.at(-1)?.push(event);
     bytes += size;
-  }
+  });
+  groups.push(from === 0 ? encoded : encoded.slice(from));
   return groups;
 }
 
 /** The events as field 1 of a CommitRecord, each with its version appended. */
 function frameEvents(events: readonly Uint8Array[], firstVersion: bigint): Uint8Array {
-  const bytes = events.reduce((sum, event) => sum + event.length + framingBytesMax, 0);
+  const first = Number(firstVersion);
+  let bytes = 0;
+  let version = first;
+  for (const event of events) {
+    const length = framedLength(event, version++);
+    bytes += 1 + varintBytes(length) + length;
+  }
   const body = Buffer.allocUnsafe(bytes);
   let at = 0;
-  let version = Number(firstVersion);
+  version = first;
   for (const event of events) {
-    const versionBytes = varintBytes(version);
     body[at++] = eventsTag;
-    at = writeVarint(body, at, event.length + 1 + versionBytes);
+    at = writeVarint(body, at, framedLength(event, version));
     body.set(event, at);
     at += event.length;
     body[at++] = versionTag;
-    at = writeVarint(body, at, version);
-    version++;
+    at = writeVarint(body, at, version++);
   }
-  return body.subarray(0, at);
+  return body;
+}
+
+function framedLength(event: Uint8Array, version: number): number {
+  return event.length + 1 + varintBytes(version);
 }
 
 function varintBytes(value: number): number {

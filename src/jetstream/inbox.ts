@@ -7,21 +7,35 @@ import {
 } from './errors';
 import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
+import type { Outgoing } from './outbox';
 
 /** A request and who waits for its answers. */
 export interface Exchange {
   readonly subject: string;
-  /** Sends the request, which may still be refused later. */
-  send(reply: string, refuse: (error: Error) => void): void;
+  readonly payload: Uint8Array | string;
+  readonly options: RequestOptions;
   /** True: this was the last. */
   onAnswer(answer: RawMessage): boolean;
-  /** After the last answer, or with an error in its place. */
-  onEnd(error?: Error): void;
+  /** With the last answer, or with an error in its place. */
+  onEnd(end: RawMessage | Error): void;
+}
+
+/** How the requests of an inbox reach NATS. */
+export interface Sender {
+  /** Lets a message be sent soon. Throws NotConnectedError. */
+  add(message: Outgoing): void;
+  /** Sends at once. Throws NotConnectedError. */
+  send(
+    subject: string,
+    payload: Uint8Array | string,
+    headers: Readonly<Record<string, string>> | undefined,
+    reply: string | undefined,
+  ): void;
 }
 
 /** The requests under way on one connection, all answered through one subscription. */
 export interface Inbox {
-  begin(exchange: Exchange, options: RequestOptions): void;
+  begin(exchange: Exchange): void;
   /** Fails the requests on one subject, or all. */
   fail(error: Error, subject?: string): void;
   close(): void;
@@ -30,7 +44,7 @@ export interface Inbox {
 const noResponders = 503;
 const absencePauseMs = 50;
 
-export function openInbox(connection: NatsConnection): Inbox {
+export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
   const inbox = createInbox();
   const waiting = new Map<string, Waiting>();
   let counter = 0;
@@ -48,20 +62,15 @@ export function openInbox(connection: NatsConnection): Inbox {
     fail(error);
   });
   return {
-    begin(exchange, options) {
-      const { signal } = options;
+    begin(exchange) {
+      const { signal } = exchange.options;
       const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
       if (reason !== undefined) {
         exchange.onEnd(reason);
         return;
       }
       const token = (counter++).toString(36);
-      const entry = new Waiting(exchange, options, `${inbox}.${token}`, (error) => {
-        waiting.delete(token);
-        exchange.onEnd(error);
-      });
-      waiting.set(token, entry);
-      entry.begin();
+      new Waiting(exchange, sender, `${inbox}.${token}`, { waiting, token }).begin();
     },
     fail,
     close() {
@@ -86,29 +95,49 @@ function subscribe(
 }
 
 /** A request whose last answer has not come. */
-class Waiting {
+class Waiting implements Outgoing {
   private leftMs: number;
   private absentUntilMs: number | undefined;
   private timeout: NodeJS.Timeout;
   private pause: NodeJS.Timeout | undefined;
+  private onAbort: (() => void) | undefined;
+  private wasSent = false;
 
   constructor(
     readonly exchange: Exchange,
-    private readonly options: RequestOptions,
+    private readonly sender: Sender,
     private readonly reply: string,
-    private readonly onEnd: (error?: Error) => void,
+    private readonly place: { readonly waiting: Map<string, Waiting>; readonly token: string },
   ) {
-    this.leftMs = options.timeoutMs;
+    this.leftMs = exchange.options.timeoutMs;
     this.timeout = this.wait();
+    place.waiting.set(place.token, this);
   }
 
   begin(): void {
-    this.options.signal?.addEventListener('abort', this.onAbort, { once: true });
+    const { signal } = this.exchange.options;
+    if (signal !== undefined) {
+      this.onAbort = () => {
+        this.settle(signal.reason as Error);
+      };
+      signal.addEventListener('abort', this.onAbort, { once: true });
+    }
     try {
-      this.exchange.send(this.reply, this.settle);
+      this.sender.add(this);
     } catch (error) {
       this.settle(error as Error);
     }
+  }
+
+  send(): void {
+    const { subject, payload, options } = this.exchange;
+    this.sender.send(subject, payload, options.headers, this.reply);
+    this.wasSent = true;
+  }
+
+  refuse(error: Error): void {
+    // What cannot be sent again has been sent once, and may still be answered.
+    if (!this.wasSent) this.settle(error);
   }
 
   take(answer: RawMessage): void {
@@ -117,26 +146,23 @@ class Waiting {
       return;
     }
     try {
-      if (this.exchange.onAnswer(answer)) this.settle();
+      if (this.exchange.onAnswer(answer)) this.settle(answer);
       else this.timeout.refresh();
     } catch (error) {
       this.settle(error as Error);
     }
   }
 
-  readonly settle = (error?: Error): void => {
+  settle(end: RawMessage | Error): void {
     clearTimeout(this.timeout);
     clearTimeout(this.pause);
-    this.options.signal?.removeEventListener('abort', this.onAbort);
-    this.onEnd(error);
-  };
-
-  private readonly onAbort = (): void => {
-    this.settle(this.options.signal?.reason as Error);
-  };
+    if (this.onAbort !== undefined) this.exchange.options.signal?.removeEventListener('abort', this.onAbort);
+    this.place.waiting.delete(this.place.token);
+    this.exchange.onEnd(end);
+  }
 
   private wait(): NodeJS.Timeout {
-    const { timeoutMs, repeatMs = timeoutMs } = this.options;
+    const { timeoutMs, repeatMs = timeoutMs } = this.exchange.options;
     const turnMs = Math.min(repeatMs, this.leftMs);
     this.leftMs -= turnMs;
     return setTimeout(onTimeout, turnMs, this);
@@ -148,26 +174,25 @@ class Waiting {
       this.sendAgain();
       return;
     }
-    const timeoutMs = this.options.timeoutMs.toString();
-    this.settle(new RequestTimeoutError(`no answer on ${this.exchange.subject} in ${timeoutMs} ms`));
+    const { subject, options } = this.exchange;
+    this.settle(new RequestTimeoutError(`no answer on ${subject} in ${options.timeoutMs.toString()} ms`));
   }
 
   /** Nobody was there to take the request. */
   private onAbsence(): void {
-    this.absentUntilMs ??= Date.now() + (this.options.absenceMaxMs ?? 0);
+    const { subject, options } = this.exchange;
+    this.absentUntilMs ??= Date.now() + (options.absenceMaxMs ?? 0);
     clearTimeout(this.pause);
-    if (Date.now() >= this.absentUntilMs)
-      this.settle(new NoRespondersError(`nothing answers on ${this.exchange.subject}`));
+    if (Date.now() >= this.absentUntilMs) this.settle(new NoRespondersError(`nothing answers on ${subject}`));
     else
       this.pause = setTimeout(() => {
         this.sendAgain();
       }, absencePauseMs);
   }
 
-  /** What cannot be sent again has been sent once, and may still be answered. */
   private sendAgain(): void {
     try {
-      this.exchange.send(this.reply, () => undefined);
+      this.sender.add(this);
     } catch (error) {
       if (!(error instanceof NotConnectedError)) throw error;
     }

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Events, type MsgHdrs, type NatsConnection, type PublishOptions, type ServerInfo } from 'nats';
 import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
-import { openInbox, type Exchange } from './inbox';
+import { openInbox, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
-import { openOutbox, type Outgoing } from './outbox';
+import { openOutbox } from './outbox';
 import { createRoom, type Room } from './room';
 
 export interface RequestOptions {
@@ -42,15 +42,22 @@ export interface Link {
   /** Bytes of headers and body that the server takes in one message, as it last said. */
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
-  /** Sends a request and gives its answer. */
+  /** Sends a request and gives its answer, or the error in its place. */
+  ask(
+    subject: string,
+    payload: Uint8Array | string,
+    options: RequestOptions,
+    onEnd: (end: RawMessage | Error) => void,
+  ): void;
+  /** The same as a promise. */
   request(subject: string, payload: Uint8Array | string, options: RequestOptions): Promise<RawMessage>;
-  /** Sends a request and gives each answer to `onAnswer` until that says true: "this was the last". */
+  /** Sends a request and gives each answer to `onAnswer` until that says true: "this was the last", which it gives too. */
   requestMany(
     subject: string,
     payload: Uint8Array | string,
     onAnswer: (answer: RawMessage) => boolean,
     options: RequestOptions,
-  ): Promise<void>;
+  ): Promise<RawMessage>;
   /** Sends without waiting. */
   publish(subject: string, payload: Uint8Array, headers: Readonly<Record<string, string>>): void;
   /** Gives every message that is sent to a subject, until the function that it answers is called. */
@@ -66,11 +73,20 @@ const { fetchesBytesMax, openBatchesMax } = defaultLimits;
 
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
-  const inbox = openInbox(connection);
   const outbox = openOutbox();
+  let connected = true;
+  const sender: Sender = {
+    add(message) {
+      if (!connected) throw notConnected();
+      outbox.add(message);
+    },
+    send(subject, payload, headers, reply) {
+      send(connection, subject, payload, toPublishOptions(headers, reply));
+    },
+  };
+  const inbox = openInbox(connection, sender);
   const serverInfo = lastInfoOf(connection);
   const listeners: (() => void)[] = [];
-  let connected = true;
   const changeConnected = (now: boolean): void => {
     connected = now;
     if (!now) {
@@ -83,26 +99,9 @@ export function createLink(connection: NatsConnection): Link {
     inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
   });
 
-  /** Throws NotConnectedError, or gives it to `refuse` if the connection goes before it is sent. */
-  const send = (
-    subject: string,
-    payload: Uint8Array | string,
-    { headers }: Pick<RequestOptions, 'headers'>,
-    refuse: (error: Error) => void,
-    reply?: string,
-  ): void => {
-    if (!connected) throw notConnected();
-    outbox.add(new Envelope(connection, subject, payload, toPublishOptions(headers, reply), refuse));
+  const ask: Link['ask'] = (subject, payload, options, onEnd) => {
+    inbox.begin({ subject, payload, options, onAnswer: isLast, onEnd });
   };
-
-  const ask =
-    (subject: string, payload: Uint8Array | string, options: RequestOptions): Ask =>
-    (onAnswer, onEnd) => {
-      const sendOnce = (reply: string, refuse: (error: Error) => void): void => {
-        send(subject, payload, options, refuse, reply);
-      };
-      inbox.begin({ subject, send: sendOnce, onAnswer, onEnd }, options);
-    };
 
   return {
     pages: createRoom(fetchesBytesMax),
@@ -116,11 +115,20 @@ export function createLink(connection: NatsConnection): Link {
     get serverVersion() {
       return serverInfo()?.version ?? '';
     },
-    request: (subject, payload, options) => firstAnswer(ask(subject, payload, options)),
+    ask,
+    request: (subject, payload, options) =>
+      new Promise((resolve, reject) => {
+        ask(subject, payload, options, settle(resolve, reject));
+      }),
     requestMany: (subject, payload, onAnswer, options) =>
-      allAnswers(ask(subject, payload, options), onAnswer),
+      new Promise((resolve, reject) => {
+        inbox.begin({ subject, payload, options, onAnswer, onEnd: settle(resolve, reject) });
+      }),
     publish(subject, payload, headers) {
-      send(subject, payload, { headers }, () => undefined);
+      const send = (): void => {
+        sender.send(subject, payload, headers, undefined);
+      };
+      sender.add({ send, refuse: () => undefined });
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange(listener) {
@@ -151,30 +159,19 @@ function notConnected(): NotConnectedError {
   return new NotConnectedError('there is no connection to NATS');
 }
 
-/** Sends a request. */
-type Ask = (onAnswer: Exchange['onAnswer'], onEnd: Exchange['onEnd']) => void;
-
-function firstAnswer(ask: Ask): Promise<RawMessage> {
-  return new Promise((resolve, reject) => {
-    let first: RawMessage | undefined;
-    const take = (answer: RawMessage): boolean => {
-      first = answer;
-      return true;
-    };
-    ask(take, (error) => {
-      if (error === undefined) resolve(first as RawMessage);
-      else reject(error);
-    });
-  });
+function isLast(): true {
+  return true;
 }
 
-function allAnswers(ask: Ask, onAnswer: Exchange['onAnswer']): Promise<void> {
-  return new Promise((resolve, reject) => {
-    ask(onAnswer, (error) => {
-      if (error === undefined) resolve();
-      else reject(error);
-    });
-  });
+/** Settles a promise with the end of a request. */
+function settle(
+  resolve: (answer: RawMessage) => void,
+  reject: (error: Error) => void,
+): (end: RawMessage | Error) => void {
+  return (end) => {
+    if (end instanceof Error) reject(end);
+    else resolve(end);
+  };
 }
 
 /** Tells of every change; the last one is that the connection is closed for good. */
@@ -193,23 +190,17 @@ async function watch(
   }
 }
 
-/** A message on its way to a connection. */
-class Envelope implements Outgoing {
-  constructor(
-    private readonly connection: NatsConnection,
-    private readonly subject: string,
-    private readonly payload: Uint8Array | string,
-    private readonly options: PublishOptions,
-    readonly refuse: (error: Error) => void,
-  ) {}
-
-  /** Throws NotConnectedError. */
-  send(): void {
-    try {
-      this.connection.publish(this.subject, this.payload, this.options);
-    } catch (error) {
-      throw new NotConnectedError((error as Error).message, { cause: error });
-    }
+/** Throws NotConnectedError. */
+function send(
+  connection: NatsConnection,
+  subject: string,
+  payload: Uint8Array | string,
+  options: PublishOptions,
+): void {
+  try {
+    connection.publish(subject, payload, options);
+  } catch (error) {
+    throw new NotConnectedError((error as Error).message, { cause: error });
   }
 }
 

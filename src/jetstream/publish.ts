@@ -110,20 +110,21 @@ function commitBy(
   { subject, headers, body }: OutgoingMessage,
   timeoutMs: number,
 ): Promise<Outcome> {
-  return link.request(subject, body, { headers, timeoutMs }).then(toOutcome, toLoss);
+  return new Promise((resolve) => {
+    link.ask(subject, body, { headers, timeoutMs }, (end) => {
+      resolve(toOutcome(end));
+    });
+  });
 }
 
-function toOutcome({ body }: RawMessage): Outcome {
+function toOutcome(end: RawMessage | Error): Outcome {
   try {
-    const ack = parseAnswer(body) as PublishAck;
+    if (end instanceof Error) throw end;
+    const ack = parseAnswer(end.body) as PublishAck;
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence: BigInt(ack.seq) };
   } catch (error) {
-    return toLoss(error);
+    return outcomeOf(error, 'lost');
   }
-}
-
-function toLoss(error: unknown): Outcome {
-  return outcomeOf(error, 'lost');
 }
 
 function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {

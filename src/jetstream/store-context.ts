@@ -39,13 +39,22 @@ export function within(call: CallContext, timeoutMs: number): RequestOptions {
 
 /** The call with another deadline. Its signal is not asked for here, since it is made when it first is. */
 export function withDeadline(call: CallContext, deadlineMs: number): CallContext {
-  return {
-    get signal() {
-      return call.signal;
-    },
-    deadlineMs,
-    connection: call.connection,
-  };
+  return new BoundedCall(call, deadlineMs);
+}
+
+class BoundedCall implements CallContext {
+  constructor(
+    private readonly call: CallContext,
+    readonly deadlineMs: number,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.call.signal;
+  }
+
+  get connection(): string | undefined {
+    return this.call.connection;
+  }
 }
 
 const lagRetryFirstMs = 2;

@@ -63,37 +63,64 @@ export function createStreamQueues(limits: Limits): StreamQueues {
     }
   }
 
+  /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
+  function enter(streams: readonly StreamName[], bytes: number, { connection }: CallContext): Ticket {
+    shares.admit(connection, bytes);
+    admit(streams, bytes);
+    shares.take(connection, bytes);
+    appends++;
+    appendsBytes += bytes;
+    const ticket: Ticket = { behind: 0, begin: () => undefined };
+    for (const stream of streams) join(queues, ticket, stream);
+    return ticket;
+  }
+
+  function exit(streams: readonly StreamName[], bytes: number, { connection }: CallContext): void {
+    for (const stream of streams) leave(queues, stream);
+    shares.giveBack(connection, bytes);
+    appends--;
+    appendsBytes -= bytes;
+    if (appends > 0) return;
+    for (const resolve of whenIdle) resolve();
+    whenIdle = [];
+  }
+
   return {
-    async run(streams, bytes, call, append) {
-      shares.admit(call.connection, bytes);
-      admit(streams, bytes);
-      shares.take(call.connection, bytes);
-      appends++;
-      appendsBytes += bytes;
-      const ticket: Ticket = { behind: 0, begin: () => undefined };
-      // All at once, so that no two wait for each other.
-      for (const stream of streams) join(queues, ticket, stream);
+    // Not an async function: nearly always there is nobody before it, and then it takes no more than it must.
+    run(streams, bytes, call, append) {
+      let ticket: Ticket;
       try {
-        if (ticket.behind > 0) {
-          await new Promise<void>((resolve) => (ticket.begin = resolve));
-          call.signal.throwIfAborted();
-        }
-        if (Date.now() > call.deadlineMs)
-          throw new DeadlineExceededError('the append waited too long for its turn');
-        return await append();
-      } finally {
-        for (const stream of streams) leave(queues, stream);
-        shares.giveBack(call.connection, bytes);
-        appends--;
-        appendsBytes -= bytes;
-        if (appends === 0) {
-          for (const resolve of whenIdle) resolve();
-          whenIdle = [];
-        }
+        ticket = enter(streams, bytes, call);
+      } catch (error) {
+        const refusal = error as Error;
+        return Promise.reject(refusal);
       }
+      const running = ticket.behind === 0 ? begin(call, append) : inTurn(ticket, call, append);
+      return running.then(
+        (result) => {
+          exit(streams, bytes, call);
+          return result;
+        },
+        (error: unknown) => {
+          exit(streams, bytes, call);
+          throw error;
+        },
+      );
     },
     idle() {
       return appends === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve));
     },
   };
+}
+
+async function inTurn<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
+  await new Promise<void>((resolve) => (ticket.begin = resolve));
+  call.signal.throwIfAborted();
+  return begin(call, append);
+}
+
+function begin<T>({ deadlineMs }: CallContext, append: () => Promise<T>): Promise<T> {
+  return Date.now() > deadlineMs
+    ? Promise.reject(new DeadlineExceededError('the append waited too long for its turn'))
+    : append();
 }

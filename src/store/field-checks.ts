@@ -28,9 +28,23 @@ const violationsMax = 32;
 /** Notes what is wrong with a request, up to a bound. */
 export class Findings {
   private readonly violations: FieldViolation[] = [];
+  private list = '';
+  private index = 0;
+
+  /** From here on, fields are those of an element of a list; the empty field is the element itself. "": of the request. */
+  enter(list: string, index = 0): void {
+    this.list = list;
+    this.index = index;
+  }
 
   add(field: string, description: string): void {
-    if (!this.full) this.violations.push({ field, description });
+    if (!this.full) this.violations.push({ field: this.pathOf(field), description });
+  }
+
+  private pathOf(field: string): string {
+    if (this.list === '') return field;
+    const element = `${this.list}[${this.index}]`;
+    return field === '' ? element : `${element}.${field}`;
   }
 
   /** Nothing more will be noted, so nothing more needs to be looked at. */

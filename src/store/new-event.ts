@@ -27,78 +27,74 @@ export function newEvents(
   prefix = '',
 ): NewEvent[] {
   const { appendEventsMax, appendBytesMax, eventBytesMax } = limits;
+  const list = `${prefix}events`;
   if (events.length > appendEventsMax) {
-    findings.add(`${prefix}events`, excess(events.length, 'events', appendEventsMax));
+    findings.add(list, excess(events.length, 'events', appendEventsMax));
     return [];
   }
   const parsed: NewEvent[] = [];
-  const firstWithId = new Map<string, number>();
+  const firstWithId = events.length > 1 ? new Map<string, number>() : undefined;
   let bytesInAll = 0;
-  for (const [index, raw] of events.entries()) {
+  for (const raw of events) {
     if (findings.full) break;
-    const path = `${prefix}events[${index}]`;
-    checkEvent(raw, path, limits, findings);
-    if (raw.id !== '') {
+    const index = parsed.length;
+    findings.enter(list, index);
+    checkEvent(raw, limits, findings);
+    if (raw.id !== '' && firstWithId !== undefined) {
       const first = firstWithId.get(raw.id);
       if (first === undefined) firstWithId.set(raw.id, index);
-      else findings.add(`${path}.id`, `is also the id of events[${first}]: ${shown(raw.id)}`);
+      else findings.add('id', `is also the id of events[${first}]: ${shown(raw.id)}`);
     }
     const event = withDefaults(raw);
     const bytes = stream.length + storedBytes(event);
-    if (bytes > eventBytesMax) findings.add(path, excess(bytes, 'bytes', eventBytesMax));
+    if (bytes > eventBytesMax) findings.add('', excess(bytes, 'bytes', eventBytesMax));
     bytesInAll += bytes;
     parsed.push(event);
   }
-  if (bytesInAll > appendBytesMax)
-    findings.add(`${prefix}events`, excess(bytesInAll, 'bytes', appendBytesMax));
+  findings.enter('');
+  if (bytesInAll > appendBytesMax) findings.add(list, excess(bytesInAll, 'bytes', appendBytesMax));
   return parsed;
 }
 
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const controlCharacter = /[\x00-\x1f\x7f-\x9f]/;
 
-function checkEvent(raw: RawEvent, path: string, limits: Limits, findings: Findings): void {
-  if (raw.type === '') findings.add(`${path}.type`, 'is required');
-  checkLabel(raw.type, `${path}.type`, limits, findings);
-  if (controlCharacter.test(raw.type)) {
-    findings.add(`${path}.type`, `has control characters: ${shown(raw.type)}`);
-  }
-  checkLabel(raw.contentType, `${path}.content_type`, limits, findings);
-  if (raw.id !== '') checkId(raw.id, `${path}.id`, limits, findings);
-  if (raw.correlationId !== '') checkId(raw.correlationId, `${path}.correlation_id`, limits, findings);
-  if (raw.causationId !== '') checkId(raw.causationId, `${path}.causation_id`, limits, findings);
-  checkTags(raw.tags, `${path}.tags`, limits, findings);
-  checkMetadata(raw.metadata, `${path}.metadata`, limits, findings);
+function checkEvent(raw: RawEvent, limits: Limits, findings: Findings): void {
+  if (raw.type === '') findings.add('type', 'is required');
+  checkLabel(raw.type, 'type', limits, findings);
+  if (controlCharacter.test(raw.type)) findings.add('type', `has control characters: ${shown(raw.type)}`);
+  checkLabel(raw.contentType, 'content_type', limits, findings);
+  if (raw.id !== '') checkId(raw.id, 'id', limits, findings);
+  if (raw.correlationId !== '') checkId(raw.correlationId, 'correlation_id', limits, findings);
+  if (raw.causationId !== '') checkId(raw.causationId, 'causation_id', limits, findings);
+  checkTags(raw.tags, limits, findings);
+  if (raw.metadata.size > 0) checkMetadata(raw.metadata, limits, findings);
 }
 
-function checkTags(tags: readonly string[], field: string, limits: Limits, findings: Findings): void {
+function checkTags(tags: readonly string[], limits: Limits, findings: Findings): void {
   if (tags.length > limits.tagsMax) {
-    findings.add(field, excess(tags.length, 'tags', limits.tagsMax));
+    findings.add('tags', excess(tags.length, 'tags', limits.tagsMax));
     return;
   }
   for (const [index, tag] of tags.entries()) {
-    if (tag === '') findings.add(`${field}[${index}]`, 'is empty');
-    checkLabel(tag, `${field}[${index}]`, limits, findings);
+    const field = `tags[${index}]`;
+    if (tag === '') findings.add(field, 'is empty');
+    checkLabel(tag, field, limits, findings);
   }
 }
 
-function checkMetadata(
-  metadata: ReadonlyMap<string, string>,
-  field: string,
-  limits: Limits,
-  findings: Findings,
-): void {
+function checkMetadata(metadata: ReadonlyMap<string, string>, limits: Limits, findings: Findings): void {
   const { metadataEntriesMax, metadataBytesMax } = limits;
   if (metadata.size > metadataEntriesMax) {
-    findings.add(field, excess(metadata.size, 'entries', metadataEntriesMax));
+    findings.add('metadata', excess(metadata.size, 'entries', metadataEntriesMax));
     return;
   }
   for (const key of metadata.keys()) {
-    if (key === '') findings.add(field, 'has an empty key');
-    checkLabel(key, `${field}[${shown(key)}]`, limits, findings);
+    if (key === '') findings.add('metadata', 'has an empty key');
+    checkLabel(key, `metadata[${shown(key)}]`, limits, findings);
   }
   const bytes = metadataBytes(metadata);
-  if (bytes > metadataBytesMax) findings.add(field, excess(bytes, 'bytes', metadataBytesMax));
+  if (bytes > metadataBytesMax) findings.add('metadata', excess(bytes, 'bytes', metadataBytesMax));
 }
 
 function metadataBytes(metadata: ReadonlyMap<string, string>): number {
