@@ -1,5 +1,6 @@
 import { connect } from 'nats';
-import { encodeEvent, headerRoomBytes, toMessages } from '../src/jetstream/commit-codec';
+import { headerRoomBytes, toMessages } from '../src/jetstream/commit-codec';
+import { encodeEvent } from '../src/jetstream/encode-event';
 import { createLink, type Link } from '../src/jetstream/link';
 import { publishAtomically, type OutgoingMessage } from '../src/jetstream/publish';
 import { uuidV7 } from '../src/store/ids';

@@ -42,7 +42,9 @@ export function sessionPeer(address: string): Peer {
 }
 
 function toNewEvents(events: readonly Event[]): NewEvent[] {
-  return events.map(({ payload, ...event }) => ({ ...event, data: payload?.value }));
+  return events.map(({ id, type, payload, contentType, correlationId, causationId }) => {
+    return { id, type, data: payload?.value, contentType, correlationId, causationId };
+  });
 }
 
 async function count(events: AsyncIterable<unknown>): Promise<number> {

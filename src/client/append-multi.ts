@@ -10,7 +10,7 @@ import { toProtoEvent, type NewEvent } from './event';
 import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
 import { untilDecided } from './send-again';
-import { writer } from './text';
+import { encode } from './text';
 
 /** What to append to one stream. */
 export interface StreamAppend {
@@ -59,7 +59,7 @@ export async function appendMulti(
   options: AppendMultiOptions,
 ): Promise<AppendMultiResult> {
   const request = toRequest(appends, options);
-  const bytes = AppendMultiRequest.encode(request, writer()).finish();
+  const bytes = encode(AppendMultiRequest, request);
   const explain = (failure: Failure, wasSent: boolean): Error =>
     wasSent && isInDoubt(failure)
       ? toOutcomeUnknown(request.appends[0]?.stream ?? '', request.commitId, failure)

@@ -1,4 +1,3 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { status } from '@grpc/grpc-js';
 import {
   AppendSessionResponse,
@@ -20,7 +19,7 @@ import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
 import type { NewEvent } from './event';
 import { statusFailure, toError } from './failure';
-import { writer } from './text';
+import { written } from './text';
 
 /** How to open a session. Without `deadlineMs` it may stay open for ever. */
 export interface AppendSessionOptions extends CallOptions {
@@ -51,7 +50,7 @@ export interface AppendSession extends AsyncDisposable {
 
 interface Pending {
   readonly request: AppendRequest;
-  /** SessionAppend, until it is sent. */
+  /** A field of AppendSessionRequest, until it is sent. */
   bytes: Uint8Array | undefined;
   readonly resolve: (result: AppendResult) => void;
   readonly reject: (error: unknown) => void;
@@ -109,7 +108,9 @@ class OpenSession implements DuplexListener {
     }
     const request = toAppendRequest(stream, events, conditions);
     const tag = ++this.tags;
-    const bytes = SessionAppend.encode({ tag, append: request }, writer()).finish();
+    const bytes = written((writer) =>
+      SessionAppend.encode({ tag, append: request }, writer.uint32(appendsTag).fork()).join(),
+    );
     return new Promise((resolve, reject) => {
       const entry = { request, bytes, resolve, reject };
       this.pending.set(tag, entry);
@@ -191,19 +192,17 @@ class OpenSession implements DuplexListener {
   /** What waits goes out in messages of a fair size, as fast as the gateway takes it. */
   private flush(): void {
     while (this.unsent.length > 0 && !this.blocked && this.end === undefined) {
-      const message = new BinaryWriter();
-      let count = 0;
+      const fields: Uint8Array[] = [];
       let size = 0;
       for (const entry of this.unsent) {
         if (entry.bytes === undefined) break;
-        if (count > 0 && size + entry.bytes.length > messageBytesMax) break;
-        message.uint32(appendsTag).bytes(entry.bytes);
         size += entry.bytes.length;
+        if (fields.length > 0 && size > messageBytesMax) break;
+        fields.push(entry.bytes);
         entry.bytes = undefined;
-        count++;
       }
-      this.unsent = this.unsent.slice(count);
-      this.blocked = !this.call.write(message.finish());
+      this.unsent = this.unsent.slice(fields.length);
+      this.blocked = !this.call.write(Buffer.concat(fields));
     }
     if (this.closing && this.unsent.length === 0) this.call.end();
   }

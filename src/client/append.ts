@@ -12,7 +12,7 @@ import { toProtoEvent, type NewEvent } from './event';
 import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
 import { untilDecided } from './send-again';
-import { writer } from './text';
+import { encode } from './text';
 import { toMaybeCommitTime, type MaybeCommitTime } from './time';
 
 /** How to append. */
@@ -90,7 +90,7 @@ export async function append(
   options: AppendOptions,
 ): Promise<AppendResult> {
   const request = toAppendRequest(stream, events, options);
-  const bytes = AppendRequest.encode(request, writer()).finish();
+  const bytes = encode(AppendRequest, request);
   const explain = (failure: Failure, wasSent: boolean): Error =>
     toAppendError(request, failure, wasSent && isInDoubt(failure));
   return untilDecided(channel, options, async (callOptions) =>

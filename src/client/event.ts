@@ -58,7 +58,8 @@ function toPayload(data: NewEvent['data']): ProtoEvent['payload'] {
   return { $case: 'binary', value: Buffer.from(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-function toMap(metadata: NewEvent['metadata'] = {}): Map<string, string> {
+function toMap(metadata: NewEvent['metadata']): Map<string, string> {
+  if (metadata === undefined) return new Map();
   return new Map(Symbol.iterator in metadata ? metadata : Object.entries(metadata));
 }
 

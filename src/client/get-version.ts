@@ -2,7 +2,7 @@ import { EventStoreServiceService, GetVersionRequest } from '../../generated/slu
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
-import { writer } from './text';
+import { encode } from './text';
 import { toMaybeCommitTime, toTimestamp, type MaybeCommitTime, type Time } from './time';
 
 export interface GetVersionOptions extends CallOptions {
@@ -23,7 +23,7 @@ export async function getVersion(
   stream: string,
   { asOf, ...options }: GetVersionOptions,
 ): Promise<StreamHead> {
-  const request = GetVersionRequest.encode({ stream, asOf: toTimestamp(asOf, 'asOf') }, writer()).finish();
+  const request = encode(GetVersionRequest, { stream, asOf: toTimestamp(asOf, 'asOf') });
   return toStreamHead(await unary(channel, EventStoreServiceService.getVersion, request, options));
 }
 

@@ -3,7 +3,7 @@ import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';
-import { writer } from './text';
+import { encode } from './text';
 
 export interface ListStreamsOptions extends CallOptions {
   /** Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more. Left out: all. */
@@ -25,7 +25,7 @@ export interface StreamSummary extends StreamHead {
 export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
   const { pattern = '', after = '', maxCount = 0, signal } = options;
   const request = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
-  const bytes = ListStreamsRequest.encode(request, writer()).finish();
+  const bytes = encode(ListStreamsRequest, request);
   const { listStreams: method } = EventStoreServiceService;
   return {
     async *[Symbol.asyncIterator]() {

@@ -4,7 +4,7 @@ import type { Channel } from './channel';
 import { beyond, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
 import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
-import { writer } from './text';
+import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 
 /** Which events of the whole store. */
@@ -57,7 +57,7 @@ export function readAll(channel: Channel, options: ReadAllOptions): EventRead<St
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
     page: toPageHint(options.page),
   };
-  const bytes = ReadAllRequest.encode(request, writer()).finish();
+  const bytes = encode(ReadAllRequest, request);
   const { readAll: method } = EventStoreServiceService;
   return eventRead(
     () => serverStream(channel, method, bytes, options),

@@ -6,7 +6,7 @@ import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toUint64, type WholeNumber } from './numbers';
 import { eventRead, toPageHint, type EventRead, type PageOptions } from './read';
-import { writer } from './text';
+import { encode } from './text';
 
 export interface ReadByCorrelationOptions extends CallOptions {
   /** Only events of these types; none: all types. */
@@ -33,7 +33,7 @@ export function readByCorrelation(
     maxCount: toUint64(options.maxCount ?? 0, 'maxCount'),
     page: toPageHint(options.page),
   };
-  const bytes = ReadByCorrelationRequest.encode(request, writer()).finish();
+  const bytes = encode(ReadByCorrelationRequest, request);
   const { readByCorrelation: method } = EventStoreServiceService;
   return eventRead(
     () => serverStream(channel, method, bytes, options),

@@ -8,7 +8,7 @@ import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';
 import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
-import { writer } from './text';
+import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 
 /** Which part of a stream to read. All conditions hold together; left out, all of it is read. */
@@ -54,7 +54,7 @@ export function readStream(
     page: toPageHint(options.page),
     consistency: consistencies[options.consistency ?? 'leader'],
   };
-  const bytes = ReadStreamRequest.encode(request, writer()).finish();
+  const bytes = encode(ReadStreamRequest, request);
   const { readStream: method } = EventStoreServiceService;
   return eventRead(() => serverStream(channel, method, bytes, options), toStreamHead, options.signal);
 }

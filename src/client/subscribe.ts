@@ -13,7 +13,7 @@ import { beyond, type EventPlace, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
-import { writer } from './text';
+import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 
 /** What to follow, and where to begin: at most one of `after`, `afterVersion`, `fromTime` and `fromNow`. */
@@ -77,7 +77,7 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   const toBytes = (): Uint8Array => {
     const start = { afterVersion: undefined, fromTime: undefined, fromNow: false };
     const again = position === undefined ? first : { ...first, ...start, afterPosition: position };
-    return SubscribeRequest.encode(again, writer()).finish();
+    return encode(SubscribeRequest, again);
   };
   toBytes(); // throws for text that cannot be sent
 

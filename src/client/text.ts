@@ -1,20 +1,32 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 
-/**
- * For the `encode` of generated messages, which alone would alter text that UTF-8 cannot express without a word: this one
- * throws a TypeError.
- */
-export function writer(): BinaryWriter {
-  return new BinaryWriter(toUtf8);
+/** A generated message type, as far as encoding goes. */
+interface MessageType<Message> {
+  encode(message: Message, writer: BinaryWriter): BinaryWriter;
 }
 
-const replacementCharacter = '\ufffd';
+/** The bytes of a request. Throws a TypeError for text that UTF-8 cannot express. */
+export function encode<Message>(type: MessageType<Message>, message: Message): Uint8Array {
+  return written((writer) => type.encode(message, writer));
+}
 
-function toUtf8(text: string): Uint8Array {
-  const bytes = Buffer.from(text);
-  // Only what shows the character that stands in for the impossible needs the slower look.
-  if (bytes.includes(replacementCharacter) && /\p{Surrogate}/u.test(text)) {
-    throw new TypeError(`text with half of a surrogate pair: ${JSON.stringify(text.slice(0, 60))}`);
-  }
+/** Keeps its room for the next one. */
+let spare: BinaryWriter | undefined;
+const spareBytesMax = 64 << 10;
+
+/** What `write` writes. Throws a TypeError like `encode`. */
+export function written(write: (writer: BinaryWriter) => void): Uint8Array {
+  const writer = spare ?? new BinaryWriter(toUtf8);
+  spare = undefined; // what fails leaves it in the middle of a message
+  write(writer);
+  const bytes = writer.finish();
+  if (bytes.length <= spareBytesMax) spare = writer;
   return bytes;
+}
+
+/** The generated code alone would alter text that UTF-8 cannot express without a word. */
+function toUtf8(text: string): Uint8Array {
+  if (!text.isWellFormed())
+    throw new TypeError(`text with half of a surrogate pair: ${JSON.stringify(text.slice(0, 60))}`);
+  return Buffer.from(text);
 }

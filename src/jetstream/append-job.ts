@@ -2,13 +2,8 @@ import { InvalidRequestError, type FieldViolation } from '../store/errors';
 import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../store/event-store';
 import { uuidV7 } from '../store/ids';
 import type { CommitId, StreamName } from '../store/values';
-import {
-  batchMessagesMax,
-  encodeEvent,
-  framingBytesMax,
-  headerRoomBytes,
-  messageCount,
-} from './commit-codec';
+import { batchMessagesMax, framingBytesMax, headerRoomBytes, messageCount } from './commit-codec';
+import { encodeEvent } from './encode-event';
 import { commitKey, hashKeys } from './index-record';
 import type { StoreContext } from './store-context';
 

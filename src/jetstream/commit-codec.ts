@@ -1,11 +1,9 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { RecordedEvent } from '../../generated/sluice/v1/event';
 import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
-import type { NewEvent } from '../store/event-store';
 import { position, type CommitId, type StreamName } from '../store/values';
 import { publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
+import { varintBytes, writeVarint } from './varint';
 
 /**
  * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
@@ -45,35 +43,6 @@ export const batchMessagesMax = 1_000;
 
 /** Room that the headers of one message may need, with what the server adds. */
 export const headerRoomBytes = 1_024;
-
-/** Keeps its room from event to event. */
-let writer: BinaryWriter | undefined;
-const writerKeptBytesMax = 64 << 10;
-
-/** An event as it is stored, but for its version, which is known only when the commit is published. */
-export function encodeEvent(stream: StreamName, event: Omit<NewEvent, 'hasGivenId'>): Uint8Array {
-  const own = writer ?? new BinaryWriter();
-  writer = undefined; // what fails leaves it in the middle of an event
-  const encoded = RecordedEvent.encode(
-    {
-      id: event.id,
-      stream,
-      version: 0n,
-      type: event.type,
-      payload: event.payload as RecordedEvent['payload'],
-      contentType: event.contentType,
-      correlationId: event.correlationId,
-      causationId: event.causationId,
-      tags: event.tags as string[],
-      metadata: event.metadata as Map<string, string>,
-      position: 0n,
-      commitTime: undefined,
-    },
-    own,
-  ).finish();
-  if (encoded.length <= writerKeptBytesMax) writer = own;
-  return encoded;
-}
 
 const versionTag = 3 << 3;
 /** Bytes that framing and version add to an event at most: two tags, a length and a 64-bit number. */
@@ -178,20 +147,6 @@ function frameEvents(events: readonly Uint8Array[], firstVersion: bigint): Uint8
 
 function framedLength(event: Uint8Array, version: number): number {
   return event.length + 1 + varintBytes(version);
-}
-
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
-  return bytes;
-}
-
-function writeVarint(target: Uint8Array, start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) target[at++] = (rest % 128) | 0x80;
-  target[at++] = rest;
-  return at;
 }
 
 /** One stored message of a commit, its headers read, its body not yet. */

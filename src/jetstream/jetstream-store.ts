@@ -19,7 +19,7 @@ import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
 import { storeInfo } from './store-info';
-import { createStreamQueues } from './stream-queues';
+import { StreamQueues } from './stream-queues';
 import { subscribe, type Subscriptions } from './subscribe';
 import { createTail } from './tail';
 
@@ -61,7 +61,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),
-      queues: createStreamQueues(limits),
+      queues: new StreamQueues(limits),
       rememberedMs: Number(config['duplicate_window']) / 1_000_000,
       recent: createRecentKeys(limits.recentCommitsMax),
       index: { name: `${store.name}_INDEX`, replicas: store.replicas },

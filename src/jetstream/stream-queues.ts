@@ -2,20 +2,7 @@ import type { Limits } from '../limits';
 import { DeadlineExceededError, OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { createConnectionShares } from './connection-shares';
-
-/** Lets the appends of one stream take turns, and bounds what waits. */
-export interface StreamQueues {
-  /** Runs when all earlier appends to the streams are through. Throws OverloadedError at once if too much waits. */
-  run<T>(
-    streams: readonly StreamName[],
-    bytes: number,
-    call: CallContext,
-    append: () => Promise<T>,
-  ): Promise<T>;
-  /** Resolves when nothing is under way. */
-  idle(): Promise<void>;
-}
+import { createConnectionShares, type ConnectionShares } from './connection-shares';
 
 /** An append that has its place in the queues of its streams. */
 interface Ticket {
@@ -42,75 +29,90 @@ function leave(queues: Queues, stream: StreamName): void {
   else if (--first.behind === 0) first.begin();
 }
 
-export function createStreamQueues(limits: Limits): StreamQueues {
-  const queues: Queues = new Map();
-  const shares = createConnectionShares(limits);
-  let appends = 0;
-  let appendsBytes = 0;
-  let whenIdle: (() => void)[] = [];
+/** Lets the appends of one stream take turns, and bounds what waits. */
+export class StreamQueues {
+  private readonly queues: Queues = new Map();
+  private readonly shares: ConnectionShares;
+  private appends = 0;
+  private bytes = 0;
+  private whenIdle: (() => void)[] = [];
 
-  function admit(streams: readonly StreamName[], bytes: number): void {
-    for (const stream of streams) {
-      const length = queues.get(stream)?.length ?? 0;
-      if (length < limits.streamQueueMax) continue;
-      throw new OverloadedError(`${length.toString()} appends wait for stream ${stream} already`);
+  constructor(private readonly limits: Limits) {
+    this.shares = createConnectionShares(limits);
+  }
+
+  /**
+   * Runs when all earlier appends to the streams are through. Fails with OverloadedError at once if too much waits. Not an
+   * async function: nearly always there is nobody before it, and then it takes no more than it must.
+   */
+  run<T>(
+    streams: readonly StreamName[],
+    bytes: number,
+    call: CallContext,
+    append: () => Promise<T>,
+  ): Promise<T> {
+    let ticket: Ticket;
+    try {
+      ticket = this.enter(streams, bytes, call);
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
     }
-    if (appends >= limits.appendsMax) {
-      throw new OverloadedError(`${appends.toString()} appends are under way already`);
-    }
-    if (appends > 0 && appendsBytes + bytes > limits.appendsBytesMax) {
-      throw new OverloadedError(`${appendsBytes.toString()} bytes of appends are under way already`);
-    }
+    const running = ticket.behind === 0 ? begin(call, append) : inTurn(ticket, call, append);
+    return running.then(
+      (result) => {
+        this.exit(streams, bytes, call);
+        return result;
+      },
+      (error: unknown) => {
+        this.exit(streams, bytes, call);
+        throw error;
+      },
+    );
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    return this.appends === 0 ? Promise.resolve() : new Promise((resolve) => this.whenIdle.push(resolve));
   }
 
   /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
-  function enter(streams: readonly StreamName[], bytes: number, { connection }: CallContext): Ticket {
-    shares.admit(connection, bytes);
-    admit(streams, bytes);
-    shares.take(connection, bytes);
-    appends++;
-    appendsBytes += bytes;
+  private enter(streams: readonly StreamName[], bytes: number, { connection }: CallContext): Ticket {
+    this.shares.admit(connection, bytes);
+    this.admit(streams, bytes);
+    this.shares.take(connection, bytes);
+    this.appends++;
+    this.bytes += bytes;
     const ticket: Ticket = { behind: 0, begin: () => undefined };
-    for (const stream of streams) join(queues, ticket, stream);
+    for (const stream of streams) join(this.queues, ticket, stream);
     return ticket;
   }
 
-  function exit(streams: readonly StreamName[], bytes: number, { connection }: CallContext): void {
-    for (const stream of streams) leave(queues, stream);
-    shares.giveBack(connection, bytes);
-    appends--;
-    appendsBytes -= bytes;
-    if (appends > 0) return;
-    for (const resolve of whenIdle) resolve();
-    whenIdle = [];
+  /** Throws OverloadedError. */
+  private admit(streams: readonly StreamName[], bytes: number): void {
+    const { appendsMax, appendsBytesMax, streamQueueMax } = this.limits;
+    for (const stream of streams) {
+      const length = this.queues.get(stream)?.length ?? 0;
+      if (length < streamQueueMax) continue;
+      throw new OverloadedError(`${length.toString()} appends wait for stream ${stream} already`);
+    }
+    if (this.appends >= appendsMax) {
+      throw new OverloadedError(`${this.appends.toString()} appends are under way already`);
+    }
+    if (this.appends > 0 && this.bytes + bytes > appendsBytesMax) {
+      throw new OverloadedError(`${this.bytes.toString()} bytes of appends are under way already`);
+    }
   }
 
-  return {
-    // Not an async function: nearly always there is nobody before it, and then it takes no more than it must.
-    run(streams, bytes, call, append) {
-      let ticket: Ticket;
-      try {
-        ticket = enter(streams, bytes, call);
-      } catch (error) {
-        const refusal = error as Error;
-        return Promise.reject(refusal);
-      }
-      const running = ticket.behind === 0 ? begin(call, append) : inTurn(ticket, call, append);
-      return running.then(
-        (result) => {
-          exit(streams, bytes, call);
-          return result;
-        },
-        (error: unknown) => {
-          exit(streams, bytes, call);
-          throw error;
-        },
-      );
-    },
-    idle() {
-      return appends === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve));
-    },
-  };
+  private exit(streams: readonly StreamName[], bytes: number, { connection }: CallContext): void {
+    for (const stream of streams) leave(this.queues, stream);
+    this.shares.giveBack(connection, bytes);
+    this.appends--;
+    this.bytes -= bytes;
+    if (this.appends > 0) return;
+    for (const resolve of this.whenIdle) resolve();
+    this.whenIdle = [];
+  }
 }
 
 async function inTurn<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {

@@ -4,13 +4,13 @@ import { CommitAssembler, type StoredCommit } from '../../src/jetstream/commit-a
 import {
   asStep,
   checkMessage,
-  encodeEvent,
   messageCount,
   readPart,
   stepOf,
   toMessages,
   type StoredPart,
 } from '../../src/jetstream/commit-codec';
+import { encodeEvent } from '../../src/jetstream/encode-event';
 import type { StoredMessage } from '../../src/jetstream/message';
 import type { OutgoingMessage } from '../../src/jetstream/publish';
 import { UnreadableCommitError } from '../../src/store/errors';
