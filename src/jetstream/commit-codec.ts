@@ -1,6 +1,6 @@
 import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
-import { position, type CommitId, type StreamName } from '../store/values';
+import { position, type CommitId } from '../store/values';
 import { publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
 import { varintBytes, writeVarint } from './varint';
