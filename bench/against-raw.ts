@@ -72,6 +72,7 @@ function rows(sizes: Sizes): Row[] {
   return [
     ...appendRows,
     sessionRow(4 * manyCallers, calls(200, sizes)),
+    sessionRow(16 * manyCallers, calls(100, sizes)),
     multiRow(1, calls(400, sizes)),
     multiRow(manyCallers, calls(5, sizes)),
     both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {

@@ -31,19 +31,20 @@ export function expectedHead(
 }
 
 export function createHeadCache(entriesMax: number): HeadCache {
-  // A Map keeps the order of insertion: the first entry is the least recently used.
-  const entries = new Map<StreamName, KnownHead>();
+  // Two generations, of which the older one goes as a whole: a Map that forgets one for each new one is rebuilt all the time.
+  let newer = new Map<StreamName, KnownHead>();
+  let older = newer;
   return {
-    get: (stream) => entries.get(stream),
+    get: (stream) => newer.get(stream) ?? older.get(stream),
     set(stream, head) {
-      entries.delete(stream);
-      entries.set(stream, head);
-      if (entries.size <= entriesMax) return;
-      const [oldest] = entries.keys();
-      entries.delete(oldest as StreamName);
+      newer.set(stream, head);
+      if ((newer.size + 1) * 2 <= entriesMax) return;
+      older = newer;
+      newer = new Map();
     },
     delete(stream) {
-      entries.delete(stream);
+      newer.delete(stream);
+      older.delete(stream);
     },
   };
 }

@@ -216,10 +216,19 @@ class HeaderBlock {
   constructor(private readonly headers: Readonly<Record<string, string>>) {}
 
   encode(): Uint8Array {
-    let block = 'NATS/1.0\r\n';
-    for (const name in this.headers) block += `${name}: ${this.headers[name] as string}\r\n`;
-    return Buffer.from(`${block}\r\n`, 'latin1');
+    let block = 'NATS/1.0';
+    for (const name in this.headers) block += opening(name) + (this.headers[name] as string);
+    return Buffer.from(`${block}\r\n\r\n`, 'latin1');
   }
+}
+
+const openings = new Map<string, string>();
+
+/** What comes before the value of a header; there are a dozen names. */
+function opening(name: string): string {
+  let text = openings.get(name);
+  if (text === undefined) openings.set(name, (text = `\r\n${name}: `));
+  return text;
 }
 
 function subscribe(
