@@ -38,55 +38,59 @@ function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
   return new DeadlineExceededError('the deadline passed before the answer was there', options);
 }
 
-export interface Scope {
-  readonly context: CallContext;
-  close(): void;
-}
-
 /** The longest time a timer can take; a longer one would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 /** The typed answer has to reach the caller before the deadline, at which gRPC ends the call on both sides. */
 const answerMarginMaxMs = 100;
 const answerMarginShare = 0.1;
 
-export function openScope(call: AnyCall): Scope {
-  let reason: Error | undefined;
-  // Most appends end without anybody asking for it.
-  let controller: AbortController | undefined;
-  const abort = (error: Error): void => {
-    reason ??= error;
-    controller?.abort(reason);
+/**
+ * A call to those who work on it, until it is closed. A class, since a getter in an object literal would get a hidden
+ * class of its own for each call, in the old generation, which keeps all of the call until the next full collection.
+ */
+export class CallScope implements CallContext {
+  readonly deadlineMs: number;
+  readonly connection: string;
+  private reason: Error | undefined;
+  /** Most appends end without anybody asking for it. */
+  private controller: AbortController | undefined;
+  private readonly timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly call: AnyCall) {
+    const callMs = Number(call.getDeadline()) - Date.now();
+    const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
+    this.deadlineMs = Date.now() + leftMs;
+    this.connection = call.getPeer();
+    if (leftMs <= timerMsMax) this.timer = setTimeout(this.onDeadline, leftMs);
+    call.on('cancelled', this.onCancelled);
+    if (call.cancelled) this.onCancelled();
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.reason !== undefined) this.controller.abort(this.reason);
+    }
+    return this.controller.signal;
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.call.off('cancelled', this.onCancelled);
+  }
+
+  private readonly onCancelled = (): void => {
+    this.abort(new CancelledError('the caller has gone'));
   };
-  const cancel = (): void => {
-    abort(new CancelledError('the caller has gone'));
+
+  private readonly onDeadline = (): void => {
+    this.abort(deadlineExceeded());
   };
-  if (call.cancelled) cancel();
-  call.on('cancelled', cancel);
-  const callMs = Number(call.getDeadline()) - Date.now();
-  const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
-  const timer =
-    leftMs > timerMsMax
-      ? undefined
-      : setTimeout(() => {
-          abort(deadlineExceeded());
-        }, leftMs);
-  return {
-    context: {
-      get signal() {
-        if (controller === undefined) {
-          controller = new AbortController();
-          if (reason !== undefined) controller.abort(reason);
-        }
-        return controller.signal;
-      },
-      deadlineMs: Date.now() + leftMs,
-      connection: call.getPeer(),
-    },
-    close() {
-      clearTimeout(timer);
-      call.off('cancelled', cancel);
-    },
-  };
+
+  private abort(reason: Error): void {
+    this.reason ??= reason;
+    this.controller?.abort(this.reason);
+  }
 }
 
 /** grpc-js has no bound of its own below the 64 KiB at which HTTP/2 refuses the call. */

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import { checkMetadata, createExplain, openScope, type AnyCall, type Explain } from './call-scope';
+import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { createOpenCalls, type OpenCall } from './open-calls';
 import { requestsOf, type Requests } from './requests';
@@ -199,12 +199,12 @@ type Attempt = (
 
 function createAttempt(limits: Limits, explain: Explain): Attempt {
   return async (call, work, fail) => {
-    const scope = openScope(call);
+    const scope = new CallScope(call);
     try {
       checkMetadata(call, limits);
-      await work(scope.context);
+      await work(scope);
     } catch (error) {
-      fail(toStatus(explain(error, scope.context, call.getPath())));
+      fail(toStatus(explain(error, scope, call.getPath())));
     } finally {
       scope.close();
     }
