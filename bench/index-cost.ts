@@ -6,10 +6,10 @@ import { calls, plural, runTable, type Run, type Table } from './run';
 import { durability, startBenchGateway, startBenchNats } from './servers';
 import type { Sizes } from './settings';
 
-/** Appends with and without the correlation index. */
+/** Appends with and without the index. */
 export function indexCost(run: Run): Promise<Table | undefined> {
   const { settings, peaks } = run;
-  const title = 'correlation index on and off';
+  const title = 'index on and off';
   const about =
     `Durability: ${durability.interval}. Two gateways with a store each on one server; off: what notes and writes the ` +
     'index is replaced by what does nothing (bench/without-index.ts). Every commit has a correlation id of its own.';

@@ -3,7 +3,7 @@ import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { beyond, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
-import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { directions, Events, toPageHint, type EventRead, type PageOptions } from './read';
 import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 
@@ -59,7 +59,7 @@ export function readAll(channel: Channel, options: ReadAllOptions): EventRead<St
   };
   const bytes = encode(ReadAllRequest, request);
   const { readAll: method } = EventStoreServiceService;
-  return eventRead(
+  return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),
     options.signal,

@@ -5,7 +5,7 @@ import {
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toUint64, type WholeNumber } from './numbers';
-import { eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { Events, toPageHint, type EventRead, type PageOptions } from './read';
 import { encode } from './text';
 
 export interface ReadByCorrelationOptions extends CallOptions {
@@ -35,7 +35,7 @@ export function readByCorrelation(
   };
   const bytes = encode(ReadByCorrelationRequest, request);
   const { readByCorrelation: method } = EventStoreServiceService;
-  return eventRead(
+  return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),
     options.signal,

@@ -7,7 +7,7 @@ import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';
-import { directions, eventRead, toPageHint, type EventRead, type PageOptions } from './read';
+import { directions, Events, toPageHint, type EventRead, type PageOptions } from './read';
 import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 
@@ -56,5 +56,5 @@ export function readStream(
   };
   const bytes = encode(ReadStreamRequest, request);
   const { readStream: method } = EventStoreServiceService;
-  return eventRead(() => serverStream(channel, method, bytes, options), toStreamHead, options.signal);
+  return new Events(() => serverStream(channel, method, bytes, options), toStreamHead, options.signal);
 }

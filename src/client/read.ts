@@ -35,42 +35,45 @@ interface ReadMessage<Header> {
   readonly end: ReadEnd | undefined;
 }
 
-/** `open` begins a call. Events that are not wanted are passed over, though they came. */
-export function eventRead<Header, Head>(
-  open: () => AsyncIterable<ReadMessage<Header>>,
-  toHead: (header: Header) => Head,
-  signal: AbortSignal | undefined,
-  isWanted: (event: ProtoRecordedEvent) => boolean = () => true,
-): EventRead<Head> {
-  let head: Head | undefined;
-  return {
-    get head() {
-      if (head === undefined) throw new Error('the head of a read is known when its first event is there');
-      return head;
-    },
-    async *[Symbol.asyncIterator]() {
-      let begun = false;
-      let count = 0;
-      let end: ReadEnd | undefined;
-      for await (const message of open()) {
-        if (message.header !== undefined) {
-          head = toHead(message.header);
-          begun = true;
-        }
-        if (!begun) throw incomplete('it has no header');
-        for (const event of message.events) {
-          signal?.throwIfAborted();
-          if (isWanted(event)) yield toRecordedEvent(event);
-        }
-        count += message.events.length;
-        end = message.end;
+/** A class, not an object with a getter of its own, which would keep what it has seen until the next full collection. */
+export class Events<Header, Head> implements EventRead<Head> {
+  private seen: { readonly head: Head } | undefined;
+
+  /** `open` begins a call. Events that are not wanted are passed over, though they came. */
+  constructor(
+    private readonly open: () => AsyncIterable<ReadMessage<Header>>,
+    private readonly toHead: (header: Header) => Head,
+    private readonly signal: AbortSignal | undefined,
+    private readonly isWanted: (event: ProtoRecordedEvent) => boolean = () => true,
+  ) {}
+
+  get head(): Head {
+    if (this.seen === undefined) throw new Error('the head of a read is known when its first event is there');
+    return this.seen.head;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RecordedEvent, void> {
+    let begun = false;
+    let count = 0;
+    let end: ReadEnd | undefined;
+    for await (const message of this.open()) {
+      if (message.header !== undefined) {
+        this.seen = { head: this.toHead(message.header) };
+        begun = true;
       }
-      if (end === undefined) throw incomplete(`it ended after ${count} events without saying so`);
-      if (end.eventCount !== BigInt(count)) {
-        throw incomplete(`${count} events came, ${end.eventCount.toString()} were announced`);
+      if (!begun) throw incomplete('it has no header');
+      for (const event of message.events) {
+        this.signal?.throwIfAborted();
+        if (this.isWanted(event)) yield toRecordedEvent(event);
       }
-    },
-  };
+      count += message.events.length;
+      end = message.end;
+    }
+    if (end === undefined) throw incomplete(`it ended after ${count} events without saying so`);
+    if (end.eventCount !== BigInt(count)) {
+      throw incomplete(`${count} events came, ${end.eventCount.toString()} were announced`);
+    }
+  }
 }
 
 function incomplete(what: string): IncompleteReadError {

@@ -70,7 +70,7 @@ test(
       '## Table 2: fsync on every write',
       '## Table 3: long and short streams',
       '## Table 4: large and small stores',
-      '## Table 5: correlation index on and off',
+      '## Table 5: index on and off',
       '## Table 6: gateway and bare gRPC',
       '## Table 7: subscriptions',
       '## Table 8: a sync for many appends',
