@@ -9,6 +9,11 @@ import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 import type { Outgoing } from './outbox';
 
+/** An error, or undefined and an answer. */
+export type OnEnd = (
+  ...end: [error: Error, answer: undefined] | [error: undefined, answer: RawMessage]
+) => void;
+
 /** A request and who waits for its answers. */
 export interface Exchange {
   readonly subject: string;
@@ -17,7 +22,7 @@ export interface Exchange {
   /** True: this was the last. */
   onAnswer(answer: RawMessage): boolean;
   /** With the last answer, or with an error in its place. */
-  onEnd(end: RawMessage | Error): void;
+  onEnd: OnEnd;
 }
 
 /** How the requests of an inbox reach NATS. */
@@ -51,7 +56,7 @@ export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
   let refusal: Error | undefined;
   const fail: Inbox['fail'] = (error, subject) => {
     for (const entry of waiting.values()) {
-      if (subject === undefined || entry.exchange.subject === subject) entry.settle(error);
+      if (subject === undefined || entry.exchange.subject === subject) entry.fail(error);
     }
   };
   const onMessage = (message: Msg): void => {
@@ -66,7 +71,7 @@ export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
       const { signal } = exchange.options;
       const reason = refusal ?? (signal?.aborted === true ? (signal.reason as Error) : undefined);
       if (reason !== undefined) {
-        exchange.onEnd(reason);
+        exchange.onEnd(reason, undefined);
         return;
       }
       const token = (counter++).toString(36);
@@ -118,14 +123,14 @@ class Waiting implements Outgoing {
     const { signal } = this.exchange.options;
     if (signal !== undefined) {
       this.onAbort = () => {
-        this.settle(signal.reason as Error);
+        this.fail(signal.reason as Error);
       };
       signal.addEventListener('abort', this.onAbort, { once: true });
     }
     try {
       this.sender.add(this);
     } catch (error) {
-      this.settle(error as Error);
+      this.fail(error as Error);
     }
   }
 
@@ -137,7 +142,7 @@ class Waiting implements Outgoing {
 
   refuse(error: Error): void {
     // What cannot be sent again has been sent once, and may still be answered.
-    if (!this.wasSent) this.settle(error);
+    if (!this.wasSent) this.fail(error);
   }
 
   take(answer: RawMessage): void {
@@ -145,20 +150,31 @@ class Waiting implements Outgoing {
       this.onAbsence();
       return;
     }
+    let isLast: boolean;
     try {
-      if (this.exchange.onAnswer(answer)) this.settle(answer);
-      else this.timeout.refresh();
+      isLast = this.exchange.onAnswer(answer);
     } catch (error) {
-      this.settle(error as Error);
+      this.fail(error as Error);
+      return;
+    }
+    if (isLast) {
+      this.close();
+      this.exchange.onEnd(undefined, answer);
+    } else {
+      this.timeout.refresh();
     }
   }
 
-  settle(end: RawMessage | Error): void {
+  fail(error: Error): void {
+    this.close();
+    this.exchange.onEnd(error, undefined);
+  }
+
+  private close(): void {
     clearTimeout(this.timeout);
     clearTimeout(this.pause);
     if (this.onAbort !== undefined) this.exchange.options.signal?.removeEventListener('abort', this.onAbort);
     this.place.waiting.delete(this.place.token);
-    this.exchange.onEnd(end);
   }
 
   private wait(): NodeJS.Timeout {
@@ -175,7 +191,7 @@ class Waiting implements Outgoing {
       return;
     }
     const { subject, options } = this.exchange;
-    this.settle(new RequestTimeoutError(`no answer on ${subject} in ${options.timeoutMs.toString()} ms`));
+    this.fail(new RequestTimeoutError(`no answer on ${subject} in ${options.timeoutMs.toString()} ms`));
   }
 
   /** Nobody was there to take the request. */
@@ -183,7 +199,7 @@ class Waiting implements Outgoing {
     const { subject, options } = this.exchange;
     this.absentUntilMs ??= Date.now() + (options.absenceMaxMs ?? 0);
     clearTimeout(this.pause);
-    if (Date.now() >= this.absentUntilMs) this.settle(new NoRespondersError(`nothing answers on ${subject}`));
+    if (Date.now() >= this.absentUntilMs) this.fail(new NoRespondersError(`nothing answers on ${subject}`));
     else
       this.pause = setTimeout(() => {
         this.sendAgain();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Events, type MsgHdrs, type NatsConnection, type PublishOptions, type ServerInfo } from 'nats';
 import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
-import { openInbox, type Sender } from './inbox';
+import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import { openOutbox } from './outbox';
 import { createRoom, type Room } from './room';
@@ -43,12 +43,7 @@ export interface Link {
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
   /** Sends a request and gives its answer, or the error in its place. */
-  ask(
-    subject: string,
-    payload: Uint8Array | string,
-    options: RequestOptions,
-    onEnd: (end: RawMessage | Error) => void,
-  ): void;
+  ask(subject: string, payload: Uint8Array | string, options: RequestOptions, onEnd: OnEnd): void;
   /** The same as a promise. */
   request(subject: string, payload: Uint8Array | string, options: RequestOptions): Promise<RawMessage>;
   /** Sends a request and gives each answer to `onAnswer` until that says true: "this was the last", which it gives too. */
@@ -164,13 +159,10 @@ function isLast(): true {
 }
 
 /** Settles a promise with the end of a request. */
-function settle(
-  resolve: (answer: RawMessage) => void,
-  reject: (error: Error) => void,
-): (end: RawMessage | Error) => void {
-  return (end) => {
-    if (end instanceof Error) reject(end);
-    else resolve(end);
+function settle(resolve: (answer: RawMessage) => void, reject: (error: Error) => void): OnEnd {
+  return (error, answer) => {
+    if (error === undefined) resolve(answer);
+    else reject(error);
   };
 }
 

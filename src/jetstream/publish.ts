@@ -111,16 +111,15 @@ function commitBy(
   timeoutMs: number,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    link.ask(subject, body, { headers, timeoutMs }, (end) => {
-      resolve(toOutcome(end));
+    link.ask(subject, body, { headers, timeoutMs }, (error, answer) => {
+      resolve(error === undefined ? toOutcome(answer) : outcomeOf(error, 'lost'));
     });
   });
 }
 
-function toOutcome(end: RawMessage | Error): Outcome {
+function toOutcome({ body }: RawMessage): Outcome {
   try {
-    if (end instanceof Error) throw end;
-    const ack = parseAnswer(end.body) as PublishAck;
+    const ack = parseAnswer(body) as PublishAck;
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence: BigInt(ack.seq) };
   } catch (error) {
     return outcomeOf(error, 'lost');
