@@ -57,7 +57,7 @@ function toMessage(
 }
 
 async function store(link: Link, message: OutgoingMessage, sequence: number): Promise<void> {
-  const outcome = await publishAtomically(link, [message], timeoutMs);
+  const outcome = await publishAtomically(link, [message], { timeoutMs });
   if (outcome.kind !== 'stored' || outcome.sequence !== BigInt(sequence)) {
     throw new Error(`a commit was not stored as ${sequence}, but: ${outcome.kind}`);
   }

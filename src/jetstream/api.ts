@@ -51,7 +51,8 @@ interface ApiAnswer {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
-const absenceMaxMs = 5_000;
+/** So long a question or a message is sent again while nobody is there to take it. */
+export const absenceMaxMs = 5_000;
 /** What is asked for can be done twice. */
 const untilAnswered = { repeatMs: 1_000, absenceMaxMs };
 

@@ -199,6 +199,7 @@ class Waiting implements Outgoing {
     const { subject, options } = this.exchange;
     this.absentUntilMs ??= Date.now() + (options.absenceMaxMs ?? 0);
     clearTimeout(this.pause);
+    this.timeout.refresh(); // it is known that it was not taken
     if (Date.now() >= this.absentUntilMs) this.fail(new NoRespondersError(`nothing answers on ${subject}`));
     else
       this.pause = setTimeout(() => {

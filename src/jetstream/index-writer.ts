@@ -192,5 +192,5 @@ function publish(index: KeyIndex, messages: readonly IndexMessage[]): Promise<Ou
     body,
     headers: previous === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence': previous.toString() },
   }));
-  return publishAtomically(index.pool.append(), outgoing, index.limits.requestTimeoutMs);
+  return publishAtomically(index.pool.append(), outgoing, { timeoutMs: index.limits.requestTimeoutMs });
 }

@@ -1,7 +1,7 @@
 import { nuid } from 'nats';
 import { parseAnswer } from './api';
 import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
-import type { Link } from './link';
+import type { Link, RequestOptions } from './link';
 import type { RawMessage } from './message';
 
 /** A message to publish. */
@@ -31,26 +31,29 @@ interface PublishAck {
   readonly duplicate?: boolean;
 }
 
+/** How long to wait for the answer, and for somebody to take a message, of whom nobody is there while a leader is elected. */
+export type Patience = Pick<RequestOptions, 'timeoutMs' | 'absenceMaxMs'>;
+
 /** Publishes all messages or none, several as one atomic batch. */
 export function publishAtomically(
   link: Link,
   messages: readonly OutgoingMessage[],
-  timeoutMs: number,
+  patience: Patience,
 ): Promise<Outcome> {
   const [first] = messages;
   if (first === undefined) throw new Error('there is nothing to publish');
-  if (messages.length === 1) return commitBy(link, first, timeoutMs);
-  const giveUpMs = Date.now() + timeoutMs;
+  if (messages.length === 1) return commitBy(link, first, patience);
+  const giveUpMs = Date.now() + patience.timeoutMs;
   return link.batches.with(1, undefined, async () => {
-    const leftMs = giveUpMs - Date.now();
-    return leftMs > 0 ? publishBatch(link, messages, leftMs) : { kind: 'conflict' };
+    const timeoutMs = giveUpMs - Date.now();
+    return timeoutMs > 0 ? publishBatch(link, messages, { ...patience, timeoutMs }) : { kind: 'conflict' };
   });
 }
 
 async function publishBatch(
   link: Link,
   messages: readonly OutgoingMessage[],
-  timeoutMs: number,
+  patience: Patience,
 ): Promise<Outcome> {
   const batchId = nuid.next();
   const batchHeaders = (index: number): Record<string, string> => ({
@@ -63,7 +66,7 @@ async function publishBatch(
       const { subject, body } = message;
       const headers = { ...message.headers, ...batchHeaders(index) };
       // The answer to the first tells whether the server takes the batch; nothing is stored before the last.
-      if (index === 0) checkTaken((await link.request(subject, body, { headers, timeoutMs })).body);
+      if (index === 0) checkTaken((await link.request(subject, body, { headers, ...patience })).body);
       else link.publish(subject, body, headers);
     }
   } catch (error) {
@@ -71,9 +74,9 @@ async function publishBatch(
   }
   const end = messages[last] as OutgoingMessage;
   const headers = { ...end.headers, ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
-  const outcome = await commitBy(link, { ...end, headers }, timeoutMs);
+  const outcome = await commitBy(link, { ...end, headers }, patience);
   const isDuplicate = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.duplicateInBatch);
-  return isDuplicate ? findDuplicate(link, messages[0] as OutgoingMessage, timeoutMs) : outcome;
+  return isDuplicate ? findDuplicate(link, messages[0] as OutgoingMessage, patience) : outcome;
 }
 
 /**
@@ -83,14 +86,14 @@ async function publishBatch(
 async function findDuplicate(
   link: Link,
   { subject, headers }: OutgoingMessage,
-  timeoutMs: number,
+  patience: Patience,
 ): Promise<Outcome> {
   const question = {
     subject,
     headers: { 'Nats-Msg-Id': headers['Nats-Msg-Id'] ?? '', 'Nats-Expected-Last-Msg-Id': 'none' },
     body: new Uint8Array(0),
   };
-  const outcome = await commitBy(link, question, timeoutMs);
+  const outcome = await commitBy(link, question, patience);
   // Forgotten between the two questions.
   const isForgotten = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.wrongLastMessageId);
   return isForgotten ? { kind: 'conflict' } : outcome;
@@ -108,10 +111,10 @@ function checkTaken(body: Uint8Array): void {
 function commitBy(
   link: Link,
   { subject, headers, body }: OutgoingMessage,
-  timeoutMs: number,
+  patience: Patience,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    link.ask(subject, body, { headers, timeoutMs }, (error, answer) => {
+    link.ask(subject, body, { headers, ...patience }, (error, answer) => {
       resolve(error === undefined ? toOutcome(answer) : outcomeOf(error, 'lost'));
     });
   });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeadlineExceededError, OutcomeUnknownError, StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { CommitId, StreamName } from '../store/values';
+import { absenceMaxMs } from './api';
 import { toStoreError } from './errors';
 import { publishAtomically, type Outcome, type OutgoingMessage } from './publish';
 import type { StoreContext } from './store-context';
@@ -109,8 +110,11 @@ function publish(
   messages: readonly OutgoingMessage[],
   { deadlineMs }: CallContext,
 ): Promise<Outcome> {
-  const timeoutMs = Math.max(1, Math.min(attemptTimeoutMs, deadlineMs - Date.now()));
-  return publishAtomically(pool.append(), messages, timeoutMs);
+  const leftMs = Math.max(1, deadlineMs - Date.now());
+  return publishAtomically(pool.append(), messages, {
+    timeoutMs: Math.min(attemptTimeoutMs, leftMs),
+    absenceMaxMs: Math.min(absenceMaxMs, leftMs),
+  });
 }
 
 function undecided<Base>(

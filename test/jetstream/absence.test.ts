@@ -1,7 +1,8 @@
 import { connect } from 'nats';
-import { callApi, directGetBatch } from '../../src/jetstream/api';
+import { callApi, directGetBatch, type StreamInfo } from '../../src/jetstream/api';
 import { NoRespondersError } from '../../src/jetstream/errors';
 import { createLink, type Link } from '../../src/jetstream/link';
+import { publishAtomically, type Outcome } from '../../src/jetstream/publish';
 import { startNats, type TestNats } from '../support/nats-server';
 
 let nats: TestNats;
@@ -36,6 +37,32 @@ test('a question waits for somebody who answers it', async () => {
   const config = { name: 'LATE', subjects: ['late.>'], allow_direct: true };
   await callApi(link, 'STREAM.CREATE.LATE', config, { timeoutMs });
   expect(await answer).toEqual({ messages: [], more: false });
+});
+
+/** Publishes a message that a stream must take, which need not be there. */
+function publish(subject: string, absenceMaxMs: number): Promise<Outcome> {
+  const body = Buffer.from('body');
+  return publishAtomically(link, [{ subject, headers: {}, body }], { timeoutMs: 250, absenceMaxMs });
+}
+
+test('a message waits for somebody who takes it, and is stored once', async () => {
+  const outcome = publish('later.a', timeoutMs);
+  const early = await Promise.race([
+    outcome,
+    new Promise((resolve) => setTimeout(resolve, 600, 'nothing yet')),
+  ]);
+  expect(early).toBe('nothing yet');
+  await callApi(link, 'STREAM.CREATE.LATER', { name: 'LATER', subjects: ['later.>'] }, { timeoutMs });
+  expect(await outcome).toEqual({ kind: 'stored', sequence: 1n });
+  const info = await callApi<StreamInfo>(link, 'STREAM.INFO.LATER', undefined, { timeoutMs });
+  expect(info.state.messages).toBe(1);
+});
+
+test('a message that nobody takes is known not to be stored', async () => {
+  expect(await publish('never.a', 300)).toEqual({
+    kind: 'failed',
+    cause: expect.any(NoRespondersError) as unknown,
+  });
 });
 
 test('it does not wait for ever', async () => {
