@@ -20,6 +20,7 @@ export interface Environment extends AsyncDisposable {
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
+
 /** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
 export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>): Promise<Environment> {
   const server = await startNats({ extraConfig: file.nats.join('\n') });

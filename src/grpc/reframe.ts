@@ -1,6 +1,7 @@
 import { eventSpans, eventsTag, type EventSpan } from '../store/commit-record';
 import type { PageSize } from '../store/commands';
 import type { CommitSlice } from '../store/event-store';
+import { fieldBytes, writeVarint } from '../store/varint';
 
 /**
  * Puts stored events into response messages without decoding them. A protobuf message is the merge of its
@@ -98,8 +99,7 @@ function copy(source: Uint8Array, start: number, end: number, target: Uint8Array
 }
 
 function framedBytes({ start, end }: EventSpan, suffixBytes: number): number {
-  const length = end - start + suffixBytes;
-  return 1 + varintBytes(length) + length;
+  return fieldBytes(end - start + suffixBytes);
 }
 
 const positionTag = 12 << 3;
@@ -124,22 +124,7 @@ function writeSuffix(target: Uint8Array, start: number, { position, commitTime }
   return at;
 }
 
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
-  return bytes;
-}
-
-/** Writes a number of up to 53 bits and answers where it ends. */
-function writeVarint(target: Uint8Array, start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) target[at++] = (rest % 128) | 128;
-  target[at++] = rest;
-  return at;
-}
-
-/** The same for up to 64 bits. */
+/** `writeVarint` for up to 64 bits. */
 function writeBigVarint(target: Uint8Array, start: number, value: bigint): number {
   if (value <= Number.MAX_SAFE_INTEGER) return writeVarint(target, start, Number(value));
   let at = start;

@@ -1,9 +1,9 @@
 import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
 import { position, type CommitId } from '../store/values';
+import { fieldBytes, varintBytes, writeVarint } from '../store/varint';
 import { publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
-import { varintBytes, writeVarint } from './varint';
 
 /**
  * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
@@ -127,10 +127,7 @@ function frameEvents(events: readonly Uint8Array[], firstVersion: bigint): Uint8
   const first = Number(firstVersion);
   let bytes = 0;
   let version = first;
-  for (const event of events) {
-    const length = framedLength(event, version++);
-    bytes += 1 + varintBytes(length) + length;
-  }
+  for (const event of events) bytes += fieldBytes(framedLength(event, version++));
   const body = Buffer.allocUnsafe(bytes);
   let at = 0;
   version = first;

@@ -1,6 +1,6 @@
 import type { NewEvent } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { varintBytes, writeVarint } from './varint';
+import { fieldBytes, writeVarint } from '../store/varint';
 
 /**
  * Encodes an event as a sluice.v1.RecordedEvent (proto/sluice/v1/event.proto), but for its version, which is known only
@@ -39,7 +39,7 @@ function putEvent(sink: Sink, stream: StreamName, event: Omit<NewEvent, 'hasGive
 const entryKey = 1;
 const entryValue = 2;
 
-/** Sums up what the fields take. All fields have numbers below 16, so that a tag is one byte. */
+/** Sums up what the fields take. */
 class Size implements Sink {
   total = 0;
 
@@ -54,10 +54,6 @@ class Size implements Sink {
   entry(_field: number, key: string, value: string): void {
     this.total += fieldBytes(entryBytes(key, value));
   }
-}
-
-function fieldBytes(length: number): number {
-  return 1 + varintBytes(length) + length;
 }
 
 function entryBytes(key: string, value: string): number {

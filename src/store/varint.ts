@@ -14,3 +14,8 @@ export function writeVarint(target: Uint8Array, start: number, value: number): n
   target[at++] = rest;
   return at;
 }
+
+/** Bytes of a length-delimited field, tag and length included; its number is below 16, so that the tag is one byte. */
+export function fieldBytes(length: number): number {
+  return 1 + varintBytes(length) + length;
+}
