@@ -17,7 +17,8 @@ export interface Outbox {
   readonly fail: (error: Error) => void;
 }
 
-export function openOutbox(): Outbox {
+/** `onSent` is called when all that waited was told to send. */
+export function openOutbox(onSent: () => void): Outbox {
   let waiting: Outgoing[] = [];
   const takeAll = (): Outgoing[] => {
     const all = waiting;
@@ -32,6 +33,7 @@ export function openOutbox(): Outbox {
         message.refuse(error as Error);
       }
     }
+    onSent();
   };
   return {
     add(message) {

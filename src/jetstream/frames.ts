@@ -1,0 +1,72 @@
+import { NotConnectedError } from './errors';
+
+const framing = 'latin1'; // subjects and headers are ASCII
+const lineEnd = '\r\n';
+
+/**
+ * Messages to publish, as the protocol of NATS has them, in one piece. `publish` of the `nats` package makes four arrays
+ * and an encoded line for each, and copies all of them once more.
+ */
+export class Frames {
+  private parts: (string | Uint8Array)[] = [];
+  private length = 0;
+
+  /** `payloadBytesMax` says how many bytes of headers and payload the server takes in one message. */
+  constructor(private readonly payloadBytesMax: () => number) {}
+
+  /** Bytes that wait. */
+  get bytes(): number {
+    return this.length;
+  }
+
+  /** Throws NotConnectedError if it is larger than the server takes, which would end the connection. */
+  add(
+    subject: string,
+    payload: Uint8Array,
+    headers: Readonly<Record<string, string>> | undefined,
+    reply: string | undefined,
+  ): void {
+    const to = reply === undefined ? subject : `${subject} ${reply}`;
+    const block = headers === undefined ? '' : headerBlock(headers);
+    const bytes = block.length + payload.length;
+    if (bytes > this.payloadBytesMax())
+      throw new NotConnectedError(`NATS takes no message of ${bytes} bytes on this connection`);
+    const head =
+      headers === undefined
+        ? `PUB ${to} ${bytes}${lineEnd}`
+        : `HPUB ${to} ${block.length} ${bytes}${lineEnd}${block}`;
+    this.parts.push(head, payload, lineEnd);
+    this.length += head.length + payload.length + lineEnd.length;
+  }
+
+  /** All that was added since the last call. */
+  take(): Uint8Array {
+    const bytes = Buffer.allocUnsafe(this.length);
+    let at = 0;
+    for (const part of this.parts) {
+      if (typeof part === 'string') at += bytes.write(part, at, framing);
+      else {
+        bytes.set(part, at);
+        at += part.length;
+      }
+    }
+    this.parts = [];
+    this.length = 0;
+    return bytes;
+  }
+}
+
+function headerBlock(headers: Readonly<Record<string, string>>): string {
+  let block = 'NATS/1.0';
+  for (const name in headers) block += opening(name) + (headers[name] as string);
+  return `${block}${lineEnd}${lineEnd}`;
+}
+
+const openings = new Map<string, string>();
+
+/** What comes before the value of a header; there are a dozen names. */
+function opening(name: string): string {
+  let text = openings.get(name);
+  if (text === undefined) openings.set(name, (text = `${lineEnd}${name}: `));
+  return text;
+}
