@@ -43,20 +43,22 @@ const composition = [
 /** What a part of src/ may import: other parts, packages (`npm:`), and `node:`. A part may always import itself. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   limits: [],
+  'steady-map': [],
   'nearest-name': [],
   version: [],
   store: ['limits'],
-  jetstream: ['store', 'limits', 'generated', 'npm:nats', 'npm:pino', 'npm:@bufbuild/protobuf'],
+  jetstream: ['store', 'limits', 'steady-map', 'generated', 'npm:nats', 'npm:pino', 'npm:@bufbuild/protobuf'],
   grpc: [
     'store',
     'limits',
+    'steady-map',
     'generated',
     'npm:@grpc',
     'npm:grpc-health-check',
     'npm:pino',
     'npm:@bufbuild/protobuf',
   ],
-  client: ['generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
+  client: ['steady-map', 'generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
   cli: ['client', 'nearest-name', 'version'],
   composition: [
     'cli',

@@ -14,6 +14,7 @@ import {
   type AppendConditions,
   type AppendResult,
 } from './append';
+import { SteadyMap } from '../steady-map';
 import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
@@ -76,7 +77,7 @@ export function appendSession(channel: Channel, options: AppendSessionOptions): 
 class OpenSession implements DuplexListener {
   private readonly call: Duplex;
   private readonly pendingMax: number;
-  private readonly pending = new Map<bigint, Pending>();
+  private pending = new SteadyMap<bigint, Pending>();
   private unsent: Pending[] = [];
   /** Those who wait for room. */
   private readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
@@ -152,7 +153,7 @@ class OpenSession implements DuplexListener {
     const mayBeStored = wasSent && !certain.includes(failure.reason ?? '');
     for (const { request, bytes, reject } of this.pending.values())
       reject(reason ?? toAppendError(request, failure, mayBeStored && bytes === undefined));
-    this.pending.clear();
+    this.pending = new SteadyMap();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
   }

@@ -9,6 +9,7 @@ import type { Limits } from '../limits';
 import { parseAppend } from '../store/commands';
 import { InvalidRequestError, StoreUnavailableError, VersionConflictError } from '../store/errors';
 import type { AppendResult, EventStore } from '../store/event-store';
+import { SteadyMap } from '../steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { toRpcStatus } from './status';
@@ -88,7 +89,7 @@ export async function* appendSession(
 
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
 class SessionAppends {
-  private readonly lines = new Map<string, Line>();
+  private readonly lines = new SteadyMap<string, Line>();
   private waiting: Sized<SessionAppend>[] = [];
   private ready: Sized<SessionAnswer>[] = [];
   private underWay = 0;

@@ -1,5 +1,6 @@
 import type { Limits } from '../limits';
 import { OverloadedError } from '../store/errors';
+import { SteadyMap } from '../steady-map';
 
 /** Bounds what the appends of one client connection take. */
 export interface ConnectionShares {
@@ -15,7 +16,7 @@ interface Share {
 }
 
 export function createConnectionShares(limits: Limits): ConnectionShares {
-  const shares = new Map<string, Share>();
+  const shares = new SteadyMap<string, Share>();
   return {
     admit(connection, bytes) {
       const share = connection === undefined ? undefined : shares.get(connection);

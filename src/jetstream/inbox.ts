@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { SteadyMap } from '../steady-map';
 import {
   NoRespondersError,
   NotConnectedError,
@@ -51,7 +52,7 @@ const absencePauseMs = 50;
 
 export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
   const inbox = createInbox();
-  const waiting = new Map<string, Waiting>();
+  const waiting = new SteadyMap<string, Waiting>();
   let counter = 0;
   let refusal: Error | undefined;
   const fail: Inbox['fail'] = (error, subject) => {
@@ -112,7 +113,7 @@ class Waiting implements Outgoing {
     readonly exchange: Exchange,
     private readonly sender: Sender,
     private readonly reply: string,
-    private readonly place: { readonly waiting: Map<string, Waiting>; readonly token: string },
+    private readonly place: { readonly waiting: SteadyMap<string, Waiting>; readonly token: string },
   ) {
     this.leftMs = exchange.options.timeoutMs;
     this.timeout = this.wait();

@@ -5,7 +5,7 @@ import { ConnectionLostError, NotConnectedError, PermissionViolationError } from
 import { Frames } from './frames';
 import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
-import { openOutbox } from './outbox';
+import { openOutbox, type Outbox } from './outbox';
 import { createRoom, type Room } from './room';
 
 export interface RequestOptions {
@@ -78,30 +78,18 @@ interface ConnectionInternals {
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
   const serverInfo = lastInfoOf(connection);
-  const { protocol } = connection as unknown as ConnectionInternals;
-  const frames = new Frames(() => serverInfo()?.max_payload ?? Infinity);
-  const sendFrames = (): void => {
-    if (frames.bytes > 0) protocol.sendCommand(frames.take());
-  };
-  const outbox = openOutbox(sendFrames);
   let connected = true;
-  const sender: Sender = {
-    add(message) {
-      if (!connected) throw notConnected();
-      outbox.add(message);
-    },
-    send(subject, payload, headers, reply) {
-      if (connection.isClosed() || connection.isDraining()) throw notConnected();
-      frames.add(subject, typeof payload === 'string' ? Buffer.from(payload) : payload, headers, reply);
-      if (frames.bytes > writeBytes) sendFrames();
-    },
-  };
+  const sender = openSender(
+    connection,
+    () => connected,
+    () => serverInfo()?.max_payload ?? Infinity,
+  );
   const inbox = openInbox(connection, sender);
   const listeners: (() => void)[] = [];
   const changeConnected = (now: boolean): void => {
     connected = now;
     if (!now) {
-      outbox.fail(notConnected());
+      sender.fail(notConnected());
       inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
     }
     for (const listener of listeners) listener();
@@ -146,10 +134,36 @@ export function createLink(connection: NatsConnection): Link {
       listeners.push(listener);
     },
     close() {
-      outbox.flush();
+      sender.flush();
       inbox.close();
       return drain(connection);
     },
+  };
+}
+
+function openSender(
+  connection: NatsConnection,
+  isConnected: () => boolean,
+  payloadBytesMax: () => number,
+): Sender & Pick<Outbox, 'flush' | 'fail'> {
+  const { protocol } = connection as unknown as ConnectionInternals;
+  const frames = new Frames(payloadBytesMax);
+  const sendFrames = (): void => {
+    if (frames.bytes > 0) protocol.sendCommand(frames.take());
+  };
+  const { add, flush, fail } = openOutbox(sendFrames);
+  return {
+    add(message) {
+      if (!isConnected()) throw notConnected();
+      add(message);
+    },
+    send(subject, payload, headers, reply) {
+      if (connection.isClosed() || connection.isDraining()) throw notConnected();
+      frames.add(subject, typeof payload === 'string' ? Buffer.from(payload) : payload, headers, reply);
+      if (frames.bytes > writeBytes) sendFrames();
+    },
+    flush,
+    fail,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Limits } from '../limits';
 import { DeadlineExceededError, OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
+import { SteadyMap } from '../steady-map';
 import { createConnectionShares, type ConnectionShares } from './connection-shares';
 
 /** An append that has its place in the queues of its streams. */
@@ -12,7 +13,7 @@ interface Ticket {
   begin: () => void;
 }
 
-type Queues = Map<StreamName, Ticket[]>;
+type Queues = SteadyMap<StreamName, Ticket[]>;
 
 function join(queues: Queues, ticket: Ticket, stream: StreamName): void {
   const queue = queues.get(stream);
@@ -31,7 +32,7 @@ function leave(queues: Queues, stream: StreamName): void {
 
 /** Lets the appends of one stream take turns, and bounds what waits. */
 export class StreamQueues {
-  private readonly queues: Queues = new Map();
+  private readonly queues: Queues = new SteadyMap();
   private readonly shares: ConnectionShares;
   private appends = 0;
   private bytes = 0;

@@ -1,3 +1,5 @@
+import { SteadyMap } from '../steady-map';
+
 /** Which streams somebody is interested in. */
 export interface Interest {
   /** The only one; undefined: what `matches` says. */
@@ -26,14 +28,18 @@ interface Waiter {
 }
 
 export function createWaiters(): Waiters {
-  const byStream = new Map<string, Set<Waiter>>();
-  const others = new Set<Waiter>();
+  const byStream = new SteadyMap<string, Set<Waiter>>();
+  const others = new SteadyMap<Waiter, Waiter>();
 
   function add(waiter: Waiter): void {
     const { stream } = waiter.interest;
-    const set = stream === undefined ? others : (byStream.get(stream) ?? new Set());
-    set.add(waiter);
-    if (stream !== undefined) byStream.set(stream, set);
+    if (stream === undefined) {
+      others.set(waiter, waiter);
+      return;
+    }
+    const set = byStream.get(stream);
+    if (set === undefined) byStream.set(stream, new Set([waiter]));
+    else set.add(waiter);
   }
 
   function remove(waiter: Waiter): void {
@@ -47,7 +53,7 @@ export function createWaiters(): Waiters {
     if (set?.size === 0) byStream.delete(stream);
   }
 
-  const all = (): Waiter[] => [...others, ...[...byStream.values()].flatMap((set) => [...set])];
+  const all = (): Waiter[] => [...others.values(), ...byStream.values().flatMap((set) => [...set])];
 
   return {
     wait: (interest, signal) =>
@@ -76,7 +82,7 @@ export function createWaiters(): Waiters {
       }),
     wake(stream, before) {
       for (const waiter of byStream.get(stream) ?? []) waiter.resolve(before);
-      for (const waiter of others) if (waiter.interest.matches(stream)) waiter.resolve(before);
+      for (const waiter of others.values()) if (waiter.interest.matches(stream)) waiter.resolve(before);
     },
     wakeAll(position) {
       for (const waiter of all()) waiter.resolve(position);

@@ -1,0 +1,51 @@
+/** Entries that are gone may be as many as those that are there, and this many more. */
+const goneMax = 1_000;
+
+/**
+ * A map whose entries come and go by the thousand. When a Map of V8 has had as many deletions as it has room, it moves its
+ * entries to a new table, and the old one keeps a link to the new one. Once a table has become old in the eyes of the
+ * garbage collector, this chain keeps all tables after it, and every entry that was in one of them, until the next full
+ * collection: all that an append had in memory was copied twice, and a third of the gateway's time went there.
+ *
+ * Here an entry that is gone leaves its key behind, and from time to time those that are there move to a map without a past.
+ */
+export class SteadyMap<Key, Value extends object> {
+  private entries = new Map<Key, Value | undefined>();
+  private gone = 0;
+
+  get size(): number {
+    return this.entries.size - this.gone;
+  }
+
+  get(key: Key): Value | undefined {
+    return this.entries.get(key);
+  }
+
+  set(key: Key, value: Value): void {
+    const { size } = this.entries;
+    const mayBeGone = this.gone > 0 && this.entries.get(key) === undefined;
+    this.entries.set(key, value);
+    if (mayBeGone && this.entries.size === size) this.gone--;
+  }
+
+  /** Whether it was there. */
+  delete(key: Key): boolean {
+    if (this.entries.get(key) === undefined) return false;
+    this.entries.set(key, undefined);
+    this.gone++;
+    if (this.gone > this.size + goneMax) this.renew();
+    return true;
+  }
+
+  /** Those that are there now. */
+  values(): Value[] {
+    return [...this.entries.values()].filter((value) => value !== undefined);
+  }
+
+  private renew(): void {
+    const entries = new Map<Key, Value | undefined>();
+    for (const [key, value] of this.entries) if (value !== undefined) entries.set(key, value);
+    this.entries = entries;
+    this.gone = 0;
+  }
+}
