@@ -42,6 +42,10 @@ export class SteadyMap<Key, Value extends object> {
     return [...this.entries.values()].filter((value) => value !== undefined);
   }
 
+  forEach(visit: (value: Value, key: Key) => void): void {
+    for (const [key, value] of [...this.entries]) if (value !== undefined) visit(value, key);
+  }
+
   private renew(): void {
     const entries = new Map<Key, Value | undefined>();
     for (const [key, value] of this.entries) if (value !== undefined) entries.set(key, value);

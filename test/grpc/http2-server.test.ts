@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { connect, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { adjustHttp2 } from '../../src/grpc/http2-server';
+import { SteadyMap } from '../../src/steady-map';
+import { until } from '../support/nats-server';
+
+test('a connection keeps its streams steadily, whatever this version of Node does', async () => {
+  const server = new Server();
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  const endAll = adjustHttp2(server);
+  const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
+  const [http2Server] = http2Servers.keys();
+  const coming = once(http2Server as Http2Server, 'session') as Promise<[ServerHttp2Session]>;
+  const client = connect(`http://127.0.0.1:${port}`);
+  client.on('error', () => undefined);
+  try {
+    const [session] = await coming;
+    const states = Object.getOwnPropertySymbols(session).map(
+      (symbol) => (session as unknown as Record<symbol, { readonly streams?: unknown } | undefined>)[symbol],
+    );
+    const kept = states.flatMap((state) => state?.streams ?? []);
+    expect(kept).toHaveLength(1);
+    expect(kept[0]).toBeInstanceOf(SteadyMap);
+    const call = client.request({ ':method': 'POST', ':path': '/none', 'content-type': 'application/grpc' });
+    const [headers] = (await once(call, 'response')) as [Record<string, unknown>];
+    expect(headers['grpc-status']).toBe('12'); // UNIMPLEMENTED
+    call.close();
+    await until(() => (kept[0] as SteadyMap<number, object>).size === 0);
+  } finally {
+    client.destroy();
+    endAll();
+    server.forceShutdown();
+  }
+});
