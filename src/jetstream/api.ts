@@ -164,7 +164,8 @@ export interface BatchLookup {
 }
 
 export interface Batch {
-  readonly messages: readonly StoredMessage[];
+  /** As they came: see `storedMessage`. */
+  readonly messages: readonly RawMessage[];
   /** Whether the answering replica knows of more. */
   readonly more: boolean;
 }
@@ -176,11 +177,11 @@ export async function directGetBatch(
   lookup: BatchLookup,
   options: RequestOptions,
 ): Promise<Batch> {
-  const messages: StoredMessage[] = [];
+  const messages: RawMessage[] = [];
   let more = false;
   const take = (answer: RawMessage): boolean => {
     if (answer.status === 0) {
-      messages.push(storedMessage(answer));
+      messages.push(answer);
       return false;
     }
     if (answer.status === 204) more = serverHeader(answer.headers, 'Nats-Num-Pending') !== '0';

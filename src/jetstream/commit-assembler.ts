@@ -1,4 +1,4 @@
-import { MalformedRecordError, eventSpans } from '../store/commit-record';
+import { MalformedRecordError, eventCount } from '../store/commit-record';
 import { position, type Position } from '../store/values';
 import { unreadable, type StoredPart } from './commit-codec';
 
@@ -105,8 +105,8 @@ export function asPart({ record: body, ...commit }: StoredCommit): StoredPart {
 /** The body must hold as many events as the headers say: what is relayed unread must at least be whole. */
 function checkRecord(part: StoredPart): void {
   try {
-    const count = BigInt(eventSpans(part.body).length);
-    if (count === part.lastVersion - part.firstVersion + 1n) return;
+    const count = eventCount(part.body);
+    if (count === Number(part.lastVersion - part.firstVersion) + 1) return;
     throw unreadable(part.stream, part.sequence, 'it holds another number of events than its headers say');
   } catch (error) {
     if (error instanceof MalformedRecordError) throw unreadable(part.stream, part.sequence, error.message);

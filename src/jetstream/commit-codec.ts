@@ -2,7 +2,7 @@ import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
 import { position, type CommitId } from '../store/values';
 import { fieldBytes, varintBytes, writeVarint } from '../store/varint';
-import { publishedHeader, type StoredMessage } from './message';
+import { parseInteger, publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
 
 /**
@@ -230,7 +230,7 @@ function fraction({ headers }: StoredMessage, name: string): [number, number] | 
 }
 
 function number(text: string | undefined): bigint | undefined {
-  return text !== undefined && digits.test(text) ? BigInt(text) : undefined;
+  return text !== undefined && digits.test(text) ? parseInteger(text) : undefined;
 }
 
 export function unreadable(stream: string, sequence: bigint, reason: string): UnreadableCommitError {

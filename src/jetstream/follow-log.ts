@@ -6,7 +6,7 @@ import { toStoreError } from './errors';
 import { logHead } from './head';
 import type { StoredMessage } from './message';
 import type { NewestCommits } from './newest-commits';
-import { toPart } from './scan-log';
+import { toPart } from './log-source';
 import type { TailEntry } from './tail-ring';
 import { nameOf, type StoreContext } from './store-context';
 import { startTailConsumer } from './tail-consumer';

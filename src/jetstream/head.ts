@@ -4,7 +4,7 @@ import { position, unixNanos, version, type StreamName, type UnixNanos } from '.
 import { directGet, directGetBatch, leaderGet, streamInfo, throughTime } from './api';
 import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import { partAtOrAfter } from './locate';
-import { parseTime } from './message';
+import { parseTime, storedMessage } from './message';
 import { subjectOf, within, type LogContext, type StoreContext } from './store-context';
 
 /** The end of the log: a sequence and a time, 0 if nothing was ever stored. */
@@ -48,7 +48,7 @@ export async function lastPartAsOf(
   const lookup = { multi_last: [subjectOf(context, stream)], up_to_time: throughTime(asOf), batch: 1 };
   const options = within(call, context.limits.requestTimeoutMs);
   const { messages } = await directGetBatch(context.pool.append(), context.log, lookup, options);
-  const [message] = messages;
+  const [message] = messages.map(storedMessage);
   let last = message && readPart(stream, message);
   if (context.log.replicas === 1) return completeCommit(context, stream, last, call);
   // The replica that answered may lag behind: go on to the first message that is too late, or the leader's end.

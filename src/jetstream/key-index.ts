@@ -13,11 +13,11 @@ import {
   matches,
   type IndexRecord,
 } from './index-record';
-import type { StoredMessage } from './message';
+import { storedMessage, type StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
 import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
-import { nameOf, within, type StoreContext } from './store-context';
+import { everything, nameOf, within, type StoreContext } from './store-context';
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
@@ -56,7 +56,8 @@ export async function* indexMessages(
   const last = await lastIndexMessage(index, subject, call);
   if (last === undefined) return;
   const context = { pool: index.pool, log: index.index, limits: index.limits };
-  for await (const messages of scanSubject(context, subject, 1n, last.sequence, call)) yield* messages;
+  for await (const messages of scanSubject(context, subject, 1n, last.sequence, call))
+    for (const message of messages) yield storedMessage(message);
 }
 
 export function lastIndexMessage(
@@ -124,8 +125,8 @@ async function* keysBetween(
   { from, to }: Stretch,
   call: CallContext,
 ): AsyncGenerator<CommitKeys[], void> {
-  for await (const messages of scanSubject(index, `${index.prefix}.>`, from, to, call))
-    yield messages.flatMap((message) => keysIn(index, message) ?? []);
+  for await (const messages of scanSubject(index, everything, from, to, call))
+    yield messages.flatMap((message) => keysIn(index, storedMessage(message)) ?? []);
 }
 
 /** undefined for a foreign message: it has no events, and it must not stop the index. */

@@ -220,7 +220,8 @@ function subscribe(
   const subscription = connection.subscribe(subject, {
     callback: (error, message) => {
       if (error !== null) return; // whoever waits for messages notices that none come
-      onMessage({ ...parseMessage(message), subject: message.subject, reply: message.reply ?? '' });
+      const { status, headers, body } = parseMessage(message);
+      onMessage({ status, headers, body, subject: message.subject, reply: message.reply ?? '' });
     },
   });
   return () => {

@@ -5,7 +5,7 @@ import { directGetBatch, streamInfo } from './api';
 import { readPart } from './commit-codec';
 import { toHead } from './head';
 import { nameOf, subjectOf, within, type StoreContext } from './store-context';
-import type { StoredMessage } from './message';
+import { storedMessage, type StoredMessage } from './message';
 
 const headsPerPageMax = 256;
 const questionFramingBytes = 128;
@@ -69,7 +69,8 @@ async function summaries(
 ): Promise<StreamSummary[]> {
   const lookup = { multi_last: names.map((name) => subjectOf(context, name)), batch: names.length };
   const options = within(call, context.limits.requestTimeoutMs);
-  const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
+  const batch = await directGetBatch(context.pool.read(), context.log, lookup, options);
+  const messages = batch.messages.map(storedMessage);
   const newest = messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
   await context.durability.through(newest);
   const bySubject = new Map(messages.map((message) => [message.subject, message]));

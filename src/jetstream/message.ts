@@ -28,11 +28,33 @@ interface MsgInternals {
 
 export function parseMessage(message: Msg): RawMessage {
   const { _msg, _rdata } = message as unknown as MsgInternals;
-  if (_msg.hdr <= 0) return { status: 0, headers: '', body: _rdata };
-  const headers = latin1(_rdata, _msg.hdr);
-  // "NATS/1.0 204 EOB" is a status, "NATS/1.0\r\n" is data.
-  const status = headers.charCodeAt(8) === 0x20 ? parseInt(headers.slice(9, 12), 10) : 0;
-  return { status, headers, body: _rdata.subarray(_msg.hdr) };
+  return new ReceivedMessage(_rdata, Math.max(0, _msg.hdr));
+}
+
+const space = 0x20;
+const zero = 0x30;
+
+/** Of what waits in memory only the bytes as they came: text would be several times as large for the garbage collector. */
+class ReceivedMessage implements RawMessage {
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly headerBytes: number,
+  ) {}
+
+  /** "NATS/1.0 204 EOB" is a status, "NATS/1.0\r\n" is data. */
+  get status(): number {
+    return this.headerBytes > 0 && this.bytes[8] === space ? parseInt(this.headers.slice(9, 12), 10) : 0;
+  }
+
+  get headers(): string {
+    return this.headerBytes > 0 ? latin1(this.bytes, this.headerBytes) : '';
+  }
+
+  get body(): Uint8Array {
+    const { bytes, headerBytes } = this;
+    // `subarray` of a Buffer takes several times as long.
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + headerBytes, bytes.length - headerBytes);
+  }
 }
 
 /** Works on every Uint8Array, and saves a Buffer for each message; @types/node does not know it. */
@@ -46,18 +68,32 @@ function latin1(bytes: Uint8Array, length: number): string {
 
 /** The value of a header that the publisher set (the first of that name), or undefined. */
 export function publishedHeader(headers: string, name: string): string | undefined {
-  return valueAt(headers, headers.indexOf(`\r\n${name}:`), name);
+  const opening = openingOf(name);
+  return valueAt(headers, headers.indexOf(opening), opening);
 }
 
 /** The value of a header that the server added: it appends its own last, so a publisher cannot forge them. */
 export function serverHeader(headers: string, name: string): string | undefined {
-  return valueAt(headers, headers.lastIndexOf(`\r\n${name}:`), name);
+  const opening = openingOf(name);
+  return valueAt(headers, headers.lastIndexOf(opening), opening);
 }
 
-function valueAt(headers: string, at: number, name: string): string | undefined {
+const openings = new Map<string, string>();
+
+/** What comes before the value of a header; there are two dozen names, and to put one together costs more than to look. */
+function openingOf(name: string): string {
+  let opening = openings.get(name);
+  if (opening === undefined) openings.set(name, (opening = `\r\n${name}:`));
+  return opening;
+}
+
+function valueAt(headers: string, at: number, opening: string): string | undefined {
   if (at < 0) return undefined;
-  const start = at + name.length + 3;
-  return headers.slice(start, headers.indexOf('\r\n', start)).trim();
+  let start = at + opening.length;
+  let end = headers.indexOf('\r\n', start);
+  while (headers.charCodeAt(start) === space) start++;
+  while (end > start && headers.charCodeAt(end - 1) === space) end--;
+  return headers.slice(start, end);
 }
 
 /** The answer to a Direct Get. */
@@ -68,21 +104,30 @@ export function storedMessage({ headers, body }: RawMessage): StoredMessage {
   if (subject === undefined || sequence === undefined || time === undefined) {
     throw new Error('the answer to a Direct Get has no sequence');
   }
-  return { subject, sequence: BigInt(sequence), timeNanos: parseTime(time), headers, body };
+  return { subject, sequence: parseInteger(sequence), timeNanos: parseTime(time), headers, body };
 }
 
-let cachedSecond = '';
+const safeDigits = 15;
+
+/** The number that decimal digits stand for. Numbers of JavaScript on the way save most of the time. */
+export function parseInteger(digits: string): bigint {
+  return BigInt(digits.length <= safeDigits ? Number(digits) : digits);
+}
+
+const secondLength = '2006-01-02T15:04:05'.length;
+let cachedSecond = '-';
 let cachedSecondNanos = 0n;
 
 /** RFC 3339 in UTC with up to nine decimals, as the server writes it, to nanoseconds since 1970. */
 export function parseTime(text: string): bigint {
-  const second = text.slice(0, 19);
-  if (second !== cachedSecond) {
-    cachedSecondNanos = BigInt(Date.parse(`${second}Z`)) * 1_000_000n;
-    cachedSecond = second;
+  if (!text.startsWith(cachedSecond)) {
+    cachedSecond = text.slice(0, secondLength);
+    cachedSecondNanos = BigInt(Date.parse(`${cachedSecond}Z`)) * 1_000_000n;
   }
-  const fraction = text.slice(20, -1);
-  return fraction === '' ? cachedSecondNanos : cachedSecondNanos + BigInt(fraction.padEnd(9, '0'));
+  let nanos = 0;
+  for (let at = secondLength + 1, scale = 1e8; at < text.length - 1; at++, scale /= 10)
+    nanos += (text.charCodeAt(at) - zero) * scale;
+  return cachedSecondNanos + BigInt(nanos);
 }
 
 /** Nanoseconds since 1970 as RFC 3339 in UTC, for a request. */

@@ -3,10 +3,10 @@ import { position, type UnixNanos } from '../store/values';
 import { directGetBatch } from './api';
 import { stepsOf, type StoredCommit } from './commit-assembler';
 import { logHead, type LogHead } from './head';
-import { formatTime } from './message';
+import { formatTime, storedMessage } from './message';
 import { logBackward, logForward, type LogRange } from './scan-log';
 import { inTime, selectAll, type Selection } from './select';
-import { patiently, type StoreContext } from './store-context';
+import { everything, patiently, type StoreContext } from './store-context';
 
 /** Reads the log as it is now: the read goes up to its end, which is asked for first. */
 export async function readAll(
@@ -101,10 +101,10 @@ export async function firstSince(
   call: CallContext,
 ): Promise<bigint> {
   if (head.timeNanos < time) return head.sequence + 1n;
-  const lookup = { start_time: formatTime(time), next_by_subj: `${context.prefix}.>`, batch: 1 };
+  const lookup = { start_time: formatTime(time), next_by_subj: everything, batch: 1 };
   return patiently(context, 'a time', call, async (options) => {
     const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
-    return messages[0]?.sequence;
+    return messages[0] && storedMessage(messages[0]).sequence;
   });
 }
 

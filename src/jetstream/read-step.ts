@@ -2,8 +2,9 @@ import type { CallContext } from '../store/event-store';
 import { directGetBatch } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, readPart, stepOf } from './commit-codec';
+import { storedMessage } from './message';
 import { messageAt } from './read-by-correlation';
-import { nameOf, patiently, type StoreContext } from './store-context';
+import { everything, nameOf, patiently, type StoreContext } from './store-context';
 
 /** Where a step begins and ends, or a commit of its own: both ends inclusive, as sequences. */
 export interface StepSpan {
@@ -23,18 +24,18 @@ export async function readStep(
   { from, position }: StepSpan,
   call: CallContext,
 ): Promise<StoredCommit[]> {
-  const { limits, log, pool, prefix } = context;
+  const { limits, log, pool } = context;
   const assembler = new CommitAssembler(2 * limits.appendBytesMax);
   const commits: StoredCommit[] = [];
   for (let next = from; next <= position;) {
     const seq = Number(next);
     const batch = Number(position - next) + 1;
-    const lookup = { seq, next_by_subj: `${prefix}.>`, batch, max_bytes: limits.fetchBytesMax };
+    const lookup = { seq, next_by_subj: everything, batch, max_bytes: limits.fetchBytesMax };
     const messages = await patiently(context, `sequence ${next.toString()}`, call, async (options) => {
       const page = await directGetBatch(pool.read(), log, lookup, options);
       return page.messages.length > 0 ? page.messages : undefined;
     });
-    for (const message of messages) {
+    for (const message of messages.map(storedMessage)) {
       next = message.sequence + 1n;
       const name = nameOf(context, message.subject);
       const commit = isCheck(name) ? undefined : assembler.add(readPart(name, message));

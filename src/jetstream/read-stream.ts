@@ -6,7 +6,7 @@ import { firstSequence, readPart, unreadable, type StoredPart } from './commit-c
 import { commitWithVersion } from './find-commit';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { locate, skipVersionsMax } from './locate';
-import { formatTime, type StoredMessage } from './message';
+import { formatTime, storedMessage } from './message';
 import { askPage, commitsBackward, commitsForward, type ScanStart } from './scan';
 import { inTime, select } from './select';
 import { patiently, subjectOf, within, type StoreContext } from './store-context';
@@ -170,11 +170,11 @@ async function firstPartSince(
   call: CallContext,
 ): Promise<StoredPart> {
   const lookup = { start_time: formatTime(time), next_by_subj: subjectOf(context, stream), batch: 1 };
-  const [message] = await patiently(context, stream, call, async (options) => {
+  const message = await patiently(context, stream, call, async (options) => {
     const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
-    return messages.length > 0 ? messages : undefined;
+    return messages[0];
   });
-  return readPart(stream, message as StoredMessage);
+  return readPart(stream, storedMessage(message));
 }
 
 /** Begins at the commit that holds the highest version asked for, or the last one in time. */

@@ -1,11 +1,8 @@
 import type { CallContext } from '../store/event-store';
-import { coverOf, patternMatcher } from '../store/patterns';
-import { parseStreamName } from '../store/values';
-import { directGetBatch, leaderGet } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
-import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
-import type { StoredMessage } from './message';
-import { nameOf, patiently, type StoreContext } from './store-context';
+import { LogSource, type Fetched } from './log-source';
+import { storedMessage, type StoredMessage } from './message';
+import type { StoreContext } from './store-context';
 
 /** Which part of the log to read: streams by pattern (none: all), sequences (after, through]. */
 export interface LogRange {
@@ -31,23 +28,29 @@ export async function* logForward(
   context: StoreContext,
   range: LogRange,
   call: CallContext,
-  fetchBytes = (): number => context.limits.fetchBytesMax,
+  fetchBytes = (): number => context.limits.fetchBytesMax / 2,
 ): AsyncGenerator<LogPage, void> {
   const { after, through } = range;
-  const source = messageSource(context, range.patterns, call);
+  const source = new LogSource(context, range.patterns, call);
   const fetch = (from: bigint): Promise<Fetched> => source.fetch(from, through, fetchBytes());
   const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
-  let page = await fetch(after + 1n);
-  const start = startOfFirst(source, page.messages);
+  const follow = async (page: Promise<Fetched | undefined>): Promise<Fetched | undefined> => {
+    const covered = (await page)?.covered ?? through;
+    return covered < through ? fetch(covered + 1n) : undefined;
+  };
+  let page: Fetched | undefined = await fetch(after + 1n);
+  const start = startOfFirst(source, storedMessages(page));
   if (start !== undefined && start <= after) page = await fetch(start);
+  let next = follow(Promise.resolve(page));
   let held: StoredCommit[] = []; // of a step whose end has not been passed
-  for (let covered = after; ;) {
-    const next = page.covered < through ? fetch(page.covered + 1n) : undefined;
+  for (let covered = after; page !== undefined;) {
+    const afterNext = follow(next);
     // A failure while nobody waits must not end the process; it is met at the next turn.
-    next?.catch(() => undefined);
+    afterNext.catch(() => undefined);
     const commits = held;
     try {
-      for (const message of page.messages) {
+      for (const raw of page.messages) {
+        const message = storedMessage(raw);
         const commit = source.wants(message) ? assembler.add(source.toPart(message)) : undefined;
         if (commit !== undefined) commits.push(commit);
       }
@@ -58,9 +61,9 @@ export async function* logForward(
     }
     held = splitOff(commits, page.covered);
     covered = (held[0]?.from ?? assembler.pendingFrom ?? page.covered + 1n) - 1n;
-    yield { commits, covered, last: next === undefined };
-    if (next === undefined) return;
+    yield { commits, covered, last: page.covered >= through };
     page = await next;
+    next = afterNext;
   }
 }
 
@@ -72,14 +75,20 @@ function splitOff(commits: StoredCommit[], covered: bigint): StoredCommit[] {
 }
 
 /** Where the first commit of a page begins. */
-function startOfFirst(source: MessageSource, messages: readonly StoredMessage[]): bigint | undefined {
-  const first = messages.find((message) => source.wants(message));
-  try {
-    const part = first && source.toPart(first);
-    return part?.from;
-  } catch {
-    return undefined; // it is met again
+function startOfFirst(source: LogSource, messages: Iterable<StoredMessage>): bigint | undefined {
+  for (const message of messages) {
+    if (!source.wants(message)) continue;
+    try {
+      return source.toPart(message).from;
+    } catch {
+      return undefined; // it is met again
+    }
   }
+  return undefined;
+}
+
+function* storedMessages({ messages }: Fetched): Generator<StoredMessage, void> {
+  for (const message of messages) yield storedMessage(message);
 }
 
 const firstSpan = 256n;
@@ -97,7 +106,7 @@ export async function* logBackward(
 ): AsyncGenerator<LogPage, void> {
   const { after, through } = range;
   const { fetchBytesMax, fetchMessagesMax } = context.limits;
-  const source = messageSource(context, range.patterns, call);
+  const source = new LogSource(context, range.patterns, call);
   let end = through;
   let span = spanAtFirst;
   while (end > after) {
@@ -127,7 +136,7 @@ interface Window {
 
 /** undefined: it has more bytes. */
 async function readWindow(
-  source: MessageSource,
+  source: LogSource,
   start: bigint,
   end: bigint,
   bytesMax = Infinity,
@@ -136,7 +145,7 @@ async function readWindow(
   let bytes = 0;
   for (let from = start; from <= end;) {
     const page = await source.fetch(from, end);
-    for (const message of page.messages) {
+    for (const message of storedMessages(page)) {
       messages.push(message);
       bytes += message.body.length;
     }
@@ -157,7 +166,7 @@ interface WindowCommits {
 /** The commits of a window in ascending order, with the whole of the one that begins before it. */
 async function commitsOf(
   context: StoreContext,
-  source: MessageSource,
+  source: LogSource,
   messages: readonly StoredMessage[],
   start: bigint,
 ): Promise<WindowCommits> {
@@ -177,69 +186,4 @@ async function commitsOf(
     }
   }
   return { commits, error, next: (from < start ? from : start) - 1n };
-}
-
-interface Fetched {
-  readonly messages: readonly StoredMessage[];
-  /** All messages up to here are in this page or one before. */
-  readonly covered: bigint;
-}
-
-interface MessageSource {
-  fetch(from: bigint, through: bigint, bytesMax?: number): Promise<Fetched>;
-  /** Whether a fetched message is asked for. */
-  wants(message: StoredMessage): boolean;
-  /** Throws UnreadableCommitError. */
-  toPart(message: StoredMessage): StoredPart;
-}
-
-/** The server looks for one subject only: with several patterns for the narrowest that covers all of them. */
-function messageSource(context: StoreContext, patterns: readonly string[], call: CallContext): MessageSource {
-  const { prefix } = context;
-  const subject = `${prefix}.${coverOf(patterns)}`;
-  const matches = patternMatcher(patterns.length > 1 ? patterns : []);
-  return {
-    fetch: (from, through, bytesMax = context.limits.fetchBytesMax) =>
-      fetchPage(context, subject, { from, through, bytesMax }, call),
-    wants(message) {
-      const name = nameOf(context, message.subject);
-      return !isCheck(name) && matches(name);
-    },
-    toPart: (message) => toPart(nameOf(context, message.subject), message),
-  };
-}
-
-/** A message of the log as a part of a commit, whatever its subject. Throws UnreadableCommitError. */
-export function toPart(name: string, message: StoredMessage): StoredPart {
-  const stream = parseStreamName(name);
-  if (stream === undefined)
-    throw unreadable(name, message.sequence, 'its subject is not the name of a stream');
-  return readPart(stream, message);
-}
-
-async function fetchPage(
-  context: StoreContext,
-  subject: string,
-  page: { readonly from: bigint; readonly through: bigint; readonly bytesMax: number },
-  call: CallContext,
-): Promise<Fetched> {
-  const { pool, log, limits } = context;
-  const { from, through, bytesMax } = page;
-  // A short range needs no large batch, whose surplus would be read from disk for nothing.
-  const batch = Math.min(Number(through - from + 1n), limits.fetchMessagesMax);
-  return patiently(context, subject, call, async (options) => {
-    const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: bytesMax };
-    const { messages, more } = await directGetBatch(pool.read(), log, lookup, options);
-    const last = messages.at(-1)?.sequence;
-    if (last !== undefined && last >= through)
-      return { messages: messages.filter(({ sequence }) => sequence <= through), covered: through };
-    if (last !== undefined && (more || log.replicas > 1)) return { messages, covered: last };
-    // There is no more, says the replica that answered: one that lags behind cannot know.
-    const next =
-      log.replicas === 1
-        ? undefined
-        : await leaderGet(pool.read(), log, { seq: Number(from), next_by_subj: subject }, options);
-    const isKnown = next === undefined || next.sequence > through;
-    return isKnown ? { messages, covered: through } : undefined;
-  });
 }

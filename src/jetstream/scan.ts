@@ -5,7 +5,7 @@ import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
-import type { StoredMessage } from './message';
+import { storedMessage, type StoredMessage } from './message';
 import { patiently, subjectOf, type LogContext, type StoreContext } from './store-context';
 
 /** How a scan begins. */
@@ -32,9 +32,10 @@ export async function* scanSubject(
   const { messagesMax = Infinity } = start;
   let page = await firstPage(context, subject, from, through, call, start);
   for (;;) {
-    const last: bigint = page.at(-1)?.sequence ?? through;
+    const newest = page.at(-1);
+    const last: bigint = newest === undefined ? through : storedMessage(newest).sequence;
     if (last >= through) {
-      yield page.filter(({ sequence }) => sequence <= through);
+      yield last > through ? page.filter((message) => storedMessage(message).sequence <= through) : page;
       return;
     }
     const fetchNext = (): Promise<Batch['messages']> => fetchPage(context, subject, last + 1n, through, call);
@@ -123,7 +124,7 @@ export async function* commitsForward(
     const commits: StoredCommit[] = [];
     try {
       for (const message of page) {
-        const commit = take(message);
+        const commit = take(storedMessage(message));
         if (commit !== undefined) commits.push(commit);
       }
     } catch (error) {

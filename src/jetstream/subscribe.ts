@@ -142,9 +142,9 @@ async function* catchUp(
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail, limits } = shared;
   const { catchUpBytesMax, fetchBytesMax, readProgressTimeoutMs } = limits;
-  // Each has a page in use and one on its way.
+  // Each has a page in use and two on their way.
   const fetchBytes = (): number =>
-    Math.max(fetchBytesMin, Math.min(fetchBytesMax, Math.floor(catchUpBytesMax / (2 * shared.catchUps))));
+    Math.max(fetchBytesMin, Math.min(fetchBytesMax / 2, Math.floor(catchUpBytesMax / (3 * shared.catchUps))));
   const isEnding = (): boolean => ending.aborted;
   let progressMs = Date.now();
   shared.catchUps++;

@@ -24,18 +24,27 @@ export interface EventSpan {
 /** The spans of all events, in order. Throws MalformedRecordError. */
 export function eventSpans(record: Uint8Array): EventSpan[] {
   const spans: EventSpan[] = [];
-  let at = 0;
-  while (at < record.length) {
-    const frame = at;
-    if (record[at] !== eventsTag) throw new MalformedRecordError(`no event at byte ${at.toString()}`);
-    const length = readVarint(record, at + 1);
-    const start = length.next;
-    at = start + length.value;
-    if (at > record.length)
-      throw new MalformedRecordError(`the event at byte ${frame.toString()} is cut off`);
-    spans.push({ frame, start, end: at });
+  for (let at = 0; at < record.length;) {
+    const span = spanAt(record, at);
+    spans.push(span);
+    at = span.end;
   }
   return spans;
+}
+
+/** How many events there are. Throws MalformedRecordError. */
+export function eventCount(record: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < record.length; count++) at = spanAt(record, at).end;
+  return count;
+}
+
+function spanAt(record: Uint8Array, frame: number): EventSpan {
+  if (record[frame] !== eventsTag) throw new MalformedRecordError(`no event at byte ${frame.toString()}`);
+  const { value: length, next: start } = readVarint(record, frame + 1);
+  const end = start + length;
+  if (end > record.length) throw new MalformedRecordError(`the event at byte ${frame.toString()} is cut off`);
+  return { frame, start, end };
 }
 
 /** The `type` of the event in [start, end). */

@@ -1,0 +1,135 @@
+import type { CallContext } from '../store/event-store';
+import { coverOf, patternMatcher } from '../store/patterns';
+import { parseStreamName } from '../store/values';
+import { directGetBatch, leaderGet } from './api';
+import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
+import { storedMessage, type RawMessage, type StoredMessage } from './message';
+import { everything, nameOf, patiently, type StoreContext } from './store-context';
+
+/** Some messages in the order of the log. */
+export interface Fetched {
+  /** As they came: see `storedMessage`. */
+  readonly messages: readonly RawMessage[];
+  /** All messages up to here are in this page or one before. */
+  readonly covered: bigint;
+}
+
+/** To take all messages pays where so many are wanted of them, */
+const wantedShareMin = 2 / 3;
+/** and of their bytes, since the others come over the wire for nothing. */
+const wantedBytesShareMin = 1 / 4;
+/** Fewer messages say little. */
+const judgedMessagesMin = 250;
+
+/**
+ * The messages of the log whose streams match. The server looks for one pattern only: with several for the narrowest that
+ * covers all of them. The search costs it more than to send a message does, the more the more streams there are (ADR 0011):
+ * where nearly every message is wanted it sends all, and the others are dropped here.
+ */
+export class LogSource {
+  private readonly start: string;
+  private readonly subject: string;
+  private readonly matches: (name: string) => boolean;
+  private readonly isWhole: boolean;
+  private takesAll: boolean;
+  /** Taking all was tried, and did not pay. */
+  private wasSparse = false;
+  private met = { messages: 0, wanted: 0, bytes: 0, wantedBytes: 0 };
+
+  constructor(
+    private readonly context: StoreContext,
+    patterns: readonly string[],
+    private readonly call: CallContext,
+  ) {
+    const cover = coverOf(patterns);
+    this.start = `${context.prefix}.`;
+    this.subject = `${this.start}${cover}`;
+    this.matches = patternMatcher(patterns);
+    this.isWhole = cover === everything;
+    this.takesAll = this.isWhole;
+  }
+
+  /** The next messages in (from - 1, through], some of which may not be wanted. */
+  async fetch(from: bigint, through: bigint, bytesMax = this.context.limits.fetchBytesMax): Promise<Fetched> {
+    if (!this.isWhole) this.judge();
+    const { takesAll } = this;
+    const page = { subject: takesAll ? everything : this.subject, from, through, bytesMax };
+    const fetched = await fetchPage(this.context, page, this.call);
+    const { length } = fetched.messages;
+    if (!takesAll && !this.wasSparse && length >= judgedMessagesMin)
+      this.takesAll = length >= wantedShareMin * Number(fetched.covered - from + 1n);
+    return fetched;
+  }
+
+  /** Whether a fetched message is asked for. */
+  wants({ subject, body }: StoredMessage): boolean {
+    const name = subject.slice(this.start.length);
+    const isWanted = subject.startsWith(this.start) && !isCheck(name) && this.matches(name);
+    this.met.messages++;
+    this.met.bytes += body.length;
+    if (!isWanted) return false;
+    this.met.wanted++;
+    this.met.wantedBytes += body.length;
+    return true;
+  }
+
+  /** Throws UnreadableCommitError. */
+  toPart(message: StoredMessage): StoredPart {
+    return toPart(nameOf(this.context, message.subject), message);
+  }
+
+  /** Lets the server search again where too much has come that nobody wants. */
+  private judge(): void {
+    const { messages, wanted, bytes, wantedBytes } = this.met;
+    if (messages < judgedMessagesMin) return;
+    this.met = { messages: 0, wanted: 0, bytes: 0, wantedBytes: 0 };
+    if (wanted >= wantedShareMin * messages && wantedBytes >= wantedBytesShareMin * bytes) return;
+    this.wasSparse = true;
+    this.takesAll = false;
+  }
+}
+
+/** A message of the log as a part of a commit, whatever its subject. Throws UnreadableCommitError. */
+export function toPart(name: string, message: StoredMessage): StoredPart {
+  const stream = parseStreamName(name);
+  if (stream === undefined)
+    throw unreadable(name, message.sequence, 'its subject is not the name of a stream');
+  return readPart(stream, message);
+}
+
+interface Page {
+  readonly subject: string;
+  readonly from: bigint;
+  readonly through: bigint;
+  readonly bytesMax: number;
+}
+
+async function fetchPage(
+  context: StoreContext,
+  { subject, from, through, bytesMax }: Page,
+  call: CallContext,
+): Promise<Fetched> {
+  const { pool, log, limits } = context;
+  // A short range needs no large batch, whose surplus would be read from disk for nothing.
+  const batch = Math.min(Number(through - from + 1n), limits.fetchMessagesMax);
+  return patiently(context, subject, call, async (options) => {
+    const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: bytesMax };
+    const { messages, more } = await directGetBatch(pool.read(), log, lookup, options);
+    const newest = messages.at(-1);
+    const last = newest && storedMessage(newest).sequence;
+    if (last === through) return { messages, covered: through };
+    if (last !== undefined && last > through)
+      return {
+        messages: messages.filter((message) => storedMessage(message).sequence <= through),
+        covered: through,
+      };
+    if (last !== undefined && (more || log.replicas > 1)) return { messages, covered: last };
+    // There is no more, says the replica that answered: one that lags behind cannot know.
+    const next =
+      log.replicas === 1
+        ? undefined
+        : await leaderGet(pool.read(), log, { seq: Number(from), next_by_subj: subject }, options);
+    const isKnown = next === undefined || next.sequence > through;
+    return isKnown ? { messages, covered: through } : undefined;
+  });
+}
