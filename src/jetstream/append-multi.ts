@@ -2,7 +2,8 @@ import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '
 import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
 import { position, version, type StreamName } from '../store/values';
 import { unattended, whenDurable, type Appender } from './append';
-import { bodyBytesLimit, prepareMulti, type MultiJob } from './append-job';
+import { bodyBytesLimit, prepareMulti, type MultiJob, type StreamJob } from './append-job';
+import type { StoredCommit } from './commit-assembler';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
 import { commitById, mayBeForgotten } from './find-by-id';
 import { commitAfter } from './find-commit';
@@ -37,10 +38,13 @@ export async function appendMulti(
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
-  const earlier = mayBeForgotten(job.commitId, appender.rememberedMs)
-    ? await findById(appender, job, call)
-    : undefined;
-  return earlier ?? untilDecided(appender, proposalOf(appender, job, call), call);
+  const earlier =
+    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
+      ? await commitById(appender, job.commitId, call)
+      : undefined;
+  return earlier === undefined
+    ? untilDecided(appender, proposalOf(appender, job, call), call)
+    : findDuplicate(appender, job, earlier.sequence, undefined, call);
 }
 
 /** This step, if it was stored by an earlier call and there is no place where it must be. */
@@ -177,16 +181,8 @@ async function repeated(
 ): Promise<AppendMultiResult> {
   const commits = await readStep(appender, step, call);
   const isSame =
-    commits.length === appends.length &&
-    appends.every((append, index) => {
-      const { stream, expected } = append;
-      const commit = commits[index];
-      return (
-        commit?.stream === stream &&
-        hasSameContent(append, commit.record) &&
-        (expected === undefined || commit.firstVersion === expected + 1n)
-      );
-    });
+    isPlaceOf(appends, commits) &&
+    appends.every((append, index) => hasSameContent(append, (commits[index] as StoredCommit).record));
   if (!isSame) throw new CommitIdReuseError(commitId, commits[0]?.stream ?? '', position(step.position));
   const streams = appends.map(({ stream }, index) => ({
     stream,
@@ -196,9 +192,20 @@ async function repeated(
   return { position: position(step.position), streams, replayed: !isOwn, commitId };
 }
 
+/** Whether the commits are on the streams of the appends, at the versions that they expect. */
+function isPlaceOf(appends: readonly StreamJob[], commits: readonly StoredCommit[]): boolean {
+  return (
+    commits.length === appends.length &&
+    appends.every(({ stream, expected }, index) => {
+      const commit = commits[index];
+      return commit?.stream === stream && (expected === undefined || commit.firstVersion === expected + 1n);
+    })
+  );
+}
+
 /**
- * The step that the store remembers by its id. Throws VersionConflictError or CommitIdReuseError if it is not a
- * repetition of this one.
+ * The step that is stored under the id, with a message at this sequence. Throws VersionConflictError or
+ * CommitIdReuseError if it is not a repetition of this one.
  */
 async function findDuplicate(
   appender: Appender,
@@ -212,6 +219,7 @@ async function findDuplicate(
     return await repeated(appender, job, step, doubted !== undefined, call);
   } catch (error) {
     if (!(error instanceof CommitIdReuseError)) throw error;
+    if (isPlaceOf(job.appends, await readStep(appender, step, call))) throw error;
     // The version counts first, though a server may look at the id before it.
     const all = [...job.appends, ...job.checks];
     checkVersions(

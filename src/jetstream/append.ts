@@ -87,10 +87,8 @@ export function whenDurable(
 }
 
 function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
-  const { expected, repeatable, commitId } = job;
   const proposal = new AppendProposal(appender, job, call);
-  // What expects a version is found at its place.
-  return repeatable && expected === undefined && mayBeForgotten(commitId, appender.rememberedMs)
+  return job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
     ? unlessStored(appender, job, proposal, call)
     : untilDecided(appender, proposal, call);
 }
@@ -102,7 +100,9 @@ async function unlessStored(
   call: CallContext,
 ): Promise<AppendResult> {
   const earlier = await commitById(appender, job.commitId, call);
-  return earlier === undefined ? untilDecided(appender, proposal, call) : toResult(job, earlier, true);
+  return earlier === undefined
+    ? untilDecided(appender, proposal, call)
+    : findDuplicate(appender, job, earlier.sequence, undefined, call);
 }
 
 /** Without events only the check runs. */
@@ -222,8 +222,8 @@ async function findEarlier(
 }
 
 /**
- * The commit that the store remembers by its id. Throws VersionConflictError or CommitIdReuseError if it is not a
- * repetition of this one.
+ * The commit that is stored under the id, with a message at this sequence. Throws VersionConflictError or
+ * CommitIdReuseError if it is not a repetition of this one.
  */
 async function findDuplicate(
   appender: Appender,

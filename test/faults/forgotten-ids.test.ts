@@ -66,7 +66,19 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
       commitId,
     });
   }
-  const elsewhere = another.append({ stream: 'forgotten.elsewhere', events: plainEvents(2), commitId: v4 });
-  expect(await problemOf(elsewhere)).toMatchObject({ reason: 'COMMIT_ID_REUSE', stream: 'forgotten.v4' });
+  for (const expectedVersion of [undefined, 0n]) {
+    const elsewhere = { stream: 'forgotten.elsewhere', events: plainEvents(2), expectedVersion };
+    for (const { stream, commitId } of appends) {
+      const owner = { reason: 'COMMIT_ID_REUSE', commitId, stream };
+      expect(await problemOf(another.append({ ...elsewhere, commitId }))).toMatchObject(owner);
+      expect(await problemOf(another.appendMulti({ appends: [elsewhere], commitId }))).toMatchObject(owner);
+    }
+  }
+  // At the version that is right, of the very stream to which it belongs.
+  const { version } = await another.version('forgotten.expected');
+  const next = { stream: 'forgotten.expected', events: plainEvents(1), expectedVersion: version };
+  const { commitId } = appends[2] as { readonly commitId: string };
+  expect(await problemOf(another.append({ ...next, commitId }))).toMatchObject({ reason: 'COMMIT_ID_REUSE' });
+  expect((await another.version('forgotten.elsewhere')).version).toBe(0n);
   expect((await another.version('forgotten.v4')).version).toBe(BigInt(rounds * eachRound) + 2n);
 }, 60_000);
