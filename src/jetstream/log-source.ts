@@ -112,7 +112,7 @@ async function fetchPage(
   const { pool, log, limits } = context;
   // A short range needs no large batch, whose surplus would be read from disk for nothing.
   const batch = Math.min(Number(through - from + 1n), limits.fetchMessagesMax);
-  return patiently(context, subject, call, async (options) => {
+  return patiently(context, subject === everything ? 'the log' : subject, call, async (options) => {
     const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: bytesMax };
     const { messages, more } = await directGetBatch(pool.read(), log, lookup, options);
     const newest = messages.at(-1);
