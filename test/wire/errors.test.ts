@@ -1,4 +1,5 @@
 import { connect } from 'nats';
+import { uuidV7 } from '../../src/store/ids';
 import { withGateway } from '../support/gateway';
 import { wireFailureOf, type WireMessage } from '../support/wire-client';
 
@@ -148,7 +149,7 @@ describe('while NATS does not answer', () => {
       await wire.unary('Append', { stream: 'late.1', events: [event] });
       nats.pause();
       const deadline = Date.now() + 1_500;
-      const commit_id = '0190f3a1-0000-7000-8000-000000000002';
+      const commit_id = uuidV7(); // of now, so that it is sent without a look into the index
       const append = { stream: 'late.1', events: [event], expected_version: '1', commit_id };
       const [sent, ...asked] = await Promise.all([
         wireFailureOf(wire.unary('Append', append, { deadline })),
