@@ -38,8 +38,9 @@ export async function appendMulti(
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
+  const hasPlace = job.appends.some(({ expected }) => expected !== undefined);
   const earlier =
-    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
+    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs, hasPlace)
       ? await commitById(appender, job.commitId, call)
       : undefined;
   return earlier === undefined

@@ -88,7 +88,8 @@ export function whenDurable(
 
 function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
   const proposal = new AppendProposal(appender, job, call);
-  return job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
+  const { commitId, expected, repeatable } = job;
+  return repeatable && mayBeForgotten(commitId, appender.rememberedMs, expected !== undefined)
     ? unlessStored(appender, job, proposal, call)
     : untilDecided(appender, proposal, call);
 }
