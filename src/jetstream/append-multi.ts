@@ -38,14 +38,18 @@ export async function appendMulti(
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
-  const hasPlace = job.appends.some(({ expected }) => expected !== undefined);
   const earlier =
-    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs, hasPlace)
+    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs, hasPlace(job))
       ? await commitById(appender, job.commitId, call)
       : undefined;
   return earlier === undefined
     ? untilDecided(appender, proposalOf(appender, job, call), call)
     : findDuplicate(appender, job, earlier.sequence, undefined, call);
+}
+
+/** Whether a version tells where the step must be. */
+function hasPlace({ appends }: MultiJob): boolean {
+  return appends.some(({ expected }) => expected !== undefined);
 }
 
 /** This step, if it was stored by an earlier call and there is no place where it must be. */
@@ -54,7 +58,7 @@ async function findById(
   job: MultiJob,
   call: CallContext,
 ): Promise<AppendMultiResult | undefined> {
-  if (!job.repeatable || job.appends.some(({ expected }) => expected !== undefined)) return undefined;
+  if (!job.repeatable || hasPlace(job)) return undefined;
   const commit = await commitById(appender, job.commitId, call);
   return commit && repeated(appender, job, commit, false, call);
 }
@@ -175,12 +179,21 @@ async function findEarlier(
 /** The result of a step that is stored. Throws CommitIdReuseError if it is not this one. */
 async function repeated(
   appender: Appender,
-  { appends, commitId }: MultiJob,
+  job: MultiJob,
   step: StepSpan,
   isOwn: boolean,
   call: CallContext,
 ): Promise<AppendMultiResult> {
-  const commits = await readStep(appender, step, call);
+  return toResult(job, step, await readStep(appender, step, call), isOwn);
+}
+
+/** Throws CommitIdReuseError if the commits of the step are not those of the job. */
+function toResult(
+  { appends, commitId }: MultiJob,
+  step: StepSpan,
+  commits: readonly StoredCommit[],
+  isOwn: boolean,
+): AppendMultiResult {
   const isSame =
     isPlaceOf(appends, commits) &&
     appends.every((append, index) => hasSameContent(append, (commits[index] as StoredCommit).record));
@@ -216,17 +229,14 @@ async function findDuplicate(
   call: CallContext,
 ): Promise<AppendMultiResult> {
   const step = await stepAt(appender, sequence, call);
-  try {
-    return await repeated(appender, job, step, doubted !== undefined, call);
-  } catch (error) {
-    if (!(error instanceof CommitIdReuseError)) throw error;
-    if (isPlaceOf(job.appends, await readStep(appender, step, call))) throw error;
+  const commits = await readStep(appender, step, call);
+  if (!isPlaceOf(job.appends, commits)) {
     // The version counts first, though a server may look at the id before it.
     const all = [...job.appends, ...job.checks];
     checkVersions(
       job,
       await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call))),
     );
-    throw error;
   }
+  return toResult(job, step, commits, doubted !== undefined);
 }

@@ -1,4 +1,5 @@
 import { NotConnectedError } from './errors';
+import { openingOf } from './message';
 
 const framing = 'latin1'; // subjects and headers are ASCII
 const lineEnd = '\r\n';
@@ -58,15 +59,6 @@ export class Frames {
 
 function headerBlock(headers: Readonly<Record<string, string>>): string {
   let block = 'NATS/1.0';
-  for (const name in headers) block += opening(name) + (headers[name] as string);
+  for (const name in headers) block += `${openingOf(name)} ${headers[name] as string}`;
   return `${block}${lineEnd}${lineEnd}`;
-}
-
-const openings = new Map<string, string>();
-
-/** What comes before the value of a header; there are a dozen names. */
-function opening(name: string): string {
-  let text = openings.get(name);
-  if (text === undefined) openings.set(name, (text = `${lineEnd}${name}: `));
-  return text;
 }

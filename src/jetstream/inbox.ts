@@ -30,7 +30,7 @@ export interface Exchange {
 export interface Sender {
   /** Lets a message be sent soon. Throws NotConnectedError. */
   add(message: Outgoing): void;
-  /** Sends at once. Throws NotConnectedError. */
+  /** Sends, together with the others whose turn it is. Throws NotConnectedError. */
   send(
     subject: string,
     payload: Uint8Array | string,

@@ -3,7 +3,7 @@ import { coverOf, patternMatcher } from '../store/patterns';
 import { parseStreamName } from '../store/values';
 import { directGetBatch, leaderGet } from './api';
 import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
-import { storedMessage, type RawMessage, type StoredMessage } from './message';
+import { storedMessage, upTo, type RawMessage, type StoredMessage } from './message';
 import { everything, nameOf, patiently, type StoreContext } from './store-context';
 
 /** Some messages in the order of the log. */
@@ -61,9 +61,9 @@ export class LogSource {
     return fetched;
   }
 
-  /** Whether a fetched message is asked for. */
+  /** Whether a fetched message is asked for. What is asked here tells whether taking all pays. */
   wants({ subject, body }: StoredMessage): boolean {
-    const name = subject.slice(this.start.length);
+    const name = nameOf(this.context, subject);
     const isWanted = subject.startsWith(this.start) && !isCheck(name) && this.matches(name);
     this.met.messages++;
     this.met.bytes += body.length;
@@ -117,12 +117,7 @@ async function fetchPage(
     const { messages, more } = await directGetBatch(pool.read(), log, lookup, options);
     const newest = messages.at(-1);
     const last = newest && storedMessage(newest).sequence;
-    if (last === through) return { messages, covered: through };
-    if (last !== undefined && last > through)
-      return {
-        messages: messages.filter((message) => storedMessage(message).sequence <= through),
-        covered: through,
-      };
+    if (last !== undefined && last >= through) return { messages: upTo(messages, through), covered: through };
     if (last !== undefined && (more || log.replicas > 1)) return { messages, covered: last };
     // There is no more, says the replica that answered: one that lags behind cannot know.
     const next =

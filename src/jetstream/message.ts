@@ -81,7 +81,7 @@ export function serverHeader(headers: string, name: string): string | undefined 
 const openings = new Map<string, string>();
 
 /** What comes before the value of a header; there are two dozen names, and to put one together costs more than to look. */
-function openingOf(name: string): string {
+export function openingOf(name: string): string {
   let opening = openings.get(name);
   if (opening === undefined) openings.set(name, (opening = `\r\n${name}:`));
   return opening;
@@ -94,6 +94,13 @@ function valueAt(headers: string, at: number, opening: string): string | undefin
   while (headers.charCodeAt(start) === space) start++;
   while (end > start && headers.charCodeAt(end - 1) === space) end--;
   return headers.slice(start, end);
+}
+
+/** Of the answers to a Direct Get, which are in order, those up to a sequence. */
+export function upTo(messages: readonly RawMessage[], through: bigint): readonly RawMessage[] {
+  const last = messages.at(-1);
+  if (last === undefined || storedMessage(last).sequence <= through) return messages;
+  return messages.filter((message) => storedMessage(message).sequence <= through);
 }
 
 /** The answer to a Direct Get. */

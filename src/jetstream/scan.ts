@@ -5,7 +5,7 @@ import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
-import { storedMessage, type StoredMessage } from './message';
+import { storedMessage, upTo, type StoredMessage } from './message';
 import { patiently, subjectOf, type LogContext, type StoreContext } from './store-context';
 
 /** How a scan begins. */
@@ -35,7 +35,7 @@ export async function* scanSubject(
     const newest = page.at(-1);
     const last: bigint = newest === undefined ? through : storedMessage(newest).sequence;
     if (last >= through) {
-      yield last > through ? page.filter((message) => storedMessage(message).sequence <= through) : page;
+      yield upTo(page, through);
       return;
     }
     const fetchNext = (): Promise<Batch['messages']> => fetchPage(context, subject, last + 1n, through, call);

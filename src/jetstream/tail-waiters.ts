@@ -29,12 +29,12 @@ interface Waiter {
 
 export function createWaiters(): Waiters {
   const byStream = new SteadyMap<string, Set<Waiter>>();
-  const others = new SteadyMap<Waiter, Waiter>();
+  const others = new Set<Waiter>();
 
   function add(waiter: Waiter): void {
     const { stream } = waiter.interest;
     if (stream === undefined) {
-      others.set(waiter, waiter);
+      others.add(waiter);
       return;
     }
     const set = byStream.get(stream);
@@ -53,7 +53,7 @@ export function createWaiters(): Waiters {
     if (set?.size === 0) byStream.delete(stream);
   }
 
-  const all = (): Waiter[] => [...others.values(), ...byStream.values().flatMap((set) => [...set])];
+  const all = (): Waiter[] => [...others, ...byStream.values().flatMap((set) => [...set])];
 
   return {
     wait: (interest, signal) =>
@@ -82,7 +82,7 @@ export function createWaiters(): Waiters {
       }),
     wake(stream, before) {
       for (const waiter of byStream.get(stream) ?? []) waiter.resolve(before);
-      for (const waiter of others.values()) if (waiter.interest.matches(stream)) waiter.resolve(before);
+      for (const waiter of others) if (waiter.interest.matches(stream)) waiter.resolve(before);
     },
     wakeAll(position) {
       for (const waiter of all()) waiter.resolve(position);
