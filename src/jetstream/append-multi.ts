@@ -39,7 +39,7 @@ export async function appendMulti(
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
   const earlier =
-    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs, hasPlace(job))
+    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
       ? await commitById(appender, job.commitId, call)
       : undefined;
   return earlier === undefined

@@ -88,8 +88,7 @@ export function whenDurable(
 
 function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
   const proposal = new AppendProposal(appender, job, call);
-  const { commitId, expected, repeatable } = job;
-  return repeatable && mayBeForgotten(commitId, appender.rememberedMs, expected !== undefined)
+  return job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
     ? unlessStored(appender, job, proposal, call)
     : untilDecided(appender, proposal, call);
 }

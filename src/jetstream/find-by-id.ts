@@ -7,14 +7,12 @@ import { findPositions, type KeyIndex } from './key-index';
 import { commitAt } from './read-by-correlation';
 
 /**
- * Whether to look for a commit id before an append, since the server may have forgotten it by now. One that says when it was
- * made, a UUID v7, is safe for half the time that the server remembers it, so that the clock of its maker may be wrong by the
- * other half. One that does not is looked for only where no version tells the place at which its commit would be: each of its
- * appends costs the look.
+ * Whether the server may have forgotten a commit id by now. One that says when it was made, a UUID v7, is safe for half
+ * the time that the server remembers it, so that the clock of its maker may be wrong by the other half.
  */
-export function mayBeForgotten(commitId: CommitId, rememberedMs: number, hasPlace: boolean): boolean {
+export function mayBeForgotten(commitId: CommitId, rememberedMs: number): boolean {
   const madeMs = uuidV7TimeMs(commitId);
-  return madeMs === undefined ? !hasPlace : Math.abs(Date.now() - madeMs) > rememberedMs / 2;
+  return madeMs === undefined || Math.abs(Date.now() - madeMs) > rememberedMs / 2;
 }
 
 /** The commit with an id, by the index; the first one, if it belongs to a step. */

@@ -102,12 +102,10 @@ export interface AppendRequest {
    * `expected_version` and commit id) stores nothing and answers the first result with `replayed` set. This does not
    * expire: it holds after restarts, through any gateway, and however far the stream has gone on. Event ids that were left
    * out may be so again. The same commit id for something else, other events, another stream or another version, is
-   * refused with ALREADY_EXISTS, at any time; only an `expected_version` that is wrong is told first, with ABORTED. One
-   * exception: a commit id that is no UUID v7, with an `expected_version` that is right on another stream or at another
-   * version, is refused only for ServerLimits.duplicate_window.
+   * refused with ALREADY_EXISTS, at any time; only an `expected_version` that is wrong is told first, with ABORTED.
    *
-   * A UUID v7 whose time differs from the gateway's by more than half of ServerLimits.duplicate_window, and without
-   * `expected_version` any other UUID, is first looked up in the index, which costs a few more questions to the store.
+   * A commit id that is no UUID v7, or whose time differs from the gateway's by more than half of
+   * ServerLimits.duplicate_window, is first looked up in the index, which costs a few more questions to the store.
    *
    * Empty: the store fills in a UUID v7, and a repeated request is a new commit.
    */
@@ -150,8 +148,8 @@ export interface AppendMultiRequest {
   /** What must hold of other streams, at most ServerLimits.multi_checks_max. */
   checks: VersionCheck[];
   /**
-   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice, at any time. What is said there of
-   * requests without `expected_version` is true here of those without one on any of the appends.
+   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice, at any time, and the same commit id
+   * for something else is refused.
    */
   commitId: string;
 }
