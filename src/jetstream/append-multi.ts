@@ -47,18 +47,13 @@ async function decide(appender: Appender, job: MultiJob, call: CallContext): Pro
     : findDuplicate(appender, job, earlier.sequence, undefined, call);
 }
 
-/** Whether a version tells where the step must be. */
-function hasPlace({ appends }: MultiJob): boolean {
-  return appends.some(({ expected }) => expected !== undefined);
-}
-
 /** This step, if it was stored by an earlier call and there is no place where it must be. */
 async function findById(
   appender: Appender,
   job: MultiJob,
   call: CallContext,
 ): Promise<AppendMultiResult | undefined> {
-  if (!job.repeatable || hasPlace(job)) return undefined;
+  if (!job.repeatable || job.appends.some(({ expected }) => expected !== undefined)) return undefined;
   const commit = await commitById(appender, job.commitId, call);
   return commit && repeated(appender, job, commit, false, call);
 }

@@ -21,7 +21,8 @@ export interface LogPage {
 }
 
 /**
- * The commits whose positions are in the range, in pages bounded in bytes; the next two are fetched while one is in use. Complete or an error, like `scanSubject`. A commit or a step that has not come to its end is left out.
+ * The commits whose positions are in the range, in pages bounded in bytes; the next two are fetched while one is in use.
+ * Complete or an error, like `scanSubject`. A commit or a step that has not come to its end is left out.
  */
 export async function* logForward(
   context: StoreContext,

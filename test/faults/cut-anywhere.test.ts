@@ -316,7 +316,7 @@ test('the server halts, and goes on', async () => {
 }, 120_000);
 
 test('the server halts for longer than an append may take', async () => {
-  expect(await strikeAll([shortTime], 4, () => pauseFor(1_500), true)).toEqual([]);
+  expect(await strikeAll([shortTime], 8, () => pauseFor(1_500), true)).toEqual([]);
 }, 120_000);
 
 test('the server is killed, and started again', async () => {
