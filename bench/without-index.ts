@@ -13,6 +13,7 @@ const idleWriter: IndexWriter = { position: 0n, close: () => Promise.resolve() }
 const noKeys: RecentKeys = {
   add: () => undefined,
   forget: () => undefined,
+  positions: function* () {},
   within: function* () {},
   gaps: function* (stretch) {
     yield stretch;

@@ -95,8 +95,10 @@ export interface Limits {
   readonly connectionStreamsMax: number;
   /** Streams whose head version the gateway remembers. */
   readonly headCacheEntriesMax: number;
-  /** Own commits whose correlation ids the gateway remembers until they are indexed: some seconds of appends. */
+  /** Newest messages of the log whose keys the gateway remembers until they are indexed: some seconds of appends. */
   readonly recentCommitsMax: number;
+  /** Bytes of the index that the gateway keeps, 16 for each correlation id and each commit id: of a million appends or so. */
+  readonly indexCacheBytesMax: number;
   /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
   readonly keepaliveIntervalMs: number;
   /** How long a client connection may take to answer that before it is closed. */
@@ -151,6 +153,7 @@ export const defaultLimits: Limits = {
   connectionStreamsMax: 1_000,
   headCacheEntriesMax: 100_000,
   recentCommitsMax: 65_536,
+  indexCacheBytesMax: 32 << 20,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,

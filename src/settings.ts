@@ -173,6 +173,7 @@ export const settings = {
     100_000_000,
     'Streams whose version is kept in memory.',
   ),
+  indexCacheBytesMax: limit('indexCacheBytesMax', 1_024, 2 ** 40, 'Bytes of the index kept in memory.'),
   connectionStreamsMax: limit(
     'connectionStreamsMax',
     1,

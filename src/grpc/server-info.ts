@@ -92,6 +92,7 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     connectionStreamsMax: limits.connectionStreamsMax,
     headCacheEntriesMax: limits.headCacheEntriesMax,
     recentCommitsMax: limits.recentCommitsMax,
+    indexCacheBytesMax: BigInt(limits.indexCacheBytesMax),
     filterPatternsMax: limits.filterPatternsMax,
     subscriptionsMax: limits.subscriptionsMax,
     subscriptionBytesMax: limits.subscriptionBytesMax,

@@ -1,7 +1,7 @@
 import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../store/errors';
 import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
 import { position, version, type StreamName } from '../store/values';
-import { unattended, whenDurable, type Appender } from './append';
+import { whenDurable, type Appender } from './append';
 import { bodyBytesLimit, prepareMulti, type MultiJob, type StreamJob } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
@@ -12,7 +12,7 @@ import { expectedHead, type KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
 import { readStep, stepAt, type StepSpan } from './read-step';
 import { hasSameContent } from './same-content';
-import { subjectOf, withDeadline } from './store-context';
+import { subjectOf, unattended, withDeadline } from './store-context';
 import { untilDecided, type Proposal } from './until-decided';
 
 /** The heads of the streams of a step: those that it writes, then those that it checks. */
@@ -128,7 +128,7 @@ function stored(
     const last = messages.findLastIndex(({ subject }) => subject === subjectOf(appender, stream));
     const to = from + BigInt(last);
     appender.heads.set(stream, { version: lastVersion, sequence: to });
-    appender.recent.add({ from: from + BigInt(next), to }, keyHashes);
+    appender.recent.add({ sequence: to, position: to, hashes: keyHashes }, from + BigInt(next));
     next = last + 1;
     return { stream, version: version(lastVersion), firstVersion: version(before + 1n) };
   });

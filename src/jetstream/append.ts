@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { CommitIdReuseError, OutcomeUnknownError, VersionConflictError } from '../store/errors';
 import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
 import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
@@ -13,7 +12,7 @@ import type { KeyIndex } from './key-index';
 import type { OutgoingMessage } from './publish';
 import { commitAt, messageAt } from './read-by-correlation';
 import { hasSameContent } from './same-content';
-import { nameOf, subjectOf, withDeadline } from './store-context';
+import { nameOf, subjectOf, unattended, withDeadline } from './store-context';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
@@ -24,10 +23,6 @@ export interface Appender extends KeyIndex {
   /** How long the server remembers commit ids. */
   readonly rememberedMs: number;
 }
-
-/** Never aborted. */
-export const unattended: AbortSignal = new AbortController().signal;
-setMaxListeners(0, unattended);
 
 /**
  * Stores the events as one commit, or nothing. Appends to one stream take turns. Not an async function, which would keep
@@ -186,7 +181,8 @@ function stored(
   const firstVersion = known.version + 1n;
   const lastVersion = known.version + BigInt(job.encoded.length);
   appender.heads.set(job.stream, { version: lastVersion, sequence });
-  appender.recent.add({ from: sequence - BigInt(parts - 1), to: sequence }, job.keyHashes);
+  const keys = { sequence, position: sequence, hashes: job.keyHashes };
+  appender.recent.add(keys, sequence - BigInt(parts - 1));
   return {
     version: version(lastVersion),
     firstVersion: version(firstVersion),

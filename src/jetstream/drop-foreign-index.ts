@@ -1,7 +1,8 @@
 import { callApi } from './api';
-import { lastIndexMessage, type KeyIndex } from './key-index';
 import { logHead } from './head';
 import { decodeIndexRecord } from './index-record';
+import { lastIndexMessage } from './index-stream';
+import type { KeyIndex } from './key-index';
 
 /**
  * Empties an index that is ahead of the log. It belongs to another one, for instance to what a backup has replaced, and

@@ -24,7 +24,9 @@ export async function commitById(
   const { positions } = await findPositions(index, commitKey(commitId), call);
   for (const position of positions) {
     const commit = await commitAt(index, position, call);
-    if (commit?.commitId === commitId) return commit;
+    if (commit?.commitId !== commitId) continue;
+    await index.durability.through(commit.position);
+    return commit;
   }
   return undefined;
 }

@@ -74,6 +74,16 @@ export class EntryList implements Entries {
     this.positionBytes.copy(at, positions, from);
   }
 
+  /** Adds all entries of another list. */
+  addAll(entries: Entries): void {
+    for (let from = 0; from < entries.hashes.length; from += entryBytes) this.copy(entries, from);
+  }
+
+  /** What it takes in memory. */
+  get bytes(): number {
+    return this.hashBytes.length + this.positionBytes.length;
+  }
+
   get hashes(): Buffer {
     return this.hashBytes.upTo(this.length * entryBytes);
   }
@@ -87,6 +97,10 @@ export class EntryList implements Entries {
 class Bytes {
   private bytes = new Uint8Array(64 * entryBytes);
   private view = new DataView(this.bytes.buffer);
+
+  get length(): number {
+    return this.bytes.length;
+  }
 
   write(at: number, value: bigint): void {
     this.makeRoom(at);
@@ -116,14 +130,10 @@ export function bucketOf(hash: bigint): number {
   return Number(hash & 0xffn);
 }
 
-/** Puts entries into the lists of their buckets. */
-export function distribute(entries: Entries, buckets: Map<number, EntryList>): void {
-  for (let at = 0; at < entries.hashes.length; at += entryBytes) {
-    const bucket = entries.hashes[at] as number;
-    let list = buckets.get(bucket);
-    if (list === undefined) buckets.set(bucket, (list = new EntryList()));
-    list.copy(entries, at);
-  }
+/** Puts entries into the lists of their buckets, those that have one. */
+export function distribute(entries: Entries, listOf: (bucket: number) => EntryList | undefined): void {
+  for (let at = 0; at < entries.hashes.length; at += entryBytes)
+    listOf(entries.hashes[at] as number)?.copy(entries, at);
 }
 
 export function encodeIndexRecord({ hashes, positions, after, through }: IndexRecord): Uint8Array {
@@ -173,8 +183,9 @@ export function* divide({ hashes, positions }: Entries, entriesMax: number): Gen
 export function* matches({ hashes, positions }: Entries, hash: bigint): Generator<bigint, void> {
   const low = Number(hash & 0xffffffffn);
   const high = Number(hash >> 32n);
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length);
   for (let at = 0; at < hashes.length; at += entryBytes) {
-    if (hashes.readUInt32LE(at) !== low || hashes.readUInt32LE(at + 4) !== high) continue;
+    if (view.getUint32(at, true) !== low || view.getUint32(at + 4, true) !== high) continue;
     yield positions.readBigUInt64LE(at);
   }
 }

@@ -2,10 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
-import { indexMessages, keysInLog, lastIndexMessage, type KeyIndex } from './key-index';
-import type { StoredMessage } from './message';
 import { logHead } from './head';
-import { publishAtomically, type Outcome } from './publish';
+import type { FreshRecord } from './index-cache';
 import {
   decodeIndexRecord,
   distribute,
@@ -14,6 +12,9 @@ import {
   entryBytes,
   EntryList,
 } from './index-record';
+import { lastIndexMessage } from './index-stream';
+import { keysInLog, type KeyIndex } from './key-index';
+import { publishAtomically, type Outcome } from './publish';
 import { within } from './store-context';
 
 /** Keeps the index behind the log by no more than a short tail. */
@@ -38,21 +39,21 @@ const mergeEntriesMax = 32_768;
 export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>): IndexWriter {
   const stop = new AbortController();
   const call = { signal: stop.signal, deadlineMs: Infinity };
-  let position = 0n;
+  const { cache } = index;
   let tailSinceMs = 0;
 
   async function round(): Promise<void> {
-    const last = await lastIndexMessage(index, index.subjects.fresh, call);
-    position = last === undefined ? 0n : decodeIndexRecord(last.body).through;
-    index.recent.forget(position);
+    await cache.refresh(call);
+    index.recent.forget(cache.covered);
     const { sequence: through } = await logHead(index, call);
-    if (through === position) {
+    if (through === cache.covered) {
       tailSinceMs = 0;
       return;
     }
     if (tailSinceMs === 0) tailSinceMs = Date.now();
-    if (through - position < tailMessagesMin && Date.now() - tailSinceMs < tailAgeMaxMs) return;
-    position = await writeFresh(index, position, through, last?.sequence ?? 0n, call);
+    const isShort = through - cache.covered < tailMessagesMin;
+    if (isShort && Date.now() - tailSinceMs < tailAgeMaxMs) return;
+    await writeFresh(index, through, call);
     tailSinceMs = 0;
     await mergeFresh(index, call);
   }
@@ -80,7 +81,7 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
   const running = run();
   return {
     get position() {
-      return position;
+      return cache.covered;
     },
     async close() {
       stop.abort();
@@ -89,69 +90,53 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
   };
 }
 
-/** Covers the log after one position through another; answers how far it came. */
-async function writeFresh(
-  index: KeyIndex,
-  after: bigint,
-  through: bigint,
-  lastSequence: bigint,
-  call: CallContext,
-): Promise<bigint> {
+/** Covers the log through a position, or as far as no other gateway has been faster. */
+async function writeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {
+  const { cache, subjects } = index;
   const entriesMax = recordEntries(index);
   let entries = new EntryList();
-  let covered = after;
-  let previous = lastSequence;
   const flush = async (end: bigint): Promise<boolean> => {
     const { hashes, positions } = entries;
-    const body = encodeIndexRecord({ hashes, positions, after: covered, through: end });
-    const outcome = await publish(index, [{ subject: index.subjects.fresh, body, previous }]);
+    const record = { hashes, positions, after: cache.covered, through: end };
+    const body = encodeIndexRecord(record);
+    const outcome = await publish(index, [{ subject: subjects.fresh, body, previous: cache.lastSequence }]);
     if (outcome.kind !== 'stored') return false;
-    previous = outcome.sequence;
-    covered = end;
+    cache.add({ ...record, sequence: outcome.sequence });
     entries = new EntryList();
     return true;
   };
-  let seen = after;
-  for await (const commits of keysInLog(index, after, through, call)) {
+  let seen = cache.covered;
+  for await (const commits of keysInLog(index, seen, through, call)) {
     for (const { sequence, position, hashes } of commits) {
       for (const hash of hashes) {
         // What a record holds of a commit that it does not cover is repeated in no other, and does no harm in it.
-        if (entries.length >= entriesMax && !(await flush(seen))) return covered;
+        if (entries.length >= entriesMax && !(await flush(seen))) return;
         entries.add(hash, position);
       }
       seen = sequence;
     }
   }
   await flush(through);
-  return covered;
 }
 
 /** Moves the older fresh records into buckets, all in one step. The last one stays: it tells how far the index is. */
 async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
-  const { subjects } = index;
+  const { subjects, cache } = index;
+  if (toMerge(cache.unmerged) === undefined) return;
   const marker = await lastIndexMessage(index, subjects.merged, call);
   const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
+  // By another gateway, which may not have come to remove them.
+  cache.drop(after);
+  const records = toMerge(cache.unmerged);
+  if (records === undefined) return;
   const buckets = new Map<number, EntryList>();
-  let leftOver = false;
-  let records = 0;
-  let entries = 0;
-  let through = after;
-  let previous: StoredMessage | undefined;
-  for await (const message of indexMessages(index, subjects.fresh, call)) {
-    leftOver ||= message.sequence <= after;
-    if (message.sequence <= after || entries >= mergeEntriesMax) continue;
-    if (previous !== undefined) {
-      const record = decodeIndexRecord(previous.body);
-      distribute(record, buckets);
-      entries += record.hashes.length / entryBytes;
-      records++;
-      through = previous.sequence;
-    }
-    previous = message;
-  }
-  // What an earlier merge moved, but did not come to remove, goes first.
-  if (leftOver) await purgeFresh(index, after, call);
-  if (records < mergeRecordsMin && entries < mergeEntriesMax) return;
+  for (const record of records)
+    distribute(record, (bucket) => {
+      let list = buckets.get(bucket);
+      if (list === undefined) buckets.set(bucket, (list = new EntryList()));
+      return list;
+    });
+  const through = records.at(-1)?.sequence ?? after;
   const range = { after, through };
   const mark = encodeIndexRecord({ hashes: noBytes, positions: noBytes, ...range });
   const merged = [...buckets].flatMap(([bucket, list]) =>
@@ -162,7 +147,18 @@ async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
   );
   const first = { subject: subjects.merged, body: mark, previous: marker?.sequence ?? 0n };
   const outcome = await publish(index, [first, ...merged]);
-  if (outcome.kind === 'stored') await purgeFresh(index, through, call);
+  if (outcome.kind !== 'stored') return;
+  await purgeFresh(index, through, call);
+  cache.drop(through);
+}
+
+/** The records to merge, or undefined as long as they are too few. */
+function toMerge(unmerged: readonly FreshRecord[]): readonly FreshRecord[] | undefined {
+  const older = unmerged.slice(0, -1);
+  let entries = 0;
+  const isOver = older.findIndex(({ hashes }) => (entries += hashes.length / entryBytes) >= mergeEntriesMax);
+  if (isOver >= 0) return older.slice(0, isOver + 1);
+  return older.length >= mergeRecordsMin ? older : undefined;
 }
 
 const noBytes = Buffer.alloc(0);
@@ -173,6 +169,7 @@ function recordEntries({ pool }: KeyIndex): number {
   return Math.max(1, Math.min(recordEntriesMax, fitting));
 }
 
+/** Removes them, and older ones that somebody merged without having come to this. */
 async function purgeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {
   const request = { filter: index.subjects.fresh, seq: Number(through) + 1 };
   const options = within(call, index.limits.requestTimeoutMs);

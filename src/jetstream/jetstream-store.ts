@@ -3,13 +3,15 @@ import type { Limits } from '../limits';
 import type { EventStore, Page } from '../store/event-store';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
-import { indexSubjects } from './key-index';
 import { dropForeignIndex } from './drop-foreign-index';
 import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
+import { IndexCache } from './index-cache';
+import { indexSubjects } from './index-stream';
 import { startIndexWriter, type IndexWriter } from './index-writer';
+import { readTail } from './key-index';
 import { listStreams } from './list-streams';
 import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
@@ -18,6 +20,7 @@ import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
+import { shared } from './shared';
 import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
 import { subscribe, type Subscriptions } from './subscribe';
@@ -53,6 +56,8 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     checkServerVersion(pool.append());
     const { config } = await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
     await openIndex();
+    const index = { name: `${store.name}_INDEX`, replicas: store.replicas };
+    const subjects = indexSubjects(store.prefix);
     const appender: Appender = {
       pool,
       log: { name: store.name, replicas: store.replicas },
@@ -64,8 +69,10 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       queues: new StreamQueues(limits),
       rememberedMs: Number(config['duplicate_window']) / 1_000_000,
       recent: createRecentKeys(limits.recentCommitsMax),
-      index: { name: `${store.name}_INDEX`, replicas: store.replicas },
-      subjects: indexSubjects(store.prefix),
+      index,
+      subjects,
+      cache: new IndexCache({ pool, limits, index, subjects }),
+      tail: shared(() => readTail(appender)),
     };
     await dropForeignIndex(appender);
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };

@@ -1,72 +1,40 @@
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
-import { leaderGet, type StreamApi } from './api';
 import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
-import {
-  bucketOf,
-  commitKey,
-  decodeIndexRecord,
-  hashKey,
-  hashKeys,
-  matches,
-  type IndexRecord,
-} from './index-record';
+import type { IndexCache } from './index-cache';
+import { bucketOf, commitKey, hashKey, hashKeys, matches, type Entries } from './index-record';
+import type { IndexStream } from './index-stream';
 import { storedMessage, type StoredMessage } from './message';
-import { indexPrefix } from './open-stream';
 import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
-import { everything, nameOf, within, type StoreContext } from './store-context';
+import { everything, nameOf, unattended, type StoreContext } from './store-context';
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
- * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash. Who
- * reads in that order and looks at the log's tail last misses nothing, whatever moves meanwhile.
+ * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash.
  */
-export interface KeyIndex extends StoreContext {
+export interface KeyIndex extends StoreContext, IndexStream {
   readonly recent: RecentKeys;
-  readonly index: StreamApi;
-  readonly subjects: IndexSubjects;
+  readonly cache: IndexCache;
+  /** The end of the log, as of after the call: what lies between the index and there is in `recent`, unless it is too much. */
+  readonly tail: (call: CallContext) => Promise<bigint>;
 }
 
-export interface IndexSubjects {
-  /** Records of stretches of the log, the newest last. Its last message tells how far the index is. */
-  readonly fresh: string;
-  /** How far `fresh` has been merged into buckets, as a sequence of the index stream. */
-  readonly merged: string;
-  readonly bucket: (number: number) => string;
-}
+/** More of a tail than this is not kept in `recent`, which must have room for what comes. */
+const tailPartMax = 0.5;
 
-export function indexSubjects(prefix: string): IndexSubjects {
-  const base = `${indexPrefix}.${prefix}.key`;
-  return {
-    fresh: `${base}.fresh`,
-    merged: `${base}.merged`,
-    bucket: (number) => `${base}.${number.toString()}`,
-  };
-}
-
-/** The messages of an index subject, from the leader's point of view. */
-export async function* indexMessages(
-  index: KeyIndex,
-  subject: string,
-  call: CallContext,
-): AsyncGenerator<StoredMessage, void> {
-  const last = await lastIndexMessage(index, subject, call);
-  if (last === undefined) return;
-  const context = { pool: index.pool, log: index.index, limits: index.limits };
-  for await (const messages of scanSubject(context, subject, 1n, last.sequence, call))
-    for (const message of messages) yield storedMessage(message);
-}
-
-export function lastIndexMessage(
-  index: KeyIndex,
-  subject: string,
-  call: CallContext,
-): Promise<StoredMessage | undefined> {
-  const options = within(call, index.limits.requestTimeoutMs);
-  return leaderGet(index.pool.read(), index.index, { last_by_subj: subject }, options);
+/** Gives the end of the log, and sees to it that `recent` knows the tail. */
+export async function readTail(index: KeyIndex): Promise<bigint> {
+  const call = { signal: unattended, deadlineMs: Infinity };
+  const { sequence: through } = await logHead(index, call);
+  const tail = { from: index.cache.covered + 1n, to: through };
+  if (Number(through - tail.from) > tailPartMax * index.limits.recentCommitsMax) return through;
+  for (const gap of [...index.recent.gaps(tail)])
+    for await (const commits of keysBetween(index, gap, call))
+      for (const keys of commits) index.recent.add(keys);
+  return through;
 }
 
 /** Where to look for a key: positions of commits in order, and how far the log has been covered. */
@@ -75,30 +43,18 @@ export async function findPositions(
   key: string,
   call: CallContext,
 ): Promise<{ positions: readonly bigint[]; through: bigint }> {
+  const { cache, recent } = index;
   const hash = hashKey(key);
-  const found = new Set<bigint>();
-  let covered = 0n;
-  const collect = (record: IndexRecord): void => {
-    for (const position of matches(record, hash)) found.add(position);
-  };
-  for await (const message of indexMessages(index, index.subjects.fresh, call)) {
-    const record = decodeIndexRecord(message.body);
-    covered = record.through;
-    collect(record);
-  }
-  for await (const message of indexMessages(index, index.subjects.bucket(bucketOf(hash)), call)) {
-    collect(decodeIndexRecord(message.body));
-  }
-  const { sequence: through } = await logHead(index, call);
-  await index.durability.through(through);
-  const tail = { from: covered + 1n, to: through };
-  const collectFrom = (commits: Iterable<CommitKeys>): void => {
-    for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
-  };
-  // In one go with the gaps, so that nothing is missed that the index writer lets go meanwhile.
-  const gaps = [...index.recent.gaps(tail)];
-  collectFrom(index.recent.within(tail));
-  for (const gap of gaps) for await (const commits of keysBetween(index, gap, call)) collectFrom(commits);
+  const bucket = bucketOf(hash);
+  const [through] = await Promise.all([index.tail(call), cache.load(bucket, call)]);
+  let entries: Entries | undefined;
+  while ((entries = cache.entries(bucket)) === undefined) await cache.load(bucket, call);
+  // All at once: meanwhile what is covered moves on, and `recent` forgets.
+  const found = new Set([...matches(entries, hash), ...recent.positions(hash)]);
+  const gaps = [...recent.gaps({ from: cache.covered + 1n, to: through })];
+  for (const gap of gaps)
+    for await (const commits of keysBetween(index, gap, call))
+      for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
 }
@@ -126,19 +82,21 @@ async function* keysBetween(
   call: CallContext,
 ): AsyncGenerator<CommitKeys[], void> {
   for await (const messages of scanSubject(index, everything, from, to, call))
-    yield messages.flatMap((message) => keysIn(index, storedMessage(message)) ?? []);
+    yield messages.map((message) => keysIn(index, storedMessage(message)));
 }
 
-/** undefined for a foreign message: it has no events, and it must not stop the index. */
-function keysIn(context: StoreContext, message: StoredMessage): CommitKeys | undefined {
+/** A foreign message has none, and it must not stop the index. */
+function keysIn(context: StoreContext, message: StoredMessage): CommitKeys {
+  const { sequence } = message;
+  const none = { sequence, position: sequence, hashes: [] };
   const stream = parseStreamName(nameOf(context, message.subject));
-  if (stream === undefined) return undefined;
+  if (stream === undefined) return none;
   try {
     const part = readPart(stream, message);
     const keys = eventSpans(part.body).map((span) => eventCorrelationId(part.body, span));
     if (part.part === 1) keys.push(commitKey(part.commitId));
-    return { sequence: part.sequence, position: lastSequence(part), hashes: hashKeys(keys) };
+    return { sequence, position: lastSequence(part), hashes: hashKeys(keys) };
   } catch {
-    return undefined;
+    return none;
   }
 }

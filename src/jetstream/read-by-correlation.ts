@@ -18,6 +18,7 @@ export async function readByCorrelation(
   call: CallContext,
 ): Promise<CorrelationRead> {
   const { positions, through } = await findPositions(index, query.correlationId, call);
+  await index.durability.through(through);
   return { position: position(through), pages: pages(index, query, { positions, through }, call) };
 }
 

@@ -14,15 +14,17 @@ export interface Stretch {
 }
 
 /**
- * The keys of the newest commits that this gateway stored itself: neither the index writer nor a query has to read them
- * back from the log.
+ * The keys of the newest messages of the log, as far as this gateway stored them itself or has read them already: neither the
+ * index writer nor a query has to read them back from the log.
  */
 export interface RecentKeys {
-  /** Notes a commit that takes up the sequences of a stretch. */
-  add(stretch: Stretch, hashes: readonly bigint[]): void;
-  /** Drops what lies up to a sequence: it is in the index now. */
+  /** Notes the keys of a message; those before it, from another sequence on, have none. */
+  add(keys: CommitKeys, from?: bigint): void;
+  /** Drops what lies up to a position: it is in the index now. */
   forget(through: bigint): void;
-  /** The commits that are known in a stretch, in order. */
+  /** Positions where a key with this hash is, of all that is not forgotten. */
+  positions(hash: bigint): Generator<bigint, void>;
+  /** The messages that are known in a stretch, in order. */
   within(stretch: Stretch): Generator<CommitKeys, void>;
   /** What has to be read from the log to know the rest of a stretch; short known pieces between are part of it. */
   gaps(stretch: Stretch): Generator<Stretch, void>;
@@ -30,60 +32,121 @@ export interface RecentKeys {
 
 /** To read so many messages costs about as much as one more question to the log. */
 const bridgeMessagesMax = 256n;
+/** Where there are more on the average, fewer messages are known. */
+const keysPerMessage = 4;
 
-export function createRecentKeys(commitsMax: number): RecentKeys {
-  // A Map keeps the order of insertion, so its first entry is the oldest.
-  const known = new Map<number, readonly bigint[]>();
+export function createRecentKeys(messagesMax: number): RecentKeys {
+  return new KeyRing(messagesMax);
+}
 
-  function set(sequence: bigint, hashes: readonly bigint[]): void {
-    known.set(Number(sequence), hashes);
-    if (known.size <= commitsMax) return;
-    const [oldest] = known.keys();
-    known.delete(oldest as number);
+/**
+ * Of so many messages. In typed arrays that are used in turn: as objects they would live just long enough to be copied about by
+ * the garbage collector.
+ */
+class KeyRing implements RecentKeys {
+  private readonly keysMax: number;
+  // At the place of a sequence: which one it is, the number of its first key, and how many it has.
+  private readonly known: Float64Array;
+  private readonly firstKeys: Float64Array;
+  private readonly counts: Uint32Array;
+  // At the place of a key's number.
+  private readonly hashes: BigUint64Array;
+  private readonly halves: Uint32Array;
+  private readonly positionsOf: Float64Array;
+  private newest = 0;
+  /** The number of the first key that is not forgotten, and the one after the last. */
+  private first = 0;
+  private end = 0;
+
+  constructor(private readonly messagesMax: number) {
+    this.keysMax = keysPerMessage * messagesMax;
+    this.known = new Float64Array(messagesMax);
+    this.firstKeys = new Float64Array(messagesMax);
+    this.counts = new Uint32Array(messagesMax);
+    this.hashes = new BigUint64Array(this.keysMax);
+    this.halves = new Uint32Array(this.hashes.buffer);
+    this.positionsOf = new Float64Array(this.keysMax);
   }
 
-  function* unknownRuns({ from, to }: Stretch): Generator<Stretch, void> {
+  add({ sequence, position, hashes }: CommitKeys, from = sequence): void {
+    const to = Number(sequence);
+    for (let before = Number(from); before < to; before++) this.set(before, before, []);
+    this.set(to, Number(position), hashes);
+  }
+
+  forget(through: bigint): void {
+    const last = Number(through);
+    this.first = Math.max(this.first, this.end - this.keysMax);
+    while (this.first < this.end && (this.positionsOf[this.first % this.keysMax] as number) <= last)
+      this.first++;
+  }
+
+  *positions(hash: bigint): Generator<bigint, void> {
+    const [one, other] = new Uint32Array(BigUint64Array.of(hash).buffer);
+    for (let number = Math.max(this.first, this.end - this.keysMax); number < this.end; number++) {
+      const at = number % this.keysMax;
+      if (this.halves[2 * at] === one && this.halves[2 * at + 1] === other)
+        yield BigInt(this.positionsOf[at] as number);
+    }
+  }
+
+  *within({ from, to }: Stretch): Generator<CommitKeys, void> {
+    for (let sequence = Number(from); sequence <= Number(to); sequence++) {
+      if (!this.isKnown(sequence)) continue;
+      const place = sequence % this.messagesMax;
+      const first = this.firstKeys[place] as number;
+      const hashes: bigint[] = [];
+      for (let number = first; number < first + (this.counts[place] as number); number++)
+        hashes.push(this.hashes[number % this.keysMax] as bigint);
+      const position = hashes.length === 0 ? sequence : (this.positionsOf[first % this.keysMax] as number);
+      yield { sequence: BigInt(sequence), position: BigInt(position), hashes };
+    }
+  }
+
+  *gaps(stretch: Stretch): Generator<Stretch, void> {
+    let gap: Stretch | undefined;
+    for (const run of this.unknownRuns(stretch)) {
+      if (gap !== undefined && run.from - gap.to > bridgeMessagesMax) {
+        yield gap;
+        gap = undefined;
+      }
+      gap = { from: gap?.from ?? run.from, to: run.to };
+    }
+    if (gap !== undefined) yield gap;
+  }
+
+  private set(sequence: number, position: number, hashes: readonly bigint[]): void {
+    if (hashes.length > this.keysMax) return;
+    const place = sequence % this.messagesMax;
+    this.known[place] = sequence;
+    this.firstKeys[place] = this.end;
+    this.counts[place] = hashes.length;
+    for (const hash of hashes) {
+      const at = this.end++ % this.keysMax;
+      this.hashes[at] = hash;
+      this.positionsOf[at] = position;
+    }
+    this.newest = Math.max(this.newest, sequence);
+  }
+
+  private isKnown(sequence: number): boolean {
+    const place = sequence % this.messagesMax;
+    if (this.known[place] !== sequence) return false;
+    return this.counts[place] === 0 || (this.firstKeys[place] as number) >= this.end - this.keysMax;
+  }
+
+  private *unknownRuns(stretch: Stretch): Generator<Stretch, void> {
+    const [from, to] = [Number(stretch.from), Number(stretch.to)];
     // What lies before the oldest need not be asked for one by one: it may be the whole log.
-    const [first] = known.keys();
-    const oldest = first === undefined ? to + 1n : BigInt(first);
+    const oldest = Math.min(Math.max(from, this.newest - this.messagesMax + 1), to + 1);
     let start = from < oldest ? from : undefined;
-    for (let sequence = from < oldest ? oldest : from; sequence <= to; sequence++) {
-      if (!known.has(Number(sequence))) start ??= sequence;
+    for (let sequence = oldest; sequence <= to; sequence++) {
+      if (!this.isKnown(sequence)) start ??= sequence;
       else if (start !== undefined) {
-        yield { from: start, to: sequence - 1n };
+        yield { from: BigInt(start), to: BigInt(sequence - 1) };
         start = undefined;
       }
     }
-    if (start !== undefined) yield { from: start, to };
+    if (start !== undefined) yield { from: BigInt(start), to: stretch.to };
   }
-
-  return {
-    add({ from, to }, hashes) {
-      for (let sequence = from; sequence < to; sequence++) set(sequence, []);
-      set(to, hashes);
-    },
-    forget(through) {
-      for (const sequence of known.keys()) {
-        if (sequence > through) return;
-        known.delete(sequence);
-      }
-    },
-    *within({ from, to }) {
-      for (let sequence = from; sequence <= to; sequence++) {
-        const hashes = known.get(Number(sequence));
-        if (hashes !== undefined) yield { sequence, position: sequence, hashes };
-      }
-    },
-    *gaps(stretch) {
-      let gap: Stretch | undefined;
-      for (const run of unknownRuns(stretch)) {
-        if (gap !== undefined && run.from - gap.to > bridgeMessagesMax) {
-          yield gap;
-          gap = undefined;
-        }
-        gap = { from: gap?.from ?? run.from, to: run.to };
-      }
-      if (gap !== undefined) yield gap;
-    },
-  };
 }

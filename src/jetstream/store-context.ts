@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
@@ -39,6 +40,10 @@ export function nameOf({ prefix }: StoreContext, subject: string): string {
 export function within(call: CallContext, timeoutMs: number): RequestOptions {
   return { timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - Date.now())), signal: call.signal };
 }
+
+/** Never aborted. */
+export const unattended: AbortSignal = new AbortController().signal;
+setMaxListeners(0, unattended);
 
 /** The call with another deadline. Its signal is not asked for here, since it is made when it first is. */
 export function withDeadline(call: CallContext, deadlineMs: number): CallContext {

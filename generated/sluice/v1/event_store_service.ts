@@ -727,7 +727,7 @@ export interface ServerLimits {
   shutdownTimeout:
     | Duration
     | undefined;
-  /** Own commits whose correlation ids the gateway remembers until they are indexed. */
+  /** Newest messages of the log whose correlation and commit ids the gateway remembers until they are indexed. */
   recentCommitsMax: number;
   /** Patterns in one request. */
   filterPatternsMax: number;
@@ -767,6 +767,8 @@ export interface ServerLimits {
   fetchesBytesMax: number;
   /** Atomic batches that may be under way on one NATS connection; more wait for their turn. */
   openBatchesMax: number;
+  /** Bytes of the index that the gateway keeps in memory. */
+  indexCacheBytesMax: bigint;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4423,6 +4425,7 @@ function createBaseServerLimits(): ServerLimits {
     connectionAppendsBytesMax: 0n,
     fetchesBytesMax: 0,
     openBatchesMax: 0,
+    indexCacheBytesMax: 0n,
   };
 }
 
@@ -4597,6 +4600,12 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.openBatchesMax !== 0) {
       writer.uint32(424).uint32(message.openBatchesMax);
+    }
+    if (message.indexCacheBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.indexCacheBytesMax) !== message.indexCacheBytesMax) {
+        throw new globalThis.Error("value provided for field message.indexCacheBytesMax of type uint64 too large");
+      }
+      writer.uint32(432).uint64(message.indexCacheBytesMax);
     }
     return writer;
   },
@@ -4998,6 +5007,14 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.openBatchesMax = reader.uint32();
             continue;
           }
+          case 54: {
+            if (tag !== 432) {
+              break;
+            }
+
+            message.indexCacheBytesMax = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5100,6 +5117,9 @@ export const ServerLimits: MessageFns<ServerLimits> = {
         : 0n;
     message.fetchesBytesMax = object.fetchesBytesMax ?? 0;
     message.openBatchesMax = object.openBatchesMax ?? 0;
+    message.indexCacheBytesMax = (object.indexCacheBytesMax !== undefined && object.indexCacheBytesMax !== null)
+      ? BigInt(object.indexCacheBytesMax)
+      : 0n;
     return message;
   },
 };
