@@ -24,6 +24,7 @@ export interface StreamConfig {
 
 export interface StreamInfo {
   readonly config: StreamConfig;
+  readonly created: string;
   readonly state: {
     readonly messages: number;
     readonly bytes: number;

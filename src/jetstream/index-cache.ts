@@ -1,6 +1,6 @@
 import type { CallContext } from '../store/event-store';
-import { decodeIndexRecord, distribute, EntryList, type Entries, type IndexRecord } from './index-record';
-import { indexMessages, lastIndexMessage, type IndexStream } from './index-stream';
+import { bucketByte, decodeIndexRecord, distribute, EntryList, type IndexRecord } from './index-record';
+import { indexMessages, indexState, lastIndexMessage, type IndexStream } from './index-stream';
 import { inTime, shared } from './shared';
 import { unattended } from './store-context';
 
@@ -14,13 +14,17 @@ const call = { signal: unattended, deadlineMs: Infinity };
 
 /**
  * What this gateway has read of the index. Records never change and entries only move from one place to another, so what was
- * read stays true whatever others write; how far it goes is seen to by `refresh`, which the index writer calls.
+ * read stays true whatever others write; how far it goes is seen to by `refresh`, which the index writer calls. What is read of
+ * an index that somebody makes anew meanwhile does not go with the rest: that is what `verify` is for.
  */
 export class IndexCache {
   private records: FreshRecord[] = [];
   private through = 0n;
   private last = 0n;
-  private isOpen = false;
+  /** Of the index that everything here was read of; undefined: nothing was read. */
+  private created: string | undefined;
+  /** The end of that index when it was last looked at. */
+  private seen = 0n;
   private buckets: Buckets;
 
   constructor(private readonly index: IndexStream) {
@@ -44,36 +48,44 @@ export class IndexCache {
 
   /** Takes in what others have written. */
   readonly refresh = shared(async (): Promise<void> => {
-    if (!this.isOpen) return this.beginAnew();
-    const last = await lastIndexMessage(this.index, this.index.subjects.fresh, call);
-    const sequence = last?.sequence ?? 0n;
-    const through = last === undefined ? 0n : decodeIndexRecord(last.body).through;
-    if (sequence === this.last && through === this.through) return;
-    if (sequence <= this.last || !(await this.goOn())) await this.beginAnew();
+    const { created, lastSequence } = await indexState(this.index, call);
+    if (created === this.created && lastSequence === this.seen) return;
+    if (created !== this.created || !(await this.goOn())) await this.beginAnew(created);
+    this.seen = lastSequence;
+  });
+
+  /** Makes sure that what was read before is of the same index as the rest; else all is dropped. */
+  readonly verify = shared(async (): Promise<void> => {
+    const { created } = await indexState(this.index, call);
+    if (created !== this.created) this.drop();
   });
 
   /** Takes in a record that this gateway has written. */
   add(record: FreshRecord): void {
-    if (record.after === this.through && record.sequence > this.last) this.take(record);
+    if (record.after === this.through && record.sequence > this.last) this.append(record);
   }
 
-  /** Drops the records up to a sequence, which are merged. */
-  drop(through: bigint): void {
+  /** Forgets the records up to a sequence, which are merged. */
+  forget(through: bigint): void {
     this.records = this.records.filter(({ sequence }) => sequence > through);
   }
 
-  /** The entries of a bucket, if it is loaded. */
-  entries(bucket: number): Entries | undefined {
-    return this.buckets.entries(bucket);
+  /** A bucket with all its entries, which stays until it is released. */
+  async take(number: number, caller: CallContext): Promise<Bucket> {
+    if (this.created === undefined) await this.refresh(caller);
+    return this.buckets.take(number, this.records, caller);
   }
 
-  /** Loads a bucket. When others were loaded after it, it may have been dropped by the time that this is noticed. */
-  async load(bucket: number, caller: CallContext): Promise<void> {
-    if (!this.isOpen) await this.refresh(caller);
-    await this.buckets.load(bucket, this.records, caller);
+  release(bucket: Bucket): void {
+    bucket.users--;
   }
 
-  private take(record: FreshRecord): void {
+  /** Whether the bucket has all that is covered now; if not, all buckets have been dropped since it was taken. */
+  isCurrent(bucket: Bucket): boolean {
+    return this.buckets.has(bucket);
+  }
+
+  private append(record: FreshRecord): void {
     this.records.push(record);
     this.through = record.through;
     this.last = record.sequence;
@@ -86,90 +98,123 @@ export class IndexCache {
     for await (const { body, sequence } of indexMessages(this.index, fresh, call, this.last + 1n)) {
       const record = { ...decodeIndexRecord(body), sequence };
       if (record.after !== this.through) return false;
-      this.take(record);
+      this.append(record);
     }
     return true;
   }
 
-  private async beginAnew(): Promise<void> {
-    this.isOpen = false;
+  private async beginAnew(created: string): Promise<void> {
+    this.drop();
     const records: FreshRecord[] = [];
     for await (const { body, sequence } of indexMessages(this.index, this.index.subjects.fresh, call))
       records.push({ ...decodeIndexRecord(body), sequence });
     // After the records: what it says is merged can be loaded from the buckets.
     const merged = await lastIndexMessage(this.index, this.index.subjects.merged, call);
-    this.buckets = new Buckets(this.index);
     this.records = records;
     this.through = records.at(-1)?.through ?? 0n;
     this.last = records.at(-1)?.sequence ?? 0n;
-    if (merged !== undefined) this.drop(decodeIndexRecord(merged.body).through);
-    this.isOpen = true;
+    if (merged !== undefined) this.forget(decodeIndexRecord(merged.body).through);
+    this.created = created;
+  }
+
+  private drop(): void {
+    this.created = undefined;
+    this.records = [];
+    this.through = 0n;
+    this.last = 0n;
+    this.buckets = new Buckets(this.index);
   }
 }
 
-interface Bucket {
+/** Entries by hash, those that are not in its cells. */
+export interface Bucket {
+  readonly number: number;
   readonly list: EntryList;
+  /** Whether there are more in the cells. */
+  isDivided: boolean;
   readonly loading: Promise<void>;
-  loaded: boolean;
+  isLoaded: boolean;
+  /** Whether it is known to be of the same index as the rest. */
+  isVerified: boolean;
+  users: number;
   /** Larger than that of those that were used before. */
   usedAt: number;
 }
 
-/** The buckets that were used last, as many as there is room for. */
+/** The buckets that are in use, and those that were used last, as many as there is room for. */
 class Buckets {
   private readonly all: (Bucket | undefined)[] = [];
   private uses = 0;
 
   constructor(private readonly index: IndexStream) {}
 
-  entries(number: number): Entries | undefined {
-    const bucket = this.all[number];
-    if (bucket?.loaded !== true) return undefined;
+  async take(number: number, unmerged: readonly FreshRecord[], caller: CallContext): Promise<Bucket> {
+    const bucket = (this.all[number] ??= this.startLoading(number, unmerged));
+    bucket.users++;
     bucket.usedAt = ++this.uses;
-    return bucket.list;
+    try {
+      if (!bucket.isLoaded) await inTime(bucket.loading, caller);
+      return bucket;
+    } catch (error) {
+      bucket.users--;
+      throw error;
+    }
   }
 
-  async load(number: number, unmerged: readonly FreshRecord[], caller: CallContext): Promise<void> {
-    const bucket = (this.all[number] ??= this.startLoading(number, unmerged));
-    if (!bucket.loaded) await inTime(bucket.loading, caller);
+  has(bucket: Bucket): boolean {
+    return this.all[bucket.number] === bucket;
   }
 
   /** Also to those that are being loaded. */
   add(record: FreshRecord): void {
-    distribute(record, (bucket) => this.all[bucket]?.list);
+    distribute(record, bucketByte, (bucket) => this.all[bucket]?.list);
     this.makeRoom();
   }
 
   private startLoading(number: number, unmerged: readonly FreshRecord[]): Bucket {
     const list = new EntryList();
-    for (const record of unmerged) distribute(record, (bucket) => (bucket === number ? list : undefined));
-    const bucket: Bucket = { list, loading: this.read(number, list), loaded: false, usedAt: 0 };
-    const loaded = (): void => {
-      bucket.loaded = true;
-      bucket.usedAt = ++this.uses;
+    const listOf = (bucket: number): EntryList | undefined => (bucket === number ? list : undefined);
+    for (const record of unmerged) distribute(record, bucketByte, listOf);
+    const loading = this.read(number, list).then((isDivided) => {
+      bucket.isDivided = isDivided;
+      bucket.isLoaded = true;
       this.makeRoom();
+    });
+    const bucket: Bucket = {
+      number,
+      list,
+      loading,
+      isDivided: false,
+      isLoaded: false,
+      isVerified: false,
+      users: 0,
+      usedAt: 0,
     };
-    const failed = (): void => {
-      if (this.all[number] === bucket) this.all[number] = undefined;
-    };
-    bucket.loading.then(loaded, failed);
+    loading.catch(() => {
+      if (this.has(bucket)) this.all[number] = undefined;
+    });
     return bucket;
   }
 
-  private async read(number: number, list: EntryList): Promise<void> {
-    const subject = this.index.subjects.bucket(number);
-    for await (const { body } of indexMessages(this.index, subject, call))
-      list.addAll(decodeIndexRecord(body));
+  /** Whether there is more in the cells. */
+  private async read(number: number, list: EntryList): Promise<boolean> {
+    let isDivided = false;
+    for await (const { body } of indexMessages(this.index, this.index.subjects.bucket(number), call)) {
+      const record = decodeIndexRecord(body);
+      list.addAll(record);
+      isDivided ||= record.hashes.length === 0;
+    }
+    return isDivided;
   }
 
   private makeRoom(): void {
-    const loaded = this.all.filter((bucket) => bucket?.loaded === true) as Bucket[];
+    const loaded = this.all.filter((bucket) => bucket?.isLoaded === true) as Bucket[];
     loaded.sort((one, other) => other.usedAt - one.usedAt);
     let bytes = 0;
     for (const bucket of loaded) {
       bytes += bucket.list.bytes;
-      if (bytes > this.index.limits.indexCacheBytesMax && bucket !== loaded[0])
-        this.all[this.all.indexOf(bucket)] = undefined;
+      if (bytes > this.index.limits.indexCacheBytesMax && bucket.users === 0)
+        this.all[bucket.number] = undefined;
     }
   }
 }

@@ -125,15 +125,27 @@ class Bytes {
   }
 }
 
-/** Every entry belongs to one of 256 buckets. */
+/** Every entry belongs to one of 256 buckets, and, when that has grown large, to one of its 256 cells. */
+export const bucketCount = 256;
+/** The bytes of a hash that tell which. */
+export const [bucketByte, cellByte] = [0, 1];
+
 export function bucketOf(hash: bigint): number {
   return Number(hash & 0xffn);
 }
 
-/** Puts entries into the lists of their buckets, those that have one. */
-export function distribute(entries: Entries, listOf: (bucket: number) => EntryList | undefined): void {
+export function cellOf(hash: bigint): number {
+  return Number((hash >> 8n) & 0xffn);
+}
+
+/** Puts entries into the lists for a byte of their hash, those that have one. */
+export function distribute(
+  entries: Entries,
+  byte: number,
+  listOf: (value: number) => EntryList | undefined,
+): void {
   for (let at = 0; at < entries.hashes.length; at += entryBytes)
-    listOf(entries.hashes[at] as number)?.copy(entries, at);
+    listOf(entries.hashes[at + byte] as number)?.copy(entries, at);
 }
 
 export function encodeIndexRecord({ hashes, positions, after, through }: IndexRecord): Uint8Array {

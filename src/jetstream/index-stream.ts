@@ -1,6 +1,8 @@
 import type { Limits } from '../limits';
+import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import { leaderGet, type StreamApi } from './api';
+import { leaderGet, streamInfo, type StreamApi } from './api';
+import { JetStreamApiError, errCode } from './errors';
 import { storedMessage, type StoredMessage } from './message';
 import { indexPrefix } from './open-stream';
 import type { NatsPool } from './pool';
@@ -21,6 +23,8 @@ export interface IndexSubjects {
   /** How far `fresh` has been merged into buckets, as a sequence of the index stream. */
   readonly merged: string;
   readonly bucket: (number: number) => string;
+  /** What a bucket had before, when it was large. */
+  readonly cell: (bucket: number, number: number) => string;
 }
 
 export function indexSubjects(prefix: string): IndexSubjects {
@@ -29,10 +33,14 @@ export function indexSubjects(prefix: string): IndexSubjects {
     fresh: `${base}.fresh`,
     merged: `${base}.merged`,
     bucket: (number) => `${base}.${number.toString()}`,
+    cell: (bucket, number) => `${base}.${bucket.toString()}.${number.toString()}`,
   };
 }
 
-/** The messages of an index subject from a sequence on, from the leader's point of view. */
+/**
+ * The messages of an index subject from a sequence on, from the leader's point of view: all that are there now and nobody
+ * removes meanwhile. Where they are removed, what is stored on the subject before that is among them.
+ */
 export async function* indexMessages(
   index: IndexStream,
   subject: string,
@@ -42,7 +50,7 @@ export async function* indexMessages(
   const last = await lastIndexMessage(index, subject, call);
   if (last === undefined || last.sequence < from) return;
   const context = { pool: index.pool, log: index.index, limits: index.limits };
-  for await (const messages of scanSubject(context, subject, from, last.sequence, call))
+  for await (const messages of scanSubject(context, subject, from, last.sequence, call, { beyond: true }))
     for (const message of messages) yield storedMessage(message);
 }
 
@@ -53,4 +61,19 @@ export function lastIndexMessage(
 ): Promise<StoredMessage | undefined> {
   const options = within(call, index.limits.requestTimeoutMs);
   return leaderGet(index.pool.read(), index.index, { last_by_subj: subject }, options);
+}
+
+/** The stream as it is now: another time of creation means that somebody has made it anew, with other records. */
+export async function indexState(
+  { pool, index, limits }: IndexStream,
+  call: CallContext,
+): Promise<{ readonly created: string; readonly lastSequence: bigint }> {
+  try {
+    const options = within(call, limits.requestTimeoutMs);
+    const { created, state } = await streamInfo(pool.read(), index.name, undefined, options);
+    return { created, lastSequence: BigInt(state.last_seq) };
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError && cause.errCode === errCode.streamNotFound)) throw cause;
+    throw new StoreUnavailableError('the index is gone, and not made anew yet', { cause });
+  }
 }

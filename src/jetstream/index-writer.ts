@@ -1,21 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
-import { callApi } from './api';
-import { headerRoomBytes } from './commit-codec';
 import { logHead } from './head';
-import type { FreshRecord } from './index-cache';
-import {
-  decodeIndexRecord,
-  distribute,
-  divide,
-  encodeIndexRecord,
-  entryBytes,
-  EntryList,
-} from './index-record';
-import { lastIndexMessage } from './index-stream';
+import { divideBucket, indexSizes, mergeFresh, publish, recordEntries } from './index-merge';
+import { bucketCount, encodeIndexRecord, EntryList } from './index-record';
 import { keysInLog, type KeyIndex } from './key-index';
-import { publishAtomically, type Outcome } from './publish';
-import { within } from './store-context';
 
 /** Keeps the index behind the log by no more than a short tail. */
 export interface IndexWriter {
@@ -28,9 +16,8 @@ const intervalMs = 1_000;
 /** A shorter tail than this is left to the queries, until it is old. */
 const tailMessagesMin = 64n;
 const tailAgeMaxMs = 30_000;
-const recordEntriesMax = 16_384;
-const mergeRecordsMin = 64;
-const mergeEntriesMax = 32_768;
+/** After each merge: at this rate every bucket has its turn before it has grown by half of what makes it large. */
+const bucketsPerMerge = 8;
 
 /**
  * Starts writing. Any number of gateways may: each record says which stretch of the log it covers, and goes on top of
@@ -41,10 +28,20 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
   const call = { signal: stop.signal, deadlineMs: Infinity };
   const { cache } = index;
   let tailSinceMs = 0;
+  let nextBucket = Math.floor(Math.random() * bucketCount);
+
+  async function merge(): Promise<void> {
+    while (await mergeFresh(index, indexSizes, call))
+      for (let count = 0; count < bucketsPerMerge; count++) {
+        await divideBucket(index, nextBucket, indexSizes, call);
+        nextBucket = (nextBucket + 1) % bucketCount;
+      }
+  }
 
   async function round(): Promise<void> {
     await cache.refresh(call);
     index.recent.forget(cache.covered);
+    await merge();
     const { sequence: through } = await logHead(index, call);
     if (through === cache.covered) {
       tailSinceMs = 0;
@@ -53,9 +50,8 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
     if (tailSinceMs === 0) tailSinceMs = Date.now();
     const isShort = through - cache.covered < tailMessagesMin;
     if (isShort && Date.now() - tailSinceMs < tailAgeMaxMs) return;
-    await writeFresh(index, through, call);
+    await writeFresh(index, through, merge, call);
     tailSinceMs = 0;
-    await mergeFresh(index, call);
   }
 
   const isStopped = (): boolean => stop.signal.aborted;
@@ -91,7 +87,12 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
 }
 
 /** Covers the log through a position, or as far as no other gateway has been faster. */
-async function writeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {
+async function writeFresh(
+  index: KeyIndex,
+  through: bigint,
+  merge: () => Promise<void>,
+  call: CallContext,
+): Promise<void> {
   const { cache, subjects } = index;
   const entriesMax = recordEntries(index);
   let entries = new EntryList();
@@ -103,6 +104,7 @@ async function writeFresh(index: KeyIndex, through: bigint, call: CallContext): 
     if (outcome.kind !== 'stored') return false;
     cache.add({ ...record, sequence: outcome.sequence });
     entries = new EntryList();
+    await merge();
     return true;
   };
   let seen = cache.covered;
@@ -117,77 +119,4 @@ async function writeFresh(index: KeyIndex, through: bigint, call: CallContext): 
     }
   }
   await flush(through);
-}
-
-/** Moves the older fresh records into buckets, all in one step. The last one stays: it tells how far the index is. */
-async function mergeFresh(index: KeyIndex, call: CallContext): Promise<void> {
-  const { subjects, cache } = index;
-  if (toMerge(cache.unmerged) === undefined) return;
-  const marker = await lastIndexMessage(index, subjects.merged, call);
-  const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
-  // By another gateway, which may not have come to remove them.
-  cache.drop(after);
-  const records = toMerge(cache.unmerged);
-  if (records === undefined) return;
-  const buckets = new Map<number, EntryList>();
-  for (const record of records)
-    distribute(record, (bucket) => {
-      let list = buckets.get(bucket);
-      if (list === undefined) buckets.set(bucket, (list = new EntryList()));
-      return list;
-    });
-  const through = records.at(-1)?.sequence ?? after;
-  const range = { after, through };
-  const mark = encodeIndexRecord({ hashes: noBytes, positions: noBytes, ...range });
-  const merged = [...buckets].flatMap(([bucket, list]) =>
-    Array.from(divide(list, recordEntries(index)), (some) => ({
-      subject: subjects.bucket(bucket),
-      body: encodeIndexRecord({ ...some, ...range }),
-    })),
-  );
-  const first = { subject: subjects.merged, body: mark, previous: marker?.sequence ?? 0n };
-  const outcome = await publish(index, [first, ...merged]);
-  if (outcome.kind !== 'stored') return;
-  await purgeFresh(index, through, call);
-  cache.drop(through);
-}
-
-/** The records to merge, or undefined as long as they are too few. */
-function toMerge(unmerged: readonly FreshRecord[]): readonly FreshRecord[] | undefined {
-  const older = unmerged.slice(0, -1);
-  let entries = 0;
-  const isOver = older.findIndex(({ hashes }) => (entries += hashes.length / entryBytes) >= mergeEntriesMax);
-  if (isOver >= 0) return older.slice(0, isOver + 1);
-  return older.length >= mergeRecordsMin ? older : undefined;
-}
-
-const noBytes = Buffer.alloc(0);
-
-/** Entries of one record: no more than the server takes in one message. */
-function recordEntries({ pool }: KeyIndex): number {
-  const fitting = Math.floor((pool.append().maxPayloadBytes - headerRoomBytes) / (2 * entryBytes));
-  return Math.max(1, Math.min(recordEntriesMax, fitting));
-}
-
-/** Removes them, and older ones that somebody merged without having come to this. */
-async function purgeFresh(index: KeyIndex, through: bigint, call: CallContext): Promise<void> {
-  const request = { filter: index.subjects.fresh, seq: Number(through) + 1 };
-  const options = within(call, index.limits.requestTimeoutMs);
-  await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, request, options);
-}
-
-interface IndexMessage {
-  readonly subject: string;
-  readonly body: Uint8Array;
-  /** The message that must be the last on the subject. */
-  readonly previous?: bigint;
-}
-
-function publish(index: KeyIndex, messages: readonly IndexMessage[]): Promise<Outcome> {
-  const outgoing = messages.map(({ subject, body, previous }) => ({
-    subject,
-    body,
-    headers: previous === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence': previous.toString() },
-  }));
-  return publishAtomically(index.pool.append(), outgoing, { timeoutMs: index.limits.requestTimeoutMs });
 }

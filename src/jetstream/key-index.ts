@@ -3,9 +3,9 @@ import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
-import type { IndexCache } from './index-cache';
-import { bucketOf, commitKey, hashKey, hashKeys, matches, type Entries } from './index-record';
-import type { IndexStream } from './index-stream';
+import type { Bucket, IndexCache } from './index-cache';
+import { bucketOf, cellOf, commitKey, decodeIndexRecord, hashKey, hashKeys, matches } from './index-record';
+import { indexMessages, type IndexStream } from './index-stream';
 import { storedMessage, type StoredMessage } from './message';
 import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
@@ -13,7 +13,8 @@ import { everything, nameOf, unattended, type StoreContext } from './store-conte
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
- * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash.
+ * tail, which is not indexed yet, to `fresh` records, one for each stretch of the log, to 256 buckets by hash, and from a large
+ * bucket to its 256 cells.
  */
 export interface KeyIndex extends StoreContext, IndexStream {
   readonly recent: RecentKeys;
@@ -43,20 +44,56 @@ export async function findPositions(
   key: string,
   call: CallContext,
 ): Promise<{ positions: readonly bigint[]; through: bigint }> {
-  const { cache, recent } = index;
   const hash = hashKey(key);
-  const bucket = bucketOf(hash);
-  const [through] = await Promise.all([index.tail(call), cache.load(bucket, call)]);
-  let entries: Entries | undefined;
-  while ((entries = cache.entries(bucket)) === undefined) await cache.load(bucket, call);
-  // All at once: meanwhile what is covered moves on, and `recent` forgets.
-  const found = new Set([...matches(entries, hash), ...recent.positions(hash)]);
-  const gaps = [...recent.gaps({ from: cache.covered + 1n, to: through })];
+  const { indexed, recent, gaps, through } = await lookUp(index, hash, call);
+  const found = new Set([...indexed, ...recent]);
   for (const gap of gaps)
     for await (const commits of keysBetween(index, gap, call))
       for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
+}
+
+interface Found {
+  readonly indexed: readonly bigint[];
+  readonly recent: readonly bigint[];
+  /** What has to be read from the log. */
+  readonly gaps: readonly Stretch[];
+  readonly through: bigint;
+}
+
+async function lookUp(index: KeyIndex, hash: bigint, call: CallContext): Promise<Found> {
+  const { cache } = index;
+  for (;;) {
+    const bucket = await cache.take(bucketOf(hash), call);
+    try {
+      const [through, inCell] = await Promise.all([index.tail(call), inCellOf(index, bucket, hash, call)]);
+      if (!cache.isCurrent(bucket)) continue;
+      // All at once: meanwhile what is covered moves on, and `recent` forgets.
+      return {
+        indexed: [...inCell, ...matches(bucket.list, hash)],
+        recent: [...index.recent.positions(hash)],
+        gaps: [...index.recent.gaps({ from: cache.covered + 1n, to: through })],
+        through,
+      };
+    } finally {
+      cache.release(bucket);
+    }
+  }
+}
+
+/** What the bucket had before it was loaded is in the cell by then. */
+async function inCellOf(index: KeyIndex, bucket: Bucket, hash: bigint, call: CallContext): Promise<bigint[]> {
+  const positions: bigint[] = [];
+  if (bucket.isVerified && !bucket.isDivided) return positions;
+  if (bucket.isDivided) {
+    const subject = index.subjects.cell(bucket.number, cellOf(hash));
+    for await (const { body } of indexMessages(index, subject, call))
+      positions.push(...matches(decodeIndexRecord(body), hash));
+  }
+  await index.cache.verify(call);
+  bucket.isVerified = true;
+  return positions;
 }
 
 /** What is to index in the log after one sequence through another, in order. For the one who lets `recent` forget. */

@@ -14,6 +14,8 @@ export interface ScanStart {
   readonly page?: Promise<Batch['messages']> | undefined;
   /** So many messages are probably enough: no more are asked for before somebody wants them. */
   readonly messagesMax?: number | undefined;
+  /** Whether what comes with the last page from beyond the end is wanted. */
+  readonly beyond?: boolean;
 }
 
 /**
@@ -29,13 +31,13 @@ export async function* scanSubject(
   call: CallContext,
   start: ScanStart = {},
 ): AsyncGenerator<Batch['messages'], void> {
-  const { messagesMax = Infinity } = start;
+  const { messagesMax = Infinity, beyond = false } = start;
   let page = await firstPage(context, subject, from, through, call, start);
   for (;;) {
     const newest = page.at(-1);
     const last: bigint = newest === undefined ? through : storedMessage(newest).sequence;
     if (last >= through) {
-      yield upTo(page, through);
+      yield beyond ? page : upTo(page, through);
       return;
     }
     const fetchNext = (): Promise<Batch['messages']> => fetchPage(context, subject, last + 1n, through, call);

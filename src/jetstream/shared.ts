@@ -3,7 +3,7 @@ import { RequestTimeoutError } from './errors';
 
 /**
  * A question that many ask at the same time: everyone gets an answer that was asked for after they came, and only one is asked
- * for at a time. Nobody waits longer than the own deadline.
+ * for at a time. Nobody waits longer than their call does.
  */
 export function shared<T>(ask: () => Promise<T>): (call: CallContext) => Promise<T> {
   let running: Promise<unknown> | undefined;
@@ -30,16 +30,21 @@ export function shared<T>(ask: () => Promise<T>): (call: CallContext) => Promise
 /** More milliseconds than a timer takes: some 24 days. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** The answer, or RequestTimeoutError at the deadline of the call. */
-export function inTime<T>(answer: Promise<T>, { deadlineMs }: CallContext): Promise<T> {
-  if (deadlineMs === Infinity) return answer;
+/** The answer, or RequestTimeoutError at the deadline of the call, or the reason of its signal. */
+export function inTime<T>(answer: Promise<T>, call: CallContext): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {
       reject(new RequestTimeoutError('no answer within the deadline'));
     };
-    const timer = setTimeout(giveUp, Math.min(deadlineMs - Date.now(), timerMsMax));
+    const abort = (): void => {
+      reject(call.signal.reason as Error);
+    };
+    const timer = setTimeout(giveUp, Math.min(call.deadlineMs - Date.now(), timerMsMax));
+    const { signal } = call;
+    signal.addEventListener('abort', abort);
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     });
   });
 }

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { IndexRecord } from '../../generated/sluice/v1/index';
 import {
+  bucketByte,
   bucketOf,
+  cellByte,
+  cellOf,
   decodeIndexRecord,
   distribute,
   divide,
@@ -84,11 +87,16 @@ test('entries are divided into groups that are full but for the last', () => {
 test('entries are distributed by hash to those that have a list, and keep their order', () => {
   fc.assert(
     fc.property(entries, entries, fc.uint8Array({ maxLength: 256 }), (some, more, wanted) => {
-      const buckets = new Map(Array.from(wanted, (bucket) => [bucket, new EntryList()]));
-      for (const given of [some, more]) distribute(listOf(given), (bucket) => buckets.get(bucket));
-      const all = [...some, ...more];
-      for (const [bucket, list] of buckets)
-        expect(entriesOf(list)).toEqual(all.filter(([key]) => bucketOf(key) === bucket));
+      for (const [byte, valueOf] of [
+        [bucketByte, bucketOf],
+        [cellByte, cellOf],
+      ] as const) {
+        const lists = new Map(Array.from(wanted, (value) => [value, new EntryList()]));
+        for (const given of [some, more]) distribute(listOf(given), byte, (value) => lists.get(value));
+        const all = [...some, ...more];
+        for (const [value, list] of lists)
+          expect(entriesOf(list)).toEqual(all.filter(([key]) => valueOf(key) === value));
+      }
     }),
     { ...bounded, numRuns: 50 },
   );

@@ -1,0 +1,228 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import pino from 'pino';
+import { callApi } from '../../src/jetstream/api';
+import { IndexCache } from '../../src/jetstream/index-cache';
+import { divideBucket, mergeFresh, publish, type IndexSizes } from '../../src/jetstream/index-merge';
+import {
+  bucketOf,
+  cellOf,
+  decodeIndexRecord,
+  encodeIndexRecord,
+  EntryList,
+  matches,
+} from '../../src/jetstream/index-record';
+import { indexMessages, indexSubjects, type IndexStream } from '../../src/jetstream/index-stream';
+import { indexConfig, openStream } from '../../src/jetstream/open-stream';
+import { openPool, type NatsPool } from '../../src/jetstream/pool';
+import { unattended } from '../../src/jetstream/store-context';
+import { defaultLimits } from '../../src/limits';
+import { newStore } from '../contract/open';
+import { natsOptions } from '../support/nats-options';
+import { startNats, type TestNats } from '../support/nats-server';
+import { bounded } from '../store/recorded-events';
+
+/** What gateways have read of an index stays right, whatever they and others do to the index at the same time. */
+
+let nats: TestNats;
+let pool: NatsPool;
+
+beforeAll(async () => {
+  nats = await startNats();
+  pool = await openPool(natsOptions(nats.url), pino({ level: 'silent' }));
+});
+
+afterAll(async () => {
+  await pool.close();
+  await nats[Symbol.asyncDispose]();
+});
+
+/** So small that entries move all the time. */
+const sizes: IndexSizes = {
+  mergeRecordsMin: 3,
+  mergeEntriesMin: 12,
+  divideEntriesMin: 4,
+  divideEntriesMax: 6,
+};
+const call = { signal: unattended, deadlineMs: Infinity };
+const buckets = 2;
+
+/** In two buckets with two cells each. */
+const hash = fc
+  .tuple(fc.nat(buckets - 1), fc.nat(1), fc.nat(1))
+  .map(([bucket, cell, other]) => BigInt(bucket) | (BigInt(cell) << 8n) | (BigInt(other) << 16n));
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('write'),
+      by: fc.nat(1),
+      hashes: fc.array(hash, { maxLength: 8 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('refresh', 'merge'), by: fc.nat(1) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('divide', 'look'),
+      by: fc.nat(1),
+      bucket: fc.nat(buckets - 1),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('remake') }) },
+);
+type Step = { do: string; by?: number; bucket?: number; hashes?: bigint[] };
+
+class World {
+  /** Hash and position of all that the log has; positions are those of its commits. */
+  readonly log: [hash: bigint, position: bigint][] = [];
+  private readonly names = newStore();
+  private readonly index: IndexStream = {
+    pool,
+    // Page by page, so that more can happen between them.
+    limits: { ...defaultLimits, fetchMessagesMax: 1 },
+    index: { name: `${this.names.name}_INDEX`, replicas: 1 },
+    subjects: indexSubjects(this.names.prefix),
+  };
+  /** One has room for what is in use only, and the other for all. */
+  private readonly gateways = [1, 1 << 20].map((indexCacheBytesMax) => {
+    const index = { ...this.index, limits: { ...this.index.limits, indexCacheBytesMax } };
+    return { ...index, cache: new IndexCache(index) };
+  });
+
+  open(): Promise<unknown> {
+    return openStream(pool.append(), indexConfig({ ...this.names, replicas: 1 }), 5_000);
+  }
+
+  async run({ do: what, by = 0, bucket = 0, hashes = [] }: Step): Promise<void> {
+    const gateway = this.gateways[by] as (typeof this.gateways)[number];
+    if (what === 'refresh') await gateway.cache.refresh(call);
+    else if (what === 'merge') await this.merge(gateway);
+    else if (what === 'divide') await divideBucket(gateway, bucket, sizes, call);
+    else if (what === 'look') await this.look(by, bucket);
+    else if (what === 'remake') await this.remake();
+    else await this.write(by, hashes);
+  }
+
+  /** As the index writer does: a commit with these hashes is in the log, and everything that is not covered gets a record. */
+  private async write(by: number, hashes: readonly bigint[]): Promise<void> {
+    const position = BigInt(this.log.length + 1);
+    const added = hashes.map((one): [bigint, bigint] => [one, position]);
+    this.log.push(...(added.length > 0 ? added : [[2n ** 63n, position] as [bigint, bigint]]));
+    const through = this.log.at(-1)?.[1] as bigint;
+    const { cache } = this.gateways[by] as (typeof this.gateways)[number];
+    await cache.refresh(call);
+    const list = new EntryList();
+    for (const [one, at] of this.log) if (at > cache.covered && at <= through) list.add(one, at);
+    const record = { hashes: list.hashes, positions: list.positions, after: cache.covered, through };
+    if (record.after >= record.through) return;
+    const message = {
+      subject: this.index.subjects.fresh,
+      body: encodeIndexRecord(record),
+      previous: cache.lastSequence,
+    };
+    const outcome = await publish(this.index, [message]);
+    if (outcome.kind === 'stored') cache.add({ ...record, sequence: outcome.sequence });
+  }
+
+  private async merge(gateway: (typeof this.gateways)[number]): Promise<void> {
+    await gateway.cache.refresh(call);
+    await mergeFresh(gateway, sizes, call);
+  }
+
+  private async remake(): Promise<void> {
+    await callApi(pool.append(), `STREAM.DELETE.${this.index.index.name}`, undefined, { timeoutMs: 5_000 });
+    await this.open();
+  }
+
+  /** Everything that is covered is found, and nothing that is not there. */
+  async look(by: number, number: number): Promise<void> {
+    const { cache } = this.gateways[by] as (typeof this.gateways)[number];
+    await this.lookIn(cache, number);
+  }
+
+  /** The same by a gateway that has read nothing so far. */
+  lookAnew(number: number): Promise<void> {
+    return this.lookIn(new IndexCache(this.index), number);
+  }
+
+  private async lookIn(cache: IndexCache, number: number): Promise<void> {
+    for (;;) {
+      const bucket = await cache.take(number, call);
+      const inCells: [number, bigint, bigint][] = [];
+      for (const cell of bucket.isDivided ? [0, 1] : [])
+        for await (const { body } of indexMessages(
+          this.index,
+          this.index.subjects.cell(number, cell),
+          call,
+        )) {
+          const record = decodeIndexRecord(body);
+          for (let at = 0; at < record.hashes.length; at += 8)
+            inCells.push([cell, record.hashes.readBigUInt64LE(at), record.positions.readBigUInt64LE(at)]);
+        }
+      if (bucket.isDivided || !bucket.isVerified) await cache.verify(call);
+      bucket.isVerified = true;
+      const isCurrent = cache.isCurrent(bucket);
+      const { covered } = cache;
+      const wanted = new Set(this.log.map(([one]) => one).filter((one) => bucketOf(one) === number));
+      for (const one of isCurrent ? wanted : []) {
+        const found = new Set(matches(bucket.list, one));
+        for (const [cell, other, position] of inCells)
+          if (other === one && cell === cellOf(one)) found.add(position);
+        const stored = this.log.filter(([other]) => other === one).map(([, position]) => position);
+        expect([...found].filter((position) => !stored.includes(position))).toEqual([]);
+        expect(stored.filter((position) => position <= covered && !found.has(position))).toEqual([]);
+      }
+      cache.release(bucket);
+      if (isCurrent) return;
+    }
+  }
+}
+
+test('a look finds all that is covered, while others write, merge, divide and remake the index', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { maxLength: 40, size: 'max' }),
+      async (rounds) => {
+        const world = new World();
+        await world.open();
+        // What is in one round happens at the same time.
+        for (const steps of rounds) {
+          const remakes = steps.some(({ do: what }) => what === 'remake');
+          if (remakes) await world.run({ do: 'remake' });
+          else await Promise.all(steps.map((one) => world.run(one as Step)));
+        }
+        for (const by of [0, 1])
+          for (let bucket = 0; bucket < buckets; bucket++) await world.look(by, bucket);
+      },
+    ),
+    { ...bounded, numRuns: 60 },
+  );
+}, 60_000);
+
+test('a gateway that was away for a while takes in what others have merged meanwhile', async () => {
+  const world = new World();
+  await world.open();
+  await world.run({ do: 'write', by: 0, hashes: [1n] });
+  await world.run({ do: 'look', by: 1, bucket: 1 });
+  for (const other of [2n, 3n, 4n, 5n])
+    await world.run({ do: 'write', by: 0, hashes: [1n | (other << 16n)] });
+  await world.run({ do: 'merge', by: 0 });
+  await world.run({ do: 'refresh', by: 1 });
+  await world.run({ do: 'look', by: 1, bucket: 1 });
+});
+
+test('a bucket is divided while it is read', async () => {
+  const world = new World();
+  await world.open();
+  for (let round = 0; round < 30; round++) {
+    for (let record = 0; record < 4; record++)
+      await world.run({ do: 'write', by: 0, hashes: [0n, 256n, 1n << 16n] });
+    await world.run({ do: 'merge', by: 0 });
+    const looks = Array.from({ length: 8 }, async (_, index) => {
+      await sleep(index / 2);
+      await world.lookAnew(0);
+    });
+    await Promise.all([world.run({ do: 'divide', by: 0, bucket: 0 }), ...looks]);
+  }
+});
