@@ -33,7 +33,7 @@ export interface IndexSizes {
 export const indexSizes: IndexSizes = {
   mergeRecordsMin: 512,
   mergeEntriesMin: 32_768,
-  divideEntriesMin: 8_192,
+  divideEntriesMin: 4_096,
   divideEntriesMax: 65_536,
 };
 

@@ -93,6 +93,9 @@ export class EntryList implements Entries {
   }
 }
 
+/** By little more than there is: the lists that a gateway keeps take most of what it has in memory of the index. */
+const growth = 1.25;
+
 /** Bytes that grow by numbers of 64 bits. */
 class Bytes {
   private bytes = new Uint8Array(64 * entryBytes);
@@ -118,7 +121,7 @@ class Bytes {
 
   private makeRoom(at: number): void {
     if (at < this.bytes.length) return;
-    const larger = new Uint8Array(2 * at);
+    const larger = new Uint8Array(entryBytes * Math.ceil((growth * at) / entryBytes));
     larger.set(this.bytes);
     this.bytes = larger;
     this.view = new DataView(larger.buffer);

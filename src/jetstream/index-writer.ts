@@ -16,7 +16,7 @@ const intervalMs = 1_000;
 /** A shorter tail than this is left to the queries, until it is old. */
 const tailMessagesMin = 64n;
 const tailAgeMaxMs = 30_000;
-/** After each merge: at this rate every bucket has its turn before it has grown by half of what makes it large. */
+/** After each merge: at this rate every bucket has its turn before it has grown by as much as makes it large. */
 const bucketsPerMerge = 8;
 
 /**
