@@ -19,13 +19,14 @@ import type { Peer } from './peer';
 /** The window that the TypeScript client has too: the 64 KiB of grpc-js halve what a stream carries. */
 const options = { 'grpc-node.flow_control_window': 1 << 20 };
 
-/** The gateway through the generated client on one channel. */
-export function generatedPeer(address: string): Peer {
+/** The gateway through the generated client on one channel. It fills the commit ids in, if they are not given. */
+export function generatedPeer(address: string, newCommitId: () => string = () => ''): Peer {
   const client = new EventStoreServiceClient(address, credentials.createInsecure(), options);
   return {
     async append(stream, events, version) {
       const expectedVersion = BigInt(version);
-      const request = { stream, events: [...events], expectedVersion, commitId: '', withCommitTime: false };
+      const commitId = newCommitId();
+      const request = { stream, events: [...events], expectedVersion, commitId, withCommitTime: false };
       const response = await unary<AppendResponse>((done) => client.append(request, done));
       if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
     },

@@ -10,10 +10,10 @@ export interface Job {
 }
 
 /**
- * Who does it: the generated client, the TypeScript client, one with a session or plain HTTP/2 on a gateway, or the NATS
- * client by hand.
+ * Who does it: the generated client, the same with a UUID v4 as each commit id, the TypeScript client, one with a session or
+ * plain HTTP/2 on a gateway, or the NATS client by hand.
  */
-export type PeerName = 'generated' | 'typescript' | 'session' | 'wire' | 'raw';
+export type PeerName = 'generated' | 'generatedV4' | 'typescript' | 'session' | 'wire' | 'raw';
 
 /** What a call does. All figures are of the call alone: a wrong answer fails the whole run. */
 export type Operation =

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import { deliver } from './delivery';
@@ -17,6 +18,7 @@ import { wirePeer } from './wire-peer';
 async function main(address: string, natsUrl: string): Promise<void> {
   const peers: Record<PeerName, Peer> = {
     generated: generatedPeer(address),
+    generatedV4: generatedPeer(address, randomUUID),
     typescript: typescriptPeer(address),
     session: sessionPeer(address),
     wire: await wirePeer(address),
@@ -25,6 +27,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
   /** Versions of the streams that this process has appended to, by peer. */
   const versions: Record<PeerName, Map<string, number>> = {
     generated: new Map(),
+    generatedV4: new Map(),
     typescript: new Map(),
     session: new Map(),
     wire: new Map(),

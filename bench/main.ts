@@ -3,6 +3,7 @@ import { accessSync, constants, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
 import { againstRaw } from './against-raw';
+import { commitIds } from './commit-ids';
 import { following } from './following';
 import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
@@ -11,7 +12,7 @@ import { describeMachine } from './machine';
 import { overload } from './overload';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
-import { sharedSync } from './shared-sync';
+import { sharedSync, sharedSyncFromGo } from './shared-sync';
 import { storeSize } from './store-size';
 import { streamLength } from './stream-length';
 import { legend, renderMemory, renderTable } from './table';
@@ -22,9 +23,11 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   streamLength,
   storeSize,
   indexCost,
+  commitIds,
   grpcFloor,
   following,
   sharedSync,
+  sharedSyncFromGo,
   fromGo,
   overload,
 ];

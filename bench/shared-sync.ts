@@ -1,24 +1,55 @@
-import { startClients } from './clients';
+import { startClients, type Clients } from './clients';
+import { hasGo, startGoClients } from './go-clients';
 import type { Operation, PeerName } from './job';
 import type { Row } from './measure';
 import { calls, runTable, type Run, type Table } from './run';
 import { startBenchGateway, startBenchNats } from './servers';
 import type { Sizes } from './settings';
 
+type StartClients = (address: string, natsUrl: string) => Promise<Clients>;
+
 /** Durable appends: a sync for all that wait, beside a sync for each. */
 export function sharedSync(run: Run): Promise<Table | undefined> {
-  const { settings, peaks } = run;
-  const title = 'a sync for many appends';
+  const { clients, sizes } = run.settings;
+  const start: StartClients = (address, natsUrl) => startClients(clients, address, natsUrl);
+  const { manyCallers } = sizes;
+  return measure(run, 'a sync for many appends', start, '', [
+    ...unaryRows(sizes),
+    row('append of 1 event, AppendSession', 'session', manyCallers, calls(300, sizes)),
+    row('append of 1 event, AppendSession', 'session', 4 * manyCallers, calls(100, sizes)),
+  ]);
+}
+
+/** The same, by callers who leave the processor to the gateway. Only where Go is. */
+export async function sharedSyncFromGo(run: Run): Promise<Table | undefined> {
+  const title = 'a sync for many appends, called from Go';
+  if (!(await hasGo())) {
+    run.progress(`${title}: left out, since there is no Go here`);
+    return undefined;
+  }
+  const { clients, sizes } = run.settings;
+  const start: StartClients = (address) => startGoClients(clients, address);
+  return measure(run, title, start, ' The load is that of bench/go.', unaryRows(sizes));
+}
+
+function measure(
+  run: Run,
+  title: string,
+  start: StartClients,
+  whoCalls: string,
+  rows: readonly Row[],
+): Promise<Table | undefined> {
+  const { peaks } = run;
   const about =
     'Durability: every append is on disk before it is answered, on both sides. Shared: a gateway with a nats-server of its ' +
     'own, as `npm start` runs it, which syncs the log once for all appends that wait (docs/adr/0010). Each: the same gateway ' +
-    'on a nats-server with `sync_interval: always`, one publish and one sync for each append.';
-  return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
+    `on a nats-server with \`sync_interval: always\`, one publish and one sync for each append.${whoCalls}`;
+  return runTable(run, { title, about, rows }, async (use) => {
     await using nats = await startBenchNats('always');
     await using shared = await startBenchGateway({ name: `${title}: shared`, peaks });
     await using each = await startBenchGateway({ name: `${title}: each`, nats, peaks });
-    await using sharedClients = await startClients(settings.clients, shared.address, nats.url);
-    await using eachClients = await startClients(settings.clients, each.address, nats.url);
+    await using sharedClients = await start(shared.address, nats.url);
+    await using eachClients = await start(each.address, nats.url);
     return await use({
       sides: [
         { label: 'shared', clients: sharedClients, peer: 'generated' },
@@ -32,14 +63,12 @@ export function sharedSync(run: Run): Promise<Table | undefined> {
   });
 }
 
-function rows(sizes: Sizes): Row[] {
+function unaryRows(sizes: Sizes): Row[] {
   const { manyCallers } = sizes;
   return [
     row('append of 1 event', 'generated', 1, calls(1_500, sizes)),
     row('append of 1 event', 'generated', manyCallers, calls(100, sizes)),
     row('append of 1 event', 'generated', 4 * manyCallers, calls(30, sizes)),
-    row('append of 1 event, AppendSession', 'session', manyCallers, calls(300, sizes)),
-    row('append of 1 event, AppendSession', 'session', 4 * manyCallers, calls(100, sizes)),
   ];
 }
 

@@ -71,10 +71,17 @@ test(
       '## Table 3: long and short streams',
       '## Table 4: large and small stores',
       '## Table 5: index on and off',
-      '## Table 6: gateway and bare gRPC',
-      '## Table 7: subscriptions',
-      '## Table 8: a sync for many appends',
-      ...(hasGo ? ['## Table 9: called from Go and from Node', '## Table 10: overload'] : []),
+      '## Table 6: commit ids that are looked up',
+      '## Table 7: gateway and bare gRPC',
+      '## Table 8: subscriptions',
+      '## Table 9: a sync for many appends',
+      ...(hasGo
+        ? [
+            '## Table 10: a sync for many appends, called from Go',
+            '## Table 11: called from Go and from Node',
+            '## Table 12: overload',
+          ]
+        : []),
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);
