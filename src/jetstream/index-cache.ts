@@ -1,6 +1,12 @@
 import type { CallContext } from '../store/event-store';
 import { bucketByte, decodeIndexRecord, distribute, EntryList, type IndexRecord } from './index-record';
-import { indexMessages, indexState, lastIndexMessage, type IndexStream } from './index-stream';
+import {
+  indexMessages,
+  indexState,
+  lastIndexMessage,
+  type IndexState,
+  type IndexStream,
+} from './index-stream';
 import { inTime, shared } from './shared';
 import { unattended } from './store-context';
 
@@ -48,16 +54,15 @@ export class IndexCache {
 
   /** Takes in what others have written. */
   readonly refresh = shared(async (): Promise<void> => {
-    const { created, lastSequence } = await indexState(this.index, call);
-    if (created === this.created && lastSequence === this.seen) return;
-    if (created !== this.created || !(await this.goOn())) await this.beginAnew(created);
-    this.seen = lastSequence;
+    const state = await indexState(this.index, call);
+    if (this.isOf(state) && (state.lastSequence === this.seen || (await this.goOn())))
+      this.seen = state.lastSequence;
+    else await this.beginAnew(state);
   });
 
   /** Makes sure that what was read before is of the same index as the rest; else all is dropped. */
   readonly verify = shared(async (): Promise<void> => {
-    const { created } = await indexState(this.index, call);
-    if (created !== this.created) this.drop();
+    if (!this.isOf(await indexState(this.index, call))) this.drop();
   });
 
   /** Takes in a record that this gateway has written. */
@@ -103,7 +108,13 @@ export class IndexCache {
     return true;
   }
 
-  private async beginAnew(created: string): Promise<void> {
+  /** Whether everything here is of the index that is there, and of what that has had since; some of it stays for good. */
+  private isOf({ created, firstSequence, lastSequence }: IndexState): boolean {
+    const isEmptied = this.last > 0n && firstSequence > this.seen;
+    return created === this.created && lastSequence >= this.seen && !isEmptied;
+  }
+
+  private async beginAnew({ created, lastSequence }: IndexState): Promise<void> {
     this.drop();
     const records: FreshRecord[] = [];
     for await (const { body, sequence } of indexMessages(this.index, this.index.subjects.fresh, call))
@@ -115,6 +126,7 @@ export class IndexCache {
     this.last = records.at(-1)?.sequence ?? 0n;
     if (merged !== undefined) this.forget(decodeIndexRecord(merged.body).through);
     this.created = created;
+    this.seen = lastSequence;
   }
 
   private drop(): void {

@@ -63,15 +63,23 @@ export function lastIndexMessage(
   return leaderGet(index.pool.read(), index.index, { last_by_subj: subject }, options);
 }
 
-/** The stream as it is now: another time of creation means that somebody has made it anew, with other records. */
+/** What tells whether the index is still the one that something was read of. */
+export interface IndexState {
+  /** Another time means that somebody has made it anew, with other records. */
+  readonly created: string;
+  /** Of the oldest message that is there. */
+  readonly firstSequence: bigint;
+  readonly lastSequence: bigint;
+}
+
 export async function indexState(
   { pool, index, limits }: IndexStream,
   call: CallContext,
-): Promise<{ readonly created: string; readonly lastSequence: bigint }> {
+): Promise<IndexState> {
   try {
     const options = within(call, limits.requestTimeoutMs);
     const { created, state } = await streamInfo(pool.read(), index.name, undefined, options);
-    return { created, lastSequence: BigInt(state.last_seq) };
+    return { created, firstSequence: BigInt(state.first_seq), lastSequence: BigInt(state.last_seq) };
   } catch (cause) {
     if (!(cause instanceof JetStreamApiError && cause.errCode === errCode.streamNotFound)) throw cause;
     throw new StoreUnavailableError('the index is gone, and not made anew yet', { cause });

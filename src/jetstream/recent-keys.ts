@@ -54,7 +54,7 @@ class KeyRing implements RecentKeys {
   private readonly halves: Uint32Array;
   private readonly positionsOf: Float64Array;
   private newest = 0;
-  /** The number of the first key that is not forgotten, and the one after the last. */
+  /** The number of the first key that is not forgotten, and the one beyond the last. */
   private first = 0;
   private end = 0;
 
@@ -76,14 +76,14 @@ class KeyRing implements RecentKeys {
 
   forget(through: bigint): void {
     const last = Number(through);
-    this.first = Math.max(this.first, this.end - this.keysMax);
+    this.first = this.oldestKey;
     while (this.first < this.end && (this.positionsOf[this.first % this.keysMax] as number) <= last)
       this.first++;
   }
 
   *positions(hash: bigint): Generator<bigint, void> {
     const [one, other] = new Uint32Array(BigUint64Array.of(hash).buffer);
-    for (let number = Math.max(this.first, this.end - this.keysMax); number < this.end; number++) {
+    for (let number = this.oldestKey; number < this.end; number++) {
       const at = number % this.keysMax;
       if (this.halves[2 * at] === one && this.halves[2 * at + 1] === other)
         yield BigInt(this.positionsOf[at] as number);
@@ -132,7 +132,12 @@ class KeyRing implements RecentKeys {
   private isKnown(sequence: number): boolean {
     const place = sequence % this.messagesMax;
     if (this.known[place] !== sequence) return false;
-    return this.counts[place] === 0 || (this.firstKeys[place] as number) >= this.end - this.keysMax;
+    return this.counts[place] === 0 || (this.firstKeys[place] as number) >= this.oldestKey;
+  }
+
+  /** The number of the first key that is neither forgotten nor overwritten. */
+  private get oldestKey(): number {
+    return Math.max(this.first, this.end - this.keysMax);
   }
 
   private *unknownRuns(stretch: Stretch): Generator<Stretch, void> {
