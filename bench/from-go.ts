@@ -14,10 +14,7 @@ const readStream = 'batches';
 /** One gateway, called from Go and from Node: what of a call is the caller's. Only where Go is. */
 export async function fromGo(run: Run): Promise<Table | undefined> {
   const title = 'called from Go and from Node';
-  if (!(await hasGo())) {
-    run.progress(`${title}: left out, since there is no Go here`);
-    return undefined;
-  }
+  if (!(await hasGo(title, run.progress))) return undefined;
   const { settings, peaks } = run;
   const about =
     `Durability: ${durability.interval}. Go: grpc-go and the stubs of protoc-gen-go-grpc, one process with as many ` +

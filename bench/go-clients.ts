@@ -13,11 +13,14 @@ import { newHistogram, toSlot } from './statistics';
 const run = promisify(execFile);
 const buildTimeoutMs = 600_000;
 
-/** Whether the load process in Go can be built here. */
-export function hasGo(): Promise<boolean> {
+/** Whether the load process in Go can be built here; if not, it says that the table is left out. */
+export function hasGo(title: string, progress: (line: string) => void): Promise<boolean> {
   return run('go', ['version']).then(
     () => true,
-    () => false,
+    () => {
+      progress(`${title}: left out, since there is no Go here`);
+      return false;
+    },
   );
 }
 

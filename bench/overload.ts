@@ -15,10 +15,7 @@ const title = 'overload';
 
 /** What a gateway stores while much more is asked of it than it can do. Only where Go is. */
 export async function overload(run: Run): Promise<Table | undefined> {
-  if (!(await hasGo())) {
-    run.progress(`${title}: left out, since there is no Go here`);
-    return undefined;
-  }
+  if (!(await hasGo(title, run.progress))) return undefined;
   const { settings, peaks } = run;
   const about =
     `Durability: ${durability.interval}. Peak: as many callers as keep the gateway busy. Overload: for ${floodSeconds} s ` +

@@ -23,10 +23,7 @@ export function sharedSync(run: Run): Promise<Table | undefined> {
 /** The same, by callers who leave the processor to the gateway. Only where Go is. */
 export async function sharedSyncFromGo(run: Run): Promise<Table | undefined> {
   const title = 'a sync for many appends, called from Go';
-  if (!(await hasGo())) {
-    run.progress(`${title}: left out, since there is no Go here`);
-    return undefined;
-  }
+  if (!(await hasGo(title, run.progress))) return undefined;
   const { clients, sizes } = run.settings;
   const start: StartClients = (address) => startGoClients(clients, address);
   return measure(run, title, start, ' The load is that of bench/go.', unaryRows(sizes));

@@ -1,5 +1,14 @@
 import type { CallContext } from '../store/event-store';
-import { bucketByte, decodeIndexRecord, distribute, EntryList, type IndexRecord } from './index-record';
+import {
+  bucketByte,
+  bucketOf,
+  cellOf,
+  decodeIndexRecord,
+  distribute,
+  EntryList,
+  matches,
+  type IndexRecord,
+} from './index-record';
 import {
   indexMessages,
   indexState,
@@ -8,15 +17,12 @@ import {
   type IndexStream,
 } from './index-stream';
 import { inTime, shared } from './shared';
-import { unattended } from './store-context';
+import { endless } from './store-context';
 
 /** A record of a stretch of the log, as it lies in the index. */
 export interface FreshRecord extends IndexRecord {
   readonly sequence: bigint;
 }
-
-/** What is in here is asked for on behalf of many. */
-const call = { signal: unattended, deadlineMs: Infinity };
 
 /**
  * What this gateway has read of the index. Records never change and entries only move from one place to another, so what was
@@ -54,15 +60,15 @@ export class IndexCache {
 
   /** Takes in what others have written. */
   readonly refresh = shared(async (): Promise<void> => {
-    const state = await indexState(this.index, call);
+    const state = await indexState(this.index, endless);
     if (this.isOf(state) && (state.lastSequence === this.seen || (await this.goOn())))
       this.seen = state.lastSequence;
     else await this.beginAnew(state);
   });
 
   /** Makes sure that what was read before is of the same index as the rest; else all is dropped. */
-  readonly verify = shared(async (): Promise<void> => {
-    if (!this.isOf(await indexState(this.index, call))) this.drop();
+  private readonly verify = shared(async (): Promise<void> => {
+    if (!this.isOf(await indexState(this.index, endless))) this.drop();
   });
 
   /** Takes in a record that this gateway has written. */
@@ -75,19 +81,33 @@ export class IndexCache {
     this.records = this.records.filter(({ sequence }) => sequence > through);
   }
 
-  /** A bucket with all its entries, which stays until it is released. */
-  async take(number: number, caller: CallContext): Promise<Bucket> {
-    if (this.created === undefined) await this.refresh(caller);
-    return this.buckets.take(number, this.records, caller);
+  /** Where a key with this hash is, of all that is covered, and how far that is. */
+  async positions(
+    hash: bigint,
+    caller: CallContext,
+  ): Promise<{ readonly positions: readonly bigint[]; readonly covered: bigint }> {
+    for (;;) {
+      if (this.created === undefined) await this.refresh(caller);
+      const { buckets } = this;
+      const bucket = await buckets.load(bucketOf(hash), this, caller);
+      // At once: both move on meanwhile.
+      const { covered, isDivided } = bucket;
+      const positions = [...matches(bucket.list, hash)];
+      // What the bucket had before it was loaded is in the cell by then.
+      if (isDivided) positions.push(...(await this.positionsInCell(hash, caller)));
+      if (isDivided || !bucket.isVerified) await this.verify(caller);
+      if (buckets !== this.buckets) continue;
+      bucket.isVerified = true;
+      return { positions, covered };
+    }
   }
 
-  release(bucket: Bucket): void {
-    bucket.users--;
-  }
-
-  /** Whether the bucket has all that is covered now; if not, all buckets have been dropped since it was taken. */
-  isCurrent(bucket: Bucket): boolean {
-    return this.buckets.has(bucket);
+  private async positionsInCell(hash: bigint, caller: CallContext): Promise<bigint[]> {
+    const positions: bigint[] = [];
+    const subject = this.index.subjects.cell(bucketOf(hash), cellOf(hash));
+    for await (const { body } of indexMessages(this.index, subject, caller))
+      positions.push(...matches(decodeIndexRecord(body), hash));
+    return positions;
   }
 
   private append(record: FreshRecord): void {
@@ -100,7 +120,7 @@ export class IndexCache {
   /** Whether that was possible: what is missing was merged meanwhile, or the index was made anew. */
   private async goOn(): Promise<boolean> {
     const { fresh } = this.index.subjects;
-    for await (const { body, sequence } of indexMessages(this.index, fresh, call, this.last + 1n)) {
+    for await (const { body, sequence } of indexMessages(this.index, fresh, endless, this.last + 1n)) {
       const record = { ...decodeIndexRecord(body), sequence };
       if (record.after !== this.through) return false;
       this.append(record);
@@ -117,10 +137,10 @@ export class IndexCache {
   private async beginAnew({ created, lastSequence }: IndexState): Promise<void> {
     this.drop();
     const records: FreshRecord[] = [];
-    for await (const { body, sequence } of indexMessages(this.index, this.index.subjects.fresh, call))
+    for await (const { body, sequence } of indexMessages(this.index, this.index.subjects.fresh, endless))
       records.push({ ...decodeIndexRecord(body), sequence });
     // After the records: what it says is merged can be loaded from the buckets.
-    const merged = await lastIndexMessage(this.index, this.index.subjects.merged, call);
+    const merged = await lastIndexMessage(this.index, this.index.subjects.merged, endless);
     this.records = records;
     this.through = records.at(-1)?.through ?? 0n;
     this.last = records.at(-1)?.sequence ?? 0n;
@@ -139,51 +159,50 @@ export class IndexCache {
 }
 
 /** Entries by hash, those that are not in its cells. */
-export interface Bucket {
-  readonly number: number;
+interface Bucket {
   readonly list: EntryList;
+  /** All entries up to this position are in the list, or were in the cells before it was loaded. */
+  covered: bigint;
   /** Whether there are more in the cells. */
   isDivided: boolean;
   readonly loading: Promise<void>;
   isLoaded: boolean;
   /** Whether it is known to be of the same index as the rest. */
   isVerified: boolean;
-  users: number;
   /** Larger than that of those that were used before. */
   usedAt: number;
 }
 
-/** The buckets that are in use, and those that were used last, as many as there is room for. */
+/** The buckets that were used last, as many as there is room for. */
 class Buckets {
   private readonly all: (Bucket | undefined)[] = [];
   private uses = 0;
 
   constructor(private readonly index: IndexStream) {}
 
-  async take(number: number, unmerged: readonly FreshRecord[], caller: CallContext): Promise<Bucket> {
-    const bucket = (this.all[number] ??= this.startLoading(number, unmerged));
-    bucket.users++;
+  /** A bucket with all its entries. It goes on with what comes until it is dropped; what it has stays right. */
+  async load(
+    number: number,
+    now: Pick<IndexCache, 'unmerged' | 'covered'>,
+    caller: CallContext,
+  ): Promise<Bucket> {
+    const bucket = (this.all[number] ??= this.startLoading(number, now));
     bucket.usedAt = ++this.uses;
-    try {
-      if (!bucket.isLoaded) await inTime(bucket.loading, caller);
-      return bucket;
-    } catch (error) {
-      bucket.users--;
-      throw error;
-    }
-  }
-
-  has(bucket: Bucket): boolean {
-    return this.all[bucket.number] === bucket;
+    if (!bucket.isLoaded) await inTime(bucket.loading, caller);
+    return bucket;
   }
 
   /** Also to those that are being loaded. */
   add(record: FreshRecord): void {
     distribute(record, bucketByte, (bucket) => this.all[bucket]?.list);
+    for (const bucket of this.all) if (bucket !== undefined) bucket.covered = record.through;
     this.makeRoom();
   }
 
-  private startLoading(number: number, unmerged: readonly FreshRecord[]): Bucket {
+  private startLoading(
+    number: number,
+    { unmerged, covered }: Pick<IndexCache, 'unmerged' | 'covered'>,
+  ): Bucket {
     const list = new EntryList();
     const listOf = (bucket: number): EntryList | undefined => (bucket === number ? list : undefined);
     for (const record of unmerged) distribute(record, bucketByte, listOf);
@@ -193,17 +212,16 @@ class Buckets {
       this.makeRoom();
     });
     const bucket: Bucket = {
-      number,
       list,
+      covered,
       loading,
       isDivided: false,
       isLoaded: false,
       isVerified: false,
-      users: 0,
       usedAt: 0,
     };
     loading.catch(() => {
-      if (this.has(bucket)) this.all[number] = undefined;
+      if (this.all[number] === bucket) this.all[number] = undefined;
     });
     return bucket;
   }
@@ -211,7 +229,7 @@ class Buckets {
   /** Whether there is more in the cells. */
   private async read(number: number, list: EntryList): Promise<boolean> {
     let isDivided = false;
-    for await (const { body } of indexMessages(this.index, this.index.subjects.bucket(number), call)) {
+    for await (const { body } of indexMessages(this.index, this.index.subjects.bucket(number), endless)) {
       const record = decodeIndexRecord(body);
       list.addAll(record);
       isDivided ||= record.hashes.length === 0;
@@ -225,8 +243,7 @@ class Buckets {
     let bytes = 0;
     for (const bucket of loaded) {
       bytes += bucket.list.bytes;
-      if (bytes > this.index.limits.indexCacheBytesMax && bucket.users === 0)
-        this.all[bucket.number] = undefined;
+      if (bytes > this.index.limits.indexCacheBytesMax) this.all[this.all.indexOf(bucket)] = undefined;
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
-import type { FreshRecord } from './index-cache';
+import type { FreshRecord, IndexCache } from './index-cache';
 import {
   bucketByte,
   cellByte,
@@ -14,7 +14,6 @@ import {
   type Entries,
 } from './index-record';
 import { indexMessages, lastIndexMessage, type IndexStream } from './index-stream';
-import type { KeyIndex } from './key-index';
 import { publishAtomically, type Outcome } from './publish';
 import { within } from './store-context';
 
@@ -37,7 +36,9 @@ export const indexSizes: IndexSizes = {
   divideEntriesMax: 65_536,
 };
 
-type Index = Pick<KeyIndex, keyof IndexStream | 'cache'>;
+interface Index extends IndexStream {
+  readonly cache: IndexCache;
+}
 
 const recordEntriesMax = 16_384;
 const noEntries: Entries = { hashes: Buffer.alloc(0), positions: Buffer.alloc(0) };
@@ -93,18 +94,18 @@ export async function divideBucket(
 ): Promise<void> {
   const { subjects } = index;
   const subject = subjects.bucket(bucket);
-  const last = await lastIndexMessage(index, subject, call);
-  if (last === undefined) return;
   const list = new EntryList();
   let through = 0n;
+  let last = 0n;
   for await (const { body, sequence } of indexMessages(index, subject, call)) {
+    last = sequence;
+    if (list.length >= sizes.divideEntriesMax) continue;
     list.addAll(decodeIndexRecord(body));
     through = sequence;
-    if (list.length >= sizes.divideEntriesMax) break;
   }
   if (list.length < sizes.divideEntriesMin) return;
   const range = { after: 0n, through };
-  const mark = { subject, body: encodeIndexRecord({ ...noEntries, ...range }), previous: last.sequence };
+  const mark = { subject, body: encodeIndexRecord({ ...noEntries, ...range }), previous: last };
   const cells = sorted([list], cellByte);
   const toSubject = (cell: number): string => subjects.cell(bucket, cell);
   const outcome = await publish(index, [mark, ...messagesOf(index, cells, toSubject, range)]);
@@ -149,7 +150,7 @@ async function purge(index: IndexStream, subject: string, through: bigint, call:
   await callApi(index.pool.append(), `STREAM.PURGE.${index.index.name}`, request, options);
 }
 
-export interface IndexMessage {
+interface IndexMessage {
   readonly subject: string;
   readonly body: Uint8Array;
   /** The message that must be the last on the subject, or on another one. */

@@ -3,13 +3,13 @@ import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { lastSequence, readPart } from './commit-codec';
 import { logHead } from './head';
-import type { Bucket, IndexCache } from './index-cache';
-import { bucketOf, cellOf, commitKey, decodeIndexRecord, hashKey, hashKeys, matches } from './index-record';
-import { indexMessages, type IndexStream } from './index-stream';
+import type { IndexCache } from './index-cache';
+import { commitKey, hashKey, hashKeys } from './index-record';
+import type { IndexStream } from './index-stream';
 import { storedMessage, type StoredMessage } from './message';
 import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
-import { everything, nameOf, unattended, type StoreContext } from './store-context';
+import { endless, everything, nameOf, type StoreContext } from './store-context';
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
@@ -28,12 +28,11 @@ const tailPartMax = 0.5;
 
 /** Gives the end of the log, and sees to it that `recent` knows the tail. */
 export async function readTail(index: KeyIndex): Promise<bigint> {
-  const call = { signal: unattended, deadlineMs: Infinity };
-  const { sequence: through } = await logHead(index, call);
+  const { sequence: through } = await logHead(index, endless);
   const tail = { from: index.cache.covered + 1n, to: through };
   if (Number(through - tail.from) > tailPartMax * index.limits.recentCommitsMax) return through;
   for (const gap of [...index.recent.gaps(tail)])
-    for await (const commits of keysBetween(index, gap, call))
+    for await (const commits of keysBetween(index, gap, endless))
       for (const keys of commits) index.recent.add(keys);
   return through;
 }
@@ -44,56 +43,16 @@ export async function findPositions(
   key: string,
   call: CallContext,
 ): Promise<{ positions: readonly bigint[]; through: bigint }> {
+  const { cache, recent } = index;
   const hash = hashKey(key);
-  const { indexed, recent, gaps, through } = await lookUp(index, hash, call);
-  const found = new Set([...indexed, ...recent]);
-  for (const gap of gaps)
+  const [indexed, through] = await Promise.all([cache.positions(hash, call), index.tail(call)]);
+  // In one go with the gaps: what `recent` forgets meanwhile is one.
+  const found = new Set([...indexed.positions, ...recent.positions(hash)]);
+  for (const gap of [...recent.gaps({ from: indexed.covered + 1n, to: through })])
     for await (const commits of keysBetween(index, gap, call))
       for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
-}
-
-interface Found {
-  readonly indexed: readonly bigint[];
-  readonly recent: readonly bigint[];
-  /** What has to be read from the log. */
-  readonly gaps: readonly Stretch[];
-  readonly through: bigint;
-}
-
-async function lookUp(index: KeyIndex, hash: bigint, call: CallContext): Promise<Found> {
-  const { cache } = index;
-  for (;;) {
-    const bucket = await cache.take(bucketOf(hash), call);
-    try {
-      const [through, inCell] = await Promise.all([index.tail(call), inCellOf(index, bucket, hash, call)]);
-      if (!cache.isCurrent(bucket)) continue;
-      // All at once: meanwhile what is covered moves on, and `recent` forgets.
-      return {
-        indexed: [...inCell, ...matches(bucket.list, hash)],
-        recent: [...index.recent.positions(hash)],
-        gaps: [...index.recent.gaps({ from: cache.covered + 1n, to: through })],
-        through,
-      };
-    } finally {
-      cache.release(bucket);
-    }
-  }
-}
-
-/** What the bucket had before it was loaded is in the cell by then. */
-async function inCellOf(index: KeyIndex, bucket: Bucket, hash: bigint, call: CallContext): Promise<bigint[]> {
-  const positions: bigint[] = [];
-  if (bucket.isVerified && !bucket.isDivided) return positions;
-  if (bucket.isDivided) {
-    const subject = index.subjects.cell(bucket.number, cellOf(hash));
-    for await (const { body } of indexMessages(index, subject, call))
-      positions.push(...matches(decodeIndexRecord(body), hash));
-  }
-  await index.cache.verify(call);
-  bucket.isVerified = true;
-  return positions;
 }
 
 /** What is to index in the log after one sequence through another, in order. For the one who lets `recent` forget. */

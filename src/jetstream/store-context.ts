@@ -45,6 +45,9 @@ export function within(call: CallContext, timeoutMs: number): RequestOptions {
 export const unattended: AbortSignal = new AbortController().signal;
 setMaxListeners(0, unattended);
 
+/** For what is asked on behalf of nobody in particular: only the time-out of each question bounds it. */
+export const endless: CallContext = { signal: unattended, deadlineMs: Infinity };
+
 /** The call with another deadline. Its signal is not asked for here, since it is made when it first is. */
 export function withDeadline(call: CallContext, deadlineMs: number): CallContext {
   return new BoundedCall(call, deadlineMs);
