@@ -1,6 +1,6 @@
 /**
- * Every bound of the gateway, with its reason. The unit is the last word of the name. What GetServerInfo shows
- * and docs/operations.md explains comes from here; `eventBytesMax` alone also depends on the NATS server.
+ * Every bound of the gateway, with its reason. The unit is the last word of the name. docs/operations.md explains all of
+ * them, and GetServerInfo shows those that a caller can act on; `eventBytesMax` alone also depends on the NATS server.
  */
 export interface Limits {
   /** Events in one Append: keeps one commit from holding the gateway's thread for long. */
