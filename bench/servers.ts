@@ -64,7 +64,10 @@ export async function startBenchNats(sync: Sync): Promise<TestNats> {
   const nats = await startNats({ sync });
   try {
     const link = createLink(await connect({ servers: nats.url }));
-    await openStream(link, logConfig(rawStore, defaultLimits), startTimeoutMs);
+    await openStream(link, logConfig(rawStore, defaultLimits), {
+      timeoutMs: startTimeoutMs,
+      mayCreate: true,
+    });
     await link.close();
     return nats;
   } catch (error) {
@@ -79,7 +82,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
   const dataDir = nats === undefined ? mkdtempSync(join(tmpdir(), 'sluice-bench-')) : undefined;
-  const store = nats === undefined ? ownServer(dataDir ?? '') : [`--nats-url=${nats.url}`];
+  const store = nats === undefined ? ownServer(dataDir ?? '') : [`--nats-url=${nats.url}`, '--create-store'];
   const flags = [`--listen=${address}`, ...store, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);

@@ -27,7 +27,8 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
-  const flags = [`--listen=${address}`, `--nats-url=${server.url}`, '--log-level=error', ...file.gateway];
+  const store = [`--nats-url=${server.url}`, '--create-store'];
+  const flags = [`--listen=${address}`, ...store, '--log-level=error', ...file.gateway];
   const gateway = spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {

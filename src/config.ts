@@ -26,6 +26,8 @@ export interface Config {
   readonly tls: ServerTls | undefined;
   readonly nats: ExternalNats | EmbeddedNats;
   readonly store: StoreOptions;
+  /** Whether the store may be created if it is not there. */
+  readonly createStore: boolean;
   readonly limits: Limits;
   readonly logLevel: Values['logLevel'];
 }
@@ -86,6 +88,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
         : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
     store: { name: values.storeName, prefix: values.storePrefix, replicas: values.storeReplicas },
+    createStore: values.createStore,
     // Twice the largest append, so that an append that is too large gets its typed error.
     limits: { ...defaultLimits, ...picked, requestBytesMax: 2 * values.appendBytesMax },
     logLevel: values.logLevel,
@@ -147,7 +150,9 @@ function readFlags(argv: readonly string[]): Reading {
   const problems: string[] = [];
   const byFlag = new Map(keys.map((key) => [flagOf(key), key]));
   const options = Object.fromEntries(
-    [...byFlag.keys()].map((flag) => [flag.slice(2), { type: 'string' }] as const),
+    [...byFlag].map(
+      ([flag, key]) => [flag.slice(2), { type: isSwitch(key) ? 'boolean' : 'string' }] as const,
+    ),
   );
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   let unknownAt = -1;
@@ -160,14 +165,20 @@ function readFlags(argv: readonly string[]): Reading {
     if (key === undefined) {
       problems.push(`unknown flag ${token.rawName}${suggestion(token.rawName, [...byFlag.keys()])}`);
       unknownAt = token.inlineValue === true ? -1 : token.index;
-    } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
+    } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
+    else if (token.value === undefined && isSwitch(key))
+      given.set(key, { text: 'true', name: token.rawName });
+    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
       problems.push(
         `${token.rawName} needs a value; one that begins with "-" is written ${token.rawName}=-...`,
       );
-    } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
-    else given.set(key, { text: token.value, name: token.rawName });
+    } else given.set(key, { text: token.value, name: token.rawName });
   }
   return { given, problems };
+}
+
+function isSwitch(key: Key): boolean {
+  return (settings[key] as Setting).isSwitch === true;
 }
 
 /** Kubernetes gives each pod such variables for services of the same namespace: SLUICE_PORT for one named sluice. */

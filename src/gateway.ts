@@ -60,7 +60,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     const nats = await reachNats(config, log, opened);
     const { limits, address, tls } = config;
     const { options, syncFolder } = nats;
-    const store = await openJetStreamStore({ nats: options, store: config.store, limits, log, syncFolder });
+    const mayCreate = config.createStore || nats.isNew;
+    const store = await openJetStreamStore({
+      nats: options,
+      store: config.store,
+      mayCreate,
+      limits,
+      log,
+      syncFolder,
+    });
     opened.push(() => store.close());
     let availableAtStart = true;
     let serve: (available: boolean) => void = (available) => (availableAtStart = available);
@@ -95,6 +103,8 @@ interface ReachableNats {
   readonly options: NatsOptions;
   readonly durability: Durability;
   readonly embedded: GatewayFacts['embedded'];
+  /** Whether it is the gateway's own, and holds nothing yet. */
+  readonly isNew: boolean;
   /** See JetStreamStoreOptions. */
   readonly syncFolder: string | undefined;
 }
@@ -105,7 +115,13 @@ async function reachNats(
   opened: (() => Promise<void>)[],
 ): Promise<ReachableNats> {
   if (nats.kind === 'external')
-    return { options: nats.options, durability: 'unknown', embedded: undefined, syncFolder: undefined };
+    return {
+      options: nats.options,
+      durability: 'unknown',
+      embedded: undefined,
+      isNew: false,
+      syncFolder: undefined,
+    };
   const server = await startOwnNats(nats, log);
   opened.push(() => server.close());
   const { url, user, password, dataDir } = server;
@@ -121,6 +137,7 @@ async function reachNats(
     },
     durability: nats.sync === 'always' ? 'fsyncAlways' : 'fsyncInterval',
     embedded: { version: server.version, dataDir },
+    isNew: server.isNew,
     syncFolder: nats.sync === 'always' ? embeddedPaths(dataDir).streams : undefined,
   };
 }

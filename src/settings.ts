@@ -16,6 +16,8 @@ export interface Setting {
   readonly description: string;
   /** What is never shown: all of it, or the login in its URLs. */
   readonly secret?: 'all' | 'login';
+  /** The flag alone, without a value, says true. */
+  readonly isSwitch?: true;
 }
 
 /** Every setting, once: the parser, --help, --print-config and the test of the documentation are made from it. */
@@ -141,6 +143,11 @@ export const settings = {
     schema: integer(1, 5).refine((count) => count % 2 === 1, 'must be 1, 3 or 5'),
     description: 'Servers that keep a copy of the store: 1, 3 or 5.',
   },
+  createStore: toggle(
+    'store',
+    'Create the store if NATS has none of this name: for the first start only. The own NATS server needs it only ' +
+      'where the data folder has other stores.',
+  ),
   appendEventsMax: limit('appendEventsMax', 1, 1_000_000, 'Events in one Append.'),
   appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one Append as stored.'),
   eventBytesMax: limit(
@@ -224,6 +231,11 @@ function limit(key: keyof Limits, min: number, max: number, description: string)
 function optionalFile<G extends Group>(group: G, description: string) {
   const schema = z.string().refine(isReadable, 'must be a file that can be read');
   return { group, default: undefined, schema, description } as const;
+}
+
+function toggle<G extends Group>(group: G, description: string) {
+  const schema = oneOf(['true', 'false']).transform((word) => word === 'true');
+  return { group, default: 'false', schema, description, isSwitch: true } as const;
 }
 
 function integer(min: number, max: number) {

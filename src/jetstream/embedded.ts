@@ -32,6 +32,8 @@ export interface EmbeddedServer extends AsyncDisposable {
   readonly version: string;
   /** Absolute, without symbolic links. */
   readonly dataDir: string;
+  /** Whether the folder held no stream before this start. */
+  readonly isNew: boolean;
   /** undefined while no server runs. */
   pid(): number | undefined;
   /** Stops the server and gives the folder free. May be called again. */
@@ -70,6 +72,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       ({ size }) => size,
       () => 0,
     );
+    const isNew = await isEmpty(paths.streams);
     server = await launch(binary, { ...config, port: options.port ?? -1 });
     const port = await ready(server, config, options, logStart);
     if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
@@ -88,6 +91,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       ...login,
       version: binary.version,
       dataDir,
+      isNew,
       pid: supervised.pid,
       close: supervised.close,
       [Symbol.asyncDispose]: supervised.close,
@@ -97,6 +101,17 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     await lock.release();
     throw error;
   }
+}
+
+/** Whether a folder has nothing in it, or is not there. */
+async function isEmpty(folder: string): Promise<boolean> {
+  return readdir(folder).then(
+    (entries) => entries.length === 0,
+    (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+      throw error;
+    },
+  );
 }
 
 /** Starts the server; what an earlier one left in the run folder is gone. */

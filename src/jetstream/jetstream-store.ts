@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { EventStore, Page } from '../store/event-store';
+import { streamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
 import { dropForeignIndex } from './drop-foreign-index';
@@ -37,6 +38,8 @@ export interface JetStreamStore extends EventStore {
 export interface JetStreamStoreOptions {
   readonly nats: NatsOptions;
   readonly store: StoreOptions;
+  /** Whether the log is created if it does not exist. */
+  readonly mayCreate: boolean;
   readonly limits: Limits;
   readonly log: Logger;
   /**
@@ -46,15 +49,16 @@ export interface JetStreamStoreOptions {
   readonly syncFolder?: string | undefined;
 }
 
-/** Connects, and creates or checks the store. Throws ConnectError or StoreOpenError. */
+/** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
-  const { store, limits, log, syncFolder } = options;
+  const { store, mayCreate, limits, log, syncFolder } = options;
   const pool = await openPool(options.nats, log);
+  const timeoutMs = limits.requestTimeoutMs;
   const openIndex = (): Promise<unknown> =>
-    openStream(pool.append(), indexConfig(store), limits.requestTimeoutMs);
+    openStream(pool.append(), indexConfig(store), { timeoutMs, mayCreate: true });
   try {
     checkServerVersion(pool.append());
-    const { config } = await openStream(pool.append(), logConfig(store, limits), limits.requestTimeoutMs);
+    const { config } = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
     await openIndex();
     const index = { name: `${store.name}_INDEX`, replicas: store.replicas };
     const subjects = indexSubjects(store.prefix);
@@ -76,7 +80,10 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     };
     await dropForeignIndex(appender);
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
-    return createStore(appender, subscriptions, startIndexWriter(appender, openIndex));
+    // Where the log is gone as well, something is wrong with NATS: then nothing is created.
+    const reopenIndex = (): Promise<unknown> =>
+      streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
+    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex));
   } catch (error) {
     await pool.close();
     throw error;

@@ -61,9 +61,16 @@ function common(options: StoreOptions): Omit<StreamConfig, 'name'> {
   };
 }
 
-/** The stream, created if it does not exist. Throws StoreOpenError if it exists and disagrees. */
-export async function openStream(link: Link, wanted: StreamConfig, timeoutMs: number): Promise<StreamInfo> {
-  const info = await findOrCreate(link, wanted, timeoutMs);
+/** How a stream is opened. */
+export interface Opening {
+  readonly timeoutMs: number;
+  /** Whether it is created if it does not exist. */
+  readonly mayCreate: boolean;
+}
+
+/** The stream. Throws StoreOpenError if it exists and disagrees, or does not exist and may not be created. */
+export async function openStream(link: Link, wanted: StreamConfig, opening: Opening): Promise<StreamInfo> {
+  const info = await findOrCreate(link, wanted, opening);
   const wrong = disagreements(info.config, wanted);
   if (wrong.length > 0) {
     throw new StoreOpenError(
@@ -75,18 +82,33 @@ export async function openStream(link: Link, wanted: StreamConfig, timeoutMs: nu
   return info;
 }
 
-async function findOrCreate(link: Link, wanted: StreamConfig, timeoutMs: number): Promise<StreamInfo> {
+async function findOrCreate(
+  link: Link,
+  wanted: StreamConfig,
+  { timeoutMs, mayCreate }: Opening,
+): Promise<StreamInfo> {
   try {
     return await streamInfo(link, wanted.name, undefined, { timeoutMs });
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.errCode !== errCode.streamNotFound)
       throw openError(error);
+    if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {
     return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, wanted, { timeoutMs });
   } catch (error) {
     throw openError(error, wanted.name);
   }
+}
+
+/** NATS also says "not found" of a stream whose files it cannot read: creating it then can cost all that they hold. */
+function notFound(name: string): string {
+  return (
+    `NATS has no JetStream stream ${name}.\n` +
+    '  If this is to be a new store, create it: start once with --create-store.\n' +
+    '  If it should be there, do not create it, which can delete what is on disk. Look whether the NATS server was\n' +
+    '  started without its encryption key, with another store_dir, or for another account or domain.'
+  );
 }
 
 function openError(error: unknown, creating?: string): unknown {

@@ -23,7 +23,7 @@ export interface NatsTlsOptions {
   readonly keyFile: string | undefined;
 }
 
-/** Which store to serve; created if it does not exist, refused if it exists and disagrees. */
+/** Which store to serve; refused if it is set otherwise. */
 export interface StoreOptions {
   /** Name of the JetStream stream, for instance "EVENTS". */
   readonly name: string;

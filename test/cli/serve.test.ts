@@ -53,7 +53,13 @@ describe('a start that fails', () => {
     try {
       const { port } = occupant.address() as { port: number };
       const address = `127.0.0.1:${port.toString()}`;
-      const { code, stdout, stderr } = await runSluice(['--listen', address, '--nats-url', nats.url]);
+      const { code, stdout, stderr } = await runSluice([
+        '--listen',
+        address,
+        '--nats-url',
+        nats.url,
+        '--create-store',
+      ]);
       expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
       expect(stderr).toMatch(/^sluice: .*EADDRINUSE/m);
       expect(stderr).toContain(address);
@@ -87,7 +93,7 @@ describe('a running gateway', () => {
   const withGrpcurl = grpcurl === undefined ? test.skip : test;
   withGrpcurl('the line that the banner proposes appends an event', async () => {
     await using nats = await startNats();
-    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);
     await sluice.serving();
     expect(sluice.stdout()).toContain(`store EVENTS in NATS at ${nats.url}.`);
     const line = /^ {2}grpcurl (.*)$/m.exec(sluice.stdout())?.[1] ?? '';
@@ -99,7 +105,7 @@ describe('a running gateway', () => {
 
   test('a second signal ends it at once, even if NATS hangs', async () => {
     await using nats = await startNats();
-    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);
     await sluice.serving();
     nats.pause();
     sluice.signal('SIGTERM');

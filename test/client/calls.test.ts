@@ -210,7 +210,7 @@ describe('a connection', () => {
   test('is made anew when the gateway is back on its port', async () => {
     await using nats = await startNats();
     const [port] = await freePorts(1);
-    const args = [`--listen=127.0.0.1:${String(port)}`, `--nats-url=${nats.url}`];
+    const args = [`--listen=127.0.0.1:${String(port)}`, `--nats-url=${nats.url}`, '--create-store'];
     using client = connect(`127.0.0.1:${String(port)}`);
     for (const expectedVersion of [0n, 1n]) {
       await using gateway = await startSluice(args);

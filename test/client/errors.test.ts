@@ -192,7 +192,11 @@ describe('an append whose answer is lost', () => {
     ['SIGSTOP', 2_500, status.DEADLINE_EXCEEDED],
   ] as const)('to the client by %s of the gateway is in doubt as well', async (signal, deadlineMs, code) => {
     await using nats = await startNats();
-    await using first = await startSluice(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`]);
+    await using first = await startSluice([
+      '--listen=127.0.0.1:0',
+      `--nats-url=${nats.url}`,
+      '--create-store',
+    ]);
     using client = connect(await first.serving());
     await client.append('doubt.2', [event]);
     nats.pause();

@@ -179,6 +179,17 @@ describe('what is refused', () => {
     expect(problemsOf(['--data-dir'])).toHaveLength(1);
   });
 
+  test('a switch needs no value', () => {
+    const createStore = (...argv: string[]): boolean => loadConfig(argv, {}).createStore;
+    expect(createStore()).toBe(false);
+    expect(createStore('--create-store')).toBe(true);
+    expect(createStore('--create-store', '--sync=always')).toBe(true);
+    expect(createStore('--create-store=false')).toBe(false);
+    expect(loadConfig([], { SLUICE_CREATE_STORE: 'true' }).createStore).toBe(true);
+    expect(problemsOf(['--create-store=yes', '--create-store=true', '--sync'])).toHaveLength(3);
+    expect(problemsOf(['--create-store', 'true'])).toEqual(['unexpected argument "true"']);
+  });
+
   test('unknown variables, but not those that Kubernetes sets for a service named sluice', () => {
     expect(problemsOf([], { SLUICE_SINK: 'always', OTHER: 'x' })).toEqual([
       'unknown variable SLUICE_SINK; did you mean SLUICE_SYNC?',

@@ -53,6 +53,7 @@ export async function openJetStream(
   const store = await openJetStreamStore({
     nats: natsOptions(natsUrl),
     store: { ...names, replicas: 1 },
+    mayCreate: true,
     limits,
     log: pino({ level: 'silent' }),
   });

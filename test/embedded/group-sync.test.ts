@@ -62,6 +62,7 @@ async function open(server: EmbeddedServer): Promise<Opened> {
   const store = await openJetStreamStore({
     nats: natsOptions(server.url, server),
     store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+    mayCreate: true,
     limits: { ...defaultLimits, readProgressTimeoutMs: 2_000 },
     log,
     syncFolder: embeddedPaths(server.dataDir).streams,

@@ -131,7 +131,7 @@ test('whatever ends, the orders are those of the events, each counted once', asy
   await using nats = await startNats();
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
-  const flags = [`--listen=${address}`, `--nats-url=${nats.url}`];
+  const flags = [`--listen=${address}`, `--nats-url=${nats.url}`, '--create-store'];
   await using first = await startSluice(flags);
   await first.serving();
   using client = connect(address);

@@ -42,7 +42,7 @@ afterAll(async () => {
 
 /** The window is no setting: it belongs to the store, and all its gateways must agree. */
 async function startForgetfulGateway(): Promise<TestGateway> {
-  const config = loadConfig(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`], {});
+  const config = loadConfig(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'], {});
   const limits = { ...config.limits, duplicateWindowMs };
   const gateway = await startGateway({ ...config, limits }, pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);

@@ -83,7 +83,10 @@ class World {
   });
 
   open(): Promise<unknown> {
-    return openStream(pool.append(), indexConfig({ ...this.names, replicas: 1 }), 5_000);
+    return openStream(pool.append(), indexConfig({ ...this.names, replicas: 1 }), {
+      timeoutMs: 5_000,
+      mayCreate: true,
+    });
   }
 
   async run({ do: what, by = 0, bucket = 0, hashes = [] }: Step): Promise<void> {

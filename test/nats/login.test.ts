@@ -45,7 +45,7 @@ async function isRefused(
   connectTimeoutMs = 60_000,
 ): Promise<void> {
   const startedAt = performance.now();
-  const fixed = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`];
+  const fixed = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'];
   const timeout = `--connect-timeout-ms=${connectTimeoutMs.toString()}`;
   const { code, stdout, stderr } = await runSluice([...fixed, ...flags, timeout]);
   expect({ code, stdout }).toEqual({ code: 3, stdout: '' });

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { connect, type NatsConnection } from 'nats';
 import type { SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
@@ -20,6 +22,8 @@ const [block] = blocks(section(document('docs/operations.md'), '## NATS permissi
 const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
 const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
 const forReplicas = subjects.filter((subject) => subject.includes('.MSG.GET.'));
+/** What creates the streams is needed for the first start only. */
+const forTheFirstStart = subjects.filter((subject) => subject.includes('.STREAM.CREATE.'));
 
 /** The configuration without one permission, or several. */
 function without(...left: readonly string[]): string {
@@ -113,6 +117,20 @@ test('with exactly these permissions everything works, and nothing beyond is per
     expect(await refused(connection, subject)).toBe(true);
   }
   await connection.close();
+}, 60_000);
+
+test('once the store is there, the permissions to create it may go: everything works without them', async () => {
+  await using nats = await startNats({ extraConfig: permissions });
+  {
+    await using first = await startTestGateway([nats.url], loginFlags);
+    await first.client.serverInfo();
+  }
+  const config = join(nats.dataDir, 'nats.conf');
+  const text = readFileSync(config, 'utf8');
+  expect(forTheFirstStart).toHaveLength(2);
+  writeFileSync(config, text.replace(permissions, without(...forTheFirstStart)));
+  await nats.restart();
+  await exercise([nats.url], ['--create-store=false'], [nats]);
 }, 60_000);
 
 /** Whether the server refuses a request at once rather than leave it to somebody to answer. */

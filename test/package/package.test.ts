@@ -168,7 +168,7 @@ test('a strict TypeScript program compiles against its types and runs against it
   expect(complaints).toBe('');
 
   await using nats = await startNats();
-  await using gateway = startInstalled(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`]);
+  await using gateway = startInstalled(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store']);
   const address = await gateway.serving();
   for (const name of ['esm.mjs', 'cjs.cjs']) {
     const { stdout } = await run(process.execPath, [join(user, name), address, `order.${name.slice(0, 3)}`]);

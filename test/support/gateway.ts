@@ -18,7 +18,7 @@ export interface GatewayProcess extends TestGateway {
   readonly process: SluiceProcess;
 }
 
-/** Starts a gateway in this process, as main.ts does, on servers of NATS. `args` are more flags. */
+/** Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own. `args` are more flags. */
 export async function startTestGateway(
   natsUrls: readonly string[],
   args: readonly string[] = [],
@@ -72,5 +72,6 @@ export async function startGatewayProcess(
 }
 
 function flags(natsUrls: readonly string[], args: readonly string[], port: number): string[] {
-  return [`--listen=127.0.0.1:${port.toString()}`, `--nats-url=${natsUrls.join(',')}`, ...args];
+  const create = args.some((arg) => arg.startsWith('--create-store')) ? [] : ['--create-store'];
+  return [`--listen=127.0.0.1:${port.toString()}`, `--nats-url=${natsUrls.join(',')}`, ...create, ...args];
 }

@@ -85,6 +85,7 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     const flags = [
       '--listen=127.0.0.1:0',
       `--nats-url=${nats.url}`,
+      '--create-store',
       '--tls-cert',
       server.cert,
       '--tls-key',
