@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { contradictions, type AllGiven, type Given } from './contradictions';
 import { defaultCacheDir } from './jetstream/nats-binary';
 import type { NatsOptions, StoreOptions } from './jetstream/options';
 import { defaultLimits, type Limits } from './limits';
@@ -8,9 +9,9 @@ import { suggestion } from './nearest-name';
 import {
   flagOf,
   keys,
+  neverEmpty,
   settings,
   variableOf,
-  type Group,
   type Key,
   type Setting,
   type Values,
@@ -24,6 +25,8 @@ export interface Config {
   readonly address: string;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
+  /** Plain text is meant, also where others can reach it. */
+  readonly insecure: boolean;
   readonly nats: ExternalNats | EmbeddedNats;
   readonly store: StoreOptions;
   /** Whether the store may be created if it is not there. */
@@ -86,6 +89,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
       values.tlsCert === undefined || values.tlsKey === undefined
         ? undefined
         : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
+    insecure: values.insecure,
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
     store: { name: values.storeName, prefix: values.storePrefix, replicas: values.storeReplicas },
     createStore: values.createStore,
@@ -107,14 +111,6 @@ export function printConfig(argv: readonly string[], env: Environment = process.
   });
   return lines.join('\n') + '\n';
 }
-
-/** A setting that was given: its text, and the flag or variable that did. */
-interface Given {
-  readonly text: string;
-  readonly name: string;
-}
-
-type AllGiven = ReadonlyMap<Key, Given>;
 
 function parse(argv: readonly string[], env: Environment): { given: AllGiven; values: Values } {
   const flags = readFlags(argv);
@@ -190,60 +186,18 @@ function readVariables(env: Environment): Reading {
   const problems: string[] = [];
   const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('SLUICE_') || text === undefined || text === '') continue;
-    if (name === commandVariable) continue;
+    if (!name.startsWith('SLUICE_') || text === undefined || name === commandVariable) continue;
     const key = byVariable.get(name);
-    if (key !== undefined) given.set(key, { text, name });
+    if (text === '') {
+      if (key !== undefined && neverEmpty.includes(settings[key].group)) {
+        problems.push(`${name} is set and empty: give it a value, or do not set it`);
+      }
+    } else if (key !== undefined) given.set(key, { text, name });
     else if (!kubernetesVariable.test(name)) {
       problems.push(`unknown variable ${name}${suggestion(name, [...byVariable.keys()])}`);
     }
   }
   return { given, problems };
-}
-
-/** Settings that exclude or need each other, a line for each case, naming both. */
-function contradictions(given: AllGiven, values: Partial<Values>): string[] {
-  const problems: string[] = [];
-  const nameOf = (key: Key): string => given.get(key)?.name ?? flagOf(key);
-  const needs = (key: Key, other: Key, why = ''): void => {
-    if (given.has(key) && !given.has(other)) {
-      problems.push(`${nameOf(key)} needs ${flagOf(other)} (${variableOf(other)})${why}`);
-    }
-  };
-  const givenOf = (group: Group): Key[] => [...given.keys()].filter((key) => settings[key].group === group);
-  for (const key of givenOf('nats'))
-    needs(key, 'natsUrl', ': without it the gateway runs its own NATS server');
-  if (given.has('natsUrl')) {
-    for (const key of givenOf('embedded')) {
-      problems.push(
-        `${nameOf(key)} is for the gateway's own NATS server, which ${nameOf('natsUrl')} excludes`,
-      );
-    }
-  } else if ((values.storeReplicas ?? 1) > 1) {
-    problems.push(
-      `${nameOf('storeReplicas')} above 1 needs ${flagOf('natsUrl')} (${variableOf('natsUrl')}) of a cluster`,
-    );
-  }
-  needs('tlsCert', 'tlsKey');
-  needs('tlsKey', 'tlsCert');
-  needs('tlsClientCa', 'tlsCert');
-  needs('natsTlsCert', 'natsTlsKey');
-  needs('natsTlsKey', 'natsTlsCert');
-  needs('natsUser', 'natsPassword');
-  needs('natsPassword', 'natsUser');
-  const logins = [
-    ...(['natsUser', 'natsToken', 'natsCreds'] as const).filter((key) => given.has(key)).map(nameOf),
-    ...(values.natsUrl?.login === undefined ? [] : [`the credentials in ${nameOf('natsUrl')}`]),
-  ];
-  if (logins.length > 1) problems.push(`${logins.join(' and ')} exclude each other: give one login for NATS`);
-  const { eventBytesMax, appendBytesMax } = values;
-  if (eventBytesMax !== undefined && appendBytesMax !== undefined && eventBytesMax > appendBytesMax) {
-    problems.push(
-      `${nameOf('eventBytesMax')} (${eventBytesMax.toString()}) must not be above ` +
-        `${nameOf('appendBytesMax')} (${appendBytesMax.toString()})`,
-    );
-  }
-  return problems;
 }
 
 function externalNats({ servers, tls, login }: NatsUrls, values: Values): ExternalNats {

@@ -4,6 +4,7 @@ import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting 
 
 const titles: Readonly<Record<Group, string>> = {
   gateway: 'Gateway',
+  tls: 'TLS of the gateway',
   nats: 'An existing NATS',
   embedded: 'Own NATS server, without --nats-url',
   connections: 'Connections to NATS',
@@ -22,8 +23,8 @@ Usage:
 
 Commands:
 ${commandLines(commands)}
-Every setting of serve has a flag and an environment variable. The flag wins; an empty variable
-counts as not set.
+Every setting of serve has a flag and an environment variable. The flag wins. An empty variable
+counts as not set, but one for TLS or an existing NATS is an error.
 `;
 
 const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):

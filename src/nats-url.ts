@@ -29,6 +29,7 @@ export function parseNatsUrls(text: string, context: z.core.$RefinementCtx<strin
       issue(`must be URLs such as nats://host:4222, comma-separated${ordinal}`);
       continue;
     }
+    if (emptyLogin.test(part.trim())) issue(`has an empty user, password or token${ordinal}`);
     servers.push(`${url.protocol}//${url.host}`);
     tls ||= url.protocol === 'tls:';
     try {
@@ -41,6 +42,9 @@ export function parseNatsUrls(text: string, context: z.core.$RefinementCtx<strin
   if (logins.size > 1) issue('must not have different credentials in its URLs');
   return { servers, tls, login: [...logins.values()][0] };
 }
+
+/** Such as nats://me:@host, where a secret that was to be filled in is missing. */
+const emptyLogin = /^(?:[a-z]+:\/\/)?(?::[^@/]*|[^@/]*:)?@/i;
 
 /** A list of URLs that can be parsed, with credentials blotted out. */
 export function withoutCredentials(urls: string): string {

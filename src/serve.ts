@@ -9,8 +9,13 @@ import { version } from './version';
 /** What serving ends with; explained in help.ts. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4 } as const;
 
-/** The log must be out before the process ends, hence `sync`. */
-const logDestination = pino.destination({ fd: 2, sync: true });
+/** What waits to be written while stderr takes nothing; later lines are dropped. */
+const logBytesMax = 1 << 20;
+
+/** The log must be out before the process ends, hence `sync`. That it cannot be written does not end the process. */
+const logDestination = pino
+  .destination({ fd: 2, sync: true, maxLength: logBytesMax })
+  .on('error', () => undefined);
 
 /** Serves, or says what it would serve with; gives the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
@@ -37,6 +42,13 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   const log = pino({ level: config.logLevel }, logDestination);
   // Before the start, so that a signal during the start still stops what is already running.
   const stopped = stopSignal(log);
+  ignoreHangUp(log);
+  if (config.insecure && config.tls === undefined) {
+    log.warn(
+      { address: config.address },
+      'plain text by --insecure: anyone who reaches the address can read and write',
+    );
+  }
   const gateway = await startGateway(config, log);
   process.stdout.write(banner(gateway.describe()));
   await stopped;
@@ -57,6 +69,13 @@ function stopSignal(log: Logger): Promise<void> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
+  });
+}
+
+/** The end of a terminal is no reason to stop, and who means "read your files again" must not stop it either. */
+function ignoreHangUp(log: Logger): void {
+  process.on('SIGHUP', () => {
+    log.info('SIGHUP does nothing: settings and files are read at the start only');
   });
 }
 

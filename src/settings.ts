@@ -5,7 +5,7 @@ import { defaultLimits, type Limits } from './limits';
 import { parseNatsUrls } from './nats-url';
 
 /** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
-export type Group = 'gateway' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
+export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
 
 /** One setting. Its flag and its variable follow from its key, see `flagOf` and `variableOf`. */
 export interface Setting {
@@ -20,6 +20,12 @@ export interface Setting {
   readonly isSwitch?: true;
 }
 
+/**
+ * An empty variable of these is an error and not "not set", which would open the gateway, ask NATS for nothing, or keep the
+ * events elsewhere: it comes from a secret that is not there.
+ */
+export const neverEmpty: readonly Group[] = ['tls', 'nats'];
+
 /** Every setting, once: the parser, --help, --print-config and the test of the documentation are made from it. */
 export const settings = {
   listen: {
@@ -28,18 +34,22 @@ export const settings = {
     schema: z.string().refine(isAddress, 'must be host:port, such as 0.0.0.0:50051 or [::1]:50051'),
     description: 'Address and port for gRPC; port 0 takes a free one.',
   },
-  tlsCert: optionalFile('gateway', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
-  tlsKey: optionalFile('gateway', 'Private key for --tls-cert, PEM.'),
-  tlsClientCa: optionalFile(
-    'gateway',
-    'Authorities, PEM: clients must show a certificate of theirs (mutual TLS).',
-  ),
   logLevel: {
     group: 'gateway',
     default: 'info',
     schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     description: 'Least level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
   },
+  tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
+  tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
+  tlsClientCa: optionalFile(
+    'tls',
+    'Authorities, PEM: clients must show a certificate of theirs (mutual TLS).',
+  ),
+  insecure: toggle(
+    'tls',
+    'Allows plain text on an address other than loopback, where anyone who reaches it can read and write.',
+  ),
   natsUrl: {
     group: 'nats',
     default: undefined,

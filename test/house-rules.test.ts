@@ -36,6 +36,7 @@ const composition = [
   'banner',
   'help',
   'config',
+  'contradictions',
   'settings',
   'nats-url',
 ];

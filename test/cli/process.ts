@@ -12,6 +12,8 @@ export interface SluiceProcess extends AsyncDisposable {
   /** Waits until it says where it listens, and gives host:port. Fails if it ends before. */
   serving(): Promise<string>;
   signal(signal: NodeJS.Signals): void;
+  /** Its stderr cannot be written from now on, like that of a terminal that was closed. */
+  closeStderr(): void;
   /** Waits for its end, and gives the exit code, or the signal that ended it. */
   ended(): Promise<number | NodeJS.Signals>;
 }
@@ -51,6 +53,7 @@ export async function startSluice(
       return found;
     },
     signal: (signal) => void child.kill(signal),
+    closeStderr: () => void child.stderr?.destroy(),
     ended: () => closed,
     async [Symbol.asyncDispose]() {
       // SIGTERM first, so that a NATS server of its own is stopped as well.

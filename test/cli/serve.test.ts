@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from 'nats';
 import { freePorts, startNats, until } from '../support/nats-server';
+import { connectRpc } from '../support/rpc-client';
 import { grpcurlPath, natsServerPath } from '../support/tools';
 import { runSluice, startSluice } from './process';
 
@@ -101,6 +102,37 @@ describe('a running gateway', () => {
       env: { ...process.env, GRPCURL: grpcurl },
     });
     expect(JSON.parse(stdout)).toMatchObject({ version: '1', position: '1' });
+  });
+
+  test('neither SIGHUP nor a log that cannot be written ends it', async () => {
+    await using nats = await startNats();
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    const address = await sluice.serving();
+    for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
+    await until(() => sluice.stderr().split('SIGHUP does nothing').length > 1);
+    sluice.closeStderr();
+    for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
+    using client = connectRpc(address);
+    for (let i = 0; i < 10; i++) await client.serverInfo();
+    sluice.signal('SIGTERM');
+    expect(await sluice.ended()).toBe(0);
+  });
+
+  test('plain text beyond loopback needs --insecure, and is warned of', async () => {
+    await using nats = await startNats();
+    const everywhere = ['--listen=0.0.0.0:0', '--nats-url', nats.url];
+    const refused = await runSluice(everywhere);
+    expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain('accept it with --insecure (SLUICE_INSECURE)');
+    const emptied = await runSluice([...everywhere, '--insecure'], {
+      SLUICE_TLS_CERT: '',
+      SLUICE_TLS_KEY: '',
+    });
+    expect(emptied).toMatchObject({ code: 2, stdout: '' });
+    expect(emptied.stderr).toContain('SLUICE_TLS_KEY is set and empty');
+    await using open = await startSluice([...anyPort, '--nats-url', nats.url, '--insecure']);
+    await open.serving();
+    expect(open.stderr()).toMatch(/"level":40.*plain text by --insecure/);
   });
 
   test('a second signal ends it at once, even if NATS hangs', async () => {

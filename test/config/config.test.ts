@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError, loadConfig, printConfig, type Config } from '../../src/config';
 import { defaultLimits } from '../../src/limits';
+import { keys, variableOf } from '../../src/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 const pem = join(folder, 'some.pem');
@@ -53,7 +54,16 @@ describe('values', () => {
   test('a flag wins over its variable; an empty variable is not set', () => {
     expect(loadConfig([], { SLUICE_LISTEN: '' }).address).toBe('127.0.0.1:50051');
     expect(loadConfig([], { SLUICE_LISTEN: '[::1]:0' }).address).toBe('[::1]:0');
-    expect(loadConfig(['--listen=a:1'], { SLUICE_LISTEN: 'b:2' }).address).toBe('a:1');
+    expect(loadConfig(['--listen=[::1]:1'], { SLUICE_LISTEN: 'localhost:2' }).address).toBe('[::1]:1');
+  });
+
+  test('a switch: by its flag alone, with a value, and by its variable', () => {
+    expect(loadConfig([], {}).insecure).toBe(false);
+    expect(loadConfig(['--insecure', natsUrl], {}).insecure).toBe(true);
+    expect(loadConfig(['--insecure=false'], { SLUICE_INSECURE: 'true' }).insecure).toBe(false);
+    expect(loadConfig([], { SLUICE_INSECURE: 'true' }).insecure).toBe(true);
+    expect(problemsOf(['--insecure=yes'])).toEqual(['--insecure must be one of true, false; found "yes"']);
+    expect(problemsOf(['--insecure', 'true'])).toEqual(['unexpected argument "true"']);
   });
 
   test('limits can be set; a request has room for two of the largest appends', () => {
@@ -112,11 +122,51 @@ describe('NATS URLs', () => {
     expect(others).toEqual([]);
   });
 
+  test.each(['nats://@a', 'nats://me:@a', 'nats://:hush@a', 'me:@a', 'nats://b:4222,nats://me:@a'])(
+    'a part of a login that is empty in %s is refused',
+    (url) => {
+      const problems = problemsOf([`--nats-url=${url}`]);
+      expect(problems.join()).toMatch(/^--nats-url has an empty user, password or token( \(URL 2\))?$/);
+    },
+  );
+
   test('different credentials are refused', () => {
     expect(problemsOf(['--nats-url=nats://a:b@c,nats://d:e@f'])).toEqual([
       '--nats-url must not have different credentials in its URLs',
     ]);
   });
+});
+
+describe('plain text', () => {
+  test.each(['127.0.0.1:1', '127.8.0.1:1', '[::1]:1', 'localhost:1'])('on %s needs nothing', (address) => {
+    expect(problemsOf([`--listen=${address}`])).toEqual([]);
+  });
+
+  test.each([
+    '0.0.0.0:1',
+    '[::]:1',
+    '10.0.0.1:1',
+    '[::ffff:10.0.0.1]:1',
+    'gateway.internal:1',
+    'localhost.internal:1',
+  ])('on %s needs --insecure', (address) => {
+    const listen = `--listen=${address}`;
+    expect(problemsOf([listen])).toEqual([
+      `--listen (${address}) is not loopback, and plain text there lets anyone who reaches it read and write: give ` +
+        '--tls-cert and --tls-key, listen on 127.0.0.1, or accept it with --insecure (SLUICE_INSECURE)',
+    ]);
+    expect(problemsOf([listen, '--insecure'])).toEqual([]);
+    expect(problemsOf([listen, '--tls-cert', pem, '--tls-key', pem])).toEqual([]);
+  });
+
+  test.each(keys.filter((key) => /^(tls|nats[A-Z])/.test(key) && key !== 'natsServer').map(variableOf))(
+    'an empty %s is an error',
+    (name) => {
+      expect(problemsOf([], { [name]: '' })).toEqual([
+        `${name} is set and empty: give it a value, or do not set it`,
+      ]);
+    },
+  );
 });
 
 describe('what is refused', () => {
