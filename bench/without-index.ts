@@ -14,10 +14,8 @@ const noKeys: RecentKeys = {
   add: () => undefined,
   forget: () => undefined,
   positions: function* () {},
-  within: function* () {},
-  gaps: function* (stretch) {
-    yield stretch;
-  },
+  known: () => [],
+  gaps: (stretch) => [stretch],
 };
 Object.assign(indexWriter, { startIndexWriter: () => idleWriter });
 Object.assign(recentKeys, { createRecentKeys: () => noKeys });

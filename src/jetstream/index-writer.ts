@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
+import { leaderGet } from './api';
 import { logHead } from './head';
 import { divideBucket, indexSizes, mergeFresh, publish, recordEntries } from './index-merge';
 import { bucketCount, encodeIndexRecord, EntryList } from './index-record';
 import { keysInLog, type KeyIndex } from './key-index';
+import type { Stretch } from './recent-keys';
+import { everything, within } from './store-context';
 
 /** Keeps the index behind the log by no more than a short tail. */
 export interface IndexWriter {
@@ -96,20 +99,25 @@ async function writeFresh(
   const { cache, subjects } = index;
   const entriesMax = recordEntries(index);
   let entries = new EntryList();
+  let covered = cache.covered;
   const flush = async (end: bigint): Promise<boolean> => {
+    // What was read of the index may have been dropped meanwhile, and read again.
+    if (cache.covered !== covered) return false;
     const { hashes, positions } = entries;
-    const record = { hashes, positions, after: cache.covered, through: end };
+    const record = { hashes, positions, after: covered, through: end };
     const body = encodeIndexRecord(record);
     const outcome = await publish(index, [{ subject: subjects.fresh, body, previous: cache.lastSequence }]);
     if (outcome.kind !== 'stored') return false;
     cache.add({ ...record, sequence: outcome.sequence });
     entries = new EntryList();
+    covered = end;
     await merge();
     return true;
   };
-  let seen = cache.covered;
+  let seen = covered;
   for await (const commits of keysInLog(index, seen, through, call)) {
     for (const { sequence, position, hashes } of commits) {
+      if (sequence !== seen + 1n) await checkHole(index, { from: seen + 1n, to: sequence - 1n }, call);
       for (const hash of hashes) {
         // What a record holds of a commit that it does not cover is repeated in no other, and does no harm in it.
         if (entries.length >= entriesMax && !(await flush(seen))) return;
@@ -118,5 +126,15 @@ async function writeFresh(
       seen = sequence;
     }
   }
+  if (seen < through) await checkHole(index, { from: seen + 1n, to: through }, call);
   await flush(through);
+}
+
+/** A record must not say that it covers what it was not given: throws unless the log itself has nothing there. */
+async function checkHole(index: KeyIndex, { from, to }: Stretch, call: CallContext): Promise<void> {
+  const lookup = { seq: Number(from), next_by_subj: everything };
+  const options = within(call, index.limits.requestTimeoutMs);
+  const next = await leaderGet(index.pool.read(), index.log, lookup, options);
+  if (next === undefined || next.sequence > to) return;
+  throw new Error(`the keys of the message at ${next.sequence.toString()} were not given to the index`);
 }

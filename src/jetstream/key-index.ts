@@ -23,6 +23,8 @@ export interface KeyIndex extends StoreContext, IndexStream {
   readonly tail: (call: CallContext) => Promise<bigint>;
 }
 
+/** So many are taken out of `recent` at a time. */
+const knownMessagesMax = 4_096;
 /** More of a tail than this is not kept in `recent`, which must have room for what comes. */
 const tailPartMax = 0.5;
 
@@ -31,7 +33,7 @@ export async function readTail(index: KeyIndex): Promise<bigint> {
   const { sequence: through } = await logHead(index, endless);
   const tail = { from: index.cache.covered + 1n, to: through };
   if (Number(through - tail.from) > tailPartMax * index.limits.recentCommitsMax) return through;
-  for (const gap of [...index.recent.gaps(tail)])
+  for (const gap of index.recent.gaps(tail))
     for await (const commits of keysBetween(index, gap, endless))
       for (const keys of commits) index.recent.add(keys);
   return through;
@@ -48,28 +50,38 @@ export async function findPositions(
   const [indexed, through] = await Promise.all([cache.positions(hash, call), index.tail(call)]);
   // In one go with the gaps: what `recent` forgets meanwhile is one.
   const found = new Set([...indexed.positions, ...recent.positions(hash)]);
-  for (const gap of [...recent.gaps({ from: indexed.covered + 1n, to: through })])
+  for (const gap of recent.gaps({ from: indexed.covered + 1n, to: through }))
     for await (const commits of keysBetween(index, gap, call))
       for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
 }
 
-/** What is to index in the log after one sequence through another, in order. For the one who lets `recent` forget. */
+/**
+ * The keys of the log after one sequence through another, in order, and of every message that the log has there. For the one who
+ * lets `recent` forget.
+ */
 export async function* keysInLog(
   index: KeyIndex,
   after: bigint,
   through: bigint,
   call: CallContext,
-): AsyncGenerator<Iterable<CommitKeys>, void> {
+): AsyncGenerator<readonly CommitKeys[], void> {
   const { recent } = index;
-  let next = after + 1n;
-  for (const gap of recent.gaps({ from: next, to: through })) {
-    yield recent.within({ from: next, to: gap.from - 1n });
-    yield* keysBetween(index, gap, call);
-    next = gap.to + 1n;
+  for (let next = after + 1n; next <= through;) {
+    // At once with what is taken: `recent` goes on while that is in use.
+    const [gap] = recent.gaps({ from: next, to: through });
+    if (gap?.from === next) {
+      yield* keysBetween(index, gap, call);
+      next = gap.to + 1n;
+      continue;
+    }
+    const to = gap === undefined ? through : gap.from - 1n;
+    const known = recent.known({ from: next, to }, knownMessagesMax);
+    if (known.length === 0) throw new Error('what is no gap is not known');
+    yield known;
+    next += BigInt(known.length);
   }
-  yield recent.within({ from: next, to: through });
 }
 
 async function* keysBetween(

@@ -24,10 +24,10 @@ export interface RecentKeys {
   forget(through: bigint): void;
   /** Positions where a key with this hash is, of all that is not forgotten. */
   positions(hash: bigint): Generator<bigint, void>;
-  /** The messages that are known in a stretch, in order. */
-  within(stretch: Stretch): Generator<CommitKeys, void>;
+  /** What is known from the start of a stretch on, without a gap: at most so many messages. */
+  known(stretch: Stretch, messagesMax: number): CommitKeys[];
   /** What has to be read from the log to know the rest of a stretch; short known pieces between are part of it. */
-  gaps(stretch: Stretch): Generator<Stretch, void>;
+  gaps(stretch: Stretch): Stretch[];
 }
 
 /** To read so many messages costs about as much as one more question to the log. */
@@ -46,7 +46,7 @@ export function createRecentKeys(messagesMax: number): RecentKeys {
 class KeyRing implements RecentKeys {
   private readonly keysMax: number;
   // At the place of a sequence: which one it is, the number of its first key, and how many it has.
-  private readonly known: Float64Array;
+  private readonly sequences: Float64Array;
   private readonly firstKeys: Float64Array;
   private readonly counts: Uint32Array;
   // At the place of a key's number.
@@ -60,7 +60,7 @@ class KeyRing implements RecentKeys {
 
   constructor(private readonly messagesMax: number) {
     this.keysMax = keysPerMessage * messagesMax;
-    this.known = new Float64Array(messagesMax);
+    this.sequences = new Float64Array(messagesMax);
     this.firstKeys = new Float64Array(messagesMax);
     this.counts = new Uint32Array(messagesMax);
     this.hashes = new BigUint64Array(this.keysMax);
@@ -90,35 +90,38 @@ class KeyRing implements RecentKeys {
     }
   }
 
-  *within({ from, to }: Stretch): Generator<CommitKeys, void> {
-    for (let sequence = Number(from); sequence <= Number(to); sequence++) {
-      if (!this.isKnown(sequence)) continue;
-      const place = sequence % this.messagesMax;
-      const first = this.firstKeys[place] as number;
-      const hashes: bigint[] = [];
-      for (let number = first; number < first + (this.counts[place] as number); number++)
-        hashes.push(this.hashes[number % this.keysMax] as bigint);
-      const position = hashes.length === 0 ? sequence : (this.positionsOf[first % this.keysMax] as number);
-      yield { sequence: BigInt(sequence), position: BigInt(position), hashes };
-    }
+  known({ from, to }: Stretch, messagesMax: number): CommitKeys[] {
+    const list: CommitKeys[] = [];
+    const last = Math.min(Number(to), Number(from) + messagesMax - 1);
+    for (let sequence = Number(from); sequence <= last && this.isKnown(sequence); sequence++)
+      list.push(this.keysOf(sequence));
+    return list;
   }
 
-  *gaps(stretch: Stretch): Generator<Stretch, void> {
-    let gap: Stretch | undefined;
+  gaps(stretch: Stretch): Stretch[] {
+    const gaps: Stretch[] = [];
     for (const run of this.unknownRuns(stretch)) {
-      if (gap !== undefined && run.from - gap.to > bridgeMessagesMax) {
-        yield gap;
-        gap = undefined;
-      }
-      gap = { from: gap?.from ?? run.from, to: run.to };
+      const last = gaps.at(-1);
+      if (last === undefined || run.from - last.to > bridgeMessagesMax) gaps.push(run);
+      else gaps[gaps.length - 1] = { from: last.from, to: run.to };
     }
-    if (gap !== undefined) yield gap;
+    return gaps;
+  }
+
+  private keysOf(sequence: number): CommitKeys {
+    const place = sequence % this.messagesMax;
+    const first = this.firstKeys[place] as number;
+    const hashes: bigint[] = [];
+    for (let number = first; number < first + (this.counts[place] as number); number++)
+      hashes.push(this.hashes[number % this.keysMax] as bigint);
+    const position = hashes.length === 0 ? sequence : (this.positionsOf[first % this.keysMax] as number);
+    return { sequence: BigInt(sequence), position: BigInt(position), hashes };
   }
 
   private set(sequence: number, position: number, hashes: readonly bigint[]): void {
     if (hashes.length > this.keysMax) return;
     const place = sequence % this.messagesMax;
-    this.known[place] = sequence;
+    this.sequences[place] = sequence;
     this.firstKeys[place] = this.end;
     this.counts[place] = hashes.length;
     for (const hash of hashes) {
@@ -131,7 +134,7 @@ class KeyRing implements RecentKeys {
 
   private isKnown(sequence: number): boolean {
     const place = sequence % this.messagesMax;
-    if (this.known[place] !== sequence) return false;
+    if (this.sequences[place] !== sequence) return false;
     return this.counts[place] === 0 || (this.firstKeys[place] as number) >= this.oldestKey;
   }
 

@@ -43,12 +43,17 @@ test('what is known and what has to be read are all of a stretch', () => {
         }
       }
       const stretch = { from: BigInt(Math.max(1, log.length - length)), to: BigInt(log.length) };
-      const gaps = [...recent.gaps(stretch)];
+      const gaps = recent.gaps(stretch);
       const isIn = ({ from, to }: typeof stretch, sequence: bigint): boolean =>
         sequence >= from && sequence <= to;
       const inStretch = log.filter(({ sequence }) => isIn(stretch, sequence));
       const toRead = inStretch.filter(({ sequence }) => gaps.some((gap) => isIn(gap, sequence)));
-      const known = [...recent.within(stretch)];
+      const known = inStretch.flatMap(({ sequence }) => recent.known({ from: sequence, to: sequence }, 1));
+      const first = recent.known(stretch, 3).map(({ sequence }) => sequence);
+      expect(first).toEqual(inStretch.slice(0, first.length).map(({ sequence }) => sequence));
+      expect(first.length).toBeLessThanOrEqual(3);
+      if (first.length < 3 && first.length < inStretch.length)
+        expect((gaps[0]?.from ?? 0n) <= stretch.from + BigInt(first.length)).toBe(gaps.length > 0);
       for (const keys of known) {
         const { hashes } = log[Number(keys.sequence) - 1] as CommitKeys;
         expect(new Set(keys.hashes)).toEqual(new Set(hashes));

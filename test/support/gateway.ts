@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { loadConfig } from '../../src/config';
 import { startGateway } from '../../src/gateway';
+import type { Limits } from '../../src/limits';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { startNats, type TestNats } from './nats-server';
 import { connectRpc, type RpcClient } from './rpc-client';
@@ -18,12 +19,18 @@ export interface GatewayProcess extends TestGateway {
   readonly process: SluiceProcess;
 }
 
-/** Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own. `args` are more flags. */
+/**
+ * Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own. `args` are more flags, `limits`
+ * are bounds for which there is no flag.
+ */
 export async function startTestGateway(
   natsUrls: readonly string[],
   args: readonly string[] = [],
+  limits: Partial<Limits> = {},
 ): Promise<TestGateway> {
-  const gateway = await startGateway(loadConfig(flags(natsUrls, args, 0), {}), pino({ level: 'silent' }));
+  const config = loadConfig(flags(natsUrls, args, 0), {});
+  const withLimits = { ...config, limits: { ...config.limits, ...limits } };
+  const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);
   return {
     address: gateway.address,

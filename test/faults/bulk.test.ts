@@ -1,0 +1,26 @@
+import { connect, nanos } from 'nats';
+import { BulkLoad } from '../support/bulk';
+import { startTestGateway } from '../support/gateway';
+import { startNats } from '../support/nats-server';
+
+/** Whatever a gateway keeps of the log for a while has to be complete, also where the log is written faster than it is kept. */
+
+const duplicateWindowMs = 500;
+
+test('after a bulk load every id finds all its events, and every commit that is sent again is a replay', async () => {
+  // Of such a server a record of the index takes few commits.
+  await using nats = await startNats({ maxPayloadBytes: 4_096 });
+  const load = new BulkLoad(10_000);
+  {
+    // Most of what it keeps of the newest commits is overwritten before it is in the index.
+    await using writer = await startTestGateway([nats.url], [], { recentCommitsMax: 256 });
+    await load.write(writer.address);
+  }
+  const connection = await connect({ servers: nats.url });
+  const { streams } = await connection.jetstreamManager();
+  await streams.update('EVENTS', { duplicate_window: nanos(duplicateWindowMs) });
+  await connection.close();
+  await using reader = await startTestGateway([nats.url], [], { duplicateWindowMs });
+  expect(await load.incompleteIds(reader.address)).toEqual([]);
+  expect(await load.storedAgain(reader.address)).toEqual([]);
+}, 120_000);

@@ -1,0 +1,84 @@
+import { connect, type AppendResult, type AppendSession } from '../../src/client/client';
+import { uuidV7 } from '../../src/store/ids';
+import { until } from './nats-server';
+
+const sessions = 2;
+const streams = 64;
+/** Far from each other in the log. */
+const eventsPerId = 4;
+const readersAtOnce = 16;
+const appendTimeoutMs = 60_000;
+const indexTimeoutMs = 600_000;
+
+/**
+ * Commits of one event, written by sessions as fast as they go, and then looked for: whatever a gateway keeps of the log to find
+ * them by, an id must have all its events, and a commit that is sent again must be a replay.
+ */
+export class BulkLoad {
+  readonly ids: number;
+  private readonly commitIds: string[] = [];
+
+  constructor(readonly commits: number) {
+    this.ids = Math.ceil(commits / eventsPerId);
+  }
+
+  /** Comes back when the index has come to the end of the log. How many commits a second were stored. */
+  async write(address: string): Promise<number> {
+    const startedMs = Date.now();
+    await this.send(address, 1);
+    const seconds = (Date.now() - startedMs) / 1_000;
+    using sluice = connect(address);
+    await until(async () => ((await sluice.serverInfo()).index?.lag ?? 0n) < 64n, indexTimeoutMs);
+    return Math.round(this.commits / seconds);
+  }
+
+  /** Of every so many-th correlation id: those whose events are not all found. */
+  async incompleteIds(address: string, every = 1): Promise<string[]> {
+    using sluice = connect(address);
+    const incomplete: string[] = [];
+    let next = 0;
+    const readOn = async (): Promise<void> => {
+      for (; next < this.ids;) {
+        const id = next;
+        next += every;
+        const wanted = Math.ceil((this.commits - id) / this.ids);
+        let found = 0;
+        for await (const { correlationId } of sluice.readByCorrelation(this.idOf(id)))
+          if (correlationId === this.idOf(id)) found++;
+        if (found !== wanted) incomplete.push(this.idOf(id));
+      }
+    };
+    await Promise.all(Array.from({ length: readersAtOnce }, readOn));
+    return incomplete;
+  }
+
+  /** Sends every so many-th commit again: those that are stored once more. */
+  async storedAgain(address: string, every = 1): Promise<string[]> {
+    const results = await this.send(address, every);
+    return results.filter(({ replayed }) => !replayed).map(({ commitId }) => commitId);
+  }
+
+  private async send(address: string, every: number): Promise<AppendResult[]> {
+    const results: Promise<AppendResult>[] = [];
+    using sluice = connect(address);
+    const open = Array.from({ length: sessions }, () => sluice.appendSession());
+    for (let number = 0; number < this.commits; number += every) {
+      const session = open[number % sessions] as AppendSession;
+      await session.ready();
+      const stream = `bulk.${number % streams}`;
+      const events = [{ type: 'Loaded', correlationId: this.idOf(number), data: number.toString() }];
+      const commitId = (this.commitIds[number] ??= uuidV7());
+      const append = session.append(stream, events, { commitId });
+      // On a busy machine an answer may not come in time.
+      results.push(
+        append.catch(() => sluice.append(stream, events, { commitId, deadlineMs: appendTimeoutMs })),
+      );
+    }
+    await Promise.all(open.map((session) => session.close()));
+    return await Promise.all(results);
+  }
+
+  private idOf(number: number): string {
+    return `bulk-${number % this.ids}`;
+  }
+}
