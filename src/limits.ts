@@ -99,6 +99,12 @@ export interface Limits {
   readonly recentCommitsMax: number;
   /** Bytes of the index that the gateway keeps, 16 for each correlation id and each commit id: of a million appends or so. */
   readonly indexCacheBytesMax: number;
+  /** How often a NATS connection that is silent is asked whether the server is still there. */
+  readonly natsPingIntervalMs: number;
+  /** So many of these questions may be open; with one more the connection is given up. */
+  readonly natsPingsMax: number;
+  /** How long one attempt to connect to a NATS server again may take: another server may answer. */
+  readonly natsDialTimeoutMs: number;
   /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
   readonly keepaliveIntervalMs: number;
   /** How long a client connection may take to answer that before it is closed. */
@@ -154,6 +160,9 @@ export const defaultLimits: Limits = {
   headCacheEntriesMax: 100_000,
   recentCommitsMax: 65_536,
   indexCacheBytesMax: 32 << 20,
+  natsPingIntervalMs: 5_000,
+  natsPingsMax: 2,
+  natsDialTimeoutMs: 5_000,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,

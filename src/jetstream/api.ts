@@ -1,7 +1,9 @@
+import { StoreUnavailableError } from '../store/errors';
 import { JetStreamApiError, errCode } from './errors';
 import type { Link, RequestOptions } from './link';
 import {
   formatTime,
+  parseInteger,
   parseTime,
   serverHeader,
   storedMessage,
@@ -171,7 +173,10 @@ export interface Batch {
   readonly more: boolean;
 }
 
-/** Many messages, as any replica knows them. A batch is whole or an error; it may end early, see `more`. */
+/**
+ * Many messages, as any replica knows them, in the order of the log. A batch is whole or an error; it may end early, see
+ * `more`. Throws StoreUnavailableError if the answers are out of order.
+ */
 export async function directGetBatch(
   link: Link,
   stream: StreamApi,
@@ -180,8 +185,10 @@ export async function directGetBatch(
 ): Promise<Batch> {
   const messages: RawMessage[] = [];
   let more = false;
+  let last = BigInt(lookup.seq ?? 0) - 1n;
   const take = (answer: RawMessage): boolean => {
     if (answer.status === 0) {
+      last = sequenceAfter(last, answer);
       messages.push(answer);
       return false;
     }
@@ -193,6 +200,15 @@ export async function directGetBatch(
     link.requestMany(directSubject(stream), JSON.stringify(lookup), take, { absenceMaxMs, ...options }),
   );
   return { messages, more };
+}
+
+/** The sequence of the next answer, which lies after that of the last one unless something has mixed up the answers. */
+function sequenceAfter(last: bigint, { headers }: RawMessage): bigint {
+  const sequence = parseInteger(serverHeader(headers, 'Nats-Sequence') ?? '0');
+  if (sequence > last) return sequence;
+  throw new StoreUnavailableError(
+    `NATS gave the messages out of order: ${sequence.toString()} after ${last.toString()}`,
+  );
 }
 
 /** The server stops after the message that comes to `max_bytes`. */

@@ -52,7 +52,7 @@ export interface JetStreamStoreOptions {
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
   const { store, mayCreate, limits, log, syncFolder } = options;
-  const pool = await openPool(options.nats, log);
+  const pool = await openPool(options.nats, limits, log);
   const timeoutMs = limits.requestTimeoutMs;
   const openIndex = (): Promise<unknown> =>
     openStream(pool.append(), indexConfig(store), { timeoutMs, mayCreate: true });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Events, type NatsConnection, type ServerInfo } from 'nats';
+import { DebugEvents, Events, type NatsConnection, type ServerInfo } from 'nats';
 import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { Frames } from './frames';
@@ -7,6 +7,7 @@ import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import { openOutbox, type Outbox } from './outbox';
 import { createRoom, type Room } from './room';
+import { endSocket, keepOneTransport } from './sole-transport';
 
 export interface RequestOptions {
   /** How long to wait for the next answer. */
@@ -77,6 +78,7 @@ interface ConnectionInternals {
 
 /** Takes over a fresh connection. */
 export function createLink(connection: NatsConnection): Link {
+  keepOneTransport(connection);
   const serverInfo = lastInfoOf(connection);
   let connected = true;
   const sender = openSender(
@@ -208,6 +210,7 @@ async function watch(
   for await (const { type, permissionContext } of connection.status()) {
     if (type === Events.Disconnect) onChange(false);
     else if (type === Events.Reconnect) onChange(true);
+    else if (type === DebugEvents.StaleConnection) endSocket(connection);
     else if (type === Events.Error && permissionContext !== undefined) onForbidden(permissionContext.subject);
   }
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, credsAuthenticator, type ConnectionOptions } from 'nats';
 import type { Logger } from 'pino';
+import type { Limits } from '../limits';
 import { createLink, type Link } from './link';
 import type { NatsOptions } from './options';
 
@@ -26,17 +27,16 @@ export interface NatsPool {
 export class ConnectError extends Error {}
 
 const retryMs = 250;
-const pingIntervalMs = 5_000;
 
 /** Opens all connections. Throws ConnectError. */
-export async function openPool(options: NatsOptions, log: Logger): Promise<NatsPool> {
+export async function openPool(options: NatsOptions, limits: Limits, log: Logger): Promise<NatsPool> {
   const roles = { append: options.appendConnections, read: options.readConnections };
   const giveUpMs = Date.now() + options.connectTimeoutMs;
   const opened: Link[] = [];
   const open = async (role: string, count: number): Promise<Link[]> => {
     const links: Link[] = [];
     for (let i = 0; i < count; i++) {
-      const link = await openLink(options, `sluice-${role}-${i.toString()}`, giveUpMs);
+      const link = await openLink(options, limits, `sluice-${role}-${i.toString()}`, giveUpMs);
       opened.push(link);
       links.push(link);
     }
@@ -96,12 +96,12 @@ function roundRobin(links: readonly Link[]): () => Link {
   };
 }
 
-async function openLink(options: NatsOptions, name: string, giveUpMs: number): Promise<Link> {
-  const connection = await connectionOptions(options, name);
+async function openLink(options: NatsOptions, limits: Limits, name: string, giveUpMs: number): Promise<Link> {
+  const connection = await connectionOptions(options, limits, name);
   for (;;) {
     const leftMs = giveUpMs - Date.now();
     try {
-      return createLink(await connect({ ...connection, timeout: Math.max(1_000, Math.min(leftMs, 5_000)) }));
+      return createLink(await connect({ ...connection, timeout: limits.natsDialTimeoutMs }));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (leftMs < retryMs || /auth/i.test((error as { code?: string }).code ?? '')) {
@@ -119,7 +119,11 @@ function serverList({ servers }: NatsOptions): string {
   return servers.map((server) => server.replace(/\/\/[^@/]*@/, '//')).join(', ');
 }
 
-async function connectionOptions(options: NatsOptions, name: string): Promise<ConnectionOptions> {
+async function connectionOptions(
+  options: NatsOptions,
+  limits: Limits,
+  name: string,
+): Promise<ConnectionOptions> {
   const { servers, user, password, token, credsFile, tls } = options;
   const file = async (path: string | undefined): Promise<string | undefined> =>
     path === undefined ? undefined : await readFile(path, 'utf8');
@@ -133,8 +137,8 @@ async function connectionOptions(options: NatsOptions, name: string): Promise<Co
     ignoreAuthErrorAbort: true,
     reconnectTimeWait: retryMs,
     reconnectJitter: retryMs,
-    pingInterval: pingIntervalMs,
-    maxPingOut: 2,
+    pingInterval: limits.natsPingIntervalMs,
+    maxPingOut: limits.natsPingsMax,
     noAsyncTraces: true,
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { pass: password }),

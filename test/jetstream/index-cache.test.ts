@@ -22,7 +22,7 @@ let pool: NatsPool;
 
 beforeAll(async () => {
   nats = await startNats();
-  pool = await openPool(natsOptions(nats.url), pino({ level: 'silent' }));
+  pool = await openPool(natsOptions(nats.url), defaultLimits, pino({ level: 'silent' }));
 });
 
 afterAll(async () => {

@@ -20,8 +20,8 @@ export interface GatewayProcess extends TestGateway {
 }
 
 /**
- * Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own. `args` are more flags, `limits`
- * are bounds for which there is no flag.
+ * Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own, or on a server of its own if
+ * there are none. `args` are more flags, `limits` bounds that have no flag.
  */
 export async function startTestGateway(
   natsUrls: readonly string[],
@@ -79,6 +79,8 @@ export async function startGatewayProcess(
 }
 
 function flags(natsUrls: readonly string[], args: readonly string[], port: number): string[] {
+  const listen = `--listen=127.0.0.1:${port.toString()}`;
+  if (natsUrls.length === 0) return [listen, ...args];
   const create = args.some((arg) => arg.startsWith('--create-store')) ? [] : ['--create-store'];
-  return [`--listen=127.0.0.1:${port.toString()}`, `--nats-url=${natsUrls.join(',')}`, ...create, ...args];
+  return [listen, `--nats-url=${natsUrls.join(',')}`, ...create, ...args];
 }
