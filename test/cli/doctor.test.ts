@@ -107,7 +107,7 @@ describe('what is hard to bring about', () => {
   const healthy = GetServerInfoResponse.fromPartial({
     version,
     store: {
-      natsVersion: '2.15.1',
+      natsVersion: '2.15.3',
       durability: Durability.FSYNC_ALWAYS,
       replicas: 3,
       replicaInfos: [
@@ -129,7 +129,7 @@ describe('what is hard to bring about', () => {
     ['another version', { ...healthy, version: '0.0.1' }, { check: 'gateway', level: 'warn' }],
     [
       'an old NATS',
-      { ...healthy, store: { ...store, natsVersion: '2.12.9' } },
+      { ...healthy, store: { ...store, natsVersion: '2.15.2' } },
       { check: 'nats', level: 'warn' },
     ],
     [
@@ -175,7 +175,7 @@ describe('what is hard to bring about', () => {
   });
 
   test('a later NATS is none to warn of', () => {
-    for (const natsVersion of ['2.15.1', '2.15.2-RC.1', '2.16.0', '3.0.0'])
+    for (const natsVersion of ['2.15.3', '2.15.4-RC.1', '2.16.0', '3.0.0'])
       expect(isNoted({ ...healthy, store: { ...store, natsVersion } })).toEqual([]);
   });
 });

@@ -39,6 +39,7 @@ describe('values', () => {
       serverPath: undefined,
       cacheDir: join(folder, '.cache', 'sluice'),
       releaseMirror: undefined,
+      releaseSha256: undefined,
       connections: { connectTimeoutMs: 10_000, appendConnections: 1, readConnections: 1 },
     });
     expect(env).toEqual({ HOME: folder });
@@ -185,6 +186,10 @@ describe('what is refused', () => {
     ['--connect-timeout-ms', '0'],
     ['--append-events-max', '1e3'],
     ['--release-mirror', 'ftp://a'],
+    ['--release-mirror', 'https://a/?key=hush'],
+    ['--release-mirror', 'https://me:hu,sh@a/'],
+    ['--release-mirror', 'https://me:hush%@a/'],
+    ['--release-sha256', 'abc'],
     ['--tls-cert', join(folder, 'missing')],
   ])('%s=%s', (flag, value) => {
     expect(problemsOf([`${flag}=${value}`])[0]).toMatch(new RegExp(`^${flag} (must|is taken)`));

