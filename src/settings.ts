@@ -1,9 +1,9 @@
-import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 import { indexPrefix } from './jetstream/open-stream';
 import { defaultLimits, type Limits } from './limits';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from './nats-version';
+import { address, integer, nonEmpty, oneOf, readableFile, webUrl } from './setting-values';
 
 /** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
 export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
@@ -32,7 +32,7 @@ export const settings = {
   listen: {
     group: 'gateway',
     default: '127.0.0.1:50051',
-    schema: z.string().refine(isAddress, 'must be host:port, such as 0.0.0.0:50051 or [::1]:50051'),
+    schema: address(),
     description: 'Address and port for gRPC; port 0 takes a free one.',
   },
   logLevel: {
@@ -111,9 +111,7 @@ export const settings = {
   releaseMirror: {
     group: 'embedded',
     default: undefined,
-    schema: z
-      .string()
-      .refine(isWebUrl, 'must be an http:// or https:// URL whose login is percent-encoded, without a query'),
+    schema: webUrl(),
     description:
       'Base URL to download nats-server releases from, instead of their own page; may hold a login.',
     secret: 'login',
@@ -251,60 +249,10 @@ function limit(key: keyof Limits, min: number, max: number, description: string)
 }
 
 function optionalFile<G extends Group>(group: G, description: string) {
-  const schema = z.string().refine(isReadable, 'must be a file that can be read');
-  return { group, default: undefined, schema, description } as const;
+  return { group, default: undefined, schema: readableFile(), description } as const;
 }
 
 function toggle<G extends Group>(group: G, description: string) {
   const schema = oneOf(['true', 'false']).transform((word) => word === 'true');
   return { group, default: 'false', schema, description, isSwitch: true } as const;
-}
-
-function integer(min: number, max: number) {
-  const must = `must be a whole number from ${min.toString()} to ${max.toString()}`;
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, { error: must, abort: true })
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, must);
-}
-
-function oneOf<const T extends readonly string[]>(words: T) {
-  return z.enum(words, { error: `must be one of ${words.join(', ')}` });
-}
-
-function nonEmpty() {
-  return z.string().min(1, 'must not be empty');
-}
-
-function isAddress(text: string): boolean {
-  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text)?.[1];
-  return port !== undefined && Number(port) <= 65_535;
-}
-
-function isWebUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, search, hash, username, password } = new URL(text);
-  const isPlain = search + hash === '' && ['http:', 'https:'].includes(protocol);
-  return isPlain && [username, password].every(isPercentEncoded);
-}
-
-/** A comma would end a URL in `withoutCredentials`. */
-function isPercentEncoded(text: string): boolean {
-  if (text.includes(',')) return false;
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -38,6 +38,7 @@ const composition = [
   'config',
   'contradictions',
   'settings',
+  'setting-values',
   'nats-url',
 ];
 

@@ -1,0 +1,67 @@
+import { accessSync, constants } from 'node:fs';
+import { z } from 'zod';
+
+/** The kinds of values that settings take: each is checked, and says what it must be. */
+
+export function integer(min: number, max: number) {
+  const must = `must be a whole number from ${min.toString()} to ${max.toString()}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, { error: must, abort: true })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, must);
+}
+
+export function oneOf<const T extends readonly string[]>(words: T) {
+  return z.enum(words, { error: `must be one of ${words.join(', ')}` });
+}
+
+export function nonEmpty() {
+  return z.string().min(1, 'must not be empty');
+}
+
+export function address() {
+  return z.string().refine(isAddress, 'must be host:port, such as 0.0.0.0:50051 or [::1]:50051');
+}
+
+export function webUrl() {
+  return z
+    .string()
+    .refine(isWebUrl, 'must be an http:// or https:// URL whose login is percent-encoded, without a query');
+}
+
+export function readableFile() {
+  return z.string().refine(isReadable, 'must be a file that can be read');
+}
+
+function isAddress(text: string): boolean {
+  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) <= 65_535;
+}
+
+function isWebUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username, password } = new URL(text);
+  const isPlain = search + hash === '' && ['http:', 'https:'].includes(protocol);
+  return isPlain && [username, password].every(isPercentEncoded);
+}
+
+/** A comma would end a URL in `withoutCredentials`. */
+function isPercentEncoded(text: string): boolean {
+  if (text.includes(',')) return false;
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
