@@ -89,6 +89,15 @@ export interface Limits {
   readonly duplicateWindowMs: number;
   /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first. */
   readonly requestBytesMax: number;
+  /**
+   * Fields in one gRPC request message, those of the messages within included: what takes 2 bytes on the wire can take
+   * a hundred in memory, and all calls wait while a message is decoded.
+   */
+  readonly requestFieldsMax: number;
+  /** Appends in one message of a session: more go into the next one. */
+  readonly sessionMessageAppendsMax: number;
+  /** How long a session begins appends that have come before other calls have their turn. */
+  readonly sessionTurnMs: number;
   /** Bytes of the metadata of one gRPC request. */
   readonly requestMetadataBytesMax: number;
   /** HTTP/2 streams of one client connection. */
@@ -155,6 +164,9 @@ export const defaultLimits: Limits = {
   readStallTimeoutMs: 120_000,
   duplicateWindowMs: 120_000,
   requestBytesMax: 16 << 20,
+  requestFieldsMax: 500_000,
+  sessionMessageAppendsMax: 10_000,
+  sessionTurnMs: 10,
   requestMetadataBytesMax: 16 << 10,
   connectionStreamsMax: 1_000,
   headCacheEntriesMax: 100_000,

@@ -1,9 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import {
   AppendSessionResponse,
-  type AppendSessionRequest,
+  type AppendRequest,
   type SessionAnswer,
-  type SessionAppend,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { parseAppend } from '../store/commands';
@@ -12,6 +11,8 @@ import type { AppendResult, EventStore } from '../store/event-store';
 import { SteadyMap } from '../steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
+import { UndecodableError } from './decode';
+import { SessionMessage, type RawSessionAppend } from './session-message';
 import { toRpcStatus } from './status';
 
 /** What all sessions share. */
@@ -51,7 +52,7 @@ interface Sized<T> {
  */
 export async function* appendSession(
   options: SessionOptions,
-  session: Session<AppendSessionRequest>,
+  session: Session,
 ): AsyncGenerator<Buffer, void> {
   const { requests, context, stop } = session;
   const appends = new SessionAppends(options, session);
@@ -67,11 +68,11 @@ export async function* appendSession(
   try {
     if (stop.aborted) onStop();
     requests.start(
-      ({ appends: some }, bytes) => {
-        appends.add(some, bytes);
+      (bytes) => {
+        appends.add(bytes);
       },
-      (error) => {
-        appends.finish(error);
+      () => {
+        appends.finish();
       },
     );
     for (;;) {
@@ -90,22 +91,27 @@ export async function* appendSession(
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
 class SessionAppends {
   private readonly lines = new SteadyMap<string, Line>();
-  private waiting: Sized<SessionAppend>[] = [];
+  private readonly waiting: SessionMessage[] = [];
   private ready: Sized<SessionAnswer>[] = [];
   private underWay = 0;
   private bytesUnderWay = 0;
   private end: { readonly error: Error | undefined } | undefined;
+  private turn: NodeJS.Immediate | undefined;
   /** Makes `answers` look again. */
   wake = (): void => undefined;
 
   constructor(
     private readonly options: SessionOptions,
-    private readonly session: Session<AppendSessionRequest>,
+    private readonly session: Session,
   ) {}
 
-  add(appends: readonly SessionAppend[], bytes: number): void {
+  add(message: Buffer): void {
     if (this.end !== undefined) return;
-    for (const value of appends) this.waiting.push({ value, bytes: bytes / appends.length });
+    try {
+      this.waiting.push(new SessionMessage(message, this.options.limits));
+    } catch (error) {
+      this.finish(error as Error);
+    }
     this.proceed();
   }
 
@@ -118,8 +124,14 @@ class SessionAppends {
 
   /** Forgets what has not begun. */
   stop(): void {
-    this.waiting = [];
-    this.finish(new StoreUnavailableError('the gateway is stopping'));
+    this.drop(new StoreUnavailableError('the gateway is stopping'));
+  }
+
+  private drop(error: Error): void {
+    // The caller may have sent its last, and is not to take the end for the answer to all.
+    if (this.waiting.length > 0) this.end = undefined;
+    this.waiting.length = 0;
+    this.finish(error);
   }
 
   /** Waits for answers; none: there are no more. Throws why the session ends if it does not end well. */
@@ -146,34 +158,52 @@ class SessionAppends {
   }
 
   private proceed(): void {
-    const { sessionAppendsMax, sessionBytesMax } = this.options.limits;
-    let begun = 0;
-    while (
-      begun < this.waiting.length &&
-      this.underWay < sessionAppendsMax &&
-      this.bytesUnderWay < sessionBytesMax
-    ) {
-      this.begin(this.waiting[begun++] as Sized<SessionAppend>);
+    const { sessionAppendsMax, sessionBytesMax, sessionTurnMs } = this.options.limits;
+    if (this.turn !== undefined) return;
+    const turnEndsAt = performance.now() + sessionTurnMs;
+    while (this.underWay < sessionAppendsMax && this.bytesUnderWay < sessionBytesMax) {
+      const append = this.next();
+      if (append === undefined) break;
+      this.begin(append);
+      if (performance.now() < turnEndsAt) continue;
+      this.turn = setImmediate(() => {
+        this.turn = undefined;
+        this.proceed();
+        this.wake(); // there may be nothing more to come
+      });
+      break;
     }
-    this.waiting = this.waiting.slice(begun);
     if (this.waiting.length > 0 || this.end !== undefined) this.session.requests.pause();
     else this.session.requests.resume();
   }
 
+  private next(): RawSessionAppend | undefined {
+    for (; this.waiting.length > 0; this.waiting.shift()) {
+      const append = this.waiting[0]?.next();
+      if (append !== undefined) return append;
+    }
+    return undefined;
+  }
+
   /** Begins at once, so that appends to one stream keep their order. */
-  private begin({ value: { tag, append }, bytes }: Sized<SessionAppend>): void {
+  private begin(raw: RawSessionAppend): void {
     const { store, limits } = this.options;
-    const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
-    const eventCount = append?.events.length ?? 0;
-    const line = this.lines.get(stream) ?? { underWay: 0, failed: undefined };
-    this.lines.set(stream, line);
-    line.underWay++;
-    this.underWay++;
-    this.bytesUnderWay += bytes;
-    const pending = { tag, stream, line, expectedVersion, eventCount, withCommitTime, bytes };
+    let append: AppendRequest | undefined;
+    let failure: unknown;
     try {
+      append = raw.append();
       if (append === undefined)
         throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+    } catch (error) {
+      if (error instanceof UndecodableError) {
+        this.drop(error);
+        return;
+      }
+      failure = error;
+    }
+    const pending = this.enter(raw, append);
+    try {
+      if (append === undefined) throw failure;
       store.append(parseAppend(append, limits), this.session.context).then(
         (result) => {
           this.succeed(pending, result);
@@ -185,6 +215,17 @@ class SessionAppends {
     } catch (error) {
       this.fail(pending, error);
     }
+  }
+
+  private enter({ tag, bytes }: RawSessionAppend, append: AppendRequest | undefined): Pending {
+    const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
+    const line = this.lines.get(stream) ?? { underWay: 0, failed: undefined };
+    this.lines.set(stream, line);
+    line.underWay++;
+    this.underWay++;
+    this.bytesUnderWay += bytes;
+    const eventCount = append?.events.length ?? 0;
+    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, bytes };
   }
 
   private succeed(pending: Pending, result: AppendResult): void {

@@ -44,9 +44,8 @@ export interface Calls {
   ) => handleServerStreamingCall<Buffer, Buffer>;
 
   /** Requests and responses side by side, with bounds of its own: the handler yields encoded responses. */
-  readonly session: <Request>(
-    type: MessageType<Request>,
-    handler: (session: Session<Request>) => AsyncIterable<Buffer>,
+  readonly session: (
+    handler: (session: Session) => AsyncIterable<Buffer>,
   ) => handleBidiStreamingCall<Buffer, Buffer>;
 
   /** One encoded response for each request, for as long as the caller likes or until `endOpenCalls`. */
@@ -63,8 +62,8 @@ export interface Calls {
 }
 
 /** What the handler of a session works with. */
-export interface Session<Request> {
-  readonly requests: Requests<Request>;
+export interface Session {
+  readonly requests: Requests;
   readonly context: CallContext;
   /** Aborted when it shall take no more, answer what it has, and then say with an error why it ends. */
   readonly stop: AbortSignal;
@@ -96,25 +95,25 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   return {
     unary: (type, handler) => (call, respond) => {
       const work = async (context: CallContext): Promise<void> => {
-        respond(null, await handler(decodeRequest(type, call.request, call.getPath()), context));
+        respond(null, await handler(decodeRequest(type, call.request, call.getPath(), limits), context));
       };
       void attempt(call, work, respond);
     },
 
     serverStreaming: (type, handler) => (call) => {
-      reads(call, (context) => handler(decodeRequest(type, call.request, call.getPath()), context));
+      reads(call, (context) => handler(decodeRequest(type, call.request, call.getPath(), limits), context));
     },
 
     subscription: (type, handler) => (call) => {
       subscriptions(call, (context) =>
-        handler(decodeRequest(type, call.request, call.getPath()), context, stop.signal),
+        handler(decodeRequest(type, call.request, call.getPath(), limits), context, stop.signal),
       );
     },
 
-    session: (type, handler) => (call) => {
+    session: (handler) => (call) => {
       sessions(call, (context) =>
         handler({
-          requests: requestsOf(type, call),
+          requests: requestsOf(call),
           context,
           stop: stop.signal,
           explain: (error) => explain(error, context, call.getPath()),
@@ -126,7 +125,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       openCalls.track((call) => {
         void attempt(
           call,
-          () => answerEach(call, (bytes) => answer(decodeRequest(type, bytes, call.getPath()))),
+          () => answerEach(call, (bytes) => answer(decodeRequest(type, bytes, call.getPath(), limits))),
           (status) => call.emit('error', status),
         );
       }),

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
+import type { Limits } from '../limits';
 import { InvalidRequestError } from '../store/errors';
 import { utf8 } from '../store/utf8';
 import { checkFraming } from './framing';
@@ -9,19 +10,41 @@ export interface MessageType<Message> {
   decode(input: BinaryReader): Message;
 }
 
+/** The bytes of a request are not a message of its type. */
+export class UndecodableError extends InvalidRequestError {}
+
 /**
- * Decodes a request to the RPC that gRPC calls `path`. Bytes that are not such a message, or text that is not UTF-8,
- * are an InvalidRequestError.
+ * Decodes a request to the RPC that gRPC calls `path`. Too many elements are an InvalidRequestError; bytes that are not such
+ * a message, or text that is not UTF-8, an UndecodableError.
  */
-export function decodeRequest<Message>(type: MessageType<Message>, bytes: Uint8Array, path: string): Message {
-  try {
-    checkFraming(new BinaryReader(bytes), path);
+export function decodeRequest<Message>(
+  type: MessageType<Message>,
+  bytes: Uint8Array,
+  path: string,
+  limits: Limits,
+): Message {
+  return withReason(() => {
+    checkFraming(bytes, path, limits);
     return type.decode(new StrictReader(bytes));
+  });
+}
+
+/** What decodeRequest checks before it decodes. */
+export function checkMessage(bytes: Uint8Array, path: string, limits: Limits): void {
+  withReason(() => {
+    checkFraming(bytes, path, limits);
+  });
+}
+
+function withReason<Result>(decode: () => Result): Result {
+  try {
+    return decode();
   } catch (error) {
-    // Whatever a decoder throws comes from the bytes: it has no other input.
+    if (error instanceof InvalidRequestError) throw error;
+    // Whatever else a decoder throws comes from the bytes: it has no other input.
     const reason = error instanceof Error ? error.message : String(error);
     const description = `is not a valid protobuf message: ${reason}`;
-    throw new InvalidRequestError([{ field: 'request', description }]);
+    throw new UndecodableError([{ field: 'request', description }]);
   }
 }
 

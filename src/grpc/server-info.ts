@@ -82,6 +82,8 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     readStallTimeout: toDuration(limits.readStallTimeoutMs),
     duplicateWindow: toDuration(limits.duplicateWindowMs),
     requestBytesMax: BigInt(limits.requestBytesMax),
+    requestFieldsMax: limits.requestFieldsMax,
+    sessionMessageAppendsMax: limits.sessionMessageAppendsMax,
     requestMetadataBytesMax: limits.requestMetadataBytesMax,
     streamNameTokensMax: limits.streamNameTokensMax,
     fetchBytesMax: limits.fetchBytesMax,

@@ -2,7 +2,6 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
   AppendMultiRequest,
   AppendRequest,
-  AppendSessionRequest,
   GetServerInfoRequest,
   GetVersionRequest,
   ListStreamsRequest,
@@ -78,7 +77,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       store.appendMulti(parseAppendMulti(request, limits), context).then(toAppendMultiResponse),
     ),
 
-    appendSession: session(AppendSessionRequest, (opened) => appendSession({ store, limits }, opened)),
+    appendSession: session((opened) => appendSession({ store, limits }, opened)),
 
     readStream: serverStreaming(ReadStreamRequest, async function* (request, context) {
       const query = parseReadStream(request, limits);

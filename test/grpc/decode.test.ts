@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { AppendRequest, ReadStreamRequest } from '../../generated/sluice/v1/event_store_service';
 import { decodeRequest } from '../../src/grpc/decode';
+import { defaultLimits } from '../../src/limits';
 import { InvalidRequestError } from '../../src/store/errors';
 import { bounded, recordedEvent } from '../store/recorded-events';
 
@@ -26,7 +27,7 @@ const appendRequest: fc.Arbitrary<AppendRequest> = fc.record(
 /** The request, or the fields at fault. */
 function decodeAppend(bytes: Uint8Array): AppendRequest | readonly string[] {
   try {
-    return decodeRequest(AppendRequest, bytes, appendPath);
+    return decodeRequest(AppendRequest, bytes, appendPath, defaultLimits);
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     return error.violations.map(({ field }) => field);
@@ -112,5 +113,8 @@ test('numbers of enums that are unknown are kept for the parser to refuse', () =
   const bytes = ReadStreamRequest.encode(
     ReadStreamRequest.fromPartial({ direction: -1, consistency: -1 }),
   ).finish();
-  expect(decodeRequest(ReadStreamRequest, bytes, readPath)).toMatchObject({ direction: -1, consistency: -1 });
+  expect(decodeRequest(ReadStreamRequest, bytes, readPath, defaultLimits)).toMatchObject({
+    direction: -1,
+    consistency: -1,
+  });
 });

@@ -97,7 +97,7 @@ function typesCases(list: string): FieldCases {
       bad(
         Array.from({ length: 65 }, (_, i) => `T${i}`),
         list,
-        /65 types.*limit of 64/,
+        /more than the limit of 64 types/,
       ),
       bad(['T', ''], `${list}[1]`, /^is empty$/),
       bad([long(201)], `${list}[0]`, /201 bytes.*limit of 200/),
@@ -175,7 +175,7 @@ const appendCases: Record<string, FieldCases> = {
       {
         request: { events: Array.from({ length: 10_001 }, () => ({ type: 'Fine' })) },
         field: 'events',
-        says: /10001 events.*limit of 10000/,
+        says: /more than the limit of 10000 events/,
       },
       {
         request: { events: Array.from({ length: 9 }, () => ({ type: 'Fine', text: long(1_000_000) })) },
@@ -247,7 +247,7 @@ const appendCases: Record<string, FieldCases> = {
       {
         request: withEvent({ tags: Array.from({ length: 65 }, () => 't') }),
         field: 'events[0].tags',
-        says: /65 tags.*limit of 64/,
+        says: /more than the limit of 64 tags/,
       },
       { request: withEvent({ tags: ['t', ''] }), field: 'events[0].tags[1]', says: /^is empty$/ },
       {
@@ -263,7 +263,7 @@ const appendCases: Record<string, FieldCases> = {
       {
         request: withEvent({ metadata: entries(65) }),
         field: 'events[0].metadata',
-        says: /65 entries.*limit of 64/,
+        says: /more than the limit of 64 entries/,
       },
     ],
     fine: [withEvent({ metadata: entries(64) })],
@@ -384,7 +384,7 @@ const patternsCases: FieldCases = {
     {
       request: { stream: '', patterns: Array.from({ length: 17 }, (_, i) => `p.${i}`) },
       field: 'patterns',
-      says: /17 patterns.*limit of 16/,
+      says: /more than the limit of 16 patterns/,
     },
   ],
   fine: [
@@ -562,7 +562,7 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
       {
         request: { appends: names(101).map(multiBase) },
         field: 'appends',
-        says: /101 entries.*limit of 100/,
+        says: /more than the limit of 100 entries/,
       },
       {
         request: { appends: [multiBase('a.1'), multiBase('a.1')] },
@@ -584,7 +584,11 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   ),
   checks: {
     bad: [
-      { request: { checks: names(101).map(check) }, field: 'checks', says: /101 entries.*limit of 100/ },
+      {
+        request: { checks: names(101).map(check) },
+        field: 'checks',
+        says: /more than the limit of 100 entries/,
+      },
       {
         request: { checks: [check('bad-input.multi')] },
         field: 'checks[0].stream',

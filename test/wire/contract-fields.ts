@@ -44,6 +44,10 @@ export interface FieldPath {
   /** The fields from the request to it. */
   readonly numbers: readonly number[];
   readonly kind: string;
+  /** Whether it may come several times; true for maps. */
+  readonly isRepeated: boolean;
+  /** The full name of the message that it belongs to. */
+  readonly message: string;
 }
 
 /** Every field of every request, also of the messages within, by the name of the RPC. */
@@ -58,10 +62,13 @@ function* pathsOf(message: DescMessage, prefix: string, before: readonly number[
     const { name, number, kind } = toField(field);
     const path = `${prefix}${name}`;
     const numbers = [...before, number];
-    yield { path, numbers, kind };
+    const isRepeated = ['list', 'map'].includes(field.fieldKind);
+    yield { path, numbers, kind, isRepeated, message: message.typeName };
     if (field.fieldKind === 'map') {
-      yield { path: `${path}.key`, numbers: [...numbers, 1], kind: ScalarType[field.mapKey].toLowerCase() };
-      yield { path: `${path}.value`, numbers: [...numbers, 2], kind: kindOf(field) };
+      const inEntry = { isRepeated: false, message: `${message.typeName}.${name}` };
+      const keyKind = ScalarType[field.mapKey].toLowerCase();
+      yield { path: `${path}.key`, numbers: [...numbers, 1], kind: keyKind, ...inEntry };
+      yield { path: `${path}.value`, numbers: [...numbers, 2], kind: kindOf(field), ...inEntry };
     } else if (field.message !== undefined) yield* pathsOf(field.message, `${path}.`, numbers);
   }
 }

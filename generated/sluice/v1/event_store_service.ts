@@ -770,6 +770,10 @@ export interface ServerLimits {
   openBatchesMax: number;
   /** Bytes of the index that the gateway keeps in memory. */
   indexCacheBytesMax: bigint;
+  /** Fields in one gRPC request message, those of the messages within included. */
+  requestFieldsMax: number;
+  /** Appends in one message of a session. */
+  sessionMessageAppendsMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4427,6 +4431,8 @@ function createBaseServerLimits(): ServerLimits {
     fetchesBytesMax: 0,
     openBatchesMax: 0,
     indexCacheBytesMax: 0n,
+    requestFieldsMax: 0,
+    sessionMessageAppendsMax: 0,
   };
 }
 
@@ -4607,6 +4613,12 @@ export const ServerLimits: MessageFns<ServerLimits> = {
         throw new globalThis.Error("value provided for field message.indexCacheBytesMax of type uint64 too large");
       }
       writer.uint32(432).uint64(message.indexCacheBytesMax);
+    }
+    if (message.requestFieldsMax !== 0) {
+      writer.uint32(480).uint32(message.requestFieldsMax);
+    }
+    if (message.sessionMessageAppendsMax !== 0) {
+      writer.uint32(488).uint32(message.sessionMessageAppendsMax);
     }
     return writer;
   },
@@ -5016,6 +5028,22 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.indexCacheBytesMax = reader.uint64() as bigint;
             continue;
           }
+          case 60: {
+            if (tag !== 480) {
+              break;
+            }
+
+            message.requestFieldsMax = reader.uint32();
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.sessionMessageAppendsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5121,6 +5149,8 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.indexCacheBytesMax = (object.indexCacheBytesMax !== undefined && object.indexCacheBytesMax !== null)
       ? BigInt(object.indexCacheBytesMax)
       : 0n;
+    message.requestFieldsMax = object.requestFieldsMax ?? 0;
+    message.sessionMessageAppendsMax = object.sessionMessageAppendsMax ?? 0;
     return message;
   },
 };
@@ -5172,8 +5202,8 @@ export const EventStoreServiceService = {
    * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
    * ServerLimits.append_timeout as well.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
-   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
    * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
    */
   appendSession: {
@@ -5348,8 +5378,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
    * ServerLimits.append_timeout as well.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
-   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
    * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
    */
   appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
@@ -5462,8 +5492,8 @@ export interface EventStoreServiceClient extends Client {
    * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
    * ServerLimits.append_timeout as well.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, which ends the session when all before it
-   * is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
    * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
    */
   appendSession(): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;

@@ -1,0 +1,38 @@
+import type { Limits } from '../limits';
+
+/** How many elements a repeated field may have. */
+export interface ElementBound {
+  readonly max: keyof Limits;
+  /** What the elements are called. */
+  readonly unit: string;
+  /** Set: all such elements of a request count together, and too many are told of this field. */
+  readonly together?: string;
+}
+
+const types: ElementBound = { max: 'filterTypesMax', unit: 'types' };
+const patterns: ElementBound = { max: 'filterPatternsMax', unit: 'patterns' };
+
+/**
+ * Every repeated field, maps included, of every message that is part of a request, by the name of the message. The gateway
+ * does not start when one of the contract is missing here.
+ */
+export const elementBounds: Readonly<Record<string, Readonly<Record<string, ElementBound>>>> = {
+  'sluice.v1.AppendRequest': { events: { max: 'appendEventsMax', unit: 'events' } },
+  'sluice.v1.AppendMultiRequest': {
+    appends: { max: 'multiAppendsMax', unit: 'entries' },
+    checks: { max: 'multiChecksMax', unit: 'entries' },
+  },
+  'sluice.v1.StreamAppend': { events: { max: 'appendEventsMax', unit: 'events', together: 'appends' } },
+  'sluice.v1.Event': {
+    tags: { max: 'tagsMax', unit: 'tags' },
+    metadata: { max: 'metadataEntriesMax', unit: 'entries' },
+  },
+  'sluice.v1.AppendSessionRequest': { appends: { max: 'sessionMessageAppendsMax', unit: 'appends' } },
+  'sluice.v1.ReadStreamRequest': { event_types: types },
+  'sluice.v1.ReadByCorrelationRequest': { event_types: types },
+  'sluice.v1.ReadAllRequest': { patterns, event_types: types, event_type_prefixes: types },
+  'sluice.v1.SubscribeRequest': { patterns, event_types: types, event_type_prefixes: types },
+};
+
+/** Messages of which many come in one request, each with bounds of its own, so that too large a one is refused alone. */
+export const countedApart: ReadonlySet<string> = new Set(['sluice.v1.SessionAppend']);

@@ -1,0 +1,62 @@
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { AppendRequest } from '../../generated/sluice/v1/event_store_service';
+import type { Limits } from '../limits';
+import { checkMessage, decodeRequest } from './decode';
+
+/** One append of a session as it came. */
+export interface RawSessionAppend {
+  readonly tag: bigint;
+  /** Bytes that it took in its message. */
+  readonly bytes: number;
+  /** undefined: there is none. Throws InvalidRequestError; UndecodableError, if the bytes are to blame. */
+  append(): AppendRequest | undefined;
+}
+
+const sessionPath = '/sluice.v1.EventStoreService/AppendSession';
+const appendPath = '/sluice.v1.EventStoreService/Append';
+
+/**
+ * A message of a session, whose appends are decoded one at a time, as they begin: decoded, they can take fifty times the
+ * memory.
+ */
+export class SessionMessage {
+  private readonly reader: BinaryReader;
+
+  /** Throws InvalidRequestError. */
+  constructor(
+    private readonly message: Buffer,
+    private readonly limits: Limits,
+  ) {
+    checkMessage(message, sessionPath, limits);
+    this.reader = new BinaryReader(message);
+  }
+
+  /** undefined: there are no more. */
+  next(): RawSessionAppend | undefined {
+    const { reader } = this;
+    while (reader.pos < reader.len) {
+      const [field, wireType] = reader.tag();
+      if (field === 1 && wireType === WireType.LengthDelimited) return this.append(reader.uint32());
+      reader.skip(wireType, field);
+    }
+    return undefined;
+  }
+
+  private append(length: number): RawSessionAppend {
+    const { reader, message, limits } = this;
+    const end = reader.pos + length;
+    let tag = 0n;
+    let encoded: Uint8Array | undefined;
+    while (reader.pos < end) {
+      const [field, wireType] = reader.tag();
+      if (field === 1 && wireType === WireType.Varint) tag = reader.uint64() as bigint;
+      else if (field === 2 && wireType === WireType.LengthDelimited) {
+        const size = reader.uint32();
+        encoded = message.subarray(reader.pos, (reader.pos += size));
+      } else reader.skip(wireType, field);
+    }
+    const append = (): AppendRequest | undefined =>
+      encoded && decodeRequest(AppendRequest, encoded, appendPath, limits);
+    return { tag, bytes: length, append };
+  }
+}
