@@ -49,6 +49,8 @@ export {
   NotPermittedError,
   OutcomeUnknownError,
   OverloadedError,
+  StoreFullError,
+  StoreRefusedError,
   SluiceError,
   UnavailableError,
   UnreadableCommitError,

@@ -131,6 +131,19 @@ export class OverloadedError extends SluiceError {
   }
 }
 
+/**
+ * The store has no room for more. Nothing was stored, and sending it again does not help until somebody has made room; reads
+ * go on.
+ */
+export class StoreFullError extends SluiceError {
+  readonly code = 'STORE_FULL';
+}
+
+/** NATS refuses to store it, since somebody has set the store so that it cannot. Nothing was stored. */
+export class StoreRefusedError extends SluiceError {
+  readonly code = 'STORE_REFUSED';
+}
+
 /** A stored message is not a commit of its stream. Other streams are not affected. */
 export class UnreadableCommitError extends SluiceError {
   readonly code = 'UNREADABLE_COMMIT';
@@ -178,6 +191,8 @@ export type AnySluiceError =
   | UnavailableError
   | OutcomeUnknownError
   | OverloadedError
+  | StoreFullError
+  | StoreRefusedError
   | UnreadableCommitError
   | NotPermittedError
   | DeadlineExceededError

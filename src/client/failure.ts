@@ -17,6 +17,8 @@ import {
   NotPermittedError,
   OutcomeUnknownError,
   OverloadedError,
+  StoreFullError,
+  StoreRefusedError,
   UnavailableError,
   UnreadableCommitError,
   VersionConflictError,
@@ -121,6 +123,10 @@ function byReason(failure: Failure): AnySluiceError | undefined {
         'STORE_UNAVAILABLE',
         retryDelayMs(details) ?? defaultRetryDelayMs,
       );
+    case 'STORE_FULL':
+      return new StoreFullError(message, failure);
+    case 'STORE_REFUSED':
+      return new StoreRefusedError(message, failure);
     default:
       return undefined;
   }

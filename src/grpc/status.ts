@@ -30,6 +30,8 @@ const statusOf = {
   STORE_UNAVAILABLE: status.UNAVAILABLE,
   OUTCOME_UNKNOWN: status.UNKNOWN,
   OVERLOADED: status.RESOURCE_EXHAUSTED,
+  STORE_FULL: status.RESOURCE_EXHAUSTED,
+  STORE_REFUSED: status.FAILED_PRECONDITION,
   UNREADABLE_COMMIT: status.DATA_LOSS,
   NOT_PERMITTED: status.PERMISSION_DENIED,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
@@ -103,6 +105,9 @@ function detailsOf(error: StoreError): Any[] {
     case 'STORE_UNAVAILABLE':
     case 'OVERLOADED':
       return [errorInfo(error.code, {}), retryInfo(retryDelayMs[error.code])];
+    case 'STORE_REFUSED':
+      return [errorInfo(error.code, { nats_error: error.natsError.toString() })];
+    case 'STORE_FULL':
     case 'NOT_PERMITTED':
     case 'DEADLINE_EXCEEDED':
     case 'CANCELLED':

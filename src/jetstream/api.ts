@@ -1,5 +1,5 @@
 import { StoreUnavailableError } from '../store/errors';
-import { JetStreamApiError, errCode } from './errors';
+import { JetStreamApiError, errCode, isRefused } from './errors';
 import type { Link, RequestOptions } from './link';
 import {
   formatTime,
@@ -68,7 +68,13 @@ export async function callApi<T>(
 ): Promise<T> {
   const payload = body === undefined ? '' : JSON.stringify(body);
   const answer = await link.request(`$JS.API.${verb}`, payload, { ...untilAnswered, ...options });
-  return parseAnswer(answer.body) as T;
+  try {
+    return parseAnswer(answer.body) as T;
+  } catch (error) {
+    if (!isRefused(error, errCode.streamNotFound)) throw error;
+    const name = /^(?:STREAM\.MSG|STREAM|CONSUMER)\.[A-Z]+\.([^.]+)/.exec(verb)?.[1] ?? verb;
+    throw new JetStreamApiError(errCode.streamNotFound, 404, `there is no JetStream stream ${name}`);
+  }
 }
 
 /** The JSON answer of the API or of a publish. Throws JetStreamApiError. */

@@ -20,6 +20,8 @@ export interface StreamJob {
 
 interface JobKey {
   readonly bytes: number;
+  /** Bytes of one event as stored that could be taken when it was encoded. */
+  readonly eventBytesMax: number;
   readonly commitId: CommitId;
   /** Whether the caller gave the commit id, so that it may have been stored by an earlier call. */
   readonly repeatable: boolean;
@@ -37,13 +39,39 @@ export interface MultiJob extends JobKey {
 const violationsMax = 32;
 
 /** Bytes of events that fit into one NATS message. */
-export function bodyBytesLimit({ pool }: StoreContext): number {
-  return pool.append().maxPayloadBytes - headerRoomBytes;
+export function bodyBytesLimit({ messageSize }: StoreContext): number {
+  return Math.max(0, messageSize.bytesMax - headerRoomBytes);
 }
 
 /** Bytes of one event as stored: it must fit into one NATS message. */
 export function eventBytesLimit(context: StoreContext): number {
-  return Math.min(context.limits.eventBytesMax, bodyBytesLimit(context) - framingBytesMax);
+  return Math.max(0, Math.min(context.limits.eventBytesMax, bodyBytesLimit(context) - framingBytesMax));
+}
+
+/** Throws InvalidRequestError for an event that cannot be taken any more since the limit has been lowered. */
+export function checkStillFits(
+  context: StoreContext,
+  { eventBytesMax }: JobKey,
+  appends: readonly StreamJob[],
+): void {
+  const limit = eventBytesLimit(context);
+  if (limit >= eventBytesMax) return;
+  const path = (index: number): string => (appends.length === 1 ? '' : `appends[${index.toString()}].`);
+  const violations = appends.flatMap(({ encoded }, index) => tooLarge(encoded, limit, path(index)));
+  if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
+}
+
+function tooLarge(encoded: readonly Uint8Array[], limit: number, path: string): FieldViolation[] {
+  return encoded.flatMap(({ length }, index) =>
+    length > limit ? [eventTooLarge(path, index, length, limit)] : [],
+  );
+}
+
+function eventTooLarge(path: string, index: number, bytes: number, limit: number): FieldViolation {
+  return {
+    field: `${path}events[${index.toString()}]`,
+    description: `has ${bytes.toString()} bytes as stored, more than the ${limit.toString()} of one event`,
+  };
 }
 
 /** Encodes the events. Throws InvalidRequestError. */
@@ -55,7 +83,8 @@ export function prepare(context: StoreContext, command: AppendCommand): Job {
   const { stream, encoded, idsGiven, keyHashes, expected } = job;
   const { commitId, repeatable } = key;
   // Spelled out, since a spread takes several times as long.
-  return { stream, encoded, idsGiven, keyHashes, expected, commitId, repeatable, bytes: sizes.bytes };
+  const { bytes, eventBytesMax } = sizes;
+  return { stream, encoded, idsGiven, keyHashes, expected, commitId, repeatable, bytes, eventBytesMax };
 }
 
 /** The same for several streams. */
@@ -66,10 +95,15 @@ export function prepareMulti(context: StoreContext, command: AppendMultiCommand)
   const checks = command.checks.map(({ stream, expectedVersion }) => ({ stream, expected: expectedVersion }));
   sizes.messages += checks.length;
   sizes.throwIfTooLarge('appends');
-  return { appends, checks, ...key, bytes: sizes.bytes };
+  const { bytes, eventBytesMax } = sizes;
+  return { appends, checks, ...key, bytes, eventBytesMax };
 }
 
-function keyOf({ commitId }: { readonly commitId: CommitId | undefined }): Omit<JobKey, 'bytes'> {
+function keyOf({
+  commitId,
+}: {
+  readonly commitId: CommitId | undefined;
+}): Pick<JobKey, 'commitId' | 'repeatable'> {
   return { commitId: commitId ?? (uuidV7() as CommitId), repeatable: commitId !== undefined };
 }
 
@@ -78,7 +112,7 @@ class Sizes {
   bytes = 0;
   messages = 0;
   private readonly violations: FieldViolation[] = [];
-  private readonly eventBytesMax: number;
+  readonly eventBytesMax: number;
   private readonly bodyBytesMax: number;
 
   constructor(
@@ -97,10 +131,7 @@ class Sizes {
     for (const event of events) {
       const stored = encodeEvent(stream, event);
       if (stored.length > this.eventBytesMax) {
-        this.violations.push({
-          field: `${path}events[${encoded.length.toString()}]`,
-          description: `has ${stored.length.toString()} bytes as stored, more than the ${this.eventBytesMax.toString()} of one event`,
-        });
+        this.violations.push(eventTooLarge(path, encoded.length, stored.length, this.eventBytesMax));
       }
       bytes += stored.length + framingBytesMax;
       encoded.push(stored);

@@ -2,7 +2,7 @@ import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '
 import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
 import { position, version, type StreamName } from '../store/values';
 import { whenDurable, type Appender } from './append';
-import { bodyBytesLimit, prepareMulti, type MultiJob, type StreamJob } from './append-job';
+import { bodyBytesLimit, checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
 import { commitById, mayBeForgotten } from './find-by-id';
@@ -101,6 +101,7 @@ function proposalOf(
 /** The checks come first: the last message, which is that of the position, has events. */
 function stepMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingMessage[] {
   const { commitId, appends, checks } = job;
+  checkStillFits(appender, job, appends);
   const headOf = (index: number): KnownHead => base[index] as KnownHead;
   const checking = checks.map(({ stream }, index) =>
     checkMessage(appender.prefix, subjectOf(appender, stream), headOf(appends.length + index).sequence),

@@ -1,7 +1,7 @@
 import { CommitIdReuseError, OutcomeUnknownError, VersionConflictError } from '../store/errors';
 import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
 import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
-import { bodyBytesLimit, prepare, type Job } from './append-job';
+import { bodyBytesLimit, checkStillFits, prepare, type Job } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
 import { commitById, mayBeForgotten } from './find-by-id';
@@ -155,6 +155,7 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
 
   messages({ version: before, sequence: previous }: KnownHead): OutgoingMessage[] {
     const { appender, job } = this;
+    checkStillFits(appender, job, [job]);
     const commit = { firstVersion: before + 1n, previous, commitId: job.commitId };
     return toMessages(subjectOf(appender, job.stream), job.encoded, commit, bodyBytesLimit(appender));
   }

@@ -1,6 +1,9 @@
 import {
+  InvalidRequestError,
   NotPermittedError,
   OverloadedError,
+  StoreFullError,
+  StoreRefusedError,
   StoreUnavailableError,
   isStoreError,
   type StoreError,
@@ -15,6 +18,10 @@ export class JetStreamApiError extends Error {
   ) {
     super(`${description} (${errCode.toString()})`);
   }
+}
+
+export function isRefused(error: unknown, number: number): boolean {
+  return error instanceof JetStreamApiError && error.errCode === number;
 }
 
 /** Nothing was sent: there is no connection. */
@@ -42,21 +49,27 @@ export const errCode = {
   duplicateInBatch: 10201,
   wrongLastMessageId: 10070,
   duplicateInFlight: 10158,
-  tooManyBatches: [10199, 10210],
-  insufficientResources: [10023, 10047, 10077, 10122],
-  unavailable: [10008, 10009, 10074],
+  messageTooLarge: 10054,
+  batchTooLarge: 10199,
 } as const;
 
-const quota: readonly number[] = [...errCode.tooManyBatches, ...errCode.insufficientResources];
-const unavailable: readonly number[] = errCode.unavailable;
+/** There is no room: of the account, the server, the disk, the stream. */
+const full = [10002, 10023, 10028, 10047, 10077];
+/** Too much at a time: messages that wait for the stream, batches that are open. */
+const overloaded = [10167, 10210];
+/** Passes by itself, or with a setting of NATS: no leader, no JetStream, the stream is gone. */
+const unavailable = [10008, 10009, 10035, 10039, 10059, 10074, 10076, 10118, 10163, 10194];
 
 /** What a failed question to NATS means to the caller; bugs pass through unchanged. */
 export function toStoreError(error: unknown): unknown {
   if (isStoreError(error)) return error satisfies StoreError;
   const cause = { cause: error };
   if (error instanceof PermissionViolationError) return new NotPermittedError(error.message, cause);
-  if (error instanceof JetStreamApiError && quota.includes(error.errCode)) {
-    return new OverloadedError(`the store has no room: ${error.message}`, cause);
+  if (error instanceof JetStreamApiError && full.includes(error.errCode)) {
+    return new StoreFullError(`the store has no room: ${error.message}`, cause);
+  }
+  if (error instanceof JetStreamApiError && overloaded.includes(error.errCode)) {
+    return new OverloadedError(`NATS has too much to do: ${error.message}`, cause);
   }
   if (
     error instanceof NotConnectedError ||
@@ -68,4 +81,29 @@ export function toStoreError(error: unknown): unknown {
     return new StoreUnavailableError(error.message, cause);
   }
   return error;
+}
+
+/** Where an append goes to. */
+interface AppendTarget {
+  readonly log: { readonly name: string };
+  readonly messageSize: { readonly bytesMax: number };
+}
+
+/** What it means that NATS answered an append with an error: whatever its number, nothing was stored. */
+export function toAppendError(error: unknown, { log, messageSize }: AppendTarget): unknown {
+  if (error instanceof NoRespondersError) {
+    const what = `the JetStream stream ${log.name} takes nothing: it has no leader, or is gone`;
+    return new StoreUnavailableError(`${what} (${error.message})`, { cause: error });
+  }
+  const known = toStoreError(error);
+  if (known !== error || !(error instanceof JetStreamApiError)) return known;
+  if (error.errCode === errCode.messageTooLarge) {
+    const description = `take a NATS message of more than the ${messageSize.bytesMax.toString()} bytes that the store takes`;
+    return new InvalidRequestError([{ field: 'events', description }]);
+  }
+  if (error.errCode === errCode.batchTooLarge) {
+    const description = `take more NATS messages than the server takes in one batch: ${error.message}`;
+    return new InvalidRequestError([{ field: 'events', description }]);
+  }
+  return new StoreRefusedError(`NATS refused to store it: ${error.message}`, error.errCode, { cause: error });
 }

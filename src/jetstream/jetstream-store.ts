@@ -14,6 +14,7 @@ import { indexSubjects } from './index-stream';
 import { startIndexWriter, type IndexWriter } from './index-writer';
 import { readTail } from './key-index';
 import { listStreams } from './list-streams';
+import { createMessageSize } from './message-size';
 import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
 import { openPool } from './pool';
@@ -67,6 +68,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       log: { name: store.name, replicas: store.replicas },
       prefix: store.prefix,
       durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log),
+      messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),

@@ -1,6 +1,6 @@
 import { nuid } from 'nats';
 import { parseAnswer } from './api';
-import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
+import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
 import type { Link, RequestOptions } from './link';
 import type { RawMessage } from './message';
 
@@ -97,10 +97,6 @@ async function findDuplicate(
   // Forgotten between the two questions.
   const isForgotten = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.wrongLastMessageId);
   return isForgotten ? { kind: 'conflict' } : outcome;
-}
-
-function isRefused(error: unknown, number: number): boolean {
-  return error instanceof JetStreamApiError && error.errCode === number;
 }
 
 /** A batch message is acknowledged by an empty answer. */

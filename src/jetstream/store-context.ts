@@ -8,6 +8,7 @@ import type { StreamName } from '../store/values';
 import type { StreamApi } from './api';
 import type { Durability } from './group-sync';
 import type { RequestOptions } from './link';
+import type { MessageSize } from './message-size';
 import type { NatsPool } from './pool';
 
 /** A JetStream stream and how to reach it. */
@@ -21,6 +22,7 @@ export interface LogContext {
 export interface StoreContext extends LogContext {
   readonly prefix: string;
   readonly durability: Durability;
+  readonly messageSize: MessageSize;
   readonly logger: Logger;
 }
 

@@ -14,6 +14,7 @@ export async function storeInfo(
   const { pool, log, prefix, limits } = store;
   const options = within(call, limits.requestTimeoutMs);
   const { config, state, cluster } = await streamInfo(pool.append(), log.name, undefined, options);
+  store.messageSize.take(config);
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
   return {
     name: log.name,

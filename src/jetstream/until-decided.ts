@@ -3,7 +3,7 @@ import { DeadlineExceededError, OutcomeUnknownError, StoreUnavailableError } fro
 import type { CallContext } from '../store/event-store';
 import type { CommitId, StreamName } from '../store/values';
 import { absenceMaxMs } from './api';
-import { toStoreError } from './errors';
+import { errCode, isRefused, toAppendError, toStoreError } from './errors';
 import { publishAtomically, type Outcome, type OutgoingMessage } from './publish';
 import type { StoreContext } from './store-context';
 
@@ -87,7 +87,10 @@ async function decide<Base, Result>(
         const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
         if (found !== 'unreachable') return found;
       }
-      if (outcome.kind === 'failed' && doubt === undefined) throw outcome.cause;
+      const mayFit = await becameTooLarge(context, outcome, messages);
+      if (outcome.kind === 'failed' && doubt === undefined && !mayFit) {
+        throw toAppendError(outcome.cause, context);
+      }
       if (outcome.kind === 'lost') doubt = { base, cause: outcome.cause };
       tried = base;
       attempt = undefined;
@@ -103,6 +106,24 @@ async function decide<Base, Result>(
     const messages = proposal.messages(base);
     attempt = { base, messages, outcome: await publish(context, messages, call) };
   }
+}
+
+/**
+ * Whether the log takes smaller messages than these were made for: then they can be divided further. Of a batch the server
+ * may only say that something of it is missing.
+ */
+async function becameTooLarge(
+  { messageSize }: StoreContext,
+  outcome: Outcome,
+  { length }: readonly OutgoingMessage[],
+): Promise<boolean> {
+  const maybe =
+    (outcome.kind === 'failed' && isRefused(outcome.cause, errCode.messageTooLarge)) ||
+    (outcome.kind === 'conflict' && length > 1);
+  if (!maybe) return false;
+  const before = messageSize.bytesMax;
+  await messageSize.refresh().catch(() => undefined);
+  return messageSize.bytesMax < before;
 }
 
 function publish(

@@ -80,6 +80,24 @@ export class OverloadedError extends Error {
   readonly code = 'OVERLOADED';
 }
 
+/** The store has no room for more. Nothing was stored, and nothing will be until somebody makes room. */
+export class StoreFullError extends Error {
+  readonly code = 'STORE_FULL';
+}
+
+/** NATS refuses to store this, since somebody has set the store so that it cannot. Nothing was stored. */
+export class StoreRefusedError extends Error {
+  readonly code = 'STORE_REFUSED';
+  constructor(
+    message: string,
+    /** The number of the error in nats-server's errors.json. */
+    readonly natsError: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 /** A stored message is not a commit of its stream. Other streams are not affected. */
 export class UnreadableCommitError extends Error {
   readonly code = 'UNREADABLE_COMMIT';
@@ -115,6 +133,8 @@ export type StoreError =
   | StoreUnavailableError
   | OutcomeUnknownError
   | OverloadedError
+  | StoreFullError
+  | StoreRefusedError
   | UnreadableCommitError
   | NotPermittedError
   | DeadlineExceededError
@@ -127,6 +147,8 @@ const storeErrors = [
   StoreUnavailableError,
   OutcomeUnknownError,
   OverloadedError,
+  StoreFullError,
+  StoreRefusedError,
   UnreadableCommitError,
   NotPermittedError,
   DeadlineExceededError,
