@@ -60,8 +60,8 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
-export function describePlace({ position, version }: EventPlace): string {
-  return `position ${count(position)}, version ${count(version)}`;
+export function describePlace({ position, stream, version }: EventPlace): string {
+  return `position ${count(position)}, version ${count(version)} of ${stream}`;
 }
 
 export function count(value: number | bigint): string {

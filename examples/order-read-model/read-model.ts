@@ -15,6 +15,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS checkpoint (
     only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
     position INTEGER NOT NULL,
+    stream   TEXT NOT NULL,
     version  INTEGER NOT NULL
   );
 `;
@@ -47,10 +48,14 @@ export function openReadModel(path: string): ReadModel {
         transaction(database, () => {
           for (const event of events) applyEvent(database, event);
           // With the rows or not at all: this is why no event is missing or counted twice, whenever the process ends.
-          database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)', [last.position, last.version]);
+          database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)', [
+            last.position,
+            last.stream,
+            last.version,
+          ]);
         });
       });
-      place = { position: last.position, version: last.version };
+      place = { position: last.position, stream: last.stream, version: last.version };
     },
     [Symbol.dispose]() {
       claimed[Symbol.dispose]();
@@ -59,10 +64,10 @@ export function openReadModel(path: string): ReadModel {
 }
 
 function placeIn(database: Database): EventPlace | undefined {
-  const row = database.get('SELECT position, version FROM checkpoint');
-  return row === null
-    ? undefined
-    : { position: bigintOf(row['position']), version: bigintOf(row['version']) };
+  const row = database.get('SELECT position, stream, version FROM checkpoint');
+  if (row === null) return undefined;
+  const { position, stream, version } = row;
+  return { position: bigintOf(position), stream: stream as string, version: bigintOf(version) };
 }
 
 function applyEvent(database: Database, event: RecordedEvent): void {

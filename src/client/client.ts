@@ -147,8 +147,8 @@ export interface SluiceClient extends Disposable {
    *
    * The loop never ends by itself, and reconnects by itself: it hands over each event once and in order, whatever
    * gateways and connections do meanwhile. What is handed over once more after this process was restarted depends on
-   * what it has kept: store the event's position and version in the same transaction as what the event does, and give
-   * them as `after`.
+   * what it has kept: store the event's position, stream and version in the same transaction as what the event does, and
+   * give them as `after`, with the same filters.
    *
    * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop fails with InvalidRequestError,
    * UnreadableCommitError (`after` its position lies the next), NotPermittedError, or CancelledError when the client is

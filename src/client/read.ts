@@ -2,6 +2,7 @@ import type { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice
 import { Direction, type PageHint, type ReadEnd } from '../../generated/sluice/v1/event_store_service';
 import { IncompleteReadError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
+import type { Following } from './event-place';
 import { toUint32 } from './numbers';
 
 /**
@@ -33,18 +34,20 @@ interface ReadMessage<Header> {
   readonly events: readonly ProtoRecordedEvent[];
   readonly header: Header | undefined;
   readonly end: ReadEnd | undefined;
+  /** Absent in a message that ends within a commit, and in all messages of reads that do not tell. */
+  readonly position?: bigint | undefined;
 }
 
 /** A class, not an object with a getter of its own, which would keep what it has seen until the next full collection. */
 export class Events<Header, Head> implements EventRead<Head> {
   private seen: { readonly head: Head } | undefined;
 
-  /** `open` begins a call. Events that are not wanted are passed over, though they came. */
+  /** `open` begins a call. What `toFollowing` makes for each of them says which events are handed over. */
   constructor(
     private readonly open: () => AsyncIterable<ReadMessage<Header>>,
     private readonly toHead: (header: Header) => Head,
     private readonly signal: AbortSignal | undefined,
-    private readonly isWanted: (event: ProtoRecordedEvent) => boolean = () => true,
+    private readonly toFollowing: () => Following = () => (events) => events,
   ) {}
 
   get head(): Head {
@@ -56,15 +59,17 @@ export class Events<Header, Head> implements EventRead<Head> {
     let begun = false;
     let count = 0;
     let end: ReadEnd | undefined;
+    const following = this.toFollowing();
     for await (const message of this.open()) {
       if (message.header !== undefined) {
         this.seen = { head: this.toHead(message.header) };
         begun = true;
       }
       if (!begun) throw incomplete('it has no header');
-      for (const event of message.events) {
+      const endsCommit = message.position !== undefined || message.end !== undefined;
+      for (const event of following(message.events, endsCommit)) {
         this.signal?.throwIfAborted();
-        if (this.isWanted(event)) yield toRecordedEvent(event);
+        yield toRecordedEvent(event);
       }
       count += message.events.length;
       end = message.end;

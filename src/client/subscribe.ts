@@ -9,7 +9,7 @@ import { serverStream } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, InternalError, OverloadedError, UnavailableError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
-import { beyond, type EventPlace, type Place } from './event-place';
+import { following, toStart, type EventPlace, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
@@ -21,7 +21,8 @@ export interface SubscribeOptions extends EventFilter {
   /** One stream; not together with `patterns`. Neither: the whole store. */
   readonly stream?: string | undefined;
   /**
-   * Begin beyond this: the last event that was dealt with, or a position, which stands for the whole commit that has it.
+   * Begin beyond this: the last event that was dealt with, or a position, which stands for the whole commit that has it. If
+   * the filters leave that event's stream out, the events that they take of the same commit are all handed over.
    */
   readonly after?: Place | undefined;
   /** Begin beyond this version; only with `stream`. */
@@ -67,8 +68,9 @@ const pauseMaxMs = 5_000;
 const unimplemented: number = status.UNIMPLEMENTED;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
-  const first = toRequest(options);
-  const wanted = wantedOf(options);
+  const { afterPosition, afterEvent } = toStart(options.after);
+  const first = toRequest(options, afterPosition);
+  const afterVersion = first.afterVersion ?? 0n;
   const { signal } = options;
   let position: bigint | undefined;
   let lag: bigint | undefined;
@@ -101,13 +103,14 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
         const ends = signal === undefined ? channel.closed : AbortSignal.any([signal, channel.closed]);
         try {
           const call = { signal: ends, deadlineMs: Infinity };
+          const follow = following(last ?? afterEvent);
           for await (const message of serverStream(channel, method, toBytes(), call)) {
             failures = 0;
-            const { isBeyond } = beyond(last);
-            for (const event of message.events) {
-              if (!isBeyond(event) || !wanted(event)) continue;
+            for (const event of follow(message.events, message.position !== undefined)) {
+              // A request that goes on from a position cannot say it.
+              if (event.version <= afterVersion) continue;
               ends.throwIfAborted();
-              last = { position: event.position, version: event.version };
+              last = { position: event.position, stream: event.stream, version: event.version };
               yield toRecordedEvent(event);
             }
             take(message);
@@ -138,14 +141,14 @@ function mayPass(error: unknown): error is Error {
 }
 
 /** Throws TypeError and RangeError. */
-function toRequest(options: SubscribeOptions): SubscribeRequest {
+function toRequest(options: SubscribeOptions, afterPosition: bigint | undefined): SubscribeRequest {
   const { heartbeatMs = heartbeatDefaultMs, afterVersion } = options;
   if (!Number.isFinite(heartbeatMs))
     throw new RangeError(`heartbeatMs must be a number; found ${heartbeatMs}`);
   return {
     stream: options.stream ?? '',
     patterns: [...(options.patterns ?? [])],
-    afterPosition: beyond(options.after).afterPosition,
+    afterPosition,
     afterVersion: afterVersion === undefined ? undefined : toUint64(afterVersion, 'afterVersion'),
     fromTime: toTimestamp(options.fromTime, 'fromTime'),
     fromNow: options.fromNow ?? false,
@@ -157,17 +160,5 @@ function toRequest(options: SubscribeOptions): SubscribeRequest {
       nanos: Math.round((heartbeatMs % 1_000) * 1e6),
     },
     page: toPageHint(options.page),
-  };
-}
-
-/** What the first request says of single events, and those that go on from a position cannot say. */
-function wantedOf(options: SubscribeOptions): (event: SubscribeResponse['events'][number]) => boolean {
-  const { isBeyond } = beyond(options.after);
-  const afterVersion = toUint64(options.afterVersion ?? 0, 'afterVersion');
-  const from = toTimestamp(options.fromTime, 'fromTime') ?? { seconds: 0n, nanos: 0 };
-  return (event) => {
-    const { seconds, nanos } = event.commitTime ?? from;
-    const isInTime = seconds > from.seconds || (seconds === from.seconds && nanos >= from.nanos);
-    return isInTime && event.version > afterVersion && isBeyond(event);
   };
 }

@@ -2,7 +2,7 @@ import type { CallContext } from '../store/event-store';
 import { coverOf, patternMatcher } from '../store/patterns';
 import { parseStreamName } from '../store/values';
 import { directGetBatch, leaderGet } from './api';
-import { isCheck, readPart, unreadable, type StoredPart } from './commit-codec';
+import { isCheck, readPart, stepOf, unreadable, type StoredPart } from './commit-codec';
 import { storedMessage, upTo, type RawMessage, type StoredMessage } from './message';
 import { everything, nameOf, patiently, type StoreContext } from './store-context';
 
@@ -38,7 +38,7 @@ export class LogSource {
 
   constructor(
     private readonly context: StoreContext,
-    patterns: readonly string[],
+    private readonly patterns: readonly string[],
     private readonly call: CallContext,
   ) {
     const cover = coverOf(patterns);
@@ -59,6 +59,21 @@ export class LogSource {
     if (!takesAll && !this.wasSparse && length >= judgedMessagesMin)
       this.takesAll = length >= wantedShareMin * Number(fetched.covered - from + 1n);
     return fetched;
+  }
+
+  /**
+   * Where the transaction begins that goes on at a sequence. The message there may be of a stream that is not asked for, and
+   * those that are asked for lie before it.
+   */
+  async startOfStep(sequence: bigint): Promise<bigint> {
+    if (this.patterns.length === 0) return sequence; // every message is asked for, and tells it
+    const at = { subject: everything, from: sequence, through: sequence, bytesMax: 1 };
+    const { messages } = await fetchPage(this.context, at, this.call);
+    try {
+      return (messages[0] && stepOf(storedMessage(messages[0]))?.from) ?? sequence;
+    } catch {
+      return sequence; // not a commit; a read that asks for it meets it
+    }
   }
 
   /** Whether a fetched message is asked for. What is asked here tells whether taking all pays. */

@@ -38,9 +38,12 @@ export async function* logForward(
     const covered = (await page)?.covered ?? through;
     return covered < through ? fetch(covered + 1n) : undefined;
   };
-  let page: Fetched | undefined = await fetch(after + 1n);
-  const start = startOfFirst(source, storedMessages(page));
-  if (start !== undefined && start <= after) page = await fetch(start);
+  let page: Fetched | undefined;
+  let start: bigint;
+  [page, start] = await Promise.all([fetch(after + 1n), source.startOfStep(after + 1n)]);
+  const first = startOfFirst(source, storedMessages(page));
+  if (first !== undefined && first < start) start = first;
+  if (start <= after) page = await fetch(start);
   let next = follow(Promise.resolve(page));
   let held: StoredCommit[] = []; // of a step whose end has not been passed
   for (let covered = after; page !== undefined;) {
@@ -116,7 +119,8 @@ export async function* logBackward(
       span = span / spanGrowth || 1n;
       continue;
     }
-    const { commits, error, next } = await commitsOf(context, source, window.messages, start);
+    const from = start === after + 1n ? await source.startOfStep(start) : start;
+    const { commits, error, next } = await commitsOf(context, source, window.messages, { start, from });
     splitOff(commits, through);
     end = next;
     if (commits.length > 0 || error !== undefined || end <= after)
@@ -168,10 +172,12 @@ async function commitsOf(
   context: StoreContext,
   source: LogSource,
   messages: readonly StoredMessage[],
-  start: bigint,
+  /** Where the window begins, and where the first commit may begin that ends in it. */
+  { start, from: earliest }: { readonly start: bigint; readonly from: bigint },
 ): Promise<WindowCommits> {
   const commitBytesMax = 2 * context.limits.appendBytesMax;
-  const from = startOfFirst(source, messages) ?? start;
+  const first = startOfFirst(source, messages) ?? start;
+  const from = first < earliest ? first : earliest;
   const before = from < start ? await readWindow(source, from, start - 1n) : undefined;
   let assembler = new CommitAssembler(commitBytesMax);
   let commits: StoredCommit[] = [];

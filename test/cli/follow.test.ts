@@ -1,6 +1,7 @@
 import { until } from '../support/nats-server';
 import { startGatewayProcess } from '../support/gateway';
 import { connectRpc } from '../support/rpc-client';
+import { startTcpRelay } from '../support/tcp-relay';
 import { linesOf, startCommandGateway, type CommandGateway } from './gateway-commands';
 import { startSluice } from './process';
 
@@ -92,4 +93,24 @@ test('tail goes on when the gateway is restarted, and says so', async () => {
   expect(await tail.ended()).toBe(143);
   expect(linesOf(tail.stdout()).map(({ type }) => type)).toEqual(['A', 'B']);
   expect(tail.stderr()).toMatch(/^sluice: .*; trying again$/m);
+});
+
+test('tail prints each event of a transaction once, wherever its connection is lost', async () => {
+  const data = 'x'.repeat(60_000);
+  const events = Array.from({ length: 6 }, () => ({ type: 'Large', data }));
+  await gateway.client.appendMulti([
+    { stream: 'cut.b', events },
+    { stream: 'cut.a', events },
+  ]);
+  const expected = ['cut.b', 'cut.a'].flatMap((stream) => events.map((_, index) => [stream, `${index + 1}`]));
+  const args = ['tail', 'cut.*', '--from=0', '--max-count=12', '--json'];
+  for (const bytes of [100_000, 300_000, 500_000, 600_000]) {
+    await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
+    relay.loseAnswersAfter(bytes);
+    await using tail = await startSluice([...args, '--address', relay.address]);
+    await until(() => relay.isLosing, 30_000);
+    relay.heal();
+    expect(await tail.ended()).toBe(0);
+    expect(linesOf(tail.stdout()).map(({ stream, version }) => [stream, version])).toEqual(expected);
+  }
 });

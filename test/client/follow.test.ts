@@ -71,7 +71,7 @@ describe('readAll', () => {
 
   test('refuses what cannot be sent at once', () => {
     expect(() => client.readAll({ after: -1 })).toThrow(RangeError);
-    expect(() => client.readAll({ after: { position: 1n, version: -1n } })).toThrow(RangeError);
+    expect(() => client.readAll({ after: { position: 1n, stream: 'a', version: -1n } })).toThrow(RangeError);
     expect(() => client.readAll({ patterns: ['\ud800'] })).toThrow(TypeError);
   });
 });

@@ -1,14 +1,16 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Database } from 'node-sqlite3-wasm';
-import { connect, parseJson, type SluiceClient } from '../../src/client/client';
+import { connect, jsonEvent, parseJson, type SluiceClient } from '../../src/client/client';
 import { startSluice } from '../cli/process';
 import { buildOnce } from '../support/build';
 import { compileExamples, type CompiledExamples } from '../support/examples';
+import { startTestGateway } from '../support/gateway';
 import { freePorts, startNats, until } from '../support/nats-server';
+import { startTcpRelay } from '../support/tcp-relay';
 
 /** The example as users run it: compiled, in processes of its own, against a gateway and NATS. */
 
@@ -98,7 +100,7 @@ async function fold(client: SluiceClient): Promise<{ rows: Row[]; place: string;
     if (event.type === 'OrderShipped') row.status = 'shipped';
     if (event.type === 'OrderCancelled') row.status = 'cancelled';
     row.version = Number(event.version);
-    place = `${event.position.toString()}/${event.version.toString()}`;
+    place = `${event.position.toString()}/${event.stream}/${event.version.toString()}`;
     events++;
   }
   return { rows: [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), place, events };
@@ -106,7 +108,9 @@ async function fold(client: SluiceClient): Promise<{ rows: Row[]; place: string;
 
 /** What the read model has when no process uses it. */
 function stored(): { rows: unknown[]; place: unknown } {
-  const [checkpoint] = inDatabase("SELECT position || '/' || version AS place FROM checkpoint");
+  const [checkpoint] = inDatabase(
+    "SELECT position || '/' || stream || '/' || version AS place FROM checkpoint",
+  );
   return { rows: inDatabase('SELECT * FROM orders ORDER BY id'), place: checkpoint?.['place'] };
 }
 
@@ -122,9 +126,9 @@ function inDatabase(sql: string): Record<string, unknown>[] {
 
 /** The line `up to position …` of the summary, as a place. */
 async function place(): Promise<string | undefined> {
-  const [, position = '', version = ''] =
-    /^up to position ([\d,]+), version (\d+)$/m.exec(await run('summary', '--db', db)) ?? [];
-  return `${position.replaceAll(',', '')}/${version}`;
+  const [, position = '', version = '', stream = ''] =
+    /^up to position ([\d,]+), version (\d+) of (\S+)$/m.exec(await run('summary', '--db', db)) ?? [];
+  return `${position.replaceAll(',', '')}/${stream}/${version}`;
 }
 
 test('whatever ends, the orders are those of the events, each counted once', async () => {
@@ -203,6 +207,33 @@ test('the summary is that of the orders', async () => {
   const euros = (cents / 100).toLocaleString('en', { minimumFractionDigits: 2 });
   expect(summary).toMatch(new RegExp(`^revenue +${euros}$`, 'm'));
 });
+
+test('killed within a transaction over several orders, it goes on with the events that are left', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using client = connect(gateway.address);
+  const item = { sku: 'x'.repeat(60_000), quantity: 1, priceCents: 1 };
+  const items = Array.from({ length: 6 }, () => jsonEvent('ItemAdded', item));
+  const orders = ['order.b', 'order.c', 'order.a'];
+  for (const bytes of [100_000, 300_000, 500_000, 700_000]) {
+    for (const suffix of ['', '-wal', '.pid']) rmSync(db + suffix, { force: true });
+    await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
+    await using projection = startProjection(relay.address);
+    await projection.says('live:');
+    relay.loseAnswersAfter(bytes);
+    const placed = jsonEvent('OrderPlaced', { customer: `${bytes}` });
+    await client.appendMulti(
+      orders.map((stream) => ({ stream: `${stream}-${bytes}`, events: [placed, ...items] })),
+    );
+    await until(() => relay.isLosing, 30_000);
+    await projection.end('SIGKILL');
+    await using again = startProjection(gateway.address);
+    await again.says('live:');
+    expect(await again.end('SIGTERM')).toBe(0);
+    const { rows, place: end } = await fold(client);
+    expect(stored()).toEqual({ rows, place: end });
+  }
+}, 120_000);
 
 test.each([[[]], [['paint']], [['generate', '--orders', 'many']], [['project', '--what']]])(
   'the arguments %j are answered with the usage',

@@ -9,6 +9,8 @@ export interface TcpRelay extends AsyncDisposable {
   cut(): void;
   /** Loses all that the server says after a client has said this. What was lost is known then, see `isLosing`. */
   loseAnswersTo(text: string): void;
+  /** Lets this many more bytes of what the server says through, and loses the rest. */
+  loseAnswersAfter(bytes: number): void;
   /** Loses what clients say from now on. */
   loseRequests(): void;
   /** Whether something has been lost. */
@@ -22,6 +24,7 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
   const sockets = new Set<Socket>();
   let trigger: string | undefined;
   let losesAnswers = false;
+  let answerBytes = Infinity;
   let losesRequests = false;
   let isLosing = false;
 
@@ -45,8 +48,10 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
       else target.write(bytes);
     });
     target.on('data', (bytes) => {
-      if (losesAnswers) isLosing = true;
-      else client.write(bytes);
+      const passed = bytes.subarray(0, answerBytes);
+      answerBytes -= passed.length;
+      if (losesAnswers || passed.length < bytes.length) isLosing = true;
+      if (!losesAnswers) client.write(passed);
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -60,6 +65,9 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
     loseAnswersTo(text) {
       trigger = text;
     },
+    loseAnswersAfter(bytes) {
+      answerBytes = bytes;
+    },
     loseRequests() {
       losesRequests = true;
     },
@@ -69,6 +77,7 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
     heal() {
       trigger = undefined;
       losesAnswers = losesRequests = isLosing = false;
+      answerBytes = Infinity;
       cut();
     },
     async [Symbol.asyncDispose]() {

@@ -492,7 +492,7 @@ export interface SubscribeResponse {
    *
    * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event
    * instead of this one must have dealt with the whole commit, or begin at the position before and pass over the
-   * versions that it knows.
+   * events that it knows, by stream and version: a step of AppendMulti has events of several streams.
    */
   position?:
     | bigint

@@ -1,0 +1,155 @@
+import {
+  connect,
+  type RecordedEvent,
+  type SluiceClient,
+  type SubscribeOptions,
+} from '../../src/client/client';
+import { startTestGateway, type TestGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { startTcpRelay } from '../support/tcp-relay';
+import { all } from './outcomes';
+
+/**
+ * Going on after any event of a transaction over several streams, whose events share a position and come in several
+ * messages: each event once, in order.
+ */
+
+let nats: TestNats;
+let gateway: TestGateway;
+let client: SluiceClient;
+/** All that is stored, in order. */
+let stored: readonly RecordedEvent[];
+
+const large = 'x'.repeat(60_000);
+
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url]);
+  client = connect(gateway.address);
+  const events = (count: number, type: string, data = ''): { type: string; data: string }[] =>
+    Array.from({ length: count }, () => ({ type, data }));
+  await client.append('order.b', events(5, 'Placed'));
+  await client.appendMulti([
+    { stream: 'order.b', events: events(6, 'Placed', large) },
+    { stream: 'stock.a', events: events(6, 'Taken', large) },
+  ]);
+  await client.appendMulti([
+    { stream: 'stock.a', events: events(2, 'Taken') },
+    { stream: 'order.b', events: events(1, 'Paid') },
+    { stream: 'order.c', events: events(3, 'Placed') },
+  ]);
+  await client.append('stock.a', events(3, 'Taken'));
+  stored = await all(client.readAll());
+});
+afterAll(async () => {
+  client.close();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+type Key = readonly [position: bigint, stream: string, version: bigint];
+
+function keys(events: readonly RecordedEvent[]): Key[] {
+  return events.map(({ position, stream, version }) => [position, stream, version]);
+}
+
+/** So many events of a subscription; then the loop is left. */
+async function take(count: number, events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
+  const taken: RecordedEvent[] = [];
+  if (count === 0) return taken;
+  for await (const event of events) if (taken.push(event) === count) break;
+  return taken;
+}
+
+const filters: [string, SubscribeOptions, (event: RecordedEvent) => boolean][] = [
+  ['the whole store', {}, () => true],
+  ['the whole store in pages of two', { page: { eventsMax: 2 } }, () => true],
+  ['some streams', { patterns: ['order.>'], page: { eventsMax: 2 } }, ({ stream }) => /^order/.test(stream)],
+  ['some types', { eventTypes: ['Taken', 'Paid'] }, ({ type }) => type !== 'Placed'],
+  ['a stream', { patterns: ['order.b'], page: { eventsMax: 1 } }, ({ stream }) => stream === 'order.b'],
+];
+
+describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
+  const wanted = (): readonly RecordedEvent[] => stored.filter(isWanted);
+
+  test('readAll has those that follow, forward and backward', async () => {
+    for (const [index, after] of wanted().entries()) {
+      const forward = await all(client.readAll({ ...filter, after }));
+      expect(keys(forward)).toEqual(keys(wanted().slice(index + 1)));
+      const backward = await all(client.readAll({ ...filter, after, direction: 'backward' }));
+      expect(keys(backward)).toEqual(keys(wanted().slice(0, index).reverse()));
+    }
+  });
+
+  test('pages of readAll have all of them, whatever maxCount is', async () => {
+    for (const direction of ['forward', 'backward'] as const) {
+      for (const maxCount of [1, 2, 5, 100]) {
+        const read: RecordedEvent[] = [];
+        for (let page = await all(client.readAll({ ...filter, direction, maxCount })); page.length > 0;) {
+          read.push(...page);
+          page = await all(client.readAll({ ...filter, direction, maxCount, after: page.at(-1) }));
+        }
+        expect(keys(read)).toEqual(keys(direction === 'forward' ? wanted() : wanted().toReversed()));
+      }
+    }
+  });
+
+  test('another subscription has those that follow', async () => {
+    for (const [index, after] of wanted().entries()) {
+      const expected = wanted().slice(index + 1);
+      const taken = await take(expected.length, client.subscribe({ ...filter, after }));
+      expect(keys(taken)).toEqual(keys(expected));
+    }
+  });
+
+  test('another loop over the same subscription has those that follow', async () => {
+    for (let count = 1; count < wanted().length; count++) {
+      const subscription = client.subscribe(filter);
+      const taken = await take(count, subscription);
+      taken.push(...(await take(wanted().length - count, subscription)));
+      expect(keys(taken)).toEqual(keys(wanted()));
+    }
+  });
+
+  test('a subscription whose connection is lost has those that follow', async () => {
+    await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
+    using far = connect(relay.address, { channelOptions: { 'grpc.initial_reconnect_backoff_ms': 10 } });
+    for (let count = 1; count < wanted().length; count++) {
+      const taken: RecordedEvent[] = [];
+      for await (const event of far.subscribe(filter)) {
+        taken.push(event);
+        if (taken.length === count) relay.cut();
+        if (taken.length === wanted().length) break;
+      }
+      expect(keys(taken)).toEqual(keys(wanted()));
+    }
+  });
+});
+
+describe('an event that the filters leave out', () => {
+  test('hides nothing of its transaction', async () => {
+    const paid = stored.find(({ type }) => type === 'Paid') as RecordedEvent;
+    const patterns = ['stock.>', 'order.c'];
+    const others = stored.filter(({ stream }) => stream !== 'order.b');
+    const following = others.filter(({ position }) => position >= paid.position);
+    expect(keys(await all(client.readAll({ patterns, after: paid })))).toEqual(keys(following));
+    const taken = await take(following.length, client.subscribe({ patterns, after: paid }));
+    expect(keys(taken)).toEqual(keys(following));
+    const earlier = others.filter(({ position }) => position <= paid.position).reverse();
+    const backward = client.readAll({ patterns, after: paid, direction: 'backward' });
+    expect(keys(await all(backward))).toEqual(keys(earlier));
+  });
+});
+
+test('a subscription from a time has the whole transaction that ends then', async () => {
+  const time = stored.findLast(({ stream }) => stream === 'order.c')?.commitTimeNanos;
+  const expected = stored.slice(-9);
+  expect(expected[0]?.commitTimeNanos).toBeLessThan(time ?? 0n);
+  expect(keys(await take(9, client.subscribe({ fromTime: time })))).toEqual(keys(expected));
+});
+
+test('a place without its stream is refused', () => {
+  const place = { position: 1n, version: 1n } as unknown as RecordedEvent;
+  expect(() => client.readAll({ after: place })).toThrow(TypeError);
+  expect(() => client.subscribe({ after: place })).toThrow(TypeError);
+});
