@@ -85,7 +85,7 @@ export interface Limits {
   readonly readProgressTimeoutMs: number;
   /** How long a read waits for the caller to take a message before it fails. */
   readonly readStallTimeoutMs: number;
-  /** How long the NATS server remembers commit ids; later they are found by their place or by the index. */
+  /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
   readonly duplicateWindowMs: number;
   /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first. */
   readonly requestBytesMax: number;

@@ -4,6 +4,7 @@ import { builtinModules } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { fileDescriptorSet } from '../generated/descriptors';
+import { sentHeader } from '../src/jetstream/headers';
 
 /** The rules of the house that a compiler or a linter does not hold. Paths are relative, with "/". */
 const root = join(__dirname, '..');
@@ -176,6 +177,27 @@ test('only config.ts reads the environment', () => {
       node.initializer?.getText() === 'process' &&
       /\benv\b/.test(node.name.getText()));
   expect(offences(others, isEnvironment)).toEqual([]);
+});
+
+test('what a gateway sends to NATS has no headers but those of one table', () => {
+  const table = 'src/jetstream/headers.ts';
+  const names = (node: ts.Node): boolean =>
+    (ts.isStringLiteralLike(node) || ts.isTemplateHead(node)) && /^Nats-/.test(node.text);
+  const others = inSrc.filter(([file]) => file !== table);
+  expect(offences(others, names)).toEqual([]);
+  // The package has ways of its own to set headers.
+  const ownWay = (node: ts.Node): boolean =>
+    ts.isImportSpecifier(node) &&
+    /^(headers|MsgHdrs|MsgHdrsImpl)$/.test((node.propertyName ?? node.name).text);
+  expect(offences(inSrc, ownWay)).toEqual([]);
+  expect(Object.values(sentHeader).filter((name) => name.startsWith('Nats-'))).toEqual([
+    'Nats-Msg-Id',
+    'Nats-Expected-Last-Subject-Sequence',
+    'Nats-Expected-Last-Subject-Sequence-Subject',
+    'Nats-Batch-Id',
+    'Nats-Batch-Sequence',
+    'Nats-Batch-Commit',
+  ]);
 });
 
 test('functions of src/ have fewer than 70 lines', () => {

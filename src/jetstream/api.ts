@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from '../store/errors';
 import { JetStreamApiError, errCode, isRefused } from './errors';
+import { receivedHeader } from './headers';
 import type { Link, RequestOptions } from './link';
 import {
   formatTime,
@@ -27,6 +28,8 @@ export interface StreamConfig {
 export interface StreamInfo {
   readonly config: StreamConfig;
   readonly created: string;
+  /** The server's clock. */
+  readonly ts: string;
   readonly state: {
     readonly messages: number;
     readonly bytes: number;
@@ -198,7 +201,7 @@ export async function directGetBatch(
       messages.push(answer);
       return false;
     }
-    if (answer.status === 204) more = serverHeader(answer.headers, 'Nats-Num-Pending') !== '0';
+    if (answer.status === 204) more = serverHeader(answer.headers, receivedHeader.pending) !== '0';
     else if (answer.status !== 404) throw directError(answer.status, answer.headers);
     return true;
   };

@@ -5,7 +5,7 @@ import { whenDurable, type Appender } from './append';
 import { bodyBytesLimit, checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
-import { commitById, mayBeForgotten } from './find-by-id';
+import { IdSearch } from './find-by-id';
 import { commitAfter } from './find-commit';
 import { lastPart } from './head';
 import { expectedHead, type KnownHead } from './head-cache';
@@ -38,12 +38,11 @@ export async function appendMulti(
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
-  const earlier =
-    job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
-      ? await commitById(appender, job.commitId, call)
-      : undefined;
+  const search = new IdSearch(appender, job.commitId, call);
+  const isCovered = appender.ids.covers(job.commitId);
+  const earlier = isCovered || !job.repeatable ? undefined : await search.find();
   return earlier === undefined
-    ? untilDecided(appender, proposalOf(appender, job, call), call)
+    ? untilDecided(appender, proposalOf(appender, job, search, call), call)
     : findDuplicate(appender, job, earlier.sequence, undefined, call);
 }
 
@@ -51,16 +50,34 @@ async function decide(appender: Appender, job: MultiJob, call: CallContext): Pro
 async function findById(
   appender: Appender,
   job: MultiJob,
+  search: IdSearch,
   call: CallContext,
 ): Promise<AppendMultiResult | undefined> {
   if (!job.repeatable || job.appends.some(({ expected }) => expected !== undefined)) return undefined;
-  const commit = await commitById(appender, job.commitId, call);
+  const commit = await search.find();
   return commit && repeated(appender, job, commit, false, call);
+}
+
+/** This step, if another gateway has stored it since it was looked for. */
+async function findSince(
+  appender: Appender,
+  job: MultiJob,
+  search: IdSearch,
+  heads: readonly (StoredPart | undefined)[],
+  call: CallContext,
+): Promise<AppendMultiResult | undefined> {
+  const last = heads.reduce(
+    (max, head) => (head !== undefined && head.sequence > max ? head.sequence : max),
+    0n,
+  );
+  const commit = await search.findSince(last);
+  return commit && findDuplicate(appender, job, commit.sequence, undefined, call);
 }
 
 function proposalOf(
   appender: Appender,
   job: MultiJob,
+  search: IdSearch,
   call: CallContext,
 ): Proposal<Heads, AppendMultiResult> {
   const { heads } = appender;
@@ -74,13 +91,15 @@ function proposalOf(
     },
     async look(doubted) {
       const parts = await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call)));
-      const result = await findEarlier(appender, job, parts, doubted, call);
+      const result =
+        (await findEarlier(appender, job, parts, doubted, call)) ??
+        (await findSince(appender, job, search, parts, call));
       if (result !== undefined) return { result };
       try {
         checkVersions(job, parts);
       } catch (conflict) {
         // Of a stream that is only checked, if no version tells where the step would be.
-        const earlier = await findById(appender, job, call);
+        const earlier = await findById(appender, job, search, call);
         if (earlier === undefined) throw conflict;
         return { result: earlier };
       }
@@ -91,7 +110,10 @@ function proposalOf(
     isSame: (one, other) => one.every(({ sequence }, index) => sequence === other[index]?.sequence),
     messages: (base) => stepMessages(appender, job, base),
     stored: (base, sequence, messages) => stored(appender, job, base, { sequence, messages }),
-    duplicate: (sequence, doubted) => findDuplicate(appender, job, sequence, doubted, call),
+    async duplicate(sequence, doubted) {
+      const at = sequence ?? (await search.find())?.sequence;
+      return at === undefined ? undefined : findDuplicate(appender, job, at, doubted, call);
+    },
     forget() {
       for (const { stream } of all) heads.delete(stream);
     },

@@ -4,10 +4,11 @@ import { position, unixNanos, version, type CommitId, type StreamName } from '..
 import { bodyBytesLimit, checkStillFits, prepare, type Job } from './append-job';
 import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
-import { commitById, mayBeForgotten } from './find-by-id';
+import { IdSearch } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
+import type { IdMemory } from './id-memory';
 import type { KeyIndex } from './key-index';
 import type { OutgoingMessage } from './publish';
 import { commitAt, messageAt } from './read-by-correlation';
@@ -20,8 +21,7 @@ import { untilDecided, type Proposal } from './until-decided';
 export interface Appender extends KeyIndex {
   readonly heads: HeadCache;
   readonly queues: StreamQueues;
-  /** How long the server remembers commit ids. */
-  readonly rememberedMs: number;
+  readonly ids: IdMemory;
 }
 
 /**
@@ -83,21 +83,18 @@ export function whenDurable(
 
 function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
   const proposal = new AppendProposal(appender, job, call);
-  return job.repeatable && mayBeForgotten(job.commitId, appender.rememberedMs)
-    ? unlessStored(appender, job, proposal, call)
-    : untilDecided(appender, proposal, call);
+  const isCovered = appender.ids.covers(job.commitId);
+  return isCovered || !job.repeatable
+    ? untilDecided(appender, proposal, call)
+    : unlessStored(appender, proposal, call);
 }
 
 async function unlessStored(
   appender: Appender,
-  job: Job,
   proposal: AppendProposal,
   call: CallContext,
 ): Promise<AppendResult> {
-  const earlier = await commitById(appender, job.commitId, call);
-  return earlier === undefined
-    ? untilDecided(appender, proposal, call)
-    : findDuplicate(appender, job, earlier.sequence, undefined, call);
+  return (await proposal.findById(undefined)) ?? untilDecided(appender, proposal, call);
 }
 
 /** Without events only the check runs. */
@@ -119,11 +116,15 @@ function checkVersion(stream: StreamName, expected: bigint | undefined, actual: 
 }
 
 class AppendProposal implements Proposal<KnownHead, AppendResult> {
+  private readonly search: IdSearch;
+
   constructor(
     private readonly appender: Appender,
     private readonly job: Job,
     private readonly call: CallContext,
-  ) {}
+  ) {
+    this.search = new IdSearch(appender, job.commitId, call);
+  }
 
   get stream(): StreamName {
     return this.job.stream;
@@ -142,7 +143,10 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
   ): Promise<{ readonly base: KnownHead } | { readonly result: AppendResult }> {
     const { appender, job, call } = this;
     const head = await lastPart(appender, job.stream, 'leader', call);
-    const result = head && (await findEarlier(appender, job, head, doubted, call));
+    const result =
+      head &&
+      ((await findEarlier(appender, job, head, doubted, call)) ??
+        (await this.found(await this.search.findSince(head.sequence), doubted)));
     if (result !== undefined) return { result };
     const base = { version: head?.lastVersion ?? 0n, sequence: head?.sequence ?? 0n };
     checkVersion(job.stream, job.expected, base.version);
@@ -164,8 +168,20 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
     return stored(this.appender, this.job, base, { parts, sequence });
   }
 
-  duplicate(sequence: bigint, doubted: KnownHead | undefined): Promise<AppendResult> {
+  duplicate(sequence: bigint | undefined, doubted: KnownHead | undefined): Promise<AppendResult | undefined> {
+    if (sequence === undefined) return this.findById(doubted);
     return findDuplicate(this.appender, this.job, sequence, doubted, this.call);
+  }
+
+  async findById(doubted: KnownHead | undefined): Promise<AppendResult | undefined> {
+    return this.found(await this.search.find(), doubted);
+  }
+
+  private async found(
+    commit: StoredCommit | undefined,
+    doubted: KnownHead | undefined,
+  ): Promise<AppendResult | undefined> {
+    return commit && findDuplicate(this.appender, this.job, commit.sequence, doubted, this.call);
   }
 
   forget(): void {

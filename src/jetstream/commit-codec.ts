@@ -2,6 +2,7 @@ import { eventsTag } from '../store/commit-record';
 import { UnreadableCommitError } from '../store/errors';
 import { position, type CommitId } from '../store/values';
 import { fieldBytes, varintBytes, writeVarint } from '../store/varint';
+import { sentHeader as header, type SentHeader } from './headers';
 import { parseInteger, publishedHeader, type StoredMessage } from './message';
 import type { OutgoingMessage } from './publish';
 
@@ -10,22 +11,6 @@ import type { OutgoingMessage } from './publish';
  * several in one atomic batch, its parts. The commits of a step, on several streams, are one atomic batch as well. The
  * position of a commit is the sequence of the last message of its batch.
  */
-const header = {
-  /** The commit id; for the second and later parts `<commit id>:<part>`. */
-  messageId: 'Nats-Msg-Id',
-  /** The sequence of the stream's previous commit, 0 for the first; absent on second and later parts. */
-  previous: 'Nats-Expected-Last-Subject-Sequence',
-  /** The subject that `previous` is about, if it is not that of the message. */
-  checked: 'Nats-Expected-Last-Subject-Sequence-Subject',
-  /** The version of the stream after this message. */
-  version: 'Sluice-Version',
-  /** The number of events in this message. */
-  count: 'Sluice-Count',
-  /** `<part>/<parts>`, 1-based; absent if there is only one. */
-  part: 'Sluice-Part',
-  /** `<message>/<messages>` of a step over several streams, 1-based; absent on a commit of its own. */
-  step: 'Sluice-Step',
-} as const;
 
 /**
  * Where a step over several streams says what it expects of a stream that it does not write: a message without a body,
@@ -65,7 +50,7 @@ export function toMessages(
   return groups.map((events, index) => {
     const body = frameEvents(events, version);
     version += BigInt(events.length);
-    const headers: Record<string, string> = {
+    const headers: Partial<Record<SentHeader, string>> = {
       [header.messageId]: index === 0 ? commit.commitId : `${commit.commitId}:${(index + 1).toString()}`,
       [header.version]: (version - 1n).toString(),
       [header.count]: events.length.toString(),
@@ -78,7 +63,7 @@ export function toMessages(
 
 /** A message of a step that is stored only if the last message on a subject has this sequence, 0: there is none. */
 export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
-  const headers = { [header.previous]: sequence.toString(), [header.checked]: subject };
+  const headers = { [header.previous]: sequence.toString(), [header.previousOn]: subject };
   return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
 }
 

@@ -47,7 +47,6 @@ export const errCode = {
   wrongLastSequenceInFlight: 10164,
   batchIncomplete: 10176,
   duplicateInBatch: 10201,
-  wrongLastMessageId: 10070,
   duplicateInFlight: 10158,
   messageTooLarge: 10054,
   batchTooLarge: 10199,

@@ -1,32 +1,37 @@
 import type { CallContext } from '../store/event-store';
-import { uuidV7TimeMs } from '../store/ids';
 import type { CommitId } from '../store/values';
 import type { StoredCommit } from './commit-assembler';
 import { commitKey } from './index-record';
 import { findPositions, type KeyIndex } from './key-index';
 import { commitAt } from './read-by-correlation';
 
-/**
- * Whether the server may have forgotten a commit id by now. One that says when it was made, a UUID v7, is safe for half
- * the time that the server remembers it, so that the clock of its maker may be wrong by the other half.
- */
-export function mayBeForgotten(commitId: CommitId, rememberedMs: number): boolean {
-  const madeMs = uuidV7TimeMs(commitId);
-  return madeMs === undefined || Math.abs(Date.now() - madeMs) > rememberedMs / 2;
-}
+/** Looks for the commit with an id, by the index, and knows how far it has looked. */
+export class IdSearch {
+  private through: bigint | undefined;
 
-/** The commit with an id, by the index; the first one, if it belongs to a step. */
-export async function commitById(
-  index: KeyIndex,
-  commitId: CommitId,
-  call: CallContext,
-): Promise<StoredCommit | undefined> {
-  const { positions } = await findPositions(index, commitKey(commitId), call);
-  for (const position of positions) {
-    const commit = await commitAt(index, position, call);
-    if (commit?.commitId !== commitId) continue;
-    await index.durability.through(commit.position);
-    return commit;
+  constructor(
+    private readonly index: KeyIndex,
+    private readonly commitId: CommitId,
+    private readonly call: CallContext,
+  ) {}
+
+  /** The first commit, if it belongs to a step. */
+  async find(): Promise<StoredCommit | undefined> {
+    const { index, commitId, call } = this;
+    const { positions, through } = await findPositions(index, commitKey(commitId), call);
+    for (const position of positions) {
+      const commit = await commitAt(index, position, call);
+      if (commit?.commitId !== commitId) continue;
+      await index.durability.through(commit.position);
+      return commit;
+    }
+    this.through = through;
+    return undefined;
   }
-  return undefined;
+
+  /** Looks again if it has looked before, and a stream that the commit goes to has gone on since. */
+  findSince(head: bigint): Promise<StoredCommit | undefined> {
+    const isKnown = this.through === undefined || head <= this.through;
+    return isKnown ? Promise.resolve(undefined) : this.find();
+  }
 }

@@ -1,4 +1,5 @@
 import { NotConnectedError } from './errors';
+import type { SentHeader, SentHeaders } from './headers';
 import { openingOf } from './message';
 
 const framing = 'latin1'; // subjects and headers are ASCII
@@ -24,7 +25,7 @@ export class Frames {
   add(
     subject: string,
     payload: Uint8Array,
-    headers: Readonly<Record<string, string>> | undefined,
+    headers: SentHeaders | undefined,
     reply: string | undefined,
   ): void {
     const to = reply === undefined ? subject : `${subject} ${reply}`;
@@ -57,8 +58,8 @@ export class Frames {
   }
 }
 
-function headerBlock(headers: Readonly<Record<string, string>>): string {
+function headerBlock(headers: SentHeaders): string {
   let block = 'NATS/1.0';
-  for (const name in headers) block += `${openingOf(name)} ${headers[name] as string}`;
+  for (const name in headers) block += `${openingOf(name)} ${headers[name as SentHeader] as string}`;
   return `${block}${lineEnd}${lineEnd}`;
 }

@@ -6,6 +6,7 @@ import {
   PermissionViolationError,
   RequestTimeoutError,
 } from './errors';
+import type { SentHeaders } from './headers';
 import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 import type { Outgoing } from './outbox';
@@ -34,7 +35,7 @@ export interface Sender {
   send(
     subject: string,
     payload: Uint8Array | string,
-    headers: Readonly<Record<string, string>> | undefined,
+    headers: SentHeaders | undefined,
     reply: string | undefined,
   ): void;
 }

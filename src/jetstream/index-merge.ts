@@ -1,6 +1,7 @@
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
+import { sentHeader } from './headers';
 import type { FreshRecord, IndexCache } from './index-cache';
 import {
   bucketByte,
@@ -164,8 +165,8 @@ export function publish(index: IndexStream, messages: readonly IndexMessage[]): 
     subject,
     body,
     headers: {
-      ...(previous !== undefined && { 'Nats-Expected-Last-Subject-Sequence': previous.toString() }),
-      ...(previousOn !== undefined && { 'Nats-Expected-Last-Subject-Sequence-Subject': previousOn }),
+      ...(previous !== undefined && { [sentHeader.previous]: previous.toString() }),
+      ...(previousOn !== undefined && { [sentHeader.previousOn]: previousOn }),
     },
   }));
   return publishAtomically(index.pool.append(), outgoing, { timeoutMs: index.limits.requestTimeoutMs });

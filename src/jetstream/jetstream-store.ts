@@ -9,6 +9,7 @@ import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
+import { IdMemory } from './id-memory';
 import { IndexCache } from './index-cache';
 import { indexSubjects } from './index-stream';
 import { startIndexWriter, type IndexWriter } from './index-writer';
@@ -27,6 +28,7 @@ import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
 import { subscribe, type Subscriptions } from './subscribe';
 import { createTail } from './tail';
+import { watchLog, type LogWatch } from './watch-log';
 
 /** An event store kept by JetStream, with its connections. */
 export interface JetStreamStore extends EventStore {
@@ -73,7 +75,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),
       queues: new StreamQueues(limits),
-      rememberedMs: Number(config['duplicate_window']) / 1_000_000,
+      ids: new IdMemory(),
       recent: createRecentKeys(limits.recentCommitsMax),
       index,
       subjects,
@@ -81,11 +83,12 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       tail: shared(() => readTail(appender)),
     };
     await dropForeignIndex(appender);
+    const watch = await watchLog(appender, appender.ids);
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
     // Where the log is gone as well, something is wrong with NATS: then nothing is created.
     const reopenIndex = (): Promise<unknown> =>
       streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
-    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex));
+    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), watch);
   } catch (error) {
     await pool.close();
     throw error;
@@ -96,6 +99,7 @@ function createStore(
   appender: Appender,
   subscriptions: Subscriptions,
   indexWriter: IndexWriter,
+  watch: LogWatch,
 ): JetStreamStore {
   const { pool } = appender;
   return {
@@ -131,6 +135,7 @@ function createStore(
     async close() {
       subscriptions.tail.close();
       await indexWriter.close();
+      await watch.close();
       await appender.queues.idle();
       await appender.durability.idle();
       await pool.close();

@@ -3,6 +3,7 @@ import { DebugEvents, Events, type NatsConnection, type ServerInfo } from 'nats'
 import { defaultLimits } from '../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { Frames } from './frames';
+import type { SentHeaders } from './headers';
 import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import { openOutbox, type Outbox } from './outbox';
@@ -14,7 +15,7 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   /** Gives up when aborted, with the signal's reason. */
   readonly signal?: AbortSignal;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: SentHeaders;
   /**
    * Sends it again after each such time until there is an answer. For questions with one answer: a server that goes down
    * never answers, and its successor does not know what it was asked.
@@ -56,7 +57,7 @@ export interface Link {
     options: RequestOptions,
   ): Promise<RawMessage>;
   /** Sends without waiting. */
-  publish(subject: string, payload: Uint8Array, headers: Readonly<Record<string, string>>): void;
+  publish(subject: string, payload: Uint8Array, headers: SentHeaders): void;
   /** Gives every message that is sent to a subject, until the function that it answers is called. */
   subscribe(subject: string, onMessage: (message: PushedMessage) => void): () => void;
   /** Called when the connection is lost or comes back. */

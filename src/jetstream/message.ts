@@ -1,4 +1,5 @@
 import type { Msg } from 'nats';
+import { receivedHeader } from './headers';
 
 /** A message as it came from NATS, with its header block unparsed: reads look at a few headers only. */
 export interface RawMessage {
@@ -105,9 +106,9 @@ export function upTo(messages: readonly RawMessage[], through: bigint): readonly
 
 /** The answer to a Direct Get. */
 export function storedMessage({ headers, body }: RawMessage): StoredMessage {
-  const subject = serverHeader(headers, 'Nats-Subject');
-  const sequence = serverHeader(headers, 'Nats-Sequence');
-  const time = serverHeader(headers, 'Nats-Time-Stamp');
+  const subject = serverHeader(headers, receivedHeader.subject);
+  const sequence = serverHeader(headers, receivedHeader.sequence);
+  const time = serverHeader(headers, receivedHeader.time);
   if (subject === undefined || sequence === undefined || time === undefined) {
     throw new Error('the answer to a Direct Get has no sequence');
   }

@@ -20,6 +20,8 @@ export interface NatsPool {
   /** Whether every role has a connection. */
   readonly available: boolean;
   onAvailability(listener: (available: boolean) => void): void;
+  /** Any connection is lost or has come back. */
+  onLinkChange(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,9 @@ function createPool(append: readonly Link[], read: readonly Link[], tail: Link, 
     },
     onAvailability(listener) {
       listeners.push(listener);
+    },
+    onLinkChange(listener) {
+      for (const link of all) link.onChange(listener);
     },
     async close() {
       closing = true;

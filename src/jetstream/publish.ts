@@ -1,21 +1,22 @@
 import { nuid } from 'nats';
 import { parseAnswer } from './api';
-import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
+import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
+import { sentHeader, type SentHeaders } from './headers';
 import type { Link, RequestOptions } from './link';
 import type { RawMessage } from './message';
 
 /** A message to publish. */
 export interface OutgoingMessage {
   readonly subject: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: SentHeaders;
   readonly body: Uint8Array;
 }
 
 /** What became of a published commit. */
 export type Outcome =
   | { readonly kind: 'stored'; readonly sequence: bigint }
-  /** The store remembers the commit id: it is that of the message with this sequence. */
-  | { readonly kind: 'duplicate'; readonly sequence: bigint }
+  /** The server remembers the commit id. It is that of the message with this sequence; undefined: which one it does not tell. */
+  | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
   /**
    * Another commit came first, or is about to, or a new leader knows only a part of it, or its turn did not come in time.
    * Nothing was stored.
@@ -56,9 +57,9 @@ async function publishBatch(
   patience: Patience,
 ): Promise<Outcome> {
   const batchId = nuid.next();
-  const batchHeaders = (index: number): Record<string, string> => ({
-    'Nats-Batch-Id': batchId,
-    'Nats-Batch-Sequence': (index + 1).toString(),
+  const batchHeaders = (index: number): SentHeaders => ({
+    [sentHeader.batchId]: batchId,
+    [sentHeader.batchSequence]: (index + 1).toString(),
   });
   const last = messages.length - 1;
   try {
@@ -73,30 +74,8 @@ async function publishBatch(
     return outcomeOf(error, 'failed');
   }
   const end = messages[last] as OutgoingMessage;
-  const headers = { ...end.headers, ...batchHeaders(last), 'Nats-Batch-Commit': '1' };
-  const outcome = await commitBy(link, { ...end, headers }, patience);
-  const isDuplicate = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.duplicateInBatch);
-  return isDuplicate ? findDuplicate(link, messages[0] as OutgoingMessage, patience) : outcome;
-}
-
-/**
- * Finds the message that has the id of the first one of a batch, which the answer to a batch does not tell. The server
- * looks for the id first, and then refuses a message that must follow one that cannot be: to ask stores nothing.
- */
-async function findDuplicate(
-  link: Link,
-  { subject, headers }: OutgoingMessage,
-  patience: Patience,
-): Promise<Outcome> {
-  const question = {
-    subject,
-    headers: { 'Nats-Msg-Id': headers['Nats-Msg-Id'] ?? '', 'Nats-Expected-Last-Msg-Id': 'none' },
-    body: new Uint8Array(0),
-  };
-  const outcome = await commitBy(link, question, patience);
-  // Forgotten between the two questions.
-  const isForgotten = outcome.kind === 'failed' && isRefused(outcome.cause, errCode.wrongLastMessageId);
-  return isForgotten ? { kind: 'conflict' } : outcome;
+  const headers = { ...end.headers, ...batchHeaders(last), [sentHeader.batchCommit]: '1' };
+  return commitBy(link, { ...end, headers }, patience);
 }
 
 /** A batch message is acknowledged by an empty answer. */
@@ -136,6 +115,8 @@ function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
       case errCode.duplicateInFlight:
       case errCode.batchIncomplete:
         return { kind: 'conflict' };
+      case errCode.duplicateInBatch:
+        return { kind: 'duplicate', sequence: undefined };
     }
   }
   return { kind: 'failed', cause: error };

@@ -1,6 +1,7 @@
 import { createInbox, nuid } from 'nats';
 import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
+import { receivedHeader } from './headers';
 import type { PushedMessage } from './link';
 import { publishedHeader, type StoredMessage } from './message';
 import { within, type LogContext } from './store-context';
@@ -47,11 +48,11 @@ export async function startTailConsumer(
   const unsubscribe = link.subscribe(inbox, (message) => {
     heardMs = Date.now();
     if (message.status !== 0) {
-      const stalled = publishedHeader(message.headers, 'Nats-Consumer-Stalled');
+      const stalled = publishedHeader(message.headers, receivedHeader.stalled);
       answerFlowControl(message.reply || stalled);
       stalls = stalled === undefined ? stalls : stalls + 1;
       if (stalls > stallsMax) lose('the server goes on waiting for answers to its flow control');
-      const last = publishedHeader(message.headers, 'Nats-Last-Consumer');
+      const last = publishedHeader(message.headers, receivedHeader.lastDelivery);
       if (message.status !== statusControl) lose(`the server said ${message.status}`);
       else if (last !== undefined && Number(last) > delivered) lose('a message was lost on its way');
       return;

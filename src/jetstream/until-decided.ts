@@ -27,8 +27,11 @@ export interface Proposal<Base, Result> {
   messages(base: Base): OutgoingMessage[];
   /** These messages are stored; the last of them has this sequence. */
   stored(base: Base, sequence: bigint, messages: readonly OutgoingMessage[]): Result;
-  /** The store remembers the commit id, for a message with this sequence. */
-  duplicate(sequence: bigint, doubted: Base | undefined): Promise<Result>;
+  /**
+   * The server remembers the commit id, for a message with this sequence, or for one that is to be found. undefined: the log does
+   * not have it.
+   */
+  duplicate(sequence: bigint | undefined, doubted: Base | undefined): Promise<Result | undefined>;
   /** What is known has been proved wrong, or may have been. */
   forget(): void;
 }
@@ -85,7 +88,7 @@ async function decide<Base, Result>(
       proposal.forget();
       if (outcome.kind === 'duplicate') {
         const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
-        if (found !== 'unreachable') return found;
+        if (found !== undefined && found !== 'unreachable') return found;
       }
       const mayFit = await becameTooLarge(context, outcome, messages);
       if (outcome.kind === 'failed' && doubt === undefined && !mayFit) {

@@ -104,9 +104,10 @@ export interface AppendRequest {
    * out may be so again. The same commit id for something else, other events, another stream or another version, is
    * refused with ALREADY_EXISTS, at any time; only an `expected_version` that is wrong is told first, with ABORTED.
    *
-   * A commit id that is no UUID v7, or whose time differs from the gateway's by more than half of
-   * ServerLimits.duplicate_window, is first looked up in the index. That costs a question to the store, which appends at the
-   * same time share, and in a store of millions of commits up to four.
+   * A commit id that may have been stored before is first looked up in the index: one that is no UUID v7, one whose time is in
+   * the future, or before half of the store's `duplicate_window`, or before this gateway connected to the store or saw it
+   * change, and one that came to this gateway before. That costs a question to the store, which appends at the same time
+   * share, and in a store of millions of commits up to four.
    *
    * Empty: the store fills in a UUID v7, and a repeated request is a new commit.
    */
@@ -690,7 +691,7 @@ export interface ServerLimits {
   readStallTimeout:
     | Duration
     | undefined;
-  /** How long the NATS server remembers commit ids; later they are found by their place or by the index. */
+  /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
   duplicateWindow:
     | Duration
     | undefined;

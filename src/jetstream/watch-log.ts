@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { streamInfo, type StreamInfo } from './api';
+import type { IdMemory, Sighting } from './id-memory';
+import { parseTime } from './message';
+import type { LogContext } from './store-context';
+
+/** Looks at the log once a second. */
+export interface LogWatch {
+  close(): Promise<void>;
+}
+
+const intervalMs = 1_000;
+const nanosPerMs = 1_000_000;
+
+/** Watches what the server's memory of commit ids depends on. Resolves after the first look. */
+export async function watchLog({ pool, log, limits }: LogContext, ids: IdMemory): Promise<LogWatch> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  let changes = 0;
+  pool.onLinkChange(() => {
+    changes++;
+    ids.lose();
+  });
+
+  async function look(): Promise<void> {
+    const before = changes;
+    const startedMs = performance.now();
+    const options = { timeoutMs: limits.requestTimeoutMs, signal };
+    const info = await streamInfo(pool.append(), log.name, undefined, options);
+    // What was asked before a connection changed says nothing of what is there now.
+    if (before === changes) ids.see(toSighting(info, startedMs));
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
+      await look().catch(() => {
+        ids.lose();
+      });
+    }
+  }
+
+  await look();
+  const running = run();
+  return {
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+function toSighting({ config, created, cluster, ts }: StreamInfo, startedMs: number): Sighting {
+  const steadyMs = performance.now();
+  const nowMs = Date.now();
+  return {
+    windowMs: Number(config['duplicate_window'] ?? 0) / nanosPerMs,
+    log: `${created} ${cluster?.leader ?? ''}`,
+    serverMs: Number(parseTime(ts)) / nanosPerMs,
+    nowMs,
+    steadyMs,
+    tookMs: steadyMs - startedMs,
+  };
+}
