@@ -213,7 +213,7 @@ export async function directGetBatch(
 
 /** The sequence of the next answer, which lies after that of the last one unless something has mixed up the answers. */
 function sequenceAfter(last: bigint, { headers }: RawMessage): bigint {
-  const sequence = parseInteger(serverHeader(headers, 'Nats-Sequence') ?? '0');
+  const sequence = parseInteger(serverHeader(headers, receivedHeader.sequence) ?? '0');
   if (sequence > last) return sequence;
   throw new StoreUnavailableError(
     `NATS gave the messages out of order: ${sequence.toString()} after ${last.toString()}`,

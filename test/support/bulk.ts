@@ -8,6 +8,9 @@ const streams = 64;
 const eventsPerId = 4;
 const readersAtOnce = 16;
 const appendTimeoutMs = 60_000;
+/** Appends that wait in one session. Each commit that is sent again is looked for. */
+const writePendingMax = 512;
+const repeatPendingMax = 32;
 const indexTimeoutMs = 600_000;
 
 /**
@@ -25,7 +28,7 @@ export class BulkLoad {
   /** Comes back when the index has come to the end of the log. How many commits a second were stored. */
   async write(address: string): Promise<number> {
     const startedMs = Date.now();
-    await this.send(address, 1);
+    await this.send(address, 1, writePendingMax);
     const seconds = (Date.now() - startedMs) / 1_000;
     using sluice = connect(address);
     await until(async () => ((await sluice.serverInfo()).index?.lag ?? 0n) < 64n, indexTimeoutMs);
@@ -54,14 +57,14 @@ export class BulkLoad {
 
   /** Sends every so many-th commit again: those that are stored once more. */
   async storedAgain(address: string, every = 1): Promise<string[]> {
-    const results = await this.send(address, every);
+    const results = await this.send(address, every, repeatPendingMax);
     return results.filter(({ replayed }) => !replayed).map(({ commitId }) => commitId);
   }
 
-  private async send(address: string, every: number): Promise<AppendResult[]> {
+  private async send(address: string, every: number, pendingMax: number): Promise<AppendResult[]> {
     const results: Promise<AppendResult>[] = [];
     using sluice = connect(address);
-    const open = Array.from({ length: sessions }, () => sluice.appendSession());
+    const open = Array.from({ length: sessions }, () => sluice.appendSession({ pendingMax }));
     for (let number = 0; number < this.commits; number += every) {
       const session = open[number % sessions] as AppendSession;
       await session.ready();
