@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { contradictions, type AllGiven, type Given } from './contradictions';
+import { contradictions, givenLimits, type AllGiven, type Given } from './contradictions';
 import { defaultCacheDir } from './jetstream/nats-cache';
 import type { NatsOptions, StoreOptions } from './jetstream/options';
-import { defaultLimits, type Limits } from './limits';
+import { limitsInForce } from './limit-relations';
+import type { Limits } from './limits';
 import { withoutCredentials, type NatsUrls } from './nats-url';
 import { suggestion } from './nearest-name';
 import {
@@ -80,10 +81,7 @@ export function commandAddress(env: Environment = process.env): string {
 
 /** The configuration from flags and the environment; a flag wins. Throws ConfigError with all that is wrong. */
 export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
-  const { values } = parse(argv, env);
-  const picked = Object.fromEntries(
-    keys.filter((key) => settings[key].group === 'limits').map((key) => [key, values[key]]),
-  ) as Partial<Limits>;
+  const { given, values } = parse(argv, env);
   return {
     address: values.listen,
     tls:
@@ -94,21 +92,22 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
     store: { name: values.storeName, prefix: values.storePrefix, replicas: values.storeReplicas },
     createStore: values.createStore,
-    // Twice the largest append, so that an append that is too large gets its typed error.
-    limits: { ...defaultLimits, ...picked, requestBytesMax: 2 * values.appendBytesMax },
+    limits: limitsInForce(givenLimits(given, values)),
     logLevel: values.logLevel,
   };
 }
 
 /** The settings in force and where they come from, a line each, without secrets. Throws ConfigError. */
 export function printConfig(argv: readonly string[], env: Environment = process.env): string {
-  const { given } = parse(argv, env);
+  const { given, values } = parse(argv, env);
+  const limits = limitsInForce(givenLimits(given, values));
   const lines = keys.map((key) => {
     const setting: Setting = settings[key];
     const source = given.get(key);
-    const text = source?.text ?? setting.default;
+    const text = source?.text ?? (key in limits ? String(limits[key as keyof Limits]) : setting.default);
     const line = `${variableOf(key)}=${text === undefined ? '' : shown(key, text)}`;
-    return `${line.padEnd(44)} # ${source?.name ?? (text === undefined ? 'not set' : 'default')}`;
+    const origin = text === setting.default ? 'default' : 'follows other bounds';
+    return `${line.padEnd(44)} # ${source?.name ?? (text === undefined ? 'not set' : origin)}`;
   });
   return lines.join('\n') + '\n';
 }

@@ -1,4 +1,6 @@
 import { BlockList } from 'node:net';
+import { brokenRelations } from './limit-relations';
+import { defaultLimits, type Limits } from './limits';
 import { flagOf, settings, variableOf, type Group, type Key, type Values } from './settings';
 
 /** A setting that was given: its text, and the flag or variable that did. */
@@ -17,7 +19,7 @@ export function contradictions(given: AllGiven, values: Partial<Values>): string
     ...missing(given, nameOf),
     ...logins(given, values, nameOf),
     ...openToAll(given, values, nameOf),
-    ...tooLargeEvents(values, nameOf),
+    ...bounds(given, values),
   ];
 }
 
@@ -88,9 +90,25 @@ function isLoopback(address: string): boolean {
   return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');
 }
 
-function tooLargeEvents({ eventBytesMax, appendBytesMax }: Partial<Values>, nameOf: NameOf): string[] {
-  if (eventBytesMax === undefined || appendBytesMax === undefined || eventBytesMax <= appendBytesMax)
-    return [];
-  const most = `${nameOf('appendBytesMax')} (${appendBytesMax.toString()})`;
-  return [`${nameOf('eventBytesMax')} (${eventBytesMax.toString()}) must not be above ${most}`];
+/** The limits among the settings that were given and can be used. */
+export function givenLimits(given: AllGiven, values: Partial<Values>): Partial<Limits> {
+  const keys = [...given.keys()].filter((key) => settings[key].group === 'limits');
+  const usable = keys.filter((key) => values[key] !== undefined);
+  return Object.fromEntries(usable.map((key) => [key, values[key]]));
+}
+
+function bounds(given: AllGiven, values: Partial<Values>): string[] {
+  const limits = givenLimits(given, values);
+  const named = (key: keyof Limits): string => {
+    const { name, text } = given.get(key as Key) ?? {
+      name: flagOf(key as Key),
+      text: `${defaultLimits[key]} by default`,
+    };
+    return `${name} (${text})`;
+  };
+  return brokenRelations(limits)
+    .filter(({ smaller, larger }) =>
+      [smaller, larger].every((key) => !given.has(key as Key) || key in limits),
+    )
+    .map(({ smaller, larger }) => `${named(smaller)} must not be above ${named(larger)}`);
 }

@@ -57,14 +57,24 @@ export interface Limits {
   readonly openBatchesMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
-  /** Appends that one session has under way: fewer than may wait for one stream, so that none is refused for that. */
+  /** Those of one client connection: the last place is never taken by one alone. */
+  readonly connectionSessionsMax: number;
+  /** Appends that one session has under way: no more than its stream and its connection may, so that none is refused for that. */
   readonly sessionAppendsMax: number;
-  /** Bytes of the requests that one session has under way, but for one larger message. */
+  /** Bytes, as they will be stored, of the appends that one session has under way, but for one larger append. */
   readonly sessionBytesMax: number;
   /** Reads under way in the gateway: each holds up to `fetchBytesMax`. */
   readonly readsMax: number;
+  /** Those of one client connection: the last place is never taken by one alone. */
+  readonly connectionReadsMax: number;
   /** Subscriptions open in the gateway: each costs about 20 KiB also while nothing happens. */
   readonly subscriptionsMax: number;
+  /** Those of one client connection: the last place is never taken by one alone. */
+  readonly connectionSubscriptionsMax: number;
+  /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
+  readonly questionsMax: number;
+  /** Those of one client connection: the last place is never taken by one alone. */
+  readonly connectionQuestionsMax: number;
   /** Bytes that wait for one subscriber, but for one larger event: thousands may be slow at the same time. */
   readonly subscriptionBytesMax: number;
   /** Bytes that all subscriptions which read from the log ask of NATS at a time, divided among them. */
@@ -83,11 +93,13 @@ export interface Limits {
   readonly requestTimeoutMs: number;
   /** How long a read waits for NATS to make progress before it fails. */
   readonly readProgressTimeoutMs: number;
-  /** How long a read waits for the caller to take a message before it fails. */
+  /** The time over which `readBytesPerSecondMin` is measured: only while messages wait for the caller. */
   readonly readStallTimeoutMs: number;
+  /** What a caller must take of its messages that wait: who takes a byte a minute must not keep a place. */
+  readonly readBytesPerSecondMin: number;
   /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
   readonly duplicateWindowMs: number;
-  /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first. */
+  /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first, and at least 256 KiB. */
   readonly requestBytesMax: number;
   /**
    * Fields in one gRPC request message, those of the messages within included: what takes 2 bytes on the wire can take
@@ -148,10 +160,15 @@ export const defaultLimits: Limits = {
   connectionAppendsMax: 2_048,
   connectionAppendsBytesMax: 16 << 20,
   sessionsMax: 256,
+  connectionSessionsMax: 128,
   sessionAppendsMax: 512,
   sessionBytesMax: 4 << 20,
   readsMax: 256,
+  connectionReadsMax: 128,
   subscriptionsMax: 10_000,
+  connectionSubscriptionsMax: 5_000,
+  questionsMax: 4_096,
+  connectionQuestionsMax: 2_048,
   subscriptionBytesMax: 64 << 10,
   catchUpBytesMax: 64 << 20,
   tailBytesMax: 16 << 20,
@@ -162,6 +179,7 @@ export const defaultLimits: Limits = {
   requestTimeoutMs: 10_000,
   readProgressTimeoutMs: 10_000,
   readStallTimeoutMs: 120_000,
+  readBytesPerSecondMin: 128,
   duplicateWindowMs: 120_000,
   requestBytesMax: 16 << 20,
   requestFieldsMax: 500_000,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { indexPrefix } from './jetstream/open-stream';
-import { defaultLimits, type Limits } from './limits';
+import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from './nats-version';
 import { address, integer, nonEmpty, oneOf, readableFile, webUrl } from './setting-values';
@@ -168,54 +168,7 @@ export const settings = {
     'Create the store if NATS has none of this name: for the first start only. The own NATS server needs it only ' +
       'where the data folder has other stores.',
   ),
-  appendEventsMax: limit('appendEventsMax', 1, 1_000_000, 'Events in one Append.'),
-  appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one Append as stored.'),
-  eventBytesMax: limit(
-    'eventBytesMax',
-    1_024,
-    64 << 20,
-    "Bytes of one event; NATS' max_payload also bounds it.",
-  ),
-  appendsMax: limit('appendsMax', 1, 1_000_000, 'Appends under way in the gateway.'),
-  appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
-  connectionAppendsMax: limit(
-    'connectionAppendsMax',
-    1,
-    1_000_000,
-    'Appends under way of one client connection.',
-  ),
-  connectionAppendsBytesMax: limit(
-    'connectionAppendsBytesMax',
-    1_024,
-    2 ** 40,
-    'Bytes of all appends under way of one client connection.',
-  ),
-  streamQueueMax: limit('streamQueueMax', 1, 1_000_000, 'Appends that may wait for one stream.'),
-  sessionsMax: limit('sessionsMax', 1, 1_000_000, 'Append sessions open in the gateway.'),
-  readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),
-  subscriptionsMax: limit('subscriptionsMax', 1, 1_000_000, 'Subscriptions open in the gateway.'),
-  headCacheEntriesMax: limit(
-    'headCacheEntriesMax',
-    1,
-    100_000_000,
-    'Streams whose version is kept in memory.',
-  ),
-  indexCacheBytesMax: limit('indexCacheBytesMax', 1_024, 2 ** 40, 'Bytes of the index kept in memory.'),
-  connectionStreamsMax: limit(
-    'connectionStreamsMax',
-    1,
-    1_000_000,
-    'Calls under way on one client connection.',
-  ),
-  appendTimeoutMs: limit('appendTimeoutMs', 100, 3_600_000, 'How long an append may take, in milliseconds.'),
-  requestTimeoutMs: limit('requestTimeoutMs', 100, 3_600_000, 'How long one question to NATS may take.'),
-  readStallTimeoutMs: limit(
-    'readStallTimeoutMs',
-    100,
-    86_400_000,
-    'How long a read waits for a slow caller.',
-  ),
-  shutdownTimeoutMs: limit('shutdownTimeoutMs', 0, 3_600_000, 'How long a stop waits for calls under way.'),
+  ...limitSettings,
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type Key = keyof typeof settings;
@@ -241,11 +194,6 @@ export function variableOf(key: Key): string {
 
 function kebab(key: Key): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-function limit(key: keyof Limits, min: number, max: number, description: string) {
-  const byDefault: string = defaultLimits[key].toString();
-  return { group: 'limits', default: byDefault, schema: integer(min, max), description } as const;
 }
 
 function optionalFile<G extends Group>(group: G, description: string) {

@@ -38,6 +38,8 @@ const composition = [
   'help',
   'config',
   'contradictions',
+  'limit-relations',
+  'limit-settings',
   'settings',
   'setting-values',
   'nats-url',

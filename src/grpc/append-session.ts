@@ -88,6 +88,22 @@ export async function* appendSession(
   }
 }
 
+/** Of an id that the gateway fills in. */
+const idBytes = 36;
+/** Of the length and number of the fields that an event has once it is stored. */
+const eventFramingBytes = 24;
+
+/**
+ * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
+ * of a connection count, and the session must not begin more than they allow.
+ */
+function storedBytesMost(sentBytes: number, append: AppendRequest | undefined): number {
+  const { stream = '', events = [] } = append ?? {};
+  let bytes = sentBytes + events.length * (stream.length + 3 * idBytes + eventFramingBytes);
+  for (const { id } of events) bytes += 2 * id.length;
+  return bytes;
+}
+
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
 class SessionAppends {
   private readonly lines = new SteadyMap<string, Line>();
@@ -217,7 +233,9 @@ class SessionAppends {
     }
   }
 
-  private enter({ tag, bytes }: RawSessionAppend, append: AppendRequest | undefined): Pending {
+  private enter(raw: RawSessionAppend, append: AppendRequest | undefined): Pending {
+    const { tag } = raw;
+    const bytes = storedBytesMost(raw.bytes, append);
     const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
     const line = this.lines.get(stream) ?? { underWay: 0, failed: undefined };
     this.lines.set(stream, line);

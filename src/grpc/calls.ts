@@ -8,11 +8,11 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
-import { OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { createOpenCalls, type OpenCall } from './open-calls';
+import { createAllPlaces, type Places } from './places';
 import { requestsOf, type Requests } from './requests';
 import { failRead, sendAll, type StreamingCall } from './send-all';
 import { toStatus } from './status';
@@ -27,6 +27,9 @@ export interface Calls {
     type: MessageType<Request>,
     handler: (request: Request, context: CallContext) => Promise<Response>,
   ) => handleUnaryCall<Buffer, Response>;
+
+  /** A unary call that waits for the store and appends nothing, with bounds of its own. */
+  readonly question: Calls['unary'];
 
   /** A read: the handler yields encoded responses. */
   readonly serverStreaming: <Request>(
@@ -77,28 +80,28 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const openCalls = createOpenCalls();
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // one for each subscription that waits, and for each session
-  const reads = createStreaming(attempt, limits, {
-    callsMax: limits.readsMax,
-    unsentBytesMax: limits.pageBytesMax,
-    full: (count) => `${count} reads are under way`,
-  });
-  const subscriptions = createStreaming(attempt, limits, {
-    callsMax: limits.subscriptionsMax,
-    unsentBytesMax: limits.subscriptionBytesMax,
-    full: (count) => `${count} subscriptions are open`,
-  });
-  const sessions = createStreaming(attempt, limits, {
-    callsMax: limits.sessionsMax,
-    unsentBytesMax: limits.pageBytesMax,
-    full: (count) => `${count} sessions are open`,
-  });
+  const places = createAllPlaces(limits);
+  const reads = createStreaming(attempt, limits, places.reads, limits.pageBytesMax);
+  const subscriptions = createStreaming(attempt, limits, places.subscriptions, limits.subscriptionBytesMax);
+  const sessions = createStreaming(attempt, limits, places.sessions, limits.pageBytesMax);
+  const unary: Calls['unary'] = (type, handler) => (call, respond) => {
+    const work = async (context: CallContext): Promise<void> => {
+      respond(null, await handler(decodeRequest(type, call.request, call.getPath(), limits), context));
+    };
+    void attempt(call, work, respond);
+  };
   return {
-    unary: (type, handler) => (call, respond) => {
-      const work = async (context: CallContext): Promise<void> => {
-        respond(null, await handler(decodeRequest(type, call.request, call.getPath(), limits), context));
-      };
-      void attempt(call, work, respond);
-    },
+    unary,
+
+    question: (type, handler) =>
+      unary(type, async (request, context) => {
+        const leave = places.questions.take(context.connection);
+        try {
+          return await handler(request, context);
+        } finally {
+          leave();
+        }
+      }),
 
     serverStreaming: (type, handler) => (call) => {
       reads(call, (context) => handler(decodeRequest(type, call.request, call.getPath(), limits), context));
@@ -158,29 +161,20 @@ async function answerEach(
   call.end();
 }
 
-interface StreamingBounds {
-  readonly callsMax: number;
-  /** Of one call. */
-  readonly unsentBytesMax: number;
-  /** What is said to one call too many. */
-  readonly full: (count: number) => string;
-}
-
-/** Calls of one kind that answer with a stream, and have their bounds together. */
+/** Calls of one kind that answer with a stream; `unsentBytesMax` is for each. */
 function createStreaming(
   attempt: Attempt,
   limits: Limits,
-  { callsMax, unsentBytesMax, full }: StreamingBounds,
+  places: Places,
+  unsentBytesMax: number,
 ): (call: StreamingCall & AnyCall, handler: (context: CallContext) => AsyncIterable<Buffer>) => void {
-  let open = 0;
   return (call, handler) => {
     const work = async (context: CallContext): Promise<void> => {
-      if (open >= callsMax) throw new OverloadedError(full(open));
-      open++;
+      const leave = places.take(context.connection);
       try {
         await sendAll(call, handler(context), context.signal, unsentBytesMax, limits);
       } finally {
-        open--;
+        leave();
       }
     };
     void attempt(call, work, (status) => {

@@ -8,22 +8,24 @@ export type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexS
 
 /**
  * Sends the messages and ends the call. At most `unsentBytesMax` and one more message wait for the caller to take them;
- * when it takes nothing for `readStallTimeoutMs`, the read fails. Comes back when all is sent.
+ * a caller that takes them too slowly, see `createPatience`, is ended. Comes back when all is sent.
  */
 export async function sendAll(
   call: StreamingCall,
   messages: AsyncIterable<Buffer>,
   signal: AbortSignal,
   unsentBytesMax: number,
-  { readStallTimeoutMs }: Limits,
+  limits: Limits,
 ): Promise<void> {
+  const patience = createPatience(limits);
   let unsentBytes = 0;
+  let takenBytes = 0;
   let notify = (): void => undefined;
   const untilUnsentIs = async (bytesMax: number): Promise<void> => {
     while (unsentBytes > bytesMax) {
-      if (!(await progress((listener) => (notify = listener), signal, readStallTimeoutMs))) {
-        throw new CancelledError(`the caller took no message for ${readStallTimeoutMs} ms`);
-      }
+      const [since, before] = [performance.now(), takenBytes];
+      await progress((listener) => (notify = listener), signal, patience.leftMs());
+      patience.spend(performance.now() - since, takenBytes - before);
     }
   };
   for await (const message of messages) {
@@ -31,12 +33,46 @@ export async function sendAll(
     unsentBytes += message.length;
     call.write(message, () => {
       unsentBytes -= message.length;
+      takenBytes += message.length;
       notify();
     });
     await untilUnsentIs(unsentBytesMax);
   }
   call.end();
   await untilUnsentIs(0);
+}
+
+/** How long a call still waits for its caller. */
+interface Patience {
+  leftMs(): number;
+  /** So long the call has waited, and so many bytes the caller has taken meanwhile. Throws CancelledError. */
+  spend(ms: number, takenBytes: number): void;
+}
+
+/**
+ * In each `readStallTimeoutMs` that messages wait, the caller has to take `readBytesPerSecondMin`: a time-out alone would let
+ * one keep its place by taking a byte now and then. The time in which nothing waits does not count.
+ */
+function createPatience({ readStallTimeoutMs, readBytesPerSecondMin }: Limits): Patience {
+  const bytesMin = Math.ceil((readBytesPerSecondMin * readStallTimeoutMs) / 1_000);
+  let bytes = 0;
+  let waitedMs = 0;
+  return {
+    leftMs: () => Math.max(1, Math.ceil(readStallTimeoutMs - waitedMs)),
+    spend(ms, takenBytes) {
+      waitedMs += ms;
+      bytes += takenBytes;
+      if (waitedMs < readStallTimeoutMs) return;
+      if (bytes < bytesMin) {
+        throw new CancelledError(
+          `the caller took ${bytes} bytes of what waited for it in ${readStallTimeoutMs} ms, fewer than ${bytesMin} ` +
+            '(read_bytes_per_second_min)',
+        );
+      }
+      bytes = 0;
+      waitedMs = 0;
+    },
+  };
 }
 
 /**
@@ -57,12 +93,12 @@ export function failRead(call: StreamingCall, status: StatusObject, { readStallT
   });
 }
 
-/** True when the listener was called, false after the time-out; throws the signal's reason when that aborts. */
+/** Waits until the listener is called or the time is over; throws the signal's reason when that aborts. */
 function progress(
   listen: (listener: () => void) => void,
   signal: AbortSignal,
   timeoutMs: number,
-): Promise<boolean> {
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (then: () => void) => (): void => {
       clearTimeout(timer);
@@ -72,17 +108,8 @@ function progress(
     const abort = settle(() => {
       reject(signal.reason as Error);
     });
-    const timer = setTimeout(
-      settle(() => {
-        resolve(false);
-      }),
-      timeoutMs,
-    );
-    listen(
-      settle(() => {
-        resolve(true);
-      }),
-    );
+    const timer = setTimeout(settle(resolve), timeoutMs);
+    listen(settle(resolve));
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
   });

@@ -64,7 +64,7 @@ type Implementation = UntypedServiceImplementation & Record<keyof typeof EventSt
 
 /** sluice.v1.EventStoreService: each method parses its request, asks the store and puts the answer into words. */
 export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
-  const { unary, serverStreaming, subscription, session } = calls;
+  const { unary, question, serverStreaming, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
     append: unary(AppendRequest, (request, context) => {
@@ -105,7 +105,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       throw new StoreUnavailableError('the gateway is stopping');
     }),
 
-    getVersion: unary(GetVersionRequest, async (request, context): Promise<GetVersionResponse> => {
+    getVersion: question(GetVersionRequest, async (request, context): Promise<GetVersionResponse> => {
       const { stream, asOf } = parseGetVersion(request);
       return toHead(await store.getVersion(stream, asOf, context));
     }),
@@ -125,7 +125,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       }
     }),
 
-    getServerInfo: unary(GetServerInfoRequest, async (_request, context): Promise<GetServerInfoResponse> =>
+    getServerInfo: question(GetServerInfoRequest, async (_request, context): Promise<GetServerInfoResponse> =>
       toServerInfo(await store.info(context), about, limits),
     ),
   };

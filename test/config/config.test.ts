@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError, loadConfig, printConfig, type Config } from '../../src/config';
-import { defaultLimits } from '../../src/limits';
+import { brokenRelations, relations } from '../../src/limit-relations';
+import { defaultLimits, type Limits } from '../../src/limits';
 import { keys, variableOf } from '../../src/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
@@ -67,14 +68,47 @@ describe('values', () => {
     expect(problemsOf(['--insecure', 'true'])).toEqual(['unexpected argument "true"']);
   });
 
-  test('limits can be set; a request has room for two of the largest appends', () => {
+  test('limits can be set, and those that belong to them follow', () => {
     const { limits } = loadConfig(['--append-bytes-max', '2000000', '--reads-max=7'], {});
     expect(limits).toEqual({
       ...defaultLimits,
       appendBytesMax: 2_000_000,
       readsMax: 7,
+      connectionReadsMax: 4,
       requestBytesMax: 4_000_000,
     });
+  });
+
+  test.each<[string[], Partial<Limits>]>([
+    [['--stream-queue-max=8'], { streamQueueMax: 8, sessionAppendsMax: 8 }],
+    [['--appends-max=100'], { streamQueueMax: 100, connectionAppendsMax: 50, sessionAppendsMax: 50 }],
+    [['--appends-max=1'], { streamQueueMax: 1, connectionAppendsMax: 1, sessionAppendsMax: 1 }],
+    [['--connection-appends-max=3'], { connectionAppendsMax: 3, sessionAppendsMax: 3, appendsMax: 8_192 }],
+    [['--append-bytes-max=2000'], { eventBytesMax: 2_000, requestBytesMax: 256 << 10 }],
+    [['--append-bytes-max=16777216'], { connectionAppendsBytesMax: 20 << 20, requestBytesMax: 32 << 20 }],
+    [['--append-bytes-max=67108864'], { connectionAppendsBytesMax: 64 << 20, sessionBytesMax: 1 }],
+    [
+      ['--append-bytes-max=2000', '--appends-bytes-max=9000'],
+      { connectionAppendsBytesMax: 4_500, sessionBytesMax: 2_500 },
+    ],
+    [['--subscriptions-max=9'], { connectionSubscriptionsMax: 5 }],
+    [['--sessions-max=4', '--connection-sessions-max=4'], { sessionsMax: 4, connectionSessionsMax: 4 }],
+  ])('%j', (flags, followed) => {
+    const { limits } = loadConfig(flags, {});
+    expect(limits).toMatchObject(followed);
+    for (const { smaller, larger } of relations) expect(limits[smaller]).toBeLessThanOrEqual(limits[larger]);
+  });
+
+  test('every relation between limits holds of the defaults', () => {
+    expect(loadConfig([], {}).limits).toEqual(defaultLimits);
+    expect(brokenRelations({})).toEqual([]);
+  });
+
+  test('--print-config shows what follows', () => {
+    expect(printConfig(['--reads-max=7'], {})).toMatch(
+      /^SLUICE_CONNECTION_READS_MAX=4 +# follows other bounds$/m,
+    );
+    expect(printConfig([], {})).toMatch(/^SLUICE_CONNECTION_READS_MAX=128 +# default$/m);
   });
 
   test('TLS of the gateway', () => {
@@ -215,7 +249,25 @@ describe('what is refused', () => {
     [['--store-replicas=3'], ['--store-replicas above 1 needs --nats-url']],
     [
       ['--append-bytes-max=2000', '--event-bytes-max=3000'],
-      ['--event-bytes-max (3000) must not be above --append-bytes-max'],
+      ['--event-bytes-max (3000) must not be above --append-bytes-max (2000)'],
+    ],
+    [
+      [
+        '--appends-bytes-max=2000',
+        '--appends-max=7',
+        '--stream-queue-max=8',
+        '--reads-max=2',
+        '--connection-reads-max=3',
+      ],
+      [
+        '--append-bytes-max (8388608 by default) must not be above --appends-bytes-max (2000)',
+        '--stream-queue-max (8) must not be above --appends-max (7)',
+        '--connection-reads-max (3) must not be above --reads-max (2)',
+      ],
+    ],
+    [
+      ['--connection-appends-max=9000'],
+      ['--connection-appends-max (9000) must not be above --appends-max (8192 by default)'],
     ],
   ])('contradiction %j', (argv, starts) => {
     const problems = problemsOf(argv);

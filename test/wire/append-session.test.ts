@@ -193,6 +193,26 @@ describe('the bounds of a session', () => {
       expect(byTag(answers).size).toBe(2_000);
     }));
 
+  // Each bound, far below what the session sends.
+  test.each([
+    ['the queue of a stream', ['--stream-queue-max=8']],
+    ['appends of a connection', ['--connection-appends-max=8']],
+    ['appends of the gateway', ['--appends-max=8']],
+    ['bytes of a connection', ['--append-bytes-max=20000', '--connection-appends-bytes-max=20000']],
+    ['bytes of the gateway', ['--append-bytes-max=20000', '--appends-bytes-max=20000']],
+  ])('refuse nothing that a session sends: %s', (_name, flags) =>
+    withGateway(flags, async (client) => {
+      const call = client.duplex('AppendSession');
+      // Small on the wire, several times as large once they are stored.
+      const events = Array.from({ length: 10 }, () => ({ type: 'a' }));
+      call.write({ appends: Array.from({ length: 300 }, (_, tag) => append(tag, 'pipelined', { events })) });
+      call.end();
+      const answers = await drain(call);
+      expect(answers.filter((answer) => answer['error'] !== undefined)).toEqual([]);
+      expect(byTag(answers).size).toBe(300);
+    }),
+  );
+
   test('end a session whose answers nobody takes', () =>
     withGateway(['--sessions-max=1', '--read-stall-timeout-ms=3000'], async (client) => {
       const call = client.duplex('AppendSession');
@@ -217,12 +237,14 @@ describe('the bounds of a session', () => {
       const failure = await wireFailureOf(call.toArray());
       expect(failure).toMatchObject({
         code: status.CANCELLED,
-        message: 'the caller took no message for 3000 ms',
+        message: expect.stringMatching(
+          /^the caller took \d+ bytes .* in 3000 ms, fewer than 384 \(/,
+        ) as string,
       });
     }));
 
   test('hold for all sessions together', () =>
-    withGateway(['--sessions-max=2'], async (client) => {
+    withGateway(['--sessions-max=2', '--connection-sessions-max=2'], async (client) => {
       const calls = [1, 2, 3].map(() => client.duplex('AppendSession'));
       for (const [i, call] of calls.entries()) call.write({ appends: [append(i, `sessions.${i}`)] });
       const outcomes = await Promise.allSettled(calls.map((call) => take(call, 1)));
@@ -230,7 +252,7 @@ describe('the bounds of a session', () => {
       expect(refused).toHaveLength(1);
       expect(await wireFailureOf(Promise.reject(refused[0]?.reason as Error))).toMatchObject({
         code: status.RESOURCE_EXHAUSTED,
-        message: '2 sessions are open',
+        message: '2 sessions are under way, as many as sessions_max allows',
       });
       for (const call of calls) call.on('error', () => undefined).cancel();
     }));

@@ -285,7 +285,7 @@ test('more than subscriptions_max are refused, until others have gone', async ()
       using third = follow({}, client);
       expect(await wireFailureOf(third.next())).toEqual({
         code: status.resourceExhausted,
-        message: '2 subscriptions are open',
+        message: '2 subscriptions are under way, as many as subscriptions_max allows',
         details: [
           { '@type': 'google.rpc.ErrorInfo', reason: 'OVERLOADED', domain: 'sluice.v1' },
           { '@type': 'google.rpc.RetryInfo', retry_delay: { nanos: 250_000_000 } },

@@ -687,7 +687,7 @@ export interface ServerLimits {
   appendTimeout:
     | Duration
     | undefined;
-  /** How long a read may wait for the caller to take a message. */
+  /** The time over which `read_bytes_per_second_min` is measured. */
   readStallTimeout:
     | Duration
     | undefined;
@@ -775,6 +775,21 @@ export interface ServerLimits {
   requestFieldsMax: number;
   /** Appends in one message of a session. */
   sessionMessageAppendsMax: number;
+  /** Reads under way of one client connection. */
+  connectionReadsMax: number;
+  /** Append sessions open of one client connection. */
+  connectionSessionsMax: number;
+  /** Subscriptions open of one client connection. */
+  connectionSubscriptionsMax: number;
+  /** GetVersion and GetServerInfo under way in the gateway. */
+  questionsMax: number;
+  /** GetVersion and GetServerInfo under way of one client connection. */
+  connectionQuestionsMax: number;
+  /**
+   * What a caller must take, in bytes a second, of messages of a read, a subscription or an append session that wait for
+   * it. It is measured over each `read_stall_timeout` in which some wait; the call of one that takes less is CANCELLED.
+   */
+  readBytesPerSecondMin: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4434,6 +4449,12 @@ function createBaseServerLimits(): ServerLimits {
     indexCacheBytesMax: 0n,
     requestFieldsMax: 0,
     sessionMessageAppendsMax: 0,
+    connectionReadsMax: 0,
+    connectionSessionsMax: 0,
+    connectionSubscriptionsMax: 0,
+    questionsMax: 0,
+    connectionQuestionsMax: 0,
+    readBytesPerSecondMin: 0,
   };
 }
 
@@ -4620,6 +4641,24 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.sessionMessageAppendsMax !== 0) {
       writer.uint32(488).uint32(message.sessionMessageAppendsMax);
+    }
+    if (message.connectionReadsMax !== 0) {
+      writer.uint32(496).uint32(message.connectionReadsMax);
+    }
+    if (message.connectionSessionsMax !== 0) {
+      writer.uint32(504).uint32(message.connectionSessionsMax);
+    }
+    if (message.connectionSubscriptionsMax !== 0) {
+      writer.uint32(512).uint32(message.connectionSubscriptionsMax);
+    }
+    if (message.questionsMax !== 0) {
+      writer.uint32(520).uint32(message.questionsMax);
+    }
+    if (message.connectionQuestionsMax !== 0) {
+      writer.uint32(528).uint32(message.connectionQuestionsMax);
+    }
+    if (message.readBytesPerSecondMin !== 0) {
+      writer.uint32(536).uint32(message.readBytesPerSecondMin);
     }
     return writer;
   },
@@ -5045,6 +5084,54 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.sessionMessageAppendsMax = reader.uint32();
             continue;
           }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.connectionReadsMax = reader.uint32();
+            continue;
+          }
+          case 63: {
+            if (tag !== 504) {
+              break;
+            }
+
+            message.connectionSessionsMax = reader.uint32();
+            continue;
+          }
+          case 64: {
+            if (tag !== 512) {
+              break;
+            }
+
+            message.connectionSubscriptionsMax = reader.uint32();
+            continue;
+          }
+          case 65: {
+            if (tag !== 520) {
+              break;
+            }
+
+            message.questionsMax = reader.uint32();
+            continue;
+          }
+          case 66: {
+            if (tag !== 528) {
+              break;
+            }
+
+            message.connectionQuestionsMax = reader.uint32();
+            continue;
+          }
+          case 67: {
+            if (tag !== 536) {
+              break;
+            }
+
+            message.readBytesPerSecondMin = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5152,6 +5239,12 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       : 0n;
     message.requestFieldsMax = object.requestFieldsMax ?? 0;
     message.sessionMessageAppendsMax = object.sessionMessageAppendsMax ?? 0;
+    message.connectionReadsMax = object.connectionReadsMax ?? 0;
+    message.connectionSessionsMax = object.connectionSessionsMax ?? 0;
+    message.connectionSubscriptionsMax = object.connectionSubscriptionsMax ?? 0;
+    message.questionsMax = object.questionsMax ?? 0;
+    message.connectionQuestionsMax = object.connectionQuestionsMax ?? 0;
+    message.readBytesPerSecondMin = object.readBytesPerSecondMin ?? 0;
     return message;
   },
 };
@@ -5204,8 +5297,10 @@ export const EventStoreServiceService = {
    * ServerLimits.append_timeout as well.
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
+   * append are those of Append.
    */
   appendSession: {
     path: "/sluice.v1.EventStoreService/AppendSession" as const,
@@ -5312,7 +5407,7 @@ export const EventStoreServiceService = {
    * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
    * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
    * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
    * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
@@ -5380,8 +5475,10 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * ServerLimits.append_timeout as well.
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
+   * append are those of Append.
    */
   appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
   /**
@@ -5437,7 +5534,7 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
    * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
    * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
    * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
@@ -5494,8 +5591,10 @@ export interface EventStoreServiceClient extends Client {
    * ServerLimits.append_timeout as well.
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for a caller that takes no answer for ServerLimits.read_stall_timeout; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open. Errors of one append are those of Append.
+   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
+   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
+   * append are those of Append.
    */
   appendSession(): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
   appendSession(options: Partial<CallOptions>): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
@@ -5602,7 +5701,7 @@ export interface EventStoreServiceClient extends Client {
    * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
    * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
    * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * no message at all for ServerLimits.read_stall_timeout is ended with CANCELLED.
+   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
    * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with

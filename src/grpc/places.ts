@@ -1,0 +1,60 @@
+import type { Limits } from '../limits';
+import { OverloadedError } from '../store/errors';
+
+/** Bounds how many calls of one kind are under way: in all, and of one client connection. */
+export interface Places {
+  /** Gives a function that gives the place back. Throws OverloadedError with the bound that is reached. */
+  take(connection: string | undefined): () => void;
+}
+
+/** The places of each kind of calls. */
+export function createAllPlaces(
+  limits: Limits,
+): Record<'reads' | 'subscriptions' | 'sessions' | 'questions', Places> {
+  const of = (what: string, total: keyof Limits, share: keyof Limits): Places =>
+    createPlaces(
+      what,
+      { name: wireName(total), max: limits[total] },
+      { name: wireName(share), max: limits[share] },
+    );
+  return {
+    reads: of('reads', 'readsMax', 'connectionReadsMax'),
+    subscriptions: of('subscriptions', 'subscriptionsMax', 'connectionSubscriptionsMax'),
+    sessions: of('sessions', 'sessionsMax', 'connectionSessionsMax'),
+    questions: of('questions', 'questionsMax', 'connectionQuestionsMax'),
+  };
+}
+
+/** What ServerLimits and docs/operations.md call a bound. */
+function wireName(key: keyof Limits): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+interface Bound {
+  readonly name: string;
+  readonly max: number;
+}
+
+/** `what` names the calls, such as "reads". */
+function createPlaces(what: string, total: Bound, share: Bound): Places {
+  const taken = new Map<string | undefined, number>();
+  let all = 0;
+  const refuse = (count: number, whose: string, { name }: Bound): never => {
+    throw new OverloadedError(`${count} ${what}${whose} are under way, as many as ${name} allows`);
+  };
+  return {
+    take(connection) {
+      if (all >= total.max) refuse(all, '', total);
+      const own = taken.get(connection) ?? 0;
+      if (own >= share.max) refuse(own, ' of this connection', share);
+      taken.set(connection, own + 1);
+      all++;
+      return () => {
+        all--;
+        const left = (taken.get(connection) ?? 0) - 1;
+        if (left > 0) taken.set(connection, left);
+        else taken.delete(connection);
+      };
+    },
+  };
+}

@@ -1,0 +1,133 @@
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  AppendSessionRequest,
+  ReadStreamRequest,
+  SubscribeRequest,
+} from '../../generated/sluice/v1/event_store_service';
+import { withGateway } from '../support/gateway';
+import { until } from '../support/nats-server';
+import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
+
+/** What one caller may take of the places of all. */
+const resourceExhausted = 8;
+/** More than what a read sends before it waits for its caller: in messages of one event each. */
+const events = Array.from({ length: 8_000 }, () => ({ type: 'Small', text: 'x'.repeat(20) }));
+
+/** A connection whose calls get a few bytes at a time, and only when they ask. */
+function connectSlowly(address: string): ClientHttp2Session {
+  return connect(`http://${address}`, { settings: { initialWindowSize: 100 } });
+}
+
+function call(session: ClientHttp2Session, method: string, request: Uint8Array): ClientHttp2Stream {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/sluice.v1.EventStoreService/${method}`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  stream.on('error', () => undefined);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(request.length, 1);
+  stream.write(Buffer.concat([head, request]));
+  return stream;
+}
+
+describe('one connection leaves places for others', () => {
+  const page = { eventsMax: 1, bytesMax: 0 };
+  const readRequest = ReadStreamRequest.encode(
+    ReadStreamRequest.fromPartial({ stream: 'places.1', page }),
+  ).finish();
+  const subscribeRequest = SubscribeRequest.encode(
+    SubscribeRequest.fromPartial({ stream: 'places.1', page }),
+  ).finish();
+  const sessionRequest = AppendSessionRequest.encode(AppendSessionRequest.fromPartial({})).finish();
+  const flags = ['--reads-max=8', '--subscriptions-max=8', '--sessions-max=8'];
+
+  test('when it takes nothing of what it asked for', () =>
+    withGateway(flags, async (wire, _nats, address) => {
+      await wire.unary('Append', { stream: 'places.1', events });
+      const slow = connectSlowly(address);
+      try {
+        const calls = Array.from({ length: 10 }, () => [
+          call(slow, 'ReadStream', readRequest).end(),
+          call(slow, 'Subscribe', subscribeRequest).end(),
+          call(slow, 'AppendSession', sessionRequest),
+        ]).flat();
+        const refusals: string[] = [];
+        for (const stream of calls) {
+          const note = (headers: Record<string, unknown>): void => {
+            if (headers['grpc-status'] === String(resourceExhausted))
+              refusals.push(String(headers['grpc-message']));
+          };
+          stream.on('response', note).on('trailers', note);
+        }
+        await until(() => refusals.length === 18);
+        expect(new Set(refusals.map(decodeURIComponent))).toEqual(
+          new Set(
+            ['reads', 'subscriptions', 'sessions'].map(
+              (what) =>
+                `4 ${what} of this connection are under way, as many as connection_${what}_max allows`,
+            ),
+          ),
+        );
+        expect(await wire.stream('ReadStream', { stream: 'places.1', max_count: '1' })).not.toHaveLength(0);
+        const subscription = wire.open('Subscribe', { stream: 'places.1' });
+        await new Promise((resolve, reject) => subscription.once('data', resolve).once('error', reject));
+        subscription.on('error', () => undefined).cancel();
+        const session = wire.duplex('AppendSession');
+        session.write({ appends: [{ tag: '1', append: { stream: 'places.2', events: [{ type: 'a' }] } }] });
+        session.end();
+        expect(await session.toArray()).toHaveLength(1);
+      } finally {
+        slow.destroy();
+      }
+    }));
+
+  test('when its questions have no answer yet', () =>
+    withGateway(['--questions-max=8'], async (wire, nats, address) => {
+      using another = connectWire(address);
+      await wire.unary('Append', { stream: 'places.3', events: [{ type: 'a' }] });
+      nats.pause();
+      const ask = (client = wire): Promise<WireMessage> => client.unary('GetVersion', { stream: 'places.3' });
+      const many = Array.from({ length: 5 }, () => ask());
+      const failure = await Promise.any(many.map(wireFailureOf));
+      expect(failure).toMatchObject({
+        code: resourceExhausted,
+        message: '4 questions of this connection are under way, as many as connection_questions_max allows',
+      });
+      const others = Array.from({ length: 4 }, () => ask(another));
+      const one = wireFailureOf(ask(another));
+      expect((await one).code).toBe(resourceExhausted);
+      nats.resume();
+      for (const answer of await Promise.all(others)) expect(answer).toMatchObject({ version: '1' });
+      expect(await ask()).toMatchObject({ version: '1' });
+    }));
+});
+
+test('a caller that takes a message now and then, but too few bytes, is ended', () =>
+  withGateway(['--read-stall-timeout-ms=3000'], async (wire, _nats, address) => {
+    await wire.unary('Append', { stream: 'slow.1', events });
+    const session = connectSlowly(address);
+    try {
+      const request = { stream: 'slow.1', page: { eventsMax: 1, bytesMax: 0 } };
+      const read = call(
+        session,
+        'ReadStream',
+        ReadStreamRequest.encode(ReadStreamRequest.fromPartial(request)).finish(),
+      );
+      read.end();
+      let bytes = 0;
+      // 100 bytes every two seconds, which is about a message.
+      read.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        read.pause();
+        setTimeout(() => read.resume(), 2_000).unref();
+      });
+      await until(() => read.closed, 30_000);
+      expect(read.rstCode).toBe(constants.NGHTTP2_CANCEL);
+      expect(bytes).toBeGreaterThan(100);
+      expect(await wire.stream('ReadStream', { stream: 'slow.1' })).not.toHaveLength(0);
+    } finally {
+      session.destroy();
+    }
+  }));
