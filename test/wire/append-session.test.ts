@@ -233,7 +233,7 @@ describe('the bounds of a session', () => {
         const outcome = await new Promise((resolve) => next.once('data', resolve).once('error', resolve));
         next.on('error', () => undefined).cancel();
         return !(outcome instanceof Error);
-      });
+      }, 25_000);
       const failure = await wireFailureOf(call.toArray());
       expect(failure).toMatchObject({
         code: status.CANCELLED,

@@ -285,7 +285,7 @@ describe('reads', () => {
         const outcome = await new Promise((resolve) => next.once('data', resolve).once('error', resolve));
         next.on('error', () => undefined).cancel();
         return !(outcome instanceof Error);
-      });
+      }, 25_000);
       expect(await wireFailureOf(stalled.toArray())).toMatchObject({
         code: status.cancelled,
         message: expect.stringMatching(
