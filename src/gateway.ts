@@ -14,6 +14,8 @@ export interface Gateway {
   readonly address: string;
   readonly port: number;
   describe(): GatewayFacts;
+  /** Resolves if it cannot go on, since the disk has failed; it says NOT_SERVING then, and is to be closed. */
+  readonly failed: Promise<void>;
   /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
   close(): Promise<void>;
 }
@@ -80,16 +82,22 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     const about = { version, durability: nats.durability, embedded };
     const grpc = await startGrpcServer({ address, tls, store, limits, about, log });
     opened.push(() => grpc.close());
+    let hasFailed = false;
     serve = (available) => {
-      grpc.setServing(available);
+      grpc.setServing(available && !hasFailed);
     };
     serve(availableAtStart);
+    const failed = store.failed.then(() => {
+      hasFailed = true;
+      serve(false);
+    });
     const facts = describe(config, nats, grpc.address);
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
       port: grpc.port,
       describe: () => facts,
+      failed,
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {

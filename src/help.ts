@@ -33,6 +33,7 @@ const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
   2  the settings cannot be used
   3  NATS or the store cannot be used
   4  cannot listen
+  5  the disk of the own NATS server has failed
 `;
 
 /** The text of --help. */

@@ -7,7 +7,7 @@ import { helpText } from './help';
 import { version } from './version';
 
 /** What serving ends with; explained in help.ts. */
-const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4 } as const;
+const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;
 
 /** What waits to be written while stderr takes nothing; later lines are dropped. */
 const logBytesMax = 1 << 20;
@@ -51,10 +51,13 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   }
   const gateway = await startGateway(config, log);
   process.stdout.write(banner(gateway.describe()));
-  await stopped;
+  const end = await Promise.race([
+    stopped.then(() => 'ok' as const),
+    gateway.failed.then(() => 'disk' as const),
+  ]);
   await gateway.close();
   log.info('stopped');
-  return exitCode.ok;
+  return exitCode[end];
 }
 
 /** Resolves with the first SIGTERM or SIGINT; the second ends the process at once. */

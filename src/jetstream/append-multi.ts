@@ -33,7 +33,7 @@ export async function appendMulti(
     decide(appender, job, toItsEnd),
   );
   const { commitId } = job;
-  await whenDurable(appender, { stream: written[0] as StreamName, commitId }, result.position);
+  await whenDurable(appender, { stream: written[0] as StreamName, commitId }, result.position, deadlineMs);
   return result;
 }
 

@@ -50,7 +50,7 @@ function store(
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
   const decided = appender.queues.run([job.stream], job.bytes, call, () => decide(appender, job, toItsEnd));
   return decided.then((result) => {
-    const syncing = whenDurable(appender, job, result.position);
+    const syncing = whenDurable(appender, job, result.position, call.deadlineMs);
     const isComplete = !withCommitTime || result.commitTime !== undefined;
     if (syncing === undefined) return isComplete ? result : withTime(appender, job, result, call);
     return syncing.then(() => (isComplete ? result : withTime(appender, job, result, call)));
@@ -75,8 +75,9 @@ export function whenDurable(
   { durability }: Appender,
   { stream, commitId }: Pick<Job, 'stream' | 'commitId'>,
   sequence: bigint,
+  deadlineMs: number,
 ): Promise<void> | undefined {
-  return durability.through(sequence)?.catch((cause: unknown) => {
+  return durability.through(sequence, deadlineMs)?.catch((cause: unknown) => {
     throw new OutcomeUnknownError(stream, commitId, { cause });
   });
 }

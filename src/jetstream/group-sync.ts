@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fdatasync, fdatasyncSync, fsyncSync, openSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../store/errors';
@@ -8,94 +9,176 @@ import { StoreUnavailableError } from '../store/errors';
 export interface Durability {
   /**
    * Resolves when all that is stored up to a sequence, which somebody has seen, is as durable as it gets; undefined: it is.
-   * Rejects with StoreUnavailableError when the disk fails.
+   * Rejects with StoreUnavailableError when the disk fails, or when the files cannot be opened for a while or until
+   * `giveUpMs`.
    */
-  through(sequence: bigint): Promise<void> | undefined;
+  through(sequence: bigint, giveUpMs?: number): Promise<void> | undefined;
+  /** The same for all that anybody can have seen by now. */
+  all(): Promise<void> | undefined;
   /** Resolves when nobody waits any more. */
   idle(): Promise<void>;
 }
 
 /** Where nobody syncs but the NATS servers themselves. */
-export const leftToNats: Durability = { through: () => undefined, idle: () => Promise.resolve() };
+export const leftToNats: Durability = {
+  through: () => undefined,
+  all: () => undefined,
+  idle: () => Promise.resolve(),
+};
 
 /** Shorter than a hand-over to another thread takes, or nearly so: then a single append need not wait for that. */
 const blockingMsMax = 1;
+/** How long one waits for files that cannot be opened, for instance since the process has no descriptors left. */
+const openPatienceMs = 10_000;
+const openPauseMinMs = 10;
+const openPauseMaxMs = 500;
 
 interface Waiter {
   readonly sequence: bigint;
+  giveUpMs: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
+/** A file cannot be opened, so nothing was tried to sync it: that may be so for the moment only. */
+class OpenFailure extends Error {}
+
 /**
  * Syncs the files of a log that a nats-server on this machine writes, which it does before it acknowledges. All who wait
  * share the next sync, where the server itself would sync for each message. `folder` holds the JetStream stream `name`.
+ * `onFailure` is told, once, when a sync has failed, after which nothing is durable any more.
  */
-export function syncInGroups(folder: string, name: string, log: Logger): Durability {
-  const messages = join(folder, name, 'msgs');
-  const blockFile = (block: number): string => join(messages, `${block.toString()}.blk`);
-  let block = newestBlock(messages);
-  let synced = 0n;
-  let waiting: Waiter[] = [];
-  let running: Promise<void> | undefined;
-  let failure: StoreUnavailableError | undefined;
-  let lastMs = 0;
-  syncCreated(folder, name, [block - 1, block].filter((number) => number > 0).map(blockFile));
+export function syncInGroups(folder: string, name: string, log: Logger, onFailure: () => void): Durability {
+  return new GroupSync(openBlocks(folder, name), log, onFailure);
+}
 
-  /** What has been acknowledged lies in the block that was the newest in the round before, or in later ones. */
-  async function syncBlocks(isAlone: boolean): Promise<void> {
-    const first = block;
-    while (existsSync(blockFile(block + 1))) block++;
-    if (block > first) syncFile(messages);
-    const beganMs = performance.now();
-    for (let number = Math.max(first, 1); number <= block; number++) {
-      const file = openSync(blockFile(number), 'r');
-      try {
-        if (isAlone && lastMs < blockingMsMax) fdatasyncSync(file);
-        else await promisify(fdatasync)(file);
-      } finally {
-        closeSync(file);
-      }
-    }
-    lastMs = performance.now() - beganMs;
+class GroupSync implements Durability {
+  private synced = 0n;
+  private waiting: Waiter[] = [];
+  private running: Promise<void> | undefined;
+  private failure: StoreUnavailableError | undefined;
+
+  constructor(
+    private readonly blocks: Blocks,
+    private readonly log: Logger,
+    private readonly onFailure: () => void,
+  ) {}
+
+  through(sequence: bigint, giveUpMs = Infinity): Promise<void> | undefined {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return sequence <= this.synced ? undefined : this.wait(sequence, giveUpMs);
   }
 
-  async function run(): Promise<void> {
+  all(): Promise<void> {
+    return this.failure === undefined ? this.wait(0n, Infinity) : Promise.reject(this.failure);
+  }
+
+  idle(): Promise<void> {
+    return this.running ?? Promise.resolve();
+  }
+
+  private wait(sequence: bigint, giveUpMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ sequence, giveUpMs, resolve, reject });
+      this.running ??= this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    let pauseMs = 0;
     // Answers that came together are taken together.
     await promisify(setImmediate)();
-    while (waiting.length > 0) {
-      const group = waiting;
-      waiting = [];
+    while (this.waiting.length > 0) {
+      const group = this.waiting;
+      this.waiting = [];
       try {
-        await syncBlocks(group.length === 1);
+        await this.blocks.sync(group.length === 1);
+        if (pauseMs > 0) this.log.info('the log is synced to disk again');
+        pauseMs = 0;
         for (const { sequence, resolve } of group) {
-          if (sequence > synced) synced = sequence;
+          if (sequence > this.synced) this.synced = sequence;
           resolve();
         }
       } catch (cause) {
-        // After a failed sync the system may forget what it could not write: no later one can be believed.
-        failure ??= new StoreUnavailableError('the disk cannot be written; end the gateway and look at it', {
-          cause,
-        });
-        log.fatal({ err: cause }, 'the log cannot be synced to disk: nothing is answered any more');
-        for (const { reject } of [...group, ...waiting]) reject(failure);
-        waiting = [];
+        this.waiting = [...group, ...this.waiting];
+        if (cause instanceof OpenFailure) {
+          if (pauseMs === 0)
+            this.log.error({ err: cause }, 'the log cannot be opened to sync it; trying again');
+          this.postpone(cause);
+          pauseMs = Math.min(Math.max(2 * pauseMs, openPauseMinMs), openPauseMaxMs);
+          await sleep(pauseMs);
+        } else this.fail(cause);
       }
     }
-    running = undefined;
+    this.running = undefined;
   }
 
+  /** Leaves those waiting who may wait longer. */
+  private postpone(cause: OpenFailure): void {
+    const message = `the files of the log cannot be opened to sync them: ${cause.message}`;
+    const error = new StoreUnavailableError(message, { cause });
+    const nowMs = Date.now();
+    this.waiting = this.waiting.filter((waiter) => {
+      waiter.giveUpMs = Math.min(waiter.giveUpMs, nowMs + openPatienceMs);
+      if (waiter.giveUpMs > nowMs) return true;
+      waiter.reject(error);
+      return false;
+    });
+  }
+
+  private fail(cause: unknown): void {
+    // After a failed sync the system may forget what it could not write: no later one can be believed.
+    const failure = new StoreUnavailableError('the disk cannot be written; the gateway ends', {
+      cause,
+    });
+    this.failure = failure;
+    this.log.fatal({ err: cause }, 'the log cannot be synced to disk: nothing is answered any more');
+    for (const { reject } of this.waiting) reject(failure);
+    this.waiting = [];
+    this.onFailure();
+  }
+}
+
+interface Blocks {
+  /** Syncs all that has been acknowledged. Throws OpenFailure, and anything else when a sync fails. */
+  sync(isAlone: boolean): Promise<void>;
+}
+
+function openBlocks(folder: string, name: string): Blocks {
+  const messages = join(folder, name, 'msgs');
+  const blockFile = (block: number): string => join(messages, `${block.toString()}.blk`);
+  let newest = newestBlock(messages);
+  let lastMs = 0;
+  syncCreated(folder, name, [newest - 1, newest].filter((number) => number > 0).map(blockFile));
   return {
-    through(sequence) {
-      if (failure !== undefined) return Promise.reject(failure);
-      if (sequence <= synced) return undefined;
-      return new Promise((resolve, reject) => {
-        waiting.push({ sequence, resolve, reject });
-        running ??= run();
-      });
+    /** What has been acknowledged lies in the block that was the newest in the round before, or in later ones. */
+    async sync(isAlone) {
+      const first = newest;
+      let last = first;
+      while (existsSync(blockFile(last + 1))) last++;
+      if (last > first) syncFile(messages);
+      const beganMs = performance.now();
+      for (let number = Math.max(first, 1); number <= last; number++) {
+        const file = openFile(blockFile(number));
+        try {
+          if (isAlone && lastMs < blockingMsMax) fdatasyncSync(file);
+          else await promisify(fdatasync)(file);
+        } finally {
+          closeSync(file);
+        }
+      }
+      newest = last;
+      lastMs = performance.now() - beganMs;
     },
-    idle: () => running ?? Promise.resolve(),
   };
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new OpenFailure((cause as Error).message, { cause });
+  }
 }
 
 /** 0 if there is none yet. */
@@ -118,7 +201,7 @@ function syncCreated(folder: string, name: string, blocks: readonly string[]): v
 
 /** A file, or a folder with the names in it. */
 function syncFile(path: string): void {
-  const file = openSync(path, 'r');
+  const file = openFile(path);
   try {
     fsyncSync(file);
   } finally {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import { CommitIdReuseError, VersionConflictError } from '../store/errors';
 import type { EventStore, Page } from '../store/event-store';
 import { streamInfo } from './api';
 import { append, type Appender } from './append';
@@ -34,6 +35,8 @@ import { watchLog, type LogWatch } from './watch-log';
 export interface JetStreamStore extends EventStore {
   /** Told when NATS is lost and when it is back. */
   onAvailability(listener: (available: boolean) => void): void;
+  /** Resolves if the disk fails so that nothing can be answered any more. */
+  readonly failed: Promise<void>;
   /** Lets appends under way finish, then drains the connections. */
   close(): Promise<void>;
 }
@@ -57,6 +60,8 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
   const { store, mayCreate, limits, log, syncFolder } = options;
   const pool = await openPool(options.nats, limits, log);
   const timeoutMs = limits.requestTimeoutMs;
+  let fail = (): void => undefined;
+  const failed = new Promise<void>((resolve) => (fail = resolve));
   const openIndex = (): Promise<unknown> =>
     openStream(pool.append(), indexConfig(store), { timeoutMs, mayCreate: true });
   try {
@@ -69,7 +74,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       pool,
       log: { name: store.name, replicas: store.replicas },
       prefix: store.prefix,
-      durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log),
+      durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       limits,
       logger: log,
@@ -88,7 +93,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     // Where the log is gone as well, something is wrong with NATS: then nothing is created.
     const reopenIndex = (): Promise<unknown> =>
       streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
-    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), watch);
+    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), { watch, failed });
   } catch (error) {
     await pool.close();
     throw error;
@@ -99,12 +104,19 @@ function createStore(
   appender: Appender,
   subscriptions: Subscriptions,
   indexWriter: IndexWriter,
-  watch: LogWatch,
+  { watch, failed }: { readonly watch: LogWatch; readonly failed: Promise<void> },
 ): JetStreamStore {
   const { pool } = appender;
+  // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
+  const onceDurable = async (error: unknown): Promise<never> => {
+    if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
+      await appender.durability.all();
+    }
+    throw error;
+  };
   return {
-    append: (command, call) => translated(append(appender, command, call)),
-    appendMulti: (command, call) => translated(appendMulti(appender, command, call)),
+    append: (command, call) => translated(append(appender, command, call).catch(onceDurable)),
+    appendMulti: (command, call) => translated(appendMulti(appender, command, call).catch(onceDurable)),
     async readStream(query, call) {
       const { head, pages } = await translated(readStream(appender, query, call));
       return { head, pages: translatedPages(pages) };
@@ -129,6 +141,7 @@ function createStore(
     subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
     info: (call) => translated(storeInfo(appender, indexWriter.position, call)),
+    failed,
     onAvailability(listener) {
       pool.onAvailability(listener);
     },

@@ -15,6 +15,7 @@ export async function storeInfo(
   const options = within(call, limits.requestTimeoutMs);
   const { config, state, cluster } = await streamInfo(pool.append(), log.name, undefined, options);
   store.messageSize.take(config);
+  await store.durability.through(BigInt(state.last_seq));
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
   return {
     name: log.name,

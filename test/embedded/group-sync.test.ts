@@ -160,6 +160,49 @@ test('nobody sees what is not on disk yet', () =>
     expect((await store.all({ patterns: ['hidden.>'] })).events).toHaveLength(3);
   }));
 
+test('what an error tells is on disk as well', () =>
+  withStore(async (store) => {
+    const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250';
+    let release = (): void => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    // Several, since a sync for one alone is not held.
+    const first = range(1, 3).map((number) =>
+      store.append({
+        stream: `told.${number}`,
+        events: [marked(`first-${number}`)],
+        ...(number === 1 && { commitId }),
+      }),
+    );
+    // Until they are stored.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const told: unknown[] = [];
+    const problems = [
+      store.append({ stream: 'told.1', events: [marked('late')], expectedVersion: 0n }),
+      store.append({ stream: 'told.1', events: [], expectedVersion: 7n }),
+      store.append({ stream: 'told.4', events: [marked('other')], commitId }),
+      store.appendMulti({
+        appends: [{ stream: 'told.5', events: [marked('step')] }],
+        checks: [{ stream: 'told.1', expectedVersion: 0n }],
+      }),
+    ].map(async (append) => {
+      const { reason } = await problemOf(append);
+      told.push(reason);
+      return reason;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const early = [...told];
+    release();
+    hold = undefined;
+    await Promise.all(first);
+    expect(early).toEqual([]);
+    expect(await Promise.all(problems)).toEqual([
+      'VERSION_CONFLICT',
+      'VERSION_CONFLICT',
+      'COMMIT_ID_REUSE',
+      'VERSION_CONFLICT',
+    ]);
+  }));
+
 test('a disk that fails leaves an append in doubt, and ends the answers', () =>
   withStore(async (store) => {
     await store.append({ stream: 'broken.1', events: [marked('fine')] });

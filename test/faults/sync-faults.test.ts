@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { HealthCheckResponse_ServingStatus } from '../../generated/grpc/health/v1/health';
+import { startSluice, type SluiceProcess } from '../cli/process';
+import { newEvents } from '../support/attempts';
+import { until } from '../support/nats-server';
+import { connectRpc, type RpcClient } from '../support/rpc-client';
+import { failureOf } from '../support/rpc-failure';
+import { natsServerPath } from '../support/tools';
+
+/** Syncing the log of the own NATS server: what passes is waited for, what does not ends the process. */
+
+async function withOwnServer(
+  test: (sluice: SluiceProcess, client: RpcClient, dataDir: string) => Promise<void>,
+): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-sync-faults-'));
+  try {
+    await using sluice = await startSluice(['--listen=127.0.0.1:0', '--data-dir', dataDir], {
+      SLUICE_NATS_SERVER: natsServerPath(),
+    });
+    using client = connectRpc(await sluice.serving());
+    await test(sluice, client, dataDir);
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+function descriptorsMax({ pid }: SluiceProcess, count: number): void {
+  execFileSync('prlimit', ['--pid', pid.toString(), `--nofile=${count.toString()}:`]);
+}
+
+function hasPrlimit(): boolean {
+  try {
+    execFileSync('prlimit', ['--version']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const canLimit = hasPrlimit();
+if (!canLimit) {
+  if (process.env['CI'] === 'true') throw new Error('CI needs prlimit (util-linux)');
+  process.stderr.write('SKIPPED: there is no prlimit to take descriptors away with\n');
+}
+
+(canLimit ? test : test.skip)(
+  'out of descriptors for a while: appends wait, and all goes on',
+  () =>
+    withOwnServer(async (sluice, client) => {
+      const stream = 'waits.1';
+      await client.append({ stream, events: newEvents(1) });
+      descriptorsMax(sluice, 3);
+      let answered = 0;
+      const appends = Array.from({ length: 5 }, (_, i) =>
+        client.append({ stream: `waits.${(i + 2).toString()}`, events: newEvents(1) }).then(() => answered++),
+      );
+      await until(() => sluice.stderr().includes('the log cannot be opened to sync it; trying again'));
+      expect(answered).toBe(0);
+      descriptorsMax(sluice, 1_024);
+      await Promise.all(appends);
+      expect((await client.append({ stream, events: newEvents(1) })).version).toBe(2n);
+      expect(await client.health()).toBe(HealthCheckResponse_ServingStatus.SERVING);
+      expect(sluice.stderr()).toContain('the log is synced to disk again');
+    }),
+  60_000,
+);
+
+test(
+  'a sync that fails ends the process, with an exit code of its own',
+  () =>
+    withOwnServer(async (sluice, client, dataDir) => {
+      const stream = 'broken.1';
+      await client.append({ stream, events: newEvents(1) });
+      // The next file of the log is one that the system opens and refuses to sync.
+      symlinkSync('/dev/null', join(dataDir, 'jetstream', '$G', 'streams', 'EVENTS', 'msgs', '2.blk'));
+      const failure = await failureOf(client.append({ stream, events: newEvents(1) }));
+      expect({ code: failure.code, reason: failure.reason }).toEqual({
+        code: status.UNKNOWN,
+        reason: 'OUTCOME_UNKNOWN',
+      });
+      expect(await sluice.ended()).toBe(5);
+      expect(sluice.stderr()).toContain('the log cannot be synced to disk: nothing is answered any more');
+    }),
+  60_000,
+);
