@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { Client, credentials, Metadata, status, type ChannelCredentials } from '@grpc/grpc-js';
+import { Client, Metadata, status } from '@grpc/grpc-js';
 import { CancelledError } from './errors';
+import { securityOf, type ClientTls } from './tls';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -22,16 +23,6 @@ export interface ConnectOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Channel options of @grpc/grpc-js, over those of this client. */
   readonly channelOptions?: Readonly<Record<string, string | number>> | undefined;
-}
-
-/** PEM texts or their bytes. */
-export interface ClientTls {
-  /** Authorities to check the gateway's certificate against; left out: those that Node knows. */
-  readonly ca?: string | Uint8Array | undefined;
-  /** Certificate chain to show to the gateway (mutual TLS); needs `key`. */
-  readonly cert?: string | Uint8Array | undefined;
-  /** Private key of `cert`. */
-  readonly key?: string | Uint8Array | undefined;
 }
 
 /** A connection to a gateway and what all its calls have in common. */
@@ -71,8 +62,10 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
   const { appendAttemptsMax = defaultAppendAttemptsMax } = options;
   if (!(appendAttemptsMax >= 1))
     throw new RangeError(`appendAttemptsMax must be at least 1; found ${appendAttemptsMax}`);
-  const client = new Client(address, credentialsOf(options.tls), {
+  const security = securityOf(address, options.tls);
+  const client = new Client(address, security.credentials, {
     ...defaultChannelOptions,
+    ...security.channelOptions,
     ...options.channelOptions,
   });
   const metadata = new Metadata();
@@ -93,14 +86,4 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
       client.close();
     },
   };
-}
-
-function credentialsOf(tls: ConnectOptions['tls']): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
-  const { ca, cert, key } = tls === true ? {} : tls;
-  return credentials.createSsl(pem(ca), pem(key), pem(cert));
-}
-
-function pem(text: string | Uint8Array | undefined): Buffer | null {
-  return text === undefined ? null : Buffer.from(text);
 }

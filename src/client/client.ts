@@ -38,7 +38,7 @@ export type {
 } from './append-multi';
 export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
-export type { ClientTls, ConnectOptions } from './channel';
+export type { ConnectOptions } from './channel';
 export {
   CancelledError,
   CommitIdReuseError,
@@ -72,6 +72,7 @@ export type { ReadStreamOptions } from './read-stream';
 export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
+export type { ClientTls } from './tls';
 
 /**
  * A client of one gateway, or of several behind one address, over one connection that is made with the first call and

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { connect, UnavailableError, type ClientTls } from '../../src/client/client';
+import { connect, UnavailableError, type ClientTls, type ConnectOptions } from '../../src/client/client';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
@@ -54,6 +54,32 @@ import { failureOf } from './outcomes';
   test('a gateway with a certificate of another authority is refused', async () => {
     expect(await refusalOver(serverArgs(), { ca: ca(others) })).toContain('certificate');
     expect(await refusalOver(serverArgs(), true)).toContain('certificate');
+  });
+
+  test('a gateway is reached by its address, if the certificate is one for that address', async () => {
+    await using nats = await startNats();
+    const reach = async (names: string, host: string, options: ConnectOptions = {}): Promise<bigint> => {
+      const { cert, key } = await ours.issue('addressed', names);
+      const args = [`--tls-cert=${cert}`, `--tls-key=${key}`];
+      await using gateway = await startTestGateway([nats.url], args);
+      const [, port = ''] = gateway.address.split(':');
+      using client = connect(`${host}:${port}`, { tls: { ca: ca(ours) }, ...options });
+      return (await client.getVersion('tls.none', { deadlineMs: 10_000 })).version;
+    };
+    expect(await reach('IP:127.0.0.1', '127.0.0.1')).toBe(0n);
+    expect(await reach('IP:127.0.0.1', 'ipv4:127.0.0.1')).toBe(0n);
+    expect(await reach('IP:127.0.0.1', 'dns:///127.0.0.1')).toBe(0n);
+    for (const names of ['IP:127.0.0.2', 'DNS:localhost,DNS:address.invalid']) {
+      const error = await failureOf(reach(names, '127.0.0.1'));
+      expect(error).toBeInstanceOf(UnavailableError);
+      expect((error as Error).message).toContain("does not match certificate's altnames");
+    }
+    const named = (name: string): ConnectOptions => ({
+      channelOptions: { 'grpc.ssl_target_name_override': name },
+    });
+    expect(await reach('DNS:gateway.test', '127.0.0.1', named('gateway.test'))).toBe(0n);
+    const other = await failureOf(reach('IP:127.0.0.1', '127.0.0.1', named('gateway.test')));
+    expect((other as Error).message).toContain('gateway.test');
   });
 
   test('a client without TLS gets nowhere', async () => {

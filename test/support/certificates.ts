@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** A certificate for 127.0.0.1 and localhost, and its key: paths of PEM files. */
+/** A certificate and its key: paths of PEM files. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -14,7 +14,8 @@ export interface Certificate {
 export interface Authority extends Disposable {
   /** Path of its certificate, PEM. */
   readonly ca: string;
-  issue(name: string): Promise<Certificate>;
+  /** For 127.0.0.1 and localhost, unless other names are given, as openssl writes them. */
+  issue(name: string, names?: string): Promise<Certificate>;
 }
 
 const run = promisify(execFile);
@@ -28,11 +29,11 @@ export async function makeAuthority(): Promise<Authority> {
   const [ca, caKey] = [file('ca.pem'), file('ca.key')];
   const subject = ['-subj', '/CN=authority of a test'];
   await run('openssl', ['req', '-x509', ...newKey, '-keyout', caKey, '-out', ca, ...days, ...subject]);
-  const extensions = file('extensions');
-  writeFileSync(extensions, 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
   return {
     ca,
-    async issue(name) {
+    async issue(name, names = 'IP:127.0.0.1,DNS:localhost') {
+      const extensions = file(`${name}.extensions`);
+      writeFileSync(extensions, `subjectAltName=${names}\n`);
       const [cert, key, request] = [file(`${name}.pem`), file(`${name}.key`), file(`${name}.csr`)];
       await run('openssl', ['req', ...newKey, '-keyout', key, '-out', request, '-subj', `/CN=${name}`]);
       const signing = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', extensions];
