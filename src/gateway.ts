@@ -118,7 +118,7 @@ interface ReachableNats {
 }
 
 async function reachNats(
-  { nats }: Config,
+  { nats, store }: Config,
   log: Logger,
   opened: (() => Promise<void>)[],
 ): Promise<ReachableNats> {
@@ -130,7 +130,7 @@ async function reachNats(
       isNew: false,
       syncFolder: undefined,
     };
-  const server = await startOwnNats(nats, log);
+  const server = await startOwnNats(nats, store, log);
   opened.push(() => server.close());
   const { url, user, password, dataDir } = server;
   return {
@@ -150,7 +150,11 @@ async function reachNats(
   };
 }
 
-async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof startEmbeddedNats> {
+async function startOwnNats(
+  nats: EmbeddedNats,
+  store: Config['store'],
+  log: Logger,
+): ReturnType<typeof startEmbeddedNats> {
   const { dataDir, cacheDir, releaseMirror, releaseSha256, env } = nats;
   const binary = await findNatsServer({
     explicitPath: nats.serverPath,
@@ -162,7 +166,7 @@ async function startOwnNats(nats: EmbeddedNats, log: Logger): ReturnType<typeof 
       log.info(line);
     },
   });
-  return startEmbeddedNats({ dataDir, binary, log });
+  return startEmbeddedNats({ dataDir, binary, store, log });
 }
 
 function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {

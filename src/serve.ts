@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { banner } from './banner';
+import { printable, writeLines } from './cli/output';
 import { ConfigError, loadConfig, printConfig } from './config';
 import { StartError, startGateway } from './gateway';
 import { boundHeapGrowth } from './heap-growth';
@@ -17,6 +18,11 @@ const logDestination = pino
   .destination({ fd: 2, sync: true, maxLength: logBytesMax })
   .on('error', () => undefined);
 
+/** As it is, but on a terminal, which would obey what JSON leaves in it. */
+function logLine(line: string): string {
+  return process.stderr.isTTY ? `${printable(line.trimEnd())}\n` : line;
+}
+
 /** Serves, or says what it would serve with; gives the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
   process.on('uncaughtException', crash);
@@ -31,7 +37,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
     return await serveUntilStopped(argv);
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error instanceof StartError)) throw error;
-    process.stderr.write(`sluice: ${error.message}\n`);
+    writeLines(process.stderr, `sluice: ${error.message}`);
     return error instanceof StartError ? exitCode[error.stage] : exitCode.settings;
   }
 }
@@ -39,7 +45,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
 /** Serves until a signal asks to stop. Throws ConfigError and StartError. */
 async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   const config = loadConfig(argv);
-  const log = pino({ level: config.logLevel }, logDestination);
+  const log = pino({ level: config.logLevel, hooks: { streamWrite: logLine } }, logDestination);
   // Before the start, so that a signal during the start still stops what is already running.
   const stopped = stopSignal(log);
   ignoreHangUp(log);
@@ -89,6 +95,6 @@ function print(text: string): number {
 
 /** A bug: it is logged, and the process ends rather than go on in a state that nobody knows. */
 function crash(err: unknown): never {
-  pino(logDestination).fatal({ err }, 'unexpected error');
+  pino({ hooks: { streamWrite: logLine } }, logDestination).fatal({ err }, 'unexpected error');
   process.exit(exitCode.unexpected);
 }

@@ -1,5 +1,6 @@
 import { defineCommand, type Context } from './command';
 import { exitCode } from './failure';
+import { paint } from './output';
 import { findings, type Finding } from './findings';
 import { noWords } from './words';
 
@@ -17,7 +18,8 @@ export const doctorCommand = defineCommand({
       const { client, deadlineMs, signal, out, version } = context;
       const list = findings(await client.serverInfo({ deadlineMs, signal }), version);
       for (const finding of list) {
-        await out.line(given.json ? JSON.stringify(finding) : toText(context, finding));
+        if (given.json) await out.line(JSON.stringify(finding));
+        else await print(context, finding);
       }
       return list.some(({ level }) => level === 'fail') ? exitCode.failure : exitCode.ok;
     };
@@ -26,8 +28,7 @@ export const doctorCommand = defineCommand({
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
-function toText({ out }: Context, { check, level, message, remedy }: Finding): string {
-  const mark = out.paint(styles[level], level.padEnd(4));
-  const line = `${mark}  ${check.padEnd(10)}  ${message}`;
-  return remedy === undefined ? line : `${line}\n${' '.repeat(18)}${out.paint('bold', `-> ${remedy}`)}`;
+async function print({ out }: Context, { check, level, message, remedy }: Finding): Promise<void> {
+  await out.line(paint(styles[level], level.padEnd(4)), `  ${check.padEnd(10)}  ${message}`);
+  if (remedy !== undefined) await out.line(' '.repeat(18), paint('bold', `-> ${remedy}`));
 }

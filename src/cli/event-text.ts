@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../client/client';
 import { toEventJson, toTimeJson } from './event-json';
-import { printable, type Output } from './output';
+import { paint, printable, type Output } from './output';
 
 const shownBytesMax = 64;
 
@@ -10,15 +10,19 @@ const shownBytesMax = 64;
  */
 export async function printEvent(out: Output, event: RecordedEvent, asJson: boolean): Promise<void> {
   if (asJson) await out.line(JSON.stringify(toEventJson(event)));
-  else await out.line(out.isTerminal ? block(out, event) : row(event));
+  else if (out.isTerminal) await printBlock(out, event);
+  else await out.line(row(event));
 }
 
+/** A line that a program can take apart: no field has a tab or a line feed. */
 function row(event: RecordedEvent): string {
   const { position, stream, version, type } = event;
-  return [position, toTimeJson(event), stream, version, printable(type), payload(event)].join('\t');
+  return [position, toTimeJson(event), stream, version, printable(type), printable(payload(event))].join(
+    '\t',
+  );
 }
 
-function block(out: Output, event: RecordedEvent): string {
+async function printBlock(out: Output, event: RecordedEvent): Promise<void> {
   const { stream, version, type, id, correlationId, causationId } = event;
   const facts = [
     `position ${event.position.toString()}`,
@@ -26,22 +30,20 @@ function block(out: Output, event: RecordedEvent): string {
     `id ${id}`,
     ...(correlationId === id ? [] : [`correlation ${correlationId}`]),
     ...(causationId === id ? [] : [`causation ${causationId}`]),
-    ...(event.contentType === '' ? [] : [printable(event.contentType)]),
-    ...event.tags.map((tag) => `#${printable(tag)}`),
-    ...Array.from(event.metadata, ([key, value]) => `${printable(key)}=${printable(value)}`),
+    ...(event.contentType === '' ? [] : [event.contentType]),
+    ...event.tags.map((tag) => `#${tag}`),
+    ...Array.from(event.metadata, ([key, value]) => `${key}=${value}`),
   ];
   const body = payload(event);
-  return [
-    `${out.paint('cyan', stream)} ${version.toString()} ${out.paint('bold', printable(type))}`,
-    `  ${out.paint('dim', facts.join('  '))}`,
-    ...(body === '' ? [] : [`  ${body}`]),
-  ].join('\n');
+  await out.line(paint('cyan', stream), ` ${version.toString()} `, paint('bold', type));
+  await out.line('  ', paint('dim', facts.join('  ')));
+  if (body !== '') await out.line('  ', body);
 }
 
-/** Text with control characters made visible; bytes by their number and the first of them. */
+/** Text as it is; bytes by their number and the first of them. */
 function payload({ data }: RecordedEvent): string {
   if (data === undefined) return '';
-  if (typeof data === 'string') return printable(data);
+  if (typeof data === 'string') return data;
   const shown = Buffer.from(data.subarray(0, shownBytesMax)).toString('hex');
   return `<${data.length} bytes${shown === '' ? '' : `: ${shown}${data.length > shownBytesMax ? '…' : ''}`}>`;
 }

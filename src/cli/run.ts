@@ -12,7 +12,7 @@ import { exportCommand } from './export';
 import { endingOf, exitCode, InterruptedError, UsageError } from './failure';
 import { commandHelp } from './help';
 import { importCommand } from './import';
-import { createOutput } from './output';
+import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
 import { streamsCommand } from './streams';
 import { tailCommand } from './tail';
@@ -56,7 +56,7 @@ export async function runCommand(argv: readonly string[], address: string): Prom
   } catch (error) {
     const ending = endingOf(error, at);
     if (ending === undefined) throw error;
-    if (ending.message !== undefined) process.stderr.write(`sluice: ${ending.message}\n`);
+    if (ending.message !== undefined) writeLines(process.stderr, `sluice: ${ending.message}`);
     return ending.code;
   }
 }
@@ -88,7 +88,7 @@ function asksForHelp(argv: readonly string[]): boolean {
 }
 
 function usageError(message: string, help: string): number {
-  process.stderr.write(`sluice: ${message}\nsee ${help}\n`);
+  writeLines(process.stderr, `sluice: ${message}\nsee ${help}`);
   return exitCode.usage;
 }
 
@@ -116,7 +116,7 @@ async function tlsOf(common: Common): Promise<ConnectOptions['tls']> {
 function endQuietly(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCode.ok);
-    process.stderr.write(`sluice: the output cannot be written: ${error.message}\n`);
+    writeLines(process.stderr, `sluice: the output cannot be written: ${error.message}`);
     process.exit(exitCode.failure);
   });
 }

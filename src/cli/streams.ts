@@ -2,6 +2,7 @@ import { optionalNumber } from './arguments';
 import { defineCommand } from './command';
 import { toTimeJson } from './event-json';
 import { exitCode } from './failure';
+import { paint } from './output';
 import { optionalOne } from './words';
 
 const nameWidth = 40;
@@ -35,8 +36,8 @@ export const streamsCommand = defineCommand({
         const shown = unreadable ? 'unreadable' : facts.version;
         if (given.json) await out.line(JSON.stringify({ ...facts, ...(unreadable && { unreadable }) }));
         else if (out.isTerminal) {
-          const note = out.paint('dim', `position ${facts.position}  ${time}`);
-          await out.line(`${out.paint('cyan', stream.padEnd(nameWidth))} ${shown.padStart(8)}  ${note}`);
+          const note = paint('dim', `position ${facts.position}  ${time}`);
+          await out.line(paint('cyan', stream.padEnd(nameWidth)), ` ${shown.padStart(8)}  `, note);
         } else await out.line([stream, shown, facts.position, time].join('\t'));
       }
       return exitCode.ok;

@@ -1,6 +1,7 @@
 import { defineCommand } from './command';
 import { toTimeJson } from './event-json';
 import { exitCode } from './failure';
+import { paint } from './output';
 import { oneStream } from './words';
 
 export const versionCommand = defineCommand({
@@ -16,9 +17,10 @@ export const versionCommand = defineCommand({
       const { commitTimeNanos } = time;
       const commitTime = commitTimeNanos === undefined ? undefined : toTimeJson({ commitTimeNanos });
       const facts = { stream, version: version.toString(), position: position.toString(), commitTime };
-      const more = out.isTerminal && commitTime !== undefined;
-      const note = more ? out.paint('dim', `  position ${facts.position}  ${commitTime}`) : '';
-      await out.line(given.json ? JSON.stringify(facts) : facts.version + note);
+      const { position: at } = facts;
+      const note = out.isTerminal && commitTime !== undefined ? `  position ${at}  ${commitTime}` : '';
+      if (given.json) await out.line(JSON.stringify(facts));
+      else await out.line(facts.version, paint('dim', note));
       return exitCode.ok;
     };
   },

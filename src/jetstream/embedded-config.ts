@@ -1,5 +1,6 @@
 import { readdir, rename, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Permissions } from './permissions';
 
 /** What the configuration of an embedded nats-server is made from. */
 export interface EmbeddedConfig {
@@ -10,6 +11,8 @@ export interface EmbeddedConfig {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** What the user may do at the server, which has no other user. */
+  readonly permissions: Permissions;
 }
 
 /** Where things are in the data folder. The events are in `jetstream`, a name that nats-server gives. */
@@ -26,15 +29,23 @@ export function embeddedPaths(dataDir: string) {
   } as const;
 }
 
-/** Writes the configuration file, which only this user can read: it holds the password. */
+/**
+ * Writes the configuration file. It holds the password, so it is a new file that only this user can read, whatever was there
+ * before. The run folder must be there and empty.
+ */
 export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void> {
   const paths = embeddedPaths(config.dataDir);
+  const { publish, subscribe } = config.permissions;
+  const allow = (subjects: readonly string[]): string => `{ allow: [${subjects.map(quoted).join(', ')}] }`;
   const lines = [
     '# Written by Sluice at every start: changes here are lost.',
     'server_name: "sluice"',
     `listen: "${config.host}:${config.port.toString()}"`,
     'max_payload: 8MB',
-    `authorization { user: ${quoted(config.user)}, password: ${quoted(config.password)} }`,
+    'authorization { users: [ {',
+    `  user: ${quoted(config.user)}, password: ${quoted(config.password)}`,
+    `  permissions { publish: ${allow(publish)}, subscribe: ${allow(subscribe)} }`,
+    '} ] }',
     'jetstream {',
     `  store_dir: ${quoted(config.dataDir)}`,
     `  max_file_store: ${(await storageBytesMax(config.dataDir)).toString()}`,
@@ -47,8 +58,8 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void>
     'logfile_size_limit: 16MB',
     'logfile_max_num: 4',
   ];
-  const next = `${paths.config}.next`;
-  await writeFile(next, lines.join('\n') + '\n', { mode: 0o600 });
+  const next = join(paths.runDir, 'nats.conf');
+  await writeFile(next, lines.join('\n') + '\n', { flag: 'wx', mode: 0o600 });
   await rename(next, paths.config);
 }
 

@@ -5,15 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import type { Logger } from 'pino';
 import { embeddedPaths, writeEmbeddedConfig, type EmbeddedConfig } from './embedded-config';
+import { errCode } from './errors';
 import { lockFolder, type FolderLock } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
+import type { StoreOptions } from './options';
 import { endOrphan } from './orphan';
+import { gatewayPermissions } from './permissions';
 import { spawnTied, type TiedProcess } from './tied-process';
 
 export interface EmbeddedOptions {
   /** Made if it is not there. */
   readonly dataDir: string;
   readonly binary: NatsBinary;
+  /** The only one that its user can serve. */
+  readonly store: Pick<StoreOptions, 'name' | 'prefix'>;
   readonly log: Logger;
   /** Loopback unless given. */
   readonly host?: string;
@@ -65,7 +70,8 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     takenOver();
   });
   const login = { user: 'sluice', password: randomBytes(24).toString('base64url') };
-  const config = { dataDir, host, ...login };
+  const permissions = gatewayPermissions(options.store);
+  const config = { dataDir, host, ...login, permissions };
   try {
     await endOrphan(paths.pid, paths.config, log);
     const logStart = await stat(paths.log).then(
@@ -127,7 +133,7 @@ async function launch(binary: NatsBinary, config: EmbeddedConfig): Promise<TiedP
 async function ready(
   server: TiedProcess,
   config: Omit<EmbeddedConfig, 'port'>,
-  { log, startTimeoutMs: timeoutMs = startTimeoutMs }: EmbeddedOptions,
+  { log, store, startTimeoutMs: timeoutMs = startTimeoutMs }: EmbeddedOptions,
   logStart: number,
 ): Promise<number> {
   const { log: logFile, runDir } = embeddedPaths(config.dataDir);
@@ -137,7 +143,7 @@ async function ready(
     // Before the probe: one that ends right after its answer is the supervisor's.
     const { end } = server;
     const port = await readPort(runDir);
-    if (port !== undefined && (await jetStreamAnswers(config, port))) return port;
+    if (port !== undefined && (await jetStreamAnswers(config, port, store.name))) return port;
     const waitedMs = Date.now() - startMs;
     if (end !== undefined || waitedMs > timeoutMs) {
       const what = end === undefined ? `is not ready after ${timeoutMs.toString()} ms` : `ended with ${end}`;
@@ -163,7 +169,12 @@ async function readPort(runDir: string): Promise<number | undefined> {
   return port === undefined ? undefined : Number(port);
 }
 
-async function jetStreamAnswers(config: Omit<EmbeddedConfig, 'port'>, port: number): Promise<boolean> {
+/** Whether it knows what streams it has, be it that there is none of that name yet. */
+async function jetStreamAnswers(
+  config: Omit<EmbeddedConfig, 'port'>,
+  port: number,
+  stream: string,
+): Promise<boolean> {
   const { host, user, password } = config;
   try {
     const connection = await connect({
@@ -174,8 +185,9 @@ async function jetStreamAnswers(config: Omit<EmbeddedConfig, 'port'>, port: numb
       reconnect: false,
     });
     try {
-      const answer = await connection.request('$JS.API.INFO', '', { timeout: 2_000 });
-      return answer.json<{ error?: unknown }>().error === undefined;
+      const answer = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 2_000 });
+      const { error } = answer.json<{ error?: { err_code?: number } }>();
+      return error === undefined || error.err_code === errCode.streamNotFound;
     } finally {
       await connection.close();
     }

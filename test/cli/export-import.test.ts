@@ -1,10 +1,12 @@
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -207,6 +209,41 @@ describe('an export that was not finished', () => {
       expect(await refused(source, ['--output', notes])).toMatch(/not an export of Sluice|not JSON/);
       expect(readFileSync(notes, 'utf8')).toBe(foreign);
     }
+  });
+});
+
+describe('the file of an export', () => {
+  const modeOf = (file: string): number => statSync(file).mode & 0o777;
+
+  test('can be read by its owner alone, also one that was begun with another mode', async () => {
+    const [fresh, begun] = [path('fresh.ndjson'), path('open-to-all.ndjson')];
+    await source.output(['export', 'order.*', '--output', fresh]);
+    expect(modeOf(fresh)).toBe(0o600);
+    writeFileSync(begun, '{"slui', { mode: 0o644 });
+    await source.output(['export', 'order.*', '--output', begun]);
+    expect(modeOf(begun)).toBe(0o600);
+    expect(isComplete(begun)).toBe(true);
+  });
+
+  test('is never reached through a link, and is nothing but a file', async () => {
+    const [target, missing] = [path('target'), path('missing')];
+    writeFileSync(target, '', { mode: 0o644 });
+    const links = ['to-file', 'to-nothing', 'hard'].map(path) as [string, string, string];
+    symlinkSync(target, links[0]);
+    symlinkSync(missing, links[1]);
+    linkSync(target, links[2]);
+    for (const [file, words] of [
+      [links[0], 'is a symbolic link'],
+      [links[1], 'is a symbolic link'],
+      [links[2], 'is a file with several names'],
+      ['/dev/null', 'is not a regular file'],
+    ] as const) {
+      const { code, stderr } = await source.run(['export', '--output', file]);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`sluice: ${file} ${words}`);
+    }
+    expect(existsSync(missing)).toBe(false);
+    expect({ size: statSync(target).size, mode: modeOf(target) }).toEqual({ size: 0, mode: 0o644 });
   });
 });
 

@@ -1,8 +1,9 @@
 import { Writable } from 'node:stream';
+import * as fc from 'fast-check';
 import { stripVTControlCharacters } from 'node:util';
 import type { RecordedEvent } from '../../src/client/client';
 import { printEvent } from '../../src/cli/event-text';
-import { createOutput, type Sink } from '../../src/cli/output';
+import { createOutput, paint, writeLines, type Sink } from '../../src/cli/output';
 import { createProgress } from '../../src/cli/progress';
 
 /** What a terminal gets; the tests of the commands have pipes. */
@@ -60,6 +61,80 @@ test('colours are for terminals only', async () => {
   const piped = terminal({ isTTY: false });
   await printEvent(createOutput(piped.sink), event, false);
   expect(piped.shown()).toBe('7\t1970-01-01T00:00:01.000000001Z\torder.1\t2\tPaid\t{"by":"card"}\n');
+});
+
+describe('what a terminal would obey', () => {
+  /** The first character, but for line feeds at the end of lines. */
+  function controlIn(shown: string): string | undefined {
+    return Array.from(shown).find((character) => {
+      const code = character.codePointAt(0) ?? 0;
+      const isC0orC1 = (code < 0x20 && character !== '\n') || (code >= 0x7f && code < 0xa0);
+      const turnsText = [0x61c, 0x200e, 0x200f].includes(code) || (code >= 0x2066 && code <= 0x2069);
+      return isC0orC1 || turnsText || (code >= 0x2028 && code <= 0x202e);
+    });
+  }
+
+  const nasty = fc.constantFrom(
+    '\u001b[2J',
+    '\u009b2J',
+    '\u001b]0;x\u0007',
+    '\r',
+    '\n',
+    '\u202e',
+    '\u200f',
+    '\u2067',
+  );
+  const text = fc
+    .array(fc.oneof(nasty, fc.string({ unit: 'binary' })), { maxLength: 6 })
+    .map((parts) => parts.join(''));
+  const anyEvent = fc
+    .record({
+      stream: text,
+      id: text,
+      type: text,
+      data: text,
+      contentType: text,
+      correlationId: text,
+      causationId: text,
+      tags: fc.array(text),
+    })
+    .chain((fields) =>
+      fc.array(fc.tuple(text, text)).map((pairs) => ({ ...event, ...fields, metadata: new Map(pairs) })),
+    );
+
+  test('is written out, wherever in a line or an event it stands', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyEvent, text, async (any, message) => {
+        const coloured = terminal();
+        const out = createOutput(coloured.sink);
+        await printEvent(out, any, false);
+        await out.line(message, paint('red', message));
+        expect(controlIn(stripVTControlCharacters(coloured.shown()))).toBeUndefined();
+        const colourless = terminal({ hasColors: () => false });
+        await printEvent(createOutput(colourless.sink), any, false);
+        writeLines(colourless.sink, message);
+        expect(controlIn(colourless.shown())).toBeUndefined();
+      }),
+    );
+  });
+
+  test('in JSON, which says the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyEvent, async (any) => {
+        const [shown, piped] = [terminal(), terminal({ isTTY: false })];
+        await printEvent(createOutput(shown.sink), any, true);
+        await printEvent(createOutput(piped.sink), any, true);
+        expect(controlIn(shown.shown())).toBeUndefined();
+        expect(JSON.parse(shown.shown())).toEqual(JSON.parse(piped.shown()));
+      }),
+    );
+  });
+
+  test('in a message of several lines, which stay lines', () => {
+    const { sink, shown } = terminal();
+    writeLines(sink, 'sluice: a\u009b2Jb\n  c\u202ed');
+    expect(shown()).toBe('sluice: a\\u009b2Jb\n  c\\u202ed\n');
+  });
 });
 
 test('progress is drawn on a terminal, in its width, not too often, and taken away', () => {

@@ -9,6 +9,7 @@ import { toStatus } from '../../src/grpc/status';
 import { helpText } from '../../src/help';
 import type { StreamConfig } from '../../src/jetstream/api';
 import { indexConfig, logConfig } from '../../src/jetstream/open-stream';
+import { gatewayPermissions } from '../../src/jetstream/permissions';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { flagOf, keys, settings, variableOf, type Key, type Setting } from '../../src/settings';
 import {
@@ -27,7 +28,7 @@ import {
   type StoreError,
 } from '../../src/store/errors';
 import { position, version, type CommitId, type StreamName } from '../../src/store/values';
-import { anchors, document, inlineCode, links, root, section, tableRows } from './markdown';
+import { anchors, blocks, document, inlineCode, links, root, section, tableRows } from './markdown';
 
 const code = (text: string): string => `\`${text}\``;
 
@@ -51,6 +52,13 @@ describe('docs/operations.md', () => {
       flags.has(key) ? code(flagOf(key as Key)) : 'none',
     ]);
     expect(bounds.map(([name, byDefault, , flag]) => [name, byDefault, flag])).toEqual(expected);
+  });
+
+  test('lists the permissions that the embedded NATS server gives the gateway', () => {
+    const [block] = blocks(section(document('docs/operations.md'), '## NATS permissions'));
+    const listed = Array.from((block?.code ?? '').matchAll(/"([^"]+)"/g), ([, subject = '']) => subject);
+    const { publish, subscribe } = gatewayPermissions({ name: 'EVENTS', prefix: 'es' });
+    expect(listed.sort()).toEqual([...publish, ...subscribe].sort());
   });
 
   test('names every limit that GetServerInfo shows', () => {

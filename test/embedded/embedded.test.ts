@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,7 +16,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { connect, type NatsConnection } from 'nats';
+import { connect, type NatsConnection, type StreamAPI } from 'nats';
 import pino, { type Logger } from 'pino';
 import { startEmbeddedNats, type EmbeddedOptions, type EmbeddedServer } from '../../src/jetstream/embedded';
 import { buildOnce } from '../support/build';
@@ -26,7 +28,8 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-const binary = { path: natsServerPath(), version: '2.15.1' };
+const binary = { path: natsServerPath(), version: '2.15.3' };
+const store = { name: 'S', prefix: 's' };
 
 function folder(): string {
   return mkdtempSync(join(root, 'data-'));
@@ -40,13 +43,18 @@ function memoryLog(): { log: Logger; lines: { msg: string; [field: string]: unkn
 }
 
 function start(dataDir: string, more: Partial<EmbeddedOptions> = {}): Promise<EmbeddedServer> {
-  return startEmbeddedNats({ dataDir, binary, log: memoryLog().log, ...more });
+  return startEmbeddedNats({ dataDir, binary, store, log: memoryLog().log, ...more });
 }
 
 async function connected(server: EmbeddedServer): Promise<NatsConnection & AsyncDisposable> {
   const { url, user, password } = server;
   const connection = await connect({ servers: url, user, pass: password, reconnect: false });
   return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
+}
+
+/** Without the question about the account that the library asks by itself, and that a gateway may not. */
+async function streamsOf(connection: NatsConnection): Promise<StreamAPI> {
+  return (await connection.jetstreamManager({ checkAPI: false })).streams;
 }
 
 /** For a server that is being started again. */
@@ -76,7 +84,7 @@ async function gatewayProcess(
   const script = `
     const { startEmbeddedNats } = require(${JSON.stringify(embedded)});
     const log = require(${JSON.stringify(pinoPath)})({ level: 'silent' });
-    startEmbeddedNats({ dataDir: ${JSON.stringify(dataDir)}, binary: ${JSON.stringify(binary)}, log })
+    startEmbeddedNats({ dataDir: ${JSON.stringify(dataDir)}, binary: ${JSON.stringify(binary)}, store: ${JSON.stringify(store)}, log })
       .then((server) => console.log('pid ' + server.pid()), (error) => console.log('error ' + error.message));`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
@@ -106,12 +114,12 @@ describe('the embedded server', () => {
     {
       await using server = await start(dataDir);
       await using connection = await connected(server);
-      await (await connection.jetstreamManager()).streams.add({ name: 'S', subjects: ['s'] });
-      await connection.jetstream().publish('s', 'kept');
+      await (await streamsOf(connection)).add({ name: 'S', subjects: ['s.>'] });
+      await connection.jetstream().publish('s.1', 'kept');
     }
     await using server = await start(dataDir);
     await using connection = await connected(server);
-    const stored = await (await connection.jetstreamManager()).streams.getMessage('S', { seq: 1 });
+    const stored = await (await streamsOf(connection)).getMessage('S', { seq: 1 });
     expect(stored.string()).toBe('kept');
     expect(connection.info?.max_payload).toBe(8 << 20);
   });
@@ -123,7 +131,6 @@ describe('the embedded server', () => {
     await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/authorization/i);
     const wrong = connect({ servers: server.url, user: server.user, pass: 'wrong', reconnect: false });
     await expect(wrong).rejects.toThrow(/authorization/i);
-    expect(statSync(join(server.dataDir, 'nats.conf')).mode & 0o777).toBe(0o600);
     expect(JSON.stringify(lines)).not.toContain(server.password);
     expect(readFileSync(join(server.dataDir, 'nats.log'), 'utf8')).not.toContain(server.password);
     const ports = readdirSync(join(server.dataDir, 'run')).find((name) => name.endsWith('.ports')) ?? '';
@@ -131,21 +138,46 @@ describe('the embedded server', () => {
     expect(listening).toEqual({ nats: [server.url] });
   });
 
+  test('keeps its configuration from everybody else, whatever was there before', async () => {
+    const dataDir = folder();
+    const config = join(dataDir, 'nats.conf');
+    const before = [config, `${config}.next`];
+    for (const path of before) writeFileSync(path, 'old', { mode: 0o644 });
+    // Somebody who holds them open must not read the new one.
+    const held = before.map((path) => openSync(path, 'r'));
+    await using server = await start(dataDir);
+    expect(readFileSync(config, 'utf8')).toContain(server.password);
+    expect(statSync(config).mode & 0o777).toBe(0o600);
+    for (const file of held) {
+      expect(readFileSync(file, 'utf8')).toBe('old');
+      closeSync(file);
+    }
+  });
+
+  test('lets its user do what a gateway needs, and nothing else', async () => {
+    await using server = await start(folder());
+    await using connection = await connected(server);
+    await (await streamsOf(connection)).add({ name: 'S', subjects: ['s.>'] });
+    for (const subject of ['$JS.API.STREAM.DELETE.S', '$JS.API.STREAM.LIST', '$JS.API.INFO', 'elsewhere']) {
+      await expect(connection.request(subject, '', { timeout: 2_000 })).rejects.toMatchObject({
+        code: 'PERMISSIONS_VIOLATION',
+      });
+    }
+  });
+
   test('is started again on its port with its login when it is killed, and stored messages are there', async () => {
     const { log, lines } = memoryLog();
     await using server = await start(folder(), { log });
     for (let round = 1; round <= 3; round++) {
       await using connection = await connectedSoon(server);
-      const { streams } = await connection.jetstreamManager();
-      if (round === 1) await streams.add({ name: 'S', subjects: ['s'] });
-      expect((await connection.jetstream().publish('s')).seq).toBe(round);
+      if (round === 1) await (await streamsOf(connection)).add({ name: 'S', subjects: ['s.>'] });
+      expect((await connection.jetstream().publish('s.1')).seq).toBe(round);
       const killed = server.pid() as number;
       process.kill(killed, 'SIGKILL');
       await until(() => server.pid() !== undefined && server.pid() !== killed);
     }
     await using connection = await connectedSoon(server);
-    const { streams } = await connection.jetstreamManager();
-    expect((await streams.info('S')).state.last_seq).toBe(3);
+    expect((await (await streamsOf(connection)).info('S')).state.last_seq).toBe(3);
     expect(lines.filter(({ end }) => end === 'SIGKILL')).toHaveLength(3);
   });
 
@@ -172,7 +204,7 @@ describe('the embedded server', () => {
     } finally {
       await once(occupant.close(), 'close');
     }
-    const missing = { path: join(root, 'missing'), version: '2.15.1' };
+    const missing = { path: join(root, 'missing'), version: '2.15.3' };
     await expect(start(dataDir, { binary: missing })).rejects.toThrow(/exit code 127: .*missing/);
     await expect(start(dataDir, { startTimeoutMs: -1 })).rejects.toThrow('is not ready after -1 ms');
     expect(existsSync(join(dataDir, 'sluice.lock'))).toBe(false);
@@ -189,7 +221,7 @@ describe('one folder, one gateway', () => {
     await expect(start(server.dataDir)).rejects.toThrow(`the data folder ${server.dataDir} is in use`);
     await expect(start(link)).rejects.toThrow(`the data folder ${server.dataDir} is in use`);
     await using connection = await connected(server);
-    await connection.jetstreamManager();
+    await expect((await streamsOf(connection)).info('S')).rejects.toThrow('stream not found');
   });
 
   test('of several gateways that start at once over a dead lock, one wins', async () => {
@@ -259,7 +291,7 @@ describe('after a gateway was killed', () => {
       await gone;
       expect(lines).toContainEqual(expect.objectContaining({ pid: orphan.pid, signal: 'SIGTERM' }));
       await using connection = await connected(server);
-      await connection.jetstreamManager();
+      await expect((await streamsOf(connection)).info('S')).rejects.toThrow('stream not found');
     } finally {
       orphan.kill('SIGKILL');
     }

@@ -58,10 +58,12 @@ function isSynced(text: string): boolean {
 
 interface Opened extends ContractStore, AsyncDisposable {}
 
+const storeOptions = { name: 'EVENTS', prefix: 'es', replicas: 1 };
+
 async function open(server: EmbeddedServer): Promise<Opened> {
   const store = await openJetStreamStore({
     nats: natsOptions(server.url, server),
-    store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+    store: storeOptions,
     mayCreate: true,
     limits: { ...defaultLimits, readProgressTimeoutMs: 2_000 },
     log,
@@ -74,7 +76,7 @@ async function withStore(test: (store: Opened, server: EmbeddedServer) => Promis
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-sync-'));
   try {
     const binary = { path: natsServerPath(), version: '' };
-    await using server = await startEmbeddedNats({ dataDir, binary, log });
+    await using server = await startEmbeddedNats({ dataDir, binary, store: storeOptions, log });
     await using store = await open(server);
     [syncs, hold, failure] = [0, undefined, undefined];
     synced.clear();
