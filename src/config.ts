@@ -207,8 +207,8 @@ function externalNats({ servers, tls, login }: NatsUrls, values: Values): Extern
     options: {
       servers,
       user: login?.kind === 'user' ? login.user : values.natsUser,
-      password: login?.kind === 'user' ? login.password : values.natsPassword,
-      token: login?.kind === 'token' ? login.token : values.natsToken,
+      password: login?.kind === 'user' ? login.password : (values.natsPassword ?? values.natsPasswordFile),
+      token: login?.kind === 'token' ? login.token : (values.natsToken ?? values.natsTokenFile),
       credsFile: values.natsCreds,
       tls: tls || (caFile ?? certFile) !== undefined ? { caFile, certFile, keyFile } : undefined,
       ...connections(values),

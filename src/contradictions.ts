@@ -52,8 +52,8 @@ const pairs: readonly (readonly [key: Key, needed: Key])[] = [
   ['tlsClientCa', 'tlsCert'],
   ['natsTlsCert', 'natsTlsKey'],
   ['natsTlsKey', 'natsTlsCert'],
-  ['natsUser', 'natsPassword'],
   ['natsPassword', 'natsUser'],
+  ['natsPasswordFile', 'natsUser'],
 ];
 
 function missing(given: AllGiven, nameOf: NameOf): string[] {
@@ -63,11 +63,19 @@ function missing(given: AllGiven, nameOf: NameOf): string[] {
 }
 
 function logins(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const names = (...keys: readonly Key[]): string[] => keys.filter((key) => given.has(key)).map(nameOf);
+  const passwords = names('natsPassword', 'natsPasswordFile');
   const found = [
-    ...(['natsUser', 'natsToken', 'natsCreds'] as const).filter((key) => given.has(key)).map(nameOf),
+    ...names('natsUser', 'natsToken', 'natsTokenFile', 'natsCreds'),
     ...(values.natsUrl?.login === undefined ? [] : [`the credentials in ${nameOf('natsUrl')}`]),
   ];
-  return found.length > 1 ? [`${found.join(' and ')} exclude each other: give one login for NATS`] : [];
+  return [
+    ...(given.has('natsUser') && passwords.length === 0
+      ? [`${nameOf('natsUser')} needs ${both('natsPassword')} or ${both('natsPasswordFile')}`]
+      : []),
+    ...(passwords.length > 1 ? [`${passwords.join(' and ')} exclude each other: give one password`] : []),
+    ...(found.length > 1 ? [`${found.join(' and ')} exclude each other: give one login for NATS`] : []),
+  ];
 }
 
 /** Plain text that other machines can reach must be meant. */

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 
 /** The kinds of values that settings take: each is checked, and says what it must be. */
@@ -32,6 +32,33 @@ export function webUrl() {
 
 export function readableFile() {
   return z.string().refine(isReadable, 'must be a file that can be read');
+}
+
+/** A file with a secret; its value is the secret, without the end of the last line. */
+export function secretFile() {
+  const must = `must be a file that can be read and holds a secret of 1 to ${secretBytesMax.toString()} bytes`;
+  return z.string().transform((path, context) => {
+    const secret = secretIn(path);
+    if (secret !== undefined) return secret;
+    context.issues.push({ code: 'custom', message: must, input: path });
+    return z.NEVER;
+  });
+}
+
+const secretBytesMax = 4_096;
+
+/** undefined: there is none. */
+function secretIn(path: string): string | undefined {
+  try {
+    const bytes = Buffer.alloc(secretBytesMax + 3);
+    const file = openSync(path, 'r');
+    const size = readSync(file, bytes);
+    closeSync(file);
+    const secret = bytes.toString('utf8', 0, size).replace(/\r?\n$/, '');
+    return secret === '' || Buffer.byteLength(secret) > secretBytesMax ? undefined : secret;
+  } catch {
+    return undefined;
+  }
 }
 
 function isAddress(text: string): boolean {

@@ -3,7 +3,7 @@ import { indexPrefix } from './jetstream/open-stream';
 import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from './nats-version';
-import { address, integer, nonEmpty, oneOf, readableFile, webUrl } from './setting-values';
+import { address, integer, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
 
 /** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
 export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
@@ -68,11 +68,26 @@ export const settings = {
     description: 'Password of --nats-user.',
     secret: 'all',
   },
+  natsPasswordFile: {
+    group: 'nats',
+    default: undefined,
+    schema: secretFile(),
+    description: 'File with the password of --nats-user.',
+    // Who gives the secret itself by mistake must not read it in an error.
+    secret: 'all',
+  },
   natsToken: {
     group: 'nats',
     default: undefined,
     schema: nonEmpty(),
     description: 'Token for NATS.',
+    secret: 'all',
+  },
+  natsTokenFile: {
+    group: 'nats',
+    default: undefined,
+    schema: secretFile(),
+    description: 'File with the token for NATS.',
     secret: 'all',
   },
   natsCreds: optionalFile('nats', 'NATS credentials file (JWT and seed).'),

@@ -8,7 +8,7 @@ import { keys, variableOf } from '../../src/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 const pem = join(folder, 'some.pem');
-writeFileSync(pem, '');
+writeFileSync(pem, 'pem');
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
@@ -245,6 +245,15 @@ describe('what is refused', () => {
     [['--tls-client-ca', pem], ['--tls-client-ca needs --tls-cert']],
     [[natsUrl, '--nats-tls-key', pem], ['--nats-tls-key needs --nats-tls-cert']],
     [[natsUrl, '--nats-token=a', '--nats-creds', pem], ['--nats-token and --nats-creds exclude each other']],
+    [
+      [natsUrl, '--nats-token=a', '--nats-token-file', pem],
+      ['--nats-token and --nats-token-file exclude each other'],
+    ],
+    [
+      [natsUrl, '--nats-user=a', '--nats-password=b', '--nats-password-file', pem],
+      ['--nats-password and --nats-password-file exclude each other'],
+    ],
+    [[natsUrl, '--nats-password-file', pem], ['--nats-password-file needs --nats-user']],
     [['--nats-url=nats://a@b', '--nats-token=c'], ['--nats-token and the credentials in --nats-url exclude']],
     [['--store-replicas=3'], ['--store-replicas above 1 needs --nats-url']],
     [
@@ -310,6 +319,35 @@ describe('what is refused', () => {
       SLUICE_NATS_SERVICE_HOST: '10.0.0.2',
     };
     expect(problemsOf([], fromKubernetes)).toEqual([]);
+  });
+});
+
+describe('a secret in a file', () => {
+  const file = (text: string): string => {
+    const path = join(mkdtempSync(join(folder, 'secret-')), 'file');
+    writeFileSync(path, text);
+    return path;
+  };
+  const passwordIn = (text: string): string | undefined =>
+    natsOf(loadConfig([natsUrl, '--nats-user=me', '--nats-password-file', file(text)], {})).password;
+
+  test('is taken without the end of its line, and as it is otherwise', () => {
+    for (const secret of ['hush', ' hush ', 'hü\nsh', '\n']) {
+      for (const end of ['', '\n', '\r\n']) {
+        if (secret + end === '\n') continue;
+        expect(passwordIn(secret + end)).toBe(secret);
+      }
+    }
+    const token = { SLUICE_NATS_URL: 'nats://a', SLUICE_NATS_TOKEN_FILE: file('hush\n') };
+    expect(natsOf(loadConfig([], token)).token).toBe('hush');
+  });
+
+  test('must be there and not be empty, and is not shown', () => {
+    for (const path of ['hush', folder, file(''), file('\n'), file('x'.repeat(4_097))]) {
+      const [problem] = problemsOf([natsUrl, `--nats-token-file=${path}`]);
+      expect(problem).toMatch(/^--nats-token-file must be a file .* secret of 1 to 4096 bytes$/);
+    }
+    expect(printConfig([natsUrl, '--nats-token-file', file('hush')], {})).not.toContain('hush');
   });
 });
 

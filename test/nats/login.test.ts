@@ -61,6 +61,9 @@ test('user and password, as flags and in the URL', async () => {
   const used = [1, 2, 3].map(() => expect.objectContaining({ authorized_user: 'someone' }) as unknown);
   expect(await works(nats, ['--nats-user=someone', '--nats-password=hush'])).toEqual(used);
   expect(await works(nats, [], nats.url.replace('//', '//someone:hush@'))).toEqual(used);
+  const file = join(folder, 'password');
+  writeFileSync(file, 'hush\n');
+  expect(await works(nats, ['--nats-user=someone', `--nats-password-file=${file}`])).toEqual(used);
   await isRefused(nats, ['--nats-user=someone', '--nats-password=wrong'], 'wrong', /authorization/i);
   await isRefused(nats, [], 'hush', /authorization/i);
 }, 90_000);
