@@ -2,6 +2,7 @@ import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import type { Any } from '../../generated/google/protobuf/any';
 import {
   BadRequest,
+  BadRequest_FieldViolation,
   ErrorInfo,
   PreconditionFailure,
   RetryInfo,
@@ -44,21 +45,25 @@ const domain = 'sluice.v1';
 const retryDelayMs = { STORE_UNAVAILABLE: 1_000, OVERLOADED: 250 };
 
 /*
- * All trailers together must stay below 8 KiB, which is what grpc-java takes by default; longer ones can hang a
- * call in grpc-js. The message is percent-encoded (3 bytes for 1 at most), the details are base64 (4 for 3).
+ * All trailers together stay below 3 KiB: nginx takes 4 KB by default and makes UNAVAILABLE of more, grpcio loses a status
+ * from 6 KB, grpc-java a whole connection from 10 KB. So much is left when their names and the code are counted.
  */
+export const trailersBytesMax = 3_072 - 128;
+/** The message as it goes over the wire, where a byte that is no plain ASCII takes three. */
 const messageBytesMax = 512;
-const detailsBytesMax = 4_096;
+/** The google.rpc.Status, which is sent in base64: 4 bytes for 3. */
+const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax) / 4) * 3;
 /** One text within the details, such as a stream name or a description. */
-const textBytesMax = 256;
+const textBytesMax = 200;
 
 /** What an error is called over the wire. Anything but a StoreError is INTERNAL and says nothing of the inside. */
 export function toRpcStatus(error: unknown): Status {
   const known = isStoreError(error) ? error : undefined;
   const code = codeOf(error);
-  const message = cut(known?.message ?? 'internal error; the log of the gateway has more', messageBytesMax);
-  const details = known === undefined ? [errorInfo('INTERNAL', {})] : detailsOf(known);
-  return { code, message, details };
+  const message = cutMessage(known?.message ?? 'internal error; the log of the gateway has more');
+  if (known === undefined) return { code, message, details: [errorInfo('INTERNAL', {})] };
+  const roomBytes = detailsBytesMax - encodedBytes(Status, { code, message, details: [] });
+  return { code, message, details: detailsOf(known, roomBytes) };
 }
 
 /** What a call ends with for an error. */
@@ -73,12 +78,13 @@ function codeOf(error: unknown): status {
   return isStoreError(error) ? statusOf[error.code] : status.INTERNAL;
 }
 
-function detailsOf(error: StoreError): Any[] {
+/** Details that take no more than the room. */
+function detailsOf(error: StoreError, roomBytes: number): Any[] {
   switch (error.code) {
     case 'INVALID_REQUEST':
-      return [errorInfo(error.code, {}), badRequest(error)];
+      return invalidRequest(error, roomBytes);
     case 'VERSION_CONFLICT':
-      return versionConflict(error);
+      return versionConflict(error, roomBytes);
     case 'COMMIT_ID_REUSE': {
       const { commitId, position } = error;
       const stream = cut(error.stream, textBytesMax);
@@ -115,7 +121,7 @@ function detailsOf(error: StoreError): Any[] {
   }
 }
 
-function versionConflict(error: VersionConflictError): Any[] {
+function versionConflict(error: VersionConflictError, roomBytes: number): Any[] {
   const { code, stream, expected, actual, others } = error;
   const found = { stream, expected: expected.toString(), actual: actual.toString() };
   const violation = { type: code, subject: stream, description: cut(error.message, textBytesMax) };
@@ -131,39 +137,61 @@ function versionConflict(error: VersionConflictError): Any[] {
     pack('sluice.v1.VersionConflict', VersionConflict.encode(first)),
   ];
   if (others.length === 0) return details;
-  const all = VersionConflicts.encode({ conflicts: fitting(conflicts), count: conflicts.length });
-  return [...details, pack('sluice.v1.VersionConflicts', all)];
+  const all = (some: VersionConflict[]): Any =>
+    pack('sluice.v1.VersionConflicts', VersionConflicts.encode({ conflicts: some, count: conflicts.length }));
+  return [...details, all(fitting(conflicts, VersionConflict, roomBytes - sizeOf([...details, all([])])))];
 }
 
-/** As many conflicts as fit beside the first one. */
-function fitting(conflicts: readonly VersionConflict[]): VersionConflict[] {
-  const framingBytes = 4;
-  let roomBytes = detailsBytesMax / 2;
-  return conflicts.filter((conflict) => {
-    roomBytes -= VersionConflict.encode(conflict).finish().length + framingBytes;
-    return roomBytes > 0;
-  });
+/** As many violations as fit; how many are left out is told beside them. */
+function invalidRequest({ code, violations }: InvalidRequestError, roomBytes: number): Any[] {
+  const all: BadRequest_FieldViolation[] = violations.map(({ field, description }) => ({
+    field: cut(field, textBytesMax),
+    description: cut(description, textBytesMax),
+    reason: '',
+    localizedMessage: undefined,
+  }));
+  const details = (some: typeof all): Any[] => {
+    const leftOut = all.length - some.length;
+    return [
+      errorInfo(code, leftOut === 0 ? {} : { left_out: leftOut.toString() }),
+      pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations: some })),
+    ];
+  };
+  const most = sizeOf(details([])); // with the count of all, which takes the most
+  return details(fitting(all, BadRequest_FieldViolation, roomBytes - most));
+}
+
+interface Encoding<Message> {
+  encode(message: Message): { finish(): Uint8Array };
+}
+
+function encodedBytes<Message>(type: Encoding<Message>, message: Message): number {
+  return type.encode(message).finish().length;
+}
+
+/** Of the number and the length of a field, for lengths of at most two bytes. */
+const framingBytes = 3;
+
+/** The first of the messages that fit into so many bytes of another one. */
+function fitting<Message>(
+  messages: readonly Message[],
+  type: Encoding<Message>,
+  bytesMax: number,
+): Message[] {
+  // The messages around them may need a byte more for their lengths.
+  let leftBytes = bytesMax - 2;
+  const end = messages.findIndex((message) => (leftBytes -= encodedBytes(type, message) + framingBytes) < 0);
+  return messages.slice(0, end < 0 ? messages.length : end);
+}
+
+/** What details take in a google.rpc.Status. */
+function sizeOf(details: Any[]): number {
+  return encodedBytes(Status, { code: 0, message: '', details });
 }
 
 function errorInfo(reason: StoreError['code'] | 'INTERNAL', metadata: Record<string, string>): Any {
   const info = { reason, domain, metadata: new Map(Object.entries(metadata)) };
   return pack('google.rpc.ErrorInfo', ErrorInfo.encode(info));
-}
-
-/** As many violations as fit. */
-function badRequest({ violations }: InvalidRequestError): Any {
-  const roomBytes = detailsBytesMax - messageBytesMax - textBytesMax; // the rest of the google.rpc.Status
-  const framingBytes = 12;
-  const fieldViolations = [];
-  let bytes = 0;
-  for (const violation of violations) {
-    const field = cut(violation.field, textBytesMax);
-    const description = cut(violation.description, textBytesMax);
-    bytes += Buffer.byteLength(field) + Buffer.byteLength(description) + framingBytes;
-    if (bytes > roomBytes) break;
-    fieldViolations.push({ field, description, reason: '', localizedMessage: undefined });
-  }
-  return pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations }));
 }
 
 function retryInfo(delayMs: number): Any {
@@ -174,6 +202,8 @@ function pack(type: string, encoded: { finish(): Uint8Array }): Any {
   return { typeUrl: `type.googleapis.com/${type}`, value: Buffer.from(encoded.finish()) };
 }
 
+const ellipsis = '…';
+
 /**
  * Well-formed text of at most so many bytes of UTF-8: grpc-js percent-encodes the message, which throws on half a
  * surrogate pair.
@@ -181,8 +211,21 @@ function pack(type: string, encoded: { finish(): Uint8Array }): Any {
 function cut(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= bytesMax) return bytes.toString();
-  const ellipsis = '…';
   let end = bytesMax - Buffer.byteLength(ellipsis);
   while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--; // not within a character
   return bytes.toString('utf8', 0, end) + ellipsis;
+}
+
+/** The same for a message, whose bytes are counted as grpc-js sends them. */
+function cutMessage(text: string): string {
+  const message = cut(text, messageBytesMax);
+  if (encodeURI(message).length <= messageBytesMax) return message;
+  let leftBytes = messageBytesMax - encodeURI(ellipsis).length;
+  let kept = '';
+  for (const character of message) {
+    leftBytes -= encodeURI(character).length;
+    if (leftBytes < 0) break;
+    kept += character;
+  }
+  return kept + ellipsis;
 }

@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { BadRequest, ErrorInfo } from '../../generated/google/rpc/error_details';
+import { Status } from '../../generated/google/rpc/status';
+import { VersionConflicts } from '../../generated/sluice/v1/errors';
+import { toStatus } from '../../src/grpc/status';
+import * as errors from '../../src/store/errors';
+import { position, version, type CommitId, type StreamName } from '../../src/store/values';
+
+/** What proxies and clients take without harm. */
+const trailersBytesMax = 3_072;
+
+/** All trailers as they are sent: names, values, and the code. */
+function trailersBytes(error: unknown): number {
+  const { details, metadata } = toStatus(error);
+  const [encoded] = metadata.get('grpc-status-details-bin') as [Buffer];
+  const lines = [
+    ['grpc-status', '16'],
+    ['grpc-message', encodeURI(details)],
+    ['grpc-status-details-bin', encoded.toString('base64')],
+  ];
+  return lines.join('').length;
+}
+
+function detailsOf(error: unknown): Map<string, Uint8Array> {
+  const [encoded] = toStatus(error).metadata.get('grpc-status-details-bin') as [Buffer];
+  const { details } = Status.decode(encoded);
+  return new Map(details.map(({ typeUrl, value }) => [typeUrl.split('.').at(-1) as string, value]));
+}
+
+/** Texts of all lengths and scripts, half surrogate pairs included. */
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 3_000 }),
+  fc.string({ unit: fc.constantFrom('€', ' ', 'x', '\u{1f4a7}', '\ud83d', '%'), maxLength: 20_000 }),
+);
+const stream = fc.string({
+  unit: fc.constantFrom('a', 'B', '-', '=', '~'),
+  minLength: 1,
+  maxLength: 200,
+}) as fc.Arbitrary<StreamName>;
+const number = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const commitId = fc.uuid() as fc.Arbitrary<CommitId>;
+const violations = fc.array(fc.record({ field: text, description: text }), { minLength: 1, maxLength: 64 });
+const conflict = fc.record({ stream, expected: number.map(version), actual: number.map(version) });
+
+const kinds: { readonly [Code in errors.StoreError['code']]: fc.Arbitrary<unknown> } = {
+  INVALID_REQUEST: violations.map((some) => new errors.InvalidRequestError(some)),
+  VERSION_CONFLICT: fc
+    .tuple(conflict, fc.array(conflict, { maxLength: 200 }))
+    .map(([first, others]) => new errors.VersionConflictError(first, others)),
+  COMMIT_ID_REUSE: fc
+    .tuple(commitId, text, number)
+    .map(([id, name, at]) => new errors.CommitIdReuseError(id, name, position(at))),
+  STORE_UNAVAILABLE: text.map((message) => new errors.StoreUnavailableError(message)),
+  OUTCOME_UNKNOWN: fc.tuple(stream, commitId).map(([name, id]) => new errors.OutcomeUnknownError(name, id)),
+  OVERLOADED: text.map((message) => new errors.OverloadedError(message)),
+  STORE_FULL: text.map((message) => new errors.StoreFullError(message)),
+  STORE_REFUSED: text.map((message) => new errors.StoreRefusedError(message, 10_000)),
+  UNREADABLE_COMMIT: fc
+    .tuple(text, number, text)
+    .map(([name, at, reason]) => new errors.UnreadableCommitError(name, position(at), reason)),
+  NOT_PERMITTED: text.map((message) => new errors.NotPermittedError(message)),
+  DEADLINE_EXCEEDED: text.map((message) => new errors.DeadlineExceededError(message)),
+  CANCELLED: text.map((message) => new errors.CancelledError(message)),
+};
+
+test.each(Object.entries({ ...kinds, INTERNAL: text.map((message) => new Error(message)) }))(
+  'the trailers of %s stay below 3 KiB, whatever it is about',
+  (code, some) => {
+    fc.assert(
+      fc.property(some, (error) => {
+        expect(trailersBytes(error)).toBeLessThan(trailersBytesMax);
+        const { reason } = ErrorInfo.decode(detailsOf(error).get('ErrorInfo') as Uint8Array);
+        expect(reason).toBe(code);
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
+
+test('as many violations as fit, and how many are left out', () => {
+  const some = (count: number): unknown =>
+    new errors.InvalidRequestError(
+      Array.from({ length: count }, (_, i) => ({ field: `events[${i}].id`, description: 'x'.repeat(100) })),
+    );
+  const told = (count: number): readonly [number, string | undefined] => {
+    const details = detailsOf(some(count));
+    const { metadata } = ErrorInfo.decode(details.get('ErrorInfo') as Uint8Array);
+    const { fieldViolations } = BadRequest.decode(details.get('BadRequest') as Uint8Array);
+    return [fieldViolations.length, metadata.get('left_out')];
+  };
+  expect(told(3)).toEqual([3, undefined]);
+  const [shown, leftOut] = told(32);
+  expect(shown).toBeGreaterThan(5);
+  expect(leftOut).toBe(String(32 - shown));
+});
+
+test('as many conflicts as fit, and the count of all', () => {
+  const conflictOf = (i: number) => ({
+    stream: `order.${i}` as StreamName,
+    expected: version(1n),
+    actual: version(2n),
+  });
+  const error = new errors.VersionConflictError(
+    conflictOf(0),
+    Array.from({ length: 99 }, (_, i) => conflictOf(i + 1)),
+  );
+  const all = VersionConflicts.decode(detailsOf(error).get('VersionConflicts') as Uint8Array);
+  expect(all.count).toBe(100);
+  expect(all.conflicts.length).toBeGreaterThan(10);
+});
