@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, printConfig } from './config';
 import { StartError, startGateway } from './gateway';
 import { boundHeapGrowth } from './heap-growth';
 import { helpText } from './help';
+import { isPatchedNode, nodeVersions } from './node-version';
 import { version } from './version';
 
 /** What serving ends with; explained in help.ts. */
@@ -53,6 +54,12 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
     log.warn(
       { address: config.address },
       'plain text by --insecure: anyone who reaches the address can read and write',
+    );
+  }
+  if (!isPatchedNode(process.versions.node)) {
+    log.warn(
+      { node: process.versions.node, wanted: nodeVersions },
+      'this Node.js lacks security fixes that callers can make use of: upgrade it, unless its distributor has put them in',
     );
   }
   const gateway = await startGateway(config, log);

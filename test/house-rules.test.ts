@@ -51,6 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'steady-map': [],
   'nearest-name': [],
   'nats-version': [],
+  'node-version': ['nats-version'],
   version: [],
   store: ['limits'],
   jetstream: [
@@ -82,6 +83,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'store',
     'limits',
     'nats-version',
+    'node-version',
     'nearest-name',
     'version',
     'npm:pino',
