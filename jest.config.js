@@ -13,7 +13,9 @@ module.exports = {
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  maxWorkers: 2,
+  // On two processors: tests wait for servers and timers more than they compute.
+  maxWorkers: 3,
+  testSequencer: '<rootDir>/scripts/longest-first.cjs',
   testTimeout: 60_000,
   reporters: ['default', '<rootDir>/scripts/jest-summary.cjs'],
 };

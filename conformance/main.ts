@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { prepareTools, removeTools } from '../test/support/tools';
-import { check } from './check';
+import { build, toolVersions } from './build';
+import { check, outcomeOf } from './check';
 import { readCaseFiles } from './case-file';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
@@ -18,6 +19,7 @@ Plays the cases of conformance/cases/ in each language whose tools are there, an
 the programs of examples/order-data.
   --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
   --require LANGUAGES  fail where one of these has no tools; "all" for all
+  --build-only         build what is not built yet, and play nothing
   --case TEXT          only cases with this in their name, and no examples
   --orders NUMBER      of orders to import for examples/order-data (default 2000)
   --write              write conformance/RESULTS.md
@@ -26,6 +28,7 @@ the programs of examples/order-data.
 interface Settings {
   readonly only: readonly string[];
   readonly required: readonly string[];
+  readonly buildOnly: boolean;
   readonly named: string;
   readonly orders: number;
   readonly write: boolean;
@@ -37,6 +40,7 @@ function parseSettings(args: string[]): Settings | undefined {
     options: {
       only: { type: 'string' },
       require: { type: 'string' },
+      'build-only': { type: 'boolean', default: false },
       case: { type: 'string', default: '' },
       orders: { type: 'string', default: '2000' },
       write: { type: 'boolean', default: false },
@@ -54,6 +58,7 @@ function parseSettings(args: string[]): Settings | undefined {
   return {
     only: named(values.only ?? 'all'),
     required: named(values.require ?? ''),
+    buildOnly: values['build-only'],
     named: values.case,
     orders: Number(values.orders),
     write: values.write,
@@ -82,12 +87,24 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>)
   return results;
 }
 
+/** One language after the other: it is meant to run beside something else. Gives the exit code. */
+async function buildAll({ only }: Settings): Promise<number> {
+  let code = 0;
+  for (const language of languages.filter(({ name }) => only.includes(name))) {
+    const { why } = await outcomeOf(toolVersions(language).then((versions) => build(language, versions)));
+    say(why === undefined ? `built ${language.name}` : `not built ${language.name}: ${why}`);
+    if (why !== undefined) code = 1;
+  }
+  return code;
+}
+
 async function main(args: string[]): Promise<number> {
   const settings = parseSettings(args);
   if (settings === undefined) {
     process.stdout.write(help);
     return 0;
   }
+  if (settings.buildOnly) return buildAll(settings);
   await prepareTools();
   try {
     cleanEnvironment();
