@@ -55,6 +55,8 @@ export interface EmbeddedNats {
   /** Absolute. */
   readonly dataDir: string;
   readonly sync: 'always' | 'interval';
+  /** undefined: as much as the disk allows. */
+  readonly storeBytesMax: number | undefined;
   readonly serverPath: string | undefined;
   readonly cacheDir: string;
   readonly releaseMirror: string | undefined;
@@ -221,6 +223,7 @@ function embeddedNats(values: Values, env: Environment): EmbeddedNats {
     kind: 'embedded',
     dataDir: resolve(values.dataDir),
     sync: values.sync,
+    storeBytesMax: values.storeBytesMax,
     serverPath: values.natsServer,
     cacheDir: values.cacheDir ?? defaultCacheDir(env),
     releaseMirror: values.releaseMirror,

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config, EmbeddedNats } from './config';
 import { startGrpcServer } from './grpc/server';
-import { startEmbeddedNats } from './jetstream/embedded';
+import { startEmbeddedNats, type EmbeddedServer } from './jetstream/embedded';
 import { embeddedPaths } from './jetstream/embedded-config';
 import { openJetStreamStore } from './jetstream/jetstream-store';
 import { findNatsServer } from './jetstream/nats-binary';
@@ -61,7 +61,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   try {
     const nats = await reachNats(config, log, opened);
     const { limits, address, tls } = config;
-    const { options, syncFolder } = nats;
+    const { options, syncFolder, ownServer } = nats;
     const mayCreate = config.createStore || nats.isNew;
     const store = await openJetStreamStore({
       nats: options,
@@ -70,6 +70,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       limits,
       log,
       syncFolder,
+      ownServer,
     });
     opened.push(() => store.close());
     let availableAtStart = true;
@@ -87,6 +88,9 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       grpc.setServing(available && !hasFailed);
     };
     serve(availableAtStart);
+    store.onRoom((hasRoom) => {
+      grpc.setTakesAppends(hasRoom);
+    });
     const failed = store.failed.then(() => {
       hasFailed = true;
       serve(false);
@@ -115,6 +119,7 @@ interface ReachableNats {
   readonly isNew: boolean;
   /** See JetStreamStoreOptions. */
   readonly syncFolder: string | undefined;
+  readonly ownServer: EmbeddedServer | undefined;
 }
 
 async function reachNats(
@@ -129,6 +134,7 @@ async function reachNats(
       embedded: undefined,
       isNew: false,
       syncFolder: undefined,
+      ownServer: undefined,
     };
   const server = await startOwnNats(nats, store, log);
   opened.push(() => server.close());
@@ -146,6 +152,7 @@ async function reachNats(
     durability: nats.sync === 'always' ? 'fsyncAlways' : 'fsyncInterval',
     embedded: { version: server.version, dataDir },
     isNew: server.isNew,
+    ownServer: server,
     syncFolder: nats.sync === 'always' ? embeddedPaths(dataDir).streams : undefined,
   };
 }
@@ -166,7 +173,7 @@ async function startOwnNats(
       log.info(line);
     },
   });
-  return startEmbeddedNats({ dataDir, binary, store, log });
+  return startEmbeddedNats({ dataDir, binary, store, log, storeBytesMax: nats.storeBytesMax });
 }
 
 function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {

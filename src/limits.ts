@@ -126,6 +126,8 @@ export interface Limits {
   readonly natsPingsMax: number;
   /** How long one attempt to connect to a NATS server again may take: another server may answer. */
   readonly natsDialTimeoutMs: number;
+  /** Bytes of the disk of the own NATS server that appends leave free: a server on a full disk gives no answer any more. */
+  readonly diskReserveBytes: number;
   /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
   readonly keepaliveIntervalMs: number;
   /** How long a client connection may take to answer that before it is closed. */
@@ -193,6 +195,7 @@ export const defaultLimits: Limits = {
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,
   natsDialTimeoutMs: 5_000,
+  diskReserveBytes: 32 << 20,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,

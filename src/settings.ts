@@ -111,6 +111,13 @@ export const settings = {
       'When the own NATS server syncs to disk: always (before an append is answered) or interval (every two ' +
       'minutes; a loss of power can take answered appends with it).',
   },
+  storeBytesMax: {
+    group: 'embedded',
+    default: undefined,
+    schema: integer(1_000_000, 2 ** 50),
+    description:
+      'Bytes that the store may take on the disk, its index included; not set: three quarters of what the disk has.',
+  },
   natsServer: {
     group: 'embedded',
     default: undefined,

@@ -106,13 +106,21 @@ function replicas({ store }: Info): Finding[] {
 
 function size({ store }: Info): Finding {
   const check = 'size';
-  const { bytes = 0n, bytesMax = 0n, messageCount = 0n } = store ?? {};
+  const { bytes = 0n, bytesMax = 0n, messageCount = 0n, fullBy = '' } = store ?? {};
   const what = `${messageCount.toString()} messages, ${bytes.toString()} bytes`;
+  if (fullBy !== '') {
+    const message = `${what}; appends are refused: ${fullBy}`;
+    return { check, level: 'fail', message, remedy: 'make room, see docs/operations.md' };
+  }
   if (bytesMax === 0n) return { check, level: 'ok', message: what };
   const message = `${what} of at most ${bytesMax.toString()}`;
   const isFull = Number(bytes) / Number(bytesMax) >= fullShareMany;
   if (!isFull) return { check, level: 'ok', message };
-  const remedy = 'raise max_bytes of the JetStream stream: appends are refused when it is full';
+  const bound =
+    store?.embedded === true
+      ? 'make room on the disk or raise --store-bytes-max'
+      : 'raise max_bytes of the stream';
+  const remedy = `${bound}: appends are refused when the store is full`;
   return { check, level: 'fail', message, remedy };
 }
 

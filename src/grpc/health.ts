@@ -2,15 +2,30 @@ import type { handleServerStreamingCall, Server } from '@grpc/grpc-js';
 import { HealthImplementation, service } from 'grpc-health-check';
 import type { Calls } from './calls';
 
-/** grpc.health.v1: of the gateway as a whole, which is the service "", and of each service. */
+/** grpc.health.v1: of the gateway as a whole, which is the service "", of each service, and of appends. */
 export interface Health {
   readonly setServing: (serving: boolean) => void;
+  /** Whether the store has room for more. */
+  readonly setTakesAppends: (takes: boolean) => void;
 }
+
+/**
+ * The name of a service that health knows beside the others: appends alone. Who is full still serves reads, and another
+ * gateway of the same store is no better, so a load balancer must not turn away from it.
+ */
+const appendService = 'append';
 
 /** Adds the service; it is not serving at first. The package is left as it is, but for long watches at a stop. */
 export function addHealth(server: Server, services: readonly string[], calls: Calls): Health {
   const health = new HealthImplementation();
+  let isServing = false;
+  let takesAppends = true;
+  const setAppend = (): void => {
+    health.setStatus(appendService, isServing && takesAppends ? 'SERVING' : 'NOT_SERVING');
+  };
   const setServing = (serving: boolean): void => {
+    isServing = serving;
+    setAppend();
     for (const name of ['', ...services]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   setServing(false);
@@ -20,5 +35,11 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
       server.addService(service, { ...implementation, watch: calls.openEnded(watch) });
     },
   });
-  return { setServing };
+  return {
+    setServing,
+    setTakesAppends(takes) {
+      takesAppends = takes;
+      setAppend();
+    },
+  };
 }

@@ -44,6 +44,8 @@ export interface GrpcServer {
   readonly port: number;
   /** What health says of the services; NOT_SERVING at first. */
   setServing(serving: boolean): void;
+  /** What it says of appends, beside that. */
+  setTakesAppends(takes: boolean): void;
   /** Takes no more calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
   close(): Promise<void>;
 }
@@ -84,6 +86,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     address: address.replace(/\d+$/, port.toString()),
     port,
     setServing: health.setServing,
+    setTakesAppends: health.setTakesAppends,
     close() {
       health.setServing(false);
       calls.endOpenCalls();

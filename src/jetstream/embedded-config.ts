@@ -11,8 +11,12 @@ export interface EmbeddedConfig {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  /** What the user may do at the server, which has no other user. */
+  /** What the user may do at the server. */
   readonly permissions: Permissions;
+  /** What the store may take at most, if the disk has so much. */
+  readonly storeBytesMax?: number | undefined;
+  /** Of the system account, for questions about the server itself. */
+  readonly systemPassword: string;
 }
 
 /** Where things are in the data folder. The events are in `jetstream`, a name that nats-server gives. */
@@ -29,11 +33,13 @@ export function embeddedPaths(dataDir: string) {
   } as const;
 }
 
+export const systemUser = 'sluice-system';
+
 /**
- * Writes the configuration file. It holds the password, so it is a new file that only this user can read, whatever was there
- * before. The run folder must be there and empty.
+ * Writes the configuration file, with a bound for what the store may take. It holds the passwords, so it is a new file that
+ * only this user can read, whatever was there before. The run folder must be there.
  */
-export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void> {
+export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: number): Promise<void> {
   const paths = embeddedPaths(config.dataDir);
   const { publish, subscribe } = config.permissions;
   const allow = (subjects: readonly string[]): string => `{ allow: [${subjects.map(quoted).join(', ')}] }`;
@@ -46,9 +52,10 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void>
     `  user: ${quoted(config.user)}, password: ${quoted(config.password)}`,
     `  permissions { publish: ${allow(publish)}, subscribe: ${allow(subscribe)} }`,
     '} ] }',
+    `accounts { $SYS { users: [{ user: ${quoted(systemUser)}, password: ${quoted(config.systemPassword)} }] } }`,
     'jetstream {',
     `  store_dir: ${quoted(config.dataDir)}`,
-    `  max_file_store: ${(await storageBytesMax(config.dataDir)).toString()}`,
+    `  max_file_store: ${bytesMax.toString()}`,
     // Where every append shall be on disk, the gateway syncs itself, for many of them at a time.
     '  sync_interval: "2m"',
     '}',
@@ -64,10 +71,13 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig): Promise<void>
 }
 
 /**
- * Three quarters of what the store has and could have, nats-server's own rule. Older servers forget what the store has
+ * What the store may take: at most three quarters of what the store has and could have, nats-server's own rule. Older servers forget what the store has
  * already: they would refuse appends after a restart with the disk less than half full.
  */
-async function storageBytesMax(dataDir: string): Promise<number> {
+export async function storageBytesMax({
+  dataDir,
+  storeBytesMax = Infinity,
+}: Pick<EmbeddedConfig, 'dataDir' | 'storeBytesMax'>): Promise<number> {
   const { bavail, bsize } = await statfs(dataDir);
   const entries = await readdir(join(dataDir, 'jetstream'), { recursive: true }).catch((): string[] => []);
   let own = 0;
@@ -77,7 +87,7 @@ async function storageBytesMax(dataDir: string): Promise<number> {
       () => 0,
     );
   }
-  return Math.floor((bavail * bsize + own) * 0.75);
+  return Math.min(storeBytesMax, Math.floor((bavail * bsize + own) * 0.75));
 }
 
 /** A string of the configuration language, whose escapes are JSON's. */

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import type { Logger } from 'pino';
-import { embeddedPaths, writeEmbeddedConfig, type EmbeddedConfig } from './embedded-config';
+import { embeddedPaths, storageBytesMax, writeEmbeddedConfig, type EmbeddedConfig } from './embedded-config';
+import { streamWriteError } from './embedded-health';
 import { errCode } from './errors';
-import { lockFolder, type FolderLock } from './folder-lock';
+import { lockFolder } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
 import type { StoreOptions } from './options';
 import { endOrphan } from './orphan';
 import { gatewayPermissions } from './permissions';
+import { stopTimeoutMs, supervise } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
 
 export interface EmbeddedOptions {
@@ -24,6 +26,8 @@ export interface EmbeddedOptions {
   readonly host?: string;
   /** A free one unless given. */
   readonly port?: number;
+  /** What the store may take at most; as much as the disk allows unless given. */
+  readonly storeBytesMax?: number | undefined;
   /** How long the server may take to recover its data; a minute unless given. */
   readonly startTimeoutMs?: number;
 }
@@ -39,6 +43,14 @@ export interface EmbeddedServer extends AsyncDisposable {
   readonly dataDir: string;
   /** Whether the folder held no stream before this start. */
   readonly isNew: boolean;
+  /** What the store may take, all its streams together. */
+  bytesMax(): number;
+  /** Lets it take more, if the disk has more by now. */
+  raiseBound(): Promise<void>;
+  /** Why one of its streams cannot be written any more; undefined: nothing is wrong, or it gives no answer. */
+  writeError(): Promise<string | undefined>;
+  /** Ends the server, which is then started again. */
+  restart(): Promise<void>;
   /** undefined while no server runs. */
   pid(): number | undefined;
   /** Stops the server and gives the folder free. May be called again. */
@@ -51,11 +63,6 @@ export class EmbeddedNatsError extends Error {}
 const startTimeoutMs = 60_000;
 const progressMs = 5_000;
 const probeMs = 50;
-const stopTimeoutMs = 10_000;
-const backoffMinMs = 250;
-const backoffMaxMs = 10_000;
-/** After this time a server counts as having started well. */
-const stableMs = 30_000;
 
 /** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError; then nothing is left running. */
 export async function startEmbeddedNats(options: EmbeddedOptions): Promise<EmbeddedServer> {
@@ -69,9 +76,8 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
   const lock = await lockFolder(dataDir, log, () => {
     takenOver();
   });
-  const login = { user: 'sluice', password: randomBytes(24).toString('base64url') };
-  const permissions = gatewayPermissions(options.store);
-  const config = { dataDir, host, ...login, permissions };
+  const config = newConfig(options, dataDir, host);
+  const bounded = boundedLaunch(binary, config);
   try {
     await endOrphan(paths.pid, paths.config, log);
     const logStart = await stat(paths.log).then(
@@ -79,25 +85,33 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       () => 0,
     );
     const isNew = await isEmpty(paths.streams);
-    server = await launch(binary, { ...config, port: options.port ?? -1 });
+    server = await bounded.launch(options.port ?? -1);
     const port = await ready(server, config, options, logStart);
     if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
     log.info(
       { version: binary.version, dataDir, port, natsPid: server.pid },
       'the embedded nats-server runs',
     );
-    const relaunch = (): Promise<TiedProcess> => launch(binary, { ...config, port });
-    const supervised = supervise(server, relaunch, lock, log);
+    const supervised = supervise(server, () => bounded.launch(port), lock, log);
     takenOver = () => {
       log.fatal({ dataDir }, 'another gateway took the data folder over; its nats-server is ended here');
       supervised.abandon();
     };
     return {
       url: urlOf(host, port),
-      ...login,
+      user: config.user,
+      password: config.password,
       version: binary.version,
       dataDir,
       isNew,
+      bytesMax: bounded.bytesMax,
+      async raiseBound() {
+        if (!(await bounded.raise(port))) return;
+        supervised.signal('SIGHUP'); // it reads its configuration again
+        log.info({ bytesMax: bounded.bytesMax() }, 'the store may take more of the disk');
+      },
+      writeError: () => streamWriteError(urlOf(host, port), config.systemPassword),
+      restart: supervised.restart,
       pid: supervised.pid,
       close: supervised.close,
       [Symbol.asyncDispose]: supervised.close,
@@ -107,6 +121,47 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     await lock.release();
     throw error;
   }
+}
+
+function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omit<EmbeddedConfig, 'port'> {
+  const secret = (): string => randomBytes(24).toString('base64url');
+  const { store, storeBytesMax } = options;
+  const permissions = gatewayPermissions(store);
+  return {
+    dataDir,
+    host,
+    user: 'sluice',
+    password: secret(),
+    permissions,
+    systemPassword: secret(),
+    storeBytesMax,
+  };
+}
+
+interface BoundedLaunch {
+  /** What the store may take, as the server was told last. */
+  bytesMax(): number;
+  launch(port: number): Promise<TiedProcess>;
+  /** Writes a higher bound into the configuration, if the disk has room for one. */
+  raise(port: number): Promise<boolean>;
+}
+
+function boundedLaunch(binary: NatsBinary, config: Omit<EmbeddedConfig, 'port'>): BoundedLaunch {
+  let bytesMax = 0;
+  return {
+    bytesMax: () => bytesMax,
+    async launch(port) {
+      bytesMax = await storageBytesMax(config);
+      return launch(binary, { ...config, port }, bytesMax);
+    },
+    async raise(port) {
+      const next = await storageBytesMax(config);
+      if (next <= bytesMax) return false;
+      bytesMax = next;
+      await writeEmbeddedConfig({ ...config, port }, bytesMax);
+      return true;
+    },
+  };
 }
 
 /** Whether a folder has nothing in it, or is not there. */
@@ -121,18 +176,21 @@ async function isEmpty(folder: string): Promise<boolean> {
 }
 
 /** Starts the server; what an earlier one left in the run folder is gone. */
-async function launch(binary: NatsBinary, config: EmbeddedConfig): Promise<TiedProcess> {
+async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: number): Promise<TiedProcess> {
   const paths = embeddedPaths(config.dataDir);
   await rm(paths.runDir, { recursive: true, force: true });
   await mkdir(paths.runDir, { mode: 0o700 });
-  await writeEmbeddedConfig(config);
+  await writeEmbeddedConfig(config, bytesMax);
   return spawnTied(binary.path, ['-c', paths.config]);
 }
+
+/** How the server is reached, but for its port. */
+type Login = Pick<EmbeddedConfig, 'host' | 'user' | 'password' | 'dataDir'>;
 
 /** Waits until JetStream answers, and resolves with the port. Throws EmbeddedNatsError. */
 async function ready(
   server: TiedProcess,
-  config: Omit<EmbeddedConfig, 'port'>,
+  config: Login,
   { log, store, startTimeoutMs: timeoutMs = startTimeoutMs }: EmbeddedOptions,
   logStart: number,
 ): Promise<number> {
@@ -170,11 +228,7 @@ async function readPort(runDir: string): Promise<number | undefined> {
 }
 
 /** Whether it knows what streams it has, be it that there is none of that name yet. */
-async function jetStreamAnswers(
-  config: Omit<EmbeddedConfig, 'port'>,
-  port: number,
-  stream: string,
-): Promise<boolean> {
+async function jetStreamAnswers(config: Login, port: number, stream: string): Promise<boolean> {
   const { host, user, password } = config;
   try {
     const connection = await connect({
@@ -207,68 +261,6 @@ async function lastComplaint(logFile: string, start: number): Promise<string> {
   } finally {
     await file.close();
   }
-}
-
-interface Supervised {
-  readonly pid: () => number | undefined;
-  readonly close: () => Promise<void>;
-  /** The folder is another gateway's: the server is killed before it can write, and not started again. */
-  readonly abandon: () => void;
-}
-
-/** Starts the server again on its port whenever it ends, after a pause that doubles until one stays. */
-function supervise(
-  first: TiedProcess,
-  relaunch: () => Promise<TiedProcess>,
-  lock: FolderLock,
-  log: Logger,
-): Supervised {
-  let server = first;
-  const closing = new AbortController();
-  const { signal } = closing;
-  const isClosing = (): boolean => signal.aborted;
-
-  const watch = async (): Promise<void> => {
-    let backoffMs = backoffMinMs;
-    while (!isClosing()) {
-      const startMs = Date.now();
-      const end = await server.ended;
-      if (isClosing()) return;
-      if (Date.now() - startMs > stableMs) backoffMs = backoffMinMs;
-      log.error(
-        { end, stderr: server.stderrTail(), backoffMs },
-        'the embedded nats-server ended; restarting it',
-      );
-      await sleep(backoffMs, undefined, { signal }).catch(() => undefined);
-      backoffMs = Math.min(2 * backoffMs, backoffMaxMs);
-      // A folder that is lost gets no second server: `abandon` comes with the lock's next beat.
-      if (isClosing() || !(await lock.held())) return;
-      try {
-        const next = await relaunch();
-        server = next;
-        log.info({ natsPid: next.pid }, 'the embedded nats-server is started again');
-        if (isClosing()) await next.stop(stopTimeoutMs);
-      } catch (err) {
-        log.error({ err }, 'the embedded nats-server could not be started again');
-      }
-    }
-  };
-  const watching = watch();
-  let closed: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    closing.abort();
-    await server.stop(stopTimeoutMs);
-    await watching;
-    await lock.release();
-  };
-  return {
-    pid: () => (server.end === undefined ? server.pid : undefined),
-    close: () => (closed ??= close()),
-    abandon() {
-      closing.abort();
-      server.kill('SIGKILL');
-    },
-  };
 }
 
 function urlOf(host: string, port: number): string {

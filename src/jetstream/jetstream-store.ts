@@ -6,6 +6,7 @@ import { streamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
 import { dropForeignIndex } from './drop-foreign-index';
+import type { EmbeddedServer } from './embedded';
 import { toStoreError } from './errors';
 import { lastPart, lastPartAsOf, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
@@ -19,12 +20,14 @@ import { listStreams } from './list-streams';
 import { createMessageSize } from './message-size';
 import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
+import { watchOwnDisk } from './own-disk';
 import { openPool } from './pool';
 import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
 import { shared } from './shared';
+import { Space } from './space';
 import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
 import { subscribe, type Subscriptions } from './subscribe';
@@ -35,6 +38,8 @@ import { watchLog, type LogWatch } from './watch-log';
 export interface JetStreamStore extends EventStore {
   /** Told when NATS is lost and when it is back. */
   onAvailability(listener: (available: boolean) => void): void;
+  /** Told whether the store takes appends, which is no matter of reads: now and whenever it changes. */
+  onRoom(listener: (hasRoom: boolean) => void): void;
   /** Resolves if the disk fails so that nothing can be answered any more. */
   readonly failed: Promise<void>;
   /** Lets appends under way finish, then drains the connections. */
@@ -53,11 +58,13 @@ export interface JetStreamStoreOptions {
    * then. undefined: how durable the store is is left to NATS.
    */
   readonly syncFolder?: string | undefined;
+  /** The NATS server, if it is the gateway's own. */
+  readonly ownServer?: EmbeddedServer | undefined;
 }
 
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
-  const { store, mayCreate, limits, log, syncFolder } = options;
+  const { store, mayCreate, limits, log, syncFolder, ownServer } = options;
   const pool = await openPool(options.nats, limits, log);
   const timeoutMs = limits.requestTimeoutMs;
   let fail = (): void => undefined;
@@ -76,6 +83,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       prefix: store.prefix,
       durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
+      space: new Space(log),
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),
@@ -88,12 +96,15 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       tail: shared(() => readTail(appender)),
     };
     await dropForeignIndex(appender);
-    const watch = await watchLog(appender, appender.ids);
+    const watches: { close(): Promise<void> }[] = [];
+    if (ownServer !== undefined)
+      watches.push(await watchOwnDisk(appender, ownServer, [store.name, index.name]));
+    watches.push(await watchLog(appender, appender.ids));
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
     // Where the log is gone as well, something is wrong with NATS: then nothing is created.
     const reopenIndex = (): Promise<unknown> =>
       streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
-    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), { watch, failed });
+    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), { watches, failed });
   } catch (error) {
     await pool.close();
     throw error;
@@ -104,7 +115,7 @@ function createStore(
   appender: Appender,
   subscriptions: Subscriptions,
   indexWriter: IndexWriter,
-  { watch, failed }: { readonly watch: LogWatch; readonly failed: Promise<void> },
+  { watches, failed }: { readonly watches: readonly LogWatch[]; readonly failed: Promise<void> },
 ): JetStreamStore {
   const { pool } = appender;
   // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
@@ -142,13 +153,16 @@ function createStore(
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
     info: (call) => translated(storeInfo(appender, indexWriter.position, call)),
     failed,
+    onRoom(listener) {
+      appender.space.onChange(listener);
+    },
     onAvailability(listener) {
       pool.onAvailability(listener);
     },
     async close() {
       subscriptions.tail.close();
       await indexWriter.close();
-      await watch.close();
+      for (const watch of watches) await watch.close();
       await appender.queues.idle();
       await appender.durability.idle();
       await pool.close();

@@ -10,6 +10,7 @@ import type { Durability } from './group-sync';
 import type { RequestOptions } from './link';
 import type { MessageSize } from './message-size';
 import type { NatsPool } from './pool';
+import type { Space } from './space';
 
 /** A JetStream stream and how to reach it. */
 export interface LogContext {
@@ -23,6 +24,7 @@ export interface StoreContext extends LogContext {
   readonly prefix: string;
   readonly durability: Durability;
   readonly messageSize: MessageSize;
+  readonly space: Space;
   readonly logger: Logger;
 }
 

@@ -29,7 +29,8 @@ export async function storeInfo(
     indexPosition: position(indexPosition),
     consumerCount: state.consumer_count,
     replicaInfos: replicasOf(cluster),
-    bytesMax: BigInt(Math.max(0, Number(config['max_bytes'] ?? 0))),
+    bytesMax: BigInt(store.space.bytesMax(state.bytes, config['max_bytes'])),
+    fullBy: store.space.fullBy ?? '',
     wrongSettings: disagreements(config, wanted),
   };
 }

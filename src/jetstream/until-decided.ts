@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeadlineExceededError, OutcomeUnknownError, StoreUnavailableError } from '../store/errors';
+import {
+  DeadlineExceededError,
+  OutcomeUnknownError,
+  StoreFullError,
+  StoreUnavailableError,
+} from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { CommitId, StreamName } from '../store/values';
 import { absenceMaxMs } from './api';
-import { errCode, isRefused, toAppendError, toStoreError } from './errors';
+import { RequestTimeoutError, errCode, isRefused, toAppendError, toStoreError } from './errors';
 import { publishAtomically, type Outcome, type OutgoingMessage } from './publish';
 import type { StoreContext } from './store-context';
 
@@ -38,6 +43,8 @@ export interface Proposal<Base, Result> {
 
 const attemptTimeoutMs = 2_000;
 const retryPauseMs = 20;
+/** What is in doubt while there is no room waits for room. */
+const fullPauseMs = 250;
 
 /** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
 interface Doubt<Base> {
@@ -90,11 +97,20 @@ async function decide<Base, Result>(
         const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
         if (found !== undefined && found !== 'unreachable') return found;
       }
+      if (outcome.kind === 'failed' && outcome.cause instanceof StoreFullError && doubt === undefined) {
+        // It was not sent, so nobody has looked whether it is stored already.
+        const looked = await proposal.look(undefined);
+        if ('result' in looked) return looked.result;
+        throw outcome.cause;
+      }
       const mayFit = await becameTooLarge(context, outcome, messages);
       if (outcome.kind === 'failed' && doubt === undefined && !mayFit) {
-        throw toAppendError(outcome.cause, context);
+        throw refusalOf(outcome.cause, context);
       }
-      if (outcome.kind === 'lost') doubt = { base, cause: outcome.cause };
+      if (outcome.kind === 'lost') {
+        doubt = { base, cause: outcome.cause };
+        if (outcome.cause instanceof RequestTimeoutError) context.space.unanswered = true;
+      }
       tried = base;
       attempt = undefined;
     }
@@ -105,7 +121,9 @@ async function decide<Base, Result>(
     const { base } = looked;
     if (doubt !== undefined && !proposal.isSame(base, doubt.base)) doubt = undefined;
     // Refused on this very base before: another commit is on its way.
-    if (tried !== undefined && proposal.isSame(base, tried)) await sleep(retryPauseMs);
+    if (tried !== undefined && proposal.isSame(base, tried)) {
+      await sleep(context.space.closedBy === undefined ? retryPauseMs : fullPauseMs);
+    }
     const messages = proposal.messages(base);
     attempt = { base, messages, outcome: await publish(context, messages, call) };
   }
@@ -129,11 +147,20 @@ async function becameTooLarge(
   return messageSize.bytesMax < before;
 }
 
+/** The error for an append that was refused. */
+function refusalOf(cause: unknown, context: StoreContext): unknown {
+  const error = toAppendError(cause, context);
+  if (error instanceof StoreFullError) context.space.refuse(error.message);
+  return error;
+}
+
 function publish(
-  { pool }: StoreContext,
+  { pool, space }: StoreContext,
   messages: readonly OutgoingMessage[],
   { deadlineMs }: CallContext,
 ): Promise<Outcome> {
+  const { closedBy } = space;
+  if (closedBy !== undefined) return Promise.resolve({ kind: 'failed', cause: closedBy });
   const leftMs = Math.max(1, deadlineMs - Date.now());
   return publishAtomically(pool.append(), messages, {
     timeoutMs: Math.min(attemptTimeoutMs, leftMs),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { streamInfo, type StreamInfo } from './api';
 import type { IdMemory, Sighting } from './id-memory';
 import { parseTime } from './message';
-import type { LogContext } from './store-context';
+import type { StoreContext } from './store-context';
 
 /** Looks at the log once a second. */
 export interface LogWatch {
@@ -12,8 +12,9 @@ export interface LogWatch {
 const intervalMs = 1_000;
 const nanosPerMs = 1_000_000;
 
-/** Watches what the server's memory of commit ids depends on. Resolves after the first look. */
-export async function watchLog({ pool, log, limits }: LogContext, ids: IdMemory): Promise<LogWatch> {
+/** Watches what the server's memory of commit ids depends on, the room, and the size of messages. Resolves after the first look. */
+export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogWatch> {
+  const { pool, log, limits, space, messageSize } = store;
   const stop = new AbortController();
   const { signal } = stop;
   let changes = 0;
@@ -27,6 +28,8 @@ export async function watchLog({ pool, log, limits }: LogContext, ids: IdMemory)
     const startedMs = performance.now();
     const options = { timeoutMs: limits.requestTimeoutMs, signal };
     const info = await streamInfo(pool.append(), log.name, undefined, options);
+    messageSize.take(info.config);
+    space.see(info.state.bytes, info.config['max_bytes']);
     // What was asked before a connection changed says nothing of what is there now.
     if (before === changes) ids.see(toSighting(info, startedMs));
   }

@@ -238,8 +238,10 @@ export interface StoreInfo {
   readonly consumerCount: number;
   /** The leader first. */
   readonly replicaInfos: readonly ReplicaInfo[];
-  /** 0: no bound of its own. */
+  /** 0: no bound is known. */
   readonly bytesMax: bigint;
+  /** Why it takes no appends now; empty: it does. */
+  readonly fullBy: string;
   /** A line for each setting of the log that is not as it must be. */
   readonly wrongSettings: readonly string[];
 }

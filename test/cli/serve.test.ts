@@ -106,7 +106,7 @@ describe('a running gateway', () => {
 
   test('neither SIGHUP nor a log that cannot be written ends it', async () => {
     await using nats = await startNats();
-    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url]);
+    await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);
     const address = await sluice.serving();
     for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
     await until(() => sluice.stderr().split('SIGHUP does nothing').length > 1);
@@ -130,7 +130,13 @@ describe('a running gateway', () => {
     });
     expect(emptied).toMatchObject({ code: 2, stdout: '' });
     expect(emptied.stderr).toContain('SLUICE_TLS_KEY is set and empty');
-    await using open = await startSluice([...anyPort, '--nats-url', nats.url, '--insecure']);
+    await using open = await startSluice([
+      ...anyPort,
+      '--nats-url',
+      nats.url,
+      '--create-store',
+      '--insecure',
+    ]);
     await open.serving();
     expect(open.stderr()).toMatch(/"level":40.*plain text by --insecure/);
   });

@@ -117,6 +117,7 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         consumerCount: 0,
         replicaInfos: [{ name: 'model', leader: true, current: true, offline: false, lag: 0n }],
         bytesMax: 0n,
+        fullBy: '',
         wrongSettings: [],
       })),
   };

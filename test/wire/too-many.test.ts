@@ -14,7 +14,7 @@ let other: WireClient;
 
 beforeAll(async () => {
   nats = await startNats();
-  gateway = await startSluice(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`], {
+  gateway = await startSluice(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'], {
     NODE_OPTIONS: '--max-old-space-size=512',
   });
   const address = await gateway.serving();

@@ -620,13 +620,18 @@ export interface StoreInfo {
   consumerCount: number;
   /** The servers that keep it, as its leader sees them: the leader first, then the others by name. */
   replicaInfos: ReplicaInfo[];
-  /** The size in bytes beyond which it takes no more; 0 if only the disk and the NATS account bound it. */
+  /**
+   * The size in bytes beyond which it takes no more, by its own bound and, if the NATS server is the gateway's own, by that
+   * of the server and the disk; 0 if none is known.
+   */
   bytesMax: bigint;
   /**
    * Settings of its JetStream stream that are not as Sluice needs them, for instance "max_age: found 1000000000, needed
    * 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
    */
   wrongSettings: string[];
+  /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */
+  fullBy: string;
 }
 
 /** ReplicaInfo describes a server that keeps the store. */
@@ -4005,6 +4010,7 @@ function createBaseStoreInfo(): StoreInfo {
     replicaInfos: [],
     bytesMax: 0n,
     wrongSettings: [],
+    fullBy: "",
   };
 }
 
@@ -4060,6 +4066,9 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     }
     for (const v of message.wrongSettings) {
       writer.uint32(266).string(v!);
+    }
+    if (message.fullBy !== "") {
+      writer.uint32(282).string(message.fullBy);
     }
     return writer;
   },
@@ -4181,6 +4190,14 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             message.wrongSettings.push(reader.string());
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.fullBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4213,6 +4230,7 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     message.replicaInfos = object.replicaInfos?.map((e) => ReplicaInfo.fromPartial(e)) || [];
     message.bytesMax = (object.bytesMax !== undefined && object.bytesMax !== null) ? BigInt(object.bytesMax) : 0n;
     message.wrongSettings = object.wrongSettings?.map((e) => e) || [];
+    message.fullBy = object.fullBy ?? "";
     return message;
   },
 };

@@ -1,0 +1,37 @@
+import { connect } from 'nats';
+import { systemUser } from './embedded-config';
+
+const timeoutMs = 2_000;
+
+/** What the server says of its health (server/monitor.go, `HealthStatus`). */
+interface Health {
+  readonly data?: { readonly errors?: readonly { readonly type?: string; readonly error?: string }[] };
+}
+
+/**
+ * Why a stream of a server cannot be written any more, which the server tells nobody but who asks for its health; undefined:
+ * nothing is wrong, or it gives no answer.
+ */
+export async function streamWriteError(url: string, systemPassword: string): Promise<string | undefined> {
+  try {
+    const connection = await connect({
+      servers: url,
+      user: systemUser,
+      pass: systemPassword,
+      timeout: timeoutMs,
+      reconnect: false,
+    });
+    try {
+      const question = JSON.stringify({ details: true });
+      const answer = await connection.request('$SYS.REQ.SERVER.PING.HEALTHZ', question, {
+        timeout: timeoutMs,
+      });
+      const { data } = answer.json<Health>();
+      return data?.errors?.find(({ type }) => type === 'STREAM')?.error;
+    } finally {
+      await connection.close();
+    }
+  } catch {
+    return undefined;
+  }
+}

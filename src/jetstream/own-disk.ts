@@ -1,0 +1,82 @@
+import { statfs } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { streamInfo } from './api';
+import type { EmbeddedServer } from './embedded';
+import type { StoreContext } from './store-context';
+
+export interface DiskWatch {
+  close(): Promise<void>;
+}
+
+const intervalMs = 1_000;
+/** Room is there again when there is this much more than the reserve: it shall not come and go with every append. */
+const returnShare = 1.25;
+
+/**
+ * Looks once a second at the disk of the gateway's own nats-server. Appends are refused before the disk is full, since the
+ * server gives no answer then, and takes nothing until it is started anew. Where that has happened all the same, it is
+ * started anew as soon as there is room.
+ */
+export async function watchOwnDisk(
+  store: StoreContext,
+  server: EmbeddedServer,
+  streams: readonly string[],
+): Promise<DiskWatch> {
+  const { space, limits, logger } = store;
+  const stop = new AbortController();
+  const { signal } = stop;
+  let isLow = false;
+  let writeError: string | undefined;
+
+  async function freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(server.dataDir);
+    return bavail * bsize;
+  }
+
+  async function usedBytes(): Promise<number> {
+    const options = { timeoutMs: limits.requestTimeoutMs, signal };
+    const infos = await Promise.all(
+      streams.map((name) => streamInfo(store.pool.append(), name, undefined, options)),
+    );
+    return infos.reduce((sum, { state }) => sum + state.bytes, 0);
+  }
+
+  async function look(): Promise<void> {
+    const free = await freeBytes();
+    const reserve = limits.diskReserveBytes;
+    isLow = free < (isLow ? reserve * returnShare : reserve);
+    if (isLow)
+      space.close(`the disk has ${free.toString()} bytes left, and ${reserve.toString()} are kept free`);
+    if (space.unanswered) {
+      space.unanswered = false;
+      writeError = await server.writeError();
+    }
+    if (writeError !== undefined) space.close(writeError);
+    if (!isLow && writeError !== undefined) {
+      logger.error({ writeError }, 'the embedded nats-server cannot write any more; it is started anew');
+      await server.restart();
+      writeError = undefined;
+    }
+    if (!isLow) space.close(undefined);
+    // What others have deleted may leave more to the store.
+    if (space.fullBy !== undefined) await server.raiseBound();
+    space.hasRoomFor(Math.min(free - reserve, server.bytesMax() - (await usedBytes())));
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
+      // While the server is away there is nothing to see; that it is, others say.
+      await look().catch(() => undefined);
+    }
+  }
+
+  await look();
+  const running = run();
+  return {
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}
