@@ -1,4 +1,6 @@
 import type { CallContext } from '../store/event-store';
+import { readBucket, readRecords, type StoredRecord } from './index-bucket';
+import { BrokenIndexError, checkCovers, coveredBy } from './index-chain';
 import {
   bucketByte,
   bucketOf,
@@ -7,9 +9,9 @@ import {
   distribute,
   EntryList,
   matches,
-  type IndexRecord,
 } from './index-record';
 import {
+  emptyIndex,
   indexMessages,
   indexState,
   lastIndexMessage,
@@ -19,9 +21,10 @@ import {
 import { inTime, shared } from './shared';
 import { endless } from './store-context';
 
-/** A record of a stretch of the log, as it lies in the index. */
-export interface FreshRecord extends IndexRecord {
-  readonly sequence: bigint;
+/** Where a key may be, in the log up to a position. */
+export interface Indexed {
+  readonly positions: readonly bigint[];
+  readonly covered: bigint;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface FreshRecord extends IndexRecord {
  * an index that somebody makes anew meanwhile does not go with the rest: that is what `verify` is for.
  */
 export class IndexCache {
-  private records: FreshRecord[] = [];
+  private records: StoredRecord[] = [];
   private through = 0n;
   private last = 0n;
   /** Of the index that everything here was read of; undefined: nothing was read. */
@@ -38,6 +41,8 @@ export class IndexCache {
   /** The end of that index when it was last looked at. */
   private seen = 0n;
   private buckets: Buckets;
+  private isDoubted = false;
+  private rebuilding: Promise<void> | undefined;
 
   constructor(private readonly index: IndexStream) {
     this.buckets = new Buckets(index);
@@ -54,16 +59,20 @@ export class IndexCache {
   }
 
   /** The records that are not known to be merged into buckets, in order. */
-  get unmerged(): readonly FreshRecord[] {
+  get unmerged(): readonly StoredRecord[] {
     return this.records;
   }
 
   /** Takes in what others have written. */
   readonly refresh = shared(async (): Promise<void> => {
     const state = await indexState(this.index, endless);
-    if (this.isOf(state) && (state.lastSequence === this.seen || (await this.goOn())))
-      this.seen = state.lastSequence;
-    else await this.beginAnew(state);
+    const isAll = state.lastSequence === this.seen && !this.isDoubted;
+    if (this.isOf(state) && (isAll || (await this.goOn()))) this.seen = state.lastSequence;
+    else
+      await this.beginAnew(state).catch(async (error: unknown) => {
+        await this.discard(error, state);
+        await this.beginAnew(await indexState(this.index, endless));
+      });
   });
 
   /** Makes sure that what was read before is of the same index as the rest; else all is dropped. */
@@ -71,46 +80,70 @@ export class IndexCache {
     if (!this.isOf(await indexState(this.index, endless))) this.drop();
   });
 
+  /** A record of this gateway was refused: if no other has written one, one may be gone. */
+  doubt(): void {
+    this.isDoubted = true;
+  }
+
   /** Takes in a record that this gateway has written. */
-  add(record: FreshRecord): void {
+  add(record: StoredRecord): void {
     if (record.after === this.through && record.sequence > this.last) this.append(record);
   }
 
-  /** Forgets the records up to a sequence, which are merged. */
-  forget(through: bigint): void {
-    this.records = this.records.filter(({ sequence }) => sequence > through);
+  /** Forgets the records of the log up to a position, which are merged. */
+  forget(merged: bigint): void {
+    this.records = this.records.filter(({ through }) => through > merged);
   }
 
   /** Where a key with this hash is, of all that is covered, and how far that is. */
-  async positions(
-    hash: bigint,
-    caller: CallContext,
-  ): Promise<{ readonly positions: readonly bigint[]; readonly covered: bigint }> {
+  async positions(hash: bigint, caller: CallContext): Promise<Indexed> {
     for (;;) {
       if (this.created === undefined) await this.refresh(caller);
       const { buckets } = this;
-      const bucket = await buckets.load(bucketOf(hash), this, caller);
-      // At once: both move on meanwhile.
-      const { covered, isDivided } = bucket;
-      const positions = [...matches(bucket.list, hash)];
-      // What the bucket had before it was loaded is in the cell by then.
-      if (isDivided) positions.push(...(await this.positionsInCell(hash, caller)));
-      if (isDivided || !bucket.isVerified) await this.verify(caller);
-      if (buckets !== this.buckets) continue;
-      bucket.isVerified = true;
-      return { positions, covered };
+      try {
+        const bucket = await buckets.load(bucketOf(hash), this, caller);
+        // At once: both move on meanwhile.
+        const { covered, divided } = bucket;
+        const positions = [...matches(bucket.list, hash)];
+        // What the bucket had before it was loaded is in the cell by then.
+        if (divided > 0n) positions.push(...(await this.positionsInCell(hash, divided, caller)));
+        if (divided > 0n || !bucket.isVerified) await this.verify(caller);
+        if (buckets !== this.buckets) continue;
+        bucket.isVerified = true;
+        return { positions, covered };
+      } catch (error) {
+        if (!(error instanceof BrokenIndexError)) throw error;
+        if (buckets === this.buckets) await this.rebuild(error);
+      }
     }
   }
 
-  private async positionsInCell(hash: bigint, caller: CallContext): Promise<bigint[]> {
-    const positions: bigint[] = [];
-    const subject = this.index.subjects.cell(bucketOf(hash), cellOf(hash));
-    for await (const { body } of indexMessages(this.index, subject, caller))
-      positions.push(...matches(decodeIndexRecord(body), hash));
-    return positions;
+  /** Has an index whose records do not follow one another made from the log again. */
+  rebuild(error: BrokenIndexError): Promise<void> {
+    const read = { created: this.created ?? '', lastSequence: this.seen };
+    this.rebuilding ??= this.discard(error, read).finally(() => {
+      this.drop();
+      this.rebuilding = undefined;
+    });
+    return this.rebuilding;
   }
 
-  private append(record: FreshRecord): void {
+  /** Empties the index, unless somebody has done so since its state was that. Throws anything but BrokenIndexError. */
+  private async discard(error: unknown, read: Pick<IndexState, 'created' | 'lastSequence'>): Promise<void> {
+    if (!(error instanceof BrokenIndexError)) throw error;
+    const now = await indexState(this.index, endless);
+    const isAnother = now.created !== read.created || now.firstSequence > read.lastSequence;
+    if (!isAnother) await emptyIndex(this.index, error.message, endless);
+  }
+
+  private async positionsInCell(hash: bigint, divided: bigint, caller: CallContext): Promise<bigint[]> {
+    const subject = this.index.subjects.cell(bucketOf(hash), cellOf(hash));
+    const records = await readRecords(this.index, subject, caller);
+    checkCovers(coveredBy(records, 0n, subject), divided, subject);
+    return records.flatMap((record) => [...matches(record, hash)]);
+  }
+
+  private append(record: StoredRecord): void {
     this.records.push(record);
     this.through = record.through;
     this.last = record.sequence;
@@ -120,6 +153,9 @@ export class IndexCache {
   /** Whether that was possible: what is missing was merged meanwhile, or the index was made anew. */
   private async goOn(): Promise<boolean> {
     const { fresh } = this.index.subjects;
+    const end = this.isDoubted ? await lastIndexMessage(this.index, fresh, endless) : undefined;
+    if (this.isDoubted && (end?.sequence ?? 0n) < this.last) return false;
+    this.isDoubted = false;
     for await (const { body, sequence } of indexMessages(this.index, fresh, endless, this.last + 1n)) {
       const record = { ...decodeIndexRecord(body), sequence };
       if (record.after !== this.through) return false;
@@ -136,21 +172,22 @@ export class IndexCache {
 
   private async beginAnew({ created, lastSequence }: IndexState): Promise<void> {
     this.drop();
-    const records: FreshRecord[] = [];
-    for await (const { body, sequence } of indexMessages(this.index, this.index.subjects.fresh, endless))
-      records.push({ ...decodeIndexRecord(body), sequence });
+    const { fresh, merged } = this.index.subjects;
+    const records = await readRecords(this.index, fresh, endless);
     // After the records: what it says is merged can be loaded from the buckets.
-    const merged = await lastIndexMessage(this.index, this.index.subjects.merged, endless);
+    const marker = await lastIndexMessage(this.index, merged, endless);
+    const inBuckets = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
     this.records = records;
-    this.through = records.at(-1)?.through ?? 0n;
+    this.forget(inBuckets);
+    this.through = coveredBy(this.records, inBuckets, fresh);
     this.last = records.at(-1)?.sequence ?? 0n;
-    if (merged !== undefined) this.forget(decodeIndexRecord(merged.body).through);
     this.created = created;
     this.seen = lastSequence;
   }
 
   private drop(): void {
     this.created = undefined;
+    this.isDoubted = false;
     this.records = [];
     this.through = 0n;
     this.last = 0n;
@@ -163,8 +200,8 @@ interface Bucket {
   readonly list: EntryList;
   /** All entries up to this position are in the list, or were in the cells before it was loaded. */
   covered: bigint;
-  /** Whether there are more in the cells. */
-  isDivided: boolean;
+  /** Those up to this position were in the cells; 0: there is nothing in them. */
+  divided: bigint;
   readonly loading: Promise<void>;
   isLoaded: boolean;
   /** Whether it is known to be of the same index as the rest. */
@@ -193,7 +230,7 @@ class Buckets {
   }
 
   /** Also to those that are being loaded. */
-  add(record: FreshRecord): void {
+  add(record: StoredRecord): void {
     distribute(record, bucketByte, (bucket) => this.all[bucket]?.list);
     for (const bucket of this.all) if (bucket !== undefined) bucket.covered = record.through;
     this.makeRoom();
@@ -206,8 +243,9 @@ class Buckets {
     const list = new EntryList();
     const listOf = (bucket: number): EntryList | undefined => (bucket === number ? list : undefined);
     for (const record of unmerged) distribute(record, bucketByte, listOf);
-    const loading = this.read(number, list).then((isDivided) => {
-      bucket.isDivided = isDivided;
+    const merged = unmerged[0]?.after ?? covered;
+    const loading = this.read(number, list, merged).then((divided) => {
+      bucket.divided = divided;
       bucket.isLoaded = true;
       this.makeRoom();
     });
@@ -215,7 +253,7 @@ class Buckets {
       list,
       covered,
       loading,
-      isDivided: false,
+      divided: 0n,
       isLoaded: false,
       isVerified: false,
       usedAt: 0,
@@ -226,15 +264,12 @@ class Buckets {
     return bucket;
   }
 
-  /** Whether there is more in the cells. */
-  private async read(number: number, list: EntryList): Promise<boolean> {
-    let isDivided = false;
-    for await (const { body } of indexMessages(this.index, this.index.subjects.bucket(number), endless)) {
-      const record = decodeIndexRecord(body);
-      list.addAll(record);
-      isDivided ||= record.hashes.length === 0;
-    }
-    return isDivided;
+  /** All that is merged up to a position; gives how much of it is in the cells. */
+  private async read(number: number, list: EntryList, merged: bigint): Promise<bigint> {
+    const { records, divided, covered } = await readBucket(this.index, number, endless);
+    checkCovers(covered, merged, this.index.subjects.bucket(number));
+    for (const record of records) list.addAll(record);
+    return divided;
   }
 
   private makeRoom(): void {

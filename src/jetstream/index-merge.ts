@@ -2,9 +2,12 @@ import type { CallContext } from '../store/event-store';
 import { callApi } from './api';
 import { headerRoomBytes } from './commit-codec';
 import { sentHeader } from './headers';
-import type { FreshRecord, IndexCache } from './index-cache';
+import type { IndexCache } from './index-cache';
+import { readBucket, type StoredRecord } from './index-bucket';
+import { checkCovers } from './index-chain';
 import {
   bucketByte,
+  bucketCount,
   cellByte,
   decodeIndexRecord,
   distribute,
@@ -14,7 +17,7 @@ import {
   EntryList,
   type Entries,
 } from './index-record';
-import { indexMessages, lastIndexMessage, type IndexStream } from './index-stream';
+import { lastIndexMessage, type IndexStream } from './index-stream';
 import { publishAtomically, type Outcome } from './publish';
 import { within } from './store-context';
 
@@ -55,25 +58,30 @@ export async function mergeFresh(index: Index, sizes: IndexSizes, call: CallCont
   const after = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
   // By another gateway, which may not have come to remove them.
   cache.forget(after);
-  const records = toMerge(cache.unmerged, sizes);
-  if (records === undefined) return false;
-  const through = records.at(-1)?.sequence ?? after;
+  const [first, ...others] = toMerge(cache.unmerged, sizes) ?? [];
+  if (first === undefined) return false;
+  checkCovers(after, first.after, subjects.fresh);
+  const records = [first, ...others];
+  const { through, sequence } = others.at(-1) ?? first;
   const range = { after, through };
-  const previous = marker?.sequence ?? 0n;
-  const mark = { subject: subjects.merged, body: encodeIndexRecord({ ...noEntries, ...range }), previous };
-  const [first, ...others] = messagesOf(index, sorted(records, bucketByte), subjects.bucket, range);
+  const mark = {
+    subject: subjects.merged,
+    body: encodeIndexRecord({ ...noEntries, ...range }),
+    previous: marker?.sequence ?? 0n,
+  };
+  const [bucket, ...buckets] = messagesOf(index, sorted(records, bucketByte), subjects.bucket, range);
   // Lest it takes away the records of an index that was made anew.
-  const onTop = first && { ...first, previous: cache.lastSequence, previousOn: subjects.fresh };
-  const outcome = await publish(index, [mark, ...(onTop ? [onTop] : []), ...others]);
+  const onTop = { ...(bucket as IndexMessage), previous: cache.lastSequence, previousOn: subjects.fresh };
+  const outcome = await publish(index, [mark, onTop, ...buckets]);
   if (outcome.kind !== 'stored') return false;
   // And older ones that somebody merged without having come to this.
-  await purge(index, subjects.fresh, through, call);
+  await purge(index, subjects.fresh, sequence, call);
   cache.forget(through);
   return true;
 }
 
 /** The records to merge, or undefined as long as they are too few. */
-function toMerge(unmerged: readonly FreshRecord[], sizes: IndexSizes): readonly FreshRecord[] | undefined {
+function toMerge(unmerged: readonly StoredRecord[], sizes: IndexSizes): readonly StoredRecord[] | undefined {
   const older = unmerged.slice(0, -1);
   let entries = 0;
   const last = older.findIndex(
@@ -84,8 +92,8 @@ function toMerge(unmerged: readonly FreshRecord[], sizes: IndexSizes): readonly 
 }
 
 /**
- * Moves the entries of a bucket that has grown large to its cells, all in one step. An empty record stays in the bucket: it
- * says that there is more in the cells.
+ * Moves the entries of a bucket that has grown large to its cells, all in one step. A mark stays in the bucket: it says how far in
+ * the log what there was is in the cells.
  */
 export async function divideBucket(
   index: Index,
@@ -94,48 +102,43 @@ export async function divideBucket(
   call: CallContext,
 ): Promise<void> {
   const { subjects } = index;
-  const subject = subjects.bucket(bucket);
+  const { records, divided, last } = await readBucket(index, bucket, call);
   const list = new EntryList();
-  let through = 0n;
-  let last = 0n;
-  for await (const { body, sequence } of indexMessages(index, subject, call)) {
-    last = sequence;
-    if (list.length >= sizes.divideEntriesMax) continue;
-    list.addAll(decodeIndexRecord(body));
-    through = sequence;
+  let [through, moved] = [divided, 0n];
+  for (const record of records) {
+    if (list.length >= sizes.divideEntriesMax && record.through > through) break;
+    list.addAll(record);
+    ({ through, sequence: moved } = record);
   }
   if (list.length < sizes.divideEntriesMin) return;
-  const range = { after: 0n, through };
-  const mark = { subject, body: encodeIndexRecord({ ...noEntries, ...range }), previous: last };
-  const cells = sorted([list], cellByte);
+  const subject = subjects.bucket(bucket);
+  const body = encodeIndexRecord({ ...noEntries, after: through, through });
   const toSubject = (cell: number): string => subjects.cell(bucket, cell);
-  const outcome = await publish(index, [mark, ...messagesOf(index, cells, toSubject, range)]);
-  if (outcome.kind === 'stored') await purge(index, subject, through, call);
+  const cells = messagesOf(index, sorted([list], cellByte), toSubject, { after: divided, through });
+  const outcome = await publish(index, [{ subject, body, previous: last }, ...cells]);
+  if (outcome.kind === 'stored') await purge(index, subject, moved, call);
 }
 
-function sorted(all: readonly Entries[], byte: number): Map<number, EntryList> {
-  const lists = new Map<number, EntryList>();
-  const listOf = (number: number): EntryList => {
-    let list = lists.get(number);
-    if (list === undefined) lists.set(number, (list = new EntryList()));
-    return list;
-  };
-  for (const entries of all) distribute(entries, byte, listOf);
+/** One list for each value of a byte, also where there is nothing: its record says so. */
+function sorted(all: readonly Entries[], byte: number): readonly EntryList[] {
+  const lists = Array.from({ length: bucketCount }, () => new EntryList());
+  for (const entries of all) distribute(entries, byte, (value) => lists[value]);
   return lists;
 }
 
 function messagesOf(
   index: Index,
-  lists: ReadonlyMap<number, EntryList>,
+  lists: readonly EntryList[],
   subjectOf: (number: number) => string,
   range: { readonly after: bigint; readonly through: bigint },
 ): IndexMessage[] {
-  return [...lists].flatMap(([number, list]) =>
-    Array.from(divide(list, recordEntries(index)), (some) => ({
+  return lists.flatMap((list, number) => {
+    const parts = list.length === 0 ? [noEntries] : [...divide(list, recordEntries(index))];
+    return parts.map((some) => ({
       subject: subjectOf(number),
       body: encodeIndexRecord({ ...some, ...range }),
-    })),
-  );
+    }));
+  });
 }
 
 /** Entries of one record: no more than the server takes in one message. */

@@ -1,10 +1,11 @@
+import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import { leaderGet, streamInfo, type StreamApi } from './api';
-import { JetStreamApiError, errCode } from './errors';
+import { callApi, leaderGet, streamInfo, type StreamApi, type StreamConfig } from './api';
+import { errCode, isRefused } from './errors';
 import { storedMessage, type StoredMessage } from './message';
-import { indexPrefix } from './open-stream';
+import { disagreements, indexPrefix } from './open-stream';
 import type { NatsPool } from './pool';
 import { scanSubject } from './scan';
 import { within } from './store-context';
@@ -14,21 +15,32 @@ export interface IndexStream {
   readonly pool: NatsPool;
   readonly limits: Limits;
   readonly index: StreamApi;
+  /** How it must be set. */
+  readonly indexConfig: StreamConfig;
+  readonly logger: Logger;
   readonly subjects: IndexSubjects;
 }
 
 export interface IndexSubjects {
   /** Records of stretches of the log, the newest last. Its last message tells how far the index is. */
   readonly fresh: string;
-  /** How far `fresh` has been merged into buckets, as a sequence of the index stream. */
+  /** How far in the log `fresh` has been merged into buckets. */
   readonly merged: string;
   readonly bucket: (number: number) => string;
   /** What a bucket had before, when it was large. */
   readonly cell: (bucket: number, number: number) => string;
 }
 
+/** The second. The first had `key` in its place, and could have gaps. */
+const format = 'v2';
+
+/** The subjects of the fresh records in any format. */
+export function freshSubjects(prefix: string): string {
+  return `${indexPrefix}.${prefix}.*.fresh`;
+}
+
 export function indexSubjects(prefix: string): IndexSubjects {
-  const base = `${indexPrefix}.${prefix}.key`;
+  const base = `${indexPrefix}.${prefix}.${format}`;
   return {
     fresh: `${base}.fresh`,
     merged: `${base}.merged`,
@@ -72,16 +84,33 @@ export interface IndexState {
   readonly lastSequence: bigint;
 }
 
+/** Throws StoreUnavailableError if the index is gone, or not set as it must be: then it cannot be trusted to be whole. */
 export async function indexState(
-  { pool, index, limits }: IndexStream,
+  { pool, index, indexConfig, limits }: IndexStream,
   call: CallContext,
 ): Promise<IndexState> {
-  try {
-    const options = within(call, limits.requestTimeoutMs);
-    const { created, state } = await streamInfo(pool.read(), index.name, undefined, options);
-    return { created, firstSequence: BigInt(state.first_seq), lastSequence: BigInt(state.last_seq) };
-  } catch (cause) {
-    if (!(cause instanceof JetStreamApiError && cause.errCode === errCode.streamNotFound)) throw cause;
+  const info = await streamInfo(
+    pool.read(),
+    index.name,
+    undefined,
+    within(call, limits.requestTimeoutMs),
+  ).catch((cause: unknown) => {
+    if (!isRefused(cause, errCode.streamNotFound)) throw cause;
     throw new StoreUnavailableError('the index is gone, and not made anew yet', { cause });
-  }
+  });
+  const { config, created, state } = info;
+  const wrong = disagreements(config, indexConfig);
+  if (wrong.length > 0)
+    throw new StoreUnavailableError(`the index ${index.name} is not set as it must be: ${wrong.join('; ')}`);
+  return { created, firstSequence: BigInt(state.first_seq), lastSequence: BigInt(state.last_seq) };
+}
+
+/** Removes all records, for a reason: it is made from the log again. */
+export async function emptyIndex(
+  { pool, index, limits, logger }: IndexStream,
+  reason: string,
+  call: CallContext,
+): Promise<void> {
+  logger.warn({ index: index.name, reason }, 'the index is emptied, and made from the log again');
+  await callApi(pool.append(), `STREAM.PURGE.${index.name}`, {}, within(call, limits.requestTimeoutMs));
 }

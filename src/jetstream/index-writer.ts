@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { leaderGet } from './api';
 import { logHead } from './head';
+import { BrokenIndexError } from './index-chain';
 import { divideBucket, indexSizes, mergeFresh, publish, recordEntries } from './index-merge';
 import { bucketCount, encodeIndexRecord, EntryList } from './index-record';
 import { keysInLog, type KeyIndex } from './key-index';
@@ -72,6 +73,7 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
           index.logger.warn({ err }, 'the index cannot be written; it stays behind');
         }
         failing = true;
+        if (err instanceof BrokenIndexError) await cache.rebuild(err).catch(() => undefined);
       }
       await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
     }
@@ -107,7 +109,10 @@ async function writeFresh(
     const record = { hashes, positions, after: covered, through: end };
     const body = encodeIndexRecord(record);
     const outcome = await publish(index, [{ subject: subjects.fresh, body, previous: cache.lastSequence }]);
-    if (outcome.kind !== 'stored') return false;
+    if (outcome.kind !== 'stored') {
+      cache.doubt();
+      return false;
+    }
     cache.add({ ...record, sequence: outcome.sequence });
     entries = new EntryList();
     covered = end;

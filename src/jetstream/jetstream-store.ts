@@ -69,8 +69,9 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
   const timeoutMs = limits.requestTimeoutMs;
   let fail = (): void => undefined;
   const failed = new Promise<void>((resolve) => (fail = resolve));
+  const wantedIndex = indexConfig(store);
   const openIndex = (): Promise<unknown> =>
-    openStream(pool.append(), indexConfig(store), { timeoutMs, mayCreate: true });
+    openStream(pool.append(), wantedIndex, { timeoutMs, mayCreate: true });
   try {
     checkServerVersion(pool.append());
     const { config } = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
@@ -91,8 +92,9 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       ids: new IdMemory(),
       recent: createRecentKeys(limits.recentCommitsMax),
       index,
+      indexConfig: wantedIndex,
       subjects,
-      cache: new IndexCache({ pool, limits, index, subjects }),
+      cache: new IndexCache({ pool, limits, index, indexConfig: wantedIndex, logger: log, subjects }),
       tail: shared(() => readTail(appender)),
     };
     await dropForeignIndex(appender);

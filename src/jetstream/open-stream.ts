@@ -33,6 +33,8 @@ export function indexConfig(options: StoreOptions): StreamConfig {
     ...common(options),
     deny_delete: false,
     deny_purge: false,
+    max_consumers: -1,
+    max_msg_size: -1,
   };
 }
 

@@ -2,18 +2,24 @@ import type { CallContext, ReplicaInfo, StoreInfo } from '../store/event-store';
 import { position } from '../store/values';
 import { eventBytesLimit } from './append-job';
 import { streamInfo, type StreamInfo } from './api';
+import { errCode, isRefused } from './errors';
+import type { IndexStream } from './index-stream';
+import type { RequestOptions } from './link';
 import { disagreements, logConfig } from './open-stream';
 import { within, type StoreContext } from './store-context';
 
 /** The store as the leader of the log knows it now. */
 export async function storeInfo(
-  store: StoreContext,
+  store: StoreContext & IndexStream,
   indexPosition: bigint,
   call: CallContext,
 ): Promise<StoreInfo> {
   const { pool, log, prefix, limits } = store;
   const options = within(call, limits.requestTimeoutMs);
-  const { config, state, cluster } = await streamInfo(pool.append(), log.name, undefined, options);
+  const [{ config, state, cluster }, wrongInIndex] = await Promise.all([
+    streamInfo(pool.append(), log.name, undefined, options),
+    indexDisagreements(store, options),
+  ]);
   store.messageSize.take(config);
   await store.durability.through(BigInt(state.last_seq));
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
@@ -31,8 +37,21 @@ export async function storeInfo(
     replicaInfos: replicasOf(cluster),
     bytesMax: BigInt(store.space.bytesMax(state.bytes, config['max_bytes'])),
     fullBy: store.space.fullBy ?? '',
-    wrongSettings: disagreements(config, wanted),
+    wrongSettings: [...disagreements(config, wanted), ...wrongInIndex],
   };
+}
+
+/** An index that is gone is made anew. */
+async function indexDisagreements(
+  { pool, index, indexConfig }: IndexStream,
+  options: RequestOptions,
+): Promise<string[]> {
+  const info = await streamInfo(pool.append(), index.name, undefined, options).catch((error: unknown) => {
+    if (!isRefused(error, errCode.streamNotFound)) throw error;
+  });
+  return info === undefined
+    ? []
+    : disagreements(info.config, indexConfig).map((line) => `${index.name} ${line}`);
 }
 
 function replicasOf({ leader, replicas = [] }: NonNullable<StreamInfo['cluster']> = {}): ReplicaInfo[] {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import pino from 'pino';
-import { callApi } from '../../src/jetstream/api';
+import { callApi, streamInfo } from '../../src/jetstream/api';
 import { IndexCache } from '../../src/jetstream/index-cache';
 import { divideBucket, mergeFresh, publish, type IndexSizes } from '../../src/jetstream/index-merge';
 import { bucketOf, encodeIndexRecord, EntryList } from '../../src/jetstream/index-record';
@@ -61,7 +61,7 @@ const step = fc.oneof(
       bucket: fc.nat(buckets - 1),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('remake', 'empty') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('remake', 'empty', 'lose') }) },
 );
 type Step = { do: string; by?: number; bucket?: number; hashes?: bigint[] };
 
@@ -74,6 +74,8 @@ class World {
     // Page by page, so that more can happen between them.
     limits: { ...defaultLimits, fetchMessagesMax: 1 },
     index: { name: `${this.names.name}_INDEX`, replicas: 1 },
+    indexConfig: indexConfig({ ...this.names, replicas: 1 }),
+    logger: pino({ level: 'silent' }),
     subjects: indexSubjects(this.names.prefix),
   };
   /** One has room for what is in use only, and the other for all. */
@@ -97,6 +99,7 @@ class World {
     else if (what === 'look') await this.look(by, bucket);
     else if (what === 'remake') await this.remake();
     else if (what === 'empty') await this.empty();
+    else if (what === 'lose') await this.lose();
     else await this.write(by, hashes);
   }
 
@@ -136,6 +139,22 @@ class World {
     await callApi(pool.append(), `STREAM.PURGE.${this.index.index.name}`, {}, { timeoutMs: 5_000 });
   }
 
+  /** Some records are gone, by a limit or by hand. */
+  private async lose(): Promise<void> {
+    const { name } = this.index.index;
+    const { state } = await streamInfo(pool.append(), name, undefined, { timeoutMs: 5_000 });
+    for (let sequence = state.first_seq; sequence <= state.last_seq; sequence += 1 + (this.log.length % 7)) {
+      const deleted = callApi(
+        pool.append(),
+        `STREAM.MSG.DELETE.${name}`,
+        { seq: sequence },
+        { timeoutMs: 5_000 },
+      );
+      // It may be gone already.
+      await deleted.catch(() => undefined);
+    }
+  }
+
   /** Everything that is covered is found, and nothing that is not there. */
   async look(by: number, number: number): Promise<void> {
     const { cache } = this.gateways[by] as (typeof this.gateways)[number];
@@ -168,7 +187,7 @@ test('a look finds all that is covered, while others write, merge, divide and re
         await world.open();
         // What is in one round happens at the same time.
         for (const steps of rounds) {
-          const alone = steps.find(({ do: what }) => what === 'remake' || what === 'empty');
+          const alone = steps.find(({ do: what }) => ['remake', 'empty', 'lose'].includes(what));
           if (alone !== undefined) await world.run(alone);
           else await Promise.all(steps.map((one) => world.run(one as Step)));
         }
