@@ -627,7 +627,7 @@ export interface StoreInfo {
   bytesMax: bigint;
   /**
    * Settings of its JetStream stream that are not as Sluice needs them, for instance "max_age: found 1000000000, needed
-   * 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
+   * 0", and those of its index, "EVENTS_INDEX max_age: found 1000000000, needed 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
    */
   wrongSettings: string[];
   /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */

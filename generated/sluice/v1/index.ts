@@ -21,7 +21,7 @@ export interface IndexRecord {
   keyHashes: bigint[];
   /** Positions of commits, one for each hash. */
   positions: bigint[];
-  /** The record covers the log after this position ... */
+  /** The record has the entries of the log after this position ... */
   afterPosition: bigint;
   /** ... up to this one, inclusive. */
   throughPosition: bigint;
