@@ -92,7 +92,8 @@ export class IndexCache {
 
   /** Forgets the records of the log up to a position, which are merged. */
   forget(merged: bigint): void {
-    this.records = this.records.filter(({ through }) => through > merged);
+    // A record that ends where it begins has a part of the next commit.
+    this.records = this.records.filter(({ after, through }) => through > merged || after >= merged);
   }
 
   /** Where a key with this hash is, of all that is covered, and how far that is. */

@@ -63,6 +63,7 @@ export async function mergeFresh(index: Index, sizes: IndexSizes, call: CallCont
   checkCovers(after, first.after, subjects.fresh);
   const records = [first, ...others];
   const { through, sequence } = others.at(-1) ?? first;
+  if (through <= after) return false;
   const range = { after, through };
   const mark = {
     subject: subjects.merged,
