@@ -142,7 +142,7 @@ test('the table of docs/storage.md is what the streams are set to', () => {
   const rows = tableRows(section(document('docs/storage.md'), '## Settings of the streams'));
   const options = { name: 'EVENTS', prefix: 'es', replicas: 1 };
   const [log, index] = [logConfig(options, defaultLimits), indexConfig(options)];
-  const fields = Object.keys(log).filter((field) => field !== 'description');
+  const fields = Object.keys({ ...log, ...index }).filter((field) => field !== 'description');
   expect(rows.flatMap(([names = '']) => inlineCode(names)).sort()).toEqual(fields.sort());
   for (const [names = '', inLog, inIndex] of rows) {
     for (const field of inlineCode(names)) {
