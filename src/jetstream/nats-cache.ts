@@ -57,7 +57,9 @@ export async function checkSum(path: string): Promise<void> {
     return;
   }
   const [kept = ''] = text.split(' ', 1);
-  if (found !== kept) throw new Error(`${path} was changed: its SHA-256 is ${found}, not ${kept}`);
+  if (found === kept) return;
+  const ifMeant = `if that was meant, remove ${sumFile(path)}`;
+  throw new Error(`${path} was changed: its SHA-256 is ${found}, not ${kept}; ${ifMeant}`);
 }
 
 async function sha256Of(path: string): Promise<string> {
