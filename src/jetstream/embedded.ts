@@ -104,7 +104,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       version: binary.version,
       dataDir,
       isNew,
-      bytesMax: bounded.bytesMax,
+      bytesMax: () => bounded.bytesMax(),
       async raiseBound() {
         if (!(await bounded.raise(port))) return;
         supervised.signal('SIGHUP'); // it reads its configuration again
