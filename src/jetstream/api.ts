@@ -103,8 +103,9 @@ export type Lookup =
   { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
 
 /**
- * One message, as its leader knows it, or undefined. A stream with one replica has nobody but its leader to
- * answer a Direct Get, which is twice as fast as the leader's own API.
+ * One message, as its leader knows it, or undefined. A server that is alone is the leader of all that it keeps, and answers a
+ * Direct Get in two thirds of the time. How many replicas a stream has can change at any time, but not where there is one
+ * server.
  */
 export function leaderGet(
   link: Link,
@@ -112,9 +113,7 @@ export function leaderGet(
   lookup: Lookup,
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
-  return stream.replicas === 1
-    ? directGet(link, stream, lookup, options)
-    : apiGet(link, stream, lookup, options);
+  return link.isAlone ? directGet(link, stream, lookup, options) : apiGet(link, stream, lookup, options);
 }
 
 interface ApiMessage {
@@ -134,7 +133,11 @@ async function apiGet(
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
   try {
-    const { message } = await callApi<ApiMessage>(link, `STREAM.MSG.GET.${stream.name}`, lookup, options);
+    // Its body comes as base64, with other fields beside it.
+    const bytesMax = 2 * link.maxPayloadBytes;
+    const { message } = await link.pages.with(bytesMax, options.signal, () =>
+      callApi<ApiMessage>(link, `STREAM.MSG.GET.${stream.name}`, lookup, options),
+    );
     return {
       subject: message.subject,
       sequence: BigInt(message.seq),
@@ -155,10 +158,9 @@ export async function directGet(
   lookup: Lookup | { readonly seq: number },
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
-  const answer = await link.request(directSubject(stream), JSON.stringify(lookup), {
-    ...untilAnswered,
-    ...options,
-  });
+  const answer = await link.pages.with(link.maxPayloadBytes, options.signal, () =>
+    link.request(directSubject(stream), JSON.stringify(lookup), { ...untilAnswered, ...options }),
+  );
   if (answer.status === 404) return undefined;
   if (answer.status !== 0) throw directError(answer.status, answer.headers);
   return storedMessage(answer);

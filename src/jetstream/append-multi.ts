@@ -7,7 +7,7 @@ import type { StoredCommit } from './commit-assembler';
 import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
 import { IdSearch } from './find-by-id';
 import { commitAfter } from './find-commit';
-import { lastPart } from './head';
+import { lastPartToAppend } from './head';
 import { expectedHead, type KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
 import { readStep, stepAt, type StepSpan } from './read-step';
@@ -90,7 +90,7 @@ function proposalOf(
       return known.every((head) => head !== undefined) ? known : undefined;
     },
     async look(doubted) {
-      const parts = await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call)));
+      const parts = await Promise.all(all.map(({ stream }) => lastPartToAppend(appender, stream, call)));
       const result =
         (await findEarlier(appender, job, parts, doubted, call)) ??
         (await findSince(appender, job, search, parts, call));
@@ -251,10 +251,7 @@ async function findDuplicate(
   if (!isPlaceOf(job.appends, commits)) {
     // The version counts first, though a server may look at the id before it.
     const all = [...job.appends, ...job.checks];
-    checkVersions(
-      job,
-      await Promise.all(all.map(({ stream }) => lastPart(appender, stream, 'leader', call))),
-    );
+    checkVersions(job, await Promise.all(all.map(({ stream }) => lastPartToAppend(appender, stream, call))));
   }
   return toResult(job, step, commits, doubted !== undefined);
 }

@@ -6,7 +6,7 @@ import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
 import { IdSearch } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
-import { lastPart, toHead } from './head';
+import { lastPart, lastPartToAppend, toHead } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { IdMemory } from './id-memory';
 import type { KeyIndex } from './key-index';
@@ -143,7 +143,7 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
     doubted: KnownHead | undefined,
   ): Promise<{ readonly base: KnownHead } | { readonly result: AppendResult }> {
     const { appender, job, call } = this;
-    const head = await lastPart(appender, job.stream, 'leader', call);
+    const head = await lastPartToAppend(appender, job.stream, call);
     const result =
       head &&
       ((await findEarlier(appender, job, head, doubted, call)) ??
@@ -253,7 +253,7 @@ async function findDuplicate(
   const commit = owner === stream ? await commitAt(appender, lastSequence(part), call) : undefined;
   if (commit === undefined || (expected !== undefined && commit.firstVersion !== expected + 1n)) {
     // The version counts first, though a server may look at the id before it.
-    const head = toHead(await lastPart(appender, stream, 'leader', call));
+    const head = toHead(await lastPartToAppend(appender, stream, call));
     checkVersion(stream, expected, head.version);
     throw new CommitIdReuseError(commitId, owner, position(part.position));
   }

@@ -3,14 +3,37 @@ import type { CallContext, StreamHead } from '../store/event-store';
 import { position, unixNanos, version, type StreamName, type UnixNanos } from '../store/values';
 import { directGet, directGetBatch, leaderGet, streamInfo, throughTime } from './api';
 import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
+import type { Link } from './link';
 import { partAtOrAfter } from './locate';
 import { parseTime, storedMessage } from './message';
-import { subjectOf, within, type LogContext, type StoreContext } from './store-context';
+import { sharedByKey } from './shared';
+import { endless, subjectOf, within, type LogContext, type StoreContext } from './store-context';
 
 /** The end of the log: a sequence and a time, 0 if nothing was ever stored. */
 export interface LogHead {
   readonly sequence: bigint;
   readonly timeNanos: bigint;
+}
+
+/** The last message of a stream for an append, which shall not wait behind bulk reads. */
+export function lastPartToAppend(
+  context: StoreContext,
+  stream: StreamName,
+  call: CallContext,
+): Promise<StoredPart | undefined> {
+  return askLastPart(context, stream, context.pool.append(), leaderGet, call);
+}
+
+async function askLastPart(
+  context: StoreContext,
+  stream: StreamName,
+  link: Link,
+  get: typeof leaderGet,
+  call: CallContext,
+): Promise<StoredPart | undefined> {
+  const lookup = { last_by_subj: subjectOf(context, stream) };
+  const message = await get(link, context.log, lookup, within(call, context.limits.requestTimeoutMs));
+  return message && readPart(stream, message);
 }
 
 /** The end of the log as its leader knows it. */
@@ -21,19 +44,31 @@ export async function logHead({ pool, log, limits }: LogContext, call: CallConte
   return { sequence, timeNanos: sequence === 0n ? 0n : parseTime(state.last_ts) };
 }
 
-/** The last message of a stream, from the leader of the log or from any replica; undefined if there is none. */
+/** The last message of a stream for a reader, from the leader of the log or from any replica; undefined if there is none. */
 export async function lastPart(
   context: StoreContext,
   stream: StreamName,
   consistency: 'leader' | 'anyReplica',
   call: CallContext,
 ): Promise<StoredPart | undefined> {
-  const get = consistency === 'leader' ? leaderGet : directGet;
-  const lookup = { last_by_subj: subjectOf(context, stream) };
-  const options = within(call, context.limits.requestTimeoutMs);
-  const message = await get(context.pool.append(), context.log, lookup, options);
-  return message && readPart(stream, message);
+  if (consistency === 'leader') return context.lastPartOf(stream, call);
+  return askLastPart(context, stream, context.pool.read(), directGet, call);
 }
+
+/**
+ * NATS gives the last message of a stream whole, which can be megabytes. So the questions of readers go over their own
+ * connection, those who ask for the same stream at the same time share one, and after a large answer as much time is left to
+ * others.
+ */
+export function lastPartsForReaders(context: () => StoreContext): StoreContext['lastPartOf'] {
+  return sharedByKey(
+    (stream) => askLastPart(context(), stream, context().pool.read(), leaderGet, endless),
+    (part, tookMs) => (part !== undefined && part.body.length > largeBytes ? tookMs : 0),
+  );
+}
+
+/** What takes the gateway's thread for a while. */
+const largeBytes = 256 << 10;
 
 /** So far may a replica lag behind before a question about the past is given up. */
 const lagMessagesMax = 1_000;
@@ -47,10 +82,10 @@ export async function lastPartAsOf(
 ): Promise<StoredPart | undefined> {
   const lookup = { multi_last: [subjectOf(context, stream)], up_to_time: throughTime(asOf), batch: 1 };
   const options = within(call, context.limits.requestTimeoutMs);
-  const { messages } = await directGetBatch(context.pool.append(), context.log, lookup, options);
+  const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
   const [message] = messages.map(storedMessage);
   let last = message && readPart(stream, message);
-  if (context.log.replicas === 1) return completeCommit(context, stream, last, call);
+  if (context.pool.read().isAlone) return completeCommit(context, stream, last, call);
   // The replica that answered may lag behind: go on to the first message that is too late, or the leader's end.
   for (let lag = 0; lag < lagMessagesMax; lag++) {
     const next = await partAtOrAfter(context, stream, (last?.sequence ?? 0n) + 1n, call);

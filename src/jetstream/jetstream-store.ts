@@ -8,7 +8,7 @@ import { appendMulti } from './append-multi';
 import { dropForeignIndex } from './drop-foreign-index';
 import type { EmbeddedServer } from './embedded';
 import { toStoreError } from './errors';
-import { lastPart, lastPartAsOf, toHead } from './head';
+import { lastPart, lastPartAsOf, lastPartsForReaders, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
 import { IdMemory } from './id-memory';
@@ -85,6 +85,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       space: new Space(log),
+      lastPartOf: lastPartsForReaders(() => appender),
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),

@@ -37,7 +37,7 @@ export interface PushedMessage extends RawMessage {
 
 /** One NATS connection. Everything fails at once while it is disconnected. */
 export interface Link {
-  /** For the bytes of pages that come over it. */
+  /** For the bytes of pages and of single messages that come over it when asked for. */
   readonly pages: Room;
   /** For atomic batches that are sent over it. */
   readonly batches: Room;
@@ -45,6 +45,8 @@ export interface Link {
   /** Bytes of headers and body that the server takes in one message, as it last said. */
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
+  /** Whether the server keeps JetStream by itself, so that nobody else has any of its streams. */
+  readonly isAlone: boolean;
   /** Sends a request and gives its answer, or the error in its place. */
   ask(subject: string, payload: Uint8Array | string, options: RequestOptions, onEnd: OnEnd): void;
   /** The same as a promise. */
@@ -116,6 +118,10 @@ export function createLink(connection: NatsConnection): Link {
     },
     get serverVersion() {
       return serverInfo()?.version ?? '';
+    },
+    get isAlone() {
+      const info = serverInfo();
+      return info?.jetstream === true && info.cluster === undefined;
     },
     ask,
     request: (subject, payload, options) =>

@@ -67,10 +67,7 @@ async function summaries(
   names: readonly StreamName[],
   call: CallContext,
 ): Promise<StreamSummary[]> {
-  const lookup = { multi_last: names.map((name) => subjectOf(context, name)), batch: names.length };
-  const options = within(call, context.limits.requestTimeoutMs);
-  const batch = await directGetBatch(context.pool.read(), context.log, lookup, options);
-  const messages = batch.messages.map(storedMessage);
+  const messages = await lastMessages(context, new Set(names.map((name) => subjectOf(context, name))), call);
   const newest = messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
   await context.durability.through(newest);
   const bySubject = new Map(messages.map((message) => [message.subject, message]));
@@ -79,6 +76,31 @@ async function summaries(
     // A replica that lags behind does not know the newest streams; they may be left out.
     return message === undefined ? [] : [summary(name, message)];
   });
+}
+
+/** The last message of each subject, as far as they are known; in pages, since each can be large. */
+async function lastMessages(
+  { pool, log, limits }: StoreContext,
+  subjects: Set<string>,
+  call: CallContext,
+): Promise<StoredMessage[]> {
+  const found: StoredMessage[] = [];
+  for (let more = true; more && subjects.size > 0;) {
+    const lookup = { multi_last: [...subjects], batch: subjects.size, max_bytes: limits.fetchBytesMax };
+    const batch = await directGetBatch(pool.read(), log, lookup, within(call, limits.requestTimeoutMs));
+    for (const message of batch.messages.map(storedMessage)) {
+      found.push(withoutBody(message));
+      subjects.delete(message.subject);
+    }
+    more = batch.more && batch.messages.length > 0;
+  }
+  return found;
+}
+
+const noBytes = new Uint8Array(0);
+
+function withoutBody(message: StoredMessage): StoredMessage {
+  return { ...message, body: noBytes };
 }
 
 function summary(stream: StreamName, message: StoredMessage): StreamSummary {

@@ -125,20 +125,20 @@ async function fetchPage(
   call: CallContext,
 ): Promise<Fetched> {
   const { pool, log, limits } = context;
+  const link = pool.read();
   // A short range needs no large batch, whose surplus would be read from disk for nothing.
   const batch = Math.min(Number(through - from + 1n), limits.fetchMessagesMax);
   return patiently(context, subject === everything ? 'the log' : subject, call, async (options) => {
     const lookup = { seq: Number(from), next_by_subj: subject, batch, max_bytes: bytesMax };
-    const { messages, more } = await directGetBatch(pool.read(), log, lookup, options);
+    const { messages, more } = await directGetBatch(link, log, lookup, options);
     const newest = messages.at(-1);
     const last = newest && storedMessage(newest).sequence;
     if (last !== undefined && last >= through) return { messages: upTo(messages, through), covered: through };
-    if (last !== undefined && (more || log.replicas > 1)) return { messages, covered: last };
+    if (last !== undefined && (more || !link.isAlone)) return { messages, covered: last };
     // There is no more, says the replica that answered: one that lags behind cannot know.
-    const next =
-      log.replicas === 1
-        ? undefined
-        : await leaderGet(pool.read(), log, { seq: Number(from), next_by_subj: subject }, options);
+    const next = link.isAlone
+      ? undefined
+      : await leaderGet(link, log, { seq: Number(from), next_by_subj: subject }, options);
     const isKnown = next === undefined || next.sequence > through;
     return isKnown ? { messages, covered: through } : undefined;
   });

@@ -6,6 +6,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StreamApi } from './api';
+import type { StoredPart } from './commit-codec';
 import type { Durability } from './group-sync';
 import type { RequestOptions } from './link';
 import type { MessageSize } from './message-size';
@@ -25,6 +26,8 @@ export interface StoreContext extends LogContext {
   readonly durability: Durability;
   readonly messageSize: MessageSize;
   readonly space: Space;
+  /** The last message of a stream, as the leader knows it, for readers: those who ask at the same time share the answer. */
+  readonly lastPartOf: (stream: StreamName, call: CallContext) => Promise<StoredPart | undefined>;
   readonly logger: Logger;
 }
 

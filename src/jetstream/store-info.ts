@@ -17,7 +17,7 @@ export async function storeInfo(
   const { pool, log, prefix, limits } = store;
   const options = within(call, limits.requestTimeoutMs);
   const [{ config, state, cluster }, wrongInIndex] = await Promise.all([
-    streamInfo(pool.append(), log.name, undefined, options),
+    streamInfo(pool.read(), log.name, undefined, options),
     indexDisagreements(store, options),
   ]);
   store.messageSize.take(config);

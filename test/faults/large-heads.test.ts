@@ -1,0 +1,87 @@
+import { newEvents } from '../support/attempts';
+import { startTestGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { failureOf } from '../support/rpc-failure';
+import { connectRpc, type RpcClient } from '../support/rpc-client';
+
+/** The version of a stream is in its last message, which NATS gives whole: megabytes for a small question. */
+
+const maxPayloadBytes = 9 << 20;
+const askers = 16;
+const phaseMs = 4_000;
+const large = newEvents(8, 980_000);
+
+/** nats-server ends a connection that has too much to take. */
+async function connectionsCut(nats: TestNats): Promise<unknown> {
+  return (await nats.monitor('/varz'))['slow_consumers'];
+}
+
+/** Appends to other streams as fast as it can for some time, and counts them. Fails if one fails. */
+async function countAppends(client: RpcClient): Promise<number> {
+  const untilMs = Date.now() + phaseMs;
+  let count = 0;
+  while (Date.now() < untilMs) {
+    // A version that the gateway knows, and one that it must ask for.
+    await client.append({ stream: 'small.1', events: newEvents(1) });
+    await client.append({ stream: `small.${count.toString()}.${untilMs.toString()}`, events: newEvents(1) });
+    count += 2;
+  }
+  return count;
+}
+
+/** What many callers ask at the same time, each about its stream, and the least share of the appends that go on. */
+const questions: readonly [
+  string,
+  number,
+  (client: RpcClient, stream: string) => Promise<unknown>,
+  number,
+][] = [
+  ['GetVersion', 1, (client, stream) => client.getVersion({ stream }), 1 / 10],
+  ['ReadStream from its end', 1, (client, stream) => client.readStream({ stream, fromVersion: 9n }), 1 / 10],
+  ['Append of nothing', 1, (client, stream) => client.append({ stream, events: [] }), 1 / 10],
+  ['GetVersion', askers, (client, stream) => client.getVersion({ stream }), 0],
+  [
+    'Append with a wrong version',
+    askers,
+    (client, stream) => failureOf(client.append({ stream, events: newEvents(1), expectedVersion: 3n })),
+    0,
+  ],
+];
+
+test.each(questions)(
+  'appends go on while others ask by %s for %i streams with large last commits',
+  async (_name, streams, ask, shareMin) => {
+    await using nats = await startNats({ maxPayloadBytes });
+    await using gateway = await startTestGateway([nats.url]);
+    const { client } = gateway;
+    const name = (asker: number): string => `large.${(asker % streams).toString()}`;
+    for (let i = 0; i < streams; i++) await client.append({ stream: name(i), events: large });
+    const alone = await countAppends(client);
+    const stop = new AbortController();
+    const asking = Array.from({ length: askers }, async (_, asker) => {
+      using own = connectRpc(gateway.address);
+      let answers = 0;
+      for (; !stop.signal.aborted; answers++) await ask(own, name(asker));
+      return answers;
+    });
+    const together = await countAppends(client);
+    stop.abort();
+    for (const answers of await Promise.all(asking)) expect(answers).toBeGreaterThan(0);
+    expect(await connectionsCut(nats)).toBe(0);
+    // With all answers on the connection of the appends, a twentieth was left of these.
+    expect(together).toBeGreaterThan(alone * shareMin);
+  },
+  120_000,
+);
+
+test('ListStreams gives every stream, whatever its last commit takes', async () => {
+  await using nats = await startNats({ maxPayloadBytes });
+  await using gateway = await startTestGateway([nats.url]);
+  const { client } = gateway;
+  const names = Array.from({ length: askers }, (_, i) => `large.${(10 + i).toString()}`);
+  for (const stream of names) await client.append({ stream, events: large });
+  const listed = await Promise.all([client.listStreams(), client.listStreams()]);
+  for (const list of listed) expect(list.map(({ stream }) => stream)).toEqual(names);
+  for (const list of listed) expect(list.every(({ version }) => version === 8n)).toBe(true);
+  expect(await connectionsCut(nats)).toBe(0);
+}, 120_000);
