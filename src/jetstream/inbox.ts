@@ -38,6 +38,8 @@ export interface Sender {
     headers: SentHeaders | undefined,
     reply: string | undefined,
   ): void;
+  /** Bytes that have come over the connection as it is now. */
+  received(): number;
 }
 
 /** The requests under way on one connection, all answered through one subscription. */
@@ -50,6 +52,8 @@ export interface Inbox {
 
 const noResponders = 503;
 const absencePauseMs = 50;
+/** When so much has come in the meantime, an answer may be on its way behind it. */
+const busyBytesMin = 256 << 10;
 
 export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
   const inbox = createInbox();
@@ -109,6 +113,7 @@ class Waiting implements Outgoing {
   private pause: NodeJS.Timeout | undefined;
   private onAbort: (() => void) | undefined;
   private wasSent = false;
+  private receivedBefore = 0;
 
   constructor(
     readonly exchange: Exchange,
@@ -183,13 +188,16 @@ class Waiting implements Outgoing {
     const { timeoutMs, repeatMs = timeoutMs } = this.exchange.options;
     const turnMs = Math.min(repeatMs, this.leftMs);
     this.leftMs -= turnMs;
+    this.receivedBefore = repeatMs < timeoutMs ? this.sender.received() : 0;
     return setTimeout(onTimeout, turnMs, this);
   }
 
   onTimeout(): void {
     if (this.leftMs > 0) {
+      // A second answer would come behind the first, and a third: of megabytes each, until the server ends the connection.
+      const isBusy = this.sender.received() - this.receivedBefore >= busyBytesMin;
       this.timeout = this.wait();
-      this.sendAgain();
+      if (!isBusy) this.sendAgain();
       return;
     }
     const { subject, options } = this.exchange;

@@ -8,7 +8,7 @@ import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import { openOutbox, type Outbox } from './outbox';
 import { createRoom, type Room } from './room';
-import { endSocket, keepOneTransport } from './sole-transport';
+import { bytesReceived, endSocket, keepOneTransport } from './sole-transport';
 
 export interface RequestOptions {
   /** How long to wait for the next answer. */
@@ -17,7 +17,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   readonly headers?: SentHeaders;
   /**
-   * Sends it again after each such time until there is an answer. For questions with one answer: a server that goes down
+   * Sends it again after each such time in which not much has come, until there is an answer. For questions with one answer: a server that goes down
    * never answers, and its successor does not know what it was asked.
    */
   readonly repeatMs?: number;
@@ -171,6 +171,7 @@ function openSender(
       frames.add(subject, typeof payload === 'string' ? Buffer.from(payload) : payload, headers, reply);
       if (frames.bytes > writeBytes) sendFrames();
     },
+    received: () => bytesReceived(connection),
     flush,
     fail,
   };

@@ -34,6 +34,11 @@ export function endSocket(connection: NatsConnection): void {
   (connection as unknown as ConnectionInternals).protocol.transport.socket?.destroy();
 }
 
+/** Bytes that have come over the current transport. */
+export function bytesReceived(connection: NatsConnection): number {
+  return (connection as unknown as ConnectionInternals).protocol.transport.socket?.bytesRead ?? 0;
+}
+
 function retire(transport: Transport): void {
   let { socket } = transport;
   transport.done = true;
