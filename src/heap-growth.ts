@@ -1,10 +1,16 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** What the heap may grow by between two collections. */
 const allowanceBytes = 20 << 20;
 const percentMin = 20;
 const percentMax = 150;
 const intervalMs = 500;
+/** What buffers may grow by between two collections. */
+const buffersAllowanceBytes = 64 << 20;
+const buffersIntervalMs = 100;
+/** Not for a small one, which is done in a few milliseconds. */
+const fullIntervalMs = 10_000;
 
 /**
  * Lets the heap grow by about the same number of bytes between collections, whatever its size. By itself it may grow to
@@ -22,4 +28,31 @@ export function boundHeapGrowth(): void {
   };
   adjust();
   setInterval(adjust, intervalMs).unref();
+}
+
+type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
+
+/**
+ * Collects the buffers that nobody holds any more. V8 counts what is in its heap, where a buffer is a few bytes: large ones
+ * that come and go, as messages of clients do, would stay for hours.
+ */
+export function boundBuffers(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as Collect;
+  let kept = 0;
+  let fullAtMs = 0;
+  const tooMany = (): boolean => {
+    const bytes = process.memoryUsage().arrayBuffers;
+    kept = Math.min(kept, bytes);
+    return bytes - kept > buffersAllowanceBytes;
+  };
+  setInterval(() => {
+    if (!tooMany()) return;
+    collect({ type: 'minor' });
+    if (tooMany() && performance.now() - fullAtMs >= fullIntervalMs) {
+      collect({ type: 'major' });
+      fullAtMs = performance.now();
+      kept = process.memoryUsage().arrayBuffers;
+    }
+  }, buffersIntervalMs).unref();
 }

@@ -67,6 +67,31 @@ export const limitSettings = {
     1_000_000,
     'Calls under way on one client connection.',
   ),
+  connectionsMax: limit(
+    'connectionsMax',
+    1,
+    1_000_000,
+    'Client connections; never more than the file descriptors of the process allow.',
+  ),
+  connectionIdleMs: limit(
+    'connectionIdleMs',
+    1_000,
+    2_000_000_000,
+    'How long a client connection may be without calls.',
+  ),
+  connectionAgeMaxMs: limit(
+    'connectionAgeMaxMs',
+    0,
+    2_000_000_000,
+    'Age at which a client connection ends, so that clients spread over gateways again; 0: it does not end.',
+  ),
+  callsMax: limit('callsMax', 1, 1_000_000, 'Calls open in the gateway.'),
+  heldBytesMax: limit(
+    'heldBytesMax',
+    1_024,
+    2 ** 40,
+    'Bytes of requests that have come and are not dealt with yet.',
+  ),
   appendTimeoutMs: limit('appendTimeoutMs', 100, 3_600_000, 'How long an append may take, in milliseconds.'),
   requestTimeoutMs: limit('requestTimeoutMs', 100, 3_600_000, 'How long one question to NATS may take.'),
   readStallTimeoutMs: limit(

@@ -106,6 +106,20 @@ export interface Limits {
    * a hundred in memory, and all calls wait while a message is decoded.
    */
   readonly requestFieldsMax: number;
+  /** Bytes of one gRPC request message of calls that append nothing: the longest filter has less than half of it. */
+  readonly questionBytesMax: number;
+  /** Bytes that one connection has sent, inflated, and that are not dealt with yet, but for one larger message. */
+  readonly connectionHeldBytesMax: number;
+  /** Those of all connections: beyond it, messages of the connections that hold most are refused. */
+  readonly heldBytesMax: number;
+  /** How long the caller may take for `requestStallBytes` of a request, or for all of a shorter one. */
+  readonly requestStallTimeoutMs: number;
+  /** What has to come of a longer request in that time: a caller that is this slow only holds memory. */
+  readonly requestStallBytes: number;
+  /** Compressed messages that are inflated at a time: each takes a thread. */
+  readonly inflatesMax: number;
+  /** Calls open in the gateway: more than all subscriptions, and each takes some memory before it is known what it wants. */
+  readonly callsMax: number;
   /** Appends in one message of a session: more go into the next one. */
   readonly sessionMessageAppendsMax: number;
   /** How long a session begins appends that have come before other calls have their turn. */
@@ -114,6 +128,18 @@ export interface Limits {
   readonly requestMetadataBytesMax: number;
   /** HTTP/2 streams of one client connection. */
   readonly connectionStreamsMax: number;
+  /** Client connections: each takes a file descriptor and some memory. */
+  readonly connectionsMax: number;
+  /** File descriptors that are not for client connections: for NATS, the own nats-server and the log. */
+  readonly descriptorsReserved: number;
+  /** How long a client connection may take for TLS and the first words of HTTP/2. */
+  readonly greetingTimeoutMs: number;
+  /** How long a client connection may be without calls: clients open another one when they need it. */
+  readonly connectionIdleMs: number;
+  /** The age at which a client connection ends, so that clients spread over gateways again; 0: it does not end. */
+  readonly connectionAgeMaxMs: number;
+  /** How long calls of a connection that ends may go on. */
+  readonly connectionAgeGraceMs: number;
   /** Streams whose head version the gateway remembers. */
   readonly headCacheEntriesMax: number;
   /** Newest messages of the log whose keys the gateway remembers until they are indexed: some seconds of appends. */
@@ -185,10 +211,23 @@ export const defaultLimits: Limits = {
   duplicateWindowMs: 120_000,
   requestBytesMax: 16 << 20,
   requestFieldsMax: 500_000,
+  questionBytesMax: 64 << 10,
+  connectionHeldBytesMax: 32 << 20,
+  heldBytesMax: 128 << 20,
+  requestStallTimeoutMs: 10_000,
+  requestStallBytes: 64 << 10,
+  inflatesMax: 2,
+  callsMax: 20_000,
   sessionMessageAppendsMax: 10_000,
   sessionTurnMs: 10,
   requestMetadataBytesMax: 16 << 10,
   connectionStreamsMax: 1_000,
+  connectionsMax: 10_000,
+  descriptorsReserved: 256,
+  greetingTimeoutMs: 10_000,
+  connectionIdleMs: 600_000,
+  connectionAgeMaxMs: 0,
+  connectionAgeGraceMs: 60_000,
   headCacheEntriesMax: 100_000,
   recentCommitsMax: 65_536,
   indexCacheBytesMax: 32 << 20,

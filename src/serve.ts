@@ -3,7 +3,7 @@ import { banner } from './banner';
 import { printable, writeLines } from './cli/output';
 import { ConfigError, loadConfig, printConfig } from './config';
 import { StartError, startGateway } from './gateway';
-import { boundHeapGrowth } from './heap-growth';
+import { boundBuffers, boundHeapGrowth } from './heap-growth';
 import { helpText } from './help';
 import { isPatchedNode, nodeVersions } from './node-version';
 import { version } from './version';
@@ -29,6 +29,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
   boundHeapGrowth();
+  boundBuffers();
   if (argv.includes('--help') || argv.includes('-h')) return print(helpText());
   if (argv.includes('--version')) return print(`${version}\n`);
   try {

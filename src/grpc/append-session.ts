@@ -140,7 +140,7 @@ class SessionAppends {
 
   /** Forgets what has not begun. */
   stop(): void {
-    this.drop(new StoreUnavailableError('the gateway is stopping'));
+    this.drop(new StoreUnavailableError(this.session.stop.reason as string));
   }
 
   private drop(error: Error): void {
@@ -194,11 +194,14 @@ class SessionAppends {
   }
 
   private next(): RawSessionAppend | undefined {
-    for (; this.waiting.length > 0; this.waiting.shift()) {
-      const append = this.waiting[0]?.next();
+    for (;;) {
+      const [message] = this.waiting;
+      if (message === undefined) return undefined;
+      const append = message.next();
       if (append !== undefined) return append;
+      this.waiting.shift();
+      this.session.requests.done(message.bytes);
     }
-    return undefined;
   }
 
   /** Begins at once, so that appends to one stream keep their order. */

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -10,9 +9,11 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
+import { connectionOf } from './connections';
 import { decodeRequest, type MessageType } from './decode';
 import { createOpenCalls, type OpenCall } from './open-calls';
 import { createAllPlaces, type Places } from './places';
+import { incomingOf, innerOf, takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, type Requests } from './requests';
 import { failRead, sendAll, type StreamingCall } from './send-all';
 import { toStatus } from './status';
@@ -26,7 +27,7 @@ export interface Calls {
   readonly unary: <Request, Response>(
     type: MessageType<Request>,
     handler: (request: Request, context: CallContext) => Promise<Response>,
-  ) => handleUnaryCall<Buffer, Response>;
+  ) => handleUnaryCall<RequestBytes, Response>;
 
   /** A unary call that waits for the store and appends nothing, with bounds of its own. */
   readonly question: Calls['unary'];
@@ -35,7 +36,7 @@ export interface Calls {
   readonly serverStreaming: <Request>(
     type: MessageType<Request>,
     handler: (request: Request, context: CallContext) => AsyncIterable<Buffer>,
-  ) => handleServerStreamingCall<Buffer, Buffer>;
+  ) => handleServerStreamingCall<RequestBytes, Buffer>;
 
   /**
    * A read without an end, with bounds of its own: the handler yields encoded responses until `stop` is aborted, and
@@ -44,7 +45,7 @@ export interface Calls {
   readonly subscription: <Request>(
     type: MessageType<Request>,
     handler: (request: Request, context: CallContext, stop: AbortSignal) => AsyncIterable<Buffer>,
-  ) => handleServerStreamingCall<Buffer, Buffer>;
+  ) => handleServerStreamingCall<RequestBytes, Buffer>;
 
   /** Requests and responses side by side, with bounds of its own: the handler yields encoded responses. */
   readonly session: (
@@ -60,7 +61,7 @@ export interface Calls {
   /** Lets a handler of another package run until the caller has enough, or until `endOpenCalls`. */
   readonly openEnded: <Call extends OpenCall>(handler: (call: Call) => void) => (call: Call) => void;
 
-  /** Ends the calls that would not end by themselves with UNAVAILABLE. Later ones end at once. */
+  /** Ends `questions` and `openEnded` with UNAVAILABLE. Later ones end at once. */
   readonly endOpenCalls: () => void;
 }
 
@@ -78,15 +79,13 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const explain = createExplain(log);
   const attempt = createAttempt(limits, explain);
   const openCalls = createOpenCalls();
-  const stop = new AbortController();
-  setMaxListeners(0, stop.signal); // one for each subscription that waits, and for each session
   const places = createAllPlaces(limits);
   const reads = createStreaming(attempt, limits, places.reads, limits.pageBytesMax);
   const subscriptions = createStreaming(attempt, limits, places.subscriptions, limits.subscriptionBytesMax);
   const sessions = createStreaming(attempt, limits, places.sessions, limits.pageBytesMax);
   const unary: Calls['unary'] = (type, handler) => (call, respond) => {
     const work = async (context: CallContext): Promise<void> => {
-      respond(null, await handler(decodeRequest(type, call.request, call.getPath(), limits), context));
+      respond(null, await handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context));
     };
     void attempt(call, work, respond);
   };
@@ -104,12 +103,14 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       }),
 
     serverStreaming: (type, handler) => (call) => {
-      reads(call, (context) => handler(decodeRequest(type, call.request, call.getPath(), limits), context));
+      reads(call, (context) =>
+        handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context),
+      );
     },
 
     subscription: (type, handler) => (call) => {
       subscriptions(call, (context) =>
-        handler(decodeRequest(type, call.request, call.getPath(), limits), context, stop.signal),
+        handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context, stopOf(call)),
       );
     },
 
@@ -118,7 +119,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         handler({
           requests: requestsOf(call),
           context,
-          stop: stop.signal,
+          stop: stopOf(call),
           explain: (error) => explain(error, context, call.getPath()),
         }),
       );
@@ -134,11 +135,13 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       }),
 
     openEnded: openCalls.track,
-    endOpenCalls() {
-      stop.abort();
-      openCalls.end();
-    },
+    endOpenCalls: openCalls.end,
   };
+}
+
+/** Aborted when calls without an end of the same connection shall end; the reason is for their callers. */
+function stopOf(call: AnyCall): AbortSignal {
+  return connectionOf(innerOf(call).stream).stop;
 }
 
 /** Answers one question after the other. */
@@ -149,6 +152,7 @@ async function answerEach(
   // A plain loop would destroy the call at the end of the requests, and with it the way to end it well.
   for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     const response = answer(bytes);
+    incomingOf(call).consumed(bytes.length);
     await new Promise<void>((resolve, reject) => {
       call.once('close', resolve);
       call.write(response, (error: Error | null | undefined) => {

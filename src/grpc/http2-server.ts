@@ -1,27 +1,16 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import { SteadyMap } from '../steady-map';
+import type { Connections } from './connections';
 
-/**
- * Does to the HTTP/2 servers below a server of grpc-js (1.14), which has to listen, what it has no setting for; gives
- * a function that ends all connections at once. `forceShutdown` waits for the other side of a connection to end it too,
- * which one that is stuck never does.
- */
-export function adjustHttp2(server: Server): () => void {
+/** Does to the HTTP/2 servers below a server of grpc-js (1.14), which has to listen, what it has no setting for. */
+export function adjustHttp2(server: Server, connections: Pick<Connections, 'watch'>): void {
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
-  const sockets = new Set<Socket>();
   for (const http2Server of http2Servers.keys()) {
     ignoreLongTimeouts(http2Server);
     http2Server.on('session', keepStreamsSteadily);
-    http2Server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    });
+    connections.watch(http2Server);
   }
-  return () => {
-    for (const socket of sockets) socket.destroy();
-  };
 }
 
 /** What a session of node:http2 keeps under a symbol, as far as it matters here (Node 20, 22 and 24). */

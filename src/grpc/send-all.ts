@@ -1,10 +1,11 @@
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
 import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
+import { innerOf, type RequestBytes } from './request-bytes';
 
 /** A call that answers with a stream. */
-export type StreamingCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+export type StreamingCall = ServerWritableStream<RequestBytes, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /**
  * Sends the messages and ends the call. At most `unsentBytesMax` and one more message wait for the caller to take them;
@@ -84,8 +85,7 @@ export function failRead(call: StreamingCall, status: StatusObject, { readStallT
   if (call.cancelled) return;
   const timer = setTimeout(() => {
     // grpc-js has no other way to end a call behind data that nobody takes.
-    const { stream } = (call as unknown as { readonly call: { readonly stream: ServerHttp2Stream } }).call;
-    stream.close(constants.NGHTTP2_CANCEL);
+    innerOf(call).stream.close(constants.NGHTTP2_CANCEL);
   }, readStallTimeoutMs);
   // grpc-js says so also when the call has ended in any other way.
   call.once('cancelled', () => {

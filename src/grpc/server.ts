@@ -19,8 +19,11 @@ import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
 import { createCalls } from './calls';
 import { addHealth } from './health';
+import { createConnections, type Connections } from './connections';
 import { adjustHttp2 } from './http2-server';
+import { createIntake } from './intake';
 import { createReflect } from './reflection';
+import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
 import { createService } from './service';
 
@@ -62,12 +65,15 @@ const services = [
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { address, store, limits, about, log } = options;
   const calls = createCalls(limits, log);
+  const intake = createIntake(limits);
+  const connections = createConnections(limits, log);
   const server = new Server({
-    'grpc.max_receive_message_length': limits.requestBytesMax,
+    'grpc.max_receive_message_length': limits.requestBytesMax, // as in createIntake
     'grpc.max_send_message_length': -1, // a single event may be larger than the default, and all are bounded before
     'grpc.max_concurrent_streams': limits.connectionStreamsMax,
     'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    interceptors: [intake.intercept],
   });
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
@@ -80,7 +86,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   add(server, ServerReflectionService, reflection);
   add(server, AlphaService, reflection);
   const port = await listen(server, address, await credentialsOf(options.tls));
-  const endConnections = adjustHttp2(server);
+  adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;
   return {
     address: address.replace(/\d+$/, port.toString()),
@@ -90,7 +96,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     close() {
       health.setServing(false);
       calls.endOpenCalls();
-      return (closed ??= shutDown(server, endConnections, limits.shutdownTimeoutMs, log));
+      connections.drain('the gateway is stopping');
+      return (closed ??= shutDown(server, connections, limits.shutdownTimeoutMs, log).finally(intake.close));
     },
   };
 }
@@ -106,7 +113,8 @@ function add(
 ): void {
   const asBytes = ([name, method]: [string, MethodDefinition<unknown, unknown>]) => {
     const encoded = method.responseStream ? { responseSerialize: sameBytes } : {};
-    return [name, { ...method, requestDeserialize: sameBytes, ...encoded }] as const;
+    const requestDeserialize = method.requestStream ? sameBytes : (bytes: Buffer) => new RequestBytes(bytes);
+    return [name, { ...method, requestDeserialize, ...encoded }] as const;
   };
   server.addService(Object.fromEntries(Object.entries(definition).map(asBytes)), implementation);
 }
@@ -142,15 +150,16 @@ function listen(server: Server, address: string, credentials: ServerCredentials)
   });
 }
 
-function shutDown(server: Server, endConnections: () => void, timeoutMs: number, log: Logger): Promise<void> {
+function shutDown(server: Server, connections: Connections, timeoutMs: number, log: Logger): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       log.warn({ timeoutMs }, 'calls are still under way; cutting them off');
       server.forceShutdown();
-      endConnections();
+      connections.end();
     }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
+      connections.end();
       resolve();
     });
   });

@@ -102,7 +102,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
         yield* toMessages(update, size);
       }
       yield encode(SubscribeResponse, { position, notice: { $case: 'draining', value: {} } });
-      throw new StoreUnavailableError('the gateway is stopping');
+      throw new StoreUnavailableError(stop.reason as string);
     }),
 
     getVersion: question(GetVersionRequest, async (request, context): Promise<GetVersionResponse> => {

@@ -31,6 +31,10 @@ export class SessionMessage {
     this.reader = new BinaryReader(message);
   }
 
+  get bytes(): number {
+    return this.message.length;
+  }
+
   /** undefined: there are no more. */
   next(): RawSessionAppend | undefined {
     const { reader } = this;

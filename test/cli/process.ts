@@ -23,10 +23,15 @@ export async function startSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input?: string | Uint8Array,
+  openFilesMax?: number,
 ): Promise<SluiceProcess> {
   const main = await buildOnce();
+  const command = [process.execPath, ...nodeFlags, main, ...args] as const;
+  // What is set for a shell is set for what takes its place.
+  const limited = ['-c', `ulimit -n ${openFilesMax ?? ''} && exec "$0" "$@"`, ...command];
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
-  const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
+  const [program, ...programArgs] = openFilesMax === undefined ? command : (['sh', ...limited] as const);
+  const child = spawn(program, programArgs, {
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import pino from 'pino';
+import { createConnections } from '../../src/grpc/connections';
 import { adjustHttp2 } from '../../src/grpc/http2-server';
+import { defaultLimits } from '../../src/limits';
 import { SteadyMap } from '../../src/steady-map';
 import { until } from '../support/nats-server';
 
@@ -13,7 +16,8 @@ test('a connection keeps its streams steadily, whatever this version of Node doe
       else reject(error);
     });
   });
-  const endAll = adjustHttp2(server);
+  const connections = createConnections(defaultLimits, pino({ level: 'silent' }));
+  adjustHttp2(server, connections);
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
   const [http2Server] = http2Servers.keys();
   const coming = once(http2Server as Http2Server, 'session') as Promise<[ServerHttp2Session]>;
@@ -34,7 +38,7 @@ test('a connection keeps its streams steadily, whatever this version of Node doe
     await until(() => (kept[0] as SteadyMap<number, object>).size === 0);
   } finally {
     client.destroy();
-    endAll();
+    connections.end();
     server.forceShutdown();
   }
 });

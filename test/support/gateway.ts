@@ -58,8 +58,9 @@ export async function startGatewayProcess(
   natsUrls: readonly string[],
   args: readonly string[] = [],
   port = 0,
+  openFilesMax?: number,
 ): Promise<GatewayProcess> {
-  const process = await startSluice(flags(natsUrls, args, port));
+  const process = await startSluice(flags(natsUrls, args, port), {}, undefined, openFilesMax);
   try {
     const address = await process.serving();
     const client = connectRpc(address);

@@ -1,0 +1,219 @@
+import { setMaxListeners } from 'node:events';
+import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Server as NetServer, Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { Limits } from '../limits';
+import type { HeldOfConnection } from './incoming';
+
+/** The connections of clients: bounded in number, in the time without calls, and in age. */
+export interface Connections {
+  /** To be called for each HTTP/2 server, before any connection comes. */
+  watch(http2Server: Http2Server): void;
+  /** Tells all calls without an end, also later ones, why they shall end. */
+  drain(reason: string): void;
+  /** Ends all connections at once. */
+  end(): void;
+}
+
+/** A connection of a client. */
+export class Connection implements HeldOfConnection {
+  heldBytes = 0;
+  inflating: Promise<unknown> | undefined;
+  calls = 0;
+  session: ServerHttp2Session | undefined;
+  isGreeted = false;
+  /** Its calls without an end shall end; the reason is for their callers. */
+  private readonly draining = new AbortController();
+  private readonly openedAtMs = Date.now();
+  private idleSinceMs = Date.now();
+  private leavingSinceMs: number | undefined;
+  private bytesRead = 0;
+  private callsBegun = 0;
+  private isAsked = false;
+  private askedAtMs = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly limits: Limits,
+    /** 0.9 to 1.1, so that connections which began together do not all end together. */
+    private readonly ageFactor = 0.9 + Math.random() / 5,
+  ) {
+    setMaxListeners(0, this.draining.signal); // one for each of its calls without an end
+  }
+
+  get stop(): AbortSignal {
+    return this.draining.signal;
+  }
+
+  begin(session: ServerHttp2Session): void {
+    this.session = session;
+    session.once('remoteSettings', () => {
+      this.isGreeted = true;
+    });
+  }
+
+  callBegins(): void {
+    this.calls++;
+    this.callsBegun++;
+  }
+
+  callEnds(): void {
+    if (--this.calls === 0) this.idleSinceMs = Date.now();
+  }
+
+  drain(reason: string): void {
+    this.draining.abort(reason);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** To be called from time to time. */
+  check(nowMs: number): void {
+    const { session } = this;
+    const { greetingTimeoutMs, connectionIdleMs, connectionAgeMaxMs, connectionAgeGraceMs } = this.limits;
+    if (session === undefined || !this.isGreeted) {
+      if (nowMs - this.openedAtMs >= greetingTimeoutMs) this.destroy();
+    } else if (this.leavingSinceMs !== undefined) {
+      const leavingMs = nowMs - this.leavingSinceMs;
+      if (leavingMs >= connectionAgeGraceMs) this.destroy();
+      // A second later all calls that were on their way have come.
+      else if (this.calls === 0 && leavingMs >= noticeMs && !session.closed) session.close();
+    } else if (connectionAgeMaxMs > 0 && nowMs - this.openedAtMs >= connectionAgeMaxMs * this.ageFactor) {
+      this.leave(session, nowMs);
+    } else if (this.calls === 0 && nowMs - this.idleSinceMs >= connectionIdleMs) this.leave(session, nowMs);
+    else this.checkHearing(session, nowMs);
+  }
+
+  /** Asks the client to take its next calls elsewhere; those that it has begun, or begins meanwhile, go on. */
+  private leave(session: ServerHttp2Session, nowMs: number): void {
+    this.leavingSinceMs = nowMs;
+    this.drain('the connection ends; others can be opened');
+    const anyStream = 2 ** 31 - 1;
+    if (!session.destroyed) session.goaway(0, anyStream);
+  }
+
+  /**
+   * Ends a connection that is deaf: after some errors, Node sends a GOAWAY, tells nobody, and ignores what comes. When bytes
+   * come and no call begins, the client is asked whether it is there; a question that never leaves tells.
+   */
+  private checkHearing(session: ServerHttp2Session, nowMs: number): void {
+    if (session.destroyed) return;
+    const { bytesRead } = session.socket;
+    const wasQuiet = bytesRead === this.bytesRead || this.callsBegun > 0;
+    this.bytesRead = bytesRead;
+    this.callsBegun = 0;
+    const sinceMs = nowMs - this.askedAtMs;
+    if (this.isAsked) {
+      if (sinceMs >= hearingMs && (session.state.outboundQueueSize ?? 0) > 0) this.destroy();
+    } else if (!wasQuiet && sinceMs >= hearingMs) {
+      this.isAsked = session.ping(() => {
+        this.isAsked = false;
+      });
+      this.askedAtMs = nowMs;
+    }
+  }
+}
+
+const sweepIntervalMs = 500;
+const noticeMs = 1_000;
+const warnIntervalMs = 60_000;
+const hearingMs = 10_000;
+
+const key = Symbol('connection');
+interface Marked {
+  [key]?: Connection;
+}
+
+/** The connection of an HTTP/2 stream of a server that is watched. */
+export function connectionOf(stream: ServerHttp2Stream & Marked): Connection {
+  const connection = stream[key];
+  if (connection === undefined) throw new Error('a stream of a server that nobody watches');
+  return connection;
+}
+
+function onStreamClose(this: Marked): void {
+  this[key]?.callEnds();
+}
+
+export function createConnections(limits: Limits, log: Logger): Connections {
+  const open = new Map<string, Connection>();
+  const connectionsMax = boundByDescriptors(limits, log);
+  let stopped: string | undefined;
+  const timer = setInterval(() => {
+    const nowMs = Date.now();
+    for (const connection of open.values()) connection.check(nowMs);
+  }, sweepIntervalMs);
+  timer.unref();
+
+  const onConnection = (socket: Socket): void => {
+    const peer = peerOf(socket);
+    const connection = new Connection(socket, limits);
+    if (stopped !== undefined) connection.drain(stopped);
+    open.set(peer, connection);
+    socket.once('close', () => {
+      if (open.get(peer) === connection) open.delete(peer);
+    });
+  };
+  const onSession = (session: ServerHttp2Session & Marked): void => {
+    // With TLS, its socket is not the one that connected.
+    const connection = open.get(peerOf(session.socket));
+    if (connection === undefined) session.destroy();
+    else (session[key] = connection).begin(session);
+  };
+  const onStream = (stream: ServerHttp2Stream & Marked): void => {
+    const connection = (stream.session as (ServerHttp2Session & Marked) | undefined)?.[key];
+    if (connection === undefined) return;
+    stream[key] = connection;
+    connection.callBegins();
+    stream.once('close', onStreamClose);
+  };
+  return {
+    watch(http2Server) {
+      refuseBeyond(connectionsMax, http2Server, log);
+      http2Server.prependListener('connection', onConnection);
+      http2Server.prependListener('session', onSession);
+      http2Server.prependListener('stream', onStream);
+    },
+    drain(reason) {
+      stopped = reason;
+      for (const connection of open.values()) connection.drain(reason);
+    },
+    end() {
+      clearInterval(timer);
+      for (const connection of open.values()) connection.destroy();
+    },
+  };
+}
+
+function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${String(remoteAddress)} ${String(remotePort)}`;
+}
+
+/** Files, nats-server's connections and the log need descriptors as well. */
+function boundByDescriptors({ connectionsMax, descriptorsReserved }: Limits, log: Logger): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+  const descriptors = Number(report.userLimits?.open_files?.soft);
+  const room = Math.max(1, descriptors - descriptorsReserved);
+  if (!(room < connectionsMax)) return connectionsMax; // "unlimited" is not a number
+  log.warn(
+    { descriptors, connectionsMax: room, wanted: connectionsMax },
+    'too few file descriptors for connections_max',
+  );
+  return room;
+}
+
+/** A connection too many is closed as soon as it is there. */
+function refuseBeyond(connectionsMax: number, server: NetServer, log: Logger): void {
+  let refused = 0;
+  let warnedAtMs = -Infinity;
+  server.maxConnections = connectionsMax;
+  server.on('drop', () => {
+    refused++;
+    if (performance.now() - warnedAtMs < warnIntervalMs) return;
+    log.warn({ connectionsMax, refused }, 'connections are refused: as many as may be are open');
+    warnedAtMs = performance.now();
+    refused = 0;
+  });
+}

@@ -1,0 +1,244 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { Readable } from 'node:stream';
+import type { StatusObject } from '@grpc/grpc-js';
+import type { Limits } from '../limits';
+import { CancelledError, OverloadedError } from '../store/errors';
+import { toStatus } from './status';
+
+/** What a call of grpc-js (1.14) has inside, as far as it matters here. */
+export interface InnerCall {
+  readonly stream: ServerHttp2Stream;
+  decoder: { write(data: Buffer): Buffer[] };
+  decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
+  sendStatus(status: StatusObject): void;
+}
+
+/** Bytes that callers have sent and nobody has taken yet. */
+export interface Held {
+  heldBytes: number;
+}
+
+/** Those of a connection. */
+export interface HeldOfConnection extends Held {
+  /** The last message of it that is to be inflated. */
+  inflating: Promise<unknown> | undefined;
+}
+
+/** What an incoming call needs to know of the gateway. */
+export interface IncomingOptions {
+  readonly limits: Limits;
+  /** Of one message. */
+  readonly messageBytesMax: number;
+  /** Of a call of one request: whether `taken` will be called. Of others, `consumed` will, for each message. */
+  readonly kind: 'one' | 'many' | 'foreign';
+  /** Whether its caller may leave it open without having asked for anything. */
+  readonly mayBeIdle: boolean;
+  readonly connection: HeldOfConnection;
+  readonly gateway: Held;
+  /** Too many bytes are held in all. */
+  makeRoom(): void;
+  ended(): unknown;
+}
+
+const headerBytes = 5;
+/** What Node keeps for one piece of data, and grpc-js for one message, beside its bytes. */
+const chunkOverheadBytes = 256;
+const messageOverheadBytes = 512;
+/** A message grows from here, so that its size alone, which the caller says at once, takes no memory. */
+const firstBytes = 16 << 10;
+
+const key = Symbol('incoming');
+type WatchedStream = ServerHttp2Stream & { [key]?: Incoming };
+
+/** Counts what comes for a call that does not read at the moment, too. */
+function pushCounted(this: WatchedStream, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+  if (chunk !== null) this[key]?.came(chunk.length);
+  return Readable.prototype.push.call(this, chunk, encoding);
+}
+
+/**
+ * What comes from one caller for one call: it takes the place of the decoder of grpc-js, which keeps each piece of a message
+ * as it came, and bounds what is held until somebody takes it.
+ */
+export class Incoming implements Held {
+  heldBytes = 0;
+  private readonly header = Buffer.allocUnsafe(headerBytes);
+  private headerFilled = 0;
+  /** With its header, as far as it has come. */
+  private message: Buffer | undefined;
+  private filled = 0;
+  private size = 0;
+  private messages = 0;
+  private isTaken = false;
+  private endedAtMs: number | undefined;
+  private sinceMs = Date.now();
+  private bytesSince = 0;
+
+  constructor(
+    private readonly call: InnerCall,
+    readonly options: IncomingOptions,
+  ) {
+    const stream: WatchedStream = call.stream;
+    stream[key] = this;
+    stream.push = pushCounted;
+    stream.on('data', this.onData);
+    stream.once('close', this.onClose);
+  }
+
+  /** The messages that are complete with this piece, each with its header. Throws if one is too large. */
+  write(data: Buffer): Buffer[] {
+    const complete: Buffer[] = [];
+    for (let at = 0; at < data.length && this.endedAtMs === undefined;) {
+      at += this.message === undefined ? this.readHeader(data, at) : this.readBody(this.message, data, at);
+      if (this.message !== undefined && this.filled === this.size) {
+        complete.push(this.message);
+        this.message = undefined;
+        this.messages++;
+        this.hold(messageOverheadBytes);
+      }
+    }
+    return this.endedAtMs === undefined ? complete : [];
+  }
+
+  came(bytes: number): void {
+    if (this.endedAtMs !== undefined) return;
+    this.bytesSince += bytes;
+    this.hold(bytes + chunkOverheadBytes);
+  }
+
+  /** Somebody deals with the only request of the call. */
+  taken(): void {
+    this.isTaken = true;
+    this.release(this.heldBytes);
+  }
+
+  /** Somebody has dealt with one of its messages. */
+  consumed(bytes: number): void {
+    this.release(bytes + headerBytes + messageOverheadBytes);
+  }
+
+  hold(bytes: number): void {
+    const { limits, connection, gateway } = this.options;
+    if (this.isOver) return;
+    this.add(bytes);
+    if (connection.heldBytes > limits.connectionHeldBytesMax && connection.heldBytes > this.heldBytes)
+      this.refuse(`${connection.heldBytes} bytes of requests of this connection wait already`);
+    else if (gateway.heldBytes > limits.heldBytesMax) this.options.makeRoom();
+  }
+
+  release(bytes: number): void {
+    this.add(-Math.min(bytes, this.heldBytes));
+  }
+
+  get isOver(): boolean {
+    return this.endedAtMs !== undefined;
+  }
+
+  /** Whether it can be refused: nobody has begun with it, or it may have many requests, whose fate is then open. */
+  get isRefusable(): boolean {
+    return !this.isOver && this.heldBytes > 0 && !this.isTaken;
+  }
+
+  /** Ends the call for want of room. */
+  refuse(reason: string): void {
+    const hasBegun = this.options.kind === 'many' && this.messages > 0;
+    // To a session, OverloadedError would say that nothing is stored of what has no answer.
+    this.end(hasBegun ? new CancelledError(reason) : new OverloadedError(reason));
+  }
+
+  /** To be called from time to time. */
+  check(nowMs: number): void {
+    const { requestStallTimeoutMs, requestStallBytes } = this.options.limits;
+    if (this.call.stream.writableFinished && !this.isOver) this.stop();
+    if (this.endedAtMs !== undefined) {
+      if (nowMs - this.endedAtMs >= requestStallTimeoutMs) this.call.stream.close(constants.NGHTTP2_CANCEL);
+      return;
+    }
+    const { isAwaited } = this;
+    if (isAwaited && nowMs - this.sinceMs < requestStallTimeoutMs) return;
+    if (isAwaited && this.bytesSince < requestStallBytes) {
+      this.end(new CancelledError(`the request did not come within ${requestStallTimeoutMs} ms`));
+      return;
+    }
+    this.sinceMs = nowMs;
+    this.bytesSince = 0;
+  }
+
+  /** Whether the caller has yet to send the rest of a message. */
+  private get isAwaited(): boolean {
+    const { kind, mayBeIdle } = this.options;
+    if (this.messages === 0 && !mayBeIdle) return true;
+    if (kind === 'one') return !this.isTaken; // the end of its request
+    return this.message !== undefined && !this.call.stream.isPaused();
+  }
+
+  private end(error: CancelledError | OverloadedError): void {
+    this.stop();
+    this.call.sendStatus(toStatus(error));
+    this.call.stream.resume();
+  }
+
+  private stop(): void {
+    this.endedAtMs = Date.now();
+    this.message = undefined;
+    this.release(this.heldBytes);
+  }
+
+  private add(bytes: number): void {
+    const { connection, gateway } = this.options;
+    this.heldBytes += bytes;
+    connection.heldBytes += bytes;
+    gateway.heldBytes += bytes;
+  }
+
+  private readHeader(data: Buffer, at: number): number {
+    const count = data.copy(this.header, this.headerFilled, at, at + headerBytes - this.headerFilled);
+    this.headerFilled += count;
+    if (this.headerFilled < headerBytes) return count;
+    const { messageBytesMax } = this.options;
+    const size = this.header.readUInt32BE(1);
+    if (size > messageBytesMax) {
+      this.stop();
+      throw new Error(`Received message larger than max (${size} vs ${messageBytesMax})`); // as grpc-js says it
+    }
+    this.size = headerBytes + size;
+    this.headerFilled = 0;
+    const message = this.grown(
+      Math.min(this.size, Math.max(firstBytes, headerBytes + data.length - at - count)),
+    );
+    if (message === undefined) return count;
+    this.filled = this.header.copy(message);
+    this.message = message;
+    return count;
+  }
+
+  private readBody(message: Buffer, data: Buffer, at: number): number {
+    const bytes = Math.min(data.length - at, this.size - this.filled);
+    let room: Buffer | undefined = message;
+    if (this.filled + bytes > message.length) {
+      room = this.grown(Math.min(this.size, Math.max(2 * message.length, this.filled + bytes)));
+      if (room === undefined) return bytes;
+      message.copy(room, 0, 0, this.filled);
+      this.release(message.length);
+      this.message = room;
+    }
+    data.copy(room, this.filled, at, at + bytes);
+    this.filled += bytes;
+    return bytes;
+  }
+
+  /** undefined: there is no room, and the call is refused. */
+  private grown(bytes: number): Buffer | undefined {
+    this.hold(bytes);
+    return this.isOver ? undefined : Buffer.allocUnsafe(bytes);
+  }
+
+  private readonly onData = (data: Buffer): void => {
+    this.release(data.length + chunkOverheadBytes);
+  };
+
+  private readonly onClose = (): void => {
+    this.stop();
+    this.options.ended();
+  };
+}

@@ -1,0 +1,97 @@
+import { promisify } from 'node:util';
+import { gunzip, inflate } from 'node:zlib';
+import { status } from '@grpc/grpc-js';
+import type { Limits } from '../limits';
+import type { Incoming } from './incoming';
+
+const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+
+/** Deflate makes at most this many bytes of one. */
+const ratioMax = 1_032;
+const headerBytes = 5;
+const gzipMagic = 0x1f8b;
+/** The least that zlib takes. */
+const chunkBytesMin = 64;
+
+/**
+ * Inflates a message, which has its header, to what it says; undefined: it is not for us. Room is held before, a few messages
+ * are inflated at a time, and those of one connection one after the other. Fails with a status of grpc-js.
+ */
+export type Inflate = (incoming: Incoming, message: Buffer, encoding: string) => Promise<Buffer> | undefined;
+
+export function createInflate({ inflatesMax }: Limits): Inflate {
+  let underWay = 0;
+  const waiting: (() => void)[] = [];
+  const inTurn = async (work: () => Promise<Buffer>): Promise<Buffer> => {
+    if (underWay < inflatesMax) underWay++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) underWay--;
+      else next();
+    }
+  };
+  return (incoming, message, encoding) => {
+    if (encoding !== 'gzip' && encoding !== 'deflate') return undefined;
+    const { connection } = incoming.options;
+    const work = (): Promise<Buffer> =>
+      inTurn(() => inflated(incoming, message.subarray(headerBytes), encoding));
+    const done = (connection.inflating ?? Promise.resolve()).then(work);
+    const nothing = (): undefined => undefined;
+    connection.inflating = done.then(nothing, nothing); // not the message
+    return done;
+  };
+}
+
+async function inflated(
+  incoming: Incoming,
+  bytes: Buffer,
+  encoding: keyof typeof inflaters,
+): Promise<Buffer> {
+  const { messageBytesMax } = incoming.options;
+  const expected = expectedBytes(bytes, encoding);
+  const maxOutputLength = Math.max(1, Math.min(messageBytesMax, expected));
+  if (encoding === 'gzip' && expected > messageBytesMax) throw tooLarge(messageBytesMax);
+  incoming.hold(maxOutputLength);
+  if (incoming.isOver) throw failed();
+  try {
+    // All in one piece: pieces of the usual size would be put together, and lie about until they are collected.
+    const chunkSize = Math.max(chunkBytesMin, maxOutputLength + 1);
+    const message = await inflaters[encoding](bytes, { maxOutputLength, chunkSize });
+    incoming.release(maxOutputLength - message.length + bytes.length);
+    return message;
+  } catch (error) {
+    incoming.release(maxOutputLength);
+    const isTooLarge = (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
+    throw isTooLarge && encoding === 'deflate' ? tooLarge(messageBytesMax) : failed();
+  }
+}
+
+/** What gzip says at its end, or the most that deflate can make of it. */
+function expectedBytes(bytes: Buffer, encoding: keyof typeof inflaters): number {
+  const trailerBytes = 4;
+  if (encoding === 'deflate') return ratioMax * bytes.length;
+  const isGzip = bytes.length > trailerBytes && bytes.readUInt16BE() === gzipMagic;
+  return !isGzip ? 0 : bytes.readUInt32LE(bytes.length - trailerBytes);
+}
+
+/** A status of grpc-js, in its words. */
+class InflateError extends Error {
+  constructor(
+    readonly code: status,
+    readonly details: string,
+  ) {
+    super(details);
+  }
+}
+
+function failed(): InflateError {
+  return new InflateError(status.INTERNAL, 'Failed to decompress message');
+}
+
+function tooLarge(bytesMax: number): InflateError {
+  const details = `Received message that decompresses to a size larger than ${bytesMax}`;
+  return new InflateError(status.RESOURCE_EXHAUSTED, details);
+}

@@ -1,0 +1,72 @@
+import type { ServerInterceptor } from '@grpc/grpc-js';
+import type { Limits } from '../limits';
+import { SteadyMap } from '../steady-map';
+import { connectionOf } from './connections';
+import { createInflate } from './inflate';
+import { Incoming, type Held, type InnerCall } from './incoming';
+
+/** What callers send, until it is dealt with: bounded for each call, each connection, and in all. */
+export interface Intake {
+  readonly intercept: ServerInterceptor;
+  readonly close: () => void;
+}
+
+const sweepIntervalMs = 1_000;
+const session = '/sluice.v1.EventStoreService/AppendSession';
+const ours = /^\/sluice\.v1\.EventStoreService\//;
+const appends = /\/Append(Multi|Session)?$/;
+
+export function createIntake(limits: Limits): Intake {
+  const calls = new SteadyMap<number, Incoming>();
+  let begun = 0;
+  const gateway: Held = { heldBytes: 0 };
+  const inflate = createInflate(limits);
+  const makeRoom = (): void => {
+    // Those go first whose connections hold the most; an eighth of the room becomes free, so that this is rare.
+    const largest = calls
+      .values()
+      .filter((incoming) => incoming.isRefusable)
+      .sort(
+        (a, b) =>
+          b.options.connection.heldBytes - a.options.connection.heldBytes || b.heldBytes - a.heldBytes,
+      );
+    for (const incoming of largest) {
+      if (gateway.heldBytes <= (limits.heldBytesMax / 8) * 7 || gateway.heldBytes === incoming.heldBytes)
+        return;
+      incoming.refuse(`${gateway.heldBytes} bytes of requests wait already`);
+    }
+  };
+  const timer = setInterval(() => {
+    const nowMs = Date.now();
+    for (const incoming of calls.values()) incoming.check(nowMs);
+  }, sweepIntervalMs);
+  timer.unref();
+  return {
+    intercept({ path, requestStream }, outer) {
+      // Without other interceptors it is the call itself; a further one around it would slow down every call.
+      const call = outer as unknown as InnerCall;
+      const number = begun++;
+      const incoming = new Incoming(call, {
+        limits,
+        messageBytesMax:
+          ours.test(path) && appends.test(path) ? limits.requestBytesMax : limits.questionBytesMax,
+        kind: requestStream ? 'many' : ours.test(path) ? 'one' : 'foreign',
+        mayBeIdle: path === session,
+        connection: connectionOf(call.stream),
+        gateway,
+        makeRoom,
+        ended: () => calls.delete(number),
+      });
+      const decompress = call.decompressMessage.bind(call);
+      call.decoder = incoming;
+      call.decompressMessage = (message, encoding) =>
+        (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
+      calls.set(number, incoming);
+      if (calls.size > limits.callsMax) incoming.refuse(`${calls.size - 1} calls are open`);
+      return outer as unknown as ReturnType<ServerInterceptor>;
+    },
+    close() {
+      clearInterval(timer);
+    },
+  };
+}

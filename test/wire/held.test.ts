@@ -1,0 +1,199 @@
+import { once } from 'node:events';
+import { deflateSync, gzipSync } from 'node:zlib';
+import { startGatewayProcess, withGateway, type GatewayProcess } from '../support/gateway';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import { residentBytes } from '../support/resident-memory';
+import { connectWire, wireFailureOf } from '../support/wire-client';
+import {
+  frame,
+  greeting,
+  headersOf,
+  messageHeader,
+  openCall,
+  openSession,
+  openSocket,
+  statusOf,
+} from './raw-http2';
+
+/** What callers send and do not finish, or what becomes large, is held by the gateway only within bounds. */
+const status = { cancelled: 1, invalidArgument: 3, resourceExhausted: 8, internal: 13 };
+const mib = 1 << 20;
+const heldBytesMax = 32 * mib;
+
+let nats: TestNats;
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startGatewayProcess([nats.url], [`--held-bytes-max=${heldBytesMax}`]);
+});
+
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+/** The most memory that the gateway has beyond what it had, while `work` is done. */
+async function growthDuring(work: () => Promise<void>): Promise<number> {
+  const before = residentBytes(gateway.process.pid);
+  let most = before;
+  const timer = setInterval(() => {
+    most = Math.max(most, residentBytes(gateway.process.pid));
+  }, 100);
+  await work().finally(() => {
+    clearInterval(timer);
+  });
+  return Math.max(most, residentBytes(gateway.process.pid)) - before;
+}
+
+async function expectItServes(): Promise<void> {
+  using wire = connectWire(gateway.address);
+  const text = 'x'.repeat(500_000);
+  await wire.unary('Append', { stream: 'held.1', events: [{ type: 'Fine', text }] });
+}
+
+test('messages that are half sent are held up to held_bytes_max, and nobody else is refused', async () => {
+  const sessions = Array.from({ length: 10 }, () => openSession(gateway.address));
+  try {
+    const growth = await growthDuring(async () => {
+      const statuses = sessions.map((session) => {
+        const call = openCall(session, 'Append');
+        call.write(Buffer.concat([messageHeader(15 * mib), Buffer.alloc(14 * mib)]));
+        return statusOf(call);
+      });
+      expect(await Promise.race(statuses)).toBe(status.resourceExhausted);
+      await expectItServes();
+    });
+    expect(growth).toBeLessThan(heldBytesMax + 120 * mib);
+  } finally {
+    for (const session of sessions) session.destroy();
+  }
+});
+
+test('a connection has room for connection_held_bytes_max', () =>
+  withGateway([], async (_wire, _nats, address) => {
+    const session = openSession(address);
+    const statuses = Array.from({ length: 4 }, () => {
+      const call = openCall(session, 'Append');
+      call.write(Buffer.concat([messageHeader(15 * mib), Buffer.alloc(14 * mib)]));
+      return statusOf(call);
+    });
+    expect(await Promise.race(statuses)).toBe(status.resourceExhausted);
+    session.destroy();
+  }));
+
+test('a request that stops on its way is ended, and so is a call that asks for nothing', async () => {
+  const session = openSession(gateway.address);
+  const half = openCall(session, 'Append');
+  half.write(Buffer.concat([messageHeader(1_000), Buffer.alloc(10)]));
+  const whole = openCall(session, 'GetVersion');
+  whole.write(messageHeader(0)); // its end does not come
+  const none = openCall(session, 'Subscribe');
+  const health = session.request({
+    ':method': 'POST',
+    ':path': '/grpc.health.v1.Health/Check',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  const idle = openCall(session, 'AppendSession'); // may wait as long as it likes
+  expect(await Promise.all([half, whole, none, health].map(statusOf))).toEqual(
+    Array(4).fill(status.cancelled),
+  );
+  expect(idle.closed).toBe(false);
+  session.destroy();
+});
+
+test('tiny frames cost what they hold', async () => {
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => openSocket(gateway.address)));
+  const bytes = 60_000;
+  const tiny = Buffer.alloc(10 * bytes, frame(0, 0, 1, Buffer.alloc(1)));
+  const request = greeting(headersOf('Append', 1), frame(0, 0, 1, messageHeader(2 * bytes)), tiny);
+  try {
+    const growth = await growthDuring(async () => {
+      for (const socket of sockets) {
+        // Once it is all read, the gateway answers a question about the connection.
+        socket.write(Buffer.concat([request, frame(6, 0, 0, Buffer.alloc(8, 1))]));
+        const answered = new Promise<void>((resolve) => {
+          socket.on('data', (data) => {
+            if (data.includes(Buffer.alloc(8, 1))) resolve();
+          });
+        });
+        await answered;
+      }
+    });
+    expect(growth).toBeLessThan(100 * mib);
+    await expectItServes();
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
+describe('compressed requests', () => {
+  test.each([
+    ['gzip', 2],
+    ['deflate', 1],
+  ])('are taken: %s', async (_name, algorithm) => {
+    using wire = connectWire(gateway.address, {
+      channel: { 'grpc.default_compression_algorithm': algorithm as number },
+    });
+    const text = 'as it was '.repeat(1_000);
+    const stream = `compressed.${algorithm}`;
+    await wire.unary('Append', { stream, events: [{ type: 'Large', text }] });
+    const [message] = await wire.stream('ReadStream', { stream });
+    expect(message).toMatchObject({ events: [{ text }] });
+  });
+
+  const send = async (bytes: Buffer, encoding: string): Promise<number | undefined> => {
+    const session = openSession(gateway.address);
+    const call = openCall(session, 'Append', { 'grpc-encoding': encoding });
+    call.end(Buffer.concat([messageHeader(bytes.length, true), bytes]));
+    return statusOf(call).finally(() => {
+      session.destroy();
+    });
+  };
+
+  test('that become large are inflated within the bounds', async () => {
+    const large = Buffer.alloc(16 * mib - 1_000);
+    const small = [gzipSync(large), deflateSync(large)] as const;
+    const growth = await growthDuring(async () => {
+      const statuses = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => send(small[i % 2] as Buffer, i % 2 === 0 ? 'gzip' : 'deflate')),
+      );
+      for (const found of statuses)
+        expect([status.invalidArgument, status.resourceExhausted]).toContain(found);
+      await expectItServes();
+    });
+    expect(growth).toBeLessThan(heldBytesMax + 220 * mib);
+  });
+
+  test('that would become too large, or are not what they say, are refused', async () => {
+    expect(await send(gzipSync(Buffer.alloc(17 * mib)), 'gzip')).toBe(status.resourceExhausted);
+    expect(await send(deflateSync(Buffer.alloc(17 * mib)), 'deflate')).toBe(status.resourceExhausted);
+    const modest = gzipSync(Buffer.alloc(10_000));
+    modest.writeUInt32LE(10, modest.length - 4);
+    expect(await send(modest, 'gzip')).toBe(status.internal);
+    expect(await send(Buffer.from('not compressed'), 'gzip')).toBe(status.internal);
+  });
+});
+
+test('what a call asks that appends nothing is at most question_bytes_max', () =>
+  withGateway([], async (wire) => {
+    const failure = await wireFailureOf(wire.unary('GetVersion', { stream: 'x'.repeat(70_000) }));
+    expect(failure.code).toBe(status.resourceExhausted);
+    expect(failure.message).toMatch(/^Received message larger than max \(7\d{4} vs 65536\)$/);
+  }));
+
+test('more calls than calls_max are refused at once', () =>
+  withGateway(['--calls-max=3'], async (wire, _nats, address) => {
+    const session = openSession(address);
+    for (let i = 0; i < 3; i++) openCall(session, 'AppendSession');
+    await until(() =>
+      wire.unary('GetVersion', { stream: 'a' }).then(
+        () => false,
+        (error: unknown) => (error as { details?: string }).details === '3 calls are open',
+      ),
+    );
+    session.destroy();
+    await once(session, 'close');
+    await until(() => wire.unary('GetVersion', { stream: 'a' }).then(Boolean, () => false));
+  }));
