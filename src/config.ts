@@ -92,7 +92,12 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
         : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
     insecure: values.insecure,
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
-    store: { name: values.storeName, prefix: values.storePrefix, replicas: values.storeReplicas },
+    store: {
+      name: values.storeName,
+      prefix: values.storePrefix,
+      replicas: values.storeReplicas,
+      lostMessagesAccepted: values.lostMessagesAccepted,
+    },
     createStore: values.createStore,
     limits: limitsInForce(givenLimits(given, values)),
     logLevel: values.logLevel,

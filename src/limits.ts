@@ -154,6 +154,8 @@ export interface Limits {
   readonly natsDialTimeoutMs: number;
   /** Bytes of the disk of the own NATS server that appends leave free: a server on a full disk gives no answer any more. */
   readonly diskReserveBytes: number;
+  /** Messages of the log that are no commits and that the gateway remembers, to tell of them: somebody may publish any number. */
+  readonly unreadableRememberedMax: number;
   /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
   readonly keepaliveIntervalMs: number;
   /** How long a client connection may take to answer that before it is closed. */
@@ -235,6 +237,7 @@ export const defaultLimits: Limits = {
   natsPingsMax: 2,
   natsDialTimeoutMs: 5_000,
   diskReserveBytes: 32 << 20,
+  unreadableRememberedMax: 1_000,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,

@@ -190,6 +190,12 @@ export const settings = {
     'Create the store if NATS has none of this name: for the first start only. The own NATS server needs it only ' +
       'where the data folder has other stores.',
   ),
+  lostMessagesAccepted: {
+    group: 'store',
+    default: '0',
+    schema: integer(0, Number.MAX_SAFE_INTEGER),
+    description: 'Messages that the store may have lost: serve what is left as if it were all.',
+  },
   ...limitSettings,
 } as const satisfies Readonly<Record<string, Setting>>;
 

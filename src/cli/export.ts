@@ -1,10 +1,11 @@
-import type { SluiceClient } from '../client/client';
+import type { SluiceClient, UnreadableMessage } from '../client/client';
 import { commitsOf } from './commits';
 import { defineCommand, type Context } from './command';
 import { exportToFile, exportToOutput, type ExportTarget } from './export-file';
 import { commitLine, headerLine, type ExportHeader } from './export-format';
 import { CommandError, exitCode } from './failure';
 import { createProgress } from './progress';
+import { passedOver } from './unreadable';
 
 export const exportCommand = defineCommand({
   name: 'export',
@@ -16,28 +17,41 @@ export const exportCommand = defineCommand({
     'The format is in docs/command-line.md; without its last line, a trailer, an export is not complete.',
   options: {
     output: { kind: 'text', value: 'FILE', help: 'Where to; default: standard output.' },
+    'skip-unreadable': {
+      kind: 'flag',
+      help: 'Leave out what is not a commit, and name it on standard error.',
+    },
   },
   plan({ words: patterns, given }) {
     return async (context) => {
       const { out } = context;
       const target = given.output === undefined ? exportToOutput(out) : await exportToFile(given.output);
+      let skipped = 0;
       try {
-        await writeExport(context, target, patterns);
+        skipped = await writeExport(context, target, patterns, given['skip-unreadable']);
       } finally {
         await target.close();
       }
       const { commits, events } = target.tally;
-      await context.err.line(`exported ${events} events in ${commits} commits`);
+      const without = skipped === 0 ? '' : `; ${skipped} unreadable messages are left out`;
+      await context.err.line(`exported ${events} events in ${commits} commits${without}`);
       return exitCode.ok;
     };
   },
 });
 
+/** Gives how many messages it has passed over. */
 async function writeExport(
-  { client, deadlineMs, signal, errSink }: Context,
+  { client, deadlineMs, signal, err, errSink }: Context,
   target: ExportTarget,
   patterns: readonly string[],
-): Promise<void> {
+  skips: boolean,
+): Promise<number> {
+  let skipped = 0;
+  const onUnreadable = (message: UnreadableMessage): void => {
+    skipped++;
+    void err.line(passedOver(message));
+  };
   const { tally } = target;
   const header = target.header ?? (await newHeader(client, patterns, { deadlineMs, signal }));
   if (target.header === undefined) {
@@ -50,7 +64,8 @@ async function writeExport(
   const after = tally.position;
   // `toPosition` 0 would be no bound.
   if (header.through > after) {
-    const read = client.readAll({ patterns, after, toPosition: header.through, deadlineMs, signal });
+    const range = { patterns, after, toPosition: header.through, deadlineMs, signal };
+    const read = client.readAll({ ...range, onUnreadable: skips ? onUnreadable : undefined });
     try {
       for await (const commit of commitsOf(read)) {
         const line = commitLine(commit);
@@ -65,6 +80,7 @@ async function writeExport(
     }
   }
   await target.write(tally.trailerLine());
+  return skipped;
 }
 
 type Call = Pick<Context, 'deadlineMs' | 'signal'>;

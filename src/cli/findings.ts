@@ -23,6 +23,7 @@ export function findings(info: GetServerInfoResponse, ownVersion: string): Findi
     gateway(info, ownVersion),
     nats(info),
     settings(info),
+    ...log(info),
     durability(info),
     ...replicas(info),
     size(info),
@@ -58,6 +59,32 @@ function settings({ store }: Info): Finding {
   const message = `${what} is not set as it must be: ${wrongSettings.join('; ')}`;
   const remedy = 'set it back with the nats command line; until then events may be lost';
   return { check, level: 'fail', message, remedy };
+}
+
+/** What is wrong with what the log holds. */
+function log({ store }: Info): Finding[] {
+  const check = 'log';
+  const list: Finding[] = [];
+  const { lostMessages = 0n, lostMessagesAccepted = 0n, mirrors = [] } = store?.log ?? {};
+  const { unreadableCount = 0, unreadable: [first] = [] } = store?.log ?? {};
+  if (lostMessages > 0n) {
+    const level = lostMessages > lostMessagesAccepted ? 'fail' : 'warn';
+    const message = `${lostMessages.toString()} messages of the log are gone, ${lostMessagesAccepted.toString()} are accepted to be`;
+    list.push({ check, level, message, remedy: 'restore a backup; docs/storage.md says what else there is' });
+  }
+  if (mirrors.length > 0) {
+    const message = `mirrors of the log answer in its place, which makes reads slow: ${mirrors.join(', ')}`;
+    const remedy = 'keep them in another account, or use sources; see docs/storage.md';
+    list.push({ check, level: 'fail', message, remedy });
+  }
+  if (first !== undefined) {
+    const where = `position ${first.position.toString()} ${first.stream}: ${first.reason}`;
+    const message = `${unreadableCount} messages of the log are not commits, the first at ${where}`;
+    list.push({ check, level: 'fail', message, remedy: '`sluice unreadable` lists them all' });
+  }
+  return list.length > 0
+    ? list
+    : [{ check, level: 'ok', message: 'nothing is known to be missing or foreign' }];
 }
 
 function durability({ store }: Info): Finding {

@@ -3,7 +3,7 @@ import { commonOptions, type Command } from './command';
 
 const exitCodes = `Exit codes:
   0  done; also when whoever reads the output has had enough
-  1  it failed, or doctor found something wrong
+  1  it failed, or doctor or unreadable found something
   2  the command line is wrong, or the gateway refuses the request as invalid
   3  conflict: the stream is not at that version, or the commit id belongs to another commit
   4  the gateway or its store cannot be reached, is overloaded or too slow; try again

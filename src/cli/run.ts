@@ -16,6 +16,7 @@ import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
 import { streamsCommand } from './streams';
 import { tailCommand } from './tail';
+import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
 /** All commands but `serve`, in the order of the help. */
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   exportCommand,
   importCommand,
   doctorCommand,
+  unreadableCommand,
 ];
 
 /** Runs the command that the first argument names; gives the exit code. `address`: unless --address says another. */

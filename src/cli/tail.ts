@@ -18,13 +18,22 @@ export const tailCommand = defineCommand({
       help: 'A position, a time such as 2026-11-25T12:00:00Z, or now, the default. 0 is the beginning.',
     },
     'max-count': { kind: 'text', value: 'N', help: 'End after this many events.' },
+    'skip-unreadable': {
+      kind: 'flag',
+      help: 'Pass over what is not a commit, and name it on standard error.',
+    },
     type: { kind: 'texts', value: 'TYPE', help: 'Only events of this type; may be given several times.' },
   },
   plan({ words: patterns, given }) {
     const start = startOf(given.from ?? 'now');
     const maxCount = optionalNumber(given['max-count'], '--max-count');
     const options = { ...start, patterns, eventTypes: given.type };
-    return (context) => follow(context, options, { asJson: given.json, maxCount });
+    return (context) =>
+      follow(context, options, {
+        asJson: given.json,
+        maxCount,
+        skipsUnreadable: given['skip-unreadable'],
+      });
   },
 });
 

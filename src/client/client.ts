@@ -73,6 +73,7 @@ export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-con
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 export type { ClientTls } from './tls';
+export type { UnreadableMessage, UnreadableOptions } from './unreadable';
 
 /**
  * A client of one gateway, or of several behind one address, over one connection that is made with the first call and
@@ -136,7 +137,8 @@ export interface SluiceClient extends Disposable {
 
   /**
    * Reads the whole store, or the streams that match patterns, in position order, as it is when the loop begins. Fails
-   * like `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position.
+   * like `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position, or with
+   * `onUnreadable`.
    */
   readAll(options?: ReadAllOptions): EventRead<StoreHead>;
 

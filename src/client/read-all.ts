@@ -5,6 +5,7 @@ import { following, toStart, type EventPlace, type Place } from './event-place';
 import { toUint64, type WholeNumber } from './numbers';
 import { directions, Events, toPageHint, type EventRead, type PageOptions } from './read';
 import { encode } from './text';
+import type { UnreadableOptions } from './unreadable';
 import { toTimestamp, type Time } from './time';
 
 /** Which events of the whole store. */
@@ -17,7 +18,7 @@ export interface EventFilter {
 }
 
 /** Which part of the store to read. All conditions hold together; left out, all of it is read. */
-export interface ReadAllOptions extends EventFilter, CallOptions {
+export interface ReadAllOptions extends EventFilter, CallOptions, UnreadableOptions {
   /**
    * Begin beyond this, in the direction of the read: an event that was read before, or a position, which stands for the
    * whole commit that has it. If the filters leave that event's stream out, the events that they take of the same commit are
@@ -81,13 +82,14 @@ function readAfter(
     eventTypes: [...(options.eventTypes ?? [])],
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
     page: toPageHint(options.page),
+    skipUnreadable: options.onUnreadable !== undefined,
   };
   const bytes = encode(ReadAllRequest, request);
   const { readAll: method } = EventStoreServiceService;
   return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),
-    options.signal,
+    options,
     () => following(afterEvent, direction),
   );
 }

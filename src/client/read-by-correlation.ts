@@ -7,8 +7,9 @@ import type { Channel } from './channel';
 import { toUint64, type WholeNumber } from './numbers';
 import { Events, toPageHint, type EventRead, type PageOptions } from './read';
 import { encode } from './text';
+import type { UnreadableOptions } from './unreadable';
 
-export interface ReadByCorrelationOptions extends CallOptions {
+export interface ReadByCorrelationOptions extends CallOptions, UnreadableOptions {
   /** Only events of these types; none: all types. */
   readonly eventTypes?: readonly string[] | undefined;
   /** At most this many events; 0: no bound. */
@@ -32,12 +33,13 @@ export function readByCorrelation(
     eventTypes: [...(options.eventTypes ?? [])],
     maxCount: toUint64(options.maxCount ?? 0, 'maxCount'),
     page: toPageHint(options.page),
+    skipUnreadable: options.onUnreadable !== undefined,
   };
   const bytes = encode(ReadByCorrelationRequest, request);
   const { readByCorrelation: method } = EventStoreServiceService;
   return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),
-    options.signal,
+    options,
   );
 }

@@ -56,5 +56,7 @@ export function readStream(
   };
   const bytes = encode(ReadStreamRequest, request);
   const { readStream: method } = EventStoreServiceService;
-  return new Events(() => serverStream(channel, method, bytes, options), toStreamHead, options.signal);
+  return new Events(() => serverStream(channel, method, bytes, options), toStreamHead, {
+    signal: options.signal,
+  });
 }

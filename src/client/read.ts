@@ -1,9 +1,15 @@
 import type { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice/v1/event';
-import { Direction, type PageHint, type ReadEnd } from '../../generated/sluice/v1/event_store_service';
+import {
+  Direction,
+  type PageHint,
+  type ReadEnd,
+  type UnreadableMessage as ProtoUnreadableMessage,
+} from '../../generated/sluice/v1/event_store_service';
 import { IncompleteReadError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
 import type { Following } from './event-place';
 import { toUint32 } from './numbers';
+import { tellUnreadable, type UnreadableOptions } from './unreadable';
 
 /**
  * Events, read as they are taken: each loop over it is a call of its own, which begins with the loop and ends when the
@@ -36,6 +42,7 @@ interface ReadMessage<Header> {
   readonly end: ReadEnd | undefined;
   /** Absent in a message that ends within a commit, and in all messages of reads that do not tell. */
   readonly position?: bigint | undefined;
+  readonly unreadable?: readonly ProtoUnreadableMessage[];
 }
 
 /** A class, not an object with a getter of its own, which would keep what it has seen until the next full collection. */
@@ -46,7 +53,7 @@ export class Events<Header, Head> implements EventRead<Head> {
   constructor(
     private readonly open: () => AsyncIterable<ReadMessage<Header>>,
     private readonly toHead: (header: Header) => Head,
-    private readonly signal: AbortSignal | undefined,
+    private readonly options: { readonly signal?: AbortSignal | undefined } & UnreadableOptions,
     private readonly toFollowing: () => Following = () => (events) => events,
   ) {}
 
@@ -68,9 +75,10 @@ export class Events<Header, Head> implements EventRead<Head> {
       if (!begun) throw incomplete('it has no header');
       const endsCommit = message.position !== undefined || message.end !== undefined;
       for (const event of following(message.events, endsCommit)) {
-        this.signal?.throwIfAborted();
+        this.options.signal?.throwIfAborted();
         yield toRecordedEvent(event);
       }
+      tellUnreadable(this.options, message.unreadable ?? []);
       count += message.events.length;
       end = message.end;
     }

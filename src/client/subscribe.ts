@@ -15,9 +15,10 @@ import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
 import { encode } from './text';
 import { toTimestamp, type Time } from './time';
+import { tellUnreadable, type UnreadableOptions } from './unreadable';
 
 /** What to follow, and where to begin: at most one of `after`, `afterVersion`, `fromTime` and `fromNow`. */
-export interface SubscribeOptions extends EventFilter {
+export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   /** One stream; not together with `patterns`. Neither: the whole store. */
   readonly stream?: string | undefined;
   /**
@@ -83,7 +84,8 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   };
   toBytes(); // throws for text that cannot be sent
 
-  const take = ({ position: reached, notice }: SubscribeResponse): void => {
+  const take = ({ position: reached, notice, unreadable }: SubscribeResponse): void => {
+    tellUnreadable(options, unreadable);
     position = reached ?? position;
     if (notice?.$case === 'heartbeat') ({ lag } = notice.value);
     if (notice?.$case === 'caughtUp') lag = 0n;
@@ -160,5 +162,6 @@ function toRequest(options: SubscribeOptions, afterPosition: bigint | undefined)
       nanos: Math.round((heartbeatMs % 1_000) * 1e6),
     },
     page: toPageHint(options.page),
+    skipUnreadable: options.onUnreadable !== undefined,
   };
 }

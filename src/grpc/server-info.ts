@@ -1,11 +1,13 @@
 import {
   Durability,
   type GetServerInfoResponse,
+  type LogFindings,
   type ServerLimits,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import type { StoreInfo } from '../store/event-store';
+import type { StoreInfo } from '../store/store-info';
 import { toDuration } from './proto-time';
+import { toUnreadableMessage } from './unreadable-message';
 
 /** What the gateway knows of itself beside the store. */
 export interface AboutGateway {
@@ -14,6 +16,9 @@ export interface AboutGateway {
   /** Whether it runs a NATS server of its own. */
   readonly embedded: boolean;
 }
+
+/** So many are enough to see what is wrong. */
+const unreadableShownMax = 10;
 
 /** What this gateway can do; clients may look for a name before they use what it stands for. */
 const features = [
@@ -35,7 +40,7 @@ const durabilities = {
 } as const;
 
 export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limits): GetServerInfoResponse {
-  const { eventBytesMax, indexPosition, replicaInfos, wrongSettings, ...kept } = store;
+  const { eventBytesMax, indexPosition, replicaInfos, wrongSettings, log, ...kept } = store;
   const { position } = store;
   const { version, embedded } = about;
   return {
@@ -46,10 +51,20 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
       embedded,
       replicaInfos: [...replicaInfos],
       wrongSettings: [...wrongSettings],
+      log: toLogFindings(log),
     },
     limits: toServerLimits(limits, eventBytesMax),
     features,
     index: { position: indexPosition, lag: position > indexPosition ? position - indexPosition : 0n },
+  };
+}
+
+function toLogFindings({ mirrors, unreadable, ...lost }: StoreInfo['log']): LogFindings {
+  return {
+    ...lost,
+    mirrors: [...mirrors],
+    unreadableCount: unreadable.length,
+    unreadable: unreadable.slice(0, unreadableShownMax).map(toUnreadableMessage),
   };
 }
 

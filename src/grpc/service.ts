@@ -10,6 +10,7 @@ import {
   ReadAllResponse,
   ReadByCorrelationRequest,
   ReadByCorrelationResponse,
+  type ReadEnd,
   ReadEndReason,
   ReadStreamRequest,
   ReadStreamResponse,
@@ -39,7 +40,6 @@ import type {
   CommitSlice,
   EventStore,
   Page,
-  ReadEnd,
   StreamHead,
   StreamSummary,
   SubscriptionUpdate,
@@ -51,6 +51,7 @@ import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import { toTimestamp } from './proto-time';
 import { reframe } from './reframe';
+import { toUnreadableMessage } from './unreadable-message';
 import { toServerInfo, type AboutGateway } from './server-info';
 
 export interface ServiceOptions {
@@ -153,20 +154,34 @@ async function* responses(
 ): AsyncGenerator<Buffer, void> {
   let before = header;
   let eventCount = 0n;
+  let unreadableSkipped = 0n;
   for await (const page of pages) {
     for (const commit of page.commits) eventCount += BigInt(commit.eventCount);
-    const end = page.end === undefined ? none : encodeEnd(page.end, eventCount);
-    const position = 'position' in page ? encode(ReadAllResponse, { position: page.position }) : none;
-    yield* reframe(page, size, { header: before, end: Buffer.concat([end, position]) });
+    const { unreadable = [] } = page;
+    unreadableSkipped += BigInt(unreadable.length);
+    const parts = [
+      page.end === undefined ? none : encodeEnd({ reason: reasons[page.end], eventCount, unreadableSkipped }),
+      'position' in page ? encode(ReadAllResponse, { position: page.position }) : none,
+      unreadable.length === 0 ? none : encodePassedOver(page),
+    ];
+    yield* reframe(page, size, { header: before, end: Buffer.concat(parts) });
     before = none;
   }
 }
 
 const reasons = { complete: ReadEndReason.COMPLETE, maxCount: ReadEndReason.MAX_COUNT } as const;
 
+/** The field has one number in responses with a position, another one in those without. */
+function encodePassedOver(page: Page | AllPage): Uint8Array {
+  const unreadable = page.unreadable?.map(toUnreadableMessage) ?? [];
+  return 'position' in page
+    ? encode(ReadAllResponse, { unreadable })
+    : encode(ReadByCorrelationResponse, { unreadable });
+}
+
 /** `end` has the same number in the responses of all reads. */
-function encodeEnd(end: ReadEnd, eventCount: bigint): Uint8Array {
-  return encode(ReadStreamResponse, { end: { reason: reasons[end], eventCount } });
+function encodeEnd(end: ReadEnd): Uint8Array {
+  return encode(ReadStreamResponse, { end });
 }
 
 function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buffer, void> {
@@ -185,7 +200,11 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
       yield encode(SubscribeResponse, { position, notice: { $case: 'heartbeat', value } });
       return;
     }
-    case 'checkpoint':
+    case 'checkpoint': {
+      const unreadable = update.unreadable?.map(toUnreadableMessage) ?? [];
+      yield encode(SubscribeResponse, { position, notice: { $case: 'checkpoint', value: {} }, unreadable });
+      return;
+    }
     case 'caughtUp':
     case 'fellBehind':
       yield encode(SubscribeResponse, { position, notice: { $case: update.kind, value: {} } });

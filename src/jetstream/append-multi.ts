@@ -86,7 +86,7 @@ function proposalOf(
     stream: all[0]?.stream as StreamName,
     commitId: job.commitId,
     known() {
-      const known = all.map(({ stream, expected }) => expectedHead(heads, stream, expected));
+      const known = all.map(({ stream, expected }) => expectedHead(appender, stream, expected));
       return known.every((head) => head !== undefined) ? known : undefined;
     },
     async look(doubted) {

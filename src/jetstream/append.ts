@@ -104,7 +104,7 @@ async function checkOnly(
   command: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
-  const head = toHead(await lastPart(appender, command.stream, 'leader', call));
+  const head = toHead(await lastPartToAppend(appender, command.stream, call));
   checkVersion(command.stream, command.expectedVersion, head.version);
   await appender.durability.through(head.position);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
@@ -136,7 +136,7 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
   }
 
   known(): KnownHead | undefined {
-    return expectedHead(this.appender.heads, this.job.stream, this.job.expected);
+    return expectedHead(this.appender, this.job.stream, this.job.expected);
   }
 
   async look(

@@ -1,4 +1,4 @@
-import { MalformedRecordError, eventCount } from '../store/commit-record';
+import { MalformedRecordError, checkedEventCount } from '../store/commit-record';
 import { position, type Position } from '../store/values';
 import { unreadable, type StoredPart } from './commit-codec';
 
@@ -102,10 +102,12 @@ export function asPart({ record: body, ...commit }: StoredCommit): StoredPart {
   return { ...commit, body, part: 1, parts: 1 };
 }
 
-/** The body must hold as many events as the headers say: what is relayed unread must at least be whole. */
-function checkRecord(part: StoredPart): void {
+/**
+ * The body must hold the events that the subject and the headers say: it is relayed unread. Throws UnreadableCommitError.
+ */
+export function checkRecord(part: StoredPart): void {
   try {
-    const count = eventCount(part.body);
+    const count = checkedEventCount(part.body, part.stream, Number(part.firstVersion));
     if (count === Number(part.lastVersion - part.firstVersion) + 1) return;
     throw unreadable(part.stream, part.sequence, 'it holds another number of events than its headers say');
   } catch (error) {

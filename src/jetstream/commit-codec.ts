@@ -47,6 +47,12 @@ export function toMessages(
 ): OutgoingMessage[] {
   const groups = group(encoded, bodyBytesMax);
   let version = commit.firstVersion;
+  if (version + BigInt(encoded.length) > versionMax)
+    throw unreadable(
+      subject.slice(subject.indexOf('.') + 1),
+      commit.previous,
+      'its version leaves no room for more',
+    );
   return groups.map((events, index) => {
     const body = frameEvents(events, version);
     version += BigInt(events.length);
@@ -153,6 +159,9 @@ export interface StoredPart {
   readonly body: Uint8Array;
 }
 
+/** Versions are counted in numbers of JavaScript: nine quadrillions of events, which nobody has. */
+const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
+
 const digits = /^\d{1,19}$/;
 const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 
@@ -166,7 +175,8 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
     count === undefined ||
     messageId === undefined ||
     count < 1n ||
-    count > version
+    count > version ||
+    version > versionMax
   ) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
@@ -175,7 +185,8 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
   const [index, messages] = step ?? [part, parts];
   const isFirst = part === 1;
   const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
-  if ((isFirst && previous === undefined) || part > parts || index > messages) {
+  const isMisplaced = part > parts || index > messages || part > index || BigInt(index) > message.sequence;
+  if ((isFirst && previous === undefined) || isMisplaced) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
   const { sequence } = message;
@@ -220,4 +231,9 @@ function number(text: string | undefined): bigint | undefined {
 
 export function unreadable(stream: string, sequence: bigint, reason: string): UnreadableCommitError {
   return new UnreadableCommitError(stream, position(sequence), reason);
+}
+
+/** For a message that readers pass over: it is not part of the store. */
+export function outsideStore(name: string, sequence: bigint): UnreadableCommitError {
+  return unreadable(name, sequence, 'its subject is not the name of a stream');
 }

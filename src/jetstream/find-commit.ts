@@ -1,9 +1,10 @@
 import type { CallContext } from '../store/event-store';
-import type { CommitId, StreamName } from '../store/values';
+import type { CommitId, StreamName, UnixNanos } from '../store/values';
 import type { StoredCommit } from './commit-assembler';
 import type { StoredPart } from './commit-codec';
+import { lastPart } from './head';
 import { locate, skipVersionsMax } from './locate';
-import { commitsForward } from './scan';
+import { commitsBackward, commitsForward } from './scan';
 import type { StoreContext } from './store-context';
 
 /** The commit right after a version of a stream, if it has this id. */
@@ -34,6 +35,25 @@ export async function commitWithVersion(
   const range = { from, through: head.sequence, messagesMax: Number(skipVersionsMax) + 1 };
   for await (const commits of commitsForward(context, stream, range, call)) {
     const found = commits.find(({ lastVersion }) => lastVersion >= version);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The last commit of a stream that was taken in at a time or before it; undefined if there was none. By position: the clock of
+ * the log may go back.
+ */
+export async function commitAsOf(
+  context: StoreContext,
+  stream: StreamName,
+  asOf: UnixNanos,
+  call: CallContext,
+): Promise<StoredCommit | undefined> {
+  const head = await lastPart(context, stream, 'leader', call);
+  if (head === undefined) return undefined;
+  for await (const commits of commitsBackward(context, stream, head, call)) {
+    const found = commits.find(({ timeNanos }) => timeNanos <= asOf);
     if (found !== undefined) return found;
   }
   return undefined;

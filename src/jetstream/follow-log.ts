@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import { CommitAssembler } from './commit-assembler';
-import { isCheck } from './commit-codec';
+import { isCheck, outsideStore } from './commit-codec';
 import { toStoreError } from './errors';
 import { logHead } from './head';
 import type { StoredMessage } from './message';
@@ -140,13 +140,19 @@ function taker(
 
   function take(stream: string, message: StoredMessage): void {
     const part = toPart(stream, message);
+    if (part === undefined) {
+      const content = outsideStore(stream, message.sequence);
+      context.health.noteUnreadable(content);
+      push([{ stream, position: content.position, content, bytes: message.body.length, isOutside: true }]);
+      return;
+    }
     const { last } = newest.ring;
     // It began before the consumer did: who wants it reads it from the log.
     if (part.from <= last && part.position > last) newest.skipTo(part.position);
     if (part.position <= newest.ring.last) return;
     const content = assembler.add(part);
     if (content === undefined) return;
-    held.push({ stream, position: part.position, content, bytes: content.record.length });
+    held.push({ stream, position: part.position, content, bytes: content.record.length, isOutside: false });
     if (part.position > message.sequence) return;
     push(held);
     held = [];
@@ -163,7 +169,16 @@ function taker(
         if (!(error instanceof UnreadableCommitError)) throw error;
         assembler = new CommitAssembler(2 * limits.appendBytesMax);
         held = [];
-        push([{ stream: error.stream, position: error.position, content: error, bytes: body.length }]);
+        context.health.noteUnreadable(error);
+        push([
+          {
+            stream: error.stream,
+            position: error.position,
+            content: error,
+            bytes: body.length,
+            isOutside: false,
+          },
+        ]);
         // It may be one before this message that is at fault.
         isTaken = error.position >= sequence;
       }

@@ -1,4 +1,5 @@
 import type { StreamName } from '../store/values';
+import type { LogHealth } from './log-health';
 
 /** The last commit of a stream as far as this gateway knows; only JetStream's check decides whether it still is. */
 export interface KnownHead {
@@ -18,16 +19,17 @@ const nothing: KnownHead = { version: 0n, sequence: 0n };
 
 /**
  * The head that an append goes on top of, as far as that can be told without a question; undefined: it cannot. A stream that
- * must be empty has its head told by that: if it is not empty, JetStream's check says so.
+ * must be empty has its head told by that: if it is not empty, JetStream's check says so, unless it may have lost messages.
  */
 export function expectedHead(
-  heads: HeadCache,
+  { heads, health }: { readonly heads: HeadCache; readonly health: LogHealth },
   stream: StreamName,
   expected: bigint | undefined,
 ): KnownHead | undefined {
   const head = heads.get(stream);
   if (expected === undefined || expected === head?.version) return head;
-  return expected === 0n && head === undefined ? nothing : undefined;
+  const isSure = health.isCurrent && !health.isCut;
+  return expected === 0n && head === undefined && isSure ? nothing : undefined;
 }
 
 export function createHeadCache(entriesMax: number): HeadCache {

@@ -28,6 +28,8 @@ export type SentHeaders = Readonly<Partial<Record<SentHeader, string>>>;
 
 /** What the server says by itself. */
 export const receivedHeader = {
+  /** Of the stream that a message comes from. */
+  stream: 'Nats-Stream',
   subject: 'Nats-Subject',
   sequence: 'Nats-Sequence',
   time: 'Nats-Time-Stamp',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
-import { leaderGet } from './api';
+import { leaderGet } from './direct-get';
 import { logHead } from './head';
 import { BrokenIndexError } from './index-chain';
 import { divideBucket, indexSizes, mergeFresh, publish, recordEntries } from './index-merge';

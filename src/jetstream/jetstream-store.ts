@@ -2,13 +2,14 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { CommitIdReuseError, VersionConflictError } from '../store/errors';
 import type { EventStore, Page } from '../store/event-store';
-import { streamInfo } from './api';
+import { streamInfo, type StreamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
 import { dropForeignIndex } from './drop-foreign-index';
 import type { EmbeddedServer } from './embedded';
 import { toStoreError } from './errors';
-import { lastPart, lastPartAsOf, lastPartsForReaders, toHead } from './head';
+import { commitAsOf } from './find-commit';
+import { lastPartsForReaders, soundLastPart, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
 import { IdMemory } from './id-memory';
@@ -17,11 +18,13 @@ import { indexSubjects } from './index-stream';
 import { startIndexWriter, type IndexWriter } from './index-writer';
 import { readTail } from './key-index';
 import { listStreams } from './list-streams';
+import { LogHealth } from './log-health';
 import { createMessageSize } from './message-size';
+import { lookForMirrors } from './mirrors';
 import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
 import { watchOwnDisk } from './own-disk';
-import { openPool } from './pool';
+import { openPool, type NatsPool } from './pool';
 import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
@@ -74,13 +77,27 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     openStream(pool.append(), wantedIndex, { timeoutMs, mayCreate: true });
   try {
     checkServerVersion(pool.append());
-    const { config } = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
+    const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
+    const { config } = info;
+    const health = new LogHealth(
+      log,
+      BigInt(store.lostMessagesAccepted ?? 0),
+      limits.unreadableRememberedMax,
+    );
+    watchHealth(health, pool, info);
     await openIndex();
     const index = { name: `${store.name}_INDEX`, replicas: store.replicas };
     const subjects = indexSubjects(store.prefix);
     const appender: Appender = {
       pool,
-      log: { name: store.name, replicas: store.replicas },
+      log: {
+        name: store.name,
+        replicas: store.replicas,
+        onMirror: (name) => {
+          health.noteMirror(name);
+        },
+      },
+      health,
       prefix: store.prefix,
       durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
@@ -104,6 +121,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       watches.push(await watchOwnDisk(appender, ownServer, [store.name, index.name]));
     watches.push(await watchLog(appender, appender.ids));
     const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
+    await lookForMirrors(appender);
     // Where the log is gone as well, something is wrong with NATS: then nothing is created.
     const reopenIndex = (): Promise<unknown> =>
       streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
@@ -112,6 +130,14 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     await pool.close();
     throw error;
   }
+}
+
+/** What a server has that NATS comes back with may be less. */
+function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
+  health.noteInfo(info);
+  pool.onAvailability((available) => {
+    if (!available) health.doubt();
+  });
 }
 
 function createStore(
@@ -136,11 +162,11 @@ function createStore(
       return { head, pages: translatedPages(pages) };
     },
     async getVersion(stream, asOf, call) {
-      const last =
+      const head = await translated(
         asOf === undefined
-          ? lastPart(appender, stream, 'leader', call)
-          : lastPartAsOf(appender, stream, asOf, call);
-      const head = toHead(await translated(last));
+          ? soundLastPart(appender, stream, call).then(toHead)
+          : commitAsOf(appender, stream, asOf, call).then(toHead),
+      );
       await translated(durable(appender, head.position));
       return head;
     },
@@ -179,11 +205,9 @@ async function durable({ durability }: Appender, sequence: bigint): Promise<void
 }
 
 function translated<T>(promise: Promise<T>): Promise<T> {
-  return promise.catch(rethrow);
-}
-
-function rethrow(error: unknown): never {
-  throw toStoreError(error);
+  return promise.catch((error: unknown) => {
+    throw toStoreError(error);
+  });
 }
 
 async function* translatedPages<T = Page>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {

@@ -1,7 +1,8 @@
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
+import { UnreadableCommitError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
-import { lastSequence, readPart } from './commit-codec';
+import { isCheck, lastSequence, outsideStore, readPart } from './commit-codec';
 import { logHead } from './head';
 import type { IndexCache } from './index-cache';
 import { commitKey, hashKey, hashKeys } from './index-record';
@@ -97,14 +98,19 @@ async function* keysBetween(
 function keysIn(context: StoreContext, message: StoredMessage): CommitKeys {
   const { sequence } = message;
   const none = { sequence, position: sequence, hashes: [] };
-  const stream = parseStreamName(nameOf(context, message.subject));
-  if (stream === undefined) return none;
+  const name = nameOf(context, message.subject);
+  const stream = parseStreamName(name);
+  if (stream === undefined) {
+    if (!isCheck(name)) context.health.noteUnreadable(outsideStore(name, sequence));
+    return none;
+  }
   try {
     const part = readPart(stream, message);
     const keys = eventSpans(part.body).map((span) => eventCorrelationId(part.body, span));
     if (part.part === 1) keys.push(commitKey(part.commitId));
     return { sequence, position: lastSequence(part), hashes: hashKeys(keys) };
-  } catch {
+  } catch (error) {
+    if (error instanceof UnreadableCommitError) context.health.noteUnreadable(error);
     return none;
   }
 }

@@ -1,8 +1,9 @@
 import type { CallContext, ListStreamsQuery, StreamSummary } from '../store/event-store';
 import { UnreadableCommitError } from '../store/errors';
 import { parseStreamName, position, unixNanos, version, type StreamName } from '../store/values';
-import { directGetBatch, streamInfo } from './api';
+import { streamInfo } from './api';
 import { readPart } from './commit-codec';
+import { directGetBatch } from './direct-get';
 import { toHead } from './head';
 import { nameOf, subjectOf, within, type StoreContext } from './store-context';
 import { storedMessage, type StoredMessage } from './message';

@@ -1,6 +1,6 @@
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { directGet, leaderGet } from './api';
+import { directGet } from './direct-get';
 import { firstSequence, lastSequence, readPart, unreadable, type StoredPart } from './commit-codec';
 import { subjectOf, within, type StoreContext } from './store-context';
 
@@ -18,11 +18,7 @@ export async function partAtOrAfter(
 ): Promise<StoredPart | undefined> {
   const lookup = { seq: Number(sequence), next_by_subj: subjectOf(context, stream) };
   const options = within(call, context.limits.requestTimeoutMs);
-  const link = context.pool.read();
-  // A replica that lags behind may not have it yet; the leader has.
-  const message =
-    (await directGet(link, context.log, lookup, options)) ??
-    (await leaderGet(link, context.log, lookup, options));
+  const message = await directGet(context.pool.read(), context.log, lookup, options);
   return message && readPart(stream, message);
 }
 

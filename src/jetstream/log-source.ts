@@ -1,8 +1,8 @@
 import type { CallContext } from '../store/event-store';
 import { coverOf, patternMatcher } from '../store/patterns';
 import { parseStreamName } from '../store/values';
-import { directGetBatch, leaderGet } from './api';
-import { isCheck, readPart, stepOf, unreadable, type StoredPart } from './commit-codec';
+import { isCheck, readPart, stepOf, type StoredPart } from './commit-codec';
+import { directGetBatch } from './direct-get';
 import { storedMessage, upTo, type RawMessage, type StoredMessage } from './message';
 import { everything, nameOf, patiently, type StoreContext } from './store-context';
 
@@ -31,6 +31,8 @@ export class LogSource {
   private readonly subject: string;
   private readonly matches: (name: string) => boolean;
   private readonly isWhole: boolean;
+  /** Every message is fetched, so that one that is lost is missed. */
+  readonly isGapless: boolean;
   private takesAll: boolean;
   /** Taking all was tried, and did not pay. */
   private wasSparse = false;
@@ -45,7 +47,8 @@ export class LogSource {
     this.start = `${context.prefix}.`;
     this.subject = `${this.start}${cover}`;
     this.matches = patternMatcher(patterns);
-    this.isWhole = cover === everything;
+    this.isGapless = context.health.isCut;
+    this.isWhole = cover === everything || this.isGapless;
     this.takesAll = this.isWhole;
   }
 
@@ -88,9 +91,13 @@ export class LogSource {
     return true;
   }
 
+  nameOf({ subject }: StoredMessage): string {
+    return nameOf(this.context, subject);
+  }
+
   /** Throws UnreadableCommitError. */
-  toPart(message: StoredMessage): StoredPart {
-    return toPart(nameOf(this.context, message.subject), message);
+  toPart(message: StoredMessage): StoredPart | undefined {
+    return toPart(this.nameOf(message), message);
   }
 
   /** Lets the server search again where too much has come that nobody wants. */
@@ -104,12 +111,10 @@ export class LogSource {
   }
 }
 
-/** A message of the log as a part of a commit, whatever its subject. Throws UnreadableCommitError. */
-export function toPart(name: string, message: StoredMessage): StoredPart {
+/** A message of the log as a part of a commit; undefined: it is not part of the store. Throws UnreadableCommitError. */
+export function toPart(name: string, message: StoredMessage): StoredPart | undefined {
   const stream = parseStreamName(name);
-  if (stream === undefined)
-    throw unreadable(name, message.sequence, 'its subject is not the name of a stream');
-  return readPart(stream, message);
+  return stream && readPart(stream, message);
 }
 
 interface Page {
@@ -134,12 +139,8 @@ async function fetchPage(
     const newest = messages.at(-1);
     const last = newest && storedMessage(newest).sequence;
     if (last !== undefined && last >= through) return { messages: upTo(messages, through), covered: through };
-    if (last !== undefined && (more || !link.isAlone)) return { messages, covered: last };
-    // There is no more, says the replica that answered: one that lags behind cannot know.
-    const next = link.isAlone
-      ? undefined
-      : await leaderGet(link, log, { seq: Number(from), next_by_subj: subject }, options);
-    const isKnown = next === undefined || next.sequence > through;
-    return isKnown ? { messages, covered: through } : undefined;
+    // That there is no more, one that lags behind cannot know; that there is none, the leader has said.
+    const isPart = last !== undefined && (more || !link.isAlone);
+    return { messages, covered: isPart ? last : through };
   });
 }

@@ -138,7 +138,7 @@ export function parseTime(text: string): bigint {
   return cachedSecondNanos + BigInt(nanos);
 }
 
-/** Nanoseconds since 1970 as RFC 3339 in UTC, for a request. */
+/** Nanoseconds since 1970 as RFC 3339 in UTC, as the server writes it. */
 export function formatTime(nanos: bigint): string {
   const seconds = new Date(Number(nanos / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
   return `${seconds}.${(nanos % 1_000_000_000n).toString().padStart(9, '0')}Z`;

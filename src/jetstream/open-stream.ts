@@ -11,8 +11,10 @@ export class StoreOpenError extends Error {}
 /** The subject space of a store's index; a log may not use it as its prefix. */
 export const indexPrefix = 'ix';
 
+type StreamOptions = Pick<StoreOptions, 'name' | 'prefix' | 'replicas'>;
+
 /** How the log must be set. Fields that are not named here are the operator's, `max_bytes` for instance. */
-export function logConfig(options: StoreOptions, limits: Limits): StreamConfig {
+export function logConfig(options: StreamOptions, limits: Limits): StreamConfig {
   return {
     name: options.name,
     description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
@@ -25,7 +27,7 @@ export function logConfig(options: StoreOptions, limits: Limits): StreamConfig {
 }
 
 /** How the companion of the log that holds the index must be set. */
-export function indexConfig(options: StoreOptions): StreamConfig {
+export function indexConfig(options: StreamOptions): StreamConfig {
   return {
     name: `${options.name}_INDEX`,
     description: `Index of the Sluice event store ${options.name}: may be deleted, is rebuilt`,
@@ -39,7 +41,7 @@ export function indexConfig(options: StoreOptions): StreamConfig {
 }
 
 /** Events never expire and are never dropped to make room. */
-function common(options: StoreOptions): Omit<StreamConfig, 'name'> {
+function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
   return {
     storage: 'file',
     retention: 'limits',

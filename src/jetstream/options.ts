@@ -30,4 +30,6 @@ export interface StoreOptions {
   /** First token of its subjects, for instance "es". */
   readonly prefix: string;
   readonly replicas: number;
+  /** So many messages may be gone from it, see LogHealth; none unless it is given. */
+  readonly lostMessagesAccepted?: number;
 }

@@ -1,6 +1,7 @@
 import type { CallContext, CommitSlice, CorrelationQuery, CorrelationRead, Page } from '../store/event-store';
+import { UnreadableCommitError } from '../store/errors';
 import { parseStreamName, position } from '../store/values';
-import { directGet } from './api';
+import { directGet } from './direct-get';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { readPart } from './commit-codec';
 import { findPositions, type KeyIndex } from './key-index';
@@ -18,6 +19,8 @@ export async function readByCorrelation(
   call: CallContext,
 ): Promise<CorrelationRead> {
   const { positions, through } = await findPositions(index, query.correlationId, call);
+  const { health } = index;
+  if (health.isCut && !query.skipUnreadable) throw health.missing();
   await index.durability.through(through);
   return { position: position(through), pages: pages(index, query, { positions, through }, call) };
 }
@@ -32,7 +35,12 @@ async function* pages(
   for (let at = 0; at < positions.length; at += fetchesMax) {
     const fetched = positions.slice(at, at + fetchesMax).map((sequence) => commitAt(index, sequence, call));
     const commits: CommitSlice[] = [];
-    for (const commit of await Promise.all(fetched)) {
+    const unreadable: UnreadableCommitError[] = [];
+    for (const commit of await Promise.all(fetched.map((one) => orUnreadable(one, query)))) {
+      if (commit instanceof UnreadableCommitError) {
+        unreadable.push(commit);
+        continue;
+      }
       // A step that is being written lies beyond the end.
       if (commit === undefined || commit.position > through) continue;
       const slice = select(commit, { ...all, ...query, countMax: left });
@@ -41,13 +49,24 @@ async function* pages(
       if (left === undefined) continue;
       left -= BigInt(slice.eventCount);
       if (left > 0n) continue;
-      yield { commits, end: 'maxCount' };
+      yield { commits, end: 'maxCount', unreadable };
       return;
     }
     const done = at + fetchesMax >= positions.length;
-    if (done || commits.length > 0) yield { commits, end: done ? 'complete' : undefined };
+    if (done || commits.length + unreadable.length > 0)
+      yield { commits, end: done ? 'complete' : undefined, unreadable };
   }
   if (positions.length === 0) yield { commits: [], end: 'complete' };
+}
+
+async function orUnreadable<T>(
+  fetched: Promise<T>,
+  { skipUnreadable }: CorrelationQuery,
+): Promise<T | UnreadableCommitError> {
+  return fetched.catch((error: unknown) => {
+    if (skipUnreadable && error instanceof UnreadableCommitError) return error;
+    throw error;
+  });
 }
 
 const all = { fromVersion: 1n, toVersion: undefined, reverse: false };

@@ -1,5 +1,5 @@
 import type { CallContext } from '../store/event-store';
-import { directGetBatch } from './api';
+import { directGetBatch } from './direct-get';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, readPart, stepOf } from './commit-codec';
 import { storedMessage } from './message';

@@ -1,15 +1,12 @@
 import type { CallContext, CommitSlice, Page, ReadStreamQuery, StreamRead } from '../store/event-store';
-import type { StreamName, UnixNanos } from '../store/values';
-import { directGetBatch } from './api';
 import { asPart, type StoredCommit } from './commit-assembler';
-import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
+import { unreadable, type StoredPart } from './commit-codec';
 import { commitWithVersion } from './find-commit';
-import { lastPart, lastPartAsOf, toHead } from './head';
+import { lastPart, toHead } from './head';
 import { locate, skipVersionsMax } from './locate';
-import { formatTime, storedMessage } from './message';
 import { askPage, commitsBackward, commitsForward, type ScanStart } from './scan';
 import { inTime, select } from './select';
-import { patiently, subjectOf, within, type StoreContext } from './store-context';
+import { subjectOf, within, type StoreContext } from './store-context';
 
 const nothingMore: Page = { commits: [], end: 'complete' };
 
@@ -28,8 +25,8 @@ export async function readStream(
   };
 }
 
-function beginsAtFirst({ direction, fromVersion, fromTime }: ReadStreamQuery): boolean {
-  return direction === 'forward' && fromVersion <= 1n && fromTime === undefined;
+function beginsAtFirst({ direction, fromVersion }: ReadStreamQuery): boolean {
+  return direction === 'forward' && fromVersion <= 1n;
 }
 
 /** Asks for the first page before the head is known, which saves most reads their second round trip. */
@@ -81,7 +78,7 @@ async function* pages(
     const slices: CommitSlice[] = [];
     let passed = false;
     for (const commit of commits) {
-      passed = isPast(query, range, commit);
+      passed = isPast(range, commit);
       if (passed) break;
       if (!inTime(query, commit)) continue;
       const slice = select(commit, {
@@ -122,12 +119,10 @@ function versionRange({ direction, fromVersion, toVersion }: ReadStreamQuery): V
 }
 
 /** Whether this commit and all that follow it in the direction of the read lie outside the range. */
-function isPast(query: ReadStreamQuery, range: VersionRange, commit: StoredCommit): boolean {
-  return range.reverse
-    ? commit.lastVersion < range.fromVersion ||
-        (query.fromTime !== undefined && commit.timeNanos < query.fromTime)
-    : (range.toVersion !== undefined && commit.firstVersion > range.toVersion) ||
-        (query.toTime !== undefined && commit.timeNanos > query.toTime);
+function isPast({ reverse, fromVersion, toVersion }: VersionRange, commit: StoredCommit): boolean {
+  return reverse
+    ? commit.lastVersion < fromVersion
+    : toVersion !== undefined && commit.firstVersion > toVersion;
 }
 
 /** Whether the range ends with this commit, so that the end can be told with the last events. */
@@ -151,52 +146,26 @@ async function openForward(
 ): Promise<Commits | undefined> {
   const { fromVersion } = versionRange(query);
   if (fromVersion > head.lastVersion) return undefined;
-  let from: bigint | undefined;
-  if (query.fromTime !== undefined) {
-    if (head.timeNanos < query.fromTime) return undefined;
-    const first = await firstPartSince(context, query.stream, query.fromTime, call);
-    if (first.lastVersion >= fromVersion) from = firstSequence(first);
-  }
-  from ??= fromVersion === 1n ? 1n : await locate(context, query.stream, fromVersion, head, call);
-  const range = { messagesMax: messagesNeeded(query), ...start, from, through: head.sequence };
+  const from = fromVersion === 1n ? 1n : await locate(context, query.stream, fromVersion, head, call);
+  const isStart = fromVersion === 1n;
+  const range = { messagesMax: messagesNeeded(query), ...start, from, through: head.sequence, isStart };
   return commitsForward(context, query.stream, range, call);
 }
 
-/** The first message of the stream at or after a time that the head has reached. */
-async function firstPartSince(
-  context: StoreContext,
-  stream: StreamName,
-  time: UnixNanos,
-  call: CallContext,
-): Promise<StoredPart> {
-  const lookup = { start_time: formatTime(time), next_by_subj: subjectOf(context, stream), batch: 1 };
-  const message = await patiently(context, stream, call, async (options) => {
-    const { messages } = await directGetBatch(context.pool.read(), context.log, lookup, options);
-    return messages[0];
-  });
-  return readPart(stream, storedMessage(message));
-}
-
-/** Begins at the commit that holds the highest version asked for, or the last one in time. */
+/** Begins at the commit that holds the highest version asked for. */
 async function openBackward(
   context: StoreContext,
   query: ReadStreamQuery,
   head: StoredPart,
   call: CallContext,
 ): Promise<Commits | undefined> {
-  const { stream, toTime } = query;
+  const { stream } = query;
   const { fromVersion, toVersion } = versionRange(query);
-  let start = head;
-  if (toTime !== undefined && head.timeNanos > toTime) {
-    const last = await lastPartAsOf(context, stream, toTime, call);
-    if (last === undefined) return undefined;
-    start = last;
-  }
-  if (fromVersion > start.lastVersion) return undefined;
-  if (toVersion === undefined || toVersion >= start.firstVersion)
-    return commitsBackward(context, stream, start, call, commitsNeeded(query));
-  const commit = await commitWithVersion(context, stream, toVersion, start, call);
+  if (fromVersion > head.lastVersion) return undefined;
+  if (toVersion === undefined || toVersion >= head.firstVersion)
+    return commitsBackward(context, stream, head, call, commitsNeeded(query));
+  const commit = await commitWithVersion(context, stream, toVersion, head, call);
   if (commit === undefined)
-    throw unreadable(stream, start.sequence, `version ${toVersion.toString()} is gone`);
+    throw unreadable(stream, head.sequence, `version ${toVersion.toString()} is gone`);
   return commitsBackward(context, stream, asPart(commit), call, commitsNeeded(query));
 }

@@ -1,5 +1,7 @@
 import type { CallContext } from '../store/event-store';
-import { CommitAssembler, type StoredCommit } from './commit-assembler';
+import type { UnreadableCommitError } from '../store/errors';
+import type { StoredCommit } from './commit-assembler';
+import { CommitReader } from './commit-reader';
 import { LogSource, type Fetched } from './log-source';
 import { storedMessage, type StoredMessage } from './message';
 import type { StoreContext } from './store-context';
@@ -10,6 +12,8 @@ export interface LogRange {
   readonly after: bigint;
   /** The leader has come so far. */
   readonly through: bigint;
+  /** What cannot be read is passed over, and named in the pages; otherwise it ends the scan with its error. */
+  readonly skips: boolean;
 }
 
 /** Commits in the order of the scan, those of a step together. */
@@ -18,6 +22,8 @@ export interface LogPage {
   /** Forward: what lies up to here has been given; backward: what lies from here on. */
   readonly covered: bigint;
   readonly last: boolean;
+  /** What was passed over, in the order of the scan. */
+  readonly unreadable: readonly UnreadableCommitError[];
 }
 
 /**
@@ -33,7 +39,6 @@ export async function* logForward(
   const { after, through } = range;
   const source = new LogSource(context, range.patterns, call);
   const fetch = (from: bigint): Promise<Fetched> => source.fetch(from, through, fetchBytes());
-  const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
   const follow = async (page: Promise<Fetched | undefined>): Promise<Fetched | undefined> => {
     const covered = (await page)?.covered ?? through;
     return covered < through ? fetch(covered + 1n) : undefined;
@@ -44,6 +49,12 @@ export async function* logForward(
   const first = startOfFirst(source, storedMessages(page));
   if (first !== undefined && first < start) start = first;
   if (start <= after) page = await fetch(start);
+  else start = after + 1n;
+  const reader = new CommitReader(context, source, start, {
+    after,
+    skips: range.skips,
+    tellsOutside: range.skips,
+  });
   let next = follow(Promise.resolve(page));
   let held: StoredCommit[] = []; // of a step whose end has not been passed
   for (let covered = after; page !== undefined;) {
@@ -52,19 +63,16 @@ export async function* logForward(
     afterNext.catch(() => undefined);
     const commits = held;
     try {
-      for (const raw of page.messages) {
-        const message = storedMessage(raw);
-        const commit = source.wants(message) ? assembler.add(source.toPart(message)) : undefined;
-        if (commit !== undefined) commits.push(commit);
-      }
+      for (const message of storedMessages(page)) reader.add(message, commits);
+      reader.passTo(page.covered + 1n, commits);
     } catch (error) {
       // What comes before it is good, and may be all that is wanted.
-      yield { commits, covered: commits.at(-1)?.sequence ?? covered, last: false };
+      yield { commits, covered: commits.at(-1)?.position ?? covered, last: false, unreadable: [] };
       throw error;
     }
     held = splitOff(commits, page.covered);
-    covered = (held[0]?.from ?? assembler.pendingFrom ?? page.covered + 1n) - 1n;
-    yield { commits, covered, last: page.covered >= through };
+    covered = (held[0]?.from ?? reader.pendingFrom ?? page.covered + 1n) - 1n;
+    yield { commits, covered, last: page.covered >= through, unreadable: reader.passedOver(covered) };
     page = await next;
     next = afterNext;
   }
@@ -82,7 +90,8 @@ function startOfFirst(source: LogSource, messages: Iterable<StoredMessage>): big
   for (const message of messages) {
     if (!source.wants(message)) continue;
     try {
-      return source.toPart(message).from;
+      const part = source.toPart(message);
+      if (part !== undefined) return part.from;
     } catch {
       return undefined; // it is met again
     }
@@ -120,12 +129,20 @@ export async function* logBackward(
       continue;
     }
     const from = start === after + 1n ? await source.startOfStep(start) : start;
-    const { commits, error, next } = await commitsOf(context, source, window.messages, { start, from });
-    splitOff(commits, through);
-    end = next;
-    if (commits.length > 0 || error !== undefined || end <= after)
-      yield { commits: commits.reverse(), covered: end + 1n, last: error === undefined && end <= after };
-    if (error !== undefined) throw error;
+    const found = await commitsOf(context, source, { ...window, start, from, end }, range);
+    splitOff(found.commits, through);
+    end = found.next;
+    const commits = found.commits.reverse();
+    const unreadable = found.unreadable.reverse();
+    const [latest] = unreadable;
+    const error = range.skips ? undefined : latest;
+    if (error !== undefined) {
+      const behind = commits.filter((commit) => commit.from > error.position);
+      yield { commits: behind, covered: error.position + 1n, last: false, unreadable: [] };
+      throw error;
+    }
+    if (commits.length + unreadable.length > 0 || end <= after)
+      yield { commits, covered: end + 1n, last: end <= after, unreadable };
     const isSparse =
       window.bytes < fetchBytesMax / Number(spanGrowth) &&
       window.messages.length < fetchMessagesMax / Number(spanGrowth);
@@ -161,35 +178,32 @@ async function readWindow(
 
 interface WindowCommits {
   readonly commits: StoredCommit[];
-  /** Met before these commits. */
-  readonly error: Error | undefined;
+  readonly unreadable: UnreadableCommitError[];
   /** Where the next window ends. */
   readonly next: bigint;
 }
 
-/** The commits of a window in ascending order, with the whole of the one that begins before it. */
+/** What a window has, in ascending order, with the whole of the commit that begins before it. */
 async function commitsOf(
   context: StoreContext,
   source: LogSource,
-  messages: readonly StoredMessage[],
-  /** Where the window begins, and where the first commit may begin that ends in it. */
-  { start, from: earliest }: { readonly start: bigint; readonly from: bigint },
+  window: {
+    readonly messages: readonly StoredMessage[];
+    readonly start: bigint;
+    /** Where the first commit may begin that ends in the window. */
+    readonly from: bigint;
+    readonly end: bigint;
+  },
+  { after, skips: tellsOutside }: LogRange,
 ): Promise<WindowCommits> {
-  const commitBytesMax = 2 * context.limits.appendBytesMax;
-  const first = startOfFirst(source, messages) ?? start;
-  const from = first < earliest ? first : earliest;
+  const { messages, start, end } = window;
+  const firstCommit = startOfFirst(source, messages) ?? start;
+  const from = firstCommit < window.from ? firstCommit : window.from;
   const before = from < start ? await readWindow(source, from, start - 1n) : undefined;
-  let assembler = new CommitAssembler(commitBytesMax);
-  let commits: StoredCommit[] = [];
-  let error: Error | undefined;
-  for (const message of before === undefined ? messages : [...before.messages, ...messages]) {
-    if (!source.wants(message)) continue;
-    try {
-      const commit = assembler.add(source.toPart(message));
-      if (commit !== undefined) commits.push(commit);
-    } catch (caught) {
-      [error, commits, assembler] = [caught as Error, [], new CommitAssembler(commitBytesMax)];
-    }
-  }
-  return { commits, error, next: (from < start ? from : start) - 1n };
+  const first = before === undefined ? start : from;
+  const reader = new CommitReader(context, source, first, { after, skips: true, tellsOutside });
+  const commits: StoredCommit[] = [];
+  for (const message of [...(before?.messages ?? []), ...messages]) reader.add(message, commits);
+  reader.passTo(end + 1n, commits);
+  return { commits, unreadable: reader.passedOver(end), next: first - 1n };
 }

@@ -1,8 +1,8 @@
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { directGetBatch, type Batch } from './api';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { firstSequence, readPart, unreadable, type StoredPart } from './commit-codec';
+import { directGetBatch, type Batch } from './direct-get';
 import type { RequestOptions } from './link';
 import { partAtOrAfter } from './locate';
 import { storedMessage, upTo, type StoredMessage } from './message';
@@ -95,6 +95,8 @@ export interface CommitRange extends ScanStart {
   readonly from: bigint;
   /** The sequence of the last part of a commit. */
   readonly through: bigint;
+  /** The first commit must have the first version. */
+  readonly isStart?: boolean;
   /** `from` may lie within a commit, which is left out then. */
   readonly midCommit?: boolean;
 }
@@ -116,10 +118,10 @@ export async function* commitsForward(
     mayBeCut = false;
     const commit = assembler.add(part);
     if (commit === undefined) return undefined;
-    if (previous !== undefined && commit.firstVersion !== previous.lastVersion + 1n) {
-      const missing = (previous.lastVersion + 1n).toString();
-      throw unreadable(stream, commit.position, `version ${missing} is missing before it`);
-    }
+    const first = range.isStart === true ? 1n : undefined;
+    const next = previous === undefined ? first : previous.lastVersion + 1n;
+    if (next !== undefined && commit.firstVersion !== next)
+      throw unreadable(stream, commit.position, `version ${next.toString()} is missing before it`);
     return (previous = commit);
   };
   for await (const page of scanSubject(context, subjectOf(context, stream), from, through, call, range)) {
@@ -212,7 +214,8 @@ async function window(
     }
     // All of it lies within the commit that ends here.
     const part = await partAtOrAfter(context, stream, range.from, call);
-    if (part === undefined || range.midCommit !== true) throw unreadable(stream, end, 'it is gone');
+    if (part === undefined || part.sequence > end || range.midCommit !== true)
+      throw unreadable(stream, end, 'it is gone');
     range = { from: firstSequence(part), through: end };
   }
 }

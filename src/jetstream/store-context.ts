@@ -10,6 +10,7 @@ import type { StoredPart } from './commit-codec';
 import type { Durability } from './group-sync';
 import type { RequestOptions } from './link';
 import type { MessageSize } from './message-size';
+import type { LogHealth } from './log-health';
 import type { NatsPool } from './pool';
 import type { Space } from './space';
 
@@ -29,6 +30,7 @@ export interface StoreContext extends LogContext {
   /** The last message of a stream, as the leader knows it, for readers: those who ask at the same time share the answer. */
   readonly lastPartOf: (stream: StreamName, call: CallContext) => Promise<StoredPart | undefined>;
   readonly logger: Logger;
+  readonly health: LogHealth;
 }
 
 /** All that is in a log or an index: the server looks for no subject then, which costs it half of what a search does. */

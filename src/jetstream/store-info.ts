@@ -1,10 +1,12 @@
-import type { CallContext, ReplicaInfo, StoreInfo } from '../store/event-store';
+import type { CallContext } from '../store/event-store';
+import type { ReplicaInfo, StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { eventBytesLimit } from './append-job';
 import { streamInfo, type StreamInfo } from './api';
 import { errCode, isRefused } from './errors';
 import type { IndexStream } from './index-stream';
 import type { RequestOptions } from './link';
+import { lookForMirrors } from './mirrors';
 import { disagreements, logConfig } from './open-stream';
 import { within, type StoreContext } from './store-context';
 
@@ -14,14 +16,17 @@ export async function storeInfo(
   indexPosition: bigint,
   call: CallContext,
 ): Promise<StoreInfo> {
-  const { pool, log, prefix, limits } = store;
+  const { pool, log, prefix, limits, health } = store;
   const options = within(call, limits.requestTimeoutMs);
-  const [{ config, state, cluster }, wrongInIndex] = await Promise.all([
+  void lookForMirrors(store); // for the next time
+  const [info, wrongInIndex] = await Promise.all([
     streamInfo(pool.read(), log.name, undefined, options),
     indexDisagreements(store, options),
   ]);
+  const { config, state, cluster } = info;
   store.messageSize.take(config);
   await store.durability.through(BigInt(state.last_seq));
+  health.noteInfo(info);
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
   return {
     name: log.name,
@@ -38,6 +43,12 @@ export async function storeInfo(
     bytesMax: BigInt(store.space.bytesMax(state.bytes, config['max_bytes'])),
     fullBy: store.space.fullBy ?? '',
     wrongSettings: [...disagreements(config, wanted), ...wrongInIndex],
+    log: {
+      lostMessages: health.lostMessages,
+      lostMessagesAccepted: health.acceptedLoss,
+      mirrors: health.mirrors,
+      unreadable: health.unreadable,
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
+import { InvalidRequestError, StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import type { CallContext, CommitSlice, SubscribeQuery, SubscriptionUpdate } from '../store/event-store';
 import { isName, patternMatcher } from '../store/patterns';
 import { position, type StreamName, type UnixNanos } from '../store/values';
@@ -7,7 +7,6 @@ import { stepsOf, type StoredCommit } from './commit-assembler';
 import { toStoreError } from './errors';
 import { lastPart, logHead } from './head';
 import { locate } from './locate';
-import { firstSince } from './read-all';
 import { logForward } from './scan-log';
 import { selectAll } from './select';
 import type { StoreContext } from './store-context';
@@ -78,12 +77,11 @@ async function* updates(
       yield* catchUp(shared, { query, progress, wanted }, call, ending);
       continue;
     }
-    const { commits, covered, error } = tail.take(progress.at, interest, limits.subscriptionBytesMax);
+    const how = { bytesMax: limits.subscriptionBytesMax, skips: query.skipUnreadable };
+    const { commits, covered, unreadable, error } = tail.take(progress.at, interest, how);
     progress.at = covered;
-    const slices = wanted(commits);
-    if (slices.length > 0) yield progress.events(slices);
-    else if (progress.checkpointIsDue()) yield progress.say('checkpoint');
-    if (error !== undefined) throw error;
+    yield* progress.tell(wanted(commits), unreadable);
+    if (error !== undefined) throw error.withWayOn();
     if (progress.at < tail.head) continue;
     if (!live && progress.at >= start.head) {
       live = true;
@@ -100,8 +98,11 @@ async function* updates(
 interface Progress {
   at: bigint;
   say(kind: 'checkpoint' | 'caughtUp' | 'fellBehind'): SubscriptionUpdate;
-  events(commits: readonly CommitSlice[]): SubscriptionUpdate;
-  checkpointIsDue(): boolean;
+  /** What was found up to here, if there is anything to say. */
+  tell(
+    commits: readonly CommitSlice[],
+    unreadable: readonly UnreadableCommitError[],
+  ): Generator<SubscriptionUpdate, void>;
 }
 
 function createProgress(after: bigint): Progress {
@@ -117,10 +118,14 @@ function createProgress(after: bigint): Progress {
   const progress: Progress = {
     at: after,
     say: (kind) => tell({ kind }),
-    events: (commits) => tell({ kind: 'events' as const, commits }),
-    checkpointIsDue: () =>
-      progress.at > told &&
-      (progress.at - told >= checkpointSequences || Date.now() - toldAtMs >= checkpointMs),
+    *tell(commits, unreadable) {
+      const isDue =
+        progress.at > told &&
+        (progress.at - told >= checkpointSequences || Date.now() - toldAtMs >= checkpointMs);
+      if (commits.length > 0) yield tell({ kind: 'events' as const, commits });
+      if (unreadable.length > 0) yield tell({ kind: 'checkpoint' as const, unreadable });
+      else if (commits.length === 0 && isDue) yield tell({ kind: 'checkpoint' as const });
+    },
   };
   return progress;
 }
@@ -150,17 +155,17 @@ async function* catchUp(
   shared.catchUps++;
   try {
     while (!isEnding() && !tail.covers(progress.at)) {
-      const range = { patterns: query.filter.patterns, after: progress.at, through: tail.head };
+      const { filter, skipUnreadable: skips } = query;
+      const range = { patterns: filter.patterns, after: progress.at, through: tail.head, skips };
       try {
-        for await (const { commits, covered } of logForward(shared, range, call, fetchBytes)) {
+        for await (const { commits, covered, unreadable } of logForward(shared, range, call, fetchBytes)) {
           progress.at = covered;
-          const slices = wanted(commits);
-          if (slices.length > 0) yield progress.events(slices);
-          else if (progress.checkpointIsDue()) yield progress.say('checkpoint');
+          yield* progress.tell(wanted(commits), unreadable);
           if (isEnding()) return;
           progressMs = Date.now();
         }
       } catch (error) {
+        if (error instanceof UnreadableCommitError) throw error.withWayOn();
         const isAway = toStoreError(error) instanceof StoreUnavailableError;
         if (!isAway || Date.now() - progressMs > readProgressTimeoutMs) throw error;
         await sleep(retryMs);
@@ -221,10 +226,8 @@ async function findStart(context: StoreContext, query: SubscribeQuery, call: Cal
     case 'position':
       if (startMustExist) checkExists('after_position', start.after, head.sequence);
       return { ...found, after: start.after };
-    case 'time': {
-      const first = await firstSince(context, start.from, head, call);
-      return { ...found, after: first - 1n, fromTime: start.from };
-    }
+    case 'time':
+      return { ...found, after: 0n, fromTime: start.from };
     case 'version': {
       const { after, version } = await findVersion(context, start.stream, start.after, head.sequence, call);
       if (startMustExist) checkExists('after_version', start.after, version);

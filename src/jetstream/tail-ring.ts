@@ -7,6 +7,8 @@ export interface TailEntry {
   readonly stream: string;
   readonly position: bigint;
   readonly content: StoredCommit | UnreadableCommitError;
+  /** Its subject is not the name of a stream: it is not part of the store. */
+  readonly isOutside: boolean;
   readonly bytes: number;
 }
 

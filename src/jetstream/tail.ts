@@ -21,7 +21,7 @@ export interface Tail {
   /** Whether all that lies beyond a position is at hand. */
   covers(position: bigint): boolean;
   /** Some of what is at hand beyond a position: commits of the streams asked for, and how far they go. */
-  take(position: bigint, interest: Interest, bytesMax: number): Taken;
+  take(position: bigint, interest: Interest, how: TakeOptions): Taken;
   /**
    * Waits until there is something of interest, or some time has passed in which others came; answers how far there was
    * nothing, or undefined when the signal is aborted. Call it only if `take` came to the head. Throws
@@ -31,9 +31,17 @@ export interface Tail {
   close(): void;
 }
 
+export interface TakeOptions {
+  readonly bytesMax: number;
+  /** What cannot be read is passed over, and told. */
+  readonly skips: boolean;
+}
+
 export interface Taken {
   readonly commits: readonly StoredCommit[];
   readonly covered: bigint;
+  /** What was passed over among them. */
+  readonly unreadable: readonly UnreadableCommitError[];
   /** Met after these commits. */
   readonly error: UnreadableCommitError | undefined;
 }
@@ -90,7 +98,7 @@ export function createTail(context: StoreContext): Tail {
       return releaseOnce;
     },
     covers: (position) => position >= newest.ring.after,
-    take: (position, interest, bytesMax) => take(newest.ring, position, interest, bytesMax),
+    take: (position, interest, how) => take(newest.ring, position, interest, how),
     next: (interest, signal) => newest.waiters.wait(interest, signal),
     close() {
       clearTimeout(linger);
@@ -100,22 +108,25 @@ export function createTail(context: StoreContext): Tail {
   };
 }
 
-function take(ring: TailRing, position: bigint, interest: Interest, bytesMax: number): Taken {
+function take(ring: TailRing, position: bigint, interest: Interest, { bytesMax, skips }: TakeOptions): Taken {
   const commits: StoredCommit[] = [];
+  const unreadable: UnreadableCommitError[] = [];
   let bytes = 0;
   let covered = position;
   for (const entry of ring.beyond(position)) {
     // A step is not divided.
-    if (bytes > bytesMax && entry.position !== covered) return { commits, covered, error: undefined };
+    if (bytes > bytesMax && entry.position !== covered)
+      return { commits, covered, unreadable, error: undefined };
     if (interest.matches(entry.stream)) {
-      const { content } = entry;
-      if (content instanceof UnreadableCommitError) return { commits, covered, error: content };
-      commits.push(content);
+      const { content, isOutside } = entry;
+      if (!(content instanceof UnreadableCommitError)) commits.push(content);
+      else if (skips) unreadable.push(content);
+      else if (!isOutside) return { commits, covered, unreadable, error: content };
       bytes += entry.bytes;
     }
     covered = entry.position;
   }
-  return { commits, covered: ring.last > covered ? ring.last : covered, error: undefined };
+  return { commits, covered: ring.last > covered ? ring.last : covered, unreadable, error: undefined };
 }
 
 async function orTimeout(started: Promise<void>, call: CallContext, timeoutMs: number): Promise<void> {

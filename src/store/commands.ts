@@ -74,6 +74,7 @@ export interface RawReadByCorrelation {
   readonly correlationId: string;
   readonly eventTypes: readonly string[];
   readonly maxCount: bigint;
+  readonly skipUnreadable: boolean;
 }
 
 export interface RawListStreams {
@@ -218,7 +219,7 @@ export function parseReadByCorrelation(raw: RawReadByCorrelation, limits: Limits
   const eventTypes = eventTypeFilter(raw.eventTypes, limits, findings);
   const count = maxCount(raw.maxCount, findings);
   findings.throwIfAny();
-  return { correlationId, eventTypes, maxCount: count };
+  return { correlationId, eventTypes, maxCount: count, skipUnreadable: raw.skipUnreadable };
 }
 
 /** Throws InvalidRequestError. */

@@ -11,6 +11,8 @@ export class MalformedRecordError extends Error {}
 const lengthDelimited = 2;
 /** Field 1, length-delimited: `CommitRecord.events`, and `events` of every response that carries events. */
 export const eventsTag = (1 << 3) | lengthDelimited;
+const streamTag = (2 << 3) | lengthDelimited;
+const versionTag = 3 << 3;
 const typeTag = (4 << 3) | lengthDelimited;
 const correlationIdTag = (8 << 3) | lengthDelimited;
 
@@ -32,11 +34,81 @@ export function eventSpans(record: Uint8Array): EventSpan[] {
   return spans;
 }
 
-/** How many events there are. Throws MalformedRecordError. */
-export function eventCount(record: Uint8Array): number {
-  let count = 0;
-  for (let at = 0; at < record.length; count++) at = spanAt(record, at).end;
-  return count;
+/**
+ * How many events there are. Each must say that it is of the stream, and that it has the version that follows from the
+ * first one: that is what readers are told. Throws MalformedRecordError.
+ */
+export function checkedEventCount(record: Uint8Array, stream: string, firstVersion: number): number {
+  let version = firstVersion;
+  for (let at = 0; at < record.length; version++) {
+    const span = spanAt(record, at);
+    checkEvent(record, span, stream, version);
+    at = span.end;
+  }
+  return version - firstVersion;
+}
+
+/** Of fields that occur twice the last one counts, as in protobuf. */
+function checkEvent(record: Uint8Array, { start, end }: EventSpan, stream: string, wanted: number): void {
+  let at = start;
+  let streamStart = 0;
+  let streamEnd = 0;
+  let version = 0;
+  while (at < end) {
+    const tag = record[at] as number;
+    const length = record[at + 1] as number;
+    if (tag < 0x80 && (tag & 7) === lengthDelimited && length < 0x80) {
+      // Nearly every field is so: this is the walk that every read pays for.
+      at += 2 + length;
+      if (tag === streamTag) {
+        streamStart = at - length;
+        streamEnd = at;
+      }
+      continue;
+    }
+    const long = readVarint(record, at);
+    const valueAt = long.next;
+    at = fieldEnd(record, valueAt, end, long.value);
+    if (long.value === streamTag) {
+      streamStart = readVarint(record, valueAt).next;
+      streamEnd = at;
+    } else if (long.value === versionTag) version = readVarint(record, valueAt).value;
+  }
+  if (at !== end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
+  if (!isText(record, streamStart, streamEnd, stream))
+    throw new MalformedRecordError('an event of it says that it is of another stream');
+  if (version !== wanted)
+    throw new MalformedRecordError(
+      `an event of it says that it has another version than ${wanted.toString()}`,
+    );
+}
+
+/** Whether [start, end) is this text, which is ASCII. */
+function isText(record: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (record[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+/** Where the value ends that begins at a byte, by the tag before it. */
+function fieldEnd(record: Uint8Array, at: number, end: number, tag: number): number {
+  switch (tag & 7) {
+    case 0:
+      return readVarint(record, at).next;
+    case 1:
+      return at + 8;
+    case lengthDelimited: {
+      const length = readVarint(record, at);
+      const fieldEnd = length.next + length.value;
+      if (fieldEnd > end)
+        throw new MalformedRecordError(`the field at byte ${length.next.toString()} is cut off`);
+      return fieldEnd;
+    }
+    case 5:
+      return at + 4;
+    default:
+      throw new MalformedRecordError(`unknown wire type at byte ${at.toString()}`);
+  }
 }
 
 function spanAt(record: Uint8Array, frame: number): EventSpan {
@@ -62,28 +134,8 @@ function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: numb
   let found = '';
   while (at < end) {
     const tag = readVarint(record, at);
-    at = tag.next;
-    switch (tag.value & 7) {
-      case 0:
-        at = readVarint(record, at).next;
-        break;
-      case 1:
-        at += 8;
-        break;
-      case lengthDelimited: {
-        const length = readVarint(record, at);
-        at = length.next + length.value;
-        if (at > end)
-          throw new MalformedRecordError(`the field at byte ${length.next.toString()} is cut off`);
-        if (tag.value === wanted) found = utf8(record, length.next, at);
-        break;
-      }
-      case 5:
-        at += 4;
-        break;
-      default:
-        throw new MalformedRecordError(`unknown wire type at byte ${at.toString()}`);
-    }
+    at = fieldEnd(record, tag.next, end, tag.value);
+    if (tag.value === wanted) found = utf8(record, readVarint(record, tag.next).next, at);
   }
   return found;
 }

@@ -104,9 +104,17 @@ export class UnreadableCommitError extends Error {
   constructor(
     readonly stream: string,
     readonly position: Position,
-    reason: string,
+    readonly reason: string,
+    message = `the message at position ${position.toString()} is not a commit of stream ${stream}: ${reason}`,
   ) {
-    super(`the message at position ${position.toString()} is not a commit of stream ${stream}: ${reason}`);
+    super(message);
+  }
+
+  /** The same, for a reader of many streams, who can go on behind it. */
+  withWayOn(): UnreadableCommitError {
+    const { stream, position, reason } = this;
+    const wayOn = `to go on, set after_position to ${position.toString()}, or skip_unreadable`;
+    return new UnreadableCommitError(stream, position, reason, `${this.message}; ${wayOn}`);
   }
 }
 

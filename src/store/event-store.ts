@@ -1,3 +1,4 @@
+import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
 /** What an event carries: bytes or text, kept apart so that text stays readable. */
@@ -113,6 +114,8 @@ export interface CorrelationQuery {
   readonly eventTypes: ReadonlySet<string>;
   /** undefined: no bound. */
   readonly maxCount: bigint | undefined;
+  /** What cannot be read is passed over, and told. */
+  readonly skipUnreadable: boolean;
 }
 
 /** Which events of the whole store. */
@@ -137,6 +140,8 @@ export interface ReadAllQuery {
   readonly fromTime: UnixNanos | undefined;
   /** Inclusive, by commit time. */
   readonly toTime: UnixNanos | undefined;
+  /** What cannot be read is passed over, and told. */
+  readonly skipUnreadable: boolean;
 }
 
 /** Where a subscription begins: with the first commit beyond it. */
@@ -155,6 +160,8 @@ export interface SubscribeQuery {
   readonly startMustExist: boolean;
   /** undefined: no heartbeats. */
   readonly heartbeatMs: number | undefined;
+  /** What cannot be read is passed over, and told. */
+  readonly skipUnreadable: boolean;
 }
 
 export interface ListStreamsQuery {
@@ -184,6 +191,8 @@ export type ReadEnd = 'complete' | 'maxCount';
 export interface Page {
   readonly commits: readonly CommitSlice[];
   readonly end: ReadEnd | undefined;
+  /** What was passed over for it. */
+  readonly unreadable?: readonly UnreadableMessage[];
 }
 
 /** A read under way. Leaving the loop over `pages` early ends it and frees what it holds. */
@@ -213,7 +222,9 @@ export interface AllRead {
 /** What a subscription has to say. `position`: all that is asked for has been given up to here. */
 export type SubscriptionUpdate = { readonly position: Position } & (
   | { readonly kind: 'events'; readonly commits: readonly CommitSlice[] }
-  | { readonly kind: 'checkpoint' | 'caughtUp' | 'fellBehind' }
+  | { readonly kind: 'caughtUp' | 'fellBehind' }
+  /** `unreadable`: what was passed over. */
+  | { readonly kind: 'checkpoint'; readonly unreadable?: readonly UnreadableMessage[] }
   | { readonly kind: 'heartbeat'; readonly head: Position }
 );
 
@@ -221,40 +232,6 @@ export interface StreamSummary extends StreamHead {
   readonly stream: StreamName;
   /** The last message on the subject is not a commit; `version` is 0. */
   readonly unreadable: boolean;
-}
-
-export interface StoreInfo {
-  readonly name: string;
-  readonly prefix: string;
-  readonly replicas: number;
-  readonly natsVersion: string;
-  readonly position: Position;
-  readonly messageCount: bigint;
-  readonly bytes: bigint;
-  /** Bytes of one event as stored that the NATS server can take. */
-  readonly eventBytesMax: number;
-  readonly indexPosition: Position;
-  /** Who follows the log at NATS: gateways with subscribers, and others. */
-  readonly consumerCount: number;
-  /** The leader first. */
-  readonly replicaInfos: readonly ReplicaInfo[];
-  /** 0: no bound is known. */
-  readonly bytesMax: bigint;
-  /** Why it takes no appends now; empty: it does. */
-  readonly fullBy: string;
-  /** A line for each setting of the log that is not as it must be. */
-  readonly wrongSettings: readonly string[];
-}
-
-/** A server that keeps the store, as its leader sees it. */
-export interface ReplicaInfo {
-  readonly name: string;
-  readonly leader: boolean;
-  /** Whether it has all that is stored. */
-  readonly current: boolean;
-  readonly offline: boolean;
-  /** Operations that it is behind the leader. */
-  readonly lag: bigint;
 }
 
 /**

@@ -32,6 +32,7 @@ export interface RawReadAll extends RawEventFilter {
   readonly maxCount: bigint;
   readonly fromTime?: RawTimestamp | undefined;
   readonly toTime?: RawTimestamp | undefined;
+  readonly skipUnreadable: boolean;
 }
 
 export interface RawSubscribe extends RawEventFilter {
@@ -42,6 +43,7 @@ export interface RawSubscribe extends RawEventFilter {
   readonly fromNow: boolean;
   readonly startMustExist: boolean;
   readonly heartbeatInterval?: RawTimestamp | undefined;
+  readonly skipUnreadable: boolean;
 }
 
 /** Throws InvalidRequestError. */
@@ -61,7 +63,8 @@ export function parseReadAll(raw: RawReadAll, limits: Limits): ReadAllQuery {
   const { fromTime, toTime } = timeRange(raw, findings);
   const count = maxCount(raw.maxCount, findings);
   findings.throwIfAny();
-  return { filter, direction, afterPosition, toPosition, maxCount: count, fromTime, toTime };
+  const { skipUnreadable } = raw;
+  return { filter, direction, afterPosition, toPosition, maxCount: count, fromTime, toTime, skipUnreadable };
 }
 
 /** Throws InvalidRequestError. */
@@ -79,6 +82,7 @@ export function parseSubscribe(raw: RawSubscribe, limits: Limits): SubscribeQuer
     start,
     startMustExist: raw.startMustExist,
     heartbeatMs,
+    skipUnreadable: raw.skipUnreadable,
   };
 }
 

@@ -29,7 +29,7 @@ test('a healthy store', async () => {
   expect(code).toBe(0);
   expect(found.filter(({ level }) => level !== 'ok')).toEqual([]);
   expect(new Set(found.map(({ check }) => check))).toEqual(
-    new Set(['gateway', 'nats', 'settings', 'durability', 'replicas', 'size', 'consumers', 'index']),
+    new Set(['gateway', 'nats', 'settings', 'log', 'durability', 'replicas', 'size', 'consumers', 'index']),
   );
   expect(found[0]).toEqual({ check: 'gateway', level: 'ok', message: `version ${version}` });
   const text = await gateway.output(['doctor']);

@@ -1,5 +1,6 @@
 import { connect } from 'nats';
-import { callApi, directGetBatch, type StreamInfo } from '../../src/jetstream/api';
+import { callApi, type StreamInfo } from '../../src/jetstream/api';
+import { directGetBatch } from '../../src/jetstream/direct-get';
 import { NoRespondersError } from '../../src/jetstream/errors';
 import { createLink, type Link } from '../../src/jetstream/link';
 import { publishAtomically, type Outcome } from '../../src/jetstream/publish';

@@ -358,11 +358,12 @@ test('a version is asked for by stream and time', () => {
 
 test('a read by correlation needs its id', () => {
   const parse = (correlationId: string, eventTypes: string[] = [], maxCount = 0n): unknown =>
-    parseReadByCorrelation({ correlationId, eventTypes, maxCount }, limits);
+    parseReadByCorrelation({ correlationId, eventTypes, maxCount, skipUnreadable: false }, limits);
   expect(parse('!', ['A', 'A'], 7n)).toEqual({
     correlationId: '!',
     eventTypes: new Set(['A']),
     maxCount: 7n,
+    skipUnreadable: false,
   });
   for (const id of ['', ' ', 'ä', '\n', 'x'.repeat(25)]) {
     expect(faultsOf(() => parse(id, [''], 2n ** 64n))).toEqual([

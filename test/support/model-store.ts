@@ -119,6 +119,7 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         bytesMax: 0n,
         fullBy: '',
         wrongSettings: [],
+        log: { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadable: [] },
       })),
   };
 }

@@ -395,6 +395,12 @@ const patternsCases: FieldCases = {
 
 const beforeStart = /^lies before after_position in the direction of the read$/;
 
+const skipUnreadableCases = neverWrong(
+  'it is true or false',
+  { skip_unreadable: true },
+  { skip_unreadable: false },
+);
+
 const readAllCases: Record<string, FieldCases> = {
   patterns: patternsCases,
   after_position: neverWrong(
@@ -424,6 +430,7 @@ const readAllCases: Record<string, FieldCases> = {
   to_time: { bad: [reversedTimes], fine: [{ from_time: { seconds: '5' }, to_time: { seconds: '5' } }] },
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
+  skip_unreadable: skipUnreadableCases,
   ...pageCases(),
 };
 
@@ -499,6 +506,7 @@ const subscribeCases: Record<string, FieldCases> = {
   ),
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
+  skip_unreadable: skipUnreadableCases,
   heartbeat_interval: intervalCases([{}], [{ seconds: '1' }, { seconds: '3600' }]),
   'heartbeat_interval.seconds': intervalCases(
     [
@@ -645,6 +653,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
     },
     event_types: eventTypeCases,
     max_count: countCases,
+    skip_unreadable: skipUnreadableCases,
     ...pageCases(),
   },
   ReadAll: readAllCases,

@@ -271,7 +271,10 @@ export interface ReadStreamRequest {
   direction: Direction;
   /** At most this many events, counted after all filters. 0: no bound. */
   maxCount: bigint;
-  /** Only commits taken in at or after this time. */
+  /**
+   * Only commits taken in at or after this time. Each commit is judged by its own time, also where the clock of the store
+   * was set back between two of them: no time of one commit says anything about those after it.
+   */
   fromTime:
     | Timestamp
     | undefined;
@@ -322,13 +325,31 @@ export interface ReadEnd {
   reason: ReadEndReason;
   /** How many events were sent in all. */
   eventCount: bigint;
+  /** How many messages were passed over, with `skip_unreadable`; the messages of the read name them. */
+  unreadableSkipped: bigint;
+}
+
+/**
+ * UnreadableMessage is a place in the store that cannot be read as a commit, and that a read with `skip_unreadable` has
+ * passed over.
+ */
+export interface UnreadableMessage {
+  /** Its position, which is its JetStream sequence. Where messages of the store are gone, that of the last of them. */
+  position: bigint;
+  /** The stream, or what stands in the place of its name, the first 256 characters. Empty where messages are gone. */
+  stream: string;
+  /** What is wrong with it, for people. */
+  reason: string;
 }
 
 /** GetVersionRequest asks for the version of a stream. */
 export interface GetVersionRequest {
   /** The stream. Required. */
   stream: string;
-  /** Answer as of this time: commits taken in later do not count. Absent: now. */
+  /**
+   * Answer as of this time: the last commit that was taken in then or before. It is looked for from the end of the stream,
+   * so that an early time costs a read of the stream. Absent: now.
+   */
   asOf: Timestamp | undefined;
 }
 
@@ -351,7 +372,11 @@ export interface ReadByCorrelationRequest {
   /** At most this many events. 0: no bound. */
   maxCount: bigint;
   /** How to pack the response messages. */
-  page: PageHint | undefined;
+  page:
+    | PageHint
+    | undefined;
+  /** Commits that cannot be read are passed over, counted and named, instead of ending the read. */
+  skipUnreadable: boolean;
 }
 
 /**
@@ -366,7 +391,11 @@ export interface ReadByCorrelationResponse {
     | ReadByCorrelationHeader
     | undefined;
   /** On the last message only: the read is complete. */
-  end: ReadEnd | undefined;
+  end:
+    | ReadEnd
+    | undefined;
+  /** With `skip_unreadable`: what was passed over since the message before. */
+  unreadable: UnreadableMessage[];
 }
 
 /** ReadByCorrelationHeader tells how much of the store a read by correlation covers. */
@@ -412,7 +441,14 @@ export interface ReadAllRequest {
   /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
   eventTypePrefixes: string[];
   /** How to pack the response messages. */
-  page: PageHint | undefined;
+  page:
+    | PageHint
+    | undefined;
+  /**
+   * What cannot be read as a commit is passed over, counted and named, instead of ending the read: messages that others
+   * have published on the store's subjects, damaged ones, and places where the store has lost messages.
+   */
+  skipUnreadable: boolean;
 }
 
 /** ReadAllResponse is one message of a read. The first carries `header`, the last carries `end`, any may carry events. */
@@ -431,7 +467,11 @@ export interface ReadAllResponse {
    * The read has come so far, whether there were events to send or a filter dropped them: to go on from here, read
    * with `after_position` set to it. Absent in a message that ends within a commit.
    */
-  position?: bigint | undefined;
+  position?:
+    | bigint
+    | undefined;
+  /** With `skip_unreadable`: what was passed over since the message before, in the order of the read. */
+  unreadable: UnreadableMessage[];
 }
 
 /** ReadAllHeader tells the state of the store that a read shows. */
@@ -457,7 +497,10 @@ export interface SubscribeRequest {
   afterVersion?:
     | bigint
     | undefined;
-  /** Begin with the first commit taken in at or after this time. */
+  /**
+   * Only commits taken in at or after this time, each judged by its own time. They are looked for from the first commit of
+   * the store on.
+   */
   fromTime:
     | Timestamp
     | undefined;
@@ -477,7 +520,11 @@ export interface SubscribeRequest {
     | Duration
     | undefined;
   /** How to pack the response messages. */
-  page: PageHint | undefined;
+  page:
+    | PageHint
+    | undefined;
+  /** What cannot be read as a commit is passed over and named, as in ReadAllRequest, instead of ending the subscription. */
+  skipUnreadable: boolean;
 }
 
 /**
@@ -516,6 +563,8 @@ export interface SubscribeResponse {
     /** The gateway is stopping; the call ends with UNAVAILABLE. */
     { $case: "draining"; value: Draining }
     | undefined;
+  /** With `skip_unreadable`, in a message with `checkpoint`: what was passed over before its position. */
+  unreadable: UnreadableMessage[];
 }
 
 /** Checkpoint comes with a position after at most 5 seconds, or 1,000 commits, in which others were passed over. */
@@ -632,6 +681,28 @@ export interface StoreInfo {
   wrongSettings: string[];
   /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */
   fullBy: string;
+  /** What is wrong with what it holds. */
+  log: LogFindings | undefined;
+}
+
+/** LogFindings tells what is wrong with the messages of the store, as far as this gateway knows. */
+export interface LogFindings {
+  /**
+   * Messages that are gone: nothing is ever deleted from a store, so that it must have as many as its last position says.
+   * While there are more than were accepted, streams without messages are not taken for empty.
+   */
+  lostMessages: bigint;
+  /** So many lost messages an operator has accepted, with --lost-messages-accepted. */
+  lostMessagesAccepted: bigint;
+  /**
+   * JetStream streams of the same account that mirror it. NATS lets them answer in its place, so that reads must be asked
+   * again, and are slow.
+   */
+  mirrors: string[];
+  /** Messages that the gateway has met since it started and that are not commits; at most 1,000 are counted. */
+  unreadableCount: number;
+  /** The first of them by position, at most 10. `sluice unreadable` lists all. */
+  unreadable: UnreadableMessage[];
 }
 
 /** ReplicaInfo describes a server that keeps the store. */
@@ -2181,7 +2252,7 @@ export const ReadStreamHeader: MessageFns<ReadStreamHeader> = {
 };
 
 function createBaseReadEnd(): ReadEnd {
-  return { reason: 0, eventCount: 0n };
+  return { reason: 0, eventCount: 0n, unreadableSkipped: 0n };
 }
 
 export const ReadEnd: MessageFns<ReadEnd> = {
@@ -2194,6 +2265,12 @@ export const ReadEnd: MessageFns<ReadEnd> = {
         throw new globalThis.Error("value provided for field message.eventCount of type uint64 too large");
       }
       writer.uint32(16).uint64(message.eventCount);
+    }
+    if (message.unreadableSkipped !== 0n) {
+      if (BigInt.asUintN(64, message.unreadableSkipped) !== message.unreadableSkipped) {
+        throw new globalThis.Error("value provided for field message.unreadableSkipped of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.unreadableSkipped);
     }
     return writer;
   },
@@ -2227,6 +2304,14 @@ export const ReadEnd: MessageFns<ReadEnd> = {
             message.eventCount = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unreadableSkipped = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2248,6 +2333,91 @@ export const ReadEnd: MessageFns<ReadEnd> = {
     message.eventCount = (object.eventCount !== undefined && object.eventCount !== null)
       ? BigInt(object.eventCount)
       : 0n;
+    message.unreadableSkipped = (object.unreadableSkipped !== undefined && object.unreadableSkipped !== null)
+      ? BigInt(object.unreadableSkipped)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseUnreadableMessage(): UnreadableMessage {
+  return { position: 0n, stream: "", reason: "" };
+}
+
+export const UnreadableMessage: MessageFns<UnreadableMessage> = {
+  encode(message: UnreadableMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    if (message.stream !== "") {
+      writer.uint32(18).string(message.stream);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnreadableMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnreadableMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UnreadableMessage>, I>>(base?: I): UnreadableMessage {
+    return UnreadableMessage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnreadableMessage>, I>>(object: I): UnreadableMessage {
+    const message = createBaseUnreadableMessage();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.stream = object.stream ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -2407,7 +2577,7 @@ export const GetVersionResponse: MessageFns<GetVersionResponse> = {
 };
 
 function createBaseReadByCorrelationRequest(): ReadByCorrelationRequest {
-  return { correlationId: "", eventTypes: [], maxCount: 0n, page: undefined };
+  return { correlationId: "", eventTypes: [], maxCount: 0n, page: undefined, skipUnreadable: false };
 }
 
 export const ReadByCorrelationRequest: MessageFns<ReadByCorrelationRequest> = {
@@ -2426,6 +2596,9 @@ export const ReadByCorrelationRequest: MessageFns<ReadByCorrelationRequest> = {
     }
     if (message.page !== undefined) {
       PageHint.encode(message.page, writer.uint32(34).fork()).join();
+    }
+    if (message.skipUnreadable !== false) {
+      writer.uint32(40).bool(message.skipUnreadable);
     }
     return writer;
   },
@@ -2475,6 +2648,14 @@ export const ReadByCorrelationRequest: MessageFns<ReadByCorrelationRequest> = {
             message.page = PageHint.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.skipUnreadable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2496,12 +2677,13 @@ export const ReadByCorrelationRequest: MessageFns<ReadByCorrelationRequest> = {
     message.eventTypes = object.eventTypes?.map((e) => e) || [];
     message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
+    message.skipUnreadable = object.skipUnreadable ?? false;
     return message;
   },
 };
 
 function createBaseReadByCorrelationResponse(): ReadByCorrelationResponse {
-  return { events: [], header: undefined, end: undefined };
+  return { events: [], header: undefined, end: undefined, unreadable: [] };
 }
 
 export const ReadByCorrelationResponse: MessageFns<ReadByCorrelationResponse> = {
@@ -2514,6 +2696,9 @@ export const ReadByCorrelationResponse: MessageFns<ReadByCorrelationResponse> = 
     }
     if (message.end !== undefined) {
       ReadEnd.encode(message.end, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.unreadable) {
+      UnreadableMessage.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -2555,6 +2740,14 @@ export const ReadByCorrelationResponse: MessageFns<ReadByCorrelationResponse> = 
             message.end = ReadEnd.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2577,6 +2770,7 @@ export const ReadByCorrelationResponse: MessageFns<ReadByCorrelationResponse> = 
       ? ReadByCorrelationHeader.fromPartial(object.header)
       : undefined;
     message.end = (object.end !== undefined && object.end !== null) ? ReadEnd.fromPartial(object.end) : undefined;
+    message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2651,6 +2845,7 @@ function createBaseReadAllRequest(): ReadAllRequest {
     eventTypes: [],
     eventTypePrefixes: [],
     page: undefined,
+    skipUnreadable: false,
   };
 }
 
@@ -2694,6 +2889,9 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     }
     if (message.page !== undefined) {
       PageHint.encode(message.page, writer.uint32(82).fork()).join();
+    }
+    if (message.skipUnreadable !== false) {
+      writer.uint32(88).bool(message.skipUnreadable);
     }
     return writer;
   },
@@ -2791,6 +2989,14 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
             message.page = PageHint.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.skipUnreadable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2826,12 +3032,13 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     message.eventTypes = object.eventTypes?.map((e) => e) || [];
     message.eventTypePrefixes = object.eventTypePrefixes?.map((e) => e) || [];
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
+    message.skipUnreadable = object.skipUnreadable ?? false;
     return message;
   },
 };
 
 function createBaseReadAllResponse(): ReadAllResponse {
-  return { events: [], header: undefined, end: undefined, position: undefined };
+  return { events: [], header: undefined, end: undefined, position: undefined, unreadable: [] };
 }
 
 export const ReadAllResponse: MessageFns<ReadAllResponse> = {
@@ -2850,6 +3057,9 @@ export const ReadAllResponse: MessageFns<ReadAllResponse> = {
         throw new globalThis.Error("value provided for field message.position of type uint64 too large");
       }
       writer.uint32(32).uint64(message.position);
+    }
+    for (const v of message.unreadable) {
+      UnreadableMessage.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2899,6 +3109,14 @@ export const ReadAllResponse: MessageFns<ReadAllResponse> = {
             message.position = reader.uint64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2924,6 +3142,7 @@ export const ReadAllResponse: MessageFns<ReadAllResponse> = {
     message.position = (object.position !== undefined && object.position !== null)
       ? BigInt(object.position)
       : undefined;
+    message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2999,6 +3218,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     eventTypePrefixes: [],
     heartbeatInterval: undefined,
     page: undefined,
+    skipUnreadable: false,
   };
 }
 
@@ -3042,6 +3262,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.page !== undefined) {
       PageHint.encode(message.page, writer.uint32(90).fork()).join();
+    }
+    if (message.skipUnreadable !== false) {
+      writer.uint32(96).bool(message.skipUnreadable);
     }
     return writer;
   },
@@ -3147,6 +3370,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.page = PageHint.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.skipUnreadable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3183,12 +3414,13 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
       ? Duration.fromPartial(object.heartbeatInterval)
       : undefined;
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
+    message.skipUnreadable = object.skipUnreadable ?? false;
     return message;
   },
 };
 
 function createBaseSubscribeResponse(): SubscribeResponse {
-  return { events: [], position: undefined, notice: undefined };
+  return { events: [], position: undefined, notice: undefined, unreadable: [] };
 }
 
 export const SubscribeResponse: MessageFns<SubscribeResponse> = {
@@ -3218,6 +3450,9 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
       case "draining":
         Draining.encode(message.notice.value, writer.uint32(58).fork()).join();
         break;
+    }
+    for (const v of message.unreadable) {
+      UnreadableMessage.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -3291,6 +3526,14 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
             message.notice = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3344,6 +3587,7 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
         break;
       }
     }
+    message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -4011,6 +4255,7 @@ function createBaseStoreInfo(): StoreInfo {
     bytesMax: 0n,
     wrongSettings: [],
     fullBy: "",
+    log: undefined,
   };
 }
 
@@ -4069,6 +4314,9 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     }
     if (message.fullBy !== "") {
       writer.uint32(282).string(message.fullBy);
+    }
+    if (message.log !== undefined) {
+      LogFindings.encode(message.log, writer.uint32(290).fork()).join();
     }
     return writer;
   },
@@ -4198,6 +4446,14 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             message.fullBy = reader.string();
             continue;
           }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.log = LogFindings.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4231,6 +4487,120 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     message.bytesMax = (object.bytesMax !== undefined && object.bytesMax !== null) ? BigInt(object.bytesMax) : 0n;
     message.wrongSettings = object.wrongSettings?.map((e) => e) || [];
     message.fullBy = object.fullBy ?? "";
+    message.log = (object.log !== undefined && object.log !== null) ? LogFindings.fromPartial(object.log) : undefined;
+    return message;
+  },
+};
+
+function createBaseLogFindings(): LogFindings {
+  return { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadableCount: 0, unreadable: [] };
+}
+
+export const LogFindings: MessageFns<LogFindings> = {
+  encode(message: LogFindings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lostMessages !== 0n) {
+      if (BigInt.asUintN(64, message.lostMessages) !== message.lostMessages) {
+        throw new globalThis.Error("value provided for field message.lostMessages of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.lostMessages);
+    }
+    if (message.lostMessagesAccepted !== 0n) {
+      if (BigInt.asUintN(64, message.lostMessagesAccepted) !== message.lostMessagesAccepted) {
+        throw new globalThis.Error("value provided for field message.lostMessagesAccepted of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.lostMessagesAccepted);
+    }
+    for (const v of message.mirrors) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.unreadableCount !== 0) {
+      writer.uint32(32).uint32(message.unreadableCount);
+    }
+    for (const v of message.unreadable) {
+      UnreadableMessage.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogFindings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogFindings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lostMessages = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lostMessagesAccepted = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.mirrors.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unreadableCount = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LogFindings>, I>>(base?: I): LogFindings {
+    return LogFindings.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogFindings>, I>>(object: I): LogFindings {
+    const message = createBaseLogFindings();
+    message.lostMessages = (object.lostMessages !== undefined && object.lostMessages !== null)
+      ? BigInt(object.lostMessages)
+      : 0n;
+    message.lostMessagesAccepted = (object.lostMessagesAccepted !== undefined && object.lostMessagesAccepted !== null)
+      ? BigInt(object.lostMessagesAccepted)
+      : 0n;
+    message.mirrors = object.mirrors?.map((e) => e) || [];
+    message.unreadableCount = object.unreadableCount ?? 0;
+    message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -5372,7 +5742,8 @@ export const EventStoreServiceService = {
    * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
    * before the call is seen. A stream that does not exist has version 0; that is no error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
+   * has lost messages.
    */
   getVersion: {
     path: "/sluice.v1.EventStoreService/GetVersion" as const,
@@ -5387,6 +5758,9 @@ export const EventStoreServiceService = {
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
    * append that was answered before the call is seen. The cost follows the number of events found, not the
    * size of the store. An unknown correlation id reads as empty.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * `skip_unreadable` is set.
    */
   readByCorrelation: {
     path: "/sluice.v1.EventStoreService/ReadByCorrelation" as const,
@@ -5404,8 +5778,9 @@ export const EventStoreServiceService = {
    * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
    * event in the range is missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
-   * can be read with `after_position` set to its position.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
+   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
+   * with `skip_unreadable`.
    */
   readAll: {
     path: "/sluice.v1.EventStoreService/ReadAll" as const,
@@ -5428,8 +5803,8 @@ export const EventStoreServiceService = {
    * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
-   * `after_position` set to its position.
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
+   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
    */
   subscribe: {
     path: "/sluice.v1.EventStoreService/Subscribe" as const,
@@ -5525,13 +5900,17 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
    * before the call is seen. A stream that does not exist has version 0; that is no error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
+   * has lost messages.
    */
   getVersion: handleUnaryCall<GetVersionRequest, GetVersionResponse>;
   /**
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
    * append that was answered before the call is seen. The cost follows the number of events found, not the
    * size of the store. An unknown correlation id reads as empty.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * `skip_unreadable` is set.
    */
   readByCorrelation: handleServerStreamingCall<ReadByCorrelationRequest, ReadByCorrelationResponse>;
   /**
@@ -5539,8 +5918,9 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
    * event in the range is missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
-   * can be read with `after_position` set to its position.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
+   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
+   * with `skip_unreadable`.
    */
   readAll: handleServerStreamingCall<ReadAllRequest, ReadAllResponse>;
   /**
@@ -5555,8 +5935,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
-   * `after_position` set to its position.
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
+   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
    */
   subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
   /**
@@ -5665,7 +6045,8 @@ export interface EventStoreServiceClient extends Client {
    * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
    * before the call is seen. A stream that does not exist has version 0; that is no error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit.
+   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
+   * has lost messages.
    */
   getVersion(
     request: GetVersionRequest,
@@ -5686,6 +6067,9 @@ export interface EventStoreServiceClient extends Client {
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
    * append that was answered before the call is seen. The cost follows the number of events found, not the
    * size of the store. An unknown correlation id reads as empty.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * `skip_unreadable` is set.
    */
   readByCorrelation(
     request: ReadByCorrelationRequest,
@@ -5701,8 +6085,9 @@ export interface EventStoreServiceClient extends Client {
    * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
    * event in the range is missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit. What lies beyond it
-   * can be read with `after_position` set to its position.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
+   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
+   * with `skip_unreadable`.
    */
   readAll(request: ReadAllRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadAllResponse>;
   readAll(
@@ -5722,8 +6107,8 @@ export interface EventStoreServiceClient extends Client {
    * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
    *
    * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit. What lies beyond it can be had with
-   * `after_position` set to its position.
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
+   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
    */
   subscribe(request: SubscribeRequest, options?: Partial<CallOptions>): ClientReadableStream<SubscribeResponse>;
   subscribe(

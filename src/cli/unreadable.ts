@@ -1,0 +1,42 @@
+import type { UnreadableMessage } from '../client/client';
+import { defineCommand } from './command';
+import { exitCode } from './failure';
+
+/** No event has this type: a read for it brings nothing but what is passed over. */
+const noType = 'sluice.none';
+
+export const unreadableCommand = defineCommand({
+  name: 'unreadable',
+  usage: '[PATTERN...]',
+  summary:
+    'List what in the store cannot be read: foreign and damaged messages, and places where some are gone.',
+  details:
+    'It walks the whole log, which takes about ten seconds for a million commits. Ends with 1 if there is\n' +
+    'anything. Columns: position, stream or what stands in its place, reason.',
+  options: {},
+  plan({ words: patterns, given }) {
+    return async ({ client, deadlineMs, signal, out }) => {
+      let count = 0;
+      const onUnreadable = (message: UnreadableMessage): void => {
+        count++;
+        void out.line(given.json ? toJson(message) : toText(message));
+      };
+      const read = client.readAll({ patterns, eventTypes: [noType], deadlineMs, signal, onUnreadable });
+      for await (const event of read) throw new Error(`unexpected event ${event.id}`);
+      return count > 0 ? exitCode.failure : exitCode.ok;
+    };
+  },
+});
+
+function toJson({ position, stream, reason }: UnreadableMessage): string {
+  return JSON.stringify({ position: position.toString(), stream, reason });
+}
+
+function toText({ position, stream, reason }: UnreadableMessage): string {
+  return `${position.toString().padStart(10)}  ${stream === '' ? '-' : stream}  ${reason}`;
+}
+
+/** What is said of it where a command goes on. */
+export function passedOver({ position, stream, reason }: UnreadableMessage): string {
+  return `sluice: passed over position ${position.toString()} ${stream}: ${reason}`;
+}

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+import { connect, headers, type NatsConnection } from 'nats';
+import { CommitRecord } from '../../generated/sluice/v1/event';
+import { Direction, type SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
+import { newEvents } from '../support/attempts';
+import { startTestGateway, type TestGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { failureOf } from '../support/rpc-failure';
+
+/**
+ * Somebody with a login at NATS publishes what looks like a commit. Readers are told no stream and no version that the place
+ * and the headers of the message do not say.
+ */
+
+let nats: TestNats;
+let gateway: TestGateway;
+let stranger: NatsConnection;
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url]);
+  stranger = await connect({ servers: nats.url });
+});
+afterAll(async () => {
+  await stranger.close();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+interface Forged {
+  readonly version: string;
+  readonly count?: number;
+  /** Of the events in it. */
+  readonly events: readonly { readonly stream?: string; readonly version: bigint }[];
+  /** Bytes behind those of the last event, as part of it. */
+  readonly more?: readonly number[];
+}
+
+/** Publishes behind a commit of one event; gives the position. */
+async function forge(stream: string, { version, count, events, more = [] }: Forged): Promise<bigint> {
+  const { position } = await gateway.client.append({ stream, events: newEvents(1) });
+  const fields = {
+    'Nats-Msg-Id': randomUUID(),
+    'Nats-Expected-Last-Subject-Sequence': position.toString(),
+    'Sluice-Version': version,
+    'Sluice-Count': (count ?? events.length).toString(),
+  };
+  const made = headers();
+  for (const [name, value] of Object.entries(fields)) made.append(name, value);
+  const record = CommitRecord.fromPartial({
+    events: events.map((event) => ({ id: randomUUID(), type: 'Forged', stream, ...event })),
+  });
+  const body = Buffer.from(CommitRecord.encode(record).finish());
+  // The events are short: their length is one byte.
+  const lengthAt = body.length - 1 - (body.length / events.length - 2);
+  if (more.length > 0) body[lengthAt] = (body[lengthAt] as number) + more.length;
+  const { seq } = await stranger
+    .jetstream()
+    .publish(`es.${stream}`, Buffer.concat([body, Buffer.from(more)]), { headers: made });
+  return BigInt(seq);
+}
+
+const forgeries: Readonly<Record<string, Forged>> = {
+  'the name of another stream': { version: '2', events: [{ stream: 'victim.1', version: 2n }] },
+  'no name': { version: '2', events: [{ stream: '', version: 2n }] },
+  'another version': { version: '2', events: [{ version: 77n }] },
+  'no version': { version: '2', events: [{ version: 0n }] },
+  'a version twice': { version: '3', events: [{ version: 2n }, { version: 2n }] },
+  'another version behind the right one': { version: '2', events: [{ version: 2n }], more: [3 << 3, 77] },
+  'a version of 10^19': {
+    version: '10000000000000000000',
+    events: [{ version: 10_000_000_000_000_000_000n }],
+  },
+  'a version of 10^18': { version: '1000000000000000000', events: [{ version: 1_000_000_000_000_000_000n }] },
+  'more events than the header says': { version: '2', count: 1, events: [{ version: 2n }, { version: 3n }] },
+};
+
+describe.each(Object.entries(forgeries))('%s', (name, forged) => {
+  const stream = `forged.${name.replaceAll(/[^a-z0-9]/g, '-')}`;
+  let position: bigint;
+  beforeAll(async () => {
+    position = await forge(stream, forged);
+  });
+
+  test('no reader is told of it, and nothing is appended to it', async () => {
+    const { client } = gateway;
+    const after = position - 2n;
+    for (const call of [
+      () => client.readStream({ stream }),
+      () => client.readStream({ stream, direction: Direction.BACKWARD }),
+      () => client.readAll({ patterns: [stream] }),
+      () => client.readAll({ patterns: [stream], direction: Direction.BACKWARD }),
+      () => client.readAll({ afterPosition: after, toPosition: position }),
+      () => client.getVersion({ stream }),
+      () => client.append({ stream, events: newEvents(1) }),
+      () => client.append({ stream, events: newEvents(1), commitId: randomUUID() }),
+      () => client.appendMulti({ appends: [{ stream, events: newEvents(1) }] }),
+      () => follow(stream),
+    ]) {
+      const failure = await failureOf(call());
+      expect({ code: failure.code, detail: failure.detail('sluice.v1.UnreadableCommit') }).toEqual({
+        code: status.DATA_LOSS,
+        detail: { stream, position },
+      });
+    }
+  });
+});
+
+async function follow(stream: string): Promise<void> {
+  for await (const { events } of gateway.client.subscribe({ stream })) {
+    const isForged = ({ type }: SubscribeResponse['events'][number]): boolean => type === 'Forged';
+    if (events.some(isForged)) throw new Error('a forged event came');
+  }
+}
+
+test('a live subscriber is not told of it either', async () => {
+  const stream = 'forged.live';
+  const updates = gateway.client.subscribe({ stream, fromNow: true });
+  for (let isLive = false; !isLive;) {
+    const { value } = await updates.next();
+    isLive = (value as SubscribeResponse).notice?.$case === 'caughtUp';
+  }
+  const position = await forge(stream, { version: '2', events: [{ version: 77n }] });
+  const versions: bigint[] = [];
+  const failure = await failureOf(
+    (async () => {
+      for await (const { events } of updates) versions.push(...events.map(({ version }) => version));
+    })(),
+  );
+  expect(failure.detail('sluice.v1.UnreadableCommit')).toEqual({ stream, position });
+  expect(versions).toEqual([1n]);
+});

@@ -1,0 +1,157 @@
+import { connect, type NatsConnection } from 'nats';
+import {
+  Direction,
+  type SubscribeResponse,
+  type UnreadableMessage,
+} from '../../generated/sluice/v1/event_store_service';
+import { runSluice } from '../cli/process';
+import { newEvents } from '../support/attempts';
+import { startTestGateway, type TestGateway } from '../support/gateway';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import { failureOf } from '../support/rpc-failure';
+
+/** A message that somebody has published by hand stops nobody for good, and everybody is told of it. */
+
+let nats: TestNats;
+let gateway: TestGateway;
+let stranger: NatsConnection;
+/** Of the events, in order. */
+const ids: string[] = [];
+let foreign: bigint;
+let outside: bigint;
+beforeAll(async () => {
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url]);
+  stranger = await connect({ servers: nats.url });
+  await append('good.1', 2);
+  foreign = await publish('good.2');
+  await append('good.1', 1);
+  outside = await publish('odd.(round)');
+  await append('good.3', 3);
+});
+afterAll(async () => {
+  await stranger.close();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+async function append(stream: string, count: number): Promise<void> {
+  const events = newEvents(count).map((event) => ({ ...event, correlationId: 'all' }));
+  await gateway.client.append({ stream, events });
+  ids.push(...events.map(({ id }) => id));
+}
+
+async function publish(stream: string): Promise<bigint> {
+  const { seq } = await stranger.jetstream().publish(`es.${stream}`, 'by hand');
+  return BigInt(seq);
+}
+
+const idsOf = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);
+
+test('a read ends there, and says how to go on', async () => {
+  const { client } = gateway;
+  for (const direction of [Direction.FORWARD, Direction.BACKWARD]) {
+    const failure = await failureOf(client.readAll({ direction }));
+    expect(failure.detail('sluice.v1.UnreadableCommit')).toEqual({ stream: 'good.2', position: foreign });
+    expect(failure.message).toContain(`set after_position to ${foreign.toString()}, or skip_unreadable`);
+  }
+  const rest = await client.readAll({ afterPosition: foreign });
+  expect(idsOf(rest.events)).toEqual(ids.slice(2));
+  const before = await client.readAll({ afterPosition: foreign, direction: Direction.BACKWARD });
+  expect(idsOf(before.events)).toEqual(ids.slice(0, 2).reverse());
+});
+
+test('what is on no name of a stream is not part of the store', async () => {
+  const { client } = gateway;
+  const odd = await client.readAll({ patterns: ['odd.>'] });
+  expect(odd.events).toEqual([]);
+  const around = await client.readAll({ afterPosition: outside - 1n });
+  expect(idsOf(around.events)).toEqual(ids.slice(3));
+  const notices: string[] = [];
+  for await (const { notice } of client.subscribe({ afterPosition: outside - 1n })) {
+    notices.push(notice?.$case ?? 'events');
+    if (notice?.$case === 'caughtUp') break;
+  }
+  expect(notices).toContain('events');
+});
+
+test('a read that skips has everything else, counts and names', async () => {
+  const { client } = gateway;
+  const found = [
+    { position: foreign, stream: 'good.2', reason: 'its headers are not those of a commit' },
+    { position: outside, stream: 'odd.(round)', reason: 'its subject is not the name of a stream' },
+  ];
+  for (const [direction, expectedIds, expected] of [
+    [Direction.FORWARD, ids, found],
+    [Direction.BACKWARD, ids.toReversed(), found.toReversed()],
+  ] as const) {
+    const { events, end } = await client.readAll({ direction, skipUnreadable: true });
+    expect(idsOf(events)).toEqual(expectedIds);
+    expect(end.unreadableSkipped).toBe(2n);
+    const named: UnreadableMessage[] = [];
+    const call = client.raw.readAll({ ...readAllDefaults, direction, skipUnreadable: true });
+    for await (const message of call)
+      named.push(...(message as { unreadable: UnreadableMessage[] }).unreadable);
+    expect(named).toEqual(expected);
+  }
+});
+
+const readAllDefaults = {
+  patterns: [],
+  toPosition: 0n,
+  maxCount: 0n,
+  eventTypes: [],
+  eventTypePrefixes: [],
+  page: undefined,
+  afterPosition: undefined,
+  fromTime: undefined,
+  toTime: undefined,
+};
+
+test('a subscription that skips goes on, in what is stored and live', async () => {
+  const { client } = gateway;
+  const seen: string[] = [];
+  const named: bigint[] = [];
+  const updates = client.subscribe({ skipUnreadable: true });
+  const take = ({ events, unreadable }: SubscribeResponse): void => {
+    seen.push(...idsOf(events));
+    named.push(...unreadable.map(({ position }) => position));
+  };
+  for await (const message of client.subscribe({ skipUnreadable: true })) {
+    take(message);
+    if (message.notice?.$case === 'caughtUp') break;
+  }
+  expect({ seen, named }).toEqual({ seen: ids, named: [foreign, outside] });
+  [seen.length, named.length] = [0, 0];
+  void (async () => {
+    for await (const message of updates) take(message);
+  })().catch(() => undefined);
+  await until(() => seen.length === ids.length);
+  const live = [await publish('good.1.live'), await publish('odd.)live(')];
+  await append('good.4', 1);
+  await until(() => seen.length === ids.length);
+  expect({ seen, named }).toEqual({ seen: ids, named: [foreign, outside, ...live] });
+});
+
+test('the commands: tail and export stop and say why, or go on; unreadable lists; doctor fails', async () => {
+  const address = `--address=${gateway.address}`;
+  const stopped = await runSluice(['export', address]);
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toContain(`set after_position to ${foreign.toString()}, or skip_unreadable`);
+  const exported = await runSluice(['export', address, '--skip-unreadable']);
+  expect(exported.code).toBe(0);
+  expect(exported.stderr).toContain(`sluice: passed over position ${foreign.toString()} good.2: `);
+  expect(exported.stderr).toMatch(/exported \d+ events in \d+ commits; \d unreadable messages are left out/);
+  const tail = ['tail', address, '--from=0', `--max-count=${ids.length.toString()}`];
+  expect((await runSluice(tail)).code).toBe(1);
+  const followed = await runSluice([...tail, '--skip-unreadable']);
+  expect(followed.code).toBe(0);
+  const listed = await runSluice(['unreadable', address]);
+  expect(listed.code).toBe(1);
+  expect(listed.stdout).toMatch(/^ +\d+ {2}good\.2 {2}its headers are not those of a commit\n/);
+  expect(listed.stdout).toContain('odd.(round)  its subject is not the name of a stream\n');
+  expect((await runSluice(['unreadable', address, 'good.1'])).code).toBe(0);
+  const doctor = await runSluice(['doctor', address]);
+  expect(doctor.code).toBe(1);
+  expect(doctor.stdout).toContain('messages of the log are not commits');
+}, 180_000);

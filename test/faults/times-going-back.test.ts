@@ -1,0 +1,102 @@
+import {
+  Direction,
+  type GetVersionResponse,
+  type SubscribeResponse,
+} from '../../generated/sluice/v1/event_store_service';
+import type { RecordedEvent } from '../../generated/sluice/v1/event';
+import { newEvents } from '../support/attempts';
+import { startTestGateway, type TestGateway } from '../support/gateway';
+import { changeTimes } from '../support/log-blocks';
+import { startNats, type TestNats } from '../support/nats-server';
+
+/**
+ * The times of commits are the clock of whoever led the log, and a clock may be set back: each commit is in a range of times
+ * or not by its own time, whatever lies around it.
+ */
+
+const streams = ['clock.a', 'clock.b'] as const;
+const commitsPerStream = 30;
+const startSeconds = 1_800_000_000;
+
+/** Seconds of the commit at a position: onward, but two of each ten lie far ahead, and three far behind. */
+function secondsOf(position: bigint): number {
+  const place = Number(position % 10n);
+  const shift = place < 2 ? 100 : place > 6 ? -50 : 0;
+  return startSeconds + Number(position) + shift;
+}
+
+let nats: TestNats;
+let gateway: TestGateway;
+/** In position order. */
+let stored: RecordedEvent[];
+beforeAll(async () => {
+  nats = await startNats();
+  {
+    await using first = await startTestGateway([nats.url]);
+    for (let commit = 0; commit < commitsPerStream; commit++)
+      for (const stream of streams)
+        await first.client.append({ stream, events: newEvents(1 + (commit % 3)) });
+  }
+  await nats.stop();
+  changeTimes(nats.dataDir, 'EVENTS', (sequence) => BigInt(secondsOf(sequence)) * 1_000_000_000n);
+  await nats.start();
+  gateway = await startTestGateway([nats.url]);
+  stored = [...(await gateway.client.readAll()).events];
+}, 60_000);
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+test('the times of the log go back and forth', () => {
+  expect(stored).toHaveLength(streams.length * 2 * commitsPerStream);
+  for (const { position, commitTime } of stored)
+    expect(commitTime).toEqual({ seconds: BigInt(secondsOf(position)), nanos: 0 });
+});
+
+const at = (seconds: number): { seconds: bigint; nanos: number } => ({ seconds: BigInt(seconds), nanos: 0 });
+const idsOf = (events: readonly { id: string }[]): string[] => events.map(({ id }) => id);
+/** Before all, after all, and everything between. */
+const bounds = Array.from({ length: 24 }, (_, step) => startSeconds - 60 + 10 * step);
+
+test.each(bounds)('from and to %d', async (seconds) => {
+  const { client } = gateway;
+  const [from, to] = [at(seconds), at(seconds + 40)];
+  for (const [range, isIn] of [
+    [{ fromTime: from }, (time: bigint) => time >= from.seconds],
+    [{ toTime: to }, (time: bigint) => time <= to.seconds],
+    [{ fromTime: from, toTime: to }, (time: bigint) => time >= from.seconds && time <= to.seconds],
+  ] as const) {
+    const expected = stored.filter(({ commitTime }) => isIn(commitTime?.seconds ?? 0n));
+    expect(idsOf((await client.readAll(range)).events)).toEqual(idsOf(expected));
+    const backward = { ...range, direction: Direction.BACKWARD };
+    expect(idsOf((await client.readAll(backward)).events)).toEqual(idsOf(expected).reverse());
+    for (const stream of streams) {
+      const ids = idsOf(expected.filter((event) => event.stream === stream));
+      expect(idsOf((await client.readStream({ ...range, stream })).events)).toEqual(ids);
+      expect(idsOf((await client.readStream({ ...backward, stream })).events)).toEqual(ids.reverse());
+    }
+  }
+});
+
+test.each(bounds)('the version as of %d is that of the last commit taken in until then', async (seconds) => {
+  for (const stream of streams) {
+    const last = stored.findLast(
+      (event) => event.stream === stream && (event.commitTime?.seconds ?? 0n) <= BigInt(seconds),
+    );
+    const found: GetVersionResponse = await gateway.client.getVersion({ stream, asOf: at(seconds) });
+    const { version = 0n, position = 0n, commitTime } = last ?? {};
+    expect(found).toEqual({ version, position, commitTime });
+  }
+});
+
+test.each(bounds)('a subscription from %d', async (seconds) => {
+  const expected = stored.filter(({ commitTime }) => (commitTime?.seconds ?? 0n) >= BigInt(seconds));
+  const ids: string[] = [];
+  for await (const message of gateway.client.subscribe({ fromTime: at(seconds) })) {
+    const { events, notice }: SubscribeResponse = message;
+    ids.push(...idsOf(events));
+    if (notice?.$case === 'caughtUp') break;
+  }
+  expect(ids).toEqual(idsOf(expected));
+});
