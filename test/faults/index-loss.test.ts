@@ -43,7 +43,7 @@ test('records that a limit has removed are noticed, and the index is made from t
   await setIndex({ max_msgs: -1, discard: DiscardPolicy.New });
   await using gateway = await startTestGateway([nats.url]);
   expect(await load.incompleteIds(gateway.address, 3)).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 test('records that are gone from the middle are noticed too', async () => {
   const load = await loaded(4_000);
@@ -54,7 +54,7 @@ test('records that are gone from the middle are noticed too', async () => {
   });
   await using gateway = await startTestGateway([nats.url]);
   expect(await load.incompleteIds(gateway.address, 3)).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 /** Events of the id that are found; undefined: the store says that it cannot tell. */
 async function found(client: RpcClient, correlationId: string): Promise<number | undefined> {
