@@ -91,7 +91,8 @@ export interface SluiceClient extends Disposable {
    * check of `expectedVersion` still runs, and the current version is the result.
    *
    * Fails with VersionConflictError if the stream is not at `expectedVersion`, CommitIdReuseError if the commit id
-   * belongs to another commit, UnreadableCommitError if the stream's last message is not a commit, and
+   * belongs to another commit, UnreadableCommitError if the stream's last message is not a commit, StoreFullError if there is
+   * no room, StoreRefusedError if somebody has set the store so that it takes none, and
    * OutcomeUnknownError, which carries the commit id, if the events may be stored or not. After an abort by `signal`
    * that is not known either: to find out, give a `commitId` of your own and append again.
    */
