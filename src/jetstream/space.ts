@@ -3,6 +3,8 @@ import { StoreFullError } from '../store/errors';
 
 /** From here on somebody should make room. */
 const nearlyFullShare = 0.9;
+/** What was refused before would be refused again. */
+const fullShare = 0.99;
 /** NATS does not say when there is room again: for so long after it refused an append for want of room, there is none. */
 const refusalMs = 10_000;
 
@@ -65,7 +67,10 @@ export class Space {
   /** The log has this size now. */
   see(bytes: number, configured: unknown): void {
     const bytesMax = this.bytesMax(bytes, configured);
-    const isNearlyFull = bytesMax > 0 && bytes / bytesMax >= nearlyFullShare;
+    const share = bytesMax === 0 ? 0 : bytes / bytesMax;
+    if (share >= fullShare && this.fullBy !== undefined && this.refused !== undefined)
+      this.refuse(this.refused.reason);
+    const isNearlyFull = share >= nearlyFullShare;
     if (isNearlyFull && !this.isNearlyFull) this.log.warn({ bytes, bytesMax }, 'the store is nearly full');
     this.isNearlyFull = isNearlyFull;
     this.tell();
