@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
+import { frame, greeting } from './raw-http2';
 
 /** What comes to the port and is not gRPC. The gateway is a process of its own, which must not end. */
 let nats: TestNats;
@@ -36,27 +37,16 @@ async function expectItServes(): Promise<void> {
   expect(gateway.process.stderr()).not.toMatch(/"level":(50|60)/);
 }
 
-const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
-const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header.writeUInt8(type, 3);
-  header.writeUInt8(flags, 4);
-  header.writeUInt32BE(stream, 5);
-  return Buffer.concat([header, payload]);
-};
-const settings = frame(4, 0, 0, Buffer.alloc(0));
-const afterPreface = (...frames: Buffer[]): Buffer =>
-  Buffer.concat([Buffer.from(preface), settings, ...frames]);
+const preface = greeting().subarray(0, 24).toString();
 
 const ended = {
   'plain HTTP/1.1': Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
   'random bytes': Buffer.from(Array.from({ length: 4_096 }, (_, i) => (i * 7919 + 13) % 251)),
   'a TLS greeting': Buffer.from('16030100c8010000c40303' + '00'.repeat(200), 'hex'),
   'a preface, then nonsense': Buffer.concat([Buffer.from(preface), Buffer.alloc(4_096, 0xff)]),
-  'a frame that is too large': afterPreface(frame(0, 0, 1, Buffer.alloc(1 << 20))),
-  'data on a stream that was never opened': afterPreface(frame(0, 1, 99, Buffer.from('data'))),
-  'headers that are not HPACK': afterPreface(frame(1, 5, 1, Buffer.alloc(64, 0xff))),
+  'a frame that is too large': greeting(frame(0, 0, 1, Buffer.alloc(1 << 20))),
+  'data on a stream that was never opened': greeting(frame(0, 1, 99, Buffer.from('data'))),
+  'headers that are not HPACK': greeting(frame(1, 5, 1, Buffer.alloc(64, 0xff))),
 };
 
 /** Whether these bytes have a whole GOAWAY frame with an error in them. */
@@ -83,8 +73,8 @@ const left = {
   nothing: Buffer.alloc(0),
   'half a preface': Buffer.from(preface.slice(0, 12)),
   'a preface alone': Buffer.from(preface),
-  'half a frame': afterPreface(Buffer.from([0, 0, 10])),
-  'headers without an end': afterPreface(frame(1, 0, 1, Buffer.from([0x82]))),
+  'half a frame': greeting(Buffer.from([0, 0, 10])),
+  'headers without an end': greeting(frame(1, 0, 1, Buffer.from([0x82]))),
 };
 
 test.each(Object.entries(left))(
