@@ -29,8 +29,12 @@ function detailsOf(error: unknown): Map<string, Uint8Array> {
 
 /** Texts of all lengths and scripts, half surrogate pairs included. */
 const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 3_000 }),
-  fc.string({ unit: fc.constantFrom('€', ' ', 'x', '\u{1f4a7}', '\ud83d', '%'), maxLength: 20_000 }),
+  fc.string({ unit: 'binary', maxLength: 700, size: 'max' }),
+  fc.string({
+    unit: fc.constantFrom('€', ' ', 'x', '\u{1f4a7}', '\ud83d', '%'),
+    maxLength: 700,
+    size: 'max',
+  }),
 );
 const stream = fc.string({
   unit: fc.constantFrom('a', 'B', '-', '=', '~'),
@@ -39,13 +43,17 @@ const stream = fc.string({
 }) as fc.Arbitrary<StreamName>;
 const number = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const commitId = fc.uuid() as fc.Arbitrary<CommitId>;
-const violations = fc.array(fc.record({ field: text, description: text }), { minLength: 1, maxLength: 64 });
+const violations = fc.array(fc.record({ field: text, description: text }), {
+  minLength: 1,
+  maxLength: 64,
+  size: 'max',
+});
 const conflict = fc.record({ stream, expected: number.map(version), actual: number.map(version) });
 
 const kinds: { readonly [Code in errors.StoreError['code']]: fc.Arbitrary<unknown> } = {
   INVALID_REQUEST: violations.map((some) => new errors.InvalidRequestError(some)),
   VERSION_CONFLICT: fc
-    .tuple(conflict, fc.array(conflict, { maxLength: 200 }))
+    .tuple(conflict, fc.array(conflict, { maxLength: 200, size: 'max' }))
     .map(([first, others]) => new errors.VersionConflictError(first, others)),
   COMMIT_ID_REUSE: fc
     .tuple(commitId, text, number)
@@ -72,7 +80,7 @@ test.each(Object.entries({ ...kinds, INTERNAL: text.map((message) => new Error(m
         const { reason } = ErrorInfo.decode(detailsOf(error).get('ErrorInfo') as Uint8Array);
         expect(reason).toBe(code);
       }),
-      { numRuns: 200 },
+      { numRuns: 50, endOnFailure: true },
     );
   },
 );
