@@ -24,6 +24,9 @@ function logLine(line: string): string {
   return process.stderr.isTTY ? `${printable(line.trimEnd())}\n` : line;
 }
 
+/** The largest message that stubs of gRPC take unless they are told otherwise. */
+const stubBytesMax = 4 << 20;
+
 /** Serves, or says what it would serve with; gives the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
   process.on('uncaughtException', crash);
@@ -61,6 +64,12 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
     log.warn(
       { node: process.versions.node, wanted: nodeVersions },
       'this Node.js lacks security fixes that callers can make use of: upgrade it, unless its distributor has put them in',
+    );
+  }
+  if (config.limits.eventBytesMax > stubBytesMax) {
+    log.warn(
+      { eventBytesMax: config.limits.eventBytesMax, stubBytesMax },
+      'events may be larger than stubs with the defaults of gRPC can receive',
     );
   }
   const gateway = await startGateway(config, log);

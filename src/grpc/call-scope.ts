@@ -87,7 +87,8 @@ export class CallScope implements CallContext {
     this.abort(deadlineExceeded());
   };
 
-  private abort(reason: Error): void {
+  /** Ends the call for this reason, unless it has ended for another one. */
+  abort(reason: Error): void {
     this.reason ??= reason;
     this.controller?.abort(this.reason);
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -7,6 +8,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { connectionOf } from './connections';
@@ -63,6 +65,9 @@ export interface Calls {
 
   /** Ends `questions` and `openEnded` with UNAVAILABLE. Later ones end at once. */
   readonly endOpenCalls: () => void;
+
+  /** Ends reads and subscriptions that are still under way with UNAVAILABLE. */
+  readonly endReads: () => void;
 }
 
 /** What the handler of a session works with. */
@@ -80,8 +85,16 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const attempt = createAttempt(limits, explain);
   const openCalls = createOpenCalls();
   const places = createAllPlaces(limits);
-  const reads = createStreaming(attempt, limits, places.reads, limits.pageBytesMax);
-  const subscriptions = createStreaming(attempt, limits, places.subscriptions, limits.subscriptionBytesMax);
+  const readsEnd = new AbortController();
+  setMaxListeners(0, readsEnd.signal); // one for each read
+  const reads = createStreaming(attempt, limits, places.reads, limits.pageBytesMax, readsEnd.signal);
+  const subscriptions = createStreaming(
+    attempt,
+    limits,
+    places.subscriptions,
+    limits.subscriptionBytesMax,
+    readsEnd.signal,
+  );
   const sessions = createStreaming(attempt, limits, places.sessions, limits.pageBytesMax);
   const unary: Calls['unary'] = (type, handler) => (call, respond) => {
     const work = async (context: CallContext): Promise<void> => {
@@ -136,6 +149,9 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     openEnded: openCalls.track,
     endOpenCalls: openCalls.end,
+    endReads() {
+      readsEnd.abort();
+    },
   };
 }
 
@@ -165,19 +181,25 @@ async function answerEach(
   call.end();
 }
 
-/** Calls of one kind that answer with a stream; `unsentBytesMax` is for each. */
+/** Calls of one kind that answer with a stream; `unsentBytesMax` is for each, and `end` ends those that store nothing. */
 function createStreaming(
   attempt: Attempt,
   limits: Limits,
   places: Places,
   unsentBytesMax: number,
+  end?: AbortSignal,
 ): (call: StreamingCall & AnyCall, handler: (context: CallContext) => AsyncIterable<Buffer>) => void {
   return (call, handler) => {
-    const work = async (context: CallContext): Promise<void> => {
-      const leave = places.take(context.connection);
+    const work = async (scope: CallScope): Promise<void> => {
+      const leave = places.take(scope.connection);
+      const onEnd = (): void => {
+        scope.abort(new StoreUnavailableError('the gateway is stopping'));
+      };
+      end?.addEventListener('abort', onEnd);
       try {
-        await sendAll(call, handler(context), context.signal, unsentBytesMax, limits);
+        await sendAll(call, handler(scope), scope.signal, unsentBytesMax, limits);
       } finally {
+        end?.removeEventListener('abort', onEnd);
         leave();
       }
     };
@@ -190,7 +212,7 @@ function createStreaming(
 /** Runs the work of a call. Every error of every call comes by here. */
 type Attempt = (
   call: AnyCall,
-  work: (context: CallContext) => Promise<void>,
+  work: (scope: CallScope) => Promise<void>,
   fail: (status: StatusObject) => void,
 ) => Promise<void>;
 

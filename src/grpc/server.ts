@@ -97,7 +97,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       health.setServing(false);
       calls.endOpenCalls();
       connections.drain('the gateway is stopping');
-      return (closed ??= shutDown(server, connections, limits.shutdownTimeoutMs, log).finally(intake.close));
+      const steps = { endReads: calls.endReads, endConnections: connections.end };
+      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, steps).finally(intake.close));
     },
   };
 }
@@ -150,16 +151,28 @@ function listen(server: Server, address: string, credentials: ServerCredentials)
   });
 }
 
-function shutDown(server: Server, connections: Connections, timeoutMs: number, log: Logger): Promise<void> {
+/** So long callers have to take what their reads end with. */
+const lastWordMs = 1_000;
+
+interface ShutDownSteps {
+  readonly endReads: () => void;
+  readonly endConnections: () => void;
+}
+
+function shutDown(server: Server, timeoutMs: number, log: Logger, steps: ShutDownSteps): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       log.warn({ timeoutMs }, 'calls are still under way; cutting them off');
-      server.forceShutdown();
-      connections.end();
+      steps.endReads();
+      timer = setTimeout(() => {
+        // First, since forceShutdown would tell callers that they have cancelled their calls.
+        steps.endConnections();
+        server.forceShutdown();
+      }, lastWordMs);
     }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
-      connections.end();
+      steps.endConnections();
       resolve();
     });
   });

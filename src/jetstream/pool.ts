@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, credsAuthenticator, type ConnectionOptions } from 'nats';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import { readCredentials } from './credentials';
 import { createLink, type Link } from './link';
 import type { NatsOptions } from './options';
 
@@ -132,7 +133,7 @@ async function connectionOptions(
   const { servers, user, password, token, credsFile, tls } = options;
   const file = async (path: string | undefined): Promise<string | undefined> =>
     path === undefined ? undefined : await readFile(path, 'utf8');
-  const creds = credsFile === undefined ? undefined : await readFile(credsFile);
+  const creds = credsFile === undefined ? undefined : await readCredentials(credsFile);
   const [ca, cert, key] = await Promise.all([file(tls?.caFile), file(tls?.certFile), file(tls?.keyFile)]);
   return {
     servers: [...servers],

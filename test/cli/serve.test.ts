@@ -141,6 +141,17 @@ describe('a running gateway', () => {
     expect(open.stderr()).toMatch(/"level":40.*plain text by --insecure/);
   });
 
+  test('events that stubs with the defaults of gRPC cannot receive are warned of', async () => {
+    await using nats = await startNats();
+    const args = [...anyPort, '--nats-url', nats.url, '--create-store'];
+    await using small = await startSluice([...args, '--event-bytes-max=4194304']);
+    await small.serving();
+    expect(small.stderr()).not.toContain('defaults of gRPC');
+    await using large = await startSluice([...args, '--event-bytes-max=4194305']);
+    await large.serving();
+    expect(large.stderr()).toMatch(/"level":40.*larger than stubs with the defaults of gRPC can receive/);
+  });
+
   test('a second signal ends it at once, even if NATS hangs', async () => {
     await using nats = await startNats();
     await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);

@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/grpc/health/v1/health';
 import { serves } from '../acceptance/environment';
 import { runSluice } from '../cli/process';
+import { readCredentials } from '../../src/jetstream/credentials';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
@@ -82,6 +83,13 @@ test('a credentials file, with the permissions of docs/operations.md in its JWT'
   await using nats = await startNats({ extraConfig: logins.serverConfig });
   const good = fileWith('good.creds', logins.credentials({ publish, subscribe: ['_INBOX.>'] }));
   await works(nats, [`--nats-creds=${good}`]);
+  // As an editor on Windows, a secret store or a copy by hand leaves them.
+  const text = readFileSync(good, 'utf8');
+  for (const as of [text.replaceAll('\n', '\r\n'), text.trimEnd(), text.trimEnd().replaceAll('\n', '\r\n')]) {
+    await works(nats, [`--nats-creds=${fileWith('other.creds', as)}`]);
+  }
+  const none = fileWith('none.creds', 'something else\n');
+  await expect(readCredentials(none)).rejects.toThrow(`${none} is not a file of NATS credentials`);
   const stranger = makeJwtLogins().credentials({ publish, subscribe: ['_INBOX.>'] });
   const bad = fileWith('bad.creds', stranger);
   await isRefused(nats, [`--nats-creds=${bad}`], stranger.split('\n')[1] ?? '', /authorization/i);

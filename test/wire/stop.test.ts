@@ -122,6 +122,36 @@ test('a caller that takes nothing is cut off after the shutdown timeout', async 
   read.cancel();
 });
 
+test('a read that the stop cuts off ends with STORE_UNAVAILABLE, not as if its caller had cancelled it', async () => {
+  await using gateway = await startGatewayProcess([nats.url], ['--shutdown-timeout-ms=500']);
+  using wire = connectWire(gateway.address);
+  using stuckWire = connectWire(gateway.address);
+  await wire.unary('Append', { stream: 'stop.slow', events: large });
+  const request = { stream: 'stop.slow', page: { events_max: 1 } };
+  const read = wire.open('ReadStream', request);
+  const stuck = stuckWire.open('ReadStream', request);
+  await Promise.all([once(read, 'data'), once(stuck, 'data')]);
+  read.pause();
+  stuck.pause();
+  const failure = (call: NodeJS.EventEmitter): Promise<never> =>
+    new Promise((_resolve, reject) => call.on('error', reject));
+  const [readEnds, stuckEnds] = [wireFailureOf(failure(read)), wireFailureOf(failure(stuck))];
+  gateway.process.signal('SIGTERM');
+  await until(() => gateway.process.stderr().includes('cutting them off'));
+  read.resume();
+  expect(await readEnds).toEqual({
+    code: unavailable,
+    message: 'the gateway is stopping',
+    details: [
+      { '@type': 'google.rpc.ErrorInfo', reason: 'STORE_UNAVAILABLE', domain: 'sluice.v1' },
+      { '@type': 'google.rpc.RetryInfo', retry_delay: { seconds: '1' } },
+    ],
+  });
+  // One that takes nothing even now.
+  expect(await gateway.process.ended()).toBe(0);
+  expect((await stuckEnds).code).toBe(unavailable);
+});
+
 test('what was answered under load is stored, and what was refused is not', async () => {
   await using survivor = await startTestGateway([nats.url]);
   await using gateway = await startGatewayProcess([nats.url]);
