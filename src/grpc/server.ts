@@ -19,7 +19,7 @@ import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
 import { createCalls } from './calls';
 import { addHealth } from './health';
-import { createConnections, type Connections } from './connections';
+import { createConnections } from './connections';
 import { adjustHttp2 } from './http2-server';
 import { createIntake } from './intake';
 import { createReflect } from './reflection';
@@ -97,7 +97,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       health.setServing(false);
       calls.endOpenCalls();
       connections.drain('the gateway is stopping');
-      const steps = { endReads: calls.endReads, endConnections: connections.end };
+      const steps = {
+        endReads: calls.endReads,
+        endConnections: () => {
+          connections.end();
+        },
+      };
       return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, steps).finally(intake.close));
     },
   };

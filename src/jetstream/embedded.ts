@@ -187,9 +187,6 @@ async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: numb
 /** How the server is reached, but for its port. */
 type Login = Pick<EmbeddedConfig, 'host' | 'user' | 'password' | 'dataDir'>;
 
-/** How the server is reached, but for its port. */
-type Login = Pick<EmbeddedConfig, 'host' | 'user' | 'password' | 'dataDir'>;
-
 /** Waits until JetStream answers, and resolves with the port. Throws EmbeddedNatsError. */
 async function ready(
   server: TiedProcess,
