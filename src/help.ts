@@ -19,7 +19,7 @@ Usage:
   sluice --print-config [flags]   check the settings and show them, secrets left out
   sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
   sluice --version
-  sluice --help
+  sluice help [COMMAND]           or --help
 
 Commands:
 ${commandLines(commands)}

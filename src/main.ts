@@ -2,7 +2,8 @@
 import { commandAddress } from './config';
 
 /** Only what is asked for is loaded: a command is not to wait for the gateway. */
-async function main(words: readonly string[]): Promise<number> {
+async function main(given: readonly string[]): Promise<number> {
+  const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
   const [first = ''] = words;
   if (/^[^-]/.test(first) && first !== 'serve') {
     const { runCommand } = await import('./cli/run.js');

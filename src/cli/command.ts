@@ -51,8 +51,8 @@ interface Definition<O extends Options> {
 export const commonOptions = {
   address: {
     kind: 'text',
-    value: 'HOST:PORT',
-    help: 'Where the gateway is. Default: SLUICE_ADDRESS, else 127.0.0.1:50051.',
+    value: 'HOST[:PORT]',
+    help: 'Where the gateway is. Default: SLUICE_ADDRESS, else 127.0.0.1; default port: 50051.',
   },
   tls: { kind: 'flag', help: 'TLS, with the authorities that Node.js knows.' },
   'tls-ca': { kind: 'text', value: 'FILE', help: 'TLS, with these authorities, PEM.' },

@@ -1,12 +1,12 @@
 import type { SubscribeOptions } from '../client/client';
 import type { Context } from './command';
-import { printEvent } from './event-text';
+import { printEvent, type EventStyle } from './event-text';
 import { exitCode } from './failure';
 import { passedOver } from './unreadable';
 
 /** What of a subscription to print, and how. */
 export interface Following {
-  readonly asJson: boolean;
+  readonly style: EventStyle;
   /** Ends after this many events; undefined: goes on until it is interrupted. */
   readonly maxCount: bigint | undefined;
   /** Passes over what cannot be read, and names it; otherwise it ends there. */
@@ -17,7 +17,7 @@ export interface Following {
 export async function follow(
   { client, deadlineMs, signal, out, err }: Context,
   options: SubscribeOptions,
-  { asJson, maxCount, skipsUnreadable = false }: Following,
+  { style, maxCount, skipsUnreadable = false }: Following,
 ): Promise<number> {
   if (maxCount === 0n) return exitCode.ok;
   await client.serverInfo({ deadlineMs, signal });
@@ -31,7 +31,7 @@ export async function follow(
   });
   let count = 0n;
   for await (const event of subscription) {
-    await printEvent(out, event, asJson);
+    await printEvent(out, event, style);
     if (++count === maxCount) break;
   }
   return exitCode.ok;

@@ -4,6 +4,7 @@ import { connect, type ConnectOptions } from '../client/client';
 import { suggestion } from '../nearest-name';
 import { version } from '../version';
 import { appendCommand } from './append';
+import { withPort } from './address';
 import type { Given } from './arguments';
 import type { Command, commonOptions } from './command';
 import { correlationCommand } from './correlation';
@@ -38,7 +39,7 @@ export async function runCommand(argv: readonly string[], address: string): Prom
   const [name = '', ...rest] = argv;
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const known = ['serve', ...commands.map((candidate) => candidate.name)];
+    const known = ['serve', 'help', ...commands.map((candidate) => candidate.name)];
     return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
   }
   if (asksForHelp(rest)) {
@@ -52,7 +53,7 @@ export async function runCommand(argv: readonly string[], address: string): Prom
     if (!(error instanceof UsageError)) throw error;
     return usageError(error.message, `sluice ${name} --help`);
   }
-  const at = prepared.common.address ?? address;
+  const at = withPort(prepared.common.address ?? address);
   try {
     return await runAt(at, prepared);
   } catch (error) {

@@ -3,6 +3,7 @@ import { defineCommand } from './command';
 import { toTimeJson } from './event-json';
 import { exitCode } from './failure';
 import { paint } from './output';
+import { sayNothing } from './nothing';
 import { optionalOne } from './words';
 
 const nameWidth = 40;
@@ -21,11 +22,14 @@ export const streamsCommand = defineCommand({
   plan({ words, given }) {
     const pattern = optionalOne(words);
     const maxCount = optionalNumber(given['max-count'], '--max-count');
-    return async ({ client, deadlineMs, signal, out }) => {
+    return async (context) => {
+      const { client, deadlineMs, signal, out } = context;
+      let found = false;
       const list = { pattern, after: given.after, maxCount, deadlineMs, signal };
       for await (const { stream, version, position, commitTimeNanos, unreadable } of client.listStreams(
         list,
       )) {
+        found = true;
         const time = toTimeJson({ commitTimeNanos: commitTimeNanos ?? 0n });
         const facts = {
           stream,
@@ -40,6 +44,7 @@ export const streamsCommand = defineCommand({
           await out.line(paint('cyan', stream.padEnd(nameWidth)), ` ${shown.padStart(8)}  `, note);
         } else await out.line([stream, shown, facts.position, time].join('\t'));
       }
+      if (!found) await sayNothing(context, 'no streams were found', pattern === undefined ? [] : [pattern]);
       return exitCode.ok;
     };
   },

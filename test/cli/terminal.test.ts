@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { stripVTControlCharacters } from 'node:util';
 import type { RecordedEvent } from '../../src/client/client';
 import { printEvent } from '../../src/cli/event-text';
+import { indentedJson } from '../../src/cli/indented';
 import { createOutput, paint, writeLines, type Sink } from '../../src/cli/output';
 import { createProgress } from '../../src/cli/progress';
 
@@ -43,23 +44,25 @@ const event: RecordedEvent = {
 const plain = [
   'order.1 2 Paid',
   '  position 7  1970-01-01T00:00:01.000000001Z  id e-2  correlation c-1  application/json  #x  user=ada\\u001b[2J',
-  '  {"by":"card"}',
+  '  {',
+  '    "by": "card"',
+  '  }',
   '',
 ].join('\n');
 
 test('an event in colours, and the same without where there are none', async () => {
   const coloured = terminal();
-  await printEvent(createOutput(coloured.sink), event, false);
+  await printEvent(createOutput(coloured.sink), event, { asJson: false, full: false });
   expect(coloured.shown()).toContain('\u001b[1mPaid\u001b[22m');
   expect(stripVTControlCharacters(coloured.shown())).toBe(plain);
   const colourless = terminal({ hasColors: () => false });
-  await printEvent(createOutput(colourless.sink), event, false);
+  await printEvent(createOutput(colourless.sink), event, { asJson: false, full: false });
   expect(colourless.shown()).toBe(plain);
 });
 
 test('colours are for terminals only', async () => {
   const piped = terminal({ isTTY: false });
-  await printEvent(createOutput(piped.sink), event, false);
+  await printEvent(createOutput(piped.sink), event, { asJson: false, full: false });
   expect(piped.shown()).toBe('7\t1970-01-01T00:00:01.000000001Z\torder.1\t2\tPaid\t{"by":"card"}\n');
 });
 
@@ -107,11 +110,11 @@ describe('what a terminal would obey', () => {
       fc.asyncProperty(anyEvent, text, async (any, message) => {
         const coloured = terminal();
         const out = createOutput(coloured.sink);
-        await printEvent(out, any, false);
+        await printEvent(out, any, { asJson: false, full: false });
         await out.line(message, paint('red', message));
         expect(controlIn(stripVTControlCharacters(coloured.shown()))).toBeUndefined();
         const colourless = terminal({ hasColors: () => false });
-        await printEvent(createOutput(colourless.sink), any, false);
+        await printEvent(createOutput(colourless.sink), any, { asJson: false, full: false });
         writeLines(colourless.sink, message);
         expect(controlIn(colourless.shown())).toBeUndefined();
       }),
@@ -122,8 +125,8 @@ describe('what a terminal would obey', () => {
     await fc.assert(
       fc.asyncProperty(anyEvent, async (any) => {
         const [shown, piped] = [terminal(), terminal({ isTTY: false })];
-        await printEvent(createOutput(shown.sink), any, true);
-        await printEvent(createOutput(piped.sink), any, true);
+        await printEvent(createOutput(shown.sink), any, { asJson: true, full: false });
+        await printEvent(createOutput(piped.sink), any, { asJson: true, full: false });
         expect(controlIn(shown.shown())).toBeUndefined();
         expect(JSON.parse(shown.shown())).toEqual(JSON.parse(piped.shown()));
       }),
@@ -158,4 +161,36 @@ test('progress does not show in a pipe', () => {
   progress.show(1, 4, '10 events');
   progress.clear();
   expect(shown()).toBe('');
+});
+
+test('JSON has an indent, and 20 lines of it are shown unless all are asked for', async () => {
+  const data = JSON.stringify({ items: Array.from({ length: 30 }, (_, index) => index) });
+  const shownOf = async (full: boolean): Promise<string[]> => {
+    const { sink, shown } = terminal({ hasColors: () => false });
+    await printEvent(createOutput(sink), { ...event, data }, { asJson: false, full });
+    return shown().trimEnd().split('\n').slice(2);
+  };
+  const cut = await shownOf(false);
+  expect(cut).toHaveLength(21);
+  expect(cut.slice(0, 3)).toEqual(['  {', '    "items": [', '      0,']);
+  expect(cut.at(-1)).toBe('  … 14 more lines, with --full');
+  const all = await shownOf(true);
+  expect(all).toHaveLength(34);
+  expect(JSON.parse(all.join('\n'))).toEqual(JSON.parse(data));
+});
+
+test('an indent changes nothing of JSON', () => {
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      const indented = indentedJson(text);
+      if (indented === undefined) expect(text).not.toMatch(/^\s*[[{]/);
+      else expect(JSON.parse(indented)).toEqual(JSON.parse(text));
+    }),
+  );
+  expect(indentedJson('{"n":12345678901234567890,"n":1.0}')).toBe(
+    '{\n  "n": 12345678901234567890,\n  "n": 1.0\n}',
+  );
+  expect(indentedJson('[ ]')).toBe('[]');
+  expect(indentedJson('{"half": ')).toBeUndefined();
+  expect(indentedJson('12')).toBeUndefined();
 });
