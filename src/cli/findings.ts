@@ -28,6 +28,7 @@ export function findings(info: GetServerInfoResponse, ownVersion: string): Findi
     ...replicas(info),
     size(info),
     consumers(info),
+    subscriptions(info),
     index(info),
   ];
 }
@@ -158,6 +159,15 @@ function consumers({ store }: Info): Finding {
   if (consumerCount < consumersManyMin) return { check, level: 'ok', message };
   const remedy = 'see with the nats command line who makes them: each one slows appends down';
   return { check, level: 'warn', message, remedy };
+}
+
+function subscriptions({ store }: Info): Finding {
+  const check = 'subscribe';
+  const trouble = store?.subscriptionsTrouble ?? '';
+  if (trouble === '') return { check, level: 'ok', message: 'new commits come to the subscribers' };
+  const message = `new commits do not come to the subscribers, or did not within the last minute: ${trouble}`;
+  const remedy = 'see with the nats command line who has paused or changed consumers of the JetStream stream';
+  return { check, level: 'fail', message, remedy };
 }
 
 function index({ index: state }: Info): Finding {

@@ -6,7 +6,7 @@ import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
 import { IdSearch } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
-import { lastPart, lastPartToAppend, toHead } from './head';
+import { lastPartToAppend, toHead } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { IdMemory } from './id-memory';
 import type { KeyIndex } from './key-index';

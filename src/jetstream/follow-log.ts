@@ -9,7 +9,7 @@ import type { NewestCommits } from './newest-commits';
 import { toPart } from './log-source';
 import type { TailEntry } from './tail-ring';
 import { nameOf, type StoreContext } from './store-context';
-import { startTailConsumer } from './tail-consumer';
+import { standstill, startTailConsumer } from './tail-consumer';
 
 const retryMs = 250;
 /** So often those who wait are told how far the log has come. */
@@ -33,15 +33,21 @@ export async function followLog(
   let downSinceMs: number | undefined;
   const isUp = (): void => {
     hasStarted = true;
-    downSinceMs = undefined;
     onStarted();
+  };
+  const onProgress = (): void => {
+    downSinceMs = undefined;
+    newest.trouble.over();
   };
   while (!signal.aborted) {
     let cause: unknown;
-    await followOnce(context, newest, hasStarted, signal, isUp).catch((error: unknown) => {
+    const events = { onStarted: isUp, onProgress };
+    await followOnce(context, newest, hasStarted, signal, events).catch((error: unknown) => {
       cause = toStoreError(error);
+      newest.trouble.met(error instanceof Error ? error.message : String(error));
     });
     if (cause instanceof NotPermittedError && !hasStarted) {
+      newest.trouble.forget(); // whoever asked is told
       clearInterval(timer);
       throw cause;
     }
@@ -53,6 +59,7 @@ export async function followLog(
     }
     await sleep(retryMs, undefined, { signal }).catch(() => undefined);
   }
+  newest.trouble.forget();
   clearInterval(timer);
 }
 
@@ -62,7 +69,7 @@ async function followOnce(
   newest: NewestCommits,
   goesOn: boolean,
   signal: AbortSignal,
-  onStarted: () => void,
+  { onStarted, onProgress }: { readonly onStarted: () => void; readonly onProgress: () => void },
 ): Promise<void> {
   const call = { signal, deadlineMs: Infinity };
   const { sequence: head } = await logHead(context, call);
@@ -74,7 +81,7 @@ async function followOnce(
   if (!goesOn || head < last || head - last > BigInt(context.limits.tailCommitsMax)) newest.skipTo(head);
   const gate = openGate(context, newest);
   const take = taker(context, newest, gate.push);
-  const consumer = await startTailConsumer(context, newest.ring.last, take, call);
+  const consumer = await startTailConsumer(context, newest.ring.last, take, onProgress, call);
   onStarted();
   const close = (): void => {
     gate.close();
@@ -86,6 +93,7 @@ async function followOnce(
   if (signal.aborted) return;
   signal.removeEventListener('abort', close);
   close();
+  if (reason === standstill) newest.trouble.met(reason);
   context.logger.warn({ reason }, 'the newest commits do not come any more; asking again');
 }
 

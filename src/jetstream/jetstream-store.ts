@@ -21,7 +21,7 @@ import { listStreams } from './list-streams';
 import { LogHealth } from './log-health';
 import { createMessageSize } from './message-size';
 import { lookForMirrors } from './mirrors';
-import { checkServerVersion, indexConfig, logConfig, openStream } from './open-stream';
+import { checkServerVersion, indexConfig, logConfig, messageTtlWarning, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
 import { watchOwnDisk } from './own-disk';
 import { openPool, type NatsPool } from './pool';
@@ -85,6 +85,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       limits.unreadableRememberedMax,
     );
     watchHealth(health, pool, info);
+    if (config['allow_msg_ttl'] === true) log.warn(messageTtlWarning(store.name));
     await openIndex();
     const index = { name: `${store.name}_INDEX`, replicas: store.replicas };
     const subjects = indexSubjects(store.prefix);
@@ -180,7 +181,10 @@ function createStore(
     },
     subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
-    info: (call) => translated(storeInfo(appender, indexWriter.position, call)),
+    info: (call) => {
+      const now = { indexPosition: indexWriter.position, subscriptionsTrouble: subscriptions.tail.trouble };
+      return translated(storeInfo(appender, now, call));
+    },
     failed,
     onRoom(listener) {
       appender.space.onChange(listener);

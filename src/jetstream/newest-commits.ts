@@ -6,6 +6,7 @@ import { createWaiters, type Waiters } from './tail-waiters';
 export interface NewestCommits {
   readonly ring: TailRing;
   readonly waiters: Waiters;
+  readonly trouble: Trouble;
   /** Another commit has come, or the commits of a step. */
   push(entries: readonly TailEntry[]): void;
   /** Tells those who wait how far the log has come. */
@@ -37,6 +38,7 @@ export function createNewestCommits(limits: Limits): NewestCommits {
       return ring;
     },
     waiters,
+    trouble: createTrouble(),
     push(entries) {
       const before = ring.last;
       for (const entry of entries) ring.push(entry);
@@ -48,6 +50,38 @@ export function createNewestCommits(limits: Limits): NewestCommits {
       waiters.wakeAll(ring.last);
       ring = new TailRing(limits, position, position);
       sweptAt = position;
+    },
+  };
+}
+
+/** Why new commits do not come. */
+export interface Trouble {
+  /** "" if there is nothing. */
+  readonly reason: string;
+  met(reason: string): void;
+  over(): void;
+  forget(): void;
+}
+
+/** So long it is told of, also when it is over: who looks for it comes later. */
+const toldMs = 60_000;
+
+function createTrouble(): Trouble {
+  let reason = '';
+  let metMs = 0;
+  return {
+    get reason() {
+      return reason;
+    },
+    met(what) {
+      reason = what;
+      metMs = Date.now();
+    },
+    over() {
+      if (Date.now() - metMs > toldMs) reason = '';
+    },
+    forget() {
+      reason = '';
     },
   };
 }

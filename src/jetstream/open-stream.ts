@@ -52,7 +52,6 @@ function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
     max_msgs_per_subject: -1,
     allow_direct: true,
     allow_atomic: true,
-    allow_msg_ttl: false,
     allow_rollup_hdrs: false,
     allow_msg_counter: false,
     allow_msg_schedules: false,
@@ -80,10 +79,47 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
     throw new StoreOpenError(
       `the JetStream stream ${wanted.name} exists and is not set as a Sluice store needs it:\n` +
         wrong.map((line) => `  ${line}`).join('\n') +
-        '\nUse another store name, or change the stream with the nats command line.',
+        `\n${remedy(wanted, wrong)}`,
     );
   }
+  checkSequences(info);
   return info;
+}
+
+/** NATS refuses to change these, or to take them back. */
+const lasting = ['storage', 'mirror', 'sealed', 'persist_mode', 'allow_msg_counter', 'allow_msg_schedules'];
+
+function remedy({ name }: StreamConfig, wrong: readonly string[]): string {
+  const isIndex = name.endsWith('_INDEX');
+  const fields = isIndex ? [...lasting, 'deny_delete', 'deny_purge'] : lasting;
+  const fixed = fields.filter((field) => wrong.some((line) => line.startsWith(`${field}:`)));
+  if (fixed.length === 0) return 'Use another store name, or change the stream with the nats command line.';
+  const what = `NATS does not let anybody change ${fixed.join(', ')} of a stream.`;
+  return isIndex
+    ? `${what} Delete the stream ${name}: the gateway makes it anew.`
+    : `${what} Use another store name; or back the stream up, delete it, and restore it with another\n` +
+        'configuration: nats stream backup, nats stream rm, nats stream restore --config.';
+}
+
+/** Numbers in JSON are exact up to 2^53; this leaves room for more messages than any log has. */
+const sequenceMax = 2 ** 52;
+
+/** Throws StoreOpenError if the stream counts from where its sequences cannot be told apart. */
+function checkSequences({ config, state }: StreamInfo): void {
+  if (Math.max(state.first_seq, state.last_seq) <= sequenceMax) return;
+  throw new StoreOpenError(
+    `the sequences of the JetStream stream ${config.name} are beyond ${sequenceMax.toString()}, where they are not exact ` +
+      `(first_seq ${state.first_seq.toString()}).\n` +
+      'Use another store name, or make the stream anew without first_seq.',
+  );
+}
+
+/** It cannot be taken back, and does no harm as long as nobody uses it. */
+export function messageTtlWarning(name: string): string {
+  return (
+    `the JetStream stream ${name} has allow_msg_ttl, which cannot be taken back: Sluice never sets a time to live, but ` +
+    'another publisher could, and its messages would be removed from the log'
+  );
 }
 
 async function findOrCreate(

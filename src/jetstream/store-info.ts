@@ -13,7 +13,7 @@ import { within, type StoreContext } from './store-context';
 /** The store as the leader of the log knows it now. */
 export async function storeInfo(
   store: StoreContext & IndexStream,
-  indexPosition: bigint,
+  { indexPosition, subscriptionsTrouble }: { indexPosition: bigint; subscriptionsTrouble: string },
   call: CallContext,
 ): Promise<StoreInfo> {
   const { pool, log, prefix, limits, health } = store;
@@ -49,6 +49,7 @@ export async function storeInfo(
       mirrors: health.mirrors,
       unreadable: health.unreadable,
     },
+    subscriptionsTrouble,
   };
 }
 

@@ -4,7 +4,8 @@ import { callApi } from './api';
 import { receivedHeader } from './headers';
 import type { PushedMessage } from './link';
 import { publishedHeader, type StoredMessage } from './message';
-import { within, type LogContext } from './store-context';
+import { within, type StoreContext } from './store-context';
+import { watchProgress } from './tail-progress';
 
 /** A push consumer on the log, which delivers every message once and in order, or ends. */
 export interface TailConsumer {
@@ -12,6 +13,9 @@ export interface TailConsumer {
   readonly lost: Promise<string>;
   close(): void;
 }
+
+/** Why a consumer is given up that somebody has stopped, or moved. */
+export const standstill = 'the consumer of the newest commits stands still while the log goes on';
 
 const heartbeatMs = 1_000;
 /** So long nothing may come: neither messages nor heartbeats. */
@@ -28,9 +32,10 @@ const nanosPerMs = 1_000_000;
  * 45 s after its node went down: this one ends when it is not certain that all is well, and another one takes over.
  */
 export async function startTailConsumer(
-  context: LogContext,
+  context: StoreContext,
   after: bigint,
   onMessage: (message: StoredMessage) => void,
+  onProgress: () => void,
   call: CallContext,
 ): Promise<TailConsumer> {
   const { log, pool, limits } = context;
@@ -41,6 +46,7 @@ export async function startTailConsumer(
   const lost = new Promise<string>((resolve) => (lose = resolve));
   let heardMs = Date.now();
   let delivered = 0;
+  let sequence = after;
   let stalls = 0;
   const answerFlowControl = (subject: string | undefined): void => {
     if (subject !== undefined && subject !== '') link.publish(subject, noBytes, {});
@@ -63,12 +69,17 @@ export async function startTailConsumer(
       return;
     }
     delivered++;
+    ({ sequence } = metadata);
     stalls = 0;
     onMessage(toStored(message, metadata));
   });
   const watch = setInterval(() => {
     if (Date.now() - heardMs > silenceMaxMs) lose('nothing came for too long');
   }, watchMs);
+  const onStandstill = (): void => {
+    lose(standstill);
+  };
+  const endProgress = watchProgress(context, () => sequence, { onProgress, onStandstill });
   const close = (): void => {
     clearInterval(watch);
     unsubscribe();
@@ -80,6 +91,7 @@ export async function startTailConsumer(
   };
   void lost.then(() => {
     clearInterval(watch);
+    endProgress();
   });
   try {
     const config = consumerConfig(name, inbox, after);

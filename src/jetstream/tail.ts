@@ -16,6 +16,8 @@ import type { Interest } from './tail-waiters';
 export interface Tail {
   /** The end of the log, as far as it has come. */
   readonly head: bigint;
+  /** Why new commits do not come, or did not a moment ago; "" if they do, or nobody subscribes. */
+  readonly trouble: string;
   /** Begins to follow, if nobody does yet, and comes back when it runs; call the answer when it is needed no more. */
   follow(call: CallContext): Promise<() => void>;
   /** Whether all that lies beyond a position is at hand. */
@@ -79,6 +81,9 @@ export function createTail(context: StoreContext): Tail {
   return {
     get head() {
       return newest.ring.last;
+    },
+    get trouble() {
+      return newest.trouble.reason;
     },
     async follow(call) {
       users++;

@@ -20,6 +20,8 @@ export interface StoreInfo {
   readonly bytesMax: bigint;
   /** Why it takes no appends now; empty: it does. */
   readonly fullBy: string;
+  /** Why subscribers get no new commits, or did not a moment ago; "" if they do. */
+  readonly subscriptionsTrouble: string;
   /** A line for each setting of the log that is not as it must be. */
   readonly wrongSettings: readonly string[];
   readonly log: LogFindings;

@@ -29,7 +29,18 @@ test('a healthy store', async () => {
   expect(code).toBe(0);
   expect(found.filter(({ level }) => level !== 'ok')).toEqual([]);
   expect(new Set(found.map(({ check }) => check))).toEqual(
-    new Set(['gateway', 'nats', 'settings', 'log', 'durability', 'replicas', 'size', 'consumers', 'index']),
+    new Set([
+      'gateway',
+      'nats',
+      'settings',
+      'log',
+      'durability',
+      'replicas',
+      'size',
+      'consumers',
+      'subscribe',
+      'index',
+    ]),
   );
   expect(found[0]).toEqual({ check: 'gateway', level: 'ok', message: `version ${version}` });
   const text = await gateway.output(['doctor']);
@@ -162,6 +173,11 @@ describe('what is hard to bring about', () => {
       'many consumers',
       { ...healthy, store: { ...store, consumerCount: 50 } },
       { check: 'consumers', level: 'warn' },
+    ],
+    [
+      'subscribers who get no new commits',
+      { ...healthy, store: { ...store, subscriptionsTrouble: 'the consumer stands still' } },
+      { check: 'subscribe', level: 'fail' },
     ],
     [
       'an index far behind',

@@ -118,6 +118,7 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         replicaInfos: [{ name: 'model', leader: true, current: true, offline: false, lag: 0n }],
         bytesMax: 0n,
         fullBy: '',
+        subscriptionsTrouble: '',
         wrongSettings: [],
         log: { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadable: [] },
       })),

@@ -682,7 +682,14 @@ export interface StoreInfo {
   /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */
   fullBy: string;
   /** What is wrong with what it holds. */
-  log: LogFindings | undefined;
+  log:
+    | LogFindings
+    | undefined;
+  /**
+   * Why the subscribers of this gateway get no new commits, or did not within the last minute; empty if they do, or if there are
+   * no subscribers.
+   */
+  subscriptionsTrouble: string;
 }
 
 /** LogFindings tells what is wrong with the messages of the store, as far as this gateway knows. */
@@ -4256,6 +4263,7 @@ function createBaseStoreInfo(): StoreInfo {
     wrongSettings: [],
     fullBy: "",
     log: undefined,
+    subscriptionsTrouble: "",
   };
 }
 
@@ -4317,6 +4325,9 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     }
     if (message.log !== undefined) {
       LogFindings.encode(message.log, writer.uint32(290).fork()).join();
+    }
+    if (message.subscriptionsTrouble !== "") {
+      writer.uint32(298).string(message.subscriptionsTrouble);
     }
     return writer;
   },
@@ -4454,6 +4465,14 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             message.log = LogFindings.decode(reader, reader.uint32());
             continue;
           }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.subscriptionsTrouble = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4488,6 +4507,7 @@ export const StoreInfo: MessageFns<StoreInfo> = {
     message.wrongSettings = object.wrongSettings?.map((e) => e) || [];
     message.fullBy = object.fullBy ?? "";
     message.log = (object.log !== undefined && object.log !== null) ? LogFindings.fromPartial(object.log) : undefined;
+    message.subscriptionsTrouble = object.subscriptionsTrouble ?? "";
     return message;
   },
 };

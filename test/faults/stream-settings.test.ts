@@ -1,0 +1,68 @@
+import { connect, type NatsConnection } from 'nats';
+import { defaultLimits } from '../../src/limits';
+import { logConfig } from '../../src/jetstream/open-stream';
+import { newEvents } from '../support/attempts';
+import { startTestGateway } from '../support/gateway';
+import { startNats } from '../support/nats-server';
+
+/** Settings of the store's streams that nobody can take back, and what then can be done. */
+
+async function withNats(test: (url: string, connection: NatsConnection) => Promise<void>): Promise<void> {
+  await using nats = await startNats();
+  const connection = await connect({ servers: nats.url });
+  try {
+    await test(nats.url, connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function update(connection: NatsConnection, name: string, field: string): Promise<void> {
+  const { streams } = await connection.jetstreamManager();
+  const { config } = await streams.info(name);
+  const body = JSON.stringify({ ...config, [field]: true });
+  const answer = await connection.request(`$JS.API.STREAM.UPDATE.${name}`, body);
+  expect(answer.json()).toMatchObject({ config: { [field]: true } });
+}
+
+/** How a start is refused. */
+async function refusal(url: string): Promise<string> {
+  return startTestGateway([url]).then(
+    async (gateway) => {
+      await gateway[Symbol.asyncDispose]();
+      return 'it started';
+    },
+    (error: unknown) => (error as Error).message,
+  );
+}
+
+test('a log that has once been given allow_msg_ttl is served', () =>
+  withNats(async (url, connection) => {
+    await (await startTestGateway([url]))[Symbol.asyncDispose]();
+    await update(connection, 'EVENTS', 'allow_msg_ttl');
+    await using gateway = await startTestGateway([url]);
+    await gateway.client.append({ stream: 'a.1', events: newEvents(2) });
+    expect((await gateway.client.readStream({ stream: 'a.1' })).events).toHaveLength(2);
+  }));
+
+test('a log whose sequences are not exact in JSON is refused, and does not hang', () =>
+  withNats(async (url, connection) => {
+    const wanted = logConfig({ name: 'EVENTS', prefix: 'es', replicas: 1 }, defaultLimits);
+    const body = JSON.stringify({ ...wanted, first_seq: 0 }).replace(
+      '"first_seq":0',
+      '"first_seq":9007199254741000',
+    );
+    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', body);
+    expect(answer.json()).toMatchObject({ config: { name: 'EVENTS' } });
+    expect(await refusal(url)).toMatch(/sequences of the JetStream stream EVENTS .* first_seq/s);
+  }));
+
+test('the remedy for a field that cannot be changed is one that works', () =>
+  withNats(async (url, connection) => {
+    await (await startTestGateway([url]))[Symbol.asyncDispose]();
+    await update(connection, 'EVENTS_INDEX', 'deny_delete');
+    expect(await refusal(url)).toContain('Delete the stream EVENTS_INDEX: the gateway makes it anew');
+    await (await connection.jetstreamManager()).streams.delete('EVENTS_INDEX');
+    await using gateway = await startTestGateway([url]);
+    await gateway.client.append({ stream: 'a.1', events: newEvents(1) });
+  }));
