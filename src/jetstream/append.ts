@@ -6,7 +6,7 @@ import type { StoredCommit } from './commit-assembler';
 import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
 import { IdSearch } from './find-by-id';
 import { commitAfter, commitWithVersion } from './find-commit';
-import { lastPartToAppend, toHead } from './head';
+import { lastPart, lastPartToAppend, toHead } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { IdMemory } from './id-memory';
 import type { KeyIndex } from './key-index';
@@ -104,7 +104,7 @@ async function checkOnly(
   command: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
-  const head = toHead(await lastPartToAppend(appender, command.stream, call));
+  const head = toHead(await lastPart(appender, command.stream, 'leader', call));
   checkVersion(command.stream, command.expectedVersion, head.version);
   await appender.durability.through(head.position);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
