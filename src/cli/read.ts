@@ -11,8 +11,8 @@ export const readCommand = defineCommand({
   usage: 'STREAM',
   summary: 'Print the events of a stream; all of them, or it ends with an error.',
   details:
-    'A stream that does not exist prints nothing, and a word on standard error. With --follow it goes on with what is new until\n' +
-    'Ctrl-C, and waits for a gateway that goes away.',
+    'A stream that does not exist prints nothing, and a word on standard error. With --follow it goes\n' +
+    'on with what is new until Ctrl-C, and waits for a gateway that goes away.',
   options: {
     from: { kind: 'text', value: 'VERSION', help: 'Begin with this version.' },
     to: { kind: 'text', value: 'VERSION', help: 'End with this version.' },
