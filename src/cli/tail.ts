@@ -17,7 +17,7 @@ export const tailCommand = defineCommand({
     from: {
       kind: 'text',
       value: 'START',
-      help: 'A position (0: the beginning), a time (2026-11-25T12:00:00Z), how long ago (1h), now (default).',
+      help: 'A position (0: the start), a time (2026-11-25T12:00:00Z), how long ago (1h), now (default).',
     },
     'max-count': { kind: 'text', value: 'N', help: 'End after this many events.' },
     'skip-unreadable': {
