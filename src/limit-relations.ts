@@ -27,6 +27,7 @@ export const relations: readonly Relation[] = [
   { smaller: 'pageBytesMax', larger: 'fetchBytesMax' },
   { smaller: 'fetchBytesMax', larger: 'fetchesBytesMax' },
   { smaller: 'subscriptionBytesMax', larger: 'catchUpBytesMax' },
+  { smaller: 'subscriptionBytesMax', larger: 'subscriptionsBytesMax' },
   { smaller: 'heartbeatIntervalMinMs', larger: 'heartbeatIntervalMaxMs' },
 ];
 

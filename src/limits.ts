@@ -77,6 +77,8 @@ export interface Limits {
   readonly connectionQuestionsMax: number;
   /** Bytes that wait for one subscriber, but for one larger event: thousands may be slow at the same time. */
   readonly subscriptionBytesMax: number;
+  /** Bytes that wait for all subscribers, divided among them: 4 KiB for each at least. */
+  readonly subscriptionsBytesMax: number;
   /** Bytes that all subscriptions which read from the log ask of NATS at a time, divided among them. */
   readonly catchUpBytesMax: number;
   /** Bytes of the newest commits kept for subscribers: who falls behind by more reads from the log. */
@@ -200,6 +202,7 @@ export const defaultLimits: Limits = {
   questionsMax: 4_096,
   connectionQuestionsMax: 2_048,
   subscriptionBytesMax: 64 << 10,
+  subscriptionsBytesMax: 32 << 20,
   catchUpBytesMax: 64 << 20,
   tailBytesMax: 16 << 20,
   tailCommitsMax: 8_192,

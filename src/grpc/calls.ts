@@ -42,11 +42,16 @@ export interface Calls {
 
   /**
    * A read without an end, with bounds of its own: the handler yields encoded responses until `stop` is aborted, and
-   * then says with an error why it ends.
+   * then says with an error why it ends. `bytesMax` is for one of them, the less the more there are.
    */
   readonly subscription: <Request>(
     type: MessageType<Request>,
-    handler: (request: Request, context: CallContext, stop: AbortSignal) => AsyncIterable<Buffer>,
+    handler: (
+      request: Request,
+      context: CallContext,
+      stop: AbortSignal,
+      bytesMax: number,
+    ) => AsyncIterable<Buffer>,
   ) => handleServerStreamingCall<RequestBytes, Buffer>;
 
   /** Requests and responses side by side, with bounds of its own: the handler yields encoded responses. */
@@ -87,15 +92,17 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const places = createAllPlaces(limits);
   const readsEnd = new AbortController();
   setMaxListeners(0, readsEnd.signal); // one for each read
-  const reads = createStreaming(attempt, limits, places.reads, limits.pageBytesMax, readsEnd.signal);
+  const pageBytes = (): number => limits.pageBytesMax;
+  const subscriptionBytes = (): number => shareOf(limits, places.subscriptions.taken);
+  const reads = createStreaming(attempt, limits, places.reads, pageBytes, readsEnd.signal);
   const subscriptions = createStreaming(
     attempt,
     limits,
     places.subscriptions,
-    limits.subscriptionBytesMax,
+    subscriptionBytes,
     readsEnd.signal,
   );
-  const sessions = createStreaming(attempt, limits, places.sessions, limits.pageBytesMax);
+  const sessions = createStreaming(attempt, limits, places.sessions, pageBytes);
   const unary: Calls['unary'] = (type, handler) => (call, respond) => {
     const work = async (context: CallContext): Promise<void> => {
       respond(null, await handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context));
@@ -123,7 +130,12 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     subscription: (type, handler) => (call) => {
       subscriptions(call, (context) =>
-        handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context, stopOf(call)),
+        handler(
+          decodeRequest(type, takeRequest(call), call.getPath(), limits),
+          context,
+          stopOf(call),
+          subscriptionBytes(),
+        ),
       );
     },
 
@@ -153,6 +165,14 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       readsEnd.abort();
     },
   };
+}
+
+const subscriptionBytesMin = 4 << 10;
+
+/** Bytes that may wait for one subscriber of so many. */
+function shareOf({ subscriptionBytesMax, subscriptionsBytesMax }: Limits, subscriptions: number): number {
+  const share = Math.floor(subscriptionsBytesMax / Math.max(1, subscriptions));
+  return Math.max(subscriptionBytesMin, Math.min(subscriptionBytesMax, share));
 }
 
 /** Aborted when calls without an end of the same connection shall end; the reason is for their callers. */
@@ -186,7 +206,7 @@ function createStreaming(
   attempt: Attempt,
   limits: Limits,
   places: Places,
-  unsentBytesMax: number,
+  unsentBytesMax: () => number,
   end?: AbortSignal,
 ): (call: StreamingCall & AnyCall, handler: (context: CallContext) => AsyncIterable<Buffer>) => void {
   return (call, handler) => {

@@ -5,6 +5,8 @@ import { OverloadedError } from '../store/errors';
 export interface Places {
   /** Gives a function that gives the place back. Throws OverloadedError with the bound that is reached. */
   take(connection: string | undefined): () => void;
+  /** How many are taken. */
+  readonly taken: number;
 }
 
 /** The places of each kind of calls. */
@@ -37,23 +39,26 @@ interface Bound {
 
 /** `what` names the calls, such as "reads". */
 function createPlaces(what: string, total: Bound, share: Bound): Places {
-  const taken = new Map<string | undefined, number>();
+  const byConnection = new Map<string | undefined, number>();
   let all = 0;
   const refuse = (count: number, whose: string, { name }: Bound): never => {
     throw new OverloadedError(`${count} ${what}${whose} are under way, as many as ${name} allows`);
   };
   return {
+    get taken() {
+      return all;
+    },
     take(connection) {
       if (all >= total.max) refuse(all, '', total);
-      const own = taken.get(connection) ?? 0;
+      const own = byConnection.get(connection) ?? 0;
       if (own >= share.max) refuse(own, ' of this connection', share);
-      taken.set(connection, own + 1);
+      byConnection.set(connection, own + 1);
       all++;
       return () => {
         all--;
-        const left = (taken.get(connection) ?? 0) - 1;
-        if (left > 0) taken.set(connection, left);
-        else taken.delete(connection);
+        const left = (byConnection.get(connection) ?? 0) - 1;
+        if (left > 0) byConnection.set(connection, left);
+        else byConnection.delete(connection);
       };
     },
   };

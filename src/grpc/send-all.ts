@@ -15,7 +15,7 @@ export async function sendAll(
   call: StreamingCall,
   messages: AsyncIterable<Buffer>,
   signal: AbortSignal,
-  unsentBytesMax: number,
+  unsentBytesMax: () => number,
   limits: Limits,
 ): Promise<void> {
   const patience = createPatience(limits);
@@ -37,7 +37,7 @@ export async function sendAll(
       takenBytes += message.length;
       notify();
     });
-    await untilUnsentIs(unsentBytesMax);
+    await untilUnsentIs(unsentBytesMax());
   }
   call.end();
   await untilUnsentIs(0);

@@ -94,9 +94,9 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       yield* responses(pages, parsePageHint(request.page, limits), header);
     }),
 
-    subscribe: subscription(SubscribeRequest, async function* (request, context, stop) {
+    subscribe: subscription(SubscribeRequest, async function* (request, context, stop, pageBytesMax) {
       const query = parseSubscribe(request, limits);
-      const size = parsePageHint(request.page, { ...limits, pageBytesMax: limits.subscriptionBytesMax });
+      const size = parsePageHint(request.page, { ...limits, pageBytesMax });
       let position: Position | undefined;
       for await (const update of store.subscribe(query, context, stop)) {
         position = update.position;
