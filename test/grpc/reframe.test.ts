@@ -132,7 +132,8 @@ test('events and end have the same numbers in every response that has them', () 
       expect(ReadByCorrelationResponse.decode(message as Buffer)).toEqual({
         events: given.flatMap(({ events }) => events),
         header: undefined,
-        end: { reason: ReadEndReason.COMPLETE, eventCount: 3n },
+        end: { reason: ReadEndReason.COMPLETE, eventCount: 3n, unreadableSkipped: 0n },
+        unreadable: [],
       });
     }),
     bounded,
