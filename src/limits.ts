@@ -148,6 +148,8 @@ export interface Limits {
   readonly recentCommitsMax: number;
   /** Bytes of the index that the gateway keeps, 16 for each correlation id and each commit id: of a million appends or so. */
   readonly indexCacheBytesMax: number;
+  /** How old what GetServerInfo tells may be: whoever asks all the time costs NATS no more than one question a second. */
+  readonly serverInfoAgeMaxMs: number;
   /** How often a NATS connection that is silent is asked whether the server is still there. */
   readonly natsPingIntervalMs: number;
   /** So many of these questions may be open; with one more the connection is given up. */
@@ -236,6 +238,7 @@ export const defaultLimits: Limits = {
   headCacheEntriesMax: 100_000,
   recentCommitsMax: 65_536,
   indexCacheBytesMax: 32 << 20,
+  serverInfoAgeMaxMs: 1_000,
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,
   natsDialTimeoutMs: 5_000,

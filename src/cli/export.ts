@@ -91,7 +91,15 @@ async function newHeader(
   call: Call,
 ): Promise<ExportHeader> {
   const { store } = await client.serverInfo(call);
-  return { store: store?.name ?? '', patterns, through: store?.position ?? 0n };
+  return { store: store?.name ?? '', patterns, through: await endOf(client, call) };
+}
+
+/** The position of the last commit now. What GetServerInfo tells may be older than an append that was answered before. */
+async function endOf(client: SluiceClient, call: Call): Promise<bigint> {
+  const nothing = client.readAll({ ...call, after: 2n ** 63n - 1n });
+  for await (const { position } of nothing)
+    throw new Error(`an event at ${position.toString()}, beyond every end`);
+  return nothing.head.position;
 }
 
 /** Throws CommandError if the rest of the file would be of other streams, or of another store. */

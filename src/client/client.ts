@@ -172,7 +172,10 @@ export interface SluiceClient extends Disposable {
    */
   getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
 
-  /** What the gateway is, which limits are in force and how durable an answered append is, as in the contract. */
+  /**
+   * What the gateway is, which limits are in force and how durable an answered append is, as in the contract. What it tells
+   * of the store may be a second old.
+   */
   serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;
 
   /**

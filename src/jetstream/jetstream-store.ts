@@ -29,7 +29,7 @@ import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
-import { shared } from './shared';
+import { kept, shared } from './shared';
 import { Space } from './space';
 import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
@@ -155,6 +155,10 @@ function createStore(
     }
     throw error;
   };
+  const info = kept(() => {
+    const now = { indexPosition: indexWriter.position, subscriptionsTrouble: subscriptions.tail.trouble };
+    return storeInfo(appender, now);
+  }, appender.limits.serverInfoAgeMaxMs);
   return {
     append: (command, call) => translated(append(appender, command, call).catch(onceDurable)),
     appendMulti: (command, call) => translated(appendMulti(appender, command, call).catch(onceDurable)),
@@ -181,10 +185,7 @@ function createStore(
     },
     subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
     listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
-    info: (call) => {
-      const now = { indexPosition: indexWriter.position, subscriptionsTrouble: subscriptions.tail.trouble };
-      return translated(storeInfo(appender, now, call));
-    },
+    info: (call) => translated(info(call)),
     failed,
     onRoom(listener) {
       appender.space.onChange(listener);

@@ -5,6 +5,7 @@ import { streamInfo } from './api';
 import { readPart } from './commit-codec';
 import { directGetBatch } from './direct-get';
 import { toHead } from './head';
+import { pagesAfter, type NamePage } from './pages-after';
 import { nameOf, subjectOf, within, type StoreContext } from './store-context';
 import { storedMessage, type StoredMessage } from './message';
 
@@ -44,22 +45,21 @@ async function* namesAfter(
   call: CallContext,
 ): AsyncGenerator<readonly StreamName[], void> {
   const { pool, log, limits, prefix } = context;
-  let last = after;
-  for (let offset = 0; ;) {
+  const ask = async (offset: number): Promise<NamePage> => {
     const request = { subjects_filter: `${prefix}.${pattern}`, offset };
     const info = await streamInfo(pool.read(), log.name, request, within(call, limits.requestTimeoutMs));
     const subjects = Object.keys(info.state.subjects ?? {});
-    if (subjects.length === 0) return;
+    return { names: subjects.map((subject) => nameOf(context, subject)).sort(), total: info.total ?? 0 };
+  };
+  let last = after;
+  for await (const page of pagesAfter(ask, after)) {
     const from = last;
-    const names = subjects
-      .map((subject) => parseStreamName(nameOf(context, subject)))
-      // A new stream shifts the server's pages, so that one may come twice.
-      .filter((name): name is StreamName => name !== undefined && name > from)
-      .sort();
+    // A new stream shifts the server's pages, so that one may come twice.
+    const names = page
+      .map(parseStreamName)
+      .filter((name): name is StreamName => name !== undefined && name > from);
     yield names;
     last = names.at(-1) ?? last;
-    offset += subjects.length;
-    if (offset >= (info.total ?? 0)) return;
   }
 }
 

@@ -66,6 +66,29 @@ export function sharedByKey<K, T>(
   };
 }
 
+/**
+ * A question whose answer is told to everyone who comes within `ageMaxMs` of when it was asked, also while it is on its way.
+ * An error is told to those who wait for it only. Nobody waits longer than their call does.
+ */
+export function kept<T>(ask: () => Promise<T>, ageMaxMs: number): (call: CallContext) => Promise<T> {
+  let last: { readonly askedAt: number; readonly answer: Promise<T> } | undefined;
+
+  function askAgain(askedAt: number): Promise<T> {
+    const asked = { askedAt, answer: ask() };
+    last = asked;
+    asked.answer.catch(() => {
+      if (last === asked) last = undefined;
+    });
+    return asked.answer;
+  }
+
+  return (call) => {
+    const now = performance.now();
+    if (last === undefined || now - last.askedAt >= ageMaxMs) return inTime(askAgain(now), call);
+    return inTime(last.answer, call);
+  };
+}
+
 /** More milliseconds than a timer takes: some 24 days. */
 const timerMsMax = 2 ** 31 - 1;
 

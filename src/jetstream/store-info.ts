@@ -1,4 +1,3 @@
-import type { CallContext } from '../store/event-store';
 import type { ReplicaInfo, StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { eventBytesLimit } from './append-job';
@@ -8,16 +7,15 @@ import type { IndexStream } from './index-stream';
 import type { RequestOptions } from './link';
 import { lookForMirrors } from './mirrors';
 import { disagreements, logConfig } from './open-stream';
-import { within, type StoreContext } from './store-context';
+import { endless, within, type StoreContext } from './store-context';
 
 /** The store as the leader of the log knows it now. */
 export async function storeInfo(
   store: StoreContext & IndexStream,
   { indexPosition, subscriptionsTrouble }: { indexPosition: bigint; subscriptionsTrouble: string },
-  call: CallContext,
 ): Promise<StoreInfo> {
   const { pool, log, prefix, limits, health } = store;
-  const options = within(call, limits.requestTimeoutMs);
+  const options = within(endless, limits.requestTimeoutMs);
   void lookForMirrors(store); // for the next time
   const [info, wrongInIndex] = await Promise.all([
     streamInfo(pool.read(), log.name, undefined, options),

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { status } from '@grpc/grpc-js';
 import { newEvents } from '../support/attempts';
+import { infoNow } from '../support/info-now';
 import { sumOver } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
@@ -60,7 +61,7 @@ test('test_optimistic_concurrency_conflict', async () => {
   const stream = 'occ.conflict';
   const events = newEvents(1);
   await client.append({ stream, events });
-  const before = await client.serverInfo();
+  const before = await infoNow(client);
   const failure = await failureOf(client.append({ stream, events: newEvents(3), expectedVersion: 0n }));
   expect(failure.code).toBe(status.ABORTED);
   expect(failure.detail('sluice.v1.VersionConflict')).toEqual({
@@ -77,7 +78,7 @@ test('test_optimistic_concurrency_conflict', async () => {
 
   expect((await client.getVersion({ stream })).version).toBe(1n);
   expect((await client.readStream({ stream })).events.map(({ id }) => id)).toEqual([events[0]?.id]);
-  expect((await client.serverInfo()).store?.messageCount).toBe(before.store?.messageCount);
+  expect((await infoNow(client)).store?.messageCount).toBe(before.store?.messageCount);
 });
 
 test('test_empty_event_batch', async () => {
@@ -87,7 +88,7 @@ test('test_empty_event_batch', async () => {
   expect(await client.append({ stream, events: [] })).toMatchObject(nothing);
   expect(await client.append({ stream, events: [], expectedVersion: 0n })).toMatchObject(nothing);
   const { version, position } = await client.append({ stream, events: newEvents(3) });
-  const before = await client.serverInfo();
+  const before = await infoNow(client);
   for (const expectedVersion of [undefined, 3n]) {
     const answer = await client.append({ stream, events: [], expectedVersion, withCommitTime: true });
     expect(answer).toMatchObject({ ...nothing, version, position });
@@ -102,7 +103,7 @@ test('test_empty_event_batch', async () => {
       actualVersion: 3n,
     });
   }
-  expect((await client.serverInfo()).store?.messageCount).toBe(before.store?.messageCount);
+  expect((await infoNow(client)).store?.messageCount).toBe(before.store?.messageCount);
 });
 
 test('test_high_volume_sequential', async () => {

@@ -8,7 +8,7 @@ import { nanos, timestamp } from '../contract/contract-store';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { consumersOf, sumOver } from '../support/monitor';
-import { until } from '../support/nats-server';
+import { indexed } from '../support/info-now';
 import { failureOf } from '../support/rpc-failure';
 import { singleServer, type Environment } from './environment';
 import { getVersion, versions } from './replicated-rows';
@@ -129,7 +129,7 @@ test('test_read_by_correlation', async () => {
         ),
       );
     }
-    await until(async () => ((await client.serverInfo()).index?.lag ?? 0n) < 64n, 30_000);
+    await indexed(client, 30_000);
     // A gateway that has appended none of them, so that it has nothing in memory.
     await using other = await startTestGateway(server.urls);
     const before = await sumOver(nodes, 'read', 'out_msgs');

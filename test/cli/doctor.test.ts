@@ -4,6 +4,7 @@ import { findings, type Finding } from '../../src/cli/findings';
 import { version } from '../../src/version';
 import { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
+import { infoNow } from '../support/info-now';
 import { startCluster, startNats, until } from '../support/nats-server';
 import { linesOf, startCommandGateway } from './gateway-commands';
 import { runSluice } from './process';
@@ -57,6 +58,7 @@ test('settings that somebody has changed since, and a store that is almost full'
   const bytes = Number((await gateway.client.serverInfo()).store?.bytes);
   await streams.update('EVENTS', { max_age: 3_600_000_000_000, max_bytes: bytes + 1 });
   await connection.close();
+  await infoNow(gateway.client);
   const { code, found } = await diagnose(gateway.address);
   expect(code).toBe(1);
   expect(found.filter(({ level }) => level !== 'ok')).toEqual([

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NewEvent, RecordedEvent, SluiceClient } from '../../src/client/client';
+import { infoNow } from '../support/info-now';
 import { until } from '../support/nats-server';
 import { linesOf, startCommandGateway, type CommandGateway } from './gateway-commands';
 
@@ -112,9 +113,7 @@ test('an export, imported into an empty store, makes the same events in the same
   expect(await target.json(['import', file])).toEqual([
     { commits, events: content.length, replayed: commits },
   ]);
-  expect((await target.client.serverInfo()).store?.position).toBe(
-    (await source.client.serverInfo()).store?.position,
-  );
+  expect((await infoNow(target.client)).store?.position).toBe((await infoNow(source.client)).store?.position);
   // What was appended to the first store since then can follow.
   const refusal = await source.run(['export', '--output', file]);
   expect(refusal).toEqual({
@@ -257,7 +256,7 @@ test.each(['SIGKILL', 'SIGINT'] as const)(
     await until(async () => ((await target.client.serverInfo()).store?.position ?? 0n) > 10n);
     importing.signal(signal);
     expect(await importing.ended()).toBe(signal === 'SIGINT' ? 130 : signal);
-    const stored = Number((await target.client.serverInfo()).store?.position);
+    const stored = Number((await infoNow(target.client)).store?.position);
     const commits = 3 + manyCommits;
     expect(stored).toBeLessThan(commits);
     const [result] = await target.json(['import', file]);
@@ -301,7 +300,7 @@ describe('a file that is not as it was written is refused before anything is sto
     const { code, stdout, stderr } = await target.run(['import', file]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(message);
-    expect((await target.client.serverInfo()).store?.position).toBe(0n);
+    expect((await infoNow(target.client)).store?.position).toBe(0n);
   });
 
   test('one that is not there, or cut while it comes through a pipe', async () => {

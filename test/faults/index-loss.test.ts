@@ -3,6 +3,7 @@ import { encodeIndexRecord } from '../../src/jetstream/index-record';
 import { newEvents } from '../support/attempts';
 import { BulkLoad } from '../support/bulk';
 import { startTestGateway } from '../support/gateway';
+import { indexed } from '../support/info-now';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
@@ -75,12 +76,13 @@ test('settings of the index that somebody has changed are told, and no read leav
   // Two records of the index.
   for (let record = 0; record < 2; record++) {
     await append(100);
-    await until(async () => ((await client.serverInfo()).index?.lag ?? 0n) < 64n, 60_000);
+    await indexed(client, 60_000);
   }
   await setIndex({ max_msgs_per_subject: 1, discard: DiscardPolicy.Old });
-  const wrong = (await client.serverInfo()).store?.wrongSettings ?? [];
+  const wrongSettings = async (): Promise<string[]> => (await client.serverInfo()).store?.wrongSettings ?? [];
+  await until(async () => (await wrongSettings()).length > 0);
   for (const line of ['discard: found "old", needed "new"', 'max_msgs_per_subject: found 1, needed -1'])
-    expect(wrong).toContain(`EVENTS_INDEX ${line}`);
+    expect(await wrongSettings()).toContain(`EVENTS_INDEX ${line}`);
   await append(100);
   await using other = await startTestGateway([nats.url]).catch(() => undefined);
   expect(other).toBeUndefined();
@@ -89,7 +91,7 @@ test('settings of the index that somebody has changed are told, and no read leav
   await until(async () => (await found(client, 'limited')) !== undefined);
   await using another = await startTestGateway([nats.url]);
   for (const reader of [client, another.client]) expect(await found(reader, 'limited')).toBe(300);
-  expect((await client.serverInfo()).store?.wrongSettings).toEqual([]);
+  await until(async () => (await wrongSettings()).length === 0);
 }, 60_000);
 
 const nothing = Buffer.alloc(0);

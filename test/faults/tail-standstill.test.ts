@@ -75,12 +75,12 @@ test.each(verbs)(
     };
     await send();
     await until(() => got.length === 1);
-    if (isSeen) expect(await level()).toBe('ok');
+    if (isSeen) await until(async () => (await level()) === 'ok');
     const consumer = (await names()).find((one) => one.startsWith('sluice-tail-')) as string;
     await act({ connection, manager, consumer });
     await send();
     await until(() => got.length === sent.length, 30_000);
-    if (isSeen) expect(await level()).toBe('fail');
+    if (isSeen) await until(async () => (await level()) === 'fail');
     await send();
     await until(() => got.length === sent.length, 30_000);
     expect(got).toEqual(sent);

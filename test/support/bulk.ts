@@ -1,6 +1,6 @@
 import { connect, type AppendResult, type AppendSession } from '../../src/client/client';
 import { uuidV7 } from '../../src/store/ids';
-import { until } from './nats-server';
+import { indexed } from './info-now';
 
 const sessions = 2;
 const streams = 64;
@@ -31,7 +31,7 @@ export class BulkLoad {
     await this.send(address, 1, writePendingMax);
     const seconds = (Date.now() - startedMs) / 1_000;
     using sluice = connect(address);
-    await until(async () => ((await sluice.serverInfo()).index?.lag ?? 0n) < 64n, indexTimeoutMs);
+    await indexed(sluice, indexTimeoutMs);
     return Math.round(this.commits / seconds);
   }
 

@@ -5848,7 +5848,11 @@ export const EventStoreServiceService = {
     responseSerialize: (value: ListStreamsResponse): Buffer => Buffer.from(ListStreamsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListStreamsResponse => ListStreamsResponse.decode(value),
   },
-  /** GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is. */
+  /**
+   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
+   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
+   * GetVersion or ReadAll.
+   */
   getServerInfo: {
     path: "/sluice.v1.EventStoreService/GetServerInfo" as const,
     requestStream: false as const,
@@ -5964,7 +5968,11 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * during the call may or may not be listed.
    */
   listStreams: handleServerStreamingCall<ListStreamsRequest, ListStreamsResponse>;
-  /** GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is. */
+  /**
+   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
+   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
+   * GetVersion or ReadAll.
+   */
   getServerInfo: handleUnaryCall<GetServerInfoRequest, GetServerInfoResponse>;
 }
 
@@ -6146,7 +6154,11 @@ export interface EventStoreServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListStreamsResponse>;
-  /** GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is. */
+  /**
+   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
+   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
+   * GetVersion or ReadAll.
+   */
   getServerInfo(
     request: GetServerInfoRequest,
     callback: (error: ServiceError | null, response: GetServerInfoResponse) => void,
