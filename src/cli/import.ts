@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import type { CallOptions, SluiceClient } from '../client/client';
+import { OutcomeUnknownError } from '../client/client';
 import { defineCommand, type Context } from './command';
-import { commitIdOf, createTally, readRecord, type ExportedCommit } from './export-format';
+import { createTally, readRecord, type ExportedCommit } from './export-format';
 import { CommandError, exitCode } from './failure';
+import { storeWave, waveCommitsMax, wavesOf, type Step } from './import-waves';
 import { readLines } from './lines';
 import { createProgress } from './progress';
 import { one } from './words';
@@ -15,7 +16,12 @@ export const importCommand = defineCommand({
     'FILE is "-" for standard input. A file is checked as a whole before anything is stored; standard\n' +
     'input while it is stored. Started again, it stores nothing twice. Streams that exist already with\n' +
     'other events are a conflict. Positions and commit times are those of the new store.',
-  options: {},
+  options: {
+    parallel: {
+      kind: 'flag',
+      help: 'Several times as fast. Keeps the order of each stream and of related events, no other.',
+    },
+  },
   plan({ words, given }) {
     const file = one(words, 'FILE');
     return async (context) => {
@@ -23,7 +29,12 @@ export const importCommand = defineCommand({
       const isFile = file !== '-';
       const totalBytes = isFile ? await checkedBytes(createReadStream(file, { signal })) : 0;
       const source = isFile ? createReadStream(file, { signal }) : context.stdin;
-      const { commits, events, replayed } = await storeAll(context, source, totalBytes);
+      const { commits, events, replayed } = await storeAll(
+        context,
+        source,
+        totalBytes,
+        given.parallel ? waveCommitsMax : 1,
+      );
       const text = `imported ${events} events in ${commits} commits`;
       const before = replayed === 0 ? '' : `; ${replayed} of the commits were there already`;
       await out.line(given.json ? JSON.stringify({ commits, events, replayed }) : text + before);
@@ -37,12 +48,6 @@ async function checkedBytes(source: AsyncIterable<Buffer>): Promise<number> {
   let total = 0;
   for await (const { bytes } of commitsIn(source)) total = bytes;
   return total;
-}
-
-interface Step {
-  readonly commit: ExportedCommit;
-  /** Of the file, so far. */
-  readonly bytes: number;
 }
 
 /** The commits of an export, checked. Throws CommandError for a file that is cut, damaged or no export. */
@@ -73,49 +78,41 @@ interface Imported {
   readonly replayed: number;
 }
 
-function storeCommit(
-  client: SluiceClient,
-  commit: ExportedCommit,
-  call: CallOptions,
-): Promise<{ readonly replayed: boolean }> {
-  const appends = commit.appends.map(({ stream, events, firstVersion }) => ({
-    stream,
-    events,
-    expectedVersion: firstVersion - 1n,
-  }));
-  return client.appendMulti(appends, { commitId: commitIdOf(commit), ...call });
-}
-
-/**
- * One commit after the other, so that the new store has them in the same order: whoever reads over several streams counts
- * on it.
- */
+/** Wave by wave: what must not be stored before something else is in a later one. */
 async function storeAll(
-  { client, deadlineMs, signal, err, errSink }: Context,
+  context: Context,
   source: AsyncIterable<Buffer | string>,
   totalBytes: number,
+  commitsMax: number,
 ): Promise<Imported> {
-  const progress = createProgress(errSink);
+  const progress = createProgress(context.errSink);
   const beganMs = Date.now();
   let [commits, events, replayed] = [0, 0, 0];
   try {
-    for await (const { commit, bytes } of commitsIn(source)) {
-      const result = await storeCommit(client, commit, { deadlineMs, signal });
-      commits++;
-      events += commit.appends.reduce((sum, append) => sum + append.events.length, 0);
-      if (result.replayed) replayed++;
+    for await (const wave of wavesOf(commitsIn(source), commitsMax)) {
+      const result = await storeWave(context, wave);
+      commits += result.stored.length;
+      events += result.stored.reduce((sum, commit) => sum + eventCountOf(commit), 0);
+      replayed += result.replayed;
+      if (result.error !== undefined) throw result.error;
       const rate = Math.round((1_000 * events) / Math.max(1, Date.now() - beganMs));
-      progress.show(bytes, totalBytes, `${events} events, ${rate}/s`);
+      progress.show(wave.bytes, totalBytes, `${events} events, ${rate}/s`);
     }
   } catch (error) {
     progress.clear();
     if (commits > 0) {
-      await err.line(
-        `sluice: ${commits} commits are stored; an import that is started again passes over them`,
+      const inDoubt = context.signal.aborted || error instanceof OutcomeUnknownError;
+      await context.err.line(
+        `sluice: ${inDoubt ? 'at least ' : ''}${commits} commits are stored; ` +
+          'an import that is started again passes over them',
       );
     }
     throw error;
   }
   progress.clear();
   return { commits, events, replayed };
+}
+
+function eventCountOf({ appends }: ExportedCommit): number {
+  return appends.reduce((sum, { events }) => sum + events.length, 0);
 }

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import type { NewEvent, RecordedEvent, SluiceClient } from '../../src/client/client';
 import { infoNow } from '../support/info-now';
 import { until } from '../support/nats-server';
+import { startTcpRelay } from '../support/tcp-relay';
 import { linesOf, startCommandGateway, type CommandGateway } from './gateway-commands';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-export-'));
@@ -267,6 +268,89 @@ test.each(['SIGKILL', 'SIGINT'] as const)(
   },
   120_000,
 );
+
+describe('a parallel import', () => {
+  const byStream = (content: readonly unknown[]): Map<string, unknown[]> => {
+    const streams = new Map<string, unknown[]>();
+    for (const event of content as { stream: string }[])
+      streams.set(event.stream, [...(streams.get(event.stream) ?? []), event]);
+    return streams;
+  };
+
+  test('makes the same streams and commits, and knows what an import without it has stored', async () => {
+    await using target = await startCommandGateway();
+    const file = path('parallel.ndjson');
+    await source.output(['export', 'order.*', 'many.*', 'step.*', 'wide.*', '--output', file]);
+    const commits = 3 + manyCommits + 1 + 1;
+    expect(await target.json(['import', file, '--parallel'])).toMatchObject([{ commits, replayed: 0 }]);
+    const patterns = ['order.*', 'many.*', 'step.*', 'wide.*'];
+    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, patterns)));
+    for (const flags of [[], ['--parallel']])
+      expect(await target.json(['import', file, ...flags])).toMatchObject([{ commits, replayed: commits }]);
+    expect((await target.client.serverInfo()).store?.position).toBe(
+      BigInt(commits + 1), // the step has two messages
+    );
+  }, 120_000);
+
+  test('stores nothing on top of a foreign event', async () => {
+    await using from = await startCommandGateway();
+    await using target = await startCommandGateway();
+    for (const type of ['First', 'Second', 'Third'])
+      for (const stream of ['a.1', 'a.2', 'a.3']) await from.client.append(stream, [{ type }]);
+    const exported = await from.output(['export']);
+    await target.client.append('a.2', [{ type: 'Foreign' }]);
+    const { code, stderr } = await target.run(['import', '-', '--parallel'], exported);
+    expect(code).toBe(3);
+    expect(stderr).toContain('sluice: 2 commits are stored;');
+    expect(stderr).toContain('stream a.2 is at version 1, not at the expected 0');
+    expect((await target.client.serverInfo()).store?.position).toBe(3n);
+    expect(byStream(await contentOf(target)).get('a.2')).toMatchObject([{ type: 'Foreign' }]);
+  });
+
+  test('keeps what is related in order', async () => {
+    await using from = await startCommandGateway();
+    await using target = await startCommandGateway();
+    const order = 300;
+    let cause = 'none';
+    for (let i = 0; i < order; i++) {
+      const id = `event-${i}`;
+      await from.client.append(`chain.${i}`, [{ type: 'Caused', id, causationId: cause }]);
+      await from.client.append(`saga.${i}`, [{ type: 'Correlated', correlationId: 'saga' }]);
+      cause = id;
+    }
+    await target.output(['import', '-', '--parallel'], await from.output(['export']));
+    for (const pattern of ['chain.*', 'saga.*'])
+      expect(await contentOf(target, [pattern])).toEqual(await contentOf(from, [pattern]));
+  }, 120_000);
+
+  test('goes on when answers are lost', async () => {
+    await using target = await startCommandGateway();
+    await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)));
+    const file = path('parallel-cut.ndjson');
+    await source.output(['export', 'many.*', '--output', file]);
+    const importing = target.json(['import', file, '--parallel', '--address', relay.address]);
+    const position = async (): Promise<bigint> => (await target.client.serverInfo()).store?.position ?? 0n;
+    for (const reached of [10n, 100n, 200n]) {
+      await until(async () => (await position()) > reached);
+      relay.cut();
+    }
+    expect(await importing).toMatchObject([{ commits: manyCommits }]);
+    expect(await position()).toBe(BigInt(manyCommits));
+    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, ['many.*'])));
+  }, 120_000);
+
+  test('that ended by SIGKILL is started again', async () => {
+    await using target = await startCommandGateway();
+    const file = path('parallel-killed.ndjson');
+    await source.output(['export', 'many.*', '--output', file]);
+    await using importing = await target.start(['import', file, '--parallel']);
+    await until(async () => ((await target.client.serverInfo()).store?.position ?? 0n) > 10n);
+    importing.signal('SIGKILL');
+    await importing.ended();
+    await target.output(['import', file, '--parallel']);
+    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, ['many.*'])));
+  }, 120_000);
+});
 
 describe('a file that is not as it was written is refused before anything is stored', () => {
   let target: CommandGateway;
