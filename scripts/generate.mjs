@@ -1,14 +1,20 @@
 // Makes everything under generated/ from proto/: typed messages, services and clients by ts-proto, and the raw
-// descriptors that server reflection serves.
+// descriptors that server reflection serves, those of Sluice itself with their comments.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
 const buf = (...args) =>
   execFileSync('node_modules/.bin/buf', args, { maxBuffer: 64 << 20, stdio: ['ignore', 'pipe', 'inherit'] });
 
 buf('generate');
-const descriptors = buf('build', '--as-file-descriptor-set', '--exclude-source-info', '-o', '-#format=binpb');
-const lines = descriptors
+const built = buf('build', '--as-file-descriptor-set', '-o', '-#format=binpb');
+const descriptors = fromBinary(FileDescriptorSetSchema, built);
+for (const file of descriptors.file) {
+  if (!file.name.startsWith('sluice/')) delete file.sourceCodeInfo;
+}
+const lines = Buffer.from(toBinary(FileDescriptorSetSchema, descriptors))
   .toString('base64')
   .match(/.{1,110}/g)
   .map((line) => `  '${line}',\n`);

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { commandAddress } from './config';
 
 /** Only what is asked for is loaded: a command is not to wait for the gateway. */

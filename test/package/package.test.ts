@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startNats, until } from '../support/nats-server';
+import { nodeFlags } from '../support/node-flags';
 
 /** The package as users get it: packed, installed in an empty folder, compiled against and run. */
 const root = join(__dirname, '..', '..');
@@ -15,6 +16,7 @@ const run = promisify(execFile);
 interface Manifest {
   readonly version: string;
   readonly files: readonly string[];
+  readonly bin: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
 }
@@ -68,7 +70,7 @@ async function pack(checkout: string): Promise<string> {
 }
 
 test('it holds what it needs and nothing else', async () => {
-  const single = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+  const single = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'bin/sluice'];
   expect(packed).toEqual(expect.arrayContaining(single));
   expect(packed.filter((path) => /^docs\/.*\.md$/.test(path))).not.toEqual([]);
   const protos = await readdir(join(root, 'proto'), { recursive: true });
@@ -100,10 +102,43 @@ function packageOf(name: string): string {
   return name.split('/', name.startsWith('@') ? 2 : 1).join('/');
 }
 
-test('its command runs', async () => {
-  const { stdout } = await run(join(user, 'node_modules', '.bin', 'sluice'), ['--version']);
-  expect(stdout).toBe(`${manifest.version}\n`);
+/** Runs a command for its version, and gives what it prints and the flags that Node.js was started with. */
+async function versionAndFlags(
+  command: string,
+  ...args: readonly string[]
+): Promise<{ version: string; flags: unknown }> {
+  const look = join(folder, 'look.cjs');
+  await writeFile(look, 'process.stderr.write(JSON.stringify(process.execArgv));');
+  const env = { ...process.env, NODE_OPTIONS: `--require=${look}` };
+  const { stdout, stderr } = await run(command, [...args, '--version'], { env, cwd: folder });
+  return { version: stdout, flags: JSON.parse(stderr) };
+}
+
+test('its commands run with the flags of Node.js, whatever links lead to them', async () => {
+  const expected = { version: `${manifest.version}\n`, flags: nodeFlags };
+  const commands = join(user, 'node_modules', '.bin');
+  expect(await versionAndFlags(join(commands, 'sluice'))).toEqual(expected);
+  expect(await versionAndFlags(join(commands, 'sluice-eventstore'))).toEqual(expected);
+
+  const elsewhere = join(folder, 'a folder of links');
+  await mkdir(elsewhere);
+  await symlink(join(commands, 'sluice'), join(elsewhere, 'absolute'));
+  await symlink('absolute', join(elsewhere, '-relative'));
+  expect(await versionAndFlags(join(elsewhere, '-relative'))).toEqual(expected);
+  expect(await versionAndFlags('sh', join('a folder of links', '-relative'))).toEqual(expected);
 });
+
+test('npm start runs the same command', () => {
+  expect(manifest.bin).toEqual({ 'sluice-eventstore': 'bin/sluice', sluice: 'bin/sluice' });
+  expect(manifest.scripts['start']).toBe('bin/sluice');
+});
+
+test('a signal for its command ends the gateway, in order', async () => {
+  await using nats = await startNats();
+  await using gateway = startInstalled(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store']);
+  await gateway.serving();
+  expect(await gateway.terminated()).toBe(0);
+}, 60_000);
 
 /** A program of a user, as an ES module and as a CommonJS one. */
 const program = `
@@ -179,6 +214,8 @@ test('a strict TypeScript program compiles against its types and runs against it
 interface InstalledGateway extends AsyncDisposable {
   /** Waits until it serves, and gives host:port. */
   serving(): Promise<string>;
+  /** Sends SIGTERM, waits for the end, and gives the exit code; null if the signal itself ended what was started. */
+  terminated(): Promise<number | null>;
 }
 
 /** Runs the installed command. */
@@ -191,6 +228,11 @@ function startInstalled(args: readonly string[]): InstalledGateway {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   const address = (): string | undefined => /serves gRPC on (\S+) /.exec(output)?.[1];
+  const terminated = async (): Promise<number | null> => {
+    child.kill();
+    await closed;
+    return child.exitCode;
+  };
   return {
     async serving() {
       await until(() => {
@@ -199,9 +241,9 @@ function startInstalled(args: readonly string[]): InstalledGateway {
       }, 30_000);
       return address() as string;
     },
+    terminated,
     async [Symbol.asyncDispose]() {
-      child.kill();
-      await closed;
+      await terminated();
     },
   };
 }

@@ -1,2 +1,2 @@
-/** Those with which `npm start` runs a gateway, see package.json. */
+/** Those with which bin/sluice starts Node.js; the test of the package compares. */
 export const nodeFlags: readonly string[] = ['--max-semi-space-size=8'];

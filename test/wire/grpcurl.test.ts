@@ -145,10 +145,17 @@ testWithGrpcurl('grpcurl lists and describes services, methods and messages', as
   expect(await ask('describe', `${service}.Append`)).toContain(append);
   expect(await ask('describe', 'sluice.v1.AppendRequest')).toContain('optional uint64 expected_version = 3;');
   const event = await ask('describe', 'sluice.v1.Event');
-  expect(event).toMatch(/oneof payload \{\s+bytes binary = 3;\s+string text = 4;\s+\}/);
+  const fields = event.replace(/^ *\/\/.*\n/gm, '');
+  expect(fields).toMatch(/oneof payload \{\s+bytes binary = 3;\s+string text = 4;\s+\}/);
   expect(event).toContain('map<string, string> metadata = 9;');
   expect(await ask('describe', 'sluice.v1.Direction')).toContain('DIRECTION_BACKWARD = 2;');
   expect(await ask('describe')).toContain('ServerReflectionInfo');
+
+  // With the contract, which the comments are.
+  expect(await ask('describe', `${service}.Append`)).toContain(
+    '// Append stores events at the end of one stream, in one atomic step.\n',
+  );
+  expect(event).toContain('// Any bytes.\n    bytes binary = 3;');
 });
 
 testWithGrpcurl('grpcurl shows every field of a typed detail', async () => {

@@ -157,6 +157,12 @@ describe.each([
     expect(append?.fields.find(({ name }) => name === 'events')?.message?.typeName).toBe('sluice.v1.Event');
   });
 
+  test('gives the comments of the contract', async () => {
+    const files = await filesOf({ $case: 'fileContainingSymbol', value: 'sluice.v1.EventStoreService' });
+    const comments = files[0]?.sourceCodeInfo?.location.map(({ leadingComments }) => leadingComments);
+    expect(comments).toContainEqual(expect.stringMatching(/^ Append stores events at the end of one stream/));
+  });
+
   test('answers what is not there with NOT_FOUND, and goes on', async () => {
     for (const value of ['sluice.v1.Nothing', 'sluice.v1', '', '.sluice.v1.Event', 'Event']) {
       expectError(await ask({ $case: 'fileContainingSymbol', value }), code.notFound, /^there is no symbol /);
