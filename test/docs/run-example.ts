@@ -61,7 +61,7 @@ export function programFolder(parent: string, programs: Readonly<Record<string, 
   return folder;
 }
 
-/** What differs from run to run is blotted out: ids that the store makes, times, checksums, versions and sizes at NATS. */
+/** What differs from run to run is blotted out: ids that the store makes, times, checksums, versions, sizes at NATS and of the disk. */
 export function normal(text: string): string {
   return text
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
@@ -69,7 +69,7 @@ export function normal(text: string): string {
     .replace(/\b[0-9a-f]{64}\b/g, '<checksum>')
     .replace(/"natsVersion": "[^"]+"/g, '"natsVersion": "<version>"')
     .replace(/nats-server \d+\.\d+\.\d+/g, 'nats-server <version>')
-    .replace(/"bytes": "\d+"/g, '"bytes": "<bytes>"')
+    .replace(/"(bytes|bytesMax)": "\d+"/g, '"$1": "<bytes>"')
     .replace(/\b\d+ bytes$/gm, '<bytes> bytes')
     .replace(/\s+/g, ' ')
     .trim();

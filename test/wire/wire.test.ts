@@ -244,8 +244,20 @@ test('ListStreams lists names in byte order, also of streams that cannot be read
 test('GetServerInfo tells of the gateway, the store, the index and every limit', async () => {
   // A short tail of the log is left out of the index for a while.
   await Promise.all(Array.from({ length: 64 }, (_, i) => append(`info.${i}`, [bare])));
-  await until(async () => 'position' in ((await serverInfo())['index'] as WireMessage));
+  const foreign = (await publish('es.info.foreign', 'not a commit')).toString();
+  const unreadable = {
+    stream: 'info.foreign',
+    position: foreign,
+    reason: 'its headers are not those of a commit',
+  };
+  await wire.stream('ListStreams', { pattern: 'info.*' }); // so that the gateway meets it
+  await until(async () => {
+    const { store, index } = (await serverInfo()) as Record<string, WireMessage>;
+    return 'position' in (index ?? {}) && JSON.stringify(store?.['log']).includes(`"${foreign}"`);
+  });
   const answer = await serverInfo();
+  const { log } = answer['store'] as { log: { unreadable: WireMessage[] } };
+  expect(log.unreadable).toContainEqual(unreadable);
   const { state } = await withNats(async (connection) => {
     const manager = await connection.jetstreamManager();
     return manager.streams.info('EVENTS');
@@ -263,6 +275,8 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
       message_count: state.messages.toString(),
       bytes: state.bytes.toString(),
       replica_infos: [{ name: (await nats.monitor('/varz'))['server_name'], leader: true, current: true }],
+      // Other tests may have published more that is foreign.
+      log: { unreadable: log.unreadable, unreadable_count: log.unreadable.length },
     },
     limits: limitsOnTheWire(),
     features: [
