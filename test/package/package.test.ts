@@ -221,7 +221,8 @@ interface InstalledGateway extends AsyncDisposable {
 /** Runs the installed command. */
 function startInstalled(args: readonly string[]): InstalledGateway {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')));
-  const child = spawn(join(user, 'node_modules', '.bin', 'sluice'), args, { env });
+  const child = spawn(join(user, 'node_modules', '.bin', 'sluice'), args, { env, detached: true });
+  const ended = once(child, 'exit');
   const closed = once(child, 'close');
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -230,7 +231,7 @@ function startInstalled(args: readonly string[]): InstalledGateway {
   const address = (): string | undefined => /serves gRPC on (\S+) /.exec(output)?.[1];
   const terminated = async (): Promise<number | null> => {
     child.kill();
-    await closed;
+    await ended;
     return child.exitCode;
   };
   return {
@@ -244,6 +245,17 @@ function startInstalled(args: readonly string[]): InstalledGateway {
     terminated,
     async [Symbol.asyncDispose]() {
       await terminated();
+      endGroup(child.pid as number);
+      await closed;
     },
   };
+}
+
+/** Ends what a command that has ended left behind. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
