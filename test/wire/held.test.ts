@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { deflateSync, gzipSync } from 'node:zlib';
+import { compressionAlgorithms } from '@grpc/grpc-js';
 import { startGatewayProcess, withGateway, type GatewayProcess } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { residentBytes } from '../support/resident-memory';
@@ -130,11 +131,11 @@ test('tiny frames cost what they hold', async () => {
 
 describe('compressed requests', () => {
   test.each([
-    ['gzip', 2],
-    ['deflate', 1],
+    ['gzip', compressionAlgorithms.gzip],
+    ['deflate', compressionAlgorithms.deflate],
   ])('are taken: %s', async (_name, algorithm) => {
     using wire = connectWire(gateway.address, {
-      channel: { 'grpc.default_compression_algorithm': algorithm as number },
+      channel: { 'grpc.default_compression_algorithm': algorithm },
     });
     const text = 'as it was '.repeat(1_000);
     const stream = `compressed.${algorithm}`;
