@@ -108,7 +108,7 @@ test('an append of more events than the limit', async () => {
     'oversize.count',
     Array.from({ length: 10_001 }, () => ({ type: 'T' })),
   );
-  expect(violations(failure)['events']).toMatch(/\b10001\b.*\b10000\b/);
+  expect(violations(failure)['events']).toBe('has more than the limit of 10000 events');
 });
 
 test('an append that would take more messages than NATS takes in one step', async () => {
