@@ -42,7 +42,7 @@ export function boundBuffers(): void {
   let kept = 0;
   let fullAtMs = 0;
   const tooMany = (): boolean => {
-    const bytes = process.memoryUsage().arrayBuffers;
+    const bytes = bufferBytes();
     kept = Math.min(kept, bytes);
     return bytes - kept > buffersAllowanceBytes;
   };
@@ -52,7 +52,12 @@ export function boundBuffers(): void {
     if (tooMany() && performance.now() - fullAtMs >= fullIntervalMs) {
       collect({ type: 'major' });
       fullAtMs = performance.now();
-      kept = process.memoryUsage().arrayBuffers;
+      kept = bufferBytes();
     }
   }, buffersIntervalMs).unref();
+}
+
+/** `process.memoryUsage` opens a file for it, and fails when there are no descriptors left. */
+function bufferBytes(): number {
+  return getHeapStatistics().external_memory;
 }

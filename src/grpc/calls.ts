@@ -85,6 +85,9 @@ export interface Session {
   readonly explain: (error: unknown) => unknown;
 }
 
+/** A call whose request has not been taken. */
+type Unread = Parameters<typeof takeRequest>[0];
+
 export function createCalls(limits: Limits, log: Logger): Calls {
   const explain = createExplain(log);
   const attempt = createAttempt(limits, explain);
@@ -92,20 +95,17 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const places = createAllPlaces(limits);
   const readsEnd = new AbortController();
   setMaxListeners(0, readsEnd.signal); // one for each read
+  const { signal: end } = readsEnd;
   const pageBytes = (): number => limits.pageBytesMax;
   const subscriptionBytes = (): number => shareOf(limits, places.subscriptions.taken);
-  const reads = createStreaming(attempt, limits, places.reads, pageBytes, readsEnd.signal);
-  const subscriptions = createStreaming(
-    attempt,
-    limits,
-    places.subscriptions,
-    subscriptionBytes,
-    readsEnd.signal,
-  );
+  const reads = createStreaming(attempt, limits, places.reads, pageBytes, end);
+  const subscriptions = createStreaming(attempt, limits, places.subscriptions, subscriptionBytes, end);
   const sessions = createStreaming(attempt, limits, places.sessions, pageBytes);
+  const requestOf = <Request>(type: MessageType<Request>, call: AnyCall & Unread): Request =>
+    decodeRequest(type, takeRequest(call), call.getPath(), limits);
   const unary: Calls['unary'] = (type, handler) => (call, respond) => {
     const work = async (context: CallContext): Promise<void> => {
-      respond(null, await handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context));
+      respond(null, await handler(requestOf(type, call), context));
     };
     void attempt(call, work, respond);
   };
@@ -123,19 +123,12 @@ export function createCalls(limits: Limits, log: Logger): Calls {
       }),
 
     serverStreaming: (type, handler) => (call) => {
-      reads(call, (context) =>
-        handler(decodeRequest(type, takeRequest(call), call.getPath(), limits), context),
-      );
+      reads(call, (context) => handler(requestOf(type, call), context));
     },
 
     subscription: (type, handler) => (call) => {
       subscriptions(call, (context) =>
-        handler(
-          decodeRequest(type, takeRequest(call), call.getPath(), limits),
-          context,
-          stopOf(call),
-          subscriptionBytes(),
-        ),
+        handler(requestOf(type, call), context, stopOf(call), subscriptionBytes()),
       );
     },
 
@@ -161,9 +154,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     openEnded: openCalls.track,
     endOpenCalls: openCalls.end,
-    endReads() {
-      readsEnd.abort();
-    },
+    endReads: readsEnd.abort.bind(readsEnd, undefined),
   };
 }
 

@@ -31,6 +31,8 @@ const tailPartMax = 0.5;
 
 /** Gives the end of the log, and sees to it that `recent` knows the tail. */
 export async function readTail(index: KeyIndex): Promise<bigint> {
+  // Of an index that has not been read yet the tail would be the whole log.
+  if (index.cache.lastSequence === 0n) await index.cache.refresh(endless);
   const { sequence: through } = await logHead(index, endless);
   const tail = { from: index.cache.covered + 1n, to: through };
   if (Number(through - tail.from) > tailPartMax * index.limits.recentCommitsMax) return through;

@@ -38,7 +38,7 @@ export async function startTailConsumer(
   onProgress: () => void,
   call: CallContext,
 ): Promise<TailConsumer> {
-  const { log, pool, limits } = context;
+  const { log, pool } = context;
   const link = pool.tail;
   const name = `sluice-tail-${nuid.next()}`;
   const inbox = createInbox();
@@ -84,10 +84,7 @@ export async function startTailConsumer(
     clearInterval(watch);
     unsubscribe();
     lose('closed');
-    // It may be gone already, or nobody there to ask: then the server removes it by itself.
-    callApi(link, `CONSUMER.DELETE.${log.name}.${name}`, undefined, {
-      timeoutMs: limits.requestTimeoutMs,
-    }).catch(() => undefined);
+    deleteConsumer(context, name);
   };
   void lost.then(() => {
     clearInterval(watch);
@@ -102,6 +99,13 @@ export async function startTailConsumer(
     throw error;
   }
   return { lost, close };
+}
+
+/** It may be gone already, or nobody there to ask: then the server removes it by itself. */
+function deleteConsumer({ log, pool, limits }: StoreContext, name: string): void {
+  callApi(pool.tail, `CONSUMER.DELETE.${log.name}.${name}`, undefined, {
+    timeoutMs: limits.requestTimeoutMs,
+  }).catch(() => undefined);
 }
 
 const createTimeoutMs = 5_000;

@@ -33,7 +33,7 @@ test('test_empty_aggregate_read', async () => {
     expect({ header, events, end }).toEqual({
       header: { stream, version: 0n, position: 0n, commitTime: undefined },
       events: [],
-      end: { reason: ReadEndReason.COMPLETE, eventCount: 0n },
+      end: { reason: ReadEndReason.COMPLETE, eventCount: 0n, unreadableSkipped: 0n },
     });
   }
   expect(tookMs.sort((a, b) => a - b)[10]).toBeLessThan(50);
@@ -137,8 +137,8 @@ test('test_read_by_correlation', async () => {
     expect(events.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
     costs.push((await sumOver(nodes, 'read', 'out_msgs')) - before);
   }
-  // The three commits, and index records: 64 of the newest at most, and what their buckets hold.
-  for (const cost of costs) expect(cost).toBeLessThan(150);
+  // The three commits, and index records: 512 of the newest at most, and what their buckets hold.
+  for (const cost of costs) expect(cost).toBeLessThan(600);
 }, 120_000);
 
 test('test_read_by_time_range', async () => {
