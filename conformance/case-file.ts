@@ -42,6 +42,8 @@ const step = z.union([
   z.strictObject({ end: z.string(), ...outcome }),
   z.strictObject({ nats: z.enum(['pause', 'resume', 'stop', 'start']) }),
   z.strictObject({ publish: z.string() }),
+  /** Settings of the log, and what somebody changes them to. */
+  z.strictObject({ log: z.record(z.string(), json) }),
   z.strictObject({ gateway: z.literal('stop') }),
 ]);
 export type Step = z.infer<typeof step>;

@@ -14,6 +14,8 @@ export interface Environment extends AsyncDisposable {
   nats(verb: Extract<Step, { nats: string }>['nats']): Promise<void>;
   /** Publishes what is not a commit on a subject of the store. */
   publish(subject: string): Promise<void>;
+  /** Changes settings of the JetStream stream that is the log. */
+  editLog(change: Extract<Step, { log: unknown }>['log']): Promise<void>;
   /** Asks the gateway to stop. */
   stopGateway(): void;
 }
@@ -65,6 +67,13 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
     async publish(subject) {
       const connection = await connect({ servers: server.url });
       await connection.jetstream().publish(subject, 'not a commit');
+      await connection.close();
+    },
+    async editLog(change) {
+      const connection = await connect({ servers: server.url });
+      const { streams } = await connection.jetstreamManager();
+      const { config } = await streams.info('EVENTS');
+      await streams.update('EVENTS', { ...config, ...change });
       await connection.close();
     },
     stopGateway() {

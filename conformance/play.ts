@@ -54,6 +54,7 @@ async function playStep(step: Step, scene: Scene): Promise<void> {
   else if ('end' in step) await checkEnd(find(step.end, scene), step, scene);
   else if ('nats' in step) await environment.nats(step.nats);
   else if ('publish' in step) await environment.publish(step.publish);
+  else if ('log' in step) await environment.editLog(step.log);
   else environment.stopGateway();
 }
 
