@@ -8,8 +8,7 @@ const noType = 'sluice.none';
 export const unreadableCommand = defineCommand({
   name: 'unreadable',
   usage: '[PATTERN...]',
-  summary:
-    'List what in the store cannot be read: foreign and damaged messages, and places where some are gone.',
+  summary: 'List what cannot be read: foreign and damaged messages, and where messages are gone.',
   details:
     'It walks the whole log, which takes about ten seconds for a million commits. Ends with 1 if there is\n' +
     'anything. Columns: position, stream or what stands in its place, reason.',

@@ -45,7 +45,10 @@ test.each<[readonly string[], string]>([
   ],
   [['append', 'a', '--type', 'A', '--metadata', 'x'], '--metadata must be KEY=VALUE; found "x"'],
   [['append', 'a', '--expected-version=-1'], '--expected-version must be a whole number; found "-1"'],
-  [['tail', '--from', 'yesterday'], '--from must be a position, a time such as 2026-11-25T12:00:00Z, or now'],
+  [
+    ['tail', '--from', 'yesterday'],
+    '--from must be a position, a time such as 2026-11-25T12:00:00Z, how long ago, such as 30s, 15m, 1h or 2d, or now',
+  ],
   [['tail', '--from', '2026-11-25'], '--from must be a position'],
   [['tail', '--from', '2026-13-25T12:00:00Z'], '--from must be a position'],
 ])('%j', (argv, message) => {
