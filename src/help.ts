@@ -20,6 +20,7 @@ Usage:
   sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
   sluice --version
   sluice help [COMMAND]           or --help
+  sluice completion SHELL         a script that completes commands: bash, zsh or fish
 
 Commands:
 ${commandLines(commands)}

@@ -7,6 +7,7 @@ import { appendCommand } from './append';
 import { withPort } from './address';
 import type { Given } from './arguments';
 import type { Command, commonOptions } from './command';
+import { completionScript, completionShells } from './completion';
 import { correlationCommand } from './correlation';
 import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
@@ -37,9 +38,10 @@ export const commands: readonly Command[] = [
 /** Runs the command that the first argument names; gives the exit code. `address`: unless --address says another. */
 export async function runCommand(argv: readonly string[], address: string): Promise<number> {
   const [name = '', ...rest] = argv;
+  if (name === 'completion') return printCompletion(rest);
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const known = ['serve', 'help', ...commands.map((candidate) => candidate.name)];
+    const known = ['serve', 'help', 'completion', ...commands.map((candidate) => candidate.name)];
     return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
   }
   if (asksForHelp(rest)) {
@@ -83,6 +85,14 @@ async function runAt(address: string, { common, run }: ReturnType<Command['prepa
     errSink: process.stderr,
     version,
   });
+}
+
+function printCompletion([shell = '', ...more]: readonly string[]): number {
+  const script = more.length === 0 ? completionScript(shell, commands) : undefined;
+  if (script === undefined)
+    return usageError(`completion needs a shell: ${completionShells.join(', ')}`, 'sluice --help');
+  process.stdout.write(script);
+  return exitCode.ok;
 }
 
 function asksForHelp(argv: readonly string[]): boolean {

@@ -1,0 +1,58 @@
+import type { Command } from './command';
+
+const programs = ['sluice', 'sluice-eventstore'];
+/** Words that are no commands of a gateway. */
+const otherWords = ['serve', 'help', 'completion'];
+
+const shells: Readonly<Record<string, (commands: readonly Command[]) => string>> = {
+  bash: forBash,
+  zsh: (commands) => `autoload -U +X bashcompinit && bashcompinit\n${forBash(commands)}`,
+  fish: forFish,
+};
+
+/** The shells for which there is a script. */
+export const completionShells = Object.keys(shells);
+
+/** What a shell has to run to complete commands and options; undefined: no such shell is known. */
+export function completionScript(shell: string, commands: readonly Command[]): string | undefined {
+  return shells[shell]?.(commands);
+}
+
+function forBash(commands: readonly Command[]): string {
+  const names = [...otherWords, ...commands.map(({ name }) => name)];
+  const cases = commands.map(({ name, options }) => {
+    const flags = Object.keys(options).map((option) => `--${option}`);
+    return `    ${name}) words="${flags.join(' ')}" ;;\n`;
+  });
+  return [
+    '_sluice() {\n',
+    '  local words\n',
+    '  case "${COMP_WORDS[1]}" in\n',
+    ...cases,
+    `    help) words="${commands.map(({ name }) => name).join(' ')}" ;;\n`,
+    `    completion) words="${completionShells.join(' ')}" ;;\n`,
+    '  esac\n',
+    `  if [ "$COMP_CWORD" -eq 1 ]; then words="${names.join(' ')}"; fi\n`,
+    '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))\n',
+    '}\n',
+    `complete -F _sluice ${programs.join(' ')}\n`,
+  ].join('');
+}
+
+function forFish(commands: readonly Command[]): string {
+  const lines = programs.flatMap((program) => [
+    `complete -c ${program} -n __fish_use_subcommand -f -a '${otherWords.join(' ')}'`,
+    ...commands.flatMap(({ name, summary, options }) => [
+      `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
+      ...Object.entries(options).map(
+        ([option, { help }]) =>
+          `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option} -d ${quoted(help)}`,
+      ),
+    ]),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
+}

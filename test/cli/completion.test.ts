@@ -1,0 +1,41 @@
+import { execFileSync } from 'node:child_process';
+import { completionScript, completionShells } from '../../src/cli/completion';
+import { commands } from '../../src/cli/run';
+import { runSluice } from './process';
+
+/** What bash offers for the last of these words. */
+function offered(script: string, words: readonly string[]): string[] {
+  const quoted = words.map((word) => `'${word}'`).join(' ');
+  const ask = `COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', `${script}\n${ask}`])
+    .toString()
+    .trim()
+    .split(' ');
+}
+
+test('bash completes commands, and the options of each', () => {
+  const script = completionScript('bash', commands) ?? '';
+  expect(offered(script, ['sluice', 'ex'])).toEqual(['export']);
+  expect(offered(script, ['sluice', ''])).toEqual(
+    expect.arrayContaining(['serve', 'help', ...commands.map(({ name }) => name)]),
+  );
+  expect(offered(script, ['sluice', 'append', 'order.1', '--expected'])).toEqual(['--expected-version']);
+  expect(offered(script, ['sluice', 'help', 'ta'])).toEqual(['tail']);
+});
+
+test.each(completionShells)('the script for %s has every command and option', async (shell) => {
+  const { code, stdout, stderr } = await runSluice(['completion', shell]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const { name, options } of commands) {
+    expect(stdout).toContain(name);
+    for (const option of Object.keys(options)) expect(stdout).toContain(option);
+  }
+});
+
+test('another shell is an error that names those that are known', async () => {
+  const { code, stderr } = await runSluice(['completion', 'tcsh']);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'sluice: completion needs a shell: bash, zsh, fish\nsee sluice --help\n',
+  });
+});
