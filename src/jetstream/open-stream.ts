@@ -35,7 +35,6 @@ export function indexConfig(options: StreamOptions): StreamConfig {
     ...common(options),
     deny_delete: false,
     deny_purge: false,
-    max_consumers: -1,
     max_msg_size: -1,
   };
 }
@@ -50,6 +49,7 @@ function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
     max_age: 0,
     max_msgs: -1,
     max_msgs_per_subject: -1,
+    max_consumers: -1,
     allow_direct: true,
     allow_atomic: true,
     allow_rollup_hdrs: false,
@@ -61,6 +61,8 @@ function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
     sources: undefined,
     subject_transform: undefined,
     persist_mode: undefined,
+    // They would hold for the gateway's own consumers, which could not be made, or stand still.
+    consumer_limits: {},
   };
 }
 
@@ -175,6 +177,7 @@ function emptyOf(value: unknown): unknown {
   if (typeof value === 'boolean') return false;
   if (typeof value === 'number') return 0;
   if (Array.isArray(value)) return [];
+  if (typeof value === 'object') return {};
   return value === undefined ? undefined : '';
 }
 

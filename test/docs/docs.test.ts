@@ -156,7 +156,8 @@ function shown(config: StreamConfig, field: string): string {
   if (!(field in config)) return 'not compared';
   const value = config[field];
   if (field === 'duplicate_window') return `${Number(value) / 1e9} s`;
-  if (value === undefined) return field === 'persist_mode' ? 'default' : 'none';
+  if (value === undefined || field === 'consumer_limits')
+    return field === 'persist_mode' ? 'default' : 'none';
   const text = (Array.isArray(value) ? value : [value]).map(String).join(', ');
   return typeof value === 'number' || typeof value === 'boolean' ? text : code(text);
 }

@@ -3,6 +3,7 @@ import { defaultLimits } from '../../src/limits';
 import { logConfig } from '../../src/jetstream/open-stream';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
+import { infoNow } from '../support/info-now';
 import { startNats } from '../support/nats-server';
 
 /** Settings of the store's streams that nobody can take back, and what then can be done. */
@@ -17,12 +18,17 @@ async function withNats(test: (url: string, connection: NatsConnection) => Promi
   }
 }
 
-async function update(connection: NatsConnection, name: string, field: string): Promise<void> {
+async function update(
+  connection: NatsConnection,
+  name: string,
+  field: string,
+  value: unknown = true,
+): Promise<void> {
   const { streams } = await connection.jetstreamManager();
   const { config } = await streams.info(name);
-  const body = JSON.stringify({ ...config, [field]: true });
+  const body = JSON.stringify({ ...config, [field]: value });
   const answer = await connection.request(`$JS.API.STREAM.UPDATE.${name}`, body);
-  expect(answer.json()).toMatchObject({ config: { [field]: true } });
+  expect(answer.json()).toMatchObject({ config: { [field]: value } });
 }
 
 /** How a start is refused. */
@@ -65,4 +71,18 @@ test('the remedy for a field that cannot be changed is one that works', () =>
     await (await connection.jetstreamManager()).streams.delete('EVENTS_INDEX');
     await using gateway = await startTestGateway([url]);
     await gateway.client.append({ stream: 'a.1', events: newEvents(1) });
+  }));
+
+test('limits on consumers are told while a gateway runs, and refused at the start', () =>
+  withNats(async (url, connection) => {
+    const limits = { inactive_threshold: 1_000_000_000 };
+    {
+      await using gateway = await startTestGateway([url]);
+      await update(connection, 'EVENTS', 'consumer_limits', limits);
+      const { store } = await infoNow(gateway.client);
+      expect(store?.wrongSettings).toEqual([expect.stringContaining('consumer_limits')]);
+    }
+    expect(await refusal(url)).toContain('consumer_limits');
+    await update(connection, 'EVENTS', 'consumer_limits', {});
+    expect(await refusal(url)).toBe('it started');
   }));
