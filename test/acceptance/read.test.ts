@@ -137,8 +137,8 @@ test('test_read_by_correlation', async () => {
     expect(events.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
     costs.push((await sumOver(nodes, 'read', 'out_msgs')) - before);
   }
-  // The three commits, and index records: 512 of the newest at most, and what their buckets hold.
-  for (const cost of costs) expect(cost).toBeLessThan(600);
+  // The three commits, and index records: 64 of the newest at most, and what their buckets hold.
+  for (const cost of costs) expect(cost).toBeLessThan(150);
 }, 120_000);
 
 test('test_read_by_time_range', async () => {
