@@ -168,14 +168,11 @@ test('what an error tells is on disk as well', () =>
     const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250';
     let release = (): void => undefined;
     hold = new Promise((resolve) => (release = resolve));
-    // Several, since a sync for one alone is not held.
-    const first = range(1, 3).map((number) =>
-      store.append({
-        stream: `told.${number}`,
-        events: [marked(`first-${number}`)],
-        ...(number === 1 && { commitId }),
-      }),
+    // Several that are sent together, since a sync for one alone is not held. The one with an id comes after them.
+    const first = range(11, 26).map((number) =>
+      store.append({ stream: `told.${number}`, expectedVersion: 0n, events: [marked(`first-${number}`)] }),
     );
+    first.push(store.append({ stream: 'told.1', events: [marked('first-1')], commitId }));
     // Until they are stored.
     await new Promise((resolve) => setTimeout(resolve, 500));
     const told: unknown[] = [];
