@@ -145,7 +145,9 @@ test('nobody sees what is not on disk yet', () =>
       await question;
       seen.push(what);
     };
-    const appended = streams.map((stream) => store.append({ stream, events: [marked(stream)] }));
+    const appended = streams.map((stream) =>
+      store.append({ stream, expectedVersion: 0n, events: [marked(stream)] }),
+    );
     const all = [
       ...appended.map((append) => note('append', append)),
       note('follow', follower.take(3)),
