@@ -19,7 +19,8 @@ const nothing: KnownHead = { version: 0n, sequence: 0n };
 
 /**
  * The head that an append goes on top of, as far as that can be told without a question; undefined: it cannot. A stream that
- * must be empty has its head told by that: if it is not empty, JetStream's check says so, unless it may have lost messages.
+ * must be empty, or that nothing is known of and may have any version, counts as empty: if it is not, JetStream's check says so,
+ * unless it may have lost messages.
  */
 export function expectedHead(
   { heads, health }: { readonly heads: HeadCache; readonly health: LogHealth },
@@ -27,9 +28,9 @@ export function expectedHead(
   expected: bigint | undefined,
 ): KnownHead | undefined {
   const head = heads.get(stream);
-  if (expected === undefined || expected === head?.version) return head;
+  if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
   const isSure = health.isCurrent && !health.isCut;
-  return expected === 0n && head === undefined && isSure ? nothing : undefined;
+  return (expected ?? 0n) === 0n && isSure ? nothing : undefined;
 }
 
 export function createHeadCache(entriesMax: number): HeadCache {
