@@ -35,7 +35,6 @@ export function indexConfig(options: StreamOptions): StreamConfig {
     ...common(options),
     deny_delete: false,
     deny_purge: false,
-    max_msg_size: -1,
   };
 }
 
@@ -50,6 +49,7 @@ function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
     max_msgs: -1,
     max_msgs_per_subject: -1,
     max_consumers: -1,
+    max_msg_size: -1,
     allow_direct: true,
     allow_atomic: true,
     allow_rollup_hdrs: false,

@@ -63,6 +63,19 @@ test('a log whose sequences are not exact in JSON is refused, and does not hang'
     expect(await refusal(url)).toMatch(/sequences of the JetStream stream EVENTS .* first_seq/s);
   }));
 
+test.each([
+  ['max_consumers', 1],
+  ['max_msg_size', 4_096],
+])('a log with a bound in %s is refused by name', (field, bound) =>
+  withNats(async (url, connection) => {
+    const wanted = logConfig({ name: 'EVENTS', prefix: 'es', replicas: 1 }, defaultLimits);
+    const body = JSON.stringify({ ...wanted, [field]: bound });
+    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', body);
+    expect(answer.json()).toMatchObject({ config: { [field]: bound } });
+    expect(await refusal(url)).toContain(`${field}: found ${bound.toString()}, needed -1`);
+  }),
+);
+
 test('the remedy for a field that cannot be changed is one that works', () =>
   withNats(async (url, connection) => {
     await (await startTestGateway([url]))[Symbol.asyncDispose]();
