@@ -97,7 +97,10 @@ export interface Limits {
   readonly readProgressTimeoutMs: number;
   /** The time over which `readBytesPerSecondMin` is measured: only while messages wait for the caller. */
   readonly readStallTimeoutMs: number;
-  /** What a caller must take of its messages that wait: who takes a byte a minute must not keep a place. */
+  /**
+   * What a caller must take of its messages that wait: who takes a byte a minute must not keep a place. What was sent together
+   * counts when all of it is taken.
+   */
   readonly readBytesPerSecondMin: number;
   /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
   readonly duplicateWindowMs: number;
