@@ -1,11 +1,17 @@
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import {
   AppendSessionRequest,
   ReadStreamRequest,
   SubscribeRequest,
 } from '../../generated/sluice/v1/event_store_service';
-import { withGateway } from '../support/gateway';
-import { until } from '../support/nats-server';
+import { startTestGateway, withGateway } from '../support/gateway';
+import { startNats, until } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 
 /** What one caller may take of the places of all. */
@@ -14,8 +20,8 @@ const resourceExhausted = 8;
 const events = Array.from({ length: 8_000 }, () => ({ type: 'Small', text: 'x'.repeat(20) }));
 
 /** A connection whose calls get a few bytes at a time, and only when they ask. */
-function connectSlowly(address: string): ClientHttp2Session {
-  return connect(`http://${address}`, { settings: { initialWindowSize: 100 } });
+function connectSlowly(address: string, initialWindowSize = 100): ClientHttp2Session {
+  return connect(`http://${address}`, { settings: { initialWindowSize } });
 }
 
 function call(session: ClientHttp2Session, method: string, request: Uint8Array): ClientHttp2Stream {
@@ -104,30 +110,52 @@ describe('one connection leaves places for others', () => {
     }));
 });
 
-test('a caller that takes a message now and then, but too few bytes, is ended', () =>
-  withGateway(['--read-stall-timeout-ms=3000'], async (wire, _nats, address) => {
-    await wire.unary('Append', { stream: 'slow.1', events });
-    const session = connectSlowly(address);
-    try {
-      const request = { stream: 'slow.1', page: { eventsMax: 1, bytesMax: 0 } };
-      const read = call(
-        session,
-        'ReadStream',
-        ReadStreamRequest.encode(ReadStreamRequest.fromPartial(request)).finish(),
-      );
-      read.end();
-      let bytes = 0;
-      // 100 bytes every two seconds, which is about a message.
-      read.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        read.pause();
-        setTimeout(() => read.resume(), 2_000).unref();
-      });
-      await until(() => read.closed, 30_000);
-      expect(read.rstCode).toBe(constants.NGHTTP2_CANCEL);
-      expect(bytes).toBeGreaterThan(100);
-      expect(await wire.stream('ReadStream', { stream: 'slow.1' })).not.toHaveLength(0);
-    } finally {
-      session.destroy();
-    }
+/** A read whose caller takes a few messages every second and a half, and gets one after the other. */
+async function withSlowRead(
+  readBytesPerSecondMin: number,
+  check: (read: ClientHttp2Stream, takenBytes: () => number) => Promise<void>,
+): Promise<void> {
+  await using nats = await startNats();
+  const limits = { pageBytesMax: 100, readBytesPerSecondMin };
+  await using gateway = await startTestGateway([nats.url], ['--read-stall-timeout-ms=3000'], limits);
+  using wire = connectWire(gateway.address);
+  await wire.unary('Append', { stream: 'slow.1', events });
+  const session = connectSlowly(gateway.address, 1_000);
+  try {
+    const request = ReadStreamRequest.fromPartial({ stream: 'slow.1', page: { eventsMax: 1 } });
+    const read = call(session, 'ReadStream', ReadStreamRequest.encode(request).finish());
+    read.end();
+    let bytes = 0;
+    let untilPauseBytes = 1_000;
+    read.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      untilPauseBytes -= chunk.length;
+      if (untilPauseBytes > 0) return;
+      untilPauseBytes = 1_000;
+      read.pause();
+      setTimeout(() => read.resume(), 1_500).unref();
+    });
+    await check(read, () => bytes);
+    expect(await wire.stream('ReadStream', { stream: 'slow.1', max_count: '1' })).not.toHaveLength(0);
+  } finally {
+    session.destroy();
+  }
+}
+
+test('a caller that takes messages now and then, but too few bytes, is ended', () =>
+  withSlowRead(2_000, async (read, takenBytes) => {
+    let status: unknown;
+    read.on('trailers', (trailers: IncomingHttpHeaders) => (status = trailers['grpc-status']));
+    await until(() => read.closed, 30_000);
+    // It learns of it if it takes what was sent before.
+    expect([status, read.rstCode]).toEqual(
+      status === undefined ? [undefined, constants.NGHTTP2_CANCEL] : ['1', constants.NGHTTP2_NO_ERROR],
+    );
+    expect(takenBytes()).toBeGreaterThan(1_000);
+  }));
+
+test('a caller that takes few bytes, but enough, keeps its place', () =>
+  withSlowRead(50, async (read, takenBytes) => {
+    await until(() => takenBytes() > 10_000, 40_000);
+    expect(read.closed).toBe(false);
   }));
