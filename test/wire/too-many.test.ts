@@ -69,8 +69,17 @@ async function longestWaitDuring(work: () => Promise<void>): Promise<number> {
   return longest;
 }
 
-/** Far more than it takes, for a machine with other work, and far less than without the bounds. */
-const waitMaxMs = 1_500;
+/** Nobody waits longer, on a machine that has nothing else to do for a moment. */
+const waitMaxMs = 100;
+const attempts = 8;
+
+/** Others wait at most so long in one of some attempts: other work on the machine makes a wait longer, never shorter. */
+async function expectNobodyWaits(work: () => Promise<void>): Promise<void> {
+  const waits: number[] = [];
+  do waits.push(await longestWaitDuring(work));
+  while (Math.min(...waits) >= waitMaxMs && waits.length < attempts);
+  expect(Math.min(...waits)).toBeLessThan(waitMaxMs);
+}
 
 const fields = [...requestFields()].flatMap(([rpc, all]) =>
   all.map((field) => [rpc, field.path, field] as const),
@@ -127,25 +136,21 @@ test.each(counted)('%s: one element of %s too many is refused by name', async (r
 
 test.each(repeated)('%s: 16 MiB of %s make nobody wait', async (rpc, _path, field: FieldPath) => {
   const bytes = withElements(field.numbers, (requestBytesMax - 100) / 2);
-  const longest = await longestWaitDuring(async () => {
-    for (let i = 0; i < 3; i++) {
-      const { code } = await wireFailureOf(wire.bytes(rpc, bytes)).catch(() => ({ code: 0 }));
-      // An append of a session is answered within it.
-      if (rpc !== 'AppendSession') expect([invalidArgument, resourceExhausted]).toContain(code);
-    }
+  await expectNobodyWaits(async () => {
+    const { code } = await wireFailureOf(wire.bytes(rpc, bytes)).catch(() => ({ code: 0 }));
+    // An append of a session is answered within it.
+    if (rpc !== 'AppendSession') expect([invalidArgument, resourceExhausted]).toContain(code);
   });
-  expect(longest).toBeLessThan(waitMaxMs);
 });
 
 test('16 MiB of unknown fields make nobody wait', async () => {
-  const longest = await longestWaitDuring(async () => {
+  await expectNobodyWaits(async () => {
     expect(await refusal('Append', Buffer.alloc(requestBytesMax - 100, Buffer.from([15 * 8, 1])))).toEqual({
       code: invalidArgument,
       field: 'request',
       message: 'request: has more than the limit of 500000 fields',
     });
   });
-  expect(longest).toBeLessThan(waitMaxMs);
 });
 
 test('events of all appends of a step count together', async () => {
