@@ -80,3 +80,14 @@ export async function runSluice(
   const code = await sluice.ended();
   return { code, stdout: sluice.stdout(), stderr: sluice.stderr() };
 }
+
+/** How a gateway that must not start ends. Fails at once if it serves, and leaves nothing behind. */
+export async function refusedStart(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  await using sluice = await startSluice(args, env);
+  const serves = await sluice.serving().catch(() => undefined);
+  if (serves !== undefined) throw new Error(`it serves on ${serves}`);
+  return { code: await sluice.ended(), stdout: sluice.stdout(), stderr: sluice.stderr() };
+}

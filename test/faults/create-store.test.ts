@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,9 +6,9 @@ import { connect, type NatsConnection } from 'nats';
 import pino from 'pino';
 import { loadConfig } from '../../src/config';
 import { startGateway } from '../../src/gateway';
-import { runSluice, startSluice } from '../cli/process';
+import { refusedStart, startSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
 import { natsServerPath } from '../support/tools';
 import { startTestGateway } from '../support/gateway';
@@ -45,6 +45,27 @@ test('on an existing NATS the first start must ask for the store; later ones nee
   await expect(startPlainly(nats, ['--create-store=false', '--store-name=OTHER'])).rejects.toThrow('OTHER');
 });
 
+test('a NATS that was started once without its encryption key keeps the store', async () => {
+  const encryption = 'cipher: chacha, key: "of-this-test"';
+  await using nats = await startNats({ jetStreamConfig: encryption });
+  {
+    await using gateway = await startTestGateway([nats.url]);
+    await gateway.client.append({ stream: 'kept.1', events: newEvents(3) });
+  }
+  const config = join(nats.dataDir, 'nats.conf');
+  const withKey = readFileSync(config, 'utf8');
+  writeFileSync(config, withKey.replace(encryption, ''));
+  await nats.stop();
+  // It serves, and says that it is not healthy.
+  void nats.start().catch(() => undefined);
+  await until(() => nats.monitor('/varz').then(Boolean, () => false));
+  await expect(startPlainly(nats)).rejects.toThrow(/NATS has no JetStream stream EVENTS.*encryption key/s);
+  writeFileSync(config, withKey);
+  await nats.restart();
+  await using gateway = await startTestGateway([nats.url], ['--create-store=false']);
+  expect((await gateway.client.readStream({ stream: 'kept.1' })).events).toHaveLength(3);
+}, 60_000);
+
 test('the index comes back by itself, but not where the log is gone as well', async () => {
   await using nats = await startNats();
   await using connection = await connected(nats);
@@ -77,7 +98,7 @@ test('the own NATS server creates its store once; when it cannot find it again, 
     const before = blocks();
     // The server passes over a stream that it cannot make out, and says "not found".
     renameSync(join(log, 'meta.inf'), join(dataDir, 'meta.inf'));
-    const { code, stdout, stderr } = await runSluice(flags, env);
+    const { code, stdout, stderr } = await refusedStart(flags, env);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toMatch(/^sluice: NATS has no JetStream stream EVENTS/m);
     expect(blocks()).toEqual(before);
