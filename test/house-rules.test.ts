@@ -230,6 +230,15 @@ test('the descriptors that reflection serves are those of proto/, those of Sluic
   expect(bytes.equals(Buffer.from(fileDescriptorSet, 'base64'))).toBe(true);
 });
 
+test('package.json names every package that would run something when it is installed, and lets none', () => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const { packages } = read('package-lock.json') as { packages: Record<string, { hasInstallScript?: true }> };
+  const running = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript);
+  const names = running.map(([path]) => path.replace(/^.*node_modules\//, ''));
+  const { allowScripts } = read('package.json') as { allowScripts?: object };
+  expect(allowScripts).toEqual(Object.fromEntries(names.map((name) => [name, false])));
+});
+
 test('no file names a place on a machine or the host of a package registry', () => {
   // Put together here, or this file would name them itself.
   const places = ['root', 'home', 'Users', 'work', 'workspace'].map((name) => `(?<![\\w./*@-])/${name}/\\w`);

@@ -172,6 +172,28 @@ test('what the text says of times agrees with src/limits.ts', () => {
   }
 });
 
+test('docs/errors.md tells which RESOURCE_EXHAUSTED is not worth another try: those without ErrorInfo', () => {
+  const rows = tableRows(section(document('docs/errors.md'), '## Statuses without details'));
+  const exhausted = rows.filter(([status]) => status === 'RESOURCE_EXHAUSTED');
+  expect(exhausted.map(([, when = '']) => when)).toEqual([
+    expect.stringContaining('Trying again does not help.'),
+    expect.stringContaining('Do not repeat the call'),
+  ]);
+});
+
+describe('docs/proxies.md', () => {
+  test.each([
+    ['nginx', ['grpc_buffer_size', 'grpc_read_timeout']],
+    ['HAProxy', ['timeout server']],
+    ['Envoy', ['timeout: 0s', 'stream_idle_timeout']],
+  ])('has the settings for %s that work, and the heartbeat that goes with them', (proxy, names) => {
+    const own = section(document('docs/proxies.md'), `## ${proxy}`);
+    for (const name of names) expect(own).toContain(name);
+    const rows = tableRows(section(document('docs/proxies.md'), '## Idle subscriptions'));
+    expect(rows.find(([name]) => name === proxy)?.[3]).toMatch(/^\d+ s$/);
+  });
+});
+
 test('CONTRIBUTING.md names every folder of test/', () => {
   const folders = readdirSync(join(root, 'test'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
