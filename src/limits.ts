@@ -145,7 +145,7 @@ export interface Limits {
   readonly connectionAgeMaxMs: number;
   /** How long calls of a connection that ends may go on. */
   readonly connectionAgeGraceMs: number;
-  /** Streams whose head version the gateway remembers. */
+  /** Streams whose head version the gateway remembers, and as many of which it remembers that their head is large. */
   readonly headCacheEntriesMax: number;
   /** Newest messages of the log whose keys the gateway remembers until they are indexed: some seconds of appends. */
   readonly recentCommitsMax: number;

@@ -4,7 +4,6 @@ import { streamInfo } from './api';
 import { checkRecord } from './commit-assembler';
 import { readPart, type StoredPart } from './commit-codec';
 import { directGet, leaderGet } from './direct-get';
-import type { Link } from './link';
 import { sharedByKey } from './shared';
 import { endless, subjectOf, within, type StoreContext } from './store-context';
 
@@ -14,15 +13,15 @@ export interface LogHead {
 }
 
 /**
- * The last message of a stream for an append, which shall not wait behind bulk reads. Its events are looked at as well. Throws
- * UnreadableCommitError.
+ * The last message of a stream for an append. Its events are looked at as well. Not on the connection of the appends, which
+ * would wait while megabytes come. Throws UnreadableCommitError.
  */
 export async function lastPartToAppend(
   context: StoreContext,
   stream: StreamName,
   call: CallContext,
 ): Promise<StoredPart | undefined> {
-  const last = await askLastPart(context, stream, context.pool.append(), leaderGet, call);
+  const last = await askLastPart(context, stream, leaderGet, call);
   if (last !== undefined) checkRecord(last);
   return last;
 }
@@ -31,15 +30,18 @@ export async function lastPartToAppend(
 async function askLastPart(
   context: StoreContext,
   stream: StreamName,
-  link: Link,
   get: typeof leaderGet,
   call: CallContext,
 ): Promise<StoredPart | undefined> {
+  const { pool, log, limits, health, largeHeads } = context;
   const lookup = { last_by_subj: subjectOf(context, stream) };
-  const message = await get(link, context.log, lookup, within(call, context.limits.requestTimeoutMs));
-  if (message !== undefined) return readPart(stream, message);
-  if (!context.health.isCurrent) await logHead(context, call);
-  const doubt = context.health.doubtOf(stream);
+  const last = await largeHeads.ask(stream, call, async () => {
+    const message = await get(pool.read(), log, lookup, within(call, limits.requestTimeoutMs));
+    return message === undefined ? undefined : readPart(stream, message);
+  });
+  if (last !== undefined) return last;
+  if (!health.isCurrent) await logHead(context, call);
+  const doubt = health.doubtOf(stream);
   if (doubt !== undefined) throw doubt;
   return undefined;
 }
@@ -63,23 +65,13 @@ export async function lastPart(
   call: CallContext,
 ): Promise<StoredPart | undefined> {
   if (consistency === 'leader') return context.lastPartOf(stream, call);
-  return askLastPart(context, stream, context.pool.read(), directGet, call);
+  return askLastPart(context, stream, directGet, call);
 }
 
-/**
- * NATS gives the last message of a stream whole, which can be megabytes. So the questions of readers go over their own
- * connection, those who ask for the same stream at the same time share one, and after a large answer as much time is left to
- * others.
- */
+/** Readers who ask for the last message of the same stream at the same time share the answer. */
 export function lastPartsForReaders(context: () => StoreContext): StoreContext['lastPartOf'] {
-  return sharedByKey(
-    (stream) => askLastPart(context(), stream, context().pool.read(), leaderGet, endless),
-    (part, tookMs) => (part !== undefined && part.body.length > largeBytes ? tookMs : 0),
-  );
+  return sharedByKey((stream) => askLastPart(context(), stream, leaderGet, endless));
 }
-
-/** What takes the gateway's thread for a while. */
-const largeBytes = 256 << 10;
 
 /** The last message of a stream from the leader of the log; its events are looked at as well. Throws UnreadableCommitError. */
 export async function soundLastPart(

@@ -17,6 +17,7 @@ import { IndexCache } from './index-cache';
 import { indexSubjects } from './index-stream';
 import { startIndexWriter, type IndexWriter } from './index-writer';
 import { readTail } from './key-index';
+import { LargeHeads } from './large-heads';
 import { listStreams } from './list-streams';
 import { LogHealth } from './log-health';
 import { createMessageSize } from './message-size';
@@ -104,6 +105,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       space: new Space(log),
       lastPartOf: lastPartsForReaders(() => appender),
+      largeHeads: new LargeHeads(limits.headCacheEntriesMax),
       limits,
       logger: log,
       heads: createHeadCache(limits.headCacheEntriesMax),

@@ -1,15 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import { SteadyMap } from '../steady-map';
 import { RequestTimeoutError } from './errors';
-
-export interface Sharing<T> {
-  /** So long the next question waits after this answer. */
-  readonly restMs?: (answer: T, tookMs: number) => number;
-  /** Nobody asks any more. */
-  readonly onIdle?: () => void;
-}
 
 /**
  * A question that many ask at the same time: everyone gets an answer that was asked for after they came, and only one is asked
@@ -17,25 +9,21 @@ export interface Sharing<T> {
  */
 export function shared<T>(
   ask: () => Promise<T>,
-  { restMs, onIdle }: Sharing<T> = {},
+  /** Nobody asks any more. */
+  onIdle?: () => void,
 ): (call: CallContext) => Promise<T> {
   let running: Promise<unknown> | undefined;
   let next: Promise<T> | undefined;
 
   function start(): Promise<T> {
     next = undefined;
-    const startedAt = performance.now();
     const answer = ask();
-    const rested = answer.then((value) => {
-      const ms = restMs?.(value, performance.now() - startedAt) ?? 0;
-      return ms > 0 ? sleep(ms) : undefined;
-    });
     const ended = (): void => {
       if (running !== settled || next !== undefined) return;
       running = undefined;
       onIdle?.();
     };
-    const settled = rested.then(ended, ended);
+    const settled = answer.then(ended, ended);
     running = settled;
     return answer;
   }
@@ -48,10 +36,7 @@ export function shared<T>(
 }
 
 /** The same for one question about many things. */
-export function sharedByKey<K, T>(
-  ask: (key: K) => Promise<T>,
-  restMs?: Sharing<T>['restMs'],
-): (key: K, call: CallContext) => Promise<T> {
+export function sharedByKey<K, T>(ask: (key: K) => Promise<T>): (key: K, call: CallContext) => Promise<T> {
   const questions = new SteadyMap<K, (call: CallContext) => Promise<T>>();
   return (key, call) => {
     let question = questions.get(key);
@@ -59,7 +44,7 @@ export function sharedByKey<K, T>(
       const onIdle = (): void => {
         questions.delete(key);
       };
-      question = shared(() => ask(key), restMs === undefined ? { onIdle } : { restMs, onIdle });
+      question = shared(() => ask(key), onIdle);
       questions.set(key, question);
     }
     return question(call);

@@ -8,6 +8,7 @@ import type { StreamName } from '../store/values';
 import type { StreamApi } from './api';
 import type { StoredPart } from './commit-codec';
 import type { Durability } from './group-sync';
+import type { LargeHeads } from './large-heads';
 import type { RequestOptions } from './link';
 import type { MessageSize } from './message-size';
 import type { LogHealth } from './log-health';
@@ -29,6 +30,7 @@ export interface StoreContext extends LogContext {
   readonly space: Space;
   /** The last message of a stream, as the leader knows it, for readers: those who ask at the same time share the answer. */
   readonly lastPartOf: (stream: StreamName, call: CallContext) => Promise<StoredPart | undefined>;
+  readonly largeHeads: LargeHeads;
   readonly logger: Logger;
   readonly health: LogHealth;
 }

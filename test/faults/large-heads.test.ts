@@ -29,28 +29,24 @@ async function countAppends(client: RpcClient): Promise<number> {
   return count;
 }
 
-/** What many callers ask at the same time, each about its stream, and the least share of the appends that go on. */
-const questions: readonly [
-  string,
-  number,
-  (client: RpcClient, stream: string) => Promise<unknown>,
-  number,
-][] = [
-  ['GetVersion', 1, (client, stream) => client.getVersion({ stream }), 1 / 10],
-  ['ReadStream from its end', 1, (client, stream) => client.readStream({ stream, fromVersion: 9n }), 1 / 10],
-  ['Append of nothing', 1, (client, stream) => client.append({ stream, events: [] }), 1 / 10],
-  ['GetVersion', askers, (client, stream) => client.getVersion({ stream }), 0],
-  [
-    'Append with a wrong version',
-    askers,
-    (client, stream) => failureOf(client.append({ stream, events: newEvents(1), expectedVersion: 3n })),
-    0,
-  ],
+/** What many callers ask at the same time, each about its stream. */
+type Question = (client: RpcClient, stream: string) => Promise<unknown>;
+const getVersion: Question = (client, stream) => client.getVersion({ stream });
+const wrongAppend: Question = (client, stream) =>
+  failureOf(client.append({ stream, events: newEvents(1), expectedVersion: 3n }));
+
+const questions: readonly [string, number, Question][] = [
+  ['GetVersion', 1, getVersion],
+  ['ReadStream from its end', 1, (client, stream) => client.readStream({ stream, fromVersion: 9n })],
+  ['Append of nothing', 1, (client, stream) => client.append({ stream, events: [] })],
+  ['GetVersion', askers, getVersion],
+  ['Append with a wrong version', 1, wrongAppend],
+  ['Append with a wrong version', askers, wrongAppend],
 ];
 
 test.each(questions)(
   'appends go on while others ask by %s for %i streams with large last commits',
-  async (_name, streams, ask, shareMin) => {
+  async (_name, streams, ask) => {
     await using nats = await startNats({ maxPayloadBytes });
     await using gateway = await startTestGateway([nats.url]);
     const { client } = gateway;
@@ -68,8 +64,8 @@ test.each(questions)(
     stop.abort();
     for (const answers of await Promise.all(asking)) expect(answers).toBeGreaterThan(0);
     expect(await connectionsCut(nats)).toBe(0);
-    // With all answers on the connection of the appends, a twentieth was left of these.
-    expect(together).toBeGreaterThan(alone * shareMin);
+    // A twentieth to a hundredth was left of them when large answers could follow one another.
+    expect(together).toBeGreaterThan(alone / 10);
   },
   120_000,
 );
