@@ -1,4 +1,5 @@
-import { JetStreamApiError, errCode, isRefused } from './errors';
+import { performance } from 'node:perf_hooks';
+import { JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
 import type { Link, RequestOptions } from './link';
 import { parseTime, type StoredMessage } from './message';
 
@@ -114,8 +115,8 @@ export async function apiGet(
   try {
     // Its body comes as base64, with other fields beside it.
     const bytesMax = 2 * link.maxPayloadBytes;
-    const { message } = await link.pages.with(bytesMax, options.signal, () =>
-      callApi<ApiMessage>(link, `STREAM.MSG.GET.${stream.name}`, lookup, options),
+    const { message } = await inRoom(link, bytesMax, options, (left) =>
+      callApi<ApiMessage>(link, `STREAM.MSG.GET.${stream.name}`, lookup, left),
     );
     return {
       subject: message.subject,
@@ -128,4 +129,19 @@ export async function apiGet(
     if (error instanceof JetStreamApiError && error.errCode === errCode.messageNotFound) return undefined;
     throw error;
   }
+}
+
+/** Asks for one message as soon as there is room for so many bytes. The time that this takes counts as well. */
+export function inRoom<T>(
+  link: Link,
+  bytesMax: number,
+  options: RequestOptions,
+  ask: (left: RequestOptions) => Promise<T>,
+): Promise<T> {
+  const giveUpAt = performance.now() + options.timeoutMs;
+  return link.pages.with(bytesMax, options.signal, () => {
+    const timeoutMs = Math.ceil(giveUpAt - performance.now());
+    if (timeoutMs <= 0) throw new RequestTimeoutError('there was no room for an answer in time');
+    return ask({ ...options, timeoutMs });
+  });
 }

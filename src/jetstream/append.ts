@@ -98,14 +98,15 @@ async function unlessStored(
   return (await proposal.findById(undefined)) ?? untilDecided(appender, proposal, call);
 }
 
-/** Without events only the check runs. */
+/** Without events only the check runs, when its turn comes as for any append. */
 async function checkOnly(
   appender: Appender,
-  command: AppendCommand,
+  { stream, expectedVersion }: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
-  const head = toHead(await lastPart(appender, command.stream, 'leader', call));
-  checkVersion(command.stream, command.expectedVersion, head.version);
+  const last = await appender.queues.run([stream], 0, call, () => lastPart(appender, stream, 'leader', call));
+  const head = toHead(last);
+  checkVersion(stream, expectedVersion, head.version);
   await appender.durability.through(head.position);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
 }

@@ -1,4 +1,4 @@
-import { absenceMaxMs, apiGet, untilAnswered, type Lookup, type StreamApi } from './api';
+import { absenceMaxMs, apiGet, inRoom, untilAnswered, type Lookup, type StreamApi } from './api';
 import { StoreUnavailableError } from '../store/errors';
 import { JetStreamApiError } from './errors';
 import { receivedHeader } from './headers';
@@ -28,8 +28,8 @@ export async function directGet(
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
   const payload = JSON.stringify(lookup);
-  const answer = await link.pages.with(link.maxPayloadBytes, options.signal, () =>
-    link.request(directSubject(stream), payload, { ...untilAnswered, ...options }),
+  const answer = await inRoom(link, link.maxPayloadBytes, options, (left) =>
+    link.request(directSubject(stream), payload, { ...untilAnswered, ...left }),
   );
   if (answer.status !== 0 && answer.status !== 404) throw directError(answer);
   const isOwn = answer.status === 0 && isFrom(stream, answer);

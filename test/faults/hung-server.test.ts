@@ -22,6 +22,7 @@ const loginTimeoutMs = 2_000;
 /** So that a connection is given up within a second, and three attempts to connect within a pause. */
 const impatience = { natsPingIntervalMs: 250, natsPingsMax: 2, natsDialTimeoutMs: 400 };
 const storedCommits = 300;
+const unavailable = 14;
 
 interface Hanging extends AsyncDisposable {
   readonly gateway: TestGateway;
@@ -171,3 +172,25 @@ test('a connection that takes no more bytes is given up like any other', async (
   await settled;
   await until(async () => (await client.health()) === Serving.SERVING, 30_000);
 }, 120_000);
+
+test('an append ends in its time, however many wait for an answer about their streams', async () => {
+  const appendTimeoutMs = 1_000;
+  // So large that few answers have room on their way at the same time.
+  await using nats = await startNats({ maxPayloadBytes: 9 << 20 });
+  await using gateway = await startTestGateway([nats.url], [], { appendTimeoutMs });
+  nats.pause();
+  try {
+    const startedAt = performance.now();
+    const failures = await Promise.all(
+      Array.from({ length: 64 }, (_, i) =>
+        failureOf(
+          gateway.client.append({ stream: `unknown.${i}`, expectedVersion: 7n, events: newEvents(1) }),
+        ),
+      ),
+    );
+    expect(performance.now() - startedAt).toBeLessThan(6 * appendTimeoutMs);
+    for (const { code } of failures) expect(code).toBe(unavailable);
+  } finally {
+    nats.resume();
+  }
+}, 60_000);
