@@ -105,7 +105,7 @@ test('a request that stops on its way is ended, and so is a call that asks for n
 });
 
 test('tiny frames cost what they hold', async () => {
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => openSocket(gateway.address)));
+  const sockets = await Promise.all(Array.from({ length: 20 }, () => openSocket(gateway.address)));
   const bytes = 60_000;
   const tiny = Buffer.alloc(10 * bytes, frame(0, 0, 1, Buffer.alloc(1)));
   const request = greeting(headersOf('Append', 1), frame(0, 0, 1, messageHeader(2 * bytes)), tiny);
@@ -122,7 +122,8 @@ test('tiny frames cost what they hold', async () => {
         await answered;
       }
     });
-    expect(growth).toBeLessThan(100 * mib);
+    // They are 1.2 MB. With a piece of memory for each of them, it was 139 MiB.
+    expect(growth).toBeLessThan(60 * mib);
     await expectItServes();
   } finally {
     for (const socket of sockets) socket.destroy();

@@ -77,6 +77,7 @@ export function headersOf(method: string, stream: number): Buffer {
   const fields = {
     ':method': 'POST',
     ':scheme': 'http',
+    ':authority': 'localhost',
     ':path': service + method,
     'content-type': 'application/grpc',
     te: 'trailers',
