@@ -1,9 +1,11 @@
+import { status } from '@grpc/grpc-js';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
 import { findings } from '../../src/cli/findings';
 import { version } from '../../src/version';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import type { RpcFailure } from '../support/rpc-failure';
 
 /** Somebody does something to the consumer through which new commits come. Subscribers get them all the same, or an error. */
 
@@ -43,6 +45,12 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
+/** Those of the consumers of gateways. */
+async function names(manager: JetStreamManager): Promise<string[]> {
+  const consumers = await manager.consumers.list('EVENTS').next();
+  return consumers.map(({ name }) => name).filter((name) => name.startsWith('sluice-tail-'));
+}
+
 /** What doctor says of subscriptions. */
 async function level(): Promise<string | undefined> {
   const info = await gateway.client.serverInfo();
@@ -64,9 +72,7 @@ test.each(verbs)(
     })();
     following.catch(() => undefined);
     const manager = await connection.jetstreamManager();
-    const names = async (): Promise<string[]> =>
-      (await manager.consumers.list('EVENTS').next()).map((one) => one.name);
-    await until(async () => (await names()).some((one) => one.startsWith('sluice-tail-')));
+    await until(async () => (await names(manager)).length > 0);
     const sent: string[] = [];
     const send = async (): Promise<void> => {
       const events = newEvents(1);
@@ -76,7 +82,7 @@ test.each(verbs)(
     await send();
     await until(() => got.length === 1);
     if (isSeen) await until(async () => (await level()) === 'ok');
-    const consumer = (await names()).find((one) => one.startsWith('sluice-tail-')) as string;
+    const [consumer = ''] = await names(manager);
     await act({ connection, manager, consumer });
     await send();
     await until(() => got.length === sent.length, 30_000);
@@ -90,3 +96,50 @@ test.each(verbs)(
   },
   90_000,
 );
+
+test('limits that the log sets for consumers: subscribers get what is new or an error, and doctor tells', async () => {
+  const { client } = gateway;
+  const manager = await connection.jetstreamManager();
+  const { config } = await manager.streams.info('EVENTS');
+  const set = async (limits: object): Promise<void> => {
+    const body = JSON.stringify({ ...config, consumer_limits: limits });
+    const answer = await connection.request('$JS.API.STREAM.UPDATE.EVENTS', body);
+    expect(answer.json()).toMatchObject({ config: { consumer_limits: limits } });
+  };
+  const stream = 'standstill.limits';
+  /** Follows the stream until all these have come, and gives them. */
+  const follow = async (count: number): Promise<number> => {
+    let got = 0;
+    for await (const { events } of client.subscribe({ patterns: [stream] })) {
+      got += events.length;
+      if (got === count) break;
+    }
+    return got;
+  };
+  // Those who follow already are told as well as those who come.
+  const outcomes: unknown[] = [];
+  const note = (following: Promise<number>): void => {
+    following.then(
+      (got) => outcomes.push(got),
+      (error: unknown) => outcomes.push((error as RpcFailure).code),
+    );
+  };
+  note(follow(2));
+  await until(async () => (await names(manager)).length === 1);
+  try {
+    // NATS refuses limits that a consumer does not keep to.
+    for (const name of await names(manager)) await manager.consumers.delete('EVENTS', name);
+    await set({ inactive_threshold: 1_000_000_000, max_ack_pending: 1 });
+    note(follow(2));
+    for (const event of newEvents(2)) await client.append({ stream, events: [event] });
+    await until(() => outcomes.length === 2, 30_000);
+    for (const outcome of outcomes) expect([2, status.UNAVAILABLE]).toContain(outcome);
+    await until(async () => {
+      const found = findings(await client.serverInfo(), version);
+      return found.some(({ check, level: how }) => check === 'settings' && how === 'fail');
+    });
+  } finally {
+    await set({});
+  }
+  expect(await follow(2)).toBe(2);
+}, 90_000);
