@@ -15,24 +15,28 @@ export type AnyCall = Pick<
 /** What an error means to the caller of a call. */
 export type Explain = (error: unknown, context: CallContext, path: string) => unknown;
 
-/** What nobody has thought of goes to the log. */
+/**
+ * What nobody has thought of goes to the log. A caller that has gone, or whose time is up, makes all kinds of things fail: that is
+ * what it is told. Not so an append, which runs to its end all the same, and may be stored whatever is wrong.
+ */
 export function createExplain(log: Logger): Explain {
   return (error, context, path) => {
-    if (!isStoreError(error) && !context.signal.aborted)
-      log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
-    return whatMatters(error, context);
+    if (!isStoreError(error)) {
+      const isExpected = context.signal.aborted && !isAppend(path);
+      if (!isExpected) log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
+      return isExpected ? (context.signal.reason as Error) : error;
+    }
+    const isLate = error.code === 'STORE_UNAVAILABLE' && Date.now() >= context.deadlineMs - timerSlackMs;
+    return isLate ? deadlineExceeded({ cause: error }) : error;
   };
+}
+
+export function isAppend(path: string): boolean {
+  return /\/Append(Multi|Session)?$/.test(path);
 }
 
 /** Timers fire early by the time that their turn of the event loop has taken. */
 const timerSlackMs = 25;
-
-/** A caller that has gone, or whose time is up, makes all kinds of things fail: that is what it is told. */
-function whatMatters(error: unknown, { signal, deadlineMs }: CallContext): unknown {
-  if (!isStoreError(error)) return signal.aborted ? signal.reason : error;
-  const isLate = error.code === 'STORE_UNAVAILABLE' && Date.now() >= deadlineMs - timerSlackMs;
-  return isLate ? deadlineExceeded({ cause: error }) : error;
-}
 
 function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
   return new DeadlineExceededError('the deadline passed before the answer was there', options);

@@ -1,6 +1,7 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { SteadyMap } from '../steady-map';
+import { isAppend } from './call-scope';
 import { connectionOf } from './connections';
 import { createInflate } from './inflate';
 import { Incoming, type Held, type InnerCall } from './incoming';
@@ -14,7 +15,6 @@ export interface Intake {
 const sweepIntervalMs = 1_000;
 const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
-const appends = /\/Append(Multi|Session)?$/;
 
 export function createIntake(limits: Limits): Intake {
   const calls = new SteadyMap<number, Incoming>();
@@ -48,8 +48,7 @@ export function createIntake(limits: Limits): Intake {
       const number = begun++;
       const incoming = new Incoming(call, {
         limits,
-        messageBytesMax:
-          ours.test(path) && appends.test(path) ? limits.requestBytesMax : limits.questionBytesMax,
+        messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.questionBytesMax,
         kind: requestStream ? 'many' : ours.test(path) ? 'one' : 'foreign',
         mayBeIdle: path === session,
         connection: connectionOf(call.stream),

@@ -178,11 +178,12 @@ async function findEarlier(
   call: CallContext,
 ): Promise<AppendMultiResult | undefined> {
   const { commitId, appends, repeatable } = job;
+  const isDoubted = doubted !== undefined;
+  // On all streams: the step may be stored while one head after another is asked for.
   for (const [index, { stream, expected }] of appends.entries()) {
     const head = heads[index];
     if (head === undefined) continue;
-    const isDoubted = doubted !== undefined && index === 0;
-    const bases = [isDoubted ? doubted[index]?.version : undefined, repeatable ? expected : undefined];
+    const bases = [doubted?.[index]?.version, repeatable ? expected : undefined];
     for (const base of bases) {
       if (base === undefined) continue;
       const commit = await commitAfter(appender, { stream, base, commitId }, head, call);

@@ -39,6 +39,9 @@ export class NoRespondersError extends Error {}
 /** The server's permissions forbid the subject. */
 export class PermissionViolationError extends Error {}
 
+/** The request was sent, and then the permission to hear answers was taken away. */
+export class AnswerForbiddenError extends PermissionViolationError {}
+
 /** The numbers of the server's errors that have a meaning here. */
 export const errCode = {
   streamNotFound: 10059,

@@ -116,7 +116,8 @@ function openGate({ durability }: StoreContext, newest: NewestCommits): Gate {
         if (syncing !== undefined) await syncing;
         if (waiting[0] !== next) return; // closed meanwhile
         waiting.shift();
-        newest.push(next);
+        // Unless it was passed over meanwhile.
+        if ((next.at(-1)?.position ?? 0n) > newest.ring.last) newest.push(next);
       }
     } catch (error) {
       waiting = [];

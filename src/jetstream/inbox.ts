@@ -1,6 +1,7 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
 import { SteadyMap } from '../steady-map';
 import {
+  AnswerForbiddenError,
   NoRespondersError,
   NotConnectedError,
   PermissionViolationError,
@@ -70,7 +71,7 @@ export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
   };
   const subscription = subscribe(connection, `${inbox}.*`, onMessage, (error) => {
     refusal = error; // it may come before the first request, which would wait in vain
-    fail(error);
+    for (const entry of waiting.values()) entry.hearsNoMore(error);
   });
   return {
     begin(exchange) {
@@ -170,6 +171,10 @@ class Waiting implements Outgoing {
     } else {
       this.timeout.refresh();
     }
+  }
+
+  hearsNoMore(refusal: Error): void {
+    this.fail(this.wasSent ? new AnswerForbiddenError(refusal.message, { cause: refusal }) : refusal);
   }
 
   fail(error: Error): void {

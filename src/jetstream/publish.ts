@@ -1,6 +1,12 @@
 import { nuid } from 'nats';
 import { parseAnswer } from './api';
-import { ConnectionLostError, JetStreamApiError, RequestTimeoutError, errCode } from './errors';
+import {
+  AnswerForbiddenError,
+  ConnectionLostError,
+  JetStreamApiError,
+  RequestTimeoutError,
+  errCode,
+} from './errors';
 import { sentHeader, type SentHeaders } from './headers';
 import type { Link, RequestOptions } from './link';
 import type { RawMessage } from './message';
@@ -104,10 +110,10 @@ function toOutcome({ body }: RawMessage): Outcome {
   }
 }
 
+const unansweredErrors = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];
+
 function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
-  if (error instanceof ConnectionLostError || error instanceof RequestTimeoutError) {
-    return { kind: unanswered, cause: error };
-  }
+  if (unansweredErrors.some((kind) => error instanceof kind)) return { kind: unanswered, cause: error };
   if (error instanceof JetStreamApiError) {
     switch (error.errCode) {
       case errCode.wrongLastSequence:

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  CommitIdReuseError,
   DeadlineExceededError,
   OutcomeUnknownError,
   StoreFullError,
   StoreUnavailableError,
+  VersionConflictError,
 } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { CommitId, StreamName } from '../store/values';
@@ -94,7 +96,9 @@ async function decide<Base, Result>(
       if (outcome.kind === 'stored') return proposal.stored(base, outcome.sequence, messages);
       proposal.forget();
       if (outcome.kind === 'duplicate') {
-        const found = await whenReachable(doubt, () => proposal.duplicate(outcome.sequence, doubt?.base));
+        const found = await whenReachable(proposal, doubt, () =>
+          proposal.duplicate(outcome.sequence, doubt?.base),
+        );
         if (found !== undefined && found !== 'unreachable') return found;
       }
       if (outcome.kind === 'failed' && outcome.cause instanceof StoreFullError && doubt === undefined) {
@@ -115,7 +119,7 @@ async function decide<Base, Result>(
       attempt = undefined;
     }
     if (Date.now() >= call.deadlineMs) throw undecided(proposal, doubt);
-    const looked = await whenReachable(doubt, () => proposal.look(doubt?.base));
+    const looked = await whenReachable(proposal, doubt, () => proposal.look(doubt?.base));
     if (looked === 'unreachable') continue;
     if ('result' in looked) return looked.result;
     const { base } = looked;
@@ -124,8 +128,21 @@ async function decide<Base, Result>(
     if (tried !== undefined && proposal.isSame(base, tried)) {
       await sleep(context.space.closedBy === undefined ? retryPauseMs : fullPauseMs);
     }
-    const messages = proposal.messages(base);
+    const messages = messagesFor(proposal, base, doubt);
     attempt = { base, messages, outcome: await publish(context, messages, call) };
+  }
+}
+
+/** They may not fit any more; in doubt, that does not say that nothing is stored. */
+function messagesFor<Base>(
+  proposal: Proposal<Base, unknown>,
+  base: Base,
+  doubt: Doubt<Base> | undefined,
+): OutgoingMessage[] {
+  try {
+    return proposal.messages(base);
+  } catch (error) {
+    throw doubt === undefined ? error : undecided(proposal, doubt);
   }
 }
 
@@ -178,17 +195,20 @@ function undecided<Base>(
 }
 
 /**
- * Finds something out about an attempt in doubt. While the store is away an error would say "nothing was stored", which
- * may be a lie: then the question is left open.
+ * Finds something out about an attempt in doubt. An error would say "nothing was stored", which may be a lie. So while the store
+ * is away the question is left open, and what else stands in the way is OutcomeUnknownError.
  */
-async function whenReachable<T>(
-  doubt: Doubt<unknown> | undefined,
+async function whenReachable<Base, T>(
+  proposal: Proposal<Base, unknown>,
+  doubt: Doubt<Base> | undefined,
   findOut: () => Promise<T>,
 ): Promise<T | 'unreachable'> {
   try {
     return await findOut();
   } catch (error) {
-    if (doubt === undefined || !(toStoreError(error) instanceof StoreUnavailableError)) throw error;
+    const isDecided = error instanceof VersionConflictError || error instanceof CommitIdReuseError;
+    if (doubt === undefined || isDecided) throw error;
+    if (!(toStoreError(error) instanceof StoreUnavailableError)) throw undecided(proposal, doubt);
     await sleep(retryPauseMs);
     return 'unreachable';
   }
