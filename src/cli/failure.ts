@@ -33,6 +33,16 @@ export class CommandError extends Error {
   }
 }
 
+/** What happened to a line of a file. */
+export class LineError extends Error {
+  constructor(
+    readonly line: number,
+    override readonly cause: unknown,
+  ) {
+    super(`line ${line}`);
+  }
+}
+
 /** A signal asked the command to end. */
 export class InterruptedError extends Error {
   constructor(readonly signalNumber: number) {
@@ -51,11 +61,25 @@ export function endingOf(error: unknown, address: string): Ending | undefined {
   if (error instanceof InterruptedError) return { code: 128 + error.signalNumber, message: undefined };
   if (error instanceof UsageError) return { code: exitCode.usage, message: error.message };
   if (error instanceof CommandError) return { code: error.code, message: error.message };
+  if (error instanceof LineError) {
+    const { line, cause } = error;
+    const ending = endingOf(cause, address);
+    // What `append` would have to be given means nothing here.
+    const message = cause instanceof OutcomeUnknownError ? cause.message : ending?.message;
+    return ending && { ...ending, message: `line ${line}: ${message ?? ''}` };
+  }
   if (error instanceof SluiceError) return { code: codeOf(error), message: messageOf(error, address) };
   // Arguments that the client cannot send.
   if (error instanceof RangeError) return { code: exitCode.usage, message: error.message };
   if (isSystemError(error)) return { code: exitCode.failure, message: error.message };
   return undefined;
+}
+
+/** Whether it leaves nothing open: what it is about is not stored. */
+export function isDefinite(error: unknown): boolean {
+  if (error instanceof LineError) return isDefinite(error.cause);
+  const kinds = [VersionConflictError, CommitIdReuseError, InvalidRequestError, CommandError];
+  return kinds.some((kind) => error instanceof kind);
 }
 
 function codeOf(error: SluiceError): number {

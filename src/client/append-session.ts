@@ -26,6 +26,11 @@ import { written } from './text';
 export interface AppendSessionOptions extends CallOptions {
   /** At most this many appends wait for their answers. Default: 1,024. */
   readonly pendingMax?: number | undefined;
+  /**
+   * True: the commits are stored one after another in the order of the calls, over all streams, and none behind one that
+   * failed: those fail with CancelledError, whose `cause` is the error of that one. Slower than without.
+   */
+  readonly inOrder?: boolean | undefined;
 }
 
 /** Appends over one call, sent without waiting for the answers to those before. */
@@ -77,6 +82,7 @@ export function appendSession(channel: Channel, options: AppendSessionOptions): 
 class OpenSession implements DuplexListener {
   private readonly call: Duplex;
   private readonly pendingMax: number;
+  private readonly inOrder: boolean;
   private pending = new SteadyMap<bigint, Pending>();
   private unsent: Pending[] = [];
   /** Those who wait for room. */
@@ -93,6 +99,7 @@ class OpenSession implements DuplexListener {
     options: AppendSessionOptions,
   ) {
     this.pendingMax = options.pendingMax ?? pendingMaxDefault;
+    this.inOrder = options.inOrder ?? false;
     this.call = duplexStream(channel, EventStoreServiceService.appendSession, options, this);
     channel.closed.addEventListener('abort', this.finish, { once: true });
   }
@@ -109,8 +116,9 @@ class OpenSession implements DuplexListener {
     }
     const request = toAppendRequest(stream, events, conditions);
     const tag = ++this.tags;
+    const { inOrder } = this;
     const bytes = written((writer) =>
-      SessionAppend.encode({ tag, append: request }, writer.uint32(appendsTag).fork()).join(),
+      SessionAppend.encode({ tag, append: request, inOrder }, writer.uint32(appendsTag).fork()).join(),
     );
     return new Promise((resolve, reject) => {
       const entry = { request, bytes, resolve, reject };

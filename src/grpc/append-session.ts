@@ -5,9 +5,15 @@ import {
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
+import { AppendOrder, type OrderPlace } from '../store/append-order';
 import { parseAppend } from '../store/commands';
-import { InvalidRequestError, StoreUnavailableError, VersionConflictError } from '../store/errors';
-import type { AppendResult, EventStore } from '../store/event-store';
+import {
+  CancelledError,
+  InvalidRequestError,
+  StoreUnavailableError,
+  VersionConflictError,
+} from '../store/errors';
+import type { AppendResult, CallContext, EventStore } from '../store/event-store';
 import { SteadyMap } from '../steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
@@ -36,6 +42,8 @@ interface Pending {
   readonly expectedVersion: bigint | undefined;
   readonly eventCount: number;
   readonly withCommitTime: boolean;
+  /** Undefined: not in order. */
+  readonly place: OrderPlace | undefined;
   readonly bytes: number;
 }
 
@@ -93,6 +101,26 @@ const idBytes = 36;
 /** Of the length and number of the fields that an event has once it is stored. */
 const eventFramingBytes = 24;
 
+/** The call of the session for an append in order. */
+class OrderedCall implements CallContext {
+  constructor(
+    private readonly call: CallContext,
+    readonly place: OrderPlace,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.call.signal;
+  }
+
+  get deadlineMs(): number {
+    return this.call.deadlineMs;
+  }
+
+  get connection(): string | undefined {
+    return this.call.connection;
+  }
+}
+
 /**
  * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
  * of a connection count, and the session must not begin more than they allow.
@@ -113,6 +141,9 @@ class SessionAppends {
   private bytesUnderWay = 0;
   private end: { readonly error: Error | undefined } | undefined;
   private turn: NodeJS.Immediate | undefined;
+  private readonly order = new AppendOrder();
+  /** The first append in order that failed. */
+  private broken: { readonly tag: bigint; readonly place: OrderPlace } | undefined;
   /** Makes `answers` look again. */
   wake = (): void => undefined;
 
@@ -223,7 +254,7 @@ class SessionAppends {
     const pending = this.enter(raw, append);
     try {
       if (append === undefined) throw failure;
-      store.append(parseAppend(append, limits), this.session.context).then(
+      store.append(parseAppend(append, limits), this.contextOf(pending)).then(
         (result) => {
           this.succeed(pending, result);
         },
@@ -236,6 +267,11 @@ class SessionAppends {
     }
   }
 
+  private contextOf({ place }: Pending): CallContext {
+    const { context } = this.session;
+    return place === undefined ? context : new OrderedCall(context, place);
+  }
+
   private enter(raw: RawSessionAppend, append: AppendRequest | undefined): Pending {
     const { tag } = raw;
     const bytes = storedBytesMost(raw.bytes, append);
@@ -246,7 +282,8 @@ class SessionAppends {
     this.underWay++;
     this.bytesUnderWay += bytes;
     const eventCount = append?.events.length ?? 0;
-    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, bytes };
+    const place = raw.inOrder ? this.order.next() : undefined;
+    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, place, bytes };
   }
 
   private succeed(pending: Pending, result: AppendResult): void {
@@ -259,10 +296,20 @@ class SessionAppends {
   private fail(pending: Pending, error: unknown): void {
     const { tag, line, expectedVersion, eventCount } = pending;
     const counted = error instanceof VersionConflictError && line.failed?.version === expectedVersion;
-    const failedTag = counted ? line.failed?.tag : undefined;
+    const brokenBy = this.brokenBy(pending, error);
+    const failedTag = counted ? line.failed?.tag : brokenBy;
     if (expectedVersion !== undefined) line.failed = { tag, version: expectedVersion + BigInt(eventCount) };
     const value = toRpcStatus(this.session.explain(error));
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
+  }
+
+  /** The append that has broken the order, if that is why this one failed; else that is this one. */
+  private brokenBy({ tag, place }: Pending, error: unknown): bigint | undefined {
+    if (place === undefined) return undefined;
+    if (place.isLost && error instanceof CancelledError) return this.broken?.tag;
+    place.fail();
+    if (this.broken === undefined || place.number < this.broken.place.number) this.broken = { tag, place };
+    return undefined;
   }
 
   private answer({ stream, line, bytes }: Pending, value: SessionAnswer): void {

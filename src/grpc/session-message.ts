@@ -6,6 +6,7 @@ import { checkMessage, decodeRequest } from './decode';
 /** One append of a session as it came. */
 export interface RawSessionAppend {
   readonly tag: bigint;
+  readonly inOrder: boolean;
   /** Bytes that it took in its message. */
   readonly bytes: number;
   /** undefined: there is none. Throws InvalidRequestError; UndecodableError, if the bytes are to blame. */
@@ -50,10 +51,12 @@ export class SessionMessage {
     const { reader, message, limits } = this;
     const end = reader.pos + length;
     let tag = 0n;
+    let inOrder = false;
     let encoded: Uint8Array | undefined;
     while (reader.pos < end) {
       const [field, wireType] = reader.tag();
       if (field === 1 && wireType === WireType.Varint) tag = reader.uint64() as bigint;
+      else if (field === 3 && wireType === WireType.Varint) inOrder = reader.bool();
       else if (field === 2 && wireType === WireType.LengthDelimited) {
         const size = reader.uint32();
         encoded = message.subarray(reader.pos, (reader.pos += size));
@@ -61,6 +64,6 @@ export class SessionMessage {
     }
     const append = (): AppendRequest | undefined =>
       encoded && decodeRequest(AppendRequest, encoded, appendPath, limits);
-    return { tag, bytes: length, append };
+    return { tag, inOrder, bytes: length, append };
   }
 }

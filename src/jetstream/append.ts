@@ -31,10 +31,14 @@ export interface Appender extends KeyIndex {
 export function append(appender: Appender, command: AppendCommand, call: CallContext): Promise<AppendResult> {
   const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
   const bounded = withDeadline(call, deadlineMs);
-  if (command.events.length === 0) return checkOnly(appender, command, bounded);
+  if (command.events.length === 0) {
+    const check = (): Promise<AppendResult> => checkOnly(appender, command, bounded);
+    return call.place === undefined ? check() : appender.queues.run([], 0, bounded, check);
+  }
   try {
     return store(appender, prepare(appender, command), bounded, command.withCommitTime === true);
   } catch (error) {
+    call.place?.fail();
     const refusal = error as Error;
     return Promise.reject(refusal);
   }
@@ -48,7 +52,11 @@ function store(
 ): Promise<AppendResult> {
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
-  const decided = appender.queues.run([job.stream], job.bytes, call, () => decide(appender, job, toItsEnd));
+  const proposal = new AppendProposal(appender, job, toItsEnd);
+  const decideIt = (): Promise<AppendResult> => decide(appender, proposal, toItsEnd);
+  const decided = appender.queues.run([job.stream], job.bytes, call, decideIt, () => {
+    proposal.lookEarly();
+  });
   return decided.then((result) => {
     const syncing = whenDurable(appender, job, result.position, call.deadlineMs);
     const isComplete = !withCommitTime || result.commitTime !== undefined;
@@ -82,12 +90,8 @@ export function whenDurable(
   });
 }
 
-function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
-  const proposal = new AppendProposal(appender, job, call);
-  const isCovered = appender.ids.covers(job.commitId);
-  return isCovered || !job.repeatable
-    ? untilDecided(appender, proposal, call)
-    : unlessStored(appender, proposal, call);
+function decide(appender: Appender, proposal: AppendProposal, call: CallContext): Promise<AppendResult> {
+  return proposal.isNew() ? untilDecided(appender, proposal, call) : unlessStored(appender, proposal, call);
 }
 
 async function unlessStored(
@@ -173,6 +177,23 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
   duplicate(sequence: bigint | undefined, doubted: KnownHead | undefined): Promise<AppendResult | undefined> {
     if (sequence === undefined) return this.findById(doubted);
     return findDuplicate(this.appender, this.job, sequence, doubted, this.call);
+  }
+
+  /**
+   * Looks for an earlier call while the append waits for its turn. Whatever is stored until then is at another version of the
+   * stream than the one that is expected.
+   */
+  lookEarly(): void {
+    const { appender, job } = this;
+    if (!job.repeatable || job.expected === undefined || appender.ids.isTrusted(job.commitId)) return;
+    this.search.begin();
+  }
+
+  /** Whether no earlier call can have stored it that the server would not know. */
+  isNew(): boolean {
+    const { appender, job, search } = this;
+    const isCovered = appender.ids.covers(job.commitId);
+    return !search.hasBegun && (isCovered || !job.repeatable);
   }
 
   async findById(doubted: KnownHead | undefined): Promise<AppendResult | undefined> {

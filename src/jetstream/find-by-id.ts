@@ -8,6 +8,7 @@ import { commitAt } from './read-by-correlation';
 /** Looks for the commit with an id, by the index, and knows how far it has looked. */
 export class IdSearch {
   private through: bigint | undefined;
+  private begun: Promise<StoredCommit | undefined> | undefined;
 
   constructor(
     private readonly index: KeyIndex,
@@ -15,8 +16,24 @@ export class IdSearch {
     private readonly call: CallContext,
   ) {}
 
+  /** Begins to look, for the next `find`. */
+  begin(): void {
+    this.begun = this.look();
+    this.begun.catch(() => undefined); // `find` has the error
+  }
+
+  get hasBegun(): boolean {
+    return this.begun !== undefined;
+  }
+
   /** The first commit, if it belongs to a step. */
-  async find(): Promise<StoredCommit | undefined> {
+  find(): Promise<StoredCommit | undefined> {
+    const found = this.begun ?? this.look();
+    this.begun = undefined;
+    return found;
+  }
+
+  private async look(): Promise<StoredCommit | undefined> {
     const { index, commitId, call } = this;
     const { positions, through } = await findPositions(index, commitKey(commitId), call);
     for (const position of positions) {

@@ -56,8 +56,14 @@ export class IdMemory {
 
   /** Whether the id, which goes to the server next, may be left to its memory. */
   covers(commitId: CommitId, nowMs = Date.now()): boolean {
+    const isNew = uuidV7TimeMs(commitId) !== undefined && this.note(commitId, nowMs);
+    return isNew && this.isTrusted(commitId, nowMs);
+  }
+
+  /** The same for an id that has not come to this gateway before, as of now. */
+  isTrusted(commitId: CommitId, nowMs = Date.now()): boolean {
     const madeMs = uuidV7TimeMs(commitId);
-    if (madeMs === undefined || !this.note(commitId, nowMs) || this.first === undefined) return false;
+    if (madeMs === undefined || this.first === undefined) return false;
     const latestMs = Math.max(this.sinceMs, this.notedSinceMs, nowMs - this.first.windowMs / 2) + leadMaxMs;
     return madeMs >= latestMs && madeMs <= nowMs + leadMaxMs;
   }

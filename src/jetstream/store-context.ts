@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
+import type { OrderPlace } from '../store/append-order';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StreamApi } from './api';
@@ -76,6 +77,10 @@ class BoundedCall implements CallContext {
 
   get connection(): string | undefined {
     return this.call.connection;
+  }
+
+  get place(): OrderPlace | undefined {
+    return this.call.place;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Limits } from '../limits';
-import { DeadlineExceededError, OverloadedError } from '../store/errors';
+import type { AppendOrder } from '../store/append-order';
+import { CancelledError, DeadlineExceededError, OverloadedError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import { SteadyMap } from '../steady-map';
@@ -13,24 +14,26 @@ interface Ticket {
   begin: () => void;
 }
 
-type Queues = SteadyMap<StreamName, Ticket[]>;
+/** What has one queue: a stream, and an order over several. */
+type Line = StreamName | AppendOrder;
+type Queues = SteadyMap<Line, Ticket[]>;
 
-function join(queues: Queues, ticket: Ticket, stream: StreamName): void {
-  const queue = queues.get(stream);
-  if (queue === undefined) queues.set(stream, [ticket]);
+function join(queues: Queues, ticket: Ticket, line: Line): void {
+  const queue = queues.get(line);
+  if (queue === undefined) queues.set(line, [ticket]);
   else if (queue.push(ticket) > 1) ticket.behind++;
 }
 
 /** Takes out the first one, whose turn is over. */
-function leave(queues: Queues, stream: StreamName): void {
-  const queue = queues.get(stream) as Ticket[];
+function leave(queues: Queues, line: Line): void {
+  const queue = queues.get(line) as Ticket[];
   queue.shift();
   const [first] = queue;
-  if (first === undefined) queues.delete(stream);
+  if (first === undefined) queues.delete(line);
   else if (--first.behind === 0) first.begin();
 }
 
-/** Lets the appends of one stream take turns, and bounds what waits. */
+/** Lets the appends of one stream, and those of one order, take turns, and bounds what waits. */
 export class StreamQueues {
   private readonly queues: Queues = new SteadyMap();
   private readonly shares: ConnectionShares;
@@ -43,22 +46,26 @@ export class StreamQueues {
   }
 
   /**
-   * Runs when all earlier appends to the streams are through. Fails with OverloadedError at once if too much waits. Not an
-   * async function: nearly always there is nobody before it, and then it takes no more than it must.
+   * Runs when all earlier appends to the streams, and those before it in its order, are through. Fails with OverloadedError at
+   * once if too much waits. `meanwhile` is called if it has to wait. Not an async function: nearly always there is nobody before
+   * it, and then it takes no more than it must.
    */
   run<T>(
     streams: readonly StreamName[],
     bytes: number,
     call: CallContext,
     append: () => Promise<T>,
+    meanwhile?: () => void,
   ): Promise<T> {
     let ticket: Ticket;
     try {
       ticket = this.enter(streams, bytes, call);
     } catch (error) {
+      call.place?.fail();
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
+    if (ticket.behind > 0) meanwhile?.();
     const running = ticket.behind === 0 ? begin(call, append) : inTurn(ticket, call, append);
     return running.then(
       (result) => {
@@ -66,6 +73,7 @@ export class StreamQueues {
         return result;
       },
       (error: unknown) => {
+        call.place?.fail();
         this.exit(streams, bytes, call);
         throw error;
       },
@@ -78,7 +86,7 @@ export class StreamQueues {
   }
 
   /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
-  private enter(streams: readonly StreamName[], bytes: number, { connection }: CallContext): Ticket {
+  private enter(streams: readonly StreamName[], bytes: number, { connection, place }: CallContext): Ticket {
     this.shares.admit(connection, bytes);
     this.admit(streams, bytes);
     this.shares.take(connection, bytes);
@@ -86,6 +94,7 @@ export class StreamQueues {
     this.bytes += bytes;
     const ticket: Ticket = { behind: 0, begin: () => undefined };
     for (const stream of streams) join(this.queues, ticket, stream);
+    if (place !== undefined) join(this.queues, ticket, place.order);
     return ticket;
   }
 
@@ -105,8 +114,9 @@ export class StreamQueues {
     }
   }
 
-  private exit(streams: readonly StreamName[], bytes: number, { connection }: CallContext): void {
+  private exit(streams: readonly StreamName[], bytes: number, { connection, place }: CallContext): void {
     for (const stream of streams) leave(this.queues, stream);
+    if (place !== undefined) leave(this.queues, place.order);
     this.shares.giveBack(connection, bytes);
     this.appends--;
     this.bytes -= bytes;
@@ -122,7 +132,11 @@ async function inTurn<T>(ticket: Ticket, call: CallContext, append: () => Promis
   return begin(call, append);
 }
 
-function begin<T>({ deadlineMs }: CallContext, append: () => Promise<T>): Promise<T> {
+function begin<T>({ deadlineMs, place }: CallContext, append: () => Promise<T>): Promise<T> {
+  if (place?.isLost === true) {
+    const message = 'an append that had to be stored before this one has failed; nothing was stored';
+    return Promise.reject(new CancelledError(message));
+  }
   return Date.now() > deadlineMs
     ? Promise.reject(new DeadlineExceededError('the append waited too long for its turn'))
     : append();

@@ -1,3 +1,4 @@
+import type { OrderPlace } from './append-order';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -28,6 +29,8 @@ export interface CallContext {
   readonly deadlineMs: number;
   /** The client connection that the call came over, whose calls have bounds together; undefined: none. */
   readonly connection?: string | undefined;
+  /** Of an append that keeps an order with others; undefined: only with those to its stream. */
+  readonly place?: OrderPlace | undefined;
 }
 
 /** What to append to one stream. */

@@ -11,11 +11,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NewEvent, RecordedEvent, SluiceClient } from '../../src/client/client';
+import { connect, type NewEvent, type RecordedEvent, type SluiceClient } from '../../src/client/client';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
 import { infoNow } from '../support/info-now';
-import { until } from '../support/nats-server';
+import { startNats, until } from '../support/nats-server';
 import { startTcpRelay } from '../support/tcp-relay';
 import { linesOf, startCommandGateway, type CommandGateway } from './gateway-commands';
+import { startSluice, type SluiceProcess } from './process';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-export-'));
 const path = (name: string): string => join(folder, name);
@@ -84,7 +86,10 @@ async function fill(client: SluiceClient): Promise<void> {
 }
 
 /** A store as what must be the same after an import: all fields but position and time, and where commits begin. */
-async function contentOf({ client }: CommandGateway, patterns: string[] = []): Promise<unknown[]> {
+async function contentOf(
+  { client }: Pick<CommandGateway, 'client'>,
+  patterns: string[] = [],
+): Promise<unknown[]> {
   const content: unknown[] = [];
   let last: RecordedEvent | undefined;
   for await (const event of client.readAll({ patterns })) {
@@ -247,108 +252,95 @@ describe('the file of an export', () => {
   });
 });
 
-test.each(['SIGKILL', 'SIGINT'] as const)(
-  'an import that ended by %s is started again',
-  async (signal) => {
-    await using target = await startCommandGateway();
-    const file = path(`import-${signal}.ndjson`);
-    await source.output(['export', 'order.*', 'many.*', '--output', file]);
-    await using importing = await target.start(['import', file]);
-    await until(async () => ((await target.client.serverInfo()).store?.position ?? 0n) > 10n);
-    importing.signal(signal);
-    expect(await importing.ended()).toBe(signal === 'SIGINT' ? 130 : signal);
-    const stored = Number((await infoNow(target.client)).store?.position);
-    const commits = 3 + manyCommits;
-    expect(stored).toBeLessThan(commits);
-    const [result] = await target.json(['import', file]);
-    expect(result).toMatchObject({ commits });
-    // The commit that was under way when it ended may have been stored after the question.
-    expect([stored, stored + 1]).toContain(result?.['replayed']);
-    expect(await contentOf(target)).toEqual(await contentOf(source, ['order.*', 'many.*']));
-  },
-  120_000,
-);
-
-describe('a parallel import', () => {
-  const byStream = (content: readonly unknown[]): Map<string, unknown[]> => {
-    const streams = new Map<string, unknown[]>();
-    for (const event of content as { stream: string }[])
-      streams.set(event.stream, [...(streams.get(event.stream) ?? []), event]);
-    return streams;
-  };
-
-  test('makes the same streams and commits, and knows what an import without it has stored', async () => {
-    await using target = await startCommandGateway();
-    const file = path('parallel.ndjson');
-    await source.output(['export', 'order.*', 'many.*', 'step.*', 'wide.*', '--output', file]);
-    const commits = 3 + manyCommits + 1 + 1;
-    expect(await target.json(['import', file, '--parallel'])).toMatchObject([{ commits, replayed: 0 }]);
-    const patterns = ['order.*', 'many.*', 'step.*', 'wide.*'];
-    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, patterns)));
-    for (const flags of [[], ['--parallel']])
-      expect(await target.json(['import', file, ...flags])).toMatchObject([{ commits, replayed: commits }]);
-    expect((await target.client.serverInfo()).store?.position).toBe(
-      BigInt(commits + 1), // the step has two messages
-    );
-  }, 120_000);
-
-  test('stores nothing on top of a foreign event', async () => {
-    await using from = await startCommandGateway();
-    await using target = await startCommandGateway();
-    for (const type of ['First', 'Second', 'Third'])
-      for (const stream of ['a.1', 'a.2', 'a.3']) await from.client.append(stream, [{ type }]);
-    const exported = await from.output(['export']);
-    await target.client.append('a.2', [{ type: 'Foreign' }]);
-    const { code, stderr } = await target.run(['import', '-', '--parallel'], exported);
-    expect(code).toBe(3);
-    expect(stderr).toContain('sluice: 2 commits are stored;');
-    expect(stderr).toContain('stream a.2 is at version 1, not at the expected 0');
-    expect((await target.client.serverInfo()).store?.position).toBe(3n);
-    expect(byStream(await contentOf(target)).get('a.2')).toMatchObject([{ type: 'Foreign' }]);
+describe('an import', () => {
+  const patterns = ['order.*', 'many.*', 'step.*', 'last.*', 'wide.*'];
+  const commits = 3 + 1 + manyCommits + 1 + largeCommits;
+  const file = path('import.ndjson');
+  let content: unknown[];
+  beforeAll(async () => {
+    await source.output(['export', ...patterns, '--output', file]);
+    content = await contentOf(source, patterns);
   });
+  const positionOf = async ({ client }: CommandGateway): Promise<bigint> =>
+    (await client.serverInfo()).store?.position ?? 0n;
 
-  test('keeps what is related in order', async () => {
-    await using from = await startCommandGateway();
+  test.each(['SIGKILL', 'SIGINT'] as const)(
+    'that ended by %s is started again',
+    async (signal) => {
+      await using target = await startCommandGateway();
+      await using importing = await target.start(['import', file]);
+      await until(async () => (await positionOf(target)) > 10n);
+      importing.signal(signal);
+      expect(await importing.ended()).toBe(signal === 'SIGINT' ? 130 : signal);
+      expect(await target.json(['import', file])).toMatchObject([{ commits }]);
+      expect(await contentOf(target)).toEqual(content);
+    },
+    120_000,
+  );
+
+  test('does not wait for each answer', async () => {
     await using target = await startCommandGateway();
-    const order = 300;
-    let cause = 'none';
-    for (let i = 0; i < order; i++) {
-      const id = `event-${i}`;
-      await from.client.append(`chain.${i}`, [{ type: 'Caused', id, causationId: cause }]);
-      await from.client.append(`saga.${i}`, [{ type: 'Correlated', correlationId: 'saga' }]);
-      cause = id;
-    }
-    await target.output(['import', '-', '--parallel'], await from.output(['export']));
-    for (const pattern of ['chain.*', 'saga.*'])
-      expect(await contentOf(target, [pattern])).toEqual(await contentOf(from, [pattern]));
+    const delayMs = 25;
+    await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)), delayMs);
+    const beganMs = Date.now();
+    await target.output(['import', file, '--address', relay.address]);
+    expect(Date.now() - beganMs).toBeLessThan((commits * 2 * delayMs) / 2);
+    expect(await contentOf(target)).toEqual(content);
   }, 120_000);
 
   test('goes on when answers are lost', async () => {
     await using target = await startCommandGateway();
     await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)));
-    const file = path('parallel-cut.ndjson');
-    await source.output(['export', 'many.*', '--output', file]);
-    const importing = target.json(['import', file, '--parallel', '--address', relay.address]);
-    const position = async (): Promise<bigint> => (await target.client.serverInfo()).store?.position ?? 0n;
-    for (const reached of [10n, 100n, 200n]) {
-      await until(async () => (await position()) > reached);
+    const importing = target.json(['import', file, '--address', relay.address]);
+    for (const reached of [5n, 100n, 300n]) {
+      await until(async () => (await positionOf(target)) > reached);
       relay.cut();
     }
-    expect(await importing).toMatchObject([{ commits: manyCommits }]);
-    await until(async () => (await position()) === BigInt(manyCommits));
-    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, ['many.*'])));
+    expect(await importing).toMatchObject([{ commits }]);
+    expect(await contentOf(target)).toEqual(content);
   }, 120_000);
 
-  test('that ended by SIGKILL is started again', async () => {
+  test('stores nothing behind a commit that cannot be stored, and names its line', async () => {
     await using target = await startCommandGateway();
-    const file = path('parallel-killed.ndjson');
-    await source.output(['export', 'many.*', '--output', file]);
-    await using importing = await target.start(['import', file, '--parallel']);
-    await until(async () => ((await target.client.serverInfo()).store?.position ?? 0n) > 10n);
-    importing.signal('SIGKILL');
-    await importing.ended();
-    await target.output(['import', file, '--parallel']);
-    expect(byStream(await contentOf(target))).toEqual(byStream(await contentOf(source, ['many.*'])));
+    const exported = readFileSync(file, 'utf8');
+    const line = exported.split('\n').findIndex((text) => text.includes('"stream":"many.7"')) + 1;
+    await target.client.append('many.7', [{ type: 'Foreign' }]);
+    const { code, stderr } = await target.run(['import', '-'], exported);
+    expect(code).toBe(3);
+    // A header, and the line itself.
+    expect(stderr).toContain(`sluice: ${line - 2} commits are stored;`);
+    expect(stderr).toContain(`sluice: line ${line}: stream many.7 is at version 1, not at the expected 0`);
+    const [, ...imported] = await contentOf(target);
+    const first = content.findIndex((event) => (event as { stream: string }).stream === 'many.7');
+    expect(imported).toEqual(content.slice(0, first));
+  }, 120_000);
+
+  test('that loses its gateway by SIGKILL, or its store, makes the same when started again', async () => {
+    await using nats = await startNats();
+    const start = (gateway: GatewayProcess): Promise<SluiceProcess> =>
+      startSluice(['import', file, '--address', gateway.address, '--json']);
+    const reached = async ({ client }: GatewayProcess, position: bigint): Promise<void> =>
+      until(async () => ((await client.serverInfo()).store?.position ?? 0n) > position, 30_000);
+    for (const position of [5n, 150n]) {
+      await using gateway = await startGatewayProcess([nats.url]);
+      await using importing = await start(gateway);
+      await reached(gateway, position);
+      gateway.process.signal('SIGKILL');
+      expect([4, 5]).toContain(await importing.ended());
+      expect(importing.stderr()).toMatch(/at least \d+ commits are stored; .*\nsluice: line \d+: /);
+    }
+    await using gateway = await startGatewayProcess([nats.url]);
+    await using importing = await start(gateway);
+    await reached(gateway, 350n);
+    await nats.kill();
+    expect([4, 5]).toContain(await importing.ended());
+    await nats.start();
+    using client = connect(gateway.address);
+    await until(async () => (await client.serverInfo().catch(() => undefined))?.store !== undefined, 30_000);
+    await using last = await start(gateway);
+    expect(await last.ended()).toBe(0);
+    expect(linesOf(last.stdout())).toMatchObject([{ commits }]);
+    expect(await contentOf({ client })).toEqual(content);
   }, 120_000);
 });
 

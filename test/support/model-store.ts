@@ -128,9 +128,20 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
 /** Answers, unless the caller has gone or is late. */
 function answer<T>(call: CallContext, question: () => T): Promise<T> {
   return new Promise((resolve) => {
-    check(call);
-    resolve(question());
+    resolve(inPlace(call, question));
   });
+}
+
+/** Of appends in an order, none is stored behind one that failed. */
+function inPlace<T>(call: CallContext, question: () => T): T {
+  try {
+    check(call);
+    if (call.place?.isLost === true) throw new CancelledError('an append before it has failed');
+    return question();
+  } catch (error) {
+    call.place?.fail();
+    throw error;
+  }
 }
 
 export function check({ signal, deadlineMs }: CallContext): void {

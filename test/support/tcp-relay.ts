@@ -19,8 +19,8 @@ export interface TcpRelay extends AsyncDisposable {
   heal(): void;
 }
 
-/** Starts a relay to a port of loopback. */
-export async function startTcpRelay(port: number): Promise<TcpRelay> {
+/** Starts a relay to a port of loopback. What it passes on takes `delayMs` each way. */
+export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay> {
   const sockets = new Set<Socket>();
   let trigger: string | undefined;
   let losesAnswers = false;
@@ -38,6 +38,10 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
       other.destroy();
     });
   };
+  const pass = (bytes: Buffer, to: Socket): void => {
+    if (delayMs === 0) to.write(bytes);
+    else setTimeout(() => to.write(bytes), delayMs);
+  };
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
     keep(client, target);
@@ -45,13 +49,13 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
     client.on('data', (bytes) => {
       if (trigger !== undefined && bytes.includes(trigger)) losesAnswers = true;
       if (losesRequests) isLosing = true;
-      else target.write(bytes);
+      else pass(bytes, target);
     });
     target.on('data', (bytes) => {
       const passed = bytes.subarray(0, answerBytes);
       answerBytes -= passed.length;
       if (losesAnswers || passed.length < bytes.length) isLosing = true;
-      if (!losesAnswers) client.write(passed);
+      if (!losesAnswers) pass(passed, client);
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

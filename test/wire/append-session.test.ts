@@ -172,6 +172,80 @@ describe('a session', () => {
   });
 });
 
+describe('appends in order', () => {
+  const inOrder = (tag: number, stream: string, more: WireMessage = {}): WireMessage => ({
+    ...append(tag, stream, more),
+    in_order: true,
+  });
+  const errorOf = (answer: WireMessage | undefined): ReturnType<typeof failureWithin> =>
+    failureWithin(answer?.['error'] as WireMessage);
+
+  test('are stored in the order sent over all streams, also those that take several messages', async () => {
+    const call = wire.duplex('AppendSession');
+    const large = Array.from({ length: 3 }, () => ({ ...event, text: 'x'.repeat(500_000) }));
+    const count = 400;
+    const versions = new Map<string, number>();
+    const appends = Array.from({ length: count }, (_, tag) => {
+      const stream = `ordered.${Math.floor(Math.sqrt(tag))}`;
+      const expected_version = (versions.get(stream) ?? 0).toString();
+      const events = tag % 100 === 50 ? large : [event];
+      versions.set(stream, Number(expected_version) + events.length);
+      // An id that says nothing of its time is looked for before anything is stored.
+      const commit_id = `0190f3a1-0000-8000-8000-${tag.toString().padStart(12, '0')}`;
+      return inOrder(tag, stream, { expected_version, events, commit_id });
+    });
+    for (let i = 0; i < count; i += 40) call.write({ appends: appends.slice(i, i + 40) });
+    const answers = byTag(await drain(call));
+    const positions = appends.map(({ tag }) =>
+      Number((answers.get(Number(tag))?.['result'] as WireMessage)['position']),
+    );
+    expect(positions).toEqual([...positions].sort((a, b) => a - b));
+    expect(new Set(positions).size).toBe(count);
+  }, 60_000);
+
+  test('are not stored behind one that failed, while others are', async () => {
+    const call = wire.duplex('AppendSession');
+    call.write({
+      appends: [
+        inOrder(1, 'broken.a', { expected_version: '0' }),
+        inOrder(2, 'broken.b', { expected_version: '7' }),
+        inOrder(3, 'broken.c', { expected_version: '0' }),
+        append(4, 'broken.d'),
+        inOrder(5, 'broken.e', { events: [] }),
+      ],
+    });
+    const answers = byTag(await take(call, 5));
+    expect([1, 4].map((tag) => versionOf(answers.get(tag)))).toEqual(['1', '1']);
+    expect(errorOf(answers.get(2))).toMatchObject({ code: status.ABORTED });
+    call.write({ appends: [inOrder(6, 'broken.f'), append(7, 'broken.g')] });
+    const later = byTag(await drain(call));
+    for (const answer of [answers.get(3), answers.get(5), later.get(6)]) {
+      expect(errorOf(answer)).toMatchObject({ code: status.CANCELLED, details: [{ reason: 'CANCELLED' }] });
+      expect(answer?.['failed_tag']).toBe('2');
+    }
+    expect(answers.get(2)?.['failed_tag']).toBeUndefined();
+    expect(versionOf(later.get(7))).toBe('1');
+    for (const stream of ['broken.c', 'broken.f'])
+      expect(await wire.unary('GetVersion', { stream })).toMatchObject({ version: '0' });
+  });
+
+  test('are stored before one that is refused at once, and not behind it', async () => {
+    const call = wire.duplex('AppendSession');
+    const before = Array.from({ length: 50 }, (_, tag) =>
+      inOrder(tag, 'refused.a', { expected_version: tag.toString() }),
+    );
+    call.write({ appends: [...before, inOrder(50, 'no name'), inOrder(51, 'refused.b')] });
+    const answers = byTag(await drain(call));
+    expect(before.map(({ tag }) => versionOf(answers.get(Number(tag))))).toEqual(
+      before.map(({ tag }) => (Number(tag) + 1).toString()),
+    );
+    expect(errorOf(answers.get(50))).toMatchObject({ code: status.INVALID_ARGUMENT });
+    expect(errorOf(answers.get(51))).toMatchObject({ code: status.CANCELLED });
+    expect(answers.get(51)?.['failed_tag']).toBe('50');
+    expect(await wire.unary('GetVersion', { stream: 'refused.b' })).toMatchObject({ version: '0' });
+  });
+});
+
 describe('the bounds of a session', () => {
   test('leave with the caller what the gateway has no room for, and refuse nothing', () =>
     // More than one session takes, less than what is sent.

@@ -210,7 +210,15 @@ export interface SessionAppend {
   /** The caller's own number for it, which its answer carries. The gateway does not look at it. */
   tag: bigint;
   /** What to append. Required. */
-  append: AppendRequest | undefined;
+  append:
+    | AppendRequest
+    | undefined;
+  /**
+   * True: it is stored behind every append of the session that was sent before it with `in_order`, at a higher position,
+   * and only if all of these are stored. Once one of them has failed, the others behind it fail with CANCELLED and
+   * `failed_tag`: they are not stored. A session in order is slower than one that is not.
+   */
+  inOrder: boolean;
 }
 
 /** AppendSessionResponse has answers of a session. */
@@ -233,8 +241,8 @@ export interface SessionAnswer {
     { $case: "error"; value: Status }
     | undefined;
   /**
-   * With a conflict: the tag of an earlier append of this session on which this one counted, because its
-   * `expected_version` is the version to which the other would have led, had it not failed.
+   * The tag of an earlier append of this session that failed and on which this one counted. With a conflict: its
+   * `expected_version` is the version to which the other would have led. With CANCELLED: both have `in_order`.
    */
   failedTag?: bigint | undefined;
 }
@@ -1583,7 +1591,7 @@ export const AppendSessionRequest: MessageFns<AppendSessionRequest> = {
 };
 
 function createBaseSessionAppend(): SessionAppend {
-  return { tag: 0n, append: undefined };
+  return { tag: 0n, append: undefined, inOrder: false };
 }
 
 export const SessionAppend: MessageFns<SessionAppend> = {
@@ -1596,6 +1604,9 @@ export const SessionAppend: MessageFns<SessionAppend> = {
     }
     if (message.append !== undefined) {
       AppendRequest.encode(message.append, writer.uint32(18).fork()).join();
+    }
+    if (message.inOrder !== false) {
+      writer.uint32(24).bool(message.inOrder);
     }
     return writer;
   },
@@ -1629,6 +1640,14 @@ export const SessionAppend: MessageFns<SessionAppend> = {
             message.append = AppendRequest.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.inOrder = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1650,6 +1669,7 @@ export const SessionAppend: MessageFns<SessionAppend> = {
     message.append = (object.append !== undefined && object.append !== null)
       ? AppendRequest.fromPartial(object.append)
       : undefined;
+    message.inOrder = object.inOrder ?? false;
     return message;
   },
 };
@@ -5697,6 +5717,8 @@ export const EventStoreServiceService = {
    * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
    * `failed_tag`; one without `expected_version` is stored.
    *
+   * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
+   *
    * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
    * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
    * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
@@ -5884,6 +5906,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
    * `failed_tag`; one without `expected_version` is stored.
    *
+   * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
+   *
    * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
    * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
    * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
@@ -6008,6 +6032,8 @@ export interface EventStoreServiceClient extends Client {
    * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
    * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
    * `failed_tag`; one without `expected_version` is stored.
+   *
+   * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
    * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
    * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
