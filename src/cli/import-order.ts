@@ -58,7 +58,8 @@ export async function* storeInOrder(
   const sound = untilBroken(steps, (reason) => (failure = { reason }));
   try {
     for await (const step of sound) {
-      while (!window.hasRoomFor(step)) yield await window.next();
+      // What is sent together shares the questions that it causes.
+      if (!window.hasRoomFor(step)) while (!window.hasRoomFor(step, 0.5)) yield await window.next();
       window.send(step);
     }
     while (!window.isEmpty) yield await window.next();
@@ -93,12 +94,12 @@ class Window {
     return this.sent.length === 0;
   }
 
-  /** A step over several streams is a call of its own, and goes alone. */
-  hasRoomFor(step: Step): boolean {
+  /** In a share of it. A step over several streams is a call of its own, and goes alone. */
+  hasRoomFor(step: Step, share = 1): boolean {
     const [oldest] = this.sent;
     if (oldest === undefined) return true;
     if (isOverStreams(step) || isOverStreams(oldest.step)) return false;
-    return this.sent.length < windowCommitsMax && this.bytes + step.size <= windowBytesMax;
+    return this.sent.length < share * windowCommitsMax && this.bytes + step.size <= share * windowBytesMax;
   }
 
   send(step: Step): void {

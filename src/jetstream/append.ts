@@ -80,12 +80,12 @@ async function withTime(
 
 /** Outside of the turn: the next append to the stream need not wait for it. undefined: it is durable. */
 export function whenDurable(
-  { durability }: Appender,
+  { durability, queues }: Appender,
   { stream, commitId }: Pick<Job, 'stream' | 'commitId'>,
   sequence: bigint,
   deadlineMs: number,
 ): Promise<void> | undefined {
-  return durability.through(sequence, deadlineMs)?.catch((cause: unknown) => {
+  return durability.through(sequence, deadlineMs, queues.isBusy)?.catch((cause: unknown) => {
     throw new OutcomeUnknownError(stream, commitId, { cause });
   });
 }

@@ -10,9 +10,9 @@ export interface Durability {
   /**
    * Resolves when all that is stored up to a sequence, which somebody has seen, is as durable as it gets; undefined: it is.
    * Rejects with StoreUnavailableError when the disk fails, or when the files cannot be opened for a while or until
-   * `giveUpMs`.
+   * `giveUpMs`. `isBusy`: other appends are under way, which must not stand still meanwhile.
    */
-  through(sequence: bigint, giveUpMs?: number): Promise<void> | undefined;
+  through(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;
   /** The same for all that anybody can have seen by now. */
   all(): Promise<void> | undefined;
   /** Resolves when nobody waits any more. */
@@ -36,6 +36,7 @@ const openPauseMaxMs = 500;
 interface Waiter {
   readonly sequence: bigint;
   giveUpMs: number;
+  readonly isBusy: boolean;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -64,22 +65,22 @@ class GroupSync implements Durability {
     private readonly onFailure: () => void,
   ) {}
 
-  through(sequence: bigint, giveUpMs = Infinity): Promise<void> | undefined {
+  through(sequence: bigint, giveUpMs = Infinity, isBusy = false): Promise<void> | undefined {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    return sequence <= this.synced ? undefined : this.wait(sequence, giveUpMs);
+    return sequence <= this.synced ? undefined : this.wait(sequence, giveUpMs, isBusy);
   }
 
   all(): Promise<void> {
-    return this.failure === undefined ? this.wait(0n, Infinity) : Promise.reject(this.failure);
+    return this.failure === undefined ? this.wait(0n, Infinity, false) : Promise.reject(this.failure);
   }
 
   idle(): Promise<void> {
     return this.running ?? Promise.resolve();
   }
 
-  private wait(sequence: bigint, giveUpMs: number): Promise<void> {
+  private wait(sequence: bigint, giveUpMs: number, isBusy: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ sequence, giveUpMs, resolve, reject });
+      this.waiting.push({ sequence, giveUpMs, isBusy, resolve, reject });
       this.running ??= this.run();
     });
   }
@@ -92,7 +93,7 @@ class GroupSync implements Durability {
       const group = this.waiting;
       this.waiting = [];
       try {
-        await this.blocks.sync(group.length === 1);
+        await this.blocks.sync(group.length === 1 && group[0]?.isBusy === false);
         if (pauseMs > 0) this.log.info('the log is synced to disk again');
         pauseMs = 0;
         for (const { sequence, resolve } of group) {

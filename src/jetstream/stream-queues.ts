@@ -80,6 +80,11 @@ export class StreamQueues {
     );
   }
 
+  /** Whether something is under way. */
+  get isBusy(): boolean {
+    return this.appends > 0;
+  }
+
   /** Resolves when nothing is under way. */
   idle(): Promise<void> {
     return this.appends === 0 ? Promise.resolve() : new Promise((resolve) => this.whenIdle.push(resolve));

@@ -282,10 +282,12 @@ describe('an import', () => {
     await using target = await startCommandGateway();
     const delayMs = 25;
     await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)), delayMs);
+    const small = path('small.ndjson');
+    await source.output(['export', 'many.*', '--output', small]);
     const beganMs = Date.now();
-    await target.output(['import', file, '--address', relay.address]);
-    expect(Date.now() - beganMs).toBeLessThan((commits * 2 * delayMs) / 2);
-    expect(await contentOf(target)).toEqual(content);
+    await target.output(['import', small, '--address', relay.address]);
+    expect(Date.now() - beganMs).toBeLessThan((manyCommits * 2 * delayMs) / 2);
+    expect(await contentOf(target)).toEqual(await contentOf(source, ['many.*']));
   }, 120_000);
 
   test('goes on when answers are lost', async () => {
@@ -327,7 +329,7 @@ describe('an import', () => {
       await reached(gateway, position);
       gateway.process.signal('SIGKILL');
       expect([4, 5]).toContain(await importing.ended());
-      expect(importing.stderr()).toMatch(/at least \d+ commits are stored; .*\nsluice: line \d+: /);
+      expect(importing.stderr()).toMatch(/^sluice: line \d+: the gateway at /m);
     }
     await using gateway = await startGatewayProcess([nats.url]);
     await using importing = await start(gateway);
