@@ -18,6 +18,7 @@ import { SteadyMap } from '../steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { UndecodableError } from './decode';
+import { OrderedCall } from './ordered-call';
 import { SessionMessage, type RawSessionAppend } from './session-message';
 import { toRpcStatus } from './status';
 
@@ -100,26 +101,6 @@ export async function* appendSession(
 const idBytes = 36;
 /** Of the length and number of the fields that an event has once it is stored. */
 const eventFramingBytes = 24;
-
-/** The call of the session for an append in order. */
-class OrderedCall implements CallContext {
-  constructor(
-    private readonly call: CallContext,
-    readonly place: OrderPlace,
-  ) {}
-
-  get signal(): AbortSignal {
-    return this.call.signal;
-  }
-
-  get deadlineMs(): number {
-    return this.call.deadlineMs;
-  }
-
-  get connection(): string | undefined {
-    return this.call.connection;
-  }
-}
 
 /**
  * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
