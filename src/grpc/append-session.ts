@@ -19,7 +19,7 @@ import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { UndecodableError } from './decode';
 import { OrderedCall } from './ordered-call';
-import { SessionMessage, type RawSessionAppend } from './session-message';
+import { SessionMessage, storedBytesMost, type RawSessionAppend } from './session-message';
 import { toRpcStatus } from './status';
 
 /** What all sessions share. */
@@ -95,22 +95,6 @@ export async function* appendSession(
     context.signal.removeEventListener('abort', onAbort);
     stop.removeEventListener('abort', onStop);
   }
-}
-
-/** Of an id that the gateway fills in. */
-const idBytes = 36;
-/** Of the length and number of the fields that an event has once it is stored. */
-const eventFramingBytes = 24;
-
-/**
- * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
- * of a connection count, and the session must not begin more than they allow.
- */
-function storedBytesMost(sentBytes: number, append: AppendRequest | undefined): number {
-  const { stream = '', events = [] } = append ?? {};
-  let bytes = sentBytes + events.length * (stream.length + 3 * idBytes + eventFramingBytes);
-  for (const { id } of events) bytes += 2 * id.length;
-  return bytes;
 }
 
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */

@@ -67,3 +67,19 @@ export class SessionMessage {
     return { tag, inOrder, bytes: length, append };
   }
 }
+
+/** Of an id that the gateway fills in. */
+const idBytes = 36;
+/** Of the length and number of the fields that an event has once it is stored. */
+const eventFramingBytes = 24;
+
+/**
+ * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
+ * of a connection count, and the session must not begin more than they allow.
+ */
+export function storedBytesMost(sentBytes: number, append: AppendRequest | undefined): number {
+  const { stream = '', events = [] } = append ?? {};
+  let bytes = sentBytes + events.length * (stream.length + 3 * idBytes + eventFramingBytes);
+  for (const { id } of events) bytes += 2 * id.length;
+  return bytes;
+}
