@@ -31,10 +31,7 @@ export interface Appender extends KeyIndex {
 export function append(appender: Appender, command: AppendCommand, call: CallContext): Promise<AppendResult> {
   const deadlineMs = Math.min(call.deadlineMs, Date.now() + appender.limits.appendTimeoutMs);
   const bounded = withDeadline(call, deadlineMs);
-  if (command.events.length === 0) {
-    const check = (): Promise<AppendResult> => checkOnly(appender, command, bounded);
-    return call.place === undefined ? check() : appender.queues.run([], 0, bounded, check);
-  }
+  if (command.events.length === 0) return checkOnly(appender, command, bounded);
   try {
     return store(appender, prepare(appender, command), bounded, command.withCommitTime === true);
   } catch (error) {
@@ -108,9 +105,11 @@ async function checkOnly(
   { stream, expectedVersion }: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
-  const last = await appender.queues.run([stream], 0, call, () => lastPart(appender, stream, 'leader', call));
-  const head = toHead(last);
-  checkVersion(stream, expectedVersion, head.version);
+  const head = await appender.queues.run([stream], 0, call, async () => {
+    const found = toHead(await lastPart(appender, stream, 'leader', call));
+    checkVersion(stream, expectedVersion, found.version);
+    return found;
+  });
   await appender.durability.through(head.position);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
 }
