@@ -38,10 +38,10 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** A new stream at version 1. */
+/** A new stream at version 1, which the gateway knows, so that its first attempt is one that NATS takes. */
 async function newStream(): Promise<string> {
   const stream = `lost.${randomUUID()}`;
-  await other.client.append({ stream, events: newEvents(1) });
+  await gateway.client.append({ stream, events: newEvents(1) });
   return stream;
 }
 

@@ -54,6 +54,7 @@ async function exercise(
     const { version, commitTime } = await client.getVersion({ stream });
     expect(version).toBe(4n);
     expect((await client.getVersion({ stream, asOf: commitTime })).version).toBe(4n);
+    expect((await client.getVersion({ stream: 'nothing' })).version).toBe(0n);
     expect(await client.listStreams()).toHaveLength(1);
     const [event] = (await client.readStream({ stream, maxCount: 1n })).events;
     const correlated = await client.readByCorrelation({ correlationId: event?.correlationId ?? '' });
