@@ -185,6 +185,15 @@ test('only config.ts reads the environment', () => {
   expect(offences(others, isEnvironment)).toEqual([]);
 });
 
+test('tests open HTTP/2 sessions of their own in one place, which knows how to end them', () => {
+  const tests = [...sources].filter(([file]) => file.startsWith('test/') && !file.endsWith('/raw-http2.ts'));
+  const opens = (node: ts.Node): boolean =>
+    ts.isImportSpecifier(node) &&
+    (node.propertyName ?? node.name).text === 'connect' &&
+    (node.parent.parent.parent.moduleSpecifier as ts.StringLiteral).text === 'node:http2';
+  expect(offences(tests, opens)).toEqual([]);
+});
+
 test('what a gateway sends to NATS has no headers but those of one table', () => {
   const table = 'src/jetstream/headers.ts';
   const names = (node: ts.Node): boolean =>

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import type { Http2Server, ServerHttp2Session } from 'node:http2';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import pino from 'pino';
 import { createConnections } from '../../src/grpc/connections';
@@ -7,6 +7,7 @@ import { adjustHttp2 } from '../../src/grpc/http2-server';
 import { defaultLimits } from '../../src/limits';
 import { SteadyMap } from '../../src/steady-map';
 import { until } from '../support/nats-server';
+import { openSession } from '../support/raw-http2';
 
 test('a connection keeps its streams steadily, whatever this version of Node does', async () => {
   const server = new Server();
@@ -21,8 +22,7 @@ test('a connection keeps its streams steadily, whatever this version of Node doe
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
   const [http2Server] = http2Servers.keys();
   const coming = once(http2Server as Http2Server, 'session') as Promise<[ServerHttp2Session]>;
-  const client = connect(`http://127.0.0.1:${port}`);
-  client.on('error', () => undefined);
+  const client = openSession(`127.0.0.1:${port}`);
   try {
     const [session] = await coming;
     const states = Object.getOwnPropertySymbols(session).map(

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { connect as connectHttp2 } from 'node:http2';
 import { compressionAlgorithms, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { EventStoreServiceClient } from '../../generated/sluice/v1/event_store_service';
 import { startTestGateway, type TestGateway } from '../support/gateway';
@@ -7,6 +6,7 @@ import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
+import { openSession } from '../support/raw-http2';
 
 /** What goes for every call, whatever it asks for: metadata, methods, compression, deadlines, cancellation, pages. */
 const status = {
@@ -160,7 +160,7 @@ describe('the deadline of a call', () => {
   });
 
   test.each(['99999999H', '0n', '1x', '-1S', 'soon'])('written as %s does no harm', async (timeout) => {
-    const session = connectHttp2(`http://${gateway.address}`);
+    const session = openSession(gateway.address);
     try {
       const stream = session.request({
         ':method': 'POST',

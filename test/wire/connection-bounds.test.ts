@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { startGatewayProcess, withGateway } from '../support/gateway';
 import { startNats, until } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
-import { frame, greeting, headersOf, openSession, openSocket } from './raw-http2';
+import { frame, greeting, headersOf, openSession, openSocket } from '../support/raw-http2';
 
 /** Connections have a bound, an idle time and an age, and one that does not listen any more ends. */
 const status = { unavailable: 14 };

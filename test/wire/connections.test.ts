@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
-import { frame, greeting } from './raw-http2';
+import { frame, greeting } from '../support/raw-http2';
 
 /** What comes to the port and is not gRPC. The gateway is a process of its own, which must not end. */
 let nats: TestNats;

@@ -14,7 +14,7 @@ import {
   openSession,
   openSocket,
   statusOf,
-} from './raw-http2';
+} from '../support/raw-http2';
 
 /** What callers send and do not finish, or what becomes large, is held by the gateway only within bounds. */
 const status = { cancelled: 1, invalidArgument: 3, resourceExhausted: 8, internal: 13 };

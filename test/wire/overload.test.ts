@@ -1,8 +1,9 @@
-import { connect as connectHttp2, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withGateway } from '../support/gateway';
 import { until } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
+import { openSession } from '../support/raw-http2';
 
 /** What happens when there is more to do than the gateway may take on, or a caller does not take what it asked for. */
 const status = { cancelled: 1, resourceExhausted: 8 };
@@ -297,7 +298,7 @@ describe('reads', () => {
   test('that nobody ever takes are reset in the end, and do not fill the memory', () =>
     withGateway(['--read-stall-timeout-ms=300'], async (wire, _nats, address) => {
       await wire.unary('Append', { stream: 'reset.1', events });
-      const session = connectHttp2(`http://${address}`);
+      const session = openSession(address);
       try {
         const streams = Array.from({ length: 10 }, () => {
           const stream = session.request({

@@ -1,5 +1,4 @@
 import {
-  connect,
   constants,
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -13,6 +12,7 @@ import {
 import { startTestGateway, withGateway } from '../support/gateway';
 import { startNats, until } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
+import { openSession } from '../support/raw-http2';
 
 /** What one caller may take of the places of all. */
 const resourceExhausted = 8;
@@ -21,7 +21,7 @@ const events = Array.from({ length: 8_000 }, () => ({ type: 'Small', text: 'x'.r
 
 /** A connection whose calls get a few bytes at a time, and only when they ask. */
 function connectSlowly(address: string, initialWindowSize = 100): ClientHttp2Session {
-  return connect(`http://${address}`, { settings: { initialWindowSize } });
+  return openSession(address, { settings: { initialWindowSize } });
 }
 
 function call(session: ClientHttp2Session, method: string, request: Uint8Array): ClientHttp2Stream {

@@ -1,17 +1,18 @@
-import { connect, type IncomingHttpHeaders } from 'node:http2';
+import type { IncomingHttpHeaders } from 'node:http2';
 import {
   AppendMultiRequest,
   AppendRequest,
   ReadAllRequest,
 } from '../../generated/sluice/v1/event_store_service';
 import { withGateway } from '../support/gateway';
+import { openSession } from '../support/raw-http2';
 
 /** What proxies and clients take without harm. */
 const trailersBytesMax = 3_072;
 
 /** The headers of an answer that is an error and nothing else. */
 async function errorOf(address: string, method: string, request: Uint8Array): Promise<IncomingHttpHeaders> {
-  const session = connect(`http://${address}`);
+  const session = openSession(address);
   try {
     const stream = session.request({
       ':method': 'POST',
