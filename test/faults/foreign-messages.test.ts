@@ -1,48 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
-import { connect, headers, type MsgHdrs, type NatsConnection } from 'nats';
 import {
   Direction,
   ReadStreamRequest,
   type ReadStreamResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { newEvents } from '../support/attempts';
-import { startTestGateway, type TestGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
+import { startTestGateway } from '../support/gateway';
+import { until } from '../support/nats-server';
 import { messagesOf } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
+import { startWithStranger, type WithStranger } from '../support/stranger';
 
 /** Somebody publishes by hand where only Sluice should: that stream says so, and no other is touched. */
 
-let nats: TestNats;
-let gateway: TestGateway;
-let stranger: NatsConnection;
+let setting: WithStranger;
 beforeAll(async () => {
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url]);
-  stranger = await connect({ servers: nats.url });
+  setting = await startWithStranger();
 });
-afterAll(async () => {
-  await stranger.close();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
-});
+afterAll(() => setting[Symbol.asyncDispose]());
 
-function headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
-  const made = headers();
-  for (const [name, value] of Object.entries(fields)) made.append(name, value);
-  return made;
-}
-
-/** Publishes to the subject of a stream and gives the position. */
-async function publish(
-  stream: string,
-  body: string | Uint8Array,
-  fields: Readonly<Record<string, string>> = {},
-): Promise<bigint> {
-  const { seq } = await stranger.jetstream().publish(`es.${stream}`, body, { headers: headersOf(fields) });
-  return BigInt(seq);
-}
+const publish: WithStranger['publish'] = (...message) => setting.publish(...message);
 
 function expectDataLoss(failure: RpcFailure, stream: string, position: bigint): void {
   expect({ code: failure.code, reason: failure.reason }).toEqual({
@@ -71,12 +49,12 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
   beforeAll(async () => {
     const events = newEvents(2).map((event) => ({ ...event, correlationId }));
     ids = events.map(({ id }) => id);
-    await gateway.client.append({ stream, events });
+    await setting.gateway.client.append({ stream, events });
     position = await intrude(stream);
   });
 
   test('the stream says where it is', async () => {
-    const { client } = gateway;
+    const { client } = setting.gateway;
     const backward = { stream, direction: Direction.BACKWARD };
     for (const call of [
       client.readStream({ stream }),
@@ -94,7 +72,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
   });
 
   test('other streams, listings, correlation and the index go on', async () => {
-    const { client } = gateway;
+    const { client } = setting.gateway;
     const neighbour = `${stream}.neighbour`;
     const events = newEvents(1).map((event) => ({ ...event, correlationId }));
     const appended = await client.append({ stream: neighbour, events, expectedVersion: 0n });
@@ -111,7 +89,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
 });
 
 test('the index covers the log beyond foreign messages, for gateways that have nothing in memory', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const correlationId = `correlation-${randomUUID()}`;
   await publish('index.first', 'x');
   const { position } = await client.append({
@@ -121,13 +99,13 @@ test('the index covers the log beyond foreign messages, for gateways that have n
   await publish('index.last', 'x');
   for (let i = 0; i < 100; i++) await client.append({ stream: 'index.noise', events: newEvents(1) });
   await until(async () => ((await client.serverInfo()).index?.position ?? 0n) > position, 30_000);
-  await using other = await startTestGateway([nats.url]);
+  await using other = await startTestGateway([setting.natsUrl]);
   const { events } = await other.client.readByCorrelation({ correlationId });
   expect(events.map(({ stream }) => stream)).toEqual(['index.good']);
 });
 
 test('subjects that are no stream names are left alone', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const good = 'odd.good';
   await client.append({ stream: good, events: newEvents(1) });
   for (const odd of [
@@ -143,7 +121,7 @@ test('subjects that are no stream names are left alone', async () => {
 });
 
 test('a read that comes to a body that is no commit gives what is before it, then the error', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const stream = 'forged.body';
   await client.append({ stream, events: newEvents(1) });
   const { position: previous } = await client.append({ stream, events: newEvents(1) });

@@ -1,31 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
-import { connect, headers, type NatsConnection } from 'nats';
 import { CommitRecord } from '../../generated/sluice/v1/event';
 import { Direction, type SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
 import { newEvents } from '../support/attempts';
-import { startTestGateway, type TestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
+import { startWithStranger, type WithStranger } from '../support/stranger';
 
 /**
  * Somebody with a login at NATS publishes what looks like a commit. Readers are told no stream and no version that the place
  * and the headers of the message do not say.
  */
 
-let nats: TestNats;
-let gateway: TestGateway;
-let stranger: NatsConnection;
+let setting: WithStranger;
 beforeAll(async () => {
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url]);
-  stranger = await connect({ servers: nats.url });
+  setting = await startWithStranger();
 });
-afterAll(async () => {
-  await stranger.close();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
-});
+afterAll(() => setting[Symbol.asyncDispose]());
 
 interface Forged {
   readonly version: string;
@@ -38,15 +28,13 @@ interface Forged {
 
 /** Publishes behind a commit of one event; gives the position. */
 async function forge(stream: string, { version, count, events, more = [] }: Forged): Promise<bigint> {
-  const { position } = await gateway.client.append({ stream, events: newEvents(1) });
+  const { position } = await setting.gateway.client.append({ stream, events: newEvents(1) });
   const fields = {
     'Nats-Msg-Id': randomUUID(),
     'Nats-Expected-Last-Subject-Sequence': position.toString(),
     'Sluice-Version': version,
     'Sluice-Count': (count ?? events.length).toString(),
   };
-  const made = headers();
-  for (const [name, value] of Object.entries(fields)) made.append(name, value);
   const record = CommitRecord.fromPartial({
     events: events.map((event) => ({ id: randomUUID(), type: 'Forged', stream, ...event })),
   });
@@ -54,10 +42,7 @@ async function forge(stream: string, { version, count, events, more = [] }: Forg
   // The events are short: their length is one byte.
   const lengthAt = body.length - 1 - (body.length / events.length - 2);
   if (more.length > 0) body[lengthAt] = (body[lengthAt] as number) + more.length;
-  const { seq } = await stranger
-    .jetstream()
-    .publish(`es.${stream}`, Buffer.concat([body, Buffer.from(more)]), { headers: made });
-  return BigInt(seq);
+  return setting.publish(stream, Buffer.concat([body, Buffer.from(more)]), fields);
 }
 
 const forgeries: Readonly<Record<string, Forged>> = {
@@ -83,7 +68,7 @@ describe.each(Object.entries(forgeries))('%s', (name, forged) => {
   });
 
   test('no reader is told of it, and nothing is appended to it', async () => {
-    const { client } = gateway;
+    const { client } = setting.gateway;
     const after = position - 2n;
     for (const call of [
       () => client.readStream({ stream }),
@@ -107,7 +92,7 @@ describe.each(Object.entries(forgeries))('%s', (name, forged) => {
 });
 
 async function follow(stream: string): Promise<void> {
-  for await (const { events } of gateway.client.subscribe({ stream })) {
+  for await (const { events } of setting.gateway.client.subscribe({ stream })) {
     const isForged = ({ type }: SubscribeResponse['events'][number]): boolean => type === 'Forged';
     if (events.some(isForged)) throw new Error('a forged event came');
   }
@@ -115,7 +100,7 @@ async function follow(stream: string): Promise<void> {
 
 test('a live subscriber is not told of it either', async () => {
   const stream = 'forged.live';
-  const updates = gateway.client.subscribe({ stream, fromNow: true });
+  const updates = setting.gateway.client.subscribe({ stream, fromNow: true });
   for (let isLive = false; !isLive;) {
     const { value } = await updates.next();
     isLive = (value as SubscribeResponse).notice?.$case === 'caughtUp';

@@ -1,4 +1,3 @@
-import { connect, type NatsConnection } from 'nats';
 import {
   Direction,
   type SubscribeResponse,
@@ -6,50 +5,37 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { runSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
-import { startTestGateway, type TestGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
+import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
+import { startWithStranger, type WithStranger } from '../support/stranger';
 
 /** A message that somebody has published by hand stops nobody for good, and everybody is told of it. */
 
-let nats: TestNats;
-let gateway: TestGateway;
-let stranger: NatsConnection;
+let setting: WithStranger;
 /** Of the events, in order. */
 const ids: string[] = [];
 let foreign: bigint;
 let outside: bigint;
 beforeAll(async () => {
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url]);
-  stranger = await connect({ servers: nats.url });
+  setting = await startWithStranger();
   await append('good.1', 2);
-  foreign = await publish('good.2');
+  foreign = await setting.publish('good.2', 'by hand');
   await append('good.1', 1);
-  outside = await publish('odd.(round)');
+  outside = await setting.publish('odd.(round)', 'by hand');
   await append('good.3', 3);
 });
-afterAll(async () => {
-  await stranger.close();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
-});
+afterAll(() => setting[Symbol.asyncDispose]());
 
 async function append(stream: string, count: number): Promise<void> {
   const events = newEvents(count).map((event) => ({ ...event, correlationId: 'all' }));
-  await gateway.client.append({ stream, events });
+  await setting.gateway.client.append({ stream, events });
   ids.push(...events.map(({ id }) => id));
-}
-
-async function publish(stream: string): Promise<bigint> {
-  const { seq } = await stranger.jetstream().publish(`es.${stream}`, 'by hand');
-  return BigInt(seq);
 }
 
 const idsOf = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);
 
 test('a read ends there, and says how to go on', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   for (const direction of [Direction.FORWARD, Direction.BACKWARD]) {
     const failure = await failureOf(client.readAll({ direction }));
     expect(failure.detail('sluice.v1.UnreadableCommit')).toEqual({ stream: 'good.2', position: foreign });
@@ -62,7 +48,7 @@ test('a read ends there, and says how to go on', async () => {
 });
 
 test('what is on no name of a stream is not part of the store', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const odd = await client.readAll({ patterns: ['odd.>'] });
   expect(odd.events).toEqual([]);
   const around = await client.readAll({ afterPosition: outside - 1n });
@@ -76,7 +62,7 @@ test('what is on no name of a stream is not part of the store', async () => {
 });
 
 test('a read that skips has everything else, counts and names', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const found = [
     { position: foreign, stream: 'good.2', reason: 'its headers are not those of a commit' },
     { position: outside, stream: 'odd.(round)', reason: 'its subject is not the name of a stream' },
@@ -109,7 +95,7 @@ const readAllDefaults = {
 };
 
 test('a subscription that skips goes on, in what is stored and live', async () => {
-  const { client } = gateway;
+  const { client } = setting.gateway;
   const seen: string[] = [];
   const named: bigint[] = [];
   const updates = client.subscribe({ skipUnreadable: true });
@@ -127,14 +113,17 @@ test('a subscription that skips goes on, in what is stored and live', async () =
     for await (const message of updates) take(message);
   })().catch(() => undefined);
   await until(() => seen.length === ids.length);
-  const live = [await publish('good.1.live'), await publish('odd.)live(')];
+  const live = [
+    await setting.publish('good.1.live', 'by hand'),
+    await setting.publish('odd.)live(', 'by hand'),
+  ];
   await append('good.4', 1);
   await until(() => seen.length === ids.length);
   expect({ seen, named }).toEqual({ seen: ids, named: [foreign, outside, ...live] });
 });
 
 test('the commands: tail and export stop and say why, or go on; unreadable lists; doctor fails', async () => {
-  const address = `--address=${gateway.address}`;
+  const address = `--address=${setting.gateway.address}`;
   const stopped = await runSluice(['export', address]);
   expect(stopped.code).toBe(1);
   expect(stopped.stderr).toContain(`set after_position to ${foreign.toString()}, or skip_unreadable`);
