@@ -93,9 +93,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const attempt = createAttempt(limits, explain);
   const openCalls = createOpenCalls();
   const places = createAllPlaces(limits);
-  const readsEnd = new AbortController();
-  setMaxListeners(0, readsEnd.signal); // one for each read
-  const { signal: end } = readsEnd;
+  const { end, endReads } = createReadsEnd();
   const pageBytes = (): number => limits.pageBytesMax;
   const subscriptionBytes = (): number => shareOf(limits, places.subscriptions.taken);
   const reads = createStreaming(attempt, limits, places.reads, pageBytes, end);
@@ -154,8 +152,18 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     openEnded: openCalls.track,
     endOpenCalls: openCalls.end,
-    endReads: readsEnd.abort.bind(readsEnd, undefined),
+    endReads,
   };
+}
+
+/** `endReads` aborts `end`. */
+function createReadsEnd(): { readonly end: AbortSignal; readonly endReads: () => void } {
+  const readsEnd = new AbortController();
+  setMaxListeners(0, readsEnd.signal); // one for each read
+  const endReads = (): void => {
+    readsEnd.abort();
+  };
+  return { end: readsEnd.signal, endReads };
 }
 
 const subscriptionBytesMin = 4 << 10;
