@@ -17,7 +17,7 @@ import { encode } from './text';
 import { toTimestamp, type Time } from './time';
 import { tellUnreadable, type UnreadableOptions } from './unreadable';
 
-/** What to follow, and where to begin: at most one of `after`, `afterVersion`, `fromTime` and `fromNow`. */
+/** What to follow, and where to begin: at most one of `after`, `afterVersion` and `fromNow`. */
 export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   /** One stream; not together with `patterns`. Neither: the whole store. */
   readonly stream?: string | undefined;
@@ -28,7 +28,7 @@ export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   readonly after?: Place | undefined;
   /** Begin beyond this version; only with `stream`. */
   readonly afterVersion?: WholeNumber | undefined;
-  /** Begin with the first commit taken in at or after this time. */
+  /** Only commits taken in at or after this time, each judged by its own time; also with `after`, but with no other start. */
   readonly fromTime?: Time | undefined;
   /** Begin with what is stored after the call has reached the store. */
   readonly fromNow?: boolean | undefined;
@@ -78,7 +78,7 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   let last: EventPlace | undefined;
 
   const toBytes = (): Uint8Array => {
-    const start = { afterVersion: undefined, fromTime: undefined, fromNow: false };
+    const start = { afterVersion: undefined, fromNow: false };
     const again = position === undefined ? first : { ...first, ...start, afterPosition: position };
     return encode(SubscribeRequest, again);
   };

@@ -225,9 +225,7 @@ async function findStart(context: StoreContext, query: SubscribeQuery, call: Cal
       return found;
     case 'position':
       if (startMustExist) checkExists('after_position', start.after, head.sequence);
-      return { ...found, after: start.after };
-    case 'time':
-      return { ...found, after: 0n, fromTime: start.from };
+      return { ...found, after: start.after, fromTime: start.fromTime };
     case 'version': {
       const { after, version } = await findVersion(context, start.stream, start.after, head.sequence, call);
       if (startMustExist) checkExists('after_version', start.after, version);

@@ -149,11 +149,14 @@ export interface ReadAllQuery {
 
 /** Where a subscription begins: with the first commit beyond it. */
 export type SubscriptionStart =
-  | { readonly kind: 'position'; readonly after: Position }
+  | {
+      readonly kind: 'position';
+      readonly after: Position;
+      /** Only commits of this time or a later one. */
+      readonly fromTime: UnixNanos | undefined;
+    }
   /** Of the only stream that is subscribed to. */
   | { readonly kind: 'version'; readonly stream: StreamName; readonly after: Version }
-  /** Inclusive. */
-  | { readonly kind: 'time'; readonly from: UnixNanos }
   | { readonly kind: 'now' };
 
 export interface SubscribeQuery {

@@ -98,22 +98,24 @@ function eventFilter(raw: RawEventFilter, limits: Limits, findings: Findings): E
 function subscriptionStart(raw: RawSubscribe, findings: Findings): SubscriptionStart {
   const starts = new Map<string, SubscriptionStart>();
   const stream = raw.stream === '' ? undefined : streamName(raw.stream, findings);
+  let after = position(0n);
   if (raw.afterPosition !== undefined) {
-    const after = positionNumber(raw.afterPosition, 'after_position', findings);
-    starts.set('after_position', { kind: 'position', after });
+    after = positionNumber(raw.afterPosition, 'after_position', findings);
+    starts.set('after_position', { kind: 'position', after, fromTime: undefined });
   }
   if (raw.afterVersion !== undefined) {
-    const after = versionNumber(raw.afterVersion, 'after_version', findings);
+    const version = versionNumber(raw.afterVersion, 'after_version', findings);
     if (stream === undefined) findings.add('after_version', 'needs stream');
-    else starts.set('after_version', { kind: 'version', stream, after });
+    else starts.set('after_version', { kind: 'version', stream, after: version });
   }
-  if (raw.fromTime !== undefined) {
-    const from = timestamp(raw.fromTime, 'from_time', findings);
-    if (from !== undefined) starts.set('from_time', { kind: 'time', from });
+  const fromTime = raw.fromTime && timestamp(raw.fromTime, 'from_time', findings);
+  if (fromTime !== undefined) {
+    const field = raw.afterPosition === undefined ? 'from_time' : 'after_position'; // which may go together
+    starts.set(field, { kind: 'position', after, fromTime });
   }
   if (raw.fromNow) starts.set('from_now', { kind: 'now' });
   const [first, ...others] = starts.keys();
   for (const other of others) findings.add(other, `cannot go with ${String(first)}`);
-  const [start = { kind: 'position', after: position(0n) }] = starts.values();
+  const [start = { kind: 'position', after, fromTime: undefined }] = starts.values();
   return start;
 }

@@ -5,7 +5,7 @@ import {
   type SubscribeOptions,
 } from '../../src/client/client';
 import { startTestGateway, type TestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { startTcpRelay } from '../support/tcp-relay';
 import { all } from './outcomes';
 
@@ -146,6 +146,44 @@ test('a subscription from a time has the whole transaction that ends then', asyn
   const expected = stored.slice(-9);
   expect(expected[0]?.commitTimeNanos).toBeLessThan(time ?? 0n);
   expect(keys(await take(9, client.subscribe({ fromTime: time })))).toEqual(keys(expected));
+});
+
+describe('a subscription from a time has nothing of before', () => {
+  const hourMs = 3_600_000;
+
+  test('when its connection is lost', async () => {
+    await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
+    using far = connect(relay.address, { channelOptions: { 'grpc.initial_reconnect_backoff_ms': 10 } });
+    const stop = new AbortController();
+    let caughtUp = 0;
+    const subscription = far.subscribe({
+      patterns: ['early.>'],
+      fromTime: new Date(Date.now() + hourMs),
+      heartbeatMs: 1_000,
+      signal: stop.signal,
+      onCaughtUp: () => caughtUp++,
+    });
+    const taken = take(1, subscription).catch((error: unknown) => error);
+    await until(() => caughtUp === 1);
+    relay.cut();
+    const { position } = await client.append('early.1', [{ type: 'Early' }]);
+    await until(() => caughtUp === 2 && (subscription.position ?? 0n) >= position);
+    const reason = new Error('enough');
+    stop.abort(reason);
+    expect(await taken).toBe(reason);
+  });
+
+  test('when another loop, or another subscription, goes on', async () => {
+    const time = stored.findLast(({ stream }) => stream === 'order.c')?.commitTimeNanos;
+    const expected = keys(stored.slice(-9));
+    const subscription = client.subscribe({ fromTime: time });
+    const first = await take(1, subscription);
+    const second = await take(1, subscription);
+    expect(keys([...first, ...second])).toEqual(expected.slice(0, 2));
+    expect(keys(await take(9, client.subscribe({ fromTime: time, after: 1n })))).toEqual(expected);
+    const after = second.at(-1);
+    expect(keys(await take(7, client.subscribe({ fromTime: time, after })))).toEqual(expected.slice(2));
+  });
 });
 
 test('a place without its stream is refused', () => {

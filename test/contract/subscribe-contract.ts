@@ -81,6 +81,9 @@ function starts(store: () => ContractStore, follow: Follow): void {
     expect(await first({ afterVersion: 4n }, 1)).toEqual(['b-3']);
     expect(await first({ fromTime: timestamp(two.commitTime) }, 3)).toEqual(['b-1', 'b-2', 'b-3']);
     expect(await first({ fromTime: timestamp(1n) }, 5)).toHaveLength(5);
+    const afterFirst = { afterPosition: one.position - 1n, fromTime: timestamp(two.commitTime) };
+    expect(await first(afterFirst, 3)).toEqual(['b-1', 'b-2', 'b-3']);
+    expect(await first({ afterPosition: one.position, fromTime: timestamp(1n) }, 3)).toHaveLength(3);
 
     await using now = follow({ stream, fromNow: true });
     expect((await now.until('caughtUp')).position).toBeGreaterThanOrEqual(two.position);
@@ -172,6 +175,7 @@ function refusals(follow: Follow): void {
     ['a stream and patterns', { stream: 'a', patterns: ['b'] }, ['patterns']],
     ['a version without a stream', { afterVersion: 1n }, ['after_version']],
     ['version and position', { stream: 'a', afterPosition: 0n, afterVersion: 0n }, ['after_version']],
+    ['a version and a time', { stream: 'a', afterVersion: 0n, fromTime: { seconds: 1n } }, ['from_time']],
     ['a time and now', { fromTime: { seconds: 1n }, fromNow: true }, ['from_now']],
     ['a time out of range', { fromTime: { seconds: -1n } }, ['from_time']],
     ['a short interval', { heartbeatInterval: { nanos: 999_999_999 } }, ['heartbeat_interval']],

@@ -119,6 +119,6 @@ function checkStart(log: readonly Commit[], { start, startMustExist }: Subscribe
 }
 
 function fromStart(commit: Commit, start: SubscribeQuery['start']): Commit {
-  if (start.kind === 'time') return keep(commit, () => commit.time >= start.from);
+  if (start.kind === 'position') return keep(commit, () => commit.time >= (start.fromTime ?? 0n));
   return start.kind === 'version' ? keep(commit, ({ version }) => version > start.after) : commit;
 }

@@ -485,11 +485,8 @@ const subscribeCases: Record<string, FieldCases> = {
   },
   ...timeCases('from_time'),
   from_time: {
-    bad: [
-      secondStart('from_time', { after_position: '0', from_time: {} }, 'after_position'),
-      secondStart('from_time', { after_version: '0', from_time: {} }, 'after_version'),
-    ],
-    fine: [{ from_time: {} }],
+    bad: [secondStart('from_time', { after_version: '0', from_time: {} }, 'after_version')],
+    fine: [{ from_time: {} }, { after_position: '0', from_time: {} }],
   },
   from_now: {
     bad: [

@@ -496,7 +496,7 @@ export interface SubscribeRequest {
   patterns: string[];
   /**
    * Begin beyond this position. 0: at the first event. At most one of `after_position`, `after_version`, `from_time`
-   * and `from_now` may be set; none: at the first event.
+   * and `from_now` may be set, but for `after_position` and `from_time`, which may go together; none: at the first event.
    */
   afterPosition?:
     | bigint
@@ -506,8 +506,8 @@ export interface SubscribeRequest {
     | bigint
     | undefined;
   /**
-   * Only commits taken in at or after this time, each judged by its own time. They are looked for from the first commit of
-   * the store on.
+   * Only commits taken in at or after this time, each judged by its own time: also those that are stored later, since the
+   * clock of the store may go back. They are looked for beyond `after_position`, or from the first commit of the store on.
    */
   fromTime:
     | Timestamp
@@ -544,7 +544,7 @@ export interface SubscribeResponse {
   events: RecordedEvent[];
   /**
    * Everything up to this position that the subscription asks for has been sent: to go on from here, subscribe with
-   * `after_position` set to it. Absent in a message that ends within a commit, which may take several messages.
+   * `after_position` set to it, and with the same filters and `from_time`. Absent in a message that ends within a commit, which may take several messages.
    *
    * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event
    * instead of this one must have dealt with the whole commit, or begin at the position before and pass over the
@@ -5728,9 +5728,9 @@ export const EventStoreServiceService = {
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
    * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
-   * append are those of Append.
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
+   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
+   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
    */
   appendSession: {
     path: "/sluice.v1.EventStoreService/AppendSession" as const,
@@ -5917,9 +5917,9 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
    * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
-   * append are those of Append.
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
+   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
+   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
    */
   appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
   /**
@@ -6044,9 +6044,9 @@ export interface EventStoreServiceClient extends Client {
    *
    * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
    * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min; RESOURCE_EXHAUSTED if
-   * ServerLimits.sessions_max sessions are open, or ServerLimits.connection_sessions_max of the connection. Errors of one
-   * append are those of Append.
+   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
+   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
+   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
    */
   appendSession(): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
   appendSession(options: Partial<CallOptions>): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
