@@ -104,7 +104,7 @@ export interface Limits {
   readonly readBytesPerSecondMin: number;
   /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
   readonly duplicateWindowMs: number;
-  /** Bytes of one gRPC request message: twice the largest append, so that the typed error comes first, and at least 256 KiB. */
+  /** Bytes of one gRPC request message: twice the largest append, so that its error names the field, and at least 256 KiB. */
   readonly requestBytesMax: number;
   /**
    * Fields in one gRPC request message, those of the messages within included: what takes 2 bytes on the wire can take

@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
-import { CancelledError, OverloadedError } from '../store/errors';
+import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
 import { toStatus } from './status';
 
 /** What a call of grpc-js (1.14) has inside, as far as it matters here. */
@@ -85,7 +85,7 @@ export class Incoming implements Held {
     stream.once('close', this.onClose);
   }
 
-  /** The messages that are complete with this piece, each with its header. Throws if one is too large. */
+  /** The messages that are complete with this piece, each with its header; one that is too large ends the call. */
   write(data: Buffer): Buffer[] {
     const complete: Buffer[] = [];
     for (let at = 0; at < data.length && this.endedAtMs === undefined;) {
@@ -141,9 +141,12 @@ export class Incoming implements Held {
 
   /** Ends the call for want of room. */
   refuse(reason: string): void {
-    const hasBegun = this.options.kind === 'many' && this.messages > 0;
-    // To a session, OverloadedError would say that nothing is stored of what has no answer.
-    this.end(hasBegun ? new CancelledError(reason) : new OverloadedError(reason));
+    this.refuseWith(new OverloadedError(reason));
+  }
+
+  /** Ends the call for a message that nobody can take. */
+  refuseRequest(description: string): void {
+    this.refuseWith(new InvalidRequestError([{ field: 'request', description }]));
   }
 
   /** To be called from time to time. */
@@ -172,7 +175,17 @@ export class Incoming implements Held {
     return this.message !== undefined && !this.call.stream.isPaused();
   }
 
-  private end(error: CancelledError | OverloadedError): void {
+  private refuseWith(error: InvalidRequestError | OverloadedError): void {
+    const hasBegun = this.options.kind === 'many' && this.messages > 0;
+    // To a session, the error itself would say that nothing is stored of what has no answer.
+    this.end(hasBegun ? new CancelledError(error.message) : error);
+  }
+
+  /**
+   * Answers, and passes over what the caller still sends. It never resets the call: this may run while Node hands over what
+   * has come, and Node 20 corrupts its memory if the wrong call is reset then. A reset is for `check`, which a timer calls.
+   */
+  private end(error: CancelledError | InvalidRequestError | OverloadedError): void {
     this.stop();
     this.call.sendStatus(toStatus(error));
     this.call.stream.resume();
@@ -198,8 +211,8 @@ export class Incoming implements Held {
     const { messageBytesMax } = this.options;
     const size = this.header.readUInt32BE(1);
     if (size > messageBytesMax) {
-      this.stop();
-      throw new Error(`Received message larger than max (${size} vs ${messageBytesMax})`); // as grpc-js says it
+      this.refuseRequest(`has ${size} bytes, more than the limit of ${messageBytesMax}`);
+      return count;
     }
     this.size = headerBytes + size;
     this.headerFilled = 0;

@@ -1,6 +1,5 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { status } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import type { Incoming } from './incoming';
 
@@ -15,7 +14,7 @@ const chunkBytesMin = 64;
 
 /**
  * Inflates a message, which has its header, to what it says; undefined: it is not for us. Room is held before, a few messages
- * are inflated at a time, and those of one connection one after the other. Fails with a status of grpc-js.
+ * are inflated at a time, and those of one connection one after the other. When it fails, the call has been ended.
  */
 export type Inflate = (incoming: Incoming, message: Buffer, encoding: string) => Promise<Buffer> | undefined;
 
@@ -53,9 +52,10 @@ async function inflated(
   const { messageBytesMax } = incoming.options;
   const expected = expectedBytes(bytes, encoding);
   const maxOutputLength = Math.max(1, Math.min(messageBytesMax, expected));
-  if (encoding === 'gzip' && expected > messageBytesMax) throw tooLarge(messageBytesMax);
-  incoming.hold(maxOutputLength);
-  if (incoming.isOver) throw failed();
+  if (encoding === 'gzip' && expected > messageBytesMax)
+    incoming.refuseRequest(`has ${expected} bytes, more than the limit of ${messageBytesMax}`);
+  else incoming.hold(maxOutputLength);
+  if (incoming.isOver) throw new Error('the call has ended');
   try {
     // All in one piece: pieces of the usual size would be put together, and lie about until they are collected.
     const chunkSize = Math.max(chunkBytesMin, maxOutputLength + 1);
@@ -65,7 +65,12 @@ async function inflated(
   } catch (error) {
     incoming.release(maxOutputLength);
     const isTooLarge = (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
-    throw isTooLarge && encoding === 'deflate' ? tooLarge(messageBytesMax) : failed();
+    incoming.refuseRequest(
+      isTooLarge && encoding === 'deflate'
+        ? `is inflated to more than the limit of ${messageBytesMax} bytes`
+        : `is not what ${encoding} makes`,
+    );
+    throw error;
   }
 }
 
@@ -75,23 +80,4 @@ function expectedBytes(bytes: Buffer, encoding: keyof typeof inflaters): number 
   if (encoding === 'deflate') return ratioMax * bytes.length;
   const isGzip = bytes.length > trailerBytes && bytes.readUInt16BE() === gzipMagic;
   return !isGzip ? 0 : bytes.readUInt32LE(bytes.length - trailerBytes);
-}
-
-/** A status of grpc-js, in its words. */
-class InflateError extends Error {
-  constructor(
-    readonly code: status,
-    readonly details: string,
-  ) {
-    super(details);
-  }
-}
-
-function failed(): InflateError {
-  return new InflateError(status.INTERNAL, 'Failed to decompress message');
-}
-
-function tooLarge(bytesMax: number): InflateError {
-  const details = `Received message that decompresses to a size larger than ${bytesMax}`;
-  return new InflateError(status.RESOURCE_EXHAUSTED, details);
 }

@@ -164,12 +164,12 @@ test('a bound of the gateway is an overload, and says when to try again', async 
   expect(await all(client.listStreams())).toHaveLength(appends.length - refused.length);
 });
 
-test('a request that is too large for gRPC is refused, not in doubt', () =>
+test('a request of more than request_bytes_max is refused, not in doubt', () =>
   withClient(async (client) => {
     const events = Array.from({ length: 18 }, () => ({ type: 'Large', data: new Uint8Array(1 << 20) }));
     const error = await failureOf(client.append('large.1', events));
     expect(error).toBeInstanceOf(InvalidRequestError);
-    expect(error).toMatchObject({ status: status.RESOURCE_EXHAUSTED, violations: [{ field: 'request' }] });
+    expect(error).toMatchObject({ status: status.INVALID_ARGUMENT, violations: [{ field: 'request' }] });
     expect(await client.getVersion('large.1')).toMatchObject({ version: 0n });
   }));
 

@@ -172,11 +172,11 @@ test('what the text says of times agrees with src/limits.ts', () => {
   }
 });
 
-test('docs/errors.md tells which RESOURCE_EXHAUSTED is not worth another try: those without ErrorInfo', () => {
+test('docs/errors.md tells where a RESOURCE_EXHAUSTED without ErrorInfo comes from, and which is not to be repeated', () => {
   const rows = tableRows(section(document('docs/errors.md'), '## Statuses without details'));
   const exhausted = rows.filter(([status]) => status === 'RESOURCE_EXHAUSTED');
   expect(exhausted.map(([, when = '']) => when)).toEqual([
-    expect.stringContaining('Trying again does not help.'),
+    expect.stringContaining('A proxy has had enough'),
     expect.stringContaining('Do not repeat the call'),
   ]);
 });

@@ -119,12 +119,13 @@ test('an append that would take more messages than NATS takes in one step', asyn
   expect(Object.keys(violations(failure))).toEqual(['events']);
 });
 
-test('a request larger than gRPC takes is refused, and the connection goes on', async () => {
+test('a request larger than request_bytes_max is refused, and the connection goes on', async () => {
   const { client } = gateway;
   const stream = 'oversize.request';
   const failure = await failureOf(
     client.append({ stream, events: Array.from({ length: 4 }, () => text(5 << 20)) }),
   );
-  expect(failure.code).toBe(status.RESOURCE_EXHAUSTED);
+  expect(failure.code).toBe(status.INVALID_ARGUMENT);
+  expect(Object.keys(violations(failure))).toEqual(['request']);
   expect((await client.getVersion({ stream })).version).toBe(0n);
 });
