@@ -98,9 +98,12 @@ export async function append(
   );
 }
 
-/** Statuses by which a server or a proxy refuses a call that nobody has begun to work on. */
+/**
+ * Statuses by which a server or a proxy refuses a call before anybody works on it, also as the HTTP statuses 403, 401 and 404.
+ * RESOURCE_EXHAUSTED is none: a gateway gives its reason with it, and others may give it, or reset the call with what becomes
+ * it, after they have passed the request on.
+ */
 const refusals: readonly grpcStatus[] = [
-  grpcStatus.RESOURCE_EXHAUSTED,
   grpcStatus.PERMISSION_DENIED,
   grpcStatus.UNAUTHENTICATED,
   grpcStatus.UNIMPLEMENTED,

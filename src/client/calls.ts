@@ -40,10 +40,10 @@ export async function unary<Response>(
   let cancel = (): void => undefined;
   try {
     return await new Promise((resolve, reject) => {
+      let failed: ServiceError | undefined;
       const done = (error: ServiceError | null, response?: Response): void => {
         if (error === null) resolve(response as Response);
-        // Until a call has a connection, its peer is the target of the channel.
-        else reject(explain(toFailure(error), call.getPeer() !== client.getChannel().getTarget()));
+        else failed = error;
       };
       const call = client.makeUnaryRequest(
         path,
@@ -54,6 +54,15 @@ export async function unary<Response>(
         options,
         done,
       );
+      // Comes after `done`, with the status as it was sent.
+      call.on('status', ({ code }: StatusObject) => {
+        if (failed === undefined) return;
+        const failure = toFailure(failed);
+        // Of a call that went well, but has no answer, grpc-js tells UNIMPLEMENTED, as if the gateway did not know it.
+        const told = code === status.OK ? { ...failure, status: status.INTERNAL } : failure;
+        // Until a call has a connection, its peer is the target of the channel.
+        reject(explain(told, call.getPeer() !== client.getChannel().getTarget()));
+      });
       cancel = () => {
         call.cancel();
       };

@@ -32,8 +32,8 @@ export interface FieldViolation {
 }
 
 /**
- * The request can never succeed as it is. Nothing was stored. Also for a message that is larger than gRPC takes, and
- * whatever else is refused as too much (RESOURCE_EXHAUSTED) without a word on when to try again.
+ * The request can never succeed as it is. Nothing was stored. Also where anything but the gateway refuses a call that stores
+ * nothing as too much (RESOURCE_EXHAUSTED), for instance an answer that is larger than the client takes.
  */
 export class InvalidRequestError extends SluiceError {
   readonly code = 'INVALID_REQUEST';

@@ -156,7 +156,7 @@ describe('a status', () => {
     [status.INTERNAL, withReason('INTERNAL', 'sluice.v1'), OutcomeUnknownError],
     [status.ABORTED, undefined, OutcomeUnknownError],
     [status.UNIMPLEMENTED, undefined, InternalError],
-    [status.RESOURCE_EXHAUSTED, undefined, InvalidRequestError],
+    [status.RESOURCE_EXHAUSTED, undefined, OutcomeUnknownError],
     [status.UNAUTHENTICATED, undefined, NotPermittedError],
   ])('%p leaves an append in doubt only if it is no refusal', async (code, metadata, kind) => {
     await withAnswer({ failure: { code, details: 'why', ...(metadata && { metadata }) } }, async (client) => {
