@@ -215,6 +215,7 @@ function createStreaming(
         scope.abort(new StoreUnavailableError('the gateway is stopping'));
       };
       end?.addEventListener('abort', onEnd);
+      if (end?.aborted === true) onEnd();
       try {
         await sendAll(call, handler(scope), scope.signal, unsentBytesMax, limits);
       } finally {

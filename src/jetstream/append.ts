@@ -110,7 +110,7 @@ async function checkOnly(
     checkVersion(stream, expectedVersion, found.version);
     return found;
   });
-  await appender.durability.through(head.position);
+  await appender.durability.through(head.position, call.deadlineMs);
   return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
 }
 

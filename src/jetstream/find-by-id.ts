@@ -1,5 +1,6 @@
+import { OutcomeUnknownError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import type { CommitId } from '../store/values';
+import type { CommitId, StreamName } from '../store/values';
 import type { StoredCommit } from './commit-assembler';
 import { commitKey } from './index-record';
 import { findPositions, type KeyIndex } from './key-index';
@@ -39,7 +40,9 @@ export class IdSearch {
     for (const position of positions) {
       const commit = await commitAt(index, position, call);
       if (commit?.commitId !== commitId) continue;
-      await index.durability.through(commit.position);
+      await index.durability.through(commit.position, call.deadlineMs)?.catch((cause: unknown) => {
+        throw new OutcomeUnknownError(commit.stream as StreamName, commitId, { cause });
+      });
       return commit;
     }
     this.through = through;

@@ -9,12 +9,12 @@ import { StoreUnavailableError } from '../store/errors';
 export interface Durability {
   /**
    * Resolves when all that is stored up to a sequence, which somebody has seen, is as durable as it gets; undefined: it is.
-   * Rejects with StoreUnavailableError when the disk fails, or when the files cannot be opened for a while or until
-   * `giveUpMs`. `isBusy`: other appends are under way, which must not stand still meanwhile.
+   * Rejects with StoreUnavailableError when the disk fails, and at `giveUpMs`, or after a while if that is left out. `isBusy`:
+   * other appends are under way, which must not stand still meanwhile.
    */
   through(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;
   /** The same for all that anybody can have seen by now. */
-  all(): Promise<void> | undefined;
+  all(giveUpMs?: number): Promise<void> | undefined;
   /** Resolves when nobody waits any more. */
   idle(): Promise<void>;
 }
@@ -28,14 +28,19 @@ export const leftToNats: Durability = {
 
 /** Shorter than a hand-over to another thread takes, or nearly so: then a single append need not wait for that. */
 const blockingMsMax = 1;
-/** How long one waits for files that cannot be opened, for instance since the process has no descriptors left. */
-const openPatienceMs = 10_000;
+/**
+ * How long one waits who has not said how long: for a disk that does not answer, or for files that cannot be opened, for
+ * instance since the process has no descriptors left.
+ */
+const patienceMs = 10_000;
+/** How often those are looked for who wait no longer. */
+const lookMs = 50;
 const openPauseMinMs = 10;
 const openPauseMaxMs = 500;
 
 interface Waiter {
   readonly sequence: bigint;
-  giveUpMs: number;
+  readonly giveUpMs: number;
   readonly isBusy: boolean;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -56,6 +61,8 @@ export function syncInGroups(folder: string, name: string, log: Logger, onFailur
 class GroupSync implements Durability {
   private synced = 0n;
   private waiting: Waiter[] = [];
+  /** Those whose sync is under way. */
+  private group: Waiter[] = [];
   private running: Promise<void> | undefined;
   private failure: StoreUnavailableError | undefined;
 
@@ -65,20 +72,20 @@ class GroupSync implements Durability {
     private readonly onFailure: () => void,
   ) {}
 
-  through(sequence: bigint, giveUpMs = Infinity, isBusy = false): Promise<void> | undefined {
+  through(sequence: bigint, giveUpMs?: number, isBusy = false): Promise<void> | undefined {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return sequence <= this.synced ? undefined : this.wait(sequence, giveUpMs, isBusy);
   }
 
-  all(): Promise<void> {
-    return this.failure === undefined ? this.wait(0n, Infinity, false) : Promise.reject(this.failure);
+  all(giveUpMs?: number): Promise<void> {
+    return this.failure === undefined ? this.wait(0n, giveUpMs) : Promise.reject(this.failure);
   }
 
   idle(): Promise<void> {
     return this.running ?? Promise.resolve();
   }
 
-  private wait(sequence: bigint, giveUpMs: number, isBusy: boolean): Promise<void> {
+  private wait(sequence: bigint, giveUpMs = Date.now() + patienceMs, isBusy = false): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ sequence, giveUpMs, isBusy, resolve, reject });
       this.running ??= this.run();
@@ -86,45 +93,51 @@ class GroupSync implements Durability {
   }
 
   private async run(): Promise<void> {
+    // A sync may take for ever.
+    const looking = setInterval(() => {
+      this.giveUp('the log is not synced to disk in time');
+    }, lookMs);
     let pauseMs = 0;
     // Answers that came together are taken together.
     await promisify(setImmediate)();
     while (this.waiting.length > 0) {
-      const group = this.waiting;
+      this.group = this.waiting;
       this.waiting = [];
+      const isAlone = this.group.length === 1 && this.group[0]?.isBusy === false;
+      const through = this.group.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
       try {
-        await this.blocks.sync(group.length === 1 && group[0]?.isBusy === false);
+        await this.blocks.sync(isAlone);
         if (pauseMs > 0) this.log.info('the log is synced to disk again');
         pauseMs = 0;
-        for (const { sequence, resolve } of group) {
-          if (sequence > this.synced) this.synced = sequence;
-          resolve();
-        }
+        if (through > this.synced) this.synced = through;
+        for (const { resolve } of this.group) resolve();
+        this.group = [];
       } catch (cause) {
-        this.waiting = [...group, ...this.waiting];
+        this.waiting = [...this.group, ...this.waiting];
+        this.group = [];
         if (cause instanceof OpenFailure) {
           if (pauseMs === 0)
             this.log.error({ err: cause }, 'the log cannot be opened to sync it; trying again');
-          this.postpone(cause);
+          this.giveUp(`the files of the log cannot be opened to sync them: ${cause.message}`, cause);
           pauseMs = Math.min(Math.max(2 * pauseMs, openPauseMinMs), openPauseMaxMs);
           await sleep(pauseMs);
         } else this.fail(cause);
       }
     }
+    clearInterval(looking);
     this.running = undefined;
   }
 
   /** Leaves those waiting who may wait longer. */
-  private postpone(cause: OpenFailure): void {
-    const message = `the files of the log cannot be opened to sync them: ${cause.message}`;
-    const error = new StoreUnavailableError(message, { cause });
+  private giveUp(message: string, cause?: OpenFailure): void {
     const nowMs = Date.now();
-    this.waiting = this.waiting.filter((waiter) => {
-      waiter.giveUpMs = Math.min(waiter.giveUpMs, nowMs + openPatienceMs);
-      if (waiter.giveUpMs > nowMs) return true;
-      waiter.reject(error);
+    const mayWait = ({ giveUpMs, reject }: Waiter): boolean => {
+      if (giveUpMs > nowMs) return true;
+      reject(new StoreUnavailableError(message, { cause }));
       return false;
-    });
+    };
+    this.group = this.group.filter(mayWait);
+    this.waiting = this.waiting.filter(mayWait);
   }
 
   private fail(cause: unknown): void {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { CommitIdReuseError, VersionConflictError } from '../store/errors';
-import type { EventStore, Page } from '../store/event-store';
+import type { CallContext, EventStore, Page } from '../store/event-store';
 import { streamInfo, type StreamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
@@ -151,9 +151,10 @@ function createStore(
 ): JetStreamStore {
   const { pool } = appender;
   // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
-  const onceDurable = async (error: unknown): Promise<never> => {
+  const onceDurable = async (error: unknown, { deadlineMs }: CallContext): Promise<never> => {
     if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
-      await appender.durability.all();
+      const longestMs = Date.now() + appender.limits.appendTimeoutMs;
+      await appender.durability.all(Math.min(deadlineMs, longestMs));
     }
     throw error;
   };
@@ -162,8 +163,10 @@ function createStore(
     return storeInfo(appender, now);
   }, appender.limits.serverInfoAgeMaxMs);
   return {
-    append: (command, call) => translated(append(appender, command, call).catch(onceDurable)),
-    appendMulti: (command, call) => translated(appendMulti(appender, command, call).catch(onceDurable)),
+    append: (command, call) =>
+      translated(append(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
+    appendMulti: (command, call) =>
+      translated(appendMulti(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
     async readStream(query, call) {
       const { head, pages } = await translated(readStream(appender, query, call));
       return { head, pages: translatedPages(pages) };

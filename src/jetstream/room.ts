@@ -34,7 +34,8 @@ export function createRoom(sizeMax: number): Room {
       const waiter = { size, begin };
       waiting.push(waiter);
       signal?.addEventListener('abort', leave, { once: true });
-      beginNext();
+      if (signal?.aborted === true) leave();
+      else beginNext();
     });
   }
 

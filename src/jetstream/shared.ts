@@ -89,6 +89,7 @@ export function inTime<T>(answer: Promise<T>, call: CallContext): Promise<T> {
     const timer = setTimeout(giveUp, Math.min(call.deadlineMs - Date.now(), timerMsMax));
     const { signal } = call;
     signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);

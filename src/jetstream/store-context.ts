@@ -89,7 +89,7 @@ const lagRetryMaxMs = 100;
 
 /**
  * Asks again while the answer is undefined: what the leader is known to have, a replica may not have yet. Throws
- * StoreUnavailableError after `readProgressTimeoutMs`.
+ * StoreUnavailableError after `readProgressTimeoutMs` and at the deadline of the call.
  */
 export async function patiently<T>(
   { limits }: LogContext,
@@ -97,11 +97,11 @@ export async function patiently<T>(
   call: CallContext,
   ask: (options: RequestOptions) => Promise<T | undefined>,
 ): Promise<T> {
-  const giveUpMs = Date.now() + limits.readProgressTimeoutMs;
+  const giveUpMs = Math.min(call.deadlineMs, Date.now() + limits.readProgressTimeoutMs);
   for (let waitMs = lagRetryFirstMs; ; waitMs = Math.min(waitMs * 2, lagRetryMaxMs)) {
     const answer = await ask(within(call, limits.readProgressTimeoutMs));
     if (answer !== undefined) return answer;
-    if (Date.now() > giveUpMs)
+    if (Date.now() >= giveUpMs)
       throw new StoreUnavailableError(`no replica gave the messages of ${what} in time`);
     await sleep(waitMs, undefined, { signal: call.signal }).catch(() => {
       throw call.signal.reason;

@@ -65,7 +65,7 @@ async function open(server: EmbeddedServer): Promise<Opened> {
     nats: natsOptions(server.url, server),
     store: storeOptions,
     mayCreate: true,
-    limits: { ...defaultLimits, readProgressTimeoutMs: 2_000 },
+    limits: { ...defaultLimits, readProgressTimeoutMs: 2_000, appendTimeoutMs: 3_000 },
     log,
     syncFolder: embeddedPaths(server.dataDir).streams,
   });
@@ -208,6 +208,36 @@ test('what an error tells is on disk as well', () =>
       'VERSION_CONFLICT',
     ]);
   }));
+
+test(
+  'an append waits for a disk that does not answer until its time is up, and no longer',
+  () =>
+    withStore(async (store) => {
+      let release = (): void => undefined;
+      hold = new Promise((resolve) => (release = resolve));
+      const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a251';
+      // A sync for one alone is not held.
+      const first = { stream: 'hung.1', events: [marked('hung-1')], commitId };
+      const appends = [
+        store.append(first),
+        ...range(2, 17).map((number) =>
+          store.append({ stream: `hung.${number}`, expectedVersion: 0n, events: [marked(`hung-${number}`)] }),
+        ),
+        store.appendMulti({ appends: [{ stream: 'hung.18', events: [marked('hung-18')] }] }),
+      ];
+      const beganMs = performance.now();
+      for (const problem of await Promise.all(appends.map(problemOf)))
+        expect(problem).toEqual({ reason: 'OUTCOME_UNKNOWN' });
+      // The one that is stored already is found, and not on disk yet.
+      expect(await problemOf(store.append(first))).toEqual({ reason: 'OUTCOME_UNKNOWN' });
+      expect(performance.now() - beganMs).toBeLessThan(15_000);
+      release();
+      hold = undefined;
+      expect(await store.append(first)).toMatchObject({ version: 1n, replayed: true });
+      expect((await store.version('hung.18')).version).toBe(1n);
+    }),
+  30_000,
+);
 
 test('a disk that fails leaves an append in doubt, and ends the answers', () =>
   withStore(async (store) => {

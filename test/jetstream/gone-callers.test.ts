@@ -1,0 +1,38 @@
+import { createRoom } from '../../src/jetstream/room';
+import { inTime } from '../../src/jetstream/shared';
+import { patiently, type LogContext } from '../../src/jetstream/store-context';
+import { defaultLimits } from '../../src/limits';
+
+/** Nothing is waited for on behalf of a caller that has gone, or whose time is up. */
+
+const gone = new Error('gone');
+const never = new Promise<never>(() => undefined);
+const goneCall = { signal: AbortSignal.abort(gone), deadlineMs: Date.now() + 60_000 };
+
+test('an answer', async () => {
+  await expect(inTime(never, goneCall)).rejects.toBe(gone);
+});
+
+test('room, also when it was free', async () => {
+  const room = createRoom(10);
+  const work = jest.fn(() => Promise.resolve());
+  await expect(room.with(1, goneCall.signal, work)).rejects.toBe(gone);
+  let end = (): void => undefined;
+  const first = room.with(10, undefined, () => new Promise<void>((resolve) => (end = resolve)));
+  await expect(room.with(1, goneCall.signal, work)).rejects.toBe(gone);
+  expect(work).not.toHaveBeenCalled();
+  end();
+  await first;
+  await room.with(10, undefined, work);
+  expect(work).toHaveBeenCalledTimes(1);
+});
+
+test('a replica that lags behind: until the deadline of the call', async () => {
+  const context = { limits: defaultLimits } as LogContext;
+  const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 300 };
+  const beganMs = performance.now();
+  await expect(patiently(context, 'x', call, () => Promise.resolve(undefined))).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+  });
+  expect(performance.now() - beganMs).toBeLessThan(5_000);
+});
