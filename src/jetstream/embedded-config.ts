@@ -1,4 +1,4 @@
-import { readdir, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Permissions } from './permissions';
 
@@ -66,6 +66,8 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
     'logfile_max_num: 4',
   ];
   const next = join(paths.runDir, 'nats.conf');
+  // What a disk that was full has left of an earlier one.
+  await rm(next, { force: true });
   await writeFile(next, lines.join('\n') + '\n', { flag: 'wx', mode: 0o600 });
   await rename(next, paths.config);
 }

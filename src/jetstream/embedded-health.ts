@@ -5,14 +5,24 @@ const timeoutMs = 2_000;
 
 /** What the server says of its health (server/monitor.go, `HealthStatus`). */
 interface Health {
-  readonly data?: { readonly errors?: readonly { readonly type?: string; readonly error?: string }[] };
+  readonly data?: { readonly errors?: readonly HealthError[] };
+}
+
+interface HealthError {
+  readonly type?: string;
+  readonly stream?: string;
+  readonly error?: string;
 }
 
 /**
- * Why a stream of a server cannot be written any more, which the server tells nobody but who asks for its health; undefined:
+ * Why one of these streams of a server cannot be written any more, which the server tells nobody but who asks for its health; undefined:
  * nothing is wrong, or it gives no answer.
  */
-export async function streamWriteError(url: string, systemPassword: string): Promise<string | undefined> {
+export async function streamWriteError(
+  url: string,
+  systemPassword: string,
+  streams: readonly string[],
+): Promise<string | undefined> {
   try {
     const connection = await connect({
       servers: url,
@@ -27,7 +37,10 @@ export async function streamWriteError(url: string, systemPassword: string): Pro
         timeout: timeoutMs,
       });
       const { data } = answer.json<Health>();
-      return data?.errors?.find(({ type }) => type === 'STREAM')?.error;
+      // Others are of no concern to writing: a stream of another store that could not be recovered, for instance.
+      const isWriteError = ({ type, stream = '', error = '' }: HealthError): boolean =>
+        type === 'STREAM' && streams.includes(stream) && error.includes('write error');
+      return data?.errors?.find(isWriteError)?.error;
     } finally {
       await connection.close();
     }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -41,7 +42,7 @@ export interface EmbeddedServer extends AsyncDisposable {
   readonly version: string;
   /** Absolute, without symbolic links. */
   readonly dataDir: string;
-  /** Whether the folder held no stream before this start. */
+  /** Whether no server has run over the folder before this start. */
   readonly isNew: boolean;
   /** What the store may take, all its streams together. */
   bytesMax(): number;
@@ -84,7 +85,8 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       ({ size }) => size,
       () => 0,
     );
-    const isNew = await isEmpty(paths.streams);
+    const isNew =
+      (await isEmpty(paths.streams)) && ![paths.config, paths.log].some((path) => existsSync(path));
     server = await bounded.launch(options.port ?? -1);
     const port = await ready(server, config, options, logStart);
     if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
@@ -97,6 +99,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       log.fatal({ dataDir }, 'another gateway took the data folder over; its nats-server is ended here');
       supervised.abandon();
     };
+    const streams = [options.store.name, `${options.store.name}_INDEX`];
     return {
       url: urlOf(host, port),
       user: config.user,
@@ -110,7 +113,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
         supervised.signal('SIGHUP'); // it reads its configuration again
         log.info({ bytesMax: bounded.bytesMax() }, 'the store may take more of the disk');
       },
-      writeError: () => streamWriteError(urlOf(host, port), config.systemPassword),
+      writeError: () => streamWriteError(urlOf(host, port), config.systemPassword, streams),
       restart: supervised.restart,
       pid: supervised.pid,
       close: supervised.close,
@@ -157,8 +160,8 @@ function boundedLaunch(binary: NatsBinary, config: Omit<EmbeddedConfig, 'port'>)
     async raise(port) {
       const next = await storageBytesMax(config);
       if (next <= bytesMax) return false;
+      await writeEmbeddedConfig({ ...config, port }, next);
       bytesMax = next;
-      await writeEmbeddedConfig({ ...config, port }, bytesMax);
       return true;
     },
   };

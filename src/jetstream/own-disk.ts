@@ -9,6 +9,8 @@ export interface DiskWatch {
 }
 
 const intervalMs = 1_000;
+/** All files of the store are looked at to find a higher bound. */
+const raiseIntervalMs = 5_000;
 /** Room is there again when there is this much more than the reserve: it shall not come and go with every append. */
 const returnShare = 1.25;
 
@@ -27,6 +29,7 @@ export async function watchOwnDisk(
   const { signal } = stop;
   let isLow = false;
   let writeError: string | undefined;
+  let raiseNextMs = 0;
 
   async function freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(server.dataDir);
@@ -58,9 +61,17 @@ export async function watchOwnDisk(
       writeError = undefined;
     }
     if (!isLow) space.close(undefined);
-    // What others have deleted may leave more to the store.
-    if (space.fullBy !== undefined) await server.raiseBound();
+    if (space.fullBy !== undefined) await raiseBound();
     space.hasRoomFor(Math.min(free - reserve, server.bytesMax() - (await usedBytes())));
+  }
+
+  /** What others have deleted may leave more to the store. */
+  async function raiseBound(): Promise<void> {
+    if (performance.now() < raiseNextMs) return;
+    await server.raiseBound().catch((err: unknown) => {
+      logger.warn({ err }, 'what the store may take cannot be raised');
+    });
+    raiseNextMs = performance.now() + raiseIntervalMs;
   }
 
   async function run(): Promise<void> {

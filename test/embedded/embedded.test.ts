@@ -319,3 +319,12 @@ describe('after a gateway was killed', () => {
     }
   });
 });
+
+test('that some other stream could not be recovered is no write error', async () => {
+  const dataDir = folder();
+  await using server = await start(dataDir);
+  const streams = join(dataDir, 'jetstream', '$G', 'streams');
+  mkdirSync(join(streams, 'OLD'), { recursive: true });
+  mkdirSync(join(streams, store.name));
+  expect(await server.writeError()).toBeUndefined();
+});

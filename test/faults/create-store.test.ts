@@ -104,6 +104,18 @@ test('the own NATS server creates its store once; when it cannot find it again, 
     expect(blocks()).toEqual(before);
     renameSync(join(dataDir, 'meta.inf'), join(log, 'meta.inf'));
     await append(1n);
+    // Without any stream it is as little a new folder.
+    const streams = join(dataDir, 'jetstream');
+    renameSync(streams, join(dataDir, 'elsewhere'));
+    const refused = await refusedStart(flags, env);
+    expect(refused).toMatchObject({ code: 3, stdout: '' });
+    expect(refused.stderr).toContain('--create-store');
+    rmSync(streams, { recursive: true, force: true });
+    renameSync(join(dataDir, 'elsewhere'), streams);
+    await append(2n);
+    rmSync(streams, { recursive: true });
+    flags.push('--create-store');
+    await append(0n);
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
