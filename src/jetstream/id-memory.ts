@@ -1,5 +1,6 @@
 import { uuidV7TimeMs } from '../store/ids';
 import type { CommitId } from '../store/values';
+import { ChanceSet } from './chance-set';
 
 /** What the server was seen to be, at one moment. */
 export interface Sighting {
@@ -32,8 +33,8 @@ export class IdMemory {
   /** What was stored from then on is remembered. */
   private sinceMs = Infinity;
   private first: Sighting | undefined;
-  private newer = new Set<number>();
-  private older = this.newer;
+  private newer = new ChanceSet(notedMax);
+  private older = new ChanceSet(notedMax);
   /** Since when all ids are in one of the two. */
   private newerSinceMs: number;
   private notedSinceMs: number;
@@ -74,13 +75,12 @@ export class IdMemory {
     const chance = parseInt(commitId.slice(-12), 16);
     if (this.newer.has(chance) || this.older.has(chance)) return false;
     if (this.newer.size >= notedMax) {
-      this.older = this.newer;
+      [this.newer, this.older] = [this.older, this.newer];
+      this.newer.clear();
       this.notedSinceMs = this.newerSinceMs;
-      this.newer = new Set();
       this.newerSinceMs = nowMs;
     }
-    this.newer.add(chance);
-    return true;
+    return this.newer.add(chance);
   }
 }
 
