@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
 import type { Link, RequestOptions } from './link';
 import { parseTime, type StoredMessage } from './message';
+import { inTime } from './shared';
 
 /** The JetStream API of one stream: requests and answers as in the server's source (server/jetstream_api.go). */
 export interface StreamApi {
@@ -139,9 +140,26 @@ export function inRoom<T>(
   ask: (left: RequestOptions) => Promise<T>,
 ): Promise<T> {
   const giveUpAt = performance.now() + options.timeoutMs;
-  return link.pages.with(bytesMax, options.signal, () => {
+  return whileThereIsRoom(link, bytesMax, options, (left) => {
     const timeoutMs = Math.ceil(giveUpAt - performance.now());
     if (timeoutMs <= 0) throw new RequestTimeoutError('there was no room for an answer in time');
-    return ask({ ...options, timeoutMs });
+    return ask({ ...left, timeoutMs });
   });
+}
+
+/**
+ * Asks as soon as there is room for so many bytes. They come also when nobody waits for them any more, so the room is free only
+ * then: callers who ask and give up, again and again, would have NATS send without bound, until it ends the connection.
+ */
+export function whileThereIsRoom<T>(
+  link: Link,
+  bytesMax: number,
+  { signal, ...options }: RequestOptions,
+  ask: (options: RequestOptions) => Promise<T>,
+): Promise<T> {
+  const answer = link.pages.with(bytesMax, signal, () => {
+    signal?.throwIfAborted();
+    return ask(options);
+  });
+  return signal === undefined ? answer : inTime(answer, { signal, deadlineMs: Infinity });
 }

@@ -1,4 +1,12 @@
-import { absenceMaxMs, apiGet, inRoom, untilAnswered, type Lookup, type StreamApi } from './api';
+import {
+  absenceMaxMs,
+  apiGet,
+  inRoom,
+  untilAnswered,
+  whileThereIsRoom,
+  type Lookup,
+  type StreamApi,
+} from './api';
 import { StoreUnavailableError } from '../store/errors';
 import { JetStreamApiError } from './errors';
 import { receivedHeader } from './headers';
@@ -109,8 +117,8 @@ async function askBatch(
     else if (answer.status !== 404) throw directError(answer);
     return true;
   };
-  await link.pages.with(bytesOf(link, lookup), options.signal, () =>
-    link.requestMany(directSubject(stream), JSON.stringify(lookup), take, { absenceMaxMs, ...options }),
+  await whileThereIsRoom(link, bytesOf(link, lookup), options, (left) =>
+    link.requestMany(directSubject(stream), JSON.stringify(lookup), take, { absenceMaxMs, ...left }),
   );
   return { messages, more };
 }
