@@ -1,5 +1,5 @@
 import { BlockList } from 'node:net';
-import { brokenRelations } from './limit-relations';
+import { brokenRelations, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from './limits';
 import { flagOf, settings, variableOf, type Group, type Key, type Values } from './settings';
 
@@ -107,10 +107,11 @@ export function givenLimits(given: AllGiven, values: Partial<Values>): Partial<L
 
 function bounds(given: AllGiven, values: Partial<Values>): string[] {
   const limits = givenLimits(given, values);
+  const inForce = limitsInForce(limits);
   const named = (key: keyof Limits): string => {
     const { name, text } = given.get(key as Key) ?? {
       name: flagOf(key as Key),
-      text: `${defaultLimits[key]} by default`,
+      text: `${inForce[key]} ${inForce[key] === defaultLimits[key] ? 'by default' : 'from other bounds'}`,
     };
     return `${name} (${text})`;
   };

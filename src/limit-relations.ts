@@ -19,11 +19,17 @@ export const relations: readonly Relation[] = [
   { smaller: 'sessionAppendsMax', larger: 'streamQueueMax' },
   { smaller: 'sessionAppendsMax', larger: 'connectionAppendsMax' },
   { smaller: 'sessionBytesMax', larger: 'connectionAppendsBytesMax' },
+  { smaller: 'sessionsMax', larger: 'callsMax' },
+  { smaller: 'readsMax', larger: 'callsMax' },
+  { smaller: 'subscriptionsMax', larger: 'callsMax' },
+  { smaller: 'questionsMax', larger: 'callsMax' },
   { smaller: 'connectionSessionsMax', larger: 'sessionsMax' },
   { smaller: 'connectionReadsMax', larger: 'readsMax' },
   { smaller: 'connectionSubscriptionsMax', larger: 'subscriptionsMax' },
   { smaller: 'connectionQuestionsMax', larger: 'questionsMax' },
   { smaller: 'appendBytesMax', larger: 'requestBytesMax' },
+  { smaller: 'appendBytesMax', larger: 'heldBytesMax' },
+  { smaller: 'connectionHeldBytesMax', larger: 'heldBytesMax' },
   { smaller: 'pageBytesMax', larger: 'fetchBytesMax' },
   { smaller: 'fetchBytesMax', larger: 'fetchesBytesMax' },
   { smaller: 'subscriptionBytesMax', larger: 'catchUpBytesMax' },
@@ -47,6 +53,10 @@ const following: readonly Following[] = [
   ['streamQueueMax', (limits) => Math.min(limits.streamQueueMax, limits.appendsMax)],
   ['connectionAppendsMax', (limits) => Math.min(limits.connectionAppendsMax, half(limits.appendsMax))],
   ['connectionAppendsBytesMax', shareOfBytes],
+  ['sessionsMax', (limits) => Math.min(limits.sessionsMax, limits.callsMax)],
+  ['readsMax', (limits) => Math.min(limits.readsMax, limits.callsMax)],
+  ['subscriptionsMax', (limits) => Math.min(limits.subscriptionsMax, limits.callsMax)],
+  ['questionsMax', (limits) => Math.min(limits.questionsMax, limits.callsMax)],
   ['connectionSessionsMax', (limits) => half(limits.sessionsMax)],
   ['connectionReadsMax', (limits) => half(limits.readsMax)],
   ['connectionSubscriptionsMax', (limits) => half(limits.subscriptionsMax)],
@@ -54,6 +64,7 @@ const following: readonly Following[] = [
   ['sessionAppendsMax', shareOfSession],
   ['sessionBytesMax', bytesOfSession],
   ['requestBytesMax', (limits) => Math.max(2 * limits.appendBytesMax, smallRequestBytesMax)],
+  ['connectionHeldBytesMax', shareOfHeld],
 ];
 
 /** It must have room for the largest append, and should have it beside what a session has under way. */
@@ -61,6 +72,11 @@ function shareOfBytes(limits: Limits): number {
   const { connectionAppendsBytesMax, appendsBytesMax, appendBytesMax, sessionBytesMax } = limits;
   const wanted = Math.max(connectionAppendsBytesMax, appendBytesMax + sessionBytesMax);
   return Math.min(wanted, Math.max(half(appendsBytesMax), appendBytesMax));
+}
+
+/** It should have room for the largest request beside others. */
+function shareOfHeld({ connectionHeldBytesMax, requestBytesMax, heldBytesMax }: Limits): number {
+  return Math.min(Math.max(connectionHeldBytesMax, 2 * requestBytesMax), heldBytesMax);
 }
 
 /** A session is not refused for what it has under way itself. */
@@ -83,12 +99,11 @@ export function limitsInForce(given: Given): Limits {
   return limits;
 }
 
-/** The relations that do not hold, without those of bounds that would follow. */
+/** The relations that do not hold, without those of bounds that would follow: another relation says why they cannot. */
 export function brokenRelations(given: Given): readonly Relation[] {
   const limits = limitsInForce(given);
   const followers = following.map(([key]) => key).filter((key) => given[key] === undefined);
   return relations.filter(
-    ({ smaller, larger }) =>
-      limits[smaller] > limits[larger] && !followers.includes(smaller) && !followers.includes(larger),
+    ({ smaller, larger }) => limits[smaller] > limits[larger] && !followers.includes(smaller),
   );
 }

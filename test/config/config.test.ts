@@ -92,6 +92,19 @@ describe('values', () => {
       { connectionAppendsBytesMax: 4_500, sessionBytesMax: 2_500 },
     ],
     [['--subscriptions-max=9'], { connectionSubscriptionsMax: 5 }],
+    [
+      ['--calls-max=100'],
+      {
+        subscriptionsMax: 100,
+        connectionSubscriptionsMax: 50,
+        readsMax: 100,
+        sessionsMax: 100,
+        questionsMax: 100,
+      },
+    ],
+    [['--calls-max=60000', '--subscriptions-max=50000'], { connectionSubscriptionsMax: 25_000 }],
+    [['--append-bytes-max=33554432'], { connectionHeldBytesMax: 128 << 20 }],
+    [['--held-bytes-max=16777216'], { connectionHeldBytesMax: 16 << 20 }],
     [['--sessions-max=4', '--connection-sessions-max=4'], { sessionsMax: 4, connectionSessionsMax: 4 }],
   ])('%j', (flags, followed) => {
     const { limits } = loadConfig(flags, {});
@@ -277,6 +290,23 @@ describe('what is refused', () => {
     [
       ['--connection-appends-max=9000'],
       ['--connection-appends-max (9000) must not be above --appends-max (8192 by default)'],
+    ],
+    [
+      ['--subscriptions-max=50000', '--sessions-max=30000', '--reads-max=30000', '--questions-max=30000'],
+      [
+        '--sessions-max (30000)',
+        '--reads-max (30000)',
+        '--subscriptions-max (50000)',
+        '--questions-max (30000)',
+      ].map((bound) => `${bound} must not be above --calls-max (20000 by default)`),
+    ],
+    [
+      ['--held-bytes-max=1048576'],
+      ['--append-bytes-max (8388608 by default) must not be above --held-bytes-max (1048576)'],
+    ],
+    [
+      ['--calls-max=50', '--connection-reads-max=100'],
+      ['--connection-reads-max (100) must not be above --reads-max (50 from other bounds)'],
     ],
   ])('contradiction %j', (argv, starts) => {
     const problems = problemsOf(argv);
