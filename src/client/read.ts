@@ -78,7 +78,7 @@ export class Events<Header, Head> implements EventRead<Head> {
         this.options.signal?.throwIfAborted();
         yield toRecordedEvent(event);
       }
-      tellUnreadable(this.options, message.unreadable ?? []);
+      await tellUnreadable(this.options, message.unreadable ?? []);
       count += message.events.length;
       end = message.end;
     }

@@ -84,8 +84,7 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   };
   toBytes(); // throws for text that cannot be sent
 
-  const take = ({ position: reached, notice, unreadable }: SubscribeResponse): void => {
-    tellUnreadable(options, unreadable);
+  const take = ({ position: reached, notice }: SubscribeResponse): void => {
     position = reached ?? position;
     if (notice?.$case === 'heartbeat') ({ lag } = notice.value);
     if (notice?.$case === 'caughtUp') lag = 0n;
@@ -115,6 +114,7 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
               last = { position: event.position, stream: event.stream, version: event.version };
               yield toRecordedEvent(event);
             }
+            await tellUnreadable(options, message.unreadable);
             take(message);
           }
         } catch (error) {

@@ -13,15 +13,15 @@ export interface UnreadableMessage {
 /** What to do with what cannot be read. */
 export interface UnreadableOptions {
   /**
-   * Passes over what cannot be read, and is called for each of them. Left out, the loop fails there with
-   * UnreadableCommitError.
+   * Passes over what cannot be read, and is called for each of them. The loop waits for what it returns. Left out, the loop
+   * fails there with UnreadableCommitError.
    */
-  readonly onUnreadable?: ((message: UnreadableMessage) => void) | undefined;
+  readonly onUnreadable?: ((message: UnreadableMessage) => void | Promise<void>) | undefined;
 }
 
-export function tellUnreadable(
+export async function tellUnreadable(
   { onUnreadable }: UnreadableOptions,
   messages: readonly ProtoUnreadableMessage[],
-): void {
-  for (const { position, stream, reason } of messages) onUnreadable?.({ position, stream, reason });
+): Promise<void> {
+  for (const { position, stream, reason } of messages) await onUnreadable?.({ position, stream, reason });
 }
