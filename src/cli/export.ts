@@ -48,9 +48,9 @@ async function writeExport(
   skips: boolean,
 ): Promise<number> {
   let skipped = 0;
-  const onUnreadable = (message: UnreadableMessage): void => {
+  const onUnreadable = async (message: UnreadableMessage): Promise<void> => {
     skipped++;
-    void err.line(passedOver(message));
+    await err.line(passedOver(message));
   };
   const { tally } = target;
   const header = target.header ?? (await newHeader(client, patterns, { deadlineMs, signal }));

@@ -1,4 +1,4 @@
-import type { SubscribeOptions } from '../client/client';
+import { SluiceError, type SubscribeOptions } from '../client/client';
 import { optionalNumber, wholeNumber } from './arguments';
 import { defineCommand, type Context } from './command';
 import { fullOption } from './event-text';
@@ -45,8 +45,17 @@ async function hintPatterns(context: Context, patterns: readonly string[]): Prom
   for (const name of patterns) {
     const hint = await patternHint(context, [name]);
     if (hint === '') continue;
-    const { version } = await context.client.getVersion(name, context);
-    if (version === 0n) await context.err.line(`sluice: there is no stream ${name}${hint}`);
+    if (await isEmpty(context, name)) await context.err.line(`sluice: there is no stream ${name}${hint}`);
+  }
+}
+
+/** False also if that is not known: a hint is not worth a failure. */
+async function isEmpty({ client, deadlineMs, signal }: Context, stream: string): Promise<boolean> {
+  try {
+    return (await client.getVersion(stream, { deadlineMs, signal })).version === 0n;
+  } catch (error) {
+    if (error instanceof SluiceError) return false;
+    throw error;
   }
 }
 

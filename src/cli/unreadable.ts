@@ -2,8 +2,8 @@ import type { UnreadableMessage } from '../client/client';
 import { defineCommand } from './command';
 import { exitCode } from './failure';
 
-/** No event has this type: a read for it brings nothing but what is passed over. */
-const noType = 'sluice.none';
+/** Hardly any event has this type: a read for it brings little more than what is passed over. */
+const rareType = 'sluice.none';
 
 export const unreadableCommand = defineCommand({
   name: 'unreadable',
@@ -16,12 +16,12 @@ export const unreadableCommand = defineCommand({
   plan({ words: patterns, given }) {
     return async ({ client, deadlineMs, signal, out }) => {
       let count = 0;
-      const onUnreadable = (message: UnreadableMessage): void => {
+      const onUnreadable = async (message: UnreadableMessage): Promise<void> => {
         count++;
-        void out.line(given.json ? toJson(message) : toText(message));
+        await out.line(given.json ? toJson(message) : toText(message));
       };
-      const read = client.readAll({ patterns, eventTypes: [noType], deadlineMs, signal, onUnreadable });
-      for await (const event of read) throw new Error(`unexpected event ${event.id}`);
+      const read = client.readAll({ patterns, eventTypes: [rareType], deadlineMs, signal, onUnreadable });
+      for await (const { type } of read) if (type !== rareType) throw new Error(`unexpected ${type}`);
       return count > 0 ? exitCode.failure : exitCode.ok;
     };
   },

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Direction,
   type SubscribeResponse,
   type UnreadableMessage,
 } from '../../generated/sluice/v1/event_store_service';
+import { connect as connectClient } from '../../src/client/client';
 import { runSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
 import { until } from '../support/nats-server';
@@ -122,6 +124,35 @@ test('a subscription that skips goes on, in what is stored and live', async () =
   expect({ seen, named }).toEqual({ seen: ids, named: [foreign, outside, ...live] });
 });
 
+test('the loop of the TypeScript client waits for onUnreadable', async () => {
+  using client = connectClient(setting.gateway.address);
+  const calls: string[] = [];
+  const onUnreadable = async ({ stream }: { readonly stream: string }): Promise<void> => {
+    calls.push(`${stream} begins`);
+    await sleep(20);
+    calls.push(`${stream} ends`);
+  };
+  const read = client.readAll({ onUnreadable, toPosition: outside });
+  for await (const { stream } of read) expect(stream).toBe('good.1');
+  expect(calls).toEqual(
+    ['good.2', 'odd.(round)'].flatMap((stream) => [`${stream} begins`, `${stream} ends`]),
+  );
+  calls.length = 0;
+  const controller = new AbortController();
+  const onCaughtUp = (): void => {
+    calls.push('caught up');
+    controller.abort();
+  };
+  const subscription = client.subscribe({ after: 0, onUnreadable, onCaughtUp, signal: controller.signal });
+  await (async () => {
+    for await (const { stream } of subscription) expect(stream).toMatch(/^good\./);
+  })().catch(() => undefined);
+  expect(calls.indexOf('caught up')).toBe(calls.length - 1);
+  expect(calls.slice(0, 4)).toEqual(
+    ['good.2', 'odd.(round)'].flatMap((stream) => [`${stream} begins`, `${stream} ends`]),
+  );
+});
+
 test('the commands: tail and export stop and say why, or go on; unreadable lists; doctor fails', async () => {
   const address = `--address=${setting.gateway.address}`;
   const stopped = await runSluice(['export', address]);
@@ -135,6 +166,21 @@ test('the commands: tail and export stop and say why, or go on; unreadable lists
   expect((await runSluice(tail)).code).toBe(1);
   const followed = await runSluice([...tail, '--skip-unreadable']);
   expect(followed.code).toBe(0);
+  await setting.gateway.client.append({ stream: 'good.2.more', events: newEvents(1) });
+  const hinted = await runSluice([
+    'tail',
+    address,
+    'good.2',
+    'good.1',
+    '--from=0',
+    '--max-count=1',
+    '--skip-unreadable',
+  ]);
+  expect(hinted).toMatchObject({ code: 0, stdout: expect.stringContaining('good.1') as string });
+  await setting.gateway.client.append({
+    stream: 'rare.1',
+    events: [{ ...newEvents(1)[0], type: 'sluice.none' }],
+  });
   const listed = await runSluice(['unreadable', address]);
   expect(listed.code).toBe(1);
   expect(listed.stdout).toMatch(/^ +\d+ {2}good\.2 {2}its headers are not those of a commit\n/);
