@@ -15,7 +15,7 @@ export const completionShells = Object.keys(shells);
 
 /** What a shell has to run to complete commands and options; undefined: no such shell is known. */
 export function completionScript(shell: string, commands: readonly Command[]): string | undefined {
-  return shells[shell]?.(commands);
+  return Object.hasOwn(shells, shell) ? shells[shell]?.(commands) : undefined;
 }
 
 function forBash(commands: readonly Command[]): string {

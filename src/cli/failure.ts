@@ -92,14 +92,17 @@ function codeOf(error: SluiceError): number {
 
 function messageOf(error: SluiceError, address: string): string {
   if (error instanceof UnavailableError && error.code === 'UNAVAILABLE') {
-    // What gRPC says of it ends with the heading of a note that there is none of.
-    const reason = error.message.replace(/\s*Resolution note:\s*$/, '');
-    return `the gateway at ${address} cannot be reached: ${reason}`;
+    return `the gateway at ${address} cannot be reached: ${withoutNote(error.message)}`;
   }
   if (error instanceof OutcomeUnknownError) {
     return `${error.message}: --commit-id=${error.commitId}, and the same event ids and --expected-version`;
   }
   return error.message;
+}
+
+/** What gRPC says of a gateway that it cannot reach ends with the heading of a note, also where there is none. */
+export function withoutNote(message: string): string {
+  return message.replace(/\s*Resolution note:\s*$/, '');
 }
 
 /** An error of the operating system, for instance for a file that is not there. */

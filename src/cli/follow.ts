@@ -1,7 +1,7 @@
 import type { SubscribeOptions } from '../client/client';
 import type { Context } from './command';
 import { printEvent, type EventStyle } from './event-text';
-import { exitCode } from './failure';
+import { exitCode, withoutNote } from './failure';
 import { passedOver } from './unreadable';
 
 /** What of a subscription to print, and how. */
@@ -24,9 +24,9 @@ export async function follow(
   const subscription = client.subscribe({
     ...options,
     signal,
-    onUnreadable: skipsUnreadable ? (message) => void err.line(passedOver(message)) : undefined,
+    onUnreadable: skipsUnreadable ? (message) => err.line(passedOver(message)) : undefined,
     onReconnect(error) {
-      void err.line(`sluice: ${error.message}; trying again`);
+      void err.line(`sluice: ${withoutNote(error.message)}; trying again`);
     },
   });
   let count = 0n;

@@ -32,8 +32,8 @@ test.each(completionShells)('the script for %s has every command and option', as
   }
 });
 
-test('another shell is an error that names those that are known', async () => {
-  const { code, stderr } = await runSluice(['completion', 'tcsh']);
+test.each(['tcsh', 'toString', '__proto__'])('no script for %s: an error names the shells', async (shell) => {
+  const { code, stderr } = await runSluice(['completion', shell]);
   expect({ code, stderr }).toEqual({
     code: 2,
     stderr: 'sluice: completion needs a shell: bash, zsh, fish\nsee sluice --help\n',

@@ -93,6 +93,7 @@ test('tail goes on when the gateway is restarted, and says so', async () => {
   expect(await tail.ended()).toBe(143);
   expect(linesOf(tail.stdout()).map(({ type }) => type)).toEqual(['A', 'B']);
   expect(tail.stderr()).toMatch(/^sluice: .*; trying again$/m);
+  expect(tail.stderr()).not.toContain('Resolution note');
 });
 
 test('tail prints each event of a transaction once, wherever its connection is lost', async () => {
