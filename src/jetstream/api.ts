@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
 import type { Link, RequestOptions } from './link';
 import { parseTime, type StoredMessage } from './message';
-import { inTime } from './shared';
+import { byDeadline } from './shared';
 
 /** The JetStream API of one stream: requests and answers as in the server's source (server/jetstream_api.go). */
 export interface StreamApi {
@@ -161,5 +161,5 @@ export function whileThereIsRoom<T>(
     signal?.throwIfAborted();
     return ask(options);
   });
-  return signal === undefined ? answer : inTime(answer, { signal, deadlineMs: Infinity });
+  return signal === undefined ? answer : byDeadline(answer, { signal, deadlineMs: Infinity });
 }

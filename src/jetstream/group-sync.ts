@@ -155,7 +155,7 @@ class GroupSync implements Durability {
 
 interface Blocks {
   /** Syncs all that has been acknowledged. Throws OpenFailure, and anything else when a sync fails. */
-  sync(isAlone: boolean): Promise<void>;
+  sync(isOnlyAppend: boolean): Promise<void>;
 }
 
 function openBlocks(folder: string, name: string): Blocks {
@@ -166,7 +166,7 @@ function openBlocks(folder: string, name: string): Blocks {
   syncCreated(folder, name, [newest - 1, newest].filter((number) => number > 0).map(blockFile));
   return {
     /** What has been acknowledged lies in the block that was the newest in the round before, or in later ones. */
-    async sync(isAlone) {
+    async sync(isOnlyAppend) {
       const first = newest;
       let last = first;
       while (existsSync(blockFile(last + 1))) last++;
@@ -175,7 +175,7 @@ function openBlocks(folder: string, name: string): Blocks {
       for (let number = Math.max(first, 1); number <= last; number++) {
         const file = openFile(blockFile(number));
         try {
-          if (isAlone && lastMs < blockingMsMax) fdatasyncSync(file);
+          if (isOnlyAppend && lastMs < blockingMsMax) fdatasyncSync(file);
           else await promisify(fdatasync)(file);
         } finally {
           closeSync(file);

@@ -18,7 +18,7 @@ import {
   type IndexState,
   type IndexStream,
 } from './index-stream';
-import { inTime, shared } from './shared';
+import { byDeadline, shared } from './shared';
 import { endless } from './store-context';
 
 /** Where a key may be, in the log up to a position. */
@@ -226,7 +226,7 @@ class Buckets {
   ): Promise<Bucket> {
     const bucket = (this.all[number] ??= this.startLoading(number, now));
     bucket.usedAt = ++this.uses;
-    if (!bucket.isLoaded) await inTime(bucket.loading, caller);
+    if (!bucket.isLoaded) await byDeadline(bucket.loading, caller);
     return bucket;
   }
 

@@ -4,7 +4,7 @@ import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StoredPart } from './commit-codec';
 import { createRoom } from './room';
-import { inTime } from './shared';
+import { byDeadline } from './shared';
 
 type Head = StoredPart | undefined;
 
@@ -39,7 +39,7 @@ export class LargeHeads {
       };
       this.lane.with(1, call.signal, turn).catch(reject);
     });
-    return inTime(answer, call);
+    return byDeadline(answer, call);
   }
 
   private async noted(stream: StreamName, question: Promise<Head>): Promise<Head> {

@@ -4,7 +4,7 @@ import { position } from '../store/values';
 import { stepsOf, type StoredCommit } from './commit-assembler';
 import { logHead, type LogHead } from './head';
 import { logBackward, logForward, type LogPage, type LogRange } from './scan-log';
-import { inTime, selectAll, type Selection } from './select';
+import { isWithinTimes, selectAll, type Selection } from './select';
 import type { StoreContext } from './store-context';
 
 /** Reads the log as it is now: the read goes up to its end, which is asked for first. */
@@ -42,7 +42,7 @@ async function* pages(
     let end: ReadEnd | undefined;
     for (const step of stepsOf(commits)) {
       const newest = step.at(forward ? -1 : 0) as StoredCommit;
-      const chosen = inTime(query, newest) ? selectAll(step, selection) : [];
+      const chosen = isWithinTimes(query, newest) ? selectAll(step, selection) : [];
       const eventCount = BigInt(chosen.reduce((sum, slice) => sum + slice.eventCount, 0));
       if (left !== undefined && left < eventCount && left !== maxCount) end = 'maxCount';
       if (end !== undefined) break;

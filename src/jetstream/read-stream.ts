@@ -5,7 +5,7 @@ import { commitWithVersion } from './find-commit';
 import { lastPart, toHead } from './head';
 import { locate, skipVersionsMax } from './locate';
 import { askPage, commitsBackward, commitsForward, type ScanStart } from './scan';
-import { inTime, select } from './select';
+import { isWithinTimes, select } from './select';
 import { subjectOf, within, type StoreContext } from './store-context';
 
 const nothingMore: Page = { commits: [], end: 'complete' };
@@ -80,7 +80,7 @@ async function* pages(
     for (const commit of commits) {
       passed = isPast(range, commit);
       if (passed) break;
-      if (!inTime(query, commit)) continue;
+      if (!isWithinTimes(query, commit)) continue;
       const slice = select(commit, {
         ...range,
         eventTypes: query.eventTypes,

@@ -46,7 +46,7 @@ export function selectAll(commits: readonly StoredCommit[], selection: Selection
 }
 
 /** Whether a commit was taken in within the times asked for, both inclusive. */
-export function inTime(
+export function isWithinTimes(
   { fromTime, toTime }: { readonly fromTime: UnixNanos | undefined; readonly toTime: UnixNanos | undefined },
   { timeNanos }: StoredCommit,
 ): boolean {

@@ -29,9 +29,9 @@ export function shared<T>(
   }
 
   return (call) => {
-    if (running === undefined) return inTime(start(), call);
+    if (running === undefined) return byDeadline(start(), call);
     next ??= running.then(start);
-    return inTime(next, call);
+    return byDeadline(next, call);
   };
 }
 
@@ -69,8 +69,8 @@ export function kept<T>(ask: () => Promise<T>, ageMaxMs: number): (call: CallCon
 
   return (call) => {
     const now = performance.now();
-    if (last === undefined || now - last.askedAt >= ageMaxMs) return inTime(askAgain(now), call);
-    return inTime(last.answer, call);
+    if (last === undefined || now - last.askedAt >= ageMaxMs) return byDeadline(askAgain(now), call);
+    return byDeadline(last.answer, call);
   };
 }
 
@@ -78,7 +78,7 @@ export function kept<T>(ask: () => Promise<T>, ageMaxMs: number): (call: CallCon
 const timerMsMax = 2 ** 31 - 1;
 
 /** The answer, or RequestTimeoutError at the deadline of the call, or the reason of its signal. */
-export function inTime<T>(answer: Promise<T>, call: CallContext): Promise<T> {
+export function byDeadline<T>(answer: Promise<T>, call: CallContext): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {
       reject(new RequestTimeoutError('no answer within the deadline'));

@@ -1,5 +1,5 @@
 import { createRoom } from '../../src/jetstream/room';
-import { inTime } from '../../src/jetstream/shared';
+import { byDeadline } from '../../src/jetstream/shared';
 import { patiently, type LogContext } from '../../src/jetstream/store-context';
 import { defaultLimits } from '../../src/limits';
 
@@ -10,7 +10,7 @@ const never = new Promise<never>(() => undefined);
 const goneCall = { signal: AbortSignal.abort(gone), deadlineMs: Date.now() + 60_000 };
 
 test('an answer', async () => {
-  await expect(inTime(never, goneCall)).rejects.toBe(gone);
+  await expect(byDeadline(never, goneCall)).rejects.toBe(gone);
 });
 
 test('room, also when it was free', async () => {
