@@ -13,7 +13,7 @@ export function adjustHttp2(server: Server, connections: Pick<Connections, 'watc
   }
 }
 
-/** What a session of node:http2 keeps under a symbol, as far as it matters here (Node 20, 22 and 24). */
+/** What a session of node:http2 keeps under a symbol, as far as it matters here (Node 20 to 26). */
 interface SessionState {
   streams: Pick<Map<number, ServerHttp2Stream>, 'get' | 'delete' | 'size'> & {
     set(id: number, stream: ServerHttp2Stream): unknown;
