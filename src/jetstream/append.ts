@@ -99,13 +99,13 @@ async function unlessStored(
   return (await proposal.findById(undefined)) ?? untilDecided(appender, proposal, call);
 }
 
-/** Without events only the check runs, when its turn comes as for any append. */
+/** Without events only the check runs. It counts as an append, but needs no turn on its stream. */
 async function checkOnly(
   appender: Appender,
   { stream, expectedVersion }: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
-  const head = await appender.queues.run([stream], 0, call, async () => {
+  const head = await appender.queues.run([], 0, call, async () => {
     const found = toHead(await lastPart(appender, stream, 'leader', call));
     checkVersion(stream, expectedVersion, found.version);
     return found;
