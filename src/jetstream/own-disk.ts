@@ -31,21 +31,8 @@ export async function watchOwnDisk(
   let writeError: string | undefined;
   let raiseNextMs = 0;
 
-  async function freeBytes(): Promise<number> {
-    const { bavail, bsize } = await statfs(server.dataDir);
-    return bavail * bsize;
-  }
-
-  async function usedBytes(): Promise<number> {
-    const options = { timeoutMs: limits.requestTimeoutMs, signal };
-    const infos = await Promise.all(
-      streams.map((name) => streamInfo(store.pool.append(), name, undefined, options)),
-    );
-    return infos.reduce((sum, { state }) => sum + state.bytes, 0);
-  }
-
   async function look(): Promise<void> {
-    const free = await freeBytes();
+    const free = await freeBytes(server.dataDir);
     const reserve = limits.diskReserveBytes;
     isLow = free < (isLow ? reserve * returnShare : reserve);
     if (isLow)
@@ -62,7 +49,7 @@ export async function watchOwnDisk(
     }
     if (!isLow) space.close(undefined);
     if (space.fullBy !== undefined) await raiseBound();
-    space.hasRoomFor(Math.min(free - reserve, server.bytesMax() - (await usedBytes())));
+    space.hasRoomFor(Math.min(free - reserve, server.bytesMax() - (await usedBytes(store, streams, signal))));
   }
 
   /** What others have deleted may leave more to the store. */
@@ -90,4 +77,19 @@ export async function watchOwnDisk(
       await running;
     },
   };
+}
+
+async function freeBytes(dataDir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dataDir);
+  return bavail * bsize;
+}
+
+async function usedBytes(
+  { pool, limits }: StoreContext,
+  streams: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const options = { timeoutMs: limits.requestTimeoutMs, signal };
+  const infos = await Promise.all(streams.map((name) => streamInfo(pool.append(), name, undefined, options)));
+  return infos.reduce((sum, { state }) => sum + state.bytes, 0);
 }
