@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
-import { UnreadableCommitError } from '../store/errors';
+import { StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import { parseStreamName } from '../store/values';
 import { isCheck, lastSequence, outsideStore, readPart } from './commit-codec';
@@ -28,6 +29,9 @@ export interface KeyIndex extends StoreContext, IndexStream {
 const knownMessagesMax = 4_096;
 /** More of a tail than this is not kept in `recent`, which must have room for what comes. */
 const tailPartMax = 0.5;
+/** An index that has not gone on for so long is not waited for. It stands still while it is merged. */
+const standstillMs = 5_000;
+const lookMs = 100;
 
 /** Gives the end of the log, and sees to it that `recent` knows the tail. */
 export async function readTail(index: KeyIndex): Promise<bigint> {
@@ -35,7 +39,7 @@ export async function readTail(index: KeyIndex): Promise<bigint> {
   if (index.cache.lastSequence === 0n) await index.cache.refresh(endless);
   const { sequence: through } = await logHead(index, endless);
   const tail = { from: index.cache.covered + 1n, to: through };
-  if (Number(through - tail.from) > tailPartMax * index.limits.recentCommitsMax) return through;
+  if (isLarge(index, through - tail.from)) return through;
   for (const gap of index.recent.gaps(tail))
     for await (const commits of keysBetween(index, gap, endless))
       for (const keys of commits) index.recent.add(keys);
@@ -53,11 +57,44 @@ export async function findPositions(
   const [indexed, through] = await Promise.all([cache.positions(hash, call), index.tail(call)]);
   // In one go with the gaps: what `recent` forgets meanwhile is one.
   const found = new Set([...indexed.positions, ...recent.positions(hash)]);
-  for (const gap of recent.gaps({ from: indexed.covered + 1n, to: through }))
+  const gaps = recent.gaps({ from: indexed.covered + 1n, to: through });
+  const missing = gaps.reduce((sum, { from, to }) => sum + to + 1n - from, 0n);
+  if (isLarge(index, missing) && (await comesNear(index, through, call)))
+    return findPositions(index, key, call);
+  for (const gap of gaps)
     for await (const commits of keysBetween(index, gap, call))
       for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
+}
+
+/** Whether so much of the log is more than `recent` takes in for everybody. */
+function isLarge({ limits }: KeyIndex, messages: bigint): boolean {
+  return Number(messages) > tailPartMax * limits.recentCommitsMax;
+}
+
+/**
+ * Waits while the index, which is made from the log again, comes near to a position: many who read the rest of the log each for
+ * himself would keep it from that. False: it has not gone on for a while. Throws StoreUnavailableError at the deadline of the call.
+ */
+async function comesNear(index: KeyIndex, through: bigint, call: CallContext): Promise<boolean> {
+  const { cache } = index;
+  let { covered } = cache;
+  let goesOnUntilMs = Date.now() + standstillMs;
+  while (isLarge(index, through - cache.covered)) {
+    if (cache.covered !== covered) goesOnUntilMs = Date.now() + standstillMs;
+    ({ covered } = cache);
+    if (Date.now() > goesOnUntilMs) return false;
+    const pauseMs = Math.min(lookMs, call.deadlineMs - Date.now());
+    if (pauseMs <= 0) {
+      const left = (through - covered).toString();
+      throw new StoreUnavailableError(`the index is made from the log: ${left} messages are left`);
+    }
+    await sleep(pauseMs, undefined, { signal: call.signal }).catch(() => {
+      throw call.signal.reason;
+    });
+  }
+  return true;
 }
 
 /**

@@ -12,9 +12,12 @@ export interface LogWatch {
 const intervalMs = 1_000;
 const nanosPerMs = 1_000_000;
 
-/** Watches what the server's memory of commit ids depends on, the room, and the size of messages. Resolves after the first look. */
+/**
+ * Watches what the server's memory of commit ids depends on, the room, the size of messages, and whether
+ * messages of the log are gone. Resolves after the first look.
+ */
 export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogWatch> {
-  const { pool, log, limits, space, messageSize } = store;
+  const { pool, log, limits, space, messageSize, health } = store;
   const stop = new AbortController();
   const { signal } = stop;
   let changes = 0;
@@ -31,7 +34,9 @@ export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogW
     messageSize.take(info.config);
     space.see(info.state.bytes, info.config['max_bytes']);
     // What was asked before a connection changed says nothing of what is there now.
-    if (before === changes) ids.see(toSighting(info, startedMs));
+    if (before !== changes) return;
+    health.noteInfo(info);
+    ids.see(toSighting(info, startedMs));
   }
 
   async function run(): Promise<void> {
