@@ -74,8 +74,8 @@ function isLarge({ limits }: KeyIndex, messages: bigint): boolean {
 }
 
 /**
- * Waits while the index, which is made from the log again, comes near to a position: many who read the rest of the log each for
- * himself would keep it from that. False: it has not gone on for a while. Throws StoreUnavailableError at the deadline of the call.
+ * Waits while the index, which is made from the log again, comes near to a position: callers that all read the rest of
+ * the log would keep it from that. False: it has not gone on for a while. Throws StoreUnavailableError at the deadline of the call.
  */
 async function comesNear(index: KeyIndex, through: bigint, call: CallContext): Promise<boolean> {
   const { cache } = index;
