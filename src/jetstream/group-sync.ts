@@ -81,8 +81,8 @@ class GroupSync implements Durability {
     return this.failure === undefined ? this.wait(0n, giveUpMs) : Promise.reject(this.failure);
   }
 
-  idle(): Promise<void> {
-    return this.running ?? Promise.resolve();
+  async idle(): Promise<void> {
+    while (this.group.length + this.waiting.length > 0) await sleep(lookMs);
   }
 
   private wait(sequence: bigint, giveUpMs = Date.now() + patienceMs, isBusy = false): Promise<void> {

@@ -235,6 +235,14 @@ test(
       hold = undefined;
       expect(await store.append(first)).toMatchObject({ version: 1n, replayed: true });
       expect((await store.version('hung.18')).version).toBe(1n);
+      // A stop does not wait for it, either.
+      hold = new Promise((resolve) => (release = resolve));
+      const late = range(19, 22).map((number) =>
+        store.append({ stream: `hung.${number}`, expectedVersion: 0n, events: [marked(`hung-${number}`)] }),
+      );
+      await Promise.all(late.map(problemOf));
+      await store[Symbol.asyncDispose]();
+      release();
     }),
   30_000,
 );
