@@ -193,15 +193,28 @@ function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'r
 
 /** Files, nats-server's connections and the log need descriptors as well. */
 function boundByDescriptors({ connectionsMax, descriptorsReserved }: Limits, log: Logger): number {
-  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-  const descriptors = Number(report.userLimits?.open_files?.soft);
+  const descriptors = descriptorsMax();
   const room = Math.max(1, descriptors - descriptorsReserved);
-  if (!(room < connectionsMax)) return connectionsMax; // "unlimited" is not a number
+  if (!(room < connectionsMax)) return connectionsMax; // also if it is not a number
   log.warn(
     { descriptors, connectionsMax: room, wanted: connectionsMax },
     'too few file descriptors for connections_max',
   );
   return room;
+}
+
+/** NaN if there is no limit. */
+function descriptorsMax(): number {
+  // The part on the network would ask name servers for both ends of every open socket, and wait for them.
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean }; // @types/node does not know it
+  const { excludeNetwork } = report;
+  report.excludeNetwork = true;
+  try {
+    const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+    return Number(userLimits?.open_files?.soft);
+  } finally {
+    report.excludeNetwork = excludeNetwork;
+  }
 }
 
 /** A connection too many is closed as soon as it is there. */
