@@ -13,6 +13,7 @@ const idleWriter: IndexWriter = { position: 0n, close: () => Promise.resolve() }
 const noKeys: RecentKeys = {
   add: () => undefined,
   forget: () => undefined,
+  clear: () => undefined,
   positions: function* () {},
   known: () => [],
   gaps: (stretch) => [stretch],

@@ -36,6 +36,8 @@ export interface StreamInfo {
   /** Who keeps it; the leader is not among the replicas. */
   readonly cluster?: {
     readonly leader?: string;
+    /** Since when it is the leader. */
+    readonly leader_since?: string;
     readonly replicas?: readonly {
       readonly name: string;
       readonly current: boolean;
@@ -45,6 +47,11 @@ export interface StreamInfo {
   };
   readonly total?: number;
   readonly limit?: number;
+}
+
+/** Who leads the stream, since when, and which stream of that name it is. A server that is alone does not tell since when. */
+export function leaderOf({ created, cluster }: StreamInfo): string {
+  return `${created} ${cluster?.leader ?? ''} ${cluster?.leader_since ?? ''}`;
 }
 
 interface ApiAnswer {

@@ -10,6 +10,7 @@ import { commitAt } from './read-by-correlation';
 export class IdSearch {
   private through: bigint | undefined;
   private begun: Promise<StoredCommit | undefined> | undefined;
+  private doubts = 0;
 
   constructor(
     private readonly index: KeyIndex,
@@ -36,6 +37,7 @@ export class IdSearch {
 
   private async look(): Promise<StoredCommit | undefined> {
     const { index, commitId, call } = this;
+    const { doubts } = index.health;
     const { positions, through } = await findPositions(index, commitKey(commitId), call);
     for (const position of positions) {
       const commit = await commitAt(index, position, call);
@@ -46,12 +48,14 @@ export class IdSearch {
       return commit;
     }
     this.through = through;
+    this.doubts = doubts;
     return undefined;
   }
 
   /** Looks again if it has looked before, and a stream that the commit goes to has gone on since. */
   findSince(head: bigint): Promise<StoredCommit | undefined> {
-    const isKnown = this.through === undefined || head <= this.through;
+    const isSame = this.doubts === this.index.health.doubts;
+    const isKnown = this.through === undefined || (isSame && head <= this.through);
     return isKnown ? Promise.resolve(undefined) : this.find();
   }
 }

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError, UnreadableCommitError } from '../store/errors';
+import type { CallContext } from '../store/event-store';
 import { CommitAssembler } from './commit-assembler';
 import { isCheck, outsideStore } from './commit-codec';
 import { toStoreError } from './errors';
 import { logHead } from './head';
+import { hasStill } from './log-mark';
 import type { StoredMessage } from './message';
 import type { NewestCommits } from './newest-commits';
 import { toPart } from './log-source';
 import type { TailEntry } from './tail-ring';
 import { nameOf, type StoreContext } from './store-context';
-import { standstill, startTailConsumer } from './tail-consumer';
+import { startTailConsumer } from './tail-consumer';
+import { standstill } from './tail-progress';
 
 const retryMs = 250;
 /** So often those who wait are told how far the log has come. */
@@ -72,13 +75,7 @@ async function followOnce(
   { onStarted, onProgress }: { readonly onStarted: () => void; readonly onProgress: () => void },
 ): Promise<void> {
   const call = { signal, deadlineMs: Infinity };
-  const { sequence: head } = await logHead(context, call);
-  const { last } = newest.ring;
-  if (goesOn && head < last) {
-    // A server has lost what it had not written to disk: positions will be given out a second time.
-    newest.waiters.failAll(new StoreUnavailableError('the store has gone back to an earlier state'));
-  }
-  if (!goesOn || head < last || head - last > BigInt(context.limits.tailCommitsMax)) newest.skipTo(head);
+  await findPlace(context, newest, goesOn, call);
   const gate = openGate(context, newest);
   const take = taker(context, newest, gate.push);
   const consumer = await startTailConsumer(context, newest.ring.last, take, onProgress, call);
@@ -95,6 +92,22 @@ async function followOnce(
   close();
   if (reason === standstill) newest.trouble.met(reason);
   context.logger.warn({ reason }, 'the newest commits do not come any more; asking again');
+}
+
+/** Goes on after the last commit that has come, or at the end of the log if that is far away or has gone back. */
+async function findPlace(
+  context: StoreContext,
+  newest: NewestCommits,
+  goesOn: boolean,
+  call: CallContext,
+): Promise<void> {
+  const head = await logHead(context, call);
+  const isFar = head.sequence - newest.ring.last > BigInt(context.limits.tailCommitsMax);
+  const isBack = goesOn && !(await hasStill(context, newest.lastMessage, head, call));
+  if (isBack) newest.goBackTo(head.sequence);
+  else if (!goesOn || isFar) newest.skipTo(head.sequence);
+  else return;
+  newest.lastMessage = head;
 }
 
 interface Gate {
@@ -169,7 +182,8 @@ function taker(
 
   return (message) => {
     const stream = nameOf(context, message.subject);
-    const { sequence, body } = message;
+    const { sequence, timeNanos, body } = message;
+    newest.lastMessage = { sequence, timeNanos };
     for (let isTaken = isCheck(stream); !isTaken;) {
       try {
         take(stream, message);

@@ -13,6 +13,8 @@ export interface HeadCache {
   get(stream: StreamName): KnownHead | undefined;
   set(stream: StreamName, head: KnownHead): void;
   delete(stream: StreamName): void;
+  /** Forgets all. */
+  clear(): void;
 }
 
 const nothing: KnownHead = { version: 0n, sequence: 0n };
@@ -48,6 +50,10 @@ export function createHeadCache(entriesMax: number): HeadCache {
     delete(stream) {
       newer.delete(stream);
       older.delete(stream);
+    },
+    clear() {
+      newer = new Map();
+      older = newer;
     },
   };
 }

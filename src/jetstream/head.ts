@@ -1,16 +1,14 @@
 import type { CallContext, StreamHead } from '../store/event-store';
 import { position, unixNanos, version, type StreamName } from '../store/values';
-import { streamInfo } from './api';
+import { streamInfo, type StreamInfo } from './api';
 import { checkRecord } from './commit-assembler';
 import { readPart, type StoredPart } from './commit-codec';
 import { directGet, leaderGet } from './direct-get';
+import type { Link } from './link';
+import type { LogMark } from './log-mark';
+import { parseTime } from './message';
 import { sharedByKey } from './shared';
 import { endless, subjectOf, within, type StoreContext } from './store-context';
-
-/** The end of the log; 0 if nothing was ever stored. */
-export interface LogHead {
-  readonly sequence: bigint;
-}
 
 /**
  * The last message of a stream for an append. Its events are looked at as well. Not on the connection of the appends, which
@@ -46,15 +44,22 @@ async function askLastPart(
   return undefined;
 }
 
-/** The end of the log as its leader knows it. */
-export async function logHead(
-  { pool, log, limits, health }: StoreContext,
+/** The end of the log as its leader knows it; 0 if nothing was ever stored. */
+export async function logHead(context: StoreContext, call: CallContext): Promise<LogMark> {
+  const { state } = await logInfo(context, context.pool.read(), call);
+  return { sequence: BigInt(state.last_seq), timeNanos: parseTime(state.last_ts) };
+}
+
+/** What the leader of the log says of it; the health of the log knows it too. */
+export async function logInfo(
+  { log, limits, health }: StoreContext,
+  link: Link,
   call: CallContext,
-): Promise<LogHead> {
-  const options = within(call, limits.requestTimeoutMs);
-  const info = await streamInfo(pool.read(), log.name, undefined, options);
-  health.noteInfo(info);
-  return { sequence: BigInt(info.state.last_seq) };
+): Promise<StreamInfo> {
+  const { end } = health;
+  const info = await streamInfo(link, log.name, undefined, within(call, limits.requestTimeoutMs));
+  health.noteInfo(info, end);
+  return info;
 }
 
 /** The last message of a stream for a reader, from the leader of the log or from any replica; undefined if there is none. */

@@ -44,14 +44,15 @@ export async function readBucket(
   }
 }
 
-/** All that is on a subject of the index, in order. */
+/** All that is on a subject of the index, from a sequence on, in order. */
 export async function readRecords(
   index: IndexStream,
   subject: string,
   call: CallContext,
+  from = 1n,
 ): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
-  for await (const { body, sequence } of indexMessages(index, subject, call))
+  for await (const { body, sequence } of indexMessages(index, subject, call, from))
     records.push({ ...decodeIndexRecord(body), sequence });
   return records;
 }

@@ -1,24 +1,11 @@
 import type { CallContext } from '../store/event-store';
-import { readBucket, readRecords, type StoredRecord } from './index-bucket';
+import { readRecords, type StoredRecord } from './index-bucket';
+import { Buckets } from './index-buckets';
 import { BrokenIndexError, checkCovers, coveredBy } from './index-chain';
-import {
-  bucketByte,
-  bucketOf,
-  cellOf,
-  decodeIndexRecord,
-  distribute,
-  EntryList,
-  matches,
-} from './index-record';
-import {
-  emptyIndex,
-  indexMessages,
-  indexState,
-  lastIndexMessage,
-  type IndexState,
-  type IndexStream,
-} from './index-stream';
-import { byDeadline, shared } from './shared';
+import { bucketOf, cellOf, decodeIndexRecord, matches } from './index-record';
+import { emptyIndex, indexState, lastIndexMessage, type IndexState, type IndexStream } from './index-stream';
+import type { LogMark } from './log-mark';
+import { shared } from './shared';
 import { endless } from './store-context';
 
 /** Where a key may be, in the log up to a position. */
@@ -30,7 +17,9 @@ export interface Indexed {
 /**
  * What this gateway has read of the index. Records never change and entries only move from one place to another, so what was
  * read stays true whatever others write; how far it goes is seen to by `refresh`, which the index writer calls. What is read of
- * an index that somebody makes anew meanwhile does not go with the rest: that is what `verify` is for.
+ * an index that somebody makes anew meanwhile does not go with the rest: that is what `verify` is for. That the index is of
+ * the log that is there is told by the last record: it is compared with the log when it is read, so what was read must be
+ * dropped when the log may have gone back.
  */
 export class IndexCache {
   private records: StoredRecord[] = [];
@@ -42,9 +31,15 @@ export class IndexCache {
   private seen = 0n;
   private buckets: Buckets;
   private isDoubted = false;
+  /** How often all was forgotten. */
+  private forgotten = 0;
   private rebuilding: Promise<void> | undefined;
 
-  constructor(private readonly index: IndexStream) {
+  constructor(
+    private readonly index: IndexStream,
+    /** Whether the log still has what it had when a record was made. */
+    private readonly isOfLog: (mark: LogMark) => Promise<boolean>,
+  ) {
     this.buckets = new Buckets(index);
   }
 
@@ -66,13 +61,10 @@ export class IndexCache {
   /** Takes in what others have written. */
   readonly refresh = shared(async (): Promise<void> => {
     const state = await indexState(this.index, endless);
-    const isAll = state.lastSequence === this.seen && !this.isDoubted;
-    if (this.isOf(state) && (isAll || (await this.goOn()))) this.seen = state.lastSequence;
-    else
-      await this.beginAnew(state).catch(async (error: unknown) => {
-        await this.discard(error, state);
-        await this.beginAnew(await indexState(this.index, endless));
-      });
+    await this.takeIn(state).catch(async (error: unknown) => {
+      await this.discard(error, state);
+      await this.beginAnew(await indexState(this.index, endless));
+    });
   });
 
   /** Makes sure that what was read before is of the same index as the rest; else all is dropped. */
@@ -129,6 +121,12 @@ export class IndexCache {
     return this.rebuilding;
   }
 
+  /** Forgets all that was read, also what is being read: the log may have gone back. */
+  forgetAll(): void {
+    this.forgotten++;
+    this.drop();
+  }
+
   /** Empties the index, unless somebody has done so since its state was that. Throws anything but BrokenIndexError. */
   private async discard(error: unknown, read: Pick<IndexState, 'created' | 'lastSequence'>): Promise<void> {
     if (!(error instanceof BrokenIndexError)) throw error;
@@ -151,18 +149,37 @@ export class IndexCache {
     this.buckets.add(record);
   }
 
+  private async takeIn(state: IndexState): Promise<void> {
+    const isAll = state.lastSequence === this.seen && !this.isDoubted;
+    if (this.isOf(state) && (isAll || (await this.goOn()))) this.seen = state.lastSequence;
+    else await this.beginAnew(state);
+  }
+
   /** Whether that was possible: what is missing was merged meanwhile, or the index was made anew. */
   private async goOn(): Promise<boolean> {
+    const { forgotten } = this;
     const { fresh } = this.index.subjects;
     const end = this.isDoubted ? await lastIndexMessage(this.index, fresh, endless) : undefined;
     if (this.isDoubted && (end?.sequence ?? 0n) < this.last) return false;
     this.isDoubted = false;
-    for await (const { body, sequence } of indexMessages(this.index, fresh, endless, this.last + 1n)) {
-      const record = { ...decodeIndexRecord(body), sequence };
+    const records = await readRecords(this.index, fresh, endless, this.last + 1n);
+    await this.compare(records.at(-1));
+    if (forgotten !== this.forgotten) return false;
+    for (const record of records) {
+      if (record.sequence <= this.last) continue; // this gateway's own
       if (record.after !== this.through) return false;
       this.append(record);
     }
     return true;
+  }
+
+  /** Throws BrokenIndexError if a record is of what the log was before it went back. */
+  private async compare(record: StoredRecord | undefined): Promise<void> {
+    if (record?.logEnd === undefined || (await this.isOfLog(record.logEnd))) return;
+    const at = record.logEnd.sequence.toString();
+    throw new BrokenIndexError(
+      `the log has gone back to an earlier state: it has not the message at ${at} any more that it had when that was indexed`,
+    );
   }
 
   /** Whether everything here is of the index that is there, and of what that has had since; some of it stays for good. */
@@ -173,11 +190,14 @@ export class IndexCache {
 
   private async beginAnew({ created, lastSequence }: IndexState): Promise<void> {
     this.drop();
+    const { forgotten } = this;
     const { fresh, merged } = this.index.subjects;
     const records = await readRecords(this.index, fresh, endless);
     // After the records: what it says is merged can be loaded from the buckets.
     const marker = await lastIndexMessage(this.index, merged, endless);
     const inBuckets = marker === undefined ? 0n : decodeIndexRecord(marker.body).through;
+    await this.compare(records.at(-1));
+    if (forgotten !== this.forgotten) return; // who needs it reads it again
     this.records = records;
     this.forget(inBuckets);
     this.through = coveredBy(this.records, inBuckets, fresh);
@@ -193,93 +213,5 @@ export class IndexCache {
     this.through = 0n;
     this.last = 0n;
     this.buckets = new Buckets(this.index);
-  }
-}
-
-/** Entries by hash, those that are not in its cells. */
-interface Bucket {
-  readonly list: EntryList;
-  /** All entries up to this position are in the list, or were in the cells before it was loaded. */
-  covered: bigint;
-  /** Those up to this position were in the cells; 0: there is nothing in them. */
-  divided: bigint;
-  readonly loading: Promise<void>;
-  isLoaded: boolean;
-  /** Whether it is known to be of the same index as the rest. */
-  isVerified: boolean;
-  /** Larger than that of those that were used before. */
-  usedAt: number;
-}
-
-/** The buckets that were used last, as many as there is room for. */
-class Buckets {
-  private readonly all: (Bucket | undefined)[] = [];
-  private uses = 0;
-
-  constructor(private readonly index: IndexStream) {}
-
-  /** A bucket with all its entries. It goes on with what comes until it is dropped; what it has stays right. */
-  async load(
-    number: number,
-    now: Pick<IndexCache, 'unmerged' | 'covered'>,
-    caller: CallContext,
-  ): Promise<Bucket> {
-    const bucket = (this.all[number] ??= this.startLoading(number, now));
-    bucket.usedAt = ++this.uses;
-    if (!bucket.isLoaded) await byDeadline(bucket.loading, caller);
-    return bucket;
-  }
-
-  /** Also to those that are being loaded. */
-  add(record: StoredRecord): void {
-    distribute(record, bucketByte, (bucket) => this.all[bucket]?.list);
-    for (const bucket of this.all) if (bucket !== undefined) bucket.covered = record.through;
-    this.makeRoom();
-  }
-
-  private startLoading(
-    number: number,
-    { unmerged, covered }: Pick<IndexCache, 'unmerged' | 'covered'>,
-  ): Bucket {
-    const list = new EntryList();
-    const listOf = (bucket: number): EntryList | undefined => (bucket === number ? list : undefined);
-    for (const record of unmerged) distribute(record, bucketByte, listOf);
-    const merged = unmerged[0]?.after ?? covered;
-    const loading = this.read(number, list, merged).then((divided) => {
-      bucket.divided = divided;
-      bucket.isLoaded = true;
-      this.makeRoom();
-    });
-    const bucket: Bucket = {
-      list,
-      covered,
-      loading,
-      divided: 0n,
-      isLoaded: false,
-      isVerified: false,
-      usedAt: 0,
-    };
-    loading.catch(() => {
-      if (this.all[number] === bucket) this.all[number] = undefined;
-    });
-    return bucket;
-  }
-
-  /** All that is merged up to a position; gives how much of it is in the cells. */
-  private async read(number: number, list: EntryList, merged: bigint): Promise<bigint> {
-    const { records, divided, covered } = await readBucket(this.index, number, endless);
-    checkCovers(covered, merged, this.index.subjects.bucket(number));
-    for (const record of records) list.addAll(record);
-    return divided;
-  }
-
-  private makeRoom(): void {
-    const loaded = this.all.filter((bucket) => bucket?.isLoaded === true) as Bucket[];
-    loaded.sort((one, other) => other.usedAt - one.usedAt);
-    let bytes = 0;
-    for (const bucket of loaded) {
-      bytes += bucket.list.bytes;
-      if (bytes > this.index.limits.indexCacheBytesMax) this.all[this.all.indexOf(bucket)] = undefined;
-    }
   }
 }

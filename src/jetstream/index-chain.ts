@@ -1,6 +1,6 @@
 import type { IndexRecord } from './index-record';
 
-/** Records of the index are missing: what is there must not be taken for the whole. */
+/** Records of the index are missing, or are of what the log was before: what is there must not be taken for the whole. */
 export class BrokenIndexError extends Error {}
 
 type Stretch = Pick<IndexRecord, 'after' | 'through'>;

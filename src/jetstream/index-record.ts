@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { LogMark } from './log-mark';
 
 /**
  * The index says where commits lie that may hold a key: pairs of a 64-bit hash and a position
@@ -14,6 +15,8 @@ export interface Entries {
 export interface IndexRecord extends Entries {
   readonly after: bigint;
   readonly through: bigint;
+  /** What the last message of the log was before the record was made; only fresh records say so. */
+  readonly logEnd?: LogMark | undefined;
 }
 
 /** Of a hash, and of a position. */
@@ -151,9 +154,9 @@ export function distribute(
     listOf(entries.hashes[at + byte] as number)?.copy(entries, at);
 }
 
-export function encodeIndexRecord({ hashes, positions, after, through }: IndexRecord): Uint8Array {
+export function encodeIndexRecord({ hashes, positions, after, through, logEnd }: IndexRecord): Uint8Array {
   const writer = new BinaryWriter();
-  return writer
+  writer
     .uint32((1 << 3) | 2)
     .bytes(hashes)
     .uint32((2 << 3) | 2)
@@ -161,8 +164,14 @@ export function encodeIndexRecord({ hashes, positions, after, through }: IndexRe
     .uint32(3 << 3)
     .uint64(after)
     .uint32(4 << 3)
-    .uint64(through)
-    .finish();
+    .uint64(through);
+  if (logEnd !== undefined)
+    writer
+      .uint32(5 << 3)
+      .uint64(logEnd.sequence)
+      .uint32((6 << 3) | 1)
+      .fixed64(logEnd.timeNanos);
+  return writer.finish();
 }
 
 /** Throws if the bytes are not an index record. */
@@ -172,18 +181,23 @@ export function decodeIndexRecord(bytes: Uint8Array): IndexRecord {
   let positions = Buffer.alloc(0);
   let after = 0n;
   let through = 0n;
+  let sequence = 0n;
+  let timeNanos = 0n;
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (field === 1) hashes = Buffer.from(reader.bytes());
     else if (field === 2) positions = Buffer.from(reader.bytes());
     else if (field === 3) after = BigInt(reader.uint64());
     else if (field === 4) through = BigInt(reader.uint64());
+    else if (field === 5) sequence = BigInt(reader.uint64());
+    else if (field === 6) timeNanos = BigInt(reader.fixed64());
     else reader.skip(wireType);
   }
   if (hashes.length !== positions.length || hashes.length % entryBytes !== 0) {
     throw new Error('an index record has not as many positions as hashes');
   }
-  return { hashes, positions, after, through };
+  const logEnd = sequence === 0n ? undefined : { sequence, timeNanos };
+  return { hashes, positions, after, through, logEnd };
 }
 
 /** The entries in groups of at most so many. */

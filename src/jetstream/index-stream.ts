@@ -32,8 +32,8 @@ export interface IndexSubjects {
   readonly cell: (bucket: number, number: number) => string;
 }
 
-/** The second. The first had `key` in its place, and could have gaps. */
-const format = 'v2';
+/** The first had `key` in its place, and could have gaps. The second did not say of which log it is. */
+const format = 'v3';
 
 /** The subjects of the fresh records in any format. */
 export function freshSubjects(prefix: string): string {

@@ -6,6 +6,7 @@ import { BrokenIndexError } from './index-chain';
 import { divideBucket, indexSizes, mergeFresh, publish, recordEntries } from './index-merge';
 import { bucketCount, encodeIndexRecord, EntryList } from './index-record';
 import { keysInLog, type KeyIndex } from './key-index';
+import type { LogMark } from './log-mark';
 import type { Stretch } from './recent-keys';
 import { everything, within } from './store-context';
 
@@ -43,18 +44,21 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
   }
 
   async function round(): Promise<void> {
+    const { doubts } = index.health;
     await cache.refresh(call);
     index.recent.forget(cache.covered);
     await merge();
-    const { sequence: through } = await logHead(index, call);
-    if (through === cache.covered) {
+    const head = await logHead(index, call);
+    const { sequence: through } = head;
+    if (doubts !== index.health.doubts) return; // what was read of the index is forgotten
+    if (through <= cache.covered) {
       tailSinceMs = 0;
       return;
     }
     if (tailSinceMs === 0) tailSinceMs = Date.now();
     const isShort = through - cache.covered < tailMessagesMin;
     if (isShort && Date.now() - tailSinceMs < tailAgeMaxMs) return;
-    await writeFresh(index, through, merge, call);
+    await writeFresh(index, head, merge, call);
     tailSinceMs = 0;
   }
 
@@ -91,22 +95,24 @@ export function startIndexWriter(index: KeyIndex, open: () => Promise<unknown>):
   };
 }
 
-/** Covers the log through a position, or as far as no other gateway has been faster. */
+/** Covers the log through what was just seen to be its end, or as far as no other gateway has been faster. */
 async function writeFresh(
   index: KeyIndex,
-  through: bigint,
+  logEnd: LogMark,
   merge: () => Promise<void>,
   call: CallContext,
 ): Promise<void> {
-  const { cache, subjects } = index;
+  const { cache, subjects, health } = index;
+  const { sequence: through } = logEnd;
+  const { doubts } = health;
   const entriesMax = recordEntries(index);
   let entries = new EntryList();
   let covered = cache.covered;
   const flush = async (end: bigint): Promise<boolean> => {
     // What was read of the index may have been dropped meanwhile, and read again.
-    if (cache.covered !== covered) return false;
+    if (cache.covered !== covered || health.doubts !== doubts) return false;
     const { hashes, positions } = entries;
-    const record = { hashes, positions, after: covered, through: end };
+    const record = { hashes, positions, after: covered, through: end, logEnd };
     const body = encodeIndexRecord(record);
     const outcome = await publish(index, [{ subject: subjects.fresh, body, previous: cache.lastSequence }]);
     if (outcome.kind !== 'stored') {

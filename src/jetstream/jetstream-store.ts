@@ -5,11 +5,11 @@ import type { CallContext, EventStore, Page } from '../store/event-store';
 import { streamInfo, type StreamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
-import { dropForeignIndex } from './drop-foreign-index';
 import type { EmbeddedServer } from './embedded';
+import { checkIndexFormat } from './check-index-format';
 import { toStoreError } from './errors';
 import { commitAsOf } from './find-commit';
-import { lastPartsForReaders, soundLastPart, toHead } from './head';
+import { lastPartsForReaders, logHead, soundLastPart, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
 import { createHeadCache } from './head-cache';
 import { IdMemory } from './id-memory';
@@ -20,6 +20,7 @@ import { readTail } from './key-index';
 import { LargeHeads } from './large-heads';
 import { listStreams } from './list-streams';
 import { LogHealth } from './log-health';
+import { hasStill } from './log-mark';
 import { createMessageSize } from './message-size';
 import { lookForMirrors } from './mirrors';
 import { checkServerVersion, indexConfig, logConfig, messageTtlWarning, openStream } from './open-stream';
@@ -31,6 +32,7 @@ import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
 import { kept, shared } from './shared';
+import { endless } from './store-context';
 import { Space } from './space';
 import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
@@ -70,7 +72,7 @@ export interface JetStreamStoreOptions {
 export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
   const { store, mayCreate, limits, log, syncFolder, ownServer } = options;
   const pool = await openPool(options.nats, limits, log);
-  const timeoutMs = limits.requestTimeoutMs;
+  const { requestTimeoutMs: timeoutMs, unreadableRememberedMax } = limits;
   let fail = (): void => undefined;
   const failed = new Promise<void>((resolve) => (fail = resolve));
   const wantedIndex = indexConfig(store);
@@ -80,11 +82,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
     checkServerVersion(pool.append());
     const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
     const { config } = info;
-    const health = new LogHealth(
-      log,
-      BigInt(store.lostMessagesAccepted ?? 0),
-      limits.unreadableRememberedMax,
-    );
+    const health = new LogHealth(log, BigInt(store.lostMessagesAccepted ?? 0), unreadableRememberedMax);
     watchHealth(health, pool, info);
     if (config['allow_msg_ttl'] === true) log.warn(messageTtlWarning(store.name));
     await openIndex();
@@ -115,10 +113,14 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       index,
       indexConfig: wantedIndex,
       subjects,
-      cache: new IndexCache({ pool, limits, index, indexConfig: wantedIndex, logger: log, subjects }),
+      cache: new IndexCache(
+        { pool, limits, index, indexConfig: wantedIndex, logger: log, subjects },
+        async (mark) => hasStill(appender, mark, await logHead(appender, endless), endless),
+      ),
       tail: shared(() => readTail(appender)),
     };
-    await dropForeignIndex(appender);
+    forgetInDoubt(appender);
+    await checkIndexFormat(appender);
     const watches: { close(): Promise<void> }[] = [];
     if (ownServer !== undefined)
       watches.push(await watchOwnDisk(appender, ownServer, [store.name, index.name]));
@@ -138,8 +140,17 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
 /** What a server has that NATS comes back with may be less. */
 function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
   health.noteInfo(info);
-  pool.onAvailability((available) => {
-    if (!available) health.doubt();
+  pool.onLinkChange(() => {
+    health.doubt();
+  });
+}
+
+/** Positions may be given a second time, then even the check of a stream's last position proves nothing of its version. */
+function forgetInDoubt({ health, heads, recent, cache }: Appender): void {
+  health.onDoubt(() => {
+    heads.clear();
+    recent.clear();
+    cache.forgetAll();
   });
 }
 

@@ -38,11 +38,12 @@ export async function readTail(index: KeyIndex): Promise<bigint> {
   // Of an index that has not been read yet the tail would be the whole log.
   if (index.cache.lastSequence === 0n) await index.cache.refresh(endless);
   const { sequence: through } = await logHead(index, endless);
+  const { doubts } = index.health;
   const tail = { from: index.cache.covered + 1n, to: through };
   if (isLarge(index, through - tail.from)) return through;
   for (const gap of index.recent.gaps(tail))
     for await (const commits of keysBetween(index, gap, endless))
-      for (const keys of commits) index.recent.add(keys);
+      for (const keys of commits) if (doubts === index.health.doubts) index.recent.add(keys);
   return through;
 }
 
@@ -52,7 +53,8 @@ export async function findPositions(
   key: string,
   call: CallContext,
 ): Promise<{ positions: readonly bigint[]; through: bigint }> {
-  const { cache, recent } = index;
+  const { cache, recent, health } = index;
+  const { doubts } = health;
   const hash = hashKey(key);
   const [indexed, through] = await Promise.all([cache.positions(hash, call), index.tail(call)]);
   // In one go with the gaps: what `recent` forgets meanwhile is one.
@@ -64,6 +66,8 @@ export async function findPositions(
   for (const gap of gaps)
     for await (const commits of keysBetween(index, gap, call))
       for (const { position, hashes } of commits) if (hashes.includes(hash)) found.add(position);
+  // Some of it may be of what the log was before it went back.
+  if (doubts !== health.doubts) return findPositions(index, key, call);
   const positions = [...found].sort((a, b) => (a < b ? -1 : 1));
   return { positions, through };
 }

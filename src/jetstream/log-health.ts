@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { UnreadableCommitError } from '../store/errors';
 import type { UnreadableMessage } from '../store/store-info';
 import { position } from '../store/values';
-import type { StreamInfo } from './api';
+import { leaderOf, type StreamInfo } from './api';
 
 /**
  * What a gateway knows to be wrong with its log. Nothing is ever deleted from it, so that it has as many messages as its last
@@ -11,6 +11,10 @@ import type { StreamInfo } from './api';
 export class LogHealth {
   private lost = 0n;
   private isKnown = false;
+  private isKeptBy: string | undefined;
+  private endSeen = 0n;
+  private doubtCount = 0;
+  private readonly doubtListeners: (() => void)[] = [];
   private readonly mirrorNames = new Set<string>();
   private readonly met = new Map<bigint, UnreadableMessage>();
 
@@ -35,13 +39,51 @@ export class LogHealth {
     return this.isKnown;
   }
 
-  /** NATS is away. */
-  doubt(): void {
-    this.isKnown = false;
+  /** The largest last sequence that was seen, unless the log has gone back since. */
+  get end(): bigint {
+    return this.endSeen;
   }
 
-  /** What the leader of the log says of it. */
-  noteInfo({ config, state }: StreamInfo): void {
+  /** So often it was in doubt whether the log is what it was. */
+  get doubts(): number {
+    return this.doubtCount;
+  }
+
+  /**
+   * Told when what is known of the log must be forgotten, since positions may be given a second time, to other commits: a server
+   * that comes back, and another leader, may have an earlier state of it.
+   */
+  onDoubt(listener: () => void): void {
+    this.doubtListeners.push(listener);
+  }
+
+  /** NATS is away, or was. */
+  doubt(): void {
+    this.isKnown = false;
+    this.doubtCount++;
+    for (const listener of this.doubtListeners) listener();
+  }
+
+  /** What the leader of the log says of it, and what `end` was before it was asked. */
+  noteInfo(info: StreamInfo, endBefore = 0n): void {
+    this.compare(info, endBefore);
+    this.countLost(info);
+  }
+
+  private compare(info: StreamInfo, endBefore: bigint): void {
+    const end = BigInt(info.state.last_seq);
+    const leader = leaderOf(info);
+    const isBack = end < endBefore;
+    if (isBack) {
+      const facts = { end: end.toString(), before: endBefore.toString() };
+      this.logger.error(facts, 'the log has gone back to an earlier state: see docs/storage.md');
+    }
+    if (isBack || (this.isKeptBy !== undefined && this.isKeptBy !== leader)) this.doubt();
+    this.isKeptBy = leader;
+    if (isBack || end > this.endSeen) this.endSeen = end;
+  }
+
+  private countLost({ config, state }: StreamInfo): void {
     const first = BigInt(Number(config['first_seq'] ?? 0));
     const before = first > 0n ? first - 1n : 0n;
     const found = BigInt(state.last_seq) - before - BigInt(state.messages);

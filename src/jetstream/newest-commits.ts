@@ -1,4 +1,6 @@
 import type { Limits } from '../limits';
+import { StoreUnavailableError } from '../store/errors';
+import type { LogMark } from './log-mark';
 import { TailRing, type TailEntry } from './tail-ring';
 import { createWaiters, type Waiters } from './tail-waiters';
 
@@ -7,12 +9,22 @@ export interface NewestCommits {
   readonly ring: TailRing;
   readonly waiters: Waiters;
   readonly trouble: Trouble;
+  /** The last message of the log that has come, or that was skipped. */
+  lastMessage: LogMark;
+  /** How often the log has gone back to an earlier state: who began before that has been given what is gone. */
+  readonly timesGoneBack: number;
   /** Another commit has come, or the commits of a step. */
   push(entries: readonly TailEntry[]): void;
   /** Tells those who wait how far the log has come. */
   sweep(): void;
   /** Goes on at a position; what lies between they read from the log. */
   skipTo(position: bigint): void;
+  /** The log has gone back: positions are given a second time. Fails those who wait, and goes on at its end. */
+  goBackTo(end: bigint): void;
+}
+
+export function goneBack(): StoreUnavailableError {
+  return new StoreUnavailableError('the store has gone back to an earlier state');
 }
 
 /** Twice that is what a checkpoint may take. */
@@ -25,6 +37,7 @@ export function createNewestCommits(limits: Limits): NewestCommits {
   let ring = new TailRing(limits, 0n, 0n);
   let sweptAt = 0n;
   let quietSweeps = 0;
+  let timesGoneBack = 0;
 
   function sweep(): void {
     quietSweeps = ring.last === sweptAt ? quietSweeps + 1 : 0;
@@ -33,12 +46,22 @@ export function createNewestCommits(limits: Limits): NewestCommits {
     waiters.wakeAll(ring.last);
   }
 
+  function skipTo(position: bigint): void {
+    waiters.wakeAll(ring.last);
+    ring = new TailRing(limits, position, position);
+    sweptAt = position;
+  }
+
   return {
     get ring() {
       return ring;
     },
     waiters,
     trouble: createTrouble(),
+    lastMessage: { sequence: 0n, timeNanos: 0n },
+    get timesGoneBack() {
+      return timesGoneBack;
+    },
     push(entries) {
       const before = ring.last;
       for (const entry of entries) ring.push(entry);
@@ -46,10 +69,11 @@ export function createNewestCommits(limits: Limits): NewestCommits {
       if (ring.last - sweptAt >= sweepSequences) sweep();
     },
     sweep,
-    skipTo(position) {
-      waiters.wakeAll(ring.last);
-      ring = new TailRing(limits, position, position);
-      sweptAt = position;
+    skipTo,
+    goBackTo(end) {
+      timesGoneBack++;
+      waiters.failAll(goneBack());
+      skipTo(end);
     },
   };
 }

@@ -2,7 +2,8 @@ import type { AllPage, AllRead, CallContext, CommitSlice, ReadAllQuery, ReadEnd 
 import { UnreadableCommitError } from '../store/errors';
 import { position } from '../store/values';
 import { stepsOf, type StoredCommit } from './commit-assembler';
-import { logHead, type LogHead } from './head';
+import { logHead } from './head';
+import type { LogMark } from './log-mark';
 import { logBackward, logForward, type LogPage, type LogRange } from './scan-log';
 import { isWithinTimes, selectAll, type Selection } from './select';
 import type { StoreContext } from './store-context';
@@ -21,7 +22,7 @@ export async function readAll(
 async function* pages(
   context: StoreContext,
   query: ReadAllQuery,
-  head: LogHead,
+  head: LogMark,
   call: CallContext,
 ): AsyncGenerator<AllPage, void> {
   const { direction, filter, maxCount } = query;
@@ -70,7 +71,7 @@ function selectionOf({ filter, direction }: ReadAllQuery): Omit<Selection, 'coun
 
 function rangeOf(
   { direction, filter, toPosition, afterPosition, skipUnreadable: skips }: ReadAllQuery,
-  { sequence: head }: LogHead,
+  { sequence: head }: LogMark,
 ): LogRange {
   const { patterns } = filter;
   if (direction === 'forward') {

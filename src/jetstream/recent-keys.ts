@@ -22,6 +22,8 @@ export interface RecentKeys {
   add(keys: CommitKeys, from?: bigint): void;
   /** Drops what lies up to a position: it is in the index now. */
   forget(through: bigint): void;
+  /** Drops all: positions may be given a second time. */
+  clear(): void;
   /** Positions where a key with this hash is, of all that is not forgotten. */
   positions(hash: bigint): Generator<bigint, void>;
   /** What is known from the start of a stretch on, without a gap: at most so many messages. */
@@ -79,6 +81,12 @@ class KeyRing implements RecentKeys {
     this.first = this.oldestKey;
     while (this.first < this.end && (this.positionsOf[this.first % this.keysMax] as number) <= last)
       this.first++;
+  }
+
+  clear(): void {
+    this.sequences.fill(0);
+    this.newest = 0;
+    this.first = this.end;
   }
 
   *positions(hash: bigint): Generator<bigint, void> {

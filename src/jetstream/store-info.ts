@@ -3,6 +3,7 @@ import { position } from '../store/values';
 import { eventBytesLimit } from './append-job';
 import { streamInfo, type StreamInfo } from './api';
 import { errCode, isRefused } from './errors';
+import { logInfo } from './head';
 import type { IndexStream } from './index-stream';
 import type { RequestOptions } from './link';
 import { lookForMirrors } from './mirrors';
@@ -18,13 +19,12 @@ export async function storeInfo(
   const options = within(endless, limits.requestTimeoutMs);
   void lookForMirrors(store); // for the next time
   const [info, wrongInIndex] = await Promise.all([
-    streamInfo(pool.read(), log.name, undefined, options),
+    logInfo(store, pool.read(), endless),
     indexDisagreements(store, options),
   ]);
   const { config, state, cluster } = info;
   store.messageSize.take(config);
   await store.durability.through(BigInt(state.last_seq));
-  health.noteInfo(info);
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
   return {
     name: log.name,

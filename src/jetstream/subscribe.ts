@@ -7,6 +7,7 @@ import { stepsOf, type StoredCommit } from './commit-assembler';
 import { toStoreError } from './errors';
 import { lastPart, logHead } from './head';
 import { locate } from './locate';
+import { goneBack } from './newest-commits';
 import { logForward } from './scan-log';
 import { selectAll } from './select';
 import type { StoreContext } from './store-context';
@@ -64,6 +65,7 @@ async function* updates(
   ending: AbortSignal,
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail, limits } = shared;
+  const { timesGoneBack } = tail;
   const start = await findStart(shared, query, call);
   const progress = createProgress(start.after);
   const interest = interestOf(query.filter.patterns);
@@ -71,6 +73,7 @@ async function* updates(
   let live = false;
   yield progress.say('checkpoint');
   while (!ending.aborted) {
+    if (timesGoneBack !== tail.timesGoneBack) throw goneBack();
     if (!tail.covers(progress.at)) {
       if (live) yield progress.say('fellBehind');
       live = false;
@@ -147,6 +150,7 @@ async function* catchUp(
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { tail, limits } = shared;
   const { catchUpBytesMax, fetchBytesMax, readProgressTimeoutMs } = limits;
+  const { timesGoneBack } = tail;
   // Each has a page in use and two on their way.
   const fetchBytes = (): number =>
     Math.max(fetchBytesMin, Math.min(fetchBytesMax / 2, Math.floor(catchUpBytesMax / (3 * shared.catchUps))));
@@ -161,7 +165,7 @@ async function* catchUp(
         for await (const { commits, covered, unreadable } of logForward(shared, range, call, fetchBytes)) {
           progress.at = covered;
           yield* progress.tell(wanted(commits), unreadable);
-          if (isEnding()) return;
+          if (isEnding() || timesGoneBack !== tail.timesGoneBack) return;
           progressMs = Date.now();
         }
       } catch (error) {

@@ -14,9 +14,6 @@ export interface TailConsumer {
   close(): void;
 }
 
-/** Why a consumer is given up that somebody has stopped, or moved. */
-export const standstill = 'the consumer of the newest commits stands still while the log goes on';
-
 const heartbeatMs = 1_000;
 /** So long nothing may come: neither messages nor heartbeats. */
 const silenceMaxMs = 3_500;
@@ -48,6 +45,7 @@ export async function startTailConsumer(
   let delivered = 0;
   let sequence = after;
   let stalls = 0;
+  const { doubts } = context.health;
   const answerFlowControl = (subject: string | undefined): void => {
     if (subject !== undefined && subject !== '') link.publish(subject, noBytes, {});
   };
@@ -75,11 +73,10 @@ export async function startTailConsumer(
   });
   const watch = setInterval(() => {
     if (Date.now() - heardMs > silenceMaxMs) lose('nothing came for too long');
+    // A consumer of its own has not noticed, and would go on where the log had ended.
+    if (doubts !== context.health.doubts) lose('the log may have gone back to an earlier state');
   }, watchMs);
-  const onStandstill = (): void => {
-    lose(standstill);
-  };
-  const endProgress = watchProgress(context, () => sequence, { onProgress, onStandstill });
+  const endProgress = watchProgress(context, () => sequence, { onProgress, onEnd: lose });
   const close = (): void => {
     clearInterval(watch);
     unsubscribe();

@@ -1,11 +1,14 @@
 import { logHead } from './head';
 import { endless, type StoreContext } from './store-context';
 
+/** Why a consumer is given up that somebody has stopped, or moved. */
+export const standstill = 'the consumer of the newest commits stands still while the log goes on';
+
 export interface Progress {
   /** Another message has come, or all have. */
   readonly onProgress: () => void;
   /** Nothing comes, though there is more in the log. */
-  readonly onStandstill: () => void;
+  readonly onEnd: (reason: string) => void;
 }
 
 const checkMs = 2_000;
@@ -17,7 +20,7 @@ const checkMs = 2_000;
 export function watchProgress(
   context: StoreContext,
   delivered: () => bigint,
-  { onProgress, onStandstill }: Progress,
+  { onProgress, onEnd }: Progress,
 ): () => void {
   let before = { delivered: delivered(), end: 0n };
   let isAsking = false;
@@ -27,7 +30,7 @@ export function watchProgress(
     const now = delivered();
     const isMoving = now > before.delivered;
     if (isMoving || now >= end) onProgress();
-    else if (now < before.end) onStandstill();
+    else if (now < before.end) onEnd(standstill);
     before = { delivered: now, end };
   }
 

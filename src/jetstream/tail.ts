@@ -18,6 +18,8 @@ export interface Tail {
   readonly head: bigint;
   /** Why new commits do not come, or did not a moment ago; "" if they do, or nobody subscribes. */
   readonly trouble: string;
+  /** How often the log has gone back to an earlier state: who began before that has been given what is gone. */
+  readonly timesGoneBack: number;
   /** Begins to follow, if nobody does yet, and comes back when it runs; call the answer when it is needed no more. */
   follow(call: CallContext): Promise<() => void>;
   /** Whether all that lies beyond a position is at hand. */
@@ -84,6 +86,9 @@ export function createTail(context: StoreContext): Tail {
     },
     get trouble() {
       return newest.trouble.reason;
+    },
+    get timesGoneBack() {
+      return newest.timesGoneBack;
     },
     async follow(call) {
       users++;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { streamInfo, type StreamInfo } from './api';
+import { leaderOf, type StreamInfo } from './api';
+import { logInfo } from './head';
 import type { IdMemory, Sighting } from './id-memory';
 import { parseTime } from './message';
 import type { StoreContext } from './store-context';
@@ -17,33 +18,28 @@ const nanosPerMs = 1_000_000;
  * messages of the log are gone. Resolves after the first look.
  */
 export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogWatch> {
-  const { pool, log, limits, space, messageSize, health } = store;
+  const { pool, health, space, messageSize } = store;
   const stop = new AbortController();
   const { signal } = stop;
-  let changes = 0;
-  pool.onLinkChange(() => {
-    changes++;
+  health.onDoubt(() => {
     ids.lose();
   });
 
   async function look(): Promise<void> {
-    const before = changes;
+    const { doubts } = health;
     const startedMs = performance.now();
-    const options = { timeoutMs: limits.requestTimeoutMs, signal };
-    const info = await streamInfo(pool.append(), log.name, undefined, options);
+    const info = await logInfo(store, pool.append(), { signal, deadlineMs: Infinity });
     messageSize.take(info.config);
     space.see(info.state.bytes, info.config['max_bytes']);
     // What was asked before a connection changed says nothing of what is there now.
-    if (before !== changes) return;
-    health.noteInfo(info);
-    ids.see(toSighting(info, startedMs));
+    if (doubts === health.doubts) ids.see(toSighting(info, startedMs));
   }
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
       await look().catch(() => {
-        ids.lose();
+        health.doubt();
       });
     }
   }
@@ -58,12 +54,13 @@ export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogW
   };
 }
 
-function toSighting({ config, created, cluster, ts }: StreamInfo, startedMs: number): Sighting {
+function toSighting(info: StreamInfo, startedMs: number): Sighting {
+  const { config, ts } = info;
   const steadyMs = performance.now();
   const nowMs = Date.now();
   return {
     windowMs: Number(config['duplicate_window'] ?? 0) / nanosPerMs,
-    log: `${created} ${cluster?.leader ?? ''}`,
+    log: leaderOf(info),
     serverMs: Number(parseTime(ts)) / nanosPerMs,
     nowMs,
     steadyMs,

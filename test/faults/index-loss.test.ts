@@ -120,9 +120,9 @@ test('an index of a newer format is refused', async () => {
     await using gateway = await startTestGateway([nats.url]);
     await gateway.client.append({ stream: 'new.1', events: newEvents(1) });
   }
-  await publishRecord('ix.es.v3.fresh');
+  await publishRecord('ix.es.v4.fresh');
   await expect(startTestGateway([nats.url])).rejects.toThrow(
-    /the index EVENTS_INDEX has the format 3, of a newer Sluice; this one knows 2/,
+    /the index EVENTS_INDEX has the format 4, of a newer Sluice; this one knows 3/,
   );
   await withStreams((streams) => streams.delete('EVENTS_INDEX'));
   await using gateway = await startTestGateway([nats.url]);

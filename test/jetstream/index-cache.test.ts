@@ -40,6 +40,8 @@ const sizes: IndexSizes = {
   divideEntriesMax: 6,
 };
 const buckets = 2;
+/** Here the log never goes back. */
+const isOfLog = (): Promise<boolean> => Promise.resolve(true);
 
 /** In two buckets with two cells each. */
 const hash = fc
@@ -93,7 +95,7 @@ class World {
   /** One has room for what is in use only, and the other for all. */
   private readonly gateways = [1, 1 << 20].map((indexCacheBytesMax) => {
     const index = { ...this.index, limits: { ...this.index.limits, indexCacheBytesMax } };
-    return { ...index, cache: new IndexCache(index) };
+    return { ...index, cache: new IndexCache(index, isOfLog) };
   });
 
   open(): Promise<unknown> {
@@ -162,7 +164,7 @@ class World {
     await this.open();
   }
 
-  /** As a gateway does that finds the index ahead of the log. */
+  /** As a gateway does that finds an index of what the log was before it went back. */
   private async empty(): Promise<void> {
     await callApi(pool.append(), `STREAM.PURGE.${this.index.index.name}`, {}, { timeoutMs: 5_000 });
   }
@@ -192,7 +194,7 @@ class World {
 
   /** The same by a gateway that has read nothing so far. */
   lookAnew(number: number): Promise<void> {
-    return this.lookIn(new IndexCache(this.index), number);
+    return this.lookIn(new IndexCache(this.index, isOfLog), number);
   }
 
   private async lookIn(cache: IndexCache, number: number): Promise<void> {

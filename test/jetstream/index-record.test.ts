@@ -43,15 +43,25 @@ test('a record comes back as it was written, and is what the contract says', () 
     fc.property(entries, uint64, uint64, (given, after, through) => {
       const list = listOf(given);
       expect(list.length).toBe(given.length);
-      const bytes = encodeIndexRecord({ hashes: list.hashes, positions: list.positions, after, through });
+      const logEnd = { sequence: through, timeNanos: after };
+      const bytes = encodeIndexRecord({
+        hashes: list.hashes,
+        positions: list.positions,
+        after,
+        through,
+        logEnd,
+      });
       const record = decodeIndexRecord(bytes);
       expect(entriesOf(record)).toEqual(given);
       expect([record.after, record.through]).toEqual([after, through]);
+      expect(record.logEnd).toEqual(through === 0n ? undefined : logEnd);
       expect(IndexRecord.decode(bytes)).toEqual({
         keyHashes: given.map(([key]) => key),
         positions: given.map(([, position]) => position),
         afterPosition: after,
         throughPosition: through,
+        logSequence: through,
+        logTimeNanos: after,
       });
       const encoded = IndexRecord.encode(IndexRecord.decode(bytes)).finish();
       expect(entriesOf(decodeIndexRecord(encoded))).toEqual(given);

@@ -25,10 +25,17 @@ export interface IndexRecord {
   afterPosition: bigint;
   /** ... up to this one, inclusive. */
   throughPosition: bigint;
+  /**
+   * The sequence of the last message of the log before the record was made; only in records that were not merged yet. When
+   * the log has another message there, or none, it has gone back to an earlier state, and the index is not its own.
+   */
+  logSequence: bigint;
+  /** When that message was stored, in nanoseconds since 1970. */
+  logTimeNanos: bigint;
 }
 
 function createBaseIndexRecord(): IndexRecord {
-  return { keyHashes: [], positions: [], afterPosition: 0n, throughPosition: 0n };
+  return { keyHashes: [], positions: [], afterPosition: 0n, throughPosition: 0n, logSequence: 0n, logTimeNanos: 0n };
 }
 
 export const IndexRecord: MessageFns<IndexRecord> = {
@@ -64,6 +71,18 @@ export const IndexRecord: MessageFns<IndexRecord> = {
         throw new globalThis.Error("value provided for field message.throughPosition of type uint64 too large");
       }
       writer.uint32(32).uint64(message.throughPosition);
+    }
+    if (message.logSequence !== 0n) {
+      if (BigInt.asUintN(64, message.logSequence) !== message.logSequence) {
+        throw new globalThis.Error("value provided for field message.logSequence of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.logSequence);
+    }
+    if (message.logTimeNanos !== 0n) {
+      if (BigInt.asUintN(64, message.logTimeNanos) !== message.logTimeNanos) {
+        throw new globalThis.Error("value provided for field message.logTimeNanos of type fixed64 too large");
+      }
+      writer.uint32(49).fixed64(message.logTimeNanos);
     }
     return writer;
   },
@@ -133,6 +152,22 @@ export const IndexRecord: MessageFns<IndexRecord> = {
             message.throughPosition = reader.uint64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.logSequence = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.logTimeNanos = reader.fixed64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -157,6 +192,12 @@ export const IndexRecord: MessageFns<IndexRecord> = {
       : 0n;
     message.throughPosition = (object.throughPosition !== undefined && object.throughPosition !== null)
       ? BigInt(object.throughPosition)
+      : 0n;
+    message.logSequence = (object.logSequence !== undefined && object.logSequence !== null)
+      ? BigInt(object.logSequence)
+      : 0n;
+    message.logTimeNanos = (object.logTimeNanos !== undefined && object.logTimeNanos !== null)
+      ? BigInt(object.logTimeNanos)
       : 0n;
     return message;
   },

@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'nats';
+import { HealthCheckResponse_ServingStatus } from '../../generated/grpc/health/v1/health';
+import { newEvents } from '../support/attempts';
+import { startTestGateway } from '../support/gateway';
+import { infoNow } from '../support/info-now';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import type { RpcClient } from '../support/rpc-client';
+import { copyStream, type StreamFiles } from '../support/stream-files';
+import { startTcpRelay } from '../support/tcp-relay';
+
+/**
+ * The log goes back to an earlier state while gateways run, as after a loss of power at an existing NATS, and positions are given
+ * again to other commits. What a gateway or the index knew of them must not be taken for what is there now.
+ */
+
+interface Stored {
+  readonly stream: string;
+  readonly commitId: string;
+  readonly correlationId: string;
+}
+
+const atOnce = 32;
+
+async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < all.length; at += atOnce)
+    results.push(...(await Promise.all(all.slice(at, at + atOnce).map(work))));
+  return results;
+}
+
+/** Commits of one event each, every one with a correlation id of its own. */
+async function appendMany(client: RpcClient, prefix: string, count: number): Promise<Stored[]> {
+  const commits = Array.from({ length: count }, (_, i) => {
+    const stream = `${prefix}.${i.toString()}`;
+    return { stream, commitId: randomUUID(), correlationId: `of-${stream}` };
+  });
+  await inTurns(commits, (commit) => append(client, commit));
+  return commits;
+}
+
+async function append(client: RpcClient, { stream, commitId, correlationId }: Stored): Promise<boolean> {
+  const events = [{ id: `${stream}-1`, type: 'Happened', correlationId }];
+  return (await client.append({ stream, commitId, events })).replayed;
+}
+
+/** Those whose events are not found, though the read ends well. */
+async function missing(client: RpcClient, commits: readonly Stored[]): Promise<string[]> {
+  const counts = await inTurns(commits, async ({ correlationId }) => {
+    return (await client.readByCorrelation({ correlationId })).events.length;
+  });
+  return commits.filter((_, at) => counts[at] !== 1).map(({ stream }) => stream);
+}
+
+/** Those that are stored a second time, when they are sent again. */
+async function storedTwice(client: RpcClient, commits: readonly Stored[]): Promise<string[]> {
+  const replays = await inTurns(commits, (commit) => append(client, commit));
+  return commits.filter((_, at) => !replays[at]).map(({ stream }) => stream);
+}
+
+/** Takes the server's memory of commit ids out of the way. */
+async function forgetIds({ url }: TestNats): Promise<void> {
+  const connection = await connect({ servers: url });
+  const { streams } = await connection.jetstreamManager();
+  await streams.update('EVENTS', { duplicate_window: 100_000_000 });
+  await connection.close();
+}
+
+async function reached(client: RpcClient): Promise<void> {
+  await until(async () => {
+    const isServing = (await client.health()) === HealthCheckResponse_ServingStatus.SERVING;
+    return isServing && (await client.getVersion({ stream: 'any' }).catch(() => undefined)) !== undefined;
+  });
+}
+
+/** Stops the server, starts it with other files, and waits until the gateways have it again. */
+async function change(nats: TestNats, clients: readonly RpcClient[], files: StreamFiles[]): Promise<void> {
+  await nats.kill();
+  for (const file of files) file.putBack();
+  await nats.start();
+  for (const client of clients) await reached(client);
+}
+
+/** The log as it is now; the server is started again. */
+async function copyLog(nats: TestNats, clients: readonly RpcClient[], name = 'EVENTS'): Promise<StreamFiles> {
+  await nats.stop();
+  const files = copyStream(nats, name);
+  await nats.start();
+  for (const client of clients) await reached(client);
+  return files;
+}
+
+async function indexedThrough(client: RpcClient, position: bigint): Promise<void> {
+  await infoNow(client);
+  await until(async () => ((await client.serverInfo()).index?.position ?? 0n) >= position, 60_000);
+}
+
+test('the index stays as it was, and the log grows past it at once', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  const { client } = gateway;
+  await appendMany(client, 'before', 10);
+  const log = await copyLog(nats, [client]);
+  await appendMany(client, 'lost', 200);
+  await indexedThrough(client, 210n);
+  await change(nats, [client], [log]);
+  const commits = await appendMany(client, 'after', 300);
+  expect(await missing(client, commits)).toEqual([]);
+  await indexedThrough(client, 310n);
+  expect(await missing(client, commits)).toEqual([]);
+  await forgetIds(nats);
+  expect(await storedTwice(client, commits)).toEqual([]);
+}, 120_000);
+
+/** A log of 10 commits and 200 that are lost, its index, and a log of the same 10 commits and 300 others. */
+async function twoPasts(nats: TestNats): Promise<{
+  readonly lost: StreamFiles;
+  readonly index: StreamFiles;
+  readonly other: StreamFiles;
+  readonly commits: readonly Stored[];
+}> {
+  await using gateway = await startTestGateway([nats.url]);
+  const { client } = gateway;
+  await appendMany(client, 'before', 10);
+  const before = [await copyLog(nats, [client]), await copyLog(nats, [client], 'EVENTS_INDEX')];
+  await appendMany(client, 'lost', 200);
+  await indexedThrough(client, 210n);
+  const lost = await copyLog(nats, [client]);
+  const index = await copyLog(nats, [client], 'EVENTS_INDEX');
+  await change(nats, [client], before);
+  const commits = await appendMany(client, 'after', 300);
+  return { lost, index, other: await copyLog(nats, [client]), commits };
+}
+
+test('the log has grown past the index before anybody looks', async () => {
+  await using nats = await startNats();
+  const { lost, index, other, commits } = await twoPasts(nats);
+  await nats.stop();
+  for (const files of [lost, index]) files.putBack();
+  await nats.start();
+  await using gateway = await startTestGateway([nats.url]);
+  const { client } = gateway;
+  // What it knows of the index is in its memory.
+  await client.readByCorrelation({ correlationId: 'of-lost.7' });
+  await change(nats, [client], [other]);
+  expect(await missing(client, commits)).toEqual([]);
+  await forgetIds(nats);
+  expect(await storedTwice(client, commits)).toEqual([]);
+}, 120_000);
+
+test('a gateway starts when the log has grown past the index again', async () => {
+  await using nats = await startNats();
+  const { index, other, commits } = await twoPasts(nats);
+  await nats.stop();
+  for (const files of [index, other]) files.putBack();
+  await nats.start();
+  await using gateway = await startTestGateway([nats.url]);
+  const { client } = gateway;
+  expect(await missing(client, commits)).toEqual([]);
+  await forgetIds(nats);
+  expect(await storedTwice(client, commits)).toEqual([]);
+}, 120_000);
+
+test('another gateway stores commits at positions that this one has stored others at', async () => {
+  await using nats = await startNats();
+  await using one = await startTestGateway([nats.url]);
+  await using other = await startTestGateway([nats.url]);
+  const clients = [one.client, other.client];
+  await appendMany(one.client, 'before', 1);
+  const log = await copyLog(nats, clients);
+  await appendMany(one.client, 'lost', 40);
+  await change(nats, clients, [log]);
+  const commits = await appendMany(other.client, 'after', 40);
+  for (const client of clients) expect(await missing(client, commits)).toEqual([]);
+}, 60_000);
+
+test('a stream ends at the same position as before, with another version', async () => {
+  await using nats = await startNats();
+  await using one = await startTestGateway([nats.url]);
+  await using other = await startTestGateway([nats.url]);
+  const clients = [one.client, other.client];
+  await one.client.append({ stream: 'a', events: newEvents(1) });
+  const log = await copyLog(nats, clients);
+  const { version, position } = await one.client.append({ stream: 'a', events: newEvents(5) });
+  await change(nats, clients, [log]);
+  const instead = await other.client.append({ stream: 'a', events: newEvents(1) });
+  expect([version, instead.version, instead.position]).toEqual([6n, 2n, position]);
+  expect((await one.client.append({ stream: 'a', events: newEvents(1) })).version).toBe(3n);
+  const { events } = await other.client.readStream({ stream: 'a' });
+  expect(events.map((event) => event.version)).toEqual([1n, 2n, 3n]);
+}, 60_000);
+
+test('a subscriber gets what is stored at positions that it has passed, or an error', async () => {
+  await using nats = await startNats();
+  await using relay = await startTcpRelay(nats.port);
+  await using far = await startTestGateway([`nats://${relay.address}`]);
+  await using near = await startTestGateway([nats.url]);
+  const clients = [far.client, near.client];
+  await appendMany(near.client, 'before', 10);
+  const log = await copyLog(nats, clients);
+  const got: string[] = [];
+  const following = (async () => {
+    for await (const { events } of far.client.subscribe()) for (const { stream } of events) got.push(stream);
+  })().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await appendMany(near.client, 'lost', 20);
+  await until(() => got.length === 30);
+  relay.loseRequests();
+  await change(nats, [near.client], [log]);
+  await appendMany(near.client, 'after', 60);
+  relay.heal();
+  await reached(far.client);
+  // It has passed 20 of them, and does not get these any more.
+  expect(await following).toMatchObject({ code: 14 });
+  expect(got.filter((stream) => stream.startsWith('after'))).toEqual([]);
+}, 60_000);
