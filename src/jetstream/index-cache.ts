@@ -178,7 +178,7 @@ export class IndexCache {
     if (record?.logEnd === undefined || (await this.isOfLog(record.logEnd))) return;
     const at = record.logEnd.sequence.toString();
     throw new BrokenIndexError(
-      `the log has gone back to an earlier state: it has not the message at ${at} any more that it had when that was indexed`,
+      `the log has gone back to an earlier state: at ${at} it no longer has the message that was there when the index was made`,
     );
   }
 
