@@ -2,18 +2,27 @@ import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
 import { BulkLoad } from '../support/bulk';
 import { startGatewayProcess } from '../support/gateway';
+import { greedySoak } from '../support/greedy';
 import { startNats } from '../support/nats-server';
+import { subscriberSoak } from '../support/slow-subscribers';
 import { HistoryError, soak, soakServer } from '../support/soak';
 import { prepareTools, removeTools } from '../support/tools';
 
-const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3]
+const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator]
        npm run soak -- --bulk N
+       npm run soak -- --greedy SECONDS [--only WORDS]
+       npm run soak -- --subscribers SECONDS
 
   --minutes N   how long, in rounds of a minute; 1 unless given
   --seed S      of the schedule of the first round, the next one has the next seed; any unless given
   --servers N   1 or 3 NATS servers; 1 and 3 in turns unless given
+  --operator    an operator edits the log meanwhile: mirrored, full, with a short memory of ids, with smaller messages
   --bulk N      writes N commits by sessions as fast as they go, and then looks for all of their correlation ids and sends
                 every 20th again
+  --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
+  --subscribers N
+                2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
+  --only WORDS  of the kinds of greedy callers, those whose name has these words
 `;
 
 const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -23,12 +32,22 @@ class UsageError extends Error {}
 /** Events are not found, or commits were stored twice. */
 class BulkError extends Error {}
 
+/** A modest caller was not served, or the greedy ones were, or left something behind. */
+class GreedyError extends Error {}
+
 const repeatEvery = 20;
 
 interface Settings {
   /** Commits of a bulk load; undefined: histories. */
   readonly bulk: number | undefined;
+  /** Seconds for each bound; undefined: no greedy callers. */
+  readonly greedy: number | undefined;
+  /** Seconds with subscribers; undefined: none. */
+  readonly subscribers: number | undefined;
+  /** Words in the names of their kinds. */
+  readonly only: string;
   readonly minutes: number;
+  readonly isOperated: boolean;
   readonly seed: number;
   /** Of each round, in turns. */
   readonly servers: readonly number[];
@@ -42,6 +61,10 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     seed: string,
     servers: string,
     bulk: string,
+    greedy: string,
+    subscribers: string,
+    only: string,
+    operator: { type: 'boolean' },
     help: { type: 'boolean' },
   } as const;
   let values;
@@ -51,7 +74,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     throw new UsageError((error as Error).message);
   }
   if (values.help === true) return undefined;
-  const whole = (name: 'minutes' | 'seed' | 'bulk', text: string): number => {
+  const whole = (name: 'minutes' | 'seed' | 'bulk' | 'greedy' | 'subscribers', text: string): number => {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
     return Number(text);
   };
@@ -59,6 +82,10 @@ function parseSettings(args: readonly string[]): Settings | undefined {
   if (!['1', '3', '1,3'].includes(servers)) throw new UsageError('--servers must be 1 or 3');
   return {
     bulk: values.bulk === undefined ? undefined : whole('bulk', values.bulk),
+    greedy: values.greedy === undefined ? undefined : whole('greedy', values.greedy),
+    subscribers: values.subscribers === undefined ? undefined : whole('subscribers', values.subscribers),
+    only: values.only ?? '',
+    isOperated: values.operator === true,
     minutes: whole('minutes', values.minutes ?? '1'),
     seed: whole('seed', values.seed ?? (Date.now() % 1_000_000).toString()),
     servers: servers.split(',').map(Number),
@@ -69,17 +96,34 @@ async function run(settings: Settings): Promise<void> {
   await prepareTools();
   try {
     if (settings.bulk !== undefined) await runBulk(settings.bulk);
+    else if (settings.greedy !== undefined) await runGreedy(settings.greedy, settings.only);
+    else if (settings.subscribers !== undefined) await runSubscribers(settings.subscribers);
     else await runHistories(settings);
   } finally {
     removeTools();
   }
 }
 
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Throws GreedyError. */
+async function runGreedy(seconds: number, only: string): Promise<void> {
+  const faults = await greedySoak(seconds, only, say);
+  if (faults.length > 0) throw new GreedyError(faults.join('\n'));
+}
+
+/** Throws GreedyError. */
+async function runSubscribers(seconds: number): Promise<void> {
+  const faults = await subscriberSoak(seconds, say);
+  if (faults.length > 0) throw new GreedyError(faults.join('\n'));
+}
+
 /** Throws BulkError. */
 async function runBulk(commits: number): Promise<void> {
   await using nats = await startNats();
   const load = new BulkLoad(commits);
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
   {
     await using writer = await startGatewayProcess([nats.url]);
     say(`${commits} commits, ${await load.write(writer.address)}/s`);
@@ -93,14 +137,14 @@ async function runBulk(commits: number): Promise<void> {
     throw new BulkError(`for instance ${incomplete[0] ?? ''} ${again[0] ?? ''}`);
 }
 
-async function runHistories({ minutes, seed, servers }: Settings): Promise<void> {
+async function runHistories({ minutes, seed, servers, isOperated }: Settings): Promise<void> {
   for (let minute = 0; minute < minutes; minute++) {
     const count = servers[minute % servers.length];
     process.stdout.write(
       `minute ${minute + 1} of ${minutes}: servers: ${count ?? 0}, seed ${seed + minute}\n`,
     );
     await using environment = await (count === 1 ? singleServer : threeServers)(soakServer);
-    const { strikes, counts } = await soak(environment, 60, seed + minute);
+    const { strikes, counts } = await soak(environment, 60, seed + minute, isOperated);
     process.stdout.write(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}\n`);
   }
 }
@@ -117,7 +161,7 @@ async function main(args: readonly string[]): Promise<number> {
       return exitCode.usage;
     }
     const text =
-      error instanceof HistoryError || error instanceof BulkError
+      error instanceof HistoryError || error instanceof BulkError || error instanceof GreedyError
         ? error.message
         : String((error as Error).stack);
     process.stderr.write(`soak: ${text}\n`);

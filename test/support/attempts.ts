@@ -45,7 +45,12 @@ export async function attempt(client: RpcClient, append: Append, options?: CallO
 }
 
 /** Reasons that say that nothing was stored. */
-export const refusals: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
+export const refusals: readonly string[] = [
+  'STORE_UNAVAILABLE',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+  'STORE_FULL',
+];
 
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof RpcFailure)) throw error;

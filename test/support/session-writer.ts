@@ -5,6 +5,7 @@ import {
   DeadlineExceededError,
   OutcomeUnknownError,
   OverloadedError,
+  StoreFullError,
   UnavailableError,
   VersionConflictError,
   type AppendSession,
@@ -104,6 +105,7 @@ function outcomeOf(error: unknown): Outcome {
   const isRefusal =
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||
+    error instanceof StoreFullError ||
     error instanceof DeadlineExceededError;
   if (isRefusal) return { kind: 'refused', actualVersion: undefined };
   throw error;

@@ -6,6 +6,7 @@ import { serves, type Environment } from '../acceptance/environment';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
 import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
+import { hands, operate } from './operator';
 import { randomFrom } from './random';
 import { connectRpc, type RpcClient } from './rpc-client';
 import { startWriters, type Writers } from './writers';
@@ -33,10 +34,15 @@ export const soakServer = {
 
 /**
  * Has 32 writers append to eight new streams, through two gateways, and others look at them, while servers and gateways
- * are killed and paused by a schedule that follows from the seed. What came of it at what moment does not. Throws
- * HistoryError.
+ * are killed and paused by a schedule that follows from the seed. What came of it at what moment does not. `isOperated`: before
+ * each strike an operator edits the log and takes that back. Throws HistoryError.
  */
-export async function soak(environment: Environment, seconds: number, seed: number): Promise<Soaked> {
+export async function soak(
+  environment: Environment,
+  seconds: number,
+  seed: number,
+  isOperated = false,
+): Promise<Soaked> {
   const { nodes, client } = environment;
   const all = await Promise.all((await freePorts(gateways)).map((port) => startTarget(environment, port)));
   const clients = all.map(({ address }) => connectRpc(address));
@@ -50,7 +56,9 @@ export async function soak(environment: Environment, seconds: number, seed: numb
     const targets = [...nodes.map(serverTarget), ...all];
     const endMs = Date.now() + seconds * 1_000;
     for (const next of strikes(randomFrom(seed), nodes.length, gateways)) {
-      done.push(describe(targets, next));
+      const hand = isOperated ? hands[done.length % hands.length] : undefined;
+      if (hand !== undefined) await operate(environment.urls, hand);
+      done.push(`${hand === undefined ? '' : `${hand.name}; `}${describe(targets, next)}`);
       await strike(targets, next);
       await environment.settled();
       for (const one of [client, ...clients]) await serves(one);
