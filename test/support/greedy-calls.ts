@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { connect, constants, type ClientHttp2Session } from 'node:http2';
+import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorInfo } from '../../generated/google/rpc/error_details';
@@ -252,7 +252,7 @@ function oneCall(
       te: 'trailers',
     });
     let outcome: Outcome;
-    const hear = (headers: Readonly<Record<string, unknown>>): void => {
+    const hear = (headers: IncomingHttpHeaders): void => {
       if (headers['grpc-status'] === undefined) return;
       outcome = outcomeOf(headers);
       stream.resume();
@@ -283,7 +283,7 @@ function oneCall(
   });
 }
 
-function outcomeOf(headers: Readonly<Record<string, unknown>>): Outcome {
+function outcomeOf(headers: IncomingHttpHeaders): Outcome {
   const details = headers['grpc-status-details-bin'];
   const status = Status.decode(Buffer.from(typeof details === 'string' ? details : '', 'base64'));
   const info = status.details.find(({ typeUrl }) => typeUrl.endsWith('ErrorInfo'));

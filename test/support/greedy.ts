@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, OverloadedError, type SluiceClient } from '../../src/client/client';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
-import { greeds, longStream, type Greed, type Told } from './greedy-calls';
+import { greeds, longStream, type Told } from './greedy-calls';
 import { startNats } from './nats-server';
 import { residentBytes } from './resident-memory';
 
@@ -212,7 +212,7 @@ function faultsOf(kinds: readonly string[], { kind, told, turns, slowestMs, fail
   if (turns === 0 || slowestMs > turnMsMax)
     faults.push(`${kind}: a modest caller waited ${slowestMs.toFixed(0)} ms`);
   const [only = '', ...more] = kinds;
-  const refusal = more.length > 0 ? undefined : (greeds[only] as Greed | undefined)?.refusal;
+  const refusal = more.length > 0 ? undefined : greeds[only]?.refusal;
   if (refusal !== undefined && !Object.keys(told.refusals).some((text) => refusal.test(text)))
     faults.push(`${kind}: nobody was refused`);
   return faults;
