@@ -44,19 +44,16 @@ export async function attempt(client: RpcClient, append: Append, options?: CallO
   return { eventIds, expectedVersion, startedAt, endedAt: performance.now(), outcome };
 }
 
+/** Reasons that any call may fail for. */
+export const refusals: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
 /** Reasons that say that nothing was stored. */
-export const refusals: readonly string[] = [
-  'STORE_UNAVAILABLE',
-  'OVERLOADED',
-  'DEADLINE_EXCEEDED',
-  'STORE_FULL',
-];
+const appendRefusals = [...refusals, 'STORE_FULL'];
 
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof RpcFailure)) throw error;
   const conflict = error.detail('sluice.v1.VersionConflict');
   if (conflict !== undefined) return { kind: 'refused', actualVersion: conflict.actualVersion };
-  if (error.reason !== undefined && refusals.includes(error.reason)) {
+  if (error.reason !== undefined && appendRefusals.includes(error.reason)) {
     return { kind: 'refused', actualVersion: undefined };
   }
   // Without a reason the answer is not the gateway's: the connection to it was lost, or the caller's patience.
