@@ -27,7 +27,7 @@ export const hands: readonly Hand[] = [
     await edited(streams, { duplicate_window: nanos(200) }, { duplicate_window });
   }),
   named('the log takes smaller messages', (streams) =>
-    edited(streams, { max_msg_size: 1_600 }, { max_msg_size: -1 }),
+    edited(streams, { max_msg_size: 4_096 }, { max_msg_size: -1 }),
   ),
 ];
 

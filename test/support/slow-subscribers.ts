@@ -28,8 +28,10 @@ export async function subscriberSoak(seconds: number, say: (line: string) => voi
   );
   const [appended, ...told] = await Promise.all([append(), ...subscribers]);
   // What is free is given back by and by, while something is done.
-  for (const untilMs = Date.now() + leaveMs; Date.now() < untilMs; await sleep(leaveTurnMs))
+  for (const untilMs = Date.now() + leaveMs; Date.now() < untilMs;) {
     await appendFor(gateway.address, 1);
+    await sleep(leaveTurnMs);
+  }
   clearInterval(timer);
   const endBytes = residentBytes(pid);
   say(`${appended} events; subscribers: ${JSON.stringify(told)}`);
