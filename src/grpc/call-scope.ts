@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
@@ -73,6 +74,7 @@ export class CallScope implements CallContext {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
+      setMaxListeners(0, this.controller.signal); // one for each question that waits for an answer
       if (this.reason !== undefined) this.controller.abort(this.reason);
     }
     return this.controller.signal;
