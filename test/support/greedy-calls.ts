@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorInfo } from '../../generated/google/rpc/error_details';
@@ -14,6 +14,7 @@ import {
   ReadStreamRequest,
   SubscribeRequest,
 } from '../../generated/sluice/v1/event_store_service';
+import { openSession } from './raw-http2';
 
 /** How one greedy kind of callers asks for more than it may have. */
 export interface Greed {
@@ -206,11 +207,7 @@ export async function beGreedy(address: string, greed: Greed, signal: AbortSigna
   setMaxListeners(0, signal); // one for each call
   const initialWindowSize = greed.isDeaf === true ? deafWindowBytes : windowBytes;
   const callers = Array.from({ length: greed.connections }, async (_, connection) => {
-    const session = connect(`http://${address}`, {
-      settings: { initialWindowSize },
-      maxSessionMemory: 1_000,
-    });
-    session.on('error', () => undefined);
+    const session = openSession(address, { settings: { initialWindowSize } });
     session.setMaxListeners(0);
     const lanes = Array.from({ length: greed.callsEach }, async (_, call) => {
       const message = framed(greed.request(connection, call));

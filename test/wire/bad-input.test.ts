@@ -621,6 +621,9 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
     'appends.tag': neverWrong('the gateway does not look at it', {
       appends: [{ tag: uint64Max, append: { ...appendBase, stream: 'fine-session.tag' } }],
     }),
+    'appends.in_order': neverWrong('true or false', {
+      appends: [{ in_order: true, append: { ...appendBase, stream: 'fine-session.in-order' } }],
+    }),
     'appends.append': {
       bad: [{ request: { appends: [{ tag: 1 }] }, field: 'append', says: /^is required$/ }],
     },
