@@ -206,7 +206,10 @@ describe('the embedded server', () => {
     }
     const missing = { path: join(root, 'missing'), version: '2.15.3' };
     await expect(start(dataDir, { binary: missing })).rejects.toThrow(/exit code 127: .*missing/);
-    await expect(start(dataDir, { startTimeoutMs: -1 })).rejects.toThrow('is not ready after -1 ms');
+    const never = { path: join(root, 'never-ready'), version: '2.15.3' };
+    writeFileSync(never.path, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    const late = start(dataDir, { binary: never, startTimeoutMs: 200 });
+    await expect(late).rejects.toThrow('is not ready after 200 ms');
     expect(existsSync(join(dataDir, 'sluice.lock'))).toBe(false);
     await using server = await start(dataDir);
     expect(isRunning(server.pid())).toBe(true);
