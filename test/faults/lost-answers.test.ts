@@ -41,7 +41,14 @@ afterAll(async () => {
 /** A new stream at version 1, which the gateway knows, so that its first attempt is one that NATS takes. */
 async function newStream(): Promise<string> {
   const stream = `lost.${randomUUID()}`;
-  await gateway.client.append({ stream, events: newEvents(1) });
+  const first = { stream, events: newEvents(1), commitId: randomUUID() };
+  // It may have just lost its connection.
+  await until(() =>
+    gateway.client.append(first).then(
+      () => true,
+      () => false,
+    ),
+  );
   return stream;
 }
 
