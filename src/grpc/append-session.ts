@@ -107,8 +107,6 @@ class SessionAppends {
   private end: { readonly error: Error | undefined } | undefined;
   private turn: NodeJS.Immediate | undefined;
   private readonly order = new AppendOrder();
-  /** The first append in order that failed. */
-  private broken: { readonly tag: bigint; readonly place: OrderPlace } | undefined;
   /** Makes `answers` look again. */
   wake = (): void => undefined;
 
@@ -247,7 +245,7 @@ class SessionAppends {
     this.underWay++;
     this.bytesUnderWay += bytes;
     const eventCount = append?.events.length ?? 0;
-    const place = raw.inOrder ? this.order.next() : undefined;
+    const place = raw.inOrder ? this.order.next(tag) : undefined;
     return { tag, stream, line, expectedVersion, eventCount, withCommitTime, place, bytes };
   }
 
@@ -269,11 +267,10 @@ class SessionAppends {
   }
 
   /** The append that has broken the order, if that is why this one failed; else that is this one. */
-  private brokenBy({ tag, place }: Pending, error: unknown): bigint | undefined {
-    if (place === undefined) return undefined;
-    if (place.isLost && error instanceof CancelledError) return this.broken?.tag;
-    place.fail();
-    if (this.broken === undefined || place.number < this.broken.place.number) this.broken = { tag, place };
+  private brokenBy({ place }: Pending, error: unknown): bigint | undefined {
+    const lostTo = place?.lostTo;
+    if (lostTo !== undefined && error instanceof CancelledError) return lostTo;
+    place?.fail();
     return undefined;
   }
 

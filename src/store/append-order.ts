@@ -1,19 +1,21 @@
 /** Appends that are stored one after another in the order in which they take their places here, none behind one that failed. */
 export class AppendOrder {
   private taken = 0;
-  private failed = Infinity;
+  private failed: OrderPlace | undefined;
 
-  next(): OrderPlace {
-    return new OrderPlace(this, this.taken++);
+  /** The place of the append that its caller calls `tag`. */
+  next(tag: bigint): OrderPlace {
+    return new OrderPlace(this, this.taken++, tag);
   }
 
   /** None that has its place behind this one is stored any more. */
-  fail(number: number): void {
-    this.failed = Math.min(this.failed, number);
+  fail(place: OrderPlace): void {
+    if (this.failed === undefined || place.number < this.failed.number) this.failed = place;
   }
 
-  isBehindFailed(number: number): boolean {
-    return number > this.failed;
+  /** The first one that has failed before this place. */
+  failedBefore({ number }: OrderPlace): OrderPlace | undefined {
+    return this.failed !== undefined && this.failed.number < number ? this.failed : undefined;
   }
 }
 
@@ -22,15 +24,21 @@ export class OrderPlace {
   constructor(
     readonly order: AppendOrder,
     readonly number: number,
+    readonly tag: bigint,
   ) {}
 
   /** The append is not stored, or nobody knows. */
   fail(): void {
-    this.order.fail(this.number);
+    this.order.fail(this);
   }
 
   /** One before it has failed. */
   get isLost(): boolean {
-    return this.order.isBehindFailed(this.number);
+    return this.lostTo !== undefined;
+  }
+
+  /** The tag of that one. */
+  get lostTo(): bigint | undefined {
+    return this.order.failedBefore(this)?.tag;
   }
 }

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { status, type ClientDuplexStream } from '@grpc/grpc-js';
 import { startGatewayProcess, startTestGateway, withGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { natsServerPath } from '../support/tools';
 import {
   connectWire,
   failureWithin,
@@ -203,6 +207,28 @@ describe('appends in order', () => {
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(new Set(positions).size).toBe(count);
   }, 60_000);
+
+  test('say behind which one they were, also where its error waits for the disk', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sluice-ordered-'));
+    try {
+      const own = [`--data-dir=${dataDir}`, `--nats-server=${natsServerPath()}`];
+      await using gateway = await startTestGateway([], own);
+      using client = connectWire(gateway.address);
+      const call = client.duplex('AppendSession');
+      call.write({
+        appends: [
+          inOrder(1, 'own.a'),
+          inOrder(2, 'own.b', { expected_version: '7' }),
+          inOrder(3, 'own.c'),
+          inOrder(4, 'own.d'),
+        ],
+      });
+      const answers = byTag(await drain(call));
+      expect([3, 4].map((tag) => answers.get(tag)?.['failed_tag'])).toEqual(['2', '2']);
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  }, 30_000);
 
   test('are not stored behind one that failed, while others are', async () => {
     const call = wire.duplex('AppendSession');
