@@ -1,5 +1,6 @@
 import type { StreamName } from '../store/values';
 import type { LogHealth } from './log-health';
+import type { RecentMap } from './recent-map';
 
 /** The last commit of a stream as far as this gateway knows; only JetStream's check decides whether it still is. */
 export interface KnownHead {
@@ -9,13 +10,7 @@ export interface KnownHead {
 }
 
 /** Heads of the most recently used streams. */
-export interface HeadCache {
-  get(stream: StreamName): KnownHead | undefined;
-  set(stream: StreamName, head: KnownHead): void;
-  delete(stream: StreamName): void;
-  /** Forgets all. */
-  clear(): void;
-}
+export type HeadCache = RecentMap<StreamName, KnownHead>;
 
 const nothing: KnownHead = { version: 0n, sequence: 0n };
 
@@ -33,27 +28,4 @@ export function expectedHead(
   if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
   const isSure = health.isCurrent && !health.isCut;
   return (expected ?? 0n) === 0n && isSure ? nothing : undefined;
-}
-
-export function createHeadCache(entriesMax: number): HeadCache {
-  // Two generations, of which the older one goes as a whole: a Map that forgets one for each new one is rebuilt all the time.
-  let newer = new Map<StreamName, KnownHead>();
-  let older = newer;
-  return {
-    get: (stream) => newer.get(stream) ?? older.get(stream),
-    set(stream, head) {
-      newer.set(stream, head);
-      if ((newer.size + 1) * 2 <= entriesMax) return;
-      older = newer;
-      newer = new Map();
-    },
-    delete(stream) {
-      newer.delete(stream);
-      older.delete(stream);
-    },
-    clear() {
-      newer = new Map();
-      older = newer;
-    },
-  };
 }

@@ -11,7 +11,6 @@ import { toStoreError } from './errors';
 import { commitAsOf } from './find-commit';
 import { lastPartsForReaders, logHead, soundLastPart, toHead } from './head';
 import { leftToNats, syncInGroups } from './group-sync';
-import { createHeadCache } from './head-cache';
 import { IdMemory } from './id-memory';
 import { IndexCache } from './index-cache';
 import { indexSubjects } from './index-stream';
@@ -31,6 +30,7 @@ import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
 import { readStream } from './read-stream';
 import { createRecentKeys } from './recent-keys';
+import { RecentMap } from './recent-map';
 import { kept, shared } from './shared';
 import { endless } from './store-context';
 import { Space } from './space';
@@ -106,7 +106,7 @@ export async function openJetStreamStore(options: JetStreamStoreOptions): Promis
       largeHeads: new LargeHeads(limits.headCacheEntriesMax),
       limits,
       logger: log,
-      heads: createHeadCache(limits.headCacheEntriesMax),
+      heads: new RecentMap(limits.headCacheEntriesMax),
       queues: new StreamQueues(limits),
       ids: new IdMemory(),
       recent: createRecentKeys(limits.recentCommitsMax),

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallContext } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import type { StoredPart } from './commit-codec';
+import { RecentMap } from './recent-map';
 import { createRoom } from './room';
 import { byDeadline } from './shared';
 
@@ -19,15 +20,16 @@ const restFactor = 4;
  */
 export class LargeHeads {
   private readonly lane = createRoom(1);
-  private newer = new Set<StreamName>();
-  private older = this.newer;
+  private readonly known: RecentMap<StreamName, true>;
 
   /** So many streams are remembered to have a large last message. */
-  constructor(private readonly entriesMax: number) {}
+  constructor(entriesMax: number) {
+    this.known = new RecentMap(entriesMax);
+  }
 
   /** Asks for the last message of a stream, at most until the call's deadline. */
   ask(stream: StreamName, call: CallContext, question: () => Promise<Head>): Promise<Head> {
-    if (!this.newer.has(stream) && !this.older.has(stream)) return this.noted(stream, question());
+    if (this.known.get(stream) === undefined) return this.noted(stream, question());
     const answer = new Promise<Head>((resolve, reject) => {
       const turn = async (): Promise<void> => {
         if (Date.now() >= call.deadlineMs) return; // nobody waits for it any more
@@ -35,7 +37,7 @@ export class LargeHeads {
         const asked = this.noted(stream, question());
         asked.then(resolve, reject);
         await asked;
-        if (this.newer.has(stream)) await sleep(restFactor * (performance.now() - startedAt));
+        if (this.known.get(stream) === true) await sleep(restFactor * (performance.now() - startedAt));
       };
       this.lane.with(1, call.signal, turn).catch(reject);
     });
@@ -44,20 +46,8 @@ export class LargeHeads {
 
   private async noted(stream: StreamName, question: Promise<Head>): Promise<Head> {
     const head = await question;
-    if (head !== undefined && head.body.length > largeBytes) this.add(stream);
-    else this.delete(stream);
+    if (head !== undefined && head.body.length > largeBytes) this.known.set(stream, true);
+    else this.known.delete(stream);
     return head;
-  }
-
-  private delete(stream: StreamName): void {
-    this.newer.delete(stream);
-    this.older.delete(stream);
-  }
-
-  private add(stream: StreamName): void {
-    this.newer.add(stream);
-    if ((this.newer.size + 1) * 2 <= this.entriesMax) return;
-    this.older = this.newer;
-    this.newer = new Set();
   }
 }
