@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import { StoreUnavailableError, UnreadableCommitError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
@@ -11,7 +10,7 @@ import type { IndexStream } from './index-stream';
 import { storedMessage, type StoredMessage } from './message';
 import type { CommitKeys, RecentKeys, Stretch } from './recent-keys';
 import { scanSubject } from './scan';
-import { endless, everything, nameOf, type StoreContext } from './store-context';
+import { endless, everything, nameOf, pause, type StoreContext } from './store-context';
 
 /**
  * The index of keys, a companion stream of the log (docs/storage.md). Entries move one way: from the log's
@@ -94,9 +93,7 @@ async function comesNear(index: KeyIndex, through: bigint, call: CallContext): P
       const left = (through - covered).toString();
       throw new StoreUnavailableError(`the index is made from the log: ${left} messages are left`);
     }
-    await sleep(pauseMs, undefined, { signal: call.signal }).catch(() => {
-      throw call.signal.reason;
-    });
+    await pause(pauseMs, call);
   }
   return true;
 }

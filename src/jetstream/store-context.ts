@@ -84,6 +84,13 @@ class BoundedCall implements CallContext {
   }
 }
 
+/** Waits, but no longer than somebody wants to know. Throws the reason of the call's signal. */
+export async function pause(ms: number, { signal }: CallContext): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
+}
+
 const lagRetryFirstMs = 2;
 const lagRetryMaxMs = 100;
 
@@ -103,8 +110,6 @@ export async function patiently<T>(
     if (answer !== undefined) return answer;
     if (Date.now() >= giveUpMs)
       throw new StoreUnavailableError(`no replica gave the messages of ${what} in time`);
-    await sleep(waitMs, undefined, { signal: call.signal }).catch(() => {
-      throw call.signal.reason;
-    });
+    await pause(waitMs, call);
   }
 }
