@@ -7,7 +7,6 @@ import { commitIds } from './commit-ids';
 import { following } from './following';
 import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
-import { indexCost } from './index-cost';
 import { describeMachine } from './machine';
 import { overload } from './overload';
 import type { Run, Table } from './run';
@@ -22,7 +21,6 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   (run) => againstRaw(run, 'always'),
   streamLength,
   storeSize,
-  indexCost,
   commitIds,
   grpcFloor,
   following,

@@ -25,10 +25,8 @@ export const durability: Readonly<Record<Sync, string>> = {
 export interface BenchGateway extends AsyncDisposable {
   /** host:port */
   readonly address: string;
-  /** Waits until the index is as near to the log as it comes while nothing is appended. */
+  /** Waits until the replica of the log has come to its end. */
   readonly caughtUp: () => Promise<void>;
-  /** How far the index has come. */
-  indexPosition(): Promise<bigint>;
   /** The memory that it has resident now. */
   residentBytes(): number;
 }
@@ -82,7 +80,11 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
   const dataDir = nats === undefined ? mkdtempSync(join(tmpdir(), 'sluice-bench-')) : undefined;
-  const store = nats === undefined ? ownServer(dataDir ?? '') : [`--nats-url=${nats.url}`, '--create-store'];
+  const replicaDir = mkdtempSync(join(tmpdir(), 'sluice-bench-replica-'));
+  const store =
+    nats === undefined
+      ? ownServer(dataDir ?? '')
+      : [`--nats-url=${nats.url}`, '--create-store', `--replica-dir=${replicaDir}`];
   const flags = [`--listen=${address}`, ...store, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
@@ -92,6 +94,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     client[Symbol.dispose]();
     await gateway.stop(stopTimeoutMs);
     if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
+    rmSync(replicaDir, { recursive: true, force: true });
   };
   try {
     await until(() => answers(gateway, client), startTimeoutMs);
@@ -103,13 +106,9 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     address,
     caughtUp: () =>
       until(async () => {
-        const { index } = await client.serverInfo();
-        return index !== undefined && index.lag < indexLagMax;
+        const { replica } = await client.serverInfo();
+        return replica !== undefined && replica.lag < indexLagMax;
       }, indexTimeoutMs),
-    async indexPosition() {
-      const { index } = await client.serverInfo();
-      return index?.position ?? 0n;
-    },
     residentBytes: () => residentBytes(gateway.pid as number),
     [Symbol.asyncDispose]: stop,
   };

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { spawnTied } from '../src/jetstream/tied-process';
@@ -29,7 +31,8 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
-  const store = [`--nats-url=${server.url}`, '--create-store'];
+  const replica = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
+  const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${replica}`];
   const flags = [`--listen=${address}`, ...store, '--log-level=error', ...file.gateway];
   const gateway = spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
   const client = connectRpc(address);
@@ -37,6 +40,7 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
     server.resume();
     await gateway.stop(stopTimeoutMs);
     await server[Symbol.asyncDispose]();
+    rmSync(replica, { recursive: true, force: true });
   };
   const serves = (): Promise<boolean> =>
     client.serverInfo().then(

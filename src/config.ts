@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { contradictions, givenLimits, type AllGiven, type Given } from './contradictions';
 import { defaultCacheDir } from './jetstream/nats-cache';
@@ -32,6 +32,8 @@ export interface Config {
   readonly store: StoreOptions;
   /** Whether the store may be created if it is not there. */
   readonly createStore: boolean;
+  /** Where the replica of the log is kept; absolute. */
+  readonly replicaDir: string;
   readonly limits: Limits;
   readonly logLevel: Values['logLevel'];
 }
@@ -99,6 +101,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
       lostMessagesAccepted: values.lostMessagesAccepted,
     },
     createStore: values.createStore,
+    replicaDir: resolve(values.replicaDir ?? join(values.dataDir, 'replica')),
     limits: limitsInForce(givenLimits(given, values)),
     logLevel: values.logLevel,
   };

@@ -3,9 +3,9 @@ import type { Config, EmbeddedNats } from './config';
 import { startGrpcServer } from './grpc/server';
 import { startEmbeddedNats, type EmbeddedServer } from './jetstream/embedded';
 import { embeddedPaths } from './jetstream/embedded-config';
-import { openJetStreamStore } from './jetstream/jetstream-store';
 import { findNatsServer } from './jetstream/nats-binary';
 import type { NatsOptions } from './jetstream/options';
+import { openStore } from './open-store';
 import { version } from './version';
 
 /** A gateway that serves. */
@@ -63,7 +63,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     const { limits, address, tls } = config;
     const { options, syncFolder, ownServer } = nats;
     const mayCreate = config.createStore || nats.isNew;
-    const store = await openJetStreamStore({
+    const store = await openStore({
       nats: options,
       store: config.store,
       mayCreate,
@@ -71,6 +71,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       log,
       syncFolder,
       ownServer,
+      replicaDir: config.replicaDir,
     });
     opened.push(() => store.close());
     let availableAtStart = true;
@@ -90,6 +91,9 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     serve(availableAtStart);
     store.onRoom((hasRoom) => {
       grpc.setTakesAppends(hasRoom);
+    });
+    store.onFilled((isFilled) => {
+      grpc.setAnswersReads(isFilled);
     });
     const failed = store.failed.then(() => {
       hasFailed = true;
@@ -117,13 +121,13 @@ interface ReachableNats {
   readonly embedded: GatewayFacts['embedded'];
   /** Whether it is the gateway's own, and holds nothing yet. */
   readonly isNew: boolean;
-  /** See JetStreamStoreOptions. */
+  /** See JetStreamOptions. */
   readonly syncFolder: string | undefined;
   readonly ownServer: EmbeddedServer | undefined;
 }
 
 async function reachNats(
-  { nats, store }: Config,
+  { nats, store, replicaDir }: Config,
   log: Logger,
   opened: (() => Promise<void>)[],
 ): Promise<ReachableNats> {
@@ -136,7 +140,7 @@ async function reachNats(
       syncFolder: undefined,
       ownServer: undefined,
     };
-  const server = await startOwnNats(nats, store, log);
+  const server = await startOwnNats(nats, { store, replicaDir }, log);
   opened.push(() => server.close());
   const { url, user, password, dataDir } = server;
   return {
@@ -159,7 +163,7 @@ async function reachNats(
 
 async function startOwnNats(
   nats: EmbeddedNats,
-  store: Config['store'],
+  about: Pick<Config, 'store' | 'replicaDir'>,
   log: Logger,
 ): ReturnType<typeof startEmbeddedNats> {
   const { dataDir, cacheDir, releaseMirror, releaseSha256, env } = nats;
@@ -173,7 +177,7 @@ async function startOwnNats(
       log.info(line);
     },
   });
-  return startEmbeddedNats({ dataDir, binary, store, log, storeBytesMax: nats.storeBytesMax });
+  return startEmbeddedNats({ dataDir, binary, ...about, log, storeBytesMax: nats.storeBytesMax });
 }
 
 function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {

@@ -18,6 +18,7 @@ Usage:
   sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends at once
   sluice --print-config [flags]   check the settings and show them, secrets left out
   sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
+  sluice replica VERB FOLDER      verify or rebuild the replica of a gateway that is stopped
   sluice --version
   sluice help [COMMAND]           or --help
   sluice completion SHELL         a script that completes commands: bash, zsh or fish

@@ -60,7 +60,12 @@ export const limitSettings = {
     100_000_000,
     'Streams whose version is kept in memory.',
   ),
-  indexCacheBytesMax: limit('indexCacheBytesMax', 1_024, 2 ** 40, 'Bytes of the index kept in memory.'),
+  replicaBytesMax: limit(
+    'replicaBytesMax',
+    1 << 20,
+    2 ** 40,
+    'Bytes of events in the replica of the log, its index aside; what is older is read from NATS.',
+  ),
   connectionStreamsMax: limit(
     'connectionStreamsMax',
     1,

@@ -81,10 +81,12 @@ export interface Limits {
   readonly subscriptionsBytesMax: number;
   /** Bytes that all subscriptions which read from the log ask of NATS at a time, divided among them. */
   readonly catchUpBytesMax: number;
-  /** Bytes of the newest commits kept for subscribers: who falls behind by more reads from the log. */
+  /** Bytes of the newest commits kept in memory for subscribers: who falls behind by more reads from the disk. */
   readonly tailBytesMax: number;
-  /** The same in commits. */
-  readonly tailCommitsMax: number;
+  /** Bytes of one file of the replica of the log. */
+  readonly segmentBytesMax: number;
+  /** Bytes of the events in the replica of the log, its index aside: what is older is read from NATS when it is asked for. */
+  readonly replicaBytesMax: number;
   /** The shortest interval of heartbeats that a subscriber may ask for. */
   readonly heartbeatIntervalMinMs: number;
   /** The longest. */
@@ -145,12 +147,8 @@ export interface Limits {
   readonly connectionAgeMaxMs: number;
   /** How long calls of a connection that ends may go on. */
   readonly connectionAgeGraceMs: number;
-  /** Streams whose head version the gateway remembers, and as many of which it remembers that their head is large. */
+  /** Streams whose head version the gateway remembers. */
   readonly headCacheEntriesMax: number;
-  /** Newest messages of the log whose keys the gateway remembers until they are indexed: some seconds of appends. */
-  readonly recentCommitsMax: number;
-  /** Bytes of the index that the gateway keeps, 16 for each correlation id and each commit id: of a million appends or so. */
-  readonly indexCacheBytesMax: number;
   /** How old what GetServerInfo tells may be: whoever asks all the time costs NATS no more than one question a second. */
   readonly serverInfoAgeMaxMs: number;
   /** How often a NATS connection that is silent is asked whether the server is still there. */
@@ -210,7 +208,8 @@ export const defaultLimits: Limits = {
   subscriptionsBytesMax: 32 << 20,
   catchUpBytesMax: 64 << 20,
   tailBytesMax: 16 << 20,
-  tailCommitsMax: 8_192,
+  segmentBytesMax: 128 << 20,
+  replicaBytesMax: 2 ** 40,
   heartbeatIntervalMinMs: 1_000,
   heartbeatIntervalMaxMs: 3_600_000,
   appendTimeoutMs: 10_000,
@@ -239,8 +238,6 @@ export const defaultLimits: Limits = {
   connectionAgeMaxMs: 0,
   connectionAgeGraceMs: 60_000,
   headCacheEntriesMax: 100_000,
-  recentCommitsMax: 65_536,
-  indexCacheBytesMax: 32 << 20,
   serverInfoAgeMaxMs: 1_000,
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,

@@ -4,6 +4,10 @@ import { commandAddress } from './config';
 async function main(given: readonly string[]): Promise<number> {
   const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
   const [first = ''] = words;
+  if (first === 'replica') {
+    const { replicaCommand } = await import('./replica-command.js');
+    return replicaCommand(words.slice(1));
+  }
   if (/^[^-]/.test(first) && first !== 'serve') {
     const { runCommand } = await import('./cli/run.js');
     return runCommand(words, commandAddress());

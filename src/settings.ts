@@ -41,6 +41,13 @@ export const settings = {
     schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     description: 'Least level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
   },
+  replicaDir: {
+    group: 'gateway',
+    default: undefined,
+    schema: nonEmpty(),
+    description:
+      'Folder for the replica of the log, of this gateway alone, on a local disk; not set: `replica` in --data-dir.',
+  },
   tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
   tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
   tlsClientCa: optionalFile(
@@ -115,8 +122,7 @@ export const settings = {
     group: 'embedded',
     default: undefined,
     schema: integer(1_000_000, 2 ** 50),
-    description:
-      'Bytes that the store may take on the disk, its index included; not set: three quarters of what the disk has.',
+    description: 'Bytes that the store may take on the disk; not set: three quarters of what the disk has.',
   },
   natsServer: {
     group: 'embedded',

@@ -33,6 +33,8 @@ const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
 /** The roots of src/: files that wire the parts together. */
 const composition = [
   'heap-growth',
+  'open-store',
+  'replica-command',
   'main',
   'serve',
   'gateway',
@@ -66,6 +68,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:pino',
     'npm:@bufbuild/protobuf',
   ],
+  replica: ['store', 'limits', 'steady-map', 'npm:lmdb', 'npm:pino'],
   grpc: [
     'store',
     'limits',
@@ -81,6 +84,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   composition: [
     'cli',
     'jetstream',
+    'replica',
     'grpc',
     'store',
     'limits',

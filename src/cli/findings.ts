@@ -13,8 +13,8 @@ export interface Finding {
 
 /** 200 consumers that match every message were measured to make publishing 16 times slower. */
 const consumersManyMin = 50;
-/** What a read by correlation id has to look through then takes seconds. */
-const indexLagMany = 100_000n;
+/** What is not read yet is waited for by every read. */
+const replicaLagMany = 10_000n;
 const fullShareMany = 0.9;
 
 /** Everything that the gateway tells of itself and its store, judged. */
@@ -29,7 +29,7 @@ export function findings(info: GetServerInfoResponse, ownVersion: string): Findi
     size(info),
     consumers(info),
     subscriptions(info),
-    index(info),
+    replica(info),
   ];
 }
 
@@ -74,9 +74,9 @@ function log({ store }: Info): Finding[] {
     list.push({ check, level, message, remedy: 'restore a backup; docs/storage.md says what else there is' });
   }
   if (mirrors.length > 0) {
-    const message = `mirrors of the log answer in its place, which makes reads slow: ${mirrors.join(', ')}`;
+    const message = `mirrors of the log answer Direct Gets in its place, which misleads other readers: ${mirrors.join(', ')}`;
     const remedy = 'keep them in another account, or use sources; see docs/storage.md';
-    list.push({ check, level: 'fail', message, remedy });
+    list.push({ check, level: 'warn', message, remedy });
   }
   if (first !== undefined) {
     const where = `position ${first.position.toString()} ${first.stream}: ${first.reason}`;
@@ -170,12 +170,23 @@ function subscriptions({ store }: Info): Finding {
   return { check, level: 'fail', message, remedy };
 }
 
-function index({ index: state }: Info): Finding {
-  const check = 'index';
-  const lag = state?.lag ?? 0n;
-  const message = `the index is ${lag.toString()} positions behind`;
-  if (lag < indexLagMany) return { check, level: 'ok', message };
-  const remedy =
-    'reads by correlation id are slow until it has caught up; if it does not, see the log of the gateway';
-  return { check, level: 'warn', message, remedy };
+function replica({ replica: state }: Info): Finding {
+  const check = 'replica';
+  if (state === undefined)
+    return { check, level: 'ok', message: 'the gateway tells of none: it is an older one' };
+  const { lag, filled, bytes, trouble, position } = state;
+  const size = `${Math.ceil(Number(bytes) / 1e6).toString()} MB`;
+  if (!filled) {
+    const message = `the replica of the log is being filled: it has come to position ${position.toString()}, ${lag.toString()} are left`;
+    return { check, level: 'warn', message, remedy: 'wait: until then reads end with REPLICA_FILLING' };
+  }
+  if (trouble === '' && lag < replicaLagMany)
+    return {
+      check,
+      level: 'ok',
+      message: `the replica of the log takes ${size} and is ${lag.toString()} positions behind`,
+    };
+  const reason = trouble === '' ? '' : `: ${trouble}`;
+  const message = `the replica of the log is ${lag.toString()} positions behind${reason}`;
+  return { check, level: 'warn', message, remedy: 'see the log of the gateway' };
 }

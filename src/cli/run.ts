@@ -41,7 +41,7 @@ export async function runCommand(argv: readonly string[], address: string): Prom
   if (name === 'completion') return printCompletion(rest);
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const known = ['serve', 'help', 'completion', ...commands.map((candidate) => candidate.name)];
+    const known = ['serve', 'help', 'completion', 'replica', ...commands.map((candidate) => candidate.name)];
     return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
   }
   if (asksForHelp(rest)) {

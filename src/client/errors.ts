@@ -88,13 +88,14 @@ export class CommitIdReuseError extends SluiceError {
 
 /**
  * The store cannot be reached, and nothing was stored. STORE_UNAVAILABLE: the gateway answered, but has no connection
- * to NATS, or is stopping. UNAVAILABLE: there is no connection to the gateway.
+ * to NATS, or is stopping. REPLICA_FILLING: it has not read the whole log yet, which reads need. UNAVAILABLE: there is no
+ * connection to the gateway.
  */
 export class UnavailableError extends SluiceError {
   constructor(
     message: string,
     end: CallEnd,
-    readonly code: 'STORE_UNAVAILABLE' | 'UNAVAILABLE',
+    readonly code: 'STORE_UNAVAILABLE' | 'REPLICA_FILLING' | 'UNAVAILABLE',
     /** When it makes sense to try again, in milliseconds from now. */
     readonly retryDelayMs: number,
   ) {

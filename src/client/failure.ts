@@ -117,10 +117,11 @@ function byReason(failure: Failure): AnySluiceError | undefined {
       return found && new UnreadableCommitError(message, failure, found.stream, found.position);
     }
     case 'STORE_UNAVAILABLE':
+    case 'REPLICA_FILLING':
       return new UnavailableError(
         message,
         failure,
-        'STORE_UNAVAILABLE',
+        failure.reason,
         retryDelayMs(details) ?? defaultRetryDelayMs,
       );
     case 'STORE_FULL':

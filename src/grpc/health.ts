@@ -2,11 +2,13 @@ import type { handleServerStreamingCall, Server } from '@grpc/grpc-js';
 import { HealthImplementation, service } from 'grpc-health-check';
 import type { Calls } from './calls';
 
-/** grpc.health.v1: of the gateway as a whole, which is the service "", of each service, and of appends. */
+/** grpc.health.v1: of the gateway as a whole, which is the service "", of each service, of appends, and of reads. */
 export interface Health {
   readonly setServing: (serving: boolean) => void;
   /** Whether the store has room for more. */
   readonly setTakesAppends: (takes: boolean) => void;
+  /** Whether what is stored can be read. */
+  readonly setAnswersReads: (answers: boolean) => void;
 }
 
 /**
@@ -14,18 +16,25 @@ export interface Health {
  * gateway of the same store is no better, so a load balancer must not turn away from it.
  */
 const appendService = 'append';
+/** Reads alone: a gateway that has not read the whole log yet takes appends, and others of the same store answer reads. */
+const readService = 'read';
 
 /** Adds the service; it is not serving at first. The package is left as it is, but for long watches at a stop. */
 export function addHealth(server: Server, services: readonly string[], calls: Calls): Health {
   const health = new HealthImplementation();
   let isServing = false;
   let takesAppends = true;
+  let answersReads = true;
+  const setRead = (): void => {
+    health.setStatus(readService, isServing && answersReads ? 'SERVING' : 'NOT_SERVING');
+  };
   const setAppend = (): void => {
     health.setStatus(appendService, isServing && takesAppends ? 'SERVING' : 'NOT_SERVING');
   };
   const setServing = (serving: boolean): void => {
     isServing = serving;
     setAppend();
+    setRead();
     for (const name of ['', ...services]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   setServing(false);
@@ -40,6 +49,10 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
     setTakesAppends(takes) {
       takesAppends = takes;
       setAppend();
+    },
+    setAnswersReads(answers) {
+      answersReads = answers;
+      setRead();
     },
   };
 }

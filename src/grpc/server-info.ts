@@ -40,9 +40,10 @@ const durabilities = {
 } as const;
 
 export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limits): GetServerInfoResponse {
-  const { eventBytesMax, indexPosition, replicaInfos, wrongSettings, log, ...kept } = store;
+  const { eventBytesMax, replica, replicaInfos, wrongSettings, log, ...kept } = store;
   const { position } = store;
   const { version, embedded } = about;
+  const lag = position > replica.position ? position - replica.position : 0n;
   return {
     version,
     store: {
@@ -52,10 +53,19 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
       replicaInfos: [...replicaInfos],
       wrongSettings: [...wrongSettings],
       log: toLogFindings(log),
+      subscriptionsTrouble: replica.trouble,
     },
     limits: toServerLimits(limits, eventBytesMax),
     features,
-    index: { position: indexPosition, lag: position > indexPosition ? position - indexPosition : 0n },
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- it is told as long as the contract has it
+    index: { position: replica.position, lag },
+    replica: {
+      position: replica.position,
+      lag,
+      filled: replica.isFilled,
+      bytes: replica.bytes,
+      trouble: replica.trouble,
+    },
   };
 }
 
@@ -114,18 +124,21 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     readProgressTimeout: toDuration(limits.readProgressTimeoutMs),
     connectionStreamsMax: limits.connectionStreamsMax,
     headCacheEntriesMax: limits.headCacheEntriesMax,
-    recentCommitsMax: limits.recentCommitsMax,
-    indexCacheBytesMax: BigInt(limits.indexCacheBytesMax),
     filterPatternsMax: limits.filterPatternsMax,
     subscriptionsMax: limits.subscriptionsMax,
     subscriptionBytesMax: limits.subscriptionBytesMax,
     catchUpBytesMax: BigInt(limits.catchUpBytesMax),
     tailBytesMax: BigInt(limits.tailBytesMax),
-    tailCommitsMax: limits.tailCommitsMax,
     heartbeatIntervalMin: toDuration(limits.heartbeatIntervalMinMs),
     heartbeatIntervalMax: toDuration(limits.heartbeatIntervalMaxMs),
     keepaliveInterval: toDuration(limits.keepaliveIntervalMs),
     keepaliveTimeout: toDuration(limits.keepaliveTimeoutMs),
     shutdownTimeout: toDuration(limits.shutdownTimeoutMs),
+    // What the contract has, but Sluice has no more.
+    /* eslint-disable @typescript-eslint/no-deprecated */
+    recentCommitsMax: 0,
+    indexCacheBytesMax: 0n,
+    tailCommitsMax: 0,
+    /* eslint-enable @typescript-eslint/no-deprecated */
   };
 }

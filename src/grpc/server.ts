@@ -49,6 +49,8 @@ export interface GrpcServer {
   setServing(serving: boolean): void;
   /** What it says of appends, beside that. */
   setTakesAppends(takes: boolean): void;
+  /** Whether what is stored can be read. */
+  setAnswersReads(answers: boolean): void;
   /** Takes no more calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
   close(): Promise<void>;
 }
@@ -93,6 +95,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     port,
     setServing: health.setServing,
     setTakesAppends: health.setTakesAppends,
+    setAnswersReads: health.setAnswersReads,
     close() {
       health.setServing(false);
       calls.endOpenCalls();

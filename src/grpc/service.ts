@@ -37,7 +37,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
   AppendMultiResult,
-  CommitSlice,
+  EventRun,
   EventStore,
   Page,
   StreamHead,
@@ -156,7 +156,7 @@ async function* responses(
   let eventCount = 0n;
   let unreadableSkipped = 0n;
   for await (const page of pages) {
-    for (const commit of page.commits) eventCount += BigInt(commit.eventCount);
+    for (const run of page.runs) eventCount += BigInt(run.eventCount);
     const { unreadable = [] } = page;
     unreadableSkipped += BigInt(unreadable.length);
     const parts = [
@@ -188,10 +188,10 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
   const { position } = update;
   switch (update.kind) {
     case 'events':
-      for (const commits of divide(update.commits, size)) {
-        const isLast = commits.at(-1) === update.commits.at(-1);
-        const end = encode(SubscribeResponse, { position: isLast ? position : commits.at(-1)?.position });
-        yield* reframe({ commits }, size, { header: none, end });
+      for (const runs of divide(update.runs, size)) {
+        const isLast = runs.at(-1) === update.runs.at(-1);
+        const end = encode(SubscribeResponse, { position: isLast ? position : runs.at(-1)?.position });
+        yield* reframe({ runs }, size, { header: none, end });
       }
       return;
     case 'heartbeat': {
@@ -211,19 +211,17 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
   }
 }
 
-/**
- * Commits that about fill a message, so that most messages end with one, and have a position. A step is not divided here.
- */
-function* divide(commits: readonly CommitSlice[], size: PageSize): Generator<readonly CommitSlice[], void> {
-  let some: CommitSlice[] = [];
+/** Runs that about fill a message, so that most messages end with one, and have a position. No transaction is divided here. */
+function* divide(runs: readonly EventRun[], size: PageSize): Generator<readonly EventRun[], void> {
+  let some: EventRun[] = [];
   let bytes = 0;
   let events = 0;
-  for (const [index, commit] of commits.entries()) {
-    some.push(commit);
-    bytes += commit.events.length;
-    events += commit.eventCount;
-    const isWithinStep = commits[index + 1]?.position === commit.position;
-    if (isWithinStep || (bytes < size.bytesMax / 2 && events < size.eventsMax)) continue;
+  for (const [index, run] of runs.entries()) {
+    some.push(run);
+    bytes += run.events.length;
+    events += run.eventCount;
+    const isWithinTransaction = runs[index + 1]?.position === run.position;
+    if (isWithinTransaction || (bytes < size.bytesMax / 2 && events < size.eventsMax)) continue;
     yield some;
     [some, bytes, events] = [[], 0, 0];
   }

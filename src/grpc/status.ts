@@ -29,6 +29,7 @@ const statusOf = {
   VERSION_CONFLICT: status.ABORTED,
   COMMIT_ID_REUSE: status.ALREADY_EXISTS,
   STORE_UNAVAILABLE: status.UNAVAILABLE,
+  REPLICA_FILLING: status.UNAVAILABLE,
   OUTCOME_UNKNOWN: status.UNKNOWN,
   OVERLOADED: status.RESOURCE_EXHAUSTED,
   STORE_FULL: status.RESOURCE_EXHAUSTED,
@@ -107,6 +108,11 @@ function detailsOf(error: StoreError, roomBytes: number): Any[] {
         errorInfo(error.code, { stream, position: position.toString() }),
         pack('sluice.v1.UnreadableCommit', UnreadableCommit.encode({ stream, position })),
       ];
+    }
+    case 'REPLICA_FILLING': {
+      const { applied, end, retryMs } = error;
+      const found = { applied: applied.toString(), end: end.toString() };
+      return [errorInfo(error.code, found), retryInfo(retryMs)];
     }
     case 'STORE_UNAVAILABLE':
     case 'OVERLOADED':

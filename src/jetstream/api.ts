@@ -8,8 +8,6 @@ import { byDeadline } from './shared';
 export interface StreamApi {
   readonly name: string;
   readonly replicas: number;
-  /** Told of another stream that answered in its place, see direct-get.ts. */
-  readonly onMirror?: (name: string) => void;
 }
 
 /** What a JetStream stream is set to; only what Sluice sets or checks. Times in nanoseconds. */
@@ -61,7 +59,7 @@ interface ApiAnswer {
 /** So long a question or a message is sent again while nobody is there to take it. */
 export const absenceMaxMs = 5_000;
 /** What is asked for can be done twice. */
-export const untilAnswered = { repeatMs: 1_000, absenceMaxMs };
+const untilAnswered = { repeatMs: 1_000, absenceMaxMs };
 
 /** Asks the JetStream API. Throws JetStreamApiError if it refuses. */
 export async function callApi<T>(
@@ -101,7 +99,10 @@ export function streamInfo(
 }
 
 export type Lookup =
-  { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
+  | { readonly last_by_subj: string }
+  | { readonly seq: number }
+  /** The first message from a sequence on. */
+  | { readonly seq: number; readonly next_by_subj: string };
 
 interface ApiMessage {
   readonly message: {
@@ -117,7 +118,7 @@ interface ApiMessage {
 export async function apiGet(
   link: Link,
   stream: StreamApi,
-  lookup: Lookup | { readonly seq: number },
+  lookup: Lookup,
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
   try {

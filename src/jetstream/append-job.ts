@@ -4,7 +4,6 @@ import { uuidV7 } from '../store/ids';
 import type { CommitId, StreamName } from '../store/values';
 import { batchMessagesMax, framingBytesMax, headerRoomBytes, messageCount } from './commit-codec';
 import { encodeEvent } from './encode-event';
-import { commitKey, hashKeys } from './index-record';
 import type { StoreContext } from './store-context';
 
 /** What is to be appended to one stream, encoded. */
@@ -13,8 +12,6 @@ export interface StreamJob {
   readonly encoded: readonly Uint8Array[];
   /** For each event, whether the caller gave its id. */
   readonly idsGiven: readonly boolean[];
-  /** Of the correlation ids, and of the commit id. */
-  readonly keyHashes: readonly bigint[];
   readonly expected: bigint | undefined;
 }
 
@@ -77,20 +74,20 @@ function eventTooLarge(path: string, index: number, bytes: number, limit: number
 /** Encodes the events. Throws InvalidRequestError. */
 export function prepare(context: StoreContext, command: AppendCommand): Job {
   const key = keyOf(command);
-  const sizes = new Sizes(context, key.commitId);
+  const sizes = new Sizes(context);
   const job = sizes.encode(command, '');
   sizes.throwIfTooLarge('events');
-  const { stream, encoded, idsGiven, keyHashes, expected } = job;
+  const { stream, encoded, idsGiven, expected } = job;
   const { commitId, repeatable } = key;
   // Spelled out, since a spread takes several times as long.
   const { bytes, eventBytesMax } = sizes;
-  return { stream, encoded, idsGiven, keyHashes, expected, commitId, repeatable, bytes, eventBytesMax };
+  return { stream, encoded, idsGiven, expected, commitId, repeatable, bytes, eventBytesMax };
 }
 
 /** The same for several streams. */
 export function prepareMulti(context: StoreContext, command: AppendMultiCommand): MultiJob {
   const key = keyOf(command);
-  const sizes = new Sizes(context, key.commitId);
+  const sizes = new Sizes(context);
   const appends = command.appends.map((append, index) => sizes.encode(append, `appends[${index}].`));
   const checks = command.checks.map(({ stream, expectedVersion }) => ({ stream, expected: expectedVersion }));
   sizes.messages += checks.length;
@@ -115,10 +112,7 @@ class Sizes {
   readonly eventBytesMax: number;
   private readonly bodyBytesMax: number;
 
-  constructor(
-    private readonly context: StoreContext,
-    private readonly commitId: CommitId,
-  ) {
+  constructor(private readonly context: StoreContext) {
     this.eventBytesMax = eventBytesLimit(context);
     this.bodyBytesMax = bodyBytesLimit(context);
   }
@@ -126,7 +120,6 @@ class Sizes {
   encode({ stream, events, expectedVersion }: StreamAppend, path: string): StreamJob {
     const encoded: Uint8Array[] = [];
     const idsGiven: boolean[] = [];
-    const keys = [commitKey(this.commitId)];
     let bytes = 0;
     for (const event of events) {
       const stored = encodeEvent(stream, event);
@@ -136,11 +129,10 @@ class Sizes {
       bytes += stored.length + framingBytesMax;
       encoded.push(stored);
       idsGiven.push(event.hasGivenId);
-      if (event.correlationId !== keys.at(-1)) keys.push(event.correlationId);
     }
     this.bytes += bytes;
     this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
-    return { stream, encoded, idsGiven, keyHashes: hashKeys(keys), expected: expectedVersion };
+    return { stream, encoded, idsGiven, expected: expectedVersion };
   }
 
   /** Throws InvalidRequestError, also for events that are too large; `field` is for all of them together. */

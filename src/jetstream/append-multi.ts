@@ -1,16 +1,14 @@
 import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../store/errors';
 import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../store/event-store';
+import type { ViewedCommit } from '../store/log';
 import { position, version, type StreamName } from '../store/values';
 import { whenDurable, type Appender } from './append';
 import { bodyBytesLimit, checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
-import type { StoredCommit } from './commit-assembler';
-import { asStep, checkMessage, toMessages, type StoredPart } from './commit-codec';
-import { IdSearch } from './find-by-id';
-import { commitAfter } from './find-commit';
-import { lastPartToAppend } from './head';
+import { asStep, checkMessage, toMessages } from './commit-codec';
+import { findById } from './find-by-id';
+import { currentHead } from './head';
 import { expectedHead, type KnownHead } from './head-cache';
 import type { OutgoingMessage } from './publish';
-import { readStep, stepAt, type StepSpan } from './read-step';
 import { hasSameContent } from './same-content';
 import { subjectOf, unattended, withDeadline } from './store-context';
 import { untilDecided, type Proposal } from './until-decided';
@@ -38,46 +36,15 @@ export async function appendMulti(
 }
 
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
-  const search = new IdSearch(appender, job.commitId, call);
-  const isCovered = appender.ids.covers(job.commitId);
-  const earlier = isCovered || !job.repeatable ? undefined : await search.find();
-  return earlier === undefined
-    ? untilDecided(appender, proposalOf(appender, job, search, call), call)
-    : findDuplicate(appender, job, earlier.sequence, undefined, call);
-}
-
-/** This step, if it was stored by an earlier call and there is no place where it must be. */
-async function findById(
-  appender: Appender,
-  job: MultiJob,
-  search: IdSearch,
-  call: CallContext,
-): Promise<AppendMultiResult | undefined> {
-  if (!job.repeatable || job.appends.some(({ expected }) => expected !== undefined)) return undefined;
-  const commit = await search.find();
-  return commit && repeated(appender, job, commit, false, call);
-}
-
-/** This step, if another gateway has stored it since it was looked for. */
-async function findSince(
-  appender: Appender,
-  job: MultiJob,
-  search: IdSearch,
-  heads: readonly (StoredPart | undefined)[],
-  call: CallContext,
-): Promise<AppendMultiResult | undefined> {
-  const last = heads.reduce(
-    (max, head) => (head !== undefined && head.sequence > max ? head.sequence : max),
-    0n,
-  );
-  const commit = await search.findSince(last);
-  return commit && findDuplicate(appender, job, commit.sequence, undefined, call);
+  const earlier = (await findById(appender, job, call)) ?? [];
+  return earlier.length === 0
+    ? untilDecided(appender, proposalOf(appender, job, call), call)
+    : earlierResult(appender, job, earlier, undefined, call);
 }
 
 function proposalOf(
   appender: Appender,
   job: MultiJob,
-  search: IdSearch,
   call: CallContext,
 ): Proposal<Heads, AppendMultiResult> {
   const { heads } = appender;
@@ -90,30 +57,18 @@ function proposalOf(
       return known.every((head) => head !== undefined) ? known : undefined;
     },
     async look(doubted) {
-      const parts = await Promise.all(all.map(({ stream }) => lastPartToAppend(appender, stream, call)));
-      const result =
-        (await findEarlier(appender, job, parts, doubted, call)) ??
-        (await findSince(appender, job, search, parts, call));
-      if (result !== undefined) return { result };
-      try {
-        checkVersions(job, parts);
-      } catch (conflict) {
-        // Of a stream that is only checked, if no version tells where the step would be.
-        const earlier = await findById(appender, job, search, call);
-        if (earlier === undefined) throw conflict;
-        return { result: earlier };
+      const current = await Promise.all(all.map(({ stream }) => currentHead(appender, stream, call)));
+      if (doubted !== undefined || job.repeatable) {
+        const earlier = await storedAlready(appender, job, current);
+        if (earlier.length > 0) return { result: await earlierResult(appender, job, earlier, doubted, call) };
       }
-      return {
-        base: parts.map((part) => ({ version: part?.lastVersion ?? 0n, sequence: part?.sequence ?? 0n })),
-      };
+      checkVersions(job, current);
+      return { base: current };
     },
     isSame: (one, other) => one.every(({ sequence }, index) => sequence === other[index]?.sequence),
     messages: (base) => stepMessages(appender, job, base),
     stored: (base, sequence, messages) => stored(appender, job, base, { sequence, messages }),
-    async duplicate(sequence, doubted) {
-      const at = sequence ?? (await search.find())?.sequence;
-      return at === undefined ? undefined : findDuplicate(appender, job, at, doubted, call);
-    },
+    duplicate: (sequence, doubted) => findDuplicate(appender, job, sequence, doubted, call),
     forget() {
       for (const { stream } of all) heads.delete(stream);
     },
@@ -139,29 +94,27 @@ function stepMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingM
 
 function stored(
   appender: Appender,
-  { commitId, appends }: MultiJob,
+  { commitId, appends, repeatable }: MultiJob,
   base: Heads,
   { sequence, messages }: { readonly sequence: bigint; readonly messages: readonly OutgoingMessage[] },
 ): AppendMultiResult {
   const from = sequence - BigInt(messages.length - 1);
-  let next = 0;
-  const streams = appends.map(({ stream, encoded, keyHashes }, index) => {
+  const streams = appends.map(({ stream, encoded }, index) => {
     const { version: before } = base[index] as KnownHead;
     const lastVersion = before + BigInt(encoded.length);
     const last = messages.findLastIndex(({ subject }) => subject === subjectOf(appender, stream));
-    const to = from + BigInt(last);
-    appender.heads.set(stream, { version: lastVersion, sequence: to });
-    appender.recent.add({ sequence: to, position: to, hashes: keyHashes }, from + BigInt(next));
-    next = last + 1;
+    appender.heads.set(stream, { version: lastVersion, sequence: from + BigInt(last) });
     return { stream, version: version(lastVersion), firstVersion: version(before + 1n) };
   });
+  if (repeatable) appender.recent.add(commitId, sequence);
+  appender.view.onAcknowledged(sequence);
   return { position: position(sequence), streams, replayed: false, commitId };
 }
 
 /** Throws VersionConflictError for all streams that are not at the version expected. */
-function checkVersions({ appends, checks }: MultiJob, heads: readonly (StoredPart | undefined)[]): void {
+function checkVersions({ appends, checks }: MultiJob, heads: Heads): void {
   const conflicts = [...appends, ...checks].flatMap(({ stream, expected }, index): VersionConflict[] => {
-    const actual = heads[index]?.lastVersion ?? 0n;
+    const actual = heads[index]?.version ?? 0n;
     if (expected === undefined || expected === actual) return [];
     return [{ stream, expected: version(expected), actual: version(actual) }];
   });
@@ -169,64 +122,18 @@ function checkVersions({ appends, checks }: MultiJob, heads: readonly (StoredPar
   if (first !== undefined) throw new VersionConflictError(first, others);
 }
 
-/** This step, if it is already stored: by an attempt in doubt, or by an earlier call with the same commit id. */
-async function findEarlier(
-  appender: Appender,
-  job: MultiJob,
-  heads: readonly (StoredPart | undefined)[],
-  doubted: Heads | undefined,
-  call: CallContext,
-): Promise<AppendMultiResult | undefined> {
-  const { commitId, appends, repeatable } = job;
-  const isDoubted = doubted !== undefined;
-  // On all streams: the step may be stored while one head after another is asked for.
-  for (const [index, { stream, expected }] of appends.entries()) {
-    const head = heads[index];
-    if (head === undefined) continue;
-    const bases = [doubted?.[index]?.version, repeatable ? expected : undefined];
-    for (const base of bases) {
-      if (base === undefined) continue;
-      const commit = await commitAfter(appender, { stream, base, commitId }, head, call);
-      if (commit !== undefined) return repeated(appender, job, commit, isDoubted, call);
-    }
-    if (repeatable && expected === undefined && head.commitId === commitId)
-      return repeated(appender, job, head, false, call);
-  }
-  return undefined;
-}
-
-/** The result of a step that is stored. Throws CommitIdReuseError if it is not this one. */
-async function repeated(
-  appender: Appender,
-  job: MultiJob,
-  step: StepSpan,
-  isOwn: boolean,
-  call: CallContext,
-): Promise<AppendMultiResult> {
-  return toResult(job, step, await readStep(appender, step, call), isOwn);
-}
-
-/** Throws CommitIdReuseError if the commits of the step are not those of the job. */
-function toResult(
-  { appends, commitId }: MultiJob,
-  step: StepSpan,
-  commits: readonly StoredCommit[],
-  isOwn: boolean,
-): AppendMultiResult {
-  const isSame =
-    isPlaceOf(appends, commits) &&
-    appends.every((append, index) => hasSameContent(append, (commits[index] as StoredCommit).record));
-  if (!isSame) throw new CommitIdReuseError(commitId, commits[0]?.stream ?? '', position(step.position));
-  const streams = appends.map(({ stream }, index) => ({
-    stream,
-    version: version(commits[index]?.lastVersion ?? 0n),
-    firstVersion: version(commits[index]?.firstVersion ?? 0n),
-  }));
-  return { position: position(step.position), streams, replayed: !isOwn, commitId };
+/** The commits that have the id of this transaction: by an attempt in doubt, or by an earlier call. */
+async function storedAlready(
+  { view }: Appender,
+  { commitId }: MultiJob,
+  heads: readonly { readonly isViewed: boolean }[],
+): Promise<ViewedCommit[]> {
+  if (heads.every(({ isViewed }) => isViewed)) return view.commitsById(commitId);
+  throw view.filling();
 }
 
 /** Whether the commits are on the streams of the appends, at the versions that they expect. */
-function isPlaceOf(appends: readonly StreamJob[], commits: readonly StoredCommit[]): boolean {
+function isPlaceOf(appends: readonly StreamJob[], commits: readonly ViewedCommit[]): boolean {
   return (
     commits.length === appends.length &&
     appends.every(({ stream, expected }, index) => {
@@ -236,23 +143,50 @@ function isPlaceOf(appends: readonly StreamJob[], commits: readonly StoredCommit
   );
 }
 
-/**
- * The step that is stored under the id, with a message at this sequence. Throws VersionConflictError or
- * CommitIdReuseError if it is not a repetition of this one.
- */
+/** The transaction whose messages the server takes these for; undefined: the log does not have it. */
 async function findDuplicate(
   appender: Appender,
   job: MultiJob,
-  sequence: bigint,
+  sequence: bigint | undefined,
+  doubted: Heads | undefined,
+  call: CallContext,
+): Promise<AppendMultiResult | undefined> {
+  if (sequence === undefined) await appender.view.reach('leader', call);
+  else await appender.view.through(sequence, call);
+  const commits = await appender.view.commitsById(job.commitId);
+  return commits.length === 0 ? undefined : earlierResult(appender, job, commits, doubted, call);
+}
+
+/**
+ * The result of a transaction that is stored under the id. Throws VersionConflictError or CommitIdReuseError if it is not
+ * this one.
+ */
+async function earlierResult(
+  appender: Appender,
+  job: MultiJob,
+  commits: readonly ViewedCommit[],
   doubted: Heads | undefined,
   call: CallContext,
 ): Promise<AppendMultiResult> {
-  const step = await stepAt(appender, sequence, call);
-  const commits = await readStep(appender, step, call);
-  if (!isPlaceOf(job.appends, commits)) {
-    // The version counts first, though a server may look at the id before it.
-    const all = [...job.appends, ...job.checks];
-    checkVersions(job, await Promise.all(all.map(({ stream }) => lastPartToAppend(appender, stream, call))));
+  const { appends, checks, commitId } = job;
+  const isAtPlace = isPlaceOf(appends, commits);
+  if (!isAtPlace) {
+    // The version counts first.
+    const all = [...appends, ...checks];
+    checkVersions(job, await Promise.all(all.map(({ stream }) => currentHead(appender, stream, call))));
   }
-  return toResult(job, step, commits, doubted !== undefined);
+  const [first] = commits;
+  const isSame =
+    isAtPlace &&
+    appends.every((append, index) => hasSameContent(append, (commits[index] as ViewedCommit).events));
+  if (!isSame || first === undefined)
+    throw new CommitIdReuseError(commitId, first?.stream ?? '', position(first?.position ?? 0n));
+  const streams = appends.map(({ stream }, index) => ({
+    stream,
+    version: version(commits[index]?.lastVersion ?? 0n),
+    firstVersion: version(commits[index]?.firstVersion ?? 0n),
+  }));
+  appender.view.onAcknowledged(first.position);
+  const isOwn = doubted?.[0]?.version === first.firstVersion - 1n;
+  return { position: position(first.position), streams, replayed: !isOwn, commitId };
 }

@@ -1,27 +1,27 @@
 import { CommitIdReuseError, OutcomeUnknownError, VersionConflictError } from '../store/errors';
 import type { AppendCommand, AppendResult, CallContext } from '../store/event-store';
+import type { ViewedCommit } from '../store/log';
 import { position, unixNanos, version, type CommitId, type StreamName } from '../store/values';
+import { apiGet } from './api';
 import { bodyBytesLimit, checkStillFits, prepare, type Job } from './append-job';
-import type { StoredCommit } from './commit-assembler';
-import { lastSequence, readPart, toMessages, type StoredPart } from './commit-codec';
-import { IdSearch } from './find-by-id';
-import { commitAfter, commitWithVersion } from './find-commit';
-import { lastPart, lastPartToAppend, toHead } from './head';
+import { toMessages } from './commit-codec';
+import { findById } from './find-by-id';
+import { currentHead, type CurrentHead, type ViewedStore } from './head';
 import { expectedHead, type HeadCache, type KnownHead } from './head-cache';
 import type { IdMemory } from './id-memory';
-import type { KeyIndex } from './key-index';
 import type { OutgoingMessage } from './publish';
-import { commitAt, messageAt } from './read-by-correlation';
+import type { RecentIds } from './recent-ids';
 import { hasSameContent } from './same-content';
-import { nameOf, subjectOf, unattended, withDeadline } from './store-context';
+import { subjectOf, unattended, withDeadline, within } from './store-context';
 import type { StreamQueues } from './stream-queues';
 import { untilDecided, type Proposal } from './until-decided';
 
 /** What the appends of one gateway share. */
-export interface Appender extends KeyIndex {
+export interface Appender extends ViewedStore {
   readonly heads: HeadCache;
   readonly queues: StreamQueues;
   readonly ids: IdMemory;
+  readonly recent: RecentIds;
 }
 
 /**
@@ -49,11 +49,7 @@ function store(
 ): Promise<AppendResult> {
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
-  const proposal = new AppendProposal(appender, job, toItsEnd);
-  const decideIt = (): Promise<AppendResult> => decide(appender, proposal, toItsEnd);
-  const decided = appender.queues.run([job.stream], job.bytes, call, decideIt, () => {
-    proposal.lookEarly();
-  });
+  const decided = appender.queues.run([job.stream], job.bytes, call, () => decide(appender, job, toItsEnd));
   return decided.then((result) => {
     const syncing = whenDurable(appender, job, result.position, call.deadlineMs);
     const isComplete = !withCommitTime || result.commitTime !== undefined;
@@ -68,11 +64,30 @@ async function withTime(
   result: AppendResult,
   call: CallContext,
 ): Promise<AppendResult> {
-  const { timeNanos } = await messageAt(appender, result.position, call).catch((cause: unknown) => {
+  try {
+    return { ...result, commitTime: unixNanos(await timeOf(appender, commitId, result.position, call)) };
+  } catch (cause) {
     // What fails here by itself says "nothing was stored", which is not so.
     throw new OutcomeUnknownError(stream, commitId, { cause });
-  });
-  return { ...result, commitTime: unixNanos(timeNanos) };
+  }
+}
+
+/** When the commit with an id, whose last message has this sequence, was stored. */
+async function timeOf(
+  { view, pool, log, limits }: Appender,
+  commitId: CommitId,
+  sequence: bigint,
+  call: CallContext,
+): Promise<bigint> {
+  if (view.ready) {
+    await view.through(sequence, call);
+    const [commit] = await view.commitsById(commitId);
+    if (commit !== undefined) return commit.timeNanos;
+  }
+  const options = within(call, limits.requestTimeoutMs);
+  const message = await apiGet(pool.append(), log, { seq: Number(sequence) }, options);
+  if (message === undefined) throw new Error(`there is no message with sequence ${sequence.toString()}`);
+  return message.timeNanos;
 }
 
 /** Outside of the turn: the next append to the stream need not wait for it. undefined: it is durable. */
@@ -87,16 +102,12 @@ export function whenDurable(
   });
 }
 
-function decide(appender: Appender, proposal: AppendProposal, call: CallContext): Promise<AppendResult> {
-  return proposal.isNew() ? untilDecided(appender, proposal, call) : unlessStored(appender, proposal, call);
-}
-
-async function unlessStored(
-  appender: Appender,
-  proposal: AppendProposal,
-  call: CallContext,
-): Promise<AppendResult> {
-  return (await proposal.findById(undefined)) ?? untilDecided(appender, proposal, call);
+async function decide(appender: Appender, job: Job, call: CallContext): Promise<AppendResult> {
+  const earlier = findById(appender, job, call);
+  const [commit] = earlier === undefined ? [] : await earlier;
+  return commit === undefined
+    ? untilDecided(appender, new AppendProposal(appender, job, call), call)
+    : earlierResult(appender, job, commit, undefined, call);
 }
 
 /** Without events only the check runs. It counts as an append, but needs no turn on its stream. */
@@ -106,12 +117,18 @@ async function checkOnly(
   call: CallContext,
 ): Promise<AppendResult> {
   const head = await appender.queues.run([], 0, call, async () => {
-    const found = toHead(await lastPart(appender, stream, 'leader', call));
+    const found = await currentHead(appender, stream, call);
     checkVersion(stream, expectedVersion, found.version);
     return found;
   });
-  await appender.durability.through(head.position, call.deadlineMs);
-  return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
+  return {
+    version: version(head.version),
+    position: position(head.position),
+    commitTime: head.version === 0n ? undefined : unixNanos(head.timeNanos),
+    firstVersion: version(0n),
+    replayed: false,
+    commitId: undefined,
+  };
 }
 
 /** Throws VersionConflictError. */
@@ -121,15 +138,11 @@ function checkVersion(stream: StreamName, expected: bigint | undefined, actual: 
 }
 
 class AppendProposal implements Proposal<KnownHead, AppendResult> {
-  private readonly search: IdSearch;
-
   constructor(
     private readonly appender: Appender,
     private readonly job: Job,
     private readonly call: CallContext,
-  ) {
-    this.search = new IdSearch(appender, job.commitId, call);
-  }
+  ) {}
 
   get stream(): StreamName {
     return this.job.stream;
@@ -147,15 +160,13 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
     doubted: KnownHead | undefined,
   ): Promise<{ readonly base: KnownHead } | { readonly result: AppendResult }> {
     const { appender, job, call } = this;
-    const head = await lastPartToAppend(appender, job.stream, call);
-    const result =
-      head &&
-      ((await findEarlier(appender, job, head, doubted, call)) ??
-        (await this.found(await this.search.findSince(head.sequence), doubted)));
-    if (result !== undefined) return { result };
-    const base = { version: head?.lastVersion ?? 0n, sequence: head?.sequence ?? 0n };
-    checkVersion(job.stream, job.expected, base.version);
-    return { base };
+    const head = await currentHead(appender, job.stream, call);
+    if (doubted !== undefined || job.repeatable) {
+      const commit = await storedAlready(appender, job, head, doubted);
+      if (commit !== undefined) return { result: await earlierResult(appender, job, commit, doubted, call) };
+    }
+    checkVersion(job.stream, job.expected, head.version);
+    return { base: head };
   }
 
   isSame(one: KnownHead, other: KnownHead): boolean {
@@ -169,41 +180,12 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
     return toMessages(subjectOf(appender, job.stream), job.encoded, commit, bodyBytesLimit(appender));
   }
 
-  stored(base: KnownHead, sequence: bigint, { length: parts }: readonly OutgoingMessage[]): AppendResult {
-    return stored(this.appender, this.job, base, { parts, sequence });
+  stored(base: KnownHead, sequence: bigint): AppendResult {
+    return stored(this.appender, this.job, base, sequence);
   }
 
   duplicate(sequence: bigint | undefined, doubted: KnownHead | undefined): Promise<AppendResult | undefined> {
-    if (sequence === undefined) return this.findById(doubted);
     return findDuplicate(this.appender, this.job, sequence, doubted, this.call);
-  }
-
-  /**
-   * Looks for an earlier call while the append waits for its turn. Whatever is stored until then is at another version of the
-   * stream than the one that is expected.
-   */
-  lookEarly(): void {
-    const { appender, job } = this;
-    if (!job.repeatable || job.expected === undefined || appender.ids.isTrusted(job.commitId)) return;
-    this.search.begin();
-  }
-
-  /** Whether no earlier call can have stored it that the server would not know. */
-  isNew(): boolean {
-    const { appender, job, search } = this;
-    const isCovered = appender.ids.covers(job.commitId);
-    return !search.hasBegun && (isCovered || !job.repeatable);
-  }
-
-  async findById(doubted: KnownHead | undefined): Promise<AppendResult | undefined> {
-    return this.found(await this.search.find(), doubted);
-  }
-
-  private async found(
-    commit: StoredCommit | undefined,
-    doubted: KnownHead | undefined,
-  ): Promise<AppendResult | undefined> {
-    return commit && findDuplicate(this.appender, this.job, commit.sequence, doubted, this.call);
   }
 
   forget(): void {
@@ -211,17 +193,12 @@ class AppendProposal implements Proposal<KnownHead, AppendResult> {
   }
 }
 
-function stored(
-  appender: Appender,
-  job: Job,
-  known: KnownHead,
-  { parts, sequence }: { readonly parts: number; readonly sequence: bigint },
-): AppendResult {
+function stored(appender: Appender, job: Job, known: KnownHead, sequence: bigint): AppendResult {
   const firstVersion = known.version + 1n;
   const lastVersion = known.version + BigInt(job.encoded.length);
   appender.heads.set(job.stream, { version: lastVersion, sequence });
-  const keys = { sequence, position: sequence, hashes: job.keyHashes };
-  appender.recent.add(keys, sequence - BigInt(parts - 1));
+  if (job.repeatable) appender.recent.add(job.commitId, sequence);
+  appender.view.onAcknowledged(sequence);
   return {
     version: version(lastVersion),
     firstVersion: version(firstVersion),
@@ -232,66 +209,63 @@ function stored(
   };
 }
 
-/** This commit, if it is already stored: by an attempt in doubt, or by an earlier call with the same commit id. */
-async function findEarlier(
-  appender: Appender,
-  job: Job,
-  head: StoredPart,
+/** The commit that has the id of this one: by an attempt in doubt, or by an earlier call. */
+async function storedAlready(
+  { view }: Appender,
+  { commitId, repeatable, expected }: Job,
+  head: CurrentHead,
   doubted: KnownHead | undefined,
-  call: CallContext,
-): Promise<AppendResult | undefined> {
-  const { stream, expected, commitId } = job;
-  const follows = async (base: bigint, replayed: boolean): Promise<AppendResult | undefined> => {
-    const commit = await commitAfter(appender, { stream, base, commitId }, head, call);
-    return commit && toResult(job, commit, replayed);
-  };
-  if (doubted !== undefined) {
-    const own = await follows(doubted.version, false);
-    if (own !== undefined) return own;
-  }
-  if (!job.repeatable) return undefined;
-  if (expected !== undefined) return follows(expected, true);
-  if (head.commitId !== commitId) return undefined;
-  const commit = await commitWithVersion(appender, stream, head.lastVersion, head, call);
-  return commit && toResult(job, commit, true);
+): Promise<ViewedCommit | undefined> {
+  if (head.isViewed) return (await view.commitsById(commitId))[0];
+  // Without the view only the newest commit of the stream is known.
+  if (head.newest?.commitId === commitId) return head.newest;
+  const mayBeBefore =
+    (doubted !== undefined && doubted.sequence !== head.sequence) ||
+    (repeatable && expected !== undefined && expected !== head.version);
+  if (mayBeBefore) throw view.filling();
+  return undefined;
 }
 
-/**
- * The commit that is stored under the id, with a message at this sequence. Throws VersionConflictError or
- * CommitIdReuseError if it is not a repetition of this one.
- */
+/** The commit whose message the server takes this one for; undefined: the log does not have it. */
 async function findDuplicate(
   appender: Appender,
   job: Job,
-  sequence: bigint,
+  sequence: bigint | undefined,
+  doubted: KnownHead | undefined,
+  call: CallContext,
+): Promise<AppendResult | undefined> {
+  const { view } = appender;
+  if (sequence === undefined) await view.reach('leader', call);
+  else await view.through(sequence, call);
+  const [commit] = await view.commitsById(job.commitId);
+  return commit && earlierResult(appender, job, commit, doubted, call);
+}
+
+/** The result of a commit that is stored under the id. Throws VersionConflictError or CommitIdReuseError if it is not this one. */
+async function earlierResult(
+  appender: Appender,
+  job: Job,
+  commit: ViewedCommit,
   doubted: KnownHead | undefined,
   call: CallContext,
 ): Promise<AppendResult> {
-  const { stream, expected, commitId } = job;
-  const message = await messageAt(appender, sequence, call);
-  const owner = nameOf(appender, message.subject);
-  const part = readPart(owner, message);
-  const commit = owner === stream ? await commitAt(appender, lastSequence(part), call) : undefined;
-  if (commit === undefined || (expected !== undefined && commit.firstVersion !== expected + 1n)) {
-    // The version counts first, though a server may look at the id before it.
-    const head = toHead(await lastPartToAppend(appender, stream, call));
+  const { stream, commitId, expected } = job;
+  const isAtPlace =
+    commit.stream === stream && (expected === undefined || commit.firstVersion === expected + 1n);
+  if (!isAtPlace) {
+    // The version counts first.
+    const head = await currentHead(appender, stream, call);
     checkVersion(stream, expected, head.version);
-    throw new CommitIdReuseError(commitId, owner, position(part.position));
   }
-  return toResult(job, commit, doubted === undefined);
-}
-
-/** Throws CommitIdReuseError if it is another commit than that of the job. */
-function toResult(job: Job, commit: StoredCommit, replayed: boolean): AppendResult {
-  const { stream, commitId } = job;
-  if (commit.stream !== stream || commit.inStep || !hasSameContent(job, commit.record))
-    throw new CommitIdReuseError(commitId, commit.stream, commit.position);
+  if (!isAtPlace || commit.inTransaction || !hasSameContent(job, commit.events))
+    throw new CommitIdReuseError(commitId, commit.stream, position(commit.position));
+  appender.view.onAcknowledged(commit.position);
   return {
     version: version(commit.lastVersion),
     firstVersion: version(commit.firstVersion),
-    position: commit.position,
+    position: position(commit.position),
     commitTime: unixNanos(commit.timeNanos),
-    replayed,
+    replayed: doubted?.version !== commit.firstVersion - 1n,
     commitId,
   };
 }

@@ -1,5 +1,5 @@
 import { readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Permissions } from './permissions';
 
 /** What the configuration of an embedded nats-server is made from. */
@@ -15,6 +15,8 @@ export interface EmbeddedConfig {
   readonly permissions: Permissions;
   /** What the store may take at most, if the disk has so much. */
   readonly storeBytesMax?: number | undefined;
+  /** Where the replica of the log is kept, which takes room beside the store. */
+  readonly replicaDir: string;
   /** Of the system account, for questions about the server itself. */
   readonly systemPassword: string;
 }
@@ -72,24 +74,49 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
   await rename(next, paths.config);
 }
 
+/** nats-server's own rule for what streams may take of the disk. */
+const shareOfDisk = 0.75;
+/** What is stored once is stored again in the replica, with an index about a third as large. */
+export const replicaFactor = 4 / 3;
+
 /**
- * What the store may take: at most three quarters of what the store has and could have, nats-server's own rule. Older servers forget what the store has
- * already: they would refuse appends after a restart with the disk less than half full.
+ * What the store may take: at most three quarters of what the store has and could have, with the replica if that is on the same
+ * disk. Older servers forget what the store has already: they would refuse appends after a restart with the disk less than half
+ * full.
  */
 export async function storageBytesMax({
   dataDir,
   storeBytesMax = Infinity,
-}: Pick<EmbeddedConfig, 'dataDir' | 'storeBytesMax'>): Promise<number> {
+  replicaDir,
+}: Pick<EmbeddedConfig, 'dataDir' | 'storeBytesMax' | 'replicaDir'>): Promise<number> {
   const { bavail, bsize } = await statfs(dataDir);
-  const entries = await readdir(join(dataDir, 'jetstream'), { recursive: true }).catch((): string[] => []);
-  let own = 0;
+  const own = await bytesIn(join(dataDir, 'jetstream'));
+  const isShared = await areOnOneDisk(dataDir, replicaDir);
+  const all = bavail * bsize + own + (isShared ? await bytesIn(replicaDir) : 0);
+  const share = isShared ? shareOfDisk / (1 + replicaFactor) : shareOfDisk;
+  return Math.min(storeBytesMax, Math.floor(all * share));
+}
+
+/** Whether two folders, of which the second one need not be there yet, are on one disk. */
+export async function areOnOneDisk(folder: string, other: string): Promise<boolean> {
+  const { dev } = await stat(folder);
+  for (let path = other; ; path = dirname(path)) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined) return found.dev === dev;
+  }
+}
+
+/** What the files in a folder take on the disk. */
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true }).catch((): string[] => []);
+  let bytes = 0;
   for (const entry of entries) {
-    own += await stat(join(dataDir, 'jetstream', entry)).then(
+    bytes += await stat(join(folder, entry)).then(
       ({ blocks }) => blocks * 512,
       () => 0,
     );
   }
-  return Math.min(storeBytesMax, Math.floor((bavail * bsize + own) * 0.75));
+  return bytes;
 }
 
 /** A string of the configuration language, whose escapes are JSON's. */

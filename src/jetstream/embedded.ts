@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import type { Logger } from 'pino';
-import { embeddedPaths, storageBytesMax, writeEmbeddedConfig, type EmbeddedConfig } from './embedded-config';
+import {
+  areOnOneDisk,
+  embeddedPaths,
+  replicaFactor,
+  storageBytesMax,
+  writeEmbeddedConfig,
+  type EmbeddedConfig,
+} from './embedded-config';
 import { streamWriteError } from './embedded-health';
 import { errCode } from './errors';
 import { lockFolder } from './folder-lock';
@@ -29,6 +36,8 @@ export interface EmbeddedOptions {
   readonly port?: number;
   /** What the store may take at most; as much as the disk allows unless given. */
   readonly storeBytesMax?: number | undefined;
+  /** Where the replica of the log is kept; in the data folder unless given. */
+  readonly replicaDir?: string;
   /** How long the server may take to recover its data; a minute unless given. */
   readonly startTimeoutMs?: number;
 }
@@ -46,6 +55,8 @@ export interface EmbeddedServer extends AsyncDisposable {
   readonly isNew: boolean;
   /** What the store may take, all its streams together. */
   bytesMax(): number;
+  /** What a byte of the store takes on its disk, with what the replica has of it. */
+  bytesOnDisk(): Promise<number>;
   /** Lets it take more, if the disk has more by now. */
   raiseBound(): Promise<void>;
   /** Why one of its streams cannot be written any more; undefined: nothing is wrong, or it gives no answer. */
@@ -99,7 +110,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       log.fatal({ dataDir }, 'another gateway took the data folder over; its nats-server is ended here');
       supervised.abandon();
     };
-    const streams = [options.store.name, `${options.store.name}_INDEX`];
+    const streams = [options.store.name];
     return {
       url: urlOf(host, port),
       user: config.user,
@@ -108,6 +119,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       dataDir,
       isNew,
       bytesMax: () => bounded.bytesMax(),
+      bytesOnDisk: async () => ((await areOnOneDisk(dataDir, config.replicaDir)) ? 1 + replicaFactor : 1),
       async raiseBound() {
         if (!(await bounded.raise(port))) return;
         supervised.signal('SIGHUP'); // it reads its configuration again
@@ -128,7 +140,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
 
 function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omit<EmbeddedConfig, 'port'> {
   const secret = (): string => randomBytes(24).toString('base64url');
-  const { store, storeBytesMax } = options;
+  const { store, storeBytesMax, replicaDir = join(dataDir, 'replica') } = options;
   const permissions = gatewayPermissions(store);
   return {
     dataDir,
@@ -138,6 +150,7 @@ function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omi
     permissions,
     systemPassword: secret(),
     storeBytesMax,
+    replicaDir,
   };
 }
 

@@ -1,61 +1,30 @@
-import { OutcomeUnknownError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
-import type { CommitId, StreamName } from '../store/values';
-import type { StoredCommit } from './commit-assembler';
-import { commitKey } from './index-record';
-import { findPositions, type KeyIndex } from './key-index';
-import { commitAt } from './read-by-correlation';
+import type { ViewedCommit } from '../store/log';
+import type { CommitId } from '../store/values';
+import type { Appender } from './append';
 
-/** Looks for the commit with an id, by the index, and knows how far it has looked. */
-export class IdSearch {
-  private through: bigint | undefined;
-  private begun: Promise<StoredCommit | undefined> | undefined;
-  private doubts = 0;
-
-  constructor(
-    private readonly index: KeyIndex,
-    private readonly commitId: CommitId,
-    private readonly call: CallContext,
-  ) {}
-
-  /** Begins to look, for the next `find`. */
-  begin(): void {
-    this.begun = this.look();
-    this.begun.catch(() => undefined); // `find` has the error
+/**
+ * The commits that have the id of an append, if the caller may have sent it before; undefined: there are none, which
+ * nearly always can be told at once. As long as the view is filled, nothing that the server remembers is trusted: against a
+ * head that the view has passed, a commit that it does not have is not on the stream.
+ */
+export function findById(
+  appender: Appender,
+  job: { readonly commitId: CommitId; readonly repeatable: boolean },
+  call: CallContext,
+): Promise<readonly ViewedCommit[]> | undefined {
+  const { view, recent, ids } = appender;
+  const { commitId, repeatable } = job;
+  if (!repeatable) return undefined;
+  if (!view.ready) {
+    if (ids.covers(commitId, Date.now(), view.fillingSinceMs)) return undefined;
+    throw view.filling();
   }
-
-  get hasBegun(): boolean {
-    return this.begun !== undefined;
-  }
-
-  /** The first commit, if it belongs to a step. */
-  find(): Promise<StoredCommit | undefined> {
-    const found = this.begun ?? this.look();
-    this.begun = undefined;
-    return found;
-  }
-
-  private async look(): Promise<StoredCommit | undefined> {
-    const { index, commitId, call } = this;
-    const { doubts } = index.health;
-    const { positions, through } = await findPositions(index, commitKey(commitId), call);
-    for (const position of positions) {
-      const commit = await commitAt(index, position, call);
-      if (commit?.commitId !== commitId) continue;
-      await index.durability.through(commit.position, call.deadlineMs)?.catch((cause: unknown) => {
-        throw new OutcomeUnknownError(commit.stream as StreamName, commitId, { cause });
-      });
-      return commit;
-    }
-    this.through = through;
-    this.doubts = doubts;
-    return undefined;
-  }
-
-  /** Looks again if it has looked before, and a stream that the commit goes to has gone on since. */
-  findSince(head: bigint): Promise<StoredCommit | undefined> {
-    const isSame = this.doubts === this.index.health.doubts;
-    const isKnown = this.through === undefined || (isSame && head <= this.through);
-    return isKnown ? Promise.resolve(undefined) : this.find();
-  }
+  if (view.isDoubted) return view.reach('leader', call).then(() => findById(appender, job, call) ?? []);
+  const sequence = recent.get(commitId);
+  if (sequence !== undefined) return view.through(sequence, call).then(() => view.commitsById(commitId));
+  const { forgottenThrough } = recent;
+  if (forgottenThrough > view.applied)
+    return view.through(forgottenThrough, call).then(() => view.commitsById(commitId));
+  return view.mayHave(commitId) ? view.commitsById(commitId) : undefined;
 }

@@ -1,3 +1,4 @@
+import type { LogView } from '../store/log';
 import type { StreamName } from '../store/values';
 import type { LogHealth } from './log-health';
 import type { RecentMap } from './recent-map';
@@ -20,11 +21,11 @@ const nothing: KnownHead = { version: 0n, sequence: 0n };
  * unless it may have lost messages.
  */
 export function expectedHead(
-  { heads, health }: { readonly heads: HeadCache; readonly health: LogHealth },
+  { heads, health, view }: { readonly heads: HeadCache; readonly health: LogHealth; readonly view: LogView },
   stream: StreamName,
   expected: bigint | undefined,
 ): KnownHead | undefined {
-  const head = heads.get(stream);
+  const head = heads.get(stream) ?? (view.ready && !view.isDoubted ? view.headNow(stream) : undefined);
   if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
   const isSure = health.isCurrent && !health.isCut;
   return (expected ?? 0n) === 0n && isSure ? nothing : undefined;

@@ -28,12 +28,6 @@ export type SentHeaders = Readonly<Partial<Record<SentHeader, string>>>;
 
 /** What the server says by itself. */
 export const receivedHeader = {
-  /** Of the stream that a message comes from. */
-  stream: 'Nats-Stream',
-  subject: 'Nats-Subject',
-  sequence: 'Nats-Sequence',
-  time: 'Nats-Time-Stamp',
-  pending: 'Nats-Num-Pending',
-  stalled: 'Nats-Consumer-Stalled',
-  lastDelivery: 'Nats-Last-Consumer',
+  /** Messages of a request that will not come. */
+  unused: 'Nats-Pending-Messages',
 } as const;

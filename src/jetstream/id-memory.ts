@@ -55,18 +55,17 @@ export class IdMemory {
     this.sinceMs = Infinity;
   }
 
-  /** Whether the id, which goes to the server next, may be left to its memory. */
-  covers(commitId: CommitId, nowMs = Date.now()): boolean {
+  /** Whether the id, which goes to the server next, may be left to its memory. All ids since `fromMs` were asked about here. */
+  covers(commitId: CommitId, nowMs = Date.now(), fromMs = 0): boolean {
     const isNew = uuidV7TimeMs(commitId) !== undefined && this.note(commitId, nowMs);
-    return isNew && this.isTrusted(commitId, nowMs);
+    return isNew && this.isTrusted(commitId, nowMs, fromMs);
   }
 
-  /** The same for an id that has not come to this gateway before, as of now. */
-  isTrusted(commitId: CommitId, nowMs = Date.now()): boolean {
+  private isTrusted(commitId: CommitId, nowMs: number, fromMs: number): boolean {
     const madeMs = uuidV7TimeMs(commitId);
     if (madeMs === undefined || this.first === undefined) return false;
-    const latestMs = Math.max(this.sinceMs, this.notedSinceMs, nowMs - this.first.windowMs / 2) + leadMaxMs;
-    return madeMs >= latestMs && madeMs <= nowMs + leadMaxMs;
+    const earliestMs = Math.max(this.sinceMs, this.notedSinceMs, fromMs, nowMs - this.first.windowMs / 2);
+    return madeMs >= earliestMs + leadMaxMs && madeMs <= nowMs + leadMaxMs;
   }
 
   /** Whether it is new. */

@@ -1,58 +1,59 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { CommitIdReuseError, VersionConflictError } from '../store/errors';
-import type { CallContext, EventStore, Page } from '../store/event-store';
-import { streamInfo, type StreamInfo } from './api';
+import type { CallContext, EventStore } from '../store/event-store';
+import type { Log, LogView } from '../store/log';
+import type { StoreInfo } from '../store/store-info';
+import type { StreamName } from '../store/values';
+import type { StreamInfo } from './api';
 import { append, type Appender } from './append';
 import { appendMulti } from './append-multi';
 import type { EmbeddedServer } from './embedded';
-import { checkIndexFormat } from './check-index-format';
 import { toStoreError } from './errors';
-import { commitAsOf } from './find-commit';
-import { lastPartsForReaders, logHead, soundLastPart, toHead } from './head';
+import { followLog } from './follow-log';
 import { leftToNats, syncInGroups } from './group-sync';
 import { IdMemory } from './id-memory';
-import { IndexCache } from './index-cache';
-import { indexSubjects } from './index-stream';
-import { startIndexWriter, type IndexWriter } from './index-writer';
-import { readTail } from './key-index';
-import { LargeHeads } from './large-heads';
-import { listStreams } from './list-streams';
-import { LogHealth } from './log-health';
-import { hasStill } from './log-mark';
+import type { KnownHead } from './head-cache';
+import { identityAt } from './identity';
+import { LogHealth, lostMessages } from './log-health';
+import { logInfo } from './log-info';
 import { createMessageSize } from './message-size';
 import { lookForMirrors } from './mirrors';
-import { checkServerVersion, indexConfig, logConfig, messageTtlWarning, openStream } from './open-stream';
+import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './open-stream';
 import type { NatsOptions, StoreOptions } from './options';
 import { watchOwnDisk } from './own-disk';
 import { openPool, type NatsPool } from './pool';
-import { readAll } from './read-all';
-import { readByCorrelation } from './read-by-correlation';
-import { readStream } from './read-stream';
-import { createRecentKeys } from './recent-keys';
+import { entryAt, readLog } from './read-log';
+import { createRecentIds } from './recent-ids';
 import { RecentMap } from './recent-map';
-import { kept, shared } from './shared';
-import { endless } from './store-context';
+import { shared } from './shared';
 import { Space } from './space';
+import { endless, type StoreContext } from './store-context';
 import { storeInfo } from './store-info';
 import { StreamQueues } from './stream-queues';
-import { subscribe, type Subscriptions } from './subscribe';
-import { createTail } from './tail';
-import { watchLog, type LogWatch } from './watch-log';
+import { watchLog } from './watch-log';
 
-/** An event store kept by JetStream, with its connections. */
-export interface JetStreamStore extends EventStore {
+/** What JetStream does of an event store: it keeps the log, and decides what is appended. */
+export interface JetStream {
+  /** For a view of the log. */
+  readonly log: Log;
+  /** Appends, which take what is stored already from the view. */
+  appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
+  /** All but what a view of the log tells. */
+  info(call: CallContext): Promise<Omit<StoreInfo, 'replica'>>;
   /** Told when NATS is lost and when it is back. */
   onAvailability(listener: (available: boolean) => void): void;
   /** Told whether the store takes appends, which is no matter of reads: now and whenever it changes. */
   onRoom(listener: (hasRoom: boolean) => void): void;
   /** Resolves if the disk fails so that nothing can be answered any more. */
   readonly failed: Promise<void>;
-  /** Lets appends under way finish, then drains the connections. */
+  /** Waits for appends under way. */
+  idle(): Promise<void>;
+  /** Drains the connections. */
   close(): Promise<void>;
 }
 
-export interface JetStreamStoreOptions {
+export interface JetStreamOptions {
   readonly nats: NatsOptions;
   readonly store: StoreOptions;
   /** Whether the log is created if it does not exist. */
@@ -64,73 +65,45 @@ export interface JetStreamStoreOptions {
    * then. undefined: how durable the store is is left to NATS.
    */
   readonly syncFolder?: string | undefined;
-  /** The NATS server, if it is the gateway's own. */
+  /** The NATS server, if it is the gateway's own: nobody else writes to the store. */
   readonly ownServer?: EmbeddedServer | undefined;
 }
 
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
-export async function openJetStreamStore(options: JetStreamStoreOptions): Promise<JetStreamStore> {
+export async function openJetStream(options: JetStreamOptions): Promise<JetStream> {
   const { store, mayCreate, limits, log, syncFolder, ownServer } = options;
   const pool = await openPool(options.nats, limits, log);
-  const { requestTimeoutMs: timeoutMs, unreadableRememberedMax } = limits;
+  const timeoutMs = limits.requestTimeoutMs;
   let fail = (): void => undefined;
   const failed = new Promise<void>((resolve) => (fail = resolve));
-  const wantedIndex = indexConfig(store);
-  const openIndex = (): Promise<unknown> =>
-    openStream(pool.append(), wantedIndex, { timeoutMs, mayCreate: true });
   try {
     checkServerVersion(pool.append());
     const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
     const { config } = info;
-    const health = new LogHealth(log, BigInt(store.lostMessagesAccepted ?? 0), unreadableRememberedMax);
+    const health = new LogHealth(
+      log,
+      BigInt(store.lostMessagesAccepted ?? 0),
+      limits.unreadableRememberedMax,
+    );
     watchHealth(health, pool, info);
     if (config['allow_msg_ttl'] === true) log.warn(messageTtlWarning(store.name));
-    await openIndex();
-    const index = { name: `${store.name}_INDEX`, replicas: store.replicas };
-    const subjects = indexSubjects(store.prefix);
-    const appender: Appender = {
+    const context: StoreContext = {
       pool,
-      log: {
-        name: store.name,
-        replicas: store.replicas,
-        onMirror: (name) => {
-          health.noteMirror(name);
-        },
-      },
+      log: { name: store.name, replicas: store.replicas },
       health,
       prefix: store.prefix,
       durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       space: new Space(log),
-      lastPartOf: lastPartsForReaders(() => appender),
-      largeHeads: new LargeHeads(limits.headCacheEntriesMax),
       limits,
       logger: log,
-      heads: new RecentMap(limits.headCacheEntriesMax),
-      queues: new StreamQueues(limits),
-      ids: new IdMemory(),
-      recent: createRecentKeys(limits.recentCommitsMax),
-      index,
-      indexConfig: wantedIndex,
-      subjects,
-      cache: new IndexCache(
-        { pool, limits, index, indexConfig: wantedIndex, logger: log, subjects },
-        async (mark) => hasStill(appender, mark, await logHead(appender, endless), endless),
-      ),
-      tail: shared(() => readTail(appender)),
     };
-    forgetInDoubt(appender);
-    await checkIndexFormat(appender);
+    const ids = new IdMemory();
     const watches: { close(): Promise<void> }[] = [];
-    if (ownServer !== undefined)
-      watches.push(await watchOwnDisk(appender, ownServer, [store.name, index.name]));
-    watches.push(await watchLog(appender, appender.ids));
-    const subscriptions: Subscriptions = { ...appender, tail: createTail(appender), catchUps: 0 };
-    await lookForMirrors(appender);
-    // Where the log is gone as well, something is wrong with NATS: then nothing is created.
-    const reopenIndex = (): Promise<unknown> =>
-      streamInfo(pool.append(), store.name, undefined, { timeoutMs }).then(openIndex);
-    return createStore(appender, subscriptions, startIndexWriter(appender, reopenIndex), { watches, failed });
+    if (ownServer !== undefined) watches.push(await watchOwnDisk(context, ownServer));
+    watches.push(await watchLog(context, ids));
+    await lookForMirrors(context);
+    return createJetStream(context, ids, { watches, failed, isOwn: ownServer !== undefined });
   } catch (error) {
     await pool.close();
     throw error;
@@ -145,96 +118,91 @@ function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void 
   });
 }
 
-/** Positions may be given a second time, then even the check of a stream's last position proves nothing of its version. */
-function forgetInDoubt({ health, heads, recent, cache }: Appender): void {
-  health.onDoubt(() => {
-    heads.clear();
-    recent.clear();
-    cache.forgetAll();
-  });
+interface Around {
+  readonly watches: readonly { close(): Promise<void> }[];
+  readonly failed: Promise<void>;
+  readonly isOwn: boolean;
 }
 
-function createStore(
-  appender: Appender,
-  subscriptions: Subscriptions,
-  indexWriter: IndexWriter,
-  { watches, failed }: { readonly watches: readonly LogWatch[]; readonly failed: Promise<void> },
-): JetStreamStore {
-  const { pool } = appender;
-  // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
-  const onceDurable = async (error: unknown, { deadlineMs }: CallContext): Promise<never> => {
-    if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
-      const longestMs = Date.now() + appender.limits.appendTimeoutMs;
-      await appender.durability.all(Math.min(deadlineMs, longestMs));
-    }
-    throw error;
-  };
-  const info = kept(() => {
-    const now = { indexPosition: indexWriter.position, subscriptionsTrouble: subscriptions.tail.trouble };
-    return storeInfo(appender, now);
-  }, appender.limits.serverInfoAgeMaxMs);
+function createJetStream(
+  context: StoreContext,
+  ids: IdMemory,
+  { watches, failed, isOwn }: Around,
+): JetStream {
+  const { pool, limits, durability } = context;
+  const queues = new StreamQueues(limits);
   return {
-    append: (command, call) =>
-      translated(append(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
-    appendMulti: (command, call) =>
-      translated(appendMulti(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
-    async readStream(query, call) {
-      const { head, pages } = await translated(readStream(appender, query, call));
-      return { head, pages: translatedPages(pages) };
+    log: createLog(context, isOwn),
+    appends(view) {
+      const heads = new RecentMap<StreamName, KnownHead>(limits.headCacheEntriesMax);
+      const recent = createRecentIds(() => view.applied);
+      const appender: Appender = { ...context, view, heads, queues, ids, recent };
+      // Positions may be given a second time: then even the check of a stream's last position proves nothing of its version.
+      context.health.onDoubt(() => {
+        heads.clear();
+        recent.clear();
+      });
+      // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
+      const onceDurable = async (error: unknown, { deadlineMs }: CallContext): Promise<never> => {
+        if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
+          await durability.all(Math.min(deadlineMs, Date.now() + limits.appendTimeoutMs));
+        }
+        throw error;
+      };
+      return {
+        append: (command, call) =>
+          translated(append(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
+        appendMulti: (command, call) =>
+          translated(
+            appendMulti(appender, command, call).catch((error: unknown) => onceDurable(error, call)),
+          ),
+      };
     },
-    async getVersion(stream, asOf, call) {
-      const head = await translated(
-        asOf === undefined
-          ? soundLastPart(appender, stream, call).then(toHead)
-          : commitAsOf(appender, stream, asOf, call).then(toHead),
-      );
-      await translated(durable(appender, head.position));
-      return head;
-    },
-    async readByCorrelation(query, call) {
-      const { position: through, pages } = await translated(readByCorrelation(appender, query, call));
-      return { position: through, pages: translatedPages(pages) };
-    },
-    async readAll(query, call) {
-      const { position: head, pages } = await translated(readAll(appender, query, call));
-      return { position: head, pages: translatedPages(pages) };
-    },
-    subscribe: (query, call, stop) => translatedPages(subscribe(subscriptions, query, call, stop)),
-    listStreams: (query, call) => translatedPages(listStreams(appender, query, call)),
-    info: (call) => translated(info(call)),
+    info: () => translated(storeInfo(context)),
     failed,
     onRoom(listener) {
-      appender.space.onChange(listener);
+      context.space.onChange(listener);
     },
     onAvailability(listener) {
       pool.onAvailability(listener);
     },
-    async close() {
-      subscriptions.tail.close();
-      await indexWriter.close();
+    async idle() {
       for (const watch of watches) await watch.close();
-      await appender.queues.idle();
-      await appender.durability.idle();
-      await pool.close();
+      await queues.idle();
+      await durability.idle();
     },
+    close: () => pool.close(),
   };
 }
 
-/** What could be lost in a loss of power shall not be seen before. */
-async function durable({ durability }: Appender, sequence: bigint): Promise<void> {
-  await durability.through(sequence);
+function createLog(context: StoreContext, isOwn: boolean): Log {
+  const { health } = context;
+  const ask = shared(() => logInfo(context, endless));
+  return {
+    get isOwn() {
+      return isOwn && health.isCurrent;
+    },
+    get doubts() {
+      return health.doubts;
+    },
+    onDoubt(listener) {
+      health.onDoubt(listener);
+    },
+    faults: health,
+    async end(call) {
+      const { sequence, info } = await translated(ask(call));
+      const isSure = Number(info.config['num_replicas'] ?? 1) <= 1;
+      return { sequence, identity: info.created, lost: lostMessages(info), isSure };
+    },
+    identityAt: (sequence, call) => translated(identityAt(context, sequence, call)),
+    follow: (after, sink, signal) => translated(followLog(context, after, sink, signal)),
+    read: (after, through, bytesMax) => translated(readLog(context, after, through, bytesMax)),
+    entryAt: (sequence) => translated(entryAt(context, sequence)),
+  };
 }
 
 function translated<T>(promise: Promise<T>): Promise<T> {
   return promise.catch((error: unknown) => {
     throw toStoreError(error);
   });
-}
-
-async function* translatedPages<T = Page>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
-  try {
-    yield* pages;
-  } catch (error) {
-    throw toStoreError(error);
-  }
 }

@@ -59,11 +59,11 @@ export interface Link {
     options: RequestOptions,
   ): Promise<RawMessage>;
   /** Sends without waiting. */
-  publish(subject: string, payload: Uint8Array, headers: SentHeaders): void;
+  publish(subject: string, payload: Uint8Array, headers: SentHeaders, reply?: string): void;
   /** Gives every message that is sent to a subject, until the function that it answers is called. */
   subscribe(subject: string, onMessage: (message: PushedMessage) => void): () => void;
-  /** Called when the connection is lost or comes back. */
-  onChange(listener: () => void): void;
+  /** Called when the connection is lost or comes back, until the function that it gives is called. */
+  onChange(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
@@ -90,14 +90,14 @@ export function createLink(connection: NatsConnection): Link {
     () => serverInfo()?.max_payload ?? Infinity,
   );
   const inbox = openInbox(connection, sender);
-  const listeners: (() => void)[] = [];
+  const listeners = createListeners();
   const changeConnected = (now: boolean): void => {
     connected = now;
     if (!now) {
       sender.fail(notConnected());
       inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
     }
-    for (const listener of listeners) listener();
+    listeners.tell();
   };
   void watch(connection, changeConnected, (subject) => {
     inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
@@ -132,20 +132,33 @@ export function createLink(connection: NatsConnection): Link {
       new Promise((resolve, reject) => {
         inbox.begin({ subject, payload, options, onAnswer, onEnd: settle(resolve, reject) });
       }),
-    publish(subject, payload, headers) {
+    publish(subject, payload, headers, reply) {
       const send = (): void => {
-        sender.send(subject, payload, headers, undefined);
+        sender.send(subject, payload, headers, reply);
       };
       sender.add({ send, refuse: () => undefined });
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
-    onChange(listener) {
-      listeners.push(listener);
-    },
+    onChange: (listener) => listeners.add(listener),
     close() {
       sender.flush();
       inbox.close();
       return drain(connection);
+    },
+  };
+}
+
+function createListeners(): { add(listener: () => void): () => void; tell(): void } {
+  const listeners = new Set<() => void>();
+  return {
+    add(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+    tell() {
+      for (const listener of [...listeners]) listener();
     },
   };
 }

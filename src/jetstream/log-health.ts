@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { UnreadableCommitError } from '../store/errors';
+import type { LogFaults } from '../store/log';
 import type { UnreadableMessage } from '../store/store-info';
 import { position } from '../store/values';
 import { leaderOf, type StreamInfo } from './api';
@@ -8,9 +9,10 @@ import { leaderOf, type StreamInfo } from './api';
  * What a gateway knows to be wrong with its log. Nothing is ever deleted from it, so that it has as many messages as its last
  * sequence says: with fewer of them, streams may have lost their end, and to go on with version 1 would be a lie.
  */
-export class LogHealth {
+export class LogHealth implements LogFaults {
   private lost = 0n;
   private isKnown = false;
+  private first = 1n;
   private isKeptBy: string | undefined;
   private endSeen = 0n;
   private doubtCount = 0;
@@ -27,6 +29,11 @@ export class LogHealth {
 
   get lostMessages(): bigint {
     return this.lost;
+  }
+
+  /** The log was set to begin after this sequence. */
+  get before(): bigint {
+    return this.first - 1n;
   }
 
   /** Whether messages are lost that nobody has accepted to be. */
@@ -84,10 +91,8 @@ export class LogHealth {
   }
 
   private countLost({ config, state }: StreamInfo): void {
-    const first = BigInt(Number(config['first_seq'] ?? 0));
-    const before = first > 0n ? first - 1n : 0n;
-    const found = BigInt(state.last_seq) - before - BigInt(state.messages);
-    const lost = found > 0n ? found : 0n;
+    const lost = lostMessages({ config, state });
+    this.first = firstSequence(config);
     this.isKnown = true;
     if (lost === this.lost) return;
     this.lost = lost;
@@ -141,4 +146,14 @@ export class LogHealth {
     this.met.set(at, { stream, position: at, reason });
     this.logger.error({ stream, position: at.toString(), reason }, 'a message of the log is not a commit');
   }
+}
+
+/** Messages that a log must have by its last sequence and does not have. */
+export function lostMessages({ config, state }: Pick<StreamInfo, 'config' | 'state'>): bigint {
+  const lost = BigInt(state.last_seq) - (firstSequence(config) - 1n) - BigInt(state.messages);
+  return lost > 0n ? lost : 0n;
+}
+
+function firstSequence(config: StreamInfo['config']): bigint {
+  return BigInt(Number(config['first_seq'] ?? 0) || 1);
 }

@@ -1,5 +1,4 @@
 import type { Msg } from 'nats';
-import { receivedHeader } from './headers';
 
 /** A message as it came from NATS, with its header block unparsed: reads look at a few headers only. */
 export interface RawMessage {
@@ -73,12 +72,6 @@ export function publishedHeader(headers: string, name: string): string | undefin
   return valueAt(headers, headers.indexOf(opening), opening);
 }
 
-/** The value of a header that the server added: it appends its own last, so a publisher cannot forge them. */
-export function serverHeader(headers: string, name: string): string | undefined {
-  const opening = openingOf(name);
-  return valueAt(headers, headers.lastIndexOf(opening), opening);
-}
-
 const openings = new Map<string, string>();
 
 /** What comes before the value of a header; there are two dozen names, and to put one together costs more than to look. */
@@ -95,24 +88,6 @@ function valueAt(headers: string, at: number, opening: string): string | undefin
   while (headers.charCodeAt(start) === space) start++;
   while (end > start && headers.charCodeAt(end - 1) === space) end--;
   return headers.slice(start, end);
-}
-
-/** Of the answers to a Direct Get, which are in order, those up to a sequence. */
-export function upTo(messages: readonly RawMessage[], through: bigint): readonly RawMessage[] {
-  const last = messages.at(-1);
-  if (last === undefined || storedMessage(last).sequence <= through) return messages;
-  return messages.filter((message) => storedMessage(message).sequence <= through);
-}
-
-/** The answer to a Direct Get. */
-export function storedMessage({ headers, body }: RawMessage): StoredMessage {
-  const subject = serverHeader(headers, receivedHeader.subject);
-  const sequence = serverHeader(headers, receivedHeader.sequence);
-  const time = serverHeader(headers, receivedHeader.time);
-  if (subject === undefined || sequence === undefined || time === undefined) {
-    throw new Error('the answer to a Direct Get has no sequence');
-  }
-  return { subject, sequence: parseInteger(sequence), timeNanos: parseTime(time), headers, body };
 }
 
 const safeDigits = 15;
@@ -136,10 +111,4 @@ export function parseTime(text: string): bigint {
   for (let at = secondLength + 1, scale = 1e8; at < text.length - 1; at++, scale /= 10)
     nanos += (text.charCodeAt(at) - zero) * scale;
   return cachedSecondNanos + BigInt(nanos);
-}
-
-/** Nanoseconds since 1970 as RFC 3339 in UTC, as the server writes it. */
-export function formatTime(nanos: bigint): string {
-  const seconds = new Date(Number(nanos / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
-  return `${seconds}.${(nanos % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }

@@ -8,7 +8,7 @@ import type { StoreOptions } from './options';
 /** The store cannot be served as it is; the message says what was found and what is needed. */
 export class StoreOpenError extends Error {}
 
-/** The subject space of a store's index; a log may not use it as its prefix. */
+/** The subject space of the index that older gateways kept beside a log; a log may not use it as its prefix. */
 export const indexPrefix = 'ix';
 
 type StreamOptions = Pick<StoreOptions, 'name' | 'prefix' | 'replicas'>;
@@ -19,28 +19,7 @@ export function logConfig(options: StreamOptions, limits: Limits): StreamConfig 
     name: options.name,
     description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
     subjects: [`${options.prefix}.>`],
-    ...common(options),
-    deny_delete: true,
-    deny_purge: true,
-    duplicate_window: limits.duplicateWindowMs * 1_000_000,
-  };
-}
-
-/** How the companion of the log that holds the index must be set. */
-export function indexConfig(options: StreamOptions): StreamConfig {
-  return {
-    name: `${options.name}_INDEX`,
-    description: `Index of the Sluice event store ${options.name}: may be deleted, is rebuilt`,
-    subjects: [`${indexPrefix}.${options.prefix}.>`],
-    ...common(options),
-    deny_delete: false,
-    deny_purge: false,
-  };
-}
-
-/** Events never expire and are never dropped to make room. */
-function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
-  return {
+    // Events never expire and are never dropped to make room.
     storage: 'file',
     retention: 'limits',
     discard: 'new',
@@ -63,6 +42,9 @@ function common(options: StreamOptions): Omit<StreamConfig, 'name'> {
     persist_mode: undefined,
     // They would hold for the gateway's own consumers, which could not be made, or stand still.
     consumer_limits: {},
+    deny_delete: true,
+    deny_purge: true,
+    duplicate_window: limits.duplicateWindowMs * 1_000_000,
   };
 }
 
@@ -81,7 +63,7 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
     throw new StoreOpenError(
       `the JetStream stream ${wanted.name} exists and is not set as a Sluice store needs it:\n` +
         wrong.map((line) => `  ${line}`).join('\n') +
-        `\n${remedy(wanted, wrong)}`,
+        `\n${remedy(wrong)}`,
     );
   }
   checkSequences(info);
@@ -91,16 +73,14 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
 /** NATS refuses to change these, or to take them back. */
 const lasting = ['storage', 'mirror', 'sealed', 'persist_mode', 'allow_msg_counter', 'allow_msg_schedules'];
 
-function remedy({ name }: StreamConfig, wrong: readonly string[]): string {
-  const isIndex = name.endsWith('_INDEX');
-  const fields = isIndex ? [...lasting, 'deny_delete', 'deny_purge'] : lasting;
-  const fixed = fields.filter((field) => wrong.some((line) => line.startsWith(`${field}:`)));
+function remedy(wrong: readonly string[]): string {
+  const fixed = lasting.filter((field) => wrong.some((line) => line.startsWith(`${field}:`)));
   if (fixed.length === 0) return 'Use another store name, or change the stream with the nats command line.';
-  const what = `NATS does not let anybody change ${fixed.join(', ')} of a stream.`;
-  return isIndex
-    ? `${what} Delete the stream ${name}: the gateway makes it anew.`
-    : `${what} Use another store name; or back the stream up, delete it, and restore it with another\n` +
-        'configuration: nats stream backup, nats stream rm, nats stream restore --config.';
+  return (
+    `NATS does not let anybody change ${fixed.join(', ')} of a stream. ` +
+    'Use another store name; or back the stream up, delete it, and restore it with another\n' +
+    'configuration: nats stream backup, nats stream rm, nats stream restore --config.'
+  );
 }
 
 /** Numbers in JSON are exact up to 2^53; this leaves room for more messages than any log has. */

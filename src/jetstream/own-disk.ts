@@ -19,11 +19,7 @@ const returnShare = 1.25;
  * server gives no answer then, and takes nothing until it is started anew. Where that has happened all the same, it is
  * started anew as soon as there is room.
  */
-export async function watchOwnDisk(
-  store: StoreContext,
-  server: EmbeddedServer,
-  streams: readonly string[],
-): Promise<DiskWatch> {
+export async function watchOwnDisk(store: StoreContext, server: EmbeddedServer): Promise<DiskWatch> {
   const { space, limits, logger } = store;
   const stop = new AbortController();
   const { signal } = stop;
@@ -49,7 +45,8 @@ export async function watchOwnDisk(
     }
     if (!isLow) space.close(undefined);
     if (space.fullBy !== undefined) await raiseBound();
-    space.hasRoomFor(Math.min(free - reserve, server.bytesMax() - (await usedBytes(store, streams, signal))));
+    const room = (free - reserve) / (await server.bytesOnDisk());
+    space.hasRoomFor(Math.min(room, server.bytesMax() - (await usedBytes(store, signal))));
   }
 
   /** What others have deleted may leave more to the store. */
@@ -84,12 +81,8 @@ async function freeBytes(dataDir: string): Promise<number> {
   return bavail * bsize;
 }
 
-async function usedBytes(
-  { pool, limits }: StoreContext,
-  streams: readonly string[],
-  signal: AbortSignal,
-): Promise<number> {
+async function usedBytes({ pool, log, limits }: StoreContext, signal: AbortSignal): Promise<number> {
   const options = { timeoutMs: limits.requestTimeoutMs, signal };
-  const infos = await Promise.all(streams.map((name) => streamInfo(pool.append(), name, undefined, options)));
-  return infos.reduce((sum, { state }) => sum + state.bytes, 0);
+  const { state } = await streamInfo(pool.append(), log.name, undefined, options);
+  return state.bytes;
 }

@@ -1,4 +1,3 @@
-import { indexPrefix } from './open-stream';
 import type { StoreOptions } from './options';
 
 /** The subjects that a NATS user may publish and subscribe to. */
@@ -9,21 +8,16 @@ export interface Permissions {
 
 /** All that a gateway needs of NATS, as docs/operations.md lists it for the operator of a NATS server; a test compares. */
 export function gatewayPermissions({ name, prefix }: Pick<StoreOptions, 'name' | 'prefix'>): Permissions {
-  const index = `${name}_INDEX`;
-  const api = (verb: string, ...streams: readonly string[]): string[] =>
-    streams.map((stream) => `$JS.API.${verb}.${stream}`);
+  const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
   return {
     publish: [
       `${prefix}.>`,
-      `${indexPrefix}.${prefix}.>`,
-      ...api('DIRECT.GET', name, index),
-      ...api('STREAM.INFO', name, index),
-      ...api('STREAM.PURGE', index),
-      ...api('CONSUMER.CREATE', `${name}.*`),
-      ...api('CONSUMER.DELETE', `${name}.*`),
-      `$JS.FC.${name}.>`,
-      ...api('STREAM.CREATE', index, name),
-      ...api('STREAM.MSG.GET', name, index),
+      api('STREAM.INFO'),
+      api('STREAM.CREATE'),
+      api('STREAM.MSG.GET'),
+      api('CONSUMER.CREATE', '.*'),
+      api('CONSUMER.MSG.NEXT', '.*'),
+      api('CONSUMER.DELETE', '.*'),
     ],
     subscribe: ['_INBOX.>'],
   };

@@ -29,6 +29,8 @@ function comparable({ id, correlationId, causationId, ...event }: RecordedEvent,
       causationId: unlessOwn(causationId),
       metadata,
       version: 0n,
+      position: 0n,
+      commitTime: undefined,
     }).finish(),
   );
 }

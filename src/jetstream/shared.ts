@@ -1,17 +1,12 @@
 import { performance } from 'node:perf_hooks';
 import type { CallContext } from '../store/event-store';
-import { SteadyMap } from '../steady-map';
 import { RequestTimeoutError } from './errors';
 
 /**
  * A question that many ask at the same time: everyone gets an answer that was asked for after they came, and only one is asked
  * for at a time. Nobody waits longer than their call does.
  */
-export function shared<T>(
-  ask: () => Promise<T>,
-  /** Nobody asks any more. */
-  onIdle?: () => void,
-): (call: CallContext) => Promise<T> {
+export function shared<T>(ask: () => Promise<T>): (call: CallContext) => Promise<T> {
   let running: Promise<unknown> | undefined;
   let next: Promise<T> | undefined;
 
@@ -19,9 +14,7 @@ export function shared<T>(
     next = undefined;
     const answer = ask();
     const ended = (): void => {
-      if (running !== settled || next !== undefined) return;
-      running = undefined;
-      onIdle?.();
+      if (running === settled && next === undefined) running = undefined;
     };
     const settled = answer.then(ended, ended);
     running = settled;
@@ -32,22 +25,6 @@ export function shared<T>(
     if (running === undefined) return byDeadline(start(), call);
     next ??= running.then(start);
     return byDeadline(next, call);
-  };
-}
-
-/** The same for one question about many things. */
-export function sharedByKey<K, T>(ask: (key: K) => Promise<T>): (key: K, call: CallContext) => Promise<T> {
-  const questions = new SteadyMap<K, (call: CallContext) => Promise<T>>();
-  return (key, call) => {
-    let question = questions.get(key);
-    if (question === undefined) {
-      const onIdle = (): void => {
-        questions.delete(key);
-      };
-      question = shared(() => ask(key), onIdle);
-      questions.set(key, question);
-    }
-    return question(call);
   };
 }
 

@@ -1,27 +1,17 @@
 import type { ReplicaInfo, StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { eventBytesLimit } from './append-job';
-import { streamInfo, type StreamInfo } from './api';
-import { errCode, isRefused } from './errors';
-import { logInfo } from './head';
-import type { IndexStream } from './index-stream';
-import type { RequestOptions } from './link';
+import type { StreamInfo } from './api';
+import { logInfo } from './log-info';
 import { lookForMirrors } from './mirrors';
 import { disagreements, logConfig } from './open-stream';
-import { endless, within, type StoreContext } from './store-context';
+import { endless, type StoreContext } from './store-context';
 
-/** The store as the leader of the log knows it now. */
-export async function storeInfo(
-  store: StoreContext & IndexStream,
-  { indexPosition, subscriptionsTrouble }: { indexPosition: bigint; subscriptionsTrouble: string },
-): Promise<StoreInfo> {
+/** The store as the leader of the log knows it now, but for what the replica of it tells. */
+export async function storeInfo(store: StoreContext): Promise<Omit<StoreInfo, 'replica'>> {
   const { pool, log, prefix, limits, health } = store;
-  const options = within(endless, limits.requestTimeoutMs);
   void lookForMirrors(store); // for the next time
-  const [info, wrongInIndex] = await Promise.all([
-    logInfo(store, pool.read(), endless),
-    indexDisagreements(store, options),
-  ]);
+  const { info } = await logInfo(store, endless);
   const { config, state, cluster } = info;
   store.messageSize.take(config);
   await store.durability.through(BigInt(state.last_seq));
@@ -35,33 +25,18 @@ export async function storeInfo(
     messageCount: BigInt(state.messages),
     bytes: BigInt(state.bytes),
     eventBytesMax: eventBytesLimit(store),
-    indexPosition: position(indexPosition),
     consumerCount: state.consumer_count,
     replicaInfos: replicasOf(cluster),
     bytesMax: BigInt(store.space.bytesMax(state.bytes, config['max_bytes'])),
     fullBy: store.space.fullBy ?? '',
-    wrongSettings: [...disagreements(config, wanted), ...wrongInIndex],
+    wrongSettings: disagreements(config, wanted),
     log: {
       lostMessages: health.lostMessages,
       lostMessagesAccepted: health.acceptedLoss,
       mirrors: health.mirrors,
       unreadable: health.unreadable,
     },
-    subscriptionsTrouble,
   };
-}
-
-/** An index that is gone is made anew. */
-async function indexDisagreements(
-  { pool, index, indexConfig }: IndexStream,
-  options: RequestOptions,
-): Promise<string[]> {
-  const info = await streamInfo(pool.append(), index.name, undefined, options).catch((error: unknown) => {
-    if (!isRefused(error, errCode.streamNotFound)) throw error;
-  });
-  return info === undefined
-    ? []
-    : disagreements(info.config, indexConfig).map((line) => `${index.name} ${line}`);
 }
 
 function replicasOf({ leader, replicas = [] }: NonNullable<StreamInfo['cluster']> = {}): ReplicaInfo[] {

@@ -3,6 +3,7 @@ import {
   CommitIdReuseError,
   DeadlineExceededError,
   OutcomeUnknownError,
+  ReplicaFillingError,
   StoreFullError,
   StoreUnavailableError,
   VersionConflictError,
@@ -208,8 +209,12 @@ async function whenReachable<Base, T>(
   } catch (error) {
     const isDecided = error instanceof VersionConflictError || error instanceof CommitIdReuseError;
     if (doubt === undefined || isDecided) throw error;
-    if (!(toStoreError(error) instanceof StoreUnavailableError)) throw undecided(proposal, doubt);
+    if (!isAway(toStoreError(error))) throw undecided(proposal, doubt);
     await sleep(retryPauseMs);
     return 'unreachable';
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof StoreUnavailableError || error instanceof ReplicaFillingError;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { leaderOf, type StreamInfo } from './api';
-import { logInfo } from './head';
+import { logInfo } from './log-info';
 import type { IdMemory, Sighting } from './id-memory';
 import { parseTime } from './message';
 import type { StoreContext } from './store-context';
@@ -28,7 +28,7 @@ export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogW
   async function look(): Promise<void> {
     const { doubts } = health;
     const startedMs = performance.now();
-    const info = await logInfo(store, pool.append(), { signal, deadlineMs: Infinity });
+    const { info } = await logInfo(store, { signal, deadlineMs: Infinity }, pool.append());
     messageSize.take(info.config);
     space.see(info.state.bytes, info.config['max_bytes']);
     // What was asked before a connection changed says nothing of what is there now.

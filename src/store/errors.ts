@@ -60,6 +60,20 @@ export class StoreUnavailableError extends Error {
   readonly code = 'STORE_UNAVAILABLE';
 }
 
+/** The gateway is still making its replica of the log. Nothing was stored. */
+export class ReplicaFillingError extends Error {
+  readonly code = 'REPLICA_FILLING';
+  constructor(
+    readonly applied: Position,
+    readonly end: Position,
+    readonly retryMs: number,
+  ) {
+    super(
+      `the gateway is still reading the log: it has come to position ${applied.toString()} of ${end.toString()}`,
+    );
+  }
+}
+
 /** The commit was sent, and whether it is stored could not be found out in time. */
 export class OutcomeUnknownError extends Error {
   readonly code = 'OUTCOME_UNKNOWN';
@@ -139,6 +153,7 @@ export type StoreError =
   | VersionConflictError
   | CommitIdReuseError
   | StoreUnavailableError
+  | ReplicaFillingError
   | OutcomeUnknownError
   | OverloadedError
   | StoreFullError
@@ -153,6 +168,7 @@ const storeErrors = [
   VersionConflictError,
   CommitIdReuseError,
   StoreUnavailableError,
+  ReplicaFillingError,
   OutcomeUnknownError,
   OverloadedError,
   StoreFullError,

@@ -179,13 +179,13 @@ export interface ListStreamsQuery {
   readonly maxCount: bigint | undefined;
 }
 
-/** The selected events of one commit. */
-export interface CommitSlice {
+/** Selected events of one commit, or of several that follow one another, in the order of the read. */
+export interface EventRun {
+  /** Of the last commit. */
   readonly position: Position;
-  readonly commitTime: UnixNanos;
   /**
-   * Events as stored, in the order of the read: the bytes of a CommitRecord message, that is, each RecordedEvent
-   * (without position and commit time) as length-delimited field 1.
+   * The events as they are sent: each RecordedEvent, with position and commit time, as length-delimited field 1, the number
+   * that events have in every response.
    */
   readonly events: Uint8Array;
   readonly eventCount: number;
@@ -193,9 +193,9 @@ export interface CommitSlice {
 
 export type ReadEnd = 'complete' | 'maxCount';
 
-/** A part of a read. Exactly the last page has `end`; it may be without commits. */
+/** A part of a read. Exactly the last page has `end`; it may be without events. */
 export interface Page {
-  readonly commits: readonly CommitSlice[];
+  readonly runs: readonly EventRun[];
   readonly end: ReadEnd | undefined;
   /** What was passed over for it. */
   readonly unreadable?: readonly UnreadableMessage[];
@@ -227,7 +227,7 @@ export interface AllRead {
 
 /** What a subscription has to say. `position`: all that is asked for has been given up to here. */
 export type SubscriptionUpdate = { readonly position: Position } & (
-  | { readonly kind: 'events'; readonly commits: readonly CommitSlice[] }
+  | { readonly kind: 'events'; readonly runs: readonly EventRun[] }
   | { readonly kind: 'caughtUp' | 'fellBehind' }
   /** `unreadable`: what was passed over. */
   | { readonly kind: 'checkpoint'; readonly unreadable?: readonly UnreadableMessage[] }

@@ -11,7 +11,6 @@ export interface StoreInfo {
   readonly bytes: bigint;
   /** Bytes of one event as stored that the NATS server can take. */
   readonly eventBytesMax: number;
-  readonly indexPosition: Position;
   /** Who follows the log at NATS: gateways with subscribers, and others. */
   readonly consumerCount: number;
   /** The leader first. */
@@ -20,11 +19,22 @@ export interface StoreInfo {
   readonly bytesMax: bigint;
   /** Why it takes no appends now; empty: it does. */
   readonly fullBy: string;
-  /** Why subscribers get no new commits, or did not a moment ago; "" if they do. */
-  readonly subscriptionsTrouble: string;
   /** A line for each setting of the log that is not as it must be. */
   readonly wrongSettings: readonly string[];
   readonly log: LogFindings;
+  readonly replica: ReplicaFindings;
+}
+
+/** What the gateway's own replica of the log is like. */
+export interface ReplicaFindings {
+  /** All that is stored up to here can be read. */
+  readonly position: Position;
+  /** Whether it has been filled: until then there are no reads. */
+  readonly isFilled: boolean;
+  /** Why new commits do not come, or did not a moment ago; "" if they do. */
+  readonly trouble: string;
+  /** What it takes on the disk. */
+  readonly bytes: bigint;
 }
 
 /** What is wrong with the log, as far as the gateway knows. */

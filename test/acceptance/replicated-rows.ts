@@ -199,10 +199,10 @@ function expectOneWinner(attempts: readonly Attempt[], firstId: string | undefin
 }
 
 const questions = 50;
-/** The gateway watches the log and writes the index over the same connection, with some requests a second. */
+/** The gateway looks at the end of the log now and then over the same connection. */
 const othersMax = 10;
 
-/** test_get_version: before, after 5, after a restart; one round trip; no consumer. */
+/** test_get_version: before, after 5, after a restart; one round trip; no consumer of its own. */
 export async function getVersion(environment: Environment): Promise<void> {
   const { client, nodes } = environment;
   const stream = 'version';
@@ -217,7 +217,8 @@ export async function getVersion(environment: Environment): Promise<void> {
   const asked = async (): Promise<number> => (await sumOver(nodes, 'read', 'in_msgs')) - before;
   await until(async () => (await asked()) >= questions);
   expect(await asked()).toBeLessThanOrEqual(questions + othersMax);
-  expect(await consumersOf(nodes)).toBe(0);
+  // That of the gateway itself; others that were killed leave theirs for some seconds.
+  await until(async () => (await consumersOf(nodes)) === 1, 30_000);
 
   await environment.restart();
   expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime });

@@ -70,16 +70,15 @@ test(
       '## Table 2: fsync on every write',
       '## Table 3: long and short streams',
       '## Table 4: large and small stores',
-      '## Table 5: index on and off',
-      '## Table 6: commit ids that are looked up',
-      '## Table 7: gateway and bare gRPC',
-      '## Table 8: subscriptions',
-      '## Table 9: a sync for many appends',
+      '## Table 5: commit ids that are looked up',
+      '## Table 6: gateway and bare gRPC',
+      '## Table 7: subscriptions',
+      '## Table 8: a sync for many appends',
       ...(hasGo
         ? [
-            '## Table 10: a sync for many appends, called from Go',
-            '## Table 11: called from Go and from Node',
-            '## Table 12: overload',
+            '## Table 9: a sync for many appends, called from Go',
+            '## Table 10: called from Go and from Node',
+            '## Table 11: overload',
           ]
         : []),
       '## Memory of the gateways',

@@ -40,7 +40,7 @@ test('a healthy store', async () => {
       'size',
       'consumers',
       'subscribe',
-      'index',
+      'replica',
     ]),
   );
   expect(found[0]).toEqual({ check: 'gateway', level: 'ok', message: `version ${version}` });
@@ -131,6 +131,7 @@ describe('what is hard to bring about', () => {
     },
   });
   const store = healthy.store as NonNullable<typeof healthy.store>;
+  const replica = { position: 1n, lag: 0n, filled: true, bytes: 1n, trouble: '' };
   const isNoted = (info: GetServerInfoResponse): Finding[] =>
     findings(info, version).filter(({ level }) => level !== 'ok');
 
@@ -182,9 +183,27 @@ describe('what is hard to bring about', () => {
       { check: 'subscribe', level: 'fail' },
     ],
     [
-      'an index far behind',
-      { ...healthy, index: { position: 1n, lag: 100_000n } },
-      { check: 'index', level: 'warn', message: 'the index is 100000 positions behind' },
+      'a replica far behind',
+      { ...healthy, replica: { ...replica, lag: 10_000n } },
+      { check: 'replica', level: 'warn', message: 'the replica of the log is 10000 positions behind' },
+    ],
+    [
+      'a replica that is filled',
+      { ...healthy, replica: { ...replica, lag: 7n, filled: false } },
+      {
+        check: 'replica',
+        level: 'warn',
+        message: 'the replica of the log is being filled: it has come to position 1, 7 are left',
+      },
+    ],
+    [
+      'a replica that does not go on',
+      { ...healthy, replica: { ...replica, trouble: 'it stands still' } },
+      {
+        check: 'replica',
+        level: 'warn',
+        message: 'the replica of the log is 0 positions behind: it stands still',
+      },
     ],
   ])('%s', (_name, info, expected) => {
     const noted = isNoted(info);

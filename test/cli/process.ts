@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
+import { makeReplicaDir } from '../support/replica-dir';
 
 /** The gateway as users run it: a process of the compiled main.js. */
 export interface SluiceProcess extends AsyncDisposable {
@@ -16,6 +17,12 @@ export interface SluiceProcess extends AsyncDisposable {
   closeStderr(): void;
   /** Waits for its end, and gives the exit code, or the signal that ended it. */
   ended(): Promise<number | NodeJS.Signals>;
+}
+
+/** Gateways of an existing NATS would share a folder by default. */
+function replicaOf(args: readonly string[]): Readonly<Record<string, string>> {
+  const isGateway = args.some((arg) => arg.startsWith('--nats-url'));
+  return isGateway ? { SLUICE_REPLICA_DIR: makeReplicaDir() } : {};
 }
 
 /** Starts main.js with these flags and variables, none of the tests' own SLUICE_ variables, and standard input. */
@@ -32,7 +39,7 @@ export async function startSluice(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const [program, ...programArgs] = openFilesMax === undefined ? command : (['sh', ...limited] as const);
   const child = spawn(program, programArgs, {
-    env: { ...Object.fromEntries(inherited), ...env },
+    env: { ...Object.fromEntries(inherited), ...replicaOf(args), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   await once(child, 'spawn');

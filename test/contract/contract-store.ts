@@ -27,7 +27,7 @@ import {
   VersionConflictError,
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
-import type { CallContext, CommitSlice, EventStore, Page } from '../../src/store/event-store';
+import type { CallContext, EventRun, EventStore, Page } from '../../src/store/event-store';
 import { parseReadAll, parseSubscribe } from '../../src/store/store-commands';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
@@ -169,7 +169,7 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
         const query = parseSubscribe(SubscribeRequest.fromPartial(request), limits);
         for await (const update of store.subscribe(query, context, new AbortController().signal)) {
           const { kind, position } = update;
-          yield { kind, position, events: kind === 'events' ? eventsOf(update.commits) : [] };
+          yield { kind, position, events: kind === 'events' ? eventsOf(update.runs) : [] };
         }
       } catch (error) {
         throw toProblem(error);
@@ -193,17 +193,17 @@ async function collect(pages: AsyncIterable<Page>): Promise<Pick<HeadReading, 'e
   for await (const page of pages) {
     if (end !== undefined) throw new Error('a page came after the end');
     ({ end } = page);
-    events.push(...eventsOf(page.commits));
+    events.push(...eventsOf(page.runs));
   }
   if (end === undefined) throw new Error('the read has no end');
   return { events, end };
 }
 
-function eventsOf(commits: readonly CommitSlice[]): StoredEvent[] {
-  return commits.flatMap(({ position, commitTime, events, eventCount }) => {
+function eventsOf(runs: readonly EventRun[]): StoredEvent[] {
+  return runs.flatMap(({ events, eventCount }) => {
     const decoded = CommitRecord.decode(events).events;
     if (decoded.length !== eventCount || eventCount === 0) throw new Error('wrong eventCount');
-    return decoded.map((event) => ({ ...event, position, commitTime }));
+    return decoded.map(withNanos);
   });
 }
 

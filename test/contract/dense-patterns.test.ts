@@ -1,13 +1,10 @@
-import { connect, type NatsConnection } from 'nats';
 import { Direction } from '../../generated/sluice/v1/event_store_service';
 import { startNats, type TestNats } from '../support/nats-server';
 import { plainEvents, range } from './events';
-import { newStore, openJetStream, type OpenedContract } from './open';
+import { openJetStream, type OpenedContract } from './open';
 
-/** Where nearly all of the log is wanted the server is not asked to search: what comes out must be the same. */
-const names = newStore();
+/** Dense and sparse stretches of a pattern, between any two positions: nothing is left out, and nothing comes twice. */
 let nats: TestNats;
-let raw: NatsConnection;
 let store: OpenedContract;
 /** Positions of the commits of each category, in order. */
 const positions = new Map<string, bigint[]>();
@@ -30,8 +27,7 @@ async function stretch(count: number, every: number, bytesOfOther = 0): Promise<
 
 beforeAll(async () => {
   nats = await startNats();
-  raw = await connect({ servers: nats.url });
-  store = await openJetStream(nats.url, {}, names);
+  store = await openJetStream(nats.url);
   await stretch(1_500, 50);
   for (const number of range(1, 1_500)) await append(`b.${number % 3}`);
   await stretch(1_500, 50);
@@ -39,25 +35,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await store[Symbol.asyncDispose]();
-  await raw.close();
   await nats[Symbol.asyncDispose]();
 });
-
-/** What the batches that are asked for meanwhile search for. */
-async function searchesOf(run: () => Promise<unknown>): Promise<string[]> {
-  const searches: string[] = [];
-  const subscription = raw.subscribe(`$JS.API.DIRECT.GET.${names.name}`, {
-    callback: (_error, message) => {
-      const { batch = 1, next_by_subj: search } = message.json<{ batch?: number; next_by_subj?: string }>();
-      if (batch > 1 && search !== undefined) searches.push(search.replace(names.prefix, 'P'));
-    },
-  });
-  await raw.flush();
-  await run();
-  await raw.flush();
-  subscription.unsubscribe();
-  return searches;
-}
 
 const sorted = (some: readonly bigint[]): bigint[] => [...some].sort((a, b) => (a < b ? -1 : 1));
 
@@ -82,23 +61,3 @@ test.each([
     expect(await read({ afterPosition, toPosition })).toEqual(between);
   }
 });
-
-test('the server searches where little is wanted, and only there', async () => {
-  const searches = async (...patterns: string[]): Promise<Set<string>> =>
-    new Set(await searchesOf(() => store.all({ patterns })));
-  expect(await searches('a.*')).toEqual(new Set(['P.a.*', '>']));
-  expect(await searches('b.*')).toEqual(new Set(['P.b.*']));
-  expect(await searches('a.*', 'b.*')).toEqual(new Set(['>']));
-});
-
-test('nothing that is large comes for nothing', async () => {
-  await stretch(4_000, 50, 60_000);
-  const afterPosition = positions.get('a')?.[3_000];
-  const searches = await searchesOf(async () => {
-    const { events } = await store.all({ patterns: ['a.*'], afterPosition });
-    expect(events).toHaveLength(3_999);
-  });
-  // Half a megabyte is in a batch, and five are between the commits that are wanted.
-  expect(searches.filter((search) => search === '>').length).toBeLessThan(5);
-  expect(searches.at(-1)).toBe('P.a.*');
-}, 30_000);

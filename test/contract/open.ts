@@ -1,6 +1,7 @@
 import pino from 'pino';
-import { openJetStreamStore } from '../../src/jetstream/jetstream-store';
 import { defaultLimits, type Limits } from '../../src/limits';
+import { openStore } from '../../src/open-store';
+import { makeReplicaDir } from '../support/replica-dir';
 import { startTestGateway } from '../support/gateway';
 import { createModelStore } from '../support/model-store';
 import { natsOptions } from '../support/nats-options';
@@ -50,12 +51,14 @@ export async function openJetStream(
   names: StoreNames = newStore(),
 ): Promise<OpenedContract> {
   const limits = { ...defaultLimits, ...set };
-  const store = await openJetStreamStore({
+  const replicaDir = makeReplicaDir();
+  const store = await openStore({
     nats: natsOptions(natsUrl),
     store: { ...names, replicas: 1 },
     mayCreate: true,
     limits,
     log: pino({ level: 'silent' }),
+    replicaDir,
   });
   return { ...directContract(store, limits), [Symbol.asyncDispose]: () => store.close() };
 }

@@ -1,5 +1,5 @@
 import type { DeepPartial, Event } from '../../generated/sluice/v1/event';
-import { Direction } from '../../generated/sluice/v1/event_store_service';
+import { Consistency, Direction } from '../../generated/sluice/v1/event_store_service';
 import { Problem, timestamp, type ContractStore, type Head, type StoredEvent } from './contract-store';
 import type { AppendOperation, Moment, Operation, ReadOperation, RepeatOperation, Share } from './operations';
 
@@ -98,6 +98,8 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
   async function read(store: ContractStore, operation: ReadOperation): Promise<object> {
     const { stream, direction, consistency, lowest, highest, eventTypes, maxCount, pageEvents } = operation;
     const [from, to] = direction === Direction.FORWARD ? [lowest, highest] : [highest, lowest];
+    // Such a read may lag behind, but for what was read before it.
+    if (consistency === Consistency.ANY_REPLICA) await store.version(nameOf(stream)).catch(() => undefined);
     const answer = await store.read({
       stream: nameOf(stream),
       direction,

@@ -7,8 +7,8 @@ import { Follower } from '../contract/follower';
 import { range } from '../contract/events';
 import { startEmbeddedNats, type EmbeddedServer } from '../../src/jetstream/embedded';
 import { embeddedPaths } from '../../src/jetstream/embedded-config';
-import { openJetStreamStore } from '../../src/jetstream/jetstream-store';
 import { defaultLimits } from '../../src/limits';
+import { openStore } from '../../src/open-store';
 import { natsOptions } from '../support/nats-options';
 import { natsServerPath } from '../support/tools';
 
@@ -61,13 +61,14 @@ interface Opened extends ContractStore, AsyncDisposable {}
 const storeOptions = { name: 'EVENTS', prefix: 'es', replicas: 1 };
 
 async function open(server: EmbeddedServer): Promise<Opened> {
-  const store = await openJetStreamStore({
+  const store = await openStore({
     nats: natsOptions(server.url, server),
     store: storeOptions,
     mayCreate: true,
     limits: { ...defaultLimits, readProgressTimeoutMs: 2_000, appendTimeoutMs: 3_000 },
     log,
     syncFolder: embeddedPaths(server.dataDir).streams,
+    replicaDir: join(server.dataDir, 'replica'),
   });
   return { ...directContract(store), [Symbol.asyncDispose]: () => store.close() };
 }

@@ -8,12 +8,10 @@ import { startNats } from '../support/nats-server';
 const duplicateWindowMs = 500;
 
 test('after a bulk load every id finds all its events, and an old commit that is sent again is a replay', async () => {
-  // Of such a server a record of the index takes few commits.
   await using nats = await startNats({ maxPayloadBytes: 4_096 });
   const load = new BulkLoad(6_000);
   {
-    // Most of what it keeps of the newest commits is overwritten before it is in the index.
-    await using writer = await startTestGateway([nats.url], [], { recentCommitsMax: 256 });
+    await using writer = await startTestGateway([nats.url]);
     await load.write(writer.address);
   }
   const connection = await connect({ servers: nats.url });

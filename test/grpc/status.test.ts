@@ -59,6 +59,9 @@ const kinds: { readonly [Code in errors.StoreError['code']]: fc.Arbitrary<unknow
     .tuple(commitId, text, number)
     .map(([id, name, at]) => new errors.CommitIdReuseError(id, name, position(at))),
   STORE_UNAVAILABLE: text.map((message) => new errors.StoreUnavailableError(message)),
+  REPLICA_FILLING: fc
+    .tuple(number, number)
+    .map(([applied, end]) => new errors.ReplicaFillingError(position(applied), position(end), 1_000)),
   OUTCOME_UNKNOWN: fc.tuple(stream, commitId).map(([name, id]) => new errors.OutcomeUnknownError(name, id)),
   OVERLOADED: text.map((message) => new errors.OverloadedError(message)),
   STORE_FULL: text.map((message) => new errors.StoreFullError(message)),

@@ -1,6 +1,5 @@
 import { connect } from 'nats';
 import { callApi, type StreamInfo } from '../../src/jetstream/api';
-import { directGetBatch } from '../../src/jetstream/direct-get';
 import { NoRespondersError } from '../../src/jetstream/errors';
 import { createLink, type Link } from '../../src/jetstream/link';
 import { publishAtomically, type Outcome } from '../../src/jetstream/publish';
@@ -21,23 +20,23 @@ afterAll(async () => {
 
 const timeoutMs = 10_000;
 
-/** Asks for the first message of a stream, which need not be there. */
-function ask(name: string, absenceMaxMs?: number): ReturnType<typeof directGetBatch> {
-  const bound = absenceMaxMs === undefined ? {} : { absenceMaxMs };
-  const lookup = { seq: 1, next_by_subj: '>', batch: 1 };
-  return directGetBatch(link, { name, replicas: 1 }, lookup, { timeoutMs, ...bound });
+/** Asks on a subject that nobody need serve. */
+async function ask(subject: string, absenceMaxMs: number): Promise<string> {
+  const { body } = await link.request(subject, '', { timeoutMs, absenceMaxMs });
+  return Buffer.from(body).toString();
 }
 
 test('a question waits for somebody who answers it', async () => {
-  const answer = ask('LATE');
+  const answer = ask('late.question', 5_000);
   const early = await Promise.race([
     answer,
     new Promise((resolve) => setTimeout(resolve, 300, 'nothing yet')),
   ]);
   expect(early).toBe('nothing yet');
-  const config = { name: 'LATE', subjects: ['late.>'], allow_direct: true };
-  await callApi(link, 'STREAM.CREATE.LATE', config, { timeoutMs });
-  expect(await answer).toEqual({ messages: [], more: false });
+  const other = await connect({ servers: nats.url });
+  other.subscribe('late.question', { callback: (_error, message) => message.respond('here') });
+  expect(await answer).toBe('here');
+  await other.close();
 });
 
 /** Publishes a message that a stream must take, which need not be there. */
@@ -67,5 +66,5 @@ test('a message that nobody takes is known not to be stored', async () => {
 });
 
 test('it does not wait for ever', async () => {
-  await expect(ask('NEVER', 200)).rejects.toThrow(NoRespondersError);
+  await expect(ask('never.question', 200)).rejects.toThrow(NoRespondersError);
 });

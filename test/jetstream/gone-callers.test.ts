@@ -1,7 +1,5 @@
 import { createRoom } from '../../src/jetstream/room';
 import { byDeadline } from '../../src/jetstream/shared';
-import { patiently, type LogContext } from '../../src/jetstream/store-context';
-import { defaultLimits } from '../../src/limits';
 
 /** Nothing is waited for on behalf of a caller that has gone, or whose time is up. */
 
@@ -25,14 +23,4 @@ test('room, also when it was free', async () => {
   await first;
   await room.with(10, undefined, work);
   expect(work).toHaveBeenCalledTimes(1);
-});
-
-test('a replica that lags behind: until the deadline of the call', async () => {
-  const context = { limits: defaultLimits } as LogContext;
-  const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 300 };
-  const beganMs = performance.now();
-  await expect(patiently(context, 'x', call, () => Promise.resolve(undefined))).rejects.toMatchObject({
-    code: 'STORE_UNAVAILABLE',
-  });
-  expect(performance.now() - beganMs).toBeLessThan(5_000);
 });

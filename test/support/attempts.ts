@@ -45,7 +45,12 @@ export async function attempt(client: RpcClient, append: Append, options?: CallO
 }
 
 /** Reasons that any call may fail for. */
-export const refusals: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED'];
+export const refusals: readonly string[] = [
+  'STORE_UNAVAILABLE',
+  'REPLICA_FILLING',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+];
 /** Reasons that say that nothing was stored. */
 const appendRefusals = [...refusals, 'STORE_FULL'];
 

@@ -4,6 +4,7 @@ import { startGateway } from '../../src/gateway';
 import type { Limits } from '../../src/limits';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { startNats, type TestNats } from './nats-server';
+import { makeReplicaDir } from './replica-dir';
 import { connectRpc, type RpcClient } from './rpc-client';
 import { connectWire, type WireClient } from './wire-client';
 
@@ -82,6 +83,9 @@ export async function startGatewayProcess(
 function flags(natsUrls: readonly string[], args: readonly string[], port: number): string[] {
   const listen = `--listen=127.0.0.1:${port.toString()}`;
   if (natsUrls.length === 0) return [listen, ...args];
+  const replica = args.some((arg) => arg.startsWith('--replica-dir'))
+    ? []
+    : [`--replica-dir=${makeReplicaDir()}`];
   const create = args.some((arg) => arg.startsWith('--create-store')) ? [] : ['--create-store'];
-  return [listen, `--nats-url=${natsUrls.join(',')}`, ...create, ...args];
+  return [listen, `--nats-url=${natsUrls.join(',')}`, ...create, ...replica, ...args];
 }

@@ -4,14 +4,14 @@ import type {
   AllPage,
   AllRead,
   CallContext,
-  CommitSlice,
   EventFilter,
+  EventRun,
   ReadAllQuery,
   SubscribeQuery,
   SubscriptionUpdate,
 } from '../../src/store/event-store';
 import { position, type Position } from '../../src/store/values';
-import { check, encode, keep, matches, type Commit } from './model-store';
+import { check, keep, matches, toRun, type Commit } from './model-store';
 
 /** The model's answers over the whole store. */
 export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: CallContext): AllRead {
@@ -43,28 +43,28 @@ async function* allPages(
   let at = afterPosition ?? position(0n);
   for (const step of stepsOf(inRange)) {
     check(call);
-    const slices = step.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
-    const eventCount = BigInt(slices.reduce((sum, slice) => sum + slice.eventCount, 0));
+    const runs = step.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
+    const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
     const isTooMany = maxCount !== undefined && given + eventCount > maxCount;
     if (isTooMany && given > 0n) {
-      yield { commits: [], position: at, end: 'maxCount' };
+      yield { runs: [], position: at, end: 'maxCount' };
       return;
     }
     at = (step[0] as Commit).position;
-    if (slices.length === 0) continue;
+    if (runs.length === 0) continue;
     given += eventCount;
     const isFull = maxCount !== undefined && given >= maxCount;
-    yield { commits: slices, position: at, end: isFull ? 'maxCount' : undefined };
+    yield { runs, position: at, end: isFull ? 'maxCount' : undefined };
     if (isFull) return;
   }
-  yield { commits: [], position: at, end: 'complete' };
+  yield { runs: [], position: at, end: 'complete' };
 }
 
 function wantedOf(
   commit: Commit,
   { patterns, eventTypes, eventTypePrefixes }: EventFilter,
   backward = false,
-): CommitSlice | undefined {
+): EventRun | undefined {
   if (patterns.length > 0 && !patterns.some((pattern) => matches(pattern, commit.stream))) return undefined;
   const all = eventTypes.size + eventTypePrefixes.length === 0;
   const { events } = keep(
@@ -72,12 +72,7 @@ function wantedOf(
     ({ type }) => all || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix)),
   );
   if (events.length === 0) return undefined;
-  return {
-    position: commit.position,
-    commitTime: commit.time,
-    events: encode(backward ? events.toReversed() : events),
-    eventCount: events.length,
-  };
+  return toRun({ ...commit, events: backward ? events.toReversed() : events });
 }
 
 /** Looks through the log again whenever it has grown. */
@@ -98,8 +93,8 @@ export async function* follow(
   for (let caughtUp = false; ;) {
     for (const step of stepsOf(log.filter((one) => one.position > at))) {
       at = (step[0] as Commit).position;
-      const commits = step.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
-      if (commits.length > 0) yield { kind: 'events', commits, position: at };
+      const runs = step.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
+      if (runs.length > 0) yield { kind: 'events', runs, position: at };
     }
     if (!caughtUp) yield { kind: 'caughtUp', position: at };
     caughtUp = true;

@@ -15,8 +15,8 @@ import type {
   AppendMultiResult,
   AppendResult,
   CallContext,
-  CommitSlice,
   CorrelationQuery,
+  EventRun,
   EventStore,
   ListStreamsQuery,
   NewEvent,
@@ -113,12 +113,11 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         messageCount: BigInt(log.length),
         bytes: BigInt(log.reduce((sum, { events }) => sum + encode(events).length, 0)),
         eventBytesMax: limits.eventBytesMax,
-        indexPosition: log.at(-1)?.position ?? position(0n),
         consumerCount: 0,
         replicaInfos: [{ name: 'model', leader: true, current: true, offline: false, lag: 0n }],
         bytesMax: 0n,
         fullBy: '',
-        subscriptionsTrouble: '',
+        replica: { position: log.at(-1)?.position ?? position(0n), isFilled: true, trouble: '', bytes: 0n },
         wrongSettings: [],
         log: { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadable: [] },
       })),
@@ -366,26 +365,32 @@ async function* pages(
   maxCount: bigint | undefined,
   call: CallContext,
 ): AsyncGenerator<Page, void> {
-  const slices: CommitSlice[] = [];
+  const runs: EventRun[] = [];
   let left = maxCount === undefined ? Infinity : Number(maxCount);
   for (const commit of commits) {
     const events = commit.events.slice(0, left);
     left -= events.length;
     if (events.length === 0) continue;
-    const { position: at, time: commitTime } = commit;
-    slices.push({ position: at, commitTime, events: encode(events), eventCount: events.length });
+    runs.push(toRun({ ...commit, events }));
   }
   const end = left === 0 ? 'maxCount' : 'complete';
   let from = 0;
-  for (; from + commitsPerPage < slices.length; from += commitsPerPage) {
+  for (; from + commitsPerPage < runs.length; from += commitsPerPage) {
     check(call);
-    yield { commits: slices.slice(from, from + commitsPerPage), end: undefined };
+    yield { runs: runs.slice(from, from + commitsPerPage), end: undefined };
   }
   check(call);
-  yield { commits: slices.slice(from), end };
+  yield { runs: runs.slice(from), end };
 }
 
-export function encode(events: readonly RecordedEvent[]): Uint8Array {
+/** The events as they are sent. */
+export function toRun({ position: at, time, events }: Commit): EventRun {
+  const commitTime = { seconds: time / 1_000_000_000n, nanos: Number(time % 1_000_000_000n) };
+  const sent = events.map((event) => ({ ...event, position: at, commitTime }));
+  return { position: at, events: encode(sent), eventCount: events.length };
+}
+
+function encode(events: readonly RecordedEvent[]): Uint8Array {
   return CommitRecord.encode({ events: [...events] }).finish();
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serves, type Environment } from '../acceptance/environment';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
+import { makeReplicaDir } from './replica-dir';
 import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
 import { hands, operate } from './operator';
@@ -102,7 +103,8 @@ interface GatewayTarget extends Target, AsyncDisposable {
 }
 
 async function startTarget({ urls, flags }: Environment, port: number): Promise<GatewayTarget> {
-  const begin = (): Promise<GatewayProcess> => startGatewayProcess(urls, flags, port);
+  const own = [...flags, `--replica-dir=${makeReplicaDir()}`];
+  const begin = (): Promise<GatewayProcess> => startGatewayProcess(urls, own, port);
   let gateway = await begin();
   return {
     name: `gateway at ${port}`,

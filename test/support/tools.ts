@@ -35,6 +35,12 @@ export async function prepareTools(): Promise<void> {
   process.env[toolsVariable] = file;
 }
 
+/** A folder that is removed when all tests have run. */
+export function temporaryFolder(): string {
+  const file = process.env[toolsVariable];
+  return file === undefined ? tmpdir() : dirname(file);
+}
+
 /** For jest's global tear-down. */
 export function removeTools(): void {
   const file = process.env[toolsVariable];

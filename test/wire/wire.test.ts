@@ -241,7 +241,7 @@ test('ListStreams lists names in byte order, also of streams that cannot be read
   expect(await wire.stream('ListStreams', { pattern: 'list.none' })).toEqual([]);
 });
 
-test('GetServerInfo tells of the gateway, the store, the index and every limit', async () => {
+test('GetServerInfo tells of the gateway, the store, the replica and every limit', async () => {
   // A short tail of the log is left out of the index for a while.
   await Promise.all(Array.from({ length: 64 }, (_, i) => append(`info.${i}`, [bare])));
   const foreign = (await publish('es.info.foreign', 'not a commit')).toString();
@@ -274,6 +274,7 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
       position: state.last_seq.toString(),
       message_count: state.messages.toString(),
       bytes: state.bytes.toString(),
+      consumer_count: 1,
       replica_infos: [{ name: (await nats.monitor('/varz'))['server_name'], leader: true, current: true }],
       // Other tests may have published more that is foreign.
       log: { unreadable: log.unreadable, unreadable_count: log.unreadable.length },
@@ -291,6 +292,12 @@ test('GetServerInfo tells of the gateway, the store, the index and every limit',
       'subscribe',
     ],
     index: { position, ...(lag === '0' ? {} : { lag }) },
+    replica: {
+      position,
+      ...(lag === '0' ? {} : { lag }),
+      filled: true,
+      bytes: expect.any(String) as unknown,
+    },
   });
 });
 
@@ -303,8 +310,10 @@ function limitsOnTheWire(): WireMessage {
   const natsHeaders = 1_024 + 17;
   const values: Record<string, unknown> = { event_bytes_max: ((1 << 20) - natsHeaders).toString() };
   for (const { name, kind } of fieldsOf('sluice.v1.ServerLimits')) {
-    if (name in values) continue;
     const key = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    const isBound = key in defaultLimits || `${key}Ms` in defaultLimits;
+    // Bounds that are gone are always 0, which takes no bytes.
+    if (name in values || !isBound) continue;
     if (kind === 'google.protobuf.Duration')
       values[name] = duration(defaultLimits[`${key}Ms` as keyof Limits]);
     else

@@ -46,9 +46,15 @@ export enum Direction {
 export enum Consistency {
   /** UNSPECIFIED - The same as CONSISTENCY_LEADER. */
   UNSPECIFIED = 0,
-  /** LEADER - Every append that was answered before the call is seen. Costs one question to the leader of the store. */
+  /**
+   * LEADER - Every append that was answered before the call is seen, whichever gateway answered it. Costs one question to the leader of
+   * the store, which all reads at the time share, and none where the gateway runs its own NATS server.
+   */
   LEADER = 1,
-  /** ANY_REPLICA - Any replica may answer. On a replicated store the newest commits may be missing. */
+  /**
+   * ANY_REPLICA - The gateway's replica of the log answers as far as it has come, and nobody is asked: the newest commits may be missing for
+   * some milliseconds, and for as long as NATS is away. The header says how far the stream goes.
+   */
   ANY_REPLICA = 2,
   UNRECOGNIZED = -1,
 }
@@ -104,10 +110,7 @@ export interface AppendRequest {
    * out may be so again. The same commit id for something else, other events, another stream or another version, is
    * refused with ALREADY_EXISTS, at any time; only an `expected_version` that is wrong is told first, with ABORTED.
    *
-   * A commit id that may have been stored before is first looked up in the index: one that is no UUID v7, one whose time is in
-   * the future, or before half of the store's `duplicate_window`, or before this gateway connected to the store or saw it
-   * change, and one that came to this gateway before. That costs a question to the store, which appends at the same time
-   * share, and in a store of millions of commits up to four.
+   * The gateway looks it up in its replica of the log, which takes some microseconds, whatever kind of UUID it is.
    *
    * Empty: the store fills in a UUID v7, and a repeated request is a new commit.
    */
@@ -649,8 +652,16 @@ export interface GetServerInfoResponse {
     | undefined;
   /** What this gateway can do, for instance "append", "read-by-correlation". */
   features: string[];
-  /** The index of correlation ids and commit ids. */
-  index: IndexInfo | undefined;
+  /**
+   * How far this gateway has read the log: the same as in `replica`.
+   *
+   * @deprecated
+   */
+  index:
+    | IndexInfo
+    | undefined;
+  /** The replica of the log that this gateway keeps, and from which it answers reads. */
+  replica: LogReplica | undefined;
 }
 
 /** StoreInfo describes the store. */
@@ -673,7 +684,7 @@ export interface StoreInfo {
   bytes: bigint;
   /** True if the gateway runs its own NATS server. */
   embedded: boolean;
-  /** The number of consumers of its JetStream stream: one for each gateway with subscribers, and what others have made. */
+  /** The number of consumers of its JetStream stream: one for each gateway, and what others have made. */
   consumerCount: number;
   /** The servers that keep it, as its leader sees them: the leader first, then the others by name. */
   replicaInfos: ReplicaInfo[];
@@ -684,7 +695,7 @@ export interface StoreInfo {
   bytesMax: bigint;
   /**
    * Settings of its JetStream stream that are not as Sluice needs them, for instance "max_age: found 1000000000, needed
-   * 0", and those of its index, "EVENTS_INDEX max_age: found 1000000000, needed 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
+   * 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
    */
   wrongSettings: string[];
   /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */
@@ -693,10 +704,7 @@ export interface StoreInfo {
   log:
     | LogFindings
     | undefined;
-  /**
-   * Why the subscribers of this gateway get no new commits, or did not within the last minute; empty if they do, or if there are
-   * no subscribers.
-   */
+  /** Why new commits do not come to this gateway, or did not within the last minute; empty if they do. */
   subscriptionsTrouble: string;
 }
 
@@ -709,12 +717,9 @@ export interface LogFindings {
   lostMessages: bigint;
   /** So many lost messages an operator has accepted, with --lost-messages-accepted. */
   lostMessagesAccepted: bigint;
-  /**
-   * JetStream streams of the same account that mirror it. NATS lets them answer in its place, so that reads must be asked
-   * again, and are slow.
-   */
+  /** JetStream streams of the same account that mirror it. Sluice does not read from them; older gateways may. */
   mirrors: string[];
-  /** Messages that the gateway has met since it started and that are not commits; at most 1,000 are counted. */
+  /** Messages that are not commits; at most 1,000 are counted. */
   unreadableCount: number;
   /** The first of them by position, at most 10. `sluice unreadable` lists all. */
   unreadable: UnreadableMessage[];
@@ -734,12 +739,26 @@ export interface ReplicaInfo {
   lag: bigint;
 }
 
-/** IndexInfo describes the index of correlation ids and commit ids. */
+/** IndexInfo says how far this gateway has read the log. */
 export interface IndexInfo {
-  /** The index covers the store up to this position; what is newer is read from the log. */
+  /** All that is stored up to this position can be read. */
   position: bigint;
-  /** How many positions of the store the index is behind. */
+  /** How many positions of the store are not read yet. */
   lag: bigint;
+}
+
+/** LogReplica describes the replica of the log that a gateway keeps, and from which it answers reads. */
+export interface LogReplica {
+  /** All that is stored up to this position can be read. */
+  position: bigint;
+  /** How many positions of the store are not read yet. */
+  lag: bigint;
+  /** False while the replica is being filled, and has no reads: they end with UNAVAILABLE and REPLICA_FILLING. */
+  filled: boolean;
+  /** What it takes on the disk, in bytes. */
+  bytes: bigint;
+  /** Why it does not go on, or did not within the last minute; empty if it does. */
+  trouble: string;
 }
 
 /** ServerLimits are the bounds in force. Each is documented in docs/operations.md. */
@@ -820,7 +839,11 @@ export interface ServerLimits {
   shutdownTimeout:
     | Duration
     | undefined;
-  /** Newest messages of the log whose correlation and commit ids the gateway remembers until they are indexed. */
+  /**
+   * Always 0: there is no such bound any more.
+   *
+   * @deprecated
+   */
   recentCommitsMax: number;
   /** Patterns in one request. */
   filterPatternsMax: number;
@@ -828,11 +851,15 @@ export interface ServerLimits {
   subscriptionsMax: number;
   /** Bytes that wait for one subscriber, but for a single larger event. */
   subscriptionBytesMax: number;
-  /** Bytes that all subscriptions which read from the log ask of NATS at a time. */
+  /** Bytes that all subscriptions which read from the disk hold at a time. */
   catchUpBytesMax: bigint;
-  /** Bytes of the newest commits that the gateway keeps for its subscribers. */
+  /** Bytes of the newest commits that the gateway keeps in memory for its subscribers. */
   tailBytesMax: bigint;
-  /** Newest commits that the gateway keeps for its subscribers. */
+  /**
+   * Always 0: there is no such bound any more.
+   *
+   * @deprecated
+   */
   tailCommitsMax: number;
   /** The shortest interval of heartbeats. */
   heartbeatIntervalMin:
@@ -860,7 +887,11 @@ export interface ServerLimits {
   fetchesBytesMax: number;
   /** Atomic batches that may be under way on one NATS connection; more wait for their turn. */
   openBatchesMax: number;
-  /** Bytes of the index that the gateway keeps in memory. */
+  /**
+   * Always 0: there is no such bound any more.
+   *
+   * @deprecated
+   */
   indexCacheBytesMax: bigint;
   /** Fields in one gRPC request message, those of the messages within included. */
   requestFieldsMax: number;
@@ -4158,7 +4189,7 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", store: undefined, limits: undefined, features: [], index: undefined };
+  return { version: "", store: undefined, limits: undefined, features: [], index: undefined, replica: undefined };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -4177,6 +4208,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     }
     if (message.index !== undefined) {
       IndexInfo.encode(message.index, writer.uint32(42).fork()).join();
+    }
+    if (message.replica !== undefined) {
+      LogReplica.encode(message.replica, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -4234,6 +4268,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             message.index = IndexInfo.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.replica = LogReplica.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4261,6 +4303,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     message.features = object.features?.map((e) => e) || [];
     message.index = (object.index !== undefined && object.index !== null)
       ? IndexInfo.fromPartial(object.index)
+      : undefined;
+    message.replica = (object.replica !== undefined && object.replica !== null)
+      ? LogReplica.fromPartial(object.replica)
       : undefined;
     return message;
   },
@@ -4820,6 +4865,118 @@ export const IndexInfo: MessageFns<IndexInfo> = {
     const message = createBaseIndexInfo();
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
     message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
+    return message;
+  },
+};
+
+function createBaseLogReplica(): LogReplica {
+  return { position: 0n, lag: 0n, filled: false, bytes: 0n, trouble: "" };
+}
+
+export const LogReplica: MessageFns<LogReplica> = {
+  encode(message: LogReplica, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    if (message.lag !== 0n) {
+      if (BigInt.asUintN(64, message.lag) !== message.lag) {
+        throw new globalThis.Error("value provided for field message.lag of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.lag);
+    }
+    if (message.filled !== false) {
+      writer.uint32(24).bool(message.filled);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.trouble !== "") {
+      writer.uint32(42).string(message.trouble);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogReplica {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogReplica();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lag = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.filled = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.trouble = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LogReplica>, I>>(base?: I): LogReplica {
+    return LogReplica.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogReplica>, I>>(object: I): LogReplica {
+    const message = createBaseLogReplica();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
+    message.filled = object.filled ?? false;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.trouble = object.trouble ?? "";
     return message;
   },
 };

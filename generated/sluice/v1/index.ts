@@ -12,9 +12,12 @@ export const protobufPackage = "sluice.v1";
 export const protobufFileName = "sluice/v1/index.proto";
 
 /**
- * IndexRecord is the body of a message of the store's index. Entry i says: the commit whose last message has the sequence
+ * IndexRecord is the body of a message of the index that older gateways kept in JetStream. Nobody writes or reads it any
+ * more. Entry i says: the commit whose last message has the sequence
  * positions[i] has a key that hashes to key_hashes[i]. Keys are the correlation ids of its events, and its commit id with
  * a NUL before it. The index only finds commits; what is in them is decided by the log.
+ *
+ * @deprecated
  */
 export interface IndexRecord {
   /** 64-bit hashes of the keys. */

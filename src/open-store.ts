@@ -1,0 +1,76 @@
+import { mkdir } from 'node:fs/promises';
+import { lockFolder } from './jetstream/folder-lock';
+import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
+import { toStoreError } from './jetstream/errors';
+import { kept } from './jetstream/shared';
+import { Replica } from './replica/replica';
+import { createReplicaStore } from './replica/replica-store';
+import type { EventStore } from './store/event-store';
+
+/** An event store kept by JetStream and read from a replica. */
+export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom' | 'failed'> {
+  /** Told whether the replica is filled, so that there are reads: now and whenever it changes. */
+  onFilled(listener: (isFilled: boolean) => void): void;
+  /** Lets appends under way finish, then closes the replica and the connections. */
+  close(): Promise<void>;
+}
+
+export interface OpenStoreOptions extends JetStreamOptions {
+  /** Where the replica is kept; made if it is not there. */
+  readonly replicaDir: string;
+}
+
+/** So long a start waits for the replica to be filled; a larger one is filled while the gateway serves. */
+const fillWaitMs = 5_000;
+
+/** Connects, creates or checks the store, and opens the replica. Throws ConnectError, StoreOpenError or FolderInUseError. */
+export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
+  const { limits, log: logger, replicaDir } = options;
+  await mkdir(replicaDir, { recursive: true, mode: 0o700 });
+  let lose = (): void => undefined;
+  const lost = new Promise<void>((resolve) => (lose = resolve));
+  const lock = await lockFolder(replicaDir, logger, () => {
+    logger.fatal({ replicaDir }, 'another gateway took the folder of the replica over; this one ends');
+    lose();
+  });
+  const opened: (() => Promise<void>)[] = [() => lock.release()];
+  const close = async (): Promise<void> => {
+    for (let next = opened.pop(); next !== undefined; next = opened.pop()) await next();
+  };
+  try {
+    const jetstream = await openJetStream(options);
+    opened.push(() => jetstream.close());
+    const { log } = jetstream;
+    const replica = await Replica.open({ folder: replicaDir, log, limits, logger }, fillWaitMs);
+    opened.push(() => replica.close());
+    opened.push(() => jetstream.idle());
+    const { reads, view } = createReplicaStore(replica);
+    const info = kept(async () => {
+      const call = { signal: new AbortController().signal, deadlineMs: Infinity };
+      const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
+      return { ...found, replica: findings };
+    }, limits.serverInfoAgeMaxMs);
+    return {
+      ...reads,
+      ...jetstream.appends(view),
+      info: (call) =>
+        info(call).catch((error: unknown) => {
+          throw toStoreError(error);
+        }),
+      onAvailability(listener) {
+        jetstream.onAvailability(listener);
+      },
+      onRoom(listener) {
+        jetstream.onRoom(listener);
+      },
+      failed: Promise.race([jetstream.failed, lost]),
+      onFilled(listener) {
+        replica.onFilled(listener);
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

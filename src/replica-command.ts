@@ -1,0 +1,68 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import pino from 'pino';
+import { FolderInUseError, lockFolder } from './jetstream/folder-lock';
+import { removeFiles } from './replica/open-files';
+import { DamagedSegmentError } from './replica/record';
+import { ReplicaFault, verifyReplica } from './replica/verify';
+
+const exitCode = { ok: 0, fault: 1, usage: 2, inUse: 3 } as const;
+
+const help = `sluice replica: looks at the replica of the log that a gateway keeps, while no gateway uses it.
+
+Usage:
+  sluice replica verify FOLDER    read every record and look for it in the index
+  sluice replica rebuild FOLDER   remove the replica: the next start of the gateway makes it again from the log
+
+FOLDER is replica in --data-dir, or what --replica-dir says.
+
+Exit codes:
+  0  it is whole, or removed
+  1  it is not whole: rebuild it
+  2  the arguments cannot be used
+  3  a gateway uses the folder
+`;
+
+/** Runs `sluice replica`; gives the exit code. */
+export async function replicaCommand(args: readonly string[]): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) return print(help);
+  const [verb = '', folder, ...others] = args;
+  const isKnown = verb === 'verify' || verb === 'rebuild';
+  if (!isKnown || folder === undefined || others.length > 0) {
+    process.stderr.write(
+      'sluice: sluice replica takes verify or rebuild, and a folder; see sluice replica --help\n',
+    );
+    return exitCode.usage;
+  }
+  const path = resolve(folder);
+  try {
+    if (!(await stat(path)).isDirectory()) throw new Error(`${path} is no folder`);
+    const lock = await lockFolder(path, pino({ level: 'silent' }), () => undefined);
+    try {
+      return verb === 'verify' ? await verify(path) : await rebuild(path);
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    const isFault = error instanceof ReplicaFault || error instanceof DamagedSegmentError;
+    process.stderr.write(`sluice: ${(error as Error).message}\n`);
+    if (error instanceof FolderInUseError) return exitCode.inUse;
+    return isFault ? exitCode.fault : exitCode.usage;
+  }
+}
+
+async function verify(folder: string): Promise<number> {
+  const { position, records, bytes } = await verifyReplica(folder);
+  const found = `${records.toString()} records with ${bytes.toString()} bytes`;
+  return print(`the replica is whole: it has the log up to position ${position.toString()}, ${found}\n`);
+}
+
+async function rebuild(folder: string): Promise<number> {
+  await removeFiles(folder);
+  return print('the replica is removed; the next start of its gateway makes it again from the log\n');
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return exitCode.ok;
+}

@@ -1,0 +1,218 @@
+import type { Logger } from 'pino';
+import { StoreUnavailableError } from '../store/errors';
+import { Batch, type Heads, type Progress } from './batch';
+import type { ReplicaIndex } from './replica-index';
+import { isDamage, type LogEntry } from '../store/log';
+import type { Segments } from './segments';
+import { encodeState, type ReplicaState } from './state';
+import type { Waiters } from './waiters';
+
+/** At the end of the log commits wait so long for others, unless a read wants them. */
+const lagMs = 20;
+/** Longer batches would hold the gateway's thread for long. */
+const commitsNowMax = 200;
+const commitsBatchMax = 4_000;
+const bytesBatchMax = 4 << 20;
+const bytesWaitingMax = 16 << 20;
+const retryMs = 1_000;
+
+interface Reader {
+  readonly sequence: bigint;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface ApplyOptions {
+  readonly segments: Segments;
+  readonly index: ReplicaIndex;
+  readonly heads: Heads;
+  readonly state: ReplicaState;
+  /** Those who wait for new commits. */
+  readonly waiters: Waiters;
+  readonly logger: Logger;
+}
+
+/** Puts entries of the log into the segments and the index, in batches, and tells who waits for them. */
+export class Applier {
+  private batch: Batch;
+  private readonly progress: Progress;
+  private commits = 0;
+  private state: ReplicaState;
+  private receivedThrough: bigint;
+  private readonly readers = new Set<Reader>();
+  private timer: NodeJS.Timeout | undefined;
+  private flushing: Promise<void> | undefined;
+  private trouble: StoreUnavailableError | undefined;
+  private closed = false;
+
+  constructor(private readonly options: ApplyOptions) {
+    this.state = options.state;
+    this.receivedThrough = options.state.applied;
+    this.progress = {
+      segment: 0,
+      offset: -1,
+      newestNanos: options.state.newestNanos,
+      lost: options.state.lost,
+    };
+    this.batch = this.newBatch();
+  }
+
+  /** All messages up to here are in the index. */
+  get applied(): bigint {
+    return this.state.applied;
+  }
+
+  /** All messages up to here are in the segments. */
+  get received(): bigint {
+    return this.receivedThrough;
+  }
+
+  get last(): ReplicaState['last'] {
+    return this.state.last;
+  }
+
+  /** Messages that are gone among what was received. */
+  get lost(): ReplicaState['lost'] {
+    return this.progress.lost;
+  }
+
+  /** Whether entries cannot be stored. */
+  get isStuck(): boolean {
+    return this.trouble !== undefined;
+  }
+
+  /** Takes entries that cannot be lost any more. Comes back when there is room for more. */
+  async take(groups: readonly (readonly LogEntry[])[], through: bigint): Promise<void> {
+    const before = this.receivedThrough;
+    for (const group of groups) this.batch.add(group);
+    this.commits += groups.length;
+    this.batch.through = through;
+    this.receivedThrough = through;
+    this.wake(groups, before);
+    this.flushSoon();
+    while (this.batch.bytes > bytesWaitingMax && !this.closed) await this.flush().catch(() => undefined);
+  }
+
+  private wake(groups: readonly (readonly LogEntry[])[], before: bigint): void {
+    const { waiters } = this.options;
+    for (const group of groups) {
+      for (const entry of group) {
+        // What is gone may have been of any stream.
+        if (isDamage(entry) && entry.kind === 'lost') waiters.wakeAll(before);
+        else waiters.wake(entry.stream, before);
+      }
+    }
+  }
+
+  /** Resolves when all messages up to a sequence are in the index. Rejects while they cannot be stored. */
+  through(sequence: bigint, signal: AbortSignal): Promise<void> | undefined {
+    if (sequence <= this.state.applied) return undefined;
+    if (this.trouble !== undefined) return Promise.reject(this.trouble);
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.readers.delete(reader);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const onAbort = (): void => {
+        end();
+        reject(signal.reason as Error);
+      };
+      const reader: Reader = {
+        sequence,
+        resolve() {
+          end();
+          resolve();
+        },
+        reject(error) {
+          end();
+          reject(error);
+        },
+      };
+      this.readers.add(reader);
+      signal.addEventListener('abort', onAbort);
+      if (signal.aborted) onAbort();
+      else this.flushSoon();
+    });
+  }
+
+  /** Stores what it has; whether it could. */
+  async close(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.closed = true;
+    await this.flush().catch(() => undefined);
+    const error = new StoreUnavailableError('the gateway is stopping');
+    for (const reader of [...this.readers]) reader.reject(error);
+    return this.trouble === undefined;
+  }
+
+  private newBatch(): Batch {
+    const { segments, heads } = this.options;
+    return new Batch(segments, heads, this.progress);
+  }
+
+  /** At once if a read waits for what has come or there is much, else in a while. */
+  private flushSoon(): void {
+    if (this.receivedThrough <= this.state.applied || this.flushing !== undefined) return;
+    if (this.trouble !== undefined) return;
+    const isMuch = this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
+    if (isMuch || this.isWanted()) {
+      void this.flush().catch(() => undefined);
+      return;
+    }
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.flush().catch(() => undefined);
+    }, lagMs);
+  }
+
+  private isWanted(): boolean {
+    for (const { sequence } of this.readers) if (sequence <= this.receivedThrough) return true;
+    return false;
+  }
+
+  private flush(): Promise<void> {
+    this.flushing ??= this.store().finally(() => {
+      this.flushing = undefined;
+      this.flushSoon();
+    });
+    return this.flushing;
+  }
+
+  private async store(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const { segments, index } = this.options;
+    const { batch, commits } = this;
+    if (batch.through <= this.state.applied) return;
+    const { identity } = this.state;
+    const { newestNanos, lost } = this.progress;
+    const last = batch.last ?? this.state.last;
+    const state = { identity, applied: batch.through, last, end: segments.end, newestNanos, lost };
+    this.batch = this.newBatch();
+    this.commits = 0;
+    for (;;) {
+      try {
+        segments.write();
+        const entries = batch.toIndex(encodeState(state));
+        if (commits <= commitsNowMax) index.putNow(entries);
+        else await index.putSoon(entries);
+        break;
+      } catch (error) {
+        this.onTrouble(error);
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        if (this.closed) return;
+      }
+    }
+    if (this.trouble !== undefined) this.options.logger.info('the replica of the log can be written again');
+    this.trouble = undefined;
+    this.state = state;
+    for (const reader of [...this.readers]) if (reader.sequence <= state.applied) reader.resolve();
+  }
+
+  private onTrouble(cause: unknown): void {
+    if (this.trouble === undefined)
+      this.options.logger.error({ err: cause }, 'the replica of the log cannot be written');
+    this.trouble = new StoreUnavailableError('the replica of the log cannot be written', { cause });
+    for (const reader of [...this.readers]) reader.reject(this.trouble);
+  }
+}

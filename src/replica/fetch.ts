@@ -1,0 +1,86 @@
+import type { OpenFiles } from './open-files';
+import type { Place } from './place';
+import { DamagedSegmentError, readHeader, toRecord } from './record';
+import { SegmentGoneError } from './segments';
+import type { StoredRecord } from './select';
+
+/** To read so many bytes more costs less than another read. */
+const gapBytesMax = 16 << 10;
+const readBytesMax = 1 << 20;
+
+/** Where a record lies, and the sequence of its last message in the log. */
+export interface Located {
+  readonly place: Place;
+  readonly sequence: bigint;
+}
+
+interface Read {
+  readonly segment: number;
+  from: number;
+  to: number;
+}
+
+/** The records at some places, in the same order; neighbours are read together. Throws DamagedSegmentError. */
+export async function fetchRecords(files: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
+  try {
+    const { first } = files.segments;
+    if (located.every(({ place }) => place.segment >= first)) return await fromSegments(files, located);
+  } catch (error) {
+    if (!(error instanceof SegmentGoneError)) throw error;
+  }
+  const { first } = files.segments;
+  const here = located.filter(({ place }) => place.segment >= first);
+  const kept = new Map((await fromSegments(files, here)).map((record, index) => [here[index], record]));
+  const records: StoredRecord[] = [];
+  for (const one of located) records.push(kept.get(one) ?? (await fromLog(files, one)));
+  return records;
+}
+
+/** A record that the segments have no more. */
+async function fromLog({ log }: OpenFiles, { sequence }: Located): Promise<StoredRecord> {
+  const bytes = toRecord(await log.entryAt(sequence), false);
+  return { bytes, header: readHeader(bytes, 0) };
+}
+
+async function fromSegments({ segments }: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
+  const reads: Read[] = [];
+  const parts = located.map(({ place }): Part => {
+    const bytes = segments.fromMemory(place);
+    return bytes === undefined ? { place, read: readFor(reads, place) } : { place, bytes };
+  });
+  const buffers = new Map<Read, Buffer>();
+  await Promise.all(
+    reads.map(async (read) => {
+      const { segment, from, to } = read;
+      buffers.set(read, await segments.readFile(segment, from, to - from));
+    }),
+  );
+  return parts.map((part) => {
+    const { place } = part;
+    const bytes = 'bytes' in part ? part.bytes : (buffers.get(part.read) as Buffer);
+    const header = readHeader(bytes, 'bytes' in part ? 0 : place.offset - part.read.from);
+    if (header.length !== place.length) throw new DamagedSegmentError('a record has another length');
+    return { bytes, header };
+  });
+}
+
+/** A record that is in memory, or what is read for it. */
+type Part =
+  { readonly place: Place; readonly bytes: Buffer } | { readonly place: Place; readonly read: Read };
+
+/** The read that a place belongs to: the last one, if it is near. */
+function readFor(reads: Read[], { segment, offset, length }: Place): Read {
+  const last = reads.at(-1);
+  const end = offset + length;
+  if (last?.segment === segment) {
+    const [from, to] = [Math.min(last.from, offset), Math.max(last.to, end)];
+    const isNear = offset <= last.to + gapBytesMax && end >= last.from - gapBytesMax;
+    if (isNear && to - from <= readBytesMax) {
+      [last.from, last.to] = [from, to];
+      return last;
+    }
+  }
+  const read = { segment, from: offset, to: end };
+  reads.push(read);
+  return read;
+}

@@ -1,0 +1,290 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NotPermittedError, ReplicaFillingError, StoreUnavailableError } from '../store/errors';
+import {
+  damageError,
+  isDamage,
+  lostConnection,
+  type LogEnd,
+  type LogEntry,
+  type LogSink,
+} from '../store/log';
+import { position } from '../store/values';
+import { Applier } from './apply';
+import { leaveCleanMark } from './clean-mark';
+import { createHeads } from './heads';
+import { Judge, type Known } from './judge';
+import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
+import { startSweeper } from './sweeper';
+import { createTrouble } from './trouble';
+import { createWaiters, type Waiters } from './waiters';
+
+/** What a replica has opened, and where its entries go. */
+export interface Opened {
+  readonly files: OpenFiles;
+  readonly applier: Applier;
+  readonly identity: string;
+}
+
+const retryMs = 250;
+/** NATS writes each refusal into its log. */
+const retryRefusedMs = 5_000;
+const retryFillingMs = 1_000;
+
+/** Makes a replica from the log, and makes it again whenever it does not fit. */
+export class Keeper {
+  readonly waiters: Waiters = createWaiters();
+  readonly judge: Judge;
+  /** The end of the log, as far as it was asked for. */
+  end = 0n;
+  /** Since when it is being filled; or when it was, last. */
+  fillingSinceMs = Date.now();
+  private readonly trouble = createTrouble();
+  private readonly sweeper = startSweeper(this.waiters);
+  private readonly stop = new AbortController();
+  private readonly running: Promise<void>;
+  private readonly onReady = new Set<() => void>();
+  private openedNow: Opened | undefined;
+  private readyNow = false;
+  private listener: (isFilled: boolean) => void = () => undefined;
+  private mustRebuild = false;
+  /** Why the log cannot be followed at all. */
+  private refusal: NotPermittedError | undefined;
+  private startedAt = { ms: 0, applied: 0n };
+  private following: AbortController | undefined;
+  /** How often the log had been in doubt when it was last compared. */
+  private judgedDoubts = -1;
+  private timesGoneBack = 0;
+
+  constructor(private readonly options: ReplicaOptions) {
+    this.judge = new Judge(options.log);
+    // Nothing more is taken from it until it was compared.
+    options.log.onDoubt(() => this.following?.abort());
+    this.running = this.run();
+  }
+
+  /** Whether the log was in doubt since it was last compared with what is here. */
+  get isDoubted(): boolean {
+    return this.judgedDoubts !== this.options.log.doubts;
+  }
+
+  /** It is the same log, as of when it had been in doubt so often. */
+  judged(doubts: number): void {
+    this.judgedDoubts = doubts;
+  }
+
+  /** How often the log was found to be another one, or to have gone back. */
+  get timesBack(): number {
+    return this.timesGoneBack;
+  }
+
+  /** Another log is there, or what it was earlier. */
+  goBack(reason: string): void {
+    this.timesGoneBack++;
+    this.rebuild(new Error(reason));
+  }
+
+  get opened(): Opened | undefined {
+    return this.mustRebuild ? undefined : this.openedNow;
+  }
+
+  /** Whether it has come to where the log ended when it began. */
+  get isFilled(): boolean {
+    return this.readyNow;
+  }
+
+  /** Whether the log cannot be followed, for want of a permission. */
+  get isRefused(): boolean {
+    return this.refusal !== undefined;
+  }
+
+  /** Told whether it is filled: now and whenever it changes. */
+  onFilled(listener: (isFilled: boolean) => void): void {
+    this.listener = listener;
+    listener(this.readyNow);
+  }
+
+  /** Why new commits do not come, or did not a moment ago; "" if they do. */
+  get troubleNow(): string {
+    return this.trouble.reason;
+  }
+
+  /** Resolves when it is filled, or after a time, or when the signal is aborted, or when it cannot be. */
+  whenFilled(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.readyNow || signal.aborted || this.refusal !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.onReady.delete(end);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.max(0, ms));
+      this.onReady.add(end);
+      signal.addEventListener('abort', end);
+    });
+  }
+
+  /** For those who cannot wait until it is filled. */
+  filling(): Error {
+    if (this.refusal !== undefined) return this.refusal;
+    const { end, startedAt } = this;
+    const applied = this.openedNow?.applier.applied ?? 0n;
+    const elapsedMs = Date.now() - startedAt.ms;
+    const perMs = Number(applied - startedAt.applied) / Math.max(1, elapsedMs);
+    const left = Number(end > applied ? end - applied : 0n);
+    const restMs = perMs > 0 ? Math.ceil(left / perMs) : retryFillingMs;
+    const retryAfterMs = Math.min(60_000, Math.max(250, restMs));
+    return new ReplicaFillingError(position(applied), position(end), retryAfterMs);
+  }
+
+  /** Removes the files and makes them again. */
+  rebuild(cause: unknown): void {
+    if (this.opened === undefined) return;
+    this.options.logger.error({ err: cause }, 'the replica of the log does not fit; it is made again');
+    this.mustRebuild = true;
+    this.setFilled(false);
+    this.waiters.failAll(new StoreUnavailableError('the replica of the log is made again', { cause }));
+    this.following?.abort();
+  }
+
+  async close(): Promise<void> {
+    this.stop.abort();
+    this.sweeper.close();
+    await this.running;
+    this.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
+    await this.closeFiles();
+  }
+
+  private setFilled(isFilled: boolean): void {
+    const changes = this.readyNow !== isFilled;
+    if (this.readyNow && !isFilled) this.fillingSinceMs = Date.now();
+    this.readyNow = isFilled;
+    if (changes) this.listener(isFilled);
+    if (isFilled || this.refusal !== undefined) for (const tell of [...this.onReady]) tell();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stop;
+    const { logger, limits } = this.options;
+    let downSinceMs: number | undefined;
+    const onProgress = (): void => {
+      downSinceMs = undefined;
+      this.trouble.over();
+    };
+    while (!signal.aborted) {
+      let cause: unknown;
+      await this.followOnce(onProgress).catch((error: unknown) => {
+        cause = error;
+        this.onFailure(error);
+      });
+      downSinceMs ??= Date.now();
+      const isDown = Date.now() - downSinceMs > limits.readProgressTimeoutMs;
+      if (isDown && !this.stop.signal.aborted) {
+        this.waiters.failAll(new StoreUnavailableError('the newest commits cannot be had', { cause }));
+        logger.warn({ err: cause }, 'the newest commits cannot be had');
+        downSinceMs = undefined;
+      }
+      const pauseMs = this.refusal === undefined ? retryMs : retryRefusedMs;
+      await sleep(this.mustRebuild ? 0 : pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private onFailure(error: unknown): void {
+    if (this.stop.signal.aborted) return;
+    this.options.logger.debug({ err: error }, 'the log cannot be followed');
+    this.trouble.met(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof NotPermittedError)) return;
+    this.refusal = error;
+    this.setFilled(this.readyNow);
+  }
+
+  private async followOnce(onProgress: () => void): Promise<void> {
+    const { log, logger } = this.options;
+    const { doubts } = log;
+    const end = await log.end({ signal: this.stop.signal, deadlineMs: Infinity });
+    const { applier } = await this.openFor(end);
+    if (log.doubts !== doubts) return; // it must be compared again
+    this.judgedDoubts = doubts;
+    this.end = end.sequence;
+    this.startedAt = { ms: Date.now(), applied: applier.applied };
+    this.following = new AbortController();
+    const signal = AbortSignal.any([this.stop.signal, this.following.signal]);
+    const reason = await log.follow(applier.received, this.sinkOf(applier, end, onProgress), signal);
+    if (signal.aborted) return;
+    logger.warn({ reason }, 'the log does not come any more; asking again');
+    if (reason !== lostConnection) this.trouble.met(reason);
+  }
+
+  private sinkOf(applier: Applier, { sequence }: LogEnd, onProgress: () => void): LogSink {
+    return {
+      take: (groups, through) => {
+        this.noteFaults(groups);
+        const taken = applier.take(groups, through);
+        this.sweeper.reached(through);
+        return taken;
+      },
+      started: () => {
+        this.refusal = undefined;
+        if (!this.readyNow) void this.filledAt(sequence, applier);
+      },
+      progressed: onProgress,
+    };
+  }
+
+  private noteFaults(groups: readonly (readonly LogEntry[])[]): void {
+    const { faults } = this.options.log;
+    for (const [entry] of groups) {
+      if (entry === undefined || !isDamage(entry)) continue;
+      if (entry.kind !== 'lost' || faults.isCut) faults.noteUnreadable(damageError(entry));
+    }
+  }
+
+  private async filledAt(sequence: bigint, applier: Applier): Promise<void> {
+    await applier.through(sequence, this.stop.signal)?.catch(() => undefined);
+    if (this.opened?.applier !== applier || applier.applied < sequence) return;
+    this.setFilled(true);
+    this.options.logger.info({ applied: applier.applied.toString() }, 'the replica of the log is complete');
+  }
+
+  /** Opens the files, or makes new ones if those that are there are not of this log. */
+  private async openFor(end: LogEnd): Promise<Opened> {
+    const { folder, logger } = this.options;
+    const call = { signal: this.stop.signal, deadlineMs: Infinity };
+    const { opened } = this;
+    if (opened !== undefined) {
+      const { reason, isCertain } = await this.judge.disagreement(end, knownOf(opened), call);
+      if (reason === undefined) return opened;
+      if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
+      this.goBack(reason);
+    }
+    if (this.mustRebuild) {
+      await this.closeFiles();
+      await removeFiles(folder);
+      this.mustRebuild = false;
+    }
+    const { files, state } = await openFiles(this.options, this.judge, end, call);
+    const heads = createHeads(files.index);
+    const applier = new Applier({ ...files, heads, state, waiters: this.waiters, logger });
+    return (this.openedNow = { files, applier, identity: end.identity });
+  }
+
+  private async closeFiles(): Promise<void> {
+    const { openedNow, options } = this;
+    this.openedNow = undefined;
+    if (openedNow === undefined) return;
+    const { applier, files } = openedNow;
+    const isWhole = await applier.close();
+    await files.segments.close();
+    await files.index.close();
+    if (!isWhole || this.mustRebuild) return;
+    await files.segments.sync();
+    await files.index.sync();
+    await leaveCleanMark(join(options.folder));
+  }
+}
+
+/** What is known of the log by what was received of it. */
+export function knownOf({ identity, applier: { received: applied, last, lost } }: Opened): Known {
+  return { identity, applied, last, lost };
+}

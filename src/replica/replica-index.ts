@@ -1,0 +1,223 @@
+import { mkdirSync } from 'node:fs';
+import { open, type Database, type RangeOptions, type RootDatabase } from 'lmdb';
+import { StoreUnavailableError } from '../store/errors';
+import { indexPath, syncPath } from './clean-mark';
+import {
+  hashKey,
+  keySuffixBytes,
+  markValue,
+  numberKey,
+  placeValue,
+  streamKey,
+  toEntry,
+  toMark,
+  toValue,
+  type IndexEntry,
+  type KeyKind,
+  type Mark,
+} from './index-keys';
+import { readPlace, type Place } from './place';
+
+/** What a batch adds to the index. */
+export interface IndexBatch {
+  readonly streams: readonly { readonly stream: string; readonly entry: IndexEntry }[];
+  readonly keys: readonly { readonly kind: KeyKind; readonly hash: bigint; readonly entry: IndexEntry }[];
+  readonly marks: readonly Mark[];
+  readonly state: string;
+}
+
+const stateKey = Buffer.from('state');
+const uint64Max = 2n ** 64n - 1n;
+
+type Table = Database<Buffer, Buffer>;
+
+/**
+ * Where the records of streams, correlation ids, commit ids and positions lie, in LMDB. It is made from the log and never
+ * its only copy, so it is not synced: after a loss of power it is made again.
+ */
+export class ReplicaIndex {
+  private readonly root: RootDatabase<Buffer, Buffer>;
+  private readonly streams: Table;
+  private readonly keys: Table;
+  private readonly marks: Table;
+  private isClosed = false;
+
+  constructor(private readonly folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
+    // Without writemap, which is not safe when the disk fills up.
+    this.root = open({ path: folder, maxDbs: 4, noSync: true, overlappingSync: false, ...encodings });
+    const table = (name: string): Table => this.root.openDB({ name, ...encodings });
+    [this.streams, this.keys, this.marks] = [table('streams'), table('keys'), table('marks')];
+  }
+
+  /** The state that was stored with the newest batch. */
+  state(): string | undefined {
+    return this.root.get(stateKey)?.toString();
+  }
+
+  /** Stores a small batch before it returns. */
+  putNow(batch: IndexBatch): void {
+    this.root.transactionSync(() => {
+      this.put(batch, (table, key, value) => {
+        table.putSync(key, value);
+      });
+    });
+  }
+
+  /** Stores a batch in the background; all of it becomes visible at once. */
+  async putSoon(batch: IndexBatch): Promise<void> {
+    let last: Promise<boolean> | undefined;
+    this.put(batch, (table, key, value) => {
+      last = table.put(key, value);
+    });
+    if ((await last) === false) throw new Error('the index took no entries');
+  }
+
+  /** The newest entry of a stream. */
+  head(stream: string): IndexEntry | undefined {
+    for (const entry of this.backward(stream)) return entry;
+    return undefined;
+  }
+
+  /** The entries of a stream from the one that holds a version on, in order. */
+  *forward(stream: string, version: bigint): Generator<IndexEntry, void> {
+    if (version > uint64Max) return;
+    const range = { start: streamKey(stream, version, 0n), end: streamKey(stream, uint64Max, uint64Max) };
+    for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
+  }
+
+  /** The entries of a stream from the one that holds a version down to the first. */
+  *backward(stream: string, version = uint64Max): Generator<IndexEntry, void> {
+    const lowest = streamKey(stream, 0n, 0n);
+    if (version < uint64Max) {
+      // The one that holds the version ends with it, or later.
+      for (const { key, value } of this.range(this.streams, {
+        start: streamKey(stream, version, 0n),
+        end: streamKey(stream, uint64Max, uint64Max),
+        limit: 1,
+      }))
+        yield toEntry(key, value);
+    }
+    const start = streamKey(stream, version, version < uint64Max ? 0n : version);
+    for (const { key, value } of this.range(this.streams, { start, end: lowest, reverse: true }))
+      yield toEntry(key, value);
+  }
+
+  /** The first stream after a name, or with a prefix that comes later, in byte order, and its newest entry. */
+  nextStream(
+    after: string,
+    prefix: string,
+  ): { readonly stream: string; readonly entry: IndexEntry } | undefined {
+    const start = prefix > after ? Buffer.from(prefix) : streamKey(after, uint64Max, uint64Max);
+    for (const { key } of this.range(this.streams, { start, limit: 1 })) {
+      const stream = key.toString('latin1', 0, key.length - keySuffixBytes);
+      const entry = this.head(stream);
+      return entry && { stream, entry };
+    }
+    return undefined;
+  }
+
+  /** Where a key with this hash may be after a sequence, in the order of the log. */
+  *places(
+    kind: KeyKind,
+    hash: bigint,
+    after = 0n,
+  ): Generator<{ readonly place: Place; readonly sequence: bigint }, void> {
+    const range = { start: hashKey(kind, hash, after + 1n), end: hashKey(kind, hash, uint64Max) };
+    for (const { key, value } of this.range(this.keys, range))
+      yield { place: readPlace(value, 0), sequence: key.readBigUInt64BE(9) };
+  }
+
+  /** The last mark whose position is not above this one. */
+  markAt(position: bigint): Mark | undefined {
+    const range = { start: numberKey(position), end: numberKey(0n), reverse: true, limit: 1 };
+    for (const { key, value } of this.range(this.marks, range)) return toMark(key, value);
+    return undefined;
+  }
+
+  /** The last mark before which there is no record as late as this time; undefined: the first has one before it, or is it. */
+  markBeforeTime(timeNanos: bigint): Mark | undefined {
+    let low = this.firstMark();
+    let high = this.markAt(uint64Max);
+    if (low === undefined || high === undefined) return undefined;
+    while (low.position < high.position) {
+      const middle: Mark | undefined = this.markAt(low.position + (high.position - low.position + 1n) / 2n);
+      if (middle === undefined || middle.position === low.position) {
+        const next = this.markAfter(low.position);
+        if (next === undefined || next.newestNanos >= timeNanos) break;
+        low = next;
+      } else if (middle.newestNanos >= timeNanos) high = middle;
+      else low = middle;
+    }
+    return low;
+  }
+
+  /** The first mark after a position. */
+  markAfter(position: bigint): Mark | undefined {
+    for (const { key, value } of this.range(this.marks, { start: numberKey(position + 1n), limit: 1 }))
+      return toMark(key, value);
+    return undefined;
+  }
+
+  /** The first mark in a segment, which is where the segment begins. */
+  markOfSegment(segment: number): Mark | undefined {
+    let low = this.firstMark();
+    let high = this.markAt(uint64Max);
+    if (low === undefined || high === undefined || high.place.segment < segment) return undefined;
+    while (low.position < high.position && low.place.segment < segment) {
+      const middle: Mark | undefined = this.markAt(low.position + (high.position - low.position) / 2n);
+      if (middle !== undefined && middle.position > low.position) {
+        if (middle.place.segment < segment) low = middle;
+        else high = middle;
+        continue;
+      }
+      const next = this.markAfter(low.position);
+      if (next === undefined) return undefined;
+      low = next;
+    }
+    return low;
+  }
+
+  /** Whether a stream has a commit that ends with a version and a sequence. */
+  has(stream: string, version: bigint, sequence: bigint): boolean {
+    if (this.isClosed) throw closedError();
+    return this.streams.doesExist(streamKey(stream, version, sequence));
+  }
+
+  private firstMark(): Mark | undefined {
+    return this.markAfter(-1n);
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return this.root.close();
+  }
+
+  /** Puts what was stored on the disk, once it is closed. */
+  sync(): Promise<void> {
+    return syncPath(indexPath(this.folder));
+  }
+
+  /** Throws StoreUnavailableError if it is closed: to look into it then would end the process. */
+  private range(
+    table: Table,
+    options: RangeOptions,
+  ): Iterable<{ readonly key: Buffer; readonly value: Buffer }> {
+    if (this.isClosed) throw closedError();
+    return table.getRange(options);
+  }
+
+  private put(batch: IndexBatch, store: (table: Table, key: Buffer, value: Buffer) => void): void {
+    for (const { stream, entry } of batch.streams)
+      store(this.streams, streamKey(stream, entry.version, entry.sequence), toValue(entry));
+    for (const { kind, hash, entry } of batch.keys)
+      store(this.keys, hashKey(kind, hash, entry.sequence), placeValue(entry.place));
+    for (const mark of batch.marks) store(this.marks, numberKey(mark.position), markValue(mark));
+    store(this.root, stateKey, Buffer.from(batch.state));
+  }
+}
+
+function closedError(): StoreUnavailableError {
+  return new StoreUnavailableError('the replica of the log is made again');
+}

@@ -1,0 +1,112 @@
+import type { EventStore, StreamHead } from '../store/event-store';
+import type { LogView, ViewedCommit } from '../store/log';
+import { hashOf } from '../store/hash';
+import { fetchRecords } from './fetch';
+import { listStreams } from './list-streams';
+import { readAll } from './read-all';
+import { readByCorrelation } from './read-by-correlation';
+import { headAsOf, headOf, readStream } from './read-stream';
+import { bodyOf, commitIdOf, errorOf, firstVersionOf, isInTransaction, nameOf, sequenceOf } from './record';
+import type { Replica } from './replica';
+import type { StoredRecord } from './select';
+import { subscribe } from './subscribe';
+
+/** Everything but appends. */
+type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
+
+/** What a replica answers: reads, and what appends ask. */
+export function createReplicaStore(replica: Replica): { readonly reads: Reads; readonly view: LogView } {
+  const translated = <T>(promise: Promise<T>): Promise<T> =>
+    promise.catch((error: unknown) => {
+      throw replica.toStoreError(error);
+    });
+  async function* translatedPages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
+    try {
+      yield* pages;
+    } catch (error) {
+      throw replica.toStoreError(error);
+    }
+  }
+  const withPages = async <T, R extends { readonly pages: AsyncIterable<T> }>(
+    reading: Promise<R>,
+  ): Promise<R> => {
+    const read = await translated(reading);
+    return { ...read, pages: translatedPages(read.pages) };
+  };
+  return {
+    view: createView(replica),
+    reads: {
+      readStream: (query, call) => withPages(readStream(replica, query, call)),
+      readByCorrelation: (query, call) => withPages(readByCorrelation(replica, query, call)),
+      readAll: (query, call) => withPages(readAll(replica, query, call)),
+      listStreams: (query, call) => translatedPages(listStreams(replica, query, call)),
+      subscribe: (query, call, stop) => translatedPages(subscribe(replica, query, call, stop)),
+      getVersion: (stream, asOf, call) =>
+        translated(
+          (async (): Promise<StreamHead> => {
+            await replica.reach('leader', call);
+            return asOf === undefined
+              ? headOf(replica, stream, replica.files.index.head(stream))
+              : headAsOf(replica, stream, asOf, call);
+          })(),
+        ),
+    },
+  };
+}
+
+function createView(replica: Replica): LogView {
+  return {
+    get ready() {
+      return replica.ready;
+    },
+    get fillingSinceMs() {
+      return replica.fillingSinceMs;
+    },
+    get isDoubted() {
+      return replica.isDoubted;
+    },
+    get applied() {
+      return replica.applied;
+    },
+    reach: (consistency, call) => replica.reach(consistency, call),
+    through: (sequence, call) => replica.through(sequence, call),
+    async head(stream) {
+      const entry = replica.files.index.head(stream);
+      await headOf(replica, stream, entry);
+      return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
+    },
+    headNow(stream) {
+      const entry = replica.files.index.head(stream);
+      return entry === undefined || entry.count === 0 ? undefined : entry;
+    },
+    mayHave(commitId) {
+      for (const place of replica.files.index.places('commit', hashOf(commitId))) return place.sequence > 0n;
+      return false;
+    },
+    async commitsById(commitId) {
+      const { files } = replica;
+      const records = await fetchRecords(files, [...files.index.places('commit', hashOf(commitId))]);
+      return records.map(toCommit).filter((commit) => commit.commitId === commitId);
+    },
+    onAcknowledged(sequence) {
+      replica.onAcknowledged(sequence);
+    },
+    filling: () => replica.filling(),
+  };
+}
+
+function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
+  if (header.kind !== 'commit') throw errorOf(bytes, header);
+  const firstVersion = firstVersionOf(bytes, header);
+  return {
+    stream: nameOf(bytes, header),
+    firstVersion,
+    lastVersion: firstVersion + BigInt(header.count) - 1n,
+    sequence: sequenceOf(bytes, header),
+    position: header.position,
+    timeNanos: header.timeNanos,
+    commitId: commitIdOf(bytes, header),
+    inTransaction: isInTransaction(bytes, header),
+    events: bodyOf(bytes, header),
+  };
+}

@@ -1,0 +1,208 @@
+import type { Limits } from '../limits';
+import { StoreUnavailableError } from '../store/errors';
+import type { CallContext } from '../store/event-store';
+import type { LogFaults } from '../store/log';
+import type { ReplicaFindings } from '../store/store-info';
+import { position } from '../store/values';
+import { createCatchUps, type CatchUps } from './catch-ups';
+import { folderBytes } from './folder-bytes';
+import { Keeper, knownOf, type Opened } from './keeper';
+import type { OpenFiles, ReplicaOptions } from './open-files';
+import { DamagedSegmentError } from './record';
+import type { Waiters } from './waiters';
+
+export type { OpenFiles } from './open-files';
+
+/** So long a read waits for a replica that is nearly filled, rather than to be refused. */
+const filledWaitMs = 2_000;
+/** Pause before the log is asked again that said what cannot be. */
+const doubtPauseMs = 50;
+
+/** This gateway's copy of the log, for those who read. */
+export class Replica {
+  readonly limits: Limits;
+  readonly faults: LogFaults;
+  readonly catchUps: CatchUps;
+  private readonly keeper: Keeper;
+  private acknowledged = 0n;
+  /** How often the log had gone back when that was so. */
+  private timesBack = 0;
+
+  private constructor(private readonly options: ReplicaOptions) {
+    this.limits = options.limits;
+    this.faults = options.log.faults;
+    this.catchUps = createCatchUps(options.limits);
+    this.keeper = new Keeper(options);
+  }
+
+  /** Opens the replica in a folder and begins to follow the log; comes back when it is filled, or after a moment. */
+  static async open(options: ReplicaOptions, waitMs: number): Promise<Replica> {
+    const replica = new Replica(options);
+    await replica.keeper.whenFilled(waitMs, new AbortController().signal);
+    return replica;
+  }
+
+  get files(): OpenFiles {
+    return this.current.files;
+  }
+
+  get waiters(): Waiters {
+    return this.keeper.waiters;
+  }
+
+  /** All messages up to here can be read in order. */
+  get received(): bigint {
+    return this.keeper.opened?.applier.received ?? 0n;
+  }
+
+  get applied(): bigint {
+    return this.keeper.opened?.applier.applied ?? 0n;
+  }
+
+  get isFilled(): boolean {
+    return this.keeper.isFilled;
+  }
+
+  /** Whether it is filled, and goes on. */
+  get ready(): boolean {
+    const { isFilled, isRefused, opened } = this.keeper;
+    return isFilled && !isRefused && opened?.applier.isStuck === false;
+  }
+
+  /** Whether the log may not be what it was when it was last compared with the replica. */
+  get isDoubted(): boolean {
+    return this.keeper.isDoubted;
+  }
+
+  /** Told whether it is filled: now and whenever it changes. */
+  onFilled(listener: (isFilled: boolean) => void): void {
+    this.keeper.onFilled(listener);
+  }
+
+  get fillingSinceMs(): number {
+    return this.keeper.fillingSinceMs;
+  }
+
+  /** For those who cannot wait until it is filled. */
+  filling(): Error {
+    return this.keeper.filling();
+  }
+
+  /** Something that this gateway stored was acknowledged; later reads see it. */
+  onAcknowledged(sequence: bigint): void {
+    this.forgetOthers();
+    if (sequence > this.acknowledged) this.acknowledged = sequence;
+  }
+
+  /**
+   * Waits until all that was acknowledged before can be read; of any replica, until it is filled. Gives the position up to
+   * which it goes. Throws ReplicaFillingError and StoreUnavailableError.
+   */
+  async reach(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint> {
+    await this.whenFilled(call);
+    if (consistency === 'leader') await this.through(await this.currentEnd(call), call);
+    return this.current.applier.applied;
+  }
+
+  /** Waits until all messages up to a sequence can be read. */
+  async through(sequence: bigint, call: CallContext): Promise<void> {
+    const waiting = this.current.applier.through(sequence, call.signal);
+    if (waiting === undefined) return;
+    const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, call.deadlineMs - Date.now());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        reject(new StoreUnavailableError('the replica of the log has not come so far in time'));
+      };
+      timer = setTimeout(giveUp, Math.max(0, timeoutMs));
+    });
+    try {
+      await Promise.race([waiting, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Throws if the files are not those that are in use any more. */
+  throwIfReplaced(files: OpenFiles): void {
+    if (this.keeper.opened?.files !== files) throw this.filling();
+  }
+
+  /** What an error means that a read of the files met: damaged ones are removed and made again. */
+  toStoreError(error: unknown): unknown {
+    const code = (error as NodeJS.ErrnoException | undefined)?.code;
+    const isClosed = code === 'EBADF';
+    if (!(error instanceof DamagedSegmentError) && code !== 'ENOENT' && !isClosed) return error;
+    if (!isClosed) this.keeper.rebuild(error);
+    return new StoreUnavailableError('the replica of the log is made again', { cause: error });
+  }
+
+  async findings(): Promise<ReplicaFindings> {
+    const { keeper } = this;
+    const bytes = BigInt(await folderBytes(this.options.folder));
+    return {
+      position: position(this.applied),
+      isFilled: keeper.isFilled,
+      trouble: keeper.troubleNow,
+      bytes,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.keeper.close();
+  }
+
+  /** The end of the log, and never less than what this gateway has acknowledged. */
+  private async currentEnd(call: CallContext): Promise<bigint> {
+    const { keeper } = this;
+    if (!this.options.log.isOwn || keeper.isDoubted) keeper.end = await this.askEnd(call);
+    this.forgetOthers();
+    return keeper.end > this.acknowledged ? keeper.end : this.acknowledged;
+  }
+
+  private async askEnd(call: CallContext): Promise<bigint> {
+    const { keeper } = this;
+    for (;;) {
+      const { log } = this.options;
+      const { doubts } = log;
+      const { current } = this;
+      const before = knownOf(current);
+      const end = await log.end(call);
+      const { reason, isCertain } = keeper.isDoubted
+        ? await keeper.judge.disagreement(end, before, call)
+        : keeper.judge.contradiction(end, before);
+      if (log.doubts !== doubts) continue;
+      if (reason === undefined) {
+        if (this.current === current) keeper.judged(doubts);
+        return end.sequence;
+      }
+      if (isCertain && this.current === current) keeper.goBack(reason);
+      await new Promise((resolve) => setTimeout(resolve, doubtPauseMs));
+      await this.whenFilled(call);
+      if (Date.now() > call.deadlineMs) throw new StoreUnavailableError(`${reason}; asking again`);
+    }
+  }
+
+  /** What was acknowledged before the log went back is not there any more. */
+  private forgetOthers(): void {
+    const { timesBack } = this.keeper;
+    if (timesBack !== this.timesBack) this.acknowledged = 0n;
+    this.timesBack = timesBack;
+  }
+
+  private get current(): Opened {
+    const { opened } = this.keeper;
+    if (opened === undefined) throw this.filling();
+    return opened;
+  }
+
+  private async whenFilled(call: CallContext): Promise<void> {
+    const { keeper } = this;
+    if (keeper.isRefused) throw this.filling();
+    if (keeper.isFilled) return;
+    await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
+    call.signal.throwIfAborted();
+    if (this.isFilled) return;
+    throw this.filling();
+  }
+}

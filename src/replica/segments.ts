@@ -1,0 +1,285 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdir, open, readdir, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StoreUnavailableError } from '../store/errors';
+import { syncPath } from './clean-mark';
+import type { Place } from './place';
+
+/** Bounds of the segments. */
+export interface SegmentBounds {
+  readonly segmentBytesMax: number;
+  /** Bytes of all segments; the oldest are removed when there are more. */
+  readonly replicaBytesMax: number;
+  /** Bytes of the newest records that stay in memory. */
+  readonly tailBytesMax: number;
+}
+
+/** A place in a segment where a record begins, or will. */
+export interface Cursor {
+  readonly segment: number;
+  readonly offset: number;
+  /** Where the segments begin later: the records after this position, which the log has. */
+  readonly after?: bigint;
+}
+
+/** A piece of a segment that is in memory. */
+interface Block extends Cursor {
+  /** The records before it go up to this position. */
+  readonly base: number;
+  readonly bytes: Buffer;
+  /** The positions of its groups of records, in order, and where in it they begin. */
+  readonly positions: number[];
+  readonly starts: number[];
+  used: number;
+  written: number;
+}
+
+/** The segment was removed, since there was no room for it. */
+export class SegmentGoneError extends Error {}
+
+const blockBytes = 256 << 10;
+/** With more files open they are opened for each read. */
+const openFilesMax = 512;
+
+/**
+ * The records of the log in its order, in files that are only appended to. What was appended can be read at once: it lies in
+ * memory until `write` has put it into its file, and the newest stays there.
+ */
+export class Segments {
+  private blocks: Block[] = [];
+  private tailBytes = 0;
+  private isClosed = false;
+  private readonly files = new Map<number, Promise<FileHandle>>();
+  /** Written since they were opened. */
+  private readonly unsynced = new Set<number>();
+  private writing: { readonly segment: number; readonly fd: number } | undefined;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly bounds: SegmentBounds,
+    private next: Cursor,
+    private last: number,
+    /** The bytes of each segment that is written, from the first one on that there is. */
+    private readonly sizes: Map<number, number>,
+  ) {}
+
+  /** Opens the segments as far as the cursor, where they go up to a position; what lies after it is removed. */
+  static async open(folder: string, bounds: SegmentBounds, end: Cursor, position: bigint): Promise<Segments> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const sizes = new Map<number, number>();
+    for (const name of (await readdir(folder)).sort()) {
+      const segment = segmentOf(name);
+      const path = join(folder, name);
+      if (segment === undefined || segment > end.segment) await rm(path, { force: true });
+      else sizes.set(segment, segment === end.segment ? end.offset : (await stat(path)).size);
+      if (segment === end.segment) await truncate(path, end.offset);
+    }
+    return new Segments(folder, bounds, end, Number(position), sizes);
+  }
+
+  /** The first segment that there is; those before it were removed. */
+  get first(): number {
+    for (const segment of this.sizes.keys()) return segment;
+    return this.next.segment;
+  }
+
+  /** Where the next record goes. */
+  get end(): Cursor {
+    return this.next;
+  }
+
+  /** Appends records that stay together; the first one has this position. */
+  append(records: readonly Buffer[], position: bigint): Place[] {
+    const bytes = records.reduce((sum, { length }) => sum + length, 0);
+    const block = this.blockFor(bytes);
+    this.last = Number(position);
+    block.positions.push(this.last);
+    block.starts.push(block.used);
+    return records.map((record) => {
+      record.copy(block.bytes, block.used);
+      const place = { segment: block.segment, offset: block.offset + block.used, length: record.length };
+      block.used += record.length;
+      this.next = { segment: block.segment, offset: block.offset + block.used };
+      return place;
+    });
+  }
+
+  /** Puts all that was appended into the files. Throws what the file system does; it can be tried again. */
+  write(): void {
+    for (const block of this.blocks) {
+      if (block.written === block.used) continue;
+      this.writeAt(
+        block.segment,
+        block.offset + block.written,
+        block.bytes.subarray(block.written, block.used),
+      );
+      block.written = block.used;
+      this.sizes.set(block.segment, block.offset + block.used);
+    }
+    this.forgetOldest();
+    this.removeOldest();
+  }
+
+  /** Removes the oldest segments that are not in memory, as long as there are too many bytes. */
+  private removeOldest(): void {
+    const kept = this.blocks[0]?.segment ?? this.next.segment;
+    let bytes = 0;
+    for (const size of this.sizes.values()) bytes += size;
+    for (const [segment, size] of this.sizes) {
+      if (bytes <= this.bounds.replicaBytesMax || segment >= kept) return;
+      bytes -= size;
+      this.sizes.delete(segment);
+      this.unsynced.delete(segment);
+      const file = this.files.get(segment);
+      this.files.delete(segment);
+      void file?.then((opened) => opened.close()).catch(() => undefined);
+      rmSync(this.pathOf(segment), { force: true });
+    }
+  }
+
+  /** The bytes from a cursor on, about so many; empty at the end of the segment. They may end within a record. */
+  async readFrom({ segment, offset }: Cursor, bytesMax: number): Promise<Buffer> {
+    const block = this.blockAt(segment, offset);
+    if (block !== undefined) {
+      const start = offset - block.offset;
+      return block.bytes.subarray(start, Math.min(block.used, start + bytesMax));
+    }
+    const inMemory = this.blocks.find((one) => one.segment === segment && one.offset > offset)?.offset;
+    const end = inMemory ?? (segment === this.next.segment ? this.next.offset : Infinity);
+    const length = Math.min(bytesMax, end - offset);
+    return length <= 0 ? Buffer.alloc(0) : this.readFile(segment, offset, length);
+  }
+
+  /** Whether there is a segment after this one. */
+  hasAfter(segment: number): boolean {
+    return segment < this.next.segment;
+  }
+
+  /** What lies at a place, if it is in memory. */
+  fromMemory({ segment, offset, length }: Place): Buffer | undefined {
+    const block = this.blockAt(segment, offset);
+    return block?.bytes.subarray(offset - block.offset, offset - block.offset + length);
+  }
+
+  /** Where in memory the first record after a position is, or will be; undefined: not there. */
+  memoryAfter(position: bigint): Cursor | undefined {
+    const at = Number(position);
+    if (at >= this.last) return this.next;
+    const isLater = (index: number): boolean => (this.blocks[index] as Block).base > at;
+    const block = this.blocks[firstWhere(this.blocks.length, isLater) - 1];
+    if (block === undefined) return undefined;
+    const { positions, starts, segment, offset, used } = block;
+    const first = firstWhere(positions.length, (index) => (positions[index] as number) > at);
+    return { segment, offset: offset + (starts[first] ?? used) };
+  }
+
+  async readFile(segment: number, offset: number, length: number): Promise<Buffer> {
+    // There may be other files in its place.
+    if (this.isClosed) throw new StoreUnavailableError('the replica of the log is made again');
+    const isKept = this.files.has(segment) || this.files.size < openFilesMax;
+    const opening = this.files.get(segment) ?? open(this.pathOf(segment));
+    if (isKept) this.files.set(segment, opening);
+    try {
+      const { buffer, bytesRead } = await (await opening).read(Buffer.allocUnsafe(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } catch (error) {
+      this.files.delete(segment);
+      if (segment < this.first) throw new SegmentGoneError();
+      throw error;
+    } finally {
+      if (!isKept) await (await opening).close();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.closeWriting();
+    const files = [...this.files.values()];
+    this.files.clear();
+    await Promise.all(files.map((file) => file.then((opened) => opened.close()).catch(() => undefined)));
+  }
+
+  /** Puts what was written on the disk, once they are closed. */
+  async sync(): Promise<void> {
+    for (const segment of this.unsynced) await syncPath(this.pathOf(segment));
+    await syncPath(this.folder);
+  }
+
+  private blockFor(bytes: number): Block {
+    const last = this.blocks.at(-1);
+    if (last !== undefined && last.used + bytes <= last.bytes.length) return last;
+    const { segment, offset } = this.next;
+    if (offset > 0 && offset + bytes > this.bounds.segmentBytesMax)
+      this.next = { segment: segment + 1, offset: 0 };
+    const room = this.next.offset === 0 ? Infinity : this.bounds.segmentBytesMax - this.next.offset;
+    const block: Block = {
+      ...this.next,
+      base: this.last,
+      positions: [],
+      starts: [],
+      bytes: Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(blockBytes, room))),
+      used: 0,
+      written: 0,
+    };
+    this.tailBytes += block.bytes.length;
+    this.blocks.push(block);
+    return block;
+  }
+
+  private writeAt(segment: number, offset: number, bytes: Buffer): void {
+    if (this.writing?.segment !== segment) {
+      this.closeWriting();
+      const path = this.pathOf(segment);
+      closeSync(openSync(path, 'a', 0o600));
+      this.writing = { segment, fd: openSync(path, 'r+') };
+      this.unsynced.add(segment);
+    }
+    for (let done = 0; done < bytes.length;)
+      done += writeSync(this.writing.fd, bytes, done, bytes.length - done, offset + done);
+  }
+
+  private closeWriting(): void {
+    if (this.writing !== undefined) closeSync(this.writing.fd);
+    this.writing = undefined;
+  }
+
+  private forgetOldest(): void {
+    let drop = 0;
+    for (const { bytes, used, written } of this.blocks.slice(0, -1)) {
+      if (this.tailBytes <= this.bounds.tailBytesMax || written < used) break;
+      this.tailBytes -= bytes.length;
+      drop++;
+    }
+    if (drop > 0) this.blocks = this.blocks.slice(drop);
+  }
+
+  private blockAt(segment: number, offset: number): Block | undefined {
+    const isAfter = (at: number): boolean => {
+      const block = this.blocks[at] as Block;
+      return block.segment > segment || (block.segment === segment && block.offset > offset);
+    };
+    const block = this.blocks[firstWhere(this.blocks.length, isAfter) - 1];
+    return block?.segment === segment && offset < block.offset + block.used ? block : undefined;
+  }
+
+  private pathOf(segment: number): string {
+    return join(this.folder, `${segment.toString().padStart(8, '0')}.seg`);
+  }
+}
+
+function segmentOf(name: string): number | undefined {
+  const digits = /^(\d{8})\.seg$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** The first index for which something holds, which holds for all that follow; `length`: there is none. */
+function firstWhere(length: number, holds: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,27 @@
+/** Why new commits do not come. */
+export interface Trouble {
+  /** "" if there is nothing. */
+  readonly reason: string;
+  met(reason: string): void;
+  over(): void;
+}
+
+/** So long it is told of, also when it is over: who looks for it comes later. */
+const toldMs = 60_000;
+
+export function createTrouble(): Trouble {
+  let reason = '';
+  let metMs = 0;
+  return {
+    get reason() {
+      return reason;
+    },
+    met(what) {
+      reason = what;
+      metMs = Date.now();
+    },
+    over() {
+      if (Date.now() - metMs > toldMs) reason = '';
+    },
+  };
+}

@@ -1,0 +1,497 @@
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import { CommitRecord } from '../../generated/sluice/v1/event';
+import { defaultLimits, type Limits } from '../../src/limits';
+import { Replica } from '../../src/replica/replica';
+import { createReplicaStore } from '../../src/replica/replica-store';
+import type { CallContext, EventStore, ReadAllQuery } from '../../src/store/event-store';
+import { position, version, type StreamName } from '../../src/store/values';
+import { MemoryLog } from '../support/memory-log';
+import { until } from '../support/nats-server';
+import { makeReplicaDir } from '../support/replica-dir';
+
+/** What a replica is in, and how it comes out of it. */
+
+const logger = pino({ level: 'silent' });
+
+interface Opened extends AsyncDisposable {
+  readonly replica: Replica;
+  readonly reads: Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
+}
+
+async function open(
+  log: MemoryLog,
+  folder: string,
+  limits: Partial<Limits> = {},
+  waitMs = 2_000,
+): Promise<Opened> {
+  const bounds = { ...defaultLimits, readProgressTimeoutMs: 500, ...limits };
+  const replica = await Replica.open({ folder, log, limits: bounds, logger }, waitMs);
+  const { reads } = createReplicaStore(replica);
+  return { replica, reads, [Symbol.asyncDispose]: () => replica.close() };
+}
+
+const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
+
+const everything: ReadAllQuery = {
+  filter: { patterns: [], eventTypes: new Set(), eventTypePrefixes: [] },
+  direction: 'forward',
+  afterPosition: undefined,
+  toPosition: position(0n),
+  maxCount: undefined,
+  fromTime: undefined,
+  toTime: undefined,
+  skipUnreadable: false,
+};
+
+/** `stream@version` of all events, in order. */
+async function eventsOf({ reads }: Opened, query: Partial<ReadAllQuery> = {}): Promise<string[]> {
+  const { pages } = await reads.readAll({ ...everything, ...query }, call());
+  const found: string[] = [];
+  for await (const { runs } of pages)
+    for (const { events } of runs)
+      found.push(...CommitRecord.decode(events).events.map(({ stream, version: at }) => `${stream}@${at}`));
+  return found;
+}
+
+const storedIn = (log: MemoryLog): string[] =>
+  log.commits.map(({ stream, lastVersion }) => `${stream}@${lastVersion}`);
+
+/** Everything by every way to read: each stream, the whole log both ways, each commit id. */
+async function expectWhole(opened: Opened, log: MemoryLog): Promise<void> {
+  const stored = storedIn(log);
+  expect(await eventsOf(opened)).toEqual(stored);
+  const isTransaction = log.groups.some(({ length }) => length > 1);
+  if (!isTransaction) expect(await eventsOf(opened, { direction: 'backward' })).toEqual(stored.toReversed());
+  for (const stream of new Set(log.commits.map((commit) => commit.stream))) {
+    const head = await opened.reads.getVersion(stream as StreamName, undefined, call());
+    expect(head.version).toBe(
+      version(log.commits.findLast((one) => one.stream === stream)?.lastVersion ?? 0n),
+    );
+  }
+}
+
+const kinds: readonly [string, (log: MemoryLog) => void][] = [
+  [
+    'is another one of the same name',
+    (log) => {
+      log.identity = 'two';
+    },
+  ],
+  [
+    'ends earlier',
+    (log) => {
+      log.cut(5n);
+    },
+  ],
+  [
+    'has another commit where the replica ends',
+    (log) => {
+      log.cut(9n);
+      log.append('other');
+    },
+  ],
+  [
+    'has lost messages',
+    (log) => {
+      log.lose(3n);
+    },
+  ],
+];
+
+test('what was read once is not read again', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 100; i++) log.append(`a.${i % 7}`);
+  log.append('x', 'y', 'a.1');
+  {
+    await using first = await open(log, folder);
+    await expectWhole(first, log);
+  }
+  let given = 0;
+  log.gate = () => {
+    given++;
+    return Promise.resolve();
+  };
+  await using second = await open(log, folder);
+  log.append('a.1');
+  await expectWhole(second, log);
+  expect(given).toBe(1);
+});
+
+test('a folder that is copied is taken', async () => {
+  const [log, folder, other] = [new MemoryLog(), makeReplicaDir(), makeReplicaDir()];
+  for (let i = 0; i < 100; i++) log.append(`a.${i % 7}`);
+  await using first = await open(log, folder);
+  await expectWhole(first, log);
+  await first[Symbol.asyncDispose]();
+  cpSync(folder, other, { recursive: true });
+  let given = 0;
+  log.gate = () => {
+    given++;
+    return Promise.resolve();
+  };
+  await using second = await open(log, other);
+  await expectWhole(second, log);
+  expect(given).toBe(0);
+});
+
+test('while it is filled, reads say how far it is', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 10; i++) log.append('a');
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  log.gate = () => gate;
+  await using opened = await open(log, folder, {}, 10);
+  await expect(eventsOf(opened)).rejects.toMatchObject({ code: 'REPLICA_FILLING', applied: 0n, end: 10n });
+  expect(opened.replica.ready).toBe(false);
+  release();
+  await until(() => opened.replica.ready);
+  await expectWhole(opened, log);
+});
+
+test.each(kinds)('the log %s: noticed at the start', async (_name, change) => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 10; i++) log.append('a');
+  await (await open(log, folder))[Symbol.asyncDispose]();
+  change(log);
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+});
+
+test.each(kinds.filter(([name]) => !name.includes('another commit')))(
+  'the log %s: noticed by a read',
+  async (_name, change) => {
+    const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+    for (let i = 0; i < 10; i++) log.append('a');
+    await using opened = await open(log, folder);
+    await expectWhole(opened, log);
+    change(log);
+    if (log.lost === 0n) log.append('a', 'b');
+    await until(() =>
+      eventsOf(opened).then(
+        (found) => found.join() === storedIn(log).join(),
+        () => false,
+      ),
+    );
+    await expectWhole(opened, log);
+  },
+);
+
+test('in doubt the log is compared with the replica before anything is read or taken', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 10; i++) log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  log.doubt();
+  await expectWhole(opened, log);
+  log.cut(5n);
+  for (let i = 0; i < 5; i++) log.append('other');
+  log.doubt();
+  for (let i = 0; i < 3; i++) log.append('more');
+  await until(() =>
+    eventsOf(opened).then(
+      (found) => {
+        expect(found).toEqual(storedIn(log));
+        return true;
+      },
+      () => false,
+    ),
+  );
+  await expectWhole(opened, log);
+});
+
+test('a log of several servers is asked again before it is believed to have gone back', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.isSure = false;
+  for (let i = 0; i < 10; i++) log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  const end = log.end.bind(log);
+  let old = 3;
+  // A leader that was replaced and does not know it yet.
+  log.end = async () => {
+    const now = await end();
+    return old-- > 0 ? { ...now, sequence: 4n } : now;
+  };
+  expect(await eventsOf(opened)).toEqual(storedIn(log));
+  expect(old).toBeLessThan(1);
+  expect(log.follows).toBe(1);
+});
+
+/** The newest file of the segments. */
+function segmentIn(folder: string): string {
+  const [name = ''] = readdirSync(join(folder, 'segments')).sort().reverse();
+  return join(folder, 'segments', name);
+}
+
+test.each([
+  [
+    'a flipped byte in a segment',
+    (path: string) => {
+      const bytes = readFileSync(path);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 0x40;
+      writeFileSync(path, bytes);
+    },
+  ],
+  [
+    'a segment that is cut',
+    (path: string) => {
+      truncateSync(path, statSync(path).size - 100);
+    },
+  ],
+  [
+    'a segment that is gone',
+    (path: string) => {
+      rmSync(path);
+    },
+  ],
+])('%s is never served: the replica is made again', async (_name, harm) => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 200; i++) log.append(`a.${i % 7}`);
+  await (await open(log, folder))[Symbol.asyncDispose]();
+  harm(segmentIn(folder));
+  await using opened = await open(log, folder);
+  await until(() =>
+    eventsOf(opened).then(
+      (found) => found.join() === storedIn(log).join(),
+      (error: unknown) => {
+        expect(['STORE_UNAVAILABLE', 'REPLICA_FILLING']).toContain((error as { code?: string }).code);
+        return false;
+      },
+    ),
+  );
+  await expectWhole(opened, log);
+});
+
+test.each([
+  [
+    'a part of its index is gone',
+    (folder: string) => {
+      const path = join(folder, 'index', 'data.mdb');
+      truncateSync(path, statSync(path).size - 4_096);
+    },
+  ],
+  [
+    'its index is empty',
+    (folder: string) => {
+      truncateSync(join(folder, 'index', 'data.mdb'), 0);
+    },
+  ],
+  [
+    'the index is gone',
+    (folder: string) => {
+      rmSync(join(folder, 'index'), { recursive: true });
+    },
+  ],
+])('%s: it is made again', async (_name, harm) => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 20; i++) log.append('a');
+  await (await open(log, folder))[Symbol.asyncDispose]();
+  harm(folder);
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+});
+
+test('what cannot be read has its position, is told, and is told again after a restart', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  const broken = log.damage('b');
+  log.append('a');
+  const outside = log.damage('(odd)', 'outside');
+  log.append('c');
+  for (let start = 0; start < 2; start++) {
+    log.met.length = 0;
+    await using opened = await open(log, folder);
+    await expect(eventsOf(opened)).rejects.toMatchObject({
+      code: 'UNREADABLE_COMMIT',
+      position: broken.position,
+    });
+    expect(await eventsOf(opened, { skipUnreadable: true })).toEqual(storedIn(log));
+    expect(await eventsOf(opened, { afterPosition: position(broken.position) })).toEqual(['a@2', 'c@1']);
+    expect(log.met.map((error) => error.position)).toEqual([broken.position, outside.position]);
+  }
+});
+
+test('messages that are gone are an error, unless somebody has accepted it', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  const lost = log.damage('', 'lost');
+  log.append('a');
+  await using opened = await open(log, folder);
+  expect(await eventsOf(opened)).toEqual(storedIn(log));
+  log.isCut = true;
+  await expect(eventsOf(opened)).rejects.toMatchObject({
+    code: 'UNREADABLE_COMMIT',
+    position: lost.position,
+  });
+  expect(await eventsOf(opened, { skipUnreadable: true })).toEqual(storedIn(log));
+});
+
+test('a replica that was in use when the machine went down is made again, one that was closed is not', async () => {
+  const [log, folder, copy] = [new MemoryLog(), makeReplicaDir(), makeReplicaDir()];
+  for (let i = 0; i < 20; i++) log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  cpSync(folder, copy, { recursive: true });
+  await opened[Symbol.asyncDispose]();
+  const given = { closed: 0, open: 0 };
+  for (const [name, path] of [
+    ['closed', folder],
+    ['open', copy],
+  ] as const) {
+    // As the index has it of a start of the machine before this one.
+    const file = join(path, 'index', 'data.mdb');
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    const bytes = readFileSync(file, 'latin1').replaceAll(boot, boot.replaceAll(/[0-9a-f]/g, '0'));
+    writeFileSync(file, bytes, 'latin1');
+    log.gate = () => {
+      given[name]++;
+      return Promise.resolve();
+    };
+    await using again = await open(log, path);
+    await expectWhole(again, log);
+  }
+  expect(given).toEqual({ closed: 0, open: 20 });
+});
+
+test('reads of any replica go on while the log is away, others say so', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 5; i++) log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  log.end = () => Promise.reject(new Error('away'));
+  const read = (consistency: 'leader' | 'anyReplica') =>
+    opened.reads.readStream(
+      {
+        stream: 'a' as StreamName,
+        direction: 'forward',
+        fromVersion: version(0n),
+        toVersion: version(0n),
+        maxCount: undefined,
+        fromTime: undefined,
+        toTime: undefined,
+        eventTypes: new Set(),
+        consistency,
+      },
+      call(),
+    );
+  expect((await read('anyReplica')).head.version).toBe(5n);
+  await expect(read('leader')).rejects.toThrow('away');
+  await sleep(0);
+});
+
+test('beyond its bound the oldest are removed, and read from the log when they are asked for', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 3_000; i++) {
+    if (i % 50 === 7) log.append('x', 'y');
+    else if (i % 500 === 3) log.damage('b');
+    else log.append(`a.${i % 7}`);
+  }
+  const limits = { segmentBytesMax: 64 << 10, replicaBytesMax: 200 << 10, tailBytesMax: 32 << 10 };
+  const segments = (): string[] => readdirSync(join(folder, 'segments')).sort();
+  const skipUnreadable = true;
+  const expectAll = async (opened: Opened): Promise<void> => {
+    expect(segments()[0]).not.toMatch(/^0+\.seg$/);
+    const stored = storedIn(log);
+    expect(await eventsOf(opened, { skipUnreadable })).toEqual(stored);
+    const backward = await eventsOf(opened, { skipUnreadable, direction: 'backward' });
+    expect([...backward].sort()).toEqual([...stored].sort());
+    for (const after of [1n, 500n, 1_500n, 2_900n]) {
+      const query = {
+        skipUnreadable,
+        afterPosition: position(after),
+        filter: { ...everything.filter, patterns: ['a.*'] },
+      };
+      const expected = log.commits.filter(
+        (commit) => commit.position > after && commit.stream.startsWith('a.'),
+      );
+      expect(await eventsOf(opened, query)).toEqual(
+        expected.map((one) => `${one.stream}@${one.lastVersion}`),
+      );
+    }
+    const one = await opened.reads.readStream(
+      {
+        stream: 'a.1' as StreamName,
+        direction: 'forward',
+        fromVersion: version(0n),
+        toVersion: version(0n),
+        maxCount: undefined,
+        fromTime: undefined,
+        toTime: undefined,
+        eventTypes: new Set(),
+        consistency: 'leader',
+      },
+      call(),
+    );
+    let count = 0;
+    for await (const { runs } of one.pages) for (const run of runs) count += run.eventCount;
+    expect(count).toBe(log.commits.filter(({ stream }) => stream === 'a.1').length);
+  };
+  {
+    await using opened = await open(log, folder, limits);
+    await expectAll(opened);
+    const bytes = segments().reduce((sum, name) => sum + statSync(join(folder, 'segments', name)).size, 0);
+    expect(bytes).toBeLessThan((200 + 64 + 32) << 10);
+    expect(log.reads).toBeGreaterThan(0);
+  }
+  await using again = await open(log, folder, limits);
+  await expectAll(again);
+});
+
+test('who subscribes to one stream gets what is stored of it, and what comes, though nothing else is read', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  const limits = { tailBytesMax: 0 };
+  for (let i = 0; i < 3_000; i++) {
+    if (i % 100 === 7) log.append('x', 'one');
+    else if (i % 300 === 3) log.append('one');
+    else log.append(`a.${i % 7}`);
+  }
+  const broken = log.damage('one');
+  log.append('one');
+  await (await open(log, folder, limits))[Symbol.asyncDispose]();
+  await using opened = await open(log, folder, limits);
+  const leave = new AbortController();
+  const expected = log.commits
+    .filter(({ stream }) => stream === 'one')
+    .map(({ lastVersion }) => Number(lastVersion));
+  for (const [after, from] of [
+    [0n, 0],
+    [
+      1_507n,
+      expected.findIndex(
+        (_, index) => (log.commits.filter(({ stream }) => stream === 'one')[index]?.position ?? 0n) > 1_507n,
+      ),
+    ],
+  ] as const) {
+    const query = {
+      filter: { ...everything.filter, patterns: ['one'] },
+      start: { kind: 'position' as const, after: position(after), fromTime: undefined },
+      startMustExist: false,
+      heartbeatMs: undefined,
+      skipUnreadable: true,
+    };
+    const context = { signal: leave.signal, deadlineMs: Infinity };
+    const versions: number[] = [];
+    const unreadable: bigint[] = [];
+    let isLive = false;
+    for await (const update of opened.reads.subscribe(query, context, new AbortController().signal)) {
+      if (update.kind === 'checkpoint')
+        unreadable.push(...(update.unreadable ?? []).map((one) => one.position));
+      if (update.kind === 'events')
+        for (const { events } of update.runs)
+          versions.push(...CommitRecord.decode(events).events.map(({ version: at }) => Number(at)));
+      if (update.kind === 'caughtUp') {
+        isLive = true;
+        log.append('a.1');
+        log.append('one');
+        expected.push(expected.length + 1);
+      }
+      if (isLive && versions.length === expected.length - from) break;
+    }
+    expect(versions).toEqual(expected.slice(from));
+    expect(unreadable).toEqual([broken.position]);
+  }
+  leave.abort();
+});

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { CommitRecord } from '../../generated/sluice/v1/event';
+import { UnreadableCommitError } from '../../src/store/errors';
+import {
+  identityOf,
+  type Log,
+  type LogCommit,
+  type LogDamage,
+  type LogEntry,
+  type LogSink,
+} from '../../src/store/log';
+import { position } from '../../src/store/values';
+
+/** A log in memory, for what a replica does with one. */
+export class MemoryLog implements Log {
+  isOwn = false;
+  doubts = 0;
+  private readonly doubters: (() => void)[] = [];
+  isCut = false;
+  identity = 'one';
+  lost = 0n;
+  isSure = true;
+  groups: LogEntry[][] = [];
+  /** How often it was followed. */
+  follows = 0;
+  readonly met: UnreadableCommitError[] = [];
+  /** What following waits for before each group. */
+  gate: () => Promise<void> = () => Promise.resolve();
+  private last = 0n;
+  private followers = new Set<() => void>();
+
+  onDoubt(listener: () => void): void {
+    this.doubters.push(listener);
+  }
+
+  /** It may have gone back. */
+  doubt(): void {
+    this.doubts++;
+    for (const tell of this.doubters) tell();
+  }
+
+  readonly faults = (() => {
+    const isCut = (): boolean => this.isCut;
+    return {
+      get isCut() {
+        return isCut();
+      },
+      doubtOf: () => undefined,
+      missing: () => new UnreadableCommitError('', position(0n), 'it is gone'),
+      noteUnreadable: (error: UnreadableCommitError) => {
+        this.met.push(error);
+      },
+    };
+  })();
+
+  /** Stores commits of one event each, those of one call in one transaction. */
+  append(...streams: readonly string[]): LogCommit[] {
+    const end = this.last + BigInt(streams.length);
+    const commits = streams.map((stream): LogCommit => {
+      const version = this.versionOf(stream) + 1n;
+      const event = { id: randomUUID(), stream, version, type: 'T', correlationId: 'all' };
+      this.last++;
+      return {
+        stream,
+        firstVersion: version,
+        lastVersion: version,
+        sequence: this.last,
+        position: end,
+        timeNanos: this.last * 1_000_000_000n,
+        commitId: randomUUID(),
+        inTransaction: streams.length > 1,
+        isLeftOut: false,
+        record: CommitRecord.encode(CommitRecord.fromPartial({ events: [event] })).finish(),
+      };
+    });
+    this.push(commits);
+    return commits;
+  }
+
+  damage(stream: string, kind: LogDamage['kind'] = 'damage'): LogDamage {
+    this.last++;
+    const at = this.last;
+    const damage = {
+      kind,
+      stream,
+      position: at,
+      timeNanos: 0n,
+      claimed: kind === 'lost' ? at : 0n,
+      reason: 'it is broken',
+    };
+    if (kind === 'lost') this.lost++;
+    this.push([damage]);
+    return damage;
+  }
+
+  get commits(): LogCommit[] {
+    return this.groups.flat().filter((entry): entry is LogCommit => 'record' in entry);
+  }
+
+  end(): ReturnType<Log['end']> {
+    const { last: sequence, identity, lost, isSure } = this;
+    return Promise.resolve({ sequence, identity, lost, isSure });
+  }
+
+  identityAt(sequence: bigint): Promise<string | undefined> {
+    const found = this.commits.find((commit) => commit.sequence === sequence);
+    return Promise.resolve(found && identityOf(found));
+  }
+
+  async follow(after: bigint, sink: LogSink, signal: AbortSignal): Promise<string> {
+    this.follows++;
+    sink.started();
+    for (let at = after; !signal.aborted;) {
+      const next = this.groups.find(([entry]) => (entry as LogEntry).position > at);
+      if (next === undefined) {
+        await this.more(signal);
+        continue;
+      }
+      await this.gate();
+      at = (next[0] as LogEntry).position;
+      await sink.take([next], at);
+    }
+    return 'aborted';
+  }
+
+  /** How often entries were asked for that the replica had no more. */
+  reads = 0;
+
+  read(after: bigint, through: bigint, bytesMax: number): ReturnType<Log['read']> {
+    this.reads++;
+    let bytes = 0;
+    const groups: LogEntry[][] = [];
+    for (const group of this.groups) {
+      const at = (group[0] as LogEntry).position;
+      if (at <= after || at > through) continue;
+      if (bytes >= bytesMax)
+        return Promise.resolve({ groups, through: (groups.at(-1)?.[0] as LogEntry).position });
+      groups.push(group);
+      for (const entry of group) bytes += 'record' in entry ? entry.record.length : 0;
+    }
+    return Promise.resolve({ groups, through });
+  }
+
+  entryAt(sequence: bigint): Promise<LogEntry> {
+    this.reads++;
+    const entries = this.groups.flat();
+    return Promise.resolve(
+      entries.find((entry) => ('record' in entry ? entry.sequence : entry.position) === sequence) as LogEntry,
+    );
+  }
+
+  /** Forgets what was stored at a sequence. */
+  lose(sequence: bigint): void {
+    const lost: LogDamage = {
+      kind: 'lost',
+      stream: '',
+      position: sequence,
+      timeNanos: 0n,
+      claimed: sequence,
+      reason: 'it is gone',
+    };
+    this.groups = this.groups.map((group) => (group[0]?.position === sequence ? [lost] : group));
+    this.lost++;
+  }
+
+  /** Forgets what was stored after a sequence, as a log does that is restored from a backup. */
+  cut(sequence: bigint): void {
+    this.groups = this.groups.filter(([entry]) => (entry as LogEntry).position <= sequence);
+    this.last = sequence;
+  }
+
+  private versionOf(stream: string): bigint {
+    return this.commits.findLast((commit) => commit.stream === stream)?.lastVersion ?? 0n;
+  }
+
+  private push(group: LogEntry[]): void {
+    this.groups.push(group);
+    for (const wake of this.followers) wake();
+  }
+
+  private more(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.followers.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.followers.add(wake);
+      signal.addEventListener('abort', wake);
+      if (signal.aborted) wake();
+    });
+  }
+}
