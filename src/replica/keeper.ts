@@ -12,6 +12,7 @@ import {
 import { position } from '../store/values';
 import { Applier } from './apply';
 import { leaveCleanMark } from './clean-mark';
+import { Continuity, type Moment } from './continuity';
 import { createHeads } from './heads';
 import { Judge, type Known } from './judge';
 import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
@@ -35,6 +36,7 @@ const retryFillingMs = 1_000;
 export class Keeper {
   readonly waiters: Waiters = createWaiters();
   readonly judge: Judge;
+  readonly continuity: Continuity;
   /** The end of the log, as far as it was asked for. */
   end = 0n;
   /** Since when it is being filled; or when it was, last. */
@@ -52,35 +54,18 @@ export class Keeper {
   private refusal: NotPermittedError | undefined;
   private startedAt = { ms: 0, applied: 0n };
   private following: AbortController | undefined;
-  /** How often the log had been in doubt when it was last compared. */
-  private judgedDoubts = -1;
-  private timesGoneBack = 0;
 
   constructor(private readonly options: ReplicaOptions) {
     this.judge = new Judge(options.log);
+    this.continuity = new Continuity(options.log);
     // Nothing more is taken from it until it was compared.
     options.log.onDoubt(() => this.following?.abort());
     this.running = this.run();
   }
 
-  /** Whether the log was in doubt since it was last compared with what is here. */
-  get isDoubted(): boolean {
-    return this.judgedDoubts !== this.options.log.doubts;
-  }
-
-  /** It is the same log, as of when it had been in doubt so often. */
-  judged(doubts: number): void {
-    this.judgedDoubts = doubts;
-  }
-
-  /** How often the log was found to be another one, or to have gone back. */
-  get timesBack(): number {
-    return this.timesGoneBack;
-  }
-
   /** Another log is there, or what it was earlier. */
   goBack(reason: string): void {
-    this.timesGoneBack++;
+    this.continuity.goBack();
     this.rebuild(new Error(reason));
   }
 
@@ -186,7 +171,8 @@ export class Keeper {
         downSinceMs = undefined;
       }
       const pauseMs = this.refusal === undefined ? retryMs : retryRefusedMs;
-      await sleep(this.mustRebuild ? 0 : pauseMs, undefined, { signal }).catch(() => undefined);
+      const isAtOnce = this.mustRebuild && cause === undefined;
+      await sleep(isAtOnce ? 0 : pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -201,11 +187,13 @@ export class Keeper {
 
   private async followOnce(onProgress: () => void): Promise<void> {
     const { log, logger } = this.options;
-    const { doubts } = log;
+    const before = this.continuity.now();
     const end = await log.end({ signal: this.stop.signal, deadlineMs: Infinity });
-    const { applier } = await this.openFor(end);
-    if (log.doubts !== doubts) return; // it must be compared again
-    this.judgedDoubts = doubts;
+    const opened = await this.openFor(end, before);
+    // It must be asked and compared again: what was acknowledged meanwhile may lie after this end.
+    if (opened === undefined || !this.continuity.isAsAt(before)) return;
+    this.continuity.compared(before);
+    const { applier } = opened;
     this.end = end.sequence;
     this.startedAt = { ms: Date.now(), applied: applier.applied };
     this.following = new AbortController();
@@ -247,17 +235,19 @@ export class Keeper {
     this.options.logger.info({ applied: applier.applied.toString() }, 'the replica of the log is complete');
   }
 
-  /** Opens the files, or makes new ones if those that are there are not of this log. */
-  private async openFor(end: LogEnd): Promise<Opened> {
+  /** Opens the files, or makes new ones if those that are there are not of this log. undefined: the log has gone back. */
+  private async openFor(end: LogEnd, { acknowledged }: Moment): Promise<Opened | undefined> {
     const { folder, logger } = this.options;
     const call = { signal: this.stop.signal, deadlineMs: Infinity };
     const { opened } = this;
-    if (opened !== undefined) {
-      const { reason, isCertain } = await this.judge.disagreement(end, knownOf(opened), call);
-      if (reason === undefined) return opened;
+    const known = opened && knownOf(opened);
+    const { reason, isCertain } = await this.judge.disagreement(end, { known, acknowledged }, call);
+    if (reason !== undefined) {
       if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
       this.goBack(reason);
+      return undefined;
     }
+    if (opened !== undefined && this.opened === opened) return opened;
     if (this.mustRebuild) {
       await this.closeFiles();
       await removeFiles(folder);

@@ -76,7 +76,7 @@ async function findFiles(
       await index.close();
       return state;
     }
-    const { reason, isCertain } = await judge.disagreement(end, state, call);
+    const { reason, isCertain } = await judge.disagreement(end, { known: state, acknowledged: 0n }, call);
     if (reason === undefined) return { index, state };
     if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
     await index.close();

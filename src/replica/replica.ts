@@ -24,9 +24,6 @@ export class Replica {
   readonly faults: LogFaults;
   readonly catchUps: CatchUps;
   private readonly keeper: Keeper;
-  private acknowledged = 0n;
-  /** How often the log had gone back when that was so. */
-  private timesBack = 0;
 
   private constructor(private readonly options: ReplicaOptions) {
     this.limits = options.limits;
@@ -71,7 +68,7 @@ export class Replica {
 
   /** Whether the log may not be what it was when it was last compared with the replica. */
   get isDoubted(): boolean {
-    return this.keeper.isDoubted;
+    return this.keeper.continuity.isDoubted;
   }
 
   /** Told whether it is filled: now and whenever it changes. */
@@ -90,8 +87,7 @@ export class Replica {
 
   /** Something that this gateway stored was acknowledged; later reads see it. */
   onAcknowledged(sequence: bigint): void {
-    this.forgetOthers();
-    if (sequence > this.acknowledged) this.acknowledged = sequence;
+    this.keeper.continuity.acknowledge(sequence);
   }
 
   /**
@@ -154,40 +150,33 @@ export class Replica {
 
   /** The end of the log, and never less than what this gateway has acknowledged. */
   private async currentEnd(call: CallContext): Promise<bigint> {
-    const { keeper } = this;
-    if (!this.options.log.isOwn || keeper.isDoubted) keeper.end = await this.askEnd(call);
-    this.forgetOthers();
-    return keeper.end > this.acknowledged ? keeper.end : this.acknowledged;
+    const { keeper, isDoubted } = this;
+    if (!this.options.log.isOwn || isDoubted) keeper.end = await this.askEnd(call);
+    const { acknowledged } = keeper.continuity;
+    return keeper.end > acknowledged ? keeper.end : acknowledged;
   }
 
   private async askEnd(call: CallContext): Promise<bigint> {
-    const { keeper } = this;
+    const { continuity, judge } = this.keeper;
     for (;;) {
-      const { log } = this.options;
-      const { doubts } = log;
       const { current } = this;
-      const before = knownOf(current);
-      const end = await log.end(call);
-      const { reason, isCertain } = keeper.isDoubted
-        ? await keeper.judge.disagreement(end, before, call)
-        : keeper.judge.contradiction(end, before);
-      if (log.doubts !== doubts) continue;
-      if (reason === undefined) {
-        if (this.current === current) keeper.judged(doubts);
+      const moment = continuity.now();
+      const before = { known: knownOf(current), acknowledged: moment.acknowledged };
+      const end = await this.options.log.end(call);
+      const { reason, isCertain } = continuity.isDoubted
+        ? await judge.disagreement(end, before, call)
+        : judge.contradiction(end, before);
+      const isAsBefore = continuity.isAsAt(moment) && this.keeper.opened === current;
+      if (isAsBefore && reason === undefined) {
+        continuity.compared(moment);
         return end.sequence;
       }
-      if (isCertain && this.current === current) keeper.goBack(reason);
+      if (isAsBefore && reason !== undefined && isCertain) this.keeper.goBack(reason);
       await new Promise((resolve) => setTimeout(resolve, doubtPauseMs));
       await this.whenFilled(call);
-      if (Date.now() > call.deadlineMs) throw new StoreUnavailableError(`${reason}; asking again`);
+      if (Date.now() > call.deadlineMs)
+        throw new StoreUnavailableError(`${reason ?? 'the log is in doubt'}; asking again`);
     }
-  }
-
-  /** What was acknowledged before the log went back is not there any more. */
-  private forgetOthers(): void {
-    const { timesBack } = this.keeper;
-    if (timesBack !== this.timesBack) this.acknowledged = 0n;
-    this.timesBack = timesBack;
   }
 
   private get current(): Opened {

@@ -220,6 +220,55 @@ test('a log of several servers is asked again before it is believed to have gone
   expect(log.follows).toBe(1);
 });
 
+test.each([true, false])(
+  'what was acknowledged and is gone is not waited for (own log: %s)',
+  async (isOwn) => {
+    const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+    log.isOwn = isOwn;
+    for (let i = 0; i < 5; i++) log.append('a');
+    await using opened = await open(log, folder);
+    await expectWhole(opened, log);
+    // The connection is lost before they come.
+    log.gate = () => new Promise(() => undefined);
+    for (let i = 0; i < 3; i++) log.append('a');
+    opened.replica.onAcknowledged(8n);
+    log.cut(5n);
+    log.gate = () => Promise.resolve();
+    log.doubt();
+    await until(() =>
+      eventsOf(opened).then(
+        () => true,
+        () => false,
+      ),
+    );
+    log.append('b');
+    opened.replica.onAcknowledged(6n);
+    await expectWhole(opened, log);
+  },
+);
+
+test('a log that is in doubt at each answer is asked again with pauses, and no longer than the call may take', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  const end = log.end.bind(log);
+  let asked = 0;
+  log.end = async () => {
+    const now = await end();
+    // As when two servers take themselves for its leader.
+    if (asked++ < 10_000) log.doubt();
+    return now;
+  };
+  const short = { signal: new AbortController().signal, deadlineMs: Date.now() + 500 };
+  const read = opened.reads.getVersion('a' as StreamName, undefined, short);
+  await expect(read).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(asked).toBeLessThan(100);
+  log.end = end;
+  await until(() => opened.replica.ready);
+  await expectWhole(opened, log);
+});
+
 /** The newest file of the segments. */
 function segmentIn(folder: string): string {
   const [name = ''] = readdirSync(join(folder, 'segments')).sort().reverse();
