@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -9,6 +8,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
+import { SteadyMap } from '../steady-map';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { connectionOf } from './connections';
@@ -93,11 +93,11 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const attempt = createAttempt(limits, explain);
   const openCalls = createOpenCalls();
   const places = createAllPlaces(limits);
-  const { end, endReads } = createReadsEnd();
+  const open = new OpenReads();
   const pageBytes = (): number => limits.pageBytesMax;
   const subscriptionBytes = (): number => shareOf(limits, places.subscriptions.taken);
-  const reads = createStreaming(attempt, limits, places.reads, pageBytes, end);
-  const subscriptions = createStreaming(attempt, limits, places.subscriptions, subscriptionBytes, end);
+  const reads = createStreaming(attempt, limits, places.reads, pageBytes, open);
+  const subscriptions = createStreaming(attempt, limits, places.subscriptions, subscriptionBytes, open);
   const sessions = createStreaming(attempt, limits, places.sessions, pageBytes);
   const requestOf = <Request>(type: MessageType<Request>, call: AnyCall & Unread): Request =>
     decodeRequest(type, takeRequest(call), call.getPath(), limits);
@@ -152,18 +152,32 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     openEnded: openCalls.track,
     endOpenCalls: openCalls.end,
-    endReads,
+    endReads: open.end,
   };
 }
 
-/** `endReads` aborts `end`. */
-function createReadsEnd(): { readonly end: AbortSignal; readonly endReads: () => void } {
-  const readsEnd = new AbortController();
-  setMaxListeners(0, readsEnd.signal); // one for each read
-  const endReads = (): void => {
-    readsEnd.abort();
+/** Calls that store nothing, to be ended together. A list of listeners of one AbortSignal would take more for each. */
+class OpenReads {
+  private readonly scopes = new SteadyMap<CallScope, CallScope>();
+  private isOver = false;
+
+  add(scope: CallScope): void {
+    if (this.isOver) stopRead(scope);
+    else this.scopes.set(scope, scope);
+  }
+
+  delete(scope: CallScope): void {
+    this.scopes.delete(scope);
+  }
+
+  readonly end = (): void => {
+    this.isOver = true;
+    for (const scope of this.scopes.values()) stopRead(scope);
   };
-  return { end: readsEnd.signal, endReads };
+}
+
+function stopRead(scope: CallScope): void {
+  scope.abort(new StoreUnavailableError('the gateway is stopping'));
 }
 
 const subscriptionBytesMin = 4 << 10;
@@ -200,26 +214,22 @@ async function answerEach(
   call.end();
 }
 
-/** Calls of one kind that answer with a stream; `unsentBytesMax` is for each, and `end` ends those that store nothing. */
+/** Calls of one kind that answer with a stream; `unsentBytesMax` is for each, `open` has those that store nothing. */
 function createStreaming(
   attempt: Attempt,
   limits: Limits,
   places: Places,
   unsentBytesMax: () => number,
-  end?: AbortSignal,
+  open?: OpenReads,
 ): (call: StreamingCall & AnyCall, handler: (context: CallContext) => AsyncIterable<Buffer>) => void {
   return (call, handler) => {
     const work = async (scope: CallScope): Promise<void> => {
       const leave = places.take(scope.connection);
-      const onEnd = (): void => {
-        scope.abort(new StoreUnavailableError('the gateway is stopping'));
-      };
-      end?.addEventListener('abort', onEnd);
-      if (end?.aborted === true) onEnd();
+      open?.add(scope);
       try {
         await sendAll(call, handler(scope), scope.signal, unsentBytesMax, limits);
       } finally {
-        end?.removeEventListener('abort', onEnd);
+        open?.delete(scope);
         leave();
       }
     };

@@ -1,58 +1,79 @@
 import type { SubscriptionUpdate } from '../store/event-store';
 import { position } from '../store/values';
 
-/** The same updates with heartbeats among them, also while nothing comes; `end` ends an update that is waited for. */
-export async function* withHeartbeats(
-  updates: AsyncGenerator<SubscriptionUpdate, void>,
-  intervalMs: number,
-  head: () => bigint,
-  end: () => void,
-): AsyncGenerator<SubscriptionUpdate, void> {
-  let at: SubscriptionUpdate['position'] | undefined;
-  let dueMs = Date.now() + intervalMs;
-  try {
-    for (;;) {
-      const next = watched(updates.next());
-      while (!(await next.settledBefore(dueMs)) || Date.now() >= dueMs) {
-        if (at !== undefined) yield { kind: 'heartbeat', position: at, head: position(head()) };
-        dueMs = Date.now() + intervalMs;
-      }
-      const { done, value } = await next.promise;
-      if (done === true) return;
-      at = value.position;
-      yield value;
-    }
-  } finally {
-    end();
-    await updates.return();
+type Result = IteratorResult<SubscriptionUpdate, void>;
+
+/**
+ * The updates of a subscription with heartbeats among them, also while nothing comes. An iterator by hand: a generator around
+ * another one takes a kilobyte more for each of the thousands that wait.
+ */
+export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate, void, void> {
+  /** The position of the last update; there is no heartbeat before the first one. */
+  private at: SubscriptionUpdate['position'] | undefined;
+  private dueMs: number;
+  private timer: NodeJS.Timeout | undefined;
+  /** For the next update, which several heartbeats may go before. */
+  private asked: Promise<Result> | undefined;
+  private come: Result | 'error' | undefined;
+  /** Of who waits for `next`. */
+  private resolve: ((result: Result | Promise<Result>) => void) | undefined;
+
+  /** `head` is the end of the log; `end` ends an update that is awaited. */
+  constructor(
+    private readonly updates: AsyncGenerator<SubscriptionUpdate, void>,
+    private readonly intervalMs: number,
+    private readonly head: () => bigint,
+    private readonly end: () => void,
+  ) {
+    this.dueMs = Date.now() + intervalMs;
   }
-}
 
-interface Watched<T> {
-  readonly promise: Promise<T>;
-  settledBefore(timeMs: number): Promise<boolean>;
-}
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
 
-/** Can be waited for again and again: each `Promise.race` would leave something behind until the promise settles. */
-function watched<T>(promise: Promise<T>): Watched<T> {
-  let settled = false;
-  let wake = (): void => undefined;
-  const settle = (): void => {
-    settled = true;
-    wake();
+  next(): Promise<Result> {
+    return new Promise((resolve) => {
+      this.resolve = resolve;
+      if (this.asked === undefined) {
+        this.asked = this.updates.next();
+        this.asked.then(this.onCome, this.onError);
+      }
+      this.tell();
+    });
+  }
+
+  async return(): Promise<Result> {
+    clearTimeout(this.timer);
+    this.end();
+    await this.updates.return();
+    return { done: true, value: undefined };
+  }
+
+  private readonly onCome = (result: Result | 'error'): void => {
+    this.come = result;
+    this.tell();
   };
-  promise.then(settle, settle);
-  return {
-    promise,
-    settledBefore: (timeMs) =>
-      new Promise((resolve) => {
-        const finish = (): void => {
-          clearTimeout(timer);
-          resolve(settled);
-        };
-        const timer = setTimeout(finish, Math.max(0, timeMs - Date.now()));
-        wake = finish;
-        if (settled) finish();
-      }),
+
+  private readonly onError = (): void => {
+    this.onCome('error');
+  };
+
+  /** Gives what there is to who waits; else comes back when a heartbeat is due. */
+  private readonly tell = (): void => {
+    const { resolve, asked, come } = this;
+    if (resolve === undefined) return;
+    clearTimeout(this.timer);
+    const nowMs = Date.now();
+    const isDue = nowMs >= this.dueMs;
+    if (isDue) this.dueMs = nowMs + this.intervalMs;
+    if (isDue && this.at !== undefined) {
+      this.resolve = undefined;
+      resolve({ value: { kind: 'heartbeat', position: this.at, head: position(this.head()) } });
+    } else if (come !== undefined && asked !== undefined) {
+      this.resolve = this.asked = this.come = undefined;
+      if (come !== 'error' && come.done !== true) this.at = come.value.position;
+      resolve(asked);
+    } else this.timer = setTimeout(this.tell, this.dueMs - nowMs);
   };
 }

@@ -40,7 +40,7 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
       readByCorrelation: (query, call) => withPages(readByCorrelation(replica, query, call)),
       readAll: (query, call) => withPages(readAll(replica, query, call)),
       listStreams: (query, call) => translatedPages(listStreams(replica, query, call)),
-      subscribe: (query, call, stop) => translatedPages(subscribe(replica, query, call, stop)),
+      subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
       getVersion: (stream, asOf, call) =>
         translated(
           (async (): Promise<StreamHead> => {

@@ -1,10 +1,10 @@
-import { InvalidRequestError, UnreadableCommitError } from '../store/errors';
+import { UnreadableCommitError } from '../store/errors';
 import type { CallContext, EventRun, SubscribeQuery, SubscriptionUpdate } from '../store/event-store';
 import { isName, patternMatcher } from '../store/patterns';
-import { position, type UnixNanos } from '../store/values';
+import { position } from '../store/values';
 import type { CatchUp } from './catch-ups';
 import { groupsOf, positionOf, takeGroup, timeOf } from './groups';
-import { withHeartbeats } from './heartbeats';
+import { WithHeartbeats } from './heartbeats';
 import { meet, type Wanted } from './meet';
 import { plainRun } from './plain-run';
 import { wantsAll } from './read-all';
@@ -13,109 +13,146 @@ import { cursorAfter, readChunk, type Chunk } from './scan';
 import type { Cursor } from './segments';
 import { isWithinTimes, select, type StoredRecord } from './select';
 import { streamPages } from './stream-pages';
-import type { Interest } from './waiters';
+import { findStart, type Start } from './subscription-start';
+import { Ending, type Interest } from './waiters';
 
 /** With the sweeps of the replica it makes at most 5 seconds between two positions. */
 const checkpointMs = 2_900;
 const checkpointSequences = 500n;
 
-/** Follows the store: what is in the replica, and then what comes. Ends when `stop` is aborted. */
-export async function* subscribe(
+/**
+ * Follows the store: what is in the replica, and then what comes. Ends when `stop` is aborted. Thousands of these wait at a time,
+ * so there are few objects for each.
+ */
+export function subscribe(
   replica: Replica,
   query: SubscribeQuery,
   call: CallContext,
   stop: AbortSignal,
-): AsyncGenerator<SubscriptionUpdate, void> {
-  // Of its own, since every wait listens to it: listeners of a signal that thousands share are slow to remove.
-  const ending = new AbortController();
-  const end = (): void => {
-    ending.abort();
-  };
-  for (const signal of [call.signal, stop]) {
-    signal.addEventListener('abort', end);
-    if (signal.aborted) end();
-  }
-  const catchUp = replica.catchUps.join();
-  try {
-    const all = updates(replica, query, { call, ending: ending.signal, catchUp });
-    yield* query.heartbeatMs === undefined
-      ? all
-      : withHeartbeats(all, query.heartbeatMs, () => replica.received, end);
-    call.signal.throwIfAborted();
-  } finally {
-    catchUp.leave();
-    for (const signal of [call.signal, stop]) signal.removeEventListener('abort', end);
-  }
-}
-
-interface Around {
-  readonly call: CallContext;
-  readonly ending: AbortSignal;
-  readonly catchUp: CatchUp;
+): AsyncIterable<SubscriptionUpdate> {
+  const ending = new Ending();
+  const all = updates(replica, query, call, { stop, ending });
+  const { heartbeatMs } = query;
+  if (heartbeatMs === undefined) return all;
+  return new WithHeartbeats(all, heartbeatMs, () => replica.received, ending.end);
 }
 
 async function* updates(
   replica: Replica,
   query: SubscribeQuery,
-  { call, ending, catchUp }: Around,
+  call: CallContext,
+  { stop, ending }: { readonly stop: AbortSignal; readonly ending: Ending },
 ): AsyncGenerator<SubscriptionUpdate, void> {
-  const start = await findStart(replica, query, call);
-  const progress = createProgress(start.after);
-  const interest = interestOf(query.filter.patterns);
-  const isEnding = (): boolean => ending.aborted;
-  let isLive = false;
-  let cursor: Cursor | undefined;
-  yield progress.say('checkpoint');
-  while (!isEnding()) {
-    if (progress.at < replica.received) {
-      const { files } = replica;
-      const inMemory = files.segments.memoryAfter(progress.at);
-      if (isLive && inMemory === undefined) {
-        isLive = false;
-        yield progress.say('fellBehind');
-      }
-      const through = replica.applied;
-      if (inMemory === undefined && through > progress.at && canSkip(replica, interest)) {
-        // What others have written is not read.
-        const bytes = (): number => catchUp.chunkBytes(true);
-        const pages = streamPages(files, interest.stream, progress.at, bytes);
-        for await (const records of pages) {
-          if (isEnding()) return;
-          replica.throwIfReplaced(files);
-          yield* tellRecords(records, query, start, progress);
-        }
-        if (through > progress.at) progress.at = through;
-        yield* progress.tell([], []);
-        continue;
-      }
-      cursor = inMemory ?? cursor ?? cursorAfter(files, progress.at);
-      const chunk = await readChunk(files, cursor, catchUp.chunkBytes(inMemory === undefined));
-      replica.throwIfReplaced(files);
-      if (chunk === undefined) {
-        // What came since has no record: messages that only check a version.
-        progress.at = replica.received;
-        yield* progress.tell([], []);
-        continue;
-      }
-      cursor = chunk.next;
-      const wanted = { matches: interest.matches, skips: query.skipUnreadable, isCut: replica.faults.isCut };
-      const { runs, unreadable, error } = take(chunk, query, { ...start, after: progress.at }, wanted);
-      const last = chunk.headers.at(-1)?.position ?? progress.at;
-      if (last > progress.at) progress.at = last;
-      yield* progress.tell(runs, unreadable);
-      if (error !== undefined) throw error.withWayOn();
-      continue;
-    }
-    if (!isLive && progress.at >= start.head) {
-      isLive = true;
-      yield progress.say('caughtUp');
-      continue;
-    }
-    const reached = await replica.waiters.wait(interest, ending);
-    cursor = undefined;
-    if (reached !== undefined && reached > progress.at) progress.at = reached;
-    yield* progress.tell([], []);
+  for (const signal of [call.signal, stop]) {
+    signal.addEventListener('abort', ending.end);
+    if (signal.aborted) ending.end();
   }
+  const catchUp = replica.catchUps.join();
+  try {
+    const start = await findStart(replica, query, call);
+    const interest = interestOf(query.filter.patterns);
+    const progress = createProgress(start.after);
+    const following: Following = {
+      replica,
+      query,
+      start,
+      interest,
+      progress,
+      catchUp,
+      ending,
+      cursor: undefined,
+    };
+    const isOver = (): boolean => ending.isOver;
+    let isLive = false;
+    yield progress.say('checkpoint');
+    while (!isOver()) {
+      if (progress.at < replica.received) {
+        const inMemory = replica.files.segments.memoryAfter(progress.at);
+        if (isLive && inMemory === undefined) {
+          isLive = false;
+          yield progress.say('fellBehind');
+        }
+        if (inMemory === undefined && replica.applied > progress.at && canSkip(replica, interest)) {
+          yield* storedOf(following, interest.stream);
+        } else yield* await takeChunk(following, inMemory);
+      } else if (!isLive && progress.at >= start.head) {
+        isLive = true;
+        yield progress.say('caughtUp');
+      } else {
+        following.cursor = undefined;
+        const reached = await replica.waiters.wait(interest, ending);
+        if (reached !== undefined && reached > progress.at) progress.at = reached;
+        yield* progress.tell([], []);
+      }
+    }
+    call.signal.throwIfAborted();
+  } catch (error) {
+    throw replica.toStoreError(error);
+  } finally {
+    catchUp.leave();
+    for (const signal of [call.signal, stop]) signal.removeEventListener('abort', ending.end);
+  }
+}
+
+/** A subscription on its way. */
+interface Following {
+  readonly replica: Replica;
+  readonly query: SubscribeQuery;
+  readonly start: Start;
+  readonly interest: Interest;
+  readonly progress: Progress;
+  readonly catchUp: CatchUp;
+  readonly ending: Ending;
+  /** Where the next chunk begins, while it goes from one to the next. */
+  cursor: Cursor | undefined;
+}
+
+/** What is stored of one stream. What others have written is not read. */
+async function* storedOf(
+  { replica, query, start, progress, catchUp, ending }: Following,
+  stream: string,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { files } = replica;
+  const through = replica.applied;
+  const pages = streamPages(files, stream, progress.at, () => catchUp.chunkBytes(true));
+  for await (const records of pages) {
+    if (ending.isOver) return;
+    replica.throwIfReplaced(files);
+    yield* tellRecords(records, query, start, progress);
+  }
+  if (through > progress.at) progress.at = through;
+  yield* progress.tell([], []);
+}
+
+/** Reads on, from memory or from the disk, and tells what it finds. */
+async function takeChunk(
+  following: Following,
+  inMemory: Cursor | undefined,
+): Promise<Generator<SubscriptionUpdate, void>> {
+  const { replica, query, start, interest, progress, catchUp } = following;
+  const { files } = replica;
+  const cursor = inMemory ?? following.cursor ?? cursorAfter(files, progress.at);
+  const chunk = await readChunk(files, cursor, catchUp.chunkBytes(inMemory === undefined));
+  replica.throwIfReplaced(files);
+  if (chunk === undefined) {
+    // What came since has no record: messages that only check a version.
+    progress.at = replica.received;
+    return progress.tell([], []);
+  }
+  following.cursor = chunk.next;
+  const wanted = { matches: interest.matches, skips: query.skipUnreadable, isCut: replica.faults.isCut };
+  const taken = take(chunk, query, { ...start, after: progress.at }, wanted);
+  const last = chunk.headers.at(-1)?.position ?? progress.at;
+  if (last > progress.at) progress.at = last;
+  return tellTaken(progress, taken);
+}
+
+function* tellTaken(
+  progress: Progress,
+  { runs, unreadable, error }: Taken,
+): Generator<SubscriptionUpdate, void> {
+  yield* progress.tell(runs, unreadable);
+  if (error !== undefined) throw error.withWayOn();
 }
 
 /** How far a subscription has come, and what its subscriber knows of it. */
@@ -224,56 +261,5 @@ const maxPosition = 2n ** 64n;
 function interestOf(patterns: readonly string[]): Interest {
   const [only, ...others] = patterns;
   const stream = only !== undefined && others.length === 0 && isName(only) ? only : undefined;
-  return { stream, matches: patternMatcher(patterns) };
-}
-
-/** Where a subscription begins. */
-interface Start {
-  /** Nothing before or at this position is asked for. */
-  readonly after: bigint;
-  /** The end of the log at the time of the call. */
-  readonly head: bigint;
-  readonly fromVersion: bigint;
-  readonly fromTime: UnixNanos | undefined;
-}
-
-/** Throws InvalidRequestError if the start must exist and does not. */
-async function findStart(replica: Replica, query: SubscribeQuery, call: CallContext): Promise<Start> {
-  const { start, startMustExist } = query;
-  const head = await replica.reach('leader', call);
-  const { index } = replica.files;
-  const found: Start = { after: head, head, fromVersion: 1n, fromTime: undefined };
-  switch (start.kind) {
-    case 'now':
-      return found;
-    case 'position':
-      if (startMustExist) checkExists('after_position', start.after, head);
-      return { ...found, after: afterBoth(replica, query, start), fromTime: start.fromTime };
-    case 'version': {
-      const last = index.head(start.stream)?.version ?? 0n;
-      if (startMustExist) checkExists('after_version', start.after, last);
-      const fromVersion = start.after + 1n;
-      for (const { position: at } of index.forward(start.stream, fromVersion))
-        return { ...found, after: at - 1n, fromVersion };
-      return { ...found, fromVersion };
-    }
-  }
-}
-
-/** Nothing up to here is beyond a position and as late as a time. */
-function afterBoth(
-  { files, faults }: Replica,
-  { skipUnreadable }: SubscribeQuery,
-  { after, fromTime }: { readonly after: bigint; readonly fromTime: UnixNanos | undefined },
-): bigint {
-  // What cannot be read, or is gone, is told whatever the time.
-  if (fromTime === undefined || skipUnreadable || faults.isCut) return after;
-  const earlier = (files.index.markBeforeTime(fromTime)?.position ?? 1n) - 1n;
-  return earlier > after ? earlier : after;
-}
-
-function checkExists(field: string, after: bigint, end: bigint): void {
-  if (after <= end) return;
-  const description = `is ${after.toString()}, beyond the end, which is ${end.toString()}`;
-  throw new InvalidRequestError([{ field, description }]);
+  return { stream, matches: stream === undefined ? patternMatcher(patterns) : (name) => name === stream };
 }

@@ -7,13 +7,24 @@ export interface Interest {
   readonly matches: (stream: string) => boolean;
 }
 
+/** The end of one who waits, again and again; an AbortSignal would take a kilobyte for each. */
+export class Ending {
+  isOver = false;
+  onEnd: (() => void) | undefined;
+
+  readonly end = (): void => {
+    this.isOver = true;
+    this.onEnd?.();
+  };
+}
+
 /** Those who wait for commits. Who waits for one stream costs nothing while others are written. */
 export interface Waiters {
   /**
    * Resolves with the position before the first commit of interest, or one up to which there was none, or with undefined
-   * when the signal is aborted.
+   * at the end.
    */
-  wait(interest: Interest, signal: AbortSignal): Promise<bigint | undefined>;
+  wait(interest: Interest, ending: Ending): Promise<bigint | undefined>;
   /** A commit of a stream has come after a position. */
   wake(stream: string, before: bigint): void;
   /** There was nothing up to a position. */
@@ -21,14 +32,18 @@ export interface Waiters {
   failAll(error: Error): void;
 }
 
-interface Waiter {
-  readonly interest: Interest;
-  readonly resolve: (position: bigint | undefined) => void;
-  readonly reject: (error: Error) => void;
+class Waiter {
+  constructor(
+    readonly interest: Interest,
+    readonly ending: Ending,
+    readonly resolve: (position: bigint | undefined) => void,
+    readonly reject: (error: Error) => void,
+  ) {}
 }
 
 export function createWaiters(): Waiters {
-  const byStream = new SteadyMap<string, Set<Waiter>>();
+  // Mostly there is one for a stream.
+  const byStream = new SteadyMap<string, Waiter | Set<Waiter>>();
   const others = new Set<Waiter>();
 
   function add(waiter: Waiter): void {
@@ -37,58 +52,53 @@ export function createWaiters(): Waiters {
       others.add(waiter);
       return;
     }
-    const set = byStream.get(stream);
-    if (set === undefined) byStream.set(stream, new Set([waiter]));
-    else set.add(waiter);
+    const those = byStream.get(stream);
+    if (those instanceof Set) those.add(waiter);
+    else byStream.set(stream, those === undefined ? waiter : new Set([those, waiter]));
   }
 
   function remove(waiter: Waiter): void {
     const { stream } = waiter.interest;
+    waiter.ending.onEnd = undefined;
     if (stream === undefined) {
       others.delete(waiter);
       return;
     }
-    const set = byStream.get(stream);
-    set?.delete(waiter);
-    if (set?.size === 0) byStream.delete(stream);
+    const those = byStream.get(stream);
+    if (those instanceof Set) those.delete(waiter);
+    if (those === waiter || (those instanceof Set && those.size === 0)) byStream.delete(stream);
   }
 
-  const all = (): Waiter[] => [...others, ...byStream.values().flatMap((set) => [...set])];
+  const ofStream = (those: Waiter | Set<Waiter> | undefined): Waiter[] =>
+    those instanceof Set ? [...those] : those === undefined ? [] : [those];
+  const all = (): Waiter[] => [...others, ...byStream.values().flatMap(ofStream)];
+  const resolve = (waiter: Waiter, position: bigint | undefined): void => {
+    remove(waiter);
+    waiter.resolve(position);
+  };
 
   return {
-    wait: (interest, signal) =>
-      new Promise((resolve, reject) => {
-        const settled = (): void => {
-          remove(waiter);
-          signal.removeEventListener('abort', onAbort);
-        };
-        const waiter: Waiter = {
-          interest,
-          resolve(position) {
-            settled();
-            resolve(position);
-          },
-          reject(error) {
-            settled();
-            reject(error);
-          },
-        };
-        const onAbort = (): void => {
-          waiter.resolve(undefined);
-        };
+    wait: (interest, ending) =>
+      new Promise((settle, reject) => {
+        const waiter = new Waiter(interest, ending, settle, reject);
         add(waiter);
-        signal.addEventListener('abort', onAbort);
-        if (signal.aborted) onAbort();
+        ending.onEnd = () => {
+          resolve(waiter, undefined);
+        };
+        if (ending.isOver) ending.onEnd();
       }),
     wake(stream, before) {
-      for (const waiter of byStream.get(stream) ?? []) waiter.resolve(before);
-      for (const waiter of others) if (waiter.interest.matches(stream)) waiter.resolve(before);
+      for (const waiter of ofStream(byStream.get(stream))) resolve(waiter, before);
+      for (const waiter of others) if (waiter.interest.matches(stream)) resolve(waiter, before);
     },
     wakeAll(position) {
-      for (const waiter of all()) waiter.resolve(position);
+      for (const waiter of all()) resolve(waiter, position);
     },
     failAll(error) {
-      for (const waiter of all()) waiter.reject(error);
+      for (const waiter of all()) {
+        remove(waiter);
+        waiter.reject(error);
+      }
     },
   };
 }
