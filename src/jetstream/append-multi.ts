@@ -31,12 +31,18 @@ export async function appendMulti(
     decide(appender, job, toItsEnd),
   );
   const { commitId } = job;
-  await whenDurable(appender, { stream: written[0] as StreamName, commitId }, result.position, deadlineMs);
+  await whenDurable(appender, { stream: streamOf(job), commitId }, result.position, deadlineMs);
   return result;
 }
 
+/** For errors about all of it. */
+function streamOf({ appends }: MultiJob): StreamName {
+  return appends[0]?.stream as StreamName;
+}
+
 async function decide(appender: Appender, job: MultiJob, call: CallContext): Promise<AppendMultiResult> {
-  const earlier = (await findById(appender, job, call)) ?? [];
+  const { commitId, repeatable } = job;
+  const earlier = (await findById(appender, { stream: streamOf(job), commitId, repeatable }, call)) ?? [];
   return earlier.length === 0
     ? untilDecided(appender, proposalOf(appender, job, call), call)
     : earlierResult(appender, job, earlier, undefined, call);
@@ -50,7 +56,7 @@ function proposalOf(
   const { heads } = appender;
   const all = [...job.appends, ...job.checks];
   return {
-    stream: all[0]?.stream as StreamName,
+    stream: streamOf(job),
     commitId: job.commitId,
     known() {
       const known = all.map(({ stream, expected }) => expectedHead(appender, stream, expected));

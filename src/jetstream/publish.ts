@@ -106,7 +106,8 @@ function toOutcome({ body }: RawMessage): Outcome {
     const ack = parseAnswer(body) as PublishAck;
     return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence: BigInt(ack.seq) };
   } catch (error) {
-    return outcomeOf(error, 'lost');
+    // What cannot be read says nothing of what became of it.
+    return error instanceof JetStreamApiError ? outcomeOf(error, 'lost') : { kind: 'lost', cause: error };
   }
 }
 

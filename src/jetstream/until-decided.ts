@@ -49,10 +49,14 @@ const retryPauseMs = 20;
 /** What is in doubt while there is no room waits for room. */
 const fullPauseMs = 250;
 
-/** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
-interface Doubt<Base> {
-  readonly base: Base;
+/** Why it is not known whether the proposal is stored. */
+interface Question {
   readonly cause: unknown;
+}
+
+/** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
+interface Doubt<Base> extends Question {
+  readonly base: Base;
 }
 
 /** What was tried, and what became of it. */
@@ -91,25 +95,29 @@ async function decide<Base, Result>(
   let attempt = first;
   let tried: Base | undefined;
   let doubt: Doubt<Base> | undefined;
+  let remembered: Question | undefined;
   for (;;) {
     if (attempt !== undefined) {
       const { base, messages, outcome } = attempt;
       if (outcome.kind === 'stored') return proposal.stored(base, outcome.sequence, messages);
       proposal.forget();
       if (outcome.kind === 'duplicate') {
-        const found = await whenReachable(proposal, doubt, () =>
+        remembered = { cause: new Error('the server remembers the commit id') };
+        const found = await whenReachable(proposal, doubt ?? remembered, () =>
           proposal.duplicate(outcome.sequence, doubt?.base),
         );
         if (found !== undefined && found !== 'unreachable') return found;
+        if (found === undefined) remembered = undefined;
       }
-      if (outcome.kind === 'failed' && outcome.cause instanceof StoreFullError && doubt === undefined) {
+      const isOpen = (doubt ?? remembered) !== undefined;
+      if (outcome.kind === 'failed' && outcome.cause instanceof StoreFullError && !isOpen) {
         // It was not sent, so nobody has looked whether it is stored already.
         const looked = await proposal.look(undefined);
         if ('result' in looked) return looked.result;
         throw outcome.cause;
       }
       const mayFit = await becameTooLarge(context, outcome, messages);
-      if (outcome.kind === 'failed' && doubt === undefined && !mayFit) {
+      if (outcome.kind === 'failed' && !isOpen && !mayFit) {
         throw refusalOf(outcome.cause, context);
       }
       if (outcome.kind === 'lost') {
@@ -119,8 +127,9 @@ async function decide<Base, Result>(
       tried = base;
       attempt = undefined;
     }
-    if (Date.now() >= call.deadlineMs) throw undecided(proposal, doubt);
-    const looked = await whenReachable(proposal, doubt, () => proposal.look(doubt?.base));
+    const open: Question | undefined = doubt ?? remembered;
+    if (Date.now() >= call.deadlineMs) throw undecided(proposal, open);
+    const looked = await whenReachable(proposal, open, () => proposal.look(doubt?.base));
     if (looked === 'unreachable') continue;
     if ('result' in looked) return looked.result;
     const { base } = looked;
@@ -129,7 +138,7 @@ async function decide<Base, Result>(
     if (tried !== undefined && proposal.isSame(base, tried)) {
       await sleep(context.space.closedBy === undefined ? retryPauseMs : fullPauseMs);
     }
-    const messages = messagesFor(proposal, base, doubt);
+    const messages = messagesFor(proposal, base, doubt ?? remembered);
     attempt = { base, messages, outcome: await publish(context, messages, call) };
   }
 }
@@ -138,12 +147,12 @@ async function decide<Base, Result>(
 function messagesFor<Base>(
   proposal: Proposal<Base, unknown>,
   base: Base,
-  doubt: Doubt<Base> | undefined,
+  open: Question | undefined,
 ): OutgoingMessage[] {
   try {
     return proposal.messages(base);
   } catch (error) {
-    throw doubt === undefined ? error : undecided(proposal, doubt);
+    throw open === undefined ? error : undecided(proposal, open);
   }
 }
 
@@ -188,28 +197,28 @@ function publish(
 
 function undecided<Base>(
   { stream, commitId }: Proposal<Base, unknown>,
-  doubt: Doubt<Base> | undefined,
+  open: Question | undefined,
 ): OutcomeUnknownError | DeadlineExceededError {
-  return doubt === undefined
+  return open === undefined
     ? new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored')
-    : new OutcomeUnknownError(stream, commitId, { cause: doubt.cause });
+    : new OutcomeUnknownError(stream, commitId, { cause: open.cause });
 }
 
 /**
- * Finds something out about an attempt in doubt. An error would say "nothing was stored", which may be a lie. So while the store
+ * Finds something out about what may be stored. An error would say "nothing was stored", which may be a lie. So while the store
  * is away the question is left open, and what else stands in the way is OutcomeUnknownError.
  */
 async function whenReachable<Base, T>(
   proposal: Proposal<Base, unknown>,
-  doubt: Doubt<Base> | undefined,
+  open: Question | undefined,
   findOut: () => Promise<T>,
 ): Promise<T | 'unreachable'> {
   try {
     return await findOut();
   } catch (error) {
     const isDecided = error instanceof VersionConflictError || error instanceof CommitIdReuseError;
-    if (doubt === undefined || isDecided) throw error;
-    if (!isAway(toStoreError(error))) throw undecided(proposal, doubt);
+    if (open === undefined || isDecided) throw error;
+    if (!isAway(toStoreError(error))) throw undecided(proposal, open);
     await sleep(retryPauseMs);
     return 'unreachable';
   }

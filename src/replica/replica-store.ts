@@ -34,7 +34,7 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
     return { ...read, pages: translatedPages(read.pages) };
   };
   return {
-    view: createView(replica),
+    view: createView(replica, translated),
     reads: {
       readStream: (query, call) => withPages(readStream(replica, query, call)),
       readByCorrelation: (query, call) => withPages(readByCorrelation(replica, query, call)),
@@ -54,7 +54,7 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
   };
 }
 
-function createView(replica: Replica): LogView {
+function createView(replica: Replica, translated: <T>(promise: Promise<T>) => Promise<T>): LogView {
   return {
     get ready() {
       return replica.ready;
@@ -72,7 +72,7 @@ function createView(replica: Replica): LogView {
     through: (sequence, call) => replica.through(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
-      await headOf(replica, stream, entry);
+      await translated(headOf(replica, stream, entry));
       return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
     },
     headNow(stream) {
@@ -85,7 +85,8 @@ function createView(replica: Replica): LogView {
     },
     async commitsById(commitId) {
       const { files } = replica;
-      const records = await fetchRecords(files, [...files.index.places('commit', hashOf(commitId))]);
+      const located = [...files.index.places('commit', hashOf(commitId))];
+      const records = await translated(fetchRecords(files, located));
       return records.map(toCommit).filter((commit) => commit.commitId === commitId);
     },
     onAcknowledged(sequence) {

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'nats';
 import { serves, threeServers, type Environment } from '../acceptance/environment';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
+import { until } from '../support/nats-server';
 import { startWriters, type Writers } from '../support/writers';
 
 /** Three copies of the store, and two gateways. */
@@ -42,6 +45,28 @@ test('what was answered is seen at once, through any gateway', async () => {
     if (i % 10 !== 0) continue;
     const found = await reader.readByCorrelation({ correlationId: `${correlationId}.${i}` });
     expect(found.events.map(({ id }) => id)).toEqual([events[0]?.id]);
+  }
+}, 120_000);
+
+test('what another gateway has stored is never told to be not stored, though the newest commits do not come', async () => {
+  await using late = await startTestGateway(cluster.urls, [...cluster.flags, '--append-timeout-ms=1500']);
+  await serves(late.client);
+  const connection = await connect({ servers: [...cluster.urls] });
+  try {
+    const manager = await connection.jetstreamManager();
+    const consumers = await manager.consumers.list('EVENTS').next();
+    for (const { name } of consumers)
+      await manager.consumers.pause('EVENTS', name, new Date(Date.now() + 60_000));
+    const request = { stream: 'late.1', commitId: randomUUID(), events: newEvents(1) };
+    const first = await other.client.append(request);
+    await expect(late.client.append(request)).rejects.toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
+    await until(
+      async () => (await late.client.getVersion({ stream: 'late.1' }).catch(() => undefined)) !== undefined,
+      30_000,
+    );
+    expect(await late.client.append(request)).toMatchObject({ position: first.position, replayed: true });
+  } finally {
+    await connection.close();
   }
 }, 120_000);
 
