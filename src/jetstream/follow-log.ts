@@ -1,13 +1,18 @@
-import type { LogSink } from '../store/log';
+import { StoreUnavailableError } from '../store/errors';
+import type { LogPlace, LogSink } from '../store/log';
+import { identityIn } from './identity';
 import { startLogConsumer, type LogConsumer } from './log-consumer';
 import { createEntries, type Entries } from './log-entries';
 import type { StoredMessage } from './message';
 import type { StoreContext } from './store-context';
 
-/** Gives the entries after a sequence to a sink until the signal is aborted or nothing comes any more; says why. */
+/**
+ * Gives the entries after a place to a sink until the signal is aborted or nothing comes any more; says why. The consumer begins
+ * with the last commit that is known: it is compared, and from then on the consumer's own count shows whether it goes on.
+ */
 export async function followLog(
   context: StoreContext,
-  after: bigint,
+  after: LogPlace,
   sink: LogSink,
   signal: AbortSignal,
 ): Promise<string> {
@@ -23,7 +28,9 @@ export async function followLog(
       sink.progressed();
     },
   };
-  const consumer = await startLogConsumer(context, after, events, { signal, deadlineMs: Infinity });
+  const { sequence, last } = after;
+  const begin = last === undefined ? sequence : last.sequence - 1n;
+  const consumer = await startLogConsumer(context, begin, events, { signal, deadlineMs: Infinity });
   pump.consumer = consumer;
   sink.started();
   const abort = (): void => {
@@ -52,14 +59,18 @@ class Pump {
   private nothingThrough = 0n;
   private running: Promise<void> | undefined;
   private isStopped = false;
+  /** What must come first. */
+  private expected: LogPlace['last'];
 
   constructor(
     private readonly context: StoreContext,
-    after: bigint,
+    private readonly after: LogPlace,
     private readonly sink: LogSink,
   ) {
     const { before } = context.health;
-    this.entries = createEntries(context, after > before ? after : before);
+    const { sequence, last } = after;
+    this.expected = last;
+    this.entries = createEntries(context, sequence > before ? sequence : before);
     this.failed = new Promise((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }
@@ -94,13 +105,30 @@ class Pump {
     while ((this.waiting.length > 0 || this.nothingThrough > 0n) && !this.isStopped) {
       const messages = this.waiting;
       this.waiting = [];
-      for (const message of messages) this.entries.add(message);
-      if (this.nothingThrough > 0n) this.entries.passTo(this.nothingThrough + 1n);
+      for (const message of messages) this.add(message);
+      if (this.nothingThrough > 0n) this.passed(this.nothingThrough);
       this.nothingThrough = 0n;
       await this.give();
       this.consumer?.handled(messages.length);
     }
     this.running = undefined;
+  }
+
+  private add(message: StoredMessage): void {
+    const { context, expected, after } = this;
+    if (expected !== undefined) {
+      const isSame =
+        message.sequence === expected.sequence && identityIn(context, message) === expected.identity;
+      if (!isSame) throw otherCommit(expected.sequence);
+      this.expected = undefined;
+    }
+    if (message.sequence > after.sequence) this.entries.add(message);
+  }
+
+  private passed(through: bigint): void {
+    const { expected, after } = this;
+    if (expected !== undefined) throw otherCommit(expected.sequence);
+    if (through > after.sequence) this.entries.passTo(through + 1n);
   }
 
   private async give(): Promise<void> {
@@ -111,4 +139,10 @@ class Pump {
     if (syncing !== undefined) await syncing;
     if (!this.isStopped) await this.sink.take(groups, through);
   }
+}
+
+function otherCommit(sequence: bigint): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `the commit that was read at ${sequence.toString()} is not in the log any more`,
+  );
 }

@@ -2,6 +2,7 @@ import type { CallContext } from '../store/event-store';
 import { identityOf } from '../store/log';
 import { apiGet } from './api';
 import { readPart } from './commit-codec';
+import type { StoredMessage } from './message';
 import { nameOf, within, type StoreContext } from './store-context';
 
 /** What is stored at a sequence, told apart from anything else that could be; undefined: no commit ends there. */
@@ -12,7 +13,14 @@ export async function identityAt(
 ): Promise<string | undefined> {
   const options = within(call, context.limits.requestTimeoutMs);
   const message = await apiGet(context.pool.read(), context.log, { seq: Number(sequence) }, options);
-  if (message === undefined) return undefined;
+  return message && identityIn(context, message);
+}
+
+/** The same of a message. */
+export function identityIn(
+  context: Pick<StoreContext, 'prefix'>,
+  message: StoredMessage,
+): string | undefined {
   try {
     return identityOf(readPart(nameOf(context, message.subject), message));
   } catch {

@@ -51,9 +51,11 @@ async function readStretch(
   const timer = setTimeout(() => {
     stop.abort(new Error('late'));
   }, context.limits.readProgressTimeoutMs);
-  const reason = await followLog(context, after, sink, stop.signal).finally(() => {
-    clearTimeout(timer);
-  });
+  const reason = await followLog(context, { sequence: after, last: undefined }, sink, stop.signal).finally(
+    () => {
+      clearTimeout(timer);
+    },
+  );
   if (reached === after) throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
   return { groups, through: reached };
 }

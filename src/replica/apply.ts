@@ -39,6 +39,7 @@ export class Applier {
   private commits = 0;
   private state: ReplicaState;
   private receivedThrough: bigint;
+  private lastReceived: ReplicaState['last'];
   private readonly readers = new Set<Reader>();
   private timer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
@@ -48,6 +49,7 @@ export class Applier {
   constructor(private readonly options: ApplyOptions) {
     this.state = options.state;
     this.receivedThrough = options.state.applied;
+    this.lastReceived = options.state.last;
     this.progress = {
       segment: 0,
       offset: -1,
@@ -67,8 +69,9 @@ export class Applier {
     return this.receivedThrough;
   }
 
+  /** The newest commit that was received. */
   get last(): ReplicaState['last'] {
-    return this.state.last;
+    return this.lastReceived;
   }
 
   /** Messages that are gone among what was received. */
@@ -88,6 +91,7 @@ export class Applier {
     this.commits += groups.length;
     this.batch.through = through;
     this.receivedThrough = through;
+    this.lastReceived = this.batch.last ?? this.lastReceived;
     this.wake(groups, before);
     this.flushSoon();
     while (this.batch.bytes > bytesWaitingMax && !this.closed) await this.flush().catch(() => undefined);

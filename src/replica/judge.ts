@@ -13,8 +13,11 @@ export interface Before {
   readonly acknowledged: bigint;
 }
 
-/** So long a log of several servers is asked again that says what cannot be: a leader that was replaced may not know it yet. */
-const doubtMs = 5_000;
+/**
+ * So long a log of several servers is asked again that says what cannot be: a leader that was replaced may not know it yet. One
+ * that is cut off from the others steps down when it has not heard of them for 10 s, which it looks at every 10 s.
+ */
+const doubtMs = 22_000;
 
 /** Tells whether a replica is of a log. */
 export class Judge {

@@ -198,7 +198,8 @@ export class Keeper {
     this.startedAt = { ms: Date.now(), applied: applier.applied };
     this.following = new AbortController();
     const signal = AbortSignal.any([this.stop.signal, this.following.signal]);
-    const reason = await log.follow(applier.received, this.sinkOf(applier, end, onProgress), signal);
+    const place = { sequence: applier.received, last: applier.last };
+    const reason = await log.follow(place, this.sinkOf(applier, end, onProgress), signal);
     if (signal.aborted) return;
     logger.warn({ reason }, 'the log does not come any more; asking again');
     if (reason !== lostConnection) this.trouble.met(reason);

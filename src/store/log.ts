@@ -51,6 +51,16 @@ export interface LogEnd {
 /** Why a log does not come any more when that is no matter of its own. */
 export const lostConnection = 'the connection to NATS was lost';
 
+/** A place in the log. */
+export interface LogPlace {
+  readonly sequence: bigint;
+  /**
+   * The last commit up to there. Nothing is given if another one is in its place: then what comes after it is of another log.
+   * undefined: there is none, or whoever asks does not mind.
+   */
+  readonly last: { readonly sequence: bigint; readonly identity: string } | undefined;
+}
+
 /** Where entries of the log go. */
 export interface LogSink {
   /**
@@ -92,8 +102,8 @@ export interface Log {
   end(call: CallContext): Promise<LogEnd>;
   /** What is stored at a sequence, told apart from anything else that could be; undefined: nothing. */
   identityAt(sequence: bigint, call: CallContext): Promise<string | undefined>;
-  /** Gives the entries after a sequence to the sink until the signal is aborted or they do not come any more; says why. */
-  follow(after: bigint, sink: LogSink, signal: AbortSignal): Promise<string>;
+  /** Gives the entries after a place to the sink until the signal is aborted or they do not come any more; says why. */
+  follow(after: LogPlace, sink: LogSink, signal: AbortSignal): Promise<string>;
   /** Entries after a sequence, about so many bytes of them, and no further than to another sequence. */
   read(after: bigint, through: bigint, bytesMax: number): Promise<LogStretch>;
   /** What ends at a sequence. */

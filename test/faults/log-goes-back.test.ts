@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'nats';
+import pino from 'pino';
 import { HealthCheckResponse_ServingStatus } from '../../generated/grpc/health/v1/health';
+import { openJetStream } from '../../src/jetstream/jetstream-store';
+import { defaultLimits } from '../../src/limits';
+import type { LogSink } from '../../src/store/log';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';
+import { natsOptions } from '../support/nats-options';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
@@ -196,6 +201,43 @@ test('a stream ends at the same position as before, with another version', async
   expect((await one.client.append({ stream: 'a', events: newEvents(1) })).version).toBe(3n);
   const { events } = await other.client.readStream({ stream: 'a' });
   expect(events.map((event) => event.version)).toEqual([1n, 2n, 3n]);
+}, 60_000);
+
+test('commits are not taken when they come after another one than is known', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  const commits = await appendMany(gateway.client, 'some', 5);
+  const jetstream = await openJetStream({
+    nats: natsOptions(nats.url),
+    store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+    mayCreate: false,
+    limits: defaultLimits,
+    log: pino({ level: 'silent' }),
+  });
+  try {
+    const { log } = jetstream;
+    /** What is taken after the third one, if that is this one, and why no more of it is. */
+    const follow = async (identity: string): Promise<readonly [bigint[], unknown]> => {
+      const [stop, taken]: [AbortController, bigint[]] = [new AbortController(), []];
+      const take: LogSink['take'] = (groups, through) => {
+        taken.push(...groups.flat().map(({ position }) => position));
+        if (through === 5n) stop.abort();
+        return Promise.resolve();
+      };
+      const sink = { take, started: () => undefined, progressed: () => undefined };
+      const place = { sequence: 3n, last: { sequence: 3n, identity } };
+      const reason = await log.follow(place, sink, stop.signal).catch((error: unknown) => error);
+      return [taken, reason];
+    };
+    const call = { signal: new AbortController().signal, deadlineMs: Infinity };
+    const identity = (await log.identityAt(3n, call)) ?? '';
+    expect(identity).toContain(commits.find(({ commitId }) => identity.includes(commitId))?.stream);
+    expect(await follow(identity)).toEqual([[4n, 5n], 'closed']);
+    expect(await follow('another one')).toMatchObject([[], { code: 'STORE_UNAVAILABLE' }]);
+  } finally {
+    await jetstream.idle();
+    await jetstream.close();
+  }
 }, 60_000);
 
 test('a subscriber gets what is stored at positions that it has passed, or an error', async () => {

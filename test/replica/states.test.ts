@@ -247,6 +247,33 @@ test.each([true, false])(
   },
 );
 
+test('what goes back right after it was compared is noticed before anything of it is taken', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 10; i++) log.append('a');
+  await using opened = await open(log, folder);
+  await expectWhole(opened, log);
+  const identityAt = log.identityAt.bind(log);
+  log.identityAt = async (sequence) => {
+    const found = await identityAt(sequence);
+    log.identityAt = identityAt;
+    log.cut(5n);
+    for (let i = 0; i < 8; i++) log.append('other');
+    return found;
+  };
+  log.doubt();
+  await until(() => log.follows > 1);
+  await until(() =>
+    eventsOf(opened).then(
+      (found) => {
+        expect(found).toEqual(storedIn(log));
+        return true;
+      },
+      () => false,
+    ),
+  );
+  await expectWhole(opened, log);
+});
+
 test('a log that is in doubt at each answer is asked again with pauses, and no longer than the call may take', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
@@ -312,6 +339,21 @@ test.each([
     ),
   );
   await expectWhole(opened, log);
+});
+
+test('a damaged record that an append asks for is no answer: the replica is made again', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  const commitId = log.append('a')[0]?.commitId ?? '';
+  await (await open(log, folder))[Symbol.asyncDispose]();
+  const path = segmentIn(folder);
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 0x40;
+  writeFileSync(path, bytes);
+  await using opened = await open(log, folder);
+  const { view } = createReplicaStore(opened.replica);
+  await expect(view.commitsById(commitId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  await until(() => opened.replica.ready);
+  expect(await view.commitsById(commitId)).toMatchObject([{ commitId, stream: 'a' }]);
 });
 
 test.each([

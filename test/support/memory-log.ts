@@ -7,6 +7,7 @@ import {
   type LogCommit,
   type LogDamage,
   type LogEntry,
+  type LogPlace,
   type LogSink,
 } from '../../src/store/log';
 import { position } from '../../src/store/values';
@@ -107,10 +108,12 @@ export class MemoryLog implements Log {
     return Promise.resolve(found && identityOf(found));
   }
 
-  async follow(after: bigint, sink: LogSink, signal: AbortSignal): Promise<string> {
+  async follow({ sequence, last }: LogPlace, sink: LogSink, signal: AbortSignal): Promise<string> {
     this.follows++;
     sink.started();
-    for (let at = after; !signal.aborted;) {
+    if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
+      return 'another commit';
+    for (let at = sequence; !signal.aborted;) {
       const next = this.groups.find(([entry]) => (entry as LogEntry).position > at);
       if (next === undefined) {
         await this.more(signal);
