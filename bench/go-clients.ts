@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Clients } from './clients';
-import { newHistogram, toSlot } from './statistics';
+import { newHistogram, toSlot, type Slot } from './statistics';
 
 const run = promisify(execFile);
 const buildTimeoutMs = 600_000;
@@ -33,29 +33,38 @@ interface GoReport {
   readonly endedMs: number;
 }
 
-/** One load process, bench/go, with so many channels to a gateway. It is built first, with stubs made from proto/. */
+/** One load process, bench/go, with so many channels to a gateway. */
 export async function startGoClients(channels: number, address: string): Promise<Clients> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-go-'));
-  const stop = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
-    await build(folder);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  const child = spawn(join(folder, 'load'), [address, String(channels)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const programs = await buildGo();
+  const load = startGoLoad(join(programs.folder, 'load'), [address, String(channels)]);
+  return {
+    run({ callers, ...job }) {
+      const to = job.operation.kind === 'flood' ? job.operation.callers : callers;
+      return load.run({ ...job, callers: { from: 0, to } });
+    },
+    async [Symbol.asyncDispose]() {
+      await load[Symbol.asyncDispose]();
+      await programs[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A process that takes jobs as lines of JSON. */
+export interface GoLoad extends AsyncDisposable {
+  run(job: object): Promise<Slot>;
+}
+
+export function startGoLoad(program: string, args: readonly string[]): GoLoad {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    async run({ callers, ...job }) {
-      const to = job.operation.kind === 'flood' ? job.operation.callers : callers;
-      child.stdin.write(`${JSON.stringify({ ...job, callers: { from: 0, to } })}\n`);
+    async run(job) {
+      child.stdin.write(`${JSON.stringify(job)}\n`);
       const line = await lines.next();
       if (line.done === true) throw new Error('the load process in Go has ended');
       const answer = JSON.parse(line.value) as Answer;
-      if ('error' in answer) throw new Error(`${job.operation.kind} from Go: ${answer.error}`);
+      if ('error' in answer) throw new Error(`${JSON.stringify(job)} from Go: ${answer.error}`);
       const histogram = newHistogram();
       for (const time of answer.times) histogram.recordValue(time);
       return toSlot([{ ...answer, histogram: encodeIntoCompressedBase64(histogram) }]);
@@ -63,9 +72,21 @@ export async function startGoClients(channels: number, address: string): Promise
     async [Symbol.asyncDispose]() {
       child.stdin.end();
       await ended;
-      await stop();
     },
   };
+}
+
+/** The programs of bench/go, `load` and `peers`, in a folder that is removed in the end. Stubs are made from proto/. */
+export async function buildGo(): Promise<AsyncDisposable & { readonly folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-go-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    await build(folder);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { folder: join(folder, 'bin'), [Symbol.asyncDispose]: remove };
 }
 
 async function build(folder: string): Promise<void> {
@@ -75,7 +96,8 @@ async function build(folder: string): Promise<void> {
   const path = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
   const options = { cwd: folder, timeout: buildTimeoutMs, env: { ...process.env, PATH: path } };
   await run('buf', ['generate', '--template', join('stubs', 'buf.gen.go.yaml')], options);
-  await run('go', ['build', '-o', 'load', '.'], options);
+  await run('buf', ['generate', '--template', 'buf.gen.umadb.yaml'], options);
+  await run('go', ['build', '-o', 'bin/', './...'], options);
 }
 
 /** The folder of the project, wherever in it this is compiled to. */

@@ -1,7 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { accessSync, constants, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { natsServerPath, prepareTools, removeTools } from '../test/support/tools';
+import { accessSync, constants } from 'node:fs';
+import { prepareTools, removeTools } from '../test/support/tools';
 import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
@@ -9,6 +7,7 @@ import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
 import { overload } from './overload';
+import { cleanEnvironment, natsVersion, writeTables } from './results';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
 import { sharedSync, sharedSyncFromGo } from './shared-sync';
@@ -31,8 +30,6 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;
-/** `npm run` runs it in the folder of the project. */
-const resultsFile = join('bench', 'RESULTS.md');
 
 async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
@@ -79,7 +76,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     }
     if (!found) throw new UsageError('--only matches no row');
     print(renderMemory(run.peaks));
-    if (settings.write) writeFileSync(resultsFile, `${parts.join('\n\n')}\n`);
+    if (settings.write) writeTables(parts.join('\n\n'));
   } finally {
     removeTools();
   }
@@ -94,19 +91,11 @@ function checkWritable(): void {
   }
 }
 
-/** Variables that say how to find the tools would be settings to the gateways. */
-function cleanEnvironment(): void {
-  for (const name of Object.keys(process.env)) {
-    if (name.startsWith('SLUICE_')) Reflect.deleteProperty(process.env, name);
-  }
-}
-
 function introduction({ rounds, clients, quick }: Settings, argv: readonly string[]): string {
-  const natsVersion = /\d+\.\d+\.\d+\S*/.exec(execFileSync(natsServerPath(), ['--version']).toString());
   const lines = [
     `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
-    ...describeMachine(natsVersion?.[0] ?? 'of an unknown version'),
+    ...describeMachine(natsVersion()),
     `Load: ${clients} ${clients === 1 ? 'process' : 'processes'}, each with one gRPC channel and one NATS connection; ` +
       'gateway, nats-server and load are processes of their own on this machine',
     `Rounds: ${rounds} for each row, the two sides in turns, after one to warm up`,

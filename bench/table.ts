@@ -70,7 +70,7 @@ export function renderMemory(peaks: readonly MemoryPeak[]): string {
 }
 
 /** The first row is the header. All columns but the first are aligned to the right. */
-function renderRows(rows: readonly (readonly string[])[]): string {
+export function renderRows(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const [header = '', ...body] = rows.map((row) =>
