@@ -53,6 +53,7 @@ const composition = [
 const arrows: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   'steady-map': [],
+  'recent-map': [],
   'nearest-name': [],
   'nats-version': [],
   'node-version': ['nats-version'],
@@ -63,12 +64,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'limits',
     'nats-version',
     'steady-map',
+    'recent-map',
     'generated',
     'npm:nats',
     'npm:pino',
     'npm:@bufbuild/protobuf',
   ],
-  replica: ['store', 'limits', 'steady-map', 'npm:lmdb', 'npm:pino'],
+  replica: ['store', 'limits', 'steady-map', 'recent-map', 'npm:lmdb', 'npm:pino'],
   grpc: [
     'store',
     'limits',

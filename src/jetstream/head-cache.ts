@@ -1,7 +1,7 @@
 import type { LogView } from '../store/log';
 import type { StreamName } from '../store/values';
 import type { LogHealth } from './log-health';
-import type { RecentMap } from './recent-map';
+import type { RecentMap } from '../recent-map';
 
 /** The last commit of a stream as far as this gateway knows; only JetStream's check decides whether it still is. */
 export interface KnownHead {

@@ -25,7 +25,7 @@ import { watchOwnDisk } from './own-disk';
 import { openPool, type NatsPool } from './pool';
 import { entryAt, readLog } from './read-log';
 import { createRecentIds } from './recent-ids';
-import { RecentMap } from './recent-map';
+import { RecentMap } from '../recent-map';
 import { shared } from './shared';
 import { Space } from './space';
 import { endless, type StoreContext } from './store-context';

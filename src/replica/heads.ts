@@ -1,3 +1,4 @@
+import { RecentMap } from '../recent-map';
 import type { Heads } from './batch';
 import type { ReplicaIndex } from './replica-index';
 
@@ -5,16 +6,11 @@ const headsMax = 100_000;
 
 /** Versions of the streams that were written last, and of others from the index. */
 export function createHeads(index: ReplicaIndex): Heads {
-  // Two generations, of which the older one goes as a whole.
-  let newer = new Map<string, bigint>();
-  let older = newer;
+  const recent = new RecentMap<string, bigint>(headsMax);
   return {
-    get: (stream) => newer.get(stream) ?? older.get(stream) ?? index.head(stream)?.version ?? 0n,
+    get: (stream) => recent.get(stream) ?? index.head(stream)?.version ?? 0n,
     set(stream, version) {
-      newer.set(stream, version);
-      if ((newer.size + 1) * 2 <= headsMax) return;
-      older = newer;
-      newer = new Map();
+      recent.set(stream, version);
     },
   };
 }
