@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pino from 'pino';
 import { FolderInUseError, lockFolder } from './jetstream/folder-lock';
+import { isDamagedReplica } from './replica/damage';
 import { removeFiles } from './replica/open-files';
-import { DamagedSegmentError } from './replica/record';
 import { ReplicaFault, verifyReplica } from './replica/verify';
 
 const exitCode = { ok: 0, fault: 1, usage: 2, inUse: 3 } as const;
@@ -44,7 +44,7 @@ export async function replicaCommand(args: readonly string[]): Promise<number> {
       await lock.release();
     }
   } catch (error) {
-    const isFault = error instanceof ReplicaFault || error instanceof DamagedSegmentError;
+    const isFault = error instanceof ReplicaFault || isDamagedReplica(error);
     process.stderr.write(`sluice: ${(error as Error).message}\n`);
     if (error instanceof FolderInUseError) return exitCode.inUse;
     return isFault ? exitCode.fault : exitCode.usage;

@@ -30,6 +30,8 @@ export interface ApplyOptions {
   /** Those who wait for new commits. */
   readonly waiters: Waiters;
   readonly logger: Logger;
+  /** Told why entries cannot be stored, again and again; and undefined once they can. */
+  readonly onTrouble: (cause: unknown) => void;
 }
 
 /** Puts entries of the log into the segments and the index, in batches, and tells who waits for them. */
@@ -207,10 +209,16 @@ export class Applier {
         if (this.closed) return;
       }
     }
-    if (this.trouble !== undefined) this.options.logger.info('the replica of the log can be written again');
-    this.trouble = undefined;
     this.state = state;
+    this.troubleIsOver();
     for (const reader of [...this.readers]) if (reader.sequence <= state.applied) reader.resolve();
+  }
+
+  private troubleIsOver(): void {
+    if (this.trouble === undefined) return;
+    this.trouble = undefined;
+    this.options.logger.info('the replica of the log can be written again');
+    this.options.onTrouble(undefined);
   }
 
   private onTrouble(cause: unknown): void {
@@ -218,5 +226,6 @@ export class Applier {
       this.options.logger.error({ err: cause }, 'the replica of the log cannot be written');
     this.trouble = new StoreUnavailableError('the replica of the log cannot be written', { cause });
     for (const reader of [...this.readers]) reader.reject(this.trouble);
+    this.options.onTrouble(cause);
   }
 }

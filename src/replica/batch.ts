@@ -2,7 +2,7 @@ import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import { parseStreamName } from '../store/values';
 import { hashOf } from '../store/hash';
 import type { IndexEntry, KeyKind, Mark } from './index-keys';
-import type { IndexBatch } from './replica-index';
+import type { FinishedSegment, IndexBatch } from './replica-index';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { Place } from './place';
 import { toRecord } from './record';
@@ -34,6 +34,7 @@ export class Batch {
   readonly streams: { readonly stream: string; readonly entry: IndexEntry }[] = [];
   readonly keys: { readonly kind: KeyKind; readonly hash: bigint; readonly entry: IndexEntry }[] = [];
   readonly marks: Mark[] = [];
+  readonly finished: FinishedSegment[] = [];
   bytes = 0;
   through = 0n;
   last: { readonly sequence: bigint; readonly identity: string } | undefined;
@@ -55,7 +56,9 @@ export class Batch {
   private put(checked: readonly LogEntry[]): void {
     const records = checked.map((entry, index) => toRecord(entry, index + 1 < checked.length));
     const position = placeOf(checked[0] as LogEntry);
+    const { segment, offset: bytes } = this.segments.end;
     const places = this.segments.append(records, position);
+    if (this.segments.end.segment !== segment) this.finished.push({ segment, bytes });
     this.mark(places[0] as Place, position);
     for (const { timeNanos } of checked)
       if (timeNanos > this.progress.newestNanos) this.progress.newestNanos = timeNanos;
@@ -68,7 +71,8 @@ export class Batch {
   }
 
   toIndex(state: string): IndexBatch {
-    return { streams: this.streams, keys: this.keys, marks: this.marks, state };
+    const { streams, keys, marks, finished } = this;
+    return { streams, keys, marks, finished, state };
   }
 
   private addCommit(commit: LogCommit, place: Place): void {

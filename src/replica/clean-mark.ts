@@ -1,7 +1,7 @@
 import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Says that all files of a replica were synced when it was closed, and how large its index was; removed when it is opened. */
+/** Says that all files of a replica were synced when it was closed, and how large its index was. */
 const markName = 'clean';
 
 /** What a replica was like when it was closed. */
@@ -12,14 +12,16 @@ export type CleanMark =
   /** Its index was larger than it is. */
   | 'cut';
 
-/** The files may be written from now on. */
-export async function takeCleanMark(folder: string): Promise<CleanMark> {
-  const path = join(folder, markName);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+export async function cleanMark(folder: string): Promise<CleanMark> {
+  const text = await readFile(join(folder, markName), 'utf8').catch(() => undefined);
   if (text === undefined) return 'absent';
-  await rm(path, { force: true });
-  await syncPath(folder);
   return (await indexBytes(folder)) < Number(text) ? 'cut' : 'clean';
+}
+
+/** The files may be written from now on. */
+export async function removeCleanMark(folder: string): Promise<void> {
+  await rm(join(folder, markName), { force: true });
+  await syncPath(folder);
 }
 
 export async function leaveCleanMark(folder: string): Promise<void> {

@@ -1,6 +1,7 @@
+import { DamagedReplicaError } from './damage';
 import type { OpenFiles } from './open-files';
 import type { Place } from './place';
-import { DamagedSegmentError, readHeader, toRecord } from './record';
+import { readHeader, sequenceOf, toRecord } from './record';
 import { SegmentGoneError } from './segments';
 import type { StoredRecord } from './select';
 
@@ -20,7 +21,7 @@ interface Read {
   to: number;
 }
 
-/** The records at some places, in the same order; neighbours are read together. Throws DamagedSegmentError. */
+/** The records at some places, in the same order; neighbours are read together. Throws DamagedReplicaError. */
 export async function fetchRecords(files: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
   try {
     const { first } = files.segments;
@@ -44,9 +45,9 @@ async function fromLog({ log }: OpenFiles, { sequence }: Located): Promise<Store
 
 async function fromSegments({ segments }: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
   const reads: Read[] = [];
-  const parts = located.map(({ place }): Part => {
-    const bytes = segments.fromMemory(place);
-    return bytes === undefined ? { place, read: readFor(reads, place) } : { place, bytes };
+  const parts = located.map((one): Part => {
+    const bytes = segments.fromMemory(one.place);
+    return bytes === undefined ? { ...one, read: readFor(reads, one.place) } : { ...one, bytes };
   });
   const buffers = new Map<Read, Buffer>();
   await Promise.all(
@@ -56,17 +57,17 @@ async function fromSegments({ segments }: OpenFiles, located: readonly Located[]
     }),
   );
   return parts.map((part) => {
-    const { place } = part;
+    const { place, sequence } = part;
     const bytes = 'bytes' in part ? part.bytes : (buffers.get(part.read) as Buffer);
     const header = readHeader(bytes, 'bytes' in part ? 0 : place.offset - part.read.from);
-    if (header.length !== place.length) throw new DamagedSegmentError('a record has another length');
+    if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
+      throw new DamagedReplicaError('another record is where the index has one');
     return { bytes, header };
   });
 }
 
 /** A record that is in memory, or what is read for it. */
-type Part =
-  { readonly place: Place; readonly bytes: Buffer } | { readonly place: Place; readonly read: Read };
+type Part = Located & ({ readonly bytes: Buffer } | { readonly read: Read });
 
 /** The read that a place belongs to: the last one, if it is near. */
 function readFor(reads: Read[], { segment, offset, length }: Place): Read {

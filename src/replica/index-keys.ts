@@ -1,3 +1,4 @@
+import { DamagedReplicaError } from './damage';
 import { placeBytes, readPlace, writePlace, type Place } from './place';
 
 /** An entry of a stream: where its record lies, and what can be told without it. */
@@ -26,7 +27,9 @@ export interface Mark {
 export type KeyKind = 'correlation' | 'commit' | 'damage';
 
 const kindByte = { correlation: 1, commit: 2, damage: 3 } as const;
-const valueBytes = placeBytes + 4 + 2 * 8;
+const checksumBytes = 4;
+const valueBytes = placeBytes + 4 + 2 * 8 + checksumBytes;
+const markBytes = placeBytes + 8 + checksumBytes;
 
 /** A zero byte, which no name has, so that names keep their order; a version; a sequence. */
 export const keySuffixBytes = 1 + 8 + 8;
@@ -60,14 +63,23 @@ export function placeValue(place: Place): Buffer {
   return value;
 }
 
-export function markValue({ place, newestNanos }: Mark): Buffer {
-  const value = Buffer.allocUnsafe(placeBytes + 8);
-  writePlace(value, 0, place);
-  value.writeBigInt64BE(newestNanos, placeBytes);
-  return value;
+/** Throws DamagedReplicaError. */
+export function toPlace(value: Buffer): Place {
+  if (value.length !== placeBytes) throw new DamagedReplicaError('an entry of the index has another length');
+  return readPlace(value, 0);
 }
 
+/** The value of a mark under its key. */
+export function markValue(key: Buffer, { place, newestNanos }: Mark): Buffer {
+  const value = Buffer.allocUnsafe(markBytes);
+  writePlace(value, 0, place);
+  value.writeBigInt64BE(newestNanos, placeBytes);
+  return sealed(key, value);
+}
+
+/** Throws DamagedReplicaError. */
 export function toMark(key: Buffer, value: Buffer): Mark {
+  check(key, value, markBytes);
   return {
     position: key.readBigUInt64BE(0),
     place: readPlace(value, 0),
@@ -75,16 +87,19 @@ export function toMark(key: Buffer, value: Buffer): Mark {
   };
 }
 
-export function toValue({ place, count, position, timeNanos }: IndexEntry): Buffer {
+/** The value of an entry under its key. */
+export function toValue(key: Buffer, { place, count, position, timeNanos }: IndexEntry): Buffer {
   const value = Buffer.allocUnsafe(valueBytes);
   writePlace(value, 0, place);
   value.writeUInt32BE(count, placeBytes);
   value.writeBigUInt64BE(position, placeBytes + 4);
   value.writeBigInt64BE(timeNanos, placeBytes + 12);
-  return value;
+  return sealed(key, value);
 }
 
+/** Throws DamagedReplicaError. */
 export function toEntry(key: Buffer, value: Buffer): IndexEntry {
+  check(key, value, valueBytes);
   const suffix = key.length - keySuffixBytes + 1;
   return {
     place: readPlace(value, 0),
@@ -94,4 +109,24 @@ export function toEntry(key: Buffer, value: Buffer): IndexEntry {
     position: value.readBigUInt64BE(placeBytes + 4),
     timeNanos: value.readBigInt64BE(placeBytes + 12),
   };
+}
+
+/** LMDB does not check what it has, and no version or place shall come from a flipped bit. */
+function sealed(key: Buffer, value: Buffer): Buffer {
+  value.writeInt32BE(checksumOf(key, value), value.length - checksumBytes);
+  return value;
+}
+
+function check(key: Buffer, value: Buffer, bytes: number): void {
+  if (value.length !== bytes || value.readInt32BE(bytes - checksumBytes) !== checksumOf(key, value))
+    throw new DamagedReplicaError('an entry of the index does not have its checksum');
+}
+
+/** FNV-1a: another byte makes another one. For so few bytes it takes a third of the time of the native CRC. */
+function checksumOf(key: Buffer, value: Buffer): number {
+  const end = value.length - checksumBytes;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193);
+  for (let i = 0; i < end; i++) hash = Math.imul(hash ^ (value[i] as number), 0x01000193);
+  return hash | 0;
 }

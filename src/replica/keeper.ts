@@ -13,6 +13,7 @@ import { position } from '../store/values';
 import { Applier } from './apply';
 import { leaveCleanMark } from './clean-mark';
 import { Continuity, type Moment } from './continuity';
+import { isDamagedReplica } from './damage';
 import { createHeads } from './heads';
 import { Judge, type Known } from './judge';
 import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
@@ -83,7 +84,7 @@ export class Keeper {
     return this.refusal !== undefined;
   }
 
-  /** Told whether it is filled: now and whenever it changes. */
+  /** Told whether it is filled and can be written: now and whenever it changes. */
   onFilled(listener: (isFilled: boolean) => void): void {
     this.listener = listener;
     listener(this.readyNow);
@@ -256,8 +257,18 @@ export class Keeper {
     }
     const { files, state } = await openFiles(this.options, this.judge, end, call);
     const heads = createHeads(files.index);
-    const applier = new Applier({ ...files, heads, state, waiters: this.waiters, logger });
+    const onTrouble = (cause: unknown): void => {
+      this.onWriting(cause);
+    };
+    const applier = new Applier({ ...files, heads, state, waiters: this.waiters, logger, onTrouble });
     return (this.openedNow = { files, applier, identity: end.identity });
+  }
+
+  private onWriting(cause: unknown): void {
+    if (isDamagedReplica(cause)) this.rebuild(cause);
+    else if (cause !== undefined)
+      this.trouble.met(`the replica of the log cannot be written: ${(cause as Error).message}`);
+    this.listener(this.readyNow && cause === undefined);
   }
 
   private async closeFiles(): Promise<void> {

@@ -5,8 +5,9 @@ import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { Log, LogEnd } from '../store/log';
-import { indexPath, takeCleanMark } from './clean-mark';
+import { cleanMark, indexPath, removeCleanMark } from './clean-mark';
 import { isIndex, readHeaderOf } from './index-header';
+import { isDamagedReplica } from './damage';
 import { fetchRecords } from './fetch';
 import type { Judge } from './judge';
 import { errorOf } from './record';
@@ -31,85 +32,104 @@ export interface ReplicaOptions {
   readonly logger: Logger;
 }
 
-/** Opens the files of a folder, or makes new ones if those that are there are not of the log that ends so. */
+/** The files, and what is in them. */
+interface Opened {
+  readonly files: OpenFiles;
+  readonly state: ReplicaState;
+}
+
+/** Opens the files of a folder, or makes new ones if those that are there are not of the log that ends so, or damaged. */
 export async function openFiles(
   options: ReplicaOptions,
   judge: Judge,
   end: LogEnd,
   call: CallContext,
-): Promise<{ readonly files: OpenFiles; readonly state: ReplicaState }> {
-  const { folder, logger, limits } = options;
+): Promise<Opened> {
+  const { folder, logger } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const found = await findFiles(folder, judge, end, call);
-  const index = typeof found === 'string' ? await newIndex(folder, found, logger) : found.index;
-  const state = typeof found === 'string' ? emptyState(end.identity) : found.state;
+  const found = await findFiles(options, judge, end, call);
+  if (typeof found !== 'string') return found;
+  logger.info({ folder, reason: found }, 'the replica of the log is made');
+  await removeFiles(folder);
+  const index = new ReplicaIndex(join(folder, 'index'));
   try {
-    const segments = await Segments.open(join(folder, 'segments'), limits, state.end, state.applied);
-    const files = { segments, index, log: options.log };
-    await tellFaults(options, files);
-    return { files, state };
+    return await openSegments(options, index, emptyState(end.identity));
   } catch (error) {
     await index.close();
     throw error;
   }
 }
 
-interface Found {
-  readonly index: ReplicaIndex;
-  readonly state: ReplicaState;
-}
-
-/** What lies in a folder, or why it cannot be used. Throws while that is not certain. */
+/** What lies in the folder, or why it cannot be used. Throws while that is not certain. */
 async function findFiles(
-  folder: string,
+  options: ReplicaOptions,
   judge: Judge,
   end: LogEnd,
   call: CallContext,
-): Promise<Found | string> {
-  const mark = await takeCleanMark(folder);
+): Promise<Opened | string> {
+  const { folder } = options;
+  const mark = await cleanMark(folder);
   if (mark === 'cut') return 'a part of its index is gone';
   const index = openIndex(folder);
   if (typeof index === 'string') return index;
   try {
     const state = decodeState(index.state(), mark === 'clean');
-    if (typeof state === 'string') {
-      await index.close();
-      return state;
-    }
+    if (typeof state === 'string') return await without(index, state);
     const { reason, isCertain } = await judge.disagreement(end, { known: state, acknowledged: 0n }, call);
-    if (reason === undefined) return { index, state };
-    if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
-    await index.close();
-    return reason;
+    if (reason !== undefined) {
+      if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
+      return await without(index, reason);
+    }
+    const opened = await openSegments(options, index, state);
+    // Not before: an attempt that fails changes nothing, and the next one shall still know that it is clean.
+    await removeCleanMark(folder);
+    return opened;
   } catch (error) {
     await index.close();
+    if (isDamagedReplica(error)) return `it is damaged: ${(error as Error).message}`;
     throw error;
   }
 }
 
-/** What is no matter of what lies in the files. */
-const passing = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO'];
+async function without(index: ReplicaIndex, reason: string): Promise<string> {
+  await index.close();
+  return reason;
+}
 
-function openIndex(folder: string): ReplicaIndex | string {
+async function openSegments(
+  options: ReplicaOptions,
+  index: ReplicaIndex,
+  state: ReplicaState,
+): Promise<Opened> {
+  const { folder, limits, log } = options;
+  const { end, applied: position } = state;
+  const finishedBytes = (segment: number): number | undefined => index.finishedBytes(segment);
+  const segments = await Segments.open(join(folder, 'segments'), limits, { end, position, finishedBytes });
   try {
-    const path = join(folder, 'index');
-    const header = readHeaderOf(indexPath(path));
-    if (header !== undefined && !isIndex(header)) return 'its index is not one';
-    return new ReplicaIndex(path);
+    const files = { segments, index, log };
+    await tellFaults(options, files);
+    return { files, state };
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    if (passing.includes(code)) throw error;
-    return `its index cannot be opened: ${message}`;
+    await segments.close();
+    throw error;
   }
 }
 
-async function newIndex(folder: string, reason: string, logger: Logger): Promise<ReplicaIndex> {
-  logger.info({ folder, reason }, 'the replica of the log is made');
-  await removeFiles(folder);
-  return new ReplicaIndex(join(folder, 'index'));
+/** Throws what is no matter of what lies in the file. */
+function openIndex(folder: string): ReplicaIndex | string {
+  const path = join(folder, 'index');
+  const header = readHeaderOf(indexPath(path));
+  if (header !== undefined && !isIndex(header)) return 'its index is not one';
+  try {
+    return new ReplicaIndex(path);
+  } catch (error) {
+    if (isDamagedReplica(error)) return `its index is damaged: ${(error as Error).message}`;
+    throw error;
+  }
 }
 
 export async function removeFiles(folder: string): Promise<void> {
+  await removeCleanMark(folder);
   for (const name of ['index', 'segments']) await rm(join(folder, name), { recursive: true, force: true });
 }
 

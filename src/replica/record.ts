@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { eventSpans } from '../store/commit-record';
 import { fieldBytes } from '../store/varint';
+import { DamagedReplicaError } from './damage';
 import { frameEvent, suffixBytesMax, writeSuffix } from './frame';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { UnreadableCommitError } from '../store/errors';
@@ -44,9 +45,6 @@ export interface RecordHeader {
   readonly bodyStart: number;
   readonly end: number;
 }
-
-/** The bytes of a segment are not what was written. */
-export class DamagedSegmentError extends Error {}
 
 /** An entry as a record. Throws MalformedRecordError. */
 export function toRecord(entry: LogEntry, continues: boolean): Buffer {
@@ -107,13 +105,13 @@ export function lengthAt(bytes: Buffer, start: number): number | undefined {
   return start + at.checksum <= bytes.length ? bytes.readUInt32LE(start + at.length) : undefined;
 }
 
-/** Reads the header of the record that begins here and lies whole in the bytes. Throws DamagedSegmentError. */
+/** Reads the header of the record that begins here and lies whole in the bytes. Throws DamagedReplicaError. */
 export function readHeader(bytes: Buffer, start: number): RecordHeader {
   const length = lengthAt(bytes, start) ?? 0;
   const end = start + length;
-  if (length < headerBytes || end > bytes.length) throw new DamagedSegmentError('a record is cut off');
+  if (length < headerBytes || end > bytes.length) throw new DamagedReplicaError('a record is cut off');
   if (bytes.readUInt32LE(start + at.checksum) !== checksumOf(bytes, start, end))
-    throw new DamagedSegmentError('a record does not have its checksum');
+    throw new DamagedReplicaError('a record does not have its checksum');
   return {
     start,
     length,
@@ -130,7 +128,7 @@ export function readHeader(bytes: Buffer, start: number): RecordHeader {
 
 function kindAt(bytes: Buffer, start: number): RecordHeader['kind'] {
   const found = kinds[bytes[start + at.kind] ?? 0];
-  if (found === undefined) throw new DamagedSegmentError('a record is of no known kind');
+  if (found === undefined) throw new DamagedReplicaError('a record is of no known kind');
   return found;
 }
 

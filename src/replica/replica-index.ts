@@ -11,18 +11,28 @@ import {
   streamKey,
   toEntry,
   toMark,
+  toPlace,
   toValue,
   type IndexEntry,
   type KeyKind,
   type Mark,
 } from './index-keys';
-import { readPlace, type Place } from './place';
+import { fillLockFile } from './lock-file';
+import type { Place } from './place';
+
+/** A segment to which nothing is added any more. */
+export interface FinishedSegment {
+  readonly segment: number;
+  readonly bytes: number;
+}
 
 /** What a batch adds to the index. */
 export interface IndexBatch {
   readonly streams: readonly { readonly stream: string; readonly entry: IndexEntry }[];
   readonly keys: readonly { readonly kind: KeyKind; readonly hash: bigint; readonly entry: IndexEntry }[];
   readonly marks: readonly Mark[];
+  /** Segments to which nothing is added any more. */
+  readonly finished: readonly FinishedSegment[];
   readonly state: string;
 }
 
@@ -40,15 +50,23 @@ export class ReplicaIndex {
   private readonly streams: Table;
   private readonly keys: Table;
   private readonly marks: Table;
+  private readonly finished: Table;
   private isClosed = false;
 
   constructor(private readonly folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    fillLockFile(folder);
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     // Without writemap, which is not safe when the disk fills up.
     this.root = open({ path: folder, maxDbs: 4, noSync: true, overlappingSync: false, ...encodings });
     const table = (name: string): Table => this.root.openDB({ name, ...encodings });
-    [this.streams, this.keys, this.marks] = [table('streams'), table('keys'), table('marks')];
+    try {
+      [this.streams, this.keys] = [table('streams'), table('keys')];
+      [this.marks, this.finished] = [table('marks'), table('finished')];
+    } catch (error) {
+      void this.root.close();
+      throw error;
+    }
   }
 
   /** The state that was stored with the newest batch. */
@@ -65,13 +83,15 @@ export class ReplicaIndex {
     });
   }
 
-  /** Stores a batch in the background; all of it becomes visible at once. */
+  /** Stores a batch in the background; all of it becomes visible at once. Throws what the file system does; it can be tried again. */
   async putSoon(batch: IndexBatch): Promise<void> {
-    let last: Promise<boolean> | undefined;
+    const writes: Promise<boolean>[] = [];
     this.put(batch, (table, key, value) => {
-      last = table.put(key, value);
+      const write = table.put(key, value);
+      if (write !== writes.at(-1)) writes.push(write);
     });
-    if ((await last) === false) throw new Error('the index took no entries');
+    const outcomes = await Promise.allSettled(writes);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') await throwCause(outcome.reason);
   }
 
   /** The newest entry of a stream. */
@@ -126,7 +146,7 @@ export class ReplicaIndex {
   ): Generator<{ readonly place: Place; readonly sequence: bigint }, void> {
     const range = { start: hashKey(kind, hash, after + 1n), end: hashKey(kind, hash, uint64Max) };
     for (const { key, value } of this.range(this.keys, range))
-      yield { place: readPlace(value, 0), sequence: key.readBigUInt64BE(9) };
+      yield { place: toPlace(value), sequence: key.readBigUInt64BE(9) };
   }
 
   /** The last mark whose position is not above this one. */
@@ -185,6 +205,13 @@ export class ReplicaIndex {
     return this.streams.doesExist(streamKey(stream, version, sequence));
   }
 
+  /** The bytes of a segment to which nothing is added any more; undefined: it is not known to be one. */
+  finishedBytes(segment: number): number | undefined {
+    if (this.isClosed) throw closedError();
+    const value = this.finished.get(numberKey(BigInt(segment)));
+    return value && Number(value.readBigUInt64BE(0));
+  }
+
   private firstMark(): Mark | undefined {
     return this.markAfter(-1n);
   }
@@ -209,13 +236,26 @@ export class ReplicaIndex {
   }
 
   private put(batch: IndexBatch, store: (table: Table, key: Buffer, value: Buffer) => void): void {
-    for (const { stream, entry } of batch.streams)
-      store(this.streams, streamKey(stream, entry.version, entry.sequence), toValue(entry));
+    for (const { stream, entry } of batch.streams) {
+      const key = streamKey(stream, entry.version, entry.sequence);
+      store(this.streams, key, toValue(key, entry));
+    }
     for (const { kind, hash, entry } of batch.keys)
       store(this.keys, hashKey(kind, hash, entry.sequence), placeValue(entry.place));
-    for (const mark of batch.marks) store(this.marks, numberKey(mark.position), markValue(mark));
+    for (const mark of batch.marks) {
+      const key = numberKey(mark.position);
+      store(this.marks, key, markValue(key, mark));
+    }
+    for (const { segment, bytes } of batch.finished)
+      store(this.finished, numberKey(BigInt(segment)), numberKey(BigInt(bytes)));
     store(this.root, stateKey, Buffer.from(batch.state));
   }
+}
+
+/** LMDB says why a commit failed by one more promise, which nobody else waits for. */
+async function throwCause(error: unknown): Promise<never> {
+  await (error as { readonly commitError?: Promise<never> }).commitError;
+  throw error;
 }
 
 function closedError(): StoreUnavailableError {

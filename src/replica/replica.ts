@@ -5,10 +5,10 @@ import type { LogFaults } from '../store/log';
 import type { ReplicaFindings } from '../store/store-info';
 import { position } from '../store/values';
 import { createCatchUps, type CatchUps } from './catch-ups';
+import { isDamagedReplica } from './damage';
 import { folderBytes } from './folder-bytes';
 import { Keeper, knownOf, type Opened } from './keeper';
 import type { OpenFiles, ReplicaOptions } from './open-files';
-import { DamagedSegmentError } from './record';
 import type { Waiters } from './waiters';
 
 export type { OpenFiles } from './open-files';
@@ -128,7 +128,7 @@ export class Replica {
   toStoreError(error: unknown): unknown {
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const isClosed = code === 'EBADF';
-    if (!(error instanceof DamagedSegmentError) && code !== 'ENOENT' && !isClosed) return error;
+    if (!isDamagedReplica(error) && code !== 'ENOENT' && !isClosed) return error;
     if (!isClosed) this.keeper.rebuild(error);
     return new StoreUnavailableError('the replica of the log is made again', { cause: error });
   }

@@ -1,13 +1,7 @@
 import { isDamage, type LogEntry } from '../store/log';
+import { DamagedReplicaError } from './damage';
 import type { OpenFiles } from './open-files';
-import {
-  DamagedSegmentError,
-  headerBytes,
-  lengthAt,
-  readHeader,
-  toRecord,
-  type RecordHeader,
-} from './record';
+import { headerBytes, lengthAt, readHeader, toRecord, type RecordHeader } from './record';
 import { SegmentGoneError, type Cursor, type Segments } from './segments';
 
 /** Whole groups of records, in the order of the log. */
@@ -37,7 +31,7 @@ export async function* scan(files: OpenFiles, from: Cursor, chunkBytes: number):
   }
 }
 
-/** The next chunk; undefined: there is none yet. Throws DamagedSegmentError. */
+/** The next chunk; undefined: there is none yet. Throws DamagedReplicaError. */
 export async function readChunk(
   files: OpenFiles,
   from: Cursor,
@@ -52,7 +46,7 @@ export async function readChunk(
   return chunkOfLog(files, from, chunkBytes);
 }
 
-/** All records of the segments that there are. Throws DamagedSegmentError. */
+/** All records of the segments that there are. Throws DamagedReplicaError. */
 export async function* recordsOfSegments(
   segments: Segments,
   chunkBytes: number,
@@ -123,7 +117,7 @@ async function chunkOfSegments(
       const next = { segment: cursor.segment, offset: cursor.offset + end, after: last.position };
       return { bytes, headers, next };
     }
-    if (bytes.length < wanted) throw new DamagedSegmentError('a record is cut off');
+    if (bytes.length < wanted) throw new DamagedReplicaError('a record is cut off');
     // One group that is larger.
     wanted = Math.max(2 * wanted, (lengthAt(bytes, 0) ?? headerBytes) + headerBytes);
   }

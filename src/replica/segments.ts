@@ -1,9 +1,10 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { mkdir, open, readdir, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreUnavailableError } from '../store/errors';
 import { syncPath } from './clean-mark';
 import type { Place } from './place';
+import { openSegmentFiles, segmentFile } from './segment-files';
 
 /** Bounds of the segments. */
 export interface SegmentBounds {
@@ -20,6 +21,14 @@ export interface Cursor {
   readonly offset: number;
   /** Where the segments begin later: the records after this position, which the log has. */
   readonly after?: bigint;
+}
+
+/** How far segments go that are opened. */
+export interface SegmentsEnd {
+  readonly end: Cursor;
+  readonly position: bigint;
+  /** The bytes of a segment to which nothing is added any more. */
+  readonly finishedBytes: (segment: number) => number | undefined;
 }
 
 /** A piece of a segment that is in memory. */
@@ -63,17 +72,16 @@ export class Segments {
     private readonly sizes: Map<number, number>,
   ) {}
 
-  /** Opens the segments as far as the cursor, where they go up to a position; what lies after it is removed. */
-  static async open(folder: string, bounds: SegmentBounds, end: Cursor, position: bigint): Promise<Segments> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const sizes = new Map<number, number>();
-    for (const name of (await readdir(folder)).sort()) {
-      const segment = segmentOf(name);
-      const path = join(folder, name);
-      if (segment === undefined || segment > end.segment) await rm(path, { force: true });
-      else sizes.set(segment, segment === end.segment ? end.offset : (await stat(path)).size);
-      if (segment === end.segment) await truncate(path, end.offset);
-    }
+  /**
+   * Opens the segments as far as the cursor, where they go up to a position; what lies after it is removed. Those that are
+   * finished must be as large as they were. Throws DamagedReplicaError.
+   */
+  static async open(
+    folder: string,
+    bounds: SegmentBounds,
+    { end, position, finishedBytes }: SegmentsEnd,
+  ): Promise<Segments> {
+    const sizes = await openSegmentFiles(folder, end, finishedBytes);
     return new Segments(folder, bounds, end, Number(position), sizes);
   }
 
@@ -145,7 +153,8 @@ export class Segments {
       return block.bytes.subarray(start, Math.min(block.used, start + bytesMax));
     }
     const inMemory = this.blocks.find((one) => one.segment === segment && one.offset > offset)?.offset;
-    const end = inMemory ?? (segment === this.next.segment ? this.next.offset : Infinity);
+    const end =
+      inMemory ?? (segment === this.next.segment ? this.next.offset : (this.sizes.get(segment) ?? Infinity));
     const length = Math.min(bytesMax, end - offset);
     return length <= 0 ? Buffer.alloc(0) : this.readFile(segment, offset, length);
   }
@@ -263,13 +272,8 @@ export class Segments {
   }
 
   private pathOf(segment: number): string {
-    return join(this.folder, `${segment.toString().padStart(8, '0')}.seg`);
+    return join(this.folder, segmentFile(segment));
   }
-}
-
-function segmentOf(name: string): number | undefined {
-  const digits = /^(\d{8})\.seg$/.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }
 
 /** The first index for which something holds, which holds for all that follow; `length`: there is none. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
+import { crc32 } from 'node:zlib';
 import type { Cursor } from './segments';
 
 /** What a replica is of and how far it goes, stored with every batch. */
@@ -17,13 +18,12 @@ export interface ReplicaState {
 }
 
 /** Written by a version of Sluice that lays it out otherwise, or on another kind of machine. */
-const format = `1 ${endianness()}`;
+const format = `2 ${endianness()}`;
 
 export function encodeState(state: ReplicaState): string {
   const { identity, applied, last, end, newestNanos, lost } = state;
-  return JSON.stringify({
+  const text = JSON.stringify({
     format,
-    boot: bootId(),
     identity,
     applied: applied.toString(),
     last: last && { ...last, sequence: last.sequence.toString() },
@@ -31,22 +31,24 @@ export function encodeState(state: ReplicaState): string {
     newestNanos: newestNanos.toString(),
     lost: [lost.messages.toString(), lost.last.toString()],
   });
+  return `${crc32(text).toString()} ${bootId()} ${text}`;
 }
 
 /** The state; or why it cannot be used. `isClean`: all files were synced when they were closed. */
 export function decodeState(text: string | undefined, isClean: boolean): ReplicaState | string {
   if (text === undefined) return 'it is new';
+  const [, checksum, boot, json = ''] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
+  if (checksum !== crc32(json).toString())
+    return 'its state does not have its checksum, or is of an older version';
   const {
     format: found,
-    boot,
     applied,
     last,
     newestNanos,
     lost,
     ...state
-  } = JSON.parse(text) as {
+  } = JSON.parse(json) as {
     readonly format: string;
-    readonly boot: string;
     readonly identity: string;
     readonly applied: string;
     readonly last?: { readonly sequence: string; readonly identity: string };

@@ -30,7 +30,9 @@ export async function verifyReplica(folder: string): Promise<Verified> {
     const state = decodeState(index.state(), true);
     if (typeof state === 'string') throw new ReplicaFault(state);
     const bounds = { segmentBytesMax: Infinity, replicaBytesMax: Infinity, tailBytesMax: 0 };
-    const segments = await Segments.open(join(folder, 'segments'), bounds, state.end, state.applied);
+    const finishedBytes = (segment: number): number | undefined => index.finishedBytes(segment);
+    const { end, applied: position } = state;
+    const segments = await Segments.open(join(folder, 'segments'), bounds, { end, position, finishedBytes });
     try {
       return { position: state.applied, ...(await verifyRecords(segments, index)) };
     } finally {
