@@ -212,6 +212,19 @@ export class ReplicaIndex {
     return value && Number(value.readBigUInt64BE(0));
   }
 
+  /** Whether a commit at a sequence has a key with this hash. */
+  hasKey(kind: KeyKind, hash: bigint, sequence: bigint): boolean {
+    if (this.isClosed) throw closedError();
+    return this.keys.doesExist(hashKey(kind, hash, sequence));
+  }
+
+  /** Looks at all entries. Throws DamagedReplicaError. */
+  checkEntries(): void {
+    for (const { key, value } of this.range(this.streams, {})) toEntry(key, value);
+    for (const { value } of this.range(this.keys, {})) toPlace(value);
+    for (const { key, value } of this.range(this.marks, {})) toMark(key, value);
+  }
+
   private firstMark(): Mark | undefined {
     return this.markAfter(-1n);
   }

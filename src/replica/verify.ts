@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { eventCorrelationId, eventSpans } from '../store/commit-record';
+import { hashOf } from '../store/hash';
 import { readHeaderOf, isIndex } from './index-header';
 import { indexPath } from './clean-mark';
-import { firstVersionOf, nameOf, sequenceOf, type RecordHeader } from './record';
+import { bodyOf, commitIdOf, firstVersionOf, nameOf, sequenceOf, type RecordHeader } from './record';
 import { ReplicaIndex } from './replica-index';
 import { recordsOfSegments } from './scan';
 import { Segments } from './segments';
@@ -19,7 +21,10 @@ export interface Verified {
 /** The files of a replica are not what they must be; the message says where. */
 export class ReplicaFault extends Error {}
 
-/** Looks at every record of a replica that nobody uses, and whether the index has it. Throws ReplicaFault. */
+/**
+ * Looks at every record of a replica that nobody uses, and whether the index has all that leads to it. Throws ReplicaFault and what
+ * `isDamagedReplica` knows.
+ */
 export async function verifyReplica(folder: string): Promise<Verified> {
   const path = join(folder, 'index');
   const header = readHeaderOf(indexPath(path));
@@ -50,14 +55,24 @@ async function verifyRecords(segments: Segments, index: ReplicaIndex): Promise<O
     for (const header of chunk.headers) {
       records++;
       bytes += header.length;
-      if (header.kind === 'commit' && !isIndexed(index, chunk.bytes, header))
-        throw new ReplicaFault(`its index does not have position ${header.position.toString()}`);
+      if (!isIndexed(index, chunk.bytes, header))
+        throw new ReplicaFault(`its index does not have all of position ${header.position.toString()}`);
     }
   }
+  index.checkEntries();
   return { records, bytes };
 }
 
 function isIndexed(index: ReplicaIndex, bytes: Buffer, header: RecordHeader): boolean {
+  const sequence = sequenceOf(bytes, header);
+  if (header.kind !== 'commit') return index.hasKey('damage', 0n, sequence);
+  const body = bodyOf(bytes, header);
   const lastVersion = firstVersionOf(bytes, header) + BigInt(header.count) - 1n;
-  return index.has(nameOf(bytes, header), lastVersion, sequenceOf(bytes, header));
+  return (
+    index.has(nameOf(bytes, header), lastVersion, sequence) &&
+    index.hasKey('commit', hashOf(commitIdOf(bytes, header)), sequence) &&
+    eventSpans(body).every((span) =>
+      index.hasKey('correlation', hashOf(eventCorrelationId(body, span)), sequence),
+    )
+  );
 }

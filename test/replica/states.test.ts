@@ -1,77 +1,22 @@
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino from 'pino';
 import { CommitRecord } from '../../generated/sluice/v1/event';
-import { defaultLimits, type Limits } from '../../src/limits';
-import { Replica } from '../../src/replica/replica';
-import { createReplicaStore } from '../../src/replica/replica-store';
-import type { CallContext, EventStore, ReadAllQuery } from '../../src/store/event-store';
 import { position, version, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
+import {
+  call,
+  eventsOf,
+  everything,
+  expectWhole,
+  open,
+  storedIn,
+  type Opened,
+} from '../support/opened-replica';
 import { makeReplicaDir } from '../support/replica-dir';
 
 /** What a replica is in, and how it comes out of it. */
-
-const logger = pino({ level: 'silent' });
-
-interface Opened extends AsyncDisposable {
-  readonly replica: Replica;
-  readonly reads: Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
-}
-
-async function open(
-  log: MemoryLog,
-  folder: string,
-  limits: Partial<Limits> = {},
-  waitMs = 2_000,
-): Promise<Opened> {
-  const bounds = { ...defaultLimits, readProgressTimeoutMs: 500, ...limits };
-  const replica = await Replica.open({ folder, log, limits: bounds, logger }, waitMs);
-  const { reads } = createReplicaStore(replica);
-  return { replica, reads, [Symbol.asyncDispose]: () => replica.close() };
-}
-
-const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
-
-const everything: ReadAllQuery = {
-  filter: { patterns: [], eventTypes: new Set(), eventTypePrefixes: [] },
-  direction: 'forward',
-  afterPosition: undefined,
-  toPosition: position(0n),
-  maxCount: undefined,
-  fromTime: undefined,
-  toTime: undefined,
-  skipUnreadable: false,
-};
-
-/** `stream@version` of all events, in order. */
-async function eventsOf({ reads }: Opened, query: Partial<ReadAllQuery> = {}): Promise<string[]> {
-  const { pages } = await reads.readAll({ ...everything, ...query }, call());
-  const found: string[] = [];
-  for await (const { runs } of pages)
-    for (const { events } of runs)
-      found.push(...CommitRecord.decode(events).events.map(({ stream, version: at }) => `${stream}@${at}`));
-  return found;
-}
-
-const storedIn = (log: MemoryLog): string[] =>
-  log.commits.map(({ stream, lastVersion }) => `${stream}@${lastVersion}`);
-
-/** Everything by every way to read: each stream, the whole log both ways, each commit id. */
-async function expectWhole(opened: Opened, log: MemoryLog): Promise<void> {
-  const stored = storedIn(log);
-  expect(await eventsOf(opened)).toEqual(stored);
-  const isTransaction = log.groups.some(({ length }) => length > 1);
-  if (!isTransaction) expect(await eventsOf(opened, { direction: 'backward' })).toEqual(stored.toReversed());
-  for (const stream of new Set(log.commits.map((commit) => commit.stream))) {
-    const head = await opened.reads.getVersion(stream as StreamName, undefined, call());
-    expect(head.version).toBe(
-      version(log.commits.findLast((one) => one.stream === stream)?.lastVersion ?? 0n),
-    );
-  }
-}
 
 const kinds: readonly [string, (log: MemoryLog) => void][] = [
   [
