@@ -145,7 +145,9 @@ export class Applier {
   async close(): Promise<boolean> {
     clearTimeout(this.timer);
     this.closed = true;
-    await this.flush().catch(() => undefined);
+    // What is under way, then what has come since.
+    await this.flushing?.catch(() => undefined);
+    if (this.trouble === undefined) await this.flush().catch(() => undefined);
     const error = new StoreUnavailableError('the gateway is stopping');
     for (const reader of [...this.readers]) reader.reject(error);
     return this.trouble === undefined;
@@ -159,7 +161,7 @@ export class Applier {
   /** At once if a read waits for what has come or there is much, else in a while. */
   private flushSoon(): void {
     if (this.receivedThrough <= this.state.applied || this.flushing !== undefined) return;
-    if (this.trouble !== undefined) return;
+    if (this.trouble !== undefined || this.closed) return;
     const isMuch = this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
     if (isMuch || this.isWanted()) {
       void this.flush().catch(() => undefined);

@@ -31,7 +31,7 @@ beforeAll(async () => {
     else log.append(`a.${i % 7}`);
   }
   written = makeReplicaDir();
-  await (await open(log, written, limits))[Symbol.asyncDispose]();
+  await (await open(log, written, limits, 60_000))[Symbol.asyncDispose]();
   expect(segmentsIn(written).length).toBeGreaterThan(2);
 });
 

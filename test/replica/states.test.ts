@@ -96,6 +96,23 @@ test('while it is filled, reads say how far it is', async () => {
   await expectWhole(opened, log);
 });
 
+test('closed while it is filled, it goes on where it was', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  for (let i = 0; i < 20_000; i++) log.append(`a.${i % 7}`);
+  let given = 0;
+  log.gate = async () => {
+    if (++given % 700 === 0) await new Promise(setImmediate);
+  };
+  for (let start = 1; start <= 20; start++) {
+    await using opened = await open(log, folder, {}, 1);
+    while (opened.replica.received < BigInt(start * 1_000)) await new Promise(setImmediate);
+  }
+  await using opened = await open(log, folder, {}, 30_000);
+  expect(await eventsOf(opened)).toEqual(storedIn(log));
+  // What had come when it was closed was kept.
+  expect(given).toBeLessThan(21_000);
+});
+
 test.each(kinds)('the log %s: noticed at the start', async (_name, change) => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 10; i++) log.append('a');

@@ -114,7 +114,7 @@ export class MemoryLog implements Log {
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
     for (let at = sequence; !signal.aborted;) {
-      const next = this.groups.find(([entry]) => (entry as LogEntry).position > at);
+      const next = this.after(at);
       if (next === undefined) {
         await this.more(signal);
         continue;
@@ -173,7 +173,22 @@ export class MemoryLog implements Log {
   }
 
   private versionOf(stream: string): bigint {
-    return this.commits.findLast((commit) => commit.stream === stream)?.lastVersion ?? 0n;
+    for (let at = this.groups.length - 1; at >= 0; at--) {
+      const found = this.groups[at]?.findLast((entry) => 'record' in entry && entry.stream === stream);
+      if (found !== undefined) return (found as LogCommit).lastVersion;
+    }
+    return 0n;
+  }
+
+  /** The first group after a position. */
+  private after(position: bigint): LogEntry[] | undefined {
+    let [low, high] = [0, this.groups.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.groups[middle]?.[0] as LogEntry).position > position) high = middle;
+      else low = middle + 1;
+    }
+    return this.groups[low];
   }
 
   private push(group: LogEntry[]): void {
