@@ -258,6 +258,6 @@ test('a start that fails leaves it as it was, also after the machine went down',
   };
   await using opened = await open(log, folder, limits);
   await expectMended(opened);
-  expect(failures).toBe(3);
+  expect(failures).toBeGreaterThan(2);
   expect(given).toBe(0);
 });

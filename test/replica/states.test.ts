@@ -2,6 +2,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writ
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommitRecord } from '../../generated/sluice/v1/event';
+import { createReplicaStore } from '../../src/replica/replica-store';
 import { position, version, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
