@@ -22,6 +22,9 @@ interface Reader {
   readonly reject: (error: Error) => void;
 }
 
+/** More milliseconds than a timer takes. */
+const timeoutMsMax = 2 ** 31 - 1;
+
 export interface ApplyOptions {
   readonly segments: Segments;
   readonly index: ReplicaIndex;
@@ -86,8 +89,11 @@ export class Applier {
     return this.trouble !== undefined;
   }
 
-  /** Takes entries that cannot be lost any more. Comes back when there is room for more. */
-  async take(groups: readonly (readonly LogEntry[])[], through: bigint): Promise<void> {
+  /** Takes entries that cannot be lost any more, as soon as there is room; none after the signal is aborted. */
+  async take(groups: readonly (readonly LogEntry[])[], through: bigint, signal: AbortSignal): Promise<void> {
+    while (this.batch.bytes > bytesWaitingMax && !this.closed && !signal.aborted)
+      await orAborted(this.flush(), signal);
+    if (this.closed || signal.aborted) return;
     const before = this.receivedThrough;
     for (const group of groups) this.batch.add(group);
     this.commits += groups.length;
@@ -96,7 +102,6 @@ export class Applier {
     this.lastReceived = this.batch.last ?? this.lastReceived;
     this.wake(groups, before);
     this.flushSoon();
-    while (this.batch.bytes > bytesWaitingMax && !this.closed) await this.flush().catch(() => undefined);
   }
 
   private wake(groups: readonly (readonly LogEntry[])[], before: bigint): void {
@@ -110,18 +115,21 @@ export class Applier {
     }
   }
 
-  /** Resolves when all messages up to a sequence are in the index. Rejects while they cannot be stored. */
-  through(sequence: bigint, signal: AbortSignal): Promise<void> | undefined {
+  /**
+   * Resolves when all messages up to a sequence are in the index; undefined: they are. Rejects while they cannot be stored, after a
+   * time, and with the reason of the signal.
+   */
+  through(sequence: bigint, signal: AbortSignal, timeoutMs = timeoutMsMax): Promise<void> | undefined {
     if (sequence <= this.state.applied) return undefined;
     if (this.trouble !== undefined) return Promise.reject(this.trouble);
     return new Promise((resolve, reject) => {
       const end = (): void => {
         this.readers.delete(reader);
+        clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
       };
       const onAbort = (): void => {
-        end();
-        reject(signal.reason as Error);
+        reader.reject(signal.reason as Error);
       };
       const reader: Reader = {
         sequence,
@@ -134,6 +142,10 @@ export class Applier {
           reject(error);
         },
       };
+      const giveUp = (): void => {
+        reader.reject(new StoreUnavailableError('the replica of the log has not come so far in time'));
+      };
+      const timer = setTimeout(giveUp, Math.max(0, Math.min(timeoutMs, timeoutMsMax)));
       this.readers.add(reader);
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
@@ -141,14 +153,19 @@ export class Applier {
     });
   }
 
+  /** Whoever waits for room, or until what cannot be stored is stored, waits no longer. */
+  stop(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
   /** Stores what it has; whether it could. */
   async close(): Promise<boolean> {
-    clearTimeout(this.timer);
-    this.closed = true;
-    // What is under way, then what has come since.
+    this.stop();
     await this.flushing?.catch(() => undefined);
+    // What came in the meantime.
     if (this.trouble === undefined) await this.flush().catch(() => undefined);
-    const error = new StoreUnavailableError('the gateway is stopping');
+    const error = new StoreUnavailableError('the replica of the log is closed');
     for (const reader of [...this.readers]) reader.reject(error);
     return this.trouble === undefined;
   }
@@ -230,4 +247,16 @@ export class Applier {
     for (const reader of [...this.readers]) reader.reject(this.trouble);
     this.options.onTrouble(cause);
   }
+}
+
+/** Resolves when a promise is settled, or the signal is aborted. */
+function orAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    signal.addEventListener('abort', end);
+    promise.then(end, end);
+  });
 }

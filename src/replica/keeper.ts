@@ -131,11 +131,13 @@ export class Keeper {
     this.mustRebuild = true;
     this.setFilled(false);
     this.waiters.failAll(new StoreUnavailableError('the replica of the log is made again', { cause }));
+    this.openedNow?.applier.stop();
     this.following?.abort();
   }
 
   async close(): Promise<void> {
     this.stop.abort();
+    this.openedNow?.applier.stop();
     this.sweeper.close();
     await this.running;
     this.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
@@ -200,23 +202,31 @@ export class Keeper {
     this.following = new AbortController();
     const signal = AbortSignal.any([this.stop.signal, this.following.signal]);
     const place = { sequence: applier.received, last: applier.last };
-    const reason = await log.follow(place, this.sinkOf(applier, end, onProgress), signal);
+    const sink = this.sinkOf(applier, end, { onProgress, signal });
+    const reason = await log.follow(place, sink, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return 'aborted';
+    });
     if (signal.aborted) return;
     logger.warn({ reason }, 'the log does not come any more; asking again');
     if (reason !== lostConnection) this.trouble.met(reason);
   }
 
-  private sinkOf(applier: Applier, { sequence }: LogEnd, onProgress: () => void): LogSink {
+  private sinkOf(
+    applier: Applier,
+    { sequence }: LogEnd,
+    { onProgress, signal }: { readonly onProgress: () => void; readonly signal: AbortSignal },
+  ): LogSink {
     return {
       take: (groups, through) => {
         this.noteFaults(groups);
-        const taken = applier.take(groups, through);
+        const taken = applier.take(groups, through, signal);
         this.sweeper.reached(through);
         return taken;
       },
       started: () => {
         this.refusal = undefined;
-        if (!this.readyNow) void this.filledAt(sequence, applier);
+        if (!this.readyNow) void this.filledAt(sequence, applier, signal);
       },
       progressed: onProgress,
     };
@@ -230,9 +240,14 @@ export class Keeper {
     }
   }
 
-  private async filledAt(sequence: bigint, applier: Applier): Promise<void> {
-    await applier.through(sequence, this.stop.signal)?.catch(() => undefined);
-    if (this.opened?.applier !== applier || applier.applied < sequence) return;
+  private async filledAt(sequence: bigint, applier: Applier, signal: AbortSignal): Promise<void> {
+    while (applier.applied < sequence && !signal.aborted) {
+      // It may be that nothing can be written for a while.
+      const isThere = applier.through(sequence, signal)?.then(() => true);
+      if ((await isThere?.catch(() => false)) === false)
+        await sleep(retryFillingMs, undefined, { signal }).catch(() => undefined);
+    }
+    if (this.opened?.applier !== applier || signal.aborted) return;
     this.setFilled(true);
     this.options.logger.info({ applied: applier.applied.toString() }, 'the replica of the log is complete');
   }

@@ -14,6 +14,8 @@ export async function* listStreams(
   call: CallContext,
 ): AsyncGenerator<readonly StreamSummary[], void> {
   await replica.reach('leader', call);
+  // Those of now: others in their place may not be filled.
+  const { index } = replica.files;
   const matches = patternMatcher([pattern]);
   const prefix = pattern.slice(0, /[*>]|$/.exec(pattern)?.index);
   let last = after;
@@ -21,7 +23,7 @@ export async function* listStreams(
   for (let isAtEnd = false; !isAtEnd && left > 0;) {
     const page: StreamSummary[] = [];
     for (let looked = 0; looked < namesMax && left > 0; looked++) {
-      const next = replica.files.index.nextStream(last, prefix);
+      const next = index.nextStream(last, prefix);
       isAtEnd = next === undefined || !next.stream.startsWith(prefix);
       if (next === undefined || isAtEnd) break;
       last = next.stream;

@@ -101,22 +101,9 @@ export class Replica {
   }
 
   /** Waits until all messages up to a sequence can be read. */
-  async through(sequence: bigint, call: CallContext): Promise<void> {
-    const waiting = this.current.applier.through(sequence, call.signal);
-    if (waiting === undefined) return;
-    const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, call.deadlineMs - Date.now());
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const giveUp = (): void => {
-        reject(new StoreUnavailableError('the replica of the log has not come so far in time'));
-      };
-      timer = setTimeout(giveUp, Math.max(0, timeoutMs));
-    });
-    try {
-      await Promise.race([waiting, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  async through(sequence: bigint, { signal, deadlineMs }: CallContext): Promise<void> {
+    const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, deadlineMs - Date.now());
+    await this.current.applier.through(sequence, signal, timeoutMs);
   }
 
   /** Throws if the files are not those that are in use any more. */

@@ -8,7 +8,7 @@ import { WithHeartbeats } from './heartbeats';
 import { meet, type Wanted } from './meet';
 import { plainRun } from './plain-run';
 import { wantsAll } from './read-all';
-import type { Replica } from './replica';
+import type { OpenFiles, Replica } from './replica';
 import { cursorAfter, readChunk, type Chunk } from './scan';
 import type { Cursor } from './segments';
 import { isWithinTimes, select, type StoredRecord } from './select';
@@ -50,10 +50,12 @@ async function* updates(
   const catchUp = replica.catchUps.join();
   try {
     const start = await findStart(replica, query, call);
+    const { files } = replica;
     const interest = interestOf(query.filter.patterns);
     const progress = createProgress(start.after);
     const following: Following = {
       replica,
+      files,
       query,
       start,
       interest,
@@ -66,8 +68,10 @@ async function* updates(
     let isLive = false;
     yield progress.say('checkpoint');
     while (!isOver()) {
+      // Of others in their place, positions that it has passed may be of other commits.
+      replica.throwIfReplaced(files);
       if (progress.at < replica.received) {
-        const inMemory = replica.files.segments.memoryAfter(progress.at);
+        const inMemory = files.segments.memoryAfter(progress.at);
         if (isLive && inMemory === undefined) {
           isLive = false;
           yield progress.say('fellBehind');
@@ -97,6 +101,7 @@ async function* updates(
 /** A subscription on its way. */
 interface Following {
   readonly replica: Replica;
+  readonly files: OpenFiles;
   readonly query: SubscribeQuery;
   readonly start: Start;
   readonly interest: Interest;
@@ -109,10 +114,9 @@ interface Following {
 
 /** What is stored of one stream. What others have written is not read. */
 async function* storedOf(
-  { replica, query, start, progress, catchUp, ending }: Following,
+  { replica, files, query, start, progress, catchUp, ending }: Following,
   stream: string,
 ): AsyncGenerator<SubscriptionUpdate, void> {
-  const { files } = replica;
   const through = replica.applied;
   const pages = streamPages(files, stream, progress.at, () => catchUp.chunkBytes(true));
   for await (const records of pages) {
@@ -129,8 +133,7 @@ async function takeChunk(
   following: Following,
   inMemory: Cursor | undefined,
 ): Promise<Generator<SubscriptionUpdate, void>> {
-  const { replica, query, start, interest, progress, catchUp } = following;
-  const { files } = replica;
+  const { replica, files, query, start, interest, progress, catchUp } = following;
   const cursor = inMemory ?? following.cursor ?? cursorAfter(files, progress.at);
   const chunk = await readChunk(files, cursor, catchUp.chunkBytes(inMemory === undefined));
   replica.throwIfReplaced(files);

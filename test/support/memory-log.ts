@@ -56,10 +56,16 @@ export class MemoryLog implements Log {
 
   /** Stores commits of one event each, those of one call in one transaction. */
   append(...streams: readonly string[]): LogCommit[] {
+    return this.appendLarge(0, ...streams);
+  }
+
+  /** The same with so many bytes in each event. */
+  appendLarge(bytes: number, ...streams: readonly string[]): LogCommit[] {
     const end = this.last + BigInt(streams.length);
+    const payload = bytes === 0 ? undefined : { $case: 'binary' as const, value: Buffer.alloc(bytes) };
     const commits = streams.map((stream): LogCommit => {
       const version = this.versionOf(stream) + 1n;
-      const event = { id: randomUUID(), stream, version, type: 'T', correlationId: 'all' };
+      const event = { id: randomUUID(), stream, version, type: 'T', correlationId: 'all', payload };
       this.last++;
       return {
         stream,
@@ -113,17 +119,18 @@ export class MemoryLog implements Log {
     sink.started();
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
-    for (let at = sequence; !signal.aborted;) {
+    const ending = aborted(signal);
+    for (let at = sequence; ;) {
+      if (signal.aborted) return 'aborted';
       const next = this.after(at);
       if (next === undefined) {
         await this.more(signal);
         continue;
       }
-      await this.gate();
+      if ((await Promise.race([this.gate(), ending])) === 'aborted') return 'aborted';
       at = (next[0] as LogEntry).position;
       await sink.take([next], at);
     }
-    return 'aborted';
   }
 
   /** How often entries were asked for that the replica had no more. */
@@ -208,4 +215,13 @@ export class MemoryLog implements Log {
       if (signal.aborted) wake();
     });
   }
+}
+
+function aborted(signal: AbortSignal): Promise<'aborted'> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve('aborted');
+    });
+    if (signal.aborted) resolve('aborted');
+  });
 }

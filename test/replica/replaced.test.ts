@@ -1,0 +1,174 @@
+import fs, { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pino from 'pino';
+import { defaultLimits } from '../../src/limits';
+import { Replica } from '../../src/replica/replica';
+import { createReplicaStore } from '../../src/replica/replica-store';
+import type { CallContext, SubscribeQuery } from '../../src/store/event-store';
+import { position } from '../../src/store/values';
+import { MemoryLog } from '../support/memory-log';
+import { until } from '../support/nats-server';
+import { makeReplicaDir } from '../support/replica-dir';
+
+/** A replica is made again, closed, or cannot be written, while somebody reads it or waits for it. */
+
+const logger = pino({ level: 'silent' });
+const limits = { ...defaultLimits, readProgressTimeoutMs: 500 };
+
+function open(log: MemoryLog, folder = makeReplicaDir()): Promise<Replica> {
+  return Replica.open({ folder, log, limits, logger }, 2_000);
+}
+
+const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
+
+const filter = { patterns: [], eventTypes: new Set<string>(), eventTypePrefixes: [] };
+const fromStart: SubscribeQuery = {
+  filter,
+  start: { kind: 'position', after: position(0n), fromTime: undefined },
+  startMustExist: false,
+  heartbeatMs: undefined,
+  skipUnreadable: false,
+};
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** Nothing can be written into the segments, until the function that it gives is called. */
+function fillDisk(): () => void {
+  const spy = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  });
+  return () => {
+    spy.mockRestore();
+  };
+}
+
+test('a subscriber who is slow gets nothing of a log that has gone back, and has grown past where it is', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 30; i++) log.append('a');
+  await using replica = disposable(await open(log));
+  const { reads } = createReplicaStore(replica);
+  const stop = new AbortController();
+  const updates = reads.subscribe(fromStart, call(), stop.signal)[Symbol.asyncIterator]();
+  for (let isLive = false; !isLive;) {
+    const next = await updates.next();
+    isLive = next.done !== true && next.value.kind === 'caughtUp';
+  }
+  log.cut(10n);
+  for (let i = 0; i < 50; i++) log.append('b');
+  log.doubt();
+  await until(() => replica.ready && replica.applied === 60n);
+  await expect(updates.next()).rejects.toMatchObject({
+    code: expect.stringMatching(/^(STORE_UNAVAILABLE|REPLICA_FILLING)$/) as string,
+  });
+  expect(replica.ready).toBe(true);
+  stop.abort();
+});
+
+test('a list of streams is complete or an error', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 600; i++) log.append(`a.${i.toString().padStart(3, '0')}`);
+  await using replica = disposable(await open(log));
+  const { reads } = createReplicaStore(replica);
+  const pages = reads.listStreams({ pattern: '>', after: '', maxCount: undefined }, call());
+  const names: string[] = [];
+  const listing = (async () => {
+    for await (const page of pages) {
+      names.push(...page.map(({ stream }) => stream));
+      if (names.length > 256) continue;
+      log.cut(300n);
+      log.append('other');
+      // It is filled to a part and no further for now.
+      let given = 0;
+      log.gate = () => (given++ < 5 ? Promise.resolve() : new Promise(() => undefined));
+      log.doubt();
+      await until(() => replica.applied === 5n);
+    }
+  })();
+  await expect(listing).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(names).toHaveLength(256);
+});
+
+test('what cannot be read is damaged itself: the replica is made again at the start', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  log.damage('b');
+  await (await open(log, folder)).close();
+  const [name = ''] = readdirSync(join(folder, 'segments'));
+  const path = join(folder, 'segments', name);
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 0x40;
+  writeFileSync(path, bytes);
+  await using replica = disposable(await open(log, folder));
+  await until(() => replica.ready);
+  expect(replica.applied).toBe(2n);
+});
+
+test('what could not be written while it was filled is written later, and then it is filled', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 10; i++) log.append('a');
+  const release = fillDisk();
+  const opening = open(log);
+  await until(() => log.follows > 0);
+  await using replica = disposable(await opening);
+  expect(replica.ready).toBe(false);
+  release();
+  await until(() => replica.ready);
+  expect(replica.applied).toBe(10n);
+});
+
+test('who waits for what cannot come waits no longer than a time', async () => {
+  const log = new MemoryLog();
+  log.append('a');
+  await using replica = disposable(await open(log));
+  const waits = Array.from({ length: 10 }, () =>
+    replica.through(5n, { signal: new AbortController().signal, deadlineMs: Infinity }),
+  );
+  for (const outcome of await Promise.allSettled(waits))
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE' } });
+});
+
+test.each(['closed', 'made again'])(
+  'one that cannot be written while much waits to be is %s',
+  async (what) => {
+    const log = new MemoryLog();
+    log.append('a');
+    await using replica = disposable(await open(log));
+    await until(() => replica.ready);
+    const release = fillDisk();
+    // More than what may wait.
+    for (let i = 0; i < 20; i++) log.appendLarge(1 << 20, 'large');
+    await until(() => replica.received > 16n);
+    if (what === 'closed') {
+      await replica.close();
+      return;
+    }
+    log.cut(1n);
+    log.append('b');
+    log.doubt();
+    await until(() => replica.received < 16n);
+    release();
+    await until(() => replica.ready && replica.applied === 2n);
+  },
+);
+
+test('what came while a batch was stored is stored at a stop as well', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  const first = await open(log, folder);
+  for (let i = 0; i < 5_000; i++) log.append(`a.${i % 7}`);
+  await until(() => first.received === 5_000n);
+  await first.close();
+  let given = 0;
+  log.gate = () => {
+    given++;
+    return Promise.resolve();
+  };
+  await using second = disposable(await open(log, folder));
+  expect(second.applied).toBe(5_000n);
+  expect(given).toBe(0);
+});
+
+function disposable(replica: Replica): Replica & AsyncDisposable {
+  return Object.assign(replica, { [Symbol.asyncDispose]: () => replica.close() });
+}
