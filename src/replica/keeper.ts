@@ -17,6 +17,7 @@ import { isDamagedReplica } from './damage';
 import { createHeads } from './heads';
 import { Judge, type Known } from './judge';
 import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
+import { Readiness } from './readiness';
 import { startSweeper } from './sweeper';
 import { createTrouble } from './trouble';
 import { createWaiters, type Waiters } from './waiters';
@@ -40,16 +41,12 @@ export class Keeper {
   readonly continuity: Continuity;
   /** The end of the log, as far as it was asked for. */
   end = 0n;
-  /** Since when it is being filled; or when it was, last. */
-  fillingSinceMs = Date.now();
+  readonly readiness = new Readiness();
   private readonly trouble = createTrouble();
   private readonly sweeper = startSweeper(this.waiters);
   private readonly stop = new AbortController();
   private readonly running: Promise<void>;
-  private readonly onReady = new Set<() => void>();
   private openedNow: Opened | undefined;
-  private readyNow = false;
-  private listener: (isFilled: boolean) => void = () => undefined;
   private mustRebuild = false;
   /** Why the log cannot be followed at all. */
   private refusal: NotPermittedError | undefined;
@@ -74,20 +71,9 @@ export class Keeper {
     return this.mustRebuild ? undefined : this.openedNow;
   }
 
-  /** Whether it has come to where the log ended when it began. */
-  get isFilled(): boolean {
-    return this.readyNow;
-  }
-
   /** Whether the log cannot be followed, for want of a permission. */
   get isRefused(): boolean {
     return this.refusal !== undefined;
-  }
-
-  /** Told whether it is filled and can be written: now and whenever it changes. */
-  onFilled(listener: (isFilled: boolean) => void): void {
-    this.listener = listener;
-    listener(this.readyNow);
   }
 
   /** Why new commits do not come, or did not a moment ago; "" if they do. */
@@ -97,18 +83,7 @@ export class Keeper {
 
   /** Resolves when it is filled, or after a time, or when the signal is aborted, or when it cannot be. */
   whenFilled(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.readyNow || signal.aborted || this.refusal !== undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.onReady.delete(end);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = setTimeout(end, Math.max(0, ms));
-      this.onReady.add(end);
-      signal.addEventListener('abort', end);
-    });
+    return this.refusal === undefined ? this.readiness.wait(ms, signal) : Promise.resolve();
   }
 
   /** For those who cannot wait until it is filled. */
@@ -129,7 +104,7 @@ export class Keeper {
     if (this.opened === undefined) return;
     this.options.logger.error({ err: cause }, 'the replica of the log does not fit; it is made again');
     this.mustRebuild = true;
-    this.setFilled(false);
+    this.readiness.set(false);
     this.waiters.failAll(new StoreUnavailableError('the replica of the log is made again', { cause }));
     this.openedNow?.applier.stop();
     this.following?.abort();
@@ -142,14 +117,6 @@ export class Keeper {
     await this.running;
     this.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
     await this.closeFiles();
-  }
-
-  private setFilled(isFilled: boolean): void {
-    const changes = this.readyNow !== isFilled;
-    if (this.readyNow && !isFilled) this.fillingSinceMs = Date.now();
-    this.readyNow = isFilled;
-    if (changes) this.listener(isFilled);
-    if (isFilled || this.refusal !== undefined) for (const tell of [...this.onReady]) tell();
   }
 
   private async run(): Promise<void> {
@@ -185,7 +152,7 @@ export class Keeper {
     this.trouble.met(error instanceof Error ? error.message : String(error));
     if (!(error instanceof NotPermittedError)) return;
     this.refusal = error;
-    this.setFilled(this.readyNow);
+    this.readiness.letGo();
   }
 
   private async followOnce(onProgress: () => void): Promise<void> {
@@ -226,7 +193,7 @@ export class Keeper {
       },
       started: () => {
         this.refusal = undefined;
-        if (!this.readyNow) void this.filledAt(sequence, applier, signal);
+        if (!this.readiness.isFilled) void this.filledAt(sequence, applier, signal);
       },
       progressed: onProgress,
     };
@@ -248,7 +215,7 @@ export class Keeper {
         await sleep(retryFillingMs, undefined, { signal }).catch(() => undefined);
     }
     if (this.opened?.applier !== applier || signal.aborted) return;
-    this.setFilled(true);
+    this.readiness.set(true);
     this.options.logger.info({ applied: applier.applied.toString() }, 'the replica of the log is complete');
   }
 
@@ -283,7 +250,7 @@ export class Keeper {
     if (isDamagedReplica(cause)) this.rebuild(cause);
     else if (cause !== undefined)
       this.trouble.met(`the replica of the log cannot be written: ${(cause as Error).message}`);
-    this.listener(this.readyNow && cause === undefined);
+    this.readiness.setWritable(cause === undefined);
   }
 
   private async closeFiles(): Promise<void> {

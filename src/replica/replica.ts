@@ -57,13 +57,13 @@ export class Replica {
   }
 
   get isFilled(): boolean {
-    return this.keeper.isFilled;
+    return this.keeper.readiness.isFilled;
   }
 
   /** Whether it is filled, and goes on. */
   get ready(): boolean {
-    const { isFilled, isRefused, opened } = this.keeper;
-    return isFilled && !isRefused && opened?.applier.isStuck === false;
+    const { readiness, isRefused, opened } = this.keeper;
+    return readiness.isFilled && !isRefused && opened?.applier.isStuck === false;
   }
 
   /** Whether the log may not be what it was when it was last compared with the replica. */
@@ -73,11 +73,11 @@ export class Replica {
 
   /** Told whether it is filled: now and whenever it changes. */
   onFilled(listener: (isFilled: boolean) => void): void {
-    this.keeper.onFilled(listener);
+    this.keeper.readiness.onChange(listener);
   }
 
   get fillingSinceMs(): number {
-    return this.keeper.fillingSinceMs;
+    return this.keeper.readiness.fillingSinceMs;
   }
 
   /** For those who cannot wait until it is filled. */
@@ -125,7 +125,7 @@ export class Replica {
     const bytes = BigInt(await folderBytes(this.options.folder));
     return {
       position: position(this.applied),
-      isFilled: keeper.isFilled,
+      isFilled: keeper.readiness.isFilled,
       trouble: keeper.troubleNow,
       bytes,
     };
@@ -175,7 +175,7 @@ export class Replica {
   private async whenFilled(call: CallContext): Promise<void> {
     const { keeper } = this;
     if (keeper.isRefused) throw this.filling();
-    if (keeper.isFilled) return;
+    if (keeper.readiness.isFilled) return;
     await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
     call.signal.throwIfAborted();
     if (this.isFilled) return;

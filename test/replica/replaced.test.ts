@@ -34,9 +34,11 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** Nothing can be written into the segments, until the function that it gives is called. */
+/** Nothing can be written at a place of a file, as into the segments, until the function that it gives is called. */
 function fillDisk(): () => void {
-  const spy = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
+  const { writeSync } = fs;
+  const spy = jest.spyOn(fs, 'writeSync').mockImplementation((...args: unknown[]) => {
+    if (args.length < 5) return (writeSync as (...all: unknown[]) => number)(...args);
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
   });
   return () => {
