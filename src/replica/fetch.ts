@@ -2,12 +2,17 @@ import { DamagedReplicaError } from './damage';
 import type { OpenFiles } from './open-files';
 import type { Place } from './place';
 import { readHeader, sequenceOf, toRecord } from './record';
-import { SegmentGoneError } from './segments';
+import { SegmentGoneError, type Segments } from './segments';
 import type { StoredRecord } from './select';
 
 /** To read so many bytes more costs less than another read. */
 const gapBytesMax = 16 << 10;
 const readBytesMax = 1 << 20;
+/** Of this size is the least that another thread reads. */
+const pieceBytes = 16 << 10;
+/** To copy more would hold up other calls for longer than another thread takes. */
+const readNowBytesMax = 64 << 10;
+const none = Buffer.alloc(0);
 
 /** Where a record lies, and the sequence of its last message in the log. */
 export interface Located {
@@ -19,6 +24,7 @@ interface Read {
   readonly segment: number;
   from: number;
   to: number;
+  bytes: Buffer;
 }
 
 /** The records at some places, in the same order; neighbours are read together. Throws DamagedReplicaError. */
@@ -49,21 +55,33 @@ async function fromSegments({ segments }: OpenFiles, located: readonly Located[]
     const bytes = segments.fromMemory(one.place);
     return bytes === undefined ? { ...one, read: readFor(reads, one.place) } : { ...one, bytes };
   });
-  const buffers = new Map<Read, Buffer>();
-  await Promise.all(
-    reads.map(async (read) => {
-      const { segment, from, to } = read;
-      buffers.set(read, await segments.readFile(segment, from, to - from));
-    }),
-  );
+  const late = reads.filter((read) => !readNow(segments, read));
+  if (late.length > 0) await Promise.all(late.map((read) => readLater(segments, read)));
   return parts.map((part) => {
     const { place, sequence } = part;
-    const bytes = 'bytes' in part ? part.bytes : (buffers.get(part.read) as Buffer);
+    const bytes = 'bytes' in part ? part.bytes : part.read.bytes;
     const header = readHeader(bytes, 'bytes' in part ? 0 : place.offset - part.read.from);
     if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
       throw new DamagedReplicaError('another record is where the index has one');
     return { bytes, header };
   });
+}
+
+function readNow({ reader }: Segments, read: Read): boolean {
+  const { segment, from, to } = read;
+  if (to - from > readNowBytesMax || !reader.canReadNow(segment, from, to - from)) return false;
+  const target = Buffer.allocUnsafe(to - from);
+  read.bytes = target.subarray(0, reader.readNow(segment, from, to - from, target, 0));
+  return true;
+}
+
+/** Reads what lies around it as well, so that it is known to be in memory. */
+async function readLater(segments: Segments, read: Read): Promise<void> {
+  const { segment } = read;
+  const from = read.from - (read.from % pieceBytes);
+  const to = Math.ceil(read.to / pieceBytes) * pieceBytes;
+  const bytes = await segments.readFile(segment, from, to - from);
+  read.bytes = bytes.subarray(read.from - from, read.to - from);
 }
 
 /** A record that is in memory, or what is read for it. */
@@ -81,7 +99,7 @@ function readFor(reads: Read[], { segment, offset, length }: Place): Read {
       return last;
     }
   }
-  const read = { segment, from: offset, to: end };
+  const read = { segment, from: offset, to: end, bytes: none };
   reads.push(read);
   return read;
 }

@@ -1,10 +1,9 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreUnavailableError } from '../store/errors';
 import { syncPath } from './clean-mark';
 import type { Place } from './place';
 import { openSegmentFiles, segmentFile } from './segment-files';
+import { SegmentReader } from './segment-reader';
 
 /** Bounds of the segments. */
 export interface SegmentBounds {
@@ -47,8 +46,6 @@ interface Block extends Cursor {
 export class SegmentGoneError extends Error {}
 
 const blockBytes = 256 << 10;
-/** With more files open they are opened for each read. */
-const openFilesMax = 512;
 
 /**
  * The records of the log in its order, in files that are only appended to. What was appended can be read at once: it lies in
@@ -57,8 +54,7 @@ const openFilesMax = 512;
 export class Segments {
   private blocks: Block[] = [];
   private tailBytes = 0;
-  private isClosed = false;
-  private readonly files = new Map<number, Promise<FileHandle>>();
+  readonly reader: SegmentReader;
   /** Written since they were opened. */
   private readonly unsynced = new Set<number>();
   private writing: { readonly segment: number; readonly fd: number } | undefined;
@@ -70,7 +66,9 @@ export class Segments {
     private last: number,
     /** The bytes of each segment that is written, from the first one on that there is. */
     private readonly sizes: Map<number, number>,
-  ) {}
+  ) {
+    this.reader = new SegmentReader((segment) => this.pathOf(segment), bounds.segmentBytesMax);
+  }
 
   /**
    * Opens the segments as far as the cursor, where they go up to a position; what lies after it is removed. Those that are
@@ -138,9 +136,7 @@ export class Segments {
       bytes -= size;
       this.sizes.delete(segment);
       this.unsynced.delete(segment);
-      const file = this.files.get(segment);
-      this.files.delete(segment);
-      void file?.then((opened) => opened.close()).catch(() => undefined);
+      this.reader.forget(segment);
       rmSync(this.pathOf(segment), { force: true });
     }
   }
@@ -182,30 +178,19 @@ export class Segments {
     return { segment, offset: offset + (starts[first] ?? used) };
   }
 
+  /** Reads a piece of a file. Rejects with SegmentGoneError if the segment was removed. */
   async readFile(segment: number, offset: number, length: number): Promise<Buffer> {
-    // There may be other files in its place.
-    if (this.isClosed) throw new StoreUnavailableError('the replica of the log is made again');
-    const isKept = this.files.has(segment) || this.files.size < openFilesMax;
-    const opening = this.files.get(segment) ?? open(this.pathOf(segment));
-    if (isKept) this.files.set(segment, opening);
     try {
-      const { buffer, bytesRead } = await (await opening).read(Buffer.allocUnsafe(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead);
+      return await this.reader.read(segment, offset, length);
     } catch (error) {
-      this.files.delete(segment);
       if (segment < this.first) throw new SegmentGoneError();
       throw error;
-    } finally {
-      if (!isKept) await (await opening).close();
     }
   }
 
   async close(): Promise<void> {
-    this.isClosed = true;
     this.closeWriting();
-    const files = [...this.files.values()];
-    this.files.clear();
-    await Promise.all(files.map((file) => file.then((opened) => opened.close()).catch(() => undefined)));
+    await this.reader.close();
   }
 
   /** Puts what was written on the disk, once they are closed. */
@@ -245,6 +230,7 @@ export class Segments {
     }
     for (let done = 0; done < bytes.length;)
       done += writeSync(this.writing.fd, bytes, done, bytes.length - done, offset + done);
+    this.reader.isInMemory(segment, offset, bytes.length);
   }
 
   private closeWriting(): void {

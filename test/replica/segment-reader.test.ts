@@ -1,0 +1,56 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SegmentReader } from '../../src/replica/segment-reader';
+import { makeReplicaDir } from '../support/replica-dir';
+
+const segmentBytes = 1 << 20;
+const content = Buffer.from(Array.from({ length: segmentBytes }, (_, i) => i % 251));
+
+function makeFiles(): { readonly files: SegmentReader; readonly folder: string } {
+  const folder = makeReplicaDir();
+  for (const segment of [0, 1]) writeFileSync(join(folder, String(segment)), content);
+  return { files: new SegmentReader((segment) => join(folder, String(segment)), segmentBytes), folder };
+}
+
+function readNow(files: SegmentReader, offset: number, length: number): Buffer {
+  const target = Buffer.alloc(length);
+  return target.subarray(0, files.readNow(0, offset, length, target, 0));
+}
+
+test('a piece is read at once when all of it has been read or written before', async () => {
+  const { files } = makeFiles();
+  expect(files.canReadNow(0, 5_000, 100)).toBe(false);
+  expect(await files.read(0, 5_000, 100)).toEqual(content.subarray(5_000, 5_100));
+  expect(files.canReadNow(0, 5_050, 100)).toBe(true);
+  expect(readNow(files, 5_050, 100)).toEqual(content.subarray(5_050, 5_150));
+  // Its second half lies in a page that nobody has read.
+  expect(files.canReadNow(0, 8_100, 200)).toBe(false);
+  files.isInMemory(0, 8_192, 1);
+  expect(files.canReadNow(0, 8_100, 200)).toBe(true);
+  expect(files.canReadNow(1, 5_050, 100)).toBe(false);
+  await files.close();
+});
+
+test('what is written is not read at once while the file is not open', async () => {
+  const { files } = makeFiles();
+  files.isInMemory(0, 0, 10_000);
+  expect(files.canReadNow(0, 0, 10)).toBe(false);
+  await files.read(0, 500_000, 10);
+  expect(files.canReadNow(0, 0, 10)).toBe(true);
+  await files.close();
+});
+
+test('beyond the bytes of a segment, and after it is forgotten or closed, nothing is read at once', async () => {
+  const { files, folder } = makeFiles();
+  await files.read(0, 0, segmentBytes);
+  files.isInMemory(0, segmentBytes * 3, 10);
+  expect(files.canReadNow(0, segmentBytes * 3, 10)).toBe(false);
+  files.forget(0);
+  expect(files.canReadNow(0, 0, 10)).toBe(false);
+  rmSync(join(folder, '0'));
+  await expect(files.read(0, 0, 10)).rejects.toMatchObject({ code: 'ENOENT' });
+  await files.read(1, 0, 10);
+  await files.close();
+  expect(files.canReadNow(1, 0, 10)).toBe(false);
+  await expect(files.read(1, 0, 10)).rejects.toThrow('is made again');
+});
