@@ -6,6 +6,8 @@ import { StoreUnavailableError } from '../store/errors';
 const openFilesMax = 512;
 /** The system keeps files in memory by such pages. */
 const pageBytes = 4_096;
+/** What lies beyond it in a segment is always read by another thread. */
+const knownBytesMax = 256 << 20;
 /** A read of what is in memory takes some microseconds. */
 const slowMs = 2;
 
@@ -73,7 +75,7 @@ export class SegmentReader {
     let known = this.known.get(segment);
     if (known === undefined) {
       if (this.known.size >= openFilesMax) return;
-      known = new Uint8Array(Math.ceil(pageOf(this.segmentBytesMax) / 8) + 1);
+      known = new Uint8Array(pageOf(Math.min(this.segmentBytesMax, knownBytesMax)) / 8 + 1);
       this.known.set(segment, known);
     }
     const last = pageOf(offset + length - 1);
