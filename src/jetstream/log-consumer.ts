@@ -5,7 +5,7 @@ import { callApi } from './api';
 import { receivedHeader } from './headers';
 import { watchProgress } from './log-progress';
 import type { PushedMessage } from './link';
-import { publishedHeader, type StoredMessage } from './message';
+import { parseInteger, publishedHeader, type StoredMessage } from './message';
 import { within, type StoreContext } from './store-context';
 
 /** A pull consumer on the log, which gives every message once and in order, or ends. */
@@ -225,9 +225,14 @@ interface DeliveryMetadata {
  * stream, and a token after it all, in another version of it (server/consumer.go).
  */
 function parseAckSubject(subject: string): DeliveryMetadata | undefined {
-  const tokens = subject.split('.');
-  const at = tokens.length === 9 ? 5 : 7;
-  const [sequence, delivery, time] = tokens.slice(at, at + 3);
-  if (sequence === undefined || delivery === undefined || time === undefined) return undefined;
-  return { sequence: BigInt(sequence), delivery: Number(delivery), timeNanos: BigInt(time) };
+  const dots: number[] = [];
+  for (let dot = subject.indexOf('.'); dot >= 0; dot = subject.indexOf('.', dot + 1)) dots.push(dot);
+  const at = dots.length === 8 ? 4 : 6;
+  const [before, sequenceEnd, deliveryEnd, timeEnd] = dots.slice(at, at + 4);
+  if (before === undefined || timeEnd === undefined) return undefined;
+  return {
+    sequence: parseInteger(subject.slice(before + 1, sequenceEnd)),
+    delivery: Number(subject.slice((sequenceEnd as number) + 1, deliveryEnd)),
+    timeNanos: parseInteger(subject.slice((deliveryEnd as number) + 1, timeEnd)),
+  };
 }

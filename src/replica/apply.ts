@@ -9,11 +9,11 @@ import type { Waiters } from './waiters';
 
 /** At the end of the log commits wait so long for others, unless a read wants them. */
 const lagMs = 20;
-/** Longer batches would hold the gateway's thread for long. */
+/** More of them are put into the index in the background. */
 const commitsNowMax = 200;
-const commitsBatchMax = 4_000;
-const bytesBatchMax = 4 << 20;
-const bytesWaitingMax = 16 << 20;
+/** Longer batches would hold the gateway's thread for long. */
+const commitsBatchMax = 8_000;
+const bytesBatchMax = 8 << 20;
 const retryMs = 1_000;
 
 interface Reader {
@@ -91,8 +91,7 @@ export class Applier {
 
   /** Takes entries that cannot be lost any more, as soon as there is room; none after the signal is aborted. */
   async take(groups: readonly (readonly LogEntry[])[], through: bigint, signal: AbortSignal): Promise<void> {
-    while (this.batch.bytes > bytesWaitingMax && !this.closed && !signal.aborted)
-      await orAborted(this.flush(), signal);
+    while (this.isMuch && !this.closed && !signal.aborted) await orAborted(this.flush(), signal);
     if (this.closed || signal.aborted) return;
     const before = this.receivedThrough;
     for (const group of groups) this.batch.add(group);
@@ -179,8 +178,7 @@ export class Applier {
   private flushSoon(): void {
     if (this.receivedThrough <= this.state.applied || this.flushing !== undefined) return;
     if (this.trouble !== undefined || this.closed) return;
-    const isMuch = this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
-    if (isMuch || this.isWanted()) {
+    if (this.isMuch || this.isWanted()) {
       void this.flush().catch(() => undefined);
       return;
     }
@@ -188,6 +186,10 @@ export class Applier {
       this.timer = undefined;
       void this.flush().catch(() => undefined);
     }, lagMs);
+  }
+
+  private get isMuch(): boolean {
+    return this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
   }
 
   private isWanted(): boolean {
@@ -218,9 +220,9 @@ export class Applier {
     for (;;) {
       try {
         segments.write();
-        const entries = batch.toIndex(encodeState(state));
-        if (commits <= commitsNowMax) index.putNow(entries);
-        else await index.putSoon(entries);
+        const additions = { entries: batch.entries, state: encodeState(state) };
+        if (commits <= commitsNowMax) index.putNow(additions);
+        else await index.putSoon(additions);
         break;
       } catch (error) {
         this.onTrouble(error);

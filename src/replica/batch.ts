@@ -1,8 +1,7 @@
 import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import { parseStreamName } from '../store/values';
 import { hashOf } from '../store/hash';
-import type { IndexEntry, KeyKind, Mark } from './index-keys';
-import type { FinishedSegment, IndexBatch } from './replica-index';
+import { IndexEntries } from './index-entries';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { Place } from './place';
 import { toRecord } from './record';
@@ -31,10 +30,7 @@ export interface Progress {
 
 /** Entries that lie in the segments and are not in the index yet. */
 export class Batch {
-  readonly streams: { readonly stream: string; readonly entry: IndexEntry }[] = [];
-  readonly keys: { readonly kind: KeyKind; readonly hash: bigint; readonly entry: IndexEntry }[] = [];
-  readonly marks: Mark[] = [];
-  readonly finished: FinishedSegment[] = [];
+  readonly entries = new IndexEntries();
   bytes = 0;
   through = 0n;
   last: { readonly sequence: bigint; readonly identity: string } | undefined;
@@ -58,7 +54,7 @@ export class Batch {
     const position = placeOf(checked[0] as LogEntry);
     const { segment, offset: bytes } = this.segments.end;
     const places = this.segments.append(records, position);
-    if (this.segments.end.segment !== segment) this.finished.push({ segment, bytes });
+    if (this.segments.end.segment !== segment) this.entries.addFinished(segment, bytes);
     this.mark(places[0] as Place, position);
     for (const { timeNanos } of checked)
       if (timeNanos > this.progress.newestNanos) this.progress.newestNanos = timeNanos;
@@ -70,31 +66,25 @@ export class Batch {
     }
   }
 
-  toIndex(state: string): IndexBatch {
-    const { streams, keys, marks, finished } = this;
-    return { streams, keys, marks, finished, state };
-  }
-
   private addCommit(commit: LogCommit, place: Place): void {
     const { stream, lastVersion, firstVersion, sequence, position, timeNanos, record } = commit;
     const count = Number(lastVersion - firstVersion) + 1;
-    const entry = { place, version: lastVersion, sequence, position, timeNanos, count };
-    this.streams.push({ stream, entry });
-    this.keys.push({ kind: 'commit', hash: hashOf(commit.commitId), entry });
-    const ids = new Set(eventSpans(record).map((span) => eventCorrelationId(record, span)));
-    for (const id of ids) this.keys.push({ kind: 'correlation', hash: hashOf(id), entry });
+    const { entries } = this;
+    entries.addStream(stream, { place, version: lastVersion, sequence, position, timeNanos, count });
+    entries.addKey('commit', hashOf(commit.commitId), sequence, place);
+    for (const id of correlationIds(record)) entries.addKey('correlation', hashOf(id), sequence, place);
     this.last = { sequence, identity: identityOf(commit) };
   }
 
   private addDamage({ kind, stream, position, timeNanos, claimed }: LogDamage, place: Place): void {
-    const at = { place, sequence: position, position, timeNanos, count: 0 };
-    this.keys.push({ kind: 'damage', hash: 0n, entry: { ...at, version: 0n } });
+    this.entries.addKey('damage', 0n, position, place);
     if (kind === 'lost') {
       const messages = this.progress.lost.messages + position - claimed + 1n;
       this.progress.lost = { messages, last: position };
     }
     if (kind !== 'damage' || parseStreamName(stream) === undefined) return;
-    this.streams.push({ stream, entry: { ...at, version: this.heads.get(stream) } });
+    const version = this.heads.get(stream);
+    this.entries.addStream(stream, { place, version, sequence: position, position, timeNanos, count: 0 });
   }
 
   /** A commit whose versions have been there cannot be told apart from the others; one that leaves some out can. */
@@ -115,8 +105,16 @@ export class Batch {
     if (place.segment === segment && place.offset - offset < markBytes && offset >= 0) return;
     this.progress.segment = place.segment;
     this.progress.offset = place.offset;
-    this.marks.push({ position, place, newestNanos });
+    this.entries.addMark({ position, place, newestNanos });
   }
+}
+
+/** Those of all events of a commit, each once. */
+function correlationIds(record: Uint8Array): Iterable<string> {
+  const spans = eventSpans(record);
+  const [first] = spans;
+  if (spans.length === 1 && first !== undefined) return [eventCorrelationId(record, first)];
+  return new Set(spans.map((span) => eventCorrelationId(record, span)));
 }
 
 /** Where an entry stands among the others. */

@@ -2,15 +2,19 @@ import { RecentMap } from '../recent-map';
 import type { Heads } from './batch';
 import type { ReplicaIndex } from './replica-index';
 
-const headsMax = 100_000;
+/** Where more streams than half of this are written in turns, they are looked for in the index again and again. */
+const headsMax = 200_000;
 
 /** Versions of the streams that were written last, and of others from the index. */
 export function createHeads(index: ReplicaIndex): Heads {
-  const recent = new RecentMap<string, bigint>(headsMax);
+  const recent = new RecentMap<string, number>(headsMax);
   return {
-    get: (stream) => recent.get(stream) ?? index.head(stream)?.version ?? 0n,
+    get(stream) {
+      const known = recent.get(stream);
+      return known === undefined ? (index.head(stream)?.version ?? 0n) : BigInt(known);
+    },
     set(stream, version) {
-      recent.set(stream, version);
+      recent.set(stream, Number(version));
     },
   };
 }

@@ -1,5 +1,6 @@
 import { DamagedReplicaError } from './damage';
 import { placeBytes, readPlace, writePlace, type Place } from './place';
+import { writeUint64BE } from './uint64';
 
 /** An entry of a stream: where its record lies, and what can be told without it. */
 export interface IndexEntry {
@@ -28,39 +29,56 @@ export type KeyKind = 'correlation' | 'commit' | 'damage';
 
 const kindByte = { correlation: 1, commit: 2, damage: 3 } as const;
 const checksumBytes = 4;
-const valueBytes = placeBytes + 4 + 2 * 8 + checksumBytes;
-const markBytes = placeBytes + 8 + checksumBytes;
+export const entryBytes = placeBytes + 4 + 2 * 8 + checksumBytes;
+export const markBytes = placeBytes + 8 + checksumBytes;
+/** A kind, a hash, a sequence. */
+export const hashKeyBytes = 1 + 8 + 8;
+export const numberBytes = 8;
 
 /** A zero byte, which no name has, so that names keep their order; a version; a sequence. */
 export const keySuffixBytes = 1 + 8 + 8;
 
 export function streamKey(stream: string, version: bigint, sequence: bigint): Buffer {
   const key = Buffer.allocUnsafe(stream.length + keySuffixBytes);
-  key.write(stream, 'latin1');
-  key[stream.length] = 0;
-  key.writeBigUInt64BE(version, stream.length + 1);
-  key.writeBigUInt64BE(sequence, stream.length + 9);
+  writeStreamKey(key, 0, stream, version, sequence);
   return key;
+}
+
+export function writeStreamKey(
+  target: Buffer,
+  at: number,
+  stream: string,
+  version: bigint,
+  sequence: bigint,
+): void {
+  const end = at + target.write(stream, at, 'latin1');
+  target[end] = 0;
+  writeUint64BE(target, end + 1, version);
+  writeUint64BE(target, end + 9, sequence);
 }
 
 export function hashKey(kind: KeyKind, hash: bigint, sequence: bigint): Buffer {
-  const key = Buffer.allocUnsafe(17);
-  key[0] = kindByte[kind];
-  key.writeBigUInt64BE(hash, 1);
-  key.writeBigUInt64BE(sequence, 9);
+  const key = Buffer.allocUnsafe(hashKeyBytes);
+  writeHashKey(key, 0, kind, hash, sequence);
   return key;
+}
+
+export function writeHashKey(
+  target: Buffer,
+  at: number,
+  kind: KeyKind,
+  hash: bigint,
+  sequence: bigint,
+): void {
+  target[at] = kindByte[kind];
+  writeUint64BE(target, at + 1, hash);
+  writeUint64BE(target, at + 9, sequence);
 }
 
 export function numberKey(value: bigint): Buffer {
-  const key = Buffer.allocUnsafe(8);
-  key.writeBigUInt64BE(value);
+  const key = Buffer.allocUnsafe(numberBytes);
+  writeUint64BE(key, 0, value);
   return key;
-}
-
-export function placeValue(place: Place): Buffer {
-  const value = Buffer.allocUnsafe(placeBytes);
-  writePlace(value, 0, place);
-  return value;
 }
 
 /** Throws DamagedReplicaError. */
@@ -69,12 +87,17 @@ export function toPlace(value: Buffer): Place {
   return readPlace(value, 0);
 }
 
-/** The value of a mark under its key. */
-export function markValue(key: Buffer, { place, newestNanos }: Mark): Buffer {
-  const value = Buffer.allocUnsafe(markBytes);
-  writePlace(value, 0, place);
-  value.writeBigInt64BE(newestNanos, placeBytes);
-  return sealed(key, value);
+/** Writes the value of a mark behind its key, which begins at `keyAt`. */
+export function writeMark(
+  target: Buffer,
+  keyAt: number,
+  valueAt: number,
+  { place, newestNanos }: Mark,
+): void {
+  writePlace(target, valueAt, place);
+  // Its 64 bits are the same with a sign.
+  writeUint64BE(target, valueAt + placeBytes, newestNanos);
+  seal(target, keyAt, valueAt + markBytes);
 }
 
 /** Throws DamagedReplicaError. */
@@ -87,19 +110,23 @@ export function toMark(key: Buffer, value: Buffer): Mark {
   };
 }
 
-/** The value of an entry under its key. */
-export function toValue(key: Buffer, { place, count, position, timeNanos }: IndexEntry): Buffer {
-  const value = Buffer.allocUnsafe(valueBytes);
-  writePlace(value, 0, place);
-  value.writeUInt32BE(count, placeBytes);
-  value.writeBigUInt64BE(position, placeBytes + 4);
-  value.writeBigInt64BE(timeNanos, placeBytes + 12);
-  return sealed(key, value);
+/** Writes the value of an entry behind its key, which begins at `keyAt`. */
+export function writeEntry(
+  target: Buffer,
+  keyAt: number,
+  valueAt: number,
+  { place, count, position, timeNanos }: IndexEntry,
+): void {
+  writePlace(target, valueAt, place);
+  target.writeUInt32BE(count, valueAt + placeBytes);
+  writeUint64BE(target, valueAt + placeBytes + 4, position);
+  writeUint64BE(target, valueAt + placeBytes + 12, timeNanos);
+  seal(target, keyAt, valueAt + entryBytes);
 }
 
 /** Throws DamagedReplicaError. */
 export function toEntry(key: Buffer, value: Buffer): IndexEntry {
-  check(key, value, valueBytes);
+  check(key, value, entryBytes);
   const suffix = key.length - keySuffixBytes + 1;
   return {
     place: readPlace(value, 0),
@@ -112,21 +139,26 @@ export function toEntry(key: Buffer, value: Buffer): IndexEntry {
 }
 
 /** LMDB does not check what it has, and no version or place shall come from a flipped bit. */
-function sealed(key: Buffer, value: Buffer): Buffer {
-  value.writeInt32BE(checksumOf(key, value), value.length - checksumBytes);
-  return value;
+function seal(target: Buffer, keyAt: number, end: number): void {
+  const at = end - checksumBytes;
+  target.writeInt32BE(checksumOf(target, keyAt, at, emptyChecksum), at);
 }
 
 function check(key: Buffer, value: Buffer, bytes: number): void {
-  if (value.length !== bytes || value.readInt32BE(bytes - checksumBytes) !== checksumOf(key, value))
+  const at = bytes - checksumBytes;
+  if (value.length !== bytes || value.readInt32BE(at) !== checksumOfBoth(key, value, at))
     throw new DamagedReplicaError('an entry of the index does not have its checksum');
 }
 
+function checksumOfBoth(key: Buffer, value: Buffer, valueEnd: number): number {
+  return checksumOf(value, 0, valueEnd, checksumOf(key, 0, key.length, emptyChecksum));
+}
+
+const emptyChecksum = 0x811c9dc5 | 0;
+
 /** FNV-1a: another byte makes another one. For so few bytes it takes a third of the time of the native CRC. */
-function checksumOf(key: Buffer, value: Buffer): number {
-  const end = value.length - checksumBytes;
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193);
-  for (let i = 0; i < end; i++) hash = Math.imul(hash ^ (value[i] as number), 0x01000193);
-  return hash | 0;
+function checksumOf(bytes: Buffer, start: number, end: number, before: number): number {
+  let hash = before;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  return hash;
 }

@@ -5,6 +5,7 @@ import { DamagedReplicaError } from './damage';
 import { frameEvent, suffixBytesMax, writeSuffix } from './frame';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { UnreadableCommitError } from '../store/errors';
+import { writeUint64LE } from './uint64';
 
 /**
  * An entry of the log as it lies in a segment: a header, the name of the stream, and the events as they are sent, or the reason why
@@ -51,9 +52,11 @@ export function toRecord(entry: LogEntry, continues: boolean): Buffer {
   return isDamage(entry) ? damageRecord(entry) : commitRecord(entry, continues);
 }
 
+/** Used again for every commit. */
+const suffix = new Uint8Array(suffixBytesMax);
+
 function commitRecord(commit: LogCommit, continues: boolean): Buffer {
   const { stream, record, position, timeNanos } = commit;
-  const suffix = new Uint8Array(suffixBytesMax);
   const suffixBytes = writeSuffix(suffix, 0, position, timeNanos);
   const spans = eventSpans(record);
   let bytes = headerBytes + stream.length;
@@ -68,9 +71,9 @@ function commitRecord(commit: LogCommit, continues: boolean): Buffer {
     (commit.isLeftOut ? flag.leftOut : 0);
   target.writeUInt16LE(stream.length, at.nameBytes);
   target.writeUInt32LE(spans.length, at.count);
-  target.writeBigUInt64LE(commit.sequence, at.sequence);
-  target.writeBigUInt64LE(commit.firstVersion, at.firstVersion);
-  target.write(commit.commitId.replaceAll('-', ''), at.commitId, 'hex');
+  writeUint64LE(target, at.sequence, commit.sequence);
+  writeUint64LE(target, at.firstVersion, commit.firstVersion);
+  writeCommitId(target, at.commitId, commit.commitId);
   // One that is left out stands among the others by where it is, not by the transaction that it was meant to be part of.
   return seal(target, commit.isLeftOut ? commit.sequence : position, timeNanos);
 }
@@ -83,15 +86,16 @@ function damageRecord({ kind, stream, position, timeNanos, claimed, reason: text
   reason.copy(target, headerBytes + name.length);
   target[at.kind] = kindByte[kind];
   target.writeUInt16LE(name.length, at.nameBytes);
-  target.writeBigUInt64LE(position, at.sequence);
-  target.writeBigUInt64LE(claimed, at.firstVersion);
+  writeUint64LE(target, at.sequence, position);
+  writeUint64LE(target, at.firstVersion, claimed);
   return seal(target, position, timeNanos);
 }
 
 function seal(target: Buffer, position: bigint, timeNanos: bigint): Buffer {
   target.writeUInt32LE(target.length, at.length);
-  target.writeBigUInt64LE(position, at.position);
-  target.writeBigInt64LE(timeNanos, at.time);
+  writeUint64LE(target, at.position, position);
+  // Its 64 bits are the same with a sign.
+  writeUint64LE(target, at.time, timeNanos);
   target.writeUInt32LE(checksumOf(target, 0, target.length), at.checksum);
   return target;
 }
@@ -166,6 +170,26 @@ export function firstVersionOf(bytes: Buffer, { start }: RecordHeader): bigint {
   return bytes.readBigUInt64LE(start + at.firstVersion);
 }
 
+const dash = 0x2d;
+const hexDigits = new Uint8Array(256);
+for (const digit of '0123456789abcdef') hexDigits[digit.charCodeAt(0)] = parseInt(digit, 16);
+
+/** The bytes of a UUID. What somebody else has put in the place of one is found under no id. */
+function writeCommitId(target: Buffer, start: number, id: string): void {
+  const end = start + uuidBytes;
+  let next = start;
+  for (let i = 0; i < id.length && next < end; i += 2) {
+    if (id.charCodeAt(i) === dash) i++;
+    target[next++] = (digitOf(id.charCodeAt(i)) << 4) | digitOf(id.charCodeAt(i + 1));
+  }
+  target.fill(0, next, end);
+}
+
+function digitOf(char: number): number {
+  return hexDigits[char] ?? 0;
+}
+
+const uuidBytes = 16;
 const uuidParts = [8, 12, 16, 20, 32];
 
 export function commitIdOf(bytes: Buffer, { start }: RecordHeader): string {

@@ -2,17 +2,15 @@ import { mkdirSync } from 'node:fs';
 import { open, type Database, type RangeOptions, type RootDatabase } from 'lmdb';
 import { StoreUnavailableError } from '../store/errors';
 import { indexPath, syncPath } from './clean-mark';
+import type { IndexEntries } from './index-entries';
 import {
   hashKey,
   keySuffixBytes,
-  markValue,
   numberKey,
-  placeValue,
   streamKey,
   toEntry,
   toMark,
   toPlace,
-  toValue,
   type IndexEntry,
   type KeyKind,
   type Mark,
@@ -20,19 +18,9 @@ import {
 import { fillLockFile } from './lock-file';
 import type { Place } from './place';
 
-/** A segment to which nothing is added any more. */
-export interface FinishedSegment {
-  readonly segment: number;
-  readonly bytes: number;
-}
-
 /** What a batch adds to the index. */
 export interface IndexBatch {
-  readonly streams: readonly { readonly stream: string; readonly entry: IndexEntry }[];
-  readonly keys: readonly { readonly kind: KeyKind; readonly hash: bigint; readonly entry: IndexEntry }[];
-  readonly marks: readonly Mark[];
-  /** Segments to which nothing is added any more. */
-  readonly finished: readonly FinishedSegment[];
+  readonly entries: IndexEntries;
   readonly state: string;
 }
 
@@ -248,20 +236,14 @@ export class ReplicaIndex {
     return table.getRange(options);
   }
 
-  private put(batch: IndexBatch, store: (table: Table, key: Buffer, value: Buffer) => void): void {
-    for (const { stream, entry } of batch.streams) {
-      const key = streamKey(stream, entry.version, entry.sequence);
-      store(this.streams, key, toValue(key, entry));
-    }
-    for (const { kind, hash, entry } of batch.keys)
-      store(this.keys, hashKey(kind, hash, entry.sequence), placeValue(entry.place));
-    for (const mark of batch.marks) {
-      const key = numberKey(mark.position);
-      store(this.marks, key, markValue(key, mark));
-    }
-    for (const { segment, bytes } of batch.finished)
-      store(this.finished, numberKey(BigInt(segment)), numberKey(BigInt(bytes)));
-    store(this.root, stateKey, Buffer.from(batch.state));
+  private put(
+    { entries, state }: IndexBatch,
+    store: (table: Table, key: Buffer, value: Buffer) => void,
+  ): void {
+    entries.each((table, key, value) => {
+      store(this[table], key, value);
+    });
+    store(this.root, stateKey, Buffer.from(state));
   }
 }
 

@@ -67,8 +67,14 @@ export function decodeState(text: string | undefined, isClean: boolean): Replica
   };
 }
 
+let bootIdRead: string | undefined;
+
 /** Another one after each start of the machine; what was not synced may be gone then. */
 function bootId(): string {
+  return (bootIdRead ??= readBootId());
+}
+
+function readBootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {

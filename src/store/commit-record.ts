@@ -131,13 +131,26 @@ export function eventCorrelationId(record: Uint8Array, span: EventSpan): string 
 
 function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: number): string {
   let at = start;
-  let found = '';
+  let valueStart = 0;
+  let valueEnd = 0;
   while (at < end) {
-    const tag = readVarint(record, at);
-    at = fieldEnd(record, tag.next, end, tag.value);
-    if (tag.value === wanted) found = utf8(record, readVarint(record, tag.next).next, at);
+    const tag = record[at] as number;
+    const length = record[at + 1] as number;
+    if (tag < 0x80 && (tag & 7) === lengthDelimited && length < 0x80) {
+      // As in the walk above.
+      at += 2 + length;
+      if (tag !== wanted) continue;
+      valueStart = at - length;
+    } else {
+      const long = readVarint(record, at);
+      at = fieldEnd(record, long.next, end, long.value);
+      if (long.value !== wanted) continue;
+      valueStart = readVarint(record, long.next).next;
+    }
+    valueEnd = at;
   }
-  return found;
+  if (at > end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
+  return utf8(record, valueStart, valueEnd);
 }
 
 /** A varint of up to 32 bits in use; longer ones are read and cut, as protobuf does for lengths and tags. */

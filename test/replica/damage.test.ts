@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DamagedReplicaError, isDamagedReplica } from '../../src/replica/damage';
 import { readHeader } from '../../src/replica/record';
+import { IndexEntries } from '../../src/replica/index-entries';
 import { ReplicaIndex } from '../../src/replica/replica-index';
 import { ReplicaFault, verifyReplica } from '../../src/replica/verify';
 import { hashKey } from '../../src/replica/index-keys';
@@ -220,7 +221,7 @@ test.each([
   const changed = change(json);
   expect(changed).not.toBe(json);
   const state = `${crc32(changed).toString()} ${boot} ${changed}`;
-  index.putNow({ streams: [], keys: [], marks: [], finished: [], state });
+  index.putNow({ entries: new IndexEntries(), state });
   await index.close();
   await expect(verifyReplica(folder)).rejects.toThrow(/it has the format \S+ .E, and this gateway reads/);
   await using opened = await open(log, folder, limits);
