@@ -15,6 +15,8 @@ export interface Durability {
   through(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;
   /** The same for all that anybody can have seen by now. */
   all(giveUpMs?: number): Promise<void> | undefined;
+  /** The log may have gone back: sequences that were synced may be given again, to other messages. */
+  forget(): void;
   /** Resolves when nobody waits any more. */
   idle(): Promise<void>;
 }
@@ -23,6 +25,7 @@ export interface Durability {
 export const leftToNats: Durability = {
   through: () => undefined,
   all: () => undefined,
+  forget: () => undefined,
   idle: () => Promise.resolve(),
 };
 
@@ -60,6 +63,8 @@ export function syncInGroups(folder: string, name: string, log: Logger, onFailur
 
 class GroupSync implements Durability {
   private synced = 0n;
+  /** How often that was forgotten. */
+  private timesForgotten = 0;
   private waiting: Waiter[] = [];
   /** Those whose sync is under way. */
   private group: Waiter[] = [];
@@ -79,6 +84,11 @@ class GroupSync implements Durability {
 
   all(giveUpMs?: number): Promise<void> {
     return this.failure === undefined ? this.wait(0n, giveUpMs) : Promise.reject(this.failure);
+  }
+
+  forget(): void {
+    this.synced = 0n;
+    this.timesForgotten++;
   }
 
   async idle(): Promise<void> {
@@ -105,11 +115,12 @@ class GroupSync implements Durability {
       this.waiting = [];
       const isAlone = this.group.length === 1 && this.group[0]?.isBusy === false;
       const through = this.group.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
+      const { timesForgotten } = this;
       try {
         await this.blocks.sync(isAlone);
         if (pauseMs > 0) this.log.info('the log is synced to disk again');
         pauseMs = 0;
-        if (through > this.synced) this.synced = through;
+        if (through > this.synced && timesForgotten === this.timesForgotten) this.synced = through;
         for (const { resolve } of this.group) resolve();
         this.group = [];
       } catch (cause) {
@@ -167,6 +178,8 @@ function openBlocks(folder: string, name: string): Blocks {
   return {
     /** What has been acknowledged lies in the block that was the newest in the round before, or in later ones. */
     async sync(isOnlyAppend) {
+      // Where the log has gone back it has fewer of them, of which the last two may have been written since.
+      if (newest > 0 && !existsSync(blockFile(newest))) newest = Math.max(0, newestBlock(messages) - 1);
       const first = newest;
       let last = first;
       while (existsSync(blockFile(last + 1))) last++;
@@ -197,8 +210,16 @@ function openFile(path: string): number {
 
 /** 0 if there is none yet. */
 function newestBlock(messages: string): number {
-  const numbers = readdirSync(messages).map((file) => Number(/^(\d+)\.blk$/.exec(file)?.[1] ?? 0));
+  const numbers = namesIn(messages).map((file) => Number(/^(\d+)\.blk$/.exec(file)?.[1] ?? 0));
   return Math.max(0, ...numbers);
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (cause) {
+    throw new OpenFailure((cause as Error).message, { cause });
+  }
 }
 
 /** What was created or written before this gateway began: the folders, the description of the stream, the newest blocks. */

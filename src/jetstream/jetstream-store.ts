@@ -98,6 +98,9 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
       limits,
       logger: log,
     };
+    health.onDoubt(() => {
+      context.durability.forget();
+    });
     const ids = new IdMemory();
     const watches: { close(): Promise<void> }[] = [];
     if (ownServer !== undefined) watches.push(await watchOwnDisk(context, ownServer));

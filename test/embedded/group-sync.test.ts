@@ -1,4 +1,4 @@
-import fs, { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -10,6 +10,7 @@ import { embeddedPaths } from '../../src/jetstream/embedded-config';
 import { defaultLimits } from '../../src/limits';
 import { openStore } from '../../src/open-store';
 import { natsOptions } from '../support/nats-options';
+import { until } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
 
 /** With its own nats-server, a gateway syncs what is stored itself: nothing is answered or shown that is not on disk. */
@@ -122,6 +123,36 @@ test(
     }),
   60_000,
 );
+
+test('what is stored when the log has gone back is synced, though such sequences were synced before', () =>
+  withStore(async (store, server) => {
+    const append = async (id: string): Promise<void> => {
+      // Its connection may come back later than that of the reads.
+      await until(() =>
+        store.append({ stream: `back.${id}`, events: [marked(id)] }).then(
+          () => true,
+          () => false,
+        ),
+      );
+    };
+    const reached = (): Promise<void> =>
+      until(async () => (await store.version('back.kept').catch(() => undefined))?.version === 1n);
+    await append('kept');
+    const folder = join(embeddedPaths(server.dataDir).streams, 'EVENTS');
+    const copy = join(server.dataDir, 'copy');
+    await server.restart();
+    cpSync(folder, copy, { recursive: true });
+    await reached();
+    for (const number of range(1, 9)) await append(`lost-${number}`);
+    await server.restart();
+    rmSync(folder, { recursive: true });
+    cpSync(copy, folder, { recursive: true });
+    await reached();
+    synced.clear();
+    await append('after');
+    expect((await store.version('back.after')).position).toBe(2n);
+    expect(isSynced('after')).toBe(true);
+  }));
 
 test.each([
   ['that must be new', { expectedVersion: 0n }],
