@@ -10,6 +10,7 @@ export function banner(facts: GatewayFacts): string {
   return [
     `Sluice ${facts.version} serves gRPC on ${facts.address} (${security}).`,
     `Data: store ${facts.store} ${data}.`,
+    `Reads: from a replica of the log in ${facts.replicaDir}.${fillingText(facts)}`,
     `An answered append ${durabilityText[facts.durability](facts.replicas)}`,
     'Try it:',
     `  ${grpcurlLine(facts)}`,
@@ -28,6 +29,16 @@ const durabilityText: Readonly<Record<Durability, (replicas: number) => string>>
       : `is stored by a majority of ${replicas.toString()} NATS servers`) +
     "; when it is synced to disk is set by sync_interval in the servers' configuration.",
 };
+
+function fillingText({ filling }: GatewayFacts): string {
+  if (filling === undefined) return '';
+  const { applied, end, restMs } = filling;
+  const rest = restMs === undefined ? '' : `, about ${Math.ceil(restMs / 1_000).toString()} s are left`;
+  return (
+    ` It is being filled: it has come to position ${applied.toString()} of ${end.toString()}${rest}.` +
+    ' Appends go on; reads end with REPLICA_FILLING until then.'
+  );
+}
 
 function grpcurlLine({ address, tls }: GatewayFacts): string {
   const security = {

@@ -6,6 +6,7 @@ import { embeddedPaths } from './jetstream/embedded-config';
 import { findNatsServer } from './jetstream/nats-binary';
 import type { NatsOptions } from './jetstream/options';
 import { openStore } from './open-store';
+import type { FillingProgress } from './store/store-info';
 import { version } from './version';
 
 /** A gateway that serves. */
@@ -32,6 +33,9 @@ export interface GatewayFacts {
   readonly embedded: { readonly version: string; readonly dataDir: string } | undefined;
   /** URLs of NATS, without credentials. */
   readonly servers: readonly string[];
+  readonly replicaDir: string;
+  /** How far the replica of the log is; undefined: it is filled. */
+  readonly filling: FillingProgress | undefined;
 }
 
 /** What has happened to a commit by the time its append is answered; see Durability in the contract. */
@@ -99,12 +103,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       hasFailed = true;
       serve(false);
     });
-    const facts = describe(config, nats, grpc.address);
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
       port: grpc.port,
-      describe: () => facts,
+      describe: () => describe(config, nats, grpc.address, store.filling()),
       failed,
       close: () => (closing ??= closeAll()),
     };
@@ -180,7 +183,12 @@ async function startOwnNats(
   return startEmbeddedNats({ dataDir, binary, ...about, log, storeBytesMax: nats.storeBytesMax });
 }
 
-function describe({ tls, store }: Config, nats: ReachableNats, address: string): GatewayFacts {
+function describe(
+  { tls, store, replicaDir }: Config,
+  nats: ReachableNats,
+  address: string,
+  filling: FillingProgress | undefined,
+): GatewayFacts {
   const security = tls?.clientCaFile === undefined ? 'server' : 'mutual';
   return {
     version,
@@ -191,5 +199,7 @@ function describe({ tls, store }: Config, nats: ReachableNats, address: string):
     durability: nats.durability,
     embedded: nats.embedded,
     servers: nats.options.servers,
+    replicaDir,
+    filling,
   };
 }

@@ -1,16 +1,20 @@
 import { mkdir } from 'node:fs/promises';
-import { lockFolder } from './jetstream/folder-lock';
+import type { Logger } from 'pino';
+import { FolderInUseError, lockFolder, type FolderLock } from './jetstream/folder-lock';
 import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
 import { toStoreError } from './jetstream/errors';
 import { kept } from './jetstream/shared';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';
+import type { FillingProgress } from './store/store-info';
 
 /** An event store kept by JetStream and read from a replica. */
 export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom' | 'failed'> {
   /** Told whether the replica is filled, so that there are reads: now and whenever it changes. */
   onFilled(listener: (isFilled: boolean) => void): void;
+  /** How far the replica is; undefined: it is filled. */
+  filling(): FillingProgress | undefined;
   /** Lets appends under way finish, then closes the replica and the connections. */
   close(): Promise<void>;
 }
@@ -26,10 +30,9 @@ const fillWaitMs = 5_000;
 /** Connects, creates or checks the store, and opens the replica. Throws ConnectError, StoreOpenError or FolderInUseError. */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
   const { limits, log: logger, replicaDir } = options;
-  await mkdir(replicaDir, { recursive: true, mode: 0o700 });
   let lose = (): void => undefined;
   const lost = new Promise<void>((resolve) => (lose = resolve));
-  const lock = await lockFolder(replicaDir, logger, () => {
+  const lock = await takeFolder(replicaDir, logger, () => {
     logger.fatal({ replicaDir }, 'another gateway took the folder of the replica over; this one ends');
     lose();
   });
@@ -67,10 +70,23 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       onFilled(listener) {
         replica.onFilled(listener);
       },
+      filling: () => replica.progress,
       close,
     };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Makes the folder and locks it. Throws FolderInUseError, and says of which folder when it cannot be used at all. */
+async function takeFolder(replicaDir: string, logger: Logger, onLost: () => void): Promise<FolderLock> {
+  try {
+    await mkdir(replicaDir, { recursive: true, mode: 0o700 });
+    return await lockFolder(replicaDir, logger, onLost);
+  } catch (error) {
+    if (error instanceof FolderInUseError) throw error;
+    const { message } = error as Error;
+    throw new Error(`the folder of the replica, ${replicaDir}, cannot be used: ${message}`, { cause: error });
   }
 }

@@ -15,6 +15,7 @@ export interface Finding {
 const consumersManyMin = 50;
 /** What is not read yet is waited for by every read. */
 const replicaLagMany = 10_000n;
+const seeReplica = 'see the log of the gateway, and the replica in docs/operations.md';
 const fullShareMany = 0.9;
 
 /** Everything that the gateway tells of itself and its store, judged. */
@@ -155,7 +156,7 @@ function size({ store }: Info): Finding {
 function consumers({ store }: Info): Finding {
   const check = 'consumers';
   const { consumerCount = 0 } = store ?? {};
-  const message = `${consumerCount} at the log; each gateway with subscribers has one`;
+  const message = `${consumerCount} at the log; each gateway has one`;
   if (consumerCount < consumersManyMin) return { check, level: 'ok', message };
   const remedy = 'see with the nats command line who makes them: each one slows appends down';
   return { check, level: 'warn', message, remedy };
@@ -176,9 +177,12 @@ function replica({ replica: state }: Info): Finding {
     return { check, level: 'ok', message: 'the gateway tells of none: it is an older one' };
   const { lag, filled, bytes, trouble, position } = state;
   const size = `${Math.ceil(Number(bytes) / 1e6).toString()} MB`;
+  const reason = trouble === '' ? '' : `: ${trouble}`;
   if (!filled) {
-    const message = `the replica of the log is being filled: it has come to position ${position.toString()}, ${lag.toString()} are left`;
-    return { check, level: 'warn', message, remedy: 'wait: until then reads end with REPLICA_FILLING' };
+    const where = `it has come to position ${position.toString()}, ${lag.toString()} are left`;
+    const message = `the replica of the log is being filled, ${where}${reason}`;
+    const wait = 'wait: until then reads end with REPLICA_FILLING';
+    return { check, level: 'warn', message, remedy: trouble === '' ? wait : seeReplica };
   }
   if (trouble === '' && lag < replicaLagMany)
     return {
@@ -186,7 +190,6 @@ function replica({ replica: state }: Info): Finding {
       level: 'ok',
       message: `the replica of the log takes ${size} and is ${lag.toString()} positions behind`,
     };
-  const reason = trouble === '' ? '' : `: ${trouble}`;
   const message = `the replica of the log is ${lag.toString()} positions behind${reason}`;
-  return { check, level: 'warn', message, remedy: 'see the log of the gateway' };
+  return { check, level: 'warn', message, remedy: seeReplica };
 }

@@ -1,21 +1,16 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NotPermittedError, ReplicaFillingError, StoreUnavailableError } from '../store/errors';
-import {
-  damageError,
-  isDamage,
-  lostConnection,
-  type LogEnd,
-  type LogEntry,
-  type LogSink,
-} from '../store/log';
-import { position } from '../store/values';
+import { NotPermittedError, StoreUnavailableError } from '../store/errors';
+import { lostConnection, type LogEnd, type LogSink } from '../store/log';
+import type { FillingProgress } from '../store/store-info';
 import { Applier } from './apply';
 import { leaveCleanMark } from './clean-mark';
 import { Continuity, type Moment } from './continuity';
 import { isDamagedReplica } from './damage';
+import { Filling, logFilling } from './filling';
 import { createHeads } from './heads';
 import { Judge, type Known } from './judge';
+import { noteFaults } from './note-faults';
 import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
 import { Readiness } from './readiness';
 import { startSweeper } from './sweeper';
@@ -32,7 +27,6 @@ export interface Opened {
 const retryMs = 250;
 /** NATS writes each refusal into its log. */
 const retryRefusedMs = 5_000;
-const retryFillingMs = 1_000;
 
 /** Makes a replica from the log, and makes it again whenever it does not fit. */
 export class Keeper {
@@ -50,7 +44,11 @@ export class Keeper {
   private mustRebuild = false;
   /** Why the log cannot be followed at all. */
   private refusal: NotPermittedError | undefined;
-  private startedAt = { ms: 0, applied: 0n };
+  private readonly fillingNow = new Filling(() => ({
+    applied: this.openedNow?.applier.applied ?? 0n,
+    end: this.end,
+  }));
+  private readonly fillingLog: Disposable;
   private following: AbortController | undefined;
 
   constructor(private readonly options: ReplicaOptions) {
@@ -58,6 +56,7 @@ export class Keeper {
     this.continuity = new Continuity(options.log);
     // Nothing more is taken from it until it was compared.
     options.log.onDoubt(() => this.following?.abort());
+    this.fillingLog = logFilling(options.logger, () => this.progress);
     this.running = this.run();
   }
 
@@ -86,17 +85,18 @@ export class Keeper {
     return this.refusal === undefined ? this.readiness.wait(ms, signal) : Promise.resolve();
   }
 
+  /** How far it is; undefined: it is filled, or has not begun. */
+  get progress(): FillingProgress | undefined {
+    return this.readiness.isFilled || this.openedNow === undefined ? undefined : this.fillingNow.progress;
+  }
+
   /** For those who cannot wait until it is filled. */
   filling(): Error {
     if (this.refusal !== undefined) return this.refusal;
-    const { end, startedAt } = this;
-    const applied = this.openedNow?.applier.applied ?? 0n;
-    const elapsedMs = Date.now() - startedAt.ms;
-    const perMs = Number(applied - startedAt.applied) / Math.max(1, elapsedMs);
-    const left = Number(end > applied ? end - applied : 0n);
-    const restMs = perMs > 0 ? Math.ceil(left / perMs) : retryFillingMs;
-    const retryAfterMs = Math.min(60_000, Math.max(250, restMs));
-    return new ReplicaFillingError(position(applied), position(end), retryAfterMs);
+    const { reason } = this.trouble;
+    if (this.openedNow === undefined && reason !== '')
+      return new StoreUnavailableError(`the gateway cannot make its replica of the log: ${reason}`);
+    return this.fillingNow.error();
   }
 
   /** Removes the files and makes them again. */
@@ -114,6 +114,7 @@ export class Keeper {
     this.stop.abort();
     this.openedNow?.applier.stop();
     this.sweeper.close();
+    this.fillingLog[Symbol.dispose]();
     await this.running;
     this.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
     await this.closeFiles();
@@ -165,7 +166,7 @@ export class Keeper {
     this.continuity.compared(before);
     const { applier } = opened;
     this.end = end.sequence;
-    this.startedAt = { ms: Date.now(), applied: applier.applied };
+    this.fillingNow.start();
     this.following = new AbortController();
     const signal = AbortSignal.any([this.stop.signal, this.following.signal]);
     const place = { sequence: applier.received, last: applier.last };
@@ -186,7 +187,7 @@ export class Keeper {
   ): LogSink {
     return {
       take: (groups, through) => {
-        this.noteFaults(groups);
+        noteFaults(this.options.log.faults, groups);
         const taken = applier.take(groups, through, signal);
         this.sweeper.reached(through);
         return taken;
@@ -199,20 +200,12 @@ export class Keeper {
     };
   }
 
-  private noteFaults(groups: readonly (readonly LogEntry[])[]): void {
-    const { faults } = this.options.log;
-    for (const [entry] of groups) {
-      if (entry === undefined || !isDamage(entry)) continue;
-      if (entry.kind !== 'lost' || faults.isCut) faults.noteUnreadable(damageError(entry));
-    }
-  }
-
   private async filledAt(sequence: bigint, applier: Applier, signal: AbortSignal): Promise<void> {
     while (applier.applied < sequence && !signal.aborted) {
       // It may be that nothing can be written for a while.
       const isThere = applier.through(sequence, signal)?.then(() => true);
       if ((await isThere?.catch(() => false)) === false)
-        await sleep(retryFillingMs, undefined, { signal }).catch(() => undefined);
+        await sleep(retryMs, undefined, { signal }).catch(() => undefined);
     }
     if (this.opened?.applier !== applier || signal.aborted) return;
     this.readiness.set(true);

@@ -2,7 +2,7 @@ import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
-import type { ReplicaFindings } from '../store/store-info';
+import type { FillingProgress, ReplicaFindings } from '../store/store-info';
 import { position } from '../store/values';
 import { createCatchUps, type CatchUps } from './catch-ups';
 import { isDamagedReplica } from './damage';
@@ -78,6 +78,11 @@ export class Replica {
 
   get fillingSinceMs(): number {
     return this.keeper.readiness.fillingSinceMs;
+  }
+
+  /** How far it is; undefined: it is filled, or has not begun. */
+  get progress(): FillingProgress | undefined {
+    return this.keeper.progress;
   }
 
   /** For those who cannot wait until it is filled. */

@@ -37,6 +37,14 @@ export interface ReplicaFindings {
   readonly bytes: bigint;
 }
 
+/** How far a replica is that is being filled. */
+export interface FillingProgress {
+  readonly applied: Position;
+  readonly end: Position;
+  /** How long it still takes, by what it took until now; undefined: that cannot be told yet. */
+  readonly restMs: number | undefined;
+}
+
 /** What is wrong with the log, as far as the gateway knows. */
 export interface LogFindings {
   /** Messages that are gone. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -175,6 +175,7 @@ function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSetting
     },
     pause() {
       server?.kill('SIGSTOP');
+      if (server?.pid !== undefined) waitUntilStopped(server.pid);
     },
     resume() {
       server?.kill('SIGCONT');
@@ -247,5 +248,15 @@ export async function until(holds: () => Promise<boolean> | boolean, timeoutMs =
     if (Date.now() > giveUpMs)
       throw new Error(`did not come true in ${timeoutMs.toString()} ms: ${holds.toString()}`);
     await sleep(20);
+  }
+}
+
+/** A signal is on its way for a while when the machine is busy, and the process still answers. */
+function waitUntilStopped(pid: number): void {
+  const path = `/proc/${pid.toString()}/stat`;
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (let ms = 0; ms < 1_000 && existsSync(path); ms++) {
+    if (/\) T /.test(readFileSync(path, 'latin1'))) return;
+    Atomics.wait(nobody, 0, 0, 1);
   }
 }

@@ -13,6 +13,8 @@ export interface TcpRelay extends AsyncDisposable {
   loseAnswersAfter(bytes: number): void;
   /** Loses what clients say from now on. */
   loseRequests(): void;
+  /** Lets this many bytes a second of what the server says through on each connection; undefined: all. */
+  slowDown(bytesPerSecond: number | undefined): void;
   /** Whether something has been lost. */
   readonly isLosing: boolean;
   /** `cut`, and nothing is lost any more: half a message would make nonsense of the rest. */
@@ -26,6 +28,7 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   let losesAnswers = false;
   let answerBytes = Infinity;
   let losesRequests = false;
+  let answerRate: number | undefined;
   let isLosing = false;
 
   const keep = (socket: Socket, other: Socket): void => {
@@ -56,6 +59,9 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
       answerBytes -= passed.length;
       if (losesAnswers || passed.length < bytes.length) isLosing = true;
       if (!losesAnswers) pass(passed, client);
+      if (answerRate === undefined) return;
+      target.pause();
+      setTimeout(() => target.resume(), (bytes.length / answerRate) * 1_000);
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -71,6 +77,9 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
     },
     loseAnswersAfter(bytes) {
       answerBytes = bytes;
+    },
+    slowDown(bytesPerSecond) {
+      answerRate = bytesPerSecond;
     },
     loseRequests() {
       losesRequests = true;
