@@ -180,7 +180,7 @@ function replica({ replica: state }: Info): Finding {
   const reason = trouble === '' ? '' : `: ${trouble}`;
   if (!filled) {
     const where = `it has come to position ${position.toString()}, ${lag.toString()} are left`;
-    const message = `the replica of the log is being filled, ${where}${reason}`;
+    const message = `the replica of the log is being filled: ${where}${reason}`;
     const wait = 'wait: until then reads end with REPLICA_FILLING';
     return { check, level: 'warn', message, remedy: trouble === '' ? wait : seeReplica };
   }

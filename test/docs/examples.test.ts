@@ -63,7 +63,8 @@ withGrpcurl('the session with grpcurl in README.md', async () => {
   const banner = blocks(section(readme, '## Start')).find(({ language }) => language === 'text');
   const expected = banner?.code
     .replaceAll(exampleAddress, address)
-    .replace(/in \/\S+, kept/, `in ${dataDir}, kept`);
+    .replace(/in \/\S+, kept/, `in ${dataDir}, kept`)
+    .replace(/log in \/\S+\/replica/, `log in ${dataDir}/replica`);
   expect(normal(sluice.stdout())).toBe(normal(expected ?? ''));
   const session = withOutput(section(readme, '## A session with grpcurl'), 'sh');
   expect(session.length).toBeGreaterThanOrEqual(8);
