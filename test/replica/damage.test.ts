@@ -79,7 +79,7 @@ test('a flipped bit anywhere in the segments', async () => {
     const path = paths[i % paths.length] as string;
     const at = Math.floor(random() * readFileSync(path).length);
     flip(path, at, 1 << Math.floor(random() * 8));
-    await using opened = await open(log, folder, limits);
+    await using opened = await open(log, folder, limits, 30_000);
     await expectMended(opened);
     expect(opened.replica.isFilled).toBe(true);
   }
@@ -116,7 +116,7 @@ test.each([
   const folder = copy();
   harm(segmentsIn(folder)[1] as string);
   await expect(verifyReplica(folder)).rejects.toBeInstanceOf(DamagedReplicaError);
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
 });
 
@@ -124,7 +124,7 @@ test('the oldest segments may be gone: what was in them is read from the log', a
   const folder = copy();
   rmSync(segmentsIn(folder)[0] as string);
   const readsBefore = log.reads;
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   expect(await eventsOf(opened, { skipUnreadable: true })).toEqual(storedIn(log));
   expect(log.reads).toBeGreaterThan(readsBefore);
   expect(segmentsIn(folder)[0]).not.toMatch(/00000000/);
@@ -134,7 +134,7 @@ test('a flipped bit in the record of what cannot be read does not keep the repli
   const folder = copy();
   const [path = ''] = segmentsIn(folder);
   flip(path, readFileSync(path).indexOf('it is broken'));
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   expect(opened.replica.isFilled).toBe(true);
   await expectMended(opened);
 });
@@ -172,7 +172,7 @@ test.each([
     bytes[found + at] = (bytes[found + at] as number) ^ 0x10;
   });
   await expect(verifyReplica(folder)).rejects.toThrow(/index/);
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   const stream = 'a.1' as StreamName;
   const expected = log.commits.findLast((commit) => commit.stream === stream)?.lastVersion;
   await until(() =>
@@ -196,7 +196,7 @@ test('a changed state of the index: it is made again', async () => {
     bytes.write('1', at + '"applied":"'.length);
   });
   await expect(verifyReplica(folder)).rejects.toThrow('its state does not have its checksum');
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
 });
 
@@ -224,7 +224,7 @@ test.each([
   index.putNow({ entries: new IndexEntries(), state });
   await index.close();
   await expect(verifyReplica(folder)).rejects.toThrow(/it has the format \S+ .E, and this gateway reads/);
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
 });
 
@@ -257,7 +257,7 @@ test('a start that fails leaves it as it was, also after the machine went down',
     given++;
     return Promise.resolve();
   };
-  await using opened = await open(log, folder, limits);
+  await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
   expect(failures).toBeGreaterThan(2);
   expect(given).toBe(0);
