@@ -8,7 +8,7 @@ import { nanos, timestamp } from '../contract/contract-store';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { consumersOf, sumOver } from '../support/monitor';
-import { indexed } from '../support/info-now';
+import { replicated } from '../support/info-now';
 import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { singleServer, type Environment } from './environment';
@@ -113,7 +113,7 @@ test('test_read_by_correlation', async () => {
     const events = [...newEvents(2), { ...event, correlationId }, ...newEvents(2)];
     const { position } = await client.append({ stream, events });
     expected.push({ stream, id: event?.id ?? '', position });
-    // At once after the append, before anything can be indexed.
+    // At once after the append, before anything can be replicated.
     expect(
       (await ask()).map(({ stream: of, id, position: at }) => ({ stream: of, id, position: at })),
     ).toEqual(expected);
@@ -131,7 +131,7 @@ test('test_read_by_correlation', async () => {
         ),
       );
     }
-    await indexed(client, 30_000);
+    await replicated(client, 30_000);
     // A gateway that has appended none of them, so that it has nothing in memory.
     await using other = await startTestGateway(server.urls);
     const before = await sumOver(nodes, 'read', 'out_msgs');

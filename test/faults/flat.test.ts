@@ -2,7 +2,7 @@ import { Direction } from '../../generated/sluice/v1/event_store_service';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { connectionsOf, consumersOf, sumOver } from '../support/monitor';
-import { indexed } from '../support/info-now';
+import { replicated } from '../support/info-now';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
@@ -96,7 +96,7 @@ test('an append and GetVersion cost the same on a stream of 10 and of 100,000 ev
     // What a question brings is the last commit: the same for both.
     await client.append({ stream, events: newEvents(1) });
   }
-  await indexed(client, 60_000);
+  await replicated(client, 60_000);
 
   const seen = async (field: 'in_msgs' | 'out_bytes'): Promise<number> =>
     (await sumOver([nats], 'append', field)) + (await sumOver([nats], 'read', field));

@@ -3,6 +3,7 @@ import { singleServer, threeServers } from '../acceptance/environment';
 import { BulkLoad } from '../support/bulk';
 import { startGatewayProcess } from '../support/gateway';
 import { greedySoak } from '../support/greedy';
+import { replicated } from '../support/info-now';
 import { startNats } from '../support/nats-server';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { HistoryError, soak, soakServer } from '../support/soak';
@@ -17,8 +18,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --seed S      of the schedule of the first round, the next one has the next seed; any unless given
   --servers N   1 or 3 NATS servers; 1 and 3 in turns unless given
   --operator    an operator edits the log meanwhile: mirrored, full, with a short memory of ids, with smaller messages
-  --bulk N      writes N commits by sessions as fast as they go, and then looks for all of their correlation ids and sends
-                every 20th again
+  --bulk N      writes N commits by sessions as fast as they go through one gateway, looks for all of their correlation ids
+                through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
   --subscribers N
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
@@ -35,7 +36,9 @@ class BulkError extends Error {}
 /** A modest caller was not served, or the greedy ones were, or left something behind. */
 class GreedyError extends Error {}
 
-const repeatEvery = 20;
+/** Streams of a bulk load. */
+const bulkStreamsMax = 60_000;
+const fillTimeoutMs = 600_000;
 
 interface Settings {
   /** Commits of a bulk load; undefined: histories. */
@@ -123,16 +126,18 @@ async function runSubscribers(seconds: number): Promise<void> {
 /** Throws BulkError. */
 async function runBulk(commits: number): Promise<void> {
   await using nats = await startNats();
-  const load = new BulkLoad(commits);
-  {
-    await using writer = await startGatewayProcess([nats.url]);
-    say(`${commits} commits, ${await load.write(writer.address)}/s`);
-  }
+  const load = new BulkLoad(commits, Math.min(bulkStreamsMax, Math.ceil(commits / 4)));
+  await using writer = await startGatewayProcess([nats.url]);
   await using reader = await startGatewayProcess([nats.url]);
+  say(`${commits} commits, ${await load.write(writer.address)}/s`);
   const incomplete = await load.incompleteIds(reader.address);
   say(`${load.ids} correlation ids, ${incomplete.length} of them without all their events`);
-  const again = await load.storedAgain(reader.address, repeatEvery);
-  say(`${Math.ceil(commits / repeatEvery)} commits sent again, ${again.length} of them stored again`);
+  const again = await load.storedAgain(reader.address);
+  say(`${commits} commits sent again, ${again.length} of them stored again`);
+  const startedMs = Date.now();
+  await using late = await startGatewayProcess([nats.url]);
+  await replicated(late.client, fillTimeoutMs);
+  say(`a new gateway has them after ${Date.now() - startedMs} ms`);
   if (incomplete.length + again.length > 0)
     throw new BulkError(`for instance ${incomplete[0] ?? ''} ${again[0] ?? ''}`);
 }

@@ -1,17 +1,15 @@
 import { connect, type AppendResult, type AppendSession } from '../../src/client/client';
 import { uuidV7 } from '../../src/store/ids';
-import { indexed } from './info-now';
+import { replicated } from './info-now';
 
 const sessions = 2;
-const streams = 64;
 /** Far from each other in the log. */
 const eventsPerId = 4;
 const readersAtOnce = 16;
 const appendTimeoutMs = 60_000;
-/** Appends that wait in one session. Each commit that is sent again is looked for. */
-const writePendingMax = 512;
-const repeatPendingMax = 32;
-const indexTimeoutMs = 600_000;
+/** Appends that wait in one session. */
+const pendingMax = 512;
+const replicaTimeoutMs = 600_000;
 
 /**
  * Commits of one event, written by sessions as fast as they go, and then looked for: whatever a gateway keeps of the log to find
@@ -21,17 +19,20 @@ export class BulkLoad {
   readonly ids: number;
   private readonly commitIds: string[] = [];
 
-  constructor(readonly commits: number) {
+  constructor(
+    readonly commits: number,
+    private readonly streams = 64,
+  ) {
     this.ids = Math.ceil(commits / eventsPerId);
   }
 
-  /** Comes back when the index has come to the end of the log. How many commits a second were stored. */
+  /** Comes back when the replica has come to the end of the log. How many commits a second were stored. */
   async write(address: string): Promise<number> {
     const startedMs = Date.now();
-    await this.send(address, 1, writePendingMax);
+    await this.send(address, 1);
     const seconds = (Date.now() - startedMs) / 1_000;
     using sluice = connect(address);
-    await indexed(sluice, indexTimeoutMs);
+    await replicated(sluice, replicaTimeoutMs);
     return Math.round(this.commits / seconds);
   }
 
@@ -57,18 +58,18 @@ export class BulkLoad {
 
   /** Sends every so many-th commit again: those that are stored once more. */
   async storedAgain(address: string, every = 1): Promise<string[]> {
-    const results = await this.send(address, every, repeatPendingMax);
+    const results = await this.send(address, every);
     return results.filter(({ replayed }) => !replayed).map(({ commitId }) => commitId);
   }
 
-  private async send(address: string, every: number, pendingMax: number): Promise<AppendResult[]> {
+  private async send(address: string, every: number): Promise<AppendResult[]> {
     const results: Promise<AppendResult>[] = [];
     using sluice = connect(address);
     const open = Array.from({ length: sessions }, () => sluice.appendSession({ pendingMax }));
     for (let number = 0; number < this.commits; number += every) {
       const session = open[number % sessions] as AppendSession;
       await session.ready();
-      const stream = `bulk.${number % streams}`;
+      const stream = `bulk.${number % this.streams}`;
       const events = [{ type: 'Loaded', correlationId: this.idOf(number), data: number.toString() }];
       const commitId = (this.commitIds[number] ??= uuidV7());
       const append = session.append(stream, events, { commitId });

@@ -13,8 +13,8 @@ export async function infoNow(client: Asked): Promise<GetServerInfoResponse> {
   return client.serverInfo();
 }
 
-/** Waits until what is stored is in the index, but for a short tail of the log, which is left out for a while. */
-export async function indexed(client: Asked, timeoutMs: number): Promise<void> {
+/** Waits until the replica of a gateway has all that is stored. */
+export async function replicated(client: Asked, timeoutMs: number): Promise<void> {
   await infoNow(client);
-  await until(async () => ((await client.serverInfo()).replica?.lag ?? 0n) < 64n, timeoutMs);
+  await until(async () => (await client.serverInfo()).replica?.lag === 0n, timeoutMs);
 }
