@@ -11,8 +11,11 @@ import type { Waiters } from './waiters';
 const lagMs = 20;
 /** More of them are put into the index in the background. */
 const commitsNowMax = 200;
-/** Longer batches would hold the gateway's thread for long. */
-const commitsBatchMax = 8_000;
+/**
+ * While the replica is filled: a batch changes a page of the index for nearly every key, and fewer for each key the larger it is.
+ * Larger ones would hold the gateway's thread, and the pages its memory, for long.
+ */
+const commitsBatchMax = 20_000;
 const bytesBatchMax = 8 << 20;
 const retryMs = 1_000;
 
