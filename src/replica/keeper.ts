@@ -186,11 +186,11 @@ export class Keeper {
     { onProgress, signal }: { readonly onProgress: () => void; readonly signal: AbortSignal },
   ): LogSink {
     return {
-      take: (groups, through) => {
+      take: async (groups, through) => {
         noteFaults(this.options.log.faults, groups);
-        const taken = applier.take(groups, through, signal);
-        this.sweeper.reached(through);
-        return taken;
+        await applier.take(groups, through, signal);
+        // Not before it is taken, or it would be passed over by who waits for it.
+        if (applier.received >= through) this.sweeper.reached(through);
       },
       started: () => {
         this.refusal = undefined;

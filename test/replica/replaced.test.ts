@@ -1,5 +1,6 @@
 import fs, { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { defaultLimits } from '../../src/limits';
 import { Replica } from '../../src/replica/replica';
@@ -154,6 +155,41 @@ test.each(['closed', 'made again'])(
     await until(() => replica.ready && replica.applied === 2n);
   },
 );
+
+test('a subscriber gets what had to wait until there was room', async () => {
+  const log = new MemoryLog();
+  log.append('a');
+  await using replica = disposable(await open(log));
+  const { reads } = createReplicaStore(replica);
+  const stop = new AbortController();
+  const query = { ...fromStart, filter: { ...filter, patterns: ['large'] } };
+  const got: bigint[] = [];
+  let isLive = false;
+  const following = (async () => {
+    for await (const update of reads.subscribe(query, call(), stop.signal)) {
+      isLive ||= update.kind === 'caughtUp';
+      if (update.kind === 'events') got.push(...update.runs.map((run) => run.position));
+      if (got.includes(21n)) return;
+    }
+  })();
+  await until(() => isLive);
+  const release = fillDisk();
+  for (let i = 0; i < 20; i++) log.appendLarge(1 << 20, 'large');
+  // All that there is room for.
+  let received = 0n;
+  await until(async () => {
+    const before = received;
+    await sleep(100);
+    received = replica.received;
+    return received > 1n && received === before;
+  });
+  // Those who wait are told from time to time how far the log has come without them.
+  await sleep(2_500);
+  release();
+  await following;
+  expect(got).toEqual(Array.from({ length: 20 }, (_, at) => BigInt(at + 2)));
+  stop.abort();
+});
 
 test('what came while a batch was stored is stored at a stop as well', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
