@@ -41,6 +41,8 @@ export interface StreamInfo {
       readonly current: boolean;
       readonly offline?: boolean;
       readonly lag?: number;
+      /** When the leader last heard of it, in nanoseconds before now. */
+      readonly active?: number;
     }[];
   };
   readonly total?: number;

@@ -15,6 +15,7 @@ import { leftToNats, syncInGroups } from './group-sync';
 import { IdMemory } from './id-memory';
 import type { KnownHead } from './head-cache';
 import { identityAt } from './identity';
+import { askLeader } from './leadership';
 import { LogHealth, lostMessages } from './log-health';
 import { logInfo } from './log-info';
 import { createMessageSize } from './message-size';
@@ -179,7 +180,7 @@ function createJetStream(
 }
 
 function createLog(context: StoreContext, isOwn: boolean): Log {
-  const { health } = context;
+  const { health, limits } = context;
   const ask = shared(() => logInfo(context, endless));
   return {
     get isOwn() {
@@ -193,7 +194,7 @@ function createLog(context: StoreContext, isOwn: boolean): Log {
     },
     faults: health,
     async end(call) {
-      const { sequence, info } = await translated(ask(call));
+      const { sequence, info } = await translated(askLeader(ask, limits, call));
       const isSure = Number(info.config['num_replicas'] ?? 1) <= 1;
       return { sequence, identity: info.created, lost: lostMessages(info), isSure };
     },
