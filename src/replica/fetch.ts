@@ -10,8 +10,6 @@ const gapBytesMax = 16 << 10;
 const readBytesMax = 1 << 20;
 /** Of this size is the least that another thread reads. */
 const pieceBytes = 16 << 10;
-/** To copy more would hold up other calls for longer than another thread takes. */
-const readNowBytesMax = 64 << 10;
 const none = Buffer.alloc(0);
 
 /** Where a record lies, and the sequence of its last message in the log. */
@@ -69,10 +67,9 @@ async function fromSegments({ segments }: OpenFiles, located: readonly Located[]
 
 function readNow({ reader }: Segments, read: Read): boolean {
   const { segment, from, to } = read;
-  if (to - from > readNowBytesMax || !reader.canReadNow(segment, from, to - from)) return false;
-  const target = Buffer.allocUnsafe(to - from);
-  read.bytes = target.subarray(0, reader.readNow(segment, from, to - from, target, 0));
-  return true;
+  const bytes = reader.readNow(segment, from, to - from);
+  if (bytes !== undefined) read.bytes = bytes;
+  return bytes !== undefined;
 }
 
 /** Reads what lies around it as well, so that it is known to be in memory. */

@@ -103,6 +103,9 @@ async function* pages(
   const range = rangeOf(query, headVersion);
   let next = range.reverse ? range.toVersion : range.fromVersion;
   let left = query.maxCount;
+  // Within the range only the first and the last commit of a page can be cut.
+  const inner = { reverse: range.reverse, eventTypes: query.eventTypes };
+  const outer = { ...inner, ...range };
   while (next >= range.fromVersion && next <= range.toVersion) {
     call.signal.throwIfAborted();
     const { entries, isLast } = entriesFrom(files, query, range, next, left);
@@ -111,8 +114,10 @@ async function* pages(
     const wanted = sound.filter(({ timeNanos }) => isWithinTimes(query, timeNanos));
     const runs: EventRun[] = [];
     const records = await fetchRecords(files, wanted);
-    for (const record of records) {
-      const run = select(record, { ...range, eventTypes: query.eventTypes, countMax: left });
+    for (const [index, record] of records.entries()) {
+      const isInner = index > 0 && index + 1 < records.length;
+      const selection = isInner ? inner : outer;
+      const run = select(record, left === undefined ? selection : { ...selection, countMax: left });
       if (run === undefined) continue;
       runs.push(run);
       if (left !== undefined) left -= BigInt(run.eventCount);

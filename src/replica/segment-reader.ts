@@ -8,6 +8,8 @@ const openFilesMax = 512;
 const pageBytes = 4_096;
 /** What lies beyond it in a segment is always read by another thread. */
 const knownBytesMax = 256 << 20;
+/** To copy more would hold up other calls for longer than another thread takes. */
+const readNowBytesMax = 256 << 10;
 /** A read of what is in memory takes some microseconds. */
 const slowMs = 2;
 
@@ -27,24 +29,26 @@ export class SegmentReader {
     private readonly segmentBytesMax: number,
   ) {}
 
-  /** Whether all of a piece is in memory, as far as is known, and its file open. */
-  canReadNow(segment: number, offset: number, length: number): boolean {
+  /** Reads a piece if all of it is in memory, as far as is known, and its file open. */
+  readNow(segment: number, offset: number, length: number): Buffer | undefined {
+    const file = this.opened.get(segment);
+    if (file === undefined || length > readNowBytesMax || !this.isKnown(segment, offset, length))
+      return undefined;
+    const target = Buffer.allocUnsafe(length);
+    const startedAt = performance.now();
+    const bytesRead = readSync(file.fd, target, 0, length, offset);
+    // Memory is short; what is read again is known again.
+    if (performance.now() - startedAt > slowMs) this.known.clear();
+    return target.subarray(0, bytesRead);
+  }
+
+  private isKnown(segment: number, offset: number, length: number): boolean {
     const known = this.known.get(segment);
-    if (known === undefined || !this.opened.has(segment)) return false;
+    if (known === undefined) return false;
     const last = pageOf(offset + length - 1);
     for (let page = pageOf(offset); page <= last; page++)
       if (((known[page >> 3] ?? 0) & (1 << (page & 7))) === 0) return false;
     return true;
-  }
-
-  /** Reads a piece that `canReadNow`, and gives how many bytes there were. */
-  readNow(segment: number, offset: number, length: number, target: Buffer, at: number): number {
-    const file = this.opened.get(segment) as FileHandle;
-    const startedAt = performance.now();
-    const bytesRead = readSync(file.fd, target, at, length, offset);
-    // Memory is short; what is read again is known again.
-    if (performance.now() - startedAt > slowMs) this.known.clear();
-    return bytesRead;
   }
 
   /** Rejects with what the file system says. */

@@ -181,7 +181,9 @@ export class Segments {
   /** Reads a piece of a file. Rejects with SegmentGoneError if the segment was removed. */
   async readFile(segment: number, offset: number, length: number): Promise<Buffer> {
     try {
-      return await this.reader.read(segment, offset, length);
+      return (
+        this.reader.readNow(segment, offset, length) ?? (await this.reader.read(segment, offset, length))
+      );
     } catch (error) {
       if (segment < this.first) throw new SegmentGoneError();
       throw error;

@@ -30,13 +30,13 @@ export function select({ bytes, header }: StoredRecord, selection: Selection): E
   const { count, position } = header;
   const body = bodyOf(bytes, header);
   const { fromVersion = 1n, toVersion, countMax } = selection;
-  const firstVersion =
-    fromVersion > 1n || toVersion !== undefined ? firstVersionOf(bytes, header) : fromVersion;
+  const isBounded = fromVersion > 1n || toVersion !== undefined;
+  const firstVersion = isBounded ? firstVersionOf(bytes, header) : fromVersion;
   const isWhole =
     (selection.reverse !== true || count === 1) &&
     selection.correlationId === undefined &&
     hasAllTypes(selection) &&
-    firstVersion >= fromVersion &&
+    (!isBounded || firstVersion >= fromVersion) &&
     (toVersion === undefined || firstVersion + BigInt(count) - 1n <= toVersion) &&
     (countMax === undefined || BigInt(count) <= countMax);
   if (isWhole) return { position: toPosition(position), events: body, eventCount: count };
@@ -54,8 +54,8 @@ export function isWithinTimes(
   return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
 }
 
-export function hasAllTypes({ eventTypes, eventTypePrefixes = [] }: Selection): boolean {
-  return eventTypes.size === 0 && eventTypePrefixes.length === 0;
+export function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boolean {
+  return eventTypes.size === 0 && (eventTypePrefixes === undefined || eventTypePrefixes.length === 0);
 }
 
 function chosenSpans(body: Buffer, firstVersion: bigint, selection: Selection): EventSpan[] {
