@@ -93,7 +93,7 @@ function rowsOf({ streams, longEvents, calls }: Sizes): Row[] {
     {
       what: 'live delivery at 500 appends/s',
       unit: 'p50 ms',
-      job: { kind: 'delivery', prefix: 'bench-new', rate: 500, callsEach: calls * 10 },
+      job: { kind: 'delivery', prefix: 'bench-new', rate: 500, callsEach: calls * 16 },
     },
     {
       what: `${reads} reads of streams of 10 after a restart, nothing cached, all`,
@@ -114,7 +114,7 @@ export async function measurePeers(settings: PeerSettings): Promise<PeerTable> {
     peers.push(...(await findPeers(settings, root)));
     const sizes = settings.quick
       ? { streams: 100, longEvents: 100, calls: 2 }
-      : { streams: 19_000, longEvents: 10_000, calls: 100 };
+      : { streams: 19_000, longEvents: 10_000, calls: 60 };
     const use: Use = { ...settings, sizes, peers, loads, program: join(go.folder, 'peers') };
     for (const peer of peers) await fill(use, peer);
     const rows: PeerRow[] = [];

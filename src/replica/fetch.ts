@@ -49,16 +49,14 @@ async function fromLog({ log }: OpenFiles, { sequence }: Located): Promise<Store
 
 async function fromSegments({ segments }: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
   const reads: Read[] = [];
-  const parts = located.map((one): Part => {
-    const bytes = segments.fromMemory(one.place);
-    return bytes === undefined ? { ...one, read: readFor(reads, one.place) } : { ...one, bytes };
-  });
+  const sources = located.map(({ place }) => segments.fromMemory(place) ?? readFor(reads, place));
   const late = reads.filter((read) => !readNow(segments, read));
   if (late.length > 0) await Promise.all(late.map((read) => readLater(segments, read)));
-  return parts.map((part) => {
-    const { place, sequence } = part;
-    const bytes = 'bytes' in part ? part.bytes : part.read.bytes;
-    const header = readHeader(bytes, 'bytes' in part ? 0 : place.offset - part.read.from);
+  return located.map(({ place, sequence }, index) => {
+    const source = sources[index] as Buffer | Read;
+    const isRead = !(source instanceof Uint8Array);
+    const bytes = isRead ? source.bytes : source;
+    const header = readHeader(bytes, isRead ? place.offset - source.from : 0);
     if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
       throw new DamagedReplicaError('another record is where the index has one');
     return { bytes, header };
@@ -80,9 +78,6 @@ async function readLater(segments: Segments, read: Read): Promise<void> {
   const bytes = await segments.readFile(segment, from, to - from);
   read.bytes = bytes.subarray(read.from - from, read.to - from);
 }
-
-/** A record that is in memory, or what is read for it. */
-type Part = Located & ({ readonly bytes: Buffer } | { readonly read: Read });
 
 /** The read that a place belongs to: the last one, if it is near. */
 function readFor(reads: Read[], { segment, offset, length }: Place): Read {

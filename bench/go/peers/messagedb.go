@@ -101,4 +101,3 @@ func (m *messageDB) version(stream string) (uint64, error) {
 func (m *messageDB) follow(func(), func(string)) error {
 	return errNotThere
 }
-
