@@ -29,8 +29,6 @@ export interface Peer {
   stop(): Promise<void>;
   /** Seconds that its processes have computed so far. */
   cpuSeconds(): number;
-  /** The memory that its processes have resident now; what they share counts for each. */
-  residentBytes(): number;
 }
 
 const startTimeoutMs = 60_000;
@@ -148,7 +146,6 @@ function peer(fields: Pick<Peer, 'label' | 'about' | 'url' | 'dataDir'>, { comma
       running = undefined;
     },
     cpuSeconds: () => pids().reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
-    residentBytes: () => pids().reduce((sum, pid) => sum + residentBytesOf(pid), 0),
   };
 }
 
@@ -188,10 +185,4 @@ const ticksPerSecond = 100;
 function cpuSecondsOf(pid: number): number {
   const ticks = statOf(pid).slice(11, 15);
   return ticks.reduce((sum, field) => sum + Number(field), 0) / ticksPerSecond;
-}
-
-const pageBytes = 4_096;
-
-function residentBytesOf(pid: number): number {
-  return Number(statOf(pid)[21] ?? 0) * pageBytes;
 }

@@ -38,6 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
+  if (!/^[1-9]\d?$/.test(values.rounds)) throw new Error('--rounds must be a whole number from 1 to 99');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
