@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
+import { HealthCheckResponse_ServingStatus } from '../generated/grpc/health/v1/health';
 import { spawnTied } from '../src/jetstream/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
@@ -42,14 +43,16 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
     await server[Symbol.asyncDispose]();
     rmSync(replica, { recursive: true, force: true });
   };
-  const serves = (): Promise<boolean> =>
-    client.serverInfo().then(
-      () => true,
-      () => {
-        if (gateway.end === undefined) return false;
-        throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
-      },
-    );
+  const serves = async (): Promise<boolean> => {
+    try {
+      await client.serverInfo();
+      const health = await Promise.all(['', 'read'].map((service) => client.health(service)));
+      return health.every((status) => status === HealthCheckResponse_ServingStatus.SERVING);
+    } catch {
+      if (gateway.end === undefined) return false;
+      throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
+    }
+  };
   /** Back from a fault, so that the next step meets a gateway at its best. */
   const settled = (): Promise<void> => until(serves, startTimeoutMs);
   try {
