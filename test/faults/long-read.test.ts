@@ -58,7 +58,7 @@ async function untilStalled(): Promise<number> {
   let sameSince = Date.now();
   await until(async () => {
     const now = await sent();
-    // What the index writer asks each second is far less than a page.
+    // What the gateway asks each second is far less than a page.
     if (now - last > 100_000) {
       last = now;
       sameSince = Date.now();
