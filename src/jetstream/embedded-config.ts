@@ -76,7 +76,7 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
 
 /** nats-server's own rule for what streams may take of the disk. */
 const shareOfDisk = 0.75;
-/** What is stored once is stored again in the replica, with an index about a third as large. */
+/** What is stored once is stored again in the replica, with an index that is a third as large for events of a few kilobytes. */
 export const replicaFactor = 4 / 3;
 
 /**

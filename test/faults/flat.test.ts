@@ -81,7 +81,7 @@ test('connections, subscriptions and consumers at the server stay the same over 
 }, 240_000);
 
 const samples = 50;
-/** The index writer uses the same connections, in bursts: the cheapest of some rounds is what the calls cost. */
+/** The replica uses the same connections, in bursts: the cheapest of some rounds is what the calls cost. */
 const rounds = 4;
 const othersMax = 5;
 
