@@ -155,7 +155,10 @@ export interface Limits {
   readonly natsPingIntervalMs: number;
   /** So many of these questions may be open; with one more the connection is given up. */
   readonly natsPingsMax: number;
-  /** How long one attempt to connect to a NATS server again may take: another server may answer. */
+  /**
+   * How long one attempt to connect to a NATS server may take: another server may answer. The client notices only then that a connection
+   * ended before it was greeted, and an append shall survive several of these.
+   */
   readonly natsDialTimeoutMs: number;
   /** Bytes of the disk of the own NATS server that appends leave free: a server on a full disk gives no answer any more. */
   readonly diskReserveBytes: number;
@@ -241,7 +244,7 @@ export const defaultLimits: Limits = {
   serverInfoAgeMaxMs: 1_000,
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,
-  natsDialTimeoutMs: 5_000,
+  natsDialTimeoutMs: 2_000,
   diskReserveBytes: 32 << 20,
   unreadableRememberedMax: 1_000,
   keepaliveIntervalMs: 30_000,
