@@ -52,9 +52,9 @@ export class Space {
     this.tell();
   }
 
-  /** What the gateway's own server and its disk have room for yet. */
+  /** What the gateway's own server and its disk have room for yet: a share of the disk, which need not be whole. */
   hasRoomFor(bytes: number): void {
-    this.roomBytes = bytes;
+    this.roomBytes = Math.floor(bytes);
   }
 
   /** The bytes beyond which a log of a size takes no more; 0: no bound is known. */
