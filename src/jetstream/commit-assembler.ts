@@ -97,11 +97,6 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
   };
 }
 
-/** A whole commit as if it were stored in one message, its last. */
-export function asPart({ record: body, ...commit }: StoredCommit): StoredPart {
-  return { ...commit, body, part: 1, parts: 1 };
-}
-
 /**
  * The body must hold the events that the subject and the headers say: it is relayed unread. Throws UnreadableCommitError.
  */
@@ -113,16 +108,5 @@ export function checkRecord(part: StoredPart): void {
   } catch (error) {
     if (error instanceof MalformedRecordError) throw unreadable(part.stream, part.sequence, error.message);
     throw error;
-  }
-}
-
-/** Commits in order, with those of one step together. */
-export function* stepsOf(commits: readonly StoredCommit[]): Generator<readonly StoredCommit[], void> {
-  for (let start = 0; start < commits.length;) {
-    const position = commits[start]?.position;
-    let end = start + 1;
-    while (commits[end]?.position === position && end < commits.length) end++;
-    yield commits.slice(start, end);
-    start = end;
   }
 }

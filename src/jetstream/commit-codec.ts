@@ -212,11 +212,6 @@ export function firstSequence({ sequence, part }: StoredPart): bigint {
   return part === 1 ? sequence : sequence - BigInt(part - 1);
 }
 
-/** The sequence of the last part of the commit that a message belongs to, on its stream. */
-export function lastSequence({ sequence, part, parts }: StoredPart): bigint {
-  return part === parts ? sequence : sequence + BigInt(parts - part);
-}
-
 /** `n/m`; undefined if there is no such header. A number beyond the other is found by who asks. */
 function fraction({ headers }: StoredMessage, name: string): [number, number] | undefined {
   const text = publishedHeader(headers, name);
