@@ -8,6 +8,7 @@ import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
 import {
   call,
+  becomesWhole,
   eventsOf,
   everything,
   expectWhole,
@@ -153,16 +154,7 @@ test('in doubt the log is compared with the replica before anything is read or t
   for (let i = 0; i < 5; i++) log.append('other');
   log.doubt();
   for (let i = 0; i < 3; i++) log.append('more');
-  await until(() =>
-    eventsOf(opened).then(
-      (found) => {
-        expect(found).toEqual(storedIn(log));
-        return true;
-      },
-      () => false,
-    ),
-  );
-  await expectWhole(opened, log);
+  await becomesWhole(opened, log);
 });
 
 test('a log of several servers is asked again before it is believed to have gone back', async () => {
@@ -225,16 +217,7 @@ test('what goes back right after it was compared is noticed before anything of i
   };
   log.doubt();
   await until(() => log.follows > 1);
-  await until(() =>
-    eventsOf(opened).then(
-      (found) => {
-        expect(found).toEqual(storedIn(log));
-        return true;
-      },
-      () => false,
-    ),
-  );
-  await expectWhole(opened, log);
+  await becomesWhole(opened, log);
 });
 
 test('a log that is in doubt at each answer is asked again with pauses, and no longer than the call may take', async () => {

@@ -6,6 +6,7 @@ import { createReplicaStore } from '../../src/replica/replica-store';
 import type { CallContext, EventStore, ReadAllQuery } from '../../src/store/event-store';
 import { position, version, type StreamName } from '../../src/store/values';
 import type { MemoryLog } from './memory-log';
+import { until } from './nats-server';
 
 /** A replica of a log in memory, opened, and what can be read of it. */
 
@@ -56,6 +57,20 @@ export async function eventsOf({ reads }: Opened, query: Partial<ReadAllQuery> =
 
 export const storedIn = (log: MemoryLog): string[] =>
   log.commits.map(({ stream, lastVersion }) => `${stream}@${lastVersion}`);
+
+/** The first read that is answered must be right; until then each ends with an error. */
+export async function becomesWhole(opened: Opened, log: MemoryLog): Promise<void> {
+  await until(() =>
+    eventsOf(opened).then(
+      (found) => {
+        expect(found).toEqual(storedIn(log));
+        return true;
+      },
+      () => false,
+    ),
+  );
+  await expectWhole(opened, log);
+}
 
 /** Everything by every way to read: each stream, the whole log both ways, each commit id. */
 export async function expectWhole(opened: Opened, log: MemoryLog): Promise<void> {
