@@ -12,6 +12,7 @@ const toldMs = 60_000;
 export function createTrouble(): Trouble {
   let reason = '';
   let metMs = 0;
+  let wasWell = false;
   return {
     get reason() {
       return reason;
@@ -21,7 +22,9 @@ export function createTrouble(): Trouble {
       metMs = Date.now();
     },
     over() {
-      if (Date.now() - metMs > toldMs) reason = '';
+      // What delayed the start is over once it has begun.
+      if (!wasWell || Date.now() - metMs > toldMs) reason = '';
+      wasWell = true;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { Durability } from '../../src/client/client';
 import { findings, type Finding } from '../../src/cli/findings';
@@ -18,6 +19,17 @@ async function diagnose(address: string): Promise<Diagnosis> {
   const { code, stdout, stderr } = await runSluice(['doctor', '--json', '--address', address]);
   expect(stderr).toBe('');
   return { code, found: linesOf(stdout) as unknown as Finding[] };
+}
+
+/** Waits until nothing is wrong. What is over is told of for a minute. */
+async function becomesHealthy(address: string): Promise<readonly Finding[]> {
+  const giveUpMs = Date.now() + 100_000;
+  for (;;) {
+    const { code, found } = await diagnose(address);
+    if (code === 0) return found;
+    if (Date.now() > giveUpMs) expect(found.filter(({ level }) => level === 'fail')).toEqual([]);
+    await sleep(100);
+  }
 }
 
 const levels = (found: readonly Finding[], check: string): string[] =>
@@ -86,8 +98,7 @@ test('a server of three that is gone, until it is back', async () => {
   await using cluster = await startCluster(3);
   await using gateway = await startTestGateway(cluster.urls, ['--store-replicas=3']);
   await gateway.client.append({ stream: 'a', events: [{ type: 'A' }] });
-  await until(async () => (await diagnose(gateway.address)).code === 0, 30_000);
-  const { found } = await diagnose(gateway.address);
+  const found = await becomesHealthy(gateway.address);
   expect(levels(found, 'replicas')).toEqual(['ok', 'ok', 'ok']);
   const leader = (await gateway.client.serverInfo()).store?.replicaInfos.find((info) => info.leader)?.name;
   const victim = cluster.nodes.find(({ port }) => `n${port}` !== leader);
@@ -110,8 +121,8 @@ test('a server of three that is gone, until it is back', async () => {
     },
   ]);
   await victim?.start();
-  await until(async () => (await diagnose(gateway.address)).code === 0, 100_000);
-}, 240_000);
+  await becomesHealthy(gateway.address);
+}, 300_000);
 
 test('NATS is gone: the code of what cannot be reached', async () => {
   await using nats = await startNats();
