@@ -41,7 +41,7 @@ export interface StreamInfo {
       readonly current: boolean;
       readonly offline?: boolean;
       readonly lag?: number;
-      /** When the leader last heard of it, in nanoseconds before now. */
+      /** When the leader last heard of it, in nanoseconds before now; 0: not since it was elected. */
       readonly active?: number;
     }[];
   };

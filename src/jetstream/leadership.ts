@@ -35,7 +35,8 @@ export function leadsForCertain({ config, cluster }: Pick<StreamInfo, 'config' |
   const servers = Number(config['num_replicas'] ?? 1);
   if (servers <= 1) return true;
   if ((cluster?.leader ?? '') === '') return false;
-  const isHeard = (active = Infinity): boolean => active < heardMaxMs * nanosPerMs;
+  // 0: it has not been heard of since the leader was elected.
+  const isHeard = (active = 0): boolean => active > 0 && active < heardMaxMs * nanosPerMs;
   const heard = (cluster?.replicas ?? []).filter(({ active }) => isHeard(active)).length;
   return 1 + heard > servers / 2;
 }

@@ -11,6 +11,14 @@ test.each([
   ['none of two answers', 3, 'n1', [3.1, 3.2], false],
   ['two of four answer', 5, 'n1', [0.1, 30, 30, 1], true],
   ['one of four answers', 5, 'n1', [0.1, 30, 30, 30], false],
+  [
+    'one of two has been silent since the leader was elected, the other one stopped',
+    3,
+    'n1',
+    [0, 3.1],
+    false,
+  ],
+  ['two of four have been silent, one answers', 5, 'n1', [0, 0, 30, 1], false],
   ['no follower is known', 3, 'n1', [], false],
   ['nobody leads', 3, undefined, [0.1, 0.1], false],
 ] as const)('%s', (_name, servers, leader, heard, expected) => {

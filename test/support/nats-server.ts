@@ -43,6 +43,17 @@ export interface TestNatsOptions {
   readonly jetStreamConfig?: string;
 }
 
+/** What lies between the nodes of a cluster. */
+export interface Routes {
+  /** host:port at which one node reaches another, which listens on a port of loopback. */
+  readonly between: (from: number, to: number, port: number) => Promise<string>;
+}
+
+export interface TestClusterOptions extends Omit<TestNatsOptions, 'port'> {
+  /** They reach each other directly unless given. */
+  readonly routes?: Routes;
+}
+
 /** Nodes that form one JetStream cluster. */
 export interface TestCluster extends AsyncDisposable {
   readonly nodes: readonly TestNats[];
@@ -67,16 +78,16 @@ export function startNats(options: TestNatsOptions = {}): Promise<TestNats> {
 }
 
 /** Starts servers that know each other; resolves when they are settled. */
-export function startCluster(size = 3, options: Omit<TestNatsOptions, 'port'> = {}): Promise<TestCluster> {
+export function startCluster(size = 3, options: TestClusterOptions = {}): Promise<TestCluster> {
   return attempt(async () => {
     const ports = await freePorts(3 * size);
     const routePorts = ports.slice(2 * size);
-    const routes = routePorts.map((port) => `"nats-route://127.0.0.1:${port.toString()}"`).join(', ');
-    const nodes = routePorts.map((routePort, i) => {
-      const listen = `127.0.0.1:${routePort.toString()}`;
-      const cluster = `cluster { name: test, listen: "${listen}", routes: [${routes}], no_advertise: true }`;
-      return createNode({ port: ports[i], monitorPort: ports[size + i], cluster, options });
-    });
+    const clusters = await Promise.all(
+      routePorts.map((_, node) => clusterConfig(node, routePorts, options.routes)),
+    );
+    const nodes = clusters.map((cluster, i) =>
+      createNode({ port: ports[i], monitorPort: ports[size + i], cluster, options }),
+    );
     const settled = (): Promise<void> => until(() => isSettled(nodes), settleTimeoutMs);
     return startAll(nodes, async () => {
       await settled();
@@ -90,6 +101,22 @@ export function startCluster(size = 3, options: Omit<TestNatsOptions, 'port'> = 
       };
     });
   });
+}
+
+async function clusterConfig(node: number, ports: readonly number[], routes?: Routes): Promise<string> {
+  const listen = (port = 0): string => `127.0.0.1:${port.toString()}`;
+  const others = ports.flatMap((port, to) => (to === node ? [] : [{ port, to }]));
+  const between = routes?.between ?? ((_from, _to, port) => Promise.resolve(listen(port)));
+  const ends = await Promise.all(others.map(({ port, to }) => between(node, to, port)));
+  const lines = [
+    'name: test',
+    `listen: "${listen(ports[node])}"`,
+    `routes: [${ends.map((end) => `"nats-route://${end}"`).join(', ')}]`,
+    'no_advertise: true',
+    // Else they find ways to each other that nobody gave them: nobody listens there.
+    ...(routes === undefined ? [] : ['advertise: "127.0.0.1:1"']),
+  ];
+  return `cluster { ${lines.join(', ')} }`;
 }
 
 async function attempt<T>(start: () => Promise<T>): Promise<T> {
