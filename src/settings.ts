@@ -122,7 +122,8 @@ export const settings = {
     group: 'embedded',
     default: undefined,
     schema: integer(1_000_000, 2 ** 50),
-    description: 'Bytes that the store may take on the disk; not set: three quarters of what the disk has.',
+    description:
+      'Bytes that the store may take on the disk; not set: three quarters of what the disk has, for log and replica together.',
   },
   natsServer: {
     group: 'embedded',
