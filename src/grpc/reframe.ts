@@ -23,27 +23,26 @@ export function* reframe(
   size: PageSize,
   { header, end }: Surroundings,
 ): Generator<Buffer, void> {
-  let parts: Uint8Array[] = [header];
+  let parts: Uint8Array[] = header.length === 0 ? [] : [header];
+  let spareBytes = 0;
   let events = 0;
   let bytes = 0;
   for (const piece of pieces(page.runs, size)) {
     const { length } = piece.events;
     if (events > 0 && (events + piece.eventCount > size.eventsMax || bytes + length > size.bytesMax)) {
-      yield concat(parts);
+      yield concat(parts, spareBytes);
       [parts, events, bytes] = [[], 0, 0];
     }
+    if (parts.length === 0) spareBytes = piece.spareBytes ?? 0;
     parts.push(piece.events);
     events += piece.eventCount;
     bytes += length;
   }
-  parts.push(end);
-  if (bytes + header.length + end.length > 0) yield concat(parts);
+  if (end.length > 0) parts.push(end);
+  if (parts.length > 0) yield concat(parts, spareBytes);
 }
 
-interface Piece {
-  readonly events: Uint8Array;
-  readonly eventCount: number;
-}
+type Piece = Pick<EventRun, 'events' | 'eventCount' | 'spareBytes'>;
 
 /** The runs, those that are too large for a message cut into pieces that fit. */
 function* pieces(runs: readonly EventRun[], { bytesMax, eventsMax }: PageSize): Generator<Piece, void> {
@@ -68,10 +67,12 @@ function* cut(events: Uint8Array, bytesMax: number, eventsMax: number): Generato
   if (eventCount > 0) yield { events: events.subarray(start, last), eventCount };
 }
 
-function concat(parts: readonly Uint8Array[]): Buffer {
-  const filled = parts.filter(({ length }) => length > 0);
-  const [only] = filled;
-  return filled.length === 1 && only !== undefined
-    ? Buffer.from(only.buffer, only.byteOffset, only.length)
-    : Buffer.concat(filled.length === 0 ? [none] : filled);
+/** `spareBytes` are free behind the first part. */
+function concat(parts: readonly Uint8Array[], spareBytes: number): Buffer {
+  const [first = none, second = none] = parts;
+  if (parts.length > 2 || second.length > spareBytes) return Buffer.concat(parts);
+  // A copy of a large message would cost more than all else that is done for it here.
+  const joined = Buffer.from(first.buffer, first.byteOffset, first.length + second.length);
+  joined.set(second, first.length);
+  return joined;
 }

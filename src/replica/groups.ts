@@ -1,7 +1,8 @@
 import type { UnreadableCommitError } from '../store/errors';
 import type { EventRun } from '../store/event-store';
 import { meet, type Wanted } from './meet';
-import type { RecordHeader } from './record';
+import { headersOf, type RecordHeader } from './record';
+import type { Chunk } from './scan';
 import { select, type Selection } from './select';
 
 /** Records of one transaction, or a single one. */
@@ -11,7 +12,8 @@ export interface Group {
 }
 
 /** The groups that lie in a chunk of the log. */
-export function groupsOf(bytes: Buffer, headers: readonly RecordHeader[]): Group[] {
+export function groupsOf({ bytes }: Chunk): Group[] {
+  const headers = headersOf(bytes);
   const groups: Group[] = [];
   let start = 0;
   for (const [index, { continues }] of headers.entries()) {

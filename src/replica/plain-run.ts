@@ -1,7 +1,9 @@
 import type { UnreadableCommitError } from '../store/errors';
 import type { EventRun } from '../store/event-store';
-import { position } from '../store/values';
 import { meet, type Wanted } from './meet';
+import { headerAt } from './record';
+import { RecordWalk } from './record-walk';
+import { RunInPlace } from './run-in-place';
 import type { Chunk } from './scan';
 
 export interface PlainRun {
@@ -13,33 +15,30 @@ export interface PlainRun {
   readonly isPast: boolean;
 }
 
-/** The events of a chunk that lie in a range, one after the other, up to the first that cannot be read. */
+/** The events of a chunk, of no use afterwards, that lie in a range, up to the first that cannot be read. */
 export function plainRun(
-  { bytes, headers }: Chunk,
+  chunk: Chunk,
   { after, through }: { readonly after: bigint; readonly through: bigint },
   wanted: Wanted,
 ): PlainRun {
-  let target: Buffer | undefined;
-  let filled = 0;
-  let eventCount = 0;
-  let last = 0n;
+  const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
+  const run = new RunInPlace(bytes);
+  const walk = new RecordWalk(bytes);
+  const [first, last] = [Number(after) + 1, Number(through)];
   let error: UnreadableCommitError | undefined;
   let isPast = false;
-  for (const header of headers) {
-    if (header.position <= after) continue;
-    isPast = header.position > through;
+  while (walk.next()) {
+    if (walk.position < first) continue;
+    isPast = walk.position > last;
     if (isPast) break;
-    if (header.kind !== 'commit' || header.isLeftOut) {
-      const met = meet(bytes, header, wanted);
-      if (met === 'pass' || met === 'take') continue;
-      error = met;
-      break;
+    if (walk.isCommit && !walk.isLeftOut) {
+      run.add(walk);
+      continue;
     }
-    target ??= Buffer.allocUnsafe(bytes.length - header.start);
-    filled += bytes.copy(target, filled, header.bodyStart, header.end);
-    eventCount += header.count;
-    last = header.position;
+    const met = meet(bytes, headerAt(bytes, walk.start), wanted);
+    if (met === 'pass' || met === 'take') continue;
+    error = met;
+    break;
   }
-  const run = target && { position: position(last), events: target.subarray(0, filled), eventCount };
-  return { run, error, isPast };
+  return { run: run.finish(), error, isPast };
 }

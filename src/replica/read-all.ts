@@ -82,7 +82,7 @@ async function* plainPages(
   for await (const chunk of scan(files, cursorAfter(files, range.after), chunkBytes)) {
     call.signal.throwIfAborted();
     const { run, error, isPast } = plainRun(chunk, range, wanted);
-    const isEnd = isPast || chunk.headers.at(-1)?.position === range.through;
+    const isEnd = isPast || chunk.last === range.through;
     const isDone = isEnd && error === undefined;
     const at = isDone ? range.through : (run?.position ?? range.after);
     if (run !== undefined || isDone)
@@ -115,10 +115,10 @@ async function* forward(
   const mark = fromTime === undefined || skips || isCut ? undefined : files.index.markBeforeTime(fromTime);
   const isLater = mark !== undefined && mark.position > after;
   const start = isLater ? { ...mark.place, after: mark.position - 1n } : cursorAfter(files, after);
-  for await (const { bytes, headers } of scan(files, start, chunkBytes)) {
+  for await (const chunk of scan(files, start, chunkBytes)) {
     call.signal.throwIfAborted();
-    const groups = groupsOf(bytes, headers).filter(isWithin({ after, through }));
-    const last = headers.at(-1)?.position ?? through;
+    const { last } = chunk;
+    const groups = groupsOf(chunk).filter(isWithin({ after, through }));
     yield { groups, covered: last < through ? last : through };
     if (last >= through) return;
   }
@@ -147,8 +147,8 @@ async function groupsBetween(files: OpenFiles, from: Cursor, range: Range): Prom
   for (let cursor = from; ;) {
     const chunk = await readChunk(files, cursor, chunkBytes);
     if (chunk === undefined) return groups;
-    groups.push(...groupsOf(chunk.bytes, chunk.headers).filter(isWithin(range)));
-    if ((chunk.headers.at(-1)?.position ?? range.through) >= range.through) return groups;
+    groups.push(...groupsOf(chunk).filter(isWithin(range)));
+    if (chunk.last >= range.through) return groups;
     cursor = chunk.next;
   }
 }

@@ -12,8 +12,10 @@ import { fetchRecords } from './fetch';
 import { errorOf, firstVersionOf } from './record';
 import type { IndexEntry } from './index-keys';
 import type { OpenFiles, Replica } from './replica';
+import type { EntryKey } from './replica-index';
 import { take } from './take';
 import { isWithinTimes, select, type StoredRecord } from './select';
+import { areDense, runsBehind } from './stream-run';
 
 /** Entries looked up at once, */
 const entriesMax = 512;
@@ -80,12 +82,14 @@ export async function headAsOf(
   if (head === undefined || (head.count === 0 && head.timeNanos <= asOf))
     return headOf(replica, stream, head);
   let next = head.version;
+  let behind: IndexEntry | undefined;
   while (next > 0n) {
-    const entries = take(files.index.backward(stream, next), entriesMax);
+    const entries = take(files.index.backward(stream, next, behind), entriesMax);
     const sound = entries.slice(0, soundEntries(entries, true, next));
     const found = sound.find(({ timeNanos }) => timeNanos <= asOf);
     if (found !== undefined) return headOf(replica, stream, found);
-    next = following(sound.at(-1), true, next);
+    behind = sound.at(-1);
+    next = following(behind, true, next);
     const after = entries[sound.length];
     if (next > 0n && (after !== undefined || sound.length === 0))
       await throwDamage(files, stream, after, next);
@@ -102,13 +106,14 @@ async function* pages(
 ): AsyncGenerator<Page, void> {
   const range = rangeOf(query, headVersion);
   let next = range.reverse ? range.toVersion : range.fromVersion;
+  let behind: EntryKey | undefined;
   let left = query.maxCount;
   // Within the range only the first and the last commit of a page can be cut.
   const inner = { reverse: range.reverse, eventTypes: query.eventTypes };
   const outer = { ...inner, ...range };
   while (next >= range.fromVersion && next <= range.toVersion) {
     call.signal.throwIfAborted();
-    const { entries, isLast } = entriesFrom(files, query, range, next, left);
+    const { entries, isLast } = entriesFrom(files, query, range, { next, behind, left });
     const sound = entries.slice(0, soundEntries(entries, range.reverse, next));
     const isSound = sound.length === entries.length;
     const wanted = sound.filter(({ timeNanos }) => isWithinTimes(query, timeNanos));
@@ -123,7 +128,9 @@ async function* pages(
       if (left !== undefined) left -= BigInt(run.eventCount);
       if (left === 0n) break;
     }
-    next = following(sound.at(-1), range.reverse, next);
+    const last = sound.at(-1);
+    behind = last;
+    next = following(last, range.reverse, next);
     if (left === 0n) {
       yield { runs, end: 'maxCount' };
       return;
@@ -135,8 +142,22 @@ async function* pages(
     }
     if (runs.length > 0) yield { runs, end: undefined };
     if (!isSound || isLast) await throwDamage(files, query.stream, entries[sound.length], next);
+    if (last === undefined || !isPlain(query) || !areDense(sound)) continue;
+    for await (const { run, last: reached } of runsBehind(files, last, query.stream, range.toVersion)) {
+      call.signal.throwIfAborted();
+      behind = reached;
+      next = reached.version + 1n;
+      yield { runs: [run], end: next > range.toVersion ? 'complete' : undefined };
+      if (next > range.toVersion) return;
+    }
   }
   yield { runs: [], end: 'complete' };
+}
+
+/** Whether all events of the range are asked for, in order. */
+function isPlain({ direction, eventTypes, maxCount, fromTime, toTime }: ReadStreamQuery): boolean {
+  const isBounded = maxCount !== undefined || fromTime !== undefined || toTime !== undefined;
+  return direction === 'forward' && !isBounded && eventTypes.size === 0;
 }
 
 /** How many entries there are before one that is no commit, or leaves out a version. */
@@ -186,19 +207,26 @@ function rangeOf({ direction, fromVersion, toVersion }: ReadStreamQuery, headVer
   };
 }
 
+/** How far a read has come. */
+interface Reached {
+  readonly next: bigint;
+  /** The last entry that was taken: what cannot be read may be between it and the next version. */
+  readonly behind: EntryKey | undefined;
+  readonly left: bigint | undefined;
+}
+
 /** The entries for one page, in the order of the read; each holds a version that is asked for. */
 function entriesFrom(
   { index }: OpenFiles,
   { stream, eventTypes, fromTime, toTime }: ReadStreamQuery,
   { reverse, fromVersion, toVersion }: Range,
-  next: bigint,
-  left: bigint | undefined,
+  { next, behind, left }: Reached,
 ): { readonly entries: readonly IndexEntry[]; readonly isLast: boolean } {
   const isFiltered = eventTypes.size > 0 || fromTime !== undefined || toTime !== undefined;
   const most = isFiltered || left === undefined || left > BigInt(entriesMax) ? entriesMax : Number(left);
   const entries: IndexEntry[] = [];
   let bytes = 0;
-  for (const entry of reverse ? index.backward(stream, next) : index.forward(stream, next)) {
+  for (const entry of reverse ? index.backward(stream, next, behind) : index.forward(stream, next, behind)) {
     if (entries.length === most || (bytes > 0 && bytes + entry.place.length > pageBytesMax))
       return { entries, isLast: false };
     entries.push(entry);

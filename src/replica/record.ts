@@ -5,29 +5,9 @@ import { DamagedReplicaError } from './damage';
 import { frameEvent, suffixBytesMax, writeSuffix } from './frame';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { UnreadableCommitError } from '../store/errors';
+import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte, kinds } from './record-layout';
+import { checkRecords } from './record-walk';
 import { writeUint64LE } from './uint64';
-
-/**
- * An entry of the log as it lies in a segment: a header, the name of the stream, and the events as they are sent, or the reason why
- * there are none. Numbers are little-endian.
- */
-export const headerBytes = 64;
-const at = {
-  length: 0,
-  checksum: 4,
-  kind: 8,
-  flags: 9,
-  nameBytes: 10,
-  count: 12,
-  position: 16,
-  sequence: 24,
-  time: 32,
-  firstVersion: 40,
-  commitId: 48,
-} as const;
-const kindByte = { commit: 1, damage: 2, outside: 3, lost: 4 } as const;
-const kinds = [undefined, 'commit', 'damage', 'outside', 'lost'] as const;
-const flag = { continues: 1, inTransaction: 2, leftOut: 4 } as const;
 
 /** The header of a record, read, and where its parts lie in the bytes. */
 export interface RecordHeader {
@@ -42,8 +22,9 @@ export interface RecordHeader {
   readonly count: number;
   readonly position: bigint;
   readonly timeNanos: bigint;
-  /** Where the events, or the reason, begin. */
+  /** Where the events, or the reason, begin and end. */
   readonly bodyStart: number;
+  readonly bodyEnd: number;
   readonly end: number;
 }
 
@@ -59,7 +40,7 @@ function commitRecord(commit: LogCommit, continues: boolean): Buffer {
   const { stream, record, position, timeNanos } = commit;
   const suffixBytes = writeSuffix(suffix, 0, position, timeNanos);
   const spans = eventSpans(record);
-  let bytes = headerBytes + stream.length;
+  let bytes = headerBytes + stream.length + checksumBytes;
   for (const { start, end } of spans) bytes += fieldBytes(end - start + suffixBytes);
   const target = Buffer.allocUnsafe(bytes);
   let next = headerBytes + target.write(stream, headerBytes, 'latin1');
@@ -81,7 +62,7 @@ function commitRecord(commit: LogCommit, continues: boolean): Buffer {
 function damageRecord({ kind, stream, position, timeNanos, claimed, reason: text }: LogDamage): Buffer {
   const name = Buffer.from(stream);
   const reason = Buffer.from(text);
-  const target = Buffer.alloc(headerBytes + name.length + reason.length);
+  const target = Buffer.alloc(headerBytes + name.length + reason.length + checksumBytes);
   name.copy(target, headerBytes);
   reason.copy(target, headerBytes + name.length);
   target[at.kind] = kindByte[kind];
@@ -96,26 +77,28 @@ function seal(target: Buffer, position: bigint, timeNanos: bigint): Buffer {
   writeUint64LE(target, at.position, position);
   // Its 64 bits are the same with a sign.
   writeUint64LE(target, at.time, timeNanos);
-  target.writeUInt32LE(checksumOf(target, 0, target.length), at.checksum);
+  const end = target.length - checksumBytes;
+  target.writeUInt32LE(crc32(target.subarray(0, end), checksumOfChecked), end);
   return target;
-}
-
-function checksumOf(bytes: Buffer, start: number, end: number): number {
-  return crc32(bytes.subarray(start + at.kind, end));
 }
 
 /** The bytes of the record that begins here; undefined: its length is not among the bytes. */
 export function lengthAt(bytes: Buffer, start: number): number | undefined {
-  return start + at.checksum <= bytes.length ? bytes.readUInt32LE(start + at.length) : undefined;
+  return start + at.kind <= bytes.length ? bytes.readUInt32LE(start + at.length) : undefined;
 }
 
 /** Reads the header of the record that begins here and lies whole in the bytes. Throws DamagedReplicaError. */
 export function readHeader(bytes: Buffer, start: number): RecordHeader {
   const length = lengthAt(bytes, start) ?? 0;
-  const end = start + length;
-  if (length < headerBytes || end > bytes.length) throw new DamagedReplicaError('a record is cut off');
-  if (bytes.readUInt32LE(start + at.checksum) !== checksumOf(bytes, start, end))
-    throw new DamagedReplicaError('a record does not have its checksum');
+  if (length < headerBytes + checksumBytes || start + length > bytes.length)
+    throw new DamagedReplicaError('a record is cut off');
+  checkRecords(bytes.subarray(start, start + length));
+  return headerAt(bytes, start);
+}
+
+/** The header of a record that was checked. */
+export function headerAt(bytes: Buffer, start: number): RecordHeader {
+  const length = bytes.readUInt32LE(start + at.length);
   return {
     start,
     length,
@@ -126,8 +109,17 @@ export function readHeader(bytes: Buffer, start: number): RecordHeader {
     position: bytes.readBigUInt64LE(start + at.position),
     timeNanos: bytes.readBigInt64LE(start + at.time),
     bodyStart: start + headerBytes + bytes.readUInt16LE(start + at.nameBytes),
-    end,
+    bodyEnd: start + length - checksumBytes,
+    end: start + length,
   };
+}
+
+/** The headers of records that were checked, and follow one another. */
+export function headersOf(bytes: Buffer): RecordHeader[] {
+  const headers: RecordHeader[] = [];
+  for (let start = 0; start < bytes.length; start = (headers.at(-1) as RecordHeader).end)
+    headers.push(headerAt(bytes, start));
+  return headers;
 }
 
 function kindAt(bytes: Buffer, start: number): RecordHeader['kind'] {
@@ -142,15 +134,15 @@ export function nameOf(bytes: Buffer, { start, bodyStart, kind }: RecordHeader):
 
 /** What a reader is told who meets a record that stands for no commit. */
 export function errorOf(bytes: Buffer, header: RecordHeader): UnreadableCommitError {
-  const { kind, position, bodyStart, end } = header;
+  const { kind, position, bodyStart, bodyEnd } = header;
   if (kind === 'commit') throw new Error('a commit is no error');
   const stream = nameOf(bytes, header);
-  const reason = bytes.toString('utf8', bodyStart, end);
+  const reason = bytes.toString('utf8', bodyStart, bodyEnd);
   return damageError({ kind, stream, position, claimed: firstVersionOf(bytes, header), reason });
 }
 
-export function bodyOf(bytes: Buffer, { bodyStart, end }: RecordHeader): Buffer {
-  return bytes.subarray(bodyStart, end);
+export function bodyOf(bytes: Buffer, { bodyStart, bodyEnd }: RecordHeader): Buffer {
+  return bytes.subarray(bodyStart, bodyEnd);
 }
 
 export function isInTransaction(bytes: Buffer, { start }: RecordHeader): boolean {
@@ -193,7 +185,7 @@ const uuidBytes = 16;
 const uuidParts = [8, 12, 16, 20, 32];
 
 export function commitIdOf(bytes: Buffer, { start }: RecordHeader): string {
-  const hex = bytes.toString('hex', start + at.commitId, start + headerBytes);
+  const hex = bytes.toString('hex', start + at.commitId, start + at.commitId + uuidBytes);
   let from = 0;
   return uuidParts
     .map((to) => {

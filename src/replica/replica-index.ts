@@ -24,6 +24,9 @@ export interface IndexBatch {
   readonly state: string;
 }
 
+/** What tells an entry from the others of its stream. */
+export type EntryKey = Pick<IndexEntry, 'version' | 'sequence'>;
+
 const stateKey = Buffer.from('state');
 const uint64Max = 2n ** 64n - 1n;
 
@@ -88,17 +91,20 @@ export class ReplicaIndex {
     return undefined;
   }
 
-  /** The entries of a stream from the one that holds a version on, in order. */
-  *forward(stream: string, version: bigint): Generator<IndexEntry, void> {
+  /** The entries of a stream in order, from the one that holds a version on, or behind another one. */
+  *forward(stream: string, version: bigint, behind?: EntryKey): Generator<IndexEntry, void> {
     if (version > uint64Max) return;
-    const range = { start: streamKey(stream, version, 0n), end: streamKey(stream, uint64Max, uint64Max) };
+    const start = behind
+      ? streamKey(stream, behind.version, behind.sequence + 1n)
+      : streamKey(stream, version, 0n);
+    const range = { start, end: streamKey(stream, uint64Max, uint64Max) };
     for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
   }
 
-  /** The entries of a stream from the one that holds a version down to the first. */
-  *backward(stream: string, version = uint64Max): Generator<IndexEntry, void> {
+  /** The entries of a stream down to the first, from the one that holds a version on, or behind another one. */
+  *backward(stream: string, version = uint64Max, behind?: EntryKey): Generator<IndexEntry, void> {
     const lowest = streamKey(stream, 0n, 0n);
-    if (version < uint64Max) {
+    if (behind === undefined && version < uint64Max) {
       // The one that holds the version ends with it, or later.
       for (const { key, value } of this.range(this.streams, {
         start: streamKey(stream, version, 0n),
@@ -107,7 +113,9 @@ export class ReplicaIndex {
       }))
         yield toEntry(key, value);
     }
-    const start = streamKey(stream, version, version < uint64Max ? 0n : version);
+    const start = behind
+      ? streamKey(stream, behind.version, behind.sequence - 1n)
+      : streamKey(stream, version, version < uint64Max ? 0n : version);
     for (const { key, value } of this.range(this.streams, { start, end: lowest, reverse: true }))
       yield toEntry(key, value);
   }

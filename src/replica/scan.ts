@@ -1,14 +1,18 @@
 import { isDamage, type LogEntry } from '../store/log';
 import { DamagedReplicaError } from './damage';
 import type { OpenFiles } from './open-files';
-import { headerBytes, lengthAt, readHeader, toRecord, type RecordHeader } from './record';
+import { lengthAt, toRecord } from './record';
+import { headerBytes } from './record-layout';
+import { wholeGroups } from './record-walk';
 import { SegmentGoneError, type Cursor, type Segments } from './segments';
 
-/** Whole groups of records, in the order of the log. */
+/** Whole groups of records, at least one, in the order of the log. */
 export interface Chunk {
   readonly bytes: Buffer;
-  /** Those of one transaction follow one another; the last one ends a group. */
-  readonly headers: readonly RecordHeader[];
+  /** Whether others have the bytes as well. */
+  readonly isShared: boolean;
+  /** The position of the last record. */
+  readonly last: bigint;
   /** Where the next chunk begins. */
   readonly next: Cursor;
 }
@@ -73,7 +77,7 @@ async function chunkOfLog(files: OpenFiles, from: Cursor, chunkBytes: number): P
   const next = { segment: from.segment, offset: from.offset, after: through };
   if (records.length === 0) return readChunk(files, next, chunkBytes);
   const bytes = Buffer.concat(records);
-  return { bytes, headers: groupsIn(bytes).headers, next };
+  return { bytes, isShared: false, last: wholeGroups(bytes).last, next };
 }
 
 /** As they lay in the segments, but for a transaction of which something cannot be read. */
@@ -105,39 +109,19 @@ async function chunkOfSegments(
 ): Promise<Chunk | undefined> {
   let cursor = from;
   for (let wanted = chunkBytes; ;) {
-    const bytes = await segments.readFrom(cursor, wanted);
+    const { bytes, isShared } = await segments.readFrom(cursor, wanted);
     if (bytes.length === 0) {
       if (!segments.hasAfter(cursor.segment)) return undefined;
       cursor = { segment: cursor.segment + 1, offset: 0 };
       continue;
     }
-    const { headers, end } = groupsIn(bytes);
-    const last = headers.at(-1);
-    if (last !== undefined) {
-      const next = { segment: cursor.segment, offset: cursor.offset + end, after: last.position };
-      return { bytes, headers, next };
+    const { whole, last } = wholeGroups(bytes);
+    if (whole.length > 0) {
+      const next = { segment: cursor.segment, offset: cursor.offset + whole.length, after: last };
+      return { bytes: whole, isShared, last, next };
     }
     if (bytes.length < wanted) throw new DamagedReplicaError('a record is cut off');
     // One group that is larger.
     wanted = Math.max(2 * wanted, (lengthAt(bytes, 0) ?? headerBytes) + headerBytes);
   }
-}
-
-/** The records of all groups that lie whole in the bytes. */
-function groupsIn(bytes: Buffer): { readonly headers: readonly RecordHeader[]; readonly end: number } {
-  const headers: RecordHeader[] = [];
-  let whole = 0;
-  let end = 0;
-  for (let at = 0; at < bytes.length;) {
-    const length = lengthAt(bytes, at);
-    if (length === undefined || at + length > bytes.length) break;
-    const header = readHeader(bytes, at);
-    headers.push(header);
-    at = header.end;
-    if (header.continues) continue;
-    whole = headers.length;
-    end = at;
-  }
-  headers.length = whole;
-  return { headers, end };
 }

@@ -22,6 +22,12 @@ export interface Cursor {
   readonly after?: bigint;
 }
 
+export interface SegmentBytes {
+  readonly bytes: Buffer;
+  /** Whether others have them as well, so that they must stay as they are. */
+  readonly isShared: boolean;
+}
+
 /** How far segments go that are opened. */
 export interface SegmentsEnd {
   readonly end: Cursor;
@@ -141,18 +147,19 @@ export class Segments {
     }
   }
 
-  /** The bytes from a cursor on, about so many; empty at the end of the segment. They may end within a record. */
-  async readFrom({ segment, offset }: Cursor, bytesMax: number): Promise<Buffer> {
+  /** The bytes from a cursor on, about so many; none at the end of the segment. They may end within a record. */
+  async readFrom({ segment, offset }: Cursor, bytesMax: number): Promise<SegmentBytes> {
     const block = this.blockAt(segment, offset);
     if (block !== undefined) {
       const start = offset - block.offset;
-      return block.bytes.subarray(start, Math.min(block.used, start + bytesMax));
+      return { bytes: block.bytes.subarray(start, Math.min(block.used, start + bytesMax)), isShared: true };
     }
     const inMemory = this.blocks.find((one) => one.segment === segment && one.offset > offset)?.offset;
     const end =
       inMemory ?? (segment === this.next.segment ? this.next.offset : (this.sizes.get(segment) ?? Infinity));
     const length = Math.min(bytesMax, end - offset);
-    return length <= 0 ? Buffer.alloc(0) : this.readFile(segment, offset, length);
+    const bytes = length <= 0 ? Buffer.alloc(0) : await this.readFile(segment, offset, length);
+    return { bytes, isShared: false };
   }
 
   /** Whether there is a segment after this one. */

@@ -18,7 +18,7 @@ export interface ReplicaState {
 }
 
 /** Written by a version of Sluice that lays it out otherwise, or on another kind of machine. */
-const format = `2 ${endianness()}`;
+const format = `3 ${endianness()}`;
 
 export function encodeState(state: ReplicaState): string {
   const { identity, applied, last, end, newestNanos, lost } = state;

@@ -145,8 +145,7 @@ async function takeChunk(
   following.cursor = chunk.next;
   const wanted = { matches: interest.matches, skips: query.skipUnreadable, isCut: replica.faults.isCut };
   const taken = take(chunk, query, { ...start, after: progress.at }, wanted);
-  const last = chunk.headers.at(-1)?.position ?? progress.at;
-  if (last > progress.at) progress.at = last;
+  if (chunk.last > progress.at) progress.at = chunk.last;
   return tellTaken(progress, taken);
 }
 
@@ -248,7 +247,7 @@ function take(
   }
   const runs: EventRun[] = [];
   const unreadable: UnreadableCommitError[] = [];
-  for (const group of groupsOf(chunk.bytes, chunk.headers)) {
+  for (const group of groupsOf(chunk)) {
     if (positionOf(group) <= after) continue;
     const taken = takeGroup(group, wanted, { ...filter, fromVersion });
     if (!(taken instanceof UnreadableCommitError)) {

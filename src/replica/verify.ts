@@ -3,7 +3,15 @@ import { eventCorrelationId, eventSpans } from '../store/commit-record';
 import { hashOf } from '../store/hash';
 import { readHeaderOf, isIndex } from './index-header';
 import { indexPath } from './clean-mark';
-import { bodyOf, commitIdOf, firstVersionOf, nameOf, sequenceOf, type RecordHeader } from './record';
+import {
+  bodyOf,
+  commitIdOf,
+  firstVersionOf,
+  headersOf,
+  nameOf,
+  sequenceOf,
+  type RecordHeader,
+} from './record';
 import { ReplicaIndex } from './replica-index';
 import { recordsOfSegments } from './scan';
 import { Segments } from './segments';
@@ -52,7 +60,7 @@ async function verifyRecords(segments: Segments, index: ReplicaIndex): Promise<O
   let records = 0;
   let bytes = 0;
   for await (const chunk of recordsOfSegments(segments, chunkBytes)) {
-    for (const header of chunk.headers) {
+    for (const header of headersOf(chunk.bytes)) {
       records++;
       bytes += header.length;
       if (!isIndexed(index, chunk.bytes, header))

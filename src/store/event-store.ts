@@ -189,6 +189,8 @@ export interface EventRun {
    */
   readonly events: Uint8Array;
   readonly eventCount: number;
+  /** So many bytes behind the events, in their buffer, are free: what follows can be written there. */
+  readonly spareBytes?: number;
 }
 
 export type ReadEnd = 'complete' | 'maxCount';

@@ -17,15 +17,23 @@ interface Run {
   readonly events: readonly RecordedEvent[];
 }
 
+/** The bytes with so many behind them that are free; all others have a value of their own. */
+function withRoom(bytes: Uint8Array, spareBytes: number): Uint8Array {
+  const buffer = Buffer.alloc(bytes.length + spareBytes + 60, 0xa5);
+  buffer.set(bytes, 10);
+  return buffer.subarray(10, 10 + bytes.length);
+}
+
 const run: fc.Arbitrary<Run> = fc
-  .tuple(fc.array(recordedEvent, { minLength: 1, maxLength: 6 }), uint64)
-  .map(([stored, at]) => {
+  .tuple(fc.array(recordedEvent, { minLength: 1, maxLength: 6 }), uint64, fc.constantFrom(0, 3, 40))
+  .map(([stored, at, spareBytes]) => {
     const events = stored.map((event) => ({ ...event, position: at }));
     return {
       run: {
         position: position(at),
-        events: CommitRecord.encode({ events }).finish(),
+        events: withRoom(CommitRecord.encode({ events }).finish(), spareBytes),
         eventCount: events.length,
+        spareBytes,
       },
       events,
     };
@@ -64,6 +72,11 @@ test('events arrive as they are, in the order of the page', () => {
       }
       const isSilent = given.length === 0 && !withHeader && !withEnd;
       expect(decoded.length === 0).toBe(isSilent);
+      for (const { run: one } of given) {
+        const { buffer, byteOffset, length } = one.events;
+        const behind = new Uint8Array(buffer, byteOffset + length + (one.spareBytes ?? 0));
+        expect(behind.every((byte) => byte === 0xa5)).toBe(true);
+      }
     }),
     { ...bounded, numRuns: 500 },
   );

@@ -1,5 +1,8 @@
 import { CommitRecord } from '../../generated/sluice/v1/event';
-import { commitIdOf, nameOf, readHeader, toRecord } from '../../src/replica/record';
+import { DamagedReplicaError } from '../../src/replica/damage';
+import { bodyOf, commitIdOf, headersOf, nameOf, readHeader, toRecord } from '../../src/replica/record';
+import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/record-walk';
+import { plainRun } from '../../src/replica/plain-run';
 import type { LogCommit } from '../../src/store/log';
 
 const event = { id: 'e', stream: 'order.1', version: 1n, type: 'T', correlationId: 'c' };
@@ -27,9 +30,70 @@ test.each(['ab'.repeat(40), 'ab', '', 'not hexadecimal', 'ä€😀'])(
     const record = toRecord({ ...commit, commitId }, false);
     const header = readHeader(record, 0);
     expect(nameOf(record, header)).toBe(commit.stream);
-    expect(record.subarray(64)).toEqual(toRecord(commit, false).subarray(64));
+    expect(bodyOf(record, header)).toEqual(bodyOf(record, readHeader(toRecord(commit, false), 0)));
     // What lies in memory by chance would be in it else.
     Buffer.allocUnsafe(4_000).fill(0xff);
     expect(toRecord({ ...commit, commitId }, false)).toEqual(record);
   },
 );
+
+/** Three commits, of which the last two are one transaction, and a message that is none. */
+const records = [
+  toRecord(commit, false),
+  toRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
+  toRecord({ ...commit, stream: 'c', sequence: 3n, position: 3n }, false),
+  toRecord(
+    { kind: 'outside', stream: 'd', position: 2n ** 40n, timeNanos: 0n, claimed: 0n, reason: 'it is none' },
+    false,
+  ),
+];
+const bytes = Buffer.concat(records);
+
+test('a flipped bit in any byte of records that follow one another is noticed', () => {
+  checkRecords(bytes);
+  for (let at = 0; at < bytes.length; at++) {
+    const flipped = Buffer.from(bytes);
+    flipped[at] = (flipped[at] as number) ^ (1 << (at % 8));
+    expect(() => {
+      checkRecords(flipped);
+    }).toThrow(DamagedReplicaError);
+  }
+});
+
+test('wherever the bytes end, whole groups are what is taken', () => {
+  const ends = [0, 1, 3, 4].map((count) => Buffer.concat(records.slice(0, count)).length);
+  const lasts = [0n, 1n, 3n, 2n ** 40n];
+  for (let length = 0; length <= bytes.length; length++) {
+    const { whole, last } = wholeGroups(bytes.subarray(0, length));
+    const groups = ends.findLastIndex((end) => end <= length);
+    expect(whole.length).toBe(ends[groups]);
+    expect(last).toBe(lasts[groups]);
+  }
+});
+
+test('what a walk says of a record is what its header says', () => {
+  const walk = new RecordWalk(bytes);
+  for (const header of headersOf(bytes)) {
+    expect(walk.next()).toBe(true);
+    const { start, end, bodyStart, bodyEnd, count, continues } = walk;
+    expect(header).toMatchObject({ start, end, bodyStart, bodyEnd, count, continues });
+    expect(header).toMatchObject({ position: BigInt(walk.position), isLeftOut: walk.isLeftOut });
+    expect(walk.isCommit).toBe(header.kind === 'commit');
+    expect(walk.isOf(Buffer.from(nameOf(bytes, header)))).toBe(true);
+    for (const other of ['', 'x', 'order.2', 'xorder.1', 'order.1x'])
+      expect(walk.isOf(Buffer.from(other))).toBe(false);
+  }
+  expect(walk.next()).toBe(false);
+});
+
+test('the bytes of a chunk that others have as well stay as they are', () => {
+  const shared = Buffer.from(bytes);
+  const chunk = { bytes: shared, isShared: true, last: 3n, next: { segment: 0, offset: 0 } };
+  const range = { after: 0n, through: 3n };
+  const { run, isPast } = plainRun(chunk, range, { matches: () => true, skips: false, isCut: false });
+  const spareBytes = run?.spareBytes ?? 0;
+  expect(spareBytes).toBeGreaterThan(0);
+  Buffer.from(run?.events.buffer as ArrayBuffer, run?.events.byteOffset, run?.events.length).fill(0);
+  expect(isPast).toBe(true);
+  expect(shared).toEqual(bytes);
+});

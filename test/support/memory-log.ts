@@ -84,7 +84,19 @@ export class MemoryLog implements Log {
     return commits;
   }
 
-  damage(stream: string, kind: LogDamage['kind'] = 'damage'): LogDamage {
+  /** Stores one commit of so many events. */
+  appendEvents(count: number, stream: string): void {
+    const before = this.versionOf(stream);
+    const [commit] = this.append(stream) as [LogCommit];
+    const events = Array.from({ length: count }, (_, index) => {
+      const version = before + 1n + BigInt(index);
+      return { id: randomUUID(), stream, version, type: 'T', correlationId: 'all' };
+    });
+    const record = CommitRecord.encode(CommitRecord.fromPartial({ events })).finish();
+    this.groups[this.groups.length - 1] = [{ ...commit, lastVersion: before + BigInt(count), record }];
+  }
+
+  damage(stream: string, kind: LogDamage['kind'] = 'damage', claimed = 0n): LogDamage {
     this.last++;
     const at = this.last;
     const damage = {
@@ -92,7 +104,7 @@ export class MemoryLog implements Log {
       stream,
       position: at,
       timeNanos: 0n,
-      claimed: kind === 'lost' ? at : 0n,
+      claimed: kind === 'lost' ? at : claimed,
       reason: 'it is broken',
     };
     if (kind === 'lost') this.lost++;

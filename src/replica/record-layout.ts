@@ -1,0 +1,26 @@
+/**
+ * An entry of the log as it lies in a segment: a header, the name of the stream, the events as they are sent, or the reason why
+ * there are none, and a checksum of all that. Numbers are little-endian.
+ */
+export const headerBytes = 60;
+export const at = {
+  length: 0,
+  kind: 4,
+  flags: 5,
+  nameBytes: 6,
+  count: 8,
+  position: 12,
+  sequence: 20,
+  time: 28,
+  firstVersion: 36,
+  commitId: 44,
+} as const;
+export const checksumBytes = 4;
+/**
+ * A CRC-32 of bytes that are followed by their own CRC-32 is always this number. Each record begins with it, so that records which
+ * follow one another can be checked all at once: one call takes a third of the time of hundreds.
+ */
+export const checksumOfChecked = 0x2144df1c;
+export const kindByte = { commit: 1, damage: 2, outside: 3, lost: 4 } as const;
+export const kinds = [undefined, 'commit', 'damage', 'outside', 'lost'] as const;
+export const flag = { continues: 1, inTransaction: 2, leftOut: 4 } as const;
