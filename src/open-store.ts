@@ -83,7 +83,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
 async function takeFolder(replicaDir: string, logger: Logger, onLost: () => void): Promise<FolderLock> {
   try {
     await mkdir(replicaDir, { recursive: true, mode: 0o700 });
-    return await lockFolder(replicaDir, logger, onLost);
+    return await lockFolder({ path: replicaDir, kind: 'folder of the replica' }, logger, onLost);
   } catch (error) {
     if (error instanceof FolderInUseError) throw error;
     const { message } = error as Error;

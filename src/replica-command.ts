@@ -19,7 +19,7 @@ FOLDER is replica in --data-dir, or what --replica-dir says.
 Exit codes:
   0  it is whole, or removed
   1  it is not whole: rebuild it
-  2  the arguments cannot be used
+  2  the arguments cannot be used, or there is no such folder
   3  a gateway uses the folder
 `;
 
@@ -28,26 +28,35 @@ export async function replicaCommand(args: readonly string[]): Promise<number> {
   if (args.includes('--help') || args.includes('-h')) return print(help);
   const [verb = '', folder, ...others] = args;
   const isKnown = verb === 'verify' || verb === 'rebuild';
-  if (!isKnown || folder === undefined || others.length > 0) {
+  if (!isKnown || folder === undefined || folder === '' || others.length > 0) {
     process.stderr.write(
       'sluice: sluice replica takes verify or rebuild, and a folder; see sluice replica --help\n',
     );
     return exitCode.usage;
   }
-  const path = resolve(folder);
   try {
-    if (!(await stat(path)).isDirectory()) throw new Error(`${path} is no folder`);
-    const lock = await lockFolder(path, pino({ level: 'silent' }), () => undefined);
-    try {
-      return verb === 'verify' ? await verify(path) : await rebuild(path);
-    } finally {
-      await lock.release();
-    }
+    return await inFolder(resolve(folder), verb === 'verify' ? verify : rebuild);
   } catch (error) {
     const isFault = error instanceof ReplicaFault || isDamagedReplica(error);
     process.stderr.write(`sluice: ${(error as Error).message}\n`);
     if (error instanceof FolderInUseError) return exitCode.inUse;
     return isFault ? exitCode.fault : exitCode.usage;
+  }
+}
+
+/** Does something with a folder that no gateway uses. */
+async function inFolder(path: string, work: (folder: string) => Promise<number>): Promise<number> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  });
+  if (found?.isDirectory() !== true) throw new Error(`there is no folder ${path}`);
+  const folder = { path, kind: 'folder of the replica' } as const;
+  const lock = await lockFolder(folder, pino({ level: 'silent' }), () => undefined);
+  try {
+    return await work(path);
+  } finally {
+    await lock.release();
   }
 }
 

@@ -86,16 +86,6 @@ export function asStep(messages: readonly OutgoingMessage[], commitId: CommitId)
   });
 }
 
-/** Where the step begins and ends to which a message belongs; undefined if it belongs to none. */
-export function stepOf(
-  message: StoredMessage,
-): { readonly from: bigint; readonly position: bigint } | undefined {
-  const [index, messages] = fraction(message, header.step) ?? [1, 0];
-  if (index > messages) return undefined;
-  const { sequence } = message;
-  return { from: sequence - BigInt(index - 1), position: sequence + BigInt(messages - index) };
-}
-
 function group(encoded: readonly Uint8Array[], bodyBytesMax: number): (readonly Uint8Array[])[] {
   const groups: (readonly Uint8Array[])[] = [];
   let from = 0;

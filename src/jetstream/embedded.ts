@@ -85,7 +85,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
   const paths = embeddedPaths(dataDir);
   let server: TiedProcess | undefined;
   let takenOver = (): void => server?.kill('SIGKILL');
-  const lock = await lockFolder(dataDir, log, () => {
+  const lock = await lockFolder({ path: dataDir, kind: 'data folder' }, log, () => {
     takenOver();
   });
   const config = newConfig(options, dataDir, host);

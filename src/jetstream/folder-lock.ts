@@ -15,6 +15,12 @@ export interface FolderLock {
 /** Another gateway that runs uses the folder. */
 export class FolderInUseError extends Error {}
 
+/** A folder, and what it is called in messages. */
+export interface LockedFolder {
+  readonly path: string;
+  readonly kind: 'data folder' | 'folder of the replica';
+}
+
 interface Owner {
   readonly pid: number;
   /** Where the pid means something, see `pidPlace`. */
@@ -32,8 +38,8 @@ const attemptsMax = 5;
  * Locks a folder with a file in it. The lock of a process that died is taken over: at once if its pid tells, else when
  * nobody touches the file for some seconds. `onLost` is called at most once. Throws FolderInUseError.
  */
-export async function lockFolder(folder: string, log: Logger, onLost: () => void): Promise<FolderLock> {
-  const path = join(folder, lockName);
+export async function lockFolder(folder: LockedFolder, log: Logger, onLost: () => void): Promise<FolderLock> {
+  const path = join(folder.path, lockName);
   const owner: Owner = { pid: process.pid, place: await pidPlace(), token: randomUUID() };
   const mine = JSON.stringify(owner);
   await acquire(folder, path, owner, mine, log);
@@ -67,7 +73,13 @@ export async function lockFolder(folder: string, log: Logger, onLost: () => void
   };
 }
 
-async function acquire(folder: string, path: string, owner: Owner, mine: string, log: Logger): Promise<void> {
+async function acquire(
+  folder: LockedFolder,
+  path: string,
+  owner: Owner,
+  mine: string,
+  log: Logger,
+): Promise<void> {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     if (await create(path, mine)) return;
     const found = await readFile(path, 'utf8').catch(() => undefined);
@@ -75,7 +87,10 @@ async function acquire(folder: string, path: string, owner: Owner, mine: string,
     if (await isAlive(path, found, owner, log)) break;
     // Whoever else found the same dead lock must not take ours away: they look once more, as we do here.
     if ((await readFile(path, 'utf8').catch(() => undefined)) !== found) continue;
-    log.warn({ folder }, 'the gateway that used the data folder did not stop cleanly; taking over');
+    log.warn(
+      { folder: folder.path },
+      `the gateway that used the ${folder.kind} did not stop cleanly; taking over`,
+    );
     const next = `${path}.${owner.token}`;
     await writeFile(next, mine, { mode: 0o600 });
     await rename(next, path);
@@ -83,7 +98,7 @@ async function acquire(folder: string, path: string, owner: Owner, mine: string,
     if ((await readFile(path, 'utf8').catch(() => undefined)) === mine) return;
   }
   throw new FolderInUseError(
-    `the data folder ${folder} is in use by another gateway: stop that one, or give this one a folder of its own`,
+    `the ${folder.kind} ${folder.path} is in use by another gateway: stop that one, or give this one a folder of its own`,
   );
 }
 
@@ -101,7 +116,7 @@ async function create(path: string, content: string): Promise<boolean> {
 async function isAlive(path: string, content: string, us: Owner, log: Logger): Promise<boolean> {
   const { pid, place } = parseOwner(content);
   if (place === us.place && pid !== undefined && !processExists(pid)) return false;
-  log.info({ lock: path }, `the data folder is locked; watching for up to ${silentMs.toString()} ms`);
+  log.info({ lock: path }, `the folder is locked; watching for up to ${silentMs.toString()} ms`);
   const before = await touchedMs(path);
   for (let waitedMs = 0; waitedMs < silentMs; waitedMs += beatMs / 4) {
     await sleep(beatMs / 4);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../store/errors';
 import { Batch, type Heads, type Progress } from './batch';
@@ -229,7 +230,7 @@ export class Applier {
         break;
       } catch (error) {
         this.onTrouble(error);
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        await sleep(retryMs);
         if (this.closed) return;
       }
     }

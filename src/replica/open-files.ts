@@ -10,8 +10,10 @@ import { isIndex, readHeaderOf } from './index-header';
 import { isDamagedReplica } from './damage';
 import { fetchRecords } from './fetch';
 import type { Judge } from './judge';
+import { lockPath } from './lock-file';
 import { errorOf } from './record';
 import { ReplicaIndex } from './replica-index';
+import { removeSegmentFiles } from './segment-files';
 import { Segments } from './segments';
 import { take } from './take';
 import { decodeState, type ReplicaState } from './state';
@@ -128,9 +130,12 @@ function openIndex(folder: string): ReplicaIndex | string {
   }
 }
 
+/** Removes a replica, and nothing else that may lie in its folder. */
 export async function removeFiles(folder: string): Promise<void> {
   await removeCleanMark(folder);
-  for (const name of ['index', 'segments']) await rm(join(folder, name), { recursive: true, force: true });
+  const index = join(folder, 'index');
+  for (const path of [indexPath(index), lockPath(index)]) await rm(path, { force: true });
+  await removeSegmentFiles(join(folder, 'segments'));
 }
 
 function emptyState(identity: string): ReplicaState {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
@@ -164,7 +165,7 @@ export class Replica {
         return end.sequence;
       }
       if (isAsBefore && reason !== undefined && isCertain) this.keeper.goBack(reason);
-      await new Promise((resolve) => setTimeout(resolve, doubtPauseMs));
+      await sleep(doubtPauseMs);
       await this.whenFilled(call);
       if (Date.now() > call.deadlineMs)
         throw new StoreUnavailableError(`${reason ?? 'the log is in doubt'}; asking again`);

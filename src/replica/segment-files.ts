@@ -26,8 +26,8 @@ export async function openSegmentFiles(
   const sizes = new Map<number, number>();
   for (const name of (await readdir(folder)).sort()) {
     const segment = segmentOf(name);
-    if (segment !== undefined && segment <= end.segment)
-      sizes.set(segment, (await stat(join(folder, name))).size);
+    if (segment === undefined) continue;
+    if (segment <= end.segment) sizes.set(segment, (await stat(join(folder, name))).size);
     else await rm(join(folder, name), { force: true });
   }
   const last = sizes.get(end.segment) ?? 0;
@@ -38,6 +38,14 @@ export async function openSegmentFiles(
   for (let segment = first; segment < end.segment; segment++)
     if (sizes.get(segment) !== finishedBytes(segment)) throw cutOff(segment);
   return sizes;
+}
+
+export async function removeSegmentFiles(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown): string[] => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) if (segmentOf(name) !== undefined) await rm(join(folder, name), { force: true });
 }
 
 function cutOff(segment: number): DamagedReplicaError {

@@ -20,19 +20,3 @@ function toRegExp(pattern: string): RegExp {
   });
   return new RegExp(`^${tokens.join('\\.')}$`);
 }
-
-/** One pattern that matches whatever one of these does, as narrow as their common beginning allows. */
-export function coverOf(patterns: readonly string[]): string {
-  const [only = '>', ...more] = new Set(patterns);
-  if (more.length === 0) return only;
-  const first = only.split('.');
-  const others = more.map((pattern) => pattern.split('.'));
-  const common: string[] = [];
-  for (const [index, token] of first.entries()) {
-    if (token === '>' || others.some((other) => other[index] !== token)) break;
-    common.push(token);
-  }
-  // "a" and "a.b" have nothing in common that ">" could follow: it stands for at least one token.
-  const shortest = Math.min(first.length, ...others.map(({ length }) => length));
-  return [...common.slice(0, shortest - 1), '>'].join('.');
-}

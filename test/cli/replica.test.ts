@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { newEvents } from '../support/attempts';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
@@ -54,7 +54,9 @@ test('a folder that a gateway uses is left alone', async () => {
     const { code, stderr } = await runSluice(['replica', verb, folder]);
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: expect.stringContaining('in use by another gateway') as unknown,
+      stderr: expect.stringContaining(
+        `the folder of the replica ${folder} is in use by another gateway`,
+      ) as unknown,
     });
   }
   const flags = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, `--replica-dir=${folder}`];
@@ -72,9 +74,42 @@ test('a folder that cannot be made is told with its path', async () => {
   expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(file) as unknown });
 });
 
+test('a folder that is not there is told with its path', async () => {
+  const file = join(makeReplicaDir(), 'file');
+  writeFileSync(file, '');
+  for (const path of [`${file}-none`, file, join(file, 'replica')]) {
+    for (const verb of ['verify', 'rebuild']) {
+      const stderr = `sluice: there is no folder ${path}\n`;
+      expect(await runSluice(['replica', verb, path])).toEqual({ code: 2, stdout: '', stderr });
+    }
+  }
+});
+
+test('what somebody else keeps in the folder stays, whatever becomes of the replica', async () => {
+  const folder = makeReplicaDir();
+  const others = ['index/page.html', 'segments/notes.txt', 'segments/12.seg'].map((name) =>
+    join(folder, name),
+  );
+  for (const path of others) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, 'mine');
+  }
+  const flags = [`--replica-dir=${folder}`];
+  {
+    await using gateway = await startTestGateway([nats.url], flags);
+    await gateway.client.append({ stream: 'others.1', events: newEvents(1) });
+    await gateway.client.readAll();
+  }
+  expect(await runSluice(['replica', 'verify', folder])).toMatchObject({ code: 0 });
+  expect(await runSluice(['replica', 'rebuild', folder])).toMatchObject({ code: 0 });
+  expect(await runSluice(['replica', 'verify', folder])).toMatchObject({ code: 1 });
+  for (const path of others) expect(readFileSync(path, 'utf8')).toBe('mine');
+  await using gateway = await startTestGateway([nats.url], flags);
+  expect((await gateway.client.readStream({ stream: 'others.1' })).events).toHaveLength(1);
+});
+
 test('arguments that cannot be used', async () => {
-  for (const args of [[], ['verify'], ['look', '.'], ['verify', '.', 'more']])
+  for (const args of [[], ['verify'], ['verify', ''], ['look', '.'], ['verify', '.', 'more']])
     expect((await runSluice(['replica', ...args])).code).toBe(2);
-  expect((await runSluice(['replica', 'verify', join(makeReplicaDir(), 'none')])).code).toBe(2);
   expect((await runSluice(['replica', '--help'])).stdout).toContain('sluice replica verify FOLDER');
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { coverOf, isName, patternMatcher } from '../../src/store/patterns';
+import { isName, patternMatcher } from '../../src/store/patterns';
 import { isStreamPattern, parseStreamName } from '../../src/store/values';
 import { matches } from '../support/model-store';
 
@@ -18,29 +18,6 @@ test('a name matches one of the patterns as NATS has it', () => {
     }),
     { numRuns: 2_000 },
   );
-});
-
-test('the cover matches whatever one of the patterns does', () => {
-  fc.assert(
-    fc.property(fc.array(pattern, { minLength: 1, maxLength: 4 }), name, (patterns, given) => {
-      const cover = coverOf(patterns);
-      expect(isStreamPattern(cover)).toBe(true);
-      if (patternMatcher(patterns)(given)) expect(matches(cover, given)).toBe(true);
-    }),
-    { numRuns: 2_000 },
-  );
-});
-
-test.each([
-  [[], '>'],
-  [['order.*'], 'order.*'],
-  [['order.1', 'order.1'], 'order.1'],
-  [['order.1', 'order.2'], 'order.>'],
-  [['order.1', 'order.1.item'], 'order.>'],
-  [['order.*.a', 'order.*.b.>'], 'order.*.>'],
-  [['order.>', 'invoice.>'], '>'],
-])('the cover of %p is %s', (patterns, cover) => {
-  expect(coverOf(patterns)).toBe(cover);
 });
 
 test('no patterns are all names, and a name is a pattern of one stream', () => {
