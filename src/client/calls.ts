@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import {
   status,
-  type CallOptions as GrpcCallOptions,
+  type InterceptingListener,
+  type Metadata,
   type ServiceError,
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { Channel } from './channel';
-import { InternalError } from './errors';
 import { toError, toFailure, type Failure } from './failure';
+import { Incoming, type GrpcCall } from './incoming';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -35,45 +36,28 @@ export async function unary<Response>(
   explain: Explain = toError,
 ): Promise<Response> {
   signal?.throwIfAborted();
-  const { client, metadata } = channel;
-  const options = toGrpcOptions(deadlineMs);
-  let cancel = (): void => undefined;
-  try {
-    return await new Promise((resolve, reject) => {
-      let failed: ServiceError | undefined;
-      const done = (error: ServiceError | null, response?: Response): void => {
-        if (error === null) resolve(response as Response);
-        else failed = error;
-      };
-      const call = client.makeUnaryRequest(
-        path,
-        asBuffer,
-        responseDeserialize,
-        request,
-        metadata,
-        options,
-        done,
-      );
-      // Comes after `done`, with the status as it was sent.
-      call.on('status', ({ code }: StatusObject) => {
-        if (failed === undefined) return;
-        const failure = toFailure(failed);
-        // Of a call that went well, but has no answer, grpc-js tells UNIMPLEMENTED, as if the gateway did not know it.
-        const told = code === status.OK ? { ...failure, status: status.INTERNAL } : failure;
-        // Until a call has a connection, its peer is the target of the channel.
-        reject(explain(told, call.getPeer() !== client.getChannel().getTarget()));
-      });
-      cancel = () => {
-        call.cancel();
-      };
-      listen(signal, cancel);
+  const grpc = channel.client.getChannel();
+  const call = grpc.createCall(path, toDeadline(deadlineMs), null, null, null);
+  const stop = signal && cancelledBy(signal, call);
+  let answer: Buffer | undefined;
+  const end = await new Promise<StatusObject>((resolve) => {
+    const take = (message: Buffer): void => {
+      answer = message;
+    };
+    send(call, channel.metadata, request, {
+      onReceiveMetadata: ignore,
+      onReceiveMessage: take,
+      onReceiveStatus: resolve,
     });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', cancel);
+  });
+  stop?.();
+  if (end.code === status.OK) {
+    if (answer === undefined) throw explain(malformed('a call ended well, but without its response'), true);
+    return decode(responseDeserialize, answer, explain);
   }
+  signal?.throwIfAborted();
+  // Until a call has a connection, its peer is the target of the channel.
+  throw explain(toFailure(end), call.getPeer() !== grpc.getTarget());
 }
 
 /**
@@ -87,22 +71,20 @@ export async function* serverStream<Response>(
   { signal, deadlineMs = Infinity }: CallOptions,
 ): AsyncGenerator<Response, void> {
   signal?.throwIfAborted();
-  const { client, metadata } = channel;
-  const options = toGrpcOptions(deadlineMs);
-  const call = client.makeServerStreamRequest(path, asBuffer, sameBytes, request, metadata, options);
-  call.on('error', () => undefined); // it may come when the loop has been left
-  const cancel = (): void => {
-    call.cancel();
-  };
-  listen(signal, cancel);
+  const call = channel.client.getChannel().createCall(path, toDeadline(deadlineMs), null, null, null);
+  const stop = signal && cancelledBy(signal, call);
+  const incoming = new Incoming(call);
   try {
-    for await (const bytes of call) yield responseDeserialize(bytes as Buffer);
+    send(call, channel.metadata, request, incoming);
+    for (let message = await incoming.take(); message !== undefined; message = await incoming.take())
+      yield decode(responseDeserialize, message, toError);
+    if (incoming.end !== undefined && incoming.end.code !== status.OK) throw toError(toFailure(incoming.end));
   } catch (error) {
     signal?.throwIfAborted();
-    throw isServiceError(error) ? toError(toFailure(error)) : malformed(error);
+    throw error;
   } finally {
-    signal?.removeEventListener('abort', cancel);
-    cancel();
+    stop?.();
+    if (incoming.end === undefined) cancel(call);
   }
 }
 
@@ -143,12 +125,17 @@ export function duplexStream(
 ): Duplex {
   signal?.throwIfAborted();
   const { client, metadata } = channel;
-  const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, metadata, toGrpcOptions(deadlineMs));
+  const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, metadata, {
+    deadline: toDeadline(deadlineMs),
+  });
   const target = client.getChannel().getTarget();
   const cancel = (): void => {
     call.cancel();
   };
-  listen(signal, cancel);
+  if (signal) {
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', cancel);
+  }
   const ended = new Promise<void>((resolve) => {
     const end = (failure: Failure): void => {
       signal?.removeEventListener('abort', cancel);
@@ -181,27 +168,61 @@ export function duplexStream(
   };
 }
 
-/** Any number of calls may share a signal, and each takes its listener away. */
-function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
-  if (signal === undefined) return;
+/** Begins a call with one request. */
+function send(
+  call: GrpcCall,
+  metadata: Metadata,
+  { buffer, byteOffset, byteLength }: Uint8Array,
+  listener: InterceptingListener,
+): void {
+  call.start(metadata, listener);
+  call.startRead();
+  call.sendMessageWithContext({}, Buffer.from(buffer, byteOffset, byteLength));
+  call.halfClose();
+}
+
+function decode<Response>(
+  deserialize: (bytes: Buffer) => Response,
+  bytes: Buffer,
+  explain: Explain,
+): Response {
+  try {
+    return deserialize(bytes);
+  } catch (error) {
+    throw explain(malformed('a response of the gateway cannot be decoded', error), true);
+  }
+}
+
+function malformed(message: string, cause?: unknown): Failure {
+  return { status: status.INTERNAL, message, cause, reason: undefined, details: new Map() };
+}
+
+function ignore(): void {
+  // Nobody looks at the headers.
+}
+
+function cancel(call: GrpcCall): void {
+  call.cancelWithStatus(status.CANCELLED, 'cancelled by the client');
+}
+
+/** Cancels a call when a signal aborts, of which any number of calls may take the same. Gives what lets go of the signal. */
+function cancelledBy(signal: AbortSignal, call: GrpcCall): () => void {
+  const onAbort = (): void => {
+    cancel(call);
+  };
   setMaxListeners(0, signal);
   signal.addEventListener('abort', onAbort);
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'metadata' in error;
-}
-
-function malformed(cause: unknown): InternalError {
-  return new InternalError('a response of the gateway cannot be decoded', { status: status.INTERNAL, cause });
+  return () => {
+    signal.removeEventListener('abort', onAbort);
+  };
 }
 
 /** The longest time a timer can take; a longer one would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 
-function toGrpcOptions(deadlineMs: number): GrpcCallOptions {
+function toDeadline(deadlineMs: number): number {
   if (!(deadlineMs > 0)) throw new RangeError(`deadlineMs must be above 0; found ${deadlineMs}`);
-  return deadlineMs > timerMsMax ? {} : { deadline: Date.now() + deadlineMs };
+  return deadlineMs > timerMsMax ? Infinity : Date.now() + deadlineMs;
 }
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

@@ -1,4 +1,4 @@
-import { status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { status as grpcStatus, type StatusObject } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import {
@@ -40,10 +40,16 @@ type Details = ReadonlyMap<string, Uint8Array>;
 
 const domain = 'sluice.v1';
 
-export function toFailure(cause: ServiceError): Failure {
-  const [encoded] = cause.metadata.get('grpc-status-details-bin');
+export function toFailure({ code, details: message, metadata }: StatusObject): Failure {
+  const [encoded] = metadata.get('grpc-status-details-bin');
   const { details } = (encoded instanceof Uint8Array && decode(Status, encoded)) || { details: [] };
-  return { status: cause.code, message: cause.details, cause, ...read(details) };
+  // Like the errors of grpc-js.
+  const cause = Object.assign(new Error(`${code} ${grpcStatus[code]}: ${message}`), {
+    code,
+    details: message,
+    metadata,
+  });
+  return { status: code, message, cause, ...read(details) };
 }
 
 const statuses = new Map<number, grpcStatus>(
