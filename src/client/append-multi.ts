@@ -1,7 +1,7 @@
 import {
   AppendMultiRequest,
   EventStoreServiceService,
-  type AppendMultiResponse,
+  AppendMultiResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { isInDoubt, toOutcomeUnknown, uuidV7 } from './append';
 import { unary, type CallOptions } from './calls';
@@ -53,6 +53,8 @@ export interface AppendMultiResult {
   readonly commitId: string;
 }
 
+const method = { path: EventStoreServiceService.appendMulti.path, response: AppendMultiResponse };
+
 export async function appendMulti(
   channel: Channel,
   appends: readonly StreamAppend[],
@@ -65,7 +67,7 @@ export async function appendMulti(
       ? toOutcomeUnknown(request.appends[0]?.stream ?? '', request.commitId, failure)
       : toError(failure);
   return untilDecided(channel, options, async (callOptions) =>
-    toResult(await unary(channel, EventStoreServiceService.appendMulti, bytes, callOptions, explain)),
+    toResult(await unary(channel, method, bytes, callOptions, explain)),
   );
 }
 

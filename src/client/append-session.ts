@@ -20,7 +20,7 @@ import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
 import type { NewEvent } from './event';
 import { statusFailure, toError } from './failure';
-import { written } from './text';
+import { decode, written } from './text';
 
 /** How to open a session. Without `deadlineMs` it may stay open for ever. */
 export interface AppendSessionOptions extends CallOptions {
@@ -150,7 +150,7 @@ class OpenSession implements DuplexListener {
   }
 
   onResponse(bytes: Buffer): void {
-    for (const answer of AppendSessionResponse.decode(bytes).answers) this.take(answer);
+    for (const answer of decode(AppendSessionResponse, bytes).answers) this.take(answer);
     for (const { resolve } of this.waiting.splice(0, this.pendingMax - this.pending.size)) resolve();
   }
 

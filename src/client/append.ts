@@ -3,7 +3,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import {
   AppendRequest,
   EventStoreServiceService,
-  type AppendResponse,
+  AppendResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -83,6 +83,8 @@ export function toOutcomeUnknown(stream: string, commitId: string, failure: Fail
   );
 }
 
+const method = { path: EventStoreServiceService.append.path, response: AppendResponse };
+
 export async function append(
   channel: Channel,
   stream: string,
@@ -94,7 +96,7 @@ export async function append(
   const explain = (failure: Failure, wasSent: boolean): Error =>
     toAppendError(request, failure, wasSent && isInDoubt(failure));
   return untilDecided(channel, options, async (callOptions) =>
-    toAppendResult(await unary(channel, EventStoreServiceService.append, bytes, callOptions, explain)),
+    toAppendResult(await unary(channel, method, bytes, callOptions, explain)),
   );
 }
 

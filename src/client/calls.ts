@@ -9,6 +9,7 @@ import {
 import type { Channel } from './channel';
 import { toError, toFailure, type Failure } from './failure';
 import { Incoming, type GrpcCall } from './incoming';
+import { decode, type ResponseType } from './text';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -21,7 +22,7 @@ export interface CallOptions {
 /** A method of the contract, as far as calling it goes. */
 export interface Method<Response> {
   readonly path: string;
-  readonly responseDeserialize: (bytes: Buffer) => Response;
+  readonly response: ResponseType<Response>;
 }
 
 /** Makes an error of a failure. `wasSent` is false if it is certain that no gateway has seen the request. */
@@ -30,7 +31,7 @@ export type Explain = (failure: Failure, wasSent: boolean) => Error;
 /** One request, one response. Fails with the signal's reason, or with an error of errors.ts. */
 export async function unary<Response>(
   channel: Channel,
-  { path, responseDeserialize }: Method<Response>,
+  { path, response }: Method<Response>,
   request: Uint8Array,
   { signal, deadlineMs = channel.deadlineMs }: CallOptions,
   explain: Explain = toError,
@@ -53,7 +54,7 @@ export async function unary<Response>(
   stop?.();
   if (end.code === status.OK) {
     if (answer === undefined) throw explain(malformed('a call ended well, but without its response'), true);
-    return decode(responseDeserialize, answer, explain);
+    return decoded(response, answer, explain);
   }
   signal?.throwIfAborted();
   // Until a call has a connection, its peer is the target of the channel.
@@ -66,7 +67,7 @@ export async function unary<Response>(
  */
 export async function* serverStream<Response>(
   channel: Channel,
-  { path, responseDeserialize }: Method<Response>,
+  { path, response }: Method<Response>,
   request: Uint8Array,
   { signal, deadlineMs = Infinity }: CallOptions,
 ): AsyncGenerator<Response, void> {
@@ -77,7 +78,7 @@ export async function* serverStream<Response>(
   try {
     send(call, channel.metadata, request, incoming);
     for (let message = await incoming.take(); message !== undefined; message = await incoming.take())
-      yield decode(responseDeserialize, message, toError);
+      yield decoded(response, message, toError);
     if (incoming.end !== undefined && incoming.end.code !== status.OK) throw toError(toFailure(incoming.end));
   } catch (error) {
     signal?.throwIfAborted();
@@ -181,13 +182,9 @@ function send(
   call.halfClose();
 }
 
-function decode<Response>(
-  deserialize: (bytes: Buffer) => Response,
-  bytes: Buffer,
-  explain: Explain,
-): Response {
+function decoded<Response>(type: ResponseType<Response>, bytes: Buffer, explain: Explain): Response {
   try {
-    return deserialize(bytes);
+    return decode(type, bytes);
   } catch (error) {
     throw explain(malformed('a response of the gateway cannot be decoded', error), true);
   }

@@ -1,6 +1,6 @@
 import {
   EventStoreServiceService,
-  type GetServerInfoResponse,
+  GetServerInfoResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { append, type AppendOptions, type AppendResult } from './append';
 import {
@@ -188,6 +188,8 @@ export interface SluiceClient extends Disposable {
   [Symbol.dispose](): void;
 }
 
+const serverInfo = { path: EventStoreServiceService.getServerInfo.path, response: GetServerInfoResponse };
+
 /**
  * Gives a client for the gateway at `host:port`, or any other name that gRPC can resolve. It returns at once: whether
  * the gateway is there shows with the first call. Throws an Error for a certificate or metadata that cannot be used.
@@ -204,8 +206,7 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
     subscribe: (subscribeOptions = {}) => subscribe(channel, subscribeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),
     getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
-    serverInfo: (callOptions = {}) =>
-      unary(channel, EventStoreServiceService.getServerInfo, new Uint8Array(0), callOptions),
+    serverInfo: (callOptions = {}) => unary(channel, serverInfo, new Uint8Array(0), callOptions),
     close: channel.close,
     [Symbol.dispose]: channel.close,
   };

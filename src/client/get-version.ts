@@ -1,4 +1,8 @@
-import { EventStoreServiceService, GetVersionRequest } from '../../generated/sluice/v1/event_store_service';
+import {
+  EventStoreServiceService,
+  GetVersionRequest,
+  GetVersionResponse,
+} from '../../generated/sluice/v1/event_store_service';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -18,13 +22,15 @@ export interface StreamHead extends MaybeCommitTime {
   readonly position: bigint;
 }
 
+const method = { path: EventStoreServiceService.getVersion.path, response: GetVersionResponse };
+
 export async function getVersion(
   channel: Channel,
   stream: string,
   { asOf, ...options }: GetVersionOptions,
 ): Promise<StreamHead> {
   const request = encode(GetVersionRequest, { stream, asOf: toTimestamp(asOf, 'asOf') });
-  return toStreamHead(await unary(channel, EventStoreServiceService.getVersion, request, options));
+  return toStreamHead(await unary(channel, method, request, options));
 }
 
 interface ProtoHead {

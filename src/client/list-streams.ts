@@ -1,4 +1,8 @@
-import { EventStoreServiceService, ListStreamsRequest } from '../../generated/sluice/v1/event_store_service';
+import {
+  EventStoreServiceService,
+  ListStreamsRequest,
+  ListStreamsResponse,
+} from '../../generated/sluice/v1/event_store_service';
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
@@ -21,12 +25,13 @@ export interface StreamSummary extends StreamHead {
   readonly unreadable: boolean;
 }
 
+const method = { path: EventStoreServiceService.listStreams.path, response: ListStreamsResponse };
+
 /** Each loop over the result is a call of its own. */
 export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
   const { pattern = '', after = '', maxCount = 0, signal } = options;
   const request = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
   const bytes = encode(ListStreamsRequest, request);
-  const { listStreams: method } = EventStoreServiceService;
   return {
     async *[Symbol.asyncIterator]() {
       for await (const { streams } of serverStream(channel, method, bytes, options)) {

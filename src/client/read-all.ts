@@ -1,4 +1,8 @@
-import { EventStoreServiceService, ReadAllRequest } from '../../generated/sluice/v1/event_store_service';
+import {
+  EventStoreServiceService,
+  ReadAllRequest,
+  ReadAllResponse,
+} from '../../generated/sluice/v1/event_store_service';
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { following, toStart, type EventPlace, type Place } from './event-place';
@@ -47,6 +51,8 @@ export interface StoreHead {
   readonly position: bigint;
 }
 
+const method = { path: EventStoreServiceService.readAll.path, response: ReadAllResponse };
+
 export function readAll(channel: Channel, options: ReadAllOptions): EventRead<StoreHead> {
   const { direction = 'forward', deadlineMs = Infinity } = options;
   const { afterPosition, afterEvent } = toStart(options.after, direction);
@@ -85,7 +91,6 @@ function readAfter(
     skipUnreadable: options.onUnreadable !== undefined,
   };
   const bytes = encode(ReadAllRequest, request);
-  const { readAll: method } = EventStoreServiceService;
   return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),

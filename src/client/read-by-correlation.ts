@@ -1,6 +1,7 @@
 import {
   EventStoreServiceService,
   ReadByCorrelationRequest,
+  ReadByCorrelationResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -23,6 +24,8 @@ export interface CorrelationHead {
   readonly position: bigint;
 }
 
+const method = { path: EventStoreServiceService.readByCorrelation.path, response: ReadByCorrelationResponse };
+
 export function readByCorrelation(
   channel: Channel,
   correlationId: string,
@@ -36,7 +39,6 @@ export function readByCorrelation(
     skipUnreadable: options.onUnreadable !== undefined,
   };
   const bytes = encode(ReadByCorrelationRequest, request);
-  const { readByCorrelation: method } = EventStoreServiceService;
   return new Events(
     () => serverStream(channel, method, bytes, options),
     ({ position }) => ({ position }),

@@ -2,6 +2,7 @@ import {
   Consistency,
   EventStoreServiceService,
   ReadStreamRequest,
+  ReadStreamResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { serverStream, type CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -37,6 +38,8 @@ export interface ReadStreamOptions extends CallOptions {
 
 const consistencies = { leader: Consistency.LEADER, anyReplica: Consistency.ANY_REPLICA };
 
+const method = { path: EventStoreServiceService.readStream.path, response: ReadStreamResponse };
+
 export function readStream(
   channel: Channel,
   stream: string,
@@ -55,7 +58,6 @@ export function readStream(
     consistency: consistencies[options.consistency ?? 'leader'],
   };
   const bytes = encode(ReadStreamRequest, request);
-  const { readStream: method } = EventStoreServiceService;
   return new Events(() => serverStream(channel, method, bytes, options), toStreamHead, {
     signal: options.signal,
   });

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import {
   EventStoreServiceService,
   SubscribeRequest,
-  type SubscribeResponse,
+  SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { serverStream } from './calls';
 import type { Channel } from './channel';
@@ -130,7 +130,7 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   };
 }
 
-const { subscribe: method } = EventStoreServiceService;
+const method = { path: EventStoreServiceService.subscribe.path, response: SubscribeResponse };
 
 /** Errors after which another call may go well: no gateway, one that stops, one that had enough of waiting. */
 function mayPass(error: unknown): error is Error {

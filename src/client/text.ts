@@ -1,12 +1,23 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryWriter, type BinaryReader } from '@bufbuild/protobuf/wire';
+import { TextReader } from '../text-reader';
 
 /** A generated message type, as far as encoding goes. */
-interface MessageType<Message> {
+interface RequestType<Message> {
   encode(message: Message, writer: BinaryWriter): BinaryWriter;
 }
 
+/** A generated message type, as far as decoding goes. */
+export interface ResponseType<Message> {
+  decode(reader: BinaryReader): Message;
+}
+
+/** The message of a response. Throws what the generated code throws for bytes that are none. */
+export function decode<Message>(type: ResponseType<Message>, bytes: Uint8Array): Message {
+  return type.decode(new TextReader(bytes));
+}
+
 /** The bytes of a request. Throws a TypeError for text that UTF-8 cannot express. */
-export function encode<Message>(type: MessageType<Message>, message: Message): Uint8Array {
+export function encode<Message>(type: RequestType<Message>, message: Message): Uint8Array {
   return written((writer) => type.encode(message, writer));
 }
 

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Limits } from '../limits';
 import { InvalidRequestError } from '../store/errors';
-import { utf8 } from '../store/utf8';
+import { TextReader } from '../text-reader';
 import { checkFraming } from './framing';
 
 /** A generated message type, as far as decoding goes. */
@@ -51,20 +51,11 @@ function withReason<Result>(decode: () => Result): Result {
 const replacementCharacter = '\ufffd';
 
 /** Refuses text that is not UTF-8, which the generated code would mend without a word. */
-class StrictReader extends BinaryReader {
-  constructor(private readonly bytesOfAll: Uint8Array) {
-    super(bytesOfAll);
-  }
-
-  override string(): string {
-    const length = this.uint32();
-    const start = this.pos;
-    const end = start + length;
-    if (end > this.len) throw new RangeError('premature EOF');
-    this.pos = end;
-    const text = utf8(this.bytesOfAll, start, end);
+class StrictReader extends TextReader {
+  protected override toText(message: Uint8Array, start: number, end: number): string {
+    const text = super.toText(message, start, end);
     // Text that shows no replacement character was fine; only then does the exact check cost anything.
-    if (text.includes(replacementCharacter) && !isUtf8(this.bytesOfAll.subarray(start, end)))
+    if (text.includes(replacementCharacter) && !isUtf8(message.subarray(start, end)))
       throw new RangeError('text that is not UTF-8');
     return text;
   }

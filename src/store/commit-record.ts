@@ -1,4 +1,4 @@
-import { utf8 } from './utf8';
+import { utf8 } from '../utf8';
 
 /**
  * Walks the bytes of a CommitRecord (proto/sluice/v1/event.proto) without decoding it: reads relay events as
