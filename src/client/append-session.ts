@@ -3,7 +3,6 @@ import {
   AppendSessionResponse,
   EventStoreServiceService,
   SessionAppend,
-  type AppendRequest,
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import {
@@ -13,6 +12,7 @@ import {
   toAppendResult,
   type AppendConditions,
   type AppendResult,
+  type SentCommit,
 } from './append';
 import { SteadyMap } from '../steady-map';
 import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
@@ -55,7 +55,7 @@ export interface AppendSession extends AsyncDisposable {
 }
 
 interface Pending {
-  readonly request: AppendRequest;
+  readonly commit: SentCommit;
   /** A field of AppendSessionRequest, until it is sent. */
   bytes: Uint8Array | undefined;
   readonly resolve: (result: AppendResult) => void;
@@ -104,31 +104,22 @@ class OpenSession implements DuplexListener {
     channel.closed.addEventListener('abort', this.finish, { once: true });
   }
 
-  async append(
-    stream: string,
-    events: readonly NewEvent[],
-    conditions: AppendConditions,
-  ): Promise<AppendResult> {
-    this.throwIfClosed();
-    if (this.pending.size >= this.pendingMax) {
-      const message = `${this.pendingMax} appends of the session wait for their answers; wait for ready()`;
-      throw new OverloadedError(message, { status: status.RESOURCE_EXHAUSTED }, 0);
-    }
-    const request = toAppendRequest(stream, events, conditions);
-    const tag = ++this.tags;
-    const { inOrder } = this;
-    const bytes = written((writer) =>
-      SessionAppend.encode({ tag, append: request, inOrder }, writer.uint32(appendsTag).fork()).join(),
-    );
+  append(stream: string, events: readonly NewEvent[], conditions: AppendConditions): Promise<AppendResult> {
+    // What is thrown in here makes the promise fail.
     return new Promise((resolve, reject) => {
-      const entry = { request, bytes, resolve, reject };
-      this.pending.set(tag, entry);
-      if (this.unsent.length === 0) {
-        setImmediate(() => {
-          this.flush();
-        });
+      this.throwIfClosed();
+      if (this.pending.size >= this.pendingMax) {
+        const message = `${this.pendingMax} appends of the session wait for their answers; wait for ready()`;
+        throw new OverloadedError(message, { status: status.RESOURCE_EXHAUSTED }, 0);
       }
-      this.unsent.push(entry);
+      const request = toAppendRequest(stream, events, conditions);
+      const tag = ++this.tags;
+      const message = { tag, append: request, inOrder: this.inOrder };
+      const bytes = written((writer) =>
+        SessionAppend.encode(message, writer.uint32(appendsTag).fork()).join(),
+      );
+      const { commitId } = request;
+      this.add(tag, { commit: { stream, commitId, isEmpty: events.length === 0 }, bytes, resolve, reject });
     });
   }
 
@@ -159,8 +150,8 @@ class OpenSession implements DuplexListener {
     this.end = { error };
     this.channel.closed.removeEventListener('abort', this.finish);
     const mayBeStored = wasSent && !certain.includes(failure.reason ?? '');
-    for (const { request, bytes, reject } of this.pending.values())
-      reject(reason ?? toAppendError(request, failure, mayBeStored && bytes === undefined));
+    for (const { commit, bytes, reject } of this.pending.values())
+      reject(reason ?? toAppendError(commit, failure, mayBeStored && bytes === undefined));
     this.pending = new SteadyMap();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
@@ -191,11 +182,21 @@ class OpenSession implements DuplexListener {
     }
     const cause = failedTag === undefined ? undefined : this.failed.get(failedTag);
     const failure = statusFailure(outcome.value, cause);
-    const error = toAppendError(entry.request, failure, isInDoubt(failure));
+    const error = toAppendError(entry.commit, failure, isInDoubt(failure));
     this.failed.set(tag, error);
     const [oldest] = this.failed.keys();
     if (this.failed.size > this.pendingMax && oldest !== undefined) this.failed.delete(oldest);
     entry.reject(error);
+  }
+
+  private add(tag: bigint, entry: Pending): void {
+    this.pending.set(tag, entry);
+    if (this.unsent.length === 0) {
+      setImmediate(() => {
+        this.flush();
+      });
+    }
+    this.unsent.push(entry);
   }
 
   /** What waits goes out in messages of a fair size, as fast as the gateway takes it. */

@@ -64,13 +64,21 @@ export function toAppendResult({ commitTime, ...response }: AppendResponse): App
   return { version, firstVersion, position, ...toMaybeCommitTime(commitTime), replayed, commitId };
 }
 
+/** What an error tells of an append. */
+export interface SentCommit {
+  readonly stream: string;
+  readonly commitId: string;
+  /** There were no events to store. */
+  readonly isEmpty: boolean;
+}
+
 /** The error of an append that ended with a failure; `inDoubt`: it may be stored. */
 export function toAppendError(
-  { stream, commitId, events }: AppendRequest,
+  { stream, commitId, isEmpty }: SentCommit,
   failure: Failure,
   inDoubt: boolean,
 ): AnySluiceError {
-  return events.length > 0 && inDoubt ? toOutcomeUnknown(stream, commitId, failure) : toError(failure);
+  return !isEmpty && inDoubt ? toOutcomeUnknown(stream, commitId, failure) : toError(failure);
 }
 
 export function toOutcomeUnknown(stream: string, commitId: string, failure: Failure): OutcomeUnknownError {
@@ -93,8 +101,9 @@ export async function append(
 ): Promise<AppendResult> {
   const request = toAppendRequest(stream, events, options);
   const bytes = encode(AppendRequest, request);
+  const commit = { stream, commitId: request.commitId, isEmpty: events.length === 0 };
   const explain = (failure: Failure, wasSent: boolean): Error =>
-    toAppendError(request, failure, wasSent && isInDoubt(failure));
+    toAppendError(commit, failure, wasSent && isInDoubt(failure));
   return untilDecided(channel, options, async (callOptions) =>
     toAppendResult(await unary(channel, method, bytes, callOptions, explain)),
   );
