@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { connect as connectNats } from 'nats';
 import {
   CancelledError,
@@ -65,6 +65,24 @@ test('a version conflict tells both versions', () =>
       });
     }
     expect(await client.getVersion('conflict.1')).toMatchObject({ version: 2n });
+  }));
+
+test('an error tells which call of the program has failed, and what gRPC said', () =>
+  withClient(async (client) => {
+    const calls = [
+      async () => await client.append('where.1', [event], { expectedVersion: 7 }),
+      async () => await client.getVersion('no name'),
+      async () => await all(client.readStream('no name')),
+    ];
+    for (const call of calls) {
+      const error = (await failureOf(call())) as SluiceError;
+      expect(error.stack).toContain(__filename);
+      expect(error.cause).toMatchObject({
+        message: expect.stringMatching(/^\d+ [A-Z_]+: ./) as string,
+        code: error.status,
+        metadata: expect.any(Metadata) as Metadata,
+      });
+    }
   }));
 
 test('an invalid request names every field at fault', () =>
