@@ -50,3 +50,13 @@ test('keeps of what is gone no more than some keys', () => {
     Array.from({ length: 10 }, (_, index) => 19_990 + index),
   );
 });
+
+test('a table that was given up keeps nothing of what is gone', () => {
+  const map = new SteadyMap<number, Entry>();
+  const { entries } = map as unknown as { entries: Map<number, unknown> };
+  const entry = { key: 0, step: 0 };
+  map.set(0, entry);
+  const table = [...entries.values()];
+  map.delete(0);
+  expect(JSON.stringify(table)).not.toContain('step');
+});
