@@ -13,11 +13,13 @@ import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { connectionOf } from './connections';
 import { decodeRequest, type MessageType } from './decode';
+import { encode, type Encodable } from './encode';
+import { endWith } from './end-with';
 import { createOpenCalls, type OpenCall } from './open-calls';
 import { createAllPlaces, type Places } from './places';
 import { incomingOf, innerOf, takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, type Requests } from './requests';
-import { failRead, sendAll, type StreamingCall } from './send-all';
+import { failRead, sendAll, type Messages, type StreamingCall } from './send-all';
 import { toStatus } from './status';
 
 /**
@@ -28,16 +30,17 @@ import { toStatus } from './status';
 export interface Calls {
   readonly unary: <Request, Response>(
     type: MessageType<Request>,
+    responseType: Encodable<Response>,
     handler: (request: Request, context: CallContext) => Promise<Response>,
-  ) => handleUnaryCall<RequestBytes, Response>;
+  ) => handleUnaryCall<RequestBytes, Buffer>;
 
   /** A unary call that waits for the store and appends nothing, with bounds of its own. */
   readonly question: Calls['unary'];
 
-  /** A read: the handler yields encoded responses. */
+  /** A read: the handler gives encoded responses. */
   readonly serverStreaming: <Request>(
     type: MessageType<Request>,
-    handler: (request: Request, context: CallContext) => AsyncIterable<Buffer>,
+    handler: (request: Request, context: CallContext) => Messages | Promise<Messages>,
   ) => handleServerStreamingCall<RequestBytes, Buffer>;
 
   /**
@@ -101,17 +104,17 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const sessions = createStreaming(attempt, limits, places.sessions, pageBytes);
   const requestOf = <Request>(type: MessageType<Request>, call: AnyCall & Unread): Request =>
     decodeRequest(type, takeRequest(call), call.getPath(), limits);
-  const unary: Calls['unary'] = (type, handler) => (call, respond) => {
+  const unary: Calls['unary'] = (type, responseType, handler) => (call, respond) => {
     const work = async (context: CallContext): Promise<void> => {
-      respond(null, await handler(requestOf(type, call), context));
+      endWith(call, encode(responseType, await handler(requestOf(type, call), context)), nothing);
     };
     void attempt(call, work, respond);
   };
   return {
     unary,
 
-    question: (type, handler) =>
-      unary(type, async (request, context) => {
+    question: (type, responseType, handler) =>
+      unary(type, responseType, async (request, context) => {
         const leave = places.questions.take(context.connection);
         try {
           return await handler(request, context);
@@ -158,16 +161,19 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
 /** Calls that store nothing, to be ended together. A list of listeners of one AbortSignal would take more for each. */
 class OpenReads {
-  private readonly scopes = new SteadyMap<CallScope, CallScope>();
+  /** By a number each: the map keeps keys for a while. */
+  private readonly scopes = new SteadyMap<number, CallScope>();
+  private begun = 0;
   private isOver = false;
 
-  add(scope: CallScope): void {
+  add(scope: CallScope): number {
     if (this.isOver) stopRead(scope);
-    else this.scopes.set(scope, scope);
+    else this.scopes.set(this.begun, scope);
+    return this.begun++;
   }
 
-  delete(scope: CallScope): void {
-    this.scopes.delete(scope);
+  delete(number: number): void {
+    this.scopes.delete(number);
   }
 
   readonly end = (): void => {
@@ -221,15 +227,15 @@ function createStreaming(
   places: Places,
   unsentBytesMax: () => number,
   open?: OpenReads,
-): (call: StreamingCall & AnyCall, handler: (context: CallContext) => AsyncIterable<Buffer>) => void {
+): (call: StreamingCall & AnyCall, handler: (context: CallContext) => Messages | Promise<Messages>) => void {
   return (call, handler) => {
     const work = async (scope: CallScope): Promise<void> => {
       const leave = places.take(scope.connection);
-      open?.add(scope);
+      const number = open?.add(scope);
       try {
-        await sendAll(call, handler(scope), scope.signal, unsentBytesMax, limits);
+        await sendAll(call, await handler(scope), scope, unsentBytesMax, limits);
       } finally {
-        open?.delete(scope);
+        if (number !== undefined) open?.delete(number);
         leave();
       }
     };
@@ -238,6 +244,8 @@ function createStreaming(
     });
   };
 }
+
+const nothing = (): void => undefined;
 
 /** Runs the work of a call. Every error of every call comes by here. */
 type Attempt = (

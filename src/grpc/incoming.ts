@@ -10,7 +10,8 @@ export interface InnerCall {
   readonly stream: ServerHttp2Stream;
   decoder: { write(data: Buffer): Buffer[] };
   decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
-  sendStatus(status: StatusObject): void;
+  sendMessage(message: Buffer, onSent: () => void): void;
+  sendStatus(status: Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>): void;
 }
 
 /** Bytes that callers have sent and nobody has taken yet. */

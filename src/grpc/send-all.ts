@@ -2,7 +2,12 @@ import { constants } from 'node:http2';
 import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
+import type { CallContext } from '../store/event-store';
+import { endWith } from './end-with';
 import { innerOf, type RequestBytes } from './request-bytes';
+
+/** The encoded messages of a call; an array has all of them already. */
+export type Messages = AsyncIterable<Buffer> | readonly Buffer[];
 
 /** A call that answers with a stream. */
 export type StreamingCall = ServerWritableStream<RequestBytes, Buffer> | ServerDuplexStream<Buffer, Buffer>;
@@ -13,11 +18,17 @@ export type StreamingCall = ServerWritableStream<RequestBytes, Buffer> | ServerD
  */
 export async function sendAll(
   call: StreamingCall,
-  messages: AsyncIterable<Buffer>,
-  signal: AbortSignal,
+  messages: Messages,
+  scope: Pick<CallContext, 'signal'>,
   unsentBytesMax: () => number,
   limits: Limits,
 ): Promise<void> {
+  const [only] = Symbol.asyncIterator in messages || messages.length > 1 ? [] : messages;
+  if (only !== undefined && only.length <= shortBytesMax) {
+    await sendOnly(call, only, limits);
+    return;
+  }
+  const { signal } = scope;
   const patience = createPatience(limits);
   let unsentBytes = 0;
   let takenBytes = 0;
@@ -41,6 +52,27 @@ export async function sendAll(
   }
   call.end();
   await untilUnsentIs(0);
+}
+
+/** A caller of which so little waits is not asked how much of it has been taken. */
+const shortBytesMax = 16 << 10;
+
+/** Sends the only message together with the end; a caller that does not take it in time is cut off. */
+function sendOnly(call: StreamingCall, message: Buffer, { readStallTimeoutMs }: Limits): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(reset, readStallTimeoutMs, call);
+    call.once('cancelled', done); // whatever has ended it
+    endWith(call, message, done);
+  });
+}
+
+/** grpc-js has no other way to end a call behind data that nobody takes. */
+function reset(call: StreamingCall): void {
+  innerOf(call).stream.close(constants.NGHTTP2_CANCEL);
 }
 
 /** How long a call still waits for its caller. */
@@ -83,10 +115,7 @@ function createPatience({ readStallTimeoutMs, readBytesPerSecondMin }: Limits): 
 export function failRead(call: StreamingCall, status: StatusObject, { readStallTimeoutMs }: Limits): void {
   call.emit('error', status);
   if (call.cancelled) return;
-  const timer = setTimeout(() => {
-    // grpc-js has no other way to end a call behind data that nobody takes.
-    innerOf(call).stream.close(constants.NGHTTP2_CANCEL);
-  }, readStallTimeoutMs);
+  const timer = setTimeout(reset, readStallTimeoutMs, call);
   // grpc-js says so also when the call has ended in any other way.
   call.once('cancelled', () => {
     clearTimeout(timer);

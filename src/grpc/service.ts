@@ -2,6 +2,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
   AppendMultiRequest,
   AppendRequest,
+  AppendResponse,
   GetServerInfoRequest,
   GetVersionRequest,
   ListStreamsRequest,
@@ -16,10 +17,10 @@ import {
   ReadStreamResponse,
   SubscribeRequest,
   SubscribeResponse,
-  type AppendMultiResponse,
+  AppendMultiResponse,
   type EventStoreServiceService,
-  type GetServerInfoResponse,
-  type GetVersionResponse,
+  GetServerInfoResponse,
+  GetVersionResponse,
   type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
@@ -40,6 +41,7 @@ import type {
   EventRun,
   EventStore,
   Page,
+  Pages,
   StreamHead,
   StreamSummary,
   SubscriptionUpdate,
@@ -50,7 +52,9 @@ import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import { toTimestamp } from './proto-time';
+import { encode, type Encodable } from './encode';
 import { reframe } from './reframe';
+import type { Messages } from './send-all';
 import { toUnreadableMessage } from './unreadable-message';
 import { toServerInfo, type AboutGateway } from './server-info';
 
@@ -68,30 +72,30 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
   const { unary, question, serverStreaming, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
-    append: unary(AppendRequest, (request, context) => {
+    append: unary(AppendRequest, AppendResponse, (request, context) => {
       const { withCommitTime } = request;
       const appended = store.append(parseAppend(request, limits), context);
       return appended.then((result) => toAppendResponse(result, withCommitTime));
     }),
 
-    appendMulti: unary(AppendMultiRequest, (request, context) =>
+    appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, context) =>
       store.appendMulti(parseAppendMulti(request, limits), context).then(toAppendMultiResponse),
     ),
 
     appendSession: session((opened) => appendSession({ store, limits }, opened)),
 
-    readStream: serverStreaming(ReadStreamRequest, async function* (request, context) {
+    readStream: serverStreaming(ReadStreamRequest, async (request, context) => {
       const query = parseReadStream(request, limits);
       const { head, pages } = await store.readStream(query, context);
-      const header = { stream: query.stream, ...toHead(head) };
-      yield* responses(pages, parsePageHint(request.page, limits), encode(ReadStreamResponse, { header }));
+      const header = encodePart(ReadStreamResponse, { header: { stream: query.stream, ...toHead(head) } });
+      return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
-    readAll: serverStreaming(ReadAllRequest, async function* (request, context) {
+    readAll: serverStreaming(ReadAllRequest, async (request, context) => {
       const query = parseReadAll(request, limits);
       const { position, pages } = await store.readAll(query, context);
-      const header = encode(ReadAllResponse, { header: { position } });
-      yield* responses(pages, parsePageHint(request.page, limits), header);
+      const header = encodePart(ReadAllResponse, { header: { position } });
+      return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
     subscribe: subscription(SubscribeRequest, async function* (request, context, stop, pageBytesMax) {
@@ -102,31 +106,29 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
         position = update.position;
         yield* toMessages(update, size);
       }
-      yield encode(SubscribeResponse, { position, notice: { $case: 'draining', value: {} } });
+      yield encodePart(SubscribeResponse, { position, notice: { $case: 'draining', value: {} } });
       throw new StoreUnavailableError(stop.reason as string);
     }),
 
-    getVersion: question(GetVersionRequest, async (request, context): Promise<GetVersionResponse> => {
+    getVersion: question(GetVersionRequest, GetVersionResponse, async (request, context) => {
       const { stream, asOf } = parseGetVersion(request);
       return toHead(await store.getVersion(stream, asOf, context));
     }),
 
-    readByCorrelation: serverStreaming(ReadByCorrelationRequest, async function* (request, context) {
-      const { position, pages } = await store.readByCorrelation(
-        parseReadByCorrelation(request, limits),
-        context,
-      );
-      const header = encode(ReadByCorrelationResponse, { header: { position } });
-      yield* responses(pages, parsePageHint(request.page, limits), header);
+    readByCorrelation: serverStreaming(ReadByCorrelationRequest, async (request, context) => {
+      const query = parseReadByCorrelation(request, limits);
+      const { position, pages } = await store.readByCorrelation(query, context);
+      const header = encodePart(ReadByCorrelationResponse, { header: { position } });
+      return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
     listStreams: serverStreaming(ListStreamsRequest, async function* (request, context) {
       for await (const page of store.listStreams(parseListStreams(request), context)) {
-        yield encode(ListStreamsResponse, { streams: page.map(toSummary) });
+        yield encodePart(ListStreamsResponse, { streams: page.map(toSummary) });
       }
     }),
 
-    getServerInfo: question(GetServerInfoRequest, async (_request, context): Promise<GetServerInfoResponse> =>
+    getServerInfo: question(GetServerInfoRequest, GetServerInfoResponse, async (_request, context) =>
       toServerInfo(await store.info(context), about, limits),
     ),
   };
@@ -147,26 +149,38 @@ function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary
 const none = new Uint8Array(0);
 
 /** The messages of a read: the header goes with the first, the end with the last. */
-async function* responses(
+function responses(pages: Pages<Page | AllPage>, size: PageSize, header: Uint8Array): Messages {
+  const toResponses = pageResponses(size, header);
+  return Symbol.asyncIterator in pages
+    ? responsesOfEach(pages, toResponses)
+    : pages.flatMap((page) => [...toResponses(page)]);
+}
+
+async function* responsesOfEach(
   pages: AsyncIterable<Page | AllPage>,
-  size: PageSize,
-  header: Uint8Array,
+  toResponses: (page: Page | AllPage) => Iterable<Buffer>,
 ): AsyncGenerator<Buffer, void> {
+  for await (const page of pages) yield* toResponses(page);
+}
+
+/** Gives the messages of one page of a read after the other. */
+function pageResponses(size: PageSize, header: Uint8Array): (page: Page | AllPage) => Iterable<Buffer> {
   let before = header;
   let eventCount = 0n;
   let unreadableSkipped = 0n;
-  for await (const page of pages) {
+  return (page) => {
     for (const run of page.runs) eventCount += BigInt(run.eventCount);
     const { unreadable = [] } = page;
     unreadableSkipped += BigInt(unreadable.length);
     const parts = [
       page.end === undefined ? none : encodeEnd({ reason: reasons[page.end], eventCount, unreadableSkipped }),
-      'position' in page ? encode(ReadAllResponse, { position: page.position }) : none,
+      'position' in page ? encodePart(ReadAllResponse, { position: page.position }) : none,
       unreadable.length === 0 ? none : encodePassedOver(page),
     ];
-    yield* reframe(page, size, { header: before, end: Buffer.concat(parts) });
+    const surroundings = { header: before, end: Buffer.concat(parts) };
     before = none;
-  }
+    return reframe(page, size, surroundings);
+  };
 }
 
 const reasons = { complete: ReadEndReason.COMPLETE, maxCount: ReadEndReason.MAX_COUNT } as const;
@@ -175,13 +189,13 @@ const reasons = { complete: ReadEndReason.COMPLETE, maxCount: ReadEndReason.MAX_
 function encodePassedOver(page: Page | AllPage): Uint8Array {
   const unreadable = page.unreadable?.map(toUnreadableMessage) ?? [];
   return 'position' in page
-    ? encode(ReadAllResponse, { unreadable })
-    : encode(ReadByCorrelationResponse, { unreadable });
+    ? encodePart(ReadAllResponse, { unreadable })
+    : encodePart(ReadByCorrelationResponse, { unreadable });
 }
 
 /** `end` has the same number in the responses of all reads. */
 function encodeEnd(end: ReadEnd): Uint8Array {
-  return encode(ReadStreamResponse, { end });
+  return encodePart(ReadStreamResponse, { end });
 }
 
 function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buffer, void> {
@@ -190,24 +204,28 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
     case 'events':
       for (const runs of divide(update.runs, size)) {
         const isLast = runs.at(-1) === update.runs.at(-1);
-        const end = encode(SubscribeResponse, { position: isLast ? position : runs.at(-1)?.position });
+        const end = encodePart(SubscribeResponse, { position: isLast ? position : runs.at(-1)?.position });
         yield* reframe({ runs }, size, { header: none, end });
       }
       return;
     case 'heartbeat': {
       const lag = update.head > position ? update.head - position : 0n;
       const value = { headPosition: update.head, lag };
-      yield encode(SubscribeResponse, { position, notice: { $case: 'heartbeat', value } });
+      yield encodePart(SubscribeResponse, { position, notice: { $case: 'heartbeat', value } });
       return;
     }
     case 'checkpoint': {
       const unreadable = update.unreadable?.map(toUnreadableMessage) ?? [];
-      yield encode(SubscribeResponse, { position, notice: { $case: 'checkpoint', value: {} }, unreadable });
+      yield encodePart(SubscribeResponse, {
+        position,
+        notice: { $case: 'checkpoint', value: {} },
+        unreadable,
+      });
       return;
     }
     case 'caughtUp':
     case 'fellBehind':
-      yield encode(SubscribeResponse, { position, notice: { $case: update.kind, value: {} } });
+      yield encodePart(SubscribeResponse, { position, notice: { $case: update.kind, value: {} } });
   }
 }
 
@@ -228,11 +246,10 @@ function* divide(runs: readonly EventRun[], size: PageSize): Generator<readonly 
   if (some.length > 0) yield some;
 }
 
-interface Encodable<Message> {
-  encode(message: Message): { finish(): Uint8Array };
+interface PartlyEncodable<Message> extends Encodable<Message> {
   fromPartial(fields: object): Message;
 }
 
-function encode<Message>(type: Encodable<Message>, fields: Partial<Message> & object): Buffer {
-  return Buffer.from(type.encode(type.fromPartial(fields)).finish());
+function encodePart<Message>(type: PartlyEncodable<Message>, fields: Partial<Message> & object): Buffer {
+  return encode(type, type.fromPartial(fields));
 }

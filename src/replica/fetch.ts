@@ -25,14 +25,35 @@ interface Read {
   bytes: Buffer;
 }
 
-/** The records at some places, in the same order; neighbours are read together. Throws DamagedReplicaError. */
-export async function fetchRecords(files: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
+/**
+ * The records at some places, in the same order; neighbours are read together. They are there at once if all of them are in
+ * memory. Throws DamagedReplicaError.
+ */
+export function fetchRecords(
+  files: OpenFiles,
+  located: readonly Located[],
+): StoredRecord[] | Promise<StoredRecord[]> {
+  const { first } = files.segments;
+  if (!located.every(({ place }) => place.segment >= first)) return fetchGone(files, located);
+  const records = fromSegments(files, located);
+  return Array.isArray(records) ? records : unlessGone(files, located, records);
+}
+
+async function unlessGone(
+  files: OpenFiles,
+  located: readonly Located[],
+  records: Promise<StoredRecord[]>,
+): Promise<StoredRecord[]> {
   try {
-    const { first } = files.segments;
-    if (located.every(({ place }) => place.segment >= first)) return await fromSegments(files, located);
+    return await records;
   } catch (error) {
     if (!(error instanceof SegmentGoneError)) throw error;
+    return fetchGone(files, located);
   }
+}
+
+/** Some lie in segments that were removed. */
+async function fetchGone(files: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
   const { first } = files.segments;
   const here = located.filter(({ place }) => place.segment >= first);
   const kept = new Map((await fromSegments(files, here)).map((record, index) => [here[index], record]));
@@ -47,27 +68,37 @@ async function fromLog({ log }: OpenFiles, { sequence }: Located): Promise<Store
   return { bytes, header: readHeader(bytes, 0) };
 }
 
-async function fromSegments({ segments }: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
+function fromSegments(
+  { segments }: OpenFiles,
+  located: readonly Located[],
+): StoredRecord[] | Promise<StoredRecord[]> {
   const reads: Read[] = [];
   const sources = located.map(({ place }) => segments.fromMemory(place) ?? readFor(reads, place));
-  const late = reads.filter((read) => !readNow(segments, read));
-  if (late.length > 0) await Promise.all(late.map((read) => readLater(segments, read)));
-  return located.map(({ place, sequence }, index) => {
-    const source = sources[index] as Buffer | Read;
-    const isRead = !(source instanceof Uint8Array);
-    const bytes = isRead ? source.bytes : source;
-    const header = readHeader(bytes, isRead ? place.offset - source.from : 0);
-    if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
-      throw new DamagedReplicaError('another record is where the index has one');
-    return { bytes, header };
-  });
+  const toRecords = (): StoredRecord[] =>
+    located.map((one, index) => recordOf(one, sources[index] as Buffer | Read));
+  const late = readNow(segments, reads);
+  if (late.length === 0) return toRecords();
+  return Promise.all(late.map((read) => readLater(segments, read))).then(toRecords);
 }
 
-function readNow({ reader }: Segments, read: Read): boolean {
-  const { segment, from, to } = read;
-  const bytes = reader.readNow(segment, from, to - from);
-  if (bytes !== undefined) read.bytes = bytes;
-  return bytes !== undefined;
+/** Throws DamagedReplicaError. */
+function recordOf({ place, sequence }: Located, source: Buffer | Read): StoredRecord {
+  const isRead = !(source instanceof Uint8Array);
+  const bytes = isRead ? source.bytes : source;
+  const header = readHeader(bytes, isRead ? place.offset - source.from : 0);
+  if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
+    throw new DamagedReplicaError('another record is where the index has one');
+  return { bytes, header };
+}
+
+/** Reads what is in memory; gives what is not. */
+function readNow({ reader }: Segments, reads: readonly Read[]): Read[] {
+  return reads.filter((read) => {
+    const { segment, from, to } = read;
+    const bytes = reader.readNow(segment, from, to - from);
+    if (bytes !== undefined) read.bytes = bytes;
+    return bytes === undefined;
+  });
 }
 
 /** Reads what lies around it as well, so that it is known to be in memory. */

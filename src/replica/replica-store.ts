@@ -1,11 +1,11 @@
-import type { EventStore, StreamHead } from '../store/event-store';
+import type { EventStore, Pages, StreamHead } from '../store/event-store';
 import type { LogView, ViewedCommit } from '../store/log';
 import { hashOf } from '../store/hash';
 import { fetchRecords } from './fetch';
 import { listStreams } from './list-streams';
 import { readAll } from './read-all';
 import { readByCorrelation } from './read-by-correlation';
-import { headAsOf, headOf, readStream } from './read-stream';
+import { headAsOf, headOf, readStream, soundHead } from './read-stream';
 import { bodyOf, commitIdOf, errorOf, firstVersionOf, isInTransaction, nameOf, sequenceOf } from './record';
 import type { Replica } from './replica';
 import type { StoredRecord } from './select';
@@ -16,10 +16,13 @@ type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
 
 /** What a replica answers: reads, and what appends ask. */
 export function createReplicaStore(replica: Replica): { readonly reads: Reads; readonly view: LogView } {
-  const translated = <T>(promise: Promise<T>): Promise<T> =>
-    promise.catch((error: unknown) => {
+  const translated = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
       throw replica.toStoreError(error);
-    });
+    }
+  };
   async function* translatedPages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
     try {
       yield* pages;
@@ -27,34 +30,34 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
       throw replica.toStoreError(error);
     }
   }
-  const withPages = async <T, R extends { readonly pages: AsyncIterable<T> }>(
-    reading: Promise<R>,
-  ): Promise<R> => {
-    const read = await translated(reading);
-    return { ...read, pages: translatedPages(read.pages) };
+  const withPages = async <R extends { readonly pages: Pages }>(work: () => Promise<R>): Promise<R> => {
+    const read = await translated(work);
+    const { pages } = read;
+    return Symbol.asyncIterator in pages ? { ...read, pages: translatedPages(pages) } : read;
   };
   return {
     view: createView(replica, translated),
     reads: {
-      readStream: (query, call) => withPages(readStream(replica, query, call)),
-      readByCorrelation: (query, call) => withPages(readByCorrelation(replica, query, call)),
-      readAll: (query, call) => withPages(readAll(replica, query, call)),
+      readStream: (query, call) => withPages(() => readStream(replica, query, call)),
+      readByCorrelation: (query, call) => withPages(() => readByCorrelation(replica, query, call)),
+      readAll: async (query, call) => {
+        const read = await translated(() => readAll(replica, query, call));
+        return { ...read, pages: translatedPages(read.pages) };
+      },
       listStreams: (query, call) => translatedPages(listStreams(replica, query, call)),
       subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
       getVersion: (stream, asOf, call) =>
-        translated(
-          (async (): Promise<StreamHead> => {
-            await replica.reach('leader', call);
-            return asOf === undefined
-              ? headOf(replica, stream, replica.files.index.head(stream))
-              : headAsOf(replica, stream, asOf, call);
-          })(),
-        ),
+        translated(async (): Promise<StreamHead> => {
+          await replica.reach('leader', call);
+          if (asOf !== undefined) return headAsOf(replica, stream, asOf, call);
+          const entry = replica.files.index.head(stream);
+          return soundHead(entry) ?? headOf(replica, stream, entry);
+        }),
     },
   };
 }
 
-function createView(replica: Replica, translated: <T>(promise: Promise<T>) => Promise<T>): LogView {
+function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>) => Promise<T>): LogView {
   return {
     get ready() {
       return replica.ready;
@@ -72,7 +75,7 @@ function createView(replica: Replica, translated: <T>(promise: Promise<T>) => Pr
     through: (sequence, call) => replica.through(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
-      await translated(headOf(replica, stream, entry));
+      await translated(() => headOf(replica, stream, entry));
       return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
     },
     headNow(stream) {
@@ -86,7 +89,7 @@ function createView(replica: Replica, translated: <T>(promise: Promise<T>) => Pr
     async commitsById(commitId) {
       const { files } = replica;
       const located = [...files.index.places('commit', hashOf(commitId))];
-      const records = await translated(fetchRecords(files, located));
+      const records = await translated(() => fetchRecords(files, located));
       return records.map(toCommit).filter((commit) => commit.commitId === commitId);
     },
     onAcknowledged(sequence) {

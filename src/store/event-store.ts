@@ -203,16 +203,19 @@ export interface Page {
   readonly unreadable?: readonly UnreadableMessage[];
 }
 
+/** The pages of a read; an array has all of them already. */
+export type Pages<P extends Page = Page> = AsyncIterable<P> | readonly P[];
+
 /** A read under way. Leaving the loop over `pages` early ends it and frees what it holds. */
 export interface StreamRead {
   readonly head: StreamHead;
-  readonly pages: AsyncIterable<Page>;
+  readonly pages: Pages;
 }
 
 export interface CorrelationRead {
   /** The read is complete up to here. */
   readonly position: Position;
-  readonly pages: AsyncIterable<Page>;
+  readonly pages: Pages;
 }
 
 /** A page of a read of the whole store. */

@@ -27,7 +27,7 @@ import {
   VersionConflictError,
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
-import type { CallContext, EventRun, EventStore, Page } from '../../src/store/event-store';
+import type { CallContext, EventRun, EventStore, Page, Pages } from '../../src/store/event-store';
 import { parseReadAll, parseSubscribe } from '../../src/store/store-commands';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
@@ -187,7 +187,7 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
   };
 }
 
-async function collect(pages: AsyncIterable<Page>): Promise<Pick<HeadReading, 'events' | 'end'>> {
+async function collect(pages: Pages): Promise<Pick<HeadReading, 'events' | 'end'>> {
   const events: StoredEvent[] = [];
   let end: Page['end'];
   for await (const page of pages) {
