@@ -142,6 +142,30 @@ async function withSlowRead(
   }
 }
 
+test('a caller that takes nothing of a short answer is cut off, and gives its place back', () =>
+  withGateway(['--reads-max=2', '--read-stall-timeout-ms=1000'], async (wire, _nats, address) => {
+    await wire.unary('Append', { stream: 'short.1', events: [{ type: 'a', text: 'x'.repeat(500) }] });
+    const slow = connectSlowly(address);
+    const request = ReadStreamRequest.encode(ReadStreamRequest.fromPartial({ stream: 'short.1' })).finish();
+    try {
+      const read = call(slow, 'ReadStream', request).end();
+      const refused = call(slow, 'ReadStream', request).end();
+      let status: unknown;
+      refused.on('response', (headers) => (status = headers['grpc-status']));
+      await until(() => refused.closed);
+      expect(status).toBe(String(resourceExhausted));
+      await until(() => read.closed);
+      expect(read.rstCode).toBe(constants.NGHTTP2_CANCEL);
+      const next = call(slow, 'ReadStream', request).end();
+      let answer: IncomingHttpHeaders | undefined;
+      next.on('response', (headers) => (answer = headers));
+      await until(() => answer !== undefined);
+      expect(answer?.['grpc-status']).toBeUndefined();
+    } finally {
+      slow.destroy();
+    }
+  }));
+
 test('a caller that takes messages now and then, but too few bytes, is ended', () =>
   withSlowRead(2_000, async (read, takenBytes) => {
     let status: unknown;
