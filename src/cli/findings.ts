@@ -166,12 +166,12 @@ function subscriptions({ store }: Info): Finding {
   const check = 'subscribe';
   const trouble = store?.subscriptionsTrouble ?? '';
   if (trouble === '') return { check, level: 'ok', message: 'new commits come to the subscribers' };
-  const message = `new commits do not come to the subscribers, or did not within the last minute: ${trouble}`;
+  const message = `new commits do not come to the subscribers: ${trouble}`;
   const remedy = 'see with the nats command line who has paused or changed consumers of the JetStream stream';
   return { check, level: 'fail', message, remedy };
 }
 
-function replica({ replica: state }: Info): Finding {
+function replica({ store, replica: state }: Info): Finding {
   const check = 'replica';
   if (state === undefined)
     return { check, level: 'ok', message: 'the gateway tells of none: it is an older one' };
@@ -190,6 +190,8 @@ function replica({ replica: state }: Info): Finding {
       level: 'ok',
       message: `the replica of the log takes ${size} and is ${lag.toString()} positions behind`,
     };
-  const message = `the replica of the log is ${lag.toString()} positions behind${reason}`;
+  const goesOn =
+    trouble !== '' && store?.subscriptionsTrouble === '' ? ', and did not go on for a while' : '';
+  const message = `the replica of the log is ${lag.toString()} positions behind${goesOn}${reason}`;
   return { check, level: 'warn', message, remedy: seeReplica };
 }

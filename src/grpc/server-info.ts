@@ -53,7 +53,7 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
       replicaInfos: [...replicaInfos],
       wrongSettings: [...wrongSettings],
       log: toLogFindings(log),
-      subscriptionsTrouble: replica.trouble,
+      subscriptionsTrouble: replica.troubleNow,
     },
     limits: toServerLimits(limits, eventBytesMax),
     features,
@@ -64,7 +64,7 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
       lag,
       filled: replica.isFilled,
       bytes: replica.bytes,
-      trouble: replica.trouble,
+      trouble: replica.troubleLately,
     },
   };
 }

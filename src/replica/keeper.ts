@@ -14,7 +14,7 @@ import { noteFaults } from './note-faults';
 import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from './open-files';
 import { Readiness } from './readiness';
 import { startSweeper } from './sweeper';
-import { createTrouble } from './trouble';
+import { createTrouble, type Trouble } from './trouble';
 import { createWaiters, type Waiters } from './waiters';
 
 /** What a replica has opened, and where its entries go. */
@@ -75,9 +75,9 @@ export class Keeper {
     return this.refusal !== undefined;
   }
 
-  /** Why new commits do not come, or did not a moment ago; "" if they do. */
-  get troubleNow(): string {
-    return this.trouble.reason;
+  /** Why new commits do not come, and did not lately. */
+  get troubles(): Pick<Trouble, 'now' | 'lately'> {
+    return this.trouble;
   }
 
   /** Resolves when it is filled, or after a time, or when the signal is aborted, or when it cannot be. */
@@ -93,7 +93,7 @@ export class Keeper {
   /** For those who cannot wait until it is filled. */
   filling(): Error {
     if (this.refusal !== undefined) return this.refusal;
-    const { reason } = this.trouble;
+    const { now: reason } = this.trouble;
     if (this.openedNow === undefined && reason !== '')
       return new StoreUnavailableError(`the gateway cannot make its replica of the log: ${reason}`);
     return this.fillingNow.error();
@@ -126,7 +126,7 @@ export class Keeper {
     let downSinceMs: number | undefined;
     const onProgress = (): void => {
       downSinceMs = undefined;
-      this.trouble.over();
+      if (this.openedNow?.applier.isStuck !== true) this.trouble.over();
     };
     while (!signal.aborted) {
       let cause: unknown;

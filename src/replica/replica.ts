@@ -135,7 +135,8 @@ export class Replica {
     return {
       position: position(this.applied),
       isFilled: keeper.readiness.isFilled,
-      trouble: keeper.troubleNow,
+      troubleNow: keeper.troubles.now,
+      troubleLately: keeper.troubles.lately,
       bytes,
     };
   }

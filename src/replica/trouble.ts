@@ -1,29 +1,35 @@
 /** Why new commits do not come. */
 export interface Trouble {
-  /** "" if there is nothing. */
-  readonly reason: string;
+  /** "" while they come. */
+  readonly now: string;
+  /** The same, and for a minute more: who looks for it comes later. */
+  readonly lately: string;
   met(reason: string): void;
   over(): void;
 }
 
-/** So long it is told of, also when it is over: who looks for it comes later. */
 const toldMs = 60_000;
 
 export function createTrouble(): Trouble {
-  let reason = '';
+  let now = '';
+  let lately = '';
   let metMs = 0;
   let wasWell = false;
   return {
-    get reason() {
-      return reason;
+    get now() {
+      return now;
     },
-    met(what) {
-      reason = what;
+    get lately() {
+      return lately;
+    },
+    met(reason) {
+      now = lately = reason;
       metMs = Date.now();
     },
     over() {
+      now = '';
       // What delayed the start is over once it has begun.
-      if (!wasWell || Date.now() - metMs > toldMs) reason = '';
+      if (!wasWell || Date.now() - metMs > toldMs) lately = '';
       wasWell = true;
     },
   };

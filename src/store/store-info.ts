@@ -31,8 +31,10 @@ export interface ReplicaFindings {
   readonly position: Position;
   /** Whether it has been filled: until then there are no reads. */
   readonly isFilled: boolean;
-  /** Why new commits do not come, or did not a moment ago; "" if they do. */
-  readonly trouble: string;
+  /** Why new commits do not come; "" if they do. */
+  readonly troubleNow: string;
+  /** The same, and for a while after it is over. */
+  readonly troubleLately: string;
   /** What it takes on the disk. */
   readonly bytes: bigint;
 }

@@ -215,18 +215,32 @@ describe('what is hard to bring about', () => {
       },
     ],
     [
-      'a replica that does not go on',
-      { ...healthy, replica: { ...replica, trouble: 'it stands still' } },
+      'a replica that did not go on',
+      { ...healthy, replica: { ...replica, trouble: 'it stood still' } },
       {
         check: 'replica',
         level: 'warn',
-        message: 'the replica of the log is 0 positions behind: it stands still',
+        message:
+          'the replica of the log is 0 positions behind, and did not go on for a while: it stood still',
       },
     ],
   ])('%s', (_name, info, expected) => {
     const noted = isNoted(info);
     expect(noted).toMatchObject([expected]);
     expect(noted[0]?.remedy).toBeTruthy();
+  });
+
+  test('a replica that does not go on is told of twice', () => {
+    const trouble = 'it stands still';
+    const told = isNoted({
+      ...healthy,
+      store: { ...store, subscriptionsTrouble: trouble },
+      replica: { ...replica, trouble },
+    });
+    expect(told.map(({ check, level, message }) => `${check} ${level} ${message}`)).toEqual([
+      'subscribe fail new commits do not come to the subscribers: it stands still',
+      'replica warn the replica of the log is 0 positions behind: it stands still',
+    ]);
   });
 
   test('a later NATS is none to warn of', () => {

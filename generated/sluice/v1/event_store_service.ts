@@ -704,7 +704,7 @@ export interface StoreInfo {
   log:
     | LogFindings
     | undefined;
-  /** Why new commits do not come to this gateway, or did not within the last minute; empty if they do. */
+  /** Why new commits do not come to this gateway; empty if they do. */
   subscriptionsTrouble: string;
 }
 
