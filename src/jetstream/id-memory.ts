@@ -1,6 +1,6 @@
 import { uuidV7TimeMs } from '../store/ids';
 import type { CommitId } from '../store/values';
-import { ChanceSet } from './chance-set';
+import { ChanceSet } from '../chance-set';
 
 /** What the server was seen to be, at one moment. */
 export interface Sighting {

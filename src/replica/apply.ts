@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../store/errors';
 import { Batch, type Heads, type Progress } from './batch';
+import { NewestIds } from './newest-ids';
 import type { ReplicaIndex } from './replica-index';
 import { isDamage, type LogEntry } from '../store/log';
 import type { Segments } from './segments';
@@ -63,6 +64,7 @@ export class Applier {
       segment: 0,
       offset: -1,
       newestNanos: options.state.newestNanos,
+      ids: new NewestIds(options.state.idTimes),
       lost: options.state.lost,
     };
     this.batch = this.newBatch();
@@ -86,6 +88,11 @@ export class Applier {
   /** Messages that are gone among what was received. */
   get lost(): ReplicaState['lost'] {
     return this.progress.lost;
+  }
+
+  /** The commit ids of the newest commits that were received. */
+  get ids(): NewestIds {
+    return this.progress.ids;
   }
 
   /** Whether entries cannot be stored. */
@@ -216,9 +223,10 @@ export class Applier {
     const { batch, commits } = this;
     if (batch.through <= this.state.applied) return;
     const { identity } = this.state;
-    const { newestNanos, lost } = this.progress;
+    const { newestNanos, ids, lost } = this.progress;
+    const idTimes = ids.times;
     const last = batch.last ?? this.state.last;
-    const state = { identity, applied: batch.through, last, end: segments.end, newestNanos, lost };
+    const state = { identity, applied: batch.through, last, end: segments.end, newestNanos, idTimes, lost };
     this.batch = this.newBatch();
     this.commits = 0;
     for (;;) {

@@ -3,6 +3,7 @@ import { parseStreamName } from '../store/values';
 import { hashOf } from '../store/hash';
 import { IndexEntries } from './index-entries';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
+import type { NewestIds } from './newest-ids';
 import type { Place } from './place';
 import { toRecord } from './record';
 import type { Segments } from './segments';
@@ -24,6 +25,8 @@ export interface Progress {
   offset: number;
   /** The highest commit time there has been; the clock of the log may go back. */
   newestNanos: bigint;
+  /** Of the newest commits. */
+  readonly ids: NewestIds;
   /** Messages that are gone, and where the last of them was. */
   lost: { readonly messages: bigint; readonly last: bigint };
 }
@@ -72,6 +75,7 @@ export class Batch {
     const { entries } = this;
     entries.addStream(stream, { place, version: lastVersion, sequence, position, timeNanos, count });
     entries.addKey('commit', hashOf(commit.commitId), sequence, place);
+    this.progress.ids.add(commit.commitId);
     for (const id of correlationIds(record)) entries.addKey('correlation', hashOf(id), sequence, place);
     this.last = { sequence, identity: identityOf(commit) };
   }

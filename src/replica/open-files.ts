@@ -11,6 +11,7 @@ import { isDamagedReplica } from './damage';
 import { fetchRecords } from './fetch';
 import type { Judge } from './judge';
 import { lockPath } from './lock-file';
+import { noIdTimes } from './newest-ids';
 import { errorOf } from './record';
 import { ReplicaIndex } from './replica-index';
 import { removeSegmentFiles } from './segment-files';
@@ -145,6 +146,7 @@ function emptyState(identity: string): ReplicaState {
     last: undefined,
     end: { segment: 0, offset: 0 },
     newestNanos: 0n,
+    idTimes: noIdTimes,
     lost: { messages: 0n, last: 0n },
   };
 }

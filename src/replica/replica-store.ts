@@ -83,6 +83,7 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
       return entry === undefined || entry.count === 0 ? undefined : entry;
     },
     mayHave(commitId) {
+      if (!replica.mayHave(commitId)) return false;
       for (const place of replica.files.index.places('commit', hashOf(commitId))) return place.sequence > 0n;
       return false;
     },

@@ -57,6 +57,11 @@ export class Replica {
     return this.keeper.opened?.applier.applied ?? 0n;
   }
 
+  /** Whether a commit may have this id, as far as can be told without the index; false: none does. */
+  mayHave(commitId: string): boolean {
+    return this.current.applier.ids.mayHave(commitId);
+  }
+
   get isFilled(): boolean {
     return this.keeper.readiness.isFilled;
   }

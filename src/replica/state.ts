@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
+import type { IdTimes } from './newest-ids';
 import type { Cursor } from './segments';
 
 /** What a replica is of and how far it goes, stored with every batch. */
@@ -13,6 +14,7 @@ export interface ReplicaState {
   readonly end: Cursor;
   /** The highest commit time there has been. */
   readonly newestNanos: bigint;
+  readonly idTimes: IdTimes;
   /** Messages that are gone, and the sequence of the last of them. */
   readonly lost: { readonly messages: bigint; readonly last: bigint };
 }
@@ -21,7 +23,7 @@ export interface ReplicaState {
 const format = `3 ${endianness()}`;
 
 export function encodeState(state: ReplicaState): string {
-  const { identity, applied, last, end, newestNanos, lost } = state;
+  const { identity, applied, last, end, newestNanos, idTimes, lost } = state;
   const text = JSON.stringify({
     format,
     identity,
@@ -29,6 +31,7 @@ export function encodeState(state: ReplicaState): string {
     last: last && { ...last, sequence: last.sequence.toString() },
     end,
     newestNanos: newestNanos.toString(),
+    idTimes,
     lost: [lost.messages.toString(), lost.last.toString()],
   });
   return `${crc32(text).toString()} ${bootId()} ${text}`;
@@ -54,6 +57,7 @@ export function decodeState(text: string | undefined, isClean: boolean): Replica
     readonly last?: { readonly sequence: string; readonly identity: string };
     readonly end: Cursor;
     readonly newestNanos: string;
+    readonly idTimes: IdTimes;
     readonly lost: readonly [messages: string, last: string];
   };
   if (found !== format) return `it has the format ${found}, and this gateway reads ${format}`;

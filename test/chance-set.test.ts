@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ChanceSet } from '../../src/jetstream/chance-set';
+import { ChanceSet } from '../src/chance-set';
 
 const number = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 
