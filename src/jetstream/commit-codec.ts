@@ -155,8 +155,44 @@ const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
 const digits = /^\d{1,19}$/;
 const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 
+/** The headers of a commit of one message, as `toMessages` and `headerBlock` put them: nearly all are so. */
+const plainHeaders = new RegExp(
+  `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
+    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n\r\n$`,
+);
+
 /** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */
 export function readPart(stream: string, message: StoredMessage): StoredPart {
+  const found = plainHeaders.exec(message.headers);
+  return (found && plainPart(stream, message, found)) ?? readAnyPart(stream, message);
+}
+
+/** undefined: it is none. */
+function plainPart(
+  stream: string,
+  { sequence, timeNanos, body }: StoredMessage,
+  [, commitId = '', version, count, previous]: readonly string[],
+): StoredPart | undefined {
+  const [last, events] = [Number(version), Number(count)];
+  if (events < 1 || events > last) return undefined;
+  return {
+    stream,
+    sequence,
+    timeNanos,
+    firstVersion: BigInt(last - events + 1),
+    lastVersion: BigInt(last),
+    commitId,
+    previous: BigInt(Number(previous)),
+    part: 1,
+    parts: 1,
+    from: sequence,
+    position: sequence,
+    inStep: false,
+    body,
+  };
+}
+
+function readAnyPart(stream: string, message: StoredMessage): StoredPart {
   const version = number(publishedHeader(message.headers, header.version));
   const count = number(publishedHeader(message.headers, header.count));
   const messageId = publishedHeader(message.headers, header.messageId);

@@ -5,7 +5,7 @@ import { IndexEntries } from './index-entries';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../store/log';
 import type { NewestIds } from './newest-ids';
 import type { Place } from './place';
-import { toRecord } from './record';
+import { draftOf } from './record';
 import type { Segments } from './segments';
 
 /** So far apart, in bytes, are the places at which a read of the whole store can begin. */
@@ -53,7 +53,7 @@ export class Batch {
   }
 
   private put(checked: readonly LogEntry[]): void {
-    const records = checked.map((entry, index) => toRecord(entry, index + 1 < checked.length));
+    const records = checked.map((entry, index) => draftOf(entry, index + 1 < checked.length));
     const position = placeOf(checked[0] as LogEntry);
     const { segment, offset: bytes } = this.segments.end;
     const places = this.segments.append(records, position);

@@ -2,6 +2,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncPath } from './clean-mark';
 import type { Place } from './place';
+import type { Draft } from './record';
 import { openSegmentFiles, segmentFile } from './segment-files';
 import { SegmentReader } from './segment-reader';
 
@@ -101,14 +102,15 @@ export class Segments {
   }
 
   /** Appends records that stay together; the first one has this position. */
-  append(records: readonly Buffer[], position: bigint): Place[] {
-    const bytes = records.reduce((sum, { length }) => sum + length, 0);
+  append(records: readonly Draft[], position: bigint): Place[] {
+    let bytes = 0;
+    for (const { length } of records) bytes += length;
     const block = this.blockFor(bytes);
     this.last = Number(position);
     block.positions.push(this.last);
     block.starts.push(block.used);
     return records.map((record) => {
-      record.copy(block.bytes, block.used);
+      record.write(block.bytes, block.used);
       const place = { segment: block.segment, offset: block.offset + block.used, length: record.length };
       block.used += record.length;
       this.next = { segment: block.segment, offset: block.offset + block.used };

@@ -1,20 +1,33 @@
 import { randomFillSync } from 'node:crypto';
 
 const randomBytes = 10;
+const randomDigits = 2 * randomBytes;
 const randomPool = Buffer.alloc(256 * randomBytes);
-let randomUsed = randomPool.length;
+/** The pool as hexadecimal digits. */
+let random = '';
+let randomUsed = 0;
+let beginning = '';
+let beginningMs = -1;
 
 /** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
 export function uuidV7(nowMs: number = Date.now()): string {
-  if (randomUsed === randomPool.length) {
-    randomFillSync(randomPool);
+  if (randomUsed === random.length) {
+    random = randomFillSync(randomPool).toString('hex');
     randomUsed = 0;
   }
-  const hex = randomPool.toString('hex', randomUsed, (randomUsed += randomBytes));
-  const time = nowMs.toString(16).padStart(12, '0');
-  const variant = ((parseInt(hex.charAt(3), 16) & 0x3) | 0x8).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-${variant}${hex.slice(4, 7)}-${hex.slice(7, 19)}`;
+  if (nowMs !== beginningMs) {
+    const time = nowMs.toString(16).padStart(12, '0');
+    beginning = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    beginningMs = nowMs;
+  }
+  const at = randomUsed;
+  randomUsed += randomDigits;
+  const variant = variants.charAt(parseInt(random.charAt(at + 3), 16) & 3);
+  return `${beginning}${random.slice(at, at + 3)}-${variant}${random.slice(at + 4, at + 7)}-${random.slice(at + 7, at + 19)}`;
 }
+
+/** The digits that begin with the bits 10. */
+const variants = '89ab';
 
 /** When a UUID v7 was made, in milliseconds since 1970, as it says itself; undefined for any other UUID. */
 export function uuidV7TimeMs(uuid: string): number | undefined {

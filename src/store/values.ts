@@ -25,9 +25,6 @@ const streamName = new RegExp(`^${token}(?:\\.${token})${further}$`);
 const streamPattern = new RegExp(`^(?:${tokenOrAny}(?:\\.${tokenOrAny})${further}(?:\\.>)?|>)$`);
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-const uint64Max = 2n ** 64n - 1n;
-const int64Max = 2n ** 63n - 1n;
-
 /** The name, or undefined if it is not a valid one. Also a security boundary: a name becomes a NATS subject. */
 export function parseStreamName(text: string): StreamName | undefined {
   return text.length <= bytesMax && streamName.test(text) ? (text as StreamName) : undefined;
@@ -45,20 +42,21 @@ export function parseCommitId(text: string): CommitId | undefined {
 }
 
 export function version(value: bigint): Version {
-  assertRange(value, uint64Max);
+  assertRange(value, BigInt.asUintN(64, value));
   return value as Version;
 }
 
 export function position(value: bigint): Position {
-  assertRange(value, uint64Max);
+  assertRange(value, BigInt.asUintN(64, value));
   return value as Position;
 }
 
 export function unixNanos(value: bigint): UnixNanos {
-  assertRange(value, int64Max);
+  assertRange(value, BigInt.asUintN(63, value));
   return value as UnixNanos;
 }
 
-function assertRange(value: bigint, max: bigint): void {
-  if (value < 0n || value > max) throw new RangeError(`${value.toString()} is out of range`);
+/** `cut`: its bits that are allowed. */
+function assertRange(value: bigint, cut: bigint): void {
+  if (value !== cut) throw new RangeError(`${value.toString()} is out of range`);
 }
