@@ -11,7 +11,7 @@ import type { Waiters } from './waiters';
 
 /** At the end of the log commits wait so long for others, unless a read wants them. */
 const lagMs = 20;
-/** More of them are put into the index in the background. */
+/** More of them, or those that nobody waits for, are put into the index in the background. */
 const commitsNowMax = 200;
 /**
  * While the replica is filled: a batch changes a page of the index for nearly every key, and fewer for each key the larger it is.
@@ -221,6 +221,7 @@ export class Applier {
     this.timer = undefined;
     const { segments, index } = this.options;
     const { batch, commits } = this;
+    const isWanted = this.isWanted();
     if (batch.through <= this.state.applied) return;
     const { identity } = this.state;
     const { newestNanos, ids, lost } = this.progress;
@@ -233,7 +234,7 @@ export class Applier {
       try {
         segments.write();
         const additions = { entries: batch.entries, state: encodeState(state) };
-        if (commits <= commitsNowMax) index.putNow(additions);
+        if (isWanted && commits <= commitsNowMax) index.putNow(additions);
         else await index.putSoon(additions);
         break;
       } catch (error) {
