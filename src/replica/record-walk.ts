@@ -4,7 +4,8 @@ import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte } fro
 
 /** Checks records that follow one another. Throws DamagedReplicaError. */
 export function checkRecords(bytes: Buffer): void {
-  if (crc32(bytes, checksumOfChecked) !== checksumOfChecked)
+  // Node.js 20 and 22 find something else for an empty view.
+  if (bytes.length > 0 && crc32(bytes, checksumOfChecked) !== checksumOfChecked)
     throw new DamagedReplicaError('a record does not have its checksum');
 }
 

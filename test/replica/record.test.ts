@@ -97,3 +97,9 @@ test('the bytes of a chunk that others have as well stay as they are', () => {
   expect(isPast).toBe(true);
   expect(shared).toEqual(bytes);
 });
+
+test('behind the last record there is nothing, which is whole', () => {
+  const empty = Buffer.alloc(0);
+  for (const bytes of [empty, empty.subarray(0), Buffer.alloc(3).subarray(3)])
+    expect(wholeGroups(bytes)).toEqual({ whole: empty, last: 0n });
+});
