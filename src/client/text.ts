@@ -21,23 +21,26 @@ export function encode<Message>(type: RequestType<Message>, message: Message): U
   return written((writer) => type.encode(message, writer));
 }
 
+/** The generated code alone would alter what is not text, or text that UTF-8 cannot express, without a word. */
+class TextWriter extends BinaryWriter {
+  override string(text: unknown): this {
+    if (typeof text !== 'string') throw new TypeError(`text must be a string, not ${typeof text}`);
+    if (!text.isWellFormed())
+      throw new TypeError(`text with half of a surrogate pair: ${JSON.stringify(text.slice(0, 60))}`);
+    return super.string(text);
+  }
+}
+
 /** Keeps its room for the next one. */
 let spare: BinaryWriter | undefined;
 const spareBytesMax = 64 << 10;
 
 /** What `write` writes. Throws a TypeError like `encode`. */
 export function written(write: (writer: BinaryWriter) => void): Uint8Array {
-  const writer = spare ?? new BinaryWriter(toUtf8);
+  const writer = spare ?? new TextWriter();
   spare = undefined; // what fails leaves it in the middle of a message
   write(writer);
   const bytes = writer.finish();
   if (bytes.length <= spareBytesMax) spare = writer;
   return bytes;
-}
-
-/** The generated code alone would alter text that UTF-8 cannot express without a word. */
-function toUtf8(text: string): Uint8Array {
-  if (!text.isWellFormed())
-    throw new TypeError(`text with half of a surrogate pair: ${JSON.stringify(text.slice(0, 60))}`);
-  return Buffer.from(text);
 }

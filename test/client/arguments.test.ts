@@ -34,6 +34,25 @@ test.each(['1', true, {}])('%p is no number', async (value) => {
   expect(await failureOf(client.append('a', [], { expectedVersion: wrong }))).toBeInstanceOf(TypeError);
 });
 
+test.each<unknown>([undefined, null, 7, {}])('%p is no text', async (value) => {
+  const wrong = value as string;
+  for (const refusal of [() => client.readStream(wrong), () => client.readByCorrelation(wrong)])
+    expect(refusal).toThrow(/text must be a string, not /);
+  const event = { type: 'T' };
+  const session = client.appendSession();
+  const calls = [
+    client.append(wrong, [event]),
+    client.append('a', [{ type: wrong }]),
+    client.append('a', [{ type: 'T', metadata: { key: wrong } }]),
+    client.append('a', [{ type: 'T', tags: [wrong] }]),
+    client.appendMulti([{ stream: wrong, events: [event] }]),
+    client.getVersion(wrong),
+    session.append('a', [{ type: wrong }]),
+  ];
+  for (const error of await Promise.all(calls.map(failureOf))) expect(error).toBeInstanceOf(TypeError);
+  await failureOf(session.close()); // there is no gateway
+});
+
 test('a page has at most 2^32 - 1 events', () => {
   expect(() => client.readStream('a', { page: { bytesMax: 2 ** 32 } })).toThrow(
     /page\.bytesMax .* 4294967296/,
