@@ -66,8 +66,10 @@ class GroupSync implements Durability {
   /** How often that was forgotten. */
   private timesForgotten = 0;
   private waiting: Waiter[] = [];
-  /** Those whose sync is under way. */
+  /** Those whose sync is under way, */
   private group: Waiter[] = [];
+  /** and up to where it goes. */
+  private syncing = 0n;
   private running: Promise<void> | undefined;
   private failure: StoreUnavailableError | undefined;
 
@@ -88,6 +90,7 @@ class GroupSync implements Durability {
 
   forget(): void {
     this.synced = 0n;
+    this.syncing = 0n;
     this.timesForgotten++;
   }
 
@@ -97,7 +100,8 @@ class GroupSync implements Durability {
 
   private wait(sequence: bigint, giveUpMs = Date.now() + patienceMs, isBusy = false): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ sequence, giveUpMs, isBusy, resolve, reject });
+      const isSyncing = sequence > 0n && sequence <= this.syncing;
+      (isSyncing ? this.group : this.waiting).push({ sequence, giveUpMs, isBusy, resolve, reject });
       this.running ??= this.run();
     });
   }
@@ -116,8 +120,9 @@ class GroupSync implements Durability {
       const isAlone = this.group.length === 1 && this.group[0]?.isBusy === false;
       const through = this.group.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
       const { timesForgotten } = this;
+      this.syncing = through;
       try {
-        await this.blocks.sync(isAlone);
+        await this.blocks.sync(isAlone).finally(() => (this.syncing = 0n));
         if (pauseMs > 0) this.log.info('the log is synced to disk again');
         pauseMs = 0;
         if (through > this.synced && timesForgotten === this.timesForgotten) this.synced = through;
