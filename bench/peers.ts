@@ -11,7 +11,7 @@ import type { Slot } from './statistics';
 
 /** What bench/go/peers does, see there. */
 interface Job {
-  readonly kind: 'fill' | 'read' | 'readAll' | 'correlation' | 'version' | 'delivery';
+  readonly kind: 'fill' | 'read' | 'readAll' | 'subscribe' | 'correlation' | 'version' | 'delivery';
   readonly prefix?: string;
   readonly count?: number;
   readonly events?: number;
@@ -66,6 +66,11 @@ function rowsOf({ streams, longEvents, calls }: Sizes): Row[] {
   const reads = 50;
   return [
     { what: `catch-up of ${inWords(all)} single-event commits`, unit: 'ms', job: catchUp },
+    {
+      what: `catch-up of ${inWords(all)} single-event commits by a subscription`,
+      unit: 'ms',
+      job: { ...catchUp, kind: 'subscribe' },
+    },
     { what: 'CPU of the servers for each event of a catch-up', unit: 'CPU µs', job: catchUp },
     { what: `read of a stream of ${inWords(longEvents)} single-event commits`, unit: 'ms', job: longRead },
     { what: 'read of a stream of 10, 64 callers', unit: '/s', job: { kind: 'read', ...spread, ...many } },

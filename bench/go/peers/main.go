@@ -22,6 +22,8 @@ type peer interface {
 	append(one commit, version uint64) error
 	read(stream string, anyReplica bool) (events int, err error)
 	readAll() (events int, err error)
+	// subscribeAll subscribes from the start and ends when so many events have come.
+	subscribeAll(events int) (found int, err error)
 	readByCorrelation(id string) (events int, err error)
 	version(stream string) (uint64, error)
 	// follow gives the ids of the events that are stored from now on, until the process ends.
@@ -138,6 +140,8 @@ func once(peer peer, asked job, index int) error {
 		events, err = peer.read(name, asked.AnyReplica)
 	case "readAll":
 		events, err = peer.readAll()
+	case "subscribe":
+		events, err = peer.subscribeAll(asked.Events)
 	case "correlation":
 		events, err = peer.readByCorrelation(correlationOf(name))
 	case "version":

@@ -88,6 +88,11 @@ func (m *messageDB) messages(query string, args ...any) (count int, last int64, 
 	return count, last, rows.Err()
 }
 
+// Its subscribers poll, as readAll does.
+func (m *messageDB) subscribeAll(int) (int, error) {
+	return 0, errNotThere
+}
+
 func (m *messageDB) readByCorrelation(string) (int, error) {
 	return 0, errNotThere
 }

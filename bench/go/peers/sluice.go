@@ -113,6 +113,13 @@ func (s *sluice) readAll() (int, error) {
 	return count(s.client().ReadAll(context.Background(), &sluicev1.ReadAllRequest{}))
 }
 
+func (s *sluice) subscribeAll(events int) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	messages, err := s.client().Subscribe(ctx, &sluicev1.SubscribeRequest{})
+	return countUpTo(events, messages, err)
+}
+
 func (s *sluice) readByCorrelation(id string) (int, error) {
 	request := &sluicev1.ReadByCorrelationRequest{CorrelationId: id}
 	return count(s.client().ReadByCorrelation(context.Background(), request))
@@ -139,6 +146,18 @@ func (s *sluice) follow(ready func(), onEvent func(string)) error {
 		}
 	}
 	return fmt.Errorf("the subscription: %w", err)
+}
+
+// countUpTo takes messages until so many events have come.
+func countUpTo[Message withEvents[Event], Event any](most int, messages interface{ Recv() (Message, error) }, err error) (int, error) {
+	events := 0
+	for err == nil && events < most {
+		var message Message
+		if message, err = messages.Recv(); err == nil {
+			events += len(message.GetEvents())
+		}
+	}
+	return events, err
 }
 
 type withEvents[Event any] interface {

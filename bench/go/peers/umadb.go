@@ -68,6 +68,13 @@ func (u *umaDB) readAll() (int, error) {
 	return u.query(nil)
 }
 
+func (u *umaDB) subscribeAll(events int) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	messages, err := u.client().Subscribe(ctx, &umadbv1.SubscribeRequest{})
+	return countUpTo(events, messages, err)
+}
+
 func (u *umaDB) readByCorrelation(id string) (int, error) {
 	return u.query(tagged(id))
 }
