@@ -39,7 +39,9 @@ export async function unary<Response>(
   signal?.throwIfAborted();
   const grpc = channel.client.getChannel();
   const call = grpc.createCall(path, toDeadline(deadlineMs), null, null, null);
-  const stop = signal && cancelledBy(signal, call);
+  const stop = listen(signal, () => {
+    cancel(call);
+  });
   let answer: Buffer | undefined;
   const end = await new Promise<StatusObject>((resolve) => {
     const take = (message: Buffer): void => {
@@ -51,7 +53,7 @@ export async function unary<Response>(
       onReceiveStatus: resolve,
     });
   });
-  stop?.();
+  stop();
   if (end.code === status.OK) {
     if (answer === undefined) throw explain(malformed('a call ended well, but without its response'), true);
     return decoded(response, answer, explain);
@@ -73,7 +75,9 @@ export async function* serverStream<Response>(
 ): AsyncGenerator<Response, void> {
   signal?.throwIfAborted();
   const call = channel.client.getChannel().createCall(path, toDeadline(deadlineMs), null, null, null);
-  const stop = signal && cancelledBy(signal, call);
+  const stop = listen(signal, () => {
+    cancel(call);
+  });
   const incoming = new Incoming(call);
   try {
     send(call, channel.metadata, request, incoming);
@@ -84,7 +88,7 @@ export async function* serverStream<Response>(
     signal?.throwIfAborted();
     throw error;
   } finally {
-    stop?.();
+    stop();
     if (incoming.end === undefined) cancel(call);
   }
 }
@@ -133,13 +137,10 @@ export function duplexStream(
   const cancel = (): void => {
     call.cancel();
   };
-  if (signal) {
-    setMaxListeners(0, signal);
-    signal.addEventListener('abort', cancel);
-  }
+  const stop = listen(signal, cancel);
   const ended = new Promise<void>((resolve) => {
     const end = (failure: Failure): void => {
-      signal?.removeEventListener('abort', cancel);
+      stop();
       const reason = signal?.aborted === true ? (signal.reason as Error) : undefined;
       listener.onEnd({ failure, reason, wasSent: call.getPeer() !== target });
       resolve();
@@ -195,18 +196,16 @@ function malformed(message: string, cause?: unknown): Failure {
 }
 
 function ignore(): void {
-  // Nobody looks at the headers.
+  // There is nothing to do.
 }
 
 function cancel(call: GrpcCall): void {
   call.cancelWithStatus(status.CANCELLED, 'cancelled by the client');
 }
 
-/** Cancels a call when a signal aborts, of which any number of calls may take the same. Gives what lets go of the signal. */
-function cancelledBy(signal: AbortSignal, call: GrpcCall): () => void {
-  const onAbort = (): void => {
-    cancel(call);
-  };
+/** Any number of calls may share a signal, and each takes its listener away by what this gives. */
+function listen(signal: AbortSignal | undefined, onAbort: () => void): () => void {
+  if (signal === undefined) return ignore;
   setMaxListeners(0, signal);
   signal.addEventListener('abort', onAbort);
   return () => {

@@ -16,7 +16,7 @@ export function decode<Message>(type: ResponseType<Message>, bytes: Uint8Array):
   return type.decode(new TextReader(bytes));
 }
 
-/** The bytes of a request. Throws a TypeError for text that UTF-8 cannot express. */
+/** The bytes of a request. Throws a TypeError for what is not text, and for text that UTF-8 cannot express. */
 export function encode<Message>(type: RequestType<Message>, message: Message): Uint8Array {
   return written((writer) => type.encode(message, writer));
 }
