@@ -34,6 +34,7 @@ export const relations: readonly Relation[] = [
   { smaller: 'fetchBytesMax', larger: 'fetchesBytesMax' },
   { smaller: 'subscriptionBytesMax', larger: 'catchUpBytesMax' },
   { smaller: 'subscriptionBytesMax', larger: 'subscriptionsBytesMax' },
+  { smaller: 'tailBytesMax', larger: 'replicaBytesMax' },
   { smaller: 'heartbeatIntervalMinMs', larger: 'heartbeatIntervalMaxMs' },
 ];
 
@@ -65,6 +66,7 @@ const following: readonly Following[] = [
   ['sessionBytesMax', bytesOfSession],
   ['requestBytesMax', (limits) => Math.max(2 * limits.appendBytesMax, smallRequestBytesMax)],
   ['connectionHeldBytesMax', shareOfHeld],
+  ['segmentBytesMax', shareOfReplica],
 ];
 
 /** It must have room for the largest append, and should have it beside what a session has under way. */
@@ -77,6 +79,11 @@ function shareOfBytes(limits: Limits): number {
 /** It should have room for the largest request beside others. */
 function shareOfHeld({ connectionHeldBytesMax, requestBytesMax, heldBytesMax }: Limits): number {
   return Math.min(Math.max(connectionHeldBytesMax, 2 * requestBytesMax), heldBytesMax);
+}
+
+/** The oldest file is removed as a whole, and the newest one stays. */
+function shareOfReplica({ segmentBytesMax, replicaBytesMax }: Limits): number {
+  return Math.min(segmentBytesMax, Math.floor(replicaBytesMax / 8));
 }
 
 /** A session is not refused for what it has under way itself. */

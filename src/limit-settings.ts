@@ -62,7 +62,7 @@ export const limitSettings = {
   ),
   replicaBytesMax: limit(
     'replicaBytesMax',
-    1 << 20,
+    64 << 20,
     2 ** 40,
     'Bytes of events in the replica of the log, its index aside; what is older is read from NATS.',
   ),

@@ -24,7 +24,8 @@ import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './
 import type { NatsOptions, StoreOptions } from './options';
 import { watchOwnDisk } from './own-disk';
 import { openPool, type NatsPool } from './pool';
-import { entryAt, readLog } from './read-log';
+import { createStretches } from './log-stretches';
+import { entryAt } from './read-log';
 import { createRecentIds } from './recent-ids';
 import { RecentMap } from '../recent-map';
 import { shared } from './shared';
@@ -182,6 +183,7 @@ function createJetStream(
 function createLog(context: StoreContext, isOwn: boolean): Log {
   const { health, limits } = context;
   const ask = shared(() => logInfo(context, endless));
+  const read = createStretches(context);
   return {
     get isOwn() {
       return isOwn && health.isCurrent;
@@ -200,7 +202,7 @@ function createLog(context: StoreContext, isOwn: boolean): Log {
     },
     identityAt: (sequence, call) => translated(identityAt(context, sequence, call)),
     follow: (after, sink, signal) => translated(followLog(context, after, sink, signal)),
-    read: (after, through, bytesMax) => translated(readLog(context, after, through, bytesMax)),
+    read: (after, through, bytesMax) => translated(read(after, through, bytesMax)),
     entryAt: (sequence) => translated(entryAt(context, sequence)),
   };
 }

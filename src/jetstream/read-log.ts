@@ -30,6 +30,7 @@ async function readStretch(
   through: bigint,
   bytesMax: number,
 ): Promise<LogStretch> {
+  const begin = await wholeAfter(context, after);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
@@ -51,7 +52,7 @@ async function readStretch(
   const timer = setTimeout(() => {
     stop.abort(new Error('late'));
   }, context.limits.readProgressTimeoutMs);
-  const reason = await followLog(context, { sequence: after, last: undefined }, sink, stop.signal).finally(
+  const reason = await followLog(context, { sequence: begin, last: undefined }, sink, stop.signal).finally(
     () => {
       clearTimeout(timer);
     },
@@ -60,7 +61,19 @@ async function readStretch(
   return { groups, through: reached };
 }
 
-function positionOf([entry]: readonly LogEntry[]): bigint {
+/** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a step. */
+async function wholeAfter(context: StoreContext, after: bigint): Promise<bigint> {
+  const message = await messageAt(context, after + 1n);
+  if (message === undefined) return after;
+  try {
+    return readPart(nameOf(context, message.subject), message).from - 1n;
+  } catch (error) {
+    if (error instanceof UnreadableCommitError) return after;
+    throw error;
+  }
+}
+
+export function positionOf([entry]: readonly LogEntry[]): bigint {
   return entry?.position ?? 0n;
 }
 

@@ -105,6 +105,7 @@ describe('values', () => {
     [['--calls-max=60000', '--subscriptions-max=50000'], { connectionSubscriptionsMax: 25_000 }],
     [['--append-bytes-max=33554432'], { connectionHeldBytesMax: 128 << 20 }],
     [['--held-bytes-max=16777216'], { connectionHeldBytesMax: 16 << 20 }],
+    [['--replica-bytes-max=67108864'], { segmentBytesMax: 8 << 20 }],
     [['--sessions-max=4', '--connection-sessions-max=4'], { sessionsMax: 4, connectionSessionsMax: 4 }],
   ])('%j', (flags, followed) => {
     const { limits } = loadConfig(flags, {});
