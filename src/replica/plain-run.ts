@@ -15,7 +15,10 @@ export interface PlainRun {
   readonly isPast: boolean;
 }
 
-/** The events of a chunk, of no use afterwards, that lie in a range, up to the first that cannot be read. */
+/**
+ * The events of a chunk that lie in a range, up to the first that cannot be read. The chunk cannot be used afterwards: its events are
+ * moved together.
+ */
 export function plainRun(
   chunk: Chunk,
   { after, through }: { readonly after: bigint; readonly through: bigint },

@@ -23,9 +23,9 @@ export function areDense(entries: readonly IndexEntry[]): boolean {
 }
 
 /**
- * The commits of a stream through a version, as far as they lie near one another behind one of them: to look up each in the index
- * costs more than to read it. Ends where most is of other streams, and at anything unexpected, which is left to who asks the
- * index. Throws DamagedReplicaError.
+ * Reads on in the segment behind a commit of a stream, up to a version: to look up each commit in the index costs more than to read
+ * it. Ends where most of the log is of other streams, and at anything unexpected; the caller goes on with the index. Throws
+ * DamagedReplicaError.
  */
 export async function* runsBehind(
   { segments }: OpenFiles,
