@@ -80,6 +80,11 @@ export class CallScope implements CallContext {
     return this.controller.signal;
   }
 
+  /** As of the signal, which need not be made for it. */
+  throwIfAborted(): void {
+    if (this.reason !== undefined) throw this.reason;
+  }
+
   close(): void {
     clearTimeout(this.timer);
     this.call.off('cancelled', this.onCancelled);

@@ -2,7 +2,7 @@ import { constants } from 'node:http2';
 import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
-import type { CallContext } from '../store/event-store';
+import type { CallScope } from './call-scope';
 import { endWith } from './end-with';
 import { innerOf, type RequestBytes } from './request-bytes';
 
@@ -19,10 +19,12 @@ export type StreamingCall = ServerWritableStream<RequestBytes, Buffer> | ServerD
 export async function sendAll(
   call: StreamingCall,
   messages: Messages,
-  scope: Pick<CallContext, 'signal'>,
+  scope: Pick<CallScope, 'signal' | 'throwIfAborted'>,
   unsentBytesMax: () => number,
   limits: Limits,
 ): Promise<void> {
+  // A call that is over takes nothing, and says nothing more.
+  scope.throwIfAborted();
   const [only] = Symbol.asyncIterator in messages || messages.length > 1 ? [] : messages;
   if (only !== undefined && only.length <= shortBytesMax) {
     await sendOnly(call, only, limits);
