@@ -27,12 +27,15 @@ export async function followLog(
     onProgress() {
       sink.progressed();
     },
+    isAwaited: () => sink.isAwaited(),
   };
   const { sequence, last } = after;
   const begin = last === undefined ? sequence : last.sequence - 1n;
   const consumer = await startLogConsumer(context, begin, events, { signal, deadlineMs: Infinity });
   pump.consumer = consumer;
-  sink.started();
+  sink.started(() => {
+    consumer.hurry();
+  });
   const abort = (): void => {
     pump.stop();
     consumer.close();

@@ -1,11 +1,12 @@
 import { createInbox, nuid } from 'nats';
 import type { CallContext } from '../store/event-store';
 import { lostConnection } from '../store/log';
+import { parseAckSubject } from './ack-subject';
 import { callApi } from './api';
 import { receivedHeader } from './headers';
 import { watchProgress } from './log-progress';
 import type { PushedMessage } from './link';
-import { parseInteger, publishedHeader, type StoredMessage } from './message';
+import { publishedHeader, type StoredMessage } from './message';
 import { within, type StoreContext } from './store-context';
 
 /** A pull consumer on the log, which gives every message once and in order, or ends. */
@@ -14,6 +15,8 @@ export interface LogConsumer {
   readonly lost: Promise<string>;
   /** There is room for so many more messages. */
   handled(messages: number): void;
+  /** Somebody has begun to wait for what comes. */
+  hurry(): void;
   close(): void;
 }
 
@@ -23,6 +26,8 @@ export interface LogConsumerEvents {
   onNothing(through: bigint): void;
   /** All that there is has come, or more of it comes. */
   onProgress(): void;
+  /** Whether somebody waits for what comes. */
+  isAwaited(): boolean;
 }
 
 /** Why a consumer is given up that somebody has stopped, or moved. */
@@ -37,13 +42,20 @@ const expiresMs = 30_000;
 const inactiveMs = 10_000;
 const createTimeoutMs = 5_000;
 const nanosPerMs = 1_000_000;
+/** How a request stays until there are messages. */
+const untilThere = {
+  expires: expiresMs * nanosPerMs,
+  idle_heartbeat: heartbeatMs * nanosPerMs,
+} as const;
 /** Messages of one request, and requests that are under way. */
 const requestMessages = 1_000;
 const requestsMax = 3;
 const requestBytes = 4 << 20;
 const headersBytesMax = 64 << 10;
+/** While nobody waits for messages, those of so long are fetched together: one by one they cost several times as much, here and there. */
+const pauseMs = 20;
 
-const status = { heartbeat: 100, expired: 408, ended: 409 } as const;
+const status = { heartbeat: 100, none: 404, expired: 408, ended: 409 } as const;
 
 /**
  * Asks for the messages after a sequence. The library's ordered consumer would make itself again, but was seen dead for 15 to
@@ -61,13 +73,23 @@ export async function startLogConsumer(
   try {
     const wanted = { stream_name: log.name, config: consumerConfig(name, after), action: 'create' };
     const options = within(call, Math.min(createTimeoutMs, limits.requestTimeoutMs));
-    await callApi(pool.tail, `CONSUMER.CREATE.${log.name}.${name}`, wanted, options);
-    consumer.request();
+    const { num_pending } = await callApi<ConsumerInfo>(
+      pool.tail,
+      `CONSUMER.CREATE.${log.name}.${name}`,
+      wanted,
+      options,
+    );
+    consumer.begin(num_pending);
   } catch (error) {
     consumer.close();
     throw error;
   }
   return consumer;
+}
+
+interface ConsumerInfo {
+  /** Messages that it has yet to deliver. */
+  readonly num_pending: number;
 }
 
 class PullConsumer implements LogConsumer {
@@ -79,6 +101,12 @@ class PullConsumer implements LogConsumer {
   private delivered = 0;
   private requested = 0;
   private unhandled = 0;
+  /** Messages of the log that were still to come when the last one did. */
+  private pending = 0;
+  /** Of a request for what there is, the messages that have not come, and those that have. */
+  private fetching = 0;
+  private fetched = 0;
+  private pause: NodeJS.Timeout | undefined;
   private sequence: bigint;
 
   constructor(
@@ -99,10 +127,18 @@ class PullConsumer implements LogConsumer {
       }),
       this.watchSilence(),
       this.watchProgress(),
+      () => {
+        clearTimeout(this.pause);
+      },
     );
     void this.lost.then(() => {
       for (const end of this.ends) end();
     });
+  }
+
+  begin(pending: number): void {
+    this.pending = pending;
+    this.request();
   }
 
   handled(messages: number): void {
@@ -110,25 +146,8 @@ class PullConsumer implements LogConsumer {
     this.request();
   }
 
-  /** Asks for more, as far as there is room. */
-  request(): void {
-    const { log, pool } = this.context;
-    while (this.requested + this.unhandled <= (requestsMax - 1) * requestMessages) {
-      this.requested += requestMessages;
-      const request = {
-        batch: requestMessages,
-        max_bytes: Math.max(requestBytes, pool.tail.maxPayloadBytes + headersBytesMax),
-        expires: expiresMs * nanosPerMs,
-        idle_heartbeat: heartbeatMs * nanosPerMs,
-      };
-      const subject = `$JS.API.CONSUMER.MSG.NEXT.${log.name}.${this.name}`;
-      try {
-        pool.tail.publish(subject, Buffer.from(JSON.stringify(request)), {}, this.inbox);
-      } catch {
-        this.lose(lostConnection);
-        return;
-      }
-    }
+  hurry(): void {
+    if (this.pending === 0) this.request();
   }
 
   close(): void {
@@ -139,6 +158,61 @@ class PullConsumer implements LogConsumer {
     callApi(pool.tail, `CONSUMER.DELETE.${log.name}.${this.name}`, undefined, { timeoutMs }).catch(
       () => undefined,
     );
+  }
+
+  /** Asks for more, as far as there is room. */
+  private request(): void {
+    const { events, pending } = this;
+    const isAwaited = events.isAwaited();
+    if (pending === 0 && !isAwaited) {
+      this.fetchLater();
+      return;
+    }
+    clearTimeout(this.pause);
+    this.pause = undefined;
+    const underWayMax = pending > 0 ? (requestsMax - 1) * requestMessages : requestMessages / 2;
+    while (this.requested + this.unhandled <= underWayMax) {
+      const batch = isAwaited ? requestMessages : Math.min(requestMessages, pending - this.requested);
+      if (batch <= 0 || !this.ask(batch, untilThere)) return;
+    }
+  }
+
+  /** Once what was asked for has come. */
+  private fetchLater(): void {
+    if (this.pause !== undefined || this.requested > 0 || this.unhandled > requestMessages) return;
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      if (this.pending > 0 || this.events.isAwaited()) this.request();
+      else if (this.requested === 0 && this.ask(requestMessages, { no_wait: true })) {
+        this.fetching = requestMessages;
+        this.fetched = 0;
+      }
+    }, pauseMs);
+  }
+
+  /** No more is there. */
+  private onNone(): void {
+    this.requested -= this.fetching;
+    this.fetching = 0;
+    if (this.fetched > 0 || this.requested > 0 || this.events.isAwaited()) this.request();
+    // Nothing has come for a while: the next one is waited for.
+    else this.ask(1, untilThere);
+  }
+
+  /** false: the connection is lost. */
+  private ask(batch: number, how: { readonly no_wait: true } | typeof untilThere): boolean {
+    const { log, pool } = this.context;
+    const bytes = Math.max(requestBytes, pool.tail.maxPayloadBytes + headersBytesMax);
+    const request = JSON.stringify({ batch, max_bytes: bytes, ...how });
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${log.name}.${this.name}`;
+    try {
+      pool.tail.publish(subject, Buffer.from(request), {}, this.inbox);
+    } catch {
+      this.lose(lostConnection);
+      return false;
+    }
+    this.requested += batch;
+    return true;
   }
 
   private take(message: PushedMessage): void {
@@ -155,7 +229,11 @@ class PullConsumer implements LogConsumer {
     this.delivered++;
     this.requested--;
     this.unhandled++;
-    ({ sequence: this.sequence } = metadata);
+    if (this.fetching > 0) {
+      this.fetching--;
+      this.fetched++;
+    }
+    ({ sequence: this.sequence, pending: this.pending } = metadata);
     const { subject, headers, body } = message;
     const { sequence, timeNanos } = metadata;
     this.events.onMessage({ subject, sequence, timeNanos, headers, body });
@@ -163,12 +241,17 @@ class PullConsumer implements LogConsumer {
 
   private onStatus({ status: code, headers }: PushedMessage): void {
     if (code === status.heartbeat) return;
+    if (code === status.none && this.fetching > 0) {
+      this.onNone();
+      return;
+    }
     const unused = publishedHeader(headers, receivedHeader.unused);
     if ((code !== status.expired && code !== status.ended) || unused === undefined) {
       this.lose(`the server said ${headers.slice(9, Math.max(9, headers.indexOf('\r\n')))}`);
       return;
     }
     this.requested -= Number(unused);
+    this.fetching = Math.max(0, this.fetching - Number(unused));
     this.request();
   }
 
@@ -210,29 +293,5 @@ function consumerConfig(name: string, after: bigint): object {
     inactive_threshold: inactiveMs * nanosPerMs,
     mem_storage: true,
     num_replicas: 1,
-  };
-}
-
-interface DeliveryMetadata {
-  readonly sequence: bigint;
-  /** 1 for the first message that the consumer delivered. */
-  readonly delivery: number;
-  readonly timeNanos: bigint;
-}
-
-/**
- * `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<time>.<pending>`, with domain and account before the
- * stream, and a token after it all, in another version of it (server/consumer.go).
- */
-function parseAckSubject(subject: string): DeliveryMetadata | undefined {
-  const dots: number[] = [];
-  for (let dot = subject.indexOf('.'); dot >= 0; dot = subject.indexOf('.', dot + 1)) dots.push(dot);
-  const at = dots.length === 8 ? 4 : 6;
-  const [before, sequenceEnd, deliveryEnd, timeEnd] = dots.slice(at, at + 4);
-  if (before === undefined || timeEnd === undefined) return undefined;
-  return {
-    sequence: parseInteger(subject.slice(before + 1, sequenceEnd)),
-    delivery: Number(subject.slice((sequenceEnd as number) + 1, deliveryEnd)),
-    timeNanos: parseInteger(subject.slice((deliveryEnd as number) + 1, timeEnd)),
   };
 }

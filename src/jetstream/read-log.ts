@@ -48,7 +48,7 @@ async function readStretch(
     if (bytes >= bytesMax || at >= through) stop.abort();
     return Promise.resolve();
   };
-  const sink = { take, started: () => undefined, progressed: () => undefined };
+  const sink = { take, started: () => undefined, progressed: () => undefined, isAwaited: () => true };
   const timer = setTimeout(() => {
     stop.abort(new Error('late'));
   }, context.limits.readProgressTimeoutMs);

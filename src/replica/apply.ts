@@ -20,6 +20,8 @@ const commitsNowMax = 200;
 const commitsBatchMax = 20_000;
 const bytesBatchMax = 8 << 20;
 const retryMs = 1_000;
+/** So long after a read had to wait, what comes is still taken at once. */
+const awaitedMs = 1_000;
 
 interface Reader {
   readonly sequence: bigint;
@@ -40,6 +42,8 @@ export interface ApplyOptions {
   readonly logger: Logger;
   /** Told why entries cannot be stored, again and again; and undefined once they can. */
   readonly onTrouble: (cause: unknown) => void;
+  /** A read waits for what has not come yet. */
+  readonly onAwaited: () => void;
 }
 
 /** Puts entries of the log into the segments and the index, in batches, and tells who waits for them. */
@@ -55,6 +59,7 @@ export class Applier {
   private flushing: Promise<void> | undefined;
   private trouble: StoreUnavailableError | undefined;
   private closed = false;
+  private awaitedAtMs = -Infinity;
 
   constructor(private readonly options: ApplyOptions) {
     this.state = options.state;
@@ -95,6 +100,11 @@ export class Applier {
     return this.progress.ids;
   }
 
+  /** Whether a read had to wait for what had not come yet, now or a moment ago: others may follow. */
+  get wasAwaited(): boolean {
+    return performance.now() - this.awaitedAtMs < awaitedMs;
+  }
+
   /** Whether entries cannot be stored. */
   get isStuck(): boolean {
     return this.trouble !== undefined;
@@ -132,6 +142,7 @@ export class Applier {
   through(sequence: bigint, signal: AbortSignal, timeoutMs = timeoutMsMax): Promise<void> | undefined {
     if (sequence <= this.state.applied) return undefined;
     if (this.trouble !== undefined) return Promise.reject(this.trouble);
+    if (sequence > this.receivedThrough) this.awaited();
     return new Promise((resolve, reject) => {
       const end = (): void => {
         this.readers.delete(reader);
@@ -161,6 +172,11 @@ export class Applier {
       if (signal.aborted) onAbort();
       else this.flushSoon();
     });
+  }
+
+  private awaited(): void {
+    this.awaitedAtMs = performance.now();
+    this.options.onAwaited();
   }
 
   /** Whoever waits for room, or until what cannot be stored is stored, waits no longer. */

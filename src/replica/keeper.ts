@@ -30,7 +30,9 @@ const retryRefusedMs = 5_000;
 
 /** Makes a replica from the log, and makes it again whenever it does not fit. */
 export class Keeper {
-  readonly waiters: Waiters = createWaiters();
+  readonly waiters: Waiters = createWaiters(() => {
+    this.hurry();
+  });
   readonly judge: Judge;
   readonly continuity: Continuity;
   /** The end of the log, as far as it was asked for. */
@@ -50,6 +52,8 @@ export class Keeper {
   }));
   private readonly fillingLog: Disposable;
   private following: AbortController | undefined;
+  /** Somebody waits for what the log has. */
+  private hurry: () => void = () => undefined;
 
   constructor(private readonly options: ReplicaOptions) {
     this.judge = new Judge(options.log);
@@ -192,11 +196,13 @@ export class Keeper {
         // Not before it is taken, or it would be passed over by who waits for it.
         if (applier.received >= through) this.sweeper.reached(through);
       },
-      started: () => {
+      started: (hurry) => {
+        this.hurry = hurry;
         this.refusal = undefined;
         if (!this.readiness.isFilled) void this.filledAt(sequence, applier, signal);
       },
       progressed: onProgress,
+      isAwaited: () => !this.waiters.isEmpty || applier.wasAwaited,
     };
   }
 
@@ -235,7 +241,18 @@ export class Keeper {
     const onTrouble = (cause: unknown): void => {
       this.onWriting(cause);
     };
-    const applier = new Applier({ ...files, heads, state, waiters: this.waiters, logger, onTrouble });
+    const onAwaited = (): void => {
+      this.hurry();
+    };
+    const applier = new Applier({
+      ...files,
+      heads,
+      state,
+      waiters: this.waiters,
+      logger,
+      onTrouble,
+      onAwaited,
+    });
     return (this.openedNow = { files, applier, identity: end.identity });
   }
 

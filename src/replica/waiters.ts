@@ -20,6 +20,8 @@ export class Ending {
 
 /** Those who wait for commits. Who waits for one stream costs nothing while others are written. */
 export interface Waiters {
+  /** Whether nobody waits. */
+  readonly isEmpty: boolean;
   /**
    * Resolves with the position before the first commit of interest, or one up to which there was none, or with undefined
    * at the end.
@@ -41,7 +43,8 @@ class Waiter {
   ) {}
 }
 
-export function createWaiters(): Waiters {
+/** `onWait` is called whenever somebody begins to wait. */
+export function createWaiters(onWait: () => void): Waiters {
   // Mostly there is one for a stream.
   const byStream = new SteadyMap<string, Waiter | Set<Waiter>>();
   const others = new Set<Waiter>();
@@ -78,10 +81,14 @@ export function createWaiters(): Waiters {
   };
 
   return {
+    get isEmpty() {
+      return others.size === 0 && byStream.size === 0;
+    },
     wait: (interest, ending) =>
       new Promise((settle, reject) => {
         const waiter = new Waiter(interest, ending, settle, reject);
         add(waiter);
+        onWait();
         ending.onEnd = () => {
           resolve(waiter, undefined);
         };

@@ -68,8 +68,10 @@ export interface LogSink {
    * returns is waited for before it is called again.
    */
   take(groups: readonly (readonly LogEntry[])[], through: bigint): Promise<void>;
-  /** The log is followed. */
-  started(): void;
+  /** The log is followed. `hurry` is to be called when somebody begins to wait for what comes. */
+  started(hurry: () => void): void;
+  /** Whether somebody waits for what comes: if not, it may come a little later. */
+  isAwaited(): boolean;
   /** All that there is has come, or more of it comes. */
   progressed(): void;
 }

@@ -224,7 +224,7 @@ test('commits are not taken when they come after another one than is known', asy
         if (through === 5n) stop.abort();
         return Promise.resolve();
       };
-      const sink = { take, started: () => undefined, progressed: () => undefined };
+      const sink = { take, started: () => undefined, progressed: () => undefined, isAwaited: () => true };
       const place = { sequence: 3n, last: { sequence: 3n, identity } };
       const reason = await log.follow(place, sink, stop.signal).catch((error: unknown) => error);
       return [taken, reason];

@@ -128,7 +128,7 @@ export class MemoryLog implements Log {
 
   async follow({ sequence, last }: LogPlace, sink: LogSink, signal: AbortSignal): Promise<string> {
     this.follows++;
-    sink.started();
+    sink.started(() => undefined);
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
     const ending = aborted(signal);
