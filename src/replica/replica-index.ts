@@ -48,8 +48,16 @@ export class ReplicaIndex {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     fillLockFile(folder);
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
-    // Without writemap, which is not safe when the disk fills up.
-    this.root = open({ path: folder, maxDbs: 4, noSync: true, overlappingSync: false, ...encodings });
+    this.root = open({
+      path: folder,
+      maxDbs: 4,
+      noSync: true,
+      overlappingSync: false,
+      // Without writemap, which is not safe when the disk fills up. What is written in the background is one `batch`: LMDB
+      // would begin others by itself, and nobody could know that they have failed.
+      eventTurnBatching: false,
+      ...encodings,
+    });
     const table = (name: string): Table => this.root.openDB({ name, ...encodings });
     try {
       [this.streams, this.keys] = [table('streams'), table('keys')];
@@ -76,13 +84,12 @@ export class ReplicaIndex {
 
   /** Stores a batch in the background; all of it becomes visible at once. Throws what the file system does; it can be tried again. */
   async putSoon(batch: IndexBatch): Promise<void> {
-    const writes: Promise<boolean>[] = [];
-    this.put(batch, (table, key, value) => {
-      const write = table.put(key, value);
-      if (write !== writes.at(-1)) writes.push(write);
+    const written = this.root.batch(() => {
+      this.put(batch, (table, key, value) => {
+        void table.put(key, value);
+      });
     });
-    const outcomes = await Promise.allSettled(writes);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') await throwCause(outcome.reason);
+    await written.catch(throwCause);
   }
 
   /** The newest entry of a stream. */
