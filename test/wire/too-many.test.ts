@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { startNats, type TestNats } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
@@ -71,14 +72,18 @@ async function longestWaitDuring(work: () => Promise<void>): Promise<number> {
 
 /** Nobody waits longer, on a machine that has nothing else to do for a moment. */
 const waitMaxMs = 100;
-const attempts = 8;
+/** So long it is tried again; a machine may be busy for some seconds. */
+const triedMs = 40_000;
 
 /** Others wait at most so long in one of some attempts: other work on the machine makes a wait longer, never shorter. */
 async function expectNobodyWaits(work: () => Promise<void>): Promise<void> {
-  const waits: number[] = [];
-  do waits.push(await longestWaitDuring(work));
-  while (Math.min(...waits) >= waitMaxMs && waits.length < attempts);
-  expect(Math.min(...waits)).toBeLessThan(waitMaxMs);
+  const giveUpMs = performance.now() + triedMs;
+  let shortest = await longestWaitDuring(work);
+  while (shortest >= waitMaxMs && performance.now() < giveUpMs) {
+    await sleep(500);
+    shortest = Math.min(shortest, await longestWaitDuring(work));
+  }
+  expect(shortest).toBeLessThan(waitMaxMs);
 }
 
 const fields = [...requestFields()].flatMap(([rpc, all]) =>
