@@ -1,4 +1,4 @@
-import { uuidV7TimeMs } from '../store/ids';
+import { uuidChance, uuidV7TimeMs } from '../store/ids';
 import type { CommitId } from '../store/values';
 import { ChanceSet } from '../chance-set';
 
@@ -70,8 +70,8 @@ export class IdMemory {
 
   /** Whether it is new. */
   private note(commitId: CommitId, nowMs: number): boolean {
-    // 48 bits of chance. Two that have the same cost a look and nothing else.
-    const chance = parseInt(commitId.slice(-12), 16);
+    // Two that have the same cost a look and nothing else.
+    const chance = uuidChance(commitId);
     if (this.newer.has(chance) || this.older.has(chance)) return false;
     if (this.newer.size >= notedMax) {
       [this.newer, this.older] = [this.older, this.newer];

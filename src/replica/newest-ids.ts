@@ -1,5 +1,5 @@
 import { ChanceSet } from '../chance-set';
-import { uuidV7TimeMs } from '../store/ids';
+import { uuidChance, uuidV7TimeMs } from '../store/ids';
 
 /** How far it is known when commit ids were made, in milliseconds since 1970. Stored with every batch. */
 export interface IdTimes {
@@ -63,7 +63,8 @@ export class NewestIds {
     const latestMs = nowMs + aheadMaxMs;
     if (this.aheadFromMs > 0 && latestMs >= this.aheadFromMs) this.meetAhead();
     if (madeMs === undefined || madeMs <= this.knownAfterMs || madeMs > latestMs) return true;
-    const chance = chanceOf(commitId);
+    // Two ids that have the same cost a look and nothing else.
+    const chance = uuidChance(commitId);
     return this.newer.has(chance) || this.older.has(chance);
   }
 
@@ -74,7 +75,7 @@ export class NewestIds {
       [this.newerMs, this.olderMs] = [0, this.newerMs];
       this.newer.clear();
     }
-    if (this.newer.add(chanceOf(commitId))) this.newerMs = Math.max(this.newerMs, madeMs);
+    if (this.newer.add(uuidChance(commitId))) this.newerMs = Math.max(this.newerMs, madeMs);
     else this.knownAfterMs = Math.max(this.knownAfterMs, madeMs);
   }
 
@@ -83,9 +84,4 @@ export class NewestIds {
     this.knownAfterMs = Math.max(this.knownAfterMs, this.aheadToMs);
     [this.aheadFromMs, this.aheadToMs] = [0, 0];
   }
-}
-
-/** 48 bits of chance. Two ids that have the same cost a look and nothing else. */
-function chanceOf(commitId: string): number {
-  return parseInt(commitId.slice(-12), 16);
 }

@@ -33,3 +33,8 @@ const variants = '89ab';
 export function uuidV7TimeMs(uuid: string): number | undefined {
   return uuid[14] === '7' ? parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) : undefined;
 }
+
+/** The last 48 bits of a UUID, which are chance in most versions of it. Two that share them are few. */
+export function uuidChance(uuid: string): number {
+  return parseInt(uuid.slice(-12), 16);
+}
