@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommitRecord } from '../../generated/sluice/v1/event';
 import { createReplicaStore } from '../../src/replica/replica-store';
-import { position, version, type StreamName } from '../../src/store/values';
+import { position, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
 import {
@@ -14,6 +14,7 @@ import {
   expectWhole,
   open,
   storedIn,
+  wholeStream,
   type Opened,
 } from '../support/opened-replica';
 import { makeReplicaDir } from '../support/replica-dir';
@@ -400,20 +401,7 @@ test('reads of any replica go on while the log is away, others say so', async ()
   await expectWhole(opened, log);
   log.end = () => Promise.reject(new Error('away'));
   const read = (consistency: 'leader' | 'anyReplica') =>
-    opened.reads.readStream(
-      {
-        stream: 'a' as StreamName,
-        direction: 'forward',
-        fromVersion: version(0n),
-        toVersion: version(0n),
-        maxCount: undefined,
-        fromTime: undefined,
-        toTime: undefined,
-        eventTypes: new Set(),
-        consistency,
-      },
-      call(),
-    );
+    opened.reads.readStream({ ...wholeStream, stream: 'a' as StreamName, consistency }, call());
   expect((await read('anyReplica')).head.version).toBe(5n);
   await expect(read('leader')).rejects.toThrow('away');
   await sleep(0);
@@ -448,20 +436,7 @@ test('beyond its bound the oldest are removed, and read from the log when they a
         expected.map((one) => `${one.stream}@${one.lastVersion}`),
       );
     }
-    const one = await opened.reads.readStream(
-      {
-        stream: 'a.1' as StreamName,
-        direction: 'forward',
-        fromVersion: version(0n),
-        toVersion: version(0n),
-        maxCount: undefined,
-        fromTime: undefined,
-        toTime: undefined,
-        eventTypes: new Set(),
-        consistency: 'leader',
-      },
-      call(),
-    );
+    const one = await opened.reads.readStream({ ...wholeStream, stream: 'a.1' as StreamName }, call());
     let count = 0;
     for await (const { runs } of one.pages) for (const run of runs) count += run.eventCount;
     expect(count).toBe(log.commits.filter(({ stream }) => stream === 'a.1').length);

@@ -3,7 +3,7 @@ import { UnreadableCommitError } from '../../src/store/errors';
 import type { ReadStreamQuery } from '../../src/store/event-store';
 import { version, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
-import { call, open, type Opened } from '../support/opened-replica';
+import { call, open, wholeStream, type Opened } from '../support/opened-replica';
 import { randomFrom } from '../support/random';
 import { makeReplicaDir } from '../support/replica-dir';
 
@@ -32,23 +32,12 @@ const cut = 'e' as StreamName;
 const stored = Array.from({ length: 1_112 }, () => log.append(cut)[0]);
 log.lose(stored[699]?.sequence ?? 0n);
 
-const query = {
-  direction: 'forward',
-  fromVersion: version(0n),
-  toVersion: version(0n),
-  maxCount: undefined,
-  fromTime: undefined,
-  toTime: undefined,
-  eventTypes: new Set<string>(),
-  consistency: 'leader',
-} as const satisfies Omit<ReadStreamQuery, 'stream'>;
-
 async function readInto(
   found: bigint[],
   { reads }: Opened,
   asked: Pick<ReadStreamQuery, 'stream'> & Partial<ReadStreamQuery>,
 ): Promise<string | undefined> {
-  const { pages } = await reads.readStream({ ...query, ...asked }, call());
+  const { pages } = await reads.readStream({ ...wholeStream, ...asked }, call());
   for await (const { runs, end } of pages) {
     for (const { events, eventCount } of runs) {
       const decoded = CommitRecord.decode(events).events;

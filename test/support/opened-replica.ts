@@ -3,7 +3,7 @@ import { CommitRecord } from '../../generated/sluice/v1/event';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { Replica } from '../../src/replica/replica';
 import { createReplicaStore } from '../../src/replica/replica-store';
-import type { CallContext, EventStore, ReadAllQuery } from '../../src/store/event-store';
+import type { CallContext, EventStore, ReadAllQuery, ReadStreamQuery } from '../../src/store/event-store';
 import { position, version, type StreamName } from '../../src/store/values';
 import type { MemoryLog } from './memory-log';
 import { until } from './nats-server';
@@ -44,6 +44,17 @@ export const everything: ReadAllQuery = {
   toTime: undefined,
   skipUnreadable: false,
 };
+
+export const wholeStream = {
+  direction: 'forward',
+  fromVersion: version(0n),
+  toVersion: version(0n),
+  maxCount: undefined,
+  fromTime: undefined,
+  toTime: undefined,
+  eventTypes: new Set<string>(),
+  consistency: 'leader',
+} as const satisfies Omit<ReadStreamQuery, 'stream'>;
 
 /** `stream@version` of all events, in order. */
 export async function eventsOf({ reads }: Opened, query: Partial<ReadAllQuery> = {}): Promise<string[]> {
