@@ -1,8 +1,8 @@
 import { connect } from 'nats';
-import { headerRoomBytes, toMessages } from '../src/jetstream/commit-codec';
-import { encodeEvent } from '../src/jetstream/encode-event';
-import { createLink, type Link } from '../src/jetstream/link';
-import { publishAtomically, type OutgoingMessage } from '../src/jetstream/publish';
+import { headerRoomBytes, toMessages } from '../src/jetstream/log/commit-codec';
+import { encodeEvent } from '../src/jetstream/append/encode-event';
+import { createLink, type Link } from '../src/jetstream/nats/link';
+import { publishAtomically, type OutgoingMessage } from '../src/jetstream/nats/publish';
 import { uuidV7 } from '../src/store/ids';
 import { parseStreamName, type CommitId } from '../src/store/values';
 import { newEvents } from './events';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { defaultCacheDir } from '../src/jetstream/nats-cache';
+import { defaultCacheDir } from '../src/nats-server/nats-cache';
 import { section } from '../test/docs/markdown';
 import type { Language } from './languages';
 import { run } from './run';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { HealthCheckResponse_ServingStatus } from '../generated/grpc/health/v1/health';
-import { spawnTied } from '../src/jetstream/tied-process';
+import { spawnTied } from '../src/nats-server/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';

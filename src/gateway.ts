@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
-import type { Config, EmbeddedNats } from './config';
+import type { Config, EmbeddedNats } from './config/config';
 import { startGrpcServer } from './grpc/server';
-import { startEmbeddedNats, type EmbeddedServer } from './jetstream/embedded';
-import { embeddedPaths } from './jetstream/embedded-config';
-import { findNatsServer } from './jetstream/nats-binary';
-import type { NatsOptions } from './jetstream/options';
+import { startEmbeddedNats, type EmbeddedServer } from './nats-server/embedded';
+import { embeddedPaths } from './nats-server/embedded-config';
+import { findNatsServer } from './nats-server/nats-binary';
+import type { NatsOptions } from './jetstream/nats/options';
 import { openStore } from './open-store';
 import type { FillingProgress } from './store/store-info';
-import { version } from './version';
+import { version } from './versions';
 
 /** A gateway that serves. */
 export interface Gateway {

@@ -1,4 +1,4 @@
-import { commandAddress } from './config';
+import { commandAddress } from './config/config';
 
 /** Only what is asked for is loaded: a command is not to wait for the gateway. */
 async function main(given: readonly string[]): Promise<number> {

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { FolderInUseError, lockFolder, type FolderLock } from './jetstream/folder-lock';
+import { FolderInUseError, lockFolder, type FolderLock } from './nats-server/folder-lock';
 import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
-import { toStoreError } from './jetstream/errors';
-import { kept } from './jetstream/shared';
+import { toStoreError } from './jetstream/nats/errors';
+import { kept } from './jetstream/nats/shared';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';

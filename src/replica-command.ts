@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pino from 'pino';
-import { FolderInUseError, lockFolder } from './jetstream/folder-lock';
-import { isDamagedReplica } from './replica/damage';
+import { FolderInUseError, lockFolder } from './nats-server/folder-lock';
+import { isDamagedReplica } from './replica/segments/damage';
 import { removeFiles } from './replica/open-files';
 import { ReplicaFault, verifyReplica } from './replica/verify';
 

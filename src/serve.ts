@@ -1,12 +1,12 @@
 import pino, { type Logger } from 'pino';
 import { banner } from './banner';
 import { printable, writeLines } from './cli/output';
-import { ConfigError, loadConfig, printConfig } from './config';
+import { ConfigError, loadConfig, printConfig } from './config/config';
 import { StartError, startGateway } from './gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
-import { helpText } from './help';
-import { isPatchedNode, nodeVersions } from './node-version';
-import { version } from './version';
+import { helpText } from './config/help';
+import { isPatchedNode, nodeVersions } from './versions';
+import { version } from './versions';
 
 /** What serving ends with; explained in help.ts. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { suggestion } from '../nearest-name';
+import { suggestion } from '../config/nearest-name';
 import { UsageError } from './failure';
 
 /** An option of a command. */

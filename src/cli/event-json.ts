@@ -1,4 +1,4 @@
-import { suggestion } from '../nearest-name';
+import { suggestion } from '../config/nearest-name';
 import type { CommitTime, NewEvent, RecordedEvent } from '../client/client';
 import { CommandError } from './failure';
 

@@ -1,5 +1,5 @@
 import { Durability, type GetServerInfoResponse } from '../client/client';
-import { atLeast, natsRecommendedReason, natsVersionRecommended } from '../nats-version';
+import { atLeast, natsRecommendedReason, natsVersionRecommended } from '../versions';
 
 /** What doctor has to say of one thing. */
 export interface Finding {

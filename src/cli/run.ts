@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { connect, type ConnectOptions } from '../client/client';
-import { suggestion } from '../nearest-name';
-import { version } from '../version';
+import { suggestion } from '../config/nearest-name';
+import { version } from '../versions';
 import { appendCommand } from './append';
 import { withPort } from './address';
 import type { Given } from './arguments';

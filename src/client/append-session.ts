@@ -14,7 +14,7 @@ import {
   type AppendResult,
   type SentCommit,
 } from './append';
-import { SteadyMap } from '../steady-map';
+import { SteadyMap } from '../collections/steady-map';
 import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';

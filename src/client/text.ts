@@ -1,5 +1,5 @@
 import { BinaryWriter, type BinaryReader } from '@bufbuild/protobuf/wire';
-import { TextReader } from '../text-reader';
+import { TextReader } from '../protobuf/text-reader';
 
 /** A generated message type, as far as encoding goes. */
 interface RequestType<Message> {

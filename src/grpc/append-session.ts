@@ -6,7 +6,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { AppendOrder, type OrderPlace } from '../store/append-order';
-import { parseAppend } from '../store/commands';
+import { parseAppend } from '../requests/commands';
 import {
   CancelledError,
   InvalidRequestError,
@@ -14,7 +14,7 @@ import {
   VersionConflictError,
 } from '../store/errors';
 import type { AppendResult, CallContext, EventStore } from '../store/event-store';
-import { SteadyMap } from '../steady-map';
+import { SteadyMap } from '../collections/steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { UndecodableError } from './decode';

@@ -8,7 +8,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
-import { SteadyMap } from '../steady-map';
+import { SteadyMap } from '../collections/steady-map';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
 import { connectionOf } from './connections';

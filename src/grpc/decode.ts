@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Limits } from '../limits';
 import { InvalidRequestError } from '../store/errors';
-import { TextReader } from '../text-reader';
+import { TextReader } from '../protobuf/text-reader';
 import { checkFraming } from './framing';
 
 /** A generated message type, as far as decoding goes. */

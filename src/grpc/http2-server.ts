@@ -1,6 +1,6 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
-import { SteadyMap } from '../steady-map';
+import { SteadyMap } from '../collections/steady-map';
 import type { Connections } from './connections';
 
 /** Does to the HTTP/2 servers below a server of grpc-js (1.14), which has to listen, what it has no setting for. */

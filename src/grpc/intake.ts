@@ -1,6 +1,6 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
-import { SteadyMap } from '../steady-map';
+import { SteadyMap } from '../collections/steady-map';
 import { isAppend } from './call-scope';
 import { connectionOf } from './connections';
 import { createInflate } from './inflate';

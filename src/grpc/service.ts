@@ -33,7 +33,7 @@ import {
   parseReadByCorrelation,
   parseReadStream,
   type PageSize,
-} from '../store/commands';
+} from '../requests/commands';
 import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
@@ -46,7 +46,7 @@ import type {
   StreamSummary,
   SubscriptionUpdate,
 } from '../store/event-store';
-import { parseReadAll, parseSubscribe } from '../store/store-commands';
+import { parseReadAll, parseSubscribe } from '../requests/store-commands';
 import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';

@@ -5,19 +5,19 @@ import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { Log, LogEnd } from '../store/log';
-import { cleanMark, indexPath, removeCleanMark } from './clean-mark';
-import { isIndex, readHeaderOf } from './index-header';
-import { isDamagedReplica } from './damage';
-import { fetchRecords } from './fetch';
-import type { Judge } from './judge';
-import { lockPath } from './lock-file';
-import { noIdTimes } from './newest-ids';
-import { errorOf } from './record';
-import { ReplicaIndex } from './replica-index';
-import { removeSegmentFiles } from './segment-files';
-import { Segments } from './segments';
-import { take } from './take';
-import { decodeState, type ReplicaState } from './state';
+import { cleanMark, indexPath, removeCleanMark } from './segments/clean-mark';
+import { isIndex, readHeaderOf } from './index/index-header';
+import { isDamagedReplica } from './segments/damage';
+import { fetchRecords } from './reads/fetch';
+import type { Judge } from './apply/judge';
+import { lockPath } from './index/lock-file';
+import { noIdTimes } from './index/newest-ids';
+import { errorOf } from './segments/record';
+import { ReplicaIndex } from './index/replica-index';
+import { removeSegmentFiles } from './segments/segment-files';
+import { Segments } from './segments/segments';
+import { take } from './reads/take';
+import { decodeState, type ReplicaState } from './apply/state';
 
 /** The files of a replica, opened. They are others after it was made again. */
 export interface OpenFiles {

@@ -1,15 +1,23 @@
 import type { EventStore, Pages, StreamHead } from '../store/event-store';
 import type { LogView, ViewedCommit } from '../store/log';
 import { hashOf } from '../store/hash';
-import { fetchRecords } from './fetch';
-import { listStreams } from './list-streams';
-import { readAll } from './read-all';
-import { readByCorrelation } from './read-by-correlation';
-import { headAsOf, headOf, readStream, soundHead } from './read-stream';
-import { bodyOf, commitIdOf, errorOf, firstVersionOf, isInTransaction, nameOf, sequenceOf } from './record';
+import { fetchRecords } from './reads/fetch';
+import { listStreams } from './reads/list-streams';
+import { readAll } from './reads/read-all';
+import { readByCorrelation } from './reads/read-by-correlation';
+import { headAsOf, headOf, readStream, soundHead } from './reads/read-stream';
+import {
+  bodyOf,
+  commitIdOf,
+  errorOf,
+  firstVersionOf,
+  isInTransaction,
+  nameOf,
+  sequenceOf,
+} from './segments/record';
 import type { Replica } from './replica';
-import type { StoredRecord } from './select';
-import { subscribe } from './subscribe';
+import type { StoredRecord } from './reads/select';
+import { subscribe } from './subscriptions/subscribe';
 
 /** Everything but appends. */
 type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'info'>;

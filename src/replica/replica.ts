@@ -5,12 +5,12 @@ import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
 import { position } from '../store/values';
-import { createCatchUps, type CatchUps } from './catch-ups';
-import { isDamagedReplica } from './damage';
+import { createCatchUps, type CatchUps } from './subscriptions/catch-ups';
+import { isDamagedReplica } from './segments/damage';
 import { folderBytes } from './folder-bytes';
-import { Keeper, knownOf, type Opened } from './keeper';
+import { Keeper, knownOf, type Opened } from './apply/keeper';
 import type { OpenFiles, ReplicaOptions } from './open-files';
-import type { Waiters } from './waiters';
+import type { Waiters } from './apply/waiters';
 
 export type { OpenFiles } from './open-files';
 

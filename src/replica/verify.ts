@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { eventCorrelationId, eventSpans } from '../store/commit-record';
+import { eventCorrelationId, eventSpans } from '../protobuf/commit-record';
 import { hashOf } from '../store/hash';
-import { readHeaderOf, isIndex } from './index-header';
-import { indexPath } from './clean-mark';
+import { readHeaderOf, isIndex } from './index/index-header';
+import { indexPath } from './segments/clean-mark';
 import {
   bodyOf,
   commitIdOf,
@@ -11,11 +11,11 @@ import {
   nameOf,
   sequenceOf,
   type RecordHeader,
-} from './record';
-import { ReplicaIndex } from './replica-index';
-import { recordsOfSegments } from './scan';
-import { Segments } from './segments';
-import { decodeState } from './state';
+} from './segments/record';
+import { ReplicaIndex } from './index/replica-index';
+import { recordsOfSegments } from './reads/scan';
+import { Segments } from './segments/segments';
+import { decodeState } from './apply/state';
 
 const chunkBytes = 1 << 20;
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { flagOf, keys, variableOf } from '../../src/settings';
+import { flagOf, keys, variableOf } from '../../src/config/settings';
 import { runSluice } from './process';
 
 describe('the command line', () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { Durability } from '../../src/client/client';
 import { findings, type Finding } from '../../src/cli/findings';
-import { version } from '../../src/version';
+import { version } from '../../src/versions';
 import { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ConfigError, loadConfig, printConfig, type Config } from '../../src/config';
-import { brokenRelations, relations } from '../../src/limit-relations';
+import { ConfigError, loadConfig, printConfig, type Config } from '../../src/config/config';
+import { brokenRelations, relations } from '../../src/config/limit-relations';
 import { defaultLimits, type Limits } from '../../src/limits';
-import { keys, variableOf } from '../../src/settings';
+import { keys, variableOf } from '../../src/config/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 const pem = join(folder, 'some.pem');

@@ -1,4 +1,4 @@
-import { isPatchedNode, nodeVersions } from '../../src/node-version';
+import { isPatchedNode, nodeVersions } from '../../src/versions';
 import { engines } from '../../package.json';
 
 test('package.json asks for the releases of Node.js that the gateway does not warn of', () => {

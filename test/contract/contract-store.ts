@@ -19,7 +19,7 @@ import {
   parseListStreams,
   parseReadByCorrelation,
   parseReadStream,
-} from '../../src/store/commands';
+} from '../../src/requests/commands';
 import {
   CancelledError,
   CommitIdReuseError,
@@ -28,7 +28,7 @@ import {
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
 import type { CallContext, EventRun, EventStore, Page, Pages } from '../../src/store/event-store';
-import { parseReadAll, parseSubscribe } from '../../src/store/store-commands';
+import { parseReadAll, parseSubscribe } from '../../src/requests/store-commands';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 

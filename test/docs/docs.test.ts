@@ -6,12 +6,12 @@ import { ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import { ServerLimits } from '../../generated/sluice/v1/event_store_service';
 import { toStatus } from '../../src/grpc/status';
-import { helpText } from '../../src/help';
-import type { StreamConfig } from '../../src/jetstream/api';
-import { logConfig } from '../../src/jetstream/open-stream';
-import { gatewayPermissions } from '../../src/jetstream/permissions';
+import { helpText } from '../../src/config/help';
+import type { StreamConfig } from '../../src/jetstream/nats/api';
+import { logConfig } from '../../src/jetstream/nats/open-stream';
+import { gatewayPermissions } from '../../src/nats-server/permissions';
 import { defaultLimits, type Limits } from '../../src/limits';
-import { flagOf, keys, settings, variableOf, type Key, type Setting } from '../../src/settings';
+import { flagOf, keys, settings, variableOf, type Key, type Setting } from '../../src/config/settings';
 import {
   CancelledError,
   CommitIdReuseError,
@@ -33,7 +33,7 @@ import { anchors, blocks, document, inlineCode, links, root, section, tableRows 
 
 const code = (text: string): string => `\`${text}\``;
 
-test("README's configuration is that of src/settings.ts", () => {
+test("README's configuration is that of src/config/settings.ts", () => {
   const expected = keys.map((key) => {
     const setting: Setting = settings[key];
     const byDefault = setting.default === undefined ? 'not set' : code(setting.default);

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connect, type NatsConnection, type StreamAPI } from 'nats';
 import pino, { type Logger } from 'pino';
-import { startEmbeddedNats, type EmbeddedOptions, type EmbeddedServer } from '../../src/jetstream/embedded';
+import { startEmbeddedNats, type EmbeddedOptions, type EmbeddedServer } from '../../src/nats-server/embedded';
 import { buildOnce } from '../support/build';
 import { freePorts, until } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';

@@ -17,10 +17,10 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { findNatsServer, type FindOptions } from '../../src/jetstream/nats-binary';
-import { defaultCacheDir } from '../../src/jetstream/nats-cache';
-import { platformName } from '../../src/jetstream/nats-fetch';
-import { natsVersionRecommended } from '../../src/nats-version';
+import { findNatsServer, type FindOptions } from '../../src/nats-server/nats-binary';
+import { defaultCacheDir } from '../../src/nats-server/nats-cache';
+import { platformName } from '../../src/nats-server/nats-fetch';
+import { natsVersionRecommended } from '../../src/versions';
 import { freePorts } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../../src/client/client';
-import { storageBytesMax } from '../../src/jetstream/embedded-config';
+import { storageBytesMax } from '../../src/nats-server/embedded-config';
 import { folderBytes } from '../../src/replica/folder-bytes';
 import { startTestGateway } from '../support/gateway';
 import { replicated } from '../support/info-now';

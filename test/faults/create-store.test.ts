@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import pino from 'pino';
-import { loadConfig } from '../../src/config';
+import { loadConfig } from '../../src/config/config';
 import { startGateway } from '../../src/gateway';
 import { refusedStart, startSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';

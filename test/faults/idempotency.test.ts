@@ -4,7 +4,7 @@ import { status } from '@grpc/grpc-js';
 import pino from 'pino';
 import type { AppendResponse } from '../../generated/sluice/v1/event_store_service';
 import { connect } from '../../src/client/client';
-import { loadConfig } from '../../src/config';
+import { loadConfig } from '../../src/config/config';
 import { startGateway } from '../../src/gateway';
 import { serves } from '../acceptance/environment';
 import { newEvents, type Append } from '../support/attempts';

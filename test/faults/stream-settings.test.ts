@@ -1,6 +1,6 @@
 import { connect, type NatsConnection } from 'nats';
 import { defaultLimits } from '../../src/limits';
-import { logConfig } from '../../src/jetstream/open-stream';
+import { logConfig } from '../../src/jetstream/nats/open-stream';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';

@@ -3,7 +3,7 @@ import { AppendRequest, ReadStreamRequest } from '../../generated/sluice/v1/even
 import { decodeRequest } from '../../src/grpc/decode';
 import { defaultLimits } from '../../src/limits';
 import { InvalidRequestError } from '../../src/store/errors';
-import { bounded, recordedEvent } from '../store/recorded-events';
+import { bounded, recordedEvent } from '../protobuf/recorded-events';
 
 const appendPath = '/sluice.v1.EventStoreService/Append';
 const readPath = '/sluice.v1.EventStoreService/ReadStream';

@@ -5,7 +5,7 @@ import pino from 'pino';
 import { createConnections } from '../../src/grpc/connections';
 import { adjustHttp2 } from '../../src/grpc/http2-server';
 import { defaultLimits } from '../../src/limits';
-import { SteadyMap } from '../../src/steady-map';
+import { SteadyMap } from '../../src/collections/steady-map';
 import { until } from '../support/nats-server';
 import { openSession } from '../support/raw-http2';
 

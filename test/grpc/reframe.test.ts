@@ -6,10 +6,10 @@ import {
   ReadStreamResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { reframe, type Surroundings } from '../../src/grpc/reframe';
-import type { PageSize } from '../../src/store/commands';
+import type { PageSize } from '../../src/requests/commands';
 import type { EventRun, Page } from '../../src/store/event-store';
 import { position } from '../../src/store/values';
-import { bounded, recordedEvent, uint64 } from '../store/recorded-events';
+import { bounded, recordedEvent, uint64 } from '../protobuf/recorded-events';
 
 interface Run {
   readonly run: EventRun;

@@ -1,8 +1,8 @@
 import { connect } from 'nats';
-import { callApi, type StreamInfo } from '../../src/jetstream/api';
-import { NoRespondersError } from '../../src/jetstream/errors';
-import { createLink, type Link } from '../../src/jetstream/link';
-import { publishAtomically, type Outcome } from '../../src/jetstream/publish';
+import { callApi, type StreamInfo } from '../../src/jetstream/nats/api';
+import { NoRespondersError } from '../../src/jetstream/nats/errors';
+import { createLink, type Link } from '../../src/jetstream/nats/link';
+import { publishAtomically, type Outcome } from '../../src/jetstream/nats/publish';
 import { startNats, type TestNats } from '../support/nats-server';
 
 let nats: TestNats;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/event';
-import { CommitAssembler, type StoredCommit } from '../../src/jetstream/commit-assembler';
+import { CommitAssembler, type StoredCommit } from '../../src/jetstream/log/commit-assembler';
 import {
   asStep,
   checkMessage,
@@ -8,13 +8,13 @@ import {
   readPart,
   toMessages,
   type StoredPart,
-} from '../../src/jetstream/commit-codec';
-import { encodeEvent } from '../../src/jetstream/encode-event';
-import type { StoredMessage } from '../../src/jetstream/message';
-import type { OutgoingMessage } from '../../src/jetstream/publish';
+} from '../../src/jetstream/log/commit-codec';
+import { encodeEvent } from '../../src/jetstream/append/encode-event';
+import type { StoredMessage } from '../../src/jetstream/nats/message';
+import type { OutgoingMessage } from '../../src/jetstream/nats/publish';
 import { UnreadableCommitError } from '../../src/store/errors';
 import { parseCommitId, parseStreamName, type CommitId, type StreamName } from '../../src/store/values';
-import { bounded, recordedEvent } from '../store/recorded-events';
+import { bounded, recordedEvent } from '../protobuf/recorded-events';
 
 const stream = parseStreamName('a.b') as StreamName;
 const commitId = parseCommitId('0190f3a1-0000-7000-8000-000000000001') as CommitId;

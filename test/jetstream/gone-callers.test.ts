@@ -1,5 +1,5 @@
-import { createRoom } from '../../src/jetstream/room';
-import { byDeadline } from '../../src/jetstream/shared';
+import { createRoom } from '../../src/jetstream/nats/room';
+import { byDeadline } from '../../src/jetstream/nats/shared';
 
 /** Nothing is waited for on behalf of a caller that has gone, or whose time is up. */
 

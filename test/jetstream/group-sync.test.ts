@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pino from 'pino';
-import { syncInGroups, type Durability } from '../../src/jetstream/group-sync';
+import { syncInGroups, type Durability } from '../../src/nats-server/group-sync';
 
 const turn = promisify(setImmediate);
 

@@ -1,4 +1,4 @@
-import { IdMemory, type Sighting } from '../../src/jetstream/id-memory';
+import { IdMemory, type Sighting } from '../../src/jetstream/append/id-memory';
 import { uuidV7 } from '../../src/store/ids';
 import type { CommitId } from '../../src/store/values';
 

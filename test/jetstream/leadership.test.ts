@@ -1,4 +1,4 @@
-import { leadsForCertain } from '../../src/jetstream/leadership';
+import { leadsForCertain } from '../../src/jetstream/log/leadership';
 
 /** Who says how a stream ends leads it for certain only while a majority answers it. */
 

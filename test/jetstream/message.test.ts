@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseTime, publishedHeader } from '../../src/jetstream/message';
+import { parseTime, publishedHeader } from '../../src/jetstream/nats/message';
 
 /** Nanoseconds since 1970 as RFC 3339 in UTC, as the server writes it. */
 function formatTime(time: bigint): string {

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { Space } from '../../src/jetstream/space';
+import { Space } from '../../src/jetstream/log/space';
 
 test('the bound of a log is a whole number of bytes, whatever share of the disk it has', () => {
   const space = new Space(pino({ level: 'silent' }));

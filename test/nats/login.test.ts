@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/grpc/health/v1/health';
 import { serves } from '../acceptance/environment';
 import { runSluice } from '../cli/process';
-import { readCredentials } from '../../src/jetstream/credentials';
+import { readCredentials } from '../../src/jetstream/nats/credentials';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';

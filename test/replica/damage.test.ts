@@ -1,12 +1,12 @@
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { DamagedReplicaError, isDamagedReplica } from '../../src/replica/damage';
-import { readHeader } from '../../src/replica/record';
-import { IndexEntries } from '../../src/replica/index-entries';
-import { ReplicaIndex } from '../../src/replica/replica-index';
+import { DamagedReplicaError, isDamagedReplica } from '../../src/replica/segments/damage';
+import { readHeader } from '../../src/replica/segments/record';
+import { IndexEntries } from '../../src/replica/index/index-entries';
+import { ReplicaIndex } from '../../src/replica/index/replica-index';
 import { ReplicaFault, verifyReplica } from '../../src/replica/verify';
-import { hashKey } from '../../src/replica/index-keys';
+import { hashKey } from '../../src/replica/index/index-keys';
 import { hashOf } from '../../src/store/hash';
 import { StoreUnavailableError } from '../../src/store/errors';
 import type { StreamName } from '../../src/store/values';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { headerBytes, isIndex, readHeaderOf } from '../../src/replica/index-header';
-import { ReplicaIndex } from '../../src/replica/replica-index';
+import { headerBytes, isIndex, readHeaderOf } from '../../src/replica/index/index-header';
+import { ReplicaIndex } from '../../src/replica/index/replica-index';
 import { makeReplicaDir } from '../support/replica-dir';
 
 test('an index is told from other files, and from one of another kind of machine', async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { NewestIds, noIdTimes } from '../../src/replica/newest-ids';
+import { NewestIds, noIdTimes } from '../../src/replica/index/newest-ids';
 import { uuidV7 } from '../../src/store/ids';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');

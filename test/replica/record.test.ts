@@ -1,8 +1,15 @@
 import { CommitRecord } from '../../generated/sluice/v1/event';
-import { DamagedReplicaError } from '../../src/replica/damage';
-import { bodyOf, commitIdOf, headersOf, nameOf, readHeader, toRecord } from '../../src/replica/record';
-import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/record-walk';
-import { plainRun } from '../../src/replica/plain-run';
+import { DamagedReplicaError } from '../../src/replica/segments/damage';
+import {
+  bodyOf,
+  commitIdOf,
+  headersOf,
+  nameOf,
+  readHeader,
+  toRecord,
+} from '../../src/replica/segments/record';
+import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/segments/record-walk';
+import { plainRun } from '../../src/replica/reads/plain-run';
 import type { LogCommit } from '../../src/store/log';
 
 const event = { id: 'e', stream: 'order.1', version: 1n, type: 'T', correlationId: 'c' };

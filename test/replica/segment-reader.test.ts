@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SegmentReader } from '../../src/replica/segment-reader';
+import { SegmentReader } from '../../src/replica/segments/segment-reader';
 import { makeReplicaDir } from '../support/replica-dir';
 
 const segmentBytes = 1 << 20;

@@ -1,4 +1,4 @@
-import { createTrouble } from '../../src/replica/trouble';
+import { createTrouble } from '../../src/replica/apply/trouble';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());

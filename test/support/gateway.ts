@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { loadConfig } from '../../src/config';
+import { loadConfig } from '../../src/config/config';
 import { startGateway } from '../../src/gateway';
 import type { Limits } from '../../src/limits';
 import { startSluice, type SluiceProcess } from '../cli/process';

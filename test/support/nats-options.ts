@@ -1,4 +1,4 @@
-import type { NatsOptions } from '../../src/jetstream/options';
+import type { NatsOptions } from '../../src/jetstream/nats/options';
 
 /** How a store reaches the NATS server of a test, with a login if it wants one. */
 export function natsOptions(url: string, login: { user?: string; password?: string } = {}): NatsOptions {

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spawnTied, type TiedProcess } from '../../src/jetstream/tied-process';
+import { spawnTied, type TiedProcess } from '../../src/nats-server/tied-process';
 import { natsServerPath } from './tools';
 
 /** A real nats-server with JetStream on loopback, with faults as verbs. It ends with this process at the latest. */

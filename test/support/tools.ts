@@ -3,10 +3,10 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { findNatsServer, type NatsBinary } from '../../src/jetstream/nats-binary';
-import { defaultCacheDir, intoCache } from '../../src/jetstream/nats-cache';
-import { goInstall, natsModule, platformName } from '../../src/jetstream/nats-fetch';
-import { natsVersionRecommended } from '../../src/nats-version';
+import { findNatsServer, type NatsBinary } from '../../src/nats-server/nats-binary';
+import { defaultCacheDir, intoCache } from '../../src/nats-server/nats-cache';
+import { goInstall, natsModule, platformName } from '../../src/nats-server/nats-fetch';
+import { natsVersionRecommended } from '../../src/versions';
 
 /** The programs that tests need beside what npm installs. Found or fetched once, before all tests. */
 interface Tools {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { connect, type NatsConnection } from 'nats';
 import pino from 'pino';
-import { loadConfig } from '../../src/config';
+import { loadConfig } from '../../src/config/config';
 import { startGateway } from '../../src/gateway';
 import { startGatewayProcess, startTestGateway, type TestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';

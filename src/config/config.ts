@@ -1,0 +1,256 @@
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { contradictions, givenLimits, type AllGiven, type Given } from './contradictions';
+import { defaultCacheDir } from '../nats-server/nats-cache';
+import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
+import { limitsInForce } from './limit-relations';
+import type { Limits } from '../limits';
+import { withoutCredentials, type NatsUrls } from './nats-url';
+import { suggestion } from './nearest-name';
+import {
+  flagOf,
+  keys,
+  neverEmpty,
+  settings,
+  variableOf,
+  type Key,
+  type Setting,
+  type Values,
+} from './settings';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything that can be set, checked. */
+export interface Config {
+  /** host:port for gRPC. */
+  readonly address: string;
+  /** undefined: plain text. */
+  readonly tls: ServerTls | undefined;
+  /** Plain text is meant, also where others can reach it. */
+  readonly insecure: boolean;
+  readonly nats: ExternalNats | EmbeddedNats;
+  readonly store: StoreOptions;
+  /** Whether the store may be created if it is not there. */
+  readonly createStore: boolean;
+  /** Where the replica of the log is kept; absolute. */
+  readonly replicaDir: string;
+  readonly limits: Limits;
+  readonly logLevel: Values['logLevel'];
+}
+
+/** Paths of PEM files. */
+export interface ServerTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Set: clients must show a certificate of these authorities. */
+  readonly clientCaFile: string | undefined;
+}
+
+export interface ExternalNats {
+  readonly kind: 'external';
+  readonly options: NatsOptions;
+}
+
+/** The gateway runs a NATS server of its own. */
+export interface EmbeddedNats {
+  readonly kind: 'embedded';
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly sync: 'always' | 'interval';
+  /** undefined: as much as the disk allows. */
+  readonly storeBytesMax: number | undefined;
+  readonly serverPath: string | undefined;
+  readonly cacheDir: string;
+  readonly releaseMirror: string | undefined;
+  readonly releaseSha256: string | undefined;
+  /** For the search for a nats-server: its PATH, and what the Go toolchain needs. */
+  readonly env: Environment;
+  readonly connections: Pick<NatsOptions, 'connectTimeoutMs' | 'appendConnections' | 'readConnections'>;
+}
+
+/** The settings cannot be used; `problems` has a line for each thing that is wrong. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`the settings cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+}
+
+/** Where the commands beside `serve` look for the gateway. */
+const commandVariable = 'SLUICE_ADDRESS';
+
+/** host:port of the gateway for the commands beside `serve`, unless their flag says another. */
+export function commandAddress(env: Environment = process.env): string {
+  return env[commandVariable] || settings.listen.default;
+}
+
+/** The configuration from flags and the environment; a flag wins. Throws ConfigError with all that is wrong. */
+export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
+  const { given, values } = parse(argv, env);
+  return {
+    address: values.listen,
+    tls:
+      values.tlsCert === undefined || values.tlsKey === undefined
+        ? undefined
+        : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
+    insecure: values.insecure,
+    nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
+    store: {
+      name: values.storeName,
+      prefix: values.storePrefix,
+      replicas: values.storeReplicas,
+      lostMessagesAccepted: values.lostMessagesAccepted,
+    },
+    createStore: values.createStore,
+    replicaDir: resolve(values.replicaDir ?? join(values.dataDir, 'replica')),
+    limits: limitsInForce(givenLimits(given, values)),
+    logLevel: values.logLevel,
+  };
+}
+
+/** The settings in force and where they come from, a line each, without secrets. Throws ConfigError. */
+export function printConfig(argv: readonly string[], env: Environment = process.env): string {
+  const { given, values } = parse(argv, env);
+  const limits = limitsInForce(givenLimits(given, values));
+  const lines = keys.map((key) => {
+    const setting: Setting = settings[key];
+    const source = given.get(key);
+    const text = source?.text ?? (key in limits ? String(limits[key as keyof Limits]) : setting.default);
+    const line = `${variableOf(key)}=${text === undefined ? '' : shown(key, text)}`;
+    const origin = text === setting.default ? 'default' : 'follows other bounds';
+    return `${line.padEnd(44)} # ${source?.name ?? (text === undefined ? 'not set' : origin)}`;
+  });
+  return lines.join('\n') + '\n';
+}
+
+function parse(argv: readonly string[], env: Environment): { given: AllGiven; values: Values } {
+  const flags = readFlags(argv);
+  const variables = readVariables(env);
+  const given: AllGiven = new Map([...variables.given, ...flags.given]);
+  const problems = [...flags.problems, ...variables.problems];
+  const values: Partial<Record<Key, unknown>> = {};
+  for (const key of keys) {
+    const setting: Setting = settings[key];
+    const { text, name } = given.get(key) ?? { text: setting.default, name: flagOf(key) };
+    if (text === undefined) continue;
+    const parsed = setting.schema.safeParse(text);
+    if (parsed.success) values[key] = parsed.data;
+    else {
+      // A URL that cannot be parsed may hold its login anywhere.
+      const mayShow = setting.secret === undefined || (setting.secret === 'login' && !text.includes('@'));
+      const found = mayShow ? `; found "${text}"` : '';
+      for (const { message } of parsed.error.issues) problems.push(`${name} ${message}${found}`);
+    }
+  }
+  problems.push(...contradictions(given, values as Partial<Values>));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { given, values: values as Values };
+}
+
+interface Reading {
+  readonly given: ReadonlyMap<Key, Given>;
+  readonly problems: readonly string[];
+}
+
+function readFlags(argv: readonly string[]): Reading {
+  const given = new Map<Key, Given>();
+  const problems: string[] = [];
+  const byFlag = new Map(keys.map((key) => [flagOf(key), key]));
+  const options = Object.fromEntries(
+    [...byFlag].map(
+      ([flag, key]) => [flag.slice(2), { type: isSwitch(key) ? 'boolean' : 'string' }] as const,
+    ),
+  );
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  let unknownAt = -1;
+  for (const token of tokens) {
+    if (token.kind === 'positional' && token.index !== unknownAt + 1) {
+      problems.push('unexpected argument' + (token.value.includes('@') ? '' : ` "${token.value}"`));
+    }
+    if (token.kind !== 'option') continue;
+    const key = byFlag.get(token.rawName);
+    if (key === undefined) {
+      problems.push(`unknown flag ${token.rawName}${suggestion(token.rawName, [...byFlag.keys()])}`);
+      unknownAt = token.inlineValue === true ? -1 : token.index;
+    } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
+    else if (token.value === undefined && isSwitch(key))
+      given.set(key, { text: 'true', name: token.rawName });
+    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
+      problems.push(
+        `${token.rawName} needs a value; one that begins with "-" is written ${token.rawName}=-...`,
+      );
+    } else given.set(key, { text: token.value, name: token.rawName });
+  }
+  return { given, problems };
+}
+
+function isSwitch(key: Key): boolean {
+  return (settings[key] as Setting).isSwitch === true;
+}
+
+/** Kubernetes gives each pod such variables for services of the same namespace: SLUICE_PORT for one named sluice. */
+const kubernetesVariable =
+  /^SLUICE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+function readVariables(env: Environment): Reading {
+  const given = new Map<Key, Given>();
+  const problems: string[] = [];
+  const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('SLUICE_') || text === undefined || name === commandVariable) continue;
+    const key = byVariable.get(name);
+    if (text === '') {
+      if (key !== undefined && neverEmpty.includes(settings[key].group)) {
+        problems.push(`${name} is set and empty: give it a value, or do not set it`);
+      }
+    } else if (key !== undefined) given.set(key, { text, name });
+    else if (!kubernetesVariable.test(name)) {
+      problems.push(`unknown variable ${name}${suggestion(name, [...byVariable.keys()])}`);
+    }
+  }
+  return { given, problems };
+}
+
+function externalNats({ servers, tls, login }: NatsUrls, values: Values): ExternalNats {
+  const { natsTlsCa: caFile, natsTlsCert: certFile, natsTlsKey: keyFile } = values;
+  return {
+    kind: 'external',
+    options: {
+      servers,
+      user: login?.kind === 'user' ? login.user : values.natsUser,
+      password: login?.kind === 'user' ? login.password : (values.natsPassword ?? values.natsPasswordFile),
+      token: login?.kind === 'token' ? login.token : (values.natsToken ?? values.natsTokenFile),
+      credsFile: values.natsCreds,
+      tls: tls || (caFile ?? certFile) !== undefined ? { caFile, certFile, keyFile } : undefined,
+      ...connections(values),
+    },
+  };
+}
+
+function embeddedNats(values: Values, env: Environment): EmbeddedNats {
+  return {
+    kind: 'embedded',
+    dataDir: resolve(values.dataDir),
+    sync: values.sync,
+    storeBytesMax: values.storeBytesMax,
+    serverPath: values.natsServer,
+    cacheDir: values.cacheDir ?? defaultCacheDir(env),
+    releaseMirror: values.releaseMirror,
+    releaseSha256: values.releaseSha256,
+    env,
+    connections: connections(values),
+  };
+}
+
+function connections({
+  connectTimeoutMs,
+  appendConnections,
+  readConnections,
+}: Values): EmbeddedNats['connections'] {
+  return { connectTimeoutMs, appendConnections, readConnections };
+}
+
+function shown(key: Key, text: string): string {
+  const { secret }: Setting = settings[key];
+  if (secret === undefined) return text;
+  return secret === 'all' ? '***' : withoutCredentials(text);
+}

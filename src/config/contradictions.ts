@@ -1,0 +1,123 @@
+import { BlockList } from 'node:net';
+import { brokenRelations, limitsInForce } from './limit-relations';
+import { defaultLimits, type Limits } from '../limits';
+import { flagOf, settings, variableOf, type Group, type Key, type Values } from './settings';
+
+/** A setting that was given: its text, and the flag or variable that did. */
+export interface Given {
+  readonly text: string;
+  readonly name: string;
+}
+
+export type AllGiven = ReadonlyMap<Key, Given>;
+
+/** Settings that exclude or need each other, a line for each case, naming both. */
+export function contradictions(given: AllGiven, values: Partial<Values>): string[] {
+  const nameOf = (key: Key): string => given.get(key)?.name ?? flagOf(key);
+  return [
+    ...whichNats(given, values, nameOf),
+    ...missing(given, nameOf),
+    ...logins(given, values, nameOf),
+    ...openToAll(given, values, nameOf),
+    ...bounds(given, values),
+  ];
+}
+
+type NameOf = (key: Key) => string;
+
+/** A flag and its variable, for one who has given neither. */
+function both(key: Key): string {
+  return `${flagOf(key)} (${variableOf(key)})`;
+}
+
+function whichNats(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const givenOf = (group: Group): Key[] => [...given.keys()].filter((key) => settings[key].group === group);
+  if (given.has('natsUrl')) {
+    return givenOf('embedded').map(
+      (key) => `${nameOf(key)} is for the gateway's own NATS server, which ${nameOf('natsUrl')} excludes`,
+    );
+  }
+  const problems = givenOf('nats').map(
+    (key) => `${nameOf(key)} needs ${both('natsUrl')}: without it the gateway runs its own NATS server`,
+  );
+  if ((values.storeReplicas ?? 1) > 1) {
+    problems.push(`${nameOf('storeReplicas')} above 1 needs ${both('natsUrl')} of a cluster`);
+  }
+  return problems;
+}
+
+const pairs: readonly (readonly [key: Key, needed: Key])[] = [
+  ['tlsCert', 'tlsKey'],
+  ['tlsKey', 'tlsCert'],
+  ['tlsClientCa', 'tlsCert'],
+  ['natsTlsCert', 'natsTlsKey'],
+  ['natsTlsKey', 'natsTlsCert'],
+  ['natsPassword', 'natsUser'],
+  ['natsPasswordFile', 'natsUser'],
+];
+
+function missing(given: AllGiven, nameOf: NameOf): string[] {
+  return pairs
+    .filter(([key, needed]) => given.has(key) && !given.has(needed))
+    .map(([key, needed]) => `${nameOf(key)} needs ${both(needed)}`);
+}
+
+function logins(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const names = (...keys: readonly Key[]): string[] => keys.filter((key) => given.has(key)).map(nameOf);
+  const passwords = names('natsPassword', 'natsPasswordFile');
+  const found = [
+    ...names('natsUser', 'natsToken', 'natsTokenFile', 'natsCreds'),
+    ...(values.natsUrl?.login === undefined ? [] : [`the credentials in ${nameOf('natsUrl')}`]),
+  ];
+  return [
+    ...(given.has('natsUser') && passwords.length === 0
+      ? [`${nameOf('natsUser')} needs ${both('natsPassword')} or ${both('natsPasswordFile')}`]
+      : []),
+    ...(passwords.length > 1 ? [`${passwords.join(' and ')} exclude each other: give one password`] : []),
+    ...(found.length > 1 ? [`${found.join(' and ')} exclude each other: give one login for NATS`] : []),
+  ];
+}
+
+/** Plain text that other machines can reach must be meant. */
+function openToAll(given: AllGiven, { listen, insecure }: Partial<Values>, nameOf: NameOf): string[] {
+  const secured = given.has('tlsCert') || given.has('tlsKey');
+  if (listen === undefined || isLoopback(listen) || secured || insecure !== false) return [];
+  return [
+    `${nameOf('listen')} (${listen}) is not loopback, and plain text there lets anyone who reaches it read and write: give ` +
+      `${flagOf('tlsCert')} and ${flagOf('tlsKey')}, listen on 127.0.0.1, or accept it with ${both('insecure')}`,
+  ];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** Of host:port. Any name but localhost may stand for an address that others reach. */
+function isLoopback(address: string): boolean {
+  const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');
+}
+
+/** The limits among the settings that were given and can be used. */
+export function givenLimits(given: AllGiven, values: Partial<Values>): Partial<Limits> {
+  const keys = [...given.keys()].filter((key) => settings[key].group === 'limits');
+  const usable = keys.filter((key) => values[key] !== undefined);
+  return Object.fromEntries(usable.map((key) => [key, values[key]]));
+}
+
+function bounds(given: AllGiven, values: Partial<Values>): string[] {
+  const limits = givenLimits(given, values);
+  const inForce = limitsInForce(limits);
+  const named = (key: keyof Limits): string => {
+    const { name, text } = given.get(key as Key) ?? {
+      name: flagOf(key as Key),
+      text: `${inForce[key]} ${inForce[key] === defaultLimits[key] ? 'by default' : 'from other bounds'}`,
+    };
+    return `${name} (${text})`;
+  };
+  return brokenRelations(limits)
+    .filter(({ smaller, larger }) =>
+      [smaller, larger].every((key) => !given.has(key as Key) || key in limits),
+    )
+    .map(({ smaller, larger }) => `${named(smaller)} must not be above ${named(larger)}`);
+}

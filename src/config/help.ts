@@ -1,0 +1,64 @@
+import { commandLines } from '../cli/help';
+import { commands } from '../cli/run';
+import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting } from './settings';
+
+const titles: Readonly<Record<Group, string>> = {
+  gateway: 'Gateway',
+  tls: 'TLS of the gateway',
+  nats: 'An existing NATS',
+  embedded: 'Own NATS server, without --nats-url',
+  connections: 'Connections to NATS',
+  store: 'Store',
+  limits: 'Limits',
+};
+
+const usage = `sluice: a gRPC event store over NATS JetStream.
+
+Usage:
+  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends at once
+  sluice --print-config [flags]   check the settings and show them, secrets left out
+  sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
+  sluice replica VERB FOLDER      verify or rebuild the replica of a gateway that is stopped
+  sluice --version
+  sluice help [COMMAND]           or --help
+  sluice completion SHELL         a script that completes commands: bash, zsh or fish
+
+Commands:
+${commandLines(commands)}
+Every setting of serve has a flag and an environment variable. The flag wins. An empty variable
+counts as not set, but one for TLS or an existing NATS is an error.
+`;
+
+const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
+  0  stopped as asked
+  1  an unexpected error
+  2  the settings cannot be used
+  3  NATS or the store cannot be used
+  4  cannot listen
+  5  the disk of the own NATS server has failed
+`;
+
+/** The text of --help. */
+export function helpText(): string {
+  const groups = (Object.keys(titles) as Group[]).map((group) => {
+    const entries = keys.filter((key) => settings[key].group === group).map(entry);
+    return `${titles[group]}:\n${entries.join('')}`;
+  });
+  return [usage, ...groups, exitCodes].join('\n');
+}
+
+function entry(key: Key): string {
+  const setting: Setting = settings[key];
+  const byDefault = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
+  return `  ${flagOf(key)}, ${variableOf(key)}\n${wrap(setting.description + byDefault, 92)}`;
+}
+
+function wrap(text: string, width: number): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && last.length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.map((line) => `      ${line}\n`).join('');
+}

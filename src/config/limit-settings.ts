@@ -1,0 +1,120 @@
+import { defaultLimits, type Limits } from '../limits';
+import { integer } from './setting-values';
+
+/** The bounds of src/limits.ts that can be set. */
+export const limitSettings = {
+  appendEventsMax: limit('appendEventsMax', 1, 1_000_000, 'Events in one Append.'),
+  appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one Append as stored.'),
+  eventBytesMax: limit(
+    'eventBytesMax',
+    1_024,
+    64 << 20,
+    "Bytes of one event; NATS' max_payload also bounds it.",
+  ),
+  appendsMax: limit('appendsMax', 1, 1_000_000, 'Appends under way in the gateway.'),
+  appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
+  connectionAppendsMax: limit(
+    'connectionAppendsMax',
+    1,
+    1_000_000,
+    'Appends under way of one client connection.',
+  ),
+  connectionAppendsBytesMax: limit(
+    'connectionAppendsBytesMax',
+    1_024,
+    2 ** 40,
+    'Bytes of all appends under way of one client connection.',
+  ),
+  streamQueueMax: limit('streamQueueMax', 1, 1_000_000, 'Appends that may wait for one stream.'),
+  sessionsMax: limit('sessionsMax', 1, 1_000_000, 'Append sessions open in the gateway.'),
+  connectionSessionsMax: limit(
+    'connectionSessionsMax',
+    1,
+    1_000_000,
+    'Append sessions of one client connection; not set: half of --sessions-max.',
+  ),
+  readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),
+  connectionReadsMax: limit(
+    'connectionReadsMax',
+    1,
+    1_000_000,
+    'Reads of one client connection; not set: half of --reads-max.',
+  ),
+  subscriptionsMax: limit('subscriptionsMax', 1, 1_000_000, 'Subscriptions open in the gateway.'),
+  connectionSubscriptionsMax: limit(
+    'connectionSubscriptionsMax',
+    1,
+    1_000_000,
+    'Subscriptions of one client connection; not set: half of --subscriptions-max.',
+  ),
+  questionsMax: limit('questionsMax', 1, 1_000_000, 'GetVersion and GetServerInfo under way in the gateway.'),
+  connectionQuestionsMax: limit(
+    'connectionQuestionsMax',
+    1,
+    1_000_000,
+    'The same of one client connection; not set: half of --questions-max.',
+  ),
+  headCacheEntriesMax: limit(
+    'headCacheEntriesMax',
+    1,
+    100_000_000,
+    'Streams whose version is kept in memory.',
+  ),
+  replicaBytesMax: limit(
+    'replicaBytesMax',
+    64 << 20,
+    2 ** 40,
+    'Bytes of events in the replica of the log, its index aside; what is older is read from NATS.',
+  ),
+  connectionStreamsMax: limit(
+    'connectionStreamsMax',
+    1,
+    1_000_000,
+    'Calls under way on one client connection.',
+  ),
+  connectionsMax: limit(
+    'connectionsMax',
+    1,
+    1_000_000,
+    'Client connections; never more than the file descriptors of the process allow.',
+  ),
+  connectionIdleMs: limit(
+    'connectionIdleMs',
+    1_000,
+    2_000_000_000,
+    'How long a client connection may be without calls.',
+  ),
+  connectionAgeMaxMs: limit(
+    'connectionAgeMaxMs',
+    0,
+    2_000_000_000,
+    'Age at which a client connection ends, so that clients spread over gateways again; 0: it does not end.',
+  ),
+  callsMax: limit('callsMax', 1, 1_000_000, 'Calls open in the gateway.'),
+  heldBytesMax: limit(
+    'heldBytesMax',
+    1_024,
+    2 ** 40,
+    'Bytes of requests that have come and are not dealt with yet.',
+  ),
+  appendTimeoutMs: limit('appendTimeoutMs', 100, 3_600_000, 'How long an append may take, in milliseconds.'),
+  requestTimeoutMs: limit('requestTimeoutMs', 100, 3_600_000, 'How long one question to NATS may take.'),
+  readStallTimeoutMs: limit(
+    'readStallTimeoutMs',
+    100,
+    86_400_000,
+    'Time over which --read-bytes-per-second-min is measured, while messages wait.',
+  ),
+  readBytesPerSecondMin: limit(
+    'readBytesPerSecondMin',
+    1,
+    2 ** 30,
+    'What the caller of a read must take of messages that wait for it.',
+  ),
+  shutdownTimeoutMs: limit('shutdownTimeoutMs', 0, 3_600_000, 'How long a stop waits for calls under way.'),
+} as const;
+
+function limit(key: keyof Limits, min: number, max: number, description: string) {
+  const byDefault: string = defaultLimits[key].toString();
+  return { group: 'limits', default: byDefault, schema: integer(min, max), description } as const;
+}

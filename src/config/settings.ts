@@ -1,0 +1,241 @@
+import { z } from 'zod';
+import { indexPrefix } from '../jetstream/nats/open-stream';
+import { limitSettings } from './limit-settings';
+import { parseNatsUrls } from './nats-url';
+import { natsVersionRecommended } from '../versions';
+import { address, integer, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
+
+/** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
+export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
+
+/** One setting. Its flag and its variable follow from its key, see `flagOf` and `variableOf`. */
+export interface Setting {
+  readonly group: Group;
+  /** As one would write it; undefined: the setting is optional. */
+  readonly default: string | undefined;
+  readonly schema: z.ZodType<unknown, string>;
+  readonly description: string;
+  /** What is never shown: all of it, or the login in its URLs. */
+  readonly secret?: 'all' | 'login';
+  /** The flag alone, without a value, says true. */
+  readonly isSwitch?: true;
+}
+
+/**
+ * An empty variable of these is an error and not "not set", which would open the gateway, ask NATS for nothing, or keep the
+ * events elsewhere: it comes from a secret that is not there.
+ */
+export const neverEmpty: readonly Group[] = ['tls', 'nats'];
+
+/** Every setting, once: the parser, --help, --print-config and the test of the documentation are made from it. */
+export const settings = {
+  listen: {
+    group: 'gateway',
+    default: '127.0.0.1:50051',
+    schema: address(),
+    description: 'Address and port for gRPC; port 0 takes a free one.',
+  },
+  logLevel: {
+    group: 'gateway',
+    default: 'info',
+    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    description: 'Least level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
+  },
+  replicaDir: {
+    group: 'gateway',
+    default: undefined,
+    schema: nonEmpty(),
+    description:
+      'Folder for the replica of the log, of this gateway alone, on a local disk; not set: `replica` in --data-dir.',
+  },
+  tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
+  tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
+  tlsClientCa: optionalFile(
+    'tls',
+    'Authorities, PEM: clients must show a certificate of theirs (mutual TLS).',
+  ),
+  insecure: toggle(
+    'tls',
+    'Allows plain text on an address other than loopback, where anyone who reaches it can read and write.',
+  ),
+  natsUrl: {
+    group: 'nats',
+    default: undefined,
+    schema: z.string().transform(parseNatsUrls),
+    description:
+      'NATS servers, comma-separated: nats://a:4222,nats://b:4222; tls:// insists on TLS. Not set: the gateway ' +
+      'runs its own NATS server.',
+    secret: 'login',
+  },
+  natsUser: { group: 'nats', default: undefined, schema: nonEmpty(), description: 'User at NATS.' },
+  natsPassword: {
+    group: 'nats',
+    default: undefined,
+    schema: nonEmpty(),
+    description: 'Password of --nats-user.',
+    secret: 'all',
+  },
+  natsPasswordFile: {
+    group: 'nats',
+    default: undefined,
+    schema: secretFile(),
+    description: 'File with the password of --nats-user.',
+    // Who gives the secret itself by mistake must not read it in an error.
+    secret: 'all',
+  },
+  natsToken: {
+    group: 'nats',
+    default: undefined,
+    schema: nonEmpty(),
+    description: 'Token for NATS.',
+    secret: 'all',
+  },
+  natsTokenFile: {
+    group: 'nats',
+    default: undefined,
+    schema: secretFile(),
+    description: 'File with the token for NATS.',
+    secret: 'all',
+  },
+  natsCreds: optionalFile('nats', 'NATS credentials file (JWT and seed).'),
+  natsTlsCa: optionalFile(
+    'nats',
+    'Authorities to check NATS servers against, PEM; not set: those of the system.',
+  ),
+  natsTlsCert: optionalFile('nats', 'Certificate to show to NATS, PEM.'),
+  natsTlsKey: optionalFile('nats', 'Private key for --nats-tls-cert, PEM.'),
+  dataDir: {
+    group: 'embedded',
+    default: './data',
+    schema: nonEmpty(),
+    description: 'Folder for the data of the own NATS server; on a local disk, never NFS.',
+  },
+  sync: {
+    group: 'embedded',
+    default: 'always',
+    schema: oneOf(['always', 'interval']),
+    description:
+      'When the own NATS server syncs to disk: always (before an append is answered) or interval (every two ' +
+      'minutes; a loss of power can take answered appends with it).',
+  },
+  storeBytesMax: {
+    group: 'embedded',
+    default: undefined,
+    schema: integer(1_000_000, 2 ** 50),
+    description:
+      'Bytes that the store may take on the disk; not set: three quarters of what the disk has, for log and replica together.',
+  },
+  natsServer: {
+    group: 'embedded',
+    default: undefined,
+    schema: nonEmpty(),
+    description: 'Path of the nats-server to run; not set: searched for, then downloaded.',
+  },
+  cacheDir: {
+    group: 'embedded',
+    default: undefined,
+    schema: nonEmpty(),
+    description: "Folder for a downloaded nats-server; not set: sluice in the user's cache folder.",
+  },
+  releaseMirror: {
+    group: 'embedded',
+    default: undefined,
+    schema: webUrl(),
+    description:
+      'Base URL to download nats-server releases from, instead of their own page; may hold a login.',
+    secret: 'login',
+  },
+  releaseSha256: {
+    group: 'embedded',
+    default: undefined,
+    schema: z.string().regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits'),
+    description:
+      `SHA-256 of the archive of nats-server ${natsVersionRecommended} for this platform; without it none is ` +
+      'downloaded as a release.',
+  },
+  connectTimeoutMs: {
+    group: 'connections',
+    default: '10000',
+    schema: integer(1, 3_600_000),
+    description: 'How long the start tries to reach NATS, in milliseconds.',
+  },
+  appendConnections: {
+    group: 'connections',
+    default: '1',
+    schema: integer(1, 64),
+    description: 'NATS connections that carry appends.',
+  },
+  readConnections: {
+    group: 'connections',
+    default: '1',
+    schema: integer(1, 64),
+    description: 'NATS connections that carry reads.',
+  },
+  storeName: {
+    group: 'store',
+    default: 'EVENTS',
+    schema: z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be 1 to 200 characters of A-Z a-z 0-9 _ -'),
+    description: 'Name of the JetStream stream that holds the store.',
+  },
+  storePrefix: {
+    group: 'store',
+    default: 'es',
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 characters of A-Z a-z 0-9 _ -')
+      .refine((prefix) => prefix !== indexPrefix && prefix !== '_INBOX', 'is taken by Sluice or NATS itself'),
+    description: 'First token of the subjects of the store.',
+  },
+  storeReplicas: {
+    group: 'store',
+    default: '1',
+    schema: integer(1, 5).refine((count) => count % 2 === 1, 'must be 1, 3 or 5'),
+    description: 'Servers that keep a copy of the store: 1, 3 or 5.',
+  },
+  createStore: toggle(
+    'store',
+    'Create the store if NATS has none of this name: for the first start only. The own NATS server needs it only ' +
+      'where the data folder has other stores.',
+  ),
+  lostMessagesAccepted: {
+    group: 'store',
+    default: '0',
+    schema: integer(0, Number.MAX_SAFE_INTEGER),
+    description: 'Messages that the store may have lost: serve what is left as if it were all.',
+  },
+  ...limitSettings,
+} as const satisfies Readonly<Record<string, Setting>>;
+
+export type Key = keyof typeof settings;
+
+type Value<K extends Key> =
+  | z.output<(typeof settings)[K]['schema']>
+  | ((typeof settings)[K]['default'] extends string ? never : undefined);
+
+/** All settings, parsed. */
+export type Values = { readonly [K in Key]: Value<K> };
+
+export const keys = Object.keys(settings) as readonly Key[];
+
+/** `--nats-url` for `natsUrl`. */
+export function flagOf(key: Key): string {
+  return `--${kebab(key)}`;
+}
+
+/** `SLUICE_NATS_URL` for `natsUrl`. */
+export function variableOf(key: Key): string {
+  return `SLUICE_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
+}
+
+function kebab(key: Key): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function optionalFile<G extends Group>(group: G, description: string) {
+  return { group, default: undefined, schema: readableFile(), description } as const;
+}
+
+function toggle<G extends Group>(group: G, description: string) {
+  const schema = oneOf(['true', 'false']).transform((word) => word === 'true');
+  return { group, default: 'false', schema, description, isSwitch: true } as const;
+}

@@ -1,0 +1,29 @@
+import { parseInteger } from '../nats/message';
+
+/** What the server says of a message that a consumer delivers. */
+export interface DeliveryMetadata {
+  readonly sequence: bigint;
+  /** 1 for the first message that the consumer delivered. */
+  readonly delivery: number;
+  readonly timeNanos: bigint;
+  /** Messages that the consumer has yet to deliver. */
+  readonly pending: number;
+}
+
+/**
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<time>.<pending>`, with domain and account before the
+ * stream, and a token after it all, in another version of it (server/consumer.go).
+ */
+export function parseAckSubject(subject: string): DeliveryMetadata | undefined {
+  const dots: number[] = [];
+  for (let dot = subject.indexOf('.'); dot >= 0; dot = subject.indexOf('.', dot + 1)) dots.push(dot);
+  const at = dots.length === 8 ? 4 : 6;
+  const [before, sequenceEnd, deliveryEnd, timeEnd, pendingEnd] = dots.slice(at, at + 5);
+  if (before === undefined || timeEnd === undefined) return undefined;
+  return {
+    sequence: parseInteger(subject.slice(before + 1, sequenceEnd)),
+    delivery: Number(subject.slice((sequenceEnd as number) + 1, deliveryEnd)),
+    timeNanos: parseInteger(subject.slice((deliveryEnd as number) + 1, timeEnd)),
+    pending: Number(subject.slice(timeEnd + 1, pendingEnd)),
+  };
+}

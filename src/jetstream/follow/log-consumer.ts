@@ -1,0 +1,297 @@
+import { createInbox, nuid } from 'nats';
+import type { CallContext } from '../../store/event-store';
+import { lostConnection } from '../../store/log';
+import { parseAckSubject } from './ack-subject';
+import { callApi } from '../nats/api';
+import { receivedHeader } from '../nats/headers';
+import { watchProgress } from './log-progress';
+import type { PushedMessage } from '../nats/link';
+import { publishedHeader, type StoredMessage } from '../nats/message';
+import { within, type StoreContext } from '../log/store-context';
+
+/** A pull consumer on the log, which gives every message once and in order, or ends. */
+export interface LogConsumer {
+  /** Resolves, with the reason, when nothing more will come. Never rejects. */
+  readonly lost: Promise<string>;
+  /** There is room for so many more messages. */
+  handled(messages: number): void;
+  /** Somebody has begun to wait for what comes. */
+  hurry(): void;
+  close(): void;
+}
+
+export interface LogConsumerEvents {
+  onMessage(message: StoredMessage): void;
+  /** Nothing comes up to a sequence, though the log ends there or later: what was there is gone. */
+  onNothing(through: bigint): void;
+  /** All that there is has come, or more of it comes. */
+  onProgress(): void;
+  /** Whether somebody waits for what comes. */
+  isAwaited(): boolean;
+}
+
+/** Why a consumer is given up that somebody has stopped, or moved. */
+export const standstill = 'the consumer of the log stands still while the log goes on';
+
+const heartbeatMs = 1_000;
+/** So long nothing may come: neither messages nor heartbeats. */
+const silenceMaxMs = 3_500;
+const watchMs = 500;
+const expiresMs = 30_000;
+/** The server removes a consumer that asks for nothing. */
+const inactiveMs = 10_000;
+const createTimeoutMs = 5_000;
+const nanosPerMs = 1_000_000;
+/** How a request stays until there are messages. */
+const untilThere = {
+  expires: expiresMs * nanosPerMs,
+  idle_heartbeat: heartbeatMs * nanosPerMs,
+} as const;
+/** Messages of one request, and requests that are under way. */
+const requestMessages = 1_000;
+const requestsMax = 3;
+const requestBytes = 4 << 20;
+const headersBytesMax = 64 << 10;
+/** While nobody waits for messages, those of so long are fetched together: one by one they cost several times as much, here and there. */
+const pauseMs = 20;
+
+const status = { heartbeat: 100, none: 404, expired: 408, ended: 409 } as const;
+
+/**
+ * Asks for the messages after a sequence. The library's ordered consumer would make itself again, but was seen dead for 15 to
+ * 45 s after its node went down: this one ends when it is not certain that all is well, and another one takes over.
+ */
+export async function startLogConsumer(
+  context: StoreContext,
+  after: bigint,
+  events: LogConsumerEvents,
+  call: CallContext,
+): Promise<LogConsumer> {
+  const { log, pool, limits } = context;
+  const name = `sluice-replica-${nuid.next()}`;
+  const consumer = new PullConsumer(context, name, after, events);
+  try {
+    const wanted = { stream_name: log.name, config: consumerConfig(name, after), action: 'create' };
+    const options = within(call, Math.min(createTimeoutMs, limits.requestTimeoutMs));
+    const { num_pending } = await callApi<ConsumerInfo>(
+      pool.tail,
+      `CONSUMER.CREATE.${log.name}.${name}`,
+      wanted,
+      options,
+    );
+    consumer.begin(num_pending);
+  } catch (error) {
+    consumer.close();
+    throw error;
+  }
+  return consumer;
+}
+
+interface ConsumerInfo {
+  /** Messages that it has yet to deliver. */
+  readonly num_pending: number;
+}
+
+class PullConsumer implements LogConsumer {
+  readonly lost: Promise<string>;
+  private lose: (reason: string) => void = () => undefined;
+  private readonly inbox = createInbox();
+  private readonly ends: (() => void)[] = [];
+  private heardMs = Date.now();
+  private delivered = 0;
+  private requested = 0;
+  private unhandled = 0;
+  /** Messages of the log that were still to come when the last one did. */
+  private pending = 0;
+  /** Of a request for what there is, the messages that have not come, and those that have. */
+  private fetching = 0;
+  private fetched = 0;
+  private pause: NodeJS.Timeout | undefined;
+  private sequence: bigint;
+
+  constructor(
+    private readonly context: StoreContext,
+    private readonly name: string,
+    after: bigint,
+    private readonly events: LogConsumerEvents,
+  ) {
+    this.sequence = after;
+    this.lost = new Promise((resolve) => (this.lose = resolve));
+    const { tail } = context.pool;
+    this.ends.push(
+      tail.subscribe(this.inbox, (message) => {
+        this.take(message);
+      }),
+      tail.onChange(() => {
+        if (!tail.connected) this.lose(lostConnection);
+      }),
+      this.watchSilence(),
+      this.watchProgress(),
+      () => {
+        clearTimeout(this.pause);
+      },
+    );
+    void this.lost.then(() => {
+      for (const end of this.ends) end();
+    });
+  }
+
+  begin(pending: number): void {
+    this.pending = pending;
+    this.request();
+  }
+
+  handled(messages: number): void {
+    this.unhandled -= messages;
+    this.request();
+  }
+
+  hurry(): void {
+    if (this.pending === 0) this.request();
+  }
+
+  close(): void {
+    this.lose('closed');
+    const { log, pool, limits } = this.context;
+    const timeoutMs = limits.requestTimeoutMs;
+    // It may be gone already, or nobody there to ask: then the server removes it by itself.
+    callApi(pool.tail, `CONSUMER.DELETE.${log.name}.${this.name}`, undefined, { timeoutMs }).catch(
+      () => undefined,
+    );
+  }
+
+  /** Asks for more, as far as there is room. */
+  private request(): void {
+    const { events, pending } = this;
+    const isAwaited = events.isAwaited();
+    if (pending === 0 && !isAwaited) {
+      this.fetchLater();
+      return;
+    }
+    clearTimeout(this.pause);
+    this.pause = undefined;
+    const underWayMax = pending > 0 ? (requestsMax - 1) * requestMessages : requestMessages / 2;
+    while (this.requested + this.unhandled <= underWayMax) {
+      const batch = isAwaited ? requestMessages : Math.min(requestMessages, pending - this.requested);
+      if (batch <= 0 || !this.ask(batch, untilThere)) return;
+    }
+  }
+
+  /** Once what was asked for has come. */
+  private fetchLater(): void {
+    if (this.pause !== undefined || this.requested > 0 || this.unhandled > requestMessages) return;
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      if (this.pending > 0 || this.events.isAwaited()) this.request();
+      else if (this.requested === 0 && this.ask(requestMessages, { no_wait: true })) {
+        this.fetching = requestMessages;
+        this.fetched = 0;
+      }
+    }, pauseMs);
+  }
+
+  /** No more is there. */
+  private onNone(): void {
+    this.requested -= this.fetching;
+    this.fetching = 0;
+    if (this.fetched > 0 || this.requested > 0 || this.events.isAwaited()) this.request();
+    // Nothing has come for a while: the next one is waited for.
+    else this.ask(1, untilThere);
+  }
+
+  /** false: the connection is lost. */
+  private ask(batch: number, how: { readonly no_wait: true } | typeof untilThere): boolean {
+    const { log, pool } = this.context;
+    const bytes = Math.max(requestBytes, pool.tail.maxPayloadBytes + headersBytesMax);
+    const request = JSON.stringify({ batch, max_bytes: bytes, ...how });
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${log.name}.${this.name}`;
+    try {
+      pool.tail.publish(subject, Buffer.from(request), {}, this.inbox);
+    } catch {
+      this.lose(lostConnection);
+      return false;
+    }
+    this.requested += batch;
+    return true;
+  }
+
+  private take(message: PushedMessage): void {
+    this.heardMs = Date.now();
+    if (message.status !== 0) {
+      this.onStatus(message);
+      return;
+    }
+    const metadata = parseAckSubject(message.reply);
+    if (metadata?.delivery !== this.delivered + 1) {
+      this.lose('a message was lost on its way');
+      return;
+    }
+    this.delivered++;
+    this.requested--;
+    this.unhandled++;
+    if (this.fetching > 0) {
+      this.fetching--;
+      this.fetched++;
+    }
+    ({ sequence: this.sequence, pending: this.pending } = metadata);
+    const { subject, headers, body } = message;
+    const { sequence, timeNanos } = metadata;
+    this.events.onMessage({ subject, sequence, timeNanos, headers, body });
+  }
+
+  private onStatus({ status: code, headers }: PushedMessage): void {
+    if (code === status.heartbeat) return;
+    if (code === status.none && this.fetching > 0) {
+      this.onNone();
+      return;
+    }
+    const unused = publishedHeader(headers, receivedHeader.unused);
+    if ((code !== status.expired && code !== status.ended) || unused === undefined) {
+      this.lose(`the server said ${headers.slice(9, Math.max(9, headers.indexOf('\r\n')))}`);
+      return;
+    }
+    this.requested -= Number(unused);
+    this.fetching = Math.max(0, this.fetching - Number(unused));
+    this.request();
+  }
+
+  private watchSilence(): () => void {
+    const timer = setInterval(() => {
+      // Where nothing was asked for, since what came is not dealt with yet, nothing comes.
+      if (this.requested <= 0) this.heardMs = Date.now();
+      if (Date.now() - this.heardMs > silenceMaxMs) this.lose('nothing came for too long');
+    }, watchMs);
+    return () => {
+      clearInterval(timer);
+    };
+  }
+
+  private watchProgress(): () => void {
+    const { events } = this;
+    return watchProgress(this.context, () => this.sequence, {
+      onProgress() {
+        events.onProgress();
+      },
+      onNothing: (through) => {
+        this.sequence = through;
+        events.onNothing(through);
+      },
+      onStandstill: () => {
+        if (this.requested > 0) this.lose(standstill);
+      },
+    });
+  }
+}
+
+function consumerConfig(name: string, after: bigint): object {
+  return {
+    name,
+    deliver_policy: 'by_start_sequence',
+    opt_start_seq: Number(after + 1n),
+    ack_policy: 'none',
+    replay_policy: 'instant',
+    inactive_threshold: inactiveMs * nanosPerMs,
+    mem_storage: true,
+    num_replicas: 1,
+  };
+}

@@ -1,0 +1,112 @@
+import { MalformedRecordError, checkedEventCount } from '../../protobuf/commit-record';
+import { position, type Position } from '../../store/values';
+import { unreadable, type StoredPart } from './commit-codec';
+
+/** A whole commit as it is stored. */
+export interface StoredCommit {
+  readonly stream: string;
+  readonly firstVersion: bigint;
+  readonly lastVersion: bigint;
+  /** The sequence of its last message. */
+  readonly sequence: bigint;
+  /** Of the step, if it belongs to one. */
+  readonly position: Position;
+  /** The sequence of the first message of the commit, or of the step to which it belongs. */
+  readonly from: bigint;
+  readonly inStep: boolean;
+  readonly timeNanos: bigint;
+  readonly commitId: string;
+  /** The sequence of the last message of the stream's previous commit; 0 if this is the first. */
+  readonly previous: bigint;
+  /** CommitRecord bytes. */
+  readonly record: Uint8Array;
+}
+
+/**
+ * Puts parts together. Give it messages in order, of one stream or of the whole log, where the parts of a commit follow
+ * one another; it answers whole commits.
+ */
+export class CommitAssembler {
+  /** The last commit, if it belongs to a step that goes on. */
+  private open: StoredCommit | undefined;
+  private pending: StoredPart[] = [];
+  private pendingBytes = 0;
+
+  /** `commitBytesMax` bounds what is kept of a commit whose end has not come. */
+  constructor(private readonly commitBytesMax: number) {}
+
+  /** Where the commit begins whose end has not come, if there is one. */
+  get pendingFrom(): bigint | undefined {
+    return this.pending[0]?.from;
+  }
+
+  /** The commit that this part completes, or undefined. Throws UnreadableCommitError. */
+  add(part: StoredPart): StoredCommit | undefined {
+    const { open } = this;
+    if (open !== undefined && part.sequence <= open.position && part.from !== open.from) {
+      throw unreadable(open.stream, open.sequence, 'the rest of its step is missing');
+    }
+    checkRecord(part);
+    const commit = this.whole(part);
+    this.open = commit !== undefined && commit.position > commit.sequence ? commit : undefined;
+    return commit;
+  }
+
+  private whole(part: StoredPart): StoredCommit | undefined {
+    if (part.parts === 1 && this.pending.length === 0) return toCommit(part, part, part.body);
+    const last = this.pending.at(-1);
+    const fits =
+      last === undefined
+        ? part.part === 1
+        : part.part === last.part + 1 &&
+          part.parts === last.parts &&
+          part.commitId === last.commitId &&
+          part.stream === last.stream;
+    this.pendingBytes += part.body.length;
+    if (!fits || this.pendingBytes > this.commitBytesMax) {
+      // Where another commit begins, the one before has no end.
+      const { stream, sequence } = part.part === 1 && last !== undefined ? last : part;
+      throw unreadable(stream, sequence, 'the parts of its commit do not fit together');
+    }
+    this.pending.push(part);
+    if (part.part < part.parts) return undefined;
+    const commit = toCommit(
+      this.pending[0] as StoredPart,
+      part,
+      Buffer.concat(this.pending.map(({ body }) => body)),
+    );
+    this.pending = [];
+    this.pendingBytes = 0;
+    return commit;
+  }
+}
+
+function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): StoredCommit {
+  return {
+    stream: first.stream,
+    firstVersion: first.firstVersion,
+    lastVersion: last.lastVersion,
+    sequence: last.sequence,
+    position: position(last.position),
+    from: first.from,
+    inStep: last.inStep,
+    timeNanos: last.timeNanos,
+    commitId: first.commitId,
+    previous: first.previous ?? 0n,
+    record,
+  };
+}
+
+/**
+ * The body must hold the events that the subject and the headers say: it is relayed unread. Throws UnreadableCommitError.
+ */
+export function checkRecord(part: StoredPart): void {
+  try {
+    const count = checkedEventCount(part.body, part.stream, Number(part.firstVersion));
+    if (count === Number(part.lastVersion - part.firstVersion) + 1) return;
+    throw unreadable(part.stream, part.sequence, 'it holds another number of events than its headers say');
+  } catch (error) {
+    if (error instanceof MalformedRecordError) throw unreadable(part.stream, part.sequence, error.message);
+    throw error;
+  }
+}

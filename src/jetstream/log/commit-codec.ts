@@ -1,0 +1,260 @@
+import { eventsTag } from '../../protobuf/commit-record';
+import { UnreadableCommitError } from '../../store/errors';
+import { position, type CommitId } from '../../store/values';
+import { fieldBytes, varintBytes, writeVarint } from '../../protobuf/varint';
+import { sentHeader as header, type SentHeader } from '../nats/headers';
+import { parseInteger, publishedHeader, type StoredMessage } from '../nats/message';
+import type { OutgoingMessage } from '../nats/publish';
+
+/**
+ * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
+ * several in one atomic batch, its parts. The commits of a step, on several streams, are one atomic batch as well. The
+ * position of a commit is the sequence of the last message of its batch.
+ */
+
+/**
+ * Where a step over several streams says what it expects of a stream that it does not write: a message without a body,
+ * whose subject no stream can have.
+ */
+const checkToken = '$check';
+
+/** Whether a message under this name is a check, which readers pass over. */
+export function isCheck(name: string): boolean {
+  return name === checkToken;
+}
+
+/** Messages that a NATS server takes in one atomic batch. */
+export const batchMessagesMax = 1_000;
+
+/** Room that the headers of one message may need, with what the server adds. */
+export const headerRoomBytes = 1_024;
+
+const versionTag = 3 << 3;
+/** Bytes that framing and version add to an event at most: two tags, a length and a 64-bit number. */
+export const framingBytesMax = 2 + 5 + 10;
+
+/** How many messages a commit takes. */
+export function messageCount(encoded: readonly Uint8Array[], bodyBytesMax: number): number {
+  return group(encoded, bodyBytesMax).length;
+}
+
+/** Divides a commit into as few messages as the server's limit allows; usually one. */
+export function toMessages(
+  subject: string,
+  encoded: readonly Uint8Array[],
+  commit: { readonly firstVersion: bigint; readonly previous: bigint; readonly commitId: CommitId },
+  bodyBytesMax: number,
+): OutgoingMessage[] {
+  const groups = group(encoded, bodyBytesMax);
+  let version = commit.firstVersion;
+  if (version + BigInt(encoded.length) > versionMax)
+    throw unreadable(
+      subject.slice(subject.indexOf('.') + 1),
+      commit.previous,
+      'its version leaves no room for more',
+    );
+  return groups.map((events, index) => {
+    const body = frameEvents(events, version);
+    version += BigInt(events.length);
+    const headers: Partial<Record<SentHeader, string>> = {
+      [header.messageId]: index === 0 ? commit.commitId : `${commit.commitId}:${(index + 1).toString()}`,
+      [header.version]: (version - 1n).toString(),
+      [header.count]: events.length.toString(),
+    };
+    if (index === 0) headers[header.previous] = commit.previous.toString();
+    if (groups.length > 1) headers[header.part] = `${(index + 1).toString()}/${groups.length.toString()}`;
+    return { subject, headers, body };
+  });
+}
+
+/** A message of a step that is stored only if the last message on a subject has this sequence, 0: there is none. */
+export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
+  const headers = { [header.previous]: sequence.toString(), [header.previousOn]: subject };
+  return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
+}
+
+/** The messages as those of one step. */
+export function asStep(messages: readonly OutgoingMessage[], commitId: CommitId): OutgoingMessage[] {
+  return messages.map((message, index) => {
+    const number = (index + 1).toString();
+    const headers = {
+      ...message.headers,
+      [header.messageId]: index === 0 ? commitId : `${commitId}:${number}`,
+      [header.step]: `${number}/${messages.length.toString()}`,
+    };
+    return { ...message, headers };
+  });
+}
+
+function group(encoded: readonly Uint8Array[], bodyBytesMax: number): (readonly Uint8Array[])[] {
+  const groups: (readonly Uint8Array[])[] = [];
+  let from = 0;
+  let bytes = 0;
+  encoded.forEach((event, index) => {
+    const size = event.length + framingBytesMax;
+    if (bytes + size > bodyBytesMax && index > from) {
+      groups.push(encoded.slice(from, index));
+      from = index;
+      bytes = 0;
+    }
+    bytes += size;
+  });
+  groups.push(from === 0 ? encoded : encoded.slice(from));
+  return groups;
+}
+
+/** The events as field 1 of a CommitRecord, each with its version appended. */
+function frameEvents(events: readonly Uint8Array[], firstVersion: bigint): Uint8Array {
+  const first = Number(firstVersion);
+  let bytes = 0;
+  let version = first;
+  for (const event of events) bytes += fieldBytes(framedLength(event, version++));
+  const body = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  version = first;
+  for (const event of events) {
+    body[at++] = eventsTag;
+    at = writeVarint(body, at, framedLength(event, version));
+    body.set(event, at);
+    at += event.length;
+    body[at++] = versionTag;
+    at = writeVarint(body, at, version++);
+  }
+  return body;
+}
+
+function framedLength(event: Uint8Array, version: number): number {
+  return event.length + 1 + varintBytes(version);
+}
+
+/** One stored message of a commit, its headers read, its body not yet. */
+export interface StoredPart {
+  readonly stream: string;
+  readonly sequence: bigint;
+  readonly timeNanos: bigint;
+  readonly firstVersion: bigint;
+  readonly lastVersion: bigint;
+  readonly commitId: string;
+  /** The sequence of the stream's previous commit; undefined on second and later parts. */
+  readonly previous: bigint | undefined;
+  /** 1-based, of the commit on its stream. */
+  readonly part: number;
+  readonly parts: number;
+  /** The sequence of the first message of the commit, or of the step to which it belongs. */
+  readonly from: bigint;
+  /** The sequence of the last one: the position of the commit. */
+  readonly position: bigint;
+  /** Whether it belongs to a step over several streams. */
+  readonly inStep: boolean;
+  readonly body: Uint8Array;
+}
+
+/** Versions are counted in numbers of JavaScript: nine quadrillions of events, which nobody has. */
+const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
+
+const digits = /^\d{1,19}$/;
+const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
+
+/** The headers of a commit of one message, as `toMessages` and `headerBlock` put them: nearly all are so. */
+const plainHeaders = new RegExp(
+  `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
+    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n\r\n$`,
+);
+
+/** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */
+export function readPart(stream: string, message: StoredMessage): StoredPart {
+  const found = plainHeaders.exec(message.headers);
+  return (found && plainPart(stream, message, found)) ?? readAnyPart(stream, message);
+}
+
+/** undefined: it is none. */
+function plainPart(
+  stream: string,
+  { sequence, timeNanos, body }: StoredMessage,
+  [, commitId = '', version, count, previous]: readonly string[],
+): StoredPart | undefined {
+  const [last, events] = [Number(version), Number(count)];
+  if (events < 1 || events > last) return undefined;
+  return {
+    stream,
+    sequence,
+    timeNanos,
+    firstVersion: BigInt(last - events + 1),
+    lastVersion: BigInt(last),
+    commitId,
+    previous: BigInt(Number(previous)),
+    part: 1,
+    parts: 1,
+    from: sequence,
+    position: sequence,
+    inStep: false,
+    body,
+  };
+}
+
+function readAnyPart(stream: string, message: StoredMessage): StoredPart {
+  const version = number(publishedHeader(message.headers, header.version));
+  const count = number(publishedHeader(message.headers, header.count));
+  const messageId = publishedHeader(message.headers, header.messageId);
+  if (
+    version === undefined ||
+    count === undefined ||
+    messageId === undefined ||
+    count < 1n ||
+    count > version ||
+    version > versionMax
+  ) {
+    throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
+  }
+  const [part, parts] = fraction(message, header.part) ?? [1, 1];
+  const step = fraction(message, header.step);
+  const [index, messages] = step ?? [part, parts];
+  const isFirst = part === 1;
+  const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
+  const isMisplaced = part > parts || index > messages || part > index || BigInt(index) > message.sequence;
+  if ((isFirst && previous === undefined) || isMisplaced) {
+    throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
+  }
+  const { sequence } = message;
+  return {
+    stream,
+    sequence,
+    timeNanos: message.timeNanos,
+    firstVersion: version - count + 1n,
+    lastVersion: version,
+    commitId: messageId.split(':', 1)[0] as string,
+    previous,
+    part,
+    parts,
+    from: index === 1 ? sequence : sequence - BigInt(index - 1),
+    position: index === messages ? sequence : sequence + BigInt(messages - index),
+    inStep: step !== undefined,
+    body: message.body,
+  };
+}
+
+/** The sequence of the first part of the commit that a message belongs to, on its stream. */
+export function firstSequence({ sequence, part }: StoredPart): bigint {
+  return part === 1 ? sequence : sequence - BigInt(part - 1);
+}
+
+/** `n/m`; undefined if there is no such header. A number beyond the other is found by who asks. */
+function fraction({ headers }: StoredMessage, name: string): [number, number] | undefined {
+  const text = publishedHeader(headers, name);
+  if (text === undefined) return undefined;
+  const [, n = Infinity, m = 0] = partOf.exec(text) ?? [];
+  return [Number(n), Number(m)];
+}
+
+function number(text: string | undefined): bigint | undefined {
+  return text !== undefined && digits.test(text) ? parseInteger(text) : undefined;
+}
+
+export function unreadable(stream: string, sequence: bigint, reason: string): UnreadableCommitError {
+  return new UnreadableCommitError(stream, position(sequence), reason);
+}
+
+/** For a message that readers pass over: it is not part of the store. */
+export function outsideStore(name: string, sequence: bigint): UnreadableCommitError {
+  return unreadable(name, sequence, 'its subject is not the name of a stream');
+}

@@ -1,0 +1,49 @@
+import { NotPermittedError } from '../../store/errors';
+import { callApi, type StreamConfig } from '../nats/api';
+import { toStoreError } from '../nats/errors';
+import { endless, within, type StoreContext } from './store-context';
+
+interface StreamList {
+  readonly total: number;
+  readonly streams: readonly { readonly config: StreamConfig }[] | null;
+}
+
+/** A listing goes to every server of a cluster: one for all who ask within this time. */
+const listingAgeMaxMs = 10_000;
+const pagesMax = 40;
+/** A cluster waits longer for a server that is down: nobody waits with it. */
+const listingTimeoutMs = 2_000;
+const listedAtMs = new WeakMap<StoreContext['health'], number>();
+
+/**
+ * Looks for streams of the account that mirror the log. Without the permission to list streams, those are known that have
+ * answered in its place.
+ */
+export async function lookForMirrors(context: StoreContext): Promise<void> {
+  const { pool, log, health } = context;
+  const listed = listedAtMs.get(health) ?? -Infinity;
+  if (Date.now() - listed < listingAgeMaxMs) return;
+  listedAtMs.set(health, Date.now());
+  try {
+    const mirrors: string[] = [];
+    for (let offset = 0, page = 0; page < pagesMax; page++) {
+      const options = within(endless, listingTimeoutMs);
+      const { total, streams } = await callApi<StreamList>(pool.append(), 'STREAM.LIST', { offset }, options);
+      for (const { config } of streams ?? []) if (mirrorOf(config) === log.name) mirrors.push(config.name);
+      offset += streams?.length ?? 0;
+      if (offset >= total || streams?.length === 0) break;
+    }
+    health.setMirrors(mirrors);
+  } catch (error) {
+    const err = toStoreError(error);
+    // NATS writes each refusal into its log: once is enough.
+    if (err instanceof NotPermittedError) listedAtMs.set(health, Infinity);
+    context.logger.debug({ err }, 'whether streams mirror the log cannot be seen');
+  }
+}
+
+/** The stream of this account that another one mirrors. */
+function mirrorOf({ mirror }: StreamConfig): string | undefined {
+  const { name, external } = (mirror ?? {}) as { readonly name?: string; readonly external?: object };
+  return external === undefined ? name : undefined;
+}

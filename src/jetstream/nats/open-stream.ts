@@ -1,0 +1,175 @@
+import type { Limits } from '../../limits';
+import { callApi, streamInfo, type StreamConfig, type StreamInfo } from './api';
+import { JetStreamApiError, errCode } from './errors';
+import type { Link } from './link';
+import { atLeast, natsVersionFloor } from '../../versions';
+import type { StoreOptions } from './options';
+
+/** The store cannot be served as it is; the message says what was found and what is needed. */
+export class StoreOpenError extends Error {}
+
+/** The subject space of the index that older gateways kept beside a log; a log may not use it as its prefix. */
+export const indexPrefix = 'ix';
+
+type StreamOptions = Pick<StoreOptions, 'name' | 'prefix' | 'replicas'>;
+
+/** How the log must be set. Fields that are not named here are the operator's, `max_bytes` for instance. */
+export function logConfig(options: StreamOptions, limits: Limits): StreamConfig {
+  return {
+    name: options.name,
+    description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
+    subjects: [`${options.prefix}.>`],
+    // Events never expire and are never dropped to make room.
+    storage: 'file',
+    retention: 'limits',
+    discard: 'new',
+    num_replicas: options.replicas,
+    max_age: 0,
+    max_msgs: -1,
+    max_msgs_per_subject: -1,
+    max_consumers: -1,
+    max_msg_size: -1,
+    allow_direct: true,
+    allow_atomic: true,
+    allow_rollup_hdrs: false,
+    allow_msg_counter: false,
+    allow_msg_schedules: false,
+    no_ack: false,
+    sealed: false,
+    mirror: undefined,
+    sources: undefined,
+    subject_transform: undefined,
+    persist_mode: undefined,
+    // They would hold for the gateway's own consumers, which could not be made, or stand still.
+    consumer_limits: {},
+    deny_delete: true,
+    deny_purge: true,
+    duplicate_window: limits.duplicateWindowMs * 1_000_000,
+  };
+}
+
+/** How a stream is opened. */
+export interface Opening {
+  readonly timeoutMs: number;
+  /** Whether it is created if it does not exist. */
+  readonly mayCreate: boolean;
+}
+
+/** The stream. Throws StoreOpenError if it exists and disagrees, or does not exist and may not be created. */
+export async function openStream(link: Link, wanted: StreamConfig, opening: Opening): Promise<StreamInfo> {
+  const info = await findOrCreate(link, wanted, opening);
+  const wrong = disagreements(info.config, wanted);
+  if (wrong.length > 0) {
+    throw new StoreOpenError(
+      `the JetStream stream ${wanted.name} exists and is not set as a Sluice store needs it:\n` +
+        wrong.map((line) => `  ${line}`).join('\n') +
+        `\n${remedy(wrong)}`,
+    );
+  }
+  checkSequences(info);
+  return info;
+}
+
+/** NATS refuses to change these, or to take them back. */
+const lasting = ['storage', 'mirror', 'sealed', 'persist_mode', 'allow_msg_counter', 'allow_msg_schedules'];
+
+function remedy(wrong: readonly string[]): string {
+  const fixed = lasting.filter((field) => wrong.some((line) => line.startsWith(`${field}:`)));
+  if (fixed.length === 0) return 'Use another store name, or change the stream with the nats command line.';
+  return (
+    `NATS does not let anybody change ${fixed.join(', ')} of a stream. ` +
+    'Use another store name; or back the stream up, delete it, and restore it with another\n' +
+    'configuration: nats stream backup, nats stream rm, nats stream restore --config.'
+  );
+}
+
+/** Numbers in JSON are exact up to 2^53; this leaves room for more messages than any log has. */
+const sequenceMax = 2 ** 52;
+
+/** Throws StoreOpenError if the stream counts from where its sequences cannot be told apart. */
+function checkSequences({ config, state }: StreamInfo): void {
+  if (Math.max(state.first_seq, state.last_seq) <= sequenceMax) return;
+  throw new StoreOpenError(
+    `the sequences of the JetStream stream ${config.name} are beyond ${sequenceMax.toString()}, where they are not exact ` +
+      `(first_seq ${state.first_seq.toString()}).\n` +
+      'Use another store name, or make the stream anew without first_seq.',
+  );
+}
+
+/** It cannot be taken back, and does no harm as long as nobody uses it. */
+export function messageTtlWarning(name: string): string {
+  return (
+    `the JetStream stream ${name} has allow_msg_ttl, which cannot be taken back: Sluice never sets a time to live, but ` +
+    'another publisher could, and its messages would be removed from the log'
+  );
+}
+
+async function findOrCreate(
+  link: Link,
+  wanted: StreamConfig,
+  { timeoutMs, mayCreate }: Opening,
+): Promise<StreamInfo> {
+  try {
+    return await streamInfo(link, wanted.name, undefined, { timeoutMs });
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.errCode !== errCode.streamNotFound)
+      throw openError(error);
+    if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
+  }
+  try {
+    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, wanted, { timeoutMs });
+  } catch (error) {
+    throw openError(error, wanted.name);
+  }
+}
+
+/** NATS also says "not found" of a stream whose files it cannot read: creating it then can cost all that they hold. */
+function notFound(name: string): string {
+  return (
+    `NATS has no JetStream stream ${name}.\n` +
+    '  If this is to be a new store, create it: start once with --create-store.\n' +
+    '  If it should be there, do not create it, which can delete what is on disk. Look whether the NATS server was\n' +
+    '  started without its encryption key, with another store_dir, or for another account or domain.'
+  );
+}
+
+function openError(error: unknown, creating?: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const what =
+    creating === undefined ? 'JetStream cannot be used' : `the stream ${creating} cannot be created`;
+  return new StoreOpenError(`${what}: ${error.message}`, { cause: error });
+}
+
+/** A line for each field that is not as needed. The server leaves out fields that are false, empty or zero. */
+export function disagreements(found: StreamConfig, wanted: StreamConfig): string[] {
+  const lines: string[] = [];
+  for (const [field, need] of Object.entries(wanted)) {
+    if (field === 'description') continue;
+    const has = found[field];
+    if (JSON.stringify(has ?? emptyOf(need)) !== JSON.stringify(need ?? emptyOf(has))) {
+      lines.push(`${field}: found ${show(has)}, needed ${show(need)}`);
+    }
+  }
+  return lines;
+}
+
+function emptyOf(value: unknown): unknown {
+  if (typeof value === 'boolean') return false;
+  if (typeof value === 'number') return 0;
+  if (Array.isArray(value)) return [];
+  if (typeof value === 'object') return {};
+  return value === undefined ? undefined : '';
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
+}
+
+/** Throws StoreOpenError if the server is older than Sluice needs. */
+export function checkServerVersion(link: Link): void {
+  if (!atLeast(link.serverVersion, natsVersionFloor)) {
+    throw new StoreOpenError(
+      `nats-server ${link.serverVersion} is too old: Sluice needs ${natsVersionFloor} or later (atomic batches)`,
+    );
+  }
+}

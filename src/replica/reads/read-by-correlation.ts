@@ -1,0 +1,88 @@
+import type {
+  CallContext,
+  CorrelationQuery,
+  CorrelationRead,
+  EventRun,
+  Page,
+  Pages,
+} from '../../store/event-store';
+import { position } from '../../store/values';
+import { fetchRecords } from './fetch';
+import { hashOf } from '../../store/hash';
+import { take } from './take';
+import type { Replica, OpenFiles } from '../replica';
+import { select, type StoredRecord } from './select';
+
+/** Commits looked at together. */
+const commitsMax = 64;
+
+/** All events with a correlation id, in position order. */
+export async function readByCorrelation(
+  replica: Replica,
+  query: CorrelationQuery,
+  call: CallContext,
+): Promise<CorrelationRead> {
+  const through = await replica.reach('leader', call);
+  const { faults } = replica;
+  if (faults.isCut && !query.skipUnreadable) throw faults.missing();
+  return {
+    position: position(through),
+    pages: await pagesOf(new Reading(replica.files, query, through), call),
+  };
+}
+
+/** A read under way. */
+class Reading {
+  private readonly hash: bigint;
+  private left: bigint | undefined;
+  private after = 0n;
+
+  constructor(
+    private readonly files: OpenFiles,
+    private readonly query: CorrelationQuery,
+    private readonly through: bigint,
+  ) {
+    this.hash = hashOf(query.correlationId);
+    this.left = query.maxCount;
+  }
+
+  async page(): Promise<Page> {
+    const { files, hash, through } = this;
+    const found = take(files.index.places('correlation', hash, this.after), commitsMax);
+    const within = found.filter(({ sequence }) => sequence <= through);
+    const runs = this.select(await fetchRecords(files, within));
+    this.after = within.at(-1)?.sequence ?? through;
+    if (this.left === 0n) return { runs, end: 'maxCount' };
+    return { runs, end: within.length < commitsMax ? 'complete' : undefined };
+  }
+
+  private select(records: readonly StoredRecord[]): EventRun[] {
+    const { correlationId, eventTypes } = this.query;
+    const runs: EventRun[] = [];
+    for (const record of records) {
+      const { left } = this;
+      const run = select(record, { correlationId, eventTypes, countMax: left });
+      if (run === undefined) continue;
+      runs.push(run);
+      if (left !== undefined) this.left = left - BigInt(run.eventCount);
+      if (this.left === 0n) break;
+    }
+    return runs;
+  }
+}
+
+/** The only page of a read, or all of them one after the other. */
+async function pagesOf(reading: Reading, call: CallContext): Promise<Pages> {
+  const page = await reading.page();
+  return page.end === undefined ? pages(reading, call, page) : [page];
+}
+
+async function* pages(reading: Reading, call: CallContext, first: Page): AsyncGenerator<Page, void> {
+  let page = first;
+  for (;;) {
+    if (page.runs.length > 0 || page.end !== undefined) yield page;
+    if (page.end !== undefined) return;
+    call.signal.throwIfAborted();
+    page = await reading.page();
+  }
+}

@@ -1,0 +1,81 @@
+import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../../protobuf/commit-record';
+import type { EventRun } from '../../store/event-store';
+import { position as toPosition } from '../../store/values';
+import { bodyOf, firstVersionOf, type RecordHeader } from '../segments/record';
+
+/** Which events of a commit to keep. */
+export interface Selection {
+  /** Inclusive. */
+  readonly fromVersion?: bigint;
+  /** Inclusive; undefined: no bound. */
+  readonly toVersion?: bigint | undefined;
+  /** Empty, and no prefixes: all types. */
+  readonly eventTypes: ReadonlySet<string>;
+  /** More types, by how they begin. */
+  readonly eventTypePrefixes?: readonly string[];
+  readonly correlationId?: string;
+  readonly reverse?: boolean;
+  /** At most this many events; undefined: no bound. */
+  readonly countMax?: bigint | undefined;
+}
+
+/** A record, and where it lies in the bytes. */
+export interface StoredRecord {
+  readonly bytes: Buffer;
+  readonly header: RecordHeader;
+}
+
+/** The selected events of a commit, or undefined if there are none. An untouched commit is not copied. */
+export function select({ bytes, header }: StoredRecord, selection: Selection): EventRun | undefined {
+  const { count, position } = header;
+  const body = bodyOf(bytes, header);
+  const { fromVersion = 1n, toVersion, countMax } = selection;
+  const isBounded = fromVersion > 1n || toVersion !== undefined;
+  const firstVersion = isBounded ? firstVersionOf(bytes, header) : fromVersion;
+  const isWhole =
+    (selection.reverse !== true || count === 1) &&
+    selection.correlationId === undefined &&
+    hasAllTypes(selection) &&
+    (!isBounded || firstVersion >= fromVersion) &&
+    (toVersion === undefined || firstVersion + BigInt(count) - 1n <= toVersion) &&
+    (countMax === undefined || BigInt(count) <= countMax);
+  if (isWhole) return { position: toPosition(position), events: body, eventCount: count };
+  const spans = chosenSpans(body, firstVersion, selection);
+  if (spans.length === 0) return undefined;
+  const events = Buffer.concat(spans.map(({ frame, end }) => body.subarray(frame, end)));
+  return { position: toPosition(position), events, eventCount: spans.length };
+}
+
+/** Whether a commit time lies within the times asked for, both inclusive. */
+export function isWithinTimes(
+  { fromTime, toTime }: { readonly fromTime: bigint | undefined; readonly toTime: bigint | undefined },
+  timeNanos: bigint,
+): boolean {
+  return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
+}
+
+export function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boolean {
+  return eventTypes.size === 0 && (eventTypePrefixes === undefined || eventTypePrefixes.length === 0);
+}
+
+function chosenSpans(body: Buffer, firstVersion: bigint, selection: Selection): EventSpan[] {
+  const { fromVersion = 1n, toVersion, correlationId, countMax, reverse } = selection;
+  const allTypes = hasAllTypes(selection);
+  const spans = eventSpans(body).filter((span, index) => {
+    const version = firstVersion + BigInt(index);
+    return (
+      version >= fromVersion &&
+      (toVersion === undefined || version <= toVersion) &&
+      (allTypes || isWanted(eventType(body, span), selection)) &&
+      (correlationId === undefined || eventCorrelationId(body, span) === correlationId)
+    );
+  });
+  if (reverse === true) spans.reverse();
+  return countMax === undefined || BigInt(spans.length) <= countMax
+    ? spans
+    : spans.slice(0, Number(countMax));
+}
+
+function isWanted(type: string, { eventTypes, eventTypePrefixes = [] }: Selection): boolean {
+  return eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix));
+}

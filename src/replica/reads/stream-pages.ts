@@ -1,0 +1,49 @@
+import { fetchRecords } from './fetch';
+import type { IndexEntry } from '../index/index-keys';
+import type { OpenFiles } from '../open-files';
+import type { StoredRecord } from './select';
+
+/** Entries looked up at once. */
+const entriesMax = 512;
+
+/** The records of one stream after a position, in order, in pages of about so many bytes: what lies between them is not read. */
+export async function* streamPages(
+  files: OpenFiles,
+  stream: string,
+  after: bigint,
+  bytesMax: () => number,
+): AsyncGenerator<readonly StoredRecord[], void> {
+  for (let at = after; ;) {
+    const entries = entriesAfter(files, stream, at, bytesMax());
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    yield await fetchRecords(files, entries);
+    at = last.position;
+  }
+}
+
+function entriesAfter({ index }: OpenFiles, stream: string, after: bigint, bytesMax: number): IndexEntry[] {
+  const entries: IndexEntry[] = [];
+  let bytes = 0;
+  // From the commit before on: what cannot be read counts as of its version.
+  for (const entry of index.forward(stream, versionBefore(index, stream, after))) {
+    if (entry.position <= after) continue;
+    bytes += entry.place.length;
+    if (entries.length === entriesMax || (bytes > bytesMax && entries.length > 0)) break;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** The version of a stream at a position; 0: it had none. Versions grow with positions. */
+function versionBefore(index: OpenFiles['index'], stream: string, position: bigint): bigint {
+  let low = 0n;
+  let high = index.head(stream)?.version ?? 0n;
+  while (low < high) {
+    const middle = low + (high - low + 1n) / 2n;
+    const [entry] = index.forward(stream, middle);
+    if (entry !== undefined && entry.position <= position) low = entry.version;
+    else high = middle - 1n;
+  }
+  return low;
+}

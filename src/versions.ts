@@ -1,0 +1,60 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The versions of Sluice itself, and of what it runs on. */
+
+/** The version of this package, from its package.json: the nearest one above this file, compiled or not. */
+export const version = readVersion(__dirname);
+
+function readVersion(folder: string): string {
+  const file = join(folder, 'package.json');
+  if (!existsSync(file)) return readVersion(dirname(folder));
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** The oldest nats-server that Sluice works with: the first with atomic batches. */
+export const natsVersionFloor = '2.12.0';
+
+/** What the gateway fetches, and what `doctor` asks for. */
+export const natsVersionRecommended = '2.15.3';
+
+/** Why an older one should not stay. */
+export const natsRecommendedReason =
+  'it remembers commit ids after a restore, and keeps a stream that it cannot decrypt';
+
+/** Whether a version such as "2.15.1" or "v2.15.1-RC.1" is at least the floor; pre-releases count as released. */
+export function atLeast(version: string, floor: string): boolean {
+  const found = numbers(version);
+  const needed = numbers(floor);
+  for (let i = 0; i < 3; i++) {
+    const difference = (found[i] ?? 0) - (needed[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+function numbers(version: string): number[] {
+  return version
+    .replace(/^v/, '')
+    .split(/[.-]/, 3)
+    .map((part) => parseInt(part, 10) || 0);
+}
+
+/** The first release of each line of Node.js whose HTTP/2 and TLS have no fault that a caller is known to be able to use. */
+const patched = ['20.20.2', '22.22.2', '24.14.1'] as const;
+
+/** What package.json asks for: these lines from there on, and every line after the last. */
+export const nodeVersions = patched
+  .map((version, i) => (i < patched.length - 1 ? `>=${version} <${majorOf(version) + 1}` : `>=${version}`))
+  .join(' || ');
+
+/** Whether a version of Node.js such as "22.22.2" is one of them. */
+export function isPatchedNode(version: string): boolean {
+  const [last] = patched.slice(-1) as [string];
+  const floor = patched.find((candidate) => majorOf(candidate) === majorOf(version)) ?? last;
+  return atLeast(version, floor);
+}
+
+function majorOf(version: string): number {
+  return parseInt(version, 10);
+}
