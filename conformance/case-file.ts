@@ -20,7 +20,7 @@ const outcome = {
   capture: z.record(z.string(), z.string()).optional(),
 };
 
-const step = z.union([
+const action = z.union([
   z.strictObject({
     call: z.string(),
     /** One message, or, for a method that takes a stream, a list of those to send before its end. */
@@ -30,7 +30,7 @@ const step = z.union([
   }),
   z.strictObject({
     open: z.string(),
-    /** What later steps call it. */
+    /** What later actions call it. */
     as: z.string(),
     request: json.optional(),
     deadlineMs: z.number().optional(),
@@ -46,10 +46,10 @@ const step = z.union([
   z.strictObject({ log: z.record(z.string(), json) }),
   z.strictObject({ gateway: z.literal('stop') }),
 ]);
-export type Step = z.infer<typeof step>;
-export type Outcome = Pick<Extract<Step, { end: string }>, keyof typeof outcome>;
+export type Action = z.infer<typeof action>;
+export type Outcome = Pick<Extract<Action, { end: string }>, keyof typeof outcome>;
 
-const testCase = z.strictObject({ name: z.string(), steps: z.array(step).min(1) });
+const testCase = z.strictObject({ name: z.string(), actions: z.array(action).min(1) });
 export type Case = z.infer<typeof testCase>;
 
 const caseFile = z.strictObject({

@@ -7,18 +7,18 @@ import { spawnTied } from '../src/nats-server/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';
-import type { CaseFile, Step } from './case-file';
+import type { Action, CaseFile } from './case-file';
 import { run } from './run';
 
 /** What a runner calls, and what may happen to it. */
 export interface Environment extends AsyncDisposable {
   /** host:port of the gateway. */
   readonly address: string;
-  nats(verb: Extract<Step, { nats: string }>['nats']): Promise<void>;
+  nats(verb: Extract<Action, { nats: string }>['nats']): Promise<void>;
   /** Publishes what is not a commit on a subject of the store. */
   publish(subject: string): Promise<void>;
   /** Changes settings of the JetStream stream that is the log. */
-  editLog(change: Extract<Step, { log: unknown }>['log']): Promise<void>;
+  editLog(change: Extract<Action, { log: unknown }>['log']): Promise<void>;
   /** Asks the gateway to stop. */
   stopGateway(): void;
 }
@@ -53,7 +53,7 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
       throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
     }
   };
-  /** Back from a fault, so that the next step meets a gateway at its best. */
+  /** Back from a fault, so that the next action meets a gateway at its best. */
   const settled = (): Promise<void> => until(serves, startTimeoutMs);
   try {
     await settled();

@@ -1,4 +1,4 @@
-import type { Case, Json, Outcome, Step } from './case-file';
+import type { Action, Case, Json, Outcome } from './case-file';
 import type { Environment } from './environment';
 import { fillIn } from './fill-in';
 import { mismatch } from './mismatch';
@@ -9,7 +9,7 @@ const deadlineMs = 20_000;
 const ownService = 'sluice.v1.EventStoreService';
 
 interface OpenCall extends RunnerCall {
-  /** How many messages `await` steps have looked at. */
+  /** How many messages `await` actions have looked at. */
   seen: number;
 }
 
@@ -20,14 +20,14 @@ interface Scene {
   readonly calls: Map<string, OpenCall>;
 }
 
-/** Plays the steps of a case. Throws, with the step, at the first thing that is not as expected. */
-export async function play({ steps }: Case, runner: Runner, environment: Environment): Promise<void> {
+/** Plays the actions of a case. Throws, with the action, at the first thing that is not as expected. */
+export async function play({ actions }: Case, runner: Runner, environment: Environment): Promise<void> {
   const scene: Scene = { runner, environment, variables: new Map(), calls: new Map() };
   try {
-    for (const [index, step] of steps.entries()) {
-      await playStep(step, scene).catch((error: unknown) => {
+    for (const [index, action] of actions.entries()) {
+      await playAction(action, scene).catch((error: unknown) => {
         const why = error instanceof Error ? error.message : String(error);
-        throw new Error(`step ${index + 1} (${headOf(step)}): ${why}`, { cause: error });
+        throw new Error(`action ${index + 1} (${headOf(action)}): ${why}`, { cause: error });
       });
     }
   } finally {
@@ -37,35 +37,36 @@ export async function play({ steps }: Case, runner: Runner, environment: Environ
   }
 }
 
-/** What a step is, such as `call Append`. */
-function headOf(step: Step): string {
-  const [[verb, object] = []] = Object.entries(step) as [string, Json][];
+/** What an action is, such as `call Append`. */
+function headOf(action: Action): string {
+  const [[verb, object] = []] = Object.entries(action) as [string, Json][];
   return `${String(verb)} ${typeof object === 'string' ? object : ''}`;
 }
 
-async function playStep(step: Step, scene: Scene): Promise<void> {
+async function playAction(action: Action, scene: Scene): Promise<void> {
   const { environment, calls } = scene;
-  if ('call' in step) await playCall(step, scene);
-  else if ('open' in step) calls.set(step.as, open(step.open, step.deadlineMs, step.request, scene));
-  else if ('send' in step) find(step.send, scene).send(fillIn(step.request, scene.variables));
-  else if ('halfClose' in step) find(step.halfClose, scene).halfClose();
-  else if ('cancel' in step) find(step.cancel, scene).cancel();
-  else if ('await' in step) await playAwait(step, scene);
-  else if ('end' in step) await checkEnd(find(step.end, scene), step, scene);
-  else if ('nats' in step) await environment.nats(step.nats);
-  else if ('publish' in step) await environment.publish(step.publish);
-  else if ('log' in step) await environment.editLog(step.log);
+  if ('call' in action) await playCall(action, scene);
+  else if ('open' in action)
+    calls.set(action.as, open(action.open, action.deadlineMs, action.request, scene));
+  else if ('send' in action) find(action.send, scene).send(fillIn(action.request, scene.variables));
+  else if ('halfClose' in action) find(action.halfClose, scene).halfClose();
+  else if ('cancel' in action) find(action.cancel, scene).cancel();
+  else if ('await' in action) await playAwait(action, scene);
+  else if ('end' in action) await checkEnd(find(action.end, scene), action, scene);
+  else if ('nats' in action) await environment.nats(action.nats);
+  else if ('publish' in action) await environment.publish(action.publish);
+  else if ('log' in action) await environment.editLog(action.log);
   else environment.stopGateway();
 }
 
-async function playCall(step: Extract<Step, { call: string }>, scene: Scene): Promise<void> {
-  const isStream = Array.isArray(step.request);
-  const call = open(step.call, step.deadlineMs, isStream ? undefined : (step.request ?? {}), scene);
-  if (Array.isArray(step.request)) {
-    for (const message of fillIn(step.request, scene.variables) as Json[]) call.send(message);
+async function playCall(action: Extract<Action, { call: string }>, scene: Scene): Promise<void> {
+  const isStream = Array.isArray(action.request);
+  const call = open(action.call, action.deadlineMs, isStream ? undefined : (action.request ?? {}), scene);
+  if (Array.isArray(action.request)) {
+    for (const message of fillIn(action.request, scene.variables) as Json[]) call.send(message);
     call.halfClose();
   }
-  await checkEnd(call, step, scene);
+  await checkEnd(call, action, scene);
 }
 
 function open(name: string, ms: number | undefined, request: Json | undefined, scene: Scene): OpenCall {
@@ -81,9 +82,9 @@ function find(name: string, { calls }: Scene): OpenCall {
 }
 
 /** Waits for a message that is as expected, and passes over others before it. */
-async function playAwait(step: Extract<Step, { await: string }>, scene: Scene): Promise<void> {
-  const call = find(step.await, scene);
-  const expected = fillIn(step.message, scene.variables);
+async function playAwait(action: Extract<Action, { await: string }>, scene: Scene): Promise<void> {
+  const call = find(action.await, scene);
+  const expected = fillIn(action.message, scene.variables);
   const seen: Json[] = [];
   for (;;) {
     await call.until(() => call.messages.length > call.seen || call.end !== undefined);
@@ -93,7 +94,7 @@ async function playAwait(step: Extract<Step, { await: string }>, scene: Scene): 
     call.seen++;
     seen.push(message);
     if (mismatch(expected, shortTypes(message)) !== undefined) continue;
-    capture(step.capture, message, scene);
+    capture(action.capture, message, scene);
     return;
   }
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { readCaseFiles, type Step } from '../../conformance/case-file';
+import { readCaseFiles, type Action } from '../../conformance/case-file';
 import { fillIn } from '../../conformance/fill-in';
 import { languages } from '../../conformance/languages';
 import { mismatch } from '../../conformance/mismatch';
@@ -12,7 +12,7 @@ import { blocks, document, root, section, tableRows } from '../docs/markdown';
 /** What is known of the cases of conformance/ without playing them, and that a wrong answer would be noticed. */
 
 const files = readCaseFiles(join(root, 'conformance', 'cases'));
-const steps: readonly Step[] = files.flatMap(({ cases }) => cases.flatMap((one) => one.steps));
+const actions: readonly Action[] = files.flatMap(({ cases }) => cases.flatMap((one) => one.actions));
 
 test('each case has a name of its own', () => {
   const names = files.flatMap(({ name, cases }) => cases.map((one) => `${name}: ${one.name}`));
@@ -23,7 +23,7 @@ test('there is a case for every method of the contract', () => {
   const descriptors = fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64'));
   const service = createFileRegistry(descriptors).getService('sluice.v1.EventStoreService');
   const called = new Set(
-    steps.flatMap((step) => ('call' in step ? [step.call] : 'open' in step ? [step.open] : [])),
+    actions.flatMap((action) => ('call' in action ? [action.call] : 'open' in action ? [action.open] : [])),
   );
   const methods = service?.methods.map(({ name }) => name) ?? [];
   expect(methods.length).toBeGreaterThan(8);
@@ -37,7 +37,7 @@ test('there is a case for every reason of errors that a caller can bring about',
     details.includes('google.rpc.ErrorInfo') ? [cell.replaceAll('`', '')] : [],
   );
   expect(reasons.length).toBeGreaterThan(8);
-  const expected = JSON.stringify(steps);
+  const expected = JSON.stringify(actions);
   const without = reasons.filter((reason) => !expected.includes(`"reason":"${reason}"`));
   expect(without).toEqual(reasons.filter((reason) => others.includes(reason)));
 });
