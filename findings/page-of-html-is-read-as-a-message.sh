@@ -7,7 +7,7 @@
 # message. With an empty body, all end as UNAVAILABLE. One would have guessed that the HTTP status alone decides.
 #
 # Why it matters: RESOURCE_EXHAUSTED is what a server says that has done nothing. After a 504, where the server may have
-# done it, a client would take a call as not done. So a proxy in front of a gateway must answer without a page: docs/proxies.md.
+# done it, a client would take a call as not done. So a proxy in front of a gateway must answer without a page: docs/operations/proxies.md.
 #
 # Needs haproxy and openssl on the PATH.
 set -euo pipefail

@@ -1,5 +1,5 @@
 /**
- * Every bound of the gateway, with its reason. The unit is the last word of the name. docs/operations.md explains all of
+ * Every bound of the gateway, with its reason. The unit is the last word of the name. docs/configuration.md explains all of
  * them, and GetServerInfo shows those that a caller can act on; `eventBytesMax` alone also depends on the NATS server.
  */
 export interface Limits {

@@ -15,7 +15,7 @@ export interface Finding {
 const consumersManyMin = 50;
 /** What is not read yet is waited for by every read. */
 const replicaLagMany = 10_000n;
-const seeReplica = 'see the log of the gateway, and the replica in docs/operations.md';
+const seeReplica = 'see the log of the gateway, and the replica in docs/operations/running.md';
 const fullShareMany = 0.9;
 
 /** Everything that the gateway tells of itself and its store, judged. */
@@ -139,7 +139,7 @@ function size({ store }: Info): Finding {
   const what = `${messageCount.toString()} messages, ${bytes.toString()} bytes`;
   if (fullBy !== '') {
     const message = `${what}; appends are refused: ${fullBy}`;
-    return { check, level: 'fail', message, remedy: 'make room, see docs/operations.md' };
+    return { check, level: 'fail', message, remedy: 'make room, see docs/operations/troubleshooting.md' };
   }
   if (bytesMax === 0n) return { check, level: 'ok', message: what };
   const message = `${what} of at most ${bytesMax.toString()}`;

@@ -27,7 +27,7 @@ export function createAllPlaces(
   };
 }
 
-/** What ServerLimits and docs/operations.md call a bound. */
+/** What ServerLimits and docs/configuration.md call a bound. */
 function wireName(key: keyof Limits): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

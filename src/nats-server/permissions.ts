@@ -6,7 +6,7 @@ export interface Permissions {
   readonly subscribe: readonly string[];
 }
 
-/** All that a gateway needs of NATS, as docs/operations.md lists it for the operator of a NATS server; a test compares. */
+/** All that a gateway needs of NATS, as docs/operations/security.md lists it for the operator of a NATS server; a test compares. */
 export function gatewayPermissions({ name, prefix }: Pick<StoreOptions, 'name' | 'prefix'>): Permissions {
   const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
   return {

@@ -6,7 +6,7 @@ import { startNats } from '../support/nats-server';
 import { haveOpenssl } from '../support/tools';
 import { failureOf } from './outcomes';
 
-/** A client against a gateway with TLS, as docs/operations.md says to set it up. */
+/** A client against a gateway with TLS, as docs/operations/security.md says to set it up. */
 (haveOpenssl() ? describe : describe.skip)('over TLS', () => {
   let ours: Authority;
   let others: Authority;

@@ -33,17 +33,17 @@ import { anchors, blocks, document, inlineCode, links, root, section, tableRows 
 
 const code = (text: string): string => `\`${text}\``;
 
-test("README's configuration is that of src/config/settings.ts", () => {
+test('docs/configuration.md has the settings of src/config/settings.ts', () => {
   const expected = keys.map((key) => {
     const setting: Setting = settings[key];
     const byDefault = setting.default === undefined ? 'not set' : code(setting.default);
     return [code(flagOf(key)), code(variableOf(key)), byDefault, setting.description];
   });
-  expect(tableRows(section(document('README.md'), '## Configuration'))).toEqual(expected);
+  expect(tableRows(section(document('docs/configuration.md'), '## Settings'))).toEqual(expected);
 });
 
-describe('docs/operations.md', () => {
-  const bounds = tableRows(section(document('docs/operations.md'), '## Bounds'));
+describe('the pages for operators', () => {
+  const bounds = tableRows(section(document('docs/configuration.md'), '## Bounds'));
 
   test('names every bound of src/limits.ts with its default and its flag', () => {
     const flags = new Set<string>(keys);
@@ -56,7 +56,7 @@ describe('docs/operations.md', () => {
   });
 
   test('lists the permissions that the embedded NATS server gives the gateway', () => {
-    const [block] = blocks(section(document('docs/operations.md'), '## NATS permissions'));
+    const [block] = blocks(section(document('docs/operations/security.md'), '## NATS permissions'));
     const listed = Array.from((block?.code ?? '').matchAll(/"([^"]+)"/g), ([, subject = '']) => subject);
     const { publish, subscribe } = gatewayPermissions({ name: 'EVENTS', prefix: 'es' });
     expect(listed.sort()).toEqual([...publish, ...subscribe].sort());
@@ -70,7 +70,7 @@ describe('docs/operations.md', () => {
   });
 
   test('has the exit codes of --help', () => {
-    const rows = tableRows(section(document('docs/operations.md'), '## Exit codes'));
+    const rows = tableRows(section(document('docs/operations/monitoring.md'), '## Exit codes'));
     const told = Array.from(helpText().matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
       number,
       text,
@@ -84,7 +84,7 @@ describe('docs/operations.md', () => {
       file.endsWith('.ts'),
     );
     const sources = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
-    const rows = tableRows(section(document('docs/operations.md'), '## Logs'));
+    const rows = tableRows(section(document('docs/operations/monitoring.md'), '## Logs'));
     expect(rows.length).toBeGreaterThan(5);
     for (const [, message = ''] of rows) expect(sources).toContain(`'${message.slice(1, -1)}'`);
   });
@@ -183,15 +183,15 @@ test('docs/errors.md tells where a RESOURCE_EXHAUSTED without ErrorInfo comes fr
   ]);
 });
 
-describe('docs/proxies.md', () => {
+describe('docs/operations/proxies.md', () => {
   test.each([
     ['nginx', ['grpc_buffer_size', 'grpc_read_timeout']],
     ['HAProxy', ['timeout server']],
     ['Envoy', ['timeout: 0s', 'stream_idle_timeout']],
   ])('has the settings for %s that work, and the heartbeat that goes with them', (proxy, names) => {
-    const own = section(document('docs/proxies.md'), `## ${proxy}`);
+    const own = section(document('docs/operations/proxies.md'), `## ${proxy}`);
     for (const name of names) expect(own).toContain(name);
-    const rows = tableRows(section(document('docs/proxies.md'), '## Idle subscriptions'));
+    const rows = tableRows(section(document('docs/operations/proxies.md'), '## Idle subscriptions'));
     expect(rows.find(([name]) => name === proxy)?.[3]).toMatch(/^\d+ s$/);
   });
 });

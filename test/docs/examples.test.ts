@@ -75,10 +75,10 @@ withGrpcurl('the session with grpcurl in README.md', async () => {
   }
 });
 
-test('the TypeScript examples in README.md print what is shown, one after the other', async () => {
+test('the examples of docs/typescript.md print what is shown, one after the other', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
-  const examples = withOutput(section(readme, '## From TypeScript'), 'ts');
+  const examples = withOutput(document('docs/typescript.md'), 'ts');
   expect(examples).toHaveLength(4);
   const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
@@ -96,7 +96,7 @@ test('the TypeScript examples in README.md print what is shown, one after the ot
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['README.md', 'docs/errors.md', 'docs/clients.md'].flatMap((page) =>
+  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md'].flatMap((page) =>
     blocks(document(page)).filter(({ language }) => language === 'ts'),
   );
   expect(examples.length).toBeGreaterThanOrEqual(2);

@@ -76,8 +76,8 @@ test('a token, as a flag and in the URL', async () => {
   await isRefused(nats, ['--nats-token=wrong-one'], 'wrong-one', /authorization/i);
 }, 90_000);
 
-test('a credentials file, with the permissions of docs/operations.md in its JWT', async () => {
-  const [block] = blocks(section(document('docs/operations.md'), '## NATS permissions'));
+test('a credentials file, with the permissions of docs/operations/security.md in its JWT', async () => {
+  const [block] = blocks(section(document('docs/operations/security.md'), '## NATS permissions'));
   const publish = Array.from(block?.code.matchAll(/^ +"([^"]+)"/gm) ?? [], ([, subject = '']) => subject);
   const logins = makeJwtLogins();
   await using nats = await startNats({ extraConfig: logins.serverConfig });

@@ -12,13 +12,13 @@ import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
-/** The permissions in docs/operations.md are enough for everything, and none of them is too much. */
+/** The permissions in docs/operations/security.md are enough for everything, and none of them is too much. */
 
 const password = 'hush';
 const login = { user: 'sluice', pass: password };
 const loginFlags = ['--nats-user=sluice', `--nats-password=${password}`];
 
-const [block] = blocks(section(document('docs/operations.md'), '## NATS permissions'));
+const [block] = blocks(section(document('docs/operations/security.md'), '## NATS permissions'));
 /** The block as it stands there; the password is a variable of the configuration. */
 const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
 const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
