@@ -2,10 +2,12 @@ import type { Logger } from 'pino';
 import type { Config, EmbeddedNats } from './config/config';
 import { startGrpcServer } from './grpc/server';
 import { startEmbeddedNats, type EmbeddedServer } from './nats-server/embedded';
-import { embeddedPaths } from './nats-server/embedded-config';
+import { syncInGroups } from './nats-server/group-sync';
 import { findNatsServer } from './nats-server/nats-binary';
+import type { JetStreamOptions } from './jetstream/jetstream-store';
 import type { NatsOptions } from './jetstream/nats/options';
 import { openStore } from './open-store';
+import { leftToNats } from './store/durability';
 import type { FillingProgress } from './store/store-info';
 import { version } from './versions';
 
@@ -65,7 +67,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   try {
     const nats = await reachNats(config, log, opened);
     const { limits, address, tls } = config;
-    const { options, syncFolder, ownServer } = nats;
+    const { options, sync, ownServer } = nats;
     const mayCreate = config.createStore || nats.isNew;
     const store = await openStore({
       nats: options,
@@ -73,7 +75,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       mayCreate,
       limits,
       log,
-      syncFolder,
+      durability: sync,
       ownServer,
       replicaDir: config.replicaDir,
     });
@@ -124,8 +126,7 @@ interface ReachableNats {
   readonly embedded: GatewayFacts['embedded'];
   /** Whether it is the gateway's own, and holds nothing yet. */
   readonly isNew: boolean;
-  /** See JetStreamOptions. */
-  readonly syncFolder: string | undefined;
+  readonly sync: JetStreamOptions['durability'];
   readonly ownServer: EmbeddedServer | undefined;
 }
 
@@ -140,7 +141,7 @@ async function reachNats(
       durability: 'unknown',
       embedded: undefined,
       isNew: false,
-      syncFolder: undefined,
+      sync: leftToNats,
       ownServer: undefined,
     };
   const server = await startOwnNats(nats, { store, replicaDir }, log);
@@ -160,7 +161,7 @@ async function reachNats(
     embedded: { version: server.version, dataDir },
     isNew: server.isNew,
     ownServer: server,
-    syncFolder: nats.sync === 'always' ? embeddedPaths(dataDir).streams : undefined,
+    sync: nats.sync === 'always' ? syncInGroups({ dataDir, stream: store.name, log }) : leftToNats,
   };
 }
 

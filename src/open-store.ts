@@ -10,7 +10,9 @@ import type { EventStore } from './store/event-store';
 import type { FillingProgress } from './store/store-info';
 
 /** An event store kept by JetStream and read from a replica. */
-export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom' | 'failed'> {
+export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom'> {
+  /** Resolves when the disk or the folder of the replica is lost, so that nothing can be served any more. */
+  readonly failed: Promise<void>;
   /** Told whether the replica is filled, so that there are reads: now and whenever it changes. */
   onFilled(listener: (isFilled: boolean) => void): void;
   /** How far the replica is; undefined: it is filled. */
@@ -29,7 +31,7 @@ const fillWaitMs = 5_000;
 
 /** Connects, creates or checks the store, and opens the replica. Throws ConnectError, StoreOpenError or FolderInUseError. */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
-  const { limits, log: logger, replicaDir } = options;
+  const { limits, log: logger, replicaDir, durability } = options;
   let lose = (): void => undefined;
   const lost = new Promise<void>((resolve) => (lose = resolve));
   const lock = await takeFolder(replicaDir, logger, () => {
@@ -66,7 +68,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       onRoom(listener) {
         jetstream.onRoom(listener);
       },
-      failed: Promise.race([jetstream.failed, lost]),
+      failed: Promise.race([durability.failed, lost]),
       onFilled(listener) {
         replica.onFilled(listener);
       },

@@ -117,8 +117,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 
 /** Edges against the arrows that are still there. */
 const toTurn: Readonly<Record<string, readonly string[]>> = {
-  jetstream: ['nats-server'],
-  'jetstream/log': ['jetstream/append', 'jetstream/follow', 'nats-server'],
   'jetstream/follow': ['jetstream/append', 'npm:nats'],
   'nats-server': ['jetstream/nats'],
   'replica/index': ['replica/apply'],

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import type { Durability } from '../store/durability';
 import { CommitIdReuseError, VersionConflictError } from '../store/errors';
 import type { CallContext, EventStore } from '../store/event-store';
 import type { Log, LogView } from '../store/log';
@@ -8,10 +9,8 @@ import type { StreamName } from '../store/values';
 import type { StreamInfo } from './nats/api';
 import { append, type Appender } from './append/append';
 import { appendMulti } from './append/append-multi';
-import type { EmbeddedServer } from '../nats-server/embedded';
 import { toStoreError } from './nats/errors';
 import { followLog } from './follow/follow-log';
-import { leftToNats, syncInGroups } from '../nats-server/group-sync';
 import { IdMemory } from './append/id-memory';
 import type { KnownHead } from './append/head-cache';
 import { identityAt } from './log/identity';
@@ -22,10 +21,10 @@ import { createMessageSize } from './nats/message-size';
 import { lookForMirrors } from './log/mirrors';
 import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './nats/open-stream';
 import type { NatsOptions, StoreOptions } from './nats/options';
-import { watchOwnDisk } from './log/own-disk';
+import { watchOwnDisk, type OwnServer } from './log/own-disk';
 import { openPool, type NatsPool } from './nats/pool';
-import { createStretches } from './log/log-stretches';
-import { entryAt } from './log/read-log';
+import { createStretches } from './follow/log-stretches';
+import { entryAt } from './log/entry-at';
 import { createRecentIds } from './append/recent-ids';
 import { RecentMap } from '../collections/recent-map';
 import { shared } from './nats/shared';
@@ -47,8 +46,6 @@ export interface JetStream {
   onAvailability(listener: (available: boolean) => void): void;
   /** Told whether the store takes appends, which is no matter of reads: now and whenever it changes. */
   onRoom(listener: (hasRoom: boolean) => void): void;
-  /** Resolves if the disk fails so that nothing can be answered any more. */
-  readonly failed: Promise<void>;
   /** Waits for appends under way. */
   idle(): Promise<void>;
   /** Drains the connections. */
@@ -62,25 +59,21 @@ export interface JetStreamOptions {
   readonly mayCreate: boolean;
   readonly limits: Limits;
   readonly log: Logger;
-  /**
-   * Where the NATS server, which runs on this machine and does not sync what it writes, keeps its streams: the store does it
-   * then. undefined: how durable the store is is left to NATS.
-   */
-  readonly syncFolder?: string | undefined;
-  /** The NATS server, if it is the gateway's own: nobody else writes to the store. */
-  readonly ownServer?: EmbeddedServer | undefined;
+  /** Says when what is stored is on disk. */
+  readonly durability: Durability;
+  /** The embedded nats-server, if there is one: nobody else writes to the store. */
+  readonly ownServer?: OwnServer | undefined;
 }
 
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
 export async function openJetStream(options: JetStreamOptions): Promise<JetStream> {
-  const { store, mayCreate, limits, log, syncFolder, ownServer } = options;
+  const { store, mayCreate, limits, log, durability, ownServer } = options;
   const pool = await openPool(options.nats, limits, log);
   const timeoutMs = limits.requestTimeoutMs;
-  let fail = (): void => undefined;
-  const failed = new Promise<void>((resolve) => (fail = resolve));
   try {
     checkServerVersion(pool.append());
     const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
+    durability.begin();
     const { config } = info;
     const health = new LogHealth(
       log,
@@ -94,7 +87,7 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
       log: { name: store.name, replicas: store.replicas },
       health,
       prefix: store.prefix,
-      durability: syncFolder === undefined ? leftToNats : syncInGroups(syncFolder, store.name, log, fail),
+      durability,
       messageSize: createMessageSize(pool, store.name, config, timeoutMs),
       space: new Space(log),
       limits,
@@ -108,7 +101,7 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
     if (ownServer !== undefined) watches.push(await watchOwnDisk(context, ownServer));
     watches.push(await watchLog(context, ids));
     await lookForMirrors(context);
-    return createJetStream(context, ids, { watches, failed, isOwn: ownServer !== undefined });
+    return createJetStream(context, ids, { watches, isOwn: ownServer !== undefined });
   } catch (error) {
     await pool.close();
     throw error;
@@ -125,15 +118,10 @@ function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void 
 
 interface Around {
   readonly watches: readonly { close(): Promise<void> }[];
-  readonly failed: Promise<void>;
   readonly isOwn: boolean;
 }
 
-function createJetStream(
-  context: StoreContext,
-  ids: IdMemory,
-  { watches, failed, isOwn }: Around,
-): JetStream {
+function createJetStream(context: StoreContext, ids: IdMemory, { watches, isOwn }: Around): JetStream {
   const { pool, limits, durability } = context;
   const queues = new StreamQueues(limits);
   return {
@@ -150,7 +138,7 @@ function createJetStream(
       // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
       const onceDurable = async (error: unknown, { deadlineMs }: CallContext): Promise<never> => {
         if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
-          await durability.all(Math.min(deadlineMs, Date.now() + limits.appendTimeoutMs));
+          await durability.whenAllDurable(Math.min(deadlineMs, Date.now() + limits.appendTimeoutMs));
         }
         throw error;
       };
@@ -164,7 +152,6 @@ function createJetStream(
       };
     },
     info: () => translated(storeInfo(context)),
-    failed,
     onRoom(listener) {
       context.space.onChange(listener);
     },

@@ -3,31 +3,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
+import type { Durability } from '../store/durability';
 import { StoreUnavailableError } from '../store/errors';
-
-/** Tells when what is stored is on disk. */
-export interface Durability {
-  /**
-   * Resolves when all that is stored up to a sequence, which somebody has seen, is as durable as it gets; undefined: it is.
-   * Rejects with StoreUnavailableError when the disk fails, and at `giveUpMs`, or after a while if that is left out. `isBusy`:
-   * other appends are under way, which must not stand still meanwhile.
-   */
-  through(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;
-  /** The same for all that anybody can have seen by now. */
-  all(giveUpMs?: number): Promise<void> | undefined;
-  /** The log may have gone back: sequences that were synced may be given again, to other messages. */
-  forget(): void;
-  /** Resolves when nobody waits any more. */
-  idle(): Promise<void>;
-}
-
-/** Where nobody syncs but the NATS servers themselves. */
-export const leftToNats: Durability = {
-  through: () => undefined,
-  all: () => undefined,
-  forget: () => undefined,
-  idle: () => Promise.resolve(),
-};
+import { embeddedPaths } from './embedded-config';
 
 /** Shorter than a hand-over to another thread takes, or nearly so: then a single append need not wait for that. */
 const blockingMsMax = 1;
@@ -52,13 +30,20 @@ interface Waiter {
 /** A file cannot be opened, so nothing was tried to sync it: that may be so for the moment only. */
 class OpenFailure extends Error {}
 
+export interface SyncOptions {
+  /** Of the embedded nats-server. */
+  readonly dataDir: string;
+  /** The JetStream stream that is the log. */
+  readonly stream: string;
+  readonly log: Logger;
+}
+
 /**
- * Syncs the files of a log that a nats-server on this machine writes, which it does before it acknowledges. All who wait
- * share the next sync, where the server itself would sync for each message. `folder` holds the JetStream stream `name`.
- * `onFailure` is told, once, when a sync has failed, after which nothing is durable any more.
+ * Syncs the files of a log that a nats-server on this machine writes before it acknowledges. All callers that wait share the
+ * next sync, where the server itself would sync for each message.
  */
-export function syncInGroups(folder: string, name: string, log: Logger, onFailure: () => void): Durability {
-  return new GroupSync(openBlocks(folder, name), log, onFailure);
+export function syncInGroups(options: SyncOptions): Durability {
+  return new GroupSync(options);
 }
 
 class GroupSync implements Durability {
@@ -73,18 +58,26 @@ class GroupSync implements Durability {
   private running: Promise<void> | undefined;
   private failure: StoreUnavailableError | undefined;
 
-  constructor(
-    private readonly blocks: Blocks,
-    private readonly log: Logger,
-    private readonly onFailure: () => void,
-  ) {}
+  readonly failed: Promise<void>;
+  private onFailure = (): void => undefined;
+  private readonly log: Logger;
+  private blocks: Blocks = { sync: () => Promise.reject(new Error('the log is synced before it exists')) };
 
-  through(sequence: bigint, giveUpMs?: number, isBusy = false): Promise<void> | undefined {
+  constructor(private readonly options: SyncOptions) {
+    this.log = options.log;
+    this.failed = new Promise((resolve) => (this.onFailure = resolve));
+  }
+
+  begin(): void {
+    this.blocks = openBlocks(this.options);
+  }
+
+  whenDurable(sequence: bigint, giveUpMs?: number, isBusy = false): Promise<void> | undefined {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return sequence <= this.synced ? undefined : this.wait(sequence, giveUpMs, isBusy);
   }
 
-  all(giveUpMs?: number): Promise<void> {
+  whenAllDurable(giveUpMs?: number): Promise<void> {
     return this.failure === undefined ? this.wait(0n, giveUpMs) : Promise.reject(this.failure);
   }
 
@@ -174,12 +167,13 @@ interface Blocks {
   sync(isOnlyAppend: boolean): Promise<void>;
 }
 
-function openBlocks(folder: string, name: string): Blocks {
-  const messages = join(folder, name, 'msgs');
+function openBlocks({ dataDir, stream }: SyncOptions): Blocks {
+  const folder = join(embeddedPaths(dataDir).streams, stream);
+  const messages = join(folder, 'msgs');
   const blockFile = (block: number): string => join(messages, `${block.toString()}.blk`);
   let newest = newestBlock(messages);
   let lastMs = 0;
-  syncCreated(folder, name, [newest - 1, newest].filter((number) => number > 0).map(blockFile));
+  syncCreated(dataDir, folder, [newest - 1, newest].filter((number) => number > 0).map(blockFile));
   return {
     /** What has been acknowledged lies in the block that was the newest in the round before, or in later ones. */
     async sync(isOnlyAppend) {
@@ -228,14 +222,11 @@ function namesIn(path: string): string[] {
 }
 
 /** What was created or written before this gateway began: the folders, the description of the stream, the newest blocks. */
-function syncCreated(folder: string, name: string, blocks: readonly string[]): void {
-  const stream = join(folder, name);
+function syncCreated(dataDir: string, stream: string, blocks: readonly string[]): void {
   const described = ['meta.inf', 'meta.sum']
     .map((file) => join(stream, file))
     .filter((file) => existsSync(file));
   for (const file of [...described, ...blocks.filter((path) => existsSync(path))]) syncFile(file);
-  // nats-server makes `jetstream/<account>/streams` in its data folder.
-  const dataDir = dirname(dirname(dirname(folder)));
   for (let path = join(stream, 'msgs'); path.length >= dataDir.length; path = dirname(path)) syncFile(path);
 }
 

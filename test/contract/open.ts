@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { openStore } from '../../src/open-store';
+import { leftToNats } from '../../src/store/durability';
 import { makeReplicaDir } from '../support/replica-dir';
 import { startTestGateway } from '../support/gateway';
 import { createModelStore } from '../support/model-store';
@@ -57,6 +58,7 @@ export async function openJetStream(
     store: { ...names, replicas: 1 },
     mayCreate: true,
     limits,
+    durability: leftToNats,
     log: pino({ level: 'silent' }),
     replicaDir,
   });

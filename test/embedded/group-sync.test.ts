@@ -7,6 +7,7 @@ import { Follower } from '../contract/follower';
 import { range } from '../contract/events';
 import { startEmbeddedNats, type EmbeddedServer } from '../../src/nats-server/embedded';
 import { embeddedPaths } from '../../src/nats-server/embedded-config';
+import { syncInGroups } from '../../src/nats-server/group-sync';
 import { defaultLimits } from '../../src/limits';
 import { openStore } from '../../src/open-store';
 import { natsOptions } from '../support/nats-options';
@@ -68,7 +69,7 @@ async function open(server: EmbeddedServer): Promise<Opened> {
     mayCreate: true,
     limits: { ...defaultLimits, readProgressTimeoutMs: 2_000, appendTimeoutMs: 3_000 },
     log,
-    syncFolder: embeddedPaths(server.dataDir).streams,
+    durability: syncInGroups({ dataDir: server.dataDir, stream: storeOptions.name, log }),
     replicaDir: join(server.dataDir, 'replica'),
   });
   return { ...directContract(store), [Symbol.asyncDispose]: () => store.close() };

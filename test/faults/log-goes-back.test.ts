@@ -4,6 +4,7 @@ import pino from 'pino';
 import { HealthCheckResponse_ServingStatus } from '../../generated/grpc/health/v1/health';
 import { openJetStream } from '../../src/jetstream/jetstream-store';
 import { defaultLimits } from '../../src/limits';
+import { leftToNats } from '../../src/store/durability';
 import type { LogSink } from '../../src/store/log';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
@@ -212,6 +213,7 @@ test('commits are not taken when they come after another one than is known', asy
     store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
     mayCreate: false,
     limits: defaultLimits,
+    durability: leftToNats,
     log: pino({ level: 'silent' }),
   });
   try {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pino from 'pino';
-import { syncInGroups, type Durability } from '../../src/nats-server/group-sync';
+import { syncInGroups } from '../../src/nats-server/group-sync';
+import type { Durability } from '../../src/store/durability';
 
 const turn = promisify(setImmediate);
 
@@ -14,7 +15,8 @@ beforeEach(() => {
   const streams = join(dataDir, 'jetstream', '$G', 'streams');
   mkdirSync(join(streams, 'EVENTS', 'msgs'), { recursive: true });
   writeFileSync(join(streams, 'EVENTS', 'msgs', '1.blk'), 'messages');
-  durability = syncInGroups(streams, 'EVENTS', pino({ level: 'silent' }), () => undefined);
+  durability = syncInGroups({ dataDir, stream: 'EVENTS', log: pino({ level: 'silent' }) });
+  durability.begin();
 });
 afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true });
@@ -35,19 +37,15 @@ async function resolvedWith(promises: readonly (Promise<void> | undefined)[]): P
 }
 
 const later = (sequence: bigint): Promise<void> | undefined =>
-  durability.through(sequence, Date.now() + 10_000, true);
+  durability.whenDurable(sequence, Date.now() + 10_000, true);
 
 test('who waits for what a sync covers that is under way waits for no other one', async () => {
   const first = later(10n);
   await turn();
-  expect(await resolvedWith([first, later(7n), later(10n), later(11n), durability.all()])).toEqual([
-    true,
-    true,
-    true,
-    false,
-    false,
-  ]);
-  expect(durability.through(11n)).toBeUndefined();
+  expect(await resolvedWith([first, later(7n), later(10n), later(11n), durability.whenAllDurable()])).toEqual(
+    [true, true, true, false, false],
+  );
+  expect(durability.whenDurable(11n)).toBeUndefined();
 });
 
 test('a sync that began before the log went back covers nothing of what comes then', async () => {
@@ -55,5 +53,5 @@ test('a sync that began before the log went back covers nothing of what comes th
   await turn();
   durability.forget();
   expect(await resolvedWith([first, later(7n)])).toEqual([true, false]);
-  expect(durability.through(7n)).toBeUndefined();
+  expect(durability.whenDurable(7n)).toBeUndefined();
 });

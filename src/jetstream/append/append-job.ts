@@ -2,7 +2,8 @@ import { InvalidRequestError, type FieldViolation } from '../../store/errors';
 import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
 import { uuidV7 } from '../../store/ids';
 import type { CommitId, StreamName } from '../../store/values';
-import { batchMessagesMax, framingBytesMax, headerRoomBytes, messageCount } from '../log/commit-codec';
+import { batchMessagesMax, framingBytesMax, messageCount } from '../log/commit-codec';
+import { bodyBytesLimit, eventBytesLimit } from '../log/size-limits';
 import { encodeEvent } from './encode-event';
 import type { StoreContext } from '../log/store-context';
 
@@ -34,16 +35,6 @@ export interface MultiJob extends JobKey {
 }
 
 const violationsMax = 32;
-
-/** Bytes of events that fit into one NATS message. */
-export function bodyBytesLimit({ messageSize }: StoreContext): number {
-  return Math.max(0, messageSize.bytesMax - headerRoomBytes);
-}
-
-/** Bytes of one event as stored: it must fit into one NATS message. */
-export function eventBytesLimit(context: StoreContext): number {
-  return Math.max(0, Math.min(context.limits.eventBytesMax, bodyBytesLimit(context) - framingBytesMax));
-}
 
 /** Throws InvalidRequestError for an event that cannot be taken any more since the limit has been lowered. */
 export function checkStillFits(

@@ -3,7 +3,8 @@ import type { AppendMultiCommand, AppendMultiResult, CallContext } from '../../s
 import type { ViewedCommit } from '../../store/log';
 import { position, version, type StreamName } from '../../store/values';
 import { whenDurable, type Appender } from './append';
-import { bodyBytesLimit, checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
+import { bodyBytesLimit } from '../log/size-limits';
+import { checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
 import { asStep, checkMessage, toMessages } from '../log/commit-codec';
 import { findById } from './find-by-id';
 import { currentHead } from '../log/head';

@@ -3,7 +3,8 @@ import type { AppendCommand, AppendResult, CallContext } from '../../store/event
 import type { ViewedCommit } from '../../store/log';
 import { position, unixNanos, version, type CommitId, type StreamName } from '../../store/values';
 import { apiGet } from '../nats/api';
-import { bodyBytesLimit, checkStillFits, prepare, type Job } from './append-job';
+import { bodyBytesLimit } from '../log/size-limits';
+import { checkStillFits, prepare, type Job } from './append-job';
 import { toMessages } from '../log/commit-codec';
 import { findById } from './find-by-id';
 import { currentHead, type CurrentHead, type ViewedStore } from '../log/head';
@@ -97,7 +98,7 @@ export function whenDurable(
   sequence: bigint,
   deadlineMs: number,
 ): Promise<void> | undefined {
-  return durability.through(sequence, deadlineMs, queues.isBusy)?.catch((cause: unknown) => {
+  return durability.whenDurable(sequence, deadlineMs, queues.isBusy)?.catch((cause: unknown) => {
     throw new OutcomeUnknownError(stream, commitId, { cause });
   });
 }

@@ -138,7 +138,7 @@ class Pump {
     const { groups, through } = this.entries.take();
     if (through === 0n) return;
     // What could be lost in a loss of power shall not be seen before.
-    const syncing = this.context.durability.through(through);
+    const syncing = this.context.durability.whenDurable(through);
     if (syncing !== undefined) await syncing;
     if (!this.isStopped) await this.sink.take(groups, through);
   }

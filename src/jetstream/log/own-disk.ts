@@ -1,8 +1,22 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { streamInfo } from '../nats/api';
-import type { EmbeddedServer } from '../../nats-server/embedded';
 import type { StoreContext } from './store-context';
+
+/** The embedded nats-server, as far as its disk and what it can write are concerned. */
+export interface OwnServer {
+  readonly dataDir: string;
+  /** Bytes that the store may take, all its streams together. */
+  bytesMax(): number;
+  /** Bytes that one byte of the store takes on its disk, with what the replica has of it. */
+  bytesOnDisk(): Promise<number>;
+  /** Lets the store take more, if the disk has more by now. */
+  raiseBound(): Promise<void>;
+  /** Why one of its streams cannot be written any more; undefined: nothing is wrong, or it gives no answer. */
+  writeError(): Promise<string | undefined>;
+  /** Ends the server, which is then started again. */
+  restart(): Promise<void>;
+}
 
 export interface DiskWatch {
   close(): Promise<void>;
@@ -19,7 +33,7 @@ const returnShare = 1.25;
  * server gives no answer then, and takes nothing until it is started anew. Where that has happened all the same, it is
  * started anew as soon as there is room.
  */
-export async function watchOwnDisk(store: StoreContext, server: EmbeddedServer): Promise<DiskWatch> {
+export async function watchOwnDisk(store: StoreContext, server: OwnServer): Promise<DiskWatch> {
   const { space, limits, logger } = store;
   const stop = new AbortController();
   const { signal } = stop;

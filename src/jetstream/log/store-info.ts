@@ -1,10 +1,10 @@
 import type { ReplicaInfo, StoreInfo } from '../../store/store-info';
 import { position } from '../../store/values';
-import { eventBytesLimit } from '../append/append-job';
 import type { StreamInfo } from '../nats/api';
 import { logInfo } from './log-info';
 import { lookForMirrors } from './mirrors';
 import { disagreements, logConfig } from '../nats/open-stream';
+import { eventBytesLimit } from './size-limits';
 import { endless, type StoreContext } from './store-context';
 
 /** The store as the leader of the log knows it now, but for what the replica of it tells. */
@@ -14,7 +14,7 @@ export async function storeInfo(store: StoreContext): Promise<Omit<StoreInfo, 'r
   const { info } = await logInfo(store, endless);
   const { config, state, cluster } = info;
   store.messageSize.take(config);
-  await store.durability.through(BigInt(state.last_seq));
+  await store.durability.whenDurable(BigInt(state.last_seq));
   const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
   return {
     name: log.name,

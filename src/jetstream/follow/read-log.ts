@@ -1,14 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
 import type { LogEntry, LogStretch } from '../../store/log';
-import { apiGet } from '../nats/api';
-import { CommitAssembler } from './commit-assembler';
-import { readPart, unreadable } from './commit-codec';
-import { followLog } from '../follow/follow-log';
-import { toEntry } from './log-entries';
-import type { StoredMessage } from '../nats/message';
+import { readPart } from '../log/commit-codec';
+import { messageAt } from '../log/entry-at';
+import { nameOf, type StoreContext } from '../log/store-context';
 import { createRoom } from '../nats/room';
-import { endless, nameOf, within, type StoreContext } from './store-context';
+import { followLog } from './follow-log';
 
 /** Each has a consumer of its own while it reads, with some megabytes under way. */
 const readsMax = 2;
@@ -75,36 +72,4 @@ async function wholeAfter(context: StoreContext, after: bigint): Promise<bigint>
 
 export function positionOf([entry]: readonly LogEntry[]): bigint {
   return entry?.position ?? 0n;
-}
-
-/** What ends at a sequence. */
-export async function entryAt(context: StoreContext, sequence: bigint): Promise<LogEntry> {
-  const last = await messageAt(context, sequence);
-  if (last === undefined) {
-    const reason = 'it is gone';
-    return { kind: 'lost', stream: '', position: sequence, timeNanos: 0n, claimed: sequence, reason };
-  }
-  const name = nameOf(context, last.subject);
-  const { timeNanos } = last;
-  try {
-    const part = readPart(name, last);
-    const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
-    for (let before = part.parts - 1; before > 0; before--) {
-      const message = await messageAt(context, sequence - BigInt(before));
-      if (message !== undefined) assembler.add(readPart(name, message));
-    }
-    const commit = assembler.add(part);
-    if (commit !== undefined) return toEntry(commit, false);
-    throw unreadable(name, sequence, 'its other parts are missing');
-  } catch (error) {
-    if (!(error instanceof UnreadableCommitError)) throw error;
-    const { stream, reason } = error;
-    return { kind: 'damage', stream, position: sequence, timeNanos, claimed: 0n, reason };
-  }
-}
-
-function messageAt(context: StoreContext, sequence: bigint): Promise<StoredMessage | undefined> {
-  const { pool, log, limits } = context;
-  const options = within(endless, limits.requestTimeoutMs);
-  return apiGet(pool.read(), log, { seq: Number(sequence) }, options);
 }

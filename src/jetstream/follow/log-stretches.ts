@@ -1,6 +1,6 @@
 import type { LogEntry, LogStretch } from '../../store/log';
 import { positionOf, readLog } from './read-log';
-import type { StoreContext } from './store-context';
+import type { StoreContext } from '../log/store-context';
 
 /** What is read of the log at a time, whatever is asked for: a consumer is made for it, which sends more than that. */
 const stretchBytes = 2 << 20;

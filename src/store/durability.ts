@@ -1,0 +1,32 @@
+/** Says when what is stored survives a loss of power. */
+export interface Durability {
+  /**
+   * The log exists from now on: whatever was written of it before becomes durable. Called once, before anything else. Throws if
+   * its files cannot be opened.
+   */
+  begin(): void;
+  /**
+   * Resolves when all commits up to a sequence, which the log has, are as durable as they get; undefined: they are. Rejects with
+   * StoreUnavailableError when the disk fails, and at `giveUpMs` (milliseconds since 1970), or after some seconds without one.
+   * `isBusy`: other appends are under way, which must not stand still meanwhile.
+   */
+  whenDurable(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;
+  /** The same for everything that the log has now. */
+  whenAllDurable(giveUpMs?: number): Promise<void> | undefined;
+  /** The log may have gone back: sequences that were synced may be given again, to other messages. */
+  forget(): void;
+  /** Resolves when nobody waits any more. */
+  idle(): Promise<void>;
+  /** Resolves when the disk has failed: nothing becomes durable any more. */
+  readonly failed: Promise<void>;
+}
+
+/** For a log that only its NATS servers sync. */
+export const leftToNats: Durability = {
+  begin: () => undefined,
+  whenDurable: () => undefined,
+  whenAllDurable: () => undefined,
+  forget: () => undefined,
+  idle: () => Promise.resolve(),
+  failed: new Promise(() => undefined),
+};
