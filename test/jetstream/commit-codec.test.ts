@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/event';
 import { CommitAssembler, type StoredCommit } from '../../src/jetstream/log/commit-assembler';
 import {
-  asStep,
+  asTransaction,
   checkMessage,
   messageCount,
   readPart,
@@ -107,7 +107,7 @@ test('a commit comes back as it was written, whatever its events, its versions a
         sequence: last.sequence,
         position: last.sequence,
         from: first.sequence,
-        inStep: false,
+        inTransaction: false,
         timeNanos: last.timeNanos,
         commitId,
         previous: given.previous,
@@ -271,16 +271,16 @@ describe('the headers of a message', () => {
   });
 });
 
-test('the messages of a step say where it begins and ends, also beside those that only check', () => {
+test('the messages of a transaction say where it begins and ends, also beside those that only check', () => {
   fc.assert(
     fc.property(fc.array(commit, { minLength: 1, maxLength: 3 }), fc.nat({ max: 3 }), (commits, checks) => {
       const writing = commits.map((given) => messagesOf(given));
       const checking = Array.from({ length: checks }, () => checkMessage('es', 'es.c', 7n));
-      const messages = asStep([...checking, ...writing.flat()], commitId);
+      const messages = asTransaction([...checking, ...writing.flat()], commitId);
       const stored = messages.map((message, index) => asStored(message, 100n + BigInt(index)));
       const span = { from: 100n, position: 99n + BigInt(messages.length) };
       const parts = stored.slice(checks).map((message) => readPart(stream, message));
-      expect(parts).toEqual(parts.map((part) => ({ ...part, ...span, inStep: true, commitId })));
+      expect(parts).toEqual(parts.map((part) => ({ ...part, ...span, inTransaction: true, commitId })));
       expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(messages.length);
       const assembled = assemble(parts);
       expect(assembled.map(({ firstVersion: first }) => first)).toEqual(

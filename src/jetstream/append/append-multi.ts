@@ -5,7 +5,7 @@ import { position, version, type StreamName } from '../../store/values';
 import { whenDurable, type Appender } from './append';
 import { bodyBytesLimit } from '../log/size-limits';
 import { checkStillFits, prepareMulti, type MultiJob, type StreamJob } from './append-job';
-import { asStep, checkMessage, toMessages } from '../log/commit-codec';
+import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import { findById } from './find-by-id';
 import { currentHead } from '../log/head';
 import { expectedHead, type KnownHead } from './head-cache';
@@ -14,10 +14,10 @@ import { hasSameContent } from './same-content';
 import { subjectOf, unattended, withDeadline } from '../log/store-context';
 import { untilDecided, type Proposal } from './until-decided';
 
-/** The heads of the streams of a step: those that it writes, then those that it checks. */
+/** The heads of the streams of a transaction: those that it writes, then those that it checks. */
 type Heads = readonly KnownHead[];
 
-/** Stores the events of all streams in one step, or nothing. It takes its turn on all streams that it writes. */
+/** Stores the events of all streams atomically, or nothing. It takes its turn on all streams that it writes. */
 export async function appendMulti(
   appender: Appender,
   command: AppendMultiCommand,
@@ -73,7 +73,7 @@ function proposalOf(
       return { base: current };
     },
     isSame: (one, other) => one.every(({ sequence }, index) => sequence === other[index]?.sequence),
-    messages: (base) => stepMessages(appender, job, base),
+    messages: (base) => transactionMessages(appender, job, base),
     stored: (base, sequence, messages) => stored(appender, job, base, { sequence, messages }),
     duplicate: (sequence, doubted) => findDuplicate(appender, job, sequence, doubted, call),
     forget() {
@@ -83,7 +83,7 @@ function proposalOf(
 }
 
 /** The checks come first: the last message, which is that of the position, has events. */
-function stepMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingMessage[] {
+function transactionMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingMessage[] {
   const { commitId, appends, checks } = job;
   checkStillFits(appender, job, appends);
   const headOf = (index: number): KnownHead => base[index] as KnownHead;
@@ -96,7 +96,7 @@ function stepMessages(appender: Appender, job: MultiJob, base: Heads): OutgoingM
     return toMessages(subjectOf(appender, stream), encoded, commit, bodyBytesLimit(appender));
   });
   // One stream alone is an ordinary commit.
-  return appends.length + checks.length === 1 ? writing : asStep([...checking, ...writing], commitId);
+  return appends.length + checks.length === 1 ? writing : asTransaction([...checking, ...writing], commitId);
 }
 
 function stored(

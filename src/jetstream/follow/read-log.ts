@@ -58,7 +58,7 @@ async function readStretch(
   return { groups, through: reached };
 }
 
-/** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a step. */
+/** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a transaction. */
 async function wholeAfter(context: StoreContext, after: bigint): Promise<bigint> {
   const message = await messageAt(context, after + 1n);
   if (message === undefined) return after;

@@ -9,11 +9,11 @@ export interface StoredCommit {
   readonly lastVersion: bigint;
   /** The sequence of its last message. */
   readonly sequence: bigint;
-  /** Of the step, if it belongs to one. */
+  /** Of the transaction, if it belongs to one. */
   readonly position: Position;
-  /** The sequence of the first message of the commit, or of the step to which it belongs. */
+  /** The sequence of the first message of the commit, or of the transaction to which it belongs. */
   readonly from: bigint;
-  readonly inStep: boolean;
+  readonly inTransaction: boolean;
   readonly timeNanos: bigint;
   readonly commitId: string;
   /** The sequence of the last message of the stream's previous commit; 0 if this is the first. */
@@ -27,7 +27,7 @@ export interface StoredCommit {
  * one another; it answers whole commits.
  */
 export class CommitAssembler {
-  /** The last commit, if it belongs to a step that goes on. */
+  /** The last commit, if it belongs to a transaction that goes on. */
   private open: StoredCommit | undefined;
   private pending: StoredPart[] = [];
   private pendingBytes = 0;
@@ -44,7 +44,7 @@ export class CommitAssembler {
   add(part: StoredPart): StoredCommit | undefined {
     const { open } = this;
     if (open !== undefined && part.sequence <= open.position && part.from !== open.from) {
-      throw unreadable(open.stream, open.sequence, 'the rest of its step is missing');
+      throw unreadable(open.stream, open.sequence, 'the rest of its transaction is missing');
     }
     checkRecord(part);
     const commit = this.whole(part);
@@ -89,7 +89,7 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
     sequence: last.sequence,
     position: position(last.position),
     from: first.from,
-    inStep: last.inStep,
+    inTransaction: last.inTransaction,
     timeNanos: last.timeNanos,
     commitId: first.commitId,
     previous: first.previous ?? 0n,

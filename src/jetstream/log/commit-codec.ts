@@ -8,12 +8,12 @@ import type { OutgoingMessage } from '../nats/publish';
 
 /**
  * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
- * several in one atomic batch, its parts. The commits of a step, on several streams, are one atomic batch as well. The
+ * several in one atomic batch, its parts. The commits of a transaction, on several streams, are one atomic batch as well. The
  * position of a commit is the sequence of the last message of its batch.
  */
 
 /**
- * Where a step over several streams says what it expects of a stream that it does not write: a message without a body,
+ * Where a transaction over several streams says what it expects of a stream that it does not write: a message without a body,
  * whose subject no stream can have.
  */
 const checkToken = '$check';
@@ -67,20 +67,20 @@ export function toMessages(
   });
 }
 
-/** A message of a step that is stored only if the last message on a subject has this sequence, 0: there is none. */
+/** A message of a transaction that is stored only if the last message on a subject has this sequence, 0: there is none. */
 export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
   const headers = { [header.previous]: sequence.toString(), [header.previousOn]: subject };
   return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
 }
 
-/** The messages as those of one step. */
-export function asStep(messages: readonly OutgoingMessage[], commitId: CommitId): OutgoingMessage[] {
+/** The messages as those of one transaction. */
+export function asTransaction(messages: readonly OutgoingMessage[], commitId: CommitId): OutgoingMessage[] {
   return messages.map((message, index) => {
     const number = (index + 1).toString();
     const headers = {
       ...message.headers,
       [header.messageId]: index === 0 ? commitId : `${commitId}:${number}`,
-      [header.step]: `${number}/${messages.length.toString()}`,
+      [header.transaction]: `${number}/${messages.length.toString()}`,
     };
     return { ...message, headers };
   });
@@ -140,12 +140,12 @@ export interface StoredPart {
   /** 1-based, of the commit on its stream. */
   readonly part: number;
   readonly parts: number;
-  /** The sequence of the first message of the commit, or of the step to which it belongs. */
+  /** The sequence of the first message of the commit, or of the transaction to which it belongs. */
   readonly from: bigint;
   /** The sequence of the last one: the position of the commit. */
   readonly position: bigint;
-  /** Whether it belongs to a step over several streams. */
-  readonly inStep: boolean;
+  /** Whether it belongs to a transaction over several streams. */
+  readonly inTransaction: boolean;
   readonly body: Uint8Array;
 }
 
@@ -187,7 +187,7 @@ function plainPart(
     parts: 1,
     from: sequence,
     position: sequence,
-    inStep: false,
+    inTransaction: false,
     body,
   };
 }
@@ -207,8 +207,8 @@ function readAnyPart(stream: string, message: StoredMessage): StoredPart {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
   }
   const [part, parts] = fraction(message, header.part) ?? [1, 1];
-  const step = fraction(message, header.step);
-  const [index, messages] = step ?? [part, parts];
+  const transaction = fraction(message, header.transaction);
+  const [index, messages] = transaction ?? [part, parts];
   const isFirst = part === 1;
   const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
   const isMisplaced = part > parts || index > messages || part > index || BigInt(index) > message.sequence;
@@ -228,7 +228,7 @@ function readAnyPart(stream: string, message: StoredMessage): StoredPart {
     parts,
     from: index === 1 ? sequence : sequence - BigInt(index - 1),
     position: index === messages ? sequence : sequence + BigInt(messages - index),
-    inStep: step !== undefined,
+    inTransaction: transaction !== undefined,
     body: message.body,
   };
 }

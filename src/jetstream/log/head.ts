@@ -49,7 +49,7 @@ async function headOfLeader(store: ViewedStore, stream: StreamName, call: CallCo
   const part = readPart(stream, message);
   checkRecord(part);
   await durability.whenDurable(part.position, call.deadlineMs);
-  const { lastVersion, sequence, position, timeNanos, firstVersion, commitId, inStep: inTransaction } = part;
+  const { lastVersion, sequence, position, timeNanos, firstVersion, commitId, inTransaction } = part;
   const head = { version: lastVersion, sequence, position, timeNanos, isViewed: false };
   if (part.parts > 1) return head;
   const newest = { ...head, stream, firstVersion, lastVersion, commitId, inTransaction, events: part.body };

@@ -132,7 +132,7 @@ class Assembly implements Entries {
 
 export function toEntry(commit: StoredCommit, isLeftOut: boolean): LogCommit {
   const { stream, firstVersion, lastVersion, sequence, position, timeNanos, commitId, record } = commit;
-  const { inStep: inTransaction } = commit;
+  const { inTransaction } = commit;
   return {
     stream,
     firstVersion,

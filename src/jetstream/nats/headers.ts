@@ -18,8 +18,8 @@ export const sentHeader = {
   count: 'Sluice-Count',
   /** `<part>/<parts>`, 1-based; absent if there is only one. */
   part: 'Sluice-Part',
-  /** `<message>/<messages>` of a step over several streams, 1-based; absent on a commit of its own. */
-  step: 'Sluice-Step',
+  /** `<message>/<messages>` of a transaction over several streams, 1-based; absent on a commit of its own. */
+  transaction: 'Sluice-Transaction',
 } as const;
 
 export type SentHeader = (typeof sentHeader)[keyof typeof sentHeader];
