@@ -172,7 +172,7 @@ function createLog(context: StoreContext, isOwn: boolean): Log {
   const ask = shared(() => logInfo(context, endless));
   const read = createStretches(context);
   return {
-    get isOwn() {
+    get isSoleWriter() {
       return isOwn && health.isCurrent;
     },
     get doubts() {
@@ -184,12 +184,12 @@ function createLog(context: StoreContext, isOwn: boolean): Log {
     faults: health,
     async end(call) {
       const { sequence, info } = await translated(askLeader(ask, limits, call));
-      const isSure = Number(info.config['num_replicas'] ?? 1) <= 1;
-      return { sequence, identity: info.created, lost: lostMessages(info), isSure };
+      const isAuthoritative = Number(info.config['num_replicas'] ?? 1) <= 1;
+      return { sequence, identity: info.created, lost: lostMessages(info), isAuthoritative };
     },
     identityAt: (sequence, call) => translated(identityAt(context, sequence, call)),
     follow: (after, sink, signal) => translated(followLog(context, after, sink, signal)),
-    read: (after, through, bytesMax) => translated(read(after, through, bytesMax)),
+    read: (after, upTo, bytesMax) => translated(read(after, upTo, bytesMax)),
     entryAt: (sequence) => translated(entryAt(context, sequence)),
   };
 }

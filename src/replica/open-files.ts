@@ -155,6 +155,6 @@ function emptyState(identity: string): ReplicaState {
 async function tellFaults({ log, limits }: ReplicaOptions, files: OpenFiles): Promise<void> {
   const located = take(files.index.places('damage', 0n), limits.unreadableRememberedMax);
   for (const { bytes, header } of await fetchRecords(files, located)) {
-    if (header.kind !== 'lost' || log.faults.isCut) log.faults.noteUnreadable(errorOf(bytes, header));
+    if (header.kind !== 'lost' || log.faults.isIncomplete) log.faults.noteUnreadable(errorOf(bytes, header));
   }
 }

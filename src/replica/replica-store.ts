@@ -67,7 +67,7 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
 
 function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>) => Promise<T>): LogView {
   return {
-    get ready() {
+    get isReady() {
       return replica.ready;
     },
     get fillingSinceMs() {
@@ -79,18 +79,18 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
     get applied() {
       return replica.applied;
     },
-    reach: (consistency, call) => replica.reach(consistency, call),
-    through: (sequence, call) => replica.through(sequence, call),
+    catchUp: (call) => replica.reach('leader', call),
+    waitUntilApplied: (sequence, call) => replica.through(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
       await translated(() => headOf(replica, stream, entry));
       return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
     },
-    headNow(stream) {
+    headSync(stream) {
       const entry = replica.files.index.head(stream);
       return entry === undefined || entry.count === 0 ? undefined : entry;
     },
-    mayHave(commitId) {
+    mayContain(commitId) {
       if (!replica.mayHave(commitId)) return false;
       for (const place of replica.files.index.places('commit', hashOf(commitId))) return place.sequence > 0n;
       return false;
@@ -104,7 +104,7 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
     onAcknowledged(sequence) {
       replica.onAcknowledged(sequence);
     },
-    filling: () => replica.filling(),
+    fillingError: () => replica.filling(),
   };
 }
 

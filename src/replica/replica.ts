@@ -153,7 +153,7 @@ export class Replica {
   /** The end of the log, and never less than what this gateway has acknowledged. */
   private async currentEnd(call: CallContext): Promise<bigint> {
     const { keeper, isDoubted } = this;
-    if (!this.options.log.isOwn || isDoubted) keeper.end = await this.askEnd(call);
+    if (!this.options.log.isSoleWriter || isDoubted) keeper.end = await this.askEnd(call);
     const { acknowledged } = keeper.continuity;
     return keeper.end > acknowledged ? keeper.end : acknowledged;
   }

@@ -2,142 +2,152 @@ import { UnreadableCommitError } from './errors';
 import type { CallContext } from './event-store';
 import { position as toPosition } from './values';
 
-/** A whole commit of the log. */
+/** A complete commit of the log. */
 export interface LogCommit {
   readonly stream: string;
   readonly firstVersion: bigint;
   readonly lastVersion: bigint;
   /** The sequence of its last message. */
   readonly sequence: bigint;
-  /** Of the transaction, if it belongs to one over several streams; else its own sequence. */
+  /** The position of its transaction if it belongs to one, else its own sequence. */
   readonly position: bigint;
   readonly timeNanos: bigint;
   readonly commitId: string;
   readonly inTransaction: boolean;
-  /** Its transaction cannot be read whole: it is left out of what is read over all streams. */
-  readonly isLeftOut: boolean;
+  /** Part of its transaction is lost or unreadable, so reads over all streams skip it. */
+  readonly isTorn: boolean;
   /** CommitRecord bytes. */
   readonly record: Uint8Array;
 }
 
-/**
- * What stands in the place of a commit: a message that cannot be read (`damage`), one that is not part of the store
- * (`outside`), or messages that are gone (`lost`), at the position of the last of them.
- */
-export interface LogDamage {
-  readonly kind: 'damage' | 'outside' | 'lost';
-  /** The name of its stream, or whatever stands in its place; "" of what is lost. */
+/** A message of the log that is not a readable commit. */
+export interface UnreadableEntry {
+  /** `foreign`: not written by Sluice. */
+  readonly kind: 'unreadable' | 'foreign';
+  /** The last part of its subject, for a foreign message; otherwise the name of its stream. */
   readonly stream: string;
   readonly position: bigint;
   readonly timeNanos: bigint;
-  /** Of damage, the version that its stream has by the headers, 0: they do not say; of what is lost, the first position. */
-  readonly claimed: bigint;
+  /** The version of its stream according to its headers; 0 if they do not say. */
+  readonly claimedVersion: bigint;
   readonly reason: string;
 }
 
-export type LogEntry = LogCommit | LogDamage;
-
-/** The end of the log, as its leader knows it. */
-export interface LogEnd {
-  readonly sequence: bigint;
-  /** What tells this log from another one with the same name. */
-  readonly identity: string;
-  /** Messages up to the end that are gone. */
-  readonly lost: bigint;
-  /** Whether who says so cannot have been replaced by another leader without knowing it. */
-  readonly isSure: boolean;
+/** Messages that the log no longer has. */
+export interface LostEntry {
+  readonly kind: 'lost';
+  readonly stream: '';
+  /** The first and the last of them. */
+  readonly firstPosition: bigint;
+  readonly position: bigint;
+  readonly timeNanos: 0n;
+  readonly reason: string;
 }
 
-/** Why a log does not come any more when that is no matter of its own. */
+/** What the log has in place of a commit. */
+export type LogDamage = UnreadableEntry | LostEntry;
+
+export type LogEntry = LogCommit | LogDamage;
+
+/** The end of the log, according to its leader. */
+export interface LogEnd {
+  readonly sequence: bigint;
+  /** Distinguishes this log from another one with the same name. */
+  readonly identity: string;
+  /** How many messages up to the end are lost. */
+  readonly lost: bigint;
+  /** false: another server may have become the leader without this one knowing. */
+  readonly isAuthoritative: boolean;
+}
+
+/** The reason that `Log.follow` gives when the cause is the connection, not the log. */
 export const lostConnection = 'the connection to NATS was lost';
 
-/** A place in the log. */
-export interface LogPlace {
+/** Where a reader of the log stands. */
+export interface LogCursor {
   readonly sequence: bigint;
   /**
-   * The last commit up to there. Nothing is given if another one is in its place: then what comes after it is of another log.
-   * undefined: there is none, or whoever asks does not mind.
+   * The last commit up to the sequence. If the log has another commit there, it is another log, and `follow` ends without an
+   * entry. undefined: there is no commit yet, or the reader accepts any.
    */
   readonly last: { readonly sequence: bigint; readonly identity: string } | undefined;
 }
 
-/** Where entries of the log go. */
+/** Receives the entries of the log. */
 export interface LogSink {
   /**
-   * Takes entries in order, those of one transaction together in a group. Nothing up to `through` comes any more. What it
-   * returns is waited for before it is called again.
+   * Receives entries in order; the entries of one transaction form a group. No later call has an entry up to `upTo`. The
+   * log waits for the promise before it calls again.
    */
-  take(groups: readonly (readonly LogEntry[])[], through: bigint): Promise<void>;
-  /** The log is followed. `hurry` is to be called when somebody begins to wait for what comes. */
-  started(hurry: () => void): void;
-  /** Whether somebody waits for what comes: if not, it may come a little later. */
+  receive(groups: readonly (readonly LogEntry[])[], upTo: bigint): Promise<void>;
+  /** The log is being followed. The sink calls `fetchNow` when a reader begins to wait for new entries. */
+  onStarted(fetchNow: () => void): void;
+  /** Whether a reader waits for new entries; if not, the log may fetch them a little later. */
   isAwaited(): boolean;
-  /** All that there is has come, or more of it comes. */
-  progressed(): void;
+  /** The log was found to have no more entries, or has delivered some. */
+  onProgress(): void;
 }
 
-/** What is known to be wrong with a log. */
+/** The known faults of a log. */
 export interface LogFaults {
-  /** Whether messages are lost that nobody has accepted to be. */
-  readonly isCut: boolean;
-  /** The error for a stream without messages in a log that has lost some; undefined: it is known to be empty. */
-  doubtOf(stream: string): UnreadableCommitError | undefined;
-  /** The error for what cannot be complete in a log that has lost messages. */
-  missing(): UnreadableCommitError;
-  /** A message was met that cannot be read. */
+  /** Whether the log has lost messages, and no operator has accepted the loss. */
+  readonly isIncomplete: boolean;
+  /** The error for a stream without messages if the log is incomplete; undefined: the stream is empty. */
+  errorOfEmptyStream(stream: string): UnreadableCommitError | undefined;
+  /** The error for a result that may miss lost messages. */
+  incompleteError(): UnreadableCommitError;
+  /** Records a message that cannot be read. */
   noteUnreadable(error: UnreadableCommitError): void;
 }
 
-/** What a replica needs of the log. Every method throws only StoreErrors. */
+/** The log as a replica uses it. Every method throws only StoreErrors. */
 export interface Log {
   /**
-   * Whether nobody but this gateway writes to it, and it is known to be as it was: its end is what was acknowledged last, and
-   * nobody has to be asked.
+   * Whether only this gateway writes to the log, and nothing has put its state in doubt. Then the log ends at the last
+   * acknowledged commit, and the leader need not be asked.
    */
-  readonly isOwn: boolean;
-  /** So often it was in doubt whether the log is what it was: a server that comes back, and another leader, may have less of it. */
+  readonly isSoleWriter: boolean;
+  /**
+   * How often the state of the log was put in doubt. A server that comes back, or a new leader, may have an earlier state
+   * of it.
+   */
   readonly doubts: number;
-  /** Told whenever it is. */
+  /** Calls the listener each time `doubts` increases. */
   onDoubt(listener: () => void): void;
   readonly faults: LogFaults;
-  /** The end, asked for after the call began; callers share requests. */
+  /** The end of the log at a moment after the call; concurrent calls share one request. */
   end(call: CallContext): Promise<LogEnd>;
-  /** What is stored at a sequence, told apart from anything else that could be; undefined: nothing. */
+  /** The identity of the commit at a sequence; undefined: there is no commit. */
   identityAt(sequence: bigint, call: CallContext): Promise<string | undefined>;
-  /** Gives the entries after a place to the sink until the signal is aborted or they do not come any more; says why. */
-  follow(after: LogPlace, sink: LogSink, signal: AbortSignal): Promise<string>;
-  /** Entries after a sequence, about so many bytes of them, and no further than to another sequence. */
-  read(after: bigint, through: bigint, bytesMax: number): Promise<LogStretch>;
-  /** What ends at a sequence. */
+  /** Delivers the entries after a cursor until the signal aborts or the log stops delivering; returns the reason. */
+  follow(after: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string>;
+  /** Reads entries after a sequence, up to and including another one, about `bytesMax` bytes at most. */
+  read(after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice>;
+  /** The entry whose last message has this sequence. */
   entryAt(sequence: bigint): Promise<LogEntry>;
 }
 
-/** Some entries that follow one another, those of one transaction together in a group. */
-export interface LogStretch {
+/** Consecutive entries of the log; the entries of one transaction form a group. */
+export interface LogSlice {
   readonly groups: readonly (readonly LogEntry[])[];
-  /** There are no others up to here. */
-  readonly through: bigint;
+  /** The slice has all entries up to here, inclusive. */
+  readonly upTo: bigint;
 }
 
 export function isDamage(entry: LogEntry): entry is LogDamage {
   return 'reason' in entry;
 }
 
-/** What a reader is told who meets it. */
-export function damageError({
-  kind,
-  stream,
-  position,
-  claimed,
-  reason,
-}: Omit<LogDamage, 'timeNanos'>): UnreadableCommitError {
-  const at = toPosition(position);
-  if (kind !== 'lost') return new UnreadableCommitError(stream, at, reason);
-  const message = `the log has lost its messages from position ${claimed.toString()} to ${position.toString()}`;
+/** The error for a reader that needs this part of the log. */
+export function damageError(damage: LogDamage): UnreadableCommitError {
+  const { stream, reason } = damage;
+  const at = toPosition(damage.position);
+  if (damage.kind !== 'lost') return new UnreadableCommitError(stream, at, reason);
+  const message = `the log has lost its messages from position ${damage.firstPosition.toString()} to ${at.toString()}`;
   return new UnreadableCommitError('', at, reason, message);
 }
 
-/** Tells a commit from any other at its sequence. */
+/** Distinguishes a commit from any other commit at its sequence. */
 export function identityOf({
   stream,
   timeNanos,
@@ -146,44 +156,44 @@ export function identityOf({
   return `${stream} ${timeNanos.toString()} ${commitId}`;
 }
 
-/** A commit as a view of the log has it. */
-export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isLeftOut'> {
+/** A commit as a view of the log holds it. */
+export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
   /** Its events, each with position and commit time: the bytes of a CommitRecord. */
   readonly events: Uint8Array;
 }
 
-/** What appends ask of a view of the log, which may lag behind it; JetStream's own check decides. */
+/** What appends look up in a view of the log. The view may lag behind the log; JetStream's own check decides. */
 export interface LogView {
-  /** Whether it has been filled and goes on: what it does not have up to `applied` is not in the log. */
-  readonly ready: boolean;
-  /** Since when it is not ready, in milliseconds since 1970; or when it was not, last. */
+  /** Whether the view is filled and follows the log: what it does not have up to `applied` is not in the log. */
+  readonly isReady: boolean;
+  /** When the view last ceased to be ready, in milliseconds since 1970. */
   readonly fillingSinceMs: number;
-  /** Whether the log may not be what it was when the view was made, until that is found out: `reach` does so. */
+  /** Whether the log may have changed since the view last compared itself with it; `catchUp` compares. */
   readonly isDoubted: boolean;
-  /** All messages up to here are in it. */
+  /** The view has all messages up to here. */
   readonly applied: bigint;
-  /** Comes up to the end of the log as of now. Throws StoreErrors. */
-  reach(consistency: 'leader', call: CallContext): Promise<bigint>;
-  /** Comes up to a sequence. Throws StoreErrors. */
-  through(sequence: bigint, call: CallContext): Promise<void>;
-  /** The newest commit of a stream. Throws UnreadableCommitError if it is none, or may be gone. */
+  /** Waits until the view has all that the log had when the call began; returns `applied`. Throws StoreErrors. */
+  catchUp(call: CallContext): Promise<bigint>;
+  /** Waits until the view has all messages up to a sequence. Throws StoreErrors. */
+  waitUntilApplied(sequence: bigint, call: CallContext): Promise<void>;
+  /** The newest commit of a stream. Throws UnreadableCommitError if it is unreadable or may be lost. */
   head(stream: string): Promise<ViewedHead>;
-  /** The same if that can be told at once. */
-  headNow(stream: string): ViewedHead | undefined;
-  /** Whether a commit may have this id; false: none has. */
-  mayHave(commitId: string): boolean;
-  /** The commits that have a commit id, those of one transaction, in order. */
+  /** The same, if it is known without a wait. */
+  headSync(stream: string): ViewedHead | undefined;
+  /** Whether a commit may have this id; false: no commit has it. */
+  mayContain(commitId: string): boolean;
+  /** The commits that have a commit id, which are those of one transaction, in order. */
   commitsById(commitId: string): Promise<ViewedCommit[]>;
-  /** Something was stored and acknowledged; whoever reads from now on sees it. */
+  /** A commit was acknowledged: every later read must see it. */
   onAcknowledged(sequence: bigint): void;
-  /** The error for what cannot be found out while it is not ready. */
-  filling(): Error;
+  /** The error for a request that needs the view while it is not ready. */
+  fillingError(): Error;
 }
 
-/** Zeroes of a stream that does not exist. */
+/** All numbers are 0 for a stream that does not exist. */
 export interface ViewedHead {
   readonly version: bigint;
-  /** Of its last message. */
+  /** The sequence of its last message. */
   readonly sequence: bigint;
   readonly position: bigint;
   readonly timeNanos: bigint;

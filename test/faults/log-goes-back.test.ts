@@ -221,12 +221,17 @@ test('commits are not taken when they come after another one than is known', asy
     /** What is taken after the third one, if that is this one, and why no more of it is. */
     const follow = async (identity: string): Promise<readonly [bigint[], unknown]> => {
       const [stop, taken]: [AbortController, bigint[]] = [new AbortController(), []];
-      const take: LogSink['take'] = (groups, through) => {
+      const receive: LogSink['receive'] = (groups, upTo) => {
         taken.push(...groups.flat().map(({ position }) => position));
-        if (through === 5n) stop.abort();
+        if (upTo === 5n) stop.abort();
         return Promise.resolve();
       };
-      const sink = { take, started: () => undefined, progressed: () => undefined, isAwaited: () => true };
+      const sink = {
+        receive,
+        onStarted: () => undefined,
+        onProgress: () => undefined,
+        isAwaited: () => true,
+      };
       const place = { sequence: 3n, last: { sequence: 3n, identity } };
       const reason = await log.follow(place, sink, stop.signal).catch((error: unknown) => error);
       return [taken, reason];

@@ -22,7 +22,7 @@ const commit: LogCommit = {
   timeNanos: 1n,
   commitId: '0190f3a1-7c4e-7b3a-8f21-0123456789ab',
   inTransaction: false,
-  isLeftOut: false,
+  isTorn: false,
   record: CommitRecord.encode(CommitRecord.fromPartial({ events: [event] })).finish(),
 };
 
@@ -50,7 +50,14 @@ const records = [
   toRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
   toRecord({ ...commit, stream: 'c', sequence: 3n, position: 3n }, false),
   toRecord(
-    { kind: 'outside', stream: 'd', position: 2n ** 40n, timeNanos: 0n, claimed: 0n, reason: 'it is none' },
+    {
+      kind: 'foreign',
+      stream: 'd',
+      position: 2n ** 40n,
+      timeNanos: 0n,
+      claimedVersion: 0n,
+      reason: 'it is foreign',
+    },
     false,
   ),
 ];
@@ -84,7 +91,7 @@ test('what a walk says of a record is what its header says', () => {
     expect(walk.next()).toBe(true);
     const { start, end, bodyStart, bodyEnd, count, continues } = walk;
     expect(header).toMatchObject({ start, end, bodyStart, bodyEnd, count, continues });
-    expect(header).toMatchObject({ position: BigInt(walk.position), isLeftOut: walk.isLeftOut });
+    expect(header).toMatchObject({ position: BigInt(walk.position), isTorn: walk.isTorn });
     expect(walk.isCommit).toBe(header.kind === 'commit');
     expect(walk.isOf(Buffer.from(nameOf(bytes, header)))).toBe(true);
     for (const other of ['', 'x', 'order.2', 'xorder.1', 'order.1x'])

@@ -160,7 +160,7 @@ test('in doubt the log is compared with the replica before anything is read or t
 
 test('a log of several servers is asked again before it is believed to have gone back', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
-  log.isSure = false;
+  log.isAuthoritative = false;
   for (let i = 0; i < 10; i++) log.append('a');
   await using opened = await open(log, folder);
   await expectWhole(opened, log);
@@ -180,7 +180,7 @@ test.each([true, false])(
   'what was acknowledged and is gone is not waited for (own log: %s)',
   async (isOwn) => {
     const [log, folder] = [new MemoryLog(), makeReplicaDir()];
-    log.isOwn = isOwn;
+    log.isSoleWriter = isOwn;
     for (let i = 0; i < 5; i++) log.append('a');
     await using opened = await open(log, folder);
     await expectWhole(opened, log);
@@ -337,7 +337,7 @@ test('what cannot be read has its position, is told, and is told again after a r
   log.append('a');
   const broken = log.damage('b');
   log.append('a');
-  const outside = log.damage('(odd)', 'outside');
+  const outside = log.damage('(odd)', 'foreign');
   log.append('c');
   for (let start = 0; start < 2; start++) {
     log.met.length = 0;
@@ -359,7 +359,7 @@ test('messages that are gone are an error, unless somebody has accepted it', asy
   log.append('a');
   await using opened = await open(log, folder);
   expect(await eventsOf(opened)).toEqual(storedIn(log));
-  log.isCut = true;
+  log.isIncomplete = true;
   await expect(eventsOf(opened)).rejects.toMatchObject({
     code: 'UNREADABLE_COMMIT',
     position: lost.position,

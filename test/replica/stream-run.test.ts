@@ -22,7 +22,7 @@ for (let i = 0; i < 700; i++) log.appendEvents(1 + (i % 4), 'a');
 const broken = [512, 600, 700].map((before) => {
   const stream = `d${before}`;
   for (let i = 0; i < before; i++) log.append(stream);
-  const { position } = log.damage(stream, 'damage', BigInt(before + 1));
+  const { position } = log.damage(stream, 'unreadable', BigInt(before + 1));
   for (let i = 0; i < 1_112 - before; i++) log.append(stream);
   return { before, stream: stream as StreamName, position };
 });

@@ -7,20 +7,20 @@ import {
   type LogCommit,
   type LogDamage,
   type LogEntry,
-  type LogPlace,
+  type LogCursor,
   type LogSink,
 } from '../../src/store/log';
 import { position } from '../../src/store/values';
 
 /** A log in memory, for what a replica does with one. */
 export class MemoryLog implements Log {
-  isOwn = false;
+  isSoleWriter = false;
   doubts = 0;
   private readonly doubters: (() => void)[] = [];
-  isCut = false;
+  isIncomplete = false;
   identity = 'one';
   lost = 0n;
-  isSure = true;
+  isAuthoritative = true;
   groups: LogEntry[][] = [];
   /** How often it was followed. */
   follows = 0;
@@ -41,13 +41,13 @@ export class MemoryLog implements Log {
   }
 
   readonly faults = (() => {
-    const isCut = (): boolean => this.isCut;
+    const isIncomplete = (): boolean => this.isIncomplete;
     return {
-      get isCut() {
-        return isCut();
+      get isIncomplete() {
+        return isIncomplete();
       },
-      doubtOf: () => undefined,
-      missing: () => new UnreadableCommitError('', position(0n), 'it is gone'),
+      errorOfEmptyStream: () => undefined,
+      incompleteError: () => new UnreadableCommitError('', position(0n), 'it is gone'),
       noteUnreadable: (error: UnreadableCommitError) => {
         this.met.push(error);
       },
@@ -76,7 +76,7 @@ export class MemoryLog implements Log {
         timeNanos: this.last * 1_000_000_000n,
         commitId: randomUUID(),
         inTransaction: streams.length > 1,
-        isLeftOut: false,
+        isTorn: false,
         record: CommitRecord.encode(CommitRecord.fromPartial({ events: [event] })).finish(),
       };
     });
@@ -96,17 +96,12 @@ export class MemoryLog implements Log {
     this.groups[this.groups.length - 1] = [{ ...commit, lastVersion: before + BigInt(count), record }];
   }
 
-  damage(stream: string, kind: LogDamage['kind'] = 'damage', claimed = 0n): LogDamage {
+  damage(stream: string, kind: LogDamage['kind'] = 'unreadable', claimedVersion = 0n): LogDamage {
     this.last++;
     const at = this.last;
-    const damage = {
-      kind,
-      stream,
-      position: at,
-      timeNanos: 0n,
-      claimed: kind === 'lost' ? at : claimed,
-      reason: 'it is broken',
-    };
+    const reason = 'it is broken';
+    const damage: LogDamage =
+      kind === 'lost' ? lostAt(at) : { kind, stream, position: at, timeNanos: 0n, claimedVersion, reason };
     if (kind === 'lost') this.lost++;
     this.push([damage]);
     return damage;
@@ -117,8 +112,8 @@ export class MemoryLog implements Log {
   }
 
   end(): ReturnType<Log['end']> {
-    const { last: sequence, identity, lost, isSure } = this;
-    return Promise.resolve({ sequence, identity, lost, isSure });
+    const { last: sequence, identity, lost, isAuthoritative } = this;
+    return Promise.resolve({ sequence, identity, lost, isAuthoritative });
   }
 
   identityAt(sequence: bigint): Promise<string | undefined> {
@@ -126,9 +121,9 @@ export class MemoryLog implements Log {
     return Promise.resolve(found && identityOf(found));
   }
 
-  async follow({ sequence, last }: LogPlace, sink: LogSink, signal: AbortSignal): Promise<string> {
+  async follow({ sequence, last }: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string> {
     this.follows++;
-    sink.started(() => undefined);
+    sink.onStarted(() => undefined);
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
     const ending = aborted(signal);
@@ -141,26 +136,26 @@ export class MemoryLog implements Log {
       }
       if ((await Promise.race([this.gate(), ending])) === 'aborted') return 'aborted';
       at = (next[0] as LogEntry).position;
-      await sink.take([next], at);
+      await sink.receive([next], at);
     }
   }
 
   /** How often entries were asked for that the replica had no more. */
   reads = 0;
 
-  read(after: bigint, through: bigint, bytesMax: number): ReturnType<Log['read']> {
+  read(after: bigint, upTo: bigint, bytesMax: number): ReturnType<Log['read']> {
     this.reads++;
     let bytes = 0;
     const groups: LogEntry[][] = [];
     for (const group of this.groups) {
       const at = (group[0] as LogEntry).position;
-      if (at <= after || at > through) continue;
+      if (at <= after || at > upTo) continue;
       if (bytes >= bytesMax)
-        return Promise.resolve({ groups, through: (groups.at(-1)?.[0] as LogEntry).position });
+        return Promise.resolve({ groups, upTo: (groups.at(-1)?.[0] as LogEntry).position });
       groups.push(group);
       for (const entry of group) bytes += 'record' in entry ? entry.record.length : 0;
     }
-    return Promise.resolve({ groups, through });
+    return Promise.resolve({ groups, upTo });
   }
 
   entryAt(sequence: bigint): Promise<LogEntry> {
@@ -173,15 +168,7 @@ export class MemoryLog implements Log {
 
   /** Forgets what was stored at a sequence. */
   lose(sequence: bigint): void {
-    const lost: LogDamage = {
-      kind: 'lost',
-      stream: '',
-      position: sequence,
-      timeNanos: 0n,
-      claimed: sequence,
-      reason: 'it is gone',
-    };
-    this.groups = this.groups.map((group) => (group[0]?.position === sequence ? [lost] : group));
+    this.groups = this.groups.map((group) => (group[0]?.position === sequence ? [lostAt(sequence)] : group));
     this.lost++;
   }
 
@@ -227,6 +214,10 @@ export class MemoryLog implements Log {
       if (signal.aborted) wake();
     });
   }
+}
+
+function lostAt(position: bigint): LogDamage {
+  return { kind: 'lost', stream: '', firstPosition: position, position, timeNanos: 0n, reason: 'it is gone' };
 }
 
 function aborted(signal: AbortSignal): Promise<'aborted'> {

@@ -136,7 +136,7 @@ async function storedAlready(
   heads: readonly { readonly isViewed: boolean }[],
 ): Promise<ViewedCommit[]> {
   if (heads.every(({ isViewed }) => isViewed)) return view.commitsById(commitId);
-  throw view.filling();
+  throw view.fillingError();
 }
 
 /** Whether the commits are on the streams of the appends, at the versions that they expect. */
@@ -158,8 +158,8 @@ async function findDuplicate(
   doubted: Heads | undefined,
   call: CallContext,
 ): Promise<AppendMultiResult | undefined> {
-  if (sequence === undefined) await appender.view.reach('leader', call);
-  else await appender.view.through(sequence, call);
+  if (sequence === undefined) await appender.view.catchUp(call);
+  else await appender.view.waitUntilApplied(sequence, call);
   const commits = await appender.view.commitsById(job.commitId);
   return commits.length === 0 ? undefined : earlierResult(appender, job, commits, doubted, call);
 }

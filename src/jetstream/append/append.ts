@@ -80,8 +80,8 @@ async function timeOf(
   sequence: bigint,
   call: CallContext,
 ): Promise<bigint> {
-  if (view.ready) {
-    await view.through(sequence, call);
+  if (view.isReady) {
+    await view.waitUntilApplied(sequence, call);
     const [commit] = await view.commitsById(commitId);
     if (commit !== undefined) return commit.timeNanos;
   }
@@ -223,7 +223,7 @@ async function storedAlready(
   const mayBeBefore =
     (doubted !== undefined && doubted.sequence !== head.sequence) ||
     (repeatable && expected !== undefined && expected !== head.version);
-  if (mayBeBefore) throw view.filling();
+  if (mayBeBefore) throw view.fillingError();
   return undefined;
 }
 
@@ -236,8 +236,8 @@ async function findDuplicate(
   call: CallContext,
 ): Promise<AppendResult | undefined> {
   const { view } = appender;
-  if (sequence === undefined) await view.reach('leader', call);
-  else await view.through(sequence, call);
+  if (sequence === undefined) await view.catchUp(call);
+  else await view.waitUntilApplied(sequence, call);
   const [commit] = await view.commitsById(job.commitId);
   return commit && earlierResult(appender, job, commit, doubted, call);
 }

@@ -26,14 +26,14 @@ export function findById(
   const { commitId, repeatable } = job;
   if (!repeatable) return undefined;
   const sequence = recent.get(commitId);
-  if (!view.ready) {
+  if (!view.isReady) {
     if (ids.covers(commitId, Date.now(), view.fillingSinceMs)) return undefined;
-    throw sequence === undefined ? view.filling() : unknown(job, view.filling());
+    throw sequence === undefined ? view.fillingError() : unknown(job, view.fillingError());
   }
-  if (view.isDoubted) return view.reach('leader', call).then(() => findById(appender, job, call) ?? []);
+  if (view.isDoubted) return view.catchUp(call).then(() => findById(appender, job, call) ?? []);
   const through = sequence ?? recent.forgottenThrough;
   if (through > view.applied) return storedCommits(appender, job, through, call);
-  return view.mayHave(commitId) ? storedCommits(appender, job, 0n, call) : undefined;
+  return view.mayContain(commitId) ? storedCommits(appender, job, 0n, call) : undefined;
 }
 
 /** The commits of an append that this gateway has stored, or may have, as soon as the view goes up to a sequence. */
@@ -44,7 +44,7 @@ async function storedCommits(
   call: CallContext,
 ): Promise<readonly ViewedCommit[]> {
   try {
-    await view.through(through, call);
+    await view.waitUntilApplied(through, call);
     return await view.commitsById(job.commitId);
   } catch (cause) {
     // What fails here by itself says "nothing was stored", which may be a lie.

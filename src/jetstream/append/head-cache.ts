@@ -25,8 +25,8 @@ export function expectedHead(
   stream: StreamName,
   expected: bigint | undefined,
 ): KnownHead | undefined {
-  const head = heads.get(stream) ?? (view.ready && !view.isDoubted ? view.headNow(stream) : undefined);
+  const head = heads.get(stream) ?? (view.isReady && !view.isDoubted ? view.headSync(stream) : undefined);
   if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
-  const isSure = health.isCurrent && !health.isCut;
+  const isSure = health.isCurrent && !health.isIncomplete;
   return (expected ?? 0n) === 0n && isSure ? nothing : undefined;
 }

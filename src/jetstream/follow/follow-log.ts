@@ -1,5 +1,5 @@
 import { StoreUnavailableError } from '../../store/errors';
-import type { LogPlace, LogSink } from '../../store/log';
+import type { LogCursor, LogSink } from '../../store/log';
 import { identityIn } from '../log/identity';
 import { startLogConsumer, type LogConsumer } from './log-consumer';
 import { createEntries, type Entries } from '../log/log-entries';
@@ -12,7 +12,7 @@ import type { StoreContext } from '../log/store-context';
  */
 export async function followLog(
   context: StoreContext,
-  after: LogPlace,
+  after: LogCursor,
   sink: LogSink,
   signal: AbortSignal,
 ): Promise<string> {
@@ -25,7 +25,7 @@ export async function followLog(
       pump.passTo(through);
     },
     onProgress() {
-      sink.progressed();
+      sink.onProgress();
     },
     isAwaited: () => sink.isAwaited(),
   };
@@ -33,7 +33,7 @@ export async function followLog(
   const begin = last === undefined ? sequence : last.sequence - 1n;
   const consumer = await startLogConsumer(context, begin, events, { signal, deadlineMs: Infinity });
   pump.consumer = consumer;
-  sink.started(() => {
+  sink.onStarted(() => {
     consumer.hurry();
   });
   const abort = (): void => {
@@ -63,11 +63,11 @@ class Pump {
   private running: Promise<void> | undefined;
   private isStopped = false;
   /** What must come first. */
-  private expected: LogPlace['last'];
+  private expected: LogCursor['last'];
 
   constructor(
     private readonly context: StoreContext,
-    private readonly after: LogPlace,
+    private readonly after: LogCursor,
     private readonly sink: LogSink,
   ) {
     const { before } = context.health;
@@ -140,7 +140,7 @@ class Pump {
     // What could be lost in a loss of power shall not be seen before.
     const syncing = this.context.durability.whenDurable(through);
     if (syncing !== undefined) await syncing;
-    if (!this.isStopped) await this.sink.take(groups, through);
+    if (!this.isStopped) await this.sink.receive(groups, through);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LogEntry, LogStretch } from '../../store/log';
+import type { LogEntry, LogSlice } from '../../store/log';
 import { positionOf, readLog } from './read-log';
 import type { StoreContext } from '../log/store-context';
 
@@ -8,9 +8,9 @@ const stretchBytes = 2 << 20;
 const stretchesMax = 8;
 const keptMs = 10_000;
 
-type Read = (after: bigint, through: bigint, bytesMax: number) => Promise<LogStretch>;
+type Read = (after: bigint, through: bigint, bytesMax: number) => Promise<LogSlice>;
 
-interface Kept extends LogStretch {
+interface Kept extends LogSlice {
   readonly after: bigint;
 }
 
@@ -32,7 +32,7 @@ export function createStretches(context: StoreContext): Read {
   }
 
   return async (after, through, bytesMax) => {
-    const found = kept.find((one) => one.after <= after && after < one.through);
+    const found = kept.find((one) => one.after <= after && after < one.upTo);
     if (found !== undefined) {
       keep(found);
       return cut(found, after, through, bytesMax);
@@ -46,17 +46,17 @@ export function createStretches(context: StoreContext): Read {
 }
 
 /** The part of a stretch after a sequence, about so many bytes of it, and no further than to another sequence. */
-function cut(stretch: LogStretch, after: bigint, through: bigint, bytesMax: number): LogStretch {
+function cut(stretch: LogSlice, after: bigint, through: bigint, bytesMax: number): LogSlice {
   const groups: (readonly LogEntry[])[] = [];
   let [bytes, last] = [0, after];
   for (const group of stretch.groups) {
     const position = positionOf(group);
     if (position <= after) continue;
     if (position > through) break;
-    if (bytes >= bytesMax) return { groups, through: last };
+    if (bytes >= bytesMax) return { groups, upTo: last };
     groups.push(group);
     last = position;
     for (const entry of group) bytes += 'record' in entry ? entry.record.length : 0;
   }
-  return { groups, through: stretch.through < through ? stretch.through : through };
+  return { groups, upTo: stretch.upTo < through ? stretch.upTo : through };
 }

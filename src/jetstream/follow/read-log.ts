@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
-import type { LogEntry, LogStretch } from '../../store/log';
+import type { LogEntry, LogSlice } from '../../store/log';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type StoreContext } from '../log/store-context';
@@ -17,7 +17,7 @@ export function readLog(
   after: bigint,
   through: bigint,
   bytesMax: number,
-): Promise<LogStretch> {
+): Promise<LogSlice> {
   return room.with(1, undefined, () => readStretch(context, after, through, bytesMax));
 }
 
@@ -26,14 +26,14 @@ async function readStretch(
   after: bigint,
   through: bigint,
   bytesMax: number,
-): Promise<LogStretch> {
+): Promise<LogSlice> {
   const begin = await wholeAfter(context, after);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
   let reached = after;
   let bytes = 0;
-  const take = (more: readonly (readonly LogEntry[])[], at: bigint): Promise<void> => {
+  const receive = (more: readonly (readonly LogEntry[])[], at: bigint): Promise<void> => {
     if (stop.signal.aborted) return Promise.resolve();
     for (const group of more) {
       if (bytes >= bytesMax || positionOf(group) > through) break;
@@ -45,7 +45,7 @@ async function readStretch(
     if (bytes >= bytesMax || at >= through) stop.abort();
     return Promise.resolve();
   };
-  const sink = { take, started: () => undefined, progressed: () => undefined, isAwaited: () => true };
+  const sink = { receive, onStarted: () => undefined, onProgress: () => undefined, isAwaited: () => true };
   const timer = setTimeout(() => {
     stop.abort(new Error('late'));
   }, context.limits.readProgressTimeoutMs);
@@ -55,7 +55,7 @@ async function readStretch(
     },
   );
   if (reached === after) throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
-  return { groups, through: reached };
+  return { groups, upTo: reached };
 }
 
 /** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a transaction. */

@@ -12,7 +12,7 @@ export async function entryAt(context: StoreContext, sequence: bigint): Promise<
   const last = await messageAt(context, sequence);
   if (last === undefined) {
     const reason = 'it is gone';
-    return { kind: 'lost', stream: '', position: sequence, timeNanos: 0n, claimed: sequence, reason };
+    return { kind: 'lost', stream: '', firstPosition: sequence, position: sequence, timeNanos: 0n, reason };
   }
   const name = nameOf(context, last.subject);
   const { timeNanos } = last;
@@ -29,7 +29,7 @@ export async function entryAt(context: StoreContext, sequence: bigint): Promise<
   } catch (error) {
     if (!(error instanceof UnreadableCommitError)) throw error;
     const { stream, reason } = error;
-    return { kind: 'damage', stream, position: sequence, timeNanos, claimed: 0n, reason };
+    return { kind: 'unreadable', stream, position: sequence, timeNanos, claimedVersion: 0n, reason };
   }
 }
 

@@ -30,8 +30,8 @@ export async function currentHead(
   call: CallContext,
 ): Promise<CurrentHead> {
   const { view } = store;
-  if (!view.ready) return headOfLeader(store, stream, call);
-  await view.reach('leader', call);
+  if (!view.isReady) return headOfLeader(store, stream, call);
+  await view.catchUp(call);
   const { version, sequence, position, timeNanos } = await view.head(stream);
   return { version, sequence, position, timeNanos, isViewed: true };
 }
@@ -42,7 +42,7 @@ async function headOfLeader(store: ViewedStore, stream: StreamName, call: CallCo
   const message = await apiGet(pool.append(), log, lookup, within(call, limits.requestTimeoutMs));
   if (message === undefined) {
     if (!health.isCurrent) await logInfo(store, call);
-    const doubt = health.doubtOf(stream);
+    const doubt = health.errorOfEmptyStream(stream);
     if (doubt !== undefined) throw doubt;
     return { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n, isViewed: false };
   }

@@ -1,5 +1,5 @@
 import { UnreadableCommitError } from '../../store/errors';
-import type { LogCommit, LogDamage, LogEntry } from '../../store/log';
+import type { LogCommit, LogEntry, UnreadableEntry } from '../../store/log';
 import { parseStreamName } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
@@ -47,7 +47,8 @@ class Assembly implements Entries {
     this.next = sequence + 1n;
     const name = nameOf(this.context, message.subject);
     if (parseStreamName(name) === undefined) {
-      if (!isCheck(name)) this.put(outsideStore(name, sequence), { kind: 'outside', timeNanos, claimed: 0n });
+      if (!isCheck(name))
+        this.put(outsideStore(name, sequence), { kind: 'foreign', timeNanos, claimedVersion: 0n });
     } else this.addToStream(name, message);
     this.advance(sequence);
   }
@@ -59,7 +60,7 @@ class Assembly implements Entries {
     const reason = 'it is gone';
     this.breakOff(sequence - 1n);
     this.done.push([
-      { kind: 'lost', stream: '', position: sequence - 1n, timeNanos: 0n, claimed: next, reason },
+      { kind: 'lost', stream: '', firstPosition: next, position: sequence - 1n, timeNanos: 0n, reason },
     ]);
     this.advance(sequence - 1n);
   }
@@ -78,10 +79,10 @@ class Assembly implements Entries {
   private addToStream(name: string, message: StoredMessage): void {
     const { sequence, timeNanos } = message;
     for (let isTaken = false; !isTaken;) {
-      let claimed = 0n;
+      let claimedVersion = 0n;
       try {
         const part = readPart(name, message);
-        claimed = part.lastVersion;
+        claimedVersion = part.lastVersion;
         this.addPart(part, sequence);
         isTaken = true;
       } catch (error) {
@@ -89,7 +90,7 @@ class Assembly implements Entries {
         // It may be one before this message that is at fault.
         isTaken = error.position >= sequence;
         this.breakOff(error.position);
-        this.put(error, { kind: 'damage', timeNanos, claimed: isTaken ? claimed : 0n });
+        this.put(error, { kind: 'unreadable', timeNanos, claimedVersion: isTaken ? claimedVersion : 0n });
       }
     }
   }
@@ -97,9 +98,9 @@ class Assembly implements Entries {
   private addPart(part: StoredPart, sequence: bigint): void {
     const commit = this.assembler.add(part);
     if (commit === undefined) return;
-    const isLeftOut = commit.from <= this.broken;
-    const entry = toEntry(commit, isLeftOut);
-    if (isLeftOut) {
+    const isTorn = commit.from <= this.broken;
+    const entry = toEntry(commit, isTorn);
+    if (isTorn) {
       this.done.push([entry]);
       return;
     }
@@ -111,7 +112,7 @@ class Assembly implements Entries {
 
   private put(
     { stream, position, reason }: UnreadableCommitError,
-    about: Pick<LogDamage, 'kind' | 'timeNanos' | 'claimed'>,
+    about: Pick<UnreadableEntry, 'kind' | 'timeNanos' | 'claimedVersion'>,
   ): void {
     this.done.push([{ ...about, stream, position, reason }]);
   }
@@ -121,7 +122,7 @@ class Assembly implements Entries {
     this.assembler = this.newAssembler();
     this.broken = sequence;
     for (const entry of this.held)
-      if (entry.sequence !== sequence) this.done.push([{ ...entry, isLeftOut: true }]);
+      if (entry.sequence !== sequence) this.done.push([{ ...entry, isTorn: true }]);
     this.held = [];
   }
 
@@ -130,7 +131,7 @@ class Assembly implements Entries {
   }
 }
 
-export function toEntry(commit: StoredCommit, isLeftOut: boolean): LogCommit {
+export function toEntry(commit: StoredCommit, isTorn: boolean): LogCommit {
   const { stream, firstVersion, lastVersion, sequence, position, timeNanos, commitId, record } = commit;
   const { inTransaction } = commit;
   return {
@@ -142,7 +143,7 @@ export function toEntry(commit: StoredCommit, isLeftOut: boolean): LogCommit {
     timeNanos,
     commitId,
     inTransaction,
-    isLeftOut,
+    isTorn,
     record,
   };
 }

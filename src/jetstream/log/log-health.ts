@@ -37,7 +37,7 @@ export class LogHealth implements LogFaults {
   }
 
   /** Whether messages are lost that nobody has accepted to be. */
-  get isCut(): boolean {
+  get isIncomplete(): boolean {
     return this.lost > this.acceptedLoss;
   }
 
@@ -97,19 +97,19 @@ export class LogHealth implements LogFaults {
     if (lost === this.lost) return;
     this.lost = lost;
     const facts = { lost: lost.toString(), accepted: this.acceptedLoss.toString(), first: state.first_seq };
-    if (this.isCut) this.logger.error(facts, 'messages of the log are gone: see docs/storage.md');
+    if (this.isIncomplete) this.logger.error(facts, 'messages of the log are gone: see docs/storage.md');
   }
 
   /** The error for a stream without messages in a log that has lost some; undefined: it is known to be empty. */
-  doubtOf(stream: string): UnreadableCommitError | undefined {
-    if (!this.isCut) return undefined;
+  errorOfEmptyStream(stream: string): UnreadableCommitError | undefined {
+    if (!this.isIncomplete) return undefined;
     const reason = `the log has lost ${this.lost.toString()} messages`;
     const message = `stream ${stream} has no messages, and whether it had any is not known: ${reason}`;
     return new UnreadableCommitError(stream, position(0n), reason, message);
   }
 
   /** The error for what cannot be complete in a log that has lost messages. */
-  missing(): UnreadableCommitError {
+  incompleteError(): UnreadableCommitError {
     const reason = `the log has lost ${this.lost.toString()} messages`;
     const wayOn = 'to have what is left, set skip_unreadable';
     return new UnreadableCommitError(

@@ -49,7 +49,7 @@ export class Batch {
     const checked = group.map((entry) => this.checked(entry));
     if (checked.length === 1 || !checked.some(isDamage)) this.put(checked);
     // What is left of it is no transaction any more.
-    else for (const entry of checked) this.put([isDamage(entry) ? entry : { ...entry, isLeftOut: true }]);
+    else for (const entry of checked) this.put([isDamage(entry) ? entry : { ...entry, isTorn: true }]);
   }
 
   private put(checked: readonly LogEntry[]): void {
@@ -80,13 +80,14 @@ export class Batch {
     this.last = { sequence, identity: identityOf(commit) };
   }
 
-  private addDamage({ kind, stream, position, timeNanos, claimed }: LogDamage, place: Place): void {
+  private addDamage(damage: LogDamage, place: Place): void {
+    const { stream, position, timeNanos } = damage;
     this.entries.addKey('damage', 0n, position, place);
-    if (kind === 'lost') {
-      const messages = this.progress.lost.messages + position - claimed + 1n;
+    if (damage.kind === 'lost') {
+      const messages = this.progress.lost.messages + position - damage.firstPosition + 1n;
       this.progress.lost = { messages, last: position };
     }
-    if (kind !== 'damage' || parseStreamName(stream) === undefined) return;
+    if (damage.kind !== 'unreadable' || parseStreamName(stream) === undefined) return;
     const version = this.heads.get(stream);
     this.entries.addStream(stream, { place, version, sequence: position, position, timeNanos, count: 0 });
   }
@@ -101,7 +102,7 @@ export class Batch {
       return entry;
     }
     const reason = `version ${firstVersion.toString()} has been there before, the stream is at ${head.toString()}`;
-    return { kind: 'damage', stream, position: sequence, timeNanos, claimed: 0n, reason };
+    return { kind: 'unreadable', stream, position: sequence, timeNanos, claimedVersion: 0n, reason };
   }
 
   private mark(place: Place, position: bigint): void {
@@ -123,5 +124,5 @@ function correlationIds(record: Uint8Array): Iterable<string> {
 
 /** Where an entry stands among the others. */
 function placeOf(entry: LogEntry): bigint {
-  return !isDamage(entry) && entry.isLeftOut ? entry.sequence : entry.position;
+  return !isDamage(entry) && entry.isTorn ? entry.sequence : entry.position;
 }

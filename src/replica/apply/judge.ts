@@ -44,7 +44,7 @@ export class Judge {
     return found === last.identity ? undefined : `the log has another commit at ${last.sequence.toString()}`;
   }
 
-  private verdict({ isSure, lost }: LogEnd, reason: string | undefined): Verdict {
+  private verdict({ isAuthoritative, lost }: LogEnd, reason: string | undefined): Verdict {
     if (reason === undefined) {
       this.doubted = undefined;
       return { reason, isCertain: true };
@@ -55,7 +55,7 @@ export class Judge {
     const goesOn = doubted !== undefined && nowMs - doubted.lastMs <= doubtMs;
     const sinceMs = goesOn ? doubted.sinceMs : nowMs;
     this.doubted = { sinceMs, lastMs: nowMs };
-    const isCertain = isSure || nowMs - sinceMs > doubtMs;
+    const isCertain = isAuthoritative || nowMs - sinceMs > doubtMs;
     if (isCertain) this.lackedBefore = lost;
     return { reason, isCertain };
   }

@@ -190,18 +190,18 @@ export class Keeper {
     { onProgress, signal }: { readonly onProgress: () => void; readonly signal: AbortSignal },
   ): LogSink {
     return {
-      take: async (groups, through) => {
+      receive: async (groups, upTo) => {
         noteFaults(this.options.log.faults, groups);
-        await applier.take(groups, through, signal);
+        await applier.take(groups, upTo, signal);
         // Not before it is taken, or it would be passed over by who waits for it.
-        if (applier.received >= through) this.sweeper.reached(through);
+        if (applier.received >= upTo) this.sweeper.reached(upTo);
       },
-      started: (hurry) => {
+      onStarted: (hurry) => {
         this.hurry = hurry;
         this.refusal = undefined;
         if (!this.readiness.isFilled) void this.filledAt(sequence, applier, signal);
       },
-      progressed: onProgress,
+      onProgress,
       isAwaited: () => !this.waiters.isEmpty || applier.wasAwaited,
     };
   }

@@ -4,6 +4,6 @@ import { damageError, isDamage, type LogEntry, type LogFaults } from '../../stor
 export function noteFaults(faults: LogFaults, groups: readonly (readonly LogEntry[])[]): void {
   for (const [entry] of groups) {
     if (entry === undefined || !isDamage(entry)) continue;
-    if (entry.kind !== 'lost' || faults.isCut) faults.noteUnreadable(damageError(entry));
+    if (entry.kind !== 'lost' || faults.isIncomplete) faults.noteUnreadable(damageError(entry));
   }
 }

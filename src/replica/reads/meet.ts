@@ -16,9 +16,9 @@ export function meet(
   header: RecordHeader,
   { matches, skips, isCut }: Wanted,
 ): 'take' | 'pass' | UnreadableCommitError {
-  const { kind, isLeftOut } = header;
+  const { kind, isTorn } = header;
   // What is gone may have been of any stream.
   if (kind === 'lost') return isCut ? errorOf(bytes, header) : 'pass';
-  if (isLeftOut || (kind === 'outside' && !skips) || !matches(nameOf(bytes, header))) return 'pass';
+  if (isTorn || (kind === 'foreign' && !skips) || !matches(nameOf(bytes, header))) return 'pass';
   return kind === 'commit' ? 'take' : errorOf(bytes, header);
 }

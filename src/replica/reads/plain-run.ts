@@ -34,7 +34,7 @@ export function plainRun(
     if (walk.position < first) continue;
     isPast = walk.position > last;
     if (isPast) break;
-    if (walk.isCommit && !walk.isLeftOut) {
+    if (walk.isCommit && !walk.isTorn) {
       run.add(walk);
       continue;
     }

@@ -31,7 +31,7 @@ export async function readAll(replica: Replica, query: ReadAllQuery, call: CallC
   const wanted: Wanted = {
     matches: patternMatcher(query.filter.patterns),
     skips: query.skipUnreadable,
-    isCut: faults.isCut,
+    isCut: faults.isIncomplete,
   };
   const groups =
     query.direction === 'forward' ? forward(files, query, range, wanted, call) : backward(files, range, call);

@@ -24,7 +24,7 @@ export async function readByCorrelation(
 ): Promise<CorrelationRead> {
   const through = await replica.reach('leader', call);
   const { faults } = replica;
-  if (faults.isCut && !query.skipUnreadable) throw faults.missing();
+  if (faults.isIncomplete && !query.skipUnreadable) throw faults.incompleteError();
   return {
     position: position(through),
     pages: await pagesOf(new Reading(replica.files, query, through), call),

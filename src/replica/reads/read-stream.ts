@@ -57,7 +57,7 @@ export async function headOf(
   entry: IndexEntry | undefined,
 ): Promise<StreamHead> {
   if (entry === undefined) {
-    const doubt = faults.doubtOf(stream);
+    const doubt = faults.errorOfEmptyStream(stream);
     if (doubt !== undefined) throw doubt;
     return { version: version(0n), position: position(0n), commitTime: undefined };
   }

@@ -72,9 +72,9 @@ async function chunkOfLog(files: OpenFiles, from: Cursor, chunkBytes: number): P
   if (from.after === undefined || mark === undefined) throw new SegmentGoneError();
   if (mark.position <= from.after + 1n)
     return chunkOfSegments(files, { segment: first, offset: 0 }, chunkBytes);
-  const { groups, through } = await log.read(from.after, mark.position - 1n, chunkBytes);
+  const { groups, upTo } = await log.read(from.after, mark.position - 1n, chunkBytes);
   const records = groups.flatMap((group) => recordsOf(files, group));
-  const next = { segment: from.segment, offset: from.offset, after: through };
+  const next = { segment: from.segment, offset: from.offset, after: upTo };
   if (records.length === 0) return readChunk(files, next, chunkBytes);
   const bytes = Buffer.concat(records);
   return { bytes, isShared: false, last: wholeGroups(bytes).last, next };
@@ -86,11 +86,11 @@ function recordsOf({ index }: OpenFiles, group: readonly LogEntry[]): Buffer[] {
     if (isDamage(entry) || index.has(entry.stream, entry.lastVersion, entry.sequence)) return entry;
     const { stream, sequence: position, timeNanos } = entry;
     return {
-      kind: 'damage',
+      kind: 'unreadable',
       stream,
       position,
       timeNanos,
-      claimed: 0n,
+      claimedVersion: 0n,
       reason: 'its version has been there before',
     };
   });
@@ -98,7 +98,7 @@ function recordsOf({ index }: OpenFiles, group: readonly LogEntry[]): Buffer[] {
   return entries.map((entry, at) =>
     isWhole || isDamage(entry)
       ? toRecord(entry, isWhole && at + 1 < entries.length)
-      : toRecord({ ...entry, isLeftOut: true }, false),
+      : toRecord({ ...entry, isTorn: true }, false),
   );
 }
 

@@ -21,6 +21,6 @@ export const checksumBytes = 4;
  * follow one another can be checked all at once: one call takes a third of the time of hundreds.
  */
 export const checksumOfChecked = 0x2144df1c;
-export const kindByte = { commit: 1, damage: 2, outside: 3, lost: 4 } as const;
-export const kinds = [undefined, 'commit', 'damage', 'outside', 'lost'] as const;
-export const flag = { continues: 1, inTransaction: 2, leftOut: 4 } as const;
+export const kindByte = { commit: 1, unreadable: 2, foreign: 3, lost: 4 } as const;
+export const kinds = [undefined, 'commit', 'unreadable', 'foreign', 'lost'] as const;
+export const flag = { continues: 1, inTransaction: 2, torn: 4 } as const;

@@ -55,8 +55,8 @@ export class RecordWalk {
     return this.view.getUint8(this.start + at.kind) === kindByte.commit;
   }
 
-  get isLeftOut(): boolean {
-    return this.hasFlag(flag.leftOut);
+  get isTorn(): boolean {
+    return this.hasFlag(flag.torn);
   }
 
   get position(): number {

@@ -16,7 +16,7 @@ export interface RecordHeader {
   readonly length: number;
   readonly kind: keyof typeof kindByte;
   /** Of a commit: whether it is left out of what is read over all streams. */
-  readonly isLeftOut: boolean;
+  readonly isTorn: boolean;
   /** Whether more of the same transaction follows. */
   readonly continues: boolean;
   readonly count: number;
@@ -68,7 +68,7 @@ class CommitDraft implements Draft {
 
   write(target: Buffer, start: number): void {
     const { commit, spans } = this;
-    const { stream, record, position, timeNanos, isLeftOut } = commit;
+    const { stream, record, position, timeNanos, isTorn } = commit;
     const suffixBytes = writeSuffix(suffix, 0, position, timeNanos);
     const nameStart = start + headerBytes;
     let next = nameStart + target.write(stream, nameStart, 'latin1');
@@ -77,14 +77,14 @@ class CommitDraft implements Draft {
     target[start + at.flags] =
       (this.continues ? flag.continues : 0) |
       (commit.inTransaction ? flag.inTransaction : 0) |
-      (isLeftOut ? flag.leftOut : 0);
+      (isTorn ? flag.torn : 0);
     target.writeUInt16LE(stream.length, start + at.nameBytes);
     target.writeUInt32LE(spans.length, start + at.count);
     writeUint64LE(target, start + at.sequence, commit.sequence);
     writeUint64LE(target, start + at.firstVersion, commit.firstVersion);
     writeCommitId(target, start + at.commitId, commit.commitId);
     // One that is left out stands among the others by where it is, not by the transaction that it was meant to be part of.
-    seal(target, start, this.length, isLeftOut ? commit.sequence : position, timeNanos);
+    seal(target, start, this.length, isTorn ? commit.sequence : position, timeNanos);
   }
 }
 
@@ -101,14 +101,16 @@ class DamageDraft implements Draft {
 
   write(target: Buffer, start: number): void {
     const { name, reason } = this;
-    const { kind, position, timeNanos, claimed } = this.damage;
+    const { damage } = this;
+    const { kind, position, timeNanos } = damage;
     target.fill(0, start, start + headerBytes);
     name.copy(target, start + headerBytes);
     reason.copy(target, start + headerBytes + name.length);
     target[start + at.kind] = kindByte[kind];
     target.writeUInt16LE(name.length, start + at.nameBytes);
     writeUint64LE(target, start + at.sequence, position);
-    writeUint64LE(target, start + at.firstVersion, claimed);
+    const first = damage.kind === 'lost' ? damage.firstPosition : damage.claimedVersion;
+    writeUint64LE(target, start + at.firstVersion, first);
     seal(target, start, this.length, position, timeNanos);
   }
 }
@@ -145,7 +147,7 @@ export function headerAt(bytes: Buffer, start: number): RecordHeader {
     start,
     length,
     kind: kindAt(bytes, start),
-    isLeftOut: flagsAt(bytes, start, flag.leftOut),
+    isTorn: flagsAt(bytes, start, flag.torn),
     continues: flagsAt(bytes, start, flag.continues),
     count: bytes.readUInt32LE(start + at.count),
     position: bytes.readBigUInt64LE(start + at.position),
@@ -176,11 +178,14 @@ export function nameOf(bytes: Buffer, { start, bodyStart, kind }: RecordHeader):
 
 /** What a reader is told who meets a record that stands for no commit. */
 export function errorOf(bytes: Buffer, header: RecordHeader): UnreadableCommitError {
-  const { kind, position, bodyStart, bodyEnd } = header;
+  const { kind, position, timeNanos, bodyStart, bodyEnd } = header;
   if (kind === 'commit') throw new Error('a commit is no error');
   const stream = nameOf(bytes, header);
   const reason = bytes.toString('utf8', bodyStart, bodyEnd);
-  return damageError({ kind, stream, position, claimed: firstVersionOf(bytes, header), reason });
+  const first = firstVersionOf(bytes, header);
+  if (kind === 'lost')
+    return damageError({ kind, stream: '', firstPosition: first, position, timeNanos: 0n, reason });
+  return damageError({ kind, stream, position, timeNanos, claimedVersion: first, reason });
 }
 
 export function bodyOf(bytes: Buffer, { bodyStart, bodyEnd }: RecordHeader): Buffer {

@@ -143,7 +143,11 @@ async function takeChunk(
     return progress.tell([], []);
   }
   following.cursor = chunk.next;
-  const wanted = { matches: interest.matches, skips: query.skipUnreadable, isCut: replica.faults.isCut };
+  const wanted = {
+    matches: interest.matches,
+    skips: query.skipUnreadable,
+    isCut: replica.faults.isIncomplete,
+  };
   const taken = take(chunk, query, { ...start, after: progress.at }, wanted);
   if (chunk.last > progress.at) progress.at = chunk.last;
   return tellTaken(progress, taken);
@@ -198,7 +202,7 @@ function canSkip(
   { faults }: Replica,
   interest: Interest,
 ): interest is Interest & { readonly stream: string } {
-  return interest.stream !== undefined && !faults.isCut;
+  return interest.stream !== undefined && !faults.isIncomplete;
 }
 
 /** Tells of records of one stream, each of which stands for all of its position. */

@@ -43,7 +43,7 @@ function afterBoth(
   { after, fromTime }: { readonly after: bigint; readonly fromTime: UnixNanos | undefined },
 ): bigint {
   // What cannot be read, or is gone, is told whatever the time.
-  if (fromTime === undefined || skipUnreadable || faults.isCut) return after;
+  if (fromTime === undefined || skipUnreadable || faults.isIncomplete) return after;
   const earlier = (files.index.markBeforeTime(fromTime)?.position ?? 1n) - 1n;
   return earlier > after ? earlier : after;
 }
