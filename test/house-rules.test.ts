@@ -43,7 +43,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   collections: [],
   protobuf: ['npm:@bufbuild/protobuf'],
   store: ['limits'],
-  requests: ['store', 'limits'],
+  requests: ['store', 'limits', 'generated'],
   config: ['limits', 'versions', 'nats-server', 'jetstream/nats', 'cli', 'npm:zod'],
   'nats-server': ['store', 'versions', 'npm:nats', 'npm:pino'],
   'jetstream/nats': ['store', 'limits', 'versions', 'collections', 'npm:nats', 'npm:pino'],

@@ -5,8 +5,8 @@ import {
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
+import { parseAppend } from '../requests/append';
 import { AppendOrder, type OrderPlace } from '../store/append-order';
-import { parseAppend } from '../requests/commands';
 import {
   CancelledError,
   InvalidRequestError,

@@ -1,5 +1,5 @@
 import { eventSpans } from '../protobuf/commit-record';
-import type { PageSize } from '../requests/commands';
+import type { PageSize } from '../requests/page-size';
 import type { EventRun } from '../store/event-store';
 
 /** Puts runs of events, which are framed as every response has them, into response messages without decoding them. */

@@ -24,16 +24,15 @@ import {
   type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import {
-  parseAppend,
-  parseAppendMulti,
-  parseGetVersion,
-  parseListStreams,
-  parsePageHint,
-  parseReadByCorrelation,
-  parseReadStream,
-  type PageSize,
-} from '../requests/commands';
+import { parseAppend } from '../requests/append';
+import { parseAppendMulti } from '../requests/append-multi';
+import { parseGetVersion } from '../requests/get-version';
+import { parseListStreams } from '../requests/list-streams';
+import { parsePageHint, type PageSize } from '../requests/page-size';
+import { parseReadAll } from '../requests/read-all';
+import { parseReadByCorrelation } from '../requests/read-by-correlation';
+import { parseReadStream } from '../requests/read-stream';
+import { parseSubscribe } from '../requests/subscribe';
 import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
@@ -46,7 +45,6 @@ import type {
   StreamSummary,
   SubscriptionUpdate,
 } from '../store/event-store';
-import { parseReadAll, parseSubscribe } from '../requests/store-commands';
 import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';

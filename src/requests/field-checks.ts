@@ -1,62 +1,26 @@
+import type { Duration } from '../../generated/google/protobuf/duration';
+import type { Timestamp } from '../../generated/google/protobuf/timestamp';
+import { Direction } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import { InvalidRequestError, type FieldViolation } from '../store/errors';
 import {
   isStreamPattern,
+  parseCommitId,
   parseStreamName,
   position,
   unixNanos,
   version,
+  type CommitId,
   type Position,
   type StreamName,
   type UnixNanos,
   type Version,
 } from '../store/values';
+import { excess, shown, type Findings } from './findings';
 
 /**
- * Checks of single fields of a request. Each notes in `Findings` what is wrong and then answers some value that
- * nobody gets to see, because the findings are thrown before the request is used.
+ * Checks of single fields of a request. Each notes in `Findings` what is wrong and then returns some value that nobody uses,
+ * because the findings are thrown before the request is carried out.
  */
-
-/** A time as it comes from outside, like google.protobuf.Timestamp; a google.protobuf.Duration has the same shape. */
-export interface RawTimestamp {
-  readonly seconds: bigint;
-  readonly nanos: number;
-}
-
-const violationsMax = 32;
-
-/** Notes what is wrong with a request, up to a bound. */
-export class Findings {
-  private readonly violations: FieldViolation[] = [];
-  private list = '';
-  private index = 0;
-
-  /** From here on, fields are those of an element of a list; the empty field is the element itself. "": of the request. */
-  enter(list: string, index = 0): void {
-    this.list = list;
-    this.index = index;
-  }
-
-  add(field: string, description: string): void {
-    if (!this.full) this.violations.push({ field: this.pathOf(field), description });
-  }
-
-  private pathOf(field: string): string {
-    if (this.list === '') return field;
-    const element = `${this.list}[${this.index}]`;
-    return field === '' ? element : `${element}.${field}`;
-  }
-
-  /** Nothing more will be noted, so nothing more needs to be looked at. */
-  get full(): boolean {
-    return this.violations.length >= violationsMax;
-  }
-
-  /** Throws InvalidRequestError. */
-  throwIfAny(): void {
-    if (this.violations.length > 0) throw new InvalidRequestError(this.violations);
-  }
-}
 
 export function streamName(text: string, findings: Findings, field = 'stream'): StreamName {
   const name = parseStreamName(text);
@@ -70,13 +34,21 @@ export function streamName(text: string, findings: Findings, field = 'stream'): 
   return text as StreamName;
 }
 
+/** "": undefined, the caller did not ask for idempotency. */
+export function commitIdOf(text: string, findings: Findings): CommitId | undefined {
+  if (text === '') return undefined;
+  const commitId = parseCommitId(text);
+  if (commitId === undefined) findings.add('commit_id', `is not a UUID: ${shown(text)}`);
+  return commitId;
+}
+
 const visibleAscii = /^[\x21-\x7e]+$/;
 
 /** An event, correlation or causation id that is not empty. */
 export function checkId(value: string, field: string, { idCharsMax }: Limits, findings: Findings): void {
   if (value.length > idCharsMax) findings.add(field, excess(value.length, 'characters', idCharsMax));
   else if (!visibleAscii.test(value)) {
-    findings.add(field, `has other than visible ASCII characters: ${shown(value)}`);
+    findings.add(field, `has characters other than visible ASCII: ${shown(value)}`);
   }
 }
 
@@ -113,34 +85,21 @@ export function eventTypeFilter(
   return new Set(types);
 }
 
-export function streamPatterns(
-  patterns: readonly string[],
-  { filterPatternsMax }: Limits,
-  findings: Findings,
-): readonly string[] {
-  if (patterns.length > filterPatternsMax) {
-    findings.add('patterns', excess(patterns.length, 'patterns', filterPatternsMax));
-    return [];
-  }
-  for (const [index, pattern] of patterns.entries()) streamPattern(pattern, `patterns[${index}]`, findings);
-  return patterns;
-}
-
-export function streamPattern(pattern: string, field: string, findings: Findings): void {
+export function checkStreamPattern(pattern: string, field: string, findings: Findings): void {
   if (isStreamPattern(pattern)) return;
-  findings.add(field, `is no pattern of stream names like "order.*" or "order.>": ${shown(pattern)}`);
+  findings.add(field, `is not a pattern of stream names such as "order.*" or "order.>": ${shown(pattern)}`);
 }
 
 const secondsMax = 9_223_372_035n; // the last full second of 2262 that fits 63 bits of nanoseconds
 const nanosMax = 999_999_999;
 
 export function timestamp(
-  raw: RawTimestamp | undefined,
+  time: Timestamp | undefined,
   field: string,
   findings: Findings,
 ): UnixNanos | undefined {
-  if (raw === undefined) return undefined;
-  const { seconds, nanos } = raw;
+  if (time === undefined) return undefined;
+  const { seconds, nanos } = time;
   if (seconds < 0n || seconds > secondsMax || !Number.isInteger(nanos) || nanos < 0 || nanos > nanosMax) {
     const found = `${seconds.toString()} s and ${nanos} ns`;
     findings.add(field, `is not a time from 1970 to 2262 with 0 to 999999999 ns: ${shown(found)}`);
@@ -150,21 +109,26 @@ export function timestamp(
 }
 
 export function timeRange(
-  raw: { readonly fromTime?: RawTimestamp | undefined; readonly toTime?: RawTimestamp | undefined },
+  request: { readonly fromTime: Timestamp | undefined; readonly toTime: Timestamp | undefined },
   findings: Findings,
 ): { fromTime: UnixNanos | undefined; toTime: UnixNanos | undefined } {
-  const fromTime = timestamp(raw.fromTime, 'from_time', findings);
-  const toTime = timestamp(raw.toTime, 'to_time', findings);
+  const fromTime = timestamp(request.fromTime, 'from_time', findings);
+  const toTime = timestamp(request.toTime, 'to_time', findings);
   if (fromTime !== undefined && toTime !== undefined && toTime < fromTime) {
     findings.add('to_time', 'is before from_time');
   }
   return { fromTime, toTime };
 }
 
-// Numbers of sluice.v1.Direction; 0 stands for the first.
-const directions = ['forward', 'forward', 'backward'] as const;
+// undefined: of a later version of the contract.
+const directions: Readonly<Record<Direction, 'forward' | 'backward' | undefined>> = {
+  [Direction.UNSPECIFIED]: 'forward',
+  [Direction.FORWARD]: 'forward',
+  [Direction.BACKWARD]: 'backward',
+  [Direction.UNRECOGNIZED]: undefined,
+};
 
-export function directionOf(number: number, findings: Findings): 'forward' | 'backward' {
+export function directionOf(number: Direction, findings: Findings): 'forward' | 'backward' {
   const direction = directions[number];
   if (direction === undefined) findings.add('direction', `is unknown: ${number}`);
   return direction ?? 'forward';
@@ -172,12 +136,12 @@ export function directionOf(number: number, findings: Findings): 'forward' | 'ba
 
 /** In milliseconds. */
 export function duration(
-  raw: RawTimestamp,
+  { seconds, nanos }: Duration,
   field: string,
   { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number },
   findings: Findings,
 ): number {
-  const ms = Number(raw.seconds) * 1_000 + raw.nanos / 1_000_000;
+  const ms = Number(seconds) * 1_000 + nanos / 1_000_000;
   if (!(ms >= minMs && ms <= maxMs)) findings.add(field, `is ${ms} ms, not ${minMs} to ${maxMs} ms`);
   return ms;
 }
@@ -190,26 +154,14 @@ export function versionNumber(value: bigint, field: string, findings: Findings):
   return version(uint64(value, field, findings));
 }
 
-/** A bound on a count: 0 is none. */
+/** A bound on a count; 0: undefined, no bound. */
 export function maxCount(value: bigint, findings: Findings): bigint | undefined {
   return uint64(value, 'max_count', findings) || undefined;
 }
 
-/** From the wire it cannot be anything else; callers inside the process are held to the same. */
+/** From the wire it cannot be anything else; callers inside the process get the same check. */
 function uint64(value: bigint, field: string, findings: Findings): bigint {
   if (BigInt.asUintN(64, value) === value) return value;
   findings.add(field, 'is not an unsigned 64-bit number');
   return 0n;
-}
-
-/** "has 70 bytes, more than the limit of 64" */
-export function excess(found: number, unit: string, limit: number): string {
-  return `has ${found} ${unit}, more than the limit of ${limit}`;
-}
-
-const shownCharsMax = 60;
-
-/** The text for a message: quoted, control characters and half characters escaped, and cut if it is long. */
-export function shown(text: string): string {
-  return JSON.stringify(text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text);
 }

@@ -1,27 +1,14 @@
+import type { Event } from '../../generated/sluice/v1/event';
+import type { AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import type { NewEvent, Payload } from '../store/event-store';
-import { checkId, checkLabel, excess, shown, type Findings } from './field-checks';
+import type { NewEvent } from '../store/event-store';
 import { uuidV7 } from '../store/ids';
+import { checkId, checkLabel } from './field-checks';
+import { excess, shown, type Findings } from './findings';
 
-/** An event as it comes from outside, of the shape of sluice.v1.Event. */
-export interface RawEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly payload?: Payload | undefined;
-  readonly contentType: string;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly tags: readonly string[];
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
-/**
- * Parses the events of one append, which are at `<prefix>events`. What is wrong goes to `findings`; the result counts only
- * if nothing is.
- */
+/** Parses the events of an append to one stream, which are at `<prefix>events`. The result counts only without findings. */
 export function newEvents(
-  stream: string,
-  events: readonly RawEvent[],
+  { stream, events }: Pick<AppendRequest, 'stream' | 'events'>,
   limits: Limits,
   findings: Findings,
   prefix = '',
@@ -35,17 +22,17 @@ export function newEvents(
   const parsed: NewEvent[] = [];
   const firstWithId = events.length > 1 ? new Map<string, number>() : undefined;
   let bytesInAll = 0;
-  for (const raw of events) {
+  for (const sent of events) {
     if (findings.full) break;
     const index = parsed.length;
     findings.enter(list, index);
-    checkEvent(raw, limits, findings);
-    if (raw.id !== '' && firstWithId !== undefined) {
-      const first = firstWithId.get(raw.id);
-      if (first === undefined) firstWithId.set(raw.id, index);
-      else findings.add('id', `is also the id of events[${first}]: ${shown(raw.id)}`);
+    checkEvent(sent, limits, findings);
+    if (sent.id !== '' && firstWithId !== undefined) {
+      const first = firstWithId.get(sent.id);
+      if (first === undefined) firstWithId.set(sent.id, index);
+      else findings.add('id', `is also the id of events[${first}]: ${shown(sent.id)}`);
     }
-    const event = withDefaults(raw);
+    const event = withDefaults(sent);
     const bytes = stream.length + storedBytes(event);
     if (bytes > eventBytesMax) findings.add('', excess(bytes, 'bytes', eventBytesMax));
     bytesInAll += bytes;
@@ -59,16 +46,16 @@ export function newEvents(
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const controlCharacter = /[\x00-\x1f\x7f-\x9f]/;
 
-function checkEvent(raw: RawEvent, limits: Limits, findings: Findings): void {
-  if (raw.type === '') findings.add('type', 'is required');
-  checkLabel(raw.type, 'type', limits, findings);
-  if (controlCharacter.test(raw.type)) findings.add('type', `has control characters: ${shown(raw.type)}`);
-  checkLabel(raw.contentType, 'content_type', limits, findings);
-  if (raw.id !== '') checkId(raw.id, 'id', limits, findings);
-  if (raw.correlationId !== '') checkId(raw.correlationId, 'correlation_id', limits, findings);
-  if (raw.causationId !== '') checkId(raw.causationId, 'causation_id', limits, findings);
-  checkTags(raw.tags, limits, findings);
-  if (raw.metadata.size > 0) checkMetadata(raw.metadata, limits, findings);
+function checkEvent(event: Event, limits: Limits, findings: Findings): void {
+  if (event.type === '') findings.add('type', 'is required');
+  checkLabel(event.type, 'type', limits, findings);
+  if (controlCharacter.test(event.type)) findings.add('type', `has control characters: ${shown(event.type)}`);
+  checkLabel(event.contentType, 'content_type', limits, findings);
+  if (event.id !== '') checkId(event.id, 'id', limits, findings);
+  if (event.correlationId !== '') checkId(event.correlationId, 'correlation_id', limits, findings);
+  if (event.causationId !== '') checkId(event.causationId, 'causation_id', limits, findings);
+  checkTags(event.tags, limits, findings);
+  if (event.metadata.size > 0) checkMetadata(event.metadata, limits, findings);
 }
 
 function checkTags(tags: readonly string[], limits: Limits, findings: Findings): void {
@@ -114,17 +101,17 @@ function storedBytes(event: NewEvent): number {
   return bytes + metadataBytes(event.metadata);
 }
 
-function withDefaults(raw: RawEvent): NewEvent {
-  const id = raw.id === '' ? uuidV7() : raw.id;
+function withDefaults(event: Event): NewEvent {
+  const id = event.id === '' ? uuidV7() : event.id;
   return {
     id,
-    hasGivenId: raw.id !== '',
-    type: raw.type,
-    payload: raw.payload,
-    contentType: raw.contentType,
-    correlationId: raw.correlationId === '' ? id : raw.correlationId,
-    causationId: raw.causationId === '' ? id : raw.causationId,
-    tags: raw.tags,
-    metadata: raw.metadata,
+    hasGivenId: event.id !== '',
+    type: event.type,
+    payload: event.payload,
+    contentType: event.contentType,
+    correlationId: event.correlationId === '' ? id : event.correlationId,
+    causationId: event.causationId === '' ? id : event.causationId,
+    tags: event.tags,
+    metadata: event.metadata,
   };
 }

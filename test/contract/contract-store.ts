@@ -12,14 +12,14 @@ import {
   type AppendMultiResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { defaultLimits, type Limits } from '../../src/limits';
-import {
-  parseAppend,
-  parseAppendMulti,
-  parseGetVersion,
-  parseListStreams,
-  parseReadByCorrelation,
-  parseReadStream,
-} from '../../src/requests/commands';
+import { parseAppend } from '../../src/requests/append';
+import { parseAppendMulti } from '../../src/requests/append-multi';
+import { parseGetVersion } from '../../src/requests/get-version';
+import { parseListStreams } from '../../src/requests/list-streams';
+import { parseReadAll } from '../../src/requests/read-all';
+import { parseReadByCorrelation } from '../../src/requests/read-by-correlation';
+import { parseReadStream } from '../../src/requests/read-stream';
+import { parseSubscribe } from '../../src/requests/subscribe';
 import {
   CancelledError,
   CommitIdReuseError,
@@ -28,7 +28,6 @@ import {
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
 import type { CallContext, EventRun, EventStore, Page, Pages } from '../../src/store/event-store';
-import { parseReadAll, parseSubscribe } from '../../src/requests/store-commands';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 

@@ -6,7 +6,7 @@ import {
   ReadStreamResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { reframe, type Surroundings } from '../../src/grpc/reframe';
-import type { PageSize } from '../../src/requests/commands';
+import type { PageSize } from '../../src/requests/page-size';
 import type { EventRun, Page } from '../../src/store/event-store';
 import { position } from '../../src/store/values';
 import { bounded, recordedEvent, uint64 } from '../protobuf/recorded-events';

@@ -158,7 +158,7 @@ function idCases(name: string): FieldCases {
     bad: [
       bad(long(129), /129 characters.*limit of 128/),
       ...['é', 'a b', ' ', 'a\n', '\0', '\u007f', '日'].map((id) =>
-        bad(id, /^has other than visible ASCII characters: "/),
+        bad(id, /^has characters other than visible ASCII: "/),
       ),
     ],
     fine: [withEvent({ [name]: long(128) }), withEvent({ [name]: '!~' }), withEvent({ [name]: '' })],
@@ -369,7 +369,7 @@ const readStreamCases: Record<string, FieldCases> = {
   },
 };
 
-const isNoPattern = /^is no pattern of stream names like "order\.\*" or "order\.>": "/;
+const isNoPattern = /^is not a pattern of stream names such as "order\.\*" or "order\.>": "/;
 
 const badPatterns = [...badNames, 'a*', '*a', '**', 'a.>.b', '>.a', '>>', 'a.b>', tokens(17)];
 const finePatterns = [...fineNames, ...wildcards, '*.*.a.>'];
@@ -393,7 +393,7 @@ const patternsCases: FieldCases = {
   ],
 };
 
-const beforeStart = /^lies before after_position in the direction of the read$/;
+const beforeStart = /^is before after_position in the direction of the read$/;
 
 const skipUnreadableCases = neverWrong(
   'it is true or false',
@@ -438,7 +438,7 @@ const readAllCases: Record<string, FieldCases> = {
 const secondStart = (field: string, request: WireMessage, first: string): BadInput => ({
   request,
   field,
-  says: new RegExp(`^cannot go with ${first}$`),
+  says: new RegExp(`^cannot be combined with ${first}$`),
 });
 
 const beyondEnd = /^is \d+, beyond the end, which is \d+$/;
@@ -462,7 +462,7 @@ const subscribeCases: Record<string, FieldCases> = {
     ...patternsCases,
     bad: [
       ...patternsCases.bad,
-      { request: { patterns: ['a'] }, field: 'patterns', says: /^cannot go with stream$/ },
+      { request: { patterns: ['a'] }, field: 'patterns', says: /^cannot be combined with stream$/ },
     ],
   },
   after_position: {
@@ -477,7 +477,7 @@ const subscribeCases: Record<string, FieldCases> = {
   },
   after_version: {
     bad: [
-      { request: { stream: '', after_version: '0' }, field: 'after_version', says: /^needs stream$/ },
+      { request: { stream: '', after_version: '0' }, field: 'after_version', says: /^requires stream$/ },
       secondStart('after_version', { after_position: '0', after_version: '0' }, 'after_position'),
       { request: { after_version: '1', start_must_exist: true }, field: 'after_version', says: beyondEnd },
     ],
@@ -572,7 +572,7 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
       {
         request: { appends: [multiBase('a.1'), multiBase('a.1')] },
         field: 'appends[1].stream',
-        says: /is also that of appends\[0\]: "a.1"/,
+        says: /is also the stream of appends\[0\]: "a.1"/,
       },
       {
         request: { appends: [{ stream: 'a.1' }] },
@@ -597,7 +597,7 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
       {
         request: { checks: [check('bad-input.multi')] },
         field: 'checks[0].stream',
-        says: /is also that of appends\[0\]/,
+        says: /is also the stream of appends\[0\]/,
       },
     ],
   },
@@ -646,7 +646,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
         ...['é', 'a b', 'a\n'].map((correlation_id) => ({
           request: { correlation_id },
           field: 'correlation_id',
-          says: /^has other than visible ASCII characters: "/,
+          says: /^has characters other than visible ASCII: "/,
         })),
       ],
       fine: [{ correlation_id: long(128) }],

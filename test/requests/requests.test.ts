@@ -1,17 +1,19 @@
 import fc from 'fast-check';
 import { defaultLimits, type Limits } from '../../src/limits';
+import type { Event } from '../../generated/sluice/v1/event';
 import {
-  parseAppend,
-  parseGetVersion,
-  parseListStreams,
-  parsePageHint,
-  parseReadByCorrelation,
-  parseReadStream,
-  type RawAppend,
-  type RawReadStream,
-} from '../../src/requests/commands';
+  AppendRequest,
+  GetVersionRequest,
+  ReadByCorrelationRequest,
+  ReadStreamRequest,
+} from '../../generated/sluice/v1/event_store_service';
+import { parseAppend } from '../../src/requests/append';
+import { parseGetVersion } from '../../src/requests/get-version';
+import { parseListStreams } from '../../src/requests/list-streams';
+import { parsePageHint } from '../../src/requests/page-size';
+import { parseReadByCorrelation } from '../../src/requests/read-by-correlation';
+import { parseReadStream } from '../../src/requests/read-stream';
 import { InvalidRequestError } from '../../src/store/errors';
-import type { RawEvent } from '../../src/requests/new-event';
 
 /** Parsers of requests: all that is wrong is named, by its path, and nothing that is right. */
 const limits: Limits = {
@@ -39,7 +41,7 @@ function faultsOf(parse: () => unknown): string[] {
   }
 }
 
-function rawEvent(more: Partial<RawEvent> = {}): RawEvent {
+function anEvent(more: Partial<Event> = {}): Event {
   return {
     id: '',
     type: 'T',
@@ -53,11 +55,11 @@ function rawEvent(more: Partial<RawEvent> = {}): RawEvent {
   };
 }
 
-function rawAppend(more: Partial<RawAppend> = {}): RawAppend {
-  return { stream: 'a.b', events: [rawEvent()], commitId: '', withCommitTime: false, ...more };
+function anAppend(more: Partial<AppendRequest> = {}): AppendRequest {
+  return AppendRequest.fromPartial({ stream: 'a.b', events: [anEvent()], ...more });
 }
 
-/** Texts of exactly so many bytes of UTF-8, in characters of one to four bytes. */
+/** Texts of exactly this many bytes of UTF-8, in characters of one to four bytes. */
 const fits = (bytes: number): string[] =>
   ['x', 'é', '€', '👍'].map((char) => {
     const size = Buffer.byteLength(char);
@@ -67,7 +69,7 @@ const fits = (bytes: number): string[] =>
   });
 
 /** What can be wrong with one event, and the path within it. */
-const eventFaults: readonly (readonly [fault: Partial<RawEvent>, path: string])[] = [
+const eventFaults: readonly (readonly [fault: Partial<Event>, path: string])[] = [
   [{ type: '' }, '.type'],
   [{ type: 'a\nb' }, '.type'],
   [{ type: 'x'.repeat(21) }, '.type'],
@@ -85,9 +87,9 @@ const eventFaults: readonly (readonly [fault: Partial<RawEvent>, path: string])[
   [{ metadata: new Map([['k'.repeat(21), '']]) }, `.metadata["${'k'.repeat(21)}"]`],
   [{ payload: { $case: 'text', value: 'x'.repeat(600) } }, ''],
 ];
-const fieldOf = (fault: Partial<RawEvent>): string => Object.keys(fault)[0] as string;
+const fieldOf = (fault: Partial<Event>): string => Object.keys(fault)[0] as string;
 
-const requestFaults: readonly (readonly [fault: Partial<RawAppend>, path: string])[] = [
+const requestFaults: readonly (readonly [fault: Partial<AppendRequest>, path: string])[] = [
   [{ stream: '' }, 'stream'],
   [{ stream: 'a..b' }, 'stream'],
   [{ expectedVersion: -1n }, 'expected_version'],
@@ -107,11 +109,11 @@ describe('an append', () => {
     });
     fc.assert(
       fc.property(faultsOfRequest, fc.tuple(faultsOfEvent, faultsOfEvent), (ofRequest, ofEvents) => {
-        const raw = ofRequest.reduce<RawAppend>(
-          (request, [fault]) => ({ ...request, ...fault }),
-          rawAppend({
+        const request = ofRequest.reduce<AppendRequest>(
+          (wrong, [fault]) => ({ ...wrong, ...fault }),
+          anAppend({
             events: ofEvents.map((faults, index) => {
-              const event = faults.reduce((wrong, [fault]) => ({ ...wrong, ...fault }), rawEvent());
+              const event = faults.reduce((wrong, [fault]) => ({ ...wrong, ...fault }), anEvent());
               // No id twice, which would be another fault.
               return { ...event, id: `${event.id}${index}` };
             }),
@@ -121,15 +123,15 @@ describe('an append', () => {
           ...ofRequest.map(([, path]) => path),
           ...ofEvents.flatMap((faults, index) => faults.map(([, path]) => `events[${index}]${path}`)),
         ];
-        expect(faultsOf(() => parseAppend(raw, limits)).sort()).toEqual(expected.sort());
+        expect(faultsOf(() => parseAppend(request, limits)).sort()).toEqual(expected.sort());
       }),
       { numRuns: 500 },
     );
   });
 
   test('is bounded exactly', () => {
-    const event = (more: Partial<RawEvent>): string[] =>
-      faultsOf(() => parseAppend(rawAppend({ events: [rawEvent(more)] }), limits));
+    const event = (more: Partial<Event>): string[] =>
+      faultsOf(() => parseAppend(anAppend({ events: [anEvent(more)] }), limits));
     for (const label of fits(20)) {
       expect(event({ type: label, contentType: label, tags: [label, label, label] })).toEqual([]);
       expect(event({ metadata: new Map([[label, '']]) })).toEqual([]);
@@ -148,27 +150,27 @@ describe('an append', () => {
     expect(event({ id, correlationId: id, causationId: id })).toEqual([]);
     const events = (count: number): string[] =>
       faultsOf(() =>
-        parseAppend(rawAppend({ events: Array.from({ length: count }, () => rawEvent()) }), limits),
+        parseAppend(anAppend({ events: Array.from({ length: count }, () => anEvent()) }), limits),
       );
     expect(events(5)).toEqual([]);
     expect(events(6)).toEqual(['events']);
     expect(events(100_000)).toEqual(['events']);
-    const heavy = rawEvent({ payload: { $case: 'binary', value: new Uint8Array(350) } });
-    expect(faultsOf(() => parseAppend(rawAppend({ events: [heavy, heavy, heavy] }), limits))).toEqual([]);
-    expect(faultsOf(() => parseAppend(rawAppend({ events: [heavy, heavy, heavy, heavy] }), limits))).toEqual([
+    const heavy = anEvent({ payload: { $case: 'binary', value: Buffer.alloc(350) } });
+    expect(faultsOf(() => parseAppend(anAppend({ events: [heavy, heavy, heavy] }), limits))).toEqual([]);
+    expect(faultsOf(() => parseAppend(anAppend({ events: [heavy, heavy, heavy, heavy] }), limits))).toEqual([
       'events',
     ]);
   });
 
   test('names at most 32 faults', () => {
-    const events = Array.from({ length: 50 }, () => rawEvent({ type: '' }));
-    const found = faultsOf(() => parseAppend(rawAppend({ stream: '', events }), defaultLimits));
+    const events = Array.from({ length: 50 }, () => anEvent({ type: '' }));
+    const found = faultsOf(() => parseAppend(anAppend({ stream: '', events }), defaultLimits));
     expect(found).toEqual(['stream', ...Array.from({ length: 31 }, (_, index) => `events[${index}].type`)]);
   });
 
   test('has each event id once', () => {
-    const ids = ['a', 'b', '', 'a', '', 'a'].map((id) => rawEvent({ id }));
-    const call = (): unknown => parseAppend(rawAppend({ events: ids }), defaultLimits);
+    const ids = ['a', 'b', '', 'a', '', 'a'].map((id) => anEvent({ id }));
+    const call = (): unknown => parseAppend(anAppend({ events: ids }), defaultLimits);
     expect(faultsOf(call)).toEqual(['events[3].id', 'events[5].id']);
   });
 
@@ -183,7 +185,10 @@ describe('an append', () => {
       type: label.filter((type) => !/\p{Cc}/u.test(type)),
       payload: fc.option(
         fc.oneof(
-          fc.record({ $case: fc.constant('binary' as const), value: fc.uint8Array({ maxLength: 50 }) }),
+          fc.record({
+            $case: fc.constant('binary' as const),
+            value: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
+          }),
           fc.record({ $case: fc.constant('text' as const), value: fc.string({ maxLength: 10 }) }),
         ),
         { nil: undefined },
@@ -201,13 +206,13 @@ describe('an append', () => {
         fc.array(anyEvent, { maxLength: 4 }),
         fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
         (events, expected) => {
-          const raw = rawAppend({
+          const request = anAppend({
             events,
             expectedVersion: expected ?? undefined,
             commitId: '0190F3A1-0000-7000-8000-00000000ABCD',
             withCommitTime: true,
           });
-          const parsed = parseAppend(raw, limits);
+          const parsed = parseAppend(request, limits);
           const ids = parsed.events.map(({ id }) => id);
           expect(new Set(ids).size).toBe(events.length);
           for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/);
@@ -230,22 +235,19 @@ describe('an append', () => {
   });
 });
 
-function rawRead(more: Partial<RawReadStream> = {}): RawReadStream {
-  return {
-    stream: 'a.b',
-    fromVersion: 0n,
-    toVersion: 0n,
-    direction: 0,
-    maxCount: 0n,
-    eventTypes: [],
-    consistency: 0,
-    ...more,
-  };
+/** As decoded: an enum may have any number. */
+interface ReadFields extends Partial<Omit<ReadStreamRequest, 'direction' | 'consistency'>> {
+  readonly direction?: number;
+  readonly consistency?: number;
+}
+
+function aRead(more: ReadFields = {}): ReadStreamRequest {
+  return Object.assign(ReadStreamRequest.fromPartial({ stream: 'a.b' }), more);
 }
 
 describe('a read', () => {
   test('of nothing but a stream is the whole stream, forward, from the leader', () => {
-    expect(parseReadStream(rawRead(), limits)).toEqual({
+    expect(parseReadStream(aRead(), limits)).toEqual({
       stream: 'a.b',
       direction: 'forward',
       fromVersion: 0n,
@@ -260,13 +262,12 @@ describe('a read', () => {
 
   test('takes the numbers of the contract for direction and consistency', () => {
     const parsed = [0, 1, 2].map((number) =>
-      parseReadStream(rawRead({ direction: number, consistency: number }), limits),
+      parseReadStream(aRead({ direction: number, consistency: number }), limits),
     );
     expect(parsed.map(({ direction }) => direction)).toEqual(['forward', 'forward', 'backward']);
     expect(parsed.map(({ consistency }) => consistency)).toEqual(['leader', 'leader', 'anyReplica']);
     for (const number of [-1, 3, 2_147_483_647]) {
-      const call = (): unknown =>
-        parseReadStream(rawRead({ direction: number, consistency: number }), limits);
+      const call = (): unknown => parseReadStream(aRead({ direction: number, consistency: number }), limits);
       expect(faultsOf(call)).toEqual(['direction', 'consistency']);
     }
   });
@@ -281,9 +282,7 @@ describe('a read', () => {
       fc.property(version, version, fc.constantFrom(0, 1, 2), (fromVersion, toVersion, direction) => {
         const isBounded = fromVersion !== 0n && toVersion !== 0n;
         const isReversed = direction === 2 ? fromVersion < toVersion : fromVersion > toVersion;
-        const faults = faultsOf(() =>
-          parseReadStream(rawRead({ fromVersion, toVersion, direction }), limits),
-        );
+        const faults = faultsOf(() => parseReadStream(aRead({ fromVersion, toVersion, direction }), limits));
         expect(faults).toEqual(isBounded && isReversed ? ['to_version'] : []);
       }),
       { numRuns: 500 },
@@ -307,20 +306,20 @@ describe('a read', () => {
           seconds * 1_000_000_000n + BigInt(nanos);
         const wrong = [...(isTime(fromTime) ? [] : ['from_time']), ...(isTime(toTime) ? [] : ['to_time'])];
         if (wrong.length === 0 && nanosOf(toTime) < nanosOf(fromTime)) wrong.push('to_time');
-        const parse = (): unknown => parseReadStream(rawRead({ fromTime, toTime }), limits);
+        const parse = (): unknown => parseReadStream(aRead({ fromTime, toTime }), limits);
         expect(faultsOf(parse)).toEqual(wrong);
         if (wrong.length > 0) return;
         expect(parse()).toMatchObject({ fromTime: nanosOf(fromTime), toTime: nanosOf(toTime) });
       }),
       { numRuns: 1_000 },
     );
-    expect(
-      faultsOf(() => parseReadStream(rawRead({ fromTime: { seconds: 0n, nanos: 0.5 } }), limits)),
-    ).toEqual(['from_time']);
+    expect(faultsOf(() => parseReadStream(aRead({ fromTime: { seconds: 0n, nanos: 0.5 } }), limits))).toEqual(
+      ['from_time'],
+    );
   });
 
   test('names everything at once', () => {
-    const raw = rawRead({
+    const request = aRead({
       stream: 'a b',
       direction: 7,
       consistency: 7,
@@ -331,7 +330,7 @@ describe('a read', () => {
       eventTypes: ['', 'T', 'x'.repeat(21)],
       maxCount: -1n,
     });
-    expect(faultsOf(() => parseReadStream(raw, limits))).toEqual([
+    expect(faultsOf(() => parseReadStream(request, limits))).toEqual([
       'stream',
       'direction',
       'consistency',
@@ -343,13 +342,16 @@ describe('a read', () => {
       'event_types[2]',
       'max_count',
     ]);
-    const many = rawRead({ eventTypes: ['', '', '', ''] });
+    const many = aRead({ eventTypes: ['', '', '', ''] });
     expect(faultsOf(() => parseReadStream(many, limits))).toEqual(['event_types']);
   });
 });
 
 test('a version is asked for by stream and time', () => {
-  expect(parseGetVersion({ stream: 'a' })).toEqual({ stream: 'a', asOf: undefined });
+  expect(parseGetVersion(GetVersionRequest.fromPartial({ stream: 'a' }))).toEqual({
+    stream: 'a',
+    asOf: undefined,
+  });
   const asOf = { seconds: 1n, nanos: 2 };
   expect(parseGetVersion({ stream: 'a', asOf })).toEqual({ stream: 'a', asOf: 1_000_000_002n });
   const wrong = { stream: '', asOf: { seconds: 0n, nanos: 1_000_000_000 } };
@@ -358,7 +360,10 @@ test('a version is asked for by stream and time', () => {
 
 test('a read by correlation needs its id', () => {
   const parse = (correlationId: string, eventTypes: string[] = [], maxCount = 0n): unknown =>
-    parseReadByCorrelation({ correlationId, eventTypes, maxCount, skipUnreadable: false }, limits);
+    parseReadByCorrelation(
+      ReadByCorrelationRequest.fromPartial({ correlationId, eventTypes, maxCount }),
+      limits,
+    );
   expect(parse('!', ['A', 'A'], 7n)).toEqual({
     correlationId: '!',
     eventTypes: new Set(['A']),

@@ -1,0 +1,34 @@
+import type { ReadAllRequest, SubscribeRequest } from '../../generated/sluice/v1/event_store_service';
+import type { Limits } from '../limits';
+import type { EventFilter } from '../store/event-store';
+import { checkStreamPattern, eventTypeFilter } from './field-checks';
+import { excess, type Findings } from './findings';
+
+/** The filter of a request over the whole store. */
+export function eventFilter(
+  request: ReadAllRequest | SubscribeRequest,
+  limits: Limits,
+  findings: Findings,
+): EventFilter {
+  const prefixes = eventTypeFilter(request.eventTypePrefixes, limits, findings, 'event_type_prefixes');
+  return {
+    patterns: streamPatterns(request.patterns, limits, findings),
+    eventTypes: eventTypeFilter(request.eventTypes, limits, findings),
+    eventTypePrefixes: [...prefixes],
+  };
+}
+
+function streamPatterns(
+  patterns: readonly string[],
+  { filterPatternsMax }: Limits,
+  findings: Findings,
+): readonly string[] {
+  if (patterns.length > filterPatternsMax) {
+    findings.add('patterns', excess(patterns.length, 'patterns', filterPatternsMax));
+    return [];
+  }
+  for (const [index, pattern] of patterns.entries()) {
+    checkStreamPattern(pattern, `patterns[${index}]`, findings);
+  }
+  return patterns;
+}
