@@ -46,9 +46,9 @@ export interface Limits {
   /** Bytes of appends under way in the gateway. */
   readonly appendsBytesMax: number;
   /** Streams that one AppendMulti writes: each is a message of an atomic batch, which holds the store while it is written. */
-  readonly multiAppendsMax: number;
+  readonly transactionStreamsMax: number;
   /** Streams that one AppendMulti only checks: each is a message as well. */
-  readonly multiChecksMax: number;
+  readonly transactionChecksMax: number;
   /** Appends under way of one client connection, in sessions or not: a greedy caller must leave room for others. */
   readonly connectionAppendsMax: number;
   /** Their bytes, but for one larger append. */
@@ -192,8 +192,8 @@ export const defaultLimits: Limits = {
   streamQueueMax: 1_024,
   appendsMax: 8_192,
   appendsBytesMax: 64 << 20,
-  multiAppendsMax: 100,
-  multiChecksMax: 100,
+  transactionStreamsMax: 100,
+  transactionChecksMax: 100,
   openBatchesMax: 16,
   connectionAppendsMax: 2_048,
   connectionAppendsBytesMax: 16 << 20,

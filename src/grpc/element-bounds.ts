@@ -19,8 +19,8 @@ const patterns: ElementBound = { max: 'filterPatternsMax', unit: 'patterns' };
 export const elementBounds: Readonly<Record<string, Readonly<Record<string, ElementBound>>>> = {
   'sluice.v1.AppendRequest': { events: { max: 'appendEventsMax', unit: 'events' } },
   'sluice.v1.AppendMultiRequest': {
-    appends: { max: 'multiAppendsMax', unit: 'entries' },
-    checks: { max: 'multiChecksMax', unit: 'entries' },
+    appends: { max: 'transactionStreamsMax', unit: 'entries' },
+    checks: { max: 'transactionChecksMax', unit: 'entries' },
   },
   'sluice.v1.StreamAppend': { events: { max: 'appendEventsMax', unit: 'events', together: 'appends' } },
   'sluice.v1.Event': {

@@ -38,8 +38,8 @@ function isBounded({ appends, checks }: AppendMultiRequest, limits: Limits, find
   const events = appends.reduce((sum, append) => sum + append.events.length, 0);
   return (
     [
-      isAtMost(limits.multiAppendsMax, appends.length, 'entries', 'appends'),
-      isAtMost(limits.multiChecksMax, checks.length, 'entries', 'checks'),
+      isAtMost(limits.transactionStreamsMax, appends.length, 'entries', 'appends'),
+      isAtMost(limits.transactionChecksMax, checks.length, 'entries', 'checks'),
       ...appends.map((append, index) =>
         isAtMost(limits.appendEventsMax, append.events.length, 'events', `appends[${index}].events`),
       ),

@@ -63,9 +63,8 @@ describe('the pages for operators', () => {
   });
 
   test('names every limit that GetServerInfo shows', () => {
-    // Some fields are of bounds that are gone.
-    const isBound = (key: string): boolean => key in defaultLimits || `${key}Ms` in defaultLimits;
-    const shown = Object.keys(ServerLimits.fromPartial({})).filter(isBound).map(wireName).map(code);
+    const shown = Object.keys(ServerLimits.fromPartial({})).map(wireName).map(code);
+    expect(shown.length).toBeGreaterThan(20);
     expect(bounds.map(([name]) => name)).toEqual(expect.arrayContaining(shown));
   });
 

@@ -12,57 +12,54 @@ export const protobufPackage = "sluice.v1";
 export const protobufFileName = "sluice/v1/errors.proto";
 
 /**
- * VersionConflict is a detail of status ABORTED: the stream is not at the version that the caller expected.
- * Nothing was stored. Read the stream again, decide again, append again.
+ * VersionConflict is a detail of status ABORTED: the stream is not at the version that the caller expected. Nothing was
+ * stored. Read the stream again, decide again, append again.
  */
 export interface VersionConflict {
   /** The stream. */
   stream: string;
   /** The version that the caller expected. */
   expectedVersion: bigint;
-  /** The version that the stream had when the append was refused. */
+  /** The version of the stream when the append was refused. */
   actualVersion: bigint;
 }
 
 /**
- * VersionConflicts is a detail of status ABORTED of AppendMulti: all streams that are not at the versions that the
- * caller expected. Nothing was stored.
+ * VersionConflicts is a detail of status ABORTED of AppendMulti: all streams that are not at the versions that the caller
+ * expected. Nothing was stored.
  */
 export interface VersionConflicts {
-  /** The conflicts, in the order of the request; as many as fit into the status, at least 8. */
+  /** The conflicts in the order of the request: as many as fit into the status, at least 8. */
   conflicts: VersionConflict[];
-  /** How many there are in all. */
+  /** The number of all conflicts. */
   count: number;
 }
 
-/**
- * CommitIdReuse is a detail of status ALREADY_EXISTS: the commit id belongs to a commit that is not this one.
- * Nothing was stored.
- */
+/** CommitIdReuse is a detail of status ALREADY_EXISTS: another commit has this commit id. Nothing was stored. */
 export interface CommitIdReuse {
   /** The commit id that the caller sent. */
   commitId: string;
-  /** The stream of the stored commit that has this id. */
+  /** The stream of the stored commit with this id. */
   stream: string;
   /** The position of that commit. */
   position: bigint;
 }
 
 /**
- * OutcomeUnknown is a detail of status UNKNOWN: the commit was sent to the store and no answer could be had
- * within the deadline. It may or may not be stored. Repeating the call with the same commit id and the same
- * expected version is safe: it stores the commit at most once and answers the first result.
+ * OutcomeUnknown is a detail of status UNKNOWN: the gateway sent the commit to the store and could not find out within
+ * the deadline whether it is stored. Repeat the call with the same commit id and the same expected version: the commit is
+ * stored at most once, and the response is that of the first call.
  */
 export interface OutcomeUnknown {
-  /** The stream; of AppendMulti the first. */
+  /** The stream; of AppendMulti the first one. */
   stream: string;
-  /** The commit id, as sent by the caller or filled in by the store. */
+  /** The commit id, as the caller sent it or as the gateway filled it in. */
   commitId: string;
 }
 
 /**
- * UnreadableCommit is a detail of status DATA_LOSS: a stored message cannot be decoded as a commit of its
- * stream. Other streams are not affected.
+ * UnreadableCommit is a detail of status DATA_LOSS: a stored message cannot be decoded as a commit of its stream. Other
+ * streams are not affected.
  */
 export interface UnreadableCommit {
   /** The stream. */

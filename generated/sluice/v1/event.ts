@@ -13,44 +13,44 @@ export const protobufPackage = "sluice.v1";
 export const protobufFileName = "sluice/v1/event.proto";
 
 /**
- * Event is a fact that a caller wants to append. What the store assigns (stream, version, position, commit
- * time) is not part of it; see RecordedEvent for the fact as it was stored.
+ * Event is a fact that a caller wants to append. It has nothing that the store assigns, such as stream, version, position
+ * and commit time; RecordedEvent is the fact as it is stored.
  */
 export interface Event {
   /**
-   * Identifies the event. 1 to 128 visible ASCII characters (0x21 to 0x7E), unique within one Append; a UUID
-   * is usual. Empty: the store fills in a UUID v7.
+   * Identifies the event: 1 to 128 visible ASCII characters (0x21 to 0x7E), unique within one append. A UUID is usual.
+   * Empty: the gateway fills in a UUID v7.
    */
   id: string;
   /** What happened, for instance "OrderPlaced". Required: 1 to 200 bytes of UTF-8 without control characters. */
   type: string;
   /**
-   * The body of the event. What was written as text is read as text, what was written as binary is read as
-   * binary; the store never looks inside. Absent: an event without a payload.
+   * The body of the event. The store never looks inside: readers get text as text and binary as binary. Absent: an event
+   * without a payload.
    */
   payload:
     | //
     /** Any bytes. */
     { $case: "binary"; value: Buffer }
     | //
-    /** UTF-8 text, for instance JSON. grpcurl and other JSON tools show it readable. */
+    /** UTF-8 text, for instance JSON. JSON tools such as grpcurl show it readable. */
     { $case: "text"; value: string }
     | undefined;
-  /** Media type of the payload, for instance "application/json". At most 200 bytes; stored as given. */
+  /** The media type of the payload, for instance "application/json". At most 200 bytes, stored as given. Empty: not given. */
   contentType: string;
   /**
-   * Groups the events of one business transaction over all streams; see ReadByCorrelation. Same form as `id`.
-   * Empty: the event's own id.
+   * Groups the events of one business transaction over all streams, see ReadByCorrelation. The same form as `id`. Empty:
+   * the id of this event.
    */
   correlationId: string;
   /**
-   * The id of the event or command that caused this one. Same form as `id`. Empty: the event's own id, which
-   * marks a root.
+   * The id of the event or command that caused this event. The same form as `id`. Empty: the id of this event, which marks
+   * a root.
    */
   causationId: string;
-  /** Short labels, at most 64, each 1 to 200 bytes. Order and duplicates are kept. */
+  /** Short labels: at most 64, each of 1 to 200 bytes. Order and duplicates are kept. */
   tags: string[];
-  /** Free key/value pairs, at most 64; a key has 1 to 200 bytes, keys and values together at most 65,536 bytes. */
+  /** Free key/value pairs: at most 64. A key has 1 to 200 bytes; keys and values together have at most 65,536 bytes. */
   metadata: Map<string, string>;
 }
 
@@ -59,17 +59,17 @@ export interface Event_MetadataEntry {
   value: string;
 }
 
-/** RecordedEvent is an event as the store keeps it. It never changes. */
+/** RecordedEvent is an event as the store holds it. It never changes. */
 export interface RecordedEvent {
-  /** The event's id, as given by the caller or filled in by the store. */
+  /** The id of the event, as the caller sent it or as the gateway filled it in. */
   id: string;
-  /** The stream that holds the event, for instance "order.0190f3". */
+  /** The stream of the event, for instance "order.0190f3". */
   stream: string;
-  /** 1-based number of the event within its stream, without gaps. */
+  /** The number of the event within its stream: from 1, without gaps. */
   version: bigint;
   /** What happened. */
   type: string;
-  /** The body, in the form in which it was written. */
+  /** The body, in the form in which it was appended. */
   payload:
     | //
     /** Any bytes. */
@@ -78,24 +78,24 @@ export interface RecordedEvent {
     /** UTF-8 text. */
     { $case: "text"; value: string }
     | undefined;
-  /** Media type of the payload, as given. */
+  /** The media type of the payload, as given. */
   contentType: string;
-  /** The id that groups the events of one business transaction; the event's own id if none was given. */
+  /** The id that groups the events of one business transaction; the id of this event if none was given. */
   correlationId: string;
-  /** The id of what caused this event; the event's own id for a root. */
+  /** The id of what caused this event; the id of this event for a root. */
   causationId: string;
-  /** Labels, in the order given. */
+  /** The labels, in the order given. */
   tags: string[];
-  /** Key/value pairs, as given. */
+  /** The key/value pairs, as given. */
   metadata: Map<string, string>;
   /**
-   * Where the event's commit stands in the whole store. All events of one commit share one position; a later
-   * commit has a higher one. Assigned by the store; positions are not contiguous.
+   * The place of the event's commit in the whole store. All events of a commit have the same position; a later commit has
+   * a higher one. The store assigns positions, and they have gaps.
    */
   position: bigint;
   /**
-   * When the store took the commit in, by the clock of the storing server, in nanoseconds. All events of one
-   * commit share it.
+   * When the store committed the event, by the clock of the storing server, in nanoseconds. All events of a commit have
+   * the same time.
    */
   commitTime: Timestamp | undefined;
 }
@@ -106,13 +106,13 @@ export interface RecordedEvent_MetadataEntry {
 }
 
 /**
- * CommitRecord is the body of a stored JetStream message: the events of one commit, or of one part of a commit
- * that did not fit into a single message. It is public so that any NATS client can decode the log.
+ * CommitRecord is the body of a stored JetStream message: the events of one commit, or of one part of a commit that does
+ * not fit into a single message. It is public so that any NATS client can decode the log.
  */
 export interface CommitRecord {
   /**
-   * The events in version order, complete but for `position` and `commit_time`, which are the sequence and
-   * the time of the JetStream message (of the last part, if the commit has several).
+   * The events in version order. They are complete except for `position` and `commit_time`, which are the sequence and the
+   * time of the JetStream message (of the last part, if the commit has several).
    */
   events: RecordedEvent[];
 }

@@ -31,57 +31,54 @@ export const protobufPackage = "sluice.v1";
 
 export const protobufFileName = "sluice/v1/event_store_service.proto";
 
-/** Direction tells in which order a stream is read. */
+/** Direction is the order of a read. */
 export enum Direction {
   /** UNSPECIFIED - The same as DIRECTION_FORWARD. */
   UNSPECIFIED = 0,
-  /** FORWARD - From lower to higher versions. */
+  /** FORWARD - From lower to higher versions or positions. */
   FORWARD = 1,
-  /** BACKWARD - From higher to lower versions. */
+  /** BACKWARD - From higher to lower versions or positions. */
   BACKWARD = 2,
   UNRECOGNIZED = -1,
 }
 
-/** Consistency tells which writes a read is entitled to see. */
+/** Consistency says which appends a read must reflect. */
 export enum Consistency {
   /** UNSPECIFIED - The same as CONSISTENCY_LEADER. */
   UNSPECIFIED = 0,
   /**
-   * LEADER - Every append that was answered before the call is seen, whichever gateway answered it. Costs one question to the leader of
-   * the store, which all reads at the time share, and none where the gateway runs its own NATS server.
+   * LEADER - Every append that any gateway acknowledged before the call. It costs one request to the leader of the store, which all
+   * reads at that time share, and nothing if the gateway runs the embedded nats-server.
    */
   LEADER = 1,
   /**
-   * ANY_REPLICA - The gateway's replica of the log answers as far as it has come, and nobody is asked: the newest commits may be missing for
-   * some milliseconds, and for as long as NATS is away. The header says how far the stream goes.
+   * ANY_REPLICA - What the gateway's replica of the log has, without a request to the store: the newest commits may be missing for some
+   * milliseconds, or for as long as NATS cannot be reached. The header says how far the stream goes.
    */
   ANY_REPLICA = 2,
   UNRECOGNIZED = -1,
 }
 
-/** ReadEndReason tells why a read ended. */
+/** ReadEndReason says why a read ended. */
 export enum ReadEndReason {
   /** UNSPECIFIED - Not used. */
   UNSPECIFIED = 0,
-  /** COMPLETE - Everything that was asked for has been sent. */
+  /** COMPLETE - Everything that was requested has been sent. */
   COMPLETE = 1,
-  /** MAX_COUNT - `max_count` events have been sent; there may be more. */
+  /** MAX_COUNT - `max_count` is reached; there may be more events. */
   MAX_COUNT = 2,
   UNRECOGNIZED = -1,
 }
 
-/** Durability tells what has happened to a commit by the time its append is answered. */
+/** Durability says what has happened to a commit by the time the gateway acknowledges it. */
 export enum Durability {
-  /**
-   * UNSPECIFIED - Not known to the gateway: the NATS server is not its own. See `sync_interval` in that server's
-   * configuration.
-   */
+  /** UNSPECIFIED - Unknown to the gateway, because others run the NATS server. See `sync_interval` in the configuration of that server. */
   UNSPECIFIED = 0,
   /** FSYNC_ALWAYS - The commit is on disk: written and synced. */
   FSYNC_ALWAYS = 1,
   /**
-   * FSYNC_INTERVAL - The commit is with the operating system and synced to disk at intervals: it survives the end of the
-   * process, but perhaps not the loss of power.
+   * FSYNC_INTERVAL - The commit is with the operating system, which syncs it to disk at intervals: it survives the end of the process, but
+   * perhaps not a power failure.
    */
   FSYNC_INTERVAL = 2,
   UNRECOGNIZED = -1,
@@ -92,174 +89,168 @@ export interface AppendRequest {
   /** The stream. Required. */
   stream: string;
   /**
-   * The events, in the order in which they shall be stored; at most ServerLimits.append_events_max. Empty:
-   * nothing is stored, the check of `expected_version` still runs, and the current version is answered.
+   * The events in the order in which they are to be stored, at most ServerLimits.append_events_max. Empty: nothing is
+   * stored, the expectation is checked all the same, and the response has the current version.
    */
   events: Event[];
   /**
-   * What the caller knows of the stream. Absent: any version will do. 0: the stream must be empty. n: the
-   * stream must be at exactly version n.
+   * The version that the stream must have. Absent: any version. 0: the stream must be empty. n: the stream must be at
+   * exactly version n.
    */
   expectedVersion?:
     | bigint
     | undefined;
   /**
-   * Idempotency key: a UUID, made anew for each commit, best a UUID v7. A repeated request (the same stream, events,
-   * `expected_version` and commit id) stores nothing and answers the first result with `replayed` set. This does not
-   * expire: it holds after restarts, through any gateway, and however far the stream has gone on. Event ids that were left
-   * out may be so again. The same commit id for something else, other events, another stream or another version, is
-   * refused with ALREADY_EXISTS, at any time; only an `expected_version` that is wrong is told first, with ABORTED.
+   * The idempotency key: a UUID that is new for each commit, best a UUID v7. A repeated request (the same stream, events,
+   * expectation and commit id) stores nothing and returns the first result with `replayed`. This never expires: it
+   * holds after restarts, through any gateway, and however many events have followed. A repeated request may leave out the
+   * event ids that the first one left out. The same commit id with other events, on another stream or at another version
+   * is refused with ALREADY_EXISTS; a wrong `expected_version` takes precedence and is refused with ABORTED.
    *
-   * The gateway looks it up in its replica of the log, which takes some microseconds, whatever kind of UUID it is.
+   * The gateway looks it up in its replica of the log, which takes some microseconds for any kind of UUID.
    *
-   * Empty: the store fills in a UUID v7, and a repeated request is a new commit.
+   * Empty: the gateway fills in a UUID v7, and a repeated request is a new commit.
    */
   commitId: string;
-  /**
-   * True: the answer carries `commit_time`, which costs one more question to the store. It changes nothing
-   * about what is stored.
-   */
+  /** True: the response has `commit_time`, which costs one more request to the store. What is stored is the same. */
   withCommitTime: boolean;
 }
 
-/** AppendResponse tells what was stored. */
+/** AppendResponse describes what was stored. */
 export interface AppendResponse {
-  /** The version of the stream after the commit: the version of its last event. */
+  /** The version of the stream after the commit, which is the version of its last event. */
   version: bigint;
-  /** The version of the commit's first event; 0 if `events` was empty. */
+  /** The version of the first event of the commit; 0 if `events` was empty. */
   firstVersion: bigint;
-  /** The position of the commit; for empty `events` the position of the stream's last commit, 0 if none. */
+  /** The position of the commit. If `events` was empty, the position of the last commit of the stream, or 0. */
   position: bigint;
-  /**
-   * When the store took the commit in; for empty `events` the time of the stream's last commit. Present if
-   * `with_commit_time` was set and there is a commit.
-   */
+  /** The time of that commit. Present if `with_commit_time` was set and there is a commit. */
   commitTime:
     | Timestamp
     | undefined;
-  /** True if this commit had been stored before by a request with the same commit id. */
+  /** True if an earlier request with the same commit id had stored this commit. */
   replayed: boolean;
-  /** The id of the commit, as sent or filled in; empty if `events` was empty. */
+  /** The commit id, as the caller sent it or as the gateway filled it in; empty if `events` was empty. */
   commitId: string;
 }
 
-/** AppendMultiRequest asks to store events on several streams. No stream may occur twice. */
+/** AppendMultiRequest asks for a transaction over several streams. No stream may occur twice. */
 export interface AppendMultiRequest {
   /**
-   * What to append: 1 to ServerLimits.multi_appends_max streams. The bounds of one Append on events and bytes hold for
-   * all together.
+   * The appends, to 1 to ServerLimits.transaction_streams_max streams. The bounds of one Append on events and bytes hold
+   * for all of them together.
    */
   appends: StreamAppend[];
-  /** What must hold of other streams, at most ServerLimits.multi_checks_max. */
+  /** Expectations of other streams, at most ServerLimits.transaction_checks_max. */
   checks: VersionCheck[];
   /**
-   * Idempotency key, as in AppendRequest: a repeated request stores nothing twice, at any time, and the same commit id
-   * for something else is refused.
+   * The idempotency key, as in AppendRequest. Empty: the gateway fills in a UUID v7, and a repeated request is a new
+   * transaction.
    */
   commitId: string;
 }
 
-/** StreamAppend is what AppendMulti appends to one stream. */
+/** StreamAppend is the part of a transaction that goes to one stream. */
 export interface StreamAppend {
   /** The stream. Required. */
   stream: string;
-  /** The events, in the order in which they shall be stored. Required. */
+  /** The events in the order in which they are to be stored. Required. */
   events: Event[];
-  /** What the caller knows of the stream, as in AppendRequest. Absent: any version will do. */
+  /** The version that the stream must have, as in AppendRequest. Absent: any version. */
   expectedVersion?: bigint | undefined;
 }
 
-/** VersionCheck is an expectation of a stream that is not written. */
+/** VersionCheck is an expectation of a stream that the transaction does not write. */
 export interface VersionCheck {
   /** The stream. Required. */
   stream: string;
-  /** The version that it must be at; 0: it must be empty. */
+  /** The version that the stream must have; 0: it must be empty. */
   expectedVersion: bigint;
 }
 
-/** AppendMultiResponse tells what was stored. */
+/** AppendMultiResponse describes what was stored. */
 export interface AppendMultiResponse {
-  /** The position of the step, which all its events have. */
+  /** The position of the transaction, which all its events have. */
   position: bigint;
   /** What was stored on each stream, in the order of `appends`. */
   streams: StreamAppended[];
-  /** True if this step had been stored before by a request with the same commit id. */
+  /** True if an earlier request with the same commit id had stored this transaction. */
   replayed: boolean;
-  /** The id of the commit, as sent or filled in. */
+  /** The commit id, as the caller sent it or as the gateway filled it in. */
   commitId: string;
 }
 
-/** StreamAppended is what AppendMulti stored on one stream. */
+/** StreamAppended describes what a transaction stored on one stream. */
 export interface StreamAppended {
   /** The stream. */
   stream: string;
-  /** Its version after the step: the version of its last event. */
+  /** The version of the stream after the transaction, which is the version of its last event. */
   version: bigint;
-  /** The version of its first event in the step. */
+  /** The version of the first event that the transaction stored on the stream. */
   firstVersion: bigint;
 }
 
 /**
- * AppendSessionRequest has appends of a session, in the order in which they shall be taken. One or a thousand in a
- * message: it makes no difference but that many are cheaper.
+ * AppendSessionRequest has appends of a session. Many appends in one message cost less than many messages; otherwise it
+ * makes no difference how appends are divided over messages.
  */
 export interface AppendSessionRequest {
-  /** The appends. */
+  /** The appends, in order, at most ServerLimits.session_message_appends_max. */
   appends: SessionAppend[];
 }
 
 /** SessionAppend is one append of a session. */
 export interface SessionAppend {
-  /** The caller's own number for it, which its answer carries. The gateway does not look at it. */
+  /** A number of the caller's choice that the result carries. The gateway does not look at it; 0 is a number like any other. */
   tag: bigint;
-  /** What to append. Required. */
+  /** The append. Required. */
   append:
     | AppendRequest
     | undefined;
   /**
-   * True: it is stored behind every append of the session that was sent before it with `in_order`, at a higher position,
-   * and only if all of these are stored. Once one of them has failed, the others behind it fail with CANCELLED and
-   * `failed_tag`: they are not stored. A session in order is slower than one that is not.
+   * True: the commit is stored after every commit of the session that was sent before it with `in_order`, at a higher
+   * position, and only if all of these are stored. Once one of them has failed, the later ones fail with CANCELLED and
+   * `failed_tag`, and nothing of them is stored. A session in order is slower than another one.
    */
   inOrder: boolean;
 }
 
-/** AppendSessionResponse has answers of a session. */
+/** AppendSessionResponse has results of a session. */
 export interface AppendSessionResponse {
-  /** One or more answers. */
+  /** One or more results. */
   answers: SessionAnswer[];
 }
 
-/** SessionAnswer is the answer to one append of a session. */
+/** SessionAnswer is the result of one append of a session. */
 export interface SessionAnswer {
   /** The tag of the append. */
   tag: bigint;
-  /** What became of it. */
+  /** The outcome. */
   outcome:
     | //
-    /** It is stored. */
+    /** The commit is stored. */
     { $case: "result"; value: AppendResponse }
     | //
-    /** It failed: what Append would end with, with the same details. */
+    /** The append failed: the status, with details, that Append would end with. */
     { $case: "error"; value: Status }
     | undefined;
   /**
-   * The tag of an earlier append of this session that failed and on which this one counted. With a conflict: its
-   * `expected_version` is the version to which the other would have led. With CANCELLED: both have `in_order`.
+   * The tag of an earlier append of this session that failed and on which this one relied. With a conflict:
+   * `expected_version` is the version to which the other append would have led. With CANCELLED: both have `in_order`.
    */
   failedTag?: bigint | undefined;
 }
 
 /**
- * PageHint tells how the caller would like the events to be packed into response messages. It changes
- * nothing about which events are read. One event larger than the hint is still sent.
+ * PageHint says how the caller would like the events to be divided over response messages. It does not change which events
+ * are returned. An event larger than the hint is sent alone.
  */
 export interface PageHint {
   /** At most this many events in one message. 0: no wish. */
   eventsMax: number;
   /**
-   * At most about this many bytes of events in one message. 0: no wish. Values beyond
-   * ServerLimits.page_bytes_max count as that.
+   * At most about this many bytes of events in one message. 0 or more than ServerLimits.page_bytes_max:
+   * ServerLimits.page_bytes_max.
    */
   bytesMax: number;
 }
@@ -269,13 +260,13 @@ export interface ReadStreamRequest {
   /** The stream. Required. */
   stream: string;
   /**
-   * The version to begin with, inclusive. 0: the beginning when reading forward, the end when reading
-   * backward. A version beyond the end reads nothing forward, and begins at the end backward.
+   * The first version of the read, inclusive. 0: the beginning of the stream forward, the end backward. After the end of
+   * the stream: nothing forward, the end backward.
    */
   fromVersion: bigint;
   /**
-   * The version to end with, inclusive. 0: no bound. It must not lie before `from_version` in the direction
-   * of the read.
+   * The last version of the read, inclusive. 0: no bound. It must not come before `from_version` in the direction of the
+   * read.
    */
   toVersion: bigint;
   /** The order of the events. */
@@ -283,29 +274,29 @@ export interface ReadStreamRequest {
   /** At most this many events, counted after all filters. 0: no bound. */
   maxCount: bigint;
   /**
-   * Only commits taken in at or after this time. Each commit is judged by its own time, also where the clock of the store
-   * was set back between two of them: no time of one commit says anything about those after it.
+   * Only commits of this time or later. Each commit is compared by its own time, also where the clock of the store was set
+   * back: the time of one commit says nothing of the commits after it. Absent: no bound.
    */
   fromTime:
     | Timestamp
     | undefined;
-  /** Only commits taken in at or before this time. It must not lie before `from_time`. */
+  /** Only commits of this time or earlier. It must not come before `from_time`. Absent: no bound. */
   toTime:
     | Timestamp
     | undefined;
-  /** Only events of these types, at most 64. Empty: all types. */
+  /** Only events of these types, at most ServerLimits.filter_types_max. Empty: all types. */
   eventTypes: string[];
-  /** How to pack the response messages. */
+  /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
     | PageHint
     | undefined;
-  /** Which writes the read must see. */
+  /** Which appends the read must reflect. */
   consistency: Consistency;
 }
 
 /**
- * ReadStreamResponse is one message of a read. The first carries `header`, the last carries `end`, any may
- * carry events; a short read is a single message with all three.
+ * ReadStreamResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have
+ * events; a short read is a single message with all three.
  */
 export interface ReadStreamResponse {
   /** Events, in the order of the read. */
@@ -318,7 +309,7 @@ export interface ReadStreamResponse {
   end: ReadEnd | undefined;
 }
 
-/** ReadStreamHeader tells the state of the stream that a read shows. */
+/** ReadStreamHeader describes the stream as the read returns it. */
 export interface ReadStreamHeader {
   /** The stream. */
   stream: string;
@@ -334,20 +325,17 @@ export interface ReadStreamHeader {
 export interface ReadEnd {
   /** Why the read ended. */
   reason: ReadEndReason;
-  /** How many events were sent in all. */
+  /** The number of events that were sent. */
   eventCount: bigint;
-  /** How many messages were passed over, with `skip_unreadable`; the messages of the read name them. */
+  /** The number of messages that were skipped with `skip_unreadable`; the messages of the read name them. */
   unreadableSkipped: bigint;
 }
 
-/**
- * UnreadableMessage is a place in the store that cannot be read as a commit, and that a read with `skip_unreadable` has
- * passed over.
- */
+/** UnreadableMessage is a stored message that cannot be read as a commit, or a gap where the store has lost messages. */
 export interface UnreadableMessage {
-  /** Its position, which is its JetStream sequence. Where messages of the store are gone, that of the last of them. */
+  /** Its position, which is its JetStream sequence. Of a gap: the position of the last lost message. */
   position: bigint;
-  /** The stream, or what stands in the place of its name, the first 256 characters. Empty where messages are gone. */
+  /** The stream, or the first 256 characters of what the message has in place of its name. Empty for a gap. */
   stream: string;
   /** What is wrong with it, for people. */
   reason: string;
@@ -358,19 +346,19 @@ export interface GetVersionRequest {
   /** The stream. Required. */
   stream: string;
   /**
-   * Answer as of this time: the last commit that was taken in then or before. It is looked for from the end of the stream,
-   * so that an early time costs a read of the stream. Absent: now.
+   * The version as of this time: that of the last commit of this time or earlier. The gateway searches from the end of the
+   * stream, so that an early time costs a read of the stream. Absent: now.
    */
   asOf: Timestamp | undefined;
 }
 
-/** GetVersionResponse tells the version of a stream. */
+/** GetVersionResponse has the version of a stream. */
 export interface GetVersionResponse {
-  /** The version of the stream's last event; 0 if there is no such stream. */
+  /** The version of the last event of the stream; 0 if the stream does not exist. */
   version: bigint;
-  /** The position of its last commit; 0 if there is no such stream. */
+  /** The position of its last commit; 0 if the stream does not exist. */
   position: bigint;
-  /** The time of its last commit; absent if there is no such stream. */
+  /** The time of its last commit; absent if the stream does not exist. */
   commitTime: Timestamp | undefined;
 }
 
@@ -378,21 +366,21 @@ export interface GetVersionResponse {
 export interface ReadByCorrelationRequest {
   /** The correlation id, compared exactly. Required: 1 to 128 visible ASCII characters. */
   correlationId: string;
-  /** Only events of these types, at most 64. Empty: all types. */
+  /** Only events of these types, at most ServerLimits.filter_types_max. Empty: all types. */
   eventTypes: string[];
   /** At most this many events. 0: no bound. */
   maxCount: bigint;
-  /** How to pack the response messages. */
+  /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
     | PageHint
     | undefined;
-  /** Commits that cannot be read are passed over, counted and named, instead of ending the read. */
+  /** True: commits that cannot be read are skipped, counted and named. False: they end the read. */
   skipUnreadable: boolean;
 }
 
 /**
- * ReadByCorrelationResponse is one message of a read. The first carries `header`, the last carries `end`, any
- * may carry events.
+ * ReadByCorrelationResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have
+ * events.
  */
 export interface ReadByCorrelationResponse {
   /** Events, in position order. */
@@ -405,11 +393,11 @@ export interface ReadByCorrelationResponse {
   end:
     | ReadEnd
     | undefined;
-  /** With `skip_unreadable`: what was passed over since the message before. */
+  /** With `skip_unreadable`: what was skipped since the message before. */
   unreadable: UnreadableMessage[];
 }
 
-/** ReadByCorrelationHeader tells how much of the store a read by correlation covers. */
+/** ReadByCorrelationHeader says which part of the store a read by correlation covers. */
 export interface ReadByCorrelationHeader {
   /** The read is complete up to this position of the store. */
   position: bigint;
@@ -418,51 +406,55 @@ export interface ReadByCorrelationHeader {
 /** ReadAllRequest asks for a part of the store. All conditions hold together. */
 export interface ReadAllRequest {
   /**
-   * Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more, a name without either is
-   * one stream. A stream that matches several is read once. At most ServerLimits.filter_patterns_max. Empty: all.
+   * The streams, in NATS notation: "order.*" has one further token, "order.>" one or more, and a name without either is one
+   * stream. A stream that matches several patterns is read once. At most ServerLimits.filter_patterns_max. Empty: all
+   * streams.
    */
   patterns: string[];
   /**
-   * Begin beyond this position, exclusive, in the direction of the read. Absent: at the beginning when reading
-   * forward, at the end when reading backward. A position beyond the end reads nothing forward, and begins at the end
+   * Begin after this position, exclusive, in the direction of the read. Absent: at the beginning of the store forward, at
+   * the end backward. 0: at the beginning forward, nothing backward. After the end of the store: nothing forward, the end
    * backward.
    */
   afterPosition?:
     | bigint
     | undefined;
-  /** The position to end with, inclusive. 0: no bound. It must not lie before the start in the direction of the read. */
+  /** The last position of the read, inclusive. 0: no bound. It must not come before the start in the direction of the read. */
   toPosition: bigint;
   /** The order of the events. */
   direction: Direction;
   /**
-   * At most this many events, counted after all filters. A commit is never split: the read ends before the commit
-   * that would make it too many, unless that is the first. 0: no bound.
+   * At most this many events, counted after all filters. A commit is never split: the read ends before a commit that would
+   * exceed the number, unless it is the first commit of the read. 0: no bound.
    */
   maxCount: bigint;
-  /** Only commits taken in at or after this time. */
+  /** Only commits of this time or later, each compared by its own time. Absent: no bound. */
   fromTime:
     | Timestamp
     | undefined;
-  /** Only commits taken in at or before this time. It must not lie before `from_time`. */
+  /** Only commits of this time or earlier. It must not come before `from_time`. Absent: no bound. */
   toTime:
     | Timestamp
     | undefined;
-  /** Only events of these types, at most 64, or whose types begin with one of `event_type_prefixes`. Both empty: all. */
+  /**
+   * Only events of these types, at most ServerLimits.filter_types_max, or whose types begin with one of
+   * `event_type_prefixes`. Both empty: all types.
+   */
   eventTypes: string[];
-  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
+  /** Only events whose types begin with one of these, at most ServerLimits.filter_types_max, or are one of `event_types`. */
   eventTypePrefixes: string[];
-  /** How to pack the response messages. */
+  /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
     | PageHint
     | undefined;
   /**
-   * What cannot be read as a commit is passed over, counted and named, instead of ending the read: messages that others
-   * have published on the store's subjects, damaged ones, and places where the store has lost messages.
+   * True: what cannot be read as a commit is skipped, counted and named: messages that others published on the subjects of
+   * the store, damaged messages, and gaps where the store has lost messages. False: it ends the read.
    */
   skipUnreadable: boolean;
 }
 
-/** ReadAllResponse is one message of a read. The first carries `header`, the last carries `end`, any may carry events. */
+/** ReadAllResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have events. */
 export interface ReadAllResponse {
   /** Events, in the order of the read. */
   events: RecordedEvent[];
@@ -475,118 +467,125 @@ export interface ReadAllResponse {
     | ReadEnd
     | undefined;
   /**
-   * The read has come so far, whether there were events to send or a filter dropped them: to go on from here, read
-   * with `after_position` set to it. Absent in a message that ends within a commit.
+   * The read has come to this position, with events or without: to go on from here, set `after_position` to it. Absent in a
+   * message that ends within a commit.
    */
   position?:
     | bigint
     | undefined;
-  /** With `skip_unreadable`: what was passed over since the message before, in the order of the read. */
+  /** With `skip_unreadable`: what was skipped since the message before, in the order of the read. */
   unreadable: UnreadableMessage[];
 }
 
-/** ReadAllHeader tells the state of the store that a read shows. */
+/** ReadAllHeader describes the store as the read returns it. */
 export interface ReadAllHeader {
-  /** The position of the end of the store at the time of the call; 0 if it is empty. Nothing beyond it is read. */
+  /** The position of the end of the store at the time of the call; 0 if it is empty. Nothing after it is read. */
   position: bigint;
 }
 
-/** SubscribeRequest says what to follow and where to begin. */
+/**
+ * SubscribeRequest says what to follow and where to begin.
+ *
+ * At most one of `after_position`, `after_version`, `from_time` and `from_now` may be given, except that `after_position`
+ * and `from_time` may go together. Without any of them the subscription begins at the first event.
+ */
 export interface SubscribeRequest {
-  /** One stream. Not together with `patterns`. */
+  /** One stream. Not together with `patterns`. Empty: not given. */
   stream: string;
-  /** Which streams, in NATS notation, as in ReadAllRequest. Neither `stream` nor `patterns`: the whole store. */
+  /** The streams in NATS notation, as in ReadAllRequest. Neither `stream` nor `patterns`: the whole store. */
   patterns: string[];
-  /**
-   * Begin beyond this position. 0: at the first event. At most one of `after_position`, `after_version`, `from_time`
-   * and `from_now` may be set, but for `after_position` and `from_time`, which may go together; none: at the first event.
-   */
+  /** Begin after this position. 0: at the first event. Absent: not given. */
   afterPosition?:
     | bigint
     | undefined;
-  /** Begin beyond this version; only with `stream`. 0: at the first event. */
+  /** Begin after this version; only with `stream`. 0: at the first event. Absent: not given. */
   afterVersion?:
     | bigint
     | undefined;
   /**
-   * Only commits taken in at or after this time, each judged by its own time: also those that are stored later, since the
-   * clock of the store may go back. They are looked for beyond `after_position`, or from the first commit of the store on.
+   * Only commits of this time or later, each compared by its own time, also those that are stored later, because the clock
+   * of the store may go back. The search begins after `after_position`, or at the first commit of the store. Absent: not
+   * given.
    */
   fromTime:
     | Timestamp
     | undefined;
-  /** True: begin with the first commit that is stored after the call has reached the store. */
+  /** True: begin with the first commit that is stored after the call has reached the store. False: not given. */
   fromNow: boolean;
-  /**
-   * True: a position or version beyond the end is refused. False: the subscription waits until the store has come
-   * past it. Set it where a store may have been replaced by an older copy.
-   */
+  /** True: a position or version after the end is refused. False: the subscription waits until the store has come to it. */
   startMustExist: boolean;
-  /** Only events of these types, at most 64, or whose types begin with one of `event_type_prefixes`. Both empty: all. */
+  /**
+   * Only events of these types, at most ServerLimits.filter_types_max, or whose types begin with one of
+   * `event_type_prefixes`. Both empty: all types.
+   */
   eventTypes: string[];
-  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
+  /** Only events whose types begin with one of these, at most ServerLimits.filter_types_max, or are one of `event_types`. */
   eventTypePrefixes: string[];
-  /** Send a heartbeat this often, 1 second to 1 hour, also while there are events. Absent: never. */
+  /**
+   * Send a heartbeat this often, from ServerLimits.heartbeat_interval_min to ServerLimits.heartbeat_interval_max, also
+   * while events come. Absent: no heartbeats.
+   */
   heartbeatInterval:
     | Duration
     | undefined;
-  /** How to pack the response messages. */
+  /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
     | PageHint
     | undefined;
-  /** What cannot be read as a commit is passed over and named, as in ReadAllRequest, instead of ending the subscription. */
+  /** True: what cannot be read as a commit is skipped and named, as in ReadAllRequest. False: it ends the subscription. */
   skipUnreadable: boolean;
 }
 
 /**
- * SubscribeResponse is one message of a subscription: events or one notice. The first message is a checkpoint with
- * the position at which the subscription begins.
+ * SubscribeResponse is one message of a subscription: events or one notice. The first message is a checkpoint with the
+ * position at which the subscription begins.
  */
 export interface SubscribeResponse {
   /** Events, in position order. */
   events: RecordedEvent[];
   /**
-   * Everything up to this position that the subscription asks for has been sent: to go on from here, subscribe with
-   * `after_position` set to it, and with the same filters and `from_time`. Absent in a message that ends within a commit, which may take several messages.
+   * All that the subscription selects up to this position has been sent: to resume from here, subscribe with
+   * `after_position` set to it and with the same filters and `from_time`. Absent in a message that ends within a commit,
+   * which may take several messages.
    *
-   * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event
-   * instead of this one must have dealt with the whole commit, or begin at the position before and pass over the
-   * events that it knows, by stream and version: a step of AppendMulti has events of several streams.
+   * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event instead
+   * of this one must have handled the whole commit, or begin at the position before and skip the events that it knows, by
+   * stream and version.
    */
   position?:
     | bigint
     | undefined;
-  /** What there is to say beside events. */
+  /** What the gateway reports beside events. */
   notice:
     | //
     /** The subscription has come further. */
     { $case: "checkpoint"; value: Checkpoint }
     | //
-    /** The gateway is there. */
+    /** The gateway is alive. */
     { $case: "heartbeat"; value: Heartbeat }
     | //
-    /** Everything that is stored has been sent; from here on events come as they are stored. */
+    /** Everything stored has been sent; from now on events come as they are stored. */
     { $case: "caughtUp"; value: CaughtUp }
     | //
-    /** The subscriber was too slow: events come from the log until `caught_up`. */
+    /** The subscriber is too slow: until `caught_up`, events come from the disk. */
     { $case: "fellBehind"; value: FellBehind }
     | //
-    /** The gateway is stopping; the call ends with UNAVAILABLE. */
+    /** The gateway stops; the call ends with UNAVAILABLE. */
     { $case: "draining"; value: Draining }
     | undefined;
-  /** With `skip_unreadable`, in a message with `checkpoint`: what was passed over before its position. */
+  /** With `skip_unreadable`, in a message with `checkpoint`: what was skipped before its position. */
   unreadable: UnreadableMessage[];
 }
 
-/** Checkpoint comes with a position after at most 5 seconds, or 1,000 commits, in which others were passed over. */
+/** Checkpoint comes with a position when the filters drop commits: after at most 5 seconds or 1,000 dropped commits. */
 export interface Checkpoint {
 }
 
-/** Heartbeat comes as often as was asked for. */
+/** Heartbeat comes as often as requested. */
 export interface Heartbeat {
   /** The position of the end of the store, as far as the gateway knows. */
   headPosition: bigint;
-  /** How many positions the subscription is behind it. */
+  /** The number of positions between the subscription and the end. */
   lag: bigint;
 }
 
@@ -594,7 +593,7 @@ export interface Heartbeat {
 export interface CaughtUp {
 }
 
-/** FellBehind says that the subscription is not live any more. */
+/** FellBehind says that the subscription is no longer live. */
 export interface FellBehind {
 }
 
@@ -604,9 +603,9 @@ export interface Draining {
 
 /** ListStreamsRequest asks for the names of streams. */
 export interface ListStreamsRequest {
-  /** Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more. Empty: all. */
+  /** The streams, in NATS notation: "order.*" has one further token, "order.>" one or more. Empty: all streams. */
   pattern: string;
-  /** Only names that come after this one in byte order, to continue an earlier listing. Empty: from the first. */
+  /** Only names after this one in byte order, to continue an earlier listing. Empty: from the first name. */
   after: string;
   /** At most this many. 0: no bound. */
   maxCount: bigint;
@@ -622,7 +621,7 @@ export interface ListStreamsResponse {
 export interface StreamSummary {
   /** The name. */
   stream: string;
-  /** The version of its last event; 0 if the last message is not a commit, see `unreadable`. */
+  /** The version of its last event; 0 if its last message is not a commit, see `unreadable`. */
   version: bigint;
   /** The position of its last message. */
   position: bigint;
@@ -630,7 +629,7 @@ export interface StreamSummary {
   commitTime:
     | Timestamp
     | undefined;
-  /** True if the last message is not a commit: something else was published on the stream's subject. */
+  /** True if the last message is not a commit: somebody published something else on the subject of the stream. */
   unreadable: boolean;
 }
 
@@ -646,21 +645,13 @@ export interface GetServerInfoResponse {
   store:
     | StoreInfo
     | undefined;
-  /** The bounds in force. */
+  /** The limits that a caller can act on. */
   limits:
     | ServerLimits
     | undefined;
   /** What this gateway can do, for instance "append", "read-by-correlation". */
   features: string[];
-  /**
-   * How far this gateway has read the log: the same as in `replica`.
-   *
-   * @deprecated
-   */
-  index:
-    | IndexInfo
-    | undefined;
-  /** The replica of the log that this gateway keeps, and from which it answers reads. */
+  /** The gateway's replica of the log, from which it serves reads. */
   replica: LogReplica | undefined;
 }
 
@@ -674,7 +665,7 @@ export interface StoreInfo {
   replicas: number;
   /** The version of the NATS server that the gateway is connected to. */
   natsVersion: string;
-  /** What an answered append promises. */
+  /** What an acknowledged append guarantees. */
   durability: Durability;
   /** The position of the newest commit; 0 if the store is empty. */
   position: bigint;
@@ -682,94 +673,89 @@ export interface StoreInfo {
   messageCount: bigint;
   /** The size of the store, in bytes. */
   bytes: bigint;
-  /** True if the gateway runs its own NATS server. */
+  /** True if the gateway runs the embedded nats-server. */
   embedded: boolean;
-  /** The number of consumers of its JetStream stream: one for each gateway, and what others have made. */
+  /** The number of consumers of its JetStream stream: one for each gateway, and those of others. */
   consumerCount: number;
-  /** The servers that keep it, as its leader sees them: the leader first, then the others by name. */
+  /** The servers that hold it, as its leader sees them: the leader first, then the others by name. */
   replicaInfos: ReplicaInfo[];
   /**
-   * The size in bytes beyond which it takes no more, by its own bound and, if the NATS server is the gateway's own, by that
-   * of the server and the disk; 0 if none is known.
+   * The size in bytes above which it accepts no appends: by its own bound and, with the embedded nats-server, by those of the
+   * server and the disk. 0: no bound is known.
    */
   bytesMax: bigint;
   /**
-   * Settings of its JetStream stream that are not as Sluice needs them, for instance "max_age: found 1000000000, needed
-   * 0". The gateway checks them when it starts, so that somebody has changed them since. Empty: all are right.
+   * Settings of its JetStream stream that Sluice needs otherwise, for instance "max_age: found 1000000000, needed 0". The
+   * gateway checks them when it starts, so that somebody has changed them since then. Empty: all are right.
    */
   wrongSettings: string[];
-  /** Why the store takes no appends now, for want of room; empty: it does, as far as the gateway knows. */
+  /** Why the store has no space for appends. Empty: it has, as far as the gateway knows. */
   fullBy: string;
-  /** What is wrong with what it holds. */
+  /** What is wrong with the messages of the store. */
   log:
     | LogFindings
     | undefined;
-  /** Why new commits do not come to this gateway; empty if they do. */
+  /** Why new commits do not come to this gateway. Empty: they do. */
   subscriptionsTrouble: string;
 }
 
-/** LogFindings tells what is wrong with the messages of the store, as far as this gateway knows. */
+/** LogFindings describes what is wrong with the messages of the store, as far as this gateway knows. */
 export interface LogFindings {
   /**
-   * Messages that are gone: nothing is ever deleted from a store, so that it must have as many as its last position says.
-   * While there are more than were accepted, streams without messages are not taken for empty.
+   * The number of messages that are gone. Sluice never deletes from a store, so that it must have as many messages as its
+   * last position says. While more are gone than were accepted, a stream without messages does not count as empty.
    */
   lostMessages: bigint;
-  /** So many lost messages an operator has accepted, with --lost-messages-accepted. */
+  /** The number of lost messages that an operator has accepted with --lost-messages-accepted. */
   lostMessagesAccepted: bigint;
-  /** JetStream streams of the same account that mirror it. Sluice does not read from them; older gateways may. */
+  /** JetStream streams of the same account that mirror the store. Sluice does not read from them; older gateways may. */
   mirrors: string[];
-  /** Messages that are not commits; at most 1,000 are counted. */
+  /** The number of messages that are not commits; at most 1,000 are counted. */
   unreadableCount: number;
   /** The first of them by position, at most 10. `sluice unreadable` lists all. */
   unreadable: UnreadableMessage[];
 }
 
-/** ReplicaInfo describes a server that keeps the store. */
+/** ReplicaInfo describes a server that holds the store. */
 export interface ReplicaInfo {
   /** The name of the NATS server. */
   name: string;
   /** True for the server that decides what is stored, and in which order. */
   leader: boolean;
-  /** True if it has, as far as the leader knows, all that is stored; true for the leader. */
+  /** True for the leader, and for a server that has all that is stored, as far as the leader knows. */
   current: boolean;
   /** True if the leader has no connection to it. */
   offline: boolean;
-  /** How many operations it is behind the leader. */
+  /** The number of operations that it is behind the leader. */
   lag: bigint;
 }
 
-/** IndexInfo says how far this gateway has read the log. */
-export interface IndexInfo {
-  /** All that is stored up to this position can be read. */
-  position: bigint;
-  /** How many positions of the store are not read yet. */
-  lag: bigint;
-}
-
-/** LogReplica describes the replica of the log that a gateway keeps, and from which it answers reads. */
+/** LogReplica describes the replica of the log that a gateway keeps and from which it serves reads. */
 export interface LogReplica {
   /** All that is stored up to this position can be read. */
   position: bigint;
-  /** How many positions of the store are not read yet. */
+  /** The number of positions of the store that cannot be read yet. */
   lag: bigint;
-  /** False while the replica is being filled, and has no reads: they end with UNAVAILABLE and REPLICA_FILLING. */
+  /** False while the gateway fills the replica: until then reads end with UNAVAILABLE and REPLICA_FILLING. */
   filled: boolean;
-  /** What it takes on the disk, in bytes. */
+  /** The space that it takes on the disk, in bytes. */
   bytes: bigint;
-  /** Why it does not go on, or did not within the last minute; empty if it does. */
+  /** Why the replica does not advance, or did not within the last minute. Empty: it does. */
   trouble: string;
 }
 
-/** ServerLimits are the bounds in force. Each is documented in docs/operations.md. */
+/**
+ * ServerLimits has the limits in force that a caller can act on. docs/configuration.md explains all limits of a gateway, and
+ * `sluice --print-config` prints them.
+ */
 export interface ServerLimits {
-  /** Events in one Append. */
+  /** Events of one Append, or of one AppendMulti. */
   appendEventsMax: number;
-  /** Bytes of one Append, as stored. */
+  /** Bytes of one Append, or of one AppendMulti, as stored. */
   appendBytesMax: bigint;
   /** Bytes of one event, as stored. */
   eventBytesMax: bigint;
-  /** Bytes of an event's metadata, keys and values together. */
+  /** Bytes of the metadata of an event, keys and values together. */
   metadataBytesMax: number;
   /** Metadata entries of an event. */
   metadataEntriesMax: number;
@@ -777,90 +763,36 @@ export interface ServerLimits {
   tagsMax: number;
   /** Bytes of a stream name. */
   streamNameBytesMax: number;
+  /** Tokens of a stream name. */
+  streamNameTokensMax: number;
   /** Bytes of a type, content type, tag or metadata key. */
   labelBytesMax: number;
-  /** Characters of an event, correlation or causation id. */
+  /** Characters of an event id, correlation id or causation id. */
   idCharsMax: number;
-  /** Event types in one filter. */
+  /** Event types, or prefixes of event types, in one filter. */
   filterTypesMax: number;
-  /** Bytes of events in one response message, but for a single larger event. */
-  pageBytesMax: number;
-  /** Appends that may wait for one stream. */
-  streamQueueMax: number;
-  /** Appends that may be under way in the gateway. */
-  appendsMax: number;
-  /** Bytes of appends that may be under way in the gateway. */
-  appendsBytesMax: bigint;
-  /** Reads that may be under way in the gateway. */
-  readsMax: number;
-  /** How long an append may take when the caller sets no deadline, and at most. */
+  /** Patterns in one request. */
+  filterPatternsMax: number;
+  /** Streams that one AppendMulti may write. */
+  transactionStreamsMax: number;
+  /** Streams that one AppendMulti may check without writing them. */
+  transactionChecksMax: number;
+  /** Appends of one session that are in progress at a time. */
+  sessionAppendsMax: number;
+  /** Bytes of the appends of one session that are in progress at a time, except for a single larger message. */
+  sessionBytesMax: bigint;
+  /** Appends in one message of a session. */
+  sessionMessageAppendsMax: number;
+  /** How long an append may take, also if the caller sets no deadline or a longer one. */
   appendTimeout:
-    | Duration
-    | undefined;
-  /** The time over which `read_bytes_per_second_min` is measured. */
-  readStallTimeout:
-    | Duration
-    | undefined;
-  /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
-  duplicateWindow:
     | Duration
     | undefined;
   /** Bytes of one gRPC request message. */
   requestBytesMax: bigint;
   /** Bytes of the metadata of one gRPC request. */
   requestMetadataBytesMax: number;
-  /** Tokens of a stream name. */
-  streamNameTokensMax: number;
-  /** Bytes that one page of a read asks of NATS. */
-  fetchBytesMax: number;
-  /** Messages that one page of a read asks of NATS. */
-  fetchMessagesMax: number;
-  /** How long one question to NATS may take. */
-  requestTimeout:
-    | Duration
-    | undefined;
-  /** How long a read waits for NATS to make progress. */
-  readProgressTimeout:
-    | Duration
-    | undefined;
-  /** Calls that may be under way on one client connection. */
-  connectionStreamsMax: number;
-  /** Streams whose version the gateway remembers. */
-  headCacheEntriesMax: number;
-  /** How often the gateway asks a client connection whether it is still alive. */
-  keepaliveInterval:
-    | Duration
-    | undefined;
-  /** How long the gateway waits for that answer before it closes the connection. */
-  keepaliveTimeout:
-    | Duration
-    | undefined;
-  /** How long a graceful stop waits for calls under way. */
-  shutdownTimeout:
-    | Duration
-    | undefined;
-  /**
-   * Always 0: there is no such bound any more.
-   *
-   * @deprecated
-   */
-  recentCommitsMax: number;
-  /** Patterns in one request. */
-  filterPatternsMax: number;
-  /** Subscriptions that may be open in the gateway. */
-  subscriptionsMax: number;
-  /** Bytes that wait for one subscriber, but for a single larger event. */
-  subscriptionBytesMax: number;
-  /** Bytes that all subscriptions which read from the disk hold at a time. */
-  catchUpBytesMax: bigint;
-  /** Bytes of the newest commits that the gateway keeps in memory for its subscribers. */
-  tailBytesMax: bigint;
-  /**
-   * Always 0: there is no such bound any more.
-   *
-   * @deprecated
-   */
-  tailCommitsMax: number;
+  /** Bytes of events in one response message, except for a single larger event. */
+  pageBytesMax: number;
   /** The shortest interval of heartbeats. */
   heartbeatIntervalMin:
     | Duration
@@ -869,49 +801,26 @@ export interface ServerLimits {
   heartbeatIntervalMax:
     | Duration
     | undefined;
-  /** Append sessions that may be open in the gateway. */
-  sessionsMax: number;
-  /** Appends that one session has under way. */
-  sessionAppendsMax: number;
-  /** Bytes of the appends that one session has under way, but for a single larger message. */
-  sessionBytesMax: bigint;
-  /** Streams that one AppendMulti may write. */
-  multiAppendsMax: number;
-  /** Streams that one AppendMulti may check without writing them. */
-  multiChecksMax: number;
-  /** Appends under way of one client connection. */
-  connectionAppendsMax: number;
-  /** Bytes of appends under way of one client connection, but for a single larger append. */
-  connectionAppendsBytesMax: bigint;
-  /** Bytes of pages that may be on their way from NATS over one connection. */
-  fetchesBytesMax: number;
-  /** Atomic batches that may be under way on one NATS connection; more wait for their turn. */
-  openBatchesMax: number;
   /**
-   * Always 0: there is no such bound any more.
-   *
-   * @deprecated
-   */
-  indexCacheBytesMax: bigint;
-  /** Fields in one gRPC request message, those of the messages within included. */
-  requestFieldsMax: number;
-  /** Appends in one message of a session. */
-  sessionMessageAppendsMax: number;
-  /** Reads under way of one client connection. */
-  connectionReadsMax: number;
-  /** Append sessions open of one client connection. */
-  connectionSessionsMax: number;
-  /** Subscriptions open of one client connection. */
-  connectionSubscriptionsMax: number;
-  /** GetVersion and GetServerInfo under way in the gateway. */
-  questionsMax: number;
-  /** GetVersion and GetServerInfo under way of one client connection. */
-  connectionQuestionsMax: number;
-  /**
-   * What a caller must take, in bytes a second, of messages of a read, a subscription or an append session that wait for
-   * it. It is measured over each `read_stall_timeout` in which some wait; the call of one that takes less is CANCELLED.
+   * The bytes a second that a caller must take of the messages of a read, a subscription or an append session that wait for
+   * it. They are measured over each `read_stall_timeout` in which messages wait; a slower call ends with CANCELLED.
    */
   readBytesPerSecondMin: number;
+  /** The time over which `read_bytes_per_second_min` is measured. */
+  readStallTimeout:
+    | Duration
+    | undefined;
+  /**
+   * Appends in progress of one client connection. A caller that needs more opens another connection, as for the following
+   * limits.
+   */
+  connectionAppendsMax: number;
+  /** Append sessions open on one client connection. */
+  connectionSessionsMax: number;
+  /** Reads in progress of one client connection. */
+  connectionReadsMax: number;
+  /** Subscriptions open on one client connection. */
+  connectionSubscriptionsMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -4189,7 +4098,7 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", store: undefined, limits: undefined, features: [], index: undefined, replica: undefined };
+  return { version: "", store: undefined, limits: undefined, features: [], replica: undefined };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -4206,11 +4115,8 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     for (const v of message.features) {
       writer.uint32(34).string(v!);
     }
-    if (message.index !== undefined) {
-      IndexInfo.encode(message.index, writer.uint32(42).fork()).join();
-    }
     if (message.replica !== undefined) {
-      LogReplica.encode(message.replica, writer.uint32(50).fork()).join();
+      LogReplica.encode(message.replica, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -4265,14 +4171,6 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
               break;
             }
 
-            message.index = IndexInfo.decode(reader, reader.uint32());
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
             message.replica = LogReplica.decode(reader, reader.uint32());
             continue;
           }
@@ -4301,9 +4199,6 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
       ? ServerLimits.fromPartial(object.limits)
       : undefined;
     message.features = object.features?.map((e) => e) || [];
-    message.index = (object.index !== undefined && object.index !== null)
-      ? IndexInfo.fromPartial(object.index)
-      : undefined;
     message.replica = (object.replica !== undefined && object.replica !== null)
       ? LogReplica.fromPartial(object.replica)
       : undefined;
@@ -4371,28 +4266,28 @@ export const StoreInfo: MessageFns<StoreInfo> = {
       writer.uint32(72).bool(message.embedded);
     }
     if (message.consumerCount !== 0) {
-      writer.uint32(240).uint32(message.consumerCount);
+      writer.uint32(80).uint32(message.consumerCount);
     }
     for (const v of message.replicaInfos) {
-      ReplicaInfo.encode(v!, writer.uint32(250).fork()).join();
+      ReplicaInfo.encode(v!, writer.uint32(90).fork()).join();
     }
     if (message.bytesMax !== 0n) {
       if (BigInt.asUintN(64, message.bytesMax) !== message.bytesMax) {
         throw new globalThis.Error("value provided for field message.bytesMax of type uint64 too large");
       }
-      writer.uint32(256).uint64(message.bytesMax);
+      writer.uint32(96).uint64(message.bytesMax);
     }
     for (const v of message.wrongSettings) {
-      writer.uint32(266).string(v!);
+      writer.uint32(106).string(v!);
     }
     if (message.fullBy !== "") {
-      writer.uint32(282).string(message.fullBy);
+      writer.uint32(114).string(message.fullBy);
     }
     if (message.log !== undefined) {
-      LogFindings.encode(message.log, writer.uint32(290).fork()).join();
+      LogFindings.encode(message.log, writer.uint32(122).fork()).join();
     }
     if (message.subscriptionsTrouble !== "") {
-      writer.uint32(298).string(message.subscriptionsTrouble);
+      writer.uint32(130).string(message.subscriptionsTrouble);
     }
     return writer;
   },
@@ -4482,56 +4377,56 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             message.embedded = reader.bool();
             continue;
           }
-          case 30: {
-            if (tag !== 240) {
+          case 10: {
+            if (tag !== 80) {
               break;
             }
 
             message.consumerCount = reader.uint32();
             continue;
           }
-          case 31: {
-            if (tag !== 250) {
+          case 11: {
+            if (tag !== 90) {
               break;
             }
 
             message.replicaInfos.push(ReplicaInfo.decode(reader, reader.uint32()));
             continue;
           }
-          case 32: {
-            if (tag !== 256) {
+          case 12: {
+            if (tag !== 96) {
               break;
             }
 
             message.bytesMax = reader.uint64() as bigint;
             continue;
           }
-          case 33: {
-            if (tag !== 266) {
+          case 13: {
+            if (tag !== 106) {
               break;
             }
 
             message.wrongSettings.push(reader.string());
             continue;
           }
-          case 35: {
-            if (tag !== 282) {
+          case 14: {
+            if (tag !== 114) {
               break;
             }
 
             message.fullBy = reader.string();
             continue;
           }
-          case 36: {
-            if (tag !== 290) {
+          case 15: {
+            if (tag !== 122) {
               break;
             }
 
             message.log = LogFindings.decode(reader, reader.uint32());
             continue;
           }
-          case 37: {
-            if (tag !== 298) {
+          case 16: {
+            if (tag !== 130) {
               break;
             }
 
@@ -4796,79 +4691,6 @@ export const ReplicaInfo: MessageFns<ReplicaInfo> = {
   },
 };
 
-function createBaseIndexInfo(): IndexInfo {
-  return { position: 0n, lag: 0n };
-}
-
-export const IndexInfo: MessageFns<IndexInfo> = {
-  encode(message: IndexInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.position !== 0n) {
-      if (BigInt.asUintN(64, message.position) !== message.position) {
-        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
-      }
-      writer.uint32(8).uint64(message.position);
-    }
-    if (message.lag !== 0n) {
-      if (BigInt.asUintN(64, message.lag) !== message.lag) {
-        throw new globalThis.Error("value provided for field message.lag of type uint64 too large");
-      }
-      writer.uint32(16).uint64(message.lag);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): IndexInfo {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseIndexInfo();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.position = reader.uint64() as bigint;
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.lag = reader.uint64() as bigint;
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create<I extends Exact<DeepPartial<IndexInfo>, I>>(base?: I): IndexInfo {
-    return IndexInfo.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<IndexInfo>, I>>(object: I): IndexInfo {
-    const message = createBaseIndexInfo();
-    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
-    message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
-    return message;
-  },
-};
-
 function createBaseLogReplica(): LogReplica {
   return { position: 0n, lag: 0n, filled: false, bytes: 0n, trouble: "" };
 }
@@ -4990,56 +4812,28 @@ function createBaseServerLimits(): ServerLimits {
     metadataEntriesMax: 0,
     tagsMax: 0,
     streamNameBytesMax: 0,
+    streamNameTokensMax: 0,
     labelBytesMax: 0,
     idCharsMax: 0,
     filterTypesMax: 0,
-    pageBytesMax: 0,
-    streamQueueMax: 0,
-    appendsMax: 0,
-    appendsBytesMax: 0n,
-    readsMax: 0,
-    appendTimeout: undefined,
-    readStallTimeout: undefined,
-    duplicateWindow: undefined,
-    requestBytesMax: 0n,
-    requestMetadataBytesMax: 0,
-    streamNameTokensMax: 0,
-    fetchBytesMax: 0,
-    fetchMessagesMax: 0,
-    requestTimeout: undefined,
-    readProgressTimeout: undefined,
-    connectionStreamsMax: 0,
-    headCacheEntriesMax: 0,
-    keepaliveInterval: undefined,
-    keepaliveTimeout: undefined,
-    shutdownTimeout: undefined,
-    recentCommitsMax: 0,
     filterPatternsMax: 0,
-    subscriptionsMax: 0,
-    subscriptionBytesMax: 0,
-    catchUpBytesMax: 0n,
-    tailBytesMax: 0n,
-    tailCommitsMax: 0,
-    heartbeatIntervalMin: undefined,
-    heartbeatIntervalMax: undefined,
-    sessionsMax: 0,
+    transactionStreamsMax: 0,
+    transactionChecksMax: 0,
     sessionAppendsMax: 0,
     sessionBytesMax: 0n,
-    multiAppendsMax: 0,
-    multiChecksMax: 0,
-    connectionAppendsMax: 0,
-    connectionAppendsBytesMax: 0n,
-    fetchesBytesMax: 0,
-    openBatchesMax: 0,
-    indexCacheBytesMax: 0n,
-    requestFieldsMax: 0,
     sessionMessageAppendsMax: 0,
-    connectionReadsMax: 0,
-    connectionSessionsMax: 0,
-    connectionSubscriptionsMax: 0,
-    questionsMax: 0,
-    connectionQuestionsMax: 0,
+    appendTimeout: undefined,
+    requestBytesMax: 0n,
+    requestMetadataBytesMax: 0,
+    pageBytesMax: 0,
+    heartbeatIntervalMin: undefined,
+    heartbeatIntervalMax: undefined,
     readBytesPerSecondMin: 0,
+    readStallTimeout: undefined,
+    connectionAppendsMax: 0,
+    connectionSessionsMax: 0,
+    connectionReadsMax: 0,
+    connectionSubscriptionsMax: 0,
   };
 }
 
@@ -5072,41 +4866,41 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     if (message.streamNameBytesMax !== 0) {
       writer.uint32(56).uint32(message.streamNameBytesMax);
     }
+    if (message.streamNameTokensMax !== 0) {
+      writer.uint32(64).uint32(message.streamNameTokensMax);
+    }
     if (message.labelBytesMax !== 0) {
-      writer.uint32(64).uint32(message.labelBytesMax);
+      writer.uint32(72).uint32(message.labelBytesMax);
     }
     if (message.idCharsMax !== 0) {
-      writer.uint32(72).uint32(message.idCharsMax);
+      writer.uint32(80).uint32(message.idCharsMax);
     }
     if (message.filterTypesMax !== 0) {
-      writer.uint32(80).uint32(message.filterTypesMax);
+      writer.uint32(88).uint32(message.filterTypesMax);
     }
-    if (message.pageBytesMax !== 0) {
-      writer.uint32(88).uint32(message.pageBytesMax);
+    if (message.filterPatternsMax !== 0) {
+      writer.uint32(96).uint32(message.filterPatternsMax);
     }
-    if (message.streamQueueMax !== 0) {
-      writer.uint32(96).uint32(message.streamQueueMax);
+    if (message.transactionStreamsMax !== 0) {
+      writer.uint32(104).uint32(message.transactionStreamsMax);
     }
-    if (message.appendsMax !== 0) {
-      writer.uint32(104).uint32(message.appendsMax);
+    if (message.transactionChecksMax !== 0) {
+      writer.uint32(112).uint32(message.transactionChecksMax);
     }
-    if (message.appendsBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.appendsBytesMax) !== message.appendsBytesMax) {
-        throw new globalThis.Error("value provided for field message.appendsBytesMax of type uint64 too large");
+    if (message.sessionAppendsMax !== 0) {
+      writer.uint32(120).uint32(message.sessionAppendsMax);
+    }
+    if (message.sessionBytesMax !== 0n) {
+      if (BigInt.asUintN(64, message.sessionBytesMax) !== message.sessionBytesMax) {
+        throw new globalThis.Error("value provided for field message.sessionBytesMax of type uint64 too large");
       }
-      writer.uint32(112).uint64(message.appendsBytesMax);
+      writer.uint32(128).uint64(message.sessionBytesMax);
     }
-    if (message.readsMax !== 0) {
-      writer.uint32(120).uint32(message.readsMax);
+    if (message.sessionMessageAppendsMax !== 0) {
+      writer.uint32(136).uint32(message.sessionMessageAppendsMax);
     }
     if (message.appendTimeout !== undefined) {
-      Duration.encode(message.appendTimeout, writer.uint32(130).fork()).join();
-    }
-    if (message.readStallTimeout !== undefined) {
-      Duration.encode(message.readStallTimeout, writer.uint32(138).fork()).join();
-    }
-    if (message.duplicateWindow !== undefined) {
-      Duration.encode(message.duplicateWindow, writer.uint32(146).fork()).join();
+      Duration.encode(message.appendTimeout, writer.uint32(146).fork()).join();
     }
     if (message.requestBytesMax !== 0n) {
       if (BigInt.asUintN(64, message.requestBytesMax) !== message.requestBytesMax) {
@@ -5117,133 +4911,32 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     if (message.requestMetadataBytesMax !== 0) {
       writer.uint32(160).uint32(message.requestMetadataBytesMax);
     }
-    if (message.streamNameTokensMax !== 0) {
-      writer.uint32(168).uint32(message.streamNameTokensMax);
-    }
-    if (message.fetchBytesMax !== 0) {
-      writer.uint32(176).uint32(message.fetchBytesMax);
-    }
-    if (message.fetchMessagesMax !== 0) {
-      writer.uint32(184).uint32(message.fetchMessagesMax);
-    }
-    if (message.requestTimeout !== undefined) {
-      Duration.encode(message.requestTimeout, writer.uint32(194).fork()).join();
-    }
-    if (message.readProgressTimeout !== undefined) {
-      Duration.encode(message.readProgressTimeout, writer.uint32(202).fork()).join();
-    }
-    if (message.connectionStreamsMax !== 0) {
-      writer.uint32(208).uint32(message.connectionStreamsMax);
-    }
-    if (message.headCacheEntriesMax !== 0) {
-      writer.uint32(216).uint32(message.headCacheEntriesMax);
-    }
-    if (message.keepaliveInterval !== undefined) {
-      Duration.encode(message.keepaliveInterval, writer.uint32(226).fork()).join();
-    }
-    if (message.keepaliveTimeout !== undefined) {
-      Duration.encode(message.keepaliveTimeout, writer.uint32(234).fork()).join();
-    }
-    if (message.shutdownTimeout !== undefined) {
-      Duration.encode(message.shutdownTimeout, writer.uint32(242).fork()).join();
-    }
-    if (message.recentCommitsMax !== 0) {
-      writer.uint32(248).uint32(message.recentCommitsMax);
-    }
-    if (message.filterPatternsMax !== 0) {
-      writer.uint32(256).uint32(message.filterPatternsMax);
-    }
-    if (message.subscriptionsMax !== 0) {
-      writer.uint32(264).uint32(message.subscriptionsMax);
-    }
-    if (message.subscriptionBytesMax !== 0) {
-      writer.uint32(272).uint32(message.subscriptionBytesMax);
-    }
-    if (message.catchUpBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.catchUpBytesMax) !== message.catchUpBytesMax) {
-        throw new globalThis.Error("value provided for field message.catchUpBytesMax of type uint64 too large");
-      }
-      writer.uint32(280).uint64(message.catchUpBytesMax);
-    }
-    if (message.tailBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.tailBytesMax) !== message.tailBytesMax) {
-        throw new globalThis.Error("value provided for field message.tailBytesMax of type uint64 too large");
-      }
-      writer.uint32(288).uint64(message.tailBytesMax);
-    }
-    if (message.tailCommitsMax !== 0) {
-      writer.uint32(296).uint32(message.tailCommitsMax);
+    if (message.pageBytesMax !== 0) {
+      writer.uint32(168).uint32(message.pageBytesMax);
     }
     if (message.heartbeatIntervalMin !== undefined) {
-      Duration.encode(message.heartbeatIntervalMin, writer.uint32(306).fork()).join();
+      Duration.encode(message.heartbeatIntervalMin, writer.uint32(178).fork()).join();
     }
     if (message.heartbeatIntervalMax !== undefined) {
-      Duration.encode(message.heartbeatIntervalMax, writer.uint32(314).fork()).join();
-    }
-    if (message.sessionsMax !== 0) {
-      writer.uint32(320).uint32(message.sessionsMax);
-    }
-    if (message.sessionAppendsMax !== 0) {
-      writer.uint32(328).uint32(message.sessionAppendsMax);
-    }
-    if (message.sessionBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.sessionBytesMax) !== message.sessionBytesMax) {
-        throw new globalThis.Error("value provided for field message.sessionBytesMax of type uint64 too large");
-      }
-      writer.uint32(336).uint64(message.sessionBytesMax);
-    }
-    if (message.multiAppendsMax !== 0) {
-      writer.uint32(344).uint32(message.multiAppendsMax);
-    }
-    if (message.multiChecksMax !== 0) {
-      writer.uint32(352).uint32(message.multiChecksMax);
-    }
-    if (message.connectionAppendsMax !== 0) {
-      writer.uint32(400).uint32(message.connectionAppendsMax);
-    }
-    if (message.connectionAppendsBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.connectionAppendsBytesMax) !== message.connectionAppendsBytesMax) {
-        throw new globalThis.Error(
-          "value provided for field message.connectionAppendsBytesMax of type uint64 too large",
-        );
-      }
-      writer.uint32(408).uint64(message.connectionAppendsBytesMax);
-    }
-    if (message.fetchesBytesMax !== 0) {
-      writer.uint32(416).uint32(message.fetchesBytesMax);
-    }
-    if (message.openBatchesMax !== 0) {
-      writer.uint32(424).uint32(message.openBatchesMax);
-    }
-    if (message.indexCacheBytesMax !== 0n) {
-      if (BigInt.asUintN(64, message.indexCacheBytesMax) !== message.indexCacheBytesMax) {
-        throw new globalThis.Error("value provided for field message.indexCacheBytesMax of type uint64 too large");
-      }
-      writer.uint32(432).uint64(message.indexCacheBytesMax);
-    }
-    if (message.requestFieldsMax !== 0) {
-      writer.uint32(480).uint32(message.requestFieldsMax);
-    }
-    if (message.sessionMessageAppendsMax !== 0) {
-      writer.uint32(488).uint32(message.sessionMessageAppendsMax);
-    }
-    if (message.connectionReadsMax !== 0) {
-      writer.uint32(496).uint32(message.connectionReadsMax);
-    }
-    if (message.connectionSessionsMax !== 0) {
-      writer.uint32(504).uint32(message.connectionSessionsMax);
-    }
-    if (message.connectionSubscriptionsMax !== 0) {
-      writer.uint32(512).uint32(message.connectionSubscriptionsMax);
-    }
-    if (message.questionsMax !== 0) {
-      writer.uint32(520).uint32(message.questionsMax);
-    }
-    if (message.connectionQuestionsMax !== 0) {
-      writer.uint32(528).uint32(message.connectionQuestionsMax);
+      Duration.encode(message.heartbeatIntervalMax, writer.uint32(186).fork()).join();
     }
     if (message.readBytesPerSecondMin !== 0) {
-      writer.uint32(536).uint32(message.readBytesPerSecondMin);
+      writer.uint32(192).uint32(message.readBytesPerSecondMin);
+    }
+    if (message.readStallTimeout !== undefined) {
+      Duration.encode(message.readStallTimeout, writer.uint32(202).fork()).join();
+    }
+    if (message.connectionAppendsMax !== 0) {
+      writer.uint32(208).uint32(message.connectionAppendsMax);
+    }
+    if (message.connectionSessionsMax !== 0) {
+      writer.uint32(216).uint32(message.connectionSessionsMax);
+    }
+    if (message.connectionReadsMax !== 0) {
+      writer.uint32(224).uint32(message.connectionReadsMax);
+    }
+    if (message.connectionSubscriptionsMax !== 0) {
+      writer.uint32(232).uint32(message.connectionSubscriptionsMax);
     }
     return writer;
   },
@@ -5322,7 +5015,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.labelBytesMax = reader.uint32();
+            message.streamNameTokensMax = reader.uint32();
             continue;
           }
           case 9: {
@@ -5330,7 +5023,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.idCharsMax = reader.uint32();
+            message.labelBytesMax = reader.uint32();
             continue;
           }
           case 10: {
@@ -5338,7 +5031,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.filterTypesMax = reader.uint32();
+            message.idCharsMax = reader.uint32();
             continue;
           }
           case 11: {
@@ -5346,7 +5039,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.pageBytesMax = reader.uint32();
+            message.filterTypesMax = reader.uint32();
             continue;
           }
           case 12: {
@@ -5354,7 +5047,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.streamQueueMax = reader.uint32();
+            message.filterPatternsMax = reader.uint32();
             continue;
           }
           case 13: {
@@ -5362,7 +5055,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.appendsMax = reader.uint32();
+            message.transactionStreamsMax = reader.uint32();
             continue;
           }
           case 14: {
@@ -5370,7 +5063,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.appendsBytesMax = reader.uint64() as bigint;
+            message.transactionChecksMax = reader.uint32();
             continue;
           }
           case 15: {
@@ -5378,23 +5071,23 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.readsMax = reader.uint32();
+            message.sessionAppendsMax = reader.uint32();
             continue;
           }
           case 16: {
-            if (tag !== 130) {
+            if (tag !== 128) {
               break;
             }
 
-            message.appendTimeout = Duration.decode(reader, reader.uint32());
+            message.sessionBytesMax = reader.uint64() as bigint;
             continue;
           }
           case 17: {
-            if (tag !== 138) {
+            if (tag !== 136) {
               break;
             }
 
-            message.readStallTimeout = Duration.decode(reader, reader.uint32());
+            message.sessionMessageAppendsMax = reader.uint32();
             continue;
           }
           case 18: {
@@ -5402,7 +5095,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.duplicateWindow = Duration.decode(reader, reader.uint32());
+            message.appendTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 19: {
@@ -5426,31 +5119,31 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.streamNameTokensMax = reader.uint32();
+            message.pageBytesMax = reader.uint32();
             continue;
           }
           case 22: {
-            if (tag !== 176) {
+            if (tag !== 178) {
               break;
             }
 
-            message.fetchBytesMax = reader.uint32();
+            message.heartbeatIntervalMin = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 23: {
-            if (tag !== 184) {
+            if (tag !== 186) {
               break;
             }
 
-            message.fetchMessagesMax = reader.uint32();
+            message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 24: {
-            if (tag !== 194) {
+            if (tag !== 192) {
               break;
             }
 
-            message.requestTimeout = Duration.decode(reader, reader.uint32());
+            message.readBytesPerSecondMin = reader.uint32();
             continue;
           }
           case 25: {
@@ -5458,7 +5151,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.readProgressTimeout = Duration.decode(reader, reader.uint32());
+            message.readStallTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 26: {
@@ -5466,7 +5159,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.connectionStreamsMax = reader.uint32();
+            message.connectionAppendsMax = reader.uint32();
             continue;
           }
           case 27: {
@@ -5474,247 +5167,23 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.headCacheEntriesMax = reader.uint32();
+            message.connectionSessionsMax = reader.uint32();
             continue;
           }
           case 28: {
-            if (tag !== 226) {
-              break;
-            }
-
-            message.keepaliveInterval = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 29: {
-            if (tag !== 234) {
-              break;
-            }
-
-            message.keepaliveTimeout = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 30: {
-            if (tag !== 242) {
-              break;
-            }
-
-            message.shutdownTimeout = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 31: {
-            if (tag !== 248) {
-              break;
-            }
-
-            message.recentCommitsMax = reader.uint32();
-            continue;
-          }
-          case 32: {
-            if (tag !== 256) {
-              break;
-            }
-
-            message.filterPatternsMax = reader.uint32();
-            continue;
-          }
-          case 33: {
-            if (tag !== 264) {
-              break;
-            }
-
-            message.subscriptionsMax = reader.uint32();
-            continue;
-          }
-          case 34: {
-            if (tag !== 272) {
-              break;
-            }
-
-            message.subscriptionBytesMax = reader.uint32();
-            continue;
-          }
-          case 35: {
-            if (tag !== 280) {
-              break;
-            }
-
-            message.catchUpBytesMax = reader.uint64() as bigint;
-            continue;
-          }
-          case 36: {
-            if (tag !== 288) {
-              break;
-            }
-
-            message.tailBytesMax = reader.uint64() as bigint;
-            continue;
-          }
-          case 37: {
-            if (tag !== 296) {
-              break;
-            }
-
-            message.tailCommitsMax = reader.uint32();
-            continue;
-          }
-          case 38: {
-            if (tag !== 306) {
-              break;
-            }
-
-            message.heartbeatIntervalMin = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 39: {
-            if (tag !== 314) {
-              break;
-            }
-
-            message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 40: {
-            if (tag !== 320) {
-              break;
-            }
-
-            message.sessionsMax = reader.uint32();
-            continue;
-          }
-          case 41: {
-            if (tag !== 328) {
-              break;
-            }
-
-            message.sessionAppendsMax = reader.uint32();
-            continue;
-          }
-          case 42: {
-            if (tag !== 336) {
-              break;
-            }
-
-            message.sessionBytesMax = reader.uint64() as bigint;
-            continue;
-          }
-          case 43: {
-            if (tag !== 344) {
-              break;
-            }
-
-            message.multiAppendsMax = reader.uint32();
-            continue;
-          }
-          case 44: {
-            if (tag !== 352) {
-              break;
-            }
-
-            message.multiChecksMax = reader.uint32();
-            continue;
-          }
-          case 50: {
-            if (tag !== 400) {
-              break;
-            }
-
-            message.connectionAppendsMax = reader.uint32();
-            continue;
-          }
-          case 51: {
-            if (tag !== 408) {
-              break;
-            }
-
-            message.connectionAppendsBytesMax = reader.uint64() as bigint;
-            continue;
-          }
-          case 52: {
-            if (tag !== 416) {
-              break;
-            }
-
-            message.fetchesBytesMax = reader.uint32();
-            continue;
-          }
-          case 53: {
-            if (tag !== 424) {
-              break;
-            }
-
-            message.openBatchesMax = reader.uint32();
-            continue;
-          }
-          case 54: {
-            if (tag !== 432) {
-              break;
-            }
-
-            message.indexCacheBytesMax = reader.uint64() as bigint;
-            continue;
-          }
-          case 60: {
-            if (tag !== 480) {
-              break;
-            }
-
-            message.requestFieldsMax = reader.uint32();
-            continue;
-          }
-          case 61: {
-            if (tag !== 488) {
-              break;
-            }
-
-            message.sessionMessageAppendsMax = reader.uint32();
-            continue;
-          }
-          case 62: {
-            if (tag !== 496) {
+            if (tag !== 224) {
               break;
             }
 
             message.connectionReadsMax = reader.uint32();
             continue;
           }
-          case 63: {
-            if (tag !== 504) {
-              break;
-            }
-
-            message.connectionSessionsMax = reader.uint32();
-            continue;
-          }
-          case 64: {
-            if (tag !== 512) {
+          case 29: {
+            if (tag !== 232) {
               break;
             }
 
             message.connectionSubscriptionsMax = reader.uint32();
-            continue;
-          }
-          case 65: {
-            if (tag !== 520) {
-              break;
-            }
-
-            message.questionsMax = reader.uint32();
-            continue;
-          }
-          case 66: {
-            if (tag !== 528) {
-              break;
-            }
-
-            message.connectionQuestionsMax = reader.uint32();
-            continue;
-          }
-          case 67: {
-            if (tag !== 536) {
-              break;
-            }
-
-            message.readBytesPerSecondMin = reader.uint32();
             continue;
           }
         }
@@ -5745,116 +5214,66 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.metadataEntriesMax = object.metadataEntriesMax ?? 0;
     message.tagsMax = object.tagsMax ?? 0;
     message.streamNameBytesMax = object.streamNameBytesMax ?? 0;
+    message.streamNameTokensMax = object.streamNameTokensMax ?? 0;
     message.labelBytesMax = object.labelBytesMax ?? 0;
     message.idCharsMax = object.idCharsMax ?? 0;
     message.filterTypesMax = object.filterTypesMax ?? 0;
-    message.pageBytesMax = object.pageBytesMax ?? 0;
-    message.streamQueueMax = object.streamQueueMax ?? 0;
-    message.appendsMax = object.appendsMax ?? 0;
-    message.appendsBytesMax = (object.appendsBytesMax !== undefined && object.appendsBytesMax !== null)
-      ? BigInt(object.appendsBytesMax)
+    message.filterPatternsMax = object.filterPatternsMax ?? 0;
+    message.transactionStreamsMax = object.transactionStreamsMax ?? 0;
+    message.transactionChecksMax = object.transactionChecksMax ?? 0;
+    message.sessionAppendsMax = object.sessionAppendsMax ?? 0;
+    message.sessionBytesMax = (object.sessionBytesMax !== undefined && object.sessionBytesMax !== null)
+      ? BigInt(object.sessionBytesMax)
       : 0n;
-    message.readsMax = object.readsMax ?? 0;
+    message.sessionMessageAppendsMax = object.sessionMessageAppendsMax ?? 0;
     message.appendTimeout = (object.appendTimeout !== undefined && object.appendTimeout !== null)
       ? Duration.fromPartial(object.appendTimeout)
-      : undefined;
-    message.readStallTimeout = (object.readStallTimeout !== undefined && object.readStallTimeout !== null)
-      ? Duration.fromPartial(object.readStallTimeout)
-      : undefined;
-    message.duplicateWindow = (object.duplicateWindow !== undefined && object.duplicateWindow !== null)
-      ? Duration.fromPartial(object.duplicateWindow)
       : undefined;
     message.requestBytesMax = (object.requestBytesMax !== undefined && object.requestBytesMax !== null)
       ? BigInt(object.requestBytesMax)
       : 0n;
     message.requestMetadataBytesMax = object.requestMetadataBytesMax ?? 0;
-    message.streamNameTokensMax = object.streamNameTokensMax ?? 0;
-    message.fetchBytesMax = object.fetchBytesMax ?? 0;
-    message.fetchMessagesMax = object.fetchMessagesMax ?? 0;
-    message.requestTimeout = (object.requestTimeout !== undefined && object.requestTimeout !== null)
-      ? Duration.fromPartial(object.requestTimeout)
-      : undefined;
-    message.readProgressTimeout = (object.readProgressTimeout !== undefined && object.readProgressTimeout !== null)
-      ? Duration.fromPartial(object.readProgressTimeout)
-      : undefined;
-    message.connectionStreamsMax = object.connectionStreamsMax ?? 0;
-    message.headCacheEntriesMax = object.headCacheEntriesMax ?? 0;
-    message.keepaliveInterval = (object.keepaliveInterval !== undefined && object.keepaliveInterval !== null)
-      ? Duration.fromPartial(object.keepaliveInterval)
-      : undefined;
-    message.keepaliveTimeout = (object.keepaliveTimeout !== undefined && object.keepaliveTimeout !== null)
-      ? Duration.fromPartial(object.keepaliveTimeout)
-      : undefined;
-    message.shutdownTimeout = (object.shutdownTimeout !== undefined && object.shutdownTimeout !== null)
-      ? Duration.fromPartial(object.shutdownTimeout)
-      : undefined;
-    message.recentCommitsMax = object.recentCommitsMax ?? 0;
-    message.filterPatternsMax = object.filterPatternsMax ?? 0;
-    message.subscriptionsMax = object.subscriptionsMax ?? 0;
-    message.subscriptionBytesMax = object.subscriptionBytesMax ?? 0;
-    message.catchUpBytesMax = (object.catchUpBytesMax !== undefined && object.catchUpBytesMax !== null)
-      ? BigInt(object.catchUpBytesMax)
-      : 0n;
-    message.tailBytesMax = (object.tailBytesMax !== undefined && object.tailBytesMax !== null)
-      ? BigInt(object.tailBytesMax)
-      : 0n;
-    message.tailCommitsMax = object.tailCommitsMax ?? 0;
+    message.pageBytesMax = object.pageBytesMax ?? 0;
     message.heartbeatIntervalMin = (object.heartbeatIntervalMin !== undefined && object.heartbeatIntervalMin !== null)
       ? Duration.fromPartial(object.heartbeatIntervalMin)
       : undefined;
     message.heartbeatIntervalMax = (object.heartbeatIntervalMax !== undefined && object.heartbeatIntervalMax !== null)
       ? Duration.fromPartial(object.heartbeatIntervalMax)
       : undefined;
-    message.sessionsMax = object.sessionsMax ?? 0;
-    message.sessionAppendsMax = object.sessionAppendsMax ?? 0;
-    message.sessionBytesMax = (object.sessionBytesMax !== undefined && object.sessionBytesMax !== null)
-      ? BigInt(object.sessionBytesMax)
-      : 0n;
-    message.multiAppendsMax = object.multiAppendsMax ?? 0;
-    message.multiChecksMax = object.multiChecksMax ?? 0;
-    message.connectionAppendsMax = object.connectionAppendsMax ?? 0;
-    message.connectionAppendsBytesMax =
-      (object.connectionAppendsBytesMax !== undefined && object.connectionAppendsBytesMax !== null)
-        ? BigInt(object.connectionAppendsBytesMax)
-        : 0n;
-    message.fetchesBytesMax = object.fetchesBytesMax ?? 0;
-    message.openBatchesMax = object.openBatchesMax ?? 0;
-    message.indexCacheBytesMax = (object.indexCacheBytesMax !== undefined && object.indexCacheBytesMax !== null)
-      ? BigInt(object.indexCacheBytesMax)
-      : 0n;
-    message.requestFieldsMax = object.requestFieldsMax ?? 0;
-    message.sessionMessageAppendsMax = object.sessionMessageAppendsMax ?? 0;
-    message.connectionReadsMax = object.connectionReadsMax ?? 0;
-    message.connectionSessionsMax = object.connectionSessionsMax ?? 0;
-    message.connectionSubscriptionsMax = object.connectionSubscriptionsMax ?? 0;
-    message.questionsMax = object.questionsMax ?? 0;
-    message.connectionQuestionsMax = object.connectionQuestionsMax ?? 0;
     message.readBytesPerSecondMin = object.readBytesPerSecondMin ?? 0;
+    message.readStallTimeout = (object.readStallTimeout !== undefined && object.readStallTimeout !== null)
+      ? Duration.fromPartial(object.readStallTimeout)
+      : undefined;
+    message.connectionAppendsMax = object.connectionAppendsMax ?? 0;
+    message.connectionSessionsMax = object.connectionSessionsMax ?? 0;
+    message.connectionReadsMax = object.connectionReadsMax ?? 0;
+    message.connectionSubscriptionsMax = object.connectionSubscriptionsMax ?? 0;
     return message;
   },
 };
 
 /**
- * EventStoreService appends to and reads from streams of events.
+ * EventStoreService appends events to streams and reads them.
  *
- * A stream holds the events of one aggregate and is named by 1 to 16 tokens joined by ".", each made of
- * `A-Z a-z 0-9 _ : @ = + ~ -`, at most 200 bytes in all: `order.0190f3`, `billing.invoice.42`, or a bare UUID.
- * A stream comes into being with its first event. A commit is what one Append stored: all of it or nothing.
+ * A stream holds the events of one aggregate. Its name has 1 to 16 tokens joined by ".", each made of
+ * `A-Z a-z 0-9 _ : @ = + ~ -`, and at most 200 bytes: `order.0190f3`, `billing.invoice.42`, or a bare UUID. A stream exists
+ * from its first event on.
  *
- * Every error carries a google.rpc.ErrorInfo with domain "sluice.v1" and a stable reason; the table is in
- * docs/errors.md. Errors that every call can give: INVALID_ARGUMENT (google.rpc.BadRequest names every field
- * at fault), UNAVAILABLE and RESOURCE_EXHAUSTED (google.rpc.RetryInfo says when to try again),
- * DEADLINE_EXCEEDED, CANCELLED, PERMISSION_DENIED, INTERNAL.
+ * A commit is what one Append stores: all of its events or nothing. A transaction is what one AppendMulti stores on several
+ * streams: all of it or nothing, as one commit with one position. Positions order the commits of the whole store.
+ *
+ * Every error carries a google.rpc.ErrorInfo with domain "sluice.v1" and a stable reason; docs/errors.md has the table. Each
+ * call can end with INVALID_ARGUMENT (google.rpc.BadRequest names every field at fault), UNAVAILABLE and RESOURCE_EXHAUSTED
+ * (google.rpc.RetryInfo says when to try again), DEADLINE_EXCEEDED, CANCELLED, PERMISSION_DENIED and INTERNAL.
  */
 export type EventStoreServiceService = typeof EventStoreServiceService;
 export const EventStoreServiceService = {
   /**
-   * Append stores events at the end of one stream, in one atomic step.
+   * Append stores events at the end of one stream, atomically.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not at `expected_version`; ALREADY_EXISTS with
-   * CommitIdReuse if `commit_id` belongs to another commit; UNKNOWN with OutcomeUnknown if the answer of the
-   * store was lost and could not be found out within the deadline; DATA_LOSS with UnreadableCommit if the
-   * stream's last message is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
+   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: {
     path: "/sluice.v1.EventStoreService/Append" as const,
@@ -5866,28 +5285,28 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): AppendResponse => AppendResponse.decode(value),
   },
   /**
-   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
-   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
-   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   * AppendSession is Append for many commits over one call: the caller does not wait for one result before it sends the
+   * next append. Appends to the same stream are stored in the order in which they were sent. Appends to different streams
+   * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
-   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
-   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
-   * `failed_tag`; one without `expected_version` is stored.
+   * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
+   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
-   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
-   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
-   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
-   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
-   * ServerLimits.append_timeout as well.
+   * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
+   * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
+   * after the last result. When the gateway stops, it sends the results of all appends that it has accepted and ends with
+   * UNAVAILABLE: an append without a result was not stored. After any other end, an append without a result may be stored
+   * or not: send it again with the same `commit_id`. The deadline is that of the whole call; each append also has
+   * ServerLimits.append_timeout.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
-   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
-   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded or has more than
+   * ServerLimits.session_message_appends_max appends, after the results of all appends before it; CANCELLED for a caller
+   * that takes results more slowly than ServerLimits.read_bytes_per_second_min, and for a message after the first that has
+   * more than ServerLimits.request_bytes_max; RESOURCE_EXHAUSTED if the gateway has no slot for another session, or the
+   * connection has ServerLimits.connection_sessions_max. The errors of a single append are those of Append.
    */
   appendSession: {
     path: "/sluice.v1.EventStoreService/AppendSession" as const,
@@ -5900,16 +5319,16 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): AppendSessionResponse => AppendSessionResponse.decode(value),
   },
   /**
-   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
-   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
-   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
-   * the versions and events of its streams once the call has been answered.
+   * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
+   * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
+   * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
+   * and events of its streams show it whole once the call has ended.
    *
-   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
-   * store has one replica, which takes some milliseconds, and it takes few at the same time.
+   * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
+   * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
    *
-   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
-   * versions; otherwise those of Append.
+   * Errors: ABORTED with VersionConflicts, and with VersionConflict for the first of them, if streams are not as expected;
+   * otherwise those of Append.
    */
   appendMulti: {
     path: "/sluice.v1.EventStoreService/AppendMulti" as const,
@@ -5921,12 +5340,11 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): AppendMultiResponse => AppendMultiResponse.decode(value),
   },
   /**
-   * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
-   * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
-   * does not exist reads as empty.
+   * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
-   * stream's last message is none, since then its version is not known.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
+   * of the stream is not a commit, because then the version of the stream is unknown.
    */
   readStream: {
     path: "/sluice.v1.EventStoreService/ReadStream" as const,
@@ -5938,11 +5356,11 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): ReadStreamResponse => ReadStreamResponse.decode(value),
   },
   /**
-   * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
-   * before the call is seen. A stream that does not exist has version 0; that is no error.
+   * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
-   * has lost messages.
+   * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
+   * message and the store has lost messages.
    */
   getVersion: {
     path: "/sluice.v1.EventStoreService/GetVersion" as const,
@@ -5954,11 +5372,11 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): GetVersionResponse => GetVersionResponse.decode(value),
   },
   /**
-   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
-   * append that was answered before the call is seen. The cost follows the number of events found, not the
-   * size of the store. An unknown correlation id reads as empty.
+   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
+   * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
+   * unknown correlation id reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
   readByCorrelation: {
@@ -5973,13 +5391,12 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): ReadByCorrelationResponse => ReadByCorrelationResponse.decode(value),
   },
   /**
-   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
-   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
-   * event in the range is missing.
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
+   * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
+   * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
-   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
-   * with `skip_unreadable`.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
+   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll: {
     path: "/sluice.v1.EventStoreService/ReadAll" as const,
@@ -5991,19 +5408,19 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): ReadAllResponse => ReadAllResponse.decode(value),
   },
   /**
-   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
-   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
-   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
-   * `after_position` set to the last `position` that a message carried.
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
+   * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
+   * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
+   * message carried.
    *
-   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
-   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
-   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
+   * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
+   * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
+   * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
+   * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
-   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: {
     path: "/sluice.v1.EventStoreService/Subscribe" as const,
@@ -6015,8 +5432,8 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): SubscribeResponse => SubscribeResponse.decode(value),
   },
   /**
-   * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
-   * during the call may or may not be listed.
+   * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
+   * call may or may not be listed.
    */
   listStreams: {
     path: "/sluice.v1.EventStoreService/ListStreams" as const,
@@ -6028,9 +5445,8 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): ListStreamsResponse => ListStreamsResponse.decode(value),
   },
   /**
-   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
-   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
-   * GetVersion or ReadAll.
+   * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
+   * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
    */
   getServerInfo: {
     path: "/sluice.v1.EventStoreService/GetServerInfo" as const,
@@ -6046,125 +5462,120 @@ export const EventStoreServiceService = {
 
 export interface EventStoreServiceServer extends UntypedServiceImplementation {
   /**
-   * Append stores events at the end of one stream, in one atomic step.
+   * Append stores events at the end of one stream, atomically.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not at `expected_version`; ALREADY_EXISTS with
-   * CommitIdReuse if `commit_id` belongs to another commit; UNKNOWN with OutcomeUnknown if the answer of the
-   * store was lost and could not be found out within the deadline; DATA_LOSS with UnreadableCommit if the
-   * stream's last message is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
+   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: handleUnaryCall<AppendRequest, AppendResponse>;
   /**
-   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
-   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
-   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   * AppendSession is Append for many commits over one call: the caller does not wait for one result before it sends the
+   * next append. Appends to the same stream are stored in the order in which they were sent. Appends to different streams
+   * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
-   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
-   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
-   * `failed_tag`; one without `expected_version` is stored.
+   * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
+   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
-   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
-   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
-   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
-   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
-   * ServerLimits.append_timeout as well.
+   * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
+   * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
+   * after the last result. When the gateway stops, it sends the results of all appends that it has accepted and ends with
+   * UNAVAILABLE: an append without a result was not stored. After any other end, an append without a result may be stored
+   * or not: send it again with the same `commit_id`. The deadline is that of the whole call; each append also has
+   * ServerLimits.append_timeout.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
-   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
-   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded or has more than
+   * ServerLimits.session_message_appends_max appends, after the results of all appends before it; CANCELLED for a caller
+   * that takes results more slowly than ServerLimits.read_bytes_per_second_min, and for a message after the first that has
+   * more than ServerLimits.request_bytes_max; RESOURCE_EXHAUSTED if the gateway has no slot for another session, or the
+   * connection has ServerLimits.connection_sessions_max. The errors of a single append are those of Append.
    */
   appendSession: handleBidiStreamingCall<AppendSessionRequest, AppendSessionResponse>;
   /**
-   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
-   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
-   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
-   * the versions and events of its streams once the call has been answered.
+   * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
+   * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
+   * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
+   * and events of its streams show it whole once the call has ended.
    *
-   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
-   * store has one replica, which takes some milliseconds, and it takes few at the same time.
+   * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
+   * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
    *
-   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
-   * versions; otherwise those of Append.
+   * Errors: ABORTED with VersionConflicts, and with VersionConflict for the first of them, if streams are not as expected;
+   * otherwise those of Append.
    */
   appendMulti: handleUnaryCall<AppendMultiRequest, AppendMultiResponse>;
   /**
-   * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
-   * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
-   * does not exist reads as empty.
+   * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
-   * stream's last message is none, since then its version is not known.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
+   * of the stream is not a commit, because then the version of the stream is unknown.
    */
   readStream: handleServerStreamingCall<ReadStreamRequest, ReadStreamResponse>;
   /**
-   * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
-   * before the call is seen. A stream that does not exist has version 0; that is no error.
+   * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
-   * has lost messages.
+   * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
+   * message and the store has lost messages.
    */
   getVersion: handleUnaryCall<GetVersionRequest, GetVersionResponse>;
   /**
-   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
-   * append that was answered before the call is seen. The cost follows the number of events found, not the
-   * size of the store. An unknown correlation id reads as empty.
+   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
+   * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
+   * unknown correlation id reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
   readByCorrelation: handleServerStreamingCall<ReadByCorrelationRequest, ReadByCorrelationResponse>;
   /**
-   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
-   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
-   * event in the range is missing.
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
+   * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
+   * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
-   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
-   * with `skip_unreadable`.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
+   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll: handleServerStreamingCall<ReadAllRequest, ReadAllResponse>;
   /**
-   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
-   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
-   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
-   * `after_position` set to the last `position` that a message carried.
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
+   * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
+   * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
+   * message carried.
    *
-   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
-   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
-   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
+   * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
+   * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
+   * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
+   * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
-   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
   /**
-   * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
-   * during the call may or may not be listed.
+   * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
+   * call may or may not be listed.
    */
   listStreams: handleServerStreamingCall<ListStreamsRequest, ListStreamsResponse>;
   /**
-   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
-   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
-   * GetVersion or ReadAll.
+   * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
+   * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
    */
   getServerInfo: handleUnaryCall<GetServerInfoRequest, GetServerInfoResponse>;
 }
 
 export interface EventStoreServiceClient extends Client {
   /**
-   * Append stores events at the end of one stream, in one atomic step.
+   * Append stores events at the end of one stream, atomically.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not at `expected_version`; ALREADY_EXISTS with
-   * CommitIdReuse if `commit_id` belongs to another commit; UNKNOWN with OutcomeUnknown if the answer of the
-   * store was lost and could not be found out within the deadline; DATA_LOSS with UnreadableCommit if the
-   * stream's last message is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
+   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append(
     request: AppendRequest,
@@ -6182,28 +5593,28 @@ export interface EventStoreServiceClient extends Client {
     callback: (error: ServiceError | null, response: AppendResponse) => void,
   ): ClientUnaryCall;
   /**
-   * AppendSession is Append for many commits over one call, without waiting for the answer to one before the next is
-   * sent. Appends to one stream are stored in the order in which they were sent; appends to different streams go on side
-   * by side and are answered as they are stored, so that answers come in another order: `tag` tells which is which.
+   * AppendSession is Append for many commits over one call: the caller does not wait for one result before it sends the
+   * next append. Appends to the same stream are stored in the order in which they were sent. Appends to different streams
+   * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
-   * An append that fails is answered with its error, and the session goes on. An append to the same stream that was sent
-   * before that answer came is not held back: one whose `expected_version` counts on the failed append fails as well, with
-   * `failed_tag`; one without `expected_version` is stored.
+   * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
+   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * The gateway takes up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time,
-   * and leaves more with the caller until answers have been taken. When the caller has sent its last request, what was
-   * taken is answered and the call ends with OK. When the gateway stops it answers what it has taken and ends with
-   * UNAVAILABLE: what has no answer then was not stored. After any other end without an answer, it may be stored or
-   * not: send it again with the same `commit_id`. The deadline is that of the whole call; each append has
-   * ServerLimits.append_timeout as well.
+   * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
+   * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
+   * after the last result. When the gateway stops, it sends the results of all appends that it has accepted and ends with
+   * UNAVAILABLE: an append without a result was not stored. After any other end, an append without a result may be stored
+   * or not: send it again with the same `commit_id`. The deadline is that of the whole call; each append also has
+   * ServerLimits.append_timeout.
    *
-   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded, or has more than
-   * ServerLimits.session_message_appends_max appends, which ends the session when all before it is answered; CANCELLED for
-   * a caller that takes answers slower than ServerLimits.read_bytes_per_second_min, and for a message of more than
-   * ServerLimits.request_bytes_max that is not the first; RESOURCE_EXHAUSTED if ServerLimits.sessions_max sessions are
-   * open, or ServerLimits.connection_sessions_max of the connection. Errors of one append are those of Append.
+   * Errors of the call: INVALID_ARGUMENT for a message that cannot be decoded or has more than
+   * ServerLimits.session_message_appends_max appends, after the results of all appends before it; CANCELLED for a caller
+   * that takes results more slowly than ServerLimits.read_bytes_per_second_min, and for a message after the first that has
+   * more than ServerLimits.request_bytes_max; RESOURCE_EXHAUSTED if the gateway has no slot for another session, or the
+   * connection has ServerLimits.connection_sessions_max. The errors of a single append are those of Append.
    */
   appendSession(): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
   appendSession(options: Partial<CallOptions>): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
@@ -6212,16 +5623,16 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<AppendSessionRequest, AppendSessionResponse>;
   /**
-   * AppendMulti stores events at the end of several streams in one atomic step: all of them or nothing. Each append has
-   * an expectation of its own, and `checks` are expectations of streams that are not written. The step has one commit id
-   * and one position. ReadAll and Subscribe show it whole or not at all, as far as they ask for its streams, and so do
-   * the versions and events of its streams once the call has been answered.
+   * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
+   * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
+   * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
+   * and events of its streams show it whole once the call has ended.
    *
-   * Use it for what must not come apart, not for speed: the NATS server stages a step before it stores it, on disk if the
-   * store has one replica, which takes some milliseconds, and it takes few at the same time.
+   * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
+   * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
    *
-   * Errors: ABORTED with VersionConflicts, and VersionConflict for the first of them, if streams are not at the expected
-   * versions; otherwise those of Append.
+   * Errors: ABORTED with VersionConflicts, and with VersionConflict for the first of them, if streams are not as expected;
+   * otherwise those of Append.
    */
   appendMulti(
     request: AppendMultiRequest,
@@ -6239,12 +5650,11 @@ export interface EventStoreServiceClient extends Client {
     callback: (error: ServiceError | null, response: AppendMultiResponse) => void,
   ): ClientUnaryCall;
   /**
-   * ReadStream reads one stream as it was at the time of the call. A read is complete or it is an error: if
-   * the call ends with OK, the last message has `end` set and no event in the range is missing. A stream that
-   * does not exist reads as empty.
+   * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the
-   * stream's last message is none, since then its version is not known.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
+   * of the stream is not a commit, because then the version of the stream is unknown.
    */
   readStream(request: ReadStreamRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadStreamResponse>;
   readStream(
@@ -6253,11 +5663,11 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadStreamResponse>;
   /**
-   * GetVersion tells the version of a stream, from the leader of the store: every append that was answered
-   * before the call is seen. A stream that does not exist has version 0; that is no error.
+   * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
    *
-   * Errors: DATA_LOSS with UnreadableCommit if the stream's last message is not a commit, or if there is none and the store
-   * has lost messages.
+   * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
+   * message and the store has lost messages.
    */
   getVersion(
     request: GetVersionRequest,
@@ -6275,11 +5685,11 @@ export interface EventStoreServiceClient extends Client {
     callback: (error: ServiceError | null, response: GetVersionResponse) => void,
   ): ClientUnaryCall;
   /**
-   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. Every
-   * append that was answered before the call is seen. The cost follows the number of events found, not the
-   * size of the store. An unknown correlation id reads as empty.
+   * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
+   * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
+   * unknown correlation id reads as empty.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read, or the store has lost messages, unless
+   * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
   readByCorrelation(
@@ -6292,13 +5702,12 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadByCorrelationResponse>;
   /**
-   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of
-   * the call. A read is complete or it is an error: if the call ends with OK, the last message has `end` set and no
-   * event in the range is missing.
+   * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
+   * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
+   * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a place where the
-   * store has lost messages. What lies beyond it can be read with `after_position` set to its position, or all at once
-   * with `skip_unreadable`.
+   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
+   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll(request: ReadAllRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadAllResponse>;
   readAll(
@@ -6307,19 +5716,19 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadAllResponse>;
   /**
-   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already,
-   * from the chosen start, then every commit as it is stored. No event is left out, none comes twice, and they come in
-   * position order. A subscription has no state at the server: to go on after it has ended, subscribe again with
-   * `after_position` set to the last `position` that a message carried.
+   * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
+   * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
+   * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
+   * message carried.
    *
-   * It never ends with OK. When the gateway stops it sends `draining` and ends with UNAVAILABLE; it also ends with
-   * UNAVAILABLE when the store cannot be reached for ServerLimits.read_progress_timeout. A subscriber that is slow is
-   * neither dropped nor buffered without bound: it is read from the log, and told so by `fell_behind`. One that takes
-   * less than ServerLimits.read_bytes_per_second_min is ended with CANCELLED.
+   * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
+   * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
+   * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
+   * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start beyond the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a place where the store has lost
-   * messages. What lies beyond it can be had with `after_position` set to its position, or with `skip_unreadable`.
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
+   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe(request: SubscribeRequest, options?: Partial<CallOptions>): ClientReadableStream<SubscribeResponse>;
   subscribe(
@@ -6328,8 +5737,8 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SubscribeResponse>;
   /**
-   * ListStreams lists the names of streams in byte order, each with its version. Streams that come into being
-   * during the call may or may not be listed.
+   * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
+   * call may or may not be listed.
    */
   listStreams(request: ListStreamsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListStreamsResponse>;
   listStreams(
@@ -6338,9 +5747,8 @@ export interface EventStoreServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListStreamsResponse>;
   /**
-   * GetServerInfo tells what the gateway is, which limits are in force, and how durable an answered append is.
-   * What it tells of the store may be a second old: for the position of an append that was answered just now, ask
-   * GetVersion or ReadAll.
+   * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
+   * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
    */
   getServerInfo(
     request: GetServerInfoRequest,
