@@ -252,8 +252,8 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
   };
   await wire.stream('ListStreams', { pattern: 'info.*' }); // so that the gateway meets it
   await until(async () => {
-    const { store, index } = (await serverInfo()) as Record<string, WireMessage>;
-    return 'position' in (index ?? {}) && JSON.stringify(store?.['log']).includes(`"${foreign}"`);
+    const { store, replica } = (await serverInfo()) as Record<string, WireMessage>;
+    return 'position' in (replica ?? {}) && JSON.stringify(store?.['log']).includes(`"${foreign}"`);
   });
   const answer = await serverInfo();
   const { log } = answer['store'] as { log: { unreadable: WireMessage[] } };
@@ -262,7 +262,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
     const manager = await connection.jetstreamManager();
     return manager.streams.info('EVENTS');
   });
-  const { position, lag = '0' } = answer['index'] as { position: string; lag?: string };
+  const { position, lag = '0' } = answer['replica'] as { position: string; lag?: string };
   expect(BigInt(position) + BigInt(lag)).toBe(BigInt(state.last_seq));
   expect(answer).toEqual({
     version,
