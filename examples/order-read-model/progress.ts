@@ -1,8 +1,8 @@
-import type { EventPlace, Subscription } from 'sluice-eventstore';
+import type { EventCursor, Subscription } from 'sluice-eventstore';
 
 /** Tells on stderr how far a projection is. */
 export interface Progress extends Disposable {
-  begin(model: { readonly place: EventPlace | undefined }, subscription: Subscription): void;
+  begin(model: { readonly place: EventCursor | undefined }, subscription: Subscription): void;
   applied(events: number): void;
   live(): void;
   catchingUp(why: string): void;
@@ -60,7 +60,7 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
-export function describePlace({ position, stream, version }: EventPlace): string {
+export function describePlace({ position, stream, version }: EventCursor): string {
   return `position ${count(position)}, version ${count(version)} of ${stream}`;
 }
 

@@ -1,5 +1,5 @@
 import type { Database } from 'node-sqlite3-wasm';
-import type { EventPlace, RecordedEvent } from 'sluice-eventstore';
+import type { EventCursor, RecordedEvent } from 'sluice-eventstore';
 import { claim, transaction, withDatabase } from './database';
 import { orderIdOf, toOrderEvent } from './order-events';
 
@@ -23,7 +23,7 @@ const schema = `
 /** Orders as the events up to a place have made them. This process alone writes to it, until disposal. */
 export interface ReadModel extends Disposable {
   /** The last event that is in it; undefined: none. */
-  readonly place: EventPlace | undefined;
+  readonly place: EventCursor | undefined;
   /** Takes in the events that come next, all of them or none. */
   apply(events: readonly RecordedEvent[]): void;
 }
@@ -63,7 +63,7 @@ export function openReadModel(path: string): ReadModel {
   };
 }
 
-function placeIn(database: Database): EventPlace | undefined {
+function placeIn(database: Database): EventCursor | undefined {
   const row = database.get('SELECT position, stream, version FROM checkpoint');
   if (row === null) return undefined;
   const { position, stream, version } = row;
@@ -106,7 +106,7 @@ const statuses = { OrderPaid: 'paid', OrderShipped: 'shipped', OrderCancelled: '
 
 /** What the orders add up to. */
 export interface Summary {
-  readonly place: EventPlace | undefined;
+  readonly place: EventCursor | undefined;
   readonly byStatus: readonly { readonly status: string; readonly orders: number; readonly cents: bigint }[];
   /** Of the orders that are paid, shipped or not. */
   readonly revenueCents: bigint;

@@ -3,11 +3,10 @@ import {
   EventStoreServiceService,
   AppendMultiResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { isInDoubt, toOutcomeUnknown, uuidV7 } from './append';
+import { uuidV7 } from './append';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toProtoEvent, type NewEvent } from './event';
-import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
 import { untilDecided } from './send-again';
 import { encode } from './text';
@@ -17,11 +16,11 @@ export interface StreamAppend {
   readonly stream: string;
   /** At least one. */
   readonly events: readonly NewEvent[];
-  /** What is known of the stream. Left out: any version will do. 0: it must be empty. n: it must be at version n. */
+  /** The version that the stream must be at; 0: it must be empty. Left out: any version. */
   readonly expectedVersion?: WholeNumber | undefined;
 }
 
-/** What must hold of a stream that is not written. */
+/** The version that a stream must be at, although nothing is appended to it. */
 export interface VersionCheck {
   readonly stream: string;
   /** 0: it must be empty. */
@@ -30,25 +29,25 @@ export interface VersionCheck {
 
 export interface AppendMultiOptions extends CallOptions {
   readonly checks?: readonly VersionCheck[] | undefined;
-  /** Idempotency key, a UUID, as for `append`. Left out: a UUID v7 is made up. */
+  /** Idempotency key, a UUID, as for `append`. Left out: the client generates a UUID v7. */
   readonly commitId?: string | undefined;
 }
 
-/** What was stored on one stream. */
+/** What was stored in one stream. */
 export interface StreamAppended {
   readonly stream: string;
-  /** The version of the stream after the step. */
+  /** The version of the stream after the transaction. */
   readonly version: bigint;
-  /** The version of the first event of the step on this stream. */
+  /** The version of the transaction's first event in this stream. */
   readonly firstVersion: bigint;
 }
 
 export interface AppendMultiResult {
-  /** The position of the step, which all its events have. */
+  /** The position of the transaction; all its events share it. */
   readonly position: bigint;
   /** In the order of the appends. */
   readonly streams: readonly StreamAppended[];
-  /** True if an earlier call with the same commit id had stored this step. */
+  /** True if an earlier call with the same commit id had stored this transaction. */
   readonly replayed: boolean;
   readonly commitId: string;
 }
@@ -61,13 +60,10 @@ export async function appendMulti(
   options: AppendMultiOptions,
 ): Promise<AppendMultiResult> {
   const request = toRequest(appends, options);
-  const bytes = encode(AppendMultiRequest, request);
-  const explain = (failure: Failure, wasSent: boolean): Error =>
-    wasSent && isInDoubt(failure)
-      ? toOutcomeUnknown(request.appends[0]?.stream ?? '', request.commitId, failure)
-      : toError(failure);
+  const commit = { stream: request.appends[0]?.stream ?? '', commitId: request.commitId };
+  const call = { method, request: encode(AppendMultiRequest, request), commit };
   return untilDecided(channel, options, async (callOptions) =>
-    toResult(await unary(channel, method, bytes, callOptions, explain)),
+    toResult(await unary(channel, call, callOptions)),
   );
 }
 

@@ -6,56 +6,55 @@ import {
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import {
-  isInDoubt,
-  toAppendError,
+  requestedCommit,
   toAppendRequest,
   toAppendResult,
   type AppendConditions,
   type AppendResult,
-  type SentCommit,
 } from './append';
 import { SteadyMap } from '../collections/steady-map';
 import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
 import type { NewEvent } from './event';
-import { statusFailure, toError } from './failure';
+import { statusFailure } from './failure';
 import { decode, written } from './text';
+import { toError, toSessionError, type RequestedCommit } from './to-error';
 
-/** How to open a session. Without `deadlineMs` it may stay open for ever. */
+/** How to open a session. Without `deadlineMs` it may stay open without limit. */
 export interface AppendSessionOptions extends CallOptions {
-  /** At most this many appends wait for their answers. Default: 1,024. */
+  /** The largest number of appends that may wait for their responses. Default: 1,024. */
   readonly pendingMax?: number | undefined;
   /**
-   * True: the commits are stored one after another in the order of the calls, over all streams, and none behind one that
-   * failed: those fail with CancelledError, whose `cause` is the error of that one. Slower than without.
+   * True: the commits are stored in the order of the calls, over all streams. After one that failed no other is stored: they
+   * fail with CancelledError, whose `cause` is the error of the first. This is slower.
    */
   readonly inOrder?: boolean | undefined;
 }
 
-/** Appends over one call, sent without waiting for the answers to those before. */
+/** Appends over one call, each sent without waiting for the responses to those before it. */
 export interface AppendSession extends AsyncDisposable {
   /**
-   * Appends like `append` of the client. Appends to one stream are stored in the order of the calls, and one that fails
-   * holds back no other. If it fails because one before it did, on which its `expectedVersion` counted, that error is its
-   * `cause`. More than `pendingMax` at a time fail with OverloadedError: wait for `ready`.
+   * Appends like `append` of the client. Appends to one stream are stored in the order of the calls, and one that fails does
+   * not stop the others. If an append fails because its `expectedVersion` depends on an earlier one that failed, the error of
+   * that one is its `cause`. Fails with OverloadedError if `pendingMax` appends are pending: wait for `ready`.
    *
    *     for (const order of orders) {
    *       await session.ready();
    *       results.push(session.append(order.stream, order.events, { expectedVersion: 0 }));
    *     }
    *
-   * If the session ends meanwhile, it fails with OutcomeUnknownError where the commit may be stored.
+   * If the session ends before the response, the append fails with OutcomeUnknownError where the commit may be stored.
    */
   append(stream: string, events: readonly NewEvent[], options?: AppendConditions): Promise<AppendResult>;
-  /** Resolves when there is room for another append; fails if the session has ended. */
+  /** Resolves when fewer than `pendingMax` appends are pending; fails if the session has ended. */
   ready(): Promise<void>;
-  /** Takes no more, and resolves when all appends have their answers; fails if the session has ended in another way. */
+  /** Ends the session, and resolves when all appends have their responses; fails if the session ended with an error. */
   close(): Promise<void>;
 }
 
 interface Pending {
-  readonly commit: SentCommit;
+  readonly commit: RequestedCommit | undefined;
   /** A field of AppendSessionRequest, until it is sent. */
   bytes: Uint8Array | undefined;
   readonly resolve: (result: AppendResult) => void;
@@ -63,11 +62,9 @@ interface Pending {
 }
 
 const pendingMaxDefault = 1_024;
-/** What one message carries, but for one larger append. */
+/** The size of one message, unless a single append is larger. */
 const messageBytesMax = 128 << 10;
 const appendsTag = (1 << 3) | 2;
-/** Reasons by which a session ends when all that the gateway has taken is answered. */
-const certain: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'INVALID_REQUEST'];
 
 export function appendSession(channel: Channel, options: AppendSessionOptions): AppendSession {
   const session = new OpenSession(channel, options);
@@ -85,9 +82,9 @@ class OpenSession implements DuplexListener {
   private readonly inOrder: boolean;
   private pending = new SteadyMap<bigint, Pending>();
   private unsent: Pending[] = [];
-  /** Those who wait for room. */
+  /** The callers of `ready` that wait. */
   private readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
-  /** Errors of the newest appends that failed, for those that counted on them. */
+  /** The errors of the newest failed appends, by tag: the cause of errors of appends that depended on them. */
   private readonly failed = new Map<bigint, Error>();
   private tags = 0n;
   private closing = false;
@@ -105,12 +102,12 @@ class OpenSession implements DuplexListener {
   }
 
   append(stream: string, events: readonly NewEvent[], conditions: AppendConditions): Promise<AppendResult> {
-    // What is thrown in here makes the promise fail.
+    // A throw within the executor rejects the promise.
     return new Promise((resolve, reject) => {
       this.throwIfClosed();
       if (this.pending.size >= this.pendingMax) {
-        const message = `${this.pendingMax} appends of the session wait for their answers; wait for ready()`;
-        throw new OverloadedError(message, { status: status.RESOURCE_EXHAUSTED }, 0);
+        const message = `${this.pendingMax} appends of the session are pending; wait for ready()`;
+        throw new OverloadedError({ message, status: status.RESOURCE_EXHAUSTED }, 0);
       }
       const request = toAppendRequest(stream, events, conditions);
       const tag = ++this.tags;
@@ -118,8 +115,7 @@ class OpenSession implements DuplexListener {
       const bytes = written((writer) =>
         SessionAppend.encode(message, writer.uint32(appendsTag).fork()).join(),
       );
-      const { commitId } = request;
-      this.add(tag, { commit: { stream, commitId, isEmpty: events.length === 0 }, bytes, resolve, reject });
+      this.add(tag, { commit: requestedCommit(request), bytes, resolve, reject });
     });
   }
 
@@ -145,13 +141,12 @@ class OpenSession implements DuplexListener {
     for (const { resolve } of this.waiting.splice(0, this.pendingMax - this.pending.size)) resolve();
   }
 
-  onEnd({ failure, reason, wasSent }: DuplexEnd): void {
+  onEnd({ failure, reason }: DuplexEnd): void {
     const error = reason ?? (failure.status === status.OK ? undefined : toError(failure));
     this.end = { error };
     this.channel.closed.removeEventListener('abort', this.finish);
-    const mayBeStored = wasSent && !certain.includes(failure.reason ?? '');
     for (const { commit, bytes, reject } of this.pending.values())
-      reject(reason ?? toAppendError(commit, failure, mayBeStored && bytes === undefined));
+      reject(reason ?? toSessionError(failure, bytes === undefined ? commit : undefined));
     this.pending = new SteadyMap();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
@@ -181,8 +176,7 @@ class OpenSession implements DuplexListener {
       return;
     }
     const cause = failedTag === undefined ? undefined : this.failed.get(failedTag);
-    const failure = statusFailure(outcome.value, cause);
-    const error = toAppendError(entry.commit, failure, isInDoubt(failure));
+    const error = toError(statusFailure(outcome.value, cause), entry.commit);
     this.failed.set(tag, error);
     const [oldest] = this.failed.keys();
     if (this.failed.size > this.pendingMax && oldest !== undefined) this.failed.delete(oldest);
@@ -199,7 +193,7 @@ class OpenSession implements DuplexListener {
     this.unsent.push(entry);
   }
 
-  /** What waits goes out in messages of a fair size, as fast as the gateway takes it. */
+  /** Sends what is unsent in messages of a moderate size, as fast as the gateway accepts them. */
   private flush(): void {
     while (this.unsent.length > 0 && !this.blocked && this.end === undefined) {
       const fields: Uint8Array[] = [];
@@ -219,5 +213,5 @@ class OpenSession implements DuplexListener {
 }
 
 function closedError(): CancelledError {
-  return new CancelledError('the session is closed', { status: status.CANCELLED });
+  return new CancelledError({ message: 'the session is closed', status: status.CANCELLED });
 }

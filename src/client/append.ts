@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { status as grpcStatus } from '@grpc/grpc-js';
 import {
   AppendRequest,
   EventStoreServiceService,
@@ -7,24 +6,24 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
-import { OutcomeUnknownError, type AnySluiceError } from './errors';
 import { toProtoEvent, type NewEvent } from './event';
-import { toError, type Failure } from './failure';
 import { toUint64, type WholeNumber } from './numbers';
 import { untilDecided } from './send-again';
 import { encode } from './text';
 import { toMaybeCommitTime, type MaybeCommitTime } from './time';
+import type { RequestedCommit } from './to-error';
 
 /** How to append. */
 export interface AppendConditions {
-  /** What is known of the stream. Left out: any version will do. 0: it must be empty. n: it must be at version n. */
+  /** The version that the stream must be at; 0: it must be empty. Left out: any version. */
   readonly expectedVersion?: WholeNumber | undefined;
   /**
-   * Idempotency key, a UUID, best a UUID v7. Appending the same events again with the same commit id and the same expected
-   * version, or again without one, never stores twice and gives the first result. Left out: a UUID v7 is made up.
+   * Idempotency key, a UUID, preferably a UUID v7. The same events, appended again with the same commit id and the same
+   * expected version (or again without one), are stored only once, and every append returns the first result. Left out: the
+   * client generates a UUID v7.
    */
   readonly commitId?: string | undefined;
-  /** True: the result has the time of the commit, which costs the store one more question. */
+  /** True: the result has the time of the commit. This costs one more request to the store. */
   readonly withCommitTime?: boolean | undefined;
 }
 
@@ -34,17 +33,17 @@ export interface AppendOptions extends AppendConditions, CallOptions {}
 export interface AppendResult extends MaybeCommitTime {
   /** The version of the stream after the commit: the version of its last event. */
   readonly version: bigint;
-  /** The version of the commit's first event; 0 if there were no events. */
+  /** The version of the commit's first event; 0 for an append without events. */
   readonly firstVersion: bigint;
-  /** The position of the commit; without events that of the stream's last commit, 0 if none. */
+  /** The position of the commit. For an append without events, that of the stream's last commit; 0 if the stream is empty. */
   readonly position: bigint;
   /** True if an earlier call with the same commit id had stored this commit. */
   readonly replayed: boolean;
-  /** Empty if there were no events. */
+  /** Empty for an append without events. */
   readonly commitId: string;
 }
 
-/** Throws what cannot be sent as a TypeError or a RangeError. */
+/** Throws a TypeError or a RangeError for arguments that cannot be sent. */
 export function toAppendRequest(
   stream: string,
   events: readonly NewEvent[],
@@ -64,31 +63,9 @@ export function toAppendResult({ commitTime, ...response }: AppendResponse): App
   return { version, firstVersion, position, ...toMaybeCommitTime(commitTime), replayed, commitId };
 }
 
-/** What an error tells of an append. */
-export interface SentCommit {
-  readonly stream: string;
-  readonly commitId: string;
-  /** There were no events to store. */
-  readonly isEmpty: boolean;
-}
-
-/** The error of an append that ended with a failure; `inDoubt`: it may be stored. */
-export function toAppendError(
-  { stream, commitId, isEmpty }: SentCommit,
-  failure: Failure,
-  inDoubt: boolean,
-): AnySluiceError {
-  return !isEmpty && inDoubt ? toOutcomeUnknown(stream, commitId, failure) : toError(failure);
-}
-
-export function toOutcomeUnknown(stream: string, commitId: string, failure: Failure): OutcomeUnknownError {
-  return new OutcomeUnknownError(
-    `the answer to commit ${commitId} on stream ${stream} was lost (${failure.message}); ` +
-      'retry with the same commit id to find out',
-    failure,
-    stream,
-    commitId,
-  );
+/** What the request asks for; undefined if it stores nothing. */
+export function requestedCommit({ stream, events, commitId }: AppendRequest): RequestedCommit | undefined {
+  return events.length === 0 ? undefined : { stream, commitId };
 }
 
 const method = { path: EventStoreServiceService.append.path, response: AppendResponse };
@@ -100,29 +77,10 @@ export async function append(
   options: AppendOptions,
 ): Promise<AppendResult> {
   const request = toAppendRequest(stream, events, options);
-  const bytes = encode(AppendRequest, request);
-  const commit = { stream, commitId: request.commitId, isEmpty: events.length === 0 };
-  const explain = (failure: Failure, wasSent: boolean): Error =>
-    toAppendError(commit, failure, wasSent && isInDoubt(failure));
+  const call = { method, request: encode(AppendRequest, request), commit: requestedCommit(request) };
   return untilDecided(channel, options, async (callOptions) =>
-    toAppendResult(await unary(channel, method, bytes, callOptions, explain)),
+    toAppendResult(await unary(channel, call, callOptions)),
   );
-}
-
-/**
- * Statuses by which a server or a proxy refuses a call before anybody works on it, also as the HTTP statuses 403, 401 and 404.
- * RESOURCE_EXHAUSTED is none: a gateway gives its reason with it, and others may give it, or reset the call with what becomes
- * it, after they have passed the request on.
- */
-const refusals: readonly grpcStatus[] = [
-  grpcStatus.PERMISSION_DENIED,
-  grpcStatus.UNAUTHENTICATED,
-  grpcStatus.UNIMPLEMENTED,
-];
-
-/** Whether the commit may be stored: the gateway did not say how the append ended, and no refusal is known. */
-export function isInDoubt({ reason, status }: Failure): boolean {
-  return (reason === undefined || reason === 'INTERNAL') && !refusals.includes(status);
 }
 
 /** A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */

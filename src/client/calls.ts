@@ -7,45 +7,50 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { Channel } from './channel';
-import { toError, toFailure, type Failure } from './failure';
+import { malformed, toFailure, type Failure } from './failure';
 import { Incoming, type GrpcCall } from './incoming';
 import { decode, type ResponseType } from './text';
+import { toError, type RequestedCommit } from './to-error';
 
-/** What every call takes. */
+/** The options of every call. */
 export interface CallOptions {
   /** Ends the call when it aborts; the call then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the whole call may take, in milliseconds; Infinity: for ever. See ConnectOptions for the default. */
+  /** How long the whole call may take, in milliseconds; Infinity: without limit. See ConnectOptions for the default. */
   readonly deadlineMs?: number | undefined;
 }
 
-/** A method of the contract, as far as calling it goes. */
+/** A method of the contract, with what a call of it needs. */
 export interface Method<Response> {
   readonly path: string;
   readonly response: ResponseType<Response>;
 }
 
-/** Makes an error of a failure. `wasSent` is false if it is certain that no gateway has seen the request. */
-export type Explain = (failure: Failure, wasSent: boolean) => Error;
+/** A call with one request. */
+export interface Call<Response> {
+  readonly method: Method<Response>;
+  /** The encoded request. */
+  readonly request: Uint8Array;
+  /** What an append asks for; undefined: the call stores nothing. */
+  readonly commit?: RequestedCommit | undefined;
+}
 
 /** One request, one response. Fails with the signal's reason, or with an error of errors.ts. */
 export async function unary<Response>(
   channel: Channel,
-  { path, response }: Method<Response>,
-  request: Uint8Array,
+  { method, request, commit }: Call<Response>,
   { signal, deadlineMs = channel.deadlineMs }: CallOptions,
-  explain: Explain = toError,
 ): Promise<Response> {
   signal?.throwIfAborted();
   const grpc = channel.client.getChannel();
-  const call = grpc.createCall(path, toDeadline(deadlineMs), null, null, null);
+  const call = grpc.createCall(method.path, toDeadline(deadlineMs), null, null, null);
   const stop = listen(signal, () => {
     cancel(call);
   });
-  let answer: Buffer | undefined;
+  let response: Buffer | undefined;
   const end = await new Promise<StatusObject>((resolve) => {
     const take = (message: Buffer): void => {
-      answer = message;
+      response = message;
     };
     send(call, channel.metadata, request, {
       onReceiveMetadata: ignore,
@@ -55,26 +60,25 @@ export async function unary<Response>(
   });
   stop();
   if (end.code === status.OK) {
-    if (answer === undefined) throw explain(malformed('a call ended well, but without its response'), true);
-    return decoded(response, answer, explain);
+    if (response !== undefined) return decoded(method, response, commit);
+    throw toError(malformed('the call ended with OK, but without a response'), commit);
   }
   signal?.throwIfAborted();
   // Until a call has a connection, its peer is the target of the channel.
-  throw explain(toFailure(end), call.getPeer() !== grpc.getTarget());
+  throw toError(toFailure(end, call.getPeer() !== grpc.getTarget()), commit);
 }
 
 /**
- * One request, many responses: at most 16 of them wait for the caller, still encoded, and what it does not take stays
- * with the gateway. Leaving the loop ends the call. Fails like `unary`.
+ * One request, many responses: at most 16 of them wait for the caller, still encoded; the rest stays at the gateway. Leaving
+ * the loop ends the call. Fails like `unary`.
  */
 export async function* serverStream<Response>(
   channel: Channel,
-  { path, response }: Method<Response>,
-  request: Uint8Array,
+  { method, request }: Call<Response>,
   { signal, deadlineMs = Infinity }: CallOptions,
 ): AsyncGenerator<Response, void> {
   signal?.throwIfAborted();
-  const call = channel.client.getChannel().createCall(path, toDeadline(deadlineMs), null, null, null);
+  const call = channel.client.getChannel().createCall(method.path, toDeadline(deadlineMs), null, null, null);
   const stop = listen(signal, () => {
     cancel(call);
   });
@@ -82,8 +86,9 @@ export async function* serverStream<Response>(
   try {
     send(call, channel.metadata, request, incoming);
     for (let message = await incoming.take(); message !== undefined; message = await incoming.take())
-      yield decoded(response, message, toError);
-    if (incoming.end !== undefined && incoming.end.code !== status.OK) throw toError(toFailure(incoming.end));
+      yield decoded(method, message);
+    const { end } = incoming;
+    if (end !== undefined && end.code !== status.OK) throw toError(toFailure(end, true));
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -93,29 +98,27 @@ export async function* serverStream<Response>(
   }
 }
 
-/** How a call ended. */
+/** How a call with many requests and responses ended. */
 export interface DuplexEnd {
-  /** With the status OK if it ended well. */
+  /** Its status may be OK. */
   readonly failure: Failure;
-  /** That of the aborted signal. */
+  /** The reason of the aborted signal. */
   readonly reason: Error | undefined;
-  /** False if it is certain that no gateway has seen anything of it. */
-  readonly wasSent: boolean;
 }
 
-/** What happens to a call with requests and responses side by side. */
+/** The events of a call with many requests and responses. */
 export interface DuplexListener {
   onResponse(bytes: Buffer): void;
-  /** There is room again, after `write` said that there is none. */
+  /** After `write` has returned false: the next request can be written. */
   onDrain(): void;
-  /** Comes last. */
+  /** The last event. */
   onEnd(end: DuplexEnd): void;
 }
 
 export interface Duplex {
   /** False if the caller should wait for `onDrain`. */
   write(bytes: Uint8Array): boolean;
-  /** There are no more requests. */
+  /** After the last request. */
   end(): void;
   /** Resolves after `onEnd`. */
   readonly ended: Promise<void>;
@@ -139,18 +142,17 @@ export function duplexStream(
   };
   const stop = listen(signal, cancel);
   const ended = new Promise<void>((resolve) => {
-    const end = (failure: Failure): void => {
+    const end = (status: StatusObject): void => {
       stop();
       const reason = signal?.aborted === true ? (signal.reason as Error) : undefined;
-      listener.onEnd({ failure, reason, wasSent: call.getPeer() !== target });
+      listener.onEnd({ failure: toFailure(status, call.getPeer() !== target), reason });
       resolve();
     };
     call.on('error', (error: ServiceError) => {
-      end(toFailure(error));
+      end(error);
     });
-    call.on('status', ({ code, details }: StatusObject) => {
-      if (code === status.OK)
-        end({ status: code, message: details, cause: undefined, reason: undefined, details: new Map() });
+    call.on('status', (ended: StatusObject) => {
+      if (ended.code === status.OK) end(ended);
     });
   });
   call.on('data', (bytes: Buffer) => {
@@ -170,7 +172,7 @@ export function duplexStream(
   };
 }
 
-/** Begins a call with one request. */
+/** Starts a call and sends its one request. */
 function send(
   call: GrpcCall,
   metadata: Metadata,
@@ -183,27 +185,23 @@ function send(
   call.halfClose();
 }
 
-function decoded<Response>(type: ResponseType<Response>, bytes: Buffer, explain: Explain): Response {
+function decoded<Response>(method: Method<Response>, bytes: Buffer, commit?: RequestedCommit): Response {
   try {
-    return decode(type, bytes);
+    return decode(method.response, bytes);
   } catch (error) {
-    throw explain(malformed('a response of the gateway cannot be decoded', error), true);
+    throw toError(malformed('a response of the gateway cannot be decoded', error), commit);
   }
 }
 
-function malformed(message: string, cause?: unknown): Failure {
-  return { status: status.INTERNAL, message, cause, reason: undefined, details: new Map() };
-}
-
 function ignore(): void {
-  // There is nothing to do.
+  // Nothing to do.
 }
 
 function cancel(call: GrpcCall): void {
   call.cancelWithStatus(status.CANCELLED, 'cancelled by the client');
 }
 
-/** Any number of calls may share a signal, and each takes its listener away by what this gives. */
+/** Many calls may share a signal. Returns a function that removes the listener. */
 function listen(signal: AbortSignal | undefined, onAbort: () => void): () => void {
   if (signal === undefined) return ignore;
   setMaxListeners(0, signal);
@@ -213,7 +211,7 @@ function listen(signal: AbortSignal | undefined, onAbort: () => void): () => voi
   };
 }
 
-/** The longest time a timer can take; a longer one would fire at once. */
+/** The longest time of a timer; with a longer one it would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 
 function toDeadline(deadlineMs: number): number {

@@ -5,27 +5,27 @@ import { securityOf, type ClientTls } from './tls';
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** TLS; true: the gateway's certificate is checked against the authorities that Node knows. Left out: plain text. */
+  /** TLS; true: the gateway's certificate is checked against Node's default authorities. Left out: plain text. */
   readonly tls?: ClientTls | true | undefined;
   /**
-   * How long a call with a single answer (append, getVersion, serverInfo) may take, in milliseconds, if the call does
-   * not say; Infinity: for ever. Default: 15,000, more than the 10,000 that a gateway takes for an append. Reads and
-   * listings have no deadline but their own.
+   * How long a call with a single response (append, appendMulti, getVersion, serverInfo) may take, in milliseconds, unless
+   * the call has its own `deadlineMs`; Infinity: without limit. Default: 15,000, longer than the 10,000 that a gateway spends
+   * on an append. Reads and listings have no deadline by default.
    */
   readonly deadlineMs?: number | undefined;
   /**
-   * How often an append or appendMulti is sent at most, 1 or more. It is sent again, with the same commit id, when the
-   * gateway or the store is away or overloaded, or when its answer was lost, as long as its deadline allows: that stores
-   * nothing twice. Default: 3.
+   * How often an append or appendMulti is sent at most, 1 or more. The client sends it again, with the same commit id, when
+   * the gateway or the store is unavailable or overloaded, or when the response was lost, as long as its deadline allows.
+   * Nothing is stored twice. Default: 3.
    */
   readonly appendAttemptsMax?: number | undefined;
-  /** gRPC metadata to send with every call, for instance `authorization`. */
+  /** gRPC metadata of every call, for instance `authorization`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
-  /** Channel options of @grpc/grpc-js, over those of this client. */
+  /** Channel options of @grpc/grpc-js; they override those of this client. */
   readonly channelOptions?: Readonly<Record<string, string | number>> | undefined;
 }
 
-/** A connection to a gateway and what all its calls have in common. */
+/** A connection to a gateway, and what all its calls share. */
 export interface Channel {
   /** Throws CancelledError when the channel is closed. */
   readonly client: Client;
@@ -41,23 +41,23 @@ const defaultDeadlineMs = 15_000;
 const defaultAppendAttemptsMax = 3;
 
 const defaultChannelOptions = {
-  // One connection for each client, whatever other clients the process has.
+  // Clients of one process do not share connections.
   'grpc.use_local_subchannel_pool': 1,
-  // This client knows what may be sent again. What remains is gRPC's transparent retry, of calls that no server has seen.
+  // This client decides what is sent again; gRPC retries only calls that no server has received.
   'grpc.service_config_disable_resolution': 1,
-  // The gateway bounds what it sends; one event may be larger than gRPC's default of 4 MiB.
+  // The gateway limits what it sends, and one event may be larger than gRPC's default of 4 MiB.
   'grpc.max_receive_message_length': -1,
-  // Room for a few pages of events on their way: with HTTP/2's 64 KiB, distance would set the pace.
+  // A few pages of events on their way: with HTTP/2's 64 KiB, latency would limit the throughput.
   'grpc-node.flow_control_window': 1 << 20,
-  // A connection that died silently must not keep its calls.
+  // A connection that died silently must not hold its calls.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
-  // A gateway that was restarted is found again within seconds; gRPC's default goes up to two minutes.
+  // Reconnects to a restarted gateway within seconds; gRPC's default backoff grows to two minutes.
   'grpc.initial_reconnect_backoff_ms': 250,
   'grpc.max_reconnect_backoff_ms': 5_000,
 };
 
-/** Connects with the first call. Throws what grpc-js throws for an address, certificate or metadata it cannot use. */
+/** Connects with the first call. Throws the error of grpc-js for an address, certificate or metadata that is not valid. */
 export function openChannel(address: string, options: ConnectOptions): Channel {
   const { appendAttemptsMax = defaultAppendAttemptsMax } = options;
   if (!(appendAttemptsMax >= 1))
@@ -82,7 +82,7 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
     appendAttemptsMax,
     close() {
-      closing.abort(new CancelledError('the client is closed', { status: status.CANCELLED }));
+      closing.abort(new CancelledError({ message: 'the client is closed', status: status.CANCELLED }));
       client.close();
     },
   };

@@ -25,7 +25,7 @@ import {
 import { readStream, type ReadStreamOptions } from './read-stream';
 import { subscribe, type SubscribeOptions, type Subscription } from './subscribe';
 
-// What users import, beside `connect` and `SluiceClient` below.
+// The public API, with `connect` and `SluiceClient` below.
 export { Durability } from '../../generated/sluice/v1/event_store_service';
 export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 export type { AppendConditions, AppendOptions, AppendResult } from './append';
@@ -39,33 +39,14 @@ export type {
 export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
 export type { ConnectOptions } from './channel';
-export {
-  CancelledError,
-  CommitIdReuseError,
-  DeadlineExceededError,
-  IncompleteReadError,
-  InternalError,
-  InvalidRequestError,
-  NotPermittedError,
-  OutcomeUnknownError,
-  OverloadedError,
-  StoreFullError,
-  StoreRefusedError,
-  SluiceError,
-  UnavailableError,
-  UnreadableCommitError,
-  VersionConflictError,
-  type AnySluiceError,
-  type FieldViolation,
-  type VersionConflict,
-} from './errors';
+export * from './errors';
+export type { Cursor, EventCursor } from './cursor';
 export type { NewEvent, RecordedEvent } from './event';
-export type { EventPlace, Place } from './event-place';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export { jsonEvent, parseJson } from './json';
 export type { ListStreamsOptions, StreamSummary } from './list-streams';
 export type { WholeNumber } from './numbers';
-export type { EventRead, PageOptions } from './read';
+export type { EventRead, PageOptions, RangeOptions, ReadOptions } from './read';
 export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
@@ -188,7 +169,10 @@ export interface SluiceClient extends Disposable {
   [Symbol.dispose](): void;
 }
 
-const serverInfo = { path: EventStoreServiceService.getServerInfo.path, response: GetServerInfoResponse };
+const serverInfo = {
+  method: { path: EventStoreServiceService.getServerInfo.path, response: GetServerInfoResponse },
+  request: new Uint8Array(0),
+};
 
 /**
  * Gives a client for the gateway at `host:port`, or any other name that gRPC can resolve. It returns at once: whether
@@ -206,7 +190,7 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
     subscribe: (subscribeOptions = {}) => subscribe(channel, subscribeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),
     getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
-    serverInfo: (callOptions = {}) => unary(channel, serverInfo, new Uint8Array(0), callOptions),
+    serverInfo: (callOptions = {}) => unary(channel, serverInfo, callOptions),
     close: channel.close,
     [Symbol.dispose]: channel.close,
   };

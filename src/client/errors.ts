@@ -1,49 +1,79 @@
-/** How the call ended on the wire. */
+/** How a call ended. */
 export interface CallEnd {
+  /** For people. */
+  readonly message: string;
   /** The number of the gRPC status. */
   readonly status: number;
   /** What gRPC reported, if anything. */
   readonly cause?: unknown;
 }
 
+/** The codes of all errors. */
+export type SluiceErrorCode =
+  | 'INVALID_REQUEST'
+  | 'VERSION_CONFLICT'
+  | 'COMMIT_ID_REUSE'
+  | 'STORE_UNAVAILABLE'
+  | 'REPLICA_FILLING'
+  | 'UNAVAILABLE'
+  | 'OUTCOME_UNKNOWN'
+  | 'OVERLOADED'
+  | 'STORE_FULL'
+  | 'STORE_REFUSED'
+  | 'UNREADABLE_COMMIT'
+  | 'NOT_PERMITTED'
+  | 'DEADLINE_EXCEEDED'
+  | 'CANCELLED'
+  | 'INCOMPLETE_READ'
+  | 'INTERNAL';
+
 /**
- * Every error that a call fails with, but for two: the reason of an aborted signal is thrown as it is, and arguments
- * that cannot be sent are a TypeError or a RangeError. `code` tells the errors apart and never changes its meaning;
- * the message is for people.
+ * The base of every error that a call fails with, with two exceptions: the reason of an aborted signal is thrown as it is, and
+ * arguments that cannot be sent are a TypeError or a RangeError. `code` identifies the kind of error, and its meaning never
+ * changes; the message is for people.
  */
 export abstract class SluiceError extends Error {
-  abstract readonly code: string;
+  abstract readonly code: SluiceErrorCode;
   /** The number of the gRPC status that the call ended with, for instance 10 for ABORTED. */
   readonly status: number;
 
-  constructor(message: string, end: CallEnd) {
-    super(message, end);
+  constructor(end: CallEnd) {
+    super(end.message, end);
     this.name = new.target.name;
     this.status = end.status;
   }
 }
 
-/** One field at fault. */
+/** The base of the errors that always have this code. */
+function withCode<Code extends SluiceErrorCode>(
+  code: Code,
+): abstract new (end: CallEnd) => SluiceError & { readonly code: Code } {
+  abstract class ErrorWithCode extends SluiceError {
+    readonly code = code;
+  }
+  return ErrorWithCode;
+}
+
+/** A field of a request that is not valid. */
 export interface FieldViolation {
-  /** Its path in the request as the contract names it, such as `events[3].content_type`. */
+  /** Its path in the request, as in the contract: `events[3].content_type`, for instance. */
   readonly field: string;
   /** What is wrong, with the limit and what was found. */
   readonly description: string;
 }
 
 /**
- * The request can never succeed as it is. Nothing was stored. Also where anything but the gateway refuses a call that stores
- * nothing as too much (RESOURCE_EXHAUSTED), for instance an answer that is larger than the client takes.
+ * The request can never succeed as it is. Nothing was stored. A call that stores nothing also fails with this error when
+ * something between client and gateway, or the client itself, refuses it as too large (RESOURCE_EXHAUSTED): a response that
+ * exceeds the client's limit, for instance.
  */
-export class InvalidRequestError extends SluiceError {
-  readonly code = 'INVALID_REQUEST';
-  constructor(
-    message: string,
-    end: CallEnd,
-    /** Every field at fault, up to a bound. */
-    readonly violations: readonly FieldViolation[],
-  ) {
-    super(message, end);
+export class InvalidRequestError extends withCode('INVALID_REQUEST') {
+  /** Every field that is not valid; the list is truncated if it is long. */
+  readonly violations: readonly FieldViolation[];
+
+  constructor(end: CallEnd, violations: readonly FieldViolation[]) {
+    super(end);
+    this.violations = violations;
   }
 }
 
@@ -54,137 +84,118 @@ export interface VersionConflict {
   readonly actual: bigint;
 }
 
-/** The stream is not at the expected version. Nothing was stored. Read again, decide again, append again. */
-export class VersionConflictError extends SluiceError {
-  readonly code = 'VERSION_CONFLICT';
-  constructor(
-    message: string,
-    end: CallEnd,
-    readonly stream: string,
-    readonly expected: bigint,
-    readonly actual: bigint,
-    /** This conflict and the others of `appendMulti`, up to a bound. */
-    readonly conflicts: readonly VersionConflict[],
-  ) {
-    super(message, end);
+/** The stream is not at the expected version. Nothing was stored. Read it again, decide again, append again. */
+export class VersionConflictError extends withCode('VERSION_CONFLICT') {
+  readonly stream: string;
+  readonly expected: bigint;
+  readonly actual: bigint;
+  /** This conflict and the others of an `appendMulti`; the list is truncated if it is long. */
+  readonly conflicts: readonly VersionConflict[];
+
+  constructor(end: CallEnd, conflict: VersionConflict, conflicts: readonly VersionConflict[]) {
+    super(end);
+    this.stream = conflict.stream;
+    this.expected = conflict.expected;
+    this.actual = conflict.actual;
+    this.conflicts = conflicts;
   }
 }
 
-/** The commit id belongs to a commit that is not this one. Nothing was stored. */
-export class CommitIdReuseError extends SluiceError {
-  readonly code = 'COMMIT_ID_REUSE';
-  constructor(
-    message: string,
-    end: CallEnd,
-    readonly commitId: string,
-    /** The stream of the stored commit that has this id. */
-    readonly stream: string,
-    /** The position of that commit. */
-    readonly position: bigint,
-  ) {
-    super(message, end);
+/** The commit id belongs to another commit. Nothing was stored. */
+export class CommitIdReuseError extends withCode('COMMIT_ID_REUSE') {
+  readonly commitId: string;
+  /** The stream of the stored commit that has this id. */
+  readonly stream: string;
+  /** The position of that commit. */
+  readonly position: bigint;
+
+  constructor(end: CallEnd, commit: Pick<CommitIdReuseError, 'commitId' | 'stream' | 'position'>) {
+    super(end);
+    this.commitId = commit.commitId;
+    this.stream = commit.stream;
+    this.position = commit.position;
   }
 }
 
 /**
- * The store cannot be reached, and nothing was stored. STORE_UNAVAILABLE: the gateway answered, but has no connection
- * to NATS, or is stopping. REPLICA_FILLING: it has not read the whole log yet, which reads need. UNAVAILABLE: there is no
+ * The store cannot be reached. Nothing was stored. STORE_UNAVAILABLE: the gateway responds, but it has no connection to NATS
+ * or is stopping. REPLICA_FILLING: the gateway has not yet read the whole log, which reads need. UNAVAILABLE: the client has no
  * connection to the gateway.
  */
 export class UnavailableError extends SluiceError {
   constructor(
-    message: string,
     end: CallEnd,
     readonly code: 'STORE_UNAVAILABLE' | 'REPLICA_FILLING' | 'UNAVAILABLE',
-    /** When it makes sense to try again, in milliseconds from now. */
+    /** Wait this many milliseconds before the next attempt. */
     readonly retryDelayMs: number,
   ) {
-    super(message, end);
+    super(end);
   }
 }
 
 /**
- * The append was sent, and its answer was lost: it may or may not be stored. Appending the same events with the same
- * commit id and the same expected version is safe: it stores them at most once and gives the first result.
+ * The append was sent, but its response was lost: it may or may not be stored. Append the same events again, with the same
+ * commit id and the same expected version: they are stored at most once, and the result is that of the first append.
  */
-export class OutcomeUnknownError extends SluiceError {
-  readonly code = 'OUTCOME_UNKNOWN';
-  constructor(
-    message: string,
-    end: CallEnd,
-    readonly stream: string,
-    readonly commitId: string,
-  ) {
-    super(message, end);
+export class OutcomeUnknownError extends withCode('OUTCOME_UNKNOWN') {
+  readonly stream: string;
+  readonly commitId: string;
+
+  constructor(end: CallEnd, commit: Pick<OutcomeUnknownError, 'stream' | 'commitId'>) {
+    super(end);
+    this.stream = commit.stream;
+    this.commitId = commit.commitId;
   }
 }
 
-/** A bound of the gateway or a quota of the store is reached. Nothing was stored. */
-export class OverloadedError extends SluiceError {
-  readonly code = 'OVERLOADED';
-  constructor(
-    message: string,
-    end: CallEnd,
-    /** When it makes sense to try again, in milliseconds from now. */
-    readonly retryDelayMs: number,
-  ) {
-    super(message, end);
+/** A limit of the gateway or a quota of the store is reached. Nothing was stored. */
+export class OverloadedError extends withCode('OVERLOADED') {
+  /** Wait this many milliseconds before the next attempt. */
+  readonly retryDelayMs: number;
+
+  constructor(end: CallEnd, retryDelayMs: number) {
+    super(end);
+    this.retryDelayMs = retryDelayMs;
   }
 }
 
 /**
- * The store has no room for more. Nothing was stored, and sending it again does not help until somebody has made room; reads
- * go on.
+ * The store is full. Nothing was stored, and a retry does not help until an operator has made space. Reads still work.
  */
-export class StoreFullError extends SluiceError {
-  readonly code = 'STORE_FULL';
-}
+export class StoreFullError extends withCode('STORE_FULL') {}
 
-/** NATS refuses to store it, since somebody has set the store so that it cannot. Nothing was stored. */
-export class StoreRefusedError extends SluiceError {
-  readonly code = 'STORE_REFUSED';
-}
+/** NATS refuses to store the commit because of how the store is configured. Nothing was stored. */
+export class StoreRefusedError extends withCode('STORE_REFUSED') {}
 
 /** A stored message is not a commit of its stream. Other streams are not affected. */
-export class UnreadableCommitError extends SluiceError {
-  readonly code = 'UNREADABLE_COMMIT';
-  constructor(
-    message: string,
-    end: CallEnd,
-    readonly stream: string,
-    /** The position of the message. */
-    readonly position: bigint,
-  ) {
-    super(message, end);
+export class UnreadableCommitError extends withCode('UNREADABLE_COMMIT') {
+  readonly stream: string;
+  /** The position of the message. */
+  readonly position: bigint;
+
+  constructor(end: CallEnd, message: Pick<UnreadableCommitError, 'stream' | 'position'>) {
+    super(end);
+    this.stream = message.stream;
+    this.position = message.position;
   }
 }
 
-/** The caller, or the gateway at NATS, is not allowed to do this. Nothing was stored. */
-export class NotPermittedError extends SluiceError {
-  readonly code = 'NOT_PERMITTED';
-}
+/** The caller is not allowed to do this, or NATS does not allow it to the gateway. Nothing was stored. */
+export class NotPermittedError extends withCode('NOT_PERMITTED') {}
 
-/** The deadline passed before the answer was there. Nothing was stored. */
-export class DeadlineExceededError extends SluiceError {
-  readonly code = 'DEADLINE_EXCEEDED';
-}
+/** The deadline passed before the response arrived. Nothing was stored. */
+export class DeadlineExceededError extends withCode('DEADLINE_EXCEEDED') {}
 
-/** The call was ended before it was answered: by the gateway, or because the client is closed. */
-export class CancelledError extends SluiceError {
-  readonly code = 'CANCELLED';
-}
+/** The call ended before its response: the gateway ended it, or the client was closed. */
+export class CancelledError extends withCode('CANCELLED') {}
 
-/** A read ended well but not with all that it announced: something between client and gateway is broken. */
-export class IncompleteReadError extends SluiceError {
-  readonly code = 'INCOMPLETE_READ';
-}
+/** A read ended without an error, but not with all that was announced: something between client and gateway is broken. */
+export class IncompleteReadError extends withCode('INCOMPLETE_READ') {}
 
 /** Anything else: a bug in the gateway or the client, or a gateway that does not know the call; see `status`. */
-export class InternalError extends SluiceError {
-  readonly code = 'INTERNAL';
-}
+export class InternalError extends withCode('INTERNAL') {}
 
-/** All errors of this client; switching over `code` tells them apart. */
+/** Every error of this client; a `switch` over `code` narrows it. */
 export type AnySluiceError =
   | InvalidRequestError
   | VersionConflictError

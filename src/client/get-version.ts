@@ -10,7 +10,7 @@ import { encode } from './text';
 import { toMaybeCommitTime, toTimestamp, type MaybeCommitTime, type Time } from './time';
 
 export interface GetVersionOptions extends CallOptions {
-  /** Answer as of this time: commits taken in later do not count. Left out: now. */
+  /** The version as of this time: later commits do not count. Left out: now. */
   readonly asOf?: Time | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function getVersion(
   { asOf, ...options }: GetVersionOptions,
 ): Promise<StreamHead> {
   const request = encode(GetVersionRequest, { stream, asOf: toTimestamp(asOf, 'asOf') });
-  return toStreamHead(await unary(channel, method, request, options));
+  return toStreamHead(await unary(channel, { method, request }, options));
 }
 
 interface ProtoHead {

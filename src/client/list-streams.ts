@@ -10,31 +10,31 @@ import { toUint64, type WholeNumber } from './numbers';
 import { encode } from './text';
 
 export interface ListStreamsOptions extends CallOptions {
-  /** Which streams, in NATS notation: "order.*" is one further token, "order.>" one or more. Left out: all. */
+  /** A pattern in NATS notation: "order.*" is one further token, "order.>" one or more. Left out: all. */
   readonly pattern?: string | undefined;
-  /** Only names that come after this one in byte order, to continue an earlier listing. */
+  /** Only names after this one in byte order, to continue an earlier listing. */
   readonly after?: string | undefined;
-  /** At most this many; 0: no bound. */
+  /** At most this many; 0: no limit. */
   readonly maxCount?: WholeNumber | undefined;
 }
 
 /** One stream of a listing. */
 export interface StreamSummary extends StreamHead {
   readonly stream: string;
-  /** True: something that is not a commit was published on the stream's subject last; `version` is then 0. */
+  /** True: the last message on the stream's subject is not a commit; `version` is then 0. */
   readonly unreadable: boolean;
 }
 
 const method = { path: EventStoreServiceService.listStreams.path, response: ListStreamsResponse };
 
-/** Each loop over the result is a call of its own. */
+/** Each loop over the result makes its own call. */
 export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
   const { pattern = '', after = '', maxCount = 0, signal } = options;
-  const request = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
-  const bytes = encode(ListStreamsRequest, request);
+  const message = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
+  const call = { method, request: encode(ListStreamsRequest, message) };
   return {
     async *[Symbol.asyncIterator]() {
-      for await (const { streams } of serverStream(channel, method, bytes, options)) {
+      for await (const { streams } of serverStream(channel, call, options)) {
         for (const summary of streams) {
           signal?.throwIfAborted();
           const { stream, unreadable } = summary;

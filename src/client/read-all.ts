@@ -3,51 +3,42 @@ import {
   ReadAllRequest,
   ReadAllResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream, type CallOptions } from './calls';
+import { serverStream } from './calls';
 import type { Channel } from './channel';
-import { following, toStart, type EventPlace, type Place } from './event-place';
+import { following, toStart, type Cursor, type Start } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
-import { directions, Events, toPageHint, type EventRead, type PageOptions } from './read';
+import { Events, toRangeFields, type EventRead, type RangeOptions } from './read';
 import { encode } from './text';
 import type { UnreadableOptions } from './unreadable';
-import { toTimestamp, type Time } from './time';
 
 /** Which events of the whole store. */
 export interface EventFilter {
-  /** Streams by name in NATS notation: "order.*", "order.>", "order.1"; none: all streams. */
+  /** Streams by name in NATS notation: "order.*", "order.>", "order.1"; empty: all streams. */
   readonly patterns?: readonly string[] | undefined;
-  /** Only events of these types, or whose types begin with one of `eventTypePrefixes`; neither: all types. */
+  /** Only events of these types, or with a type that begins with one of `eventTypePrefixes`; both empty: all types. */
   readonly eventTypes?: readonly string[] | undefined;
   readonly eventTypePrefixes?: readonly string[] | undefined;
 }
 
-/** Which part of the store to read. All conditions hold together; left out, all of it is read. */
-export interface ReadAllOptions extends EventFilter, CallOptions, UnreadableOptions {
+/** Which part of the store to read; without options, the whole store. Options can be combined. */
+export interface ReadAllOptions extends EventFilter, RangeOptions, UnreadableOptions {
   /**
-   * Begin beyond this, in the direction of the read: an event that was read before, or a position, which stands for the
-   * whole commit that has it. If the filters leave that event's stream out, the events that they take of the same commit are
-   * all read.
+   * Where to start, exclusive, in the direction of the read: after an event, or after a position, which means after the whole
+   * commit. If the filters exclude the stream of that event, the read includes all events of its commit that they match.
    */
-  readonly after?: Place | undefined;
-  /** The position to end with, inclusive; 0: no bound. */
+  readonly after?: Cursor | undefined;
+  /** The last position to read, inclusive; 0: no limit. */
   readonly toPosition?: WholeNumber | undefined;
-  /** Default: forward. */
-  readonly direction?: 'forward' | 'backward' | undefined;
   /**
-   * At most this many events, counted after all filters, but no commit is split: the first may have more. After an event
-   * within a commit come the other events of that commit alone: go on after the last of them.
+   * At most this many events, counted after all filters; 0: no limit. Commits are not split: the first one may have more events.
+   * A read after an event within a commit returns only the rest of that commit: continue after its last event.
    */
   readonly maxCount?: WholeNumber | undefined;
-  /** Only commits taken in at or after this time. */
-  readonly fromTime?: Time | undefined;
-  /** Only commits taken in at or before this time. */
-  readonly toTime?: Time | undefined;
-  readonly page?: PageOptions | undefined;
 }
 
 /** The store as a read shows it. */
 export interface StoreHead {
-  /** The position of its end at the time of the call; 0 if it is empty. Nothing beyond it is read. */
+  /** The end of the store at the time of the call; 0 if it is empty. Later events are not read. */
   readonly position: bigint;
 }
 
@@ -55,51 +46,44 @@ const method = { path: EventStoreServiceService.readAll.path, response: ReadAllR
 
 export function readAll(channel: Channel, options: ReadAllOptions): EventRead<StoreHead> {
   const { direction = 'forward', deadlineMs = Infinity } = options;
-  const { afterPosition, afterEvent } = toStart(options.after, direction);
+  const start = toStart(options.after, direction);
+  const { afterEvent } = start;
   const maxCount = toUint64(options.maxCount ?? 0, 'maxCount');
-  if (afterEvent === undefined || maxCount === 0n)
-    return readAfter(channel, options, afterPosition, afterEvent);
-  // A gateway would count what it sends of that commit up to the event: the rest of the commit is read on its own.
+  if (afterEvent === undefined || maxCount === 0n) return readAfter(channel, options, start);
+  // A gateway would count the events of that commit up to the cursor: so a separate call reads the rest of the commit.
   const { position } = afterEvent;
   const end = toUint64(options.toPosition ?? 0, 'toPosition');
   const isEarlier = direction === 'forward' ? end !== 0n && end < position : end > position;
   const rest = { ...options, maxCount: 0, toPosition: isEarlier ? end : position };
-  return firstWithEvents(readAfter(channel, rest, afterPosition, afterEvent), (spentMs) => {
+  return firstWithEvents(readAfter(channel, rest, start), (spentMs) => {
     const left = { ...options, deadlineMs: Math.max(1, deadlineMs - spentMs) };
-    return readAfter(channel, left, position, undefined);
+    return readAfter(channel, left, { afterPosition: position, afterEvent: undefined });
   });
 }
 
 function readAfter(
   channel: Channel,
   options: ReadAllOptions,
-  afterPosition: bigint | undefined,
-  afterEvent: EventPlace | undefined,
+  { afterPosition, afterEvent }: Start,
 ): EventRead<StoreHead> {
-  const { direction = 'forward' } = options;
   const request: ReadAllRequest = {
     patterns: [...(options.patterns ?? [])],
     afterPosition,
     toPosition: toUint64(options.toPosition ?? 0, 'toPosition'),
-    direction: directions[direction],
-    maxCount: toUint64(options.maxCount ?? 0, 'maxCount'),
-    fromTime: toTimestamp(options.fromTime, 'fromTime'),
-    toTime: toTimestamp(options.toTime, 'toTime'),
-    eventTypes: [...(options.eventTypes ?? [])],
+    ...toRangeFields(options),
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
-    page: toPageHint(options.page),
     skipUnreadable: options.onUnreadable !== undefined,
   };
-  const bytes = encode(ReadAllRequest, request);
+  const call = { method, request: encode(ReadAllRequest, request) };
   return new Events(
-    () => serverStream(channel, method, bytes, options),
+    () => serverStream(channel, call, options),
     ({ position }) => ({ position }),
     options,
-    () => following(afterEvent, direction),
+    () => following(afterEvent, options.direction),
   );
 }
 
-/** A read, and if it has no events another one, which is told how long the first took. */
+/** The first read, or the second one if the first has no events; `second` gets the duration of the first. */
 function firstWithEvents<Head>(
   first: EventRead<Head>,
   second: (spentMs: number) => EventRead<Head>,

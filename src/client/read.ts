@@ -2,54 +2,105 @@ import type { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice
 import {
   Direction,
   type PageHint,
+  type ReadAllRequest,
   type ReadEnd,
   type UnreadableMessage as ProtoUnreadableMessage,
 } from '../../generated/sluice/v1/event_store_service';
+import type { CallOptions } from './calls';
+import type { Following } from './cursor';
 import { IncompleteReadError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
-import type { Following } from './event-place';
-import { toUint32 } from './numbers';
-import { tellUnreadable, type UnreadableOptions } from './unreadable';
+import { toUint32, toUint64, type WholeNumber } from './numbers';
+import { toTimestamp, type Time } from './time';
+import { reportUnreadable, type UnreadableOptions } from './unreadable';
 
 /**
- * Events, read as they are taken: each loop over it is a call of its own, which begins with the loop and ends when the
- * loop is left. A read is complete or it is an error: the loop ends by itself only after all events.
+ * The events of a read. Each loop over it makes a call, which begins with the loop and ends when the loop is left; events are
+ * fetched as the loop consumes them. A read is complete or it fails: the loop ends by itself only after the last event.
  */
 export interface EventRead<Head> extends AsyncIterable<RecordedEvent> {
-  /** What the read shows, once the first event is there or the loop has ended; before that an Error is thrown. */
+  /** What the read covers. Throws an Error until the loop has its first event or has ended. */
   readonly head: Head;
 }
 
-/** How the events shall be packed into messages on their way. It changes nothing about which events are read. */
+/** How events are packed into messages. This does not change which events are read. */
 export interface PageOptions {
   /** At most this many events in one message. */
   readonly eventsMax?: number | undefined;
-  /** At most about this many bytes of events in one message. */
+  /** Approximately this many bytes of events in one message at most. */
   readonly bytesMax?: number | undefined;
 }
 
-export const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
+/** The options of every read. */
+export interface ReadOptions extends CallOptions {
+  /** At most this many events, counted after all filters; 0: no limit. */
+  readonly maxCount?: WholeNumber | undefined;
+  /** Only events of these types; empty: all types. */
+  readonly eventTypes?: readonly string[] | undefined;
+  readonly page?: PageOptions | undefined;
+}
+
+/** The options of a read that can go both ways and be limited by time. */
+export interface RangeOptions extends ReadOptions {
+  /** Default: forward. */
+  readonly direction?: 'forward' | 'backward' | undefined;
+  /** Only commits at or after this time. */
+  readonly fromTime?: Time | undefined;
+  /** Only commits at or before this time. */
+  readonly toTime?: Time | undefined;
+}
+
+const directions = { forward: Direction.FORWARD, backward: Direction.BACKWARD };
+
+/** The fields of every read request. Throws TypeError and RangeError. */
+export function toReadFields({
+  maxCount = 0,
+  eventTypes = [],
+  page,
+}: ReadOptions): Pick<ReadAllRequest, 'maxCount' | 'eventTypes' | 'page'> {
+  return {
+    maxCount: toUint64(maxCount, 'maxCount'),
+    eventTypes: [...eventTypes],
+    page: toPageHint(page),
+  };
+}
+
+/** The fields of a read request with a range. Throws TypeError and RangeError. */
+export function toRangeFields({
+  direction = 'forward',
+  fromTime,
+  toTime,
+  ...options
+}: RangeOptions): ReturnType<typeof toReadFields> &
+  Pick<ReadAllRequest, 'direction' | 'fromTime' | 'toTime'> {
+  return {
+    ...toReadFields(options),
+    direction: directions[direction],
+    fromTime: toTimestamp(fromTime, 'fromTime'),
+    toTime: toTimestamp(toTime, 'toTime'),
+  };
+}
 
 export function toPageHint(page: PageOptions = {}): PageHint {
   const { eventsMax = 0, bytesMax = 0 } = page;
   return { eventsMax: toUint32(eventsMax, 'page.eventsMax'), bytesMax: toUint32(bytesMax, 'page.bytesMax') };
 }
 
-/** A response of a read: the first has the header, the last the end. */
+/** A response of a read: the first has the header, the last has the end. */
 interface ReadMessage<Header> {
   readonly events: readonly ProtoRecordedEvent[];
   readonly header: Header | undefined;
   readonly end: ReadEnd | undefined;
-  /** Absent in a message that ends within a commit, and in all messages of reads that do not tell. */
+  /** Absent in a message that ends within a commit, and in all messages of reads without positions. */
   readonly position?: bigint | undefined;
   readonly unreadable?: readonly ProtoUnreadableMessage[];
 }
 
-/** A class, not an object with a getter of its own, which would keep what it has seen until the next full collection. */
+/** A class: an object literal with a getter would hold its messages until the next full garbage collection. */
 export class Events<Header, Head> implements EventRead<Head> {
-  private seen: { readonly head: Head } | undefined;
+  private known: { readonly head: Head } | undefined;
 
-  /** `open` begins a call. What `toFollowing` makes for each of them says which events are handed over. */
+  /** `open` begins a call. `toFollowing` makes the filter of its events. */
   constructor(
     private readonly open: () => AsyncIterable<ReadMessage<Header>>,
     private readonly toHead: (header: Header) => Head,
@@ -58,8 +109,10 @@ export class Events<Header, Head> implements EventRead<Head> {
   ) {}
 
   get head(): Head {
-    if (this.seen === undefined) throw new Error('the head of a read is known when its first event is there');
-    return this.seen.head;
+    if (this.known === undefined) {
+      throw new Error('the head of a read is known when the loop has its first event or has ended');
+    }
+    return this.known.head;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RecordedEvent, void> {
@@ -69,7 +122,7 @@ export class Events<Header, Head> implements EventRead<Head> {
     const following = this.toFollowing();
     for await (const message of this.open()) {
       if (message.header !== undefined) {
-        this.seen = { head: this.toHead(message.header) };
+        this.known = { head: this.toHead(message.header) };
         begun = true;
       }
       if (!begun) throw incomplete('it has no header');
@@ -78,17 +131,17 @@ export class Events<Header, Head> implements EventRead<Head> {
         this.options.signal?.throwIfAborted();
         yield toRecordedEvent(event);
       }
-      await tellUnreadable(this.options, message.unreadable ?? []);
+      await reportUnreadable(this.options, message.unreadable ?? []);
       count += message.events.length;
       end = message.end;
     }
-    if (end === undefined) throw incomplete(`it ended after ${count} events without saying so`);
+    if (end === undefined) throw incomplete(`it ended after ${count} events without its end message`);
     if (end.eventCount !== BigInt(count)) {
-      throw incomplete(`${count} events came, ${end.eventCount.toString()} were announced`);
+      throw incomplete(`${count} events arrived, ${end.eventCount.toString()} were announced`);
     }
   }
 }
 
 function incomplete(what: string): IncompleteReadError {
-  return new IncompleteReadError(`the read is not complete: ${what}`, { status: 0 });
+  return new IncompleteReadError({ message: `the read is not complete: ${what}`, status: 0 });
 }

@@ -2,20 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
 import {
-  CommitIdReuseError,
-  InvalidRequestError,
   OutcomeUnknownError,
   OverloadedError,
+  SluiceError,
   UnavailableError,
-  VersionConflictError,
+  type SluiceErrorCode,
 } from './errors';
 
 const doubtPauseMs = 100;
 
+/** These errors show that no attempt has stored the commit, and none will. */
+const definite: readonly SluiceErrorCode[] = ['VERSION_CONFLICT', 'COMMIT_ID_REUSE', 'INVALID_REQUEST'];
+
 /**
- * Sends an append until it is decided, with its one commit id: again after errors that say that nothing was stored for
- * now, and after those that leave it in doubt. All attempts share one deadline. Fails with the last error; but what was in
- * doubt once stays so, unless an error tells what became of the commit.
+ * Sends an append, always with the same commit id, until its outcome is known: it sends the append again after an error that
+ * may pass, and after a lost response. All attempts share one deadline. Fails with the last error; but once an attempt has been
+ * in doubt, only with that doubt or with an error that ends it.
  */
 export async function untilDecided<Result>(
   { appendAttemptsMax, deadlineMs: defaultMs }: Channel,
@@ -32,7 +34,7 @@ export async function untilDecided<Result>(
       if (error instanceof OutcomeUnknownError) doubt = error;
       const pauseMs = pauseAfter(error, attempt);
       const isLast = attempt >= appendAttemptsMax || Date.now() + (pauseMs ?? Infinity) >= endMs;
-      if (pauseMs === undefined || isLast) throw doubt === undefined || tellsOutcome(error) ? error : doubt;
+      if (pauseMs === undefined || isLast) throw doubt === undefined || isDefinite(error) ? error : doubt;
       await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
         signal?.throwIfAborted();
       });
@@ -40,18 +42,13 @@ export async function untilDecided<Result>(
   }
 }
 
-/** undefined: it makes no sense to try again. */
+/** undefined: another attempt is pointless. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
   if (error instanceof UnavailableError || error instanceof OverloadedError)
     return error.retryDelayMs * attempt * (0.5 + Math.random());
   return error instanceof OutcomeUnknownError ? doubtPauseMs * attempt : undefined;
 }
 
-/** Whether an error says that no attempt has stored the commit, and none will. */
-function tellsOutcome(error: unknown): boolean {
-  return (
-    error instanceof VersionConflictError ||
-    error instanceof CommitIdReuseError ||
-    error instanceof InvalidRequestError
-  );
+function isDefinite(error: unknown): boolean {
+  return error instanceof SluiceError && definite.includes(error.code);
 }

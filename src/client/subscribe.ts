@@ -9,63 +9,63 @@ import { serverStream } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, InternalError, OverloadedError, UnavailableError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
-import { following, toStart, type EventPlace, type Place } from './event-place';
+import { following, toStart, type Cursor, type EventCursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
 import { encode } from './text';
 import { toTimestamp, type Time } from './time';
-import { tellUnreadable, type UnreadableOptions } from './unreadable';
+import { reportUnreadable, type UnreadableOptions } from './unreadable';
 
-/** What to follow, and where to begin: at most one of `after`, `afterVersion` and `fromNow`. */
+/** What to follow, and where to start: at most one of `after`, `afterVersion` and `fromNow`. */
 export interface SubscribeOptions extends EventFilter, UnreadableOptions {
-  /** One stream; not together with `patterns`. Neither: the whole store. */
+  /** One stream; not together with `patterns`. Without both: the whole store. */
   readonly stream?: string | undefined;
   /**
-   * Begin beyond this: the last event that was dealt with, or a position, which stands for the whole commit that has it. If
-   * the filters leave that event's stream out, the events that they take of the same commit are all handed over.
+   * Where to start, exclusive: after the last event that was processed, or after a position, which means after the whole commit.
+   * If the filters exclude the stream of that event, the loop gets all events of its commit that they match.
    */
-  readonly after?: Place | undefined;
-  /** Begin beyond this version; only with `stream`. */
+  readonly after?: Cursor | undefined;
+  /** Start after this version; only with `stream`. */
   readonly afterVersion?: WholeNumber | undefined;
-  /** Only commits taken in at or after this time, each judged by its own time; also with `after`, but with no other start. */
+  /** Only commits at or after this time, each by its own time. Can be combined with `after`, but with no other start. */
   readonly fromTime?: Time | undefined;
-  /** Begin with what is stored after the call has reached the store. */
+  /** Start with the events that are stored after the call has reached the store. */
   readonly fromNow?: boolean | undefined;
-  /** Whether a position or version beyond the end is refused, rather than waited for. */
+  /** True: a position or version after the end is refused. Otherwise the subscription waits until it exists. */
   readonly startMustExist?: boolean | undefined;
-  /** How often the gateway tells how far the subscription is behind, 1,000 to 3,600,000 ms. Default: 5,000. */
+  /** How often the gateway reports the lag of the subscription, 1,000 to 3,600,000 ms. Default: 5,000. */
   readonly heartbeatMs?: number | undefined;
   readonly page?: PageOptions | undefined;
   /** Ends the subscription when it aborts; the loop then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Everything that was stored has been handed over; from here on events come as they are stored. May be called again. */
+  /** The loop has all events that were stored before; from now on it gets events as they are stored. Can be called again. */
   readonly onCaughtUp?: (() => void) | undefined;
-  /** The loop was too slow: events come from the log until `onCaughtUp`. */
+  /** The loop was too slow: it gets events from the log again until `onCaughtUp`. */
   readonly onFellBehind?: (() => void) | undefined;
-  /** The connection was lost, and is about to be made anew. */
+  /** The connection was lost, and the client is about to connect again. */
   readonly onReconnect?: ((error: Error) => void) | undefined;
 }
 
 /**
- * Events as they are stored, for as long as the loop goes on. When the gateway goes away the loop waits, and goes on with
- * another or the same one: it hands over each event once, in order. Leaving the loop ends the call; another loop goes on
- * behind the event that was handed over last.
+ * Events as they are stored, until the loop is left. When the gateway becomes unavailable, the loop waits and continues with
+ * the same gateway or another: it gets each event once, in order. Leaving the loop ends the call; a later loop continues after
+ * the last event of this one.
  */
 export interface Subscription extends AsyncIterable<RecordedEvent> {
   /**
-   * All that is asked for has been dealt with up to here; undefined before the gateway has answered. It passes over what
-   * the filters drop, so that it is the better place to go on from than the last event.
+   * The loop has every matching event up to this position; undefined before the first response. It also advances over events
+   * that the filters drop, so it is a better cursor to resume from than the last event.
    */
   readonly position: bigint | undefined;
-  /** How many positions the subscription is behind the end of the store, as was last said. */
+  /** How many positions the subscription is behind the end of the store, by the latest report. */
   readonly lag: bigint | undefined;
 }
 
 const heartbeatDefaultMs = 5_000;
 const pauseFirstMs = 100;
 const pauseMaxMs = 5_000;
-/** A gateway that does not know subscriptions yet. */
+/** The gateway does not know subscriptions. */
 const unimplemented: number = status.UNIMPLEMENTED;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
@@ -75,17 +75,18 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
   const { signal } = options;
   let position: bigint | undefined;
   let lag: bigint | undefined;
-  let last: EventPlace | undefined;
+  let last: EventCursor | undefined;
 
   const toBytes = (): Uint8Array => {
     const start = { afterVersion: undefined, fromNow: false };
-    const again = position === undefined ? first : { ...first, ...start, afterPosition: position };
-    return encode(SubscribeRequest, again);
+    const next = position === undefined ? first : { ...first, ...start, afterPosition: position };
+    return encode(SubscribeRequest, next);
   };
   toBytes(); // throws for text that cannot be sent
 
-  const take = ({ position: reached, notice }: SubscribeResponse): void => {
-    position = reached ?? position;
+  const take = (message: SubscribeResponse): void => {
+    const { notice } = message;
+    position = message.position ?? position;
     if (notice?.$case === 'heartbeat') ({ lag } = notice.value);
     if (notice?.$case === 'caughtUp') lag = 0n;
     if (notice?.$case === 'caughtUp') options.onCaughtUp?.();
@@ -103,22 +104,22 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
       for (let failures = 0; ; failures++) {
         const ends = signal === undefined ? channel.closed : AbortSignal.any([signal, channel.closed]);
         try {
-          const call = { signal: ends, deadlineMs: Infinity };
+          const call = { method, request: toBytes() };
           const follow = following(last ?? afterEvent);
-          for await (const message of serverStream(channel, method, toBytes(), call)) {
+          for await (const message of serverStream(channel, call, { signal: ends })) {
             failures = 0;
             for (const event of follow(message.events, message.position !== undefined)) {
-              // A request that goes on from a position cannot say it.
+              // A request that resumes from a position cannot also have a version.
               if (event.version <= afterVersion) continue;
               ends.throwIfAborted();
               last = { position: event.position, stream: event.stream, version: event.version };
               yield toRecordedEvent(event);
             }
-            await tellUnreadable(options, message.unreadable);
+            await reportUnreadable(options, message.unreadable);
             take(message);
           }
         } catch (error) {
-          if (ends.aborted || !mayPass(error)) throw error;
+          if (ends.aborted || !isTransient(error)) throw error;
           options.onReconnect?.(error);
         }
         const pauseMs = Math.min(pauseMaxMs, pauseFirstMs * 2 ** Math.min(failures, 10));
@@ -132,8 +133,8 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
 
 const method = { path: EventStoreServiceService.subscribe.path, response: SubscribeResponse };
 
-/** Errors after which another call may go well: no gateway, one that stops, one that had enough of waiting. */
-function mayPass(error: unknown): error is Error {
+/** Whether another call may succeed: the gateway is unavailable, stops, or has ended a slow call. */
+function isTransient(error: unknown): error is Error {
   return (
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||

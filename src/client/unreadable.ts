@@ -1,25 +1,25 @@
 import type { UnreadableMessage as ProtoUnreadableMessage } from '../../generated/sluice/v1/event_store_service';
 
-/** A place in the store that cannot be read as a commit. */
+/** A message of the store that cannot be read as a commit, or messages that are missing. */
 export interface UnreadableMessage {
-  /** Its position; where messages of the store are gone, that of the last of them. */
+  /** Its position; of missing messages, that of the last. */
   readonly position: bigint;
-  /** Its stream, or what stands in the place of one; empty where messages are gone. */
+  /** Its stream, or the end of its subject if that is not the name of a stream; empty for missing messages. */
   readonly stream: string;
   /** What is wrong with it, for people. */
   readonly reason: string;
 }
 
-/** What to do with what cannot be read. */
+/** What a read does with messages that cannot be read. */
 export interface UnreadableOptions {
   /**
-   * Passes over what cannot be read, and is called for each of them. The loop waits for what it returns. Left out, the loop
-   * fails there with UnreadableCommitError.
+   * If given, the loop skips messages that cannot be read and calls this for each; it waits for the promise that this returns.
+   * Left out: the loop fails there with UnreadableCommitError.
    */
   readonly onUnreadable?: ((message: UnreadableMessage) => void | Promise<void>) | undefined;
 }
 
-export async function tellUnreadable(
+export async function reportUnreadable(
   { onUnreadable }: UnreadableOptions,
   messages: readonly ProtoUnreadableMessage[],
 ): Promise<void> {
