@@ -7,17 +7,13 @@ import {
 import type { Limits } from '../limits';
 import { parseAppend } from '../requests/append';
 import { AppendOrder, type OrderPlace } from '../store/append-order';
-import {
-  CancelledError,
-  InvalidRequestError,
-  StoreUnavailableError,
-  VersionConflictError,
-} from '../store/errors';
+import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendResult, CallContext, EventStore } from '../store/event-store';
 import { SteadyMap } from '../collections/steady-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { UndecodableError } from './decode';
+import type { Failure } from './failure';
 import { OrderedCall } from './ordered-call';
 import { SessionMessage, storedBytesMost, type RawSessionAppend } from './session-message';
 import { toRpcStatus } from './status';
@@ -258,18 +254,19 @@ class SessionAppends {
 
   private fail(pending: Pending, error: unknown): void {
     const { tag, line, expectedVersion, eventCount } = pending;
-    const counted = error instanceof VersionConflictError && line.failed?.version === expectedVersion;
-    const brokenBy = this.brokenBy(pending, error);
+    const failure = this.session.recognise(error);
+    const counted = failure.code === 'VERSION_CONFLICT' && line.failed?.version === expectedVersion;
+    const brokenBy = this.brokenBy(pending, failure);
     const failedTag = counted ? line.failed?.tag : brokenBy;
     if (expectedVersion !== undefined) line.failed = { tag, version: expectedVersion + BigInt(eventCount) };
-    const value = toRpcStatus(this.session.explain(error));
+    const value = toRpcStatus(failure);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
   }
 
   /** The append that has broken the order, if that is why this one failed; else that is this one. */
-  private brokenBy({ place }: Pending, error: unknown): bigint | undefined {
+  private brokenBy({ place }: Pending, { code }: Failure): bigint | undefined {
     const lostTo = place?.lostTo;
-    if (lostTo !== undefined && error instanceof CancelledError) return lostTo;
+    if (lostTo !== undefined && code === 'CANCELLED') return lostTo;
     place?.fail();
     return undefined;
   }

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { Logger } from 'pino';
 import type { Limits } from '../limits';
-import { CancelledError, DeadlineExceededError, InvalidRequestError, isStoreError } from '../store/errors';
+import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import { deadlineExceeded } from './failure';
 import type { OpenCall } from './open-calls';
 
 /** What all calls of grpc-js have in common. */
@@ -12,36 +12,6 @@ export type AnyCall = Pick<
   'metadata' | 'cancelled' | 'getDeadline' | 'getPath' | 'getPeer'
 > &
   OpenCall;
-
-/** What an error means to the caller of a call. */
-export type Explain = (error: unknown, context: CallContext, path: string) => unknown;
-
-/**
- * What nobody has thought of goes to the log. A caller that has gone, or whose time is up, makes all kinds of things fail: that is
- * what it is told. Not so an append, which runs to its end all the same, and may be stored whatever is wrong.
- */
-export function createExplain(log: Logger): Explain {
-  return (error, context, path) => {
-    if (!isStoreError(error)) {
-      const isExpected = context.signal.aborted && !isAppend(path);
-      if (!isExpected) log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
-      return isExpected ? (context.signal.reason as Error) : error;
-    }
-    const isLate = error.code === 'STORE_UNAVAILABLE' && Date.now() >= context.deadlineMs - timerSlackMs;
-    return isLate ? deadlineExceeded({ cause: error }) : error;
-  };
-}
-
-export function isAppend(path: string): boolean {
-  return /\/Append(Multi|Session)?$/.test(path);
-}
-
-/** Timers fire early by the time that their turn of the event loop has taken. */
-const timerSlackMs = 25;
-
-function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
-  return new DeadlineExceededError('the deadline passed before the answer was there', options);
-}
 
 /** The longest time a timer can take; a longer one would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
@@ -56,7 +26,7 @@ const answerMarginShare = 0.1;
 export class CallScope implements CallContext {
   readonly deadlineMs: number;
   readonly connection: string;
-  private reason: Error | undefined;
+  private reason: AnyStoreError | undefined;
   /** Most appends end without anybody asking for it. */
   private controller: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
@@ -99,7 +69,7 @@ export class CallScope implements CallContext {
   };
 
   /** Ends the call for this reason, unless it has ended for another one. */
-  abort(reason: Error): void {
+  abort(reason: AnyStoreError): void {
     this.reason ??= reason;
     this.controller?.abort(this.reason);
   }

@@ -10,11 +10,12 @@ import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import { SteadyMap } from '../collections/steady-map';
 import type { CallContext } from '../store/event-store';
-import { CallScope, checkMetadata, createExplain, type AnyCall, type Explain } from './call-scope';
+import { CallScope, checkMetadata, type AnyCall } from './call-scope';
 import { connectionOf } from './connections';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
+import { createRecognise, type Failure, type Recognise } from './failure';
 import { createOpenCalls, type OpenCall } from './open-calls';
 import { createAllPlaces, type Places } from './places';
 import { incomingOf, innerOf, takeRequest, type RequestBytes } from './request-bytes';
@@ -84,16 +85,16 @@ export interface Session {
   readonly context: CallContext;
   /** Aborted when it shall take no more, answer what it has, and then say with an error why it ends. */
   readonly stop: AbortSignal;
-  /** What an error of a part of the session means to the caller, as if it were that of a call. */
-  readonly explain: (error: unknown) => unknown;
+  /** What an error of one append means to the caller, as if it were the error of a call. */
+  readonly recognise: (error: unknown) => Failure;
 }
 
 /** A call whose request has not been taken. */
 type Unread = Parameters<typeof takeRequest>[0];
 
 export function createCalls(limits: Limits, log: Logger): Calls {
-  const explain = createExplain(log);
-  const attempt = createAttempt(limits, explain);
+  const recognise = createRecognise(log);
+  const attempt = createAttempt(limits, recognise);
   const openCalls = createOpenCalls();
   const places = createAllPlaces(limits);
   const open = new OpenReads();
@@ -139,7 +140,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
           requests: requestsOf(call),
           context,
           stop: stopOf(call),
-          explain: (error) => explain(error, context, call.getPath()),
+          recognise: (error) => recognise(error, context, call.getPath()),
         }),
       );
     },
@@ -254,14 +255,14 @@ type Attempt = (
   fail: (status: StatusObject) => void,
 ) => Promise<void>;
 
-function createAttempt(limits: Limits, explain: Explain): Attempt {
+function createAttempt(limits: Limits, recognise: Recognise): Attempt {
   return async (call, work, fail) => {
     const scope = new CallScope(call);
     try {
       checkMetadata(call, limits);
       await work(scope);
     } catch (error) {
-      fail(toStatus(explain(error, scope, call.getPath())));
+      fail(toStatus(recognise(error, scope, call.getPath())));
     } finally {
       scope.close();
     }

@@ -1,8 +1,8 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { SteadyMap } from '../collections/steady-map';
-import { isAppend } from './call-scope';
 import { connectionOf } from './connections';
+import { isAppend } from './failure';
 import { createInflate } from './inflate';
 import { Incoming, type Held, type InnerCall } from './incoming';
 

@@ -15,12 +15,8 @@ import {
   VersionConflict,
   VersionConflicts,
 } from '../../generated/sluice/v1/errors';
-import {
-  isStoreError,
-  type InvalidRequestError,
-  type StoreError,
-  type VersionConflictError,
-} from '../store/errors';
+import type { InvalidRequestError, StoreError, VersionConflictError } from '../store/errors';
+import type { Failure } from './failure';
 import { toDuration } from './proto-time';
 
 /** Which gRPC status each error has; docs/errors.md is the same table in words. */
@@ -38,7 +34,8 @@ const statusOf = {
   NOT_PERMITTED: status.PERMISSION_DENIED,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
   CANCELLED: status.CANCELLED,
-} satisfies Record<StoreError['code'], status>;
+  INTERNAL: status.INTERNAL,
+} satisfies Record<StoreError['code'] | Failure['code'], status>;
 
 const domain = 'sluice.v1';
 
@@ -57,30 +54,24 @@ const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax) / 4) * 3
 /** One text within the details, such as a stream name or a description. */
 const textBytesMax = 200;
 
-/** What an error is called over the wire. Anything but a StoreError is INTERNAL and says nothing of the inside. */
-export function toRpcStatus(error: unknown): Status {
-  const known = isStoreError(error) ? error : undefined;
-  const code = codeOf(error);
-  const message = cutMessage(known?.message ?? 'internal error; the log of the gateway has more');
-  if (known === undefined) return { code, message, details: [errorInfo('INTERNAL', {})] };
+/** A failure as the message that says it to the caller. */
+export function toRpcStatus(failure: Failure): Status {
+  const code = statusOf[failure.code];
+  const message = cutMessage(failure.message);
   const roomBytes = detailsBytesMax - encodedBytes(Status, { code, message, details: [] });
-  return { code, message, details: detailsOf(known, roomBytes) };
+  return { code, message, details: detailsOf(failure, roomBytes) };
 }
 
-/** What a call ends with for an error. */
-export function toStatus(error: unknown): StatusObject {
-  const rpcStatus = toRpcStatus(error);
+/** What a call that fails ends with. */
+export function toStatus(failure: Failure): StatusObject {
+  const rpcStatus = toRpcStatus(failure);
   const metadata = new Metadata();
   metadata.set('grpc-status-details-bin', Buffer.from(Status.encode(rpcStatus).finish()));
-  return { code: codeOf(error), details: rpcStatus.message, metadata };
-}
-
-function codeOf(error: unknown): status {
-  return isStoreError(error) ? statusOf[error.code] : status.INTERNAL;
+  return { code: statusOf[failure.code], details: rpcStatus.message, metadata };
 }
 
 /** Details that take no more than the room. */
-function detailsOf(error: StoreError, roomBytes: number): Any[] {
+function detailsOf(error: Failure, roomBytes: number): Any[] {
   switch (error.code) {
     case 'INVALID_REQUEST':
       return invalidRequest(error, roomBytes);
@@ -123,6 +114,7 @@ function detailsOf(error: StoreError, roomBytes: number): Any[] {
     case 'NOT_PERMITTED':
     case 'DEADLINE_EXCEEDED':
     case 'CANCELLED':
+    case 'INTERNAL':
       return [errorInfo(error.code, {})];
   }
 }
@@ -195,7 +187,7 @@ function sizeOf(details: Any[]): number {
   return encodedBytes(Status, { code: 0, message: '', details });
 }
 
-function errorInfo(reason: StoreError['code'] | 'INTERNAL', metadata: Record<string, string>): Any {
+function errorInfo(reason: Failure['code'], metadata: Record<string, string>): Any {
   const info = { reason, domain, metadata: new Map(Object.entries(metadata)) };
   return pack('google.rpc.ErrorInfo', ErrorInfo.encode(info));
 }

@@ -1,5 +1,10 @@
 import type { CommitId, Position, StreamName, Version } from './values';
 
+/** What an event store may throw; anything else is a bug. Each subclass has a code of its own. */
+export abstract class StoreError extends Error {
+  abstract readonly code: AnyStoreError['code'];
+}
+
 /** One field at fault. `field` is the path in the request, such as `events[3].metadata`. */
 export interface FieldViolation {
   readonly field: string;
@@ -8,7 +13,7 @@ export interface FieldViolation {
 }
 
 /** The request can never succeed as it is. Nothing was stored. */
-export class InvalidRequestError extends Error {
+export class InvalidRequestError extends StoreError {
   readonly code = 'INVALID_REQUEST';
   constructor(readonly violations: readonly FieldViolation[]) {
     super(violations.map(({ field, description }) => `${field}: ${description}`).join('; '));
@@ -23,7 +28,7 @@ export interface VersionConflict {
 }
 
 /** Streams are not at the expected versions. Nothing was stored. */
-export class VersionConflictError extends Error {
+export class VersionConflictError extends StoreError {
   readonly code = 'VERSION_CONFLICT';
   readonly stream: StreamName;
   readonly expected: Version;
@@ -42,7 +47,7 @@ export class VersionConflictError extends Error {
 }
 
 /** The commit id belongs to a commit that is not this one. Nothing was stored. */
-export class CommitIdReuseError extends Error {
+export class CommitIdReuseError extends StoreError {
   readonly code = 'COMMIT_ID_REUSE';
   constructor(
     readonly commitId: CommitId,
@@ -56,12 +61,12 @@ export class CommitIdReuseError extends Error {
 }
 
 /** The store cannot be reached. Nothing was stored. */
-export class StoreUnavailableError extends Error {
+export class StoreUnavailableError extends StoreError {
   readonly code = 'STORE_UNAVAILABLE';
 }
 
 /** The gateway is still making its replica of the log. Nothing was stored. */
-export class ReplicaFillingError extends Error {
+export class ReplicaFillingError extends StoreError {
   readonly code = 'REPLICA_FILLING';
   constructor(
     readonly applied: Position,
@@ -75,7 +80,7 @@ export class ReplicaFillingError extends Error {
 }
 
 /** The commit was sent, and whether it is stored could not be found out in time. */
-export class OutcomeUnknownError extends Error {
+export class OutcomeUnknownError extends StoreError {
   readonly code = 'OUTCOME_UNKNOWN';
   constructor(
     readonly stream: StreamName,
@@ -90,17 +95,17 @@ export class OutcomeUnknownError extends Error {
 }
 
 /** A bound of the gateway or a quota of the store is reached. Nothing was stored. */
-export class OverloadedError extends Error {
+export class OverloadedError extends StoreError {
   readonly code = 'OVERLOADED';
 }
 
 /** The store has no room for more. Nothing was stored, and nothing will be until somebody makes room. */
-export class StoreFullError extends Error {
+export class StoreFullError extends StoreError {
   readonly code = 'STORE_FULL';
 }
 
 /** NATS refuses to store this, since somebody has set the store so that it cannot. Nothing was stored. */
-export class StoreRefusedError extends Error {
+export class StoreRefusedError extends StoreError {
   readonly code = 'STORE_REFUSED';
   constructor(
     message: string,
@@ -113,7 +118,7 @@ export class StoreRefusedError extends Error {
 }
 
 /** A stored message is not a commit of its stream. Other streams are not affected. */
-export class UnreadableCommitError extends Error {
+export class UnreadableCommitError extends StoreError {
   readonly code = 'UNREADABLE_COMMIT';
   constructor(
     readonly stream: string,
@@ -133,22 +138,22 @@ export class UnreadableCommitError extends Error {
 }
 
 /** NATS does not permit the gateway's user to do this. */
-export class NotPermittedError extends Error {
+export class NotPermittedError extends StoreError {
   readonly code = 'NOT_PERMITTED';
 }
 
 /** The deadline passed before the answer was there. Nothing was stored. */
-export class DeadlineExceededError extends Error {
+export class DeadlineExceededError extends StoreError {
   readonly code = 'DEADLINE_EXCEEDED';
 }
 
 /** The caller went away. */
-export class CancelledError extends Error {
+export class CancelledError extends StoreError {
   readonly code = 'CANCELLED';
 }
 
-/** Everything that an event store may throw; anything else is a bug. */
-export type StoreError =
+/** Every kind of StoreError; the compiler refuses a subclass that is missing here. */
+export type AnyStoreError =
   | InvalidRequestError
   | VersionConflictError
   | CommitIdReuseError
@@ -163,22 +168,6 @@ export type StoreError =
   | DeadlineExceededError
   | CancelledError;
 
-const storeErrors = [
-  InvalidRequestError,
-  VersionConflictError,
-  CommitIdReuseError,
-  StoreUnavailableError,
-  ReplicaFillingError,
-  OutcomeUnknownError,
-  OverloadedError,
-  StoreFullError,
-  StoreRefusedError,
-  UnreadableCommitError,
-  NotPermittedError,
-  DeadlineExceededError,
-  CancelledError,
-] as const;
-
-export function isStoreError(error: unknown): error is StoreError {
-  return storeErrors.some((kind) => error instanceof kind);
+export function isStoreError(error: unknown): error is AnyStoreError {
+  return error instanceof StoreError;
 }

@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import { ServerLimits } from '../../generated/sluice/v1/event_store_service';
+import { UnexpectedError } from '../../src/grpc/failure';
 import { toStatus } from '../../src/grpc/status';
 import { helpText } from '../../src/config/help';
 import type { StreamConfig } from '../../src/jetstream/nats/api';
@@ -26,6 +27,7 @@ import {
   StoreUnavailableError,
   UnreadableCommitError,
   VersionConflictError,
+  type AnyStoreError,
   type StoreError,
 } from '../../src/store/errors';
 import { position, version, type CommitId, type StreamName } from '../../src/store/values';
@@ -98,7 +100,7 @@ const stream = 'order.1' as StreamName;
 const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250' as CommitId;
 
 /** One error of each kind. */
-const errors: { [Code in StoreError['code']]: Extract<StoreError, { code: Code }> } = {
+const errors: { [Code in StoreError['code']]: Extract<AnyStoreError, { code: Code }> } = {
   INVALID_REQUEST: new InvalidRequestError([{ field: 'stream', description: 'is required' }]),
   VERSION_CONFLICT: new VersionConflictError({ stream, expected: version(0n), actual: version(2n) }),
   COMMIT_ID_REUSE: new CommitIdReuseError(commitId, stream, position(7n)),
@@ -117,7 +119,7 @@ const errors: { [Code in StoreError['code']]: Extract<StoreError, { code: Code }
 test('the table of docs/errors.md is what the gateway answers', () => {
   const [table = ''] = document('docs/errors.md').split('\n## ');
   const rows = tableRows(table);
-  const answers = [...Object.values(errors), new Error('a bug')].map((error) => {
+  const answers = [...Object.values(errors), new UnexpectedError(new Error('a bug'))].map((error) => {
     const answer = toStatus(error);
     const [encoded] = answer.metadata.get('grpc-status-details-bin');
     const { details } = Status.decode(encoded as Buffer);

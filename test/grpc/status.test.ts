@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { BadRequest, ErrorInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import { VersionConflicts } from '../../generated/sluice/v1/errors';
+import { UnexpectedError, type Failure } from '../../src/grpc/failure';
 import { toStatus } from '../../src/grpc/status';
 import * as errors from '../../src/store/errors';
 import { position, version, type CommitId, type StreamName } from '../../src/store/values';
@@ -10,7 +11,7 @@ import { position, version, type CommitId, type StreamName } from '../../src/sto
 const trailersBytesMax = 3_072;
 
 /** All trailers as they are sent: names, values, and the code. */
-function trailersBytes(error: unknown): number {
+function trailersBytes(error: Failure): number {
   const { details, metadata } = toStatus(error);
   const [encoded] = metadata.get('grpc-status-details-bin') as [Buffer];
   const lines = [
@@ -21,7 +22,7 @@ function trailersBytes(error: unknown): number {
   return lines.join('').length;
 }
 
-function detailsOf(error: unknown): Map<string, Uint8Array> {
+function detailsOf(error: Failure): Map<string, Uint8Array> {
   const [encoded] = toStatus(error).metadata.get('grpc-status-details-bin') as [Buffer];
   const { details } = Status.decode(encoded);
   return new Map(details.map(({ typeUrl, value }) => [typeUrl.split('.').at(-1) as string, value]));
@@ -50,7 +51,7 @@ const violations = fc.array(fc.record({ field: text, description: text }), {
 });
 const conflict = fc.record({ stream, expected: number.map(version), actual: number.map(version) });
 
-const kinds: { readonly [Code in errors.StoreError['code']]: fc.Arbitrary<unknown> } = {
+const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   INVALID_REQUEST: violations.map((some) => new errors.InvalidRequestError(some)),
   VERSION_CONFLICT: fc
     .tuple(conflict, fc.array(conflict, { maxLength: 200, size: 'max' }))
@@ -72,9 +73,10 @@ const kinds: { readonly [Code in errors.StoreError['code']]: fc.Arbitrary<unknow
   NOT_PERMITTED: text.map((message) => new errors.NotPermittedError(message)),
   DEADLINE_EXCEEDED: text.map((message) => new errors.DeadlineExceededError(message)),
   CANCELLED: text.map((message) => new errors.CancelledError(message)),
+  INTERNAL: text.map((message) => new UnexpectedError(new Error(message))),
 };
 
-test.each(Object.entries({ ...kinds, INTERNAL: text.map((message) => new Error(message)) }))(
+test.each(Object.entries(kinds))(
   'the trailers of %s stay below 3 KiB, whatever it is about',
   (code, some) => {
     fc.assert(
@@ -89,18 +91,18 @@ test.each(Object.entries({ ...kinds, INTERNAL: text.map((message) => new Error(m
 );
 
 test('as many violations as fit, and how many are left out', () => {
-  const some = (count: number): unknown =>
+  const some = (count: number): Failure =>
     new errors.InvalidRequestError(
       Array.from({ length: count }, (_, i) => ({ field: `events[${i}].id`, description: 'x'.repeat(100) })),
     );
-  const told = (count: number): readonly [number, string | undefined] => {
+  const shownOf = (count: number): readonly [number, string | undefined] => {
     const details = detailsOf(some(count));
     const { metadata } = ErrorInfo.decode(details.get('ErrorInfo') as Uint8Array);
     const { fieldViolations } = BadRequest.decode(details.get('BadRequest') as Uint8Array);
     return [fieldViolations.length, metadata.get('left_out')];
   };
-  expect(told(3)).toEqual([3, undefined]);
-  const [shown, leftOut] = told(32);
+  expect(shownOf(3)).toEqual([3, undefined]);
+  const [shown, leftOut] = shownOf(32);
   expect(shown).toBeGreaterThan(5);
   expect(leftOut).toBe(String(32 - shown));
 });

@@ -6,7 +6,6 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
   isStoreError,
-  type StoreError,
 } from '../../store/errors';
 
 /** The JetStream API refused; `errCode` is the server's number for the reason (server/errors.json). */
@@ -64,7 +63,7 @@ const unavailable = [10008, 10009, 10035, 10039, 10059, 10074, 10076, 10118, 101
 
 /** What a failed question to NATS means to the caller; bugs pass through unchanged. */
 export function toStoreError(error: unknown): unknown {
-  if (isStoreError(error)) return error satisfies StoreError;
+  if (isStoreError(error)) return error;
   const cause = { cause: error };
   if (error instanceof PermissionViolationError) return new NotPermittedError(error.message, cause);
   if (error instanceof JetStreamApiError && full.includes(error.errCode)) {

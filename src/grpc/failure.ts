@@ -1,0 +1,47 @@
+import type { Logger } from 'pino';
+import { DeadlineExceededError, isStoreError, type AnyStoreError } from '../store/errors';
+import type { CallContext } from '../store/event-store';
+
+/** What a call fails with. */
+export type Failure = AnyStoreError | UnexpectedError;
+
+/** A bug. The caller learns nothing about the inside; the log of the gateway has the error. */
+export class UnexpectedError extends Error {
+  readonly code = 'INTERNAL';
+
+  constructor(cause: unknown) {
+    super('internal error; the log of the gateway has more', { cause });
+  }
+}
+
+/** Tells what an error means to the caller of the RPC that gRPC calls `path`. */
+export type Recognise = (error: unknown, context: CallContext, path: string) => Failure;
+
+/**
+ * Logs an error that is a bug. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
+ * fails with that reason instead. An append is different: it runs to its end all the same, and may be stored.
+ */
+export function createRecognise(log: Logger): Recognise {
+  return (error, context, path) => {
+    if (isStoreError(error)) return isLate(error, context) ? deadlineExceeded({ cause: error }) : error;
+    if (context.signal.aborted && !isAppend(path)) return context.signal.reason as AnyStoreError;
+    log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
+    return new UnexpectedError(error);
+  };
+}
+
+export function isAppend(path: string): boolean {
+  return /\/Append(Multi|Session)?$/.test(path);
+}
+
+/** Timers fire early by the time that their turn of the event loop has taken. */
+const timerSlackMs = 25;
+
+/** Whether an error only says that the time of the call was too short to reach the store. */
+function isLate({ code }: AnyStoreError, { deadlineMs }: CallContext): boolean {
+  return code === 'STORE_UNAVAILABLE' && Date.now() >= deadlineMs - timerSlackMs;
+}
+
+export function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
+  return new DeadlineExceededError('the deadline passed before the answer was there', options);
+}
