@@ -6,7 +6,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { parseAppend } from '../requests/append';
-import { AppendOrder, type OrderPlace } from '../store/append-order';
+import { AppendOrder, type OrderSlot } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendResult, CallContext, EventStore } from '../store/event-store';
 import { SteadyMap } from '../collections/steady-map';
@@ -40,7 +40,7 @@ interface Pending {
   readonly eventCount: number;
   readonly withCommitTime: boolean;
   /** Undefined: not in order. */
-  readonly place: OrderPlace | undefined;
+  readonly orderSlot: OrderSlot | undefined;
   readonly bytes: number;
 }
 
@@ -226,9 +226,9 @@ class SessionAppends {
     }
   }
 
-  private contextOf({ place }: Pending): CallContext {
+  private contextOf({ orderSlot }: Pending): CallContext {
     const { context } = this.session;
-    return place === undefined ? context : new OrderedCall(context, place);
+    return orderSlot === undefined ? context : new OrderedCall(context, orderSlot);
   }
 
   private enter(raw: RawSessionAppend, append: AppendRequest | undefined): Pending {
@@ -241,8 +241,8 @@ class SessionAppends {
     this.underWay++;
     this.bytesUnderWay += bytes;
     const eventCount = append?.events.length ?? 0;
-    const place = raw.inOrder ? this.order.next(tag) : undefined;
-    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, place, bytes };
+    const orderSlot = raw.inOrder ? this.order.next(tag) : undefined;
+    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, orderSlot, bytes };
   }
 
   private succeed(pending: Pending, result: AppendResult): void {
@@ -264,10 +264,10 @@ class SessionAppends {
   }
 
   /** The append that has broken the order, if that is why this one failed; else that is this one. */
-  private brokenBy({ place }: Pending, { code }: Failure): bigint | undefined {
-    const lostTo = place?.lostTo;
+  private brokenBy({ orderSlot }: Pending, { code }: Failure): bigint | undefined {
+    const lostTo = orderSlot?.lostTo;
     if (lostTo !== undefined && code === 'CANCELLED') return lostTo;
-    place?.fail();
+    orderSlot?.fail();
     return undefined;
   }
 

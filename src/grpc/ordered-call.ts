@@ -1,11 +1,11 @@
-import type { OrderPlace } from '../store/append-order';
+import type { OrderSlot } from '../store/append-order';
 import type { CallContext } from '../store/event-store';
 
 /** The call of the session for an append in order. */
 export class OrderedCall implements CallContext {
   constructor(
     private readonly call: CallContext,
-    readonly place: OrderPlace,
+    readonly orderSlot: OrderSlot,
   ) {}
 
   get signal(): AbortSignal {

@@ -1,43 +1,43 @@
-/** Appends that are stored one after another in the order in which they take their places here, none behind one that failed. */
+/** Appends that are stored one after another, in the order in which they take their slots here; none after one that failed. */
 export class AppendOrder {
-  private taken = 0;
-  private failed: OrderPlace | undefined;
+  private slots = 0;
+  private failed: OrderSlot | undefined;
 
-  /** The place of the append that its caller calls `tag`. */
-  next(tag: bigint): OrderPlace {
-    return new OrderPlace(this, this.taken++, tag);
+  /** The slot of the append that its caller calls `tag`. */
+  next(tag: bigint): OrderSlot {
+    return new OrderSlot(this, this.slots++, tag);
   }
 
-  /** None that has its place behind this one is stored any more. */
-  fail(place: OrderPlace): void {
-    if (this.failed === undefined || place.number < this.failed.number) this.failed = place;
+  /** From now on no append is stored whose slot comes after this one. */
+  fail(slot: OrderSlot): void {
+    if (this.failed === undefined || slot.number < this.failed.number) this.failed = slot;
   }
 
-  /** The first one that has failed before this place. */
-  failedBefore({ number }: OrderPlace): OrderPlace | undefined {
+  /** The first slot before this one whose append has failed. */
+  failedBefore({ number }: OrderSlot): OrderSlot | undefined {
     return this.failed !== undefined && this.failed.number < number ? this.failed : undefined;
   }
 }
 
-/** The place of one append in an order. */
-export class OrderPlace {
+/** The slot of one append in an order. */
+export class OrderSlot {
   constructor(
     readonly order: AppendOrder,
     readonly number: number,
     readonly tag: bigint,
   ) {}
 
-  /** The append is not stored, or nobody knows. */
+  /** The append is not stored, or its outcome is unknown. */
   fail(): void {
     this.order.fail(this);
   }
 
-  /** One before it has failed. */
+  /** An append before it has failed. */
   get isLost(): boolean {
     return this.lostTo !== undefined;
   }
 
-  /** The tag of that one. */
+  /** The tag of that append. */
   get lostTo(): bigint | undefined {
     return this.order.failedBefore(this)?.tag;
   }

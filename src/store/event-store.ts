@@ -1,4 +1,4 @@
-import type { OrderPlace } from './append-order';
+import type { OrderSlot } from './append-order';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -30,7 +30,7 @@ export interface CallContext {
   /** The client connection that the call came over, whose calls have bounds together; undefined: none. */
   readonly connection?: string | undefined;
   /** Of an append that keeps an order with others; undefined: only with those to its stream. */
-  readonly place?: OrderPlace | undefined;
+  readonly orderSlot?: OrderSlot | undefined;
 }
 
 /** What to append to one stream. */

@@ -141,10 +141,10 @@ function answer<T>(call: CallContext, question: () => T): Promise<T> {
 function inPlace<T>(call: CallContext, question: () => T): T {
   try {
     check(call);
-    if (call.place?.isLost === true) throw new CancelledError('an append before it has failed');
+    if (call.orderSlot?.isLost === true) throw new CancelledError('an append before it has failed');
     return question();
   } catch (error) {
-    call.place?.fail();
+    call.orderSlot?.fail();
     throw error;
   }
 }

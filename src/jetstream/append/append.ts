@@ -36,7 +36,7 @@ export function append(appender: Appender, command: AppendCommand, call: CallCon
   try {
     return store(appender, prepare(appender, command), bounded, command.withCommitTime === true);
   } catch (error) {
-    call.place?.fail();
+    call.orderSlot?.fail();
     const refusal = error as Error;
     return Promise.reject(refusal);
   }

@@ -61,7 +61,7 @@ export class StreamQueues {
     try {
       ticket = this.enter(streams, bytes, call);
     } catch (error) {
-      call.place?.fail();
+      call.orderSlot?.fail();
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
@@ -73,7 +73,7 @@ export class StreamQueues {
         return result;
       },
       (error: unknown) => {
-        call.place?.fail();
+        call.orderSlot?.fail();
         this.exit(streams, bytes, call);
         throw error;
       },
@@ -91,7 +91,11 @@ export class StreamQueues {
   }
 
   /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
-  private enter(streams: readonly StreamName[], bytes: number, { connection, place }: CallContext): Ticket {
+  private enter(
+    streams: readonly StreamName[],
+    bytes: number,
+    { connection, orderSlot }: CallContext,
+  ): Ticket {
     this.shares.admit(connection, bytes);
     this.admit(streams, bytes);
     this.shares.take(connection, bytes);
@@ -99,7 +103,7 @@ export class StreamQueues {
     this.bytes += bytes;
     const ticket: Ticket = { behind: 0, begin: () => undefined };
     for (const stream of streams) join(this.queues, ticket, stream);
-    if (place !== undefined) join(this.queues, ticket, place.order);
+    if (orderSlot !== undefined) join(this.queues, ticket, orderSlot.order);
     return ticket;
   }
 
@@ -119,9 +123,9 @@ export class StreamQueues {
     }
   }
 
-  private exit(streams: readonly StreamName[], bytes: number, { connection, place }: CallContext): void {
+  private exit(streams: readonly StreamName[], bytes: number, { connection, orderSlot }: CallContext): void {
     for (const stream of streams) leave(this.queues, stream);
-    if (place !== undefined) leave(this.queues, place.order);
+    if (orderSlot !== undefined) leave(this.queues, orderSlot.order);
     this.shares.giveBack(connection, bytes);
     this.appends--;
     this.bytes -= bytes;
@@ -137,8 +141,8 @@ async function inTurn<T>(ticket: Ticket, call: CallContext, append: () => Promis
   return begin(call, append);
 }
 
-function begin<T>({ deadlineMs, place }: CallContext, append: () => Promise<T>): Promise<T> {
-  if (place?.isLost === true) {
+function begin<T>({ deadlineMs, orderSlot }: CallContext, append: () => Promise<T>): Promise<T> {
+  if (orderSlot?.isLost === true) {
     const message = 'an append that had to be stored before this one has failed; nothing was stored';
     return Promise.reject(new CancelledError(message));
   }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Limits } from '../../limits';
-import type { OrderPlace } from '../../store/append-order';
+import type { OrderSlot } from '../../store/append-order';
 import type { Durability } from '../../store/durability';
 import type { CallContext } from '../../store/event-store';
 import type { StreamName } from '../../store/values';
@@ -69,7 +69,7 @@ class BoundedCall implements CallContext {
     return this.call.connection;
   }
 
-  get place(): OrderPlace | undefined {
-    return this.call.place;
+  get orderSlot(): OrderSlot | undefined {
+    return this.call.orderSlot;
   }
 }
