@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,10 +10,9 @@ import { startSluice } from '../cli/process';
 import { buildOnce } from '../support/build';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
-import { failureOf } from '../support/rpc-failure';
 import { grpcurlPath, natsServerPath } from '../support/tools';
 import { blocks, document, root, section, type Block } from './markdown';
-import { asShown, normal } from './run-example';
+import { checkPage, normal, programFolder } from './run-example';
 
 /** The examples of the documentation, run as they stand there. */
 
@@ -54,25 +53,25 @@ function onlyBlock(text: string, language: string): string {
 const grpcurl = grpcurlPath();
 const withGrpcurl = grpcurl === undefined ? test.skip : test;
 
-withGrpcurl('the session with grpcurl in README.md', async () => {
+withGrpcurl('the commands of README.md print what is shown', async () => {
   const dataDir = join(folder, 'data');
   await using sluice = await startSluice(['--listen=127.0.0.1:0', '--data-dir', dataDir], {
     SLUICE_NATS_SERVER: natsServerPath(),
   });
   const address = await sluice.serving();
-  const banner = blocks(section(readme, '## Start')).find(({ language }) => language === 'text');
-  const expected = banner?.code
-    .replaceAll(exampleAddress, address)
-    .replace(/in \/\S+, kept/, `in ${dataDir}, kept`)
-    .replace(/log in \/\S+\/replica/, `log in ${dataDir}/replica`);
-  expect(normal(sluice.stdout())).toBe(normal(expected ?? ''));
-  const session = withOutput(section(readme, '## A session with grpcurl'), 'sh');
-  expect(session.length).toBeGreaterThanOrEqual(8);
-  for (const [example, shown] of session) {
-    const command = example.replace(/^grpcurl /, '"$GRPCURL" ').replaceAll(exampleAddress, address);
-    const result = asShown(await output('sh', ['-c', command], { GRPCURL: grpcurl }), shown);
-    expect(result.printed).toBe(result.shown);
-  }
+  const start = blocks(section(readme, '## Start')).map(({ language, code }) => ({ language, code }));
+  expect(start.map(({ language }) => language)).toEqual(['sh', 'text']);
+  const banner = start[1]?.code.replaceAll(exampleAddress, address).replaceAll('/srv/sluice/data', dataDir);
+  expect(normal(sluice.stdout())).toBe(normal(banner ?? ''));
+  mkdirSync(join(folder, 'bin'));
+  const script = `#!/bin/sh\nexec "${process.execPath}" "${await buildOnce()}" "$@"\n`;
+  writeFileSync(join(folder, 'bin', 'sluice'), script, { mode: 0o755 });
+  const programs = programFolder(folder, { grpcurl: grpcurl ?? '' });
+  const options = { address, programs, cwd: folder, env: { SLUICE_ADDRESS: address } };
+  const session = ['## The first event', '## An append, a conflict, a read'].map((heading) =>
+    section(readme, heading),
+  );
+  expect(await checkPage(session.join('\n'), options)).toBe(4);
 });
 
 test('the examples of docs/typescript.md print what is shown, one after the other', async () => {
@@ -133,20 +132,17 @@ describe('the script in docs/storage.md that decodes a store without Sluice', ()
     for (const name of ['proto', 'node_modules']) symlinkSync(join(root, name), join(folder, name));
   });
 
-  test('prints what is shown for the store of the session in README.md', async () => {
+  test('prints what is shown for a store with the two appends that it names', async () => {
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
-    for (const [example, shown] of withOutput(section(readme, '## A session with grpcurl'), 'sh')) {
-      const [, request] = /-d '([^']+)' \S+ \S+\/Append\n/.exec(example) ?? [];
-      if (request === undefined) continue;
-      const answer = gateway.client.append(fromJson(request));
-      if (shown.startsWith('ERROR')) await failureOf(answer);
-      else await answer;
-    }
+    const json = (type: string, value: string) => ({ type, payload: { $case: 'text' as const, value } });
+    const events = [json('OrderPlaced', '{"total":30}'), json('OrderPaid', '{"by":"card"}')];
+    await gateway.client.append({ stream: 'order.42', events });
+    await gateway.client.append({ stream: 'invoice.9', events: [{ type: 'InvoiceSent' }] });
     expect(await decode(nats.url)).toBe(onlyBlock(storage, 'text'));
   });
 
-  test('puts the parts of a commit at one position and passes over what is not a commit', async () => {
+  test('puts the parts of a commit at one position and skips what is not a commit', async () => {
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
     const binary = new Uint8Array(600_000);
@@ -159,22 +155,3 @@ describe('the script in docs/storage.md that decodes a store without Sluice', ()
     expect(await decode(nats.url)).toBe('3 large.1 1 A -\n3 large.1 2 A -\n3 large.1 3 A -\n');
   });
 });
-
-interface JsonAppend {
-  readonly stream: string;
-  readonly expected_version?: number;
-  readonly events: readonly { readonly type: string; readonly text?: string }[];
-}
-
-/** A request as grpcurl takes it, as far as the script shows of it. */
-function fromJson(text: string) {
-  const { stream, expected_version: expected, events } = JSON.parse(text) as JsonAppend;
-  return {
-    stream,
-    ...(expected === undefined ? {} : { expectedVersion: BigInt(expected) }),
-    events: events.map((event) => ({
-      type: event.type,
-      ...(event.text === undefined ? {} : { payload: { $case: 'text' as const, value: event.text } }),
-    })),
-  };
-}
