@@ -3,13 +3,13 @@ import type { Logger } from 'pino';
 import { FolderInUseError, lockFolder, type FolderLock } from './nats-server/folder-lock';
 import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
 import { toStoreError } from './jetstream/nats/errors';
-import { kept } from './jetstream/nats/shared';
+import { cached } from './jetstream/nats/coalesce';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';
 import type { FillingProgress } from './store/store-info';
 
-/** An event store kept by JetStream and read from a replica. */
+/** An event store in JetStream that is read from a replica. */
 export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom'> {
   /** Resolves when the disk or the folder of the replica is lost, so that nothing can be served any more. */
   readonly failed: Promise<void>;
@@ -50,7 +50,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
     const { reads, view } = createReplicaStore(replica);
-    const info = kept(async () => {
+    const info = cached(async () => {
       const call = { signal: new AbortController().signal, deadlineMs: Infinity };
       const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
       return { ...found, replica: findings };

@@ -1,6 +1,8 @@
 import pino, { type Logger } from 'pino';
 import { banner } from './banner';
+import { commandLines } from './cli/help';
 import { printable, writeLines } from './cli/output';
+import { commands } from './cli/run';
 import { ConfigError, loadConfig, printConfig } from './config/config';
 import { StartError, startGateway } from './gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
@@ -33,7 +35,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   process.on('unhandledRejection', crash);
   boundHeapGrowth();
   boundBuffers();
-  if (argv.includes('--help') || argv.includes('-h')) return print(helpText());
+  if (argv.includes('--help') || argv.includes('-h')) return print(helpText(commandLines(commands)));
   if (argv.includes('--version')) return print(`${version}\n`);
   try {
     if (argv.includes('--print-config')) {

@@ -12,7 +12,7 @@ import {
   type AppendConditions,
   type AppendResult,
 } from './append';
-import { SteadyMap } from '../collections/steady-map';
+import { CompactingMap } from '../collections/compacting-map';
 import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
@@ -80,7 +80,7 @@ class OpenSession implements DuplexListener {
   private readonly call: Duplex;
   private readonly pendingMax: number;
   private readonly inOrder: boolean;
-  private pending = new SteadyMap<bigint, Pending>();
+  private pending = new CompactingMap<bigint, Pending>();
   private unsent: Pending[] = [];
   /** The callers of `ready` that wait. */
   private readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
@@ -147,7 +147,7 @@ class OpenSession implements DuplexListener {
     this.channel.closed.removeEventListener('abort', this.finish);
     for (const { commit, bytes, reject } of this.pending.values())
       reject(reason ?? toSessionError(failure, bytes === undefined ? commit : undefined));
-    this.pending = new SteadyMap();
+    this.pending = new CompactingMap();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
   }

@@ -1,5 +1,3 @@
-import { commandLines } from '../cli/help';
-import { commands } from '../cli/run';
 import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting } from './settings';
 
 const titles: Readonly<Record<Group, string>> = {
@@ -12,7 +10,7 @@ const titles: Readonly<Record<Group, string>> = {
   limits: 'Limits',
 };
 
-const usage = `sluice: a gRPC event store over NATS JetStream.
+const usage = (commands: string): string => `sluice: a gRPC event store over NATS JetStream.
 
 Usage:
   sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends at once
@@ -24,7 +22,7 @@ Usage:
   sluice completion SHELL         a script that completes commands: bash, zsh or fish
 
 Commands:
-${commandLines(commands)}
+${commands}
 Every setting of serve has a flag and an environment variable. The flag wins. An empty variable
 counts as not set, but one for TLS or an existing NATS is an error.
 `;
@@ -38,13 +36,13 @@ const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
   5  the disk of the own NATS server has failed
 `;
 
-/** The text of --help. */
-export function helpText(): string {
+/** The text of --help; `commands` has a line for each command beside `serve`. */
+export function helpText(commands: string): string {
   const groups = (Object.keys(titles) as Group[]).map((group) => {
     const entries = keys.filter((key) => settings[key].group === group).map(entry);
     return `${titles[group]}:\n${entries.join('')}`;
   });
-  return [usage, ...groups, exitCodes].join('\n');
+  return [usage(commands), ...groups, exitCodes].join('\n');
 }
 
 function entry(key: Key): string {

@@ -9,7 +9,7 @@ import { parseAppend } from '../requests/append';
 import { AppendOrder, type OrderSlot } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendResult, CallContext, EventStore } from '../store/event-store';
-import { SteadyMap } from '../collections/steady-map';
+import { CompactingMap } from '../collections/compacting-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import { UndecodableError } from './decode';
@@ -95,7 +95,7 @@ export async function* appendSession(
 
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
 class SessionAppends {
-  private readonly lines = new SteadyMap<string, Line>();
+  private readonly lines = new CompactingMap<string, Line>();
   private readonly waiting: SessionMessage[] = [];
   private ready: Sized<SessionAnswer>[] = [];
   private underWay = 0;

@@ -8,7 +8,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
-import { SteadyMap } from '../collections/steady-map';
+import { CompactingMap } from '../collections/compacting-map';
 import type { CallContext } from '../store/event-store';
 import { CallScope, checkMetadata, type AnyCall } from './call-scope';
 import { connectionOf } from './connections';
@@ -163,7 +163,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 /** Calls that store nothing, to be ended together. A list of listeners of one AbortSignal would take more for each. */
 class OpenReads {
   /** By a number each: the map keeps keys for a while. */
-  private readonly scopes = new SteadyMap<number, CallScope>();
+  private readonly scopes = new CompactingMap<number, CallScope>();
   private begun = 0;
   private isOver = false;
 

@@ -1,6 +1,6 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
-import { SteadyMap } from '../collections/steady-map';
+import { CompactingMap } from '../collections/compacting-map';
 import type { Connections } from './connections';
 
 /** Does to the HTTP/2 servers below a server of grpc-js (1.14), which has to listen, what it has no setting for. */
@@ -21,13 +21,13 @@ interface SessionState {
   };
 }
 
-/** A session keeps its streams in a Map, which costs as much as SteadyMap says: a seventh of the gateway's time. */
+/** A session keeps its streams in a Map, which costs as much as CompactingMap says: a seventh of the gateway's time. */
 function keepStreamsSteadily(session: ServerHttp2Session): void {
   const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state');
   if (symbol === undefined) return;
   const state = (session as unknown as Readonly<Record<symbol, Partial<SessionState>>>)[symbol];
   if (state?.streams === undefined) return;
-  const steady = new SteadyMap<number, ServerHttp2Stream>();
+  const steady = new CompactingMap<number, ServerHttp2Stream>();
   state.streams.forEach((stream, id) => {
     steady.set(id, stream);
   });

@@ -1,6 +1,6 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
-import { SteadyMap } from '../collections/steady-map';
+import { CompactingMap } from '../collections/compacting-map';
 import { connectionOf } from './connections';
 import { isAppend } from './failure';
 import { createInflate } from './inflate';
@@ -17,7 +17,7 @@ const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
 
 export function createIntake(limits: Limits): Intake {
-  const calls = new SteadyMap<number, Incoming>();
+  const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);

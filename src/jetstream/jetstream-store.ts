@@ -27,7 +27,7 @@ import { createStretches } from './follow/log-stretches';
 import { entryAt } from './log/entry-at';
 import { createRecentIds } from './append/recent-ids';
 import { RecentMap } from '../collections/recent-map';
-import { shared } from './nats/shared';
+import { coalesced } from './nats/coalesce';
 import { Space } from './log/space';
 import { endless, type StoreContext } from './log/store-context';
 import { storeInfo } from './log/store-info';
@@ -169,7 +169,7 @@ function createJetStream(context: StoreContext, ids: IdMemory, { watches, isOwn 
 
 function createLog(context: StoreContext, isOwn: boolean): Log {
   const { health, limits } = context;
-  const ask = shared(() => logInfo(context, endless));
+  const ask = coalesced(() => logInfo(context, endless));
   const read = createStretches(context);
   return {
     get isSoleWriter() {

@@ -14,12 +14,10 @@ import {
   type EmbeddedConfig,
 } from './embedded-config';
 import { streamWriteError } from './embedded-health';
-import { errCode } from '../jetstream/nats/errors';
 import { lockFolder } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
-import type { StoreOptions } from '../jetstream/nats/options';
 import { endOrphan } from './orphan';
-import { gatewayPermissions } from './permissions';
+import { gatewayPermissions, type StoreNames } from './permissions';
 import { stopTimeoutMs, supervise } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
 
@@ -28,7 +26,7 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   readonly binary: NatsBinary;
   /** The only one that its user can serve. */
-  readonly store: Pick<StoreOptions, 'name' | 'prefix'>;
+  readonly store: StoreNames;
   readonly log: Logger;
   /** Loopback unless given. */
   readonly host?: string;
@@ -75,6 +73,8 @@ export class EmbeddedNatsError extends Error {}
 const startTimeoutMs = 60_000;
 const progressMs = 5_000;
 const probeMs = 50;
+/** JetStream answers, and has no such stream (server/errors.json). */
+const streamNotFound = 10_059;
 
 /** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError; then nothing is left running. */
 export async function startEmbeddedNats(options: EmbeddedOptions): Promise<EmbeddedServer> {
@@ -257,7 +257,7 @@ async function jetStreamAnswers(config: Login, port: number, stream: string): Pr
     try {
       const answer = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 2_000 });
       const { error } = answer.json<{ error?: { err_code?: number } }>();
-      return error === undefined || error.err_code === errCode.streamNotFound;
+      return error === undefined || error.err_code === streamNotFound;
     } finally {
       await connection.close();
     }

@@ -1,13 +1,19 @@
-import type { StoreOptions } from '../jetstream/nats/options';
-
 /** The subjects that a NATS user may publish and subscribe to. */
 export interface Permissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
 }
 
+/** What NATS knows a store by. */
+export interface StoreNames {
+  /** Of the JetStream stream. */
+  readonly name: string;
+  /** First token of its subjects. */
+  readonly prefix: string;
+}
+
 /** All that a gateway needs of NATS, as docs/operations/security.md lists it for the operator of a NATS server; a test compares. */
-export function gatewayPermissions({ name, prefix }: Pick<StoreOptions, 'name' | 'prefix'>): Permissions {
+export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
   const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
   return {
     publish: [

@@ -72,7 +72,7 @@ describe('the pages for operators', () => {
 
   test('has the exit codes of --help', () => {
     const rows = tableRows(section(document('docs/operations/monitoring.md'), '## Exit codes'));
-    const told = Array.from(helpText().matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
+    const told = Array.from(helpText('').matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
       number,
       text,
     ]);

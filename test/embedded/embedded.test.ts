@@ -79,7 +79,7 @@ function isRunning(pid: number | undefined): boolean {
 async function gatewayProcess(
   dataDir: string,
 ): Promise<AsyncDisposable & { child: ChildProcess; natsPid: number }> {
-  const embedded = join(dirname(await buildOnce()), 'jetstream', 'embedded.js');
+  const embedded = join(dirname(await buildOnce()), 'nats-server', 'embedded.js');
   const pinoPath = require.resolve('pino');
   const script = `
     const { startEmbeddedNats } = require(${JSON.stringify(embedded)});

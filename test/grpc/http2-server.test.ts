@@ -5,7 +5,7 @@ import pino from 'pino';
 import { createConnections } from '../../src/grpc/connections';
 import { adjustHttp2 } from '../../src/grpc/http2-server';
 import { defaultLimits } from '../../src/limits';
-import { SteadyMap } from '../../src/collections/steady-map';
+import { CompactingMap } from '../../src/collections/compacting-map';
 import { until } from '../support/nats-server';
 import { openSession } from '../support/raw-http2';
 
@@ -30,12 +30,12 @@ test('a connection keeps its streams steadily, whatever this version of Node doe
     );
     const kept = states.flatMap((state) => state?.streams ?? []);
     expect(kept).toHaveLength(1);
-    expect(kept[0]).toBeInstanceOf(SteadyMap);
+    expect(kept[0]).toBeInstanceOf(CompactingMap);
     const call = client.request({ ':method': 'POST', ':path': '/none', 'content-type': 'application/grpc' });
     const [headers] = (await once(call, 'response')) as [Record<string, unknown>];
     expect(headers['grpc-status']).toBe('12'); // UNIMPLEMENTED
     call.close();
-    await until(() => (kept[0] as SteadyMap<number, object>).size === 0);
+    await until(() => (kept[0] as CompactingMap<number, object>).size === 0);
   } finally {
     client.destroy();
     connections.end();

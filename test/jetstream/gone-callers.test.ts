@@ -1,5 +1,5 @@
-import { createRoom } from '../../src/jetstream/nats/room';
-import { byDeadline } from '../../src/jetstream/nats/shared';
+import { createSemaphore } from '../../src/jetstream/nats/semaphore';
+import { byDeadline } from '../../src/jetstream/nats/coalesce';
 
 /** Nothing is waited for on behalf of a caller that has gone, or whose time is up. */
 
@@ -12,7 +12,7 @@ test('an answer', async () => {
 });
 
 test('room, also when it was free', async () => {
-  const room = createRoom(10);
+  const room = createSemaphore(10);
   const work = jest.fn(() => Promise.resolve());
   await expect(room.with(1, goneCall.signal, work)).rejects.toBe(gone);
   let end = (): void => undefined;

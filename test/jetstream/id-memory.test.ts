@@ -1,4 +1,5 @@
-import { IdMemory, type Sighting } from '../../src/jetstream/append/id-memory';
+import { IdMemory } from '../../src/jetstream/append/id-memory';
+import type { LogObservation } from '../../src/jetstream/log/log-observation';
 import { uuidV7 } from '../../src/store/ids';
 import type { CommitId } from '../../src/store/values';
 
@@ -7,10 +8,18 @@ import type { CommitId } from '../../src/store/values';
 const startMs = 1_750_000_000_000;
 
 /** What a gateway sees whose clock is right, `seconds` after its start. */
-function at(seconds: number, change: Partial<Sighting> = {}): Sighting {
+function at(seconds: number, change: Partial<LogObservation> = {}): LogObservation {
   const nowMs = startMs + seconds * 1_000;
-  const steadyMs = seconds * 1_000;
-  return { windowMs: 120_000, log: 'created leader', serverMs: nowMs, nowMs, steadyMs, tookMs: 2, ...change };
+  const monotonicMs = seconds * 1_000;
+  return {
+    windowMs: 120_000,
+    log: 'created leader',
+    serverMs: nowMs,
+    nowMs,
+    monotonicMs,
+    tookMs: 2,
+    ...change,
+  };
 }
 
 const idMade = (seconds: number): CommitId => uuidV7(startMs + seconds * 1_000) as CommitId;
@@ -22,7 +31,7 @@ function covers(memory: IdMemory, made: number, comes = made): boolean {
 
 function memoryAt(seconds: number): IdMemory {
   const memory = new IdMemory(startMs);
-  memory.see(at(seconds));
+  memory.observe(at(seconds));
   return memory;
 }
 
@@ -41,30 +50,30 @@ test('no id is covered that says nothing of its age, or before the server was se
   expect(memoryAt(0).covers('6f1f2c7e-58a0-4d5e-9f0a-3a8f0a5f4a11' as CommitId, startMs + 5_000)).toBe(false);
   const memory = new IdMemory(startMs);
   expect(covers(memory, 5)).toBe(false);
-  memory.see(at(6));
+  memory.observe(at(6));
   expect(covers(memory, 5.5, 7)).toBe(false);
   expect(covers(memory, 8)).toBe(true);
   memory.lose();
   expect(covers(memory, 9)).toBe(false);
-  memory.see(at(20));
+  memory.observe(at(20));
   expect(covers(memory, 15, 20.5)).toBe(false);
   expect(covers(memory, 22)).toBe(true);
 });
 
-const changes: readonly (readonly [string, Partial<Sighting>])[] = [
+const changes: readonly (readonly [string, Partial<LogObservation>])[] = [
   ['the window is lowered', { windowMs: 60_000 }],
   ['the window is raised', { windowMs: 240_000 }],
   ['another server leads, or the log was made anew', { log: 'created other' }],
   ['the clock of the server is set forward', { serverMs: startMs + 110_000 }],
   ['the clock of the server is set back', { serverMs: startMs - 90_000 }],
-  ['both clocks are set', { serverMs: startMs + 10_000, steadyMs: 4_000 }],
+  ['both clocks are set', { serverMs: startMs + 10_000, monotonicMs: 4_000 }],
 ];
 
 test.each(changes)('only ids are covered that were made since %s', (_, change) => {
   const memory = memoryAt(0);
-  memory.see(at(5));
+  memory.observe(at(5));
   expect(covers(memory, 8, 10)).toBe(true);
-  memory.see(at(10, change));
+  memory.observe(at(10, change));
   expect(covers(memory, 9, 10.5)).toBe(false);
   const seconds = Math.max(10, ((change.serverMs ?? 0) - startMs) / 1_000);
   expect(covers(memory, seconds + 2)).toBe(true);
@@ -72,14 +81,14 @@ test.each(changes)('only ids are covered that were made since %s', (_, change) =
 
 test('an answer that takes its time, and clocks that differ, change nothing', () => {
   const memory = new IdMemory(startMs);
-  memory.see(at(0, { serverMs: startMs - 30_000 }));
-  memory.see(at(5, { serverMs: startMs - 28_500, tookMs: 3_000 }));
+  memory.observe(at(0, { serverMs: startMs - 30_000 }));
+  memory.observe(at(5, { serverMs: startMs - 28_500, tookMs: 3_000 }));
   expect(covers(memory, 3, 5)).toBe(true);
 });
 
 test('a window of a few seconds is not counted on', () => {
   const memory = new IdMemory(startMs);
-  memory.see(at(0, { windowMs: 2_000 }));
+  memory.observe(at(0, { windowMs: 2_000 }));
   expect(covers(memory, 5, 5.1)).toBe(false);
 });
 

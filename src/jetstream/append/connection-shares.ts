@@ -1,6 +1,6 @@
 import type { Limits } from '../../limits';
 import { OverloadedError } from '../../store/errors';
-import { SteadyMap } from '../../collections/steady-map';
+import { CompactingMap } from '../../collections/compacting-map';
 
 /** Bounds what the appends of one client connection take. */
 export interface ConnectionShares {
@@ -16,7 +16,7 @@ interface Share {
 }
 
 export function createConnectionShares(limits: Limits): ConnectionShares {
-  const shares = new SteadyMap<string, Share>();
+  const shares = new CompactingMap<string, Share>();
   return {
     admit(connection, bytes) {
       const share = connection === undefined ? undefined : shares.get(connection);

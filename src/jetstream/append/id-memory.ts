@@ -1,21 +1,7 @@
 import { uuidChance, uuidV7TimeMs } from '../../store/ids';
 import type { CommitId } from '../../store/values';
 import { ChanceSet } from '../../collections/chance-set';
-
-/** What the server was seen to be, at one moment. */
-export interface Sighting {
-  /** How long it remembers a commit id: `duplicate_window` of the log. */
-  readonly windowMs: number;
-  /** Who leads the log, and when the log was created. */
-  readonly log: string;
-  /** The server's clock. */
-  readonly serverMs: number;
-  /** This gateway's clock, and one that nobody sets. */
-  readonly nowMs: number;
-  readonly steadyMs: number;
-  /** How long the answer took. */
-  readonly tookMs: number;
-}
+import type { LogObservation, LogObserver } from '../log/log-observation';
 
 /** The clock of who makes a commit id may be ahead of others by so much. */
 const leadMaxMs = 1_000;
@@ -29,10 +15,10 @@ const notedMax = 131_072;
  * or shortened by a restart, a restore, another leader, a clock that is set or a window that is edited. So an id is trusted to it
  * only if it was made since all of that has been seen to be as it is, and has not come to this gateway before.
  */
-export class IdMemory {
+export class IdMemory implements LogObserver {
   /** What was stored from then on is remembered. */
   private sinceMs = Infinity;
-  private first: Sighting | undefined;
+  private first: LogObservation | undefined;
   private newer = new ChanceSet(notedMax);
   private older = new ChanceSet(notedMax);
   /** Since when all ids are in one of the two. */
@@ -43,10 +29,10 @@ export class IdMemory {
     this.newerSinceMs = this.notedSinceMs = nowMs;
   }
 
-  see(sighting: Sighting): void {
-    if (this.first !== undefined && isSame(this.first, sighting)) return;
-    this.first = sighting;
-    this.sinceMs = Math.max(sighting.nowMs, sighting.serverMs);
+  observe(observation: LogObservation): void {
+    if (this.first !== undefined && isSame(this.first, observation)) return;
+    this.first = observation;
+    this.sinceMs = Math.max(observation.nowMs, observation.serverMs);
   }
 
   /** The connection is lost, or nobody answers. */
@@ -83,13 +69,13 @@ export class IdMemory {
   }
 }
 
-function isSame(one: Sighting, other: Sighting): boolean {
+function isSame(one: LogObservation, other: LogObservation): boolean {
   const tolerance = shiftMaxMs + one.tookMs + other.tookMs;
   const isSet = (a: number, b: number): boolean => Math.abs(a - b) > tolerance;
   return (
     one.windowMs === other.windowMs &&
     one.log === other.log &&
     !isSet(one.serverMs - one.nowMs, other.serverMs - other.nowMs) &&
-    !isSet(one.nowMs - one.steadyMs, other.nowMs - other.steadyMs)
+    !isSet(one.nowMs - one.monotonicMs, other.nowMs - other.monotonicMs)
   );
 }

@@ -3,7 +3,7 @@ import type { AppendOrder } from '../../store/append-order';
 import { CancelledError, DeadlineExceededError, OverloadedError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import type { StreamName } from '../../store/values';
-import { SteadyMap } from '../../collections/steady-map';
+import { CompactingMap } from '../../collections/compacting-map';
 import { createConnectionShares, type ConnectionShares } from './connection-shares';
 
 /** An append that has its place in the queues of its streams. */
@@ -16,7 +16,7 @@ interface Ticket {
 
 /** What has one queue: a stream, and an order over several. */
 type Line = StreamName | AppendOrder;
-type Queues = SteadyMap<Line, Ticket[]>;
+type Queues = CompactingMap<Line, Ticket[]>;
 
 function join(queues: Queues, ticket: Ticket, line: Line): void {
   const queue = queues.get(line);
@@ -35,7 +35,7 @@ function leave(queues: Queues, line: Line): void {
 
 /** Lets the appends of one stream, and those of one order, take turns, and bounds what waits. */
 export class StreamQueues {
-  private readonly queues: Queues = new SteadyMap();
+  private readonly queues: Queues = new CompactingMap();
   private readonly shares: ConnectionShares;
   private appends = 0;
   private bytes = 0;

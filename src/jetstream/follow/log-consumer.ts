@@ -1,4 +1,3 @@
-import { createInbox, nuid } from 'nats';
 import type { CallContext } from '../../store/event-store';
 import { lostConnection } from '../../store/log';
 import { parseAckSubject } from './ack-subject';
@@ -7,6 +6,7 @@ import { receivedHeader } from '../nats/headers';
 import { watchProgress } from './log-progress';
 import type { PushedMessage } from '../nats/link';
 import { publishedHeader, type StoredMessage } from '../nats/message';
+import { uniqueInbox, uniqueName } from '../nats/unique-names';
 import { within, type StoreContext } from '../log/store-context';
 
 /** A pull consumer on the log, which gives every message once and in order, or ends. */
@@ -68,7 +68,7 @@ export async function startLogConsumer(
   call: CallContext,
 ): Promise<LogConsumer> {
   const { log, pool, limits } = context;
-  const name = `sluice-replica-${nuid.next()}`;
+  const name = `sluice-replica-${uniqueName()}`;
   const consumer = new PullConsumer(context, name, after, events);
   try {
     const wanted = { stream_name: log.name, config: consumerConfig(name, after), action: 'create' };
@@ -95,7 +95,7 @@ interface ConsumerInfo {
 class PullConsumer implements LogConsumer {
   readonly lost: Promise<string>;
   private lose: (reason: string) => void = () => undefined;
-  private readonly inbox = createInbox();
+  private readonly inbox = uniqueInbox();
   private readonly ends: (() => void)[] = [];
   private heardMs = Date.now();
   private delivered = 0;

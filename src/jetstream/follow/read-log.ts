@@ -4,12 +4,12 @@ import type { LogEntry, LogSlice } from '../../store/log';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type StoreContext } from '../log/store-context';
-import { createRoom } from '../nats/room';
+import { createSemaphore } from '../nats/semaphore';
 import { followLog } from './follow-log';
 
 /** Each has a consumer of its own while it reads, with some megabytes under way. */
 const readsMax = 2;
-const room = createRoom(readsMax);
+const room = createSemaphore(readsMax);
 
 /** Entries after a sequence, about so many bytes of them, and no further than to another sequence. */
 export function readLog(

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leaderOf, type StreamInfo } from '../nats/api';
 import { logInfo } from '../log/log-info';
-import type { IdMemory, Sighting } from '../append/id-memory';
-import { parseTime } from '../nats/message';
+import type { LogObservation, LogObserver } from '../log/log-observation';
 import type { StoreContext } from '../log/store-context';
+import { leaderOf, type StreamInfo } from '../nats/api';
+import { parseTime } from '../nats/message';
 
-/** Looks at the log once a second. */
+/** Checks the log once a second, until it is closed. */
 export interface LogWatch {
   close(): Promise<void>;
 }
@@ -14,37 +14,37 @@ const intervalMs = 1_000;
 const nanosPerMs = 1_000_000;
 
 /**
- * Watches what the server's memory of commit ids depends on, the room, the size of messages, and whether
- * messages of the log are gone. Resolves after the first look.
+ * Watches the leader and the clock of the log for `observer`, its free space, the largest message that it takes, and whether
+ * messages are missing. Resolves after the first check.
  */
-export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogWatch> {
+export async function watchLog(store: StoreContext, observer: LogObserver): Promise<LogWatch> {
   const { pool, health, space, messageSize } = store;
   const stop = new AbortController();
   const { signal } = stop;
   health.onDoubt(() => {
-    ids.lose();
+    observer.lose();
   });
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     const { doubts } = health;
     const startedMs = performance.now();
     const { info } = await logInfo(store, { signal, deadlineMs: Infinity }, pool.append());
     messageSize.take(info.config);
     space.see(info.state.bytes, info.config['max_bytes']);
-    // What was asked before a connection changed says nothing of what is there now.
-    if (doubts === health.doubts) ids.see(toSighting(info, startedMs));
+    // An answer to a request from before a connection changed says nothing about the server behind it now.
+    if (doubts === health.doubts) observer.observe(toObservation(info, startedMs));
   }
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
-      await look().catch(() => {
+      await check().catch(() => {
         health.doubt();
       });
     }
   }
 
-  await look();
+  await check();
   const running = run();
   return {
     async close() {
@@ -54,16 +54,16 @@ export async function watchLog(store: StoreContext, ids: IdMemory): Promise<LogW
   };
 }
 
-function toSighting(info: StreamInfo, startedMs: number): Sighting {
+function toObservation(info: StreamInfo, startedMs: number): LogObservation {
   const { config, ts } = info;
-  const steadyMs = performance.now();
+  const monotonicMs = performance.now();
   const nowMs = Date.now();
   return {
     windowMs: Number(config['duplicate_window'] ?? 0) / nanosPerMs,
     log: leaderOf(info),
     serverMs: Number(parseTime(ts)) / nanosPerMs,
     nowMs,
-    steadyMs,
-    tookMs: steadyMs - startedMs,
+    monotonicMs,
+    tookMs: monotonicMs - startedMs,
   };
 }

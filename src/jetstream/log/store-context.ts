@@ -6,7 +6,7 @@ import type { Durability } from '../../store/durability';
 import type { CallContext } from '../../store/event-store';
 import type { StreamName } from '../../store/values';
 import type { StreamApi } from '../nats/api';
-import type { RequestOptions } from '../nats/link';
+import type { RequestOptions } from '../nats/request-options';
 import type { MessageSize } from '../nats/message-size';
 import type { LogHealth } from './log-health';
 import type { NatsPool } from '../nats/pool';

@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
-import type { Link, RequestOptions } from './link';
+import type { Link } from './link';
 import { parseTime, type StoredMessage } from './message';
-import { byDeadline } from './shared';
+import { byDeadline } from './coalesce';
+import type { RequestOptions } from './request-options';
 
 /** The JetStream API of one stream: requests and answers as in the server's source (server/jetstream_api.go). */
 export interface StreamApi {

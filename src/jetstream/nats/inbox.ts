@@ -1,5 +1,5 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
-import { SteadyMap } from '../../collections/steady-map';
+import type { Msg, NatsConnection, Subscription } from 'nats';
+import { CompactingMap } from '../../collections/compacting-map';
 import {
   AnswerForbiddenError,
   NoRespondersError,
@@ -8,9 +8,10 @@ import {
   RequestTimeoutError,
 } from './errors';
 import type { SentHeaders } from './headers';
-import type { RequestOptions } from './link';
 import { parseMessage, type RawMessage } from './message';
 import type { Outgoing } from './outbox';
+import type { RequestOptions } from './request-options';
+import { uniqueInbox } from './unique-names';
 
 /** An error, or undefined and an answer. */
 export type OnEnd = (
@@ -57,8 +58,8 @@ const absencePauseMs = 50;
 const busyBytesMin = 256 << 10;
 
 export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
-  const inbox = createInbox();
-  const waiting = new SteadyMap<string, Waiting>();
+  const inbox = uniqueInbox();
+  const waiting = new CompactingMap<string, Waiting>();
   let counter = 0;
   let refusal: Error | undefined;
   const fail: Inbox['fail'] = (error, subject) => {
@@ -120,7 +121,7 @@ class Waiting implements Outgoing {
     readonly exchange: Exchange,
     private readonly sender: Sender,
     private readonly reply: string,
-    private readonly place: { readonly waiting: SteadyMap<string, Waiting>; readonly token: string },
+    private readonly place: { readonly waiting: CompactingMap<string, Waiting>; readonly token: string },
   ) {
     this.leftMs = exchange.options.timeoutMs;
     this.timeout = this.wait();

@@ -6,27 +6,10 @@ import { Frames } from './frames';
 import type { SentHeaders } from './headers';
 import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
+import type { RequestOptions } from './request-options';
 import { openOutbox, type Outbox } from './outbox';
-import { createRoom, type Room } from './room';
+import { createSemaphore, type Semaphore } from './semaphore';
 import { bytesReceived, endSocket, keepOneTransport } from './sole-transport';
-
-export interface RequestOptions {
-  /** How long to wait for the next answer. */
-  readonly timeoutMs: number;
-  /** Gives up when aborted, with the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly headers?: SentHeaders;
-  /**
-   * Sends it again after each such time in which not much has come, until there is an answer. For questions with one answer: a server that goes down
-   * never answers, and its successor does not know what it was asked.
-   */
-  readonly repeatMs?: number;
-  /**
-   * So long it is sent again while nobody is there to take it, before that is an error: when a leader has gone, nobody
-   * serves a subject for a moment. 0 if left out.
-   */
-  readonly absenceMaxMs?: number;
-}
 
 /** A message that came on a subscription. */
 export interface PushedMessage extends RawMessage {
@@ -38,9 +21,9 @@ export interface PushedMessage extends RawMessage {
 /** One NATS connection. Everything fails at once while it is disconnected. */
 export interface Link {
   /** For the bytes of pages and of single messages that come over it when asked for. */
-  readonly pages: Room;
+  readonly pages: Semaphore;
   /** For atomic batches that are sent over it. */
-  readonly batches: Room;
+  readonly batches: Semaphore;
   readonly connected: boolean;
   /** Bytes of headers and body that the server takes in one message, as it last said. */
   readonly maxPayloadBytes: number;
@@ -108,8 +91,8 @@ export function createLink(connection: NatsConnection): Link {
   };
 
   return {
-    pages: createRoom(fetchesBytesMax),
-    batches: createRoom(openBatchesMax),
+    pages: createSemaphore(fetchesBytesMax),
+    batches: createSemaphore(openBatchesMax),
     get connected() {
       return connected;
     },

@@ -1,4 +1,3 @@
-import { nuid } from 'nats';
 import { parseAnswer } from './api';
 import {
   AnswerForbiddenError,
@@ -8,8 +7,10 @@ import {
   errCode,
 } from './errors';
 import { sentHeader, type SentHeaders } from './headers';
-import type { Link, RequestOptions } from './link';
+import type { Link } from './link';
 import type { RawMessage } from './message';
+import type { RequestOptions } from './request-options';
+import { uniqueName } from './unique-names';
 
 /** A message to publish. */
 export interface OutgoingMessage {
@@ -62,7 +63,7 @@ async function publishBatch(
   messages: readonly OutgoingMessage[],
   patience: Patience,
 ): Promise<Outcome> {
-  const batchId = nuid.next();
+  const batchId = uniqueName();
   const batchHeaders = (index: number): SentHeaders => ({
     [sentHeader.batchId]: batchId,
     [sentHeader.batchSequence]: (index + 1).toString(),

@@ -1,4 +1,4 @@
-import { SteadyMap } from '../../collections/steady-map';
+import { CompactingMap } from '../../collections/compacting-map';
 
 /** Which streams somebody is interested in. */
 export interface Interest {
@@ -46,7 +46,7 @@ class Waiter {
 /** `onWait` is called whenever somebody begins to wait. */
 export function createWaiters(onWait: () => void): Waiters {
   // Mostly there is one for a stream.
-  const byStream = new SteadyMap<string, Waiter | Set<Waiter>>();
+  const byStream = new CompactingMap<string, Waiter | Set<Waiter>>();
   const others = new Set<Waiter>();
 
   function add(waiter: Waiter): void {

@@ -15,7 +15,7 @@ interface Held<Value> {
  * Here an entry that is gone leaves its key behind, and from time to time those that are there move to a map without a past.
  * The tables hold no values, so that one which is given up, since the map has grown or moved, keeps none.
  */
-export class SteadyMap<Key, Value extends object> {
+export class CompactingMap<Key, Value extends object> {
   private entries = new Map<Key, Held<Value>>();
   private gone = 0;
 

@@ -3,16 +3,16 @@ import type { CallContext } from '../../store/event-store';
 import { RequestTimeoutError } from './errors';
 
 /**
- * A question that many ask at the same time: everyone gets an answer that was asked for after they came, and only one is asked
- * for at a time. Nobody waits longer than their call does.
+ * Coalesces requests: only one is under way at a time, and each caller gets the answer to a request that was sent after its
+ * call. No call waits longer than its deadline.
  */
-export function shared<T>(ask: () => Promise<T>): (call: CallContext) => Promise<T> {
+export function coalesced<T>(request: () => Promise<T>): (call: CallContext) => Promise<T> {
   let running: Promise<unknown> | undefined;
   let next: Promise<T> | undefined;
 
   function start(): Promise<T> {
     next = undefined;
-    const answer = ask();
+    const answer = request();
     const ended = (): void => {
       if (running === settled && next === undefined) running = undefined;
     };
@@ -29,29 +29,29 @@ export function shared<T>(ask: () => Promise<T>): (call: CallContext) => Promise
 }
 
 /**
- * A question whose answer is told to everyone who comes within `ageMaxMs` of when it was asked, also while it is on its way.
- * An error is told to those who wait for it only. Nobody waits longer than their call does.
+ * Caches an answer: all calls within `ageMaxMs` of a request get its answer, also while it is under way. Errors are not cached.
+ * No call waits longer than its deadline.
  */
-export function kept<T>(ask: () => Promise<T>, ageMaxMs: number): (call: CallContext) => Promise<T> {
-  let last: { readonly askedAt: number; readonly answer: Promise<T> } | undefined;
+export function cached<T>(request: () => Promise<T>, ageMaxMs: number): (call: CallContext) => Promise<T> {
+  let last: { readonly sentMs: number; readonly answer: Promise<T> } | undefined;
 
-  function askAgain(askedAt: number): Promise<T> {
-    const asked = { askedAt, answer: ask() };
-    last = asked;
-    asked.answer.catch(() => {
-      if (last === asked) last = undefined;
+  function send(sentMs: number): Promise<T> {
+    const sent = { sentMs, answer: request() };
+    last = sent;
+    sent.answer.catch(() => {
+      if (last === sent) last = undefined;
     });
-    return asked.answer;
+    return sent.answer;
   }
 
   return (call) => {
-    const now = performance.now();
-    if (last === undefined || now - last.askedAt >= ageMaxMs) return byDeadline(askAgain(now), call);
+    const nowMs = performance.now();
+    if (last === undefined || nowMs - last.sentMs >= ageMaxMs) return byDeadline(send(nowMs), call);
     return byDeadline(last.answer, call);
   };
 }
 
-/** More milliseconds than a timer takes: some 24 days. */
+/** The longest delay that a timer takes: about 24 days. */
 const timerMsMax = 2 ** 31 - 1;
 
 /** The answer, or RequestTimeoutError at the deadline of the call, or the reason of its signal. */

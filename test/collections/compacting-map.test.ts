@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { SteadyMap } from '../../src/collections/steady-map';
+import { CompactingMap } from '../../src/collections/compacting-map';
 
 interface Entry {
   readonly key: number;
@@ -18,7 +18,7 @@ const byKey = (a: Entry, b: Entry): number => a.key - b.key;
 test('is a Map to those who use it', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-      const map = new SteadyMap<number, Entry>();
+      const map = new CompactingMap<number, Entry>();
       const model = new Map<number, Entry>();
       for (const [number, { isSet, from, count }] of steps.entries()) {
         for (let key = from; key < from + count; key++) {
@@ -37,7 +37,7 @@ test('is a Map to those who use it', () => {
 });
 
 test('keeps of what is gone no more than some keys', () => {
-  const map = new SteadyMap<number, Entry>();
+  const map = new CompactingMap<number, Entry>();
   const kept = (): number => (map as unknown as { entries: Map<number, unknown> }).entries.size;
   let keptMost = 0;
   for (let key = 0; key < 20_000; key++) {
@@ -52,7 +52,7 @@ test('keeps of what is gone no more than some keys', () => {
 });
 
 test('a table that was given up keeps nothing of what is gone', () => {
-  const map = new SteadyMap<number, Entry>();
+  const map = new CompactingMap<number, Entry>();
   const { entries } = map as unknown as { entries: Map<number, unknown> };
   const entry = { key: 0, step: 0 };
   map.set(0, entry);

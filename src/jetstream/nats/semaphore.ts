@@ -1,0 +1,52 @@
+/** A weighted semaphore: it bounds what is under way at the same time. Waiters get their permits in order of arrival. */
+export interface Semaphore {
+  /** Runs `work` with so many permits. While it waits for them, it rejects with the reason of the signal. */
+  with<T>(permits: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>;
+}
+
+export function createSemaphore(permitsMax: number): Semaphore {
+  let acquired = 0;
+  const waiters: { readonly permits: number; readonly begin: () => void }[] = [];
+
+  /** A waiter that wants more than all permits runs alone. */
+  function beginNext(): void {
+    for (let next = waiters[0]; next !== undefined; next = waiters[0]) {
+      if (acquired > 0 && acquired + next.permits > permitsMax) return;
+      waiters.shift();
+      acquired += next.permits;
+      next.begin();
+    }
+  }
+
+  function acquire(permits: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        waiters.splice(waiters.indexOf(waiter), 1);
+        reject(signal?.reason as Error);
+        // It may have been the large one that held up those behind it.
+        beginNext();
+      };
+      const begin = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const waiter = { permits, begin };
+      waiters.push(waiter);
+      signal?.addEventListener('abort', leave, { once: true });
+      if (signal?.aborted === true) leave();
+      else beginNext();
+    });
+  }
+
+  return {
+    async with(permits, signal, work) {
+      await acquire(permits, signal);
+      try {
+        return await work();
+      } finally {
+        acquired -= permits;
+        beginNext();
+      }
+    },
+  };
+}
