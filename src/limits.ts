@@ -72,9 +72,9 @@ export interface Limits {
   /** Those of one client connection: the last place is never taken by one alone. */
   readonly connectionSubscriptionsMax: number;
   /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
-  readonly questionsMax: number;
+  readonly lookupsMax: number;
   /** Those of one client connection: the last place is never taken by one alone. */
-  readonly connectionQuestionsMax: number;
+  readonly connectionLookupsMax: number;
   /** Bytes that wait for one subscriber, but for one larger event: thousands may be slow at the same time. */
   readonly subscriptionBytesMax: number;
   /** Bytes that wait for all subscribers, divided among them: 4 KiB for each at least. */
@@ -114,7 +114,7 @@ export interface Limits {
    */
   readonly requestFieldsMax: number;
   /** Bytes of one gRPC request message of calls that append nothing: the longest filter has less than half of it. */
-  readonly questionBytesMax: number;
+  readonly queryBytesMax: number;
   /** Bytes that one connection has sent, inflated, and that are not dealt with yet, but for one larger message. */
   readonly connectionHeldBytesMax: number;
   /** Those of all connections: beyond it, messages of the connections that hold most are refused. */
@@ -205,8 +205,8 @@ export const defaultLimits: Limits = {
   connectionReadsMax: 128,
   subscriptionsMax: 10_000,
   connectionSubscriptionsMax: 5_000,
-  questionsMax: 4_096,
-  connectionQuestionsMax: 2_048,
+  lookupsMax: 4_096,
+  connectionLookupsMax: 2_048,
   subscriptionBytesMax: 64 << 10,
   subscriptionsBytesMax: 32 << 20,
   catchUpBytesMax: 64 << 20,
@@ -223,7 +223,7 @@ export const defaultLimits: Limits = {
   duplicateWindowMs: 120_000,
   requestBytesMax: 16 << 20,
   requestFieldsMax: 500_000,
-  questionBytesMax: 64 << 10,
+  queryBytesMax: 64 << 10,
   connectionHeldBytesMax: 32 << 20,
   heldBytesMax: 128 << 20,
   requestStallTimeoutMs: 10_000,

@@ -47,12 +47,12 @@ export const limitSettings = {
     1_000_000,
     'Subscriptions of one client connection; not set: half of --subscriptions-max.',
   ),
-  questionsMax: limit('questionsMax', 1, 1_000_000, 'GetVersion and GetServerInfo under way in the gateway.'),
-  connectionQuestionsMax: limit(
-    'connectionQuestionsMax',
+  lookupsMax: limit('lookupsMax', 1, 1_000_000, 'GetVersion and GetServerInfo under way in the gateway.'),
+  connectionLookupsMax: limit(
+    'connectionLookupsMax',
     1,
     1_000_000,
-    'The same of one client connection; not set: half of --questions-max.',
+    'The same of one client connection; not set: half of --lookups-max.',
   ),
   headCacheEntriesMax: limit(
     'headCacheEntriesMax',

@@ -116,7 +116,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     question: (type, responseType, handler) =>
       unary(type, responseType, async (request, context) => {
-        const leave = places.questions.take(context.connection);
+        const leave = places.lookups.take(context.connection);
         try {
           return await handler(request, context);
         } finally {

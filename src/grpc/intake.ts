@@ -48,7 +48,7 @@ export function createIntake(limits: Limits): Intake {
       const number = begun++;
       const incoming = new Incoming(call, {
         limits,
-        messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.questionBytesMax,
+        messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.queryBytesMax,
         kind: requestStream ? 'many' : ours.test(path) ? 'one' : 'foreign',
         mayBeIdle: path === session,
         connection: connectionOf(call.stream),

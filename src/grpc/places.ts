@@ -12,7 +12,7 @@ export interface Places {
 /** The places of each kind of calls. */
 export function createAllPlaces(
   limits: Limits,
-): Record<'reads' | 'subscriptions' | 'sessions' | 'questions', Places> {
+): Record<'reads' | 'subscriptions' | 'sessions' | 'lookups', Places> {
   const of = (what: string, total: keyof Limits, share: keyof Limits): Places =>
     createPlaces(
       what,
@@ -23,7 +23,7 @@ export function createAllPlaces(
     reads: of('reads', 'readsMax', 'connectionReadsMax'),
     subscriptions: of('subscriptions', 'subscriptionsMax', 'connectionSubscriptionsMax'),
     sessions: of('sessions', 'sessionsMax', 'connectionSessionsMax'),
-    questions: of('questions', 'questionsMax', 'connectionQuestionsMax'),
+    lookups: of('lookups', 'lookupsMax', 'connectionLookupsMax'),
   };
 }
 

@@ -99,7 +99,7 @@ describe('values', () => {
         connectionSubscriptionsMax: 50,
         readsMax: 100,
         sessionsMax: 100,
-        questionsMax: 100,
+        lookupsMax: 100,
       },
     ],
     [['--calls-max=60000', '--subscriptions-max=50000'], { connectionSubscriptionsMax: 25_000 }],
@@ -293,12 +293,12 @@ describe('what is refused', () => {
       ['--connection-appends-max (9000) must not be above --appends-max (8192 by default)'],
     ],
     [
-      ['--subscriptions-max=50000', '--sessions-max=30000', '--reads-max=30000', '--questions-max=30000'],
+      ['--subscriptions-max=50000', '--sessions-max=30000', '--reads-max=30000', '--lookups-max=30000'],
       [
         '--sessions-max (30000)',
         '--reads-max (30000)',
         '--subscriptions-max (50000)',
-        '--questions-max (30000)',
+        '--lookups-max (30000)',
       ].map((bound) => `${bound} must not be above --calls-max (20000 by default)`),
     ],
     [

@@ -119,7 +119,7 @@ export const greeds: Readonly<Record<string, Greed>> = {
     request: () => ReadAllRequest.encode(ReadAllRequest.fromPartial({})).finish(),
     refusal: /^N reads( of this connection)? are under way, as many as (connection_)?reads_max allows$/,
   },
-  lookups: {
+  'reads by correlation': {
     connections: 2,
     callsEach: 140,
     method: 'ReadByCorrelation',
@@ -138,7 +138,7 @@ export const greeds: Readonly<Record<string, Greed>> = {
     refusal:
       /^N subscriptions( of this connection)? are under way, as many as (connection_)?subscriptions_max allows$/,
   },
-  questions: {
+  lookups: {
     connections: 5,
     callsEach: 900,
     method: 'GetVersion',
@@ -146,8 +146,7 @@ export const greeds: Readonly<Record<string, Greed>> = {
       GetVersionRequest.encode(
         GetVersionRequest.fromPartial({ stream: `greedy.many-${connection}-${call}` }),
       ).finish(),
-    refusal:
-      /^N questions( of this connection)? are under way, as many as (connection_)?questions_max allows$/,
+    refusal: /^N lookups( of this connection)? are under way, as many as (connection_)?lookups_max allows$/,
   },
   'half-sent messages': {
     connections: 6,

@@ -178,7 +178,7 @@ describe('compressed requests', () => {
   });
 });
 
-test('what a call asks that appends nothing is at most question_bytes_max', () =>
+test('what a call asks that appends nothing is at most query_bytes_max', () =>
   withGateway([], async (wire) => {
     const failure = await wireFailureOf(wire.unary('GetVersion', { stream: 'x'.repeat(70_000) }));
     expect(failure.code).toBe(status.invalidArgument);

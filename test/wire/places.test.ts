@@ -89,8 +89,8 @@ describe('one connection leaves places for others', () => {
       }
     }));
 
-  test('when its questions have no answer yet', () =>
-    withGateway(['--questions-max=8'], async (wire, nats, address) => {
+  test('when its lookups have no answer yet', () =>
+    withGateway(['--lookups-max=8'], async (wire, nats, address) => {
       using another = connectWire(address);
       await wire.unary('Append', { stream: 'places.3', events: [{ type: 'a' }] });
       nats.pause();
@@ -99,7 +99,7 @@ describe('one connection leaves places for others', () => {
       const failure = await Promise.any(many.map(wireFailureOf));
       expect(failure).toMatchObject({
         code: resourceExhausted,
-        message: '4 questions of this connection are under way, as many as connection_questions_max allows',
+        message: '4 lookups of this connection are under way, as many as connection_lookups_max allows',
       });
       const others = Array.from({ length: 4 }, () => ask(another));
       const one = wireFailureOf(ask(another));
