@@ -2,9 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pino from 'pino';
 import { FolderInUseError, lockFolder } from './nats-server/folder-lock';
-import { isDamagedReplica } from './replica/segments/damage';
-import { removeFiles } from './replica/open-files';
-import { ReplicaFault, verifyReplica } from './replica/verify';
+import { removeReplica, ReplicaFault, verifyReplica } from './replica/offline';
 
 const exitCode = { ok: 0, fault: 1, usage: 2, inUse: 3 } as const;
 
@@ -37,10 +35,9 @@ export async function replicaCommand(args: readonly string[]): Promise<number> {
   try {
     return await inFolder(resolve(folder), verb === 'verify' ? verify : rebuild);
   } catch (error) {
-    const isFault = error instanceof ReplicaFault || isDamagedReplica(error);
     process.stderr.write(`sluice: ${(error as Error).message}\n`);
     if (error instanceof FolderInUseError) return exitCode.inUse;
-    return isFault ? exitCode.fault : exitCode.usage;
+    return error instanceof ReplicaFault ? exitCode.fault : exitCode.usage;
   }
 }
 
@@ -67,7 +64,7 @@ async function verify(folder: string): Promise<number> {
 }
 
 async function rebuild(folder: string): Promise<number> {
-  await removeFiles(folder);
+  await removeReplica(folder);
   return print('the replica is removed; the next start of its gateway makes it again from the log\n');
 }
 

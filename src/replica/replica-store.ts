@@ -1,7 +1,7 @@
 import type { EventStore, Pages, StreamHead } from '../store/event-store';
 import type { LogView, ViewedCommit } from '../store/log';
 import { hashOf } from '../store/hash';
-import { fetchRecords } from './reads/fetch';
+import { fetchRecords } from './segments/fetch-records';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
@@ -16,7 +16,7 @@ import {
   sequenceOf,
 } from './segments/record';
 import type { Replica } from './replica';
-import type { StoredRecord } from './reads/select';
+import type { StoredRecord } from './segments/record';
 import { subscribe } from './subscriptions/subscribe';
 
 /** Everything but appends. */
@@ -56,7 +56,7 @@ export function createReplicaStore(replica: Replica): { readonly reads: Reads; r
       subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
       getVersion: (stream, asOf, call) =>
         translated(async (): Promise<StreamHead> => {
-          await replica.reach('leader', call);
+          await replica.catchUp('leader', call);
           if (asOf !== undefined) return headAsOf(replica, stream, asOf, call);
           const entry = replica.files.index.head(stream);
           return soundHead(entry) ?? headOf(replica, stream, entry);
@@ -79,8 +79,8 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
     get applied() {
       return replica.applied;
     },
-    catchUp: (call) => replica.reach('leader', call),
-    waitUntilApplied: (sequence, call) => replica.through(sequence, call),
+    catchUp: (call) => replica.catchUp('leader', call),
+    waitUntilApplied: (sequence, call) => replica.waitUntilApplied(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
       await translated(() => headOf(replica, stream, entry));
@@ -91,20 +91,19 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
       return entry === undefined || entry.count === 0 ? undefined : entry;
     },
     mayContain(commitId) {
-      if (!replica.mayHave(commitId)) return false;
-      for (const place of replica.files.index.places('commit', hashOf(commitId))) return place.sequence > 0n;
-      return false;
+      if (!replica.mayContain(commitId)) return false;
+      return replica.files.index.locations('commit', hashOf(commitId), 0n, 1).length > 0;
     },
     async commitsById(commitId) {
       const { files } = replica;
-      const located = [...files.index.places('commit', hashOf(commitId))];
+      const located = files.index.locations('commit', hashOf(commitId));
       const records = await translated(() => fetchRecords(files, located));
       return records.map(toCommit).filter((commit) => commit.commitId === commitId);
     },
     onAcknowledged(sequence) {
       replica.onAcknowledged(sequence);
     },
-    fillingError: () => replica.filling(),
+    fillingError: () => replica.fillingError(),
   };
 }
 

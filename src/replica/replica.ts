@@ -5,14 +5,14 @@ import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
 import { position } from '../store/values';
-import { createCatchUps, type CatchUps } from './subscriptions/catch-ups';
+import { createCatchUps, type CatchUps } from './subscriptions/catch-up-budget';
 import { isDamagedReplica } from './segments/damage';
 import { folderBytes } from './folder-bytes';
-import { Keeper, knownOf, type Opened } from './apply/keeper';
-import type { OpenFiles, ReplicaOptions } from './open-files';
+import { Keeper, knownOf, type Opened } from './apply/replicator';
+import type { ReplicaOptions } from './apply/open-files';
+import type { ReplicaFiles } from './index/replica-files';
+import type { FollowedReplica } from './subscriptions/followed-replica';
 import type { Waiters } from './apply/waiters';
-
-export type { OpenFiles } from './open-files';
 
 /** So long a read waits for a replica that is nearly filled, rather than to be refused. */
 const filledWaitMs = 2_000;
@@ -20,7 +20,7 @@ const filledWaitMs = 2_000;
 const doubtPauseMs = 50;
 
 /** This gateway's copy of the log, for those who read. */
-export class Replica {
+export class Replica implements FollowedReplica {
   readonly limits: Limits;
   readonly faults: LogFaults;
   readonly catchUps: CatchUps;
@@ -40,7 +40,7 @@ export class Replica {
     return replica;
   }
 
-  get files(): OpenFiles {
+  get files(): ReplicaFiles {
     return this.current.files;
   }
 
@@ -58,7 +58,7 @@ export class Replica {
   }
 
   /** Whether a commit may have this id, as far as can be told without the index; false: none does. */
-  mayHave(commitId: string): boolean {
+  mayContain(commitId: string): boolean {
     return this.current.applier.ids.mayHave(commitId);
   }
 
@@ -92,7 +92,7 @@ export class Replica {
   }
 
   /** For those who cannot wait until it is filled. */
-  filling(): Error {
+  fillingError(): Error {
     return this.keeper.filling();
   }
 
@@ -105,14 +105,14 @@ export class Replica {
    * Waits until all that was acknowledged before can be read; of any replica, until it is filled. Gives the position up to
    * which it goes. Throws ReplicaFillingError and StoreUnavailableError.
    */
-  async reach(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint> {
+  async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint> {
     await this.whenFilled(call);
-    if (consistency === 'leader') await this.through(await this.currentEnd(call), call);
+    if (consistency === 'leader') await this.waitUntilApplied(await this.currentEnd(call), call);
     return this.current.applier.applied;
   }
 
   /** Waits until all messages up to a sequence can be read. */
-  async through(sequence: bigint, call: CallContext): Promise<void> {
+  async waitUntilApplied(sequence: bigint, call: CallContext): Promise<void> {
     const { applier } = this.current;
     // Whoever need not wait shall not have its signal made, which takes as long as a look-up.
     if (sequence <= applier.applied) return;
@@ -121,8 +121,8 @@ export class Replica {
   }
 
   /** Throws if the files are not those that are in use any more. */
-  throwIfReplaced(files: OpenFiles): void {
-    if (this.keeper.opened?.files !== files) throw this.filling();
+  throwIfReplaced(files: ReplicaFiles): void {
+    if (this.keeper.opened?.files !== files) throw this.fillingError();
   }
 
   /** What an error means that a read of the files met: damaged ones are removed and made again. */
@@ -183,17 +183,17 @@ export class Replica {
 
   private get current(): Opened {
     const { opened } = this.keeper;
-    if (opened === undefined) throw this.filling();
+    if (opened === undefined) throw this.fillingError();
     return opened;
   }
 
   private async whenFilled(call: CallContext): Promise<void> {
     const { keeper } = this;
-    if (keeper.isRefused) throw this.filling();
+    if (keeper.isRefused) throw this.fillingError();
     if (keeper.readiness.isFilled) return;
     await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
     call.signal.throwIfAborted();
     if (this.isFilled) return;
-    throw this.filling();
+    throw this.fillingError();
   }
 }

@@ -1,11 +1,11 @@
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { DamagedReplicaError, isDamagedReplica } from '../../src/replica/segments/damage';
+import { isDamagedReplica } from '../../src/replica/segments/damage';
 import { readHeader } from '../../src/replica/segments/record';
 import { IndexEntries } from '../../src/replica/index/index-entries';
 import { ReplicaIndex } from '../../src/replica/index/replica-index';
-import { ReplicaFault, verifyReplica } from '../../src/replica/verify';
+import { ReplicaFault, verifyReplica } from '../../src/replica/offline';
 import { hashKey } from '../../src/replica/index/index-keys';
 import { hashOf } from '../../src/store/hash';
 import { StoreUnavailableError } from '../../src/store/errors';
@@ -115,7 +115,7 @@ test.each([
 ])('a segment in the middle that is %s', async (_name, harm) => {
   const folder = copy();
   harm(segmentsIn(folder)[1] as string);
-  await expect(verifyReplica(folder)).rejects.toBeInstanceOf(DamagedReplicaError);
+  await expect(verifyReplica(folder)).rejects.toBeInstanceOf(ReplicaFault);
   await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
 });

@@ -8,8 +8,8 @@ import {
   readHeader,
   toRecord,
 } from '../../src/replica/segments/record';
-import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/segments/record-walk';
-import { plainRun } from '../../src/replica/reads/plain-run';
+import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/segments/record-iterator';
+import { plainRun } from '../../src/replica/reads/unfiltered-run';
 import type { LogCommit } from '../../src/store/log';
 
 const event = { id: 'e', stream: 'order.1', version: 1n, type: 'T', correlationId: 'c' };

@@ -126,7 +126,7 @@ test('who waits for what cannot come waits no longer than a time', async () => {
   log.append('a');
   await using replica = disposable(await open(log));
   const waits = Array.from({ length: 10 }, () =>
-    replica.through(5n, { signal: new AbortController().signal, deadlineMs: Infinity }),
+    replica.waitUntilApplied(5n, { signal: new AbortController().signal, deadlineMs: Infinity }),
   );
   for (const outcome of await Promise.allSettled(waits))
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE' } });

@@ -12,7 +12,7 @@ import {
   type KeyKind,
   type Mark,
 } from './index-keys';
-import { placeBytes, writePlace, type Place } from '../segments/place';
+import { placeBytes, writePlace, type Place } from '../segments/location';
 import { writeUint64BE } from '../segments/uint64';
 
 const tables = ['streams', 'keys', 'marks', 'finished'] as const;

@@ -1,5 +1,5 @@
 import { DamagedReplicaError } from '../segments/damage';
-import { placeBytes, readPlace, writePlace, type Place } from '../segments/place';
+import { placeBytes, readPlace, writePlace, type Place } from '../segments/location';
 import { writeUint64BE } from '../segments/uint64';
 
 /** An entry of a stream: where its record lies, and what can be told without it. */

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RangeOptions, type RootDatabase } from 'lmdb';
 import { StoreUnavailableError } from '../../store/errors';
-import { indexPath, syncPath } from '../segments/clean-mark';
+import { indexPath } from './index-files';
+import { syncPath } from '../segments/sync-path';
 import type { IndexEntries } from './index-entries';
 import {
   hashKey,
@@ -15,8 +16,8 @@ import {
   type KeyKind,
   type Mark,
 } from './index-keys';
-import { fillLockFile } from './lock-file';
-import type { Place } from '../segments/place';
+import { fillLockFile } from './index-files';
+import type { Located } from '../segments/location';
 
 /** What a batch adds to the index. */
 export interface IndexBatch {
@@ -141,15 +142,13 @@ export class ReplicaIndex {
     return undefined;
   }
 
-  /** Where a key with this hash may be after a sequence, in the order of the log. */
-  *places(
-    kind: KeyKind,
-    hash: bigint,
-    after = 0n,
-  ): Generator<{ readonly place: Place; readonly sequence: bigint }, void> {
-    const range = { start: hashKey(kind, hash, after + 1n), end: hashKey(kind, hash, uint64Max) };
-    for (const { key, value } of this.range(this.keys, range))
-      yield { place: toPlace(value), sequence: key.readBigUInt64BE(9) };
+  /** Where records after a sequence may have a key with this hash, in the order of the log; the first `limit` of them. */
+  locations(kind: KeyKind, hash: bigint, after = 0n, limit = Infinity): Located[] {
+    const range = { start: hashKey(kind, hash, after + 1n), end: hashKey(kind, hash, uint64Max), limit };
+    return Array.from(this.range(this.keys, range), ({ key, value }) => ({
+      place: toPlace(value),
+      sequence: key.readBigUInt64BE(9),
+    }));
   }
 
   /** The last mark whose position is not above this one. */

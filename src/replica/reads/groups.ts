@@ -1,6 +1,6 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
-import { meet, type Wanted } from './meet';
+import { meet, type Wanted } from './record-filter';
 import { headersOf, type RecordHeader } from '../segments/record';
 import type { Chunk } from './scan';
 import { select, type Selection } from './select';

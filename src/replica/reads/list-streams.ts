@@ -2,18 +2,18 @@ import type { CallContext, ListStreamsQuery, StreamSummary } from '../../store/e
 import { patternMatcher } from '../../store/patterns';
 import { position, unixNanos, version, type StreamName } from '../../store/values';
 import { turn } from './read-stream';
-import type { Replica } from '../replica';
+import type { ReadableReplica } from './readable-replica';
 
 /** Names looked at before others go on. */
 const namesMax = 256;
 
 /** Streams by name in byte order, in pages, each with its head. */
 export async function* listStreams(
-  replica: Replica,
+  replica: ReadableReplica,
   { pattern, after, maxCount }: ListStreamsQuery,
   call: CallContext,
 ): AsyncGenerator<readonly StreamSummary[], void> {
-  await replica.reach('leader', call);
+  await replica.catchUp('leader', call);
   // Those of now: others in their place may not be filled.
   const { index } = replica.files;
   const matches = patternMatcher([pattern]);

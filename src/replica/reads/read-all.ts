@@ -12,9 +12,10 @@ import { patternMatcher } from '../../store/patterns';
 import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
 import { groupsOf, positionOf, takeGroup, timeOf, type Group } from './groups';
-import type { Wanted } from './meet';
-import { plainRun } from './plain-run';
-import type { OpenFiles, Replica } from '../replica';
+import type { Wanted } from './record-filter';
+import { plainRun } from './unfiltered-run';
+import type { ReadableReplica } from './readable-replica';
+import type { ReplicaFiles } from '../index/replica-files';
 import { cursorAfter, readChunk, scan } from './scan';
 import type { Cursor } from '../segments/segments';
 import { hasAllTypes, isWithinTimes } from './select';
@@ -22,8 +23,12 @@ import { hasAllTypes, isWithinTimes } from './select';
 const chunkBytes = 256 << 10;
 
 /** Reads the log as it is now: up to its end, and no further. */
-export async function readAll(replica: Replica, query: ReadAllQuery, call: CallContext): Promise<AllRead> {
-  const head = await replica.reach('leader', call);
+export async function readAll(
+  replica: ReadableReplica,
+  query: ReadAllQuery,
+  call: CallContext,
+): Promise<AllRead> {
+  const head = await replica.catchUp('leader', call);
   const { files, faults } = replica;
   const range = rangeOf(query, head);
   if (range.after >= range.through)
@@ -74,7 +79,7 @@ export function wantsAll(filter: EventFilter): boolean {
 }
 
 async function* plainPages(
-  files: OpenFiles,
+  files: ReplicaFiles,
   range: Range,
   wanted: Wanted,
   call: CallContext,
@@ -105,7 +110,7 @@ interface Groups {
 }
 
 async function* forward(
-  files: OpenFiles,
+  files: ReplicaFiles,
   { fromTime }: ReadAllQuery,
   { after, through }: Range,
   { skips, isCut }: Wanted,
@@ -125,7 +130,7 @@ async function* forward(
 }
 
 /** Reads the log from mark to mark, from the last one to the first. */
-async function* backward(files: OpenFiles, range: Range, call: CallContext): AsyncGenerator<Groups, void> {
+async function* backward(files: ReplicaFiles, range: Range, call: CallContext): AsyncGenerator<Groups, void> {
   for (let below = range.through; ;) {
     call.signal.throwIfAborted();
     const mark = files.index.markAt(below);
@@ -142,7 +147,7 @@ async function* backward(files: OpenFiles, range: Range, call: CallContext): Asy
   }
 }
 
-async function groupsBetween(files: OpenFiles, from: Cursor, range: Range): Promise<Group[]> {
+async function groupsBetween(files: ReplicaFiles, from: Cursor, range: Range): Promise<Group[]> {
   const groups: Group[] = [];
   for (let cursor = from; ;) {
     const chunk = await readChunk(files, cursor, chunkBytes);

@@ -7,22 +7,23 @@ import type {
   Pages,
 } from '../../store/event-store';
 import { position } from '../../store/values';
-import { fetchRecords } from './fetch';
+import { fetchRecords } from '../segments/fetch-records';
 import { hashOf } from '../../store/hash';
-import { take } from './take';
-import type { Replica, OpenFiles } from '../replica';
-import { select, type StoredRecord } from './select';
+import type { ReadableReplica } from './readable-replica';
+import type { ReplicaFiles } from '../index/replica-files';
+import { select } from './select';
+import type { StoredRecord } from '../segments/record';
 
 /** Commits looked at together. */
 const commitsMax = 64;
 
 /** All events with a correlation id, in position order. */
 export async function readByCorrelation(
-  replica: Replica,
+  replica: ReadableReplica,
   query: CorrelationQuery,
   call: CallContext,
 ): Promise<CorrelationRead> {
-  const through = await replica.reach('leader', call);
+  const through = await replica.catchUp('leader', call);
   const { faults } = replica;
   if (faults.isIncomplete && !query.skipUnreadable) throw faults.incompleteError();
   return {
@@ -38,7 +39,7 @@ class Reading {
   private after = 0n;
 
   constructor(
-    private readonly files: OpenFiles,
+    private readonly files: ReplicaFiles,
     private readonly query: CorrelationQuery,
     private readonly through: bigint,
   ) {
@@ -48,7 +49,7 @@ class Reading {
 
   async page(): Promise<Page> {
     const { files, hash, through } = this;
-    const found = take(files.index.places('correlation', hash, this.after), commitsMax);
+    const found = files.index.locations('correlation', hash, this.after, commitsMax);
     const within = found.filter(({ sequence }) => sequence <= through);
     const runs = this.select(await fetchRecords(files, within));
     this.after = within.at(-1)?.sequence ?? through;

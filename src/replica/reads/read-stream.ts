@@ -1,28 +1,20 @@
 import type { CallContext, ReadStreamQuery, StreamHead, StreamRead } from '../../store/event-store';
 import { position, unixNanos, version, type StreamName, type UnixNanos } from '../../store/values';
-import { fetchRecords } from './fetch';
+import { fetchRecords } from '../segments/fetch-records';
 import { firstVersionOf } from '../segments/record';
 import type { IndexEntry } from '../index/index-keys';
-import type { OpenFiles, Replica } from '../replica';
-import type { StoredRecord } from './select';
-import {
-  entriesMax,
-  following,
-  pagesOf,
-  Reading,
-  soundEntries,
-  throwDamage,
-  throwOf,
-} from './stream-reading';
-import { take } from './take';
+import type { ReadableReplica } from './readable-replica';
+import type { ReplicaFiles } from '../index/replica-files';
+import type { StoredRecord } from '../segments/record';
+import { entriesMax, following, pagesOf, Reading, soundEntries, throwDamage, throwOf } from './stream-reader';
 
 /** Reads a stream as it is now: up to the head, and no further. */
 export async function readStream(
-  replica: Replica,
+  replica: ReadableReplica,
   query: ReadStreamQuery,
   call: CallContext,
 ): Promise<StreamRead> {
-  await replica.reach(query.consistency, call);
+  await replica.catchUp(query.consistency, call);
   const { files } = replica;
   const entry = files.index.head(query.stream);
   const head =
@@ -41,7 +33,10 @@ export function soundHead(entry: IndexEntry | undefined): StreamHead | undefined
 }
 
 /** What a last message says of the version of its stream whose events cannot be read: what comes before them can. */
-async function claimedHead(files: OpenFiles, entry: IndexEntry | undefined): Promise<StreamHead | undefined> {
+async function claimedHead(
+  files: ReplicaFiles,
+  entry: IndexEntry | undefined,
+): Promise<StreamHead | undefined> {
   if (entry === undefined || entry.count > 0) return undefined;
   const [{ bytes, header }] = (await fetchRecords(files, [entry])) as [StoredRecord];
   const claimed = firstVersionOf(bytes, header);
@@ -52,7 +47,7 @@ async function claimedHead(files: OpenFiles, entry: IndexEntry | undefined): Pro
 
 /** The head that an entry stands for. Throws UnreadableCommitError if it is damage, or there may have been one that is gone. */
 export async function headOf(
-  { files, faults }: Replica,
+  { files, faults }: ReadableReplica,
   stream: string,
   entry: IndexEntry | undefined,
 ): Promise<StreamHead> {
@@ -66,7 +61,7 @@ export async function headOf(
 
 /** The version of a stream at a time: that of its last commit that is not later. */
 export async function headAsOf(
-  replica: Replica,
+  replica: ReadableReplica,
   stream: StreamName,
   asOf: UnixNanos,
   call: CallContext,
@@ -78,7 +73,7 @@ export async function headAsOf(
   let next = head.version;
   let behind: IndexEntry | undefined;
   while (next > 0n) {
-    const entries = take(files.index.backward(stream, next, behind), entriesMax);
+    const entries = pageOf(files.index.backward(stream, next, behind));
     const sound = entries.slice(0, soundEntries(entries, true, next));
     const found = sound.find(({ timeNanos }) => timeNanos <= asOf);
     if (found !== undefined) return headOf(replica, stream, found);
@@ -90,6 +85,12 @@ export async function headAsOf(
     await turn(call);
   }
   return { version: version(0n), position: position(0n), commitTime: undefined };
+}
+
+function pageOf(entries: Iterable<IndexEntry>): IndexEntry[] {
+  const page: IndexEntry[] = [];
+  for (const entry of entries) if (page.push(entry) === entriesMax) break;
+  return page;
 }
 
 /** Lets others go on. */

@@ -1,9 +1,9 @@
 import { isDamage, type LogEntry } from '../../store/log';
 import { DamagedReplicaError } from '../segments/damage';
-import type { OpenFiles } from '../open-files';
+import type { ReplicaFiles } from '../index/replica-files';
 import { lengthAt, toRecord } from '../segments/record';
 import { headerBytes } from '../segments/record-layout';
-import { wholeGroups } from '../segments/record-walk';
+import { wholeGroups } from '../segments/record-iterator';
 import { SegmentGoneError, type Cursor, type Segments } from '../segments/segments';
 
 /** Whole groups of records, at least one, in the order of the log. */
@@ -18,14 +18,18 @@ export interface Chunk {
 }
 
 /** Where to begin to look for the records after a position; some before it may come first. */
-export function cursorAfter({ segments, index }: OpenFiles, position: bigint): Cursor {
+export function cursorAfter({ segments, index }: ReplicaFiles, position: bigint): Cursor {
   const mark = index.markAt(position + 1n);
   const place = mark?.place ?? { segment: 0, offset: 0 };
   return segments.memoryAfter(position) ?? { ...place, after: (mark?.position ?? 1n) - 1n };
 }
 
 /** The records from a cursor on, in chunks of about so many bytes; ends at the end of what was received. */
-export async function* scan(files: OpenFiles, from: Cursor, chunkBytes: number): AsyncGenerator<Chunk, void> {
+export async function* scan(
+  files: ReplicaFiles,
+  from: Cursor,
+  chunkBytes: number,
+): AsyncGenerator<Chunk, void> {
   let next: Promise<Chunk | undefined> = readChunk(files, from, chunkBytes);
   for (let chunk = await next; chunk !== undefined; chunk = await next) {
     next = readChunk(files, chunk.next, chunkBytes);
@@ -37,7 +41,7 @@ export async function* scan(files: OpenFiles, from: Cursor, chunkBytes: number):
 
 /** The next chunk; undefined: there is none yet. Throws DamagedReplicaError. */
 export async function readChunk(
-  files: OpenFiles,
+  files: ReplicaFiles,
   from: Cursor,
   chunkBytes: number,
 ): Promise<Chunk | undefined> {
@@ -65,7 +69,7 @@ export async function* recordsOfSegments(
 }
 
 /** Of the log, what the segments have no more. */
-async function chunkOfLog(files: OpenFiles, from: Cursor, chunkBytes: number): Promise<Chunk | undefined> {
+async function chunkOfLog(files: ReplicaFiles, from: Cursor, chunkBytes: number): Promise<Chunk | undefined> {
   const { index, log, segments } = files;
   const { first } = segments;
   const mark = index.markOfSegment(first);
@@ -81,7 +85,7 @@ async function chunkOfLog(files: OpenFiles, from: Cursor, chunkBytes: number): P
 }
 
 /** As they lay in the segments, but for a transaction of which something cannot be read. */
-function recordsOf({ index }: OpenFiles, group: readonly LogEntry[]): Buffer[] {
+function recordsOf({ index }: ReplicaFiles, group: readonly LogEntry[]): Buffer[] {
   const entries = group.map((entry): LogEntry => {
     if (isDamage(entry) || index.has(entry.stream, entry.lastVersion, entry.sequence)) return entry;
     const { stream, sequence: position, timeNanos } = entry;
@@ -103,7 +107,7 @@ function recordsOf({ index }: OpenFiles, group: readonly LogEntry[]): Buffer[] {
 }
 
 async function chunkOfSegments(
-  { segments }: Pick<OpenFiles, 'segments'>,
+  { segments }: Pick<ReplicaFiles, 'segments'>,
   from: Cursor,
   chunkBytes: number,
 ): Promise<Chunk | undefined> {

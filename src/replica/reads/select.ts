@@ -1,7 +1,7 @@
 import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../../protobuf/commit-record';
 import type { EventRun } from '../../store/event-store';
 import { position as toPosition } from '../../store/values';
-import { bodyOf, firstVersionOf, type RecordHeader } from '../segments/record';
+import { bodyOf, firstVersionOf, type StoredRecord } from '../segments/record';
 
 /** Which events of a commit to keep. */
 export interface Selection {
@@ -17,12 +17,6 @@ export interface Selection {
   readonly reverse?: boolean;
   /** At most this many events; undefined: no bound. */
   readonly countMax?: bigint | undefined;
-}
-
-/** A record, and where it lies in the bytes. */
-export interface StoredRecord {
-  readonly bytes: Buffer;
-  readonly header: RecordHeader;
 }
 
 /** The selected events of a commit, or undefined if there are none. An untouched commit is not copied. */

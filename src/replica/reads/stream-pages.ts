@@ -1,14 +1,14 @@
-import { fetchRecords } from './fetch';
+import { fetchRecords } from '../segments/fetch-records';
 import type { IndexEntry } from '../index/index-keys';
-import type { OpenFiles } from '../open-files';
-import type { StoredRecord } from './select';
+import type { ReplicaFiles } from '../index/replica-files';
+import type { StoredRecord } from '../segments/record';
 
 /** Entries looked up at once. */
 const entriesMax = 512;
 
 /** The records of one stream after a position, in order, in pages of about so many bytes: what lies between them is not read. */
 export async function* streamPages(
-  files: OpenFiles,
+  files: ReplicaFiles,
   stream: string,
   after: bigint,
   bytesMax: () => number,
@@ -22,7 +22,12 @@ export async function* streamPages(
   }
 }
 
-function entriesAfter({ index }: OpenFiles, stream: string, after: bigint, bytesMax: number): IndexEntry[] {
+function entriesAfter(
+  { index }: ReplicaFiles,
+  stream: string,
+  after: bigint,
+  bytesMax: number,
+): IndexEntry[] {
   const entries: IndexEntry[] = [];
   let bytes = 0;
   // From the commit before on: what cannot be read counts as of its version.
@@ -36,7 +41,7 @@ function entriesAfter({ index }: OpenFiles, stream: string, after: bigint, bytes
 }
 
 /** The version of a stream at a position; 0: it had none. Versions grow with positions. */
-function versionBefore(index: OpenFiles['index'], stream: string, position: bigint): bigint {
+function versionBefore(index: ReplicaFiles['index'], stream: string, position: bigint): bigint {
   let low = 0n;
   let high = index.head(stream)?.version ?? 0n;
   while (low < high) {

@@ -2,11 +2,11 @@ import { crc32 } from 'node:zlib';
 import { eventSpans, type EventSpan } from '../../protobuf/commit-record';
 import { fieldBytes } from '../../protobuf/varint';
 import { DamagedReplicaError } from './damage';
-import { frameEvent, suffixBytesMax, writeSuffix } from './frame';
+import { frameEvent, suffixBytesMax, writeSuffix } from './event-framing';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
 import type { UnreadableCommitError } from '../../store/errors';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte, kinds } from './record-layout';
-import { checkRecords } from './record-walk';
+import { checkRecords } from './record-iterator';
 import { writeUint64LE } from './uint64';
 
 /** The header of a record, read, and where its parts lie in the bytes. */
@@ -26,6 +26,12 @@ export interface RecordHeader {
   readonly bodyStart: number;
   readonly bodyEnd: number;
   readonly end: number;
+}
+
+/** A record, and where it lies in the bytes. */
+export interface StoredRecord {
+  readonly bytes: Buffer;
+  readonly header: RecordHeader;
 }
 
 /** A record of which it is known how large it is, and that is not written yet. */

@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { syncPath } from './clean-mark';
-import type { Place } from './place';
+import { syncPath } from './sync-path';
+import type { Place } from './location';
 import type { Draft } from './record';
 import { openSegmentFiles, segmentFile } from './segment-files';
 import { SegmentReader } from './segment-reader';

@@ -2,16 +2,17 @@ import { UnreadableCommitError } from '../../store/errors';
 import type { CallContext, EventRun, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
 import { isName, patternMatcher } from '../../store/patterns';
 import { position } from '../../store/values';
-import type { CatchUp } from './catch-ups';
+import type { CatchUp } from './catch-up-budget';
 import { groupsOf, positionOf, takeGroup, timeOf } from '../reads/groups';
 import { WithHeartbeats } from './heartbeats';
-import { meet, type Wanted } from '../reads/meet';
-import { plainRun } from '../reads/plain-run';
+import { meet, type Wanted } from '../reads/record-filter';
+import { plainRun } from '../reads/unfiltered-run';
 import { wantsAll } from '../reads/read-all';
-import type { OpenFiles, Replica } from '../replica';
+import type { FollowedReplica } from './followed-replica';
 import { cursorAfter, readChunk, type Chunk } from '../reads/scan';
 import type { Cursor } from '../segments/segments';
-import { isWithinTimes, select, type StoredRecord } from '../reads/select';
+import { isWithinTimes, select } from '../reads/select';
+import type { StoredRecord } from '../segments/record';
 import { streamPages } from '../reads/stream-pages';
 import { findStart, type Start } from './subscription-start';
 import { Ending, type Interest } from '../apply/waiters';
@@ -25,7 +26,7 @@ const checkpointSequences = 500n;
  * so there are few objects for each.
  */
 export function subscribe(
-  replica: Replica,
+  replica: FollowedReplica,
   query: SubscribeQuery,
   call: CallContext,
   stop: AbortSignal,
@@ -38,7 +39,7 @@ export function subscribe(
 }
 
 async function* updates(
-  replica: Replica,
+  replica: FollowedReplica,
   query: SubscribeQuery,
   call: CallContext,
   { stop, ending }: { readonly stop: AbortSignal; readonly ending: Ending },
@@ -100,8 +101,8 @@ async function* updates(
 
 /** A subscription on its way. */
 interface Following {
-  readonly replica: Replica;
-  readonly files: OpenFiles;
+  readonly replica: FollowedReplica;
+  readonly files: FollowedReplica['files'];
   readonly query: SubscribeQuery;
   readonly start: Start;
   readonly interest: Interest;
@@ -199,7 +200,7 @@ function createProgress(after: bigint): Progress {
 
 /** Whether a subscription is to one stream, of which nothing is missing. */
 function canSkip(
-  { faults }: Replica,
+  { faults }: FollowedReplica,
   interest: Interest,
 ): interest is Interest & { readonly stream: string } {
   return interest.stream !== undefined && !faults.isIncomplete;

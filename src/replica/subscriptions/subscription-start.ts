@@ -1,7 +1,7 @@
 import { InvalidRequestError } from '../../store/errors';
 import type { CallContext, SubscribeQuery } from '../../store/event-store';
 import type { UnixNanos } from '../../store/values';
-import type { Replica } from '../replica';
+import type { FollowedReplica } from './followed-replica';
 
 /** Where a subscription begins. */
 export interface Start {
@@ -14,9 +14,13 @@ export interface Start {
 }
 
 /** Throws InvalidRequestError if the start must exist and does not. */
-export async function findStart(replica: Replica, query: SubscribeQuery, call: CallContext): Promise<Start> {
+export async function findStart(
+  replica: FollowedReplica,
+  query: SubscribeQuery,
+  call: CallContext,
+): Promise<Start> {
   const { start, startMustExist } = query;
-  const head = await replica.reach('leader', call);
+  const head = await replica.catchUp('leader', call);
   const { index } = replica.files;
   const found: Start = { after: head, head, fromVersion: 1n, fromTime: undefined };
   switch (start.kind) {
@@ -38,7 +42,7 @@ export async function findStart(replica: Replica, query: SubscribeQuery, call: C
 
 /** Nothing up to here is beyond a position and as late as a time. */
 function afterBoth(
-  { files, faults }: Replica,
+  { files, faults }: FollowedReplica,
   { skipUnreadable }: SubscribeQuery,
   { after, fromTime }: { readonly after: bigint; readonly fromTime: UnixNanos | undefined },
 ): bigint {

@@ -1,4 +1,4 @@
-import { createTrouble } from '../../src/replica/apply/trouble';
+import { createTrouble } from '../../src/replica/apply/recent-failure';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());

@@ -1,31 +1,24 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Limits } from '../limits';
-import { StoreUnavailableError } from '../store/errors';
-import type { CallContext } from '../store/event-store';
-import type { Log, LogEnd } from '../store/log';
-import { cleanMark, indexPath, removeCleanMark } from './segments/clean-mark';
-import { isIndex, readHeaderOf } from './index/index-header';
-import { isDamagedReplica } from './segments/damage';
-import { fetchRecords } from './reads/fetch';
-import type { Judge } from './apply/judge';
-import { lockPath } from './index/lock-file';
-import { noIdTimes } from './index/newest-ids';
-import { errorOf } from './segments/record';
-import { ReplicaIndex } from './index/replica-index';
-import { removeSegmentFiles } from './segments/segment-files';
-import { Segments } from './segments/segments';
-import { take } from './reads/take';
-import { decodeState, type ReplicaState } from './apply/state';
-
-/** The files of a replica, opened. They are others after it was made again. */
-export interface OpenFiles {
-  readonly segments: Segments;
-  readonly index: ReplicaIndex;
-  /** For what is not in the segments any more. */
-  readonly log: Log;
-}
+import type { Limits } from '../../limits';
+import { StoreUnavailableError } from '../../store/errors';
+import type { CallContext } from '../../store/event-store';
+import type { Log, LogEnd } from '../../store/log';
+import { cleanMark, removeCleanMark } from './clean-shutdown';
+import { indexPath } from '../index/index-files';
+import { isIndex, readHeaderOf } from '../index/index-header';
+import { isDamagedReplica } from '../segments/damage';
+import { fetchRecords } from '../segments/fetch-records';
+import type { Judge } from './log-comparer';
+import { lockPath } from '../index/index-files';
+import { noIdTimes } from '../index/newest-ids';
+import { errorOf } from '../segments/record';
+import type { ReplicaFiles } from '../index/replica-files';
+import { ReplicaIndex } from '../index/replica-index';
+import { removeSegmentFiles } from '../segments/segment-files';
+import { Segments } from '../segments/segments';
+import { decodeState, type ReplicaState } from './state';
 
 export interface ReplicaOptions {
   /** Of this gateway alone. */
@@ -37,7 +30,7 @@ export interface ReplicaOptions {
 
 /** The files, and what is in them. */
 interface Opened {
-  readonly files: OpenFiles;
+  readonly files: ReplicaFiles;
   readonly state: ReplicaState;
 }
 
@@ -152,8 +145,8 @@ function emptyState(identity: string): ReplicaState {
 }
 
 /** What cannot be read may have been met before this start. */
-async function tellFaults({ log, limits }: ReplicaOptions, files: OpenFiles): Promise<void> {
-  const located = take(files.index.places('damage', 0n), limits.unreadableRememberedMax);
+async function tellFaults({ log, limits }: ReplicaOptions, files: ReplicaFiles): Promise<void> {
+  const located = files.index.locations('damage', 0n, 0n, limits.unreadableRememberedMax);
   for (const { bytes, header } of await fetchRecords(files, located)) {
     if (header.kind !== 'lost' || log.faults.isIncomplete) log.faults.noteUnreadable(errorOf(bytes, header));
   }

@@ -1,5 +1,7 @@
-import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { indexPath } from '../index/index-files';
+import { syncPath } from '../segments/sync-path';
 
 /** Says that all files of a replica were synced when it was closed, and how large its index was. */
 const markName = 'clean';
@@ -36,19 +38,4 @@ function indexBytes(folder: string): Promise<number> {
     ({ size }) => size,
     () => 0,
   );
-}
-
-/** The file of an index in its folder. */
-export function indexPath(folder: string): string {
-  return join(folder, 'data.mdb');
-}
-
-/** Puts a file, or the names in a folder, on the disk. */
-export async function syncPath(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -1,6 +1,6 @@
 import type { EventRun } from '../../store/event-store';
 import { position } from '../../store/values';
-import type { RecordWalk } from './record-walk';
+import type { RecordWalk } from './record-iterator';
 
 /**
  * Moves the events of some records together in the bytes in which they lie, over the headers of the records. That takes a third of

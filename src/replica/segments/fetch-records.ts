@@ -1,9 +1,9 @@
-import { DamagedReplicaError } from '../segments/damage';
-import type { OpenFiles } from '../open-files';
-import type { Place } from '../segments/place';
-import { readHeader, sequenceOf, toRecord } from '../segments/record';
-import { SegmentGoneError, type Segments } from '../segments/segments';
-import type { StoredRecord } from './select';
+import { DamagedReplicaError } from './damage';
+import type { Log } from '../../store/log';
+import type { Located, Place } from './location';
+import { readHeader, sequenceOf, toRecord } from './record';
+import { SegmentGoneError, type Segments } from './segments';
+import type { StoredRecord } from './record';
 
 /** To read so many bytes more costs less than another read. */
 const gapBytesMax = 16 << 10;
@@ -12,10 +12,10 @@ const readBytesMax = 1 << 20;
 const pieceBytes = 16 << 10;
 const none = Buffer.alloc(0);
 
-/** Where a record lies, and the sequence of its last message in the log. */
-export interface Located {
-  readonly place: Place;
-  readonly sequence: bigint;
+/** Has the records: the segments, and the log for what was removed from them. */
+export interface RecordSource {
+  readonly segments: Segments;
+  readonly log: Log;
 }
 
 interface Read {
@@ -30,7 +30,7 @@ interface Read {
  * memory. Throws DamagedReplicaError.
  */
 export function fetchRecords(
-  files: OpenFiles,
+  files: RecordSource,
   located: readonly Located[],
 ): StoredRecord[] | Promise<StoredRecord[]> {
   const { first } = files.segments;
@@ -40,7 +40,7 @@ export function fetchRecords(
 }
 
 async function unlessGone(
-  files: OpenFiles,
+  files: RecordSource,
   located: readonly Located[],
   records: Promise<StoredRecord[]>,
 ): Promise<StoredRecord[]> {
@@ -53,7 +53,7 @@ async function unlessGone(
 }
 
 /** Some lie in segments that were removed. */
-async function fetchGone(files: OpenFiles, located: readonly Located[]): Promise<StoredRecord[]> {
+async function fetchGone(files: RecordSource, located: readonly Located[]): Promise<StoredRecord[]> {
   const { first } = files.segments;
   const here = located.filter(({ place }) => place.segment >= first);
   const kept = new Map((await fromSegments(files, here)).map((record, index) => [here[index], record]));
@@ -63,13 +63,13 @@ async function fetchGone(files: OpenFiles, located: readonly Located[]): Promise
 }
 
 /** A record that the segments have no more. */
-async function fromLog({ log }: OpenFiles, { sequence }: Located): Promise<StoredRecord> {
+async function fromLog({ log }: RecordSource, { sequence }: Located): Promise<StoredRecord> {
   const bytes = toRecord(await log.entryAt(sequence), false);
   return { bytes, header: readHeader(bytes, 0) };
 }
 
 function fromSegments(
-  { segments }: OpenFiles,
+  { segments }: RecordSource,
   located: readonly Located[],
 ): StoredRecord[] | Promise<StoredRecord[]> {
   const reads: Read[] = [];

@@ -1,22 +1,16 @@
 import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
 import { parseStreamName } from '../../store/values';
 import { hashOf } from '../../store/hash';
+import type { StreamVersions } from '../index/stream-versions';
 import { IndexEntries } from '../index/index-entries';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
 import type { NewestIds } from '../index/newest-ids';
-import type { Place } from '../segments/place';
+import type { Place } from '../segments/location';
 import { draftOf } from '../segments/record';
 import type { Segments } from '../segments/segments';
 
 /** So far apart, in bytes, are the places at which a read of the whole store can begin. */
 const markBytes = 64 << 10;
-
-/** The versions of the streams that were written last. */
-export interface Heads {
-  /** The version of the newest commit of a stream; 0: it has none. */
-  get(stream: string): bigint;
-  set(stream: string, version: bigint): void;
-}
 
 /** How far the batches have come. */
 export interface Progress {
@@ -40,7 +34,7 @@ export class Batch {
 
   constructor(
     private readonly segments: Segments,
-    private readonly heads: Heads,
+    private readonly heads: StreamVersions,
     private readonly progress: Progress,
   ) {}
 

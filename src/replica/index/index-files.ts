@@ -4,6 +4,11 @@ import { join } from 'node:path';
 /** More than LMDB has in its lock file: 64 bytes for each of 126 readers, and a header. */
 const lockBytes = 64 << 10;
 
+/** The file of an index in its folder. */
+export function indexPath(folder: string): string {
+  return join(folder, 'data.mdb');
+}
+
 /** The lock file of an index in its folder. */
 export function lockPath(folder: string): string {
   return join(folder, 'lock.mdb');

@@ -1,9 +1,9 @@
 import type { EventRun } from '../../store/event-store';
 import type { IndexEntry } from '../index/index-keys';
-import type { OpenFiles } from '../open-files';
-import { RecordWalk, wholeGroups } from '../segments/record-walk';
+import type { ReplicaFiles } from '../index/replica-files';
+import { RecordWalk, wholeGroups } from '../segments/record-iterator';
 import type { EntryKey } from '../index/replica-index';
-import { RunInPlace } from '../segments/run-in-place';
+import { RunInPlace } from '../segments/run-builder';
 import { SegmentGoneError, type SegmentBytes } from '../segments/segments';
 
 const chunkBytes = 256 << 10;
@@ -28,7 +28,7 @@ export function areDense(entries: readonly IndexEntry[]): boolean {
  * DamagedReplicaError.
  */
 export async function* runsBehind(
-  { segments }: OpenFiles,
+  { segments }: ReplicaFiles,
   { place, version }: IndexEntry,
   stream: string,
   through: bigint,

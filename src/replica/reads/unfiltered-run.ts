@@ -1,9 +1,9 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
-import { meet, type Wanted } from './meet';
+import { meet, type Wanted } from './record-filter';
 import { headerAt } from '../segments/record';
-import { RecordWalk } from '../segments/record-walk';
-import { RunInPlace } from '../segments/run-in-place';
+import { RecordWalk } from '../segments/record-iterator';
+import { RunInPlace } from '../segments/run-builder';
 import type { Chunk } from './scan';
 
 export interface PlainRun {

@@ -6,6 +6,12 @@ export interface Place {
   readonly length: number;
 }
 
+/** Where a record lies, and the sequence of its last message in the log. */
+export interface Located {
+  readonly place: Place;
+  readonly sequence: bigint;
+}
+
 export const placeBytes = 12;
 
 export function writePlace(target: Buffer, at: number, { segment, offset, length }: Place): void {

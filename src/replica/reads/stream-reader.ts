@@ -1,13 +1,14 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { CallContext, EventRun, Page, Pages, ReadStreamQuery } from '../../store/event-store';
 import { position, type StreamName } from '../../store/values';
-import { fetchRecords } from './fetch';
+import { fetchRecords } from '../segments/fetch-records';
 import type { IndexEntry } from '../index/index-keys';
 import { errorOf } from '../segments/record';
-import type { OpenFiles } from '../replica';
+import type { ReplicaFiles } from '../index/replica-files';
 import type { EntryKey } from '../index/replica-index';
-import { isWithinTimes, select, type StoredRecord } from './select';
-import { areDense, runsBehind } from './stream-run';
+import { isWithinTimes, select } from './select';
+import type { StoredRecord } from '../segments/record';
+import { areDense, runsBehind } from './dense-runs';
 
 /** Entries looked up at once, */
 export const entriesMax = 512;
@@ -34,7 +35,7 @@ export class Reading {
   private left: bigint | undefined;
 
   constructor(
-    private readonly files: OpenFiles,
+    private readonly files: ReplicaFiles,
     private readonly query: ReadStreamQuery,
     headVersion: bigint,
   ) {
@@ -169,14 +170,14 @@ export function following(entry: IndexEntry | undefined, reverse: boolean, next:
 }
 
 /** Throws what a reader is told who meets an entry that stands for damage. */
-export async function throwOf(files: OpenFiles, entry: IndexEntry): Promise<never> {
+export async function throwOf(files: ReplicaFiles, entry: IndexEntry): Promise<never> {
   const [{ bytes, header }] = (await fetchRecords(files, [entry])) as [StoredRecord];
   throw errorOf(bytes, header);
 }
 
 /** Throws what is wrong with an entry, or that a version is missing before it. */
 export async function throwDamage(
-  files: OpenFiles,
+  files: ReplicaFiles,
   stream: StreamName,
   entry: IndexEntry | undefined,
   missing: bigint,
@@ -214,7 +215,7 @@ interface Reached {
 
 /** The entries for one page, in the order of the read; each holds a version that is asked for. */
 function entriesFrom(
-  { index }: OpenFiles,
+  { index }: ReplicaFiles,
   query: ReadStreamQuery,
   { reverse, fromVersion, toVersion }: Range,
   { next, behind, left }: Reached,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { eventCorrelationId, eventSpans } from '../protobuf/commit-record';
 import { hashOf } from '../store/hash';
 import { readHeaderOf, isIndex } from './index/index-header';
-import { indexPath } from './segments/clean-mark';
+import { indexPath } from './index/index-files';
 import {
   bodyOf,
   commitIdOf,
@@ -16,29 +16,45 @@ import { ReplicaIndex } from './index/replica-index';
 import { recordsOfSegments } from './reads/scan';
 import { Segments } from './segments/segments';
 import { decodeState } from './apply/state';
+import { removeFiles } from './apply/open-files';
+import { isDamagedReplica } from './segments/damage';
 
 const chunkBytes = 1 << 20;
 
-/** What a look at the files of a replica has found. */
+/** What the files of a replica hold. */
 export interface Verified {
   readonly position: bigint;
   readonly records: number;
   readonly bytes: number;
 }
 
-/** The files of a replica are not what they must be; the message says where. */
+/** The files of a replica are damaged; the message says which. */
 export class ReplicaFault extends Error {}
 
-/**
- * Looks at every record of a replica that nobody uses, and whether the index has all that leads to it. Throws ReplicaFault and what
- * `isDamagedReplica` knows.
- */
+/** Removes a replica that no gateway uses, and nothing else from its folder. */
+export function removeReplica(folder: string): Promise<void> {
+  return removeFiles(folder);
+}
+
+/** Reads every record of a replica that no gateway uses, and looks it up in the index. Throws ReplicaFault. */
 export async function verifyReplica(folder: string): Promise<Verified> {
+  try {
+    return await verifyIndex(openIndex(folder), folder);
+  } catch (error) {
+    if (!isDamagedReplica(error)) throw error;
+    throw new ReplicaFault((error as Error).message, { cause: error });
+  }
+}
+
+function openIndex(folder: string): ReplicaIndex {
   const path = join(folder, 'index');
   const header = readHeaderOf(indexPath(path));
   if (header === undefined) throw new ReplicaFault(`there is no replica in ${folder}`);
-  if (!isIndex(header)) throw new ReplicaFault('its index is not one');
-  const index = new ReplicaIndex(path);
+  if (!isIndex(header)) throw new ReplicaFault('its index is not an LMDB file of this kind of machine');
+  return new ReplicaIndex(path);
+}
+
+async function verifyIndex(index: ReplicaIndex, folder: string): Promise<Verified> {
   try {
     const state = decodeState(index.state(), true);
     if (typeof state === 'string') throw new ReplicaFault(state);
@@ -47,7 +63,7 @@ export async function verifyReplica(folder: string): Promise<Verified> {
     const { end, applied: position } = state;
     const segments = await Segments.open(join(folder, 'segments'), bounds, { end, position, finishedBytes });
     try {
-      return { position: state.applied, ...(await verifyRecords(segments, index)) };
+      return { position, ...(await verifyRecords(segments, index)) };
     } finally {
       await segments.close();
     }
@@ -64,7 +80,9 @@ async function verifyRecords(segments: Segments, index: ReplicaIndex): Promise<O
       records++;
       bytes += header.length;
       if (!isIndexed(index, chunk.bytes, header))
-        throw new ReplicaFault(`its index does not have all of position ${header.position.toString()}`);
+        throw new ReplicaFault(
+          `its index does not have all keys of the record at position ${header.position.toString()}`,
+        );
     }
   }
   index.checkEntries();

@@ -3,23 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import { lostConnection, type LogEnd, type LogSink } from '../../store/log';
 import type { FillingProgress } from '../../store/store-info';
-import { Applier } from './apply';
-import { leaveCleanMark } from '../segments/clean-mark';
+import { Applier } from './applier';
+import { leaveCleanMark } from './clean-shutdown';
 import { Continuity, type Moment } from './continuity';
 import { isDamagedReplica } from '../segments/damage';
 import { Filling, logFilling } from './filling';
-import { createHeads } from '../index/heads';
-import { Judge, type Known } from './judge';
+import { createStreamVersions } from '../index/stream-versions';
+import { Judge, type Known } from './log-comparer';
 import { noteFaults } from './note-faults';
-import { openFiles, removeFiles, type OpenFiles, type ReplicaOptions } from '../open-files';
+import { openFiles, removeFiles, type ReplicaOptions } from './open-files';
+import type { ReplicaFiles } from '../index/replica-files';
 import { Readiness } from './readiness';
-import { startSweeper } from './sweeper';
-import { createTrouble, type Trouble } from './trouble';
+import { startSweeper } from './progress-ticker';
+import { createTrouble, type Trouble } from './recent-failure';
 import { createWaiters, type Waiters } from './waiters';
 
 /** What a replica has opened, and where its entries go. */
 export interface Opened {
-  readonly files: OpenFiles;
+  readonly files: ReplicaFiles;
   readonly applier: Applier;
   readonly identity: string;
 }
@@ -237,7 +238,7 @@ export class Keeper {
       this.mustRebuild = false;
     }
     const { files, state } = await openFiles(this.options, this.judge, end, call);
-    const heads = createHeads(files.index);
+    const heads = createStreamVersions(files.index);
     const onTrouble = (cause: unknown): void => {
       this.onWriting(cause);
     };

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../../store/errors';
-import { Batch, type Heads, type Progress } from './batch';
+import { Batch, type Progress } from './write-batch';
+import type { StreamVersions } from '../index/stream-versions';
 import { NewestIds } from '../index/newest-ids';
 import type { ReplicaIndex } from '../index/replica-index';
 import { isDamage, type LogEntry } from '../../store/log';
@@ -35,7 +36,7 @@ const timeoutMsMax = 2 ** 31 - 1;
 export interface ApplyOptions {
   readonly segments: Segments;
   readonly index: ReplicaIndex;
-  readonly heads: Heads;
+  readonly heads: StreamVersions;
   readonly state: ReplicaState;
   /** Those who wait for new commits. */
   readonly waiters: Waiters;
