@@ -12,7 +12,7 @@ async function main(given: readonly string[]): Promise<number> {
     const { runCommand } = await import('./cli/run.js');
     return runCommand(words, commandAddress());
   }
-  const { serve } = await import('./serve.js');
+  const { serve } = await import('./serve/serve.js');
   return serve(first === 'serve' ? words.slice(1) : words);
 }
 

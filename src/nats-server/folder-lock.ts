@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
-/** A folder that is this process' alone until it is released. */
+/** The exclusive use of a folder by this process, until it is released. */
 export interface FolderLock {
-  /** Whether it still is: another gateway may have taken it over while this process was frozen. */
+  /** False when another gateway has taken the folder over, while this process was frozen for instance. */
   held(): Promise<boolean>;
   release(): Promise<void>;
 }
 
-/** Another gateway that runs uses the folder. */
+/** A running gateway uses the folder. */
 export class FolderInUseError extends Error {}
 
-/** A folder, and what it is called in messages. */
+/** A folder and its name in messages. */
 export interface LockedFolder {
   readonly path: string;
   readonly kind: 'data folder' | 'folder of the replica';
@@ -23,32 +23,32 @@ export interface LockedFolder {
 
 interface Owner {
   readonly pid: number;
-  /** Where the pid means something, see `pidPlace`. */
-  readonly place: string;
+  /** Where the pid is valid, see `pidScope`. */
+  readonly scope: string;
   readonly token: string;
 }
 
 const lockName = 'sluice.lock';
-/** The owner touches the lock this often: across containers a pid says nothing. */
+/** How often the owner touches the lock: in another container its pid says nothing. */
 const beatMs = 1_000;
 const silentMs = 5_000;
 const attemptsMax = 5;
 
 /**
- * Locks a folder with a file in it. The lock of a process that died is taken over: at once if its pid tells, else when
- * nobody touches the file for some seconds. `onLost` is called at most once. Throws FolderInUseError.
+ * Locks a folder with a file in it. The lock of a dead process is taken over: at once if its pid shows that it is dead, else
+ * after some seconds in which the file is not touched. `onLost` is called at most once. Throws FolderInUseError.
  */
 export async function lockFolder(folder: LockedFolder, log: Logger, onLost: () => void): Promise<FolderLock> {
   const path = join(folder.path, lockName);
-  const owner: Owner = { pid: process.pid, place: await pidPlace(), token: randomUUID() };
+  const owner: Owner = { pid: process.pid, scope: await pidScope(), token: randomUUID() };
   const mine = JSON.stringify(owner);
-  await acquire(folder, path, owner, mine, log);
+  await acquire(folder, owner, log);
 
   const held = async (): Promise<boolean> => {
     try {
       return (await readFile(path, 'utf8')) === mine;
     } catch (error) {
-      // Only a file that is surely gone is a lost lock; too many open files, for instance, is none.
+      // Only a missing file is a lost lock. Other errors are not: too many open files, for instance.
       return (error as NodeJS.ErrnoException).code !== 'ENOENT';
     }
   };
@@ -73,23 +73,19 @@ export async function lockFolder(folder: LockedFolder, log: Logger, onLost: () =
   };
 }
 
-async function acquire(
-  folder: LockedFolder,
-  path: string,
-  owner: Owner,
-  mine: string,
-  log: Logger,
-): Promise<void> {
+async function acquire(folder: LockedFolder, owner: Owner, log: Logger): Promise<void> {
+  const path = join(folder.path, lockName);
+  const mine = JSON.stringify(owner);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     if (await create(path, mine)) return;
     const found = await readFile(path, 'utf8').catch(() => undefined);
     if (found === undefined) continue;
     if (await isAlive(path, found, owner, log)) break;
-    // Whoever else found the same dead lock must not take ours away: they look once more, as we do here.
+    // Another process may have found the same dead lock. The second check keeps one from taking the lock of the other.
     if ((await readFile(path, 'utf8').catch(() => undefined)) !== found) continue;
     log.warn(
       { folder: folder.path },
-      `the gateway that used the ${folder.kind} did not stop cleanly; taking over`,
+      `the gateway that used the ${folder.kind} did not stop cleanly; taking the folder over`,
     );
     const next = `${path}.${owner.token}`;
     await writeFile(next, mine, { mode: 0o600 });
@@ -98,7 +94,7 @@ async function acquire(
     if ((await readFile(path, 'utf8').catch(() => undefined)) === mine) return;
   }
   throw new FolderInUseError(
-    `the ${folder.kind} ${folder.path} is in use by another gateway: stop that one, or give this one a folder of its own`,
+    `the ${folder.kind} ${folder.path} is in use by another gateway: stop that gateway, or give this one another folder`,
   );
 }
 
@@ -112,10 +108,10 @@ async function create(path: string, content: string): Promise<boolean> {
   }
 }
 
-/** Whether the owner of a lock runs. */
-async function isAlive(path: string, content: string, us: Owner, log: Logger): Promise<boolean> {
-  const { pid, place } = parseOwner(content);
-  if (place === us.place && pid !== undefined && !processExists(pid)) return false;
+/** Whether the owner of a lock still runs. */
+async function isAlive(path: string, content: string, self: Owner, log: Logger): Promise<boolean> {
+  const { pid, scope } = parseOwner(content);
+  if (scope === self.scope && pid !== undefined && !processExists(pid)) return false;
   log.info({ lock: path }, `the folder is locked; watching for up to ${silentMs.toString()} ms`);
   const before = await touchedMs(path);
   for (let waitedMs = 0; waitedMs < silentMs; waitedMs += beatMs / 4) {
@@ -131,7 +127,7 @@ function parseOwner(content: string): Partial<Owner> {
   try {
     return JSON.parse(content) as Partial<Owner>;
   } catch {
-    // Half-written: only the watch can tell.
+    // Half-written: only the touches of the file can tell.
     return {};
   }
 }
@@ -152,8 +148,8 @@ export function processExists(pid: number): boolean {
   }
 }
 
-/** The boot and the pid namespace on Linux, since containers count pids of their own; elsewhere the host. */
-async function pidPlace(): Promise<string> {
+/** On Linux the boot and the pid namespace, since each container has its own pids; elsewhere the host. */
+async function pidScope(): Promise<string> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
     return `${boot.trim()} ${await readlink('/proc/self/ns/pid')}`;

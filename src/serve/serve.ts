@@ -1,14 +1,14 @@
 import pino, { type Logger } from 'pino';
 import { banner } from './banner';
-import { commandLines } from './cli/help';
-import { printable, writeLines } from './cli/output';
-import { commands } from './cli/run';
-import { ConfigError, loadConfig, printConfig } from './config/config';
-import { StartError, startGateway } from './gateway';
+import { commandLines } from '../cli/help';
+import { printable, writeLines } from '../cli/output';
+import { commands } from '../cli/run';
+import { ConfigError, loadConfig, printConfig } from '../config/config';
+import { StartError, startGateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
-import { helpText } from './config/help';
-import { isPatchedNode, nodeVersions } from './versions';
-import { version } from './versions';
+import { helpText } from '../config/help';
+import { isPatchedNode, nodeVersions } from '../versions';
+import { version } from '../versions';
 
 /** What serving ends with; explained in help.ts. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;

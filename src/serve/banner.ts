@@ -1,4 +1,4 @@
-import type { Durability, GatewayFacts } from './gateway';
+import type { Durability, GatewayFacts } from '../gateway';
 
 /** What a user sees when the gateway serves: where it is, where the data is, how safe it is, and what to try. */
 export function banner(facts: GatewayFacts): string {
