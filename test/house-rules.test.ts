@@ -246,6 +246,21 @@ test('every file of src/ belongs to a part', () => {
   expect(inSrc.map(([file]) => file).filter((file) => !(partOf(file) in arrows))).toEqual([]);
 });
 
+/** Rooms without a README. */
+const withoutReadme = ['protobuf', 'store', 'grpc', 'client', 'cli', 'jetstream', 'replica'];
+
+test('the README of every room says what the room may import', () => {
+  const rooms = Object.keys(arrows).filter((room) => !existsSync(join(root, 'src', `${room}.ts`)));
+  const said = (room: string): string[] | undefined => {
+    const readme = join(root, 'src', room, 'README.md');
+    if (!existsSync(readme))
+      return withoutReadme.some((name) => room.startsWith(name)) ? arrows[room]?.slice() : [];
+    const [, list = ''] = /^May import: ((?:.+\n)+)/m.exec(readFileSync(readme, 'utf8')) ?? [];
+    return Array.from(list.matchAll(/`([^`]+)`/g), ([, name = '']) => name);
+  };
+  for (const room of rooms) expect([room, said(room)?.sort()]).toEqual([room, arrows[room]?.slice().sort()]);
+});
+
 test('there are no barrels, no utils and no types.ts', () => {
   expect(written.filter((file) => /(^|\/)(index|types|utils)\.ts$|(^|\/)(types|utils)\//.test(file))).toEqual(
     [],
