@@ -5,37 +5,38 @@ import {
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import { parseAppend } from '../requests/append';
+import { parseAppend, type Sized } from '../requests/append';
 import { AppendOrder, type OrderSlot } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
-import type { AppendResult, CallContext, EventStore } from '../store/event-store';
+import type { AppendCommand, AppendResult } from '../store/event-store';
 import { CompactingMap } from '../collections/compacting-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
+import type { ConnectionAppends } from './connection-appends';
 import { UndecodableError } from './decode';
 import type { Failure } from './failure';
 import { OrderedCall } from './ordered-call';
-import { SessionMessage, storedBytesMost, type RawSessionAppend } from './session-message';
+import { SessionMessage, type ReceivedAppend } from './session-message';
 import { toRpcStatus } from './status';
 
 /** What all sessions share. */
 export interface SessionOptions {
-  readonly store: EventStore;
+  readonly appends: ConnectionAppends;
   readonly limits: Limits;
 }
 
-/** The appends of a session to one stream that are under way. */
-interface Line {
+/** A stream to which a session has appends under way. */
+interface SessionStream {
+  readonly name: string;
   underWay: number;
-  /** The last one that failed, and the version to which it would have led. */
+  /** The last append that failed, and the version to which it would have led. */
   failed: { readonly tag: bigint; readonly version: bigint } | undefined;
 }
 
 /** An append of a session that has no answer yet. */
 interface Pending {
   readonly tag: bigint;
-  readonly stream: string;
-  readonly line: Line;
+  readonly stream: SessionStream;
   readonly expectedVersion: bigint | undefined;
   readonly eventCount: number;
   readonly withCommitTime: boolean;
@@ -44,9 +45,10 @@ interface Pending {
   readonly bytes: number;
 }
 
-/** Something of a session with its share of the bytes that came. */
-interface Sized<T> {
-  readonly value: T;
+/** An answer that the caller has not taken yet. */
+interface ReadyAnswer {
+  readonly value: SessionAnswer;
+  /** Of the append. */
   readonly bytes: number;
 }
 
@@ -59,7 +61,7 @@ export async function* appendSession(
   options: SessionOptions,
   session: Session,
 ): AsyncGenerator<Buffer, void> {
-  const { requests, context, stop } = session;
+  const { requests, call, stop } = session;
   const appends = new SessionAppends(options, session);
   const onStop = (): void => {
     appends.stop();
@@ -67,8 +69,8 @@ export async function* appendSession(
   const onAbort = (): void => {
     appends.wake();
   };
-  setMaxListeners(0, context.signal); // one for each append
-  context.signal.addEventListener('abort', onAbort);
+  setMaxListeners(0, call.signal); // one for each append
+  call.signal.addEventListener('abort', onAbort);
   stop.addEventListener('abort', onStop);
   try {
     if (stop.aborted) onStop();
@@ -88,16 +90,16 @@ export async function* appendSession(
     }
   } finally {
     appends.finish();
-    context.signal.removeEventListener('abort', onAbort);
+    call.signal.removeEventListener('abort', onAbort);
     stop.removeEventListener('abort', onStop);
   }
 }
 
 /** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
 class SessionAppends {
-  private readonly lines = new CompactingMap<string, Line>();
+  private readonly streams = new CompactingMap<string, SessionStream>();
   private readonly waiting: SessionMessage[] = [];
-  private ready: Sized<SessionAnswer>[] = [];
+  private ready: ReadyAnswer[] = [];
   private underWay = 0;
   private bytesUnderWay = 0;
   private end: { readonly error: Error | undefined } | undefined;
@@ -141,9 +143,9 @@ class SessionAppends {
   }
 
   /** Waits for answers; none: there are no more. Throws why the session ends if it does not end well. */
-  async answers(): Promise<readonly Sized<SessionAnswer>[]> {
+  async answers(): Promise<readonly ReadyAnswer[]> {
     for (;;) {
-      this.session.context.signal.throwIfAborted();
+      this.session.call.signal.throwIfAborted();
       if (this.ready.length > 0) break;
       if (this.end !== undefined && this.underWay === 0 && this.waiting.length === 0) {
         if (this.end.error !== undefined) throw this.end.error;
@@ -157,7 +159,7 @@ class SessionAppends {
   }
 
   /** Answers have gone to the caller, which makes room. */
-  taken(answers: readonly Sized<SessionAnswer>[]): void {
+  taken(answers: readonly ReadyAnswer[]): void {
     this.underWay -= answers.length;
     this.bytesUnderWay -= answers.reduce((sum, { bytes }) => sum + bytes, 0);
     this.proceed();
@@ -183,7 +185,7 @@ class SessionAppends {
     else this.session.requests.resume();
   }
 
-  private next(): RawSessionAppend | undefined {
+  private next(): ReceivedAppend | undefined {
     for (;;) {
       const [message] = this.waiting;
       if (message === undefined) return undefined;
@@ -195,14 +197,15 @@ class SessionAppends {
   }
 
   /** Begins at once, so that appends to one stream keep their order. */
-  private begin(raw: RawSessionAppend): void {
-    const { store, limits } = this.options;
-    let append: AppendRequest | undefined;
+  private begin(received: ReceivedAppend): void {
+    let request: AppendRequest | undefined;
+    let command: Sized<AppendCommand> | undefined;
     let failure: unknown;
     try {
-      append = raw.append();
-      if (append === undefined)
+      request = received.decode();
+      if (request === undefined)
         throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+      command = parseAppend(request, this.options.limits);
     } catch (error) {
       if (error instanceof UndecodableError) {
         this.drop(error);
@@ -210,55 +213,55 @@ class SessionAppends {
       }
       failure = error;
     }
-    const pending = this.enter(raw, append);
-    try {
-      if (append === undefined) throw failure;
-      store.append(parseAppend(append, limits), this.contextOf(pending)).then(
-        (result) => {
-          this.succeed(pending, result);
-        },
-        (error: unknown) => {
-          this.fail(pending, error);
-        },
-      );
-    } catch (error) {
-      this.fail(pending, error);
-    }
+    const pending = this.enter(received, request, command?.bytes ?? received.bytes);
+    if (command === undefined) this.fail(pending, failure);
+    else this.append(pending, command);
   }
 
-  private contextOf({ orderSlot }: Pending): CallContext {
-    const { context } = this.session;
-    return orderSlot === undefined ? context : new OrderedCall(context, orderSlot);
-  }
-
-  private enter(raw: RawSessionAppend, append: AppendRequest | undefined): Pending {
-    const { tag } = raw;
-    const bytes = storedBytesMost(raw.bytes, append);
-    const { stream = '', expectedVersion, withCommitTime = false } = append ?? {};
-    const line = this.lines.get(stream) ?? { underWay: 0, failed: undefined };
-    this.lines.set(stream, line);
-    line.underWay++;
+  private enter(
+    { tag, inOrder }: ReceivedAppend,
+    request: AppendRequest | undefined,
+    bytes: number,
+  ): Pending {
+    const { stream: name = '', expectedVersion, withCommitTime = false } = request ?? {};
+    const stream = this.streams.get(name) ?? { name, underWay: 0, failed: undefined };
+    this.streams.set(name, stream);
+    stream.underWay++;
     this.underWay++;
     this.bytesUnderWay += bytes;
-    const eventCount = append?.events.length ?? 0;
-    const orderSlot = raw.inOrder ? this.order.next(tag) : undefined;
-    return { tag, stream, line, expectedVersion, eventCount, withCommitTime, orderSlot, bytes };
+    const eventCount = request?.events.length ?? 0;
+    const orderSlot = inOrder ? this.order.next(tag) : undefined;
+    return { tag, stream, expectedVersion, eventCount, withCommitTime, orderSlot, bytes };
+  }
+
+  private append(pending: Pending, command: Sized<AppendCommand>): void {
+    const { call } = this.session;
+    const { orderSlot } = pending;
+    const context = orderSlot === undefined ? call : new OrderedCall(call, orderSlot);
+    this.options.appends.append(command, context).then(
+      (result) => {
+        this.succeed(pending, result);
+      },
+      (error: unknown) => {
+        this.fail(pending, error);
+      },
+    );
   }
 
   private succeed(pending: Pending, result: AppendResult): void {
-    const { tag, line, withCommitTime } = pending;
+    const { tag, stream, withCommitTime } = pending;
     const value = toAppendResponse(result, withCommitTime);
-    if (line.failed !== undefined && value.version >= line.failed.version) line.failed = undefined;
+    if (stream.failed !== undefined && value.version >= stream.failed.version) stream.failed = undefined;
     this.answer(pending, { tag, outcome: { $case: 'result', value }, failedTag: undefined });
   }
 
   private fail(pending: Pending, error: unknown): void {
-    const { tag, line, expectedVersion, eventCount } = pending;
+    const { tag, stream, expectedVersion, eventCount } = pending;
     const failure = this.session.recognise(error);
-    const counted = failure.code === 'VERSION_CONFLICT' && line.failed?.version === expectedVersion;
+    const counted = failure.code === 'VERSION_CONFLICT' && stream.failed?.version === expectedVersion;
     const brokenBy = this.brokenBy(pending, failure);
-    const failedTag = counted ? line.failed?.tag : brokenBy;
-    if (expectedVersion !== undefined) line.failed = { tag, version: expectedVersion + BigInt(eventCount) };
+    const failedTag = counted ? stream.failed?.tag : brokenBy;
+    if (expectedVersion !== undefined) stream.failed = { tag, version: expectedVersion + BigInt(eventCount) };
     const value = toRpcStatus(failure);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
   }
@@ -271,8 +274,8 @@ class SessionAppends {
     return undefined;
   }
 
-  private answer({ stream, line, bytes }: Pending, value: SessionAnswer): void {
-    if (--line.underWay === 0) this.lines.delete(stream);
+  private answer({ stream, bytes }: Pending, value: SessionAnswer): void {
+    if (--stream.underWay === 0) this.streams.delete(stream.name);
     this.ready.push({ value, bytes });
     this.wake();
   }

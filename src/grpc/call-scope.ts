@@ -3,13 +3,21 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import { connectionOf, type Connection } from './connections';
 import { deadlineExceeded } from './failure';
 import type { OpenCall } from './open-calls';
+import { innerOf } from './request-bytes';
+
+/** A call as the handlers of this room see it. */
+export interface Caller extends CallContext {
+  /** The client connection that the call came over. */
+  readonly connection: Connection;
+}
 
 /** What all calls of grpc-js have in common. */
 export type AnyCall = Pick<
   ServerWritableStream<unknown, unknown>,
-  'metadata' | 'cancelled' | 'getDeadline' | 'getPath' | 'getPeer'
+  'metadata' | 'cancelled' | 'getDeadline' | 'getPath'
 > &
   OpenCall;
 
@@ -23,9 +31,9 @@ const answerMarginShare = 0.1;
  * A call to those who work on it, until it is closed. A class, since a getter in an object literal would get a hidden
  * class of its own for each call, in the old generation, which keeps all of the call until the next full collection.
  */
-export class CallScope implements CallContext {
+export class CallScope implements Caller {
   readonly deadlineMs: number;
-  readonly connection: string;
+  readonly connection: Connection;
   private reason: AnyStoreError | undefined;
   /** Most appends end without anybody asking for it. */
   private controller: AbortController | undefined;
@@ -35,7 +43,7 @@ export class CallScope implements CallContext {
     const callMs = Number(call.getDeadline()) - Date.now();
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
     this.deadlineMs = Date.now() + leftMs;
-    this.connection = call.getPeer();
+    this.connection = connectionOf(innerOf(call).stream);
     if (leftMs <= timerMsMax) this.timer = setTimeout(this.onDeadline, leftMs);
     call.on('cancelled', this.onCancelled);
     if (call.cancelled) this.onCancelled();

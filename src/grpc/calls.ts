@@ -9,16 +9,14 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { StoreUnavailableError } from '../store/errors';
 import { CompactingMap } from '../collections/compacting-map';
-import type { CallContext } from '../store/event-store';
-import { CallScope, checkMetadata, type AnyCall } from './call-scope';
-import { connectionOf } from './connections';
+import { CallScope, checkMetadata, type AnyCall, type Caller } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
 import { createRecognise, type Failure, type Recognise } from './failure';
 import { createOpenCalls, type OpenCall } from './open-calls';
 import { createAllPlaces, type Places } from './places';
-import { incomingOf, innerOf, takeRequest, type RequestBytes } from './request-bytes';
+import { incomingOf, takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, type Requests } from './requests';
 import { failRead, sendAll, type Messages, type StreamingCall } from './send-all';
 import { toStatus } from './status';
@@ -32,7 +30,7 @@ export interface Calls {
   readonly unary: <Request, Response>(
     type: MessageType<Request>,
     responseType: Encodable<Response>,
-    handler: (request: Request, context: CallContext) => Promise<Response>,
+    handler: (request: Request, context: Caller) => Promise<Response>,
   ) => handleUnaryCall<RequestBytes, Buffer>;
 
   /** A unary call that waits for the store and appends nothing, with bounds of its own. */
@@ -41,7 +39,7 @@ export interface Calls {
   /** A read: the handler gives encoded responses. */
   readonly serverStreaming: <Request>(
     type: MessageType<Request>,
-    handler: (request: Request, context: CallContext) => Messages | Promise<Messages>,
+    handler: (request: Request, context: Caller) => Messages | Promise<Messages>,
   ) => handleServerStreamingCall<RequestBytes, Buffer>;
 
   /**
@@ -52,7 +50,7 @@ export interface Calls {
     type: MessageType<Request>,
     handler: (
       request: Request,
-      context: CallContext,
+      context: Caller,
       stop: AbortSignal,
       bytesMax: number,
     ) => AsyncIterable<Buffer>,
@@ -82,7 +80,7 @@ export interface Calls {
 /** What the handler of a session works with. */
 export interface Session {
   readonly requests: Requests;
-  readonly context: CallContext;
+  readonly call: Caller;
   /** Aborted when it shall take no more, answer what it has, and then say with an error why it ends. */
   readonly stop: AbortSignal;
   /** What an error of one append means to the caller, as if it were the error of a call. */
@@ -106,7 +104,7 @@ export function createCalls(limits: Limits, log: Logger): Calls {
   const requestOf = <Request>(type: MessageType<Request>, call: AnyCall & Unread): Request =>
     decodeRequest(type, takeRequest(call), call.getPath(), limits);
   const unary: Calls['unary'] = (type, responseType, handler) => (call, respond) => {
-    const work = async (context: CallContext): Promise<void> => {
+    const work = async (context: Caller): Promise<void> => {
       endWith(call, encode(responseType, await handler(requestOf(type, call), context)), nothing);
     };
     void attempt(call, work, respond);
@@ -130,17 +128,17 @@ export function createCalls(limits: Limits, log: Logger): Calls {
 
     subscription: (type, handler) => (call) => {
       subscriptions(call, (context) =>
-        handler(requestOf(type, call), context, stopOf(call), subscriptionBytes()),
+        handler(requestOf(type, call), context, context.connection.stop, subscriptionBytes()),
       );
     },
 
     session: (handler) => (call) => {
-      sessions(call, (context) =>
+      sessions(call, (caller) =>
         handler({
           requests: requestsOf(call),
-          context,
-          stop: stopOf(call),
-          recognise: (error) => recognise(error, context, call.getPath()),
+          call: caller,
+          stop: caller.connection.stop,
+          recognise: (error) => recognise(error, caller, call.getPath()),
         }),
       );
     },
@@ -195,11 +193,6 @@ function shareOf({ subscriptionBytesMax, subscriptionsBytesMax }: Limits, subscr
   return Math.max(subscriptionBytesMin, Math.min(subscriptionBytesMax, share));
 }
 
-/** Aborted when calls without an end of the same connection shall end; the reason is for their callers. */
-function stopOf(call: AnyCall): AbortSignal {
-  return connectionOf(innerOf(call).stream).stop;
-}
-
 /** Answers one question after the other. */
 async function answerEach(
   call: ServerDuplexStream<Buffer, Uint8Array>,
@@ -228,7 +221,7 @@ function createStreaming(
   places: Places,
   unsentBytesMax: () => number,
   open?: OpenReads,
-): (call: StreamingCall & AnyCall, handler: (context: CallContext) => Messages | Promise<Messages>) => void {
+): (call: StreamingCall & AnyCall, handler: (context: Caller) => Messages | Promise<Messages>) => void {
   return (call, handler) => {
     const work = async (scope: CallScope): Promise<void> => {
       const leave = places.take(scope.connection);

@@ -18,6 +18,9 @@ export interface Connections {
 /** A connection of a client. */
 export class Connection implements HeldOfConnection {
   heldBytes = 0;
+  /** Under way, in sessions or not. */
+  appends = 0;
+  appendBytes = 0;
   inflating: Promise<unknown> | undefined;
   calls = 0;
   session: ServerHttp2Session | undefined;

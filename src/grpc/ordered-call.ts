@@ -1,10 +1,11 @@
 import type { OrderSlot } from '../store/append-order';
-import type { CallContext } from '../store/event-store';
+import type { Caller } from './call-scope';
+import type { Connection } from './connections';
 
 /** The call of the session for an append in order. */
-export class OrderedCall implements CallContext {
+export class OrderedCall implements Caller {
   constructor(
-    private readonly call: CallContext,
+    private readonly call: Caller,
     readonly orderSlot: OrderSlot,
   ) {}
 
@@ -16,7 +17,7 @@ export class OrderedCall implements CallContext {
     return this.call.deadlineMs;
   }
 
-  get connection(): string | undefined {
+  get connection(): Connection {
     return this.call.connection;
   }
 }

@@ -1,10 +1,11 @@
 import type { Limits } from '../limits';
 import { OverloadedError } from '../store/errors';
+import type { Connection } from './connections';
 
 /** Bounds how many calls of one kind are under way: in all, and of one client connection. */
 export interface Places {
   /** Gives a function that gives the place back. Throws OverloadedError with the bound that is reached. */
-  take(connection: string | undefined): () => void;
+  take(connection: Connection): () => void;
   /** How many are taken. */
   readonly taken: number;
 }
@@ -39,7 +40,7 @@ interface Bound {
 
 /** `what` names the calls, such as "reads". */
 function createPlaces(what: string, total: Bound, share: Bound): Places {
-  const byConnection = new Map<string | undefined, number>();
+  const byConnection = new Map<Connection, number>();
   let all = 0;
   const refuse = (count: number, whose: string, { name }: Bound): never => {
     throw new OverloadedError(`${count} ${what}${whose} are under way, as many as ${name} allows`);

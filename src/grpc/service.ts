@@ -49,6 +49,7 @@ import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
+import { createConnectionAppends } from './connection-appends';
 import { toTimestamp } from './proto-time';
 import { encode, type Encodable } from './encode';
 import { reframe } from './reframe';
@@ -67,20 +68,21 @@ type Implementation = UntypedServiceImplementation & Record<keyof typeof EventSt
 
 /** sluice.v1.EventStoreService: each method parses its request, asks the store and puts the answer into words. */
 export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
+  const appends = createConnectionAppends(store, limits);
   const { unary, question, serverStreaming, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
-    append: unary(AppendRequest, AppendResponse, (request, context) => {
+    append: unary(AppendRequest, AppendResponse, (request, call) => {
       const { withCommitTime } = request;
-      const appended = store.append(parseAppend(request, limits), context);
+      const appended = appends.append(parseAppend(request, limits), call);
       return appended.then((result) => toAppendResponse(result, withCommitTime));
     }),
 
-    appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, context) =>
-      store.appendMulti(parseAppendMulti(request, limits), context).then(toAppendMultiResponse),
+    appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, call) =>
+      appends.appendMulti(parseAppendMulti(request, limits), call).then(toAppendMultiResponse),
     ),
 
-    appendSession: session((opened) => appendSession({ store, limits }, opened)),
+    appendSession: session((opened) => appendSession({ appends, limits }, opened)),
 
     readStream: serverStreaming(ReadStreamRequest, async (request, context) => {
       const query = parseReadStream(request, limits);

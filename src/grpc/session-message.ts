@@ -4,13 +4,13 @@ import type { Limits } from '../limits';
 import { checkMessage, decodeRequest } from './decode';
 
 /** One append of a session as it came. */
-export interface RawSessionAppend {
+export interface ReceivedAppend {
   readonly tag: bigint;
   readonly inOrder: boolean;
-  /** Bytes that it took in its message. */
+  /** Its bytes within the message. */
   readonly bytes: number;
-  /** undefined: there is none. Throws InvalidRequestError; UndecodableError, if the bytes are to blame. */
-  append(): AppendRequest | undefined;
+  /** undefined: the field is missing. Throws InvalidRequestError; UndecodableError, if the bytes are not a request. */
+  decode(): AppendRequest | undefined;
 }
 
 const sessionPath = '/sluice.v1.EventStoreService/AppendSession';
@@ -37,7 +37,7 @@ export class SessionMessage {
   }
 
   /** undefined: there are no more. */
-  next(): RawSessionAppend | undefined {
+  next(): ReceivedAppend | undefined {
     const { reader } = this;
     while (reader.pos < reader.len) {
       const [field, wireType] = reader.tag();
@@ -47,7 +47,7 @@ export class SessionMessage {
     return undefined;
   }
 
-  private append(length: number): RawSessionAppend {
+  private append(length: number): ReceivedAppend {
     const { reader, message, limits } = this;
     const end = reader.pos + length;
     let tag = 0n;
@@ -62,24 +62,8 @@ export class SessionMessage {
         encoded = message.subarray(reader.pos, (reader.pos += size));
       } else reader.skip(wireType, field);
     }
-    const append = (): AppendRequest | undefined =>
+    const decode = (): AppendRequest | undefined =>
       encoded && decodeRequest(AppendRequest, encoded, appendPath, limits);
-    return { tag, inOrder, bytes: length, append };
+    return { tag, inOrder, bytes: length, decode };
   }
-}
-
-/** Of an id that the gateway fills in. */
-const idBytes = 36;
-/** Of the length and number of the fields that an event has once it is stored. */
-const eventFramingBytes = 24;
-
-/**
- * What an append may take once it is stored, where each event has its ids and the name of its stream: that is what the bounds
- * of a connection count, and the session must not begin more than they allow.
- */
-export function storedBytesMost(sentBytes: number, append: AppendRequest | undefined): number {
-  const { stream = '', events = [] } = append ?? {};
-  let bytes = sentBytes + events.length * (stream.length + 3 * idBytes + eventFramingBytes);
-  for (const { id } of events) bytes += 2 * id.length;
-  return bytes;
 }

@@ -2,24 +2,26 @@ import type { AppendMultiRequest } from '../../generated/sluice/v1/event_store_s
 import type { Limits } from '../limits';
 import type { AppendMultiCommand } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { expectedVersionOf } from './append';
+import { expectedVersionOf, type Sized } from './append';
 import { commitIdOf, streamName, versionNumber } from './field-checks';
 import { excess, Findings, shown } from './findings';
 import { newEvents } from './new-event';
 
 /** Throws InvalidRequestError. Fills in the same ids as `parseAppend`. */
-export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): AppendMultiCommand {
+export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): Sized<AppendMultiCommand> {
   const findings = new Findings();
   const commitId = commitIdOf(request.commitId, findings);
   if (request.appends.length === 0) findings.add('appends', 'is required');
   // Nothing more is looked at in a request that is too large.
   if (!isBounded(request, limits, findings)) findings.throwIfAny();
   const names = new DistinctNames(findings);
+  let bytesInAll = 0;
   const appends = request.appends.map((append, index) => {
     const path = `appends[${index}]`;
     const stream = names.add(append.stream, path);
     if (append.events.length === 0) findings.add(`${path}.events`, 'is required');
-    const events = newEvents(append, limits, findings, `${path}.`);
+    const { events, bytes } = newEvents(append, limits, findings, `${path}.`);
+    bytesInAll += bytes;
     return { stream, events, expectedVersion: expectedVersionOf(append, `${path}.`, findings) };
   });
   const checks = request.checks.map(({ stream, expectedVersion }, index) => ({
@@ -27,7 +29,7 @@ export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): A
     expectedVersion: versionNumber(expectedVersion, `checks[${index}].expected_version`, findings),
   }));
   findings.throwIfAny();
-  return { appends, checks, commitId };
+  return { appends, checks, commitId, bytes: bytesInAll };
 }
 
 function isBounded({ appends, checks }: AppendMultiRequest, limits: Limits, findings: Findings): boolean {

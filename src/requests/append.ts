@@ -6,15 +6,18 @@ import { commitIdOf, streamName, versionNumber } from './field-checks';
 import { Findings } from './findings';
 import { newEvents } from './new-event';
 
+/** A command with the bytes that its events take when they are stored, or slightly fewer. */
+export type Sized<Command> = Command & { readonly bytes: number };
+
 /** Throws InvalidRequestError. Fills in what is left out: event ids, correlation ids, causation ids. */
-export function parseAppend(request: AppendRequest, limits: Limits): AppendCommand {
+export function parseAppend(request: AppendRequest, limits: Limits): Sized<AppendCommand> {
   const findings = new Findings();
   const stream = streamName(request.stream, findings);
   const expectedVersion = expectedVersionOf(request, '', findings);
   const commitId = commitIdOf(request.commitId, findings);
-  const events = newEvents(request, limits, findings);
+  const { events, bytes } = newEvents(request, limits, findings);
   findings.throwIfAny();
-  return { stream, events, expectedVersion, commitId, withCommitTime: request.withCommitTime };
+  return { stream, events, bytes, expectedVersion, commitId, withCommitTime: request.withCommitTime };
 }
 
 /** The fields of the request are at `<prefix>`. */

@@ -6,18 +6,24 @@ import { uuidV7 } from '../store/ids';
 import { checkId, checkLabel } from './field-checks';
 import { excess, shown, type Findings } from './findings';
 
+interface NewEvents {
+  readonly events: readonly NewEvent[];
+  /** That they take when they are stored, or slightly fewer. */
+  readonly bytes: number;
+}
+
 /** Parses the events of an append to one stream, which are at `<prefix>events`. The result counts only without findings. */
 export function newEvents(
   { stream, events }: Pick<AppendRequest, 'stream' | 'events'>,
   limits: Limits,
   findings: Findings,
   prefix = '',
-): NewEvent[] {
+): NewEvents {
   const { appendEventsMax, appendBytesMax, eventBytesMax } = limits;
   const list = `${prefix}events`;
   if (events.length > appendEventsMax) {
     findings.add(list, excess(events.length, 'events', appendEventsMax));
-    return [];
+    return { events: [], bytes: 0 };
   }
   const parsed: NewEvent[] = [];
   const firstWithId = events.length > 1 ? new Map<string, number>() : undefined;
@@ -40,7 +46,7 @@ export function newEvents(
   }
   findings.enter('');
   if (bytesInAll > appendBytesMax) findings.add(list, excess(bytesInAll, 'bytes', appendBytesMax));
-  return parsed;
+  return { events: parsed, bytes: bytesInAll };
 }
 
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for

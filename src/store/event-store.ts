@@ -21,15 +21,13 @@ export interface NewEvent {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** How long a call may take and whether anybody still waits for it. */
+/** How long a call may take, and whether its caller still waits. */
 export interface CallContext {
   /** Aborted when the caller has gone, or the deadline has passed. */
   readonly signal: AbortSignal;
   /** Milliseconds since 1970; Infinity if the caller set none. */
   readonly deadlineMs: number;
-  /** The client connection that the call came over, whose calls have bounds together; undefined: none. */
-  readonly connection?: string | undefined;
-  /** Of an append that keeps an order with others; undefined: only with those to its stream. */
+  /** The slot of an append in an order over several streams; undefined: the append is ordered on its stream alone. */
   readonly orderSlot?: OrderSlot | undefined;
 }
 

@@ -174,6 +174,14 @@ describe('an append', () => {
     expect(faultsOf(call)).toEqual(['events[3].id', 'events[5].id']);
   });
 
+  test('knows the bytes of its events, with their defaults and the name of the stream', () => {
+    const event = anEvent({ id: 'id', type: 'T', payload: { $case: 'text', value: '€' } });
+    const ofOne = 'a.b'.length + 3 * 'id'.length + 'T'.length + Buffer.byteLength('€');
+    expect(parseAppend(anAppend({ events: [event] }), limits).bytes).toBe(ofOne);
+    const second = { ...event, id: 'di' };
+    expect(parseAppend(anAppend({ events: [event, second] }), limits).bytes).toBe(2 * ofOne);
+  });
+
   test('that is right comes out as it went in, with its defaults', () => {
     const ascii = fc.string({
       unit: fc.integer({ min: 0x21, max: 0x7e }).map((c) => String.fromCharCode(c)),
@@ -221,6 +229,7 @@ describe('an append', () => {
             commitId: '0190f3a1-0000-7000-8000-00000000abcd',
             expectedVersion: expected ?? undefined,
             withCommitTime: true,
+            bytes: expect.any(Number) as number,
             events: events.map((event, index) => ({
               ...event,
               id: ids[index],

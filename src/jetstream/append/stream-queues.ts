@@ -4,7 +4,6 @@ import { CancelledError, DeadlineExceededError, OverloadedError } from '../../st
 import type { CallContext } from '../../store/event-store';
 import type { StreamName } from '../../store/values';
 import { CompactingMap } from '../../collections/compacting-map';
-import { createConnectionShares, type ConnectionShares } from './connection-shares';
 
 /** An append that has its place in the queues of its streams. */
 interface Ticket {
@@ -36,14 +35,11 @@ function leave(queues: Queues, line: Line): void {
 /** Lets the appends of one stream, and those of one order, take turns, and bounds what waits. */
 export class StreamQueues {
   private readonly queues: Queues = new CompactingMap();
-  private readonly shares: ConnectionShares;
   private appends = 0;
   private bytes = 0;
   private whenIdle: (() => void)[] = [];
 
-  constructor(private readonly limits: Limits) {
-    this.shares = createConnectionShares(limits);
-  }
+  constructor(private readonly limits: Limits) {}
 
   /**
    * Runs when all earlier appends to the streams, and those before it in its order, are through. Fails with OverloadedError at
@@ -91,14 +87,8 @@ export class StreamQueues {
   }
 
   /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
-  private enter(
-    streams: readonly StreamName[],
-    bytes: number,
-    { connection, orderSlot }: CallContext,
-  ): Ticket {
-    this.shares.admit(connection, bytes);
+  private enter(streams: readonly StreamName[], bytes: number, { orderSlot }: CallContext): Ticket {
     this.admit(streams, bytes);
-    this.shares.take(connection, bytes);
     this.appends++;
     this.bytes += bytes;
     const ticket: Ticket = { behind: 0, begin: () => undefined };
@@ -123,10 +113,9 @@ export class StreamQueues {
     }
   }
 
-  private exit(streams: readonly StreamName[], bytes: number, { connection, orderSlot }: CallContext): void {
+  private exit(streams: readonly StreamName[], bytes: number, { orderSlot }: CallContext): void {
     for (const stream of streams) leave(this.queues, stream);
     if (orderSlot !== undefined) leave(this.queues, orderSlot.order);
-    this.shares.giveBack(connection, bytes);
     this.appends--;
     this.bytes -= bytes;
     if (this.appends > 0) return;

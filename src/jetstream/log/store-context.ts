@@ -65,10 +65,6 @@ class BoundedCall implements CallContext {
     return this.call.signal;
   }
 
-  get connection(): string | undefined {
-    return this.call.connection;
-  }
-
   get orderSlot(): OrderSlot | undefined {
     return this.call.orderSlot;
   }
