@@ -45,7 +45,7 @@ function toMessage(
 ): OutgoingMessage {
   const name = parseStreamName(stream);
   if (name === undefined) throw new Error(`not a stream name: ${stream}`);
-  const encoded = newEvents(events, correlationId).map((event) => encodeEvent(name, event));
+  const encoded = newEvents(events, correlationId).map((event) => ({ bytes: encodeEvent(name, event) }));
   const commit = {
     firstVersion: BigInt(head.version + 1),
     previous: BigInt(head.sequence),

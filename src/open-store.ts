@@ -4,6 +4,7 @@ import { FolderInUseError, lockFolder, type FolderLock } from './nats-server/fol
 import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
 import { toStoreError } from './jetstream/nats/errors';
 import { cached } from './jetstream/nats/coalesce';
+import { durable } from './store/durable';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';
@@ -50,18 +51,22 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
     const { reads, view } = createReplicaStore(replica);
+    const appends = jetstream.appends(view);
     const info = cached(async () => {
       const call = { signal: new AbortController().signal, deadlineMs: Infinity };
       const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
       return { ...found, replica: findings };
     }, limits.serverInfoAgeMaxMs);
-    return {
+    const store: EventStore = {
       ...reads,
-      ...jetstream.appends(view),
+      ...appends,
       info: (call) =>
         info(call).catch((error: unknown) => {
           throw toStoreError(error);
         }),
+    };
+    return {
+      ...durable(store, durability, limits),
       onAvailability(listener) {
         jetstream.onAvailability(listener);
       },

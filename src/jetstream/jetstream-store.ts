@@ -1,38 +1,37 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { Durability } from '../store/durability';
-import { CommitIdReuseError, VersionConflictError } from '../store/errors';
 import type { CallContext, EventStore } from '../store/event-store';
 import type { Log, LogView } from '../store/log';
 import type { StoreInfo } from '../store/store-info';
-import type { StreamName } from '../store/values';
-import type { StreamInfo } from './nats/api';
-import { append, type Appender } from './append/append';
-import { appendMulti } from './append/append-multi';
-import { toStoreError } from './nats/errors';
-import { followLog } from './follow/follow-log';
+import { append, appendMulti, type Appending } from './append/append';
+import { Heads } from './append/heads';
 import { IdMemory } from './append/id-memory';
-import type { KnownHead } from './append/head-cache';
+import { Publisher } from './append/publisher';
+import { StoredCommits } from './append/stored-commits';
+import { StreamQueues } from './append/stream-queues';
+import { followLog, type DurableLog } from './follow/follow-log';
+import { createStretches } from './follow/log-stretches';
+import { watchLog } from './follow/watch-log';
+import { endless } from './log/bounded-call';
+import { CommitSizes } from './log/commit-sizes';
+import { entryAt } from './log/entry-at';
 import { identityAt } from './log/identity';
 import { askLeader } from './log/leadership';
+import type { LogAccess } from './log/log-access';
 import { LogHealth, lostMessages } from './log/log-health';
 import { logInfo } from './log/log-info';
-import { createMessageSize } from './nats/message-size';
 import { lookForMirrors } from './log/mirrors';
+import { watchOwnDisk, type OwnServer } from './log/own-disk';
+import { Space } from './log/space';
+import { storeInfo } from './log/store-info';
+import type { StreamInfo } from './nats/api';
+import { toStoreError } from './nats/errors';
+import { createMessageSize } from './nats/message-size';
 import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './nats/open-stream';
 import type { NatsOptions, StoreOptions } from './nats/options';
-import { watchOwnDisk, type OwnServer } from './log/own-disk';
 import { openPool, type NatsPool } from './nats/pool';
-import { createStretches } from './follow/log-stretches';
-import { entryAt } from './log/entry-at';
-import { createRecentIds } from './append/recent-ids';
-import { RecentMap } from '../collections/recent-map';
 import { coalesced } from './nats/coalesce';
-import { Space } from './log/space';
-import { endless, type StoreContext } from './log/store-context';
-import { storeInfo } from './log/store-info';
-import { StreamQueues } from './append/stream-queues';
-import { watchLog } from './follow/watch-log';
 
 /** What JetStream does of an event store: it keeps the log, and decides what is appended. */
 export interface JetStream {
@@ -67,93 +66,55 @@ export interface JetStreamOptions {
 
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
 export async function openJetStream(options: JetStreamOptions): Promise<JetStream> {
-  const { store, mayCreate, limits, log, durability, ownServer } = options;
-  const pool = await openPool(options.nats, limits, log);
-  const timeoutMs = limits.requestTimeoutMs;
+  const pool = await openPool(options.nats, options.limits, options.log);
   try {
-    checkServerVersion(pool.append());
-    const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
-    durability.begin();
-    const { config } = info;
-    const health = new LogHealth(
-      log,
-      BigInt(store.lostMessagesAccepted ?? 0),
-      limits.unreadableRememberedMax,
-    );
-    watchHealth(health, pool, info);
-    if (config['allow_msg_ttl'] === true) log.warn(messageTtlWarning(store.name));
-    const context: StoreContext = {
-      pool,
-      log: { name: store.name, replicas: store.replicas },
-      health,
-      prefix: store.prefix,
-      durability,
-      messageSize: createMessageSize(pool, store.name, config, timeoutMs),
-      space: new Space(log),
-      limits,
-      logger: log,
-    };
-    health.onDoubt(() => {
-      context.durability.forget();
-    });
-    const ids = new IdMemory();
-    const watches: { close(): Promise<void> }[] = [];
-    if (ownServer !== undefined) watches.push(await watchOwnDisk(context, ownServer));
-    watches.push(await watchLog(context, ids));
-    await lookForMirrors(context);
-    return createJetStream(context, ids, { watches, isOwn: ownServer !== undefined });
+    return await openOver(pool, options);
   } catch (error) {
     await pool.close();
     throw error;
   }
 }
 
-/** What a server has that NATS comes back with may be less. */
-function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
-  health.noteInfo(info);
-  pool.onLinkChange(() => {
-    health.doubt();
+async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetStream> {
+  const { store, mayCreate, limits, log: logger, durability, ownServer } = options;
+  const timeoutMs = limits.requestTimeoutMs;
+  checkServerVersion(pool.append());
+  const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
+  durability.begin();
+  const { config } = info;
+  if (config['allow_msg_ttl'] === true) logger.warn(messageTtlWarning(store.name));
+  const health = new LogHealth(
+    logger,
+    BigInt(store.lostMessagesAccepted ?? 0),
+    limits.unreadableRememberedMax,
+  );
+  watchHealth(health, pool, info);
+  health.onDoubt(() => {
+    durability.forget();
   });
-}
-
-interface Around {
-  readonly watches: readonly { close(): Promise<void> }[];
-  readonly isOwn: boolean;
-}
-
-function createJetStream(context: StoreContext, ids: IdMemory, { watches, isOwn }: Around): JetStream {
-  const { pool, limits, durability } = context;
+  const stream = { name: store.name, replicas: store.replicas };
+  const log: LogAccess = { pool, stream, prefix: store.prefix, limits, health };
+  const space = new Space(logger);
+  const sizes = new CommitSizes(createMessageSize(pool, store.name, config, timeoutMs), limits);
+  const ids = new IdMemory();
+  const watches: { close(): Promise<void> }[] = [];
+  if (ownServer !== undefined) watches.push(await watchOwnDisk(log, space, ownServer, logger));
+  watches.push(await watchLog(log, space, sizes, ids));
+  await lookForMirrors(log, logger);
   const queues = new StreamQueues(limits);
   return {
-    log: createLog(context, isOwn),
-    appends(view) {
-      const heads = new RecentMap<StreamName, KnownHead>(limits.headCacheEntriesMax);
-      const recent = createRecentIds(() => view.applied);
-      const appender: Appender = { ...context, view, heads, queues, ids, recent };
-      // Positions may be given a second time: then even the check of a stream's last position proves nothing of its version.
-      context.health.onDoubt(() => {
-        heads.clear();
-        recent.clear();
-      });
-      // What an error tells, a version for instance, could be lost in a loss of power as well as what an answer tells.
-      const onceDurable = async (error: unknown, { deadlineMs }: CallContext): Promise<never> => {
-        if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) {
-          await durability.whenAllDurable(Math.min(deadlineMs, Date.now() + limits.appendTimeoutMs));
-        }
-        throw error;
-      };
-      return {
-        append: (command, call) =>
-          translated(append(appender, command, call).catch((error: unknown) => onceDurable(error, call))),
-        appendMulti: (command, call) =>
-          translated(
-            appendMulti(appender, command, call).catch((error: unknown) => onceDurable(error, call)),
-          ),
-      };
-    },
-    info: () => translated(storeInfo(context)),
+    log: createLog({ access: log, durability }, ownServer !== undefined),
+    appends: (view) =>
+      createAppends({
+        heads: new Heads(log, view),
+        commits: new StoredCommits(log, view, ids),
+        publisher: new Publisher(log, space, sizes),
+        queues,
+        appendTimeoutMs: limits.appendTimeoutMs,
+      }),
+    info: () => translated(storeInfo(log, space, sizes, logger)),
     onRoom(listener) {
-      context.space.onChange(listener);
+      space.onChange(listener);
     },
     onAvailability(listener) {
       pool.onAvailability(listener);
@@ -167,10 +128,26 @@ function createJetStream(context: StoreContext, ids: IdMemory, { watches, isOwn 
   };
 }
 
-function createLog(context: StoreContext, isOwn: boolean): Log {
-  const { health, limits } = context;
-  const ask = coalesced(() => logInfo(context, endless));
-  const read = createStretches(context);
+/** What a server has that NATS comes back with may be less. */
+function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
+  health.noteInfo(info);
+  pool.onLinkChange(() => {
+    health.doubt();
+  });
+}
+
+function createAppends(appending: Appending): ReturnType<JetStream['appends']> {
+  return {
+    append: (command, call) => translated(append(appending, command, call)),
+    appendMulti: (command, call) => translated(appendMulti(appending, command, call)),
+  };
+}
+
+function createLog(log: DurableLog, isOwn: boolean): Log {
+  const { access } = log;
+  const { health, limits } = access;
+  const ask = coalesced(() => logInfo(access, endless));
+  const read = createStretches(log);
   return {
     get isSoleWriter() {
       return isOwn && health.isCurrent;
@@ -187,10 +164,10 @@ function createLog(context: StoreContext, isOwn: boolean): Log {
       const isAuthoritative = Number(info.config['num_replicas'] ?? 1) <= 1;
       return { sequence, identity: info.created, lost: lostMessages(info), isAuthoritative };
     },
-    identityAt: (sequence, call) => translated(identityAt(context, sequence, call)),
-    follow: (after, sink, signal) => translated(followLog(context, after, sink, signal)),
+    identityAt: (sequence, call) => translated(identityAt(access, sequence, call)),
+    follow: (after, sink, signal) => translated(followLog(log, after, sink, signal)),
     read: (after, upTo, bytesMax) => translated(read(after, upTo, bytesMax)),
-    entryAt: (sequence) => translated(entryAt(context, sequence)),
+    entryAt: (sequence) => translated(entryAt(access, sequence)),
   };
 }
 

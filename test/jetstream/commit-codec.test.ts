@@ -45,7 +45,7 @@ const commit: fc.Arbitrary<Commit> = fc.record({
 });
 
 function messagesOf({ events, firstVersion: first, previous, bodyBytesMax }: Commit): OutgoingMessage[] {
-  const encoded = events.map((event) => encodeEvent(stream, event));
+  const encoded = events.map((event) => ({ bytes: encodeEvent(stream, event) }));
   const messages = toMessages(subject, encoded, { firstVersion: first, previous, commitId }, bodyBytesMax);
   expect(messageCount(encoded, bodyBytesMax)).toBe(messages.length);
   return messages;

@@ -4,7 +4,7 @@ export interface RecentIds {
   /** Where a commit with this id was stored. */
   get(commitId: string): bigint | undefined;
   /** What was stored up to here is not all remembered: only the view tells, once it has come so far. */
-  readonly forgottenThrough: bigint;
+  readonly forgottenUpTo: bigint;
   /** Forgets all: sequences may be given a second time. */
   clear(): void;
 }
@@ -16,12 +16,12 @@ export function createRecentIds(applied: () => bigint): RecentIds {
   let older = newer;
   let olderEnd = 0n;
   let newerEnd = 0n;
-  let forgottenThrough = 0n;
+  let forgottenUpTo = 0n;
   return {
     add(commitId, sequence) {
       const mayTurn = newer.size >= generationMin && olderEnd <= applied();
       if (mayTurn || newer.size >= generationMax) {
-        if (!mayTurn) forgottenThrough = olderEnd;
+        if (!mayTurn) forgottenUpTo = olderEnd;
         [older, olderEnd] = [newer, newerEnd];
         newer = new Map();
       }
@@ -29,13 +29,13 @@ export function createRecentIds(applied: () => bigint): RecentIds {
       if (sequence > newerEnd) newerEnd = sequence;
     },
     get: (commitId) => newer.get(commitId) ?? older.get(commitId),
-    get forgottenThrough() {
-      return forgottenThrough;
+    get forgottenUpTo() {
+      return forgottenUpTo;
     },
     clear() {
       newer = new Map();
       older = newer;
-      [olderEnd, newerEnd, forgottenThrough] = [0n, 0n, 0n];
+      [olderEnd, newerEnd, forgottenUpTo] = [0n, 0n, 0n];
     },
   };
 }

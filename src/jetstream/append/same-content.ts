@@ -1,18 +1,17 @@
 import { CommitRecord, RecordedEvent } from '../../../generated/sluice/v1/event';
-import type { StreamJob } from './append-job';
+import type { WrittenEvent } from './transaction';
 
 /**
- * Whether a stored commit has what a job would store. An id that the caller left to the store is another one in each
+ * Whether a stored commit has the events that would be written. An id that the caller left to the store is another one in each
  * attempt, and so is what it stands for where a correlation or causation id was left out.
  */
-export function hasSameContent({ encoded, idsGiven }: StreamJob, record: Uint8Array): boolean {
+export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Array): boolean {
   const { events } = CommitRecord.decode(record);
   return (
-    events.length === encoded.length &&
+    events.length === written.length &&
     events.every((event, index) => {
-      const given = RecordedEvent.decode(encoded[index] as Uint8Array);
-      const keepsId = idsGiven[index] === true;
-      return comparable(event, keepsId).equals(comparable(given, keepsId));
+      const { bytes, hasGivenId } = written[index] as WrittenEvent;
+      return comparable(event, hasGivenId).equals(comparable(RecordedEvent.decode(bytes), hasGivenId));
     })
   );
 }

@@ -4,226 +4,168 @@ import {
   DeadlineExceededError,
   OutcomeUnknownError,
   ReplicaFillingError,
-  StoreFullError,
   StoreUnavailableError,
   VersionConflictError,
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
-import type { CommitId, StreamName } from '../../store/values';
-import { absenceMaxMs } from '../nats/api';
-import { RequestTimeoutError, errCode, isRefused, toAppendError, toStoreError } from '../nats/errors';
-import { publishAtomically, type Outcome, type OutgoingMessage } from '../nats/publish';
-import type { StoreContext } from '../log/store-context';
+import type { ViewedCommit } from '../../store/log';
+import { toStoreError } from '../nats/errors';
+import type { OutgoingMessage } from '../nats/publish';
+import { checkVersions, replay, storedNow, type Appended } from './appended';
+import type { Heads } from './heads';
+import { next, untried, type Action, type Base, type Decision, type Event } from './next';
+import type { Attempted, Publisher } from './publisher';
+import type { StoredCommits } from './stored-commits';
+import { firstStream, type Transaction } from './transaction';
 
-/**
- * Something to store on top of a base, which is what is known of the heads of its streams. The questions throw
- * StoreErrors.
- */
-export interface Proposal<Base, Result> {
-  /** For the error when the outcome stays unknown. */
-  readonly stream: StreamName;
-  readonly commitId: CommitId;
-  /** What this gateway knows without asking; undefined: too little, or it cannot be right. */
-  known(): Base | undefined;
-  /**
-   * The base as the leader knows it, or the result if the proposal is stored already: by an attempt in doubt, which was
-   * made on top of `doubted`, or by an earlier call. Throws VersionConflictError, unless what is in doubt may still come.
-   */
-  look(doubted: Base | undefined): Promise<{ readonly base: Base } | { readonly result: Result }>;
-  /** Whether nothing has been stored on the streams between two bases. */
-  isSame(one: Base, other: Base): boolean;
-  messages(base: Base): OutgoingMessage[];
-  /** These messages are stored; the last of them has this sequence. */
-  stored(base: Base, sequence: bigint, messages: readonly OutgoingMessage[]): Result;
-  /**
-   * The server remembers the commit id, for a message with this sequence, or for one that is to be found. undefined: the log does
-   * not have it.
-   */
-  duplicate(sequence: bigint | undefined, doubted: Base | undefined): Promise<Result | undefined>;
-  /** What is known has been proved wrong, or may have been. */
-  forget(): void;
+/** What the decision on an append needs. */
+export interface Appender {
+  readonly heads: Heads;
+  readonly commits: StoredCommits;
+  readonly publisher: Publisher;
 }
 
-const attemptTimeoutMs = 2_000;
 const retryPauseMs = 20;
-/** What is in doubt while there is no room waits for room. */
+/** While the store is full, the pause before another attempt that is in doubt. */
 const fullPauseMs = 250;
 
-/** Why it is not known whether the proposal is stored. */
-interface Question {
-  readonly cause: unknown;
-}
-
-/** An attempt whose answer is lost: it may be stored right after `base`, or still be. */
-interface Doubt<Base> extends Question {
-  readonly base: Base;
-}
-
-/** What was tried, and what became of it. */
-interface Attempt<Base> {
-  readonly base: Base;
-  readonly messages: readonly OutgoingMessage[];
-  readonly outcome: Outcome;
-}
-
-/**
- * Publishes on top of the base that is known, and where that was wrong or the answer is lost, finds out and
- * decides: stored, stored by an earlier call, conflict, or another attempt.
- */
-export function untilDecided<Base, Result>(
-  context: StoreContext,
-  proposal: Proposal<Base, Result>,
+/** Publishes a transaction, and does what `next` says until it is decided. Throws StoreErrors. */
+export function untilDecided(
+  appender: Appender,
+  transaction: Transaction,
   call: CallContext,
-): Promise<Result> {
-  const base = proposal.known();
-  if (base === undefined) return decide(context, proposal, call, undefined);
-  // Nearly always this is all, so it takes no more than it must.
-  const messages = proposal.messages(base);
-  return publish(context, messages, call).then((outcome) =>
-    outcome.kind === 'stored'
-      ? proposal.stored(base, outcome.sequence, messages)
-      : decide(context, proposal, call, { base, messages, outcome }),
-  );
+): Promise<Appended> {
+  return new Undecided(appender, transaction, call).begin();
 }
 
-async function decide<Base, Result>(
-  context: StoreContext,
-  proposal: Proposal<Base, Result>,
-  call: CallContext,
-  first: Attempt<Base> | undefined,
-): Promise<Result> {
-  let attempt = first;
-  let tried: Base | undefined;
-  let doubt: Doubt<Base> | undefined;
-  let remembered: Question | undefined;
-  for (;;) {
-    if (attempt !== undefined) {
-      const { base, messages, outcome } = attempt;
-      if (outcome.kind === 'stored') return proposal.stored(base, outcome.sequence, messages);
-      proposal.forget();
-      if (outcome.kind === 'duplicate') {
-        remembered = { cause: new Error('the server remembers the commit id') };
-        const found = await whenReachable(proposal, doubt ?? remembered, () =>
-          proposal.duplicate(outcome.sequence, doubt?.base),
-        );
-        if (found !== undefined && found !== 'unreachable') return found;
-        if (found === undefined) remembered = undefined;
+type Step = Event<Appended>;
+type Lookup = Extract<Action<never>, { kind: 'lookUp' }>;
+type Find = Extract<Action<never>, { kind: 'find' }>;
+
+class Undecided {
+  constructor(
+    private readonly appender: Appender,
+    private readonly transaction: Transaction,
+    private readonly call: CallContext,
+  ) {}
+
+  begin(): Promise<Appended> {
+    const base = this.appender.heads.known(this.transaction.parts);
+    const first = next<Appended>(untried, { kind: 'begun', base });
+    if (base === undefined) return this.decide(first);
+    // Nearly always the first attempt is all, so it costs no more than it must.
+    const messages = this.messages(base);
+    return this.send(messages).then((attempted) => {
+      const decision = next(first.state, this.outcome(base, messages, attempted));
+      return decision.action.kind === 'acknowledge' ? decision.action.result : this.decide(decision);
+    });
+  }
+
+  private async decide(first: Decision<Appended>): Promise<Appended> {
+    let { state, action } = first;
+    for (;;) {
+      switch (action.kind) {
+        case 'acknowledge':
+          return action.result;
+        case 'reject':
+          throw action.error;
+        case 'expire':
+          throw new DeadlineExceededError(
+            'the deadline passed before the append was decided; nothing was stored',
+          );
+        case 'giveUp':
+          throw this.unknownOutcome(action.cause);
+        default:
+          ({ state, action } = next(state, await this.carryOut(action)));
       }
-      const isOpen = (doubt ?? remembered) !== undefined;
-      if (outcome.kind === 'failed' && outcome.cause instanceof StoreFullError && !isOpen) {
-        // It was not sent, so nobody has looked whether it is stored already.
-        const looked = await proposal.look(undefined);
-        if ('result' in looked) return looked.result;
-        throw outcome.cause;
-      }
-      const mayFit = await becameTooLarge(context, outcome, messages);
-      if (outcome.kind === 'failed' && !isOpen && !mayFit) {
-        throw refusalOf(outcome.cause, context);
-      }
-      if (outcome.kind === 'lost') {
-        doubt = { base, cause: outcome.cause };
-        if (outcome.cause instanceof RequestTimeoutError) context.space.unanswered = true;
-      }
-      tried = base;
-      attempt = undefined;
     }
-    const open: Question | undefined = doubt ?? remembered;
-    if (Date.now() >= call.deadlineMs) throw undecided(proposal, open);
-    const looked = await whenReachable(proposal, open, () => proposal.look(doubt?.base));
-    if (looked === 'unreachable') continue;
-    if ('result' in looked) return looked.result;
-    const { base } = looked;
-    if (doubt !== undefined && !proposal.isSame(base, doubt.base)) doubt = undefined;
-    // Refused on this very base before: another commit is on its way.
-    if (tried !== undefined && proposal.isSame(base, tried)) {
-      await sleep(context.space.closedBy === undefined ? retryPauseMs : fullPauseMs);
+  }
+
+  private carryOut(
+    action: Extract<Action<Appended>, { kind: 'publish' | 'lookUp' | 'find' }>,
+  ): Promise<Step> {
+    switch (action.kind) {
+      case 'publish':
+        return this.publish(action.base, action.isRetry);
+      case 'lookUp':
+        return this.lookUp(action);
+      case 'find':
+        return this.find(action);
     }
-    const messages = messagesFor(proposal, base, doubt ?? remembered);
-    attempt = { base, messages, outcome: await publish(context, messages, call) };
+  }
+
+  private async publish(base: Base, isRetry: boolean): Promise<Step> {
+    const { space } = this.appender.publisher;
+    if (isRetry) await sleep(space.closedBy === undefined ? retryPauseMs : fullPauseMs);
+    let messages: OutgoingMessage[];
+    try {
+      messages = this.messages(base);
+    } catch (error) {
+      return { kind: 'unfit', error };
+    }
+    return this.outcome(base, messages, await this.send(messages));
+  }
+
+  private messages(base: Base): OutgoingMessage[] {
+    return this.appender.publisher.messagesOf(this.transaction, base);
+  }
+
+  private send(messages: readonly OutgoingMessage[]): Promise<Attempted> {
+    return this.appender.publisher.publish(messages, this.call.deadlineMs);
+  }
+
+  private outcome(base: Base, messages: readonly OutgoingMessage[], attempted: Attempted): Step {
+    const { appender, transaction } = this;
+    if (attempted.kind !== 'stored') {
+      appender.heads.forget(transaction.parts);
+      return attempted;
+    }
+    const { sequence } = attempted;
+    return { kind: 'stored', result: storedNow(appender, transaction, base, { sequence, messages }) };
+  }
+
+  private async lookUp({ doubted, isRetry }: Lookup): Promise<Step> {
+    if (isRetry) await sleep(retryPauseMs);
+    if (Date.now() >= this.call.deadlineMs) return { kind: 'late' };
+    const { appender, transaction, call } = this;
+    try {
+      const heads = await appender.heads.current(transaction.parts, call);
+      if (doubted !== undefined || transaction.isRepeatable) {
+        const commits = await appender.commits.findUnder(heads, transaction, doubted);
+        if (commits.length > 0) return { kind: 'found', result: await this.replay(commits, doubted) };
+      }
+      checkVersions(transaction.parts, heads);
+      return { kind: 'unstored', base: heads };
+    } catch (error) {
+      return obstacle(error);
+    }
+  }
+
+  private async find({ sequence, doubted }: Find): Promise<Step> {
+    const { appender, transaction, call } = this;
+    try {
+      const commits = await appender.commits.findRemembered(transaction.commitId, sequence, call);
+      if (commits.length === 0) return { kind: 'forgotten' };
+      return { kind: 'found', result: await this.replay(commits, doubted) };
+    } catch (error) {
+      return obstacle(error);
+    }
+  }
+
+  private replay(commits: readonly ViewedCommit[], doubted: Base | undefined): Promise<Appended> {
+    return replay(this.appender, this.transaction, commits, { doubted, call: this.call });
+  }
+
+  private unknownOutcome(cause: unknown): OutcomeUnknownError {
+    return new OutcomeUnknownError(firstStream(this.transaction), this.transaction.commitId, { cause });
   }
 }
 
-/** They may not fit any more; in doubt, that does not say that nothing is stored. */
-function messagesFor<Base>(
-  proposal: Proposal<Base, unknown>,
-  base: Base,
-  open: Question | undefined,
-): OutgoingMessage[] {
-  try {
-    return proposal.messages(base);
-  } catch (error) {
-    throw open === undefined ? error : undecided(proposal, open);
-  }
-}
-
-/**
- * Whether the log takes smaller messages than these were made for: then they can be divided further. Of a batch the server
- * may only say that something of it is missing.
- */
-async function becameTooLarge(
-  { messageSize }: StoreContext,
-  outcome: Outcome,
-  { length }: readonly OutgoingMessage[],
-): Promise<boolean> {
-  const maybe =
-    (outcome.kind === 'failed' && isRefused(outcome.cause, errCode.messageTooLarge)) ||
-    (outcome.kind === 'conflict' && length > 1);
-  if (!maybe) return false;
-  const before = messageSize.bytesMax;
-  await messageSize.refresh().catch(() => undefined);
-  return messageSize.bytesMax < before;
-}
-
-/** The error for an append that was refused. */
-function refusalOf(cause: unknown, context: StoreContext): unknown {
-  const error = toAppendError(cause, context);
-  if (error instanceof StoreFullError) context.space.refuse(error.message);
-  return error;
-}
-
-function publish(
-  { pool, space }: StoreContext,
-  messages: readonly OutgoingMessage[],
-  { deadlineMs }: CallContext,
-): Promise<Outcome> {
-  const { closedBy } = space;
-  if (closedBy !== undefined) return Promise.resolve({ kind: 'failed', cause: closedBy });
-  const leftMs = Math.max(1, deadlineMs - Date.now());
-  return publishAtomically(pool.append(), messages, {
-    timeoutMs: Math.min(attemptTimeoutMs, leftMs),
-    absenceMaxMs: Math.min(absenceMaxMs, leftMs),
-  });
-}
-
-function undecided<Base>(
-  { stream, commitId }: Proposal<Base, unknown>,
-  open: Question | undefined,
-): OutcomeUnknownError | DeadlineExceededError {
-  return open === undefined
-    ? new DeadlineExceededError('the deadline passed before the append was decided; nothing was stored')
-    : new OutcomeUnknownError(stream, commitId, { cause: open.cause });
-}
-
-/**
- * Finds something out about what may be stored. An error would say "nothing was stored", which may be a lie. So while the store
- * is away the question is left open, and what else stands in the way is OutcomeUnknownError.
- */
-async function whenReachable<Base, T>(
-  proposal: Proposal<Base, unknown>,
-  open: Question | undefined,
-  findOut: () => Promise<T>,
-): Promise<T | 'unreachable'> {
-  try {
-    return await findOut();
-  } catch (error) {
-    const isDecided = error instanceof VersionConflictError || error instanceof CommitIdReuseError;
-    if (open === undefined || isDecided) throw error;
-    if (!isAway(toStoreError(error))) throw undecided(proposal, open);
-    await sleep(retryPauseMs);
-    return 'unreachable';
-  }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof StoreUnavailableError || error instanceof ReplicaFillingError;
+/** What it means for the append that a lookup has failed. */
+function obstacle(error: unknown): Extract<Step, { kind: 'ruledOut' | 'away' | 'failed' }> {
+  if (error instanceof VersionConflictError || error instanceof CommitIdReuseError)
+    return { kind: 'ruledOut', error };
+  const known = toStoreError(error);
+  const isAway = known instanceof StoreUnavailableError || known instanceof ReplicaFillingError;
+  return { kind: isAway ? 'away' : 'failed', error };
 }

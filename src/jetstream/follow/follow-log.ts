@@ -1,22 +1,29 @@
+import type { Durability } from '../../store/durability';
 import { StoreUnavailableError } from '../../store/errors';
 import type { LogCursor, LogSink } from '../../store/log';
 import { identityIn } from '../log/identity';
 import { startLogConsumer, type LogConsumer } from './log-consumer';
 import { createEntries, type Entries } from '../log/log-entries';
 import type { StoredMessage } from '../nats/message';
-import type { StoreContext } from '../log/store-context';
+import type { LogAccess } from '../log/log-access';
+
+/** The log, of which a follower gets nothing before it is durable. */
+export interface DurableLog {
+  readonly access: LogAccess;
+  readonly durability: Durability;
+}
 
 /**
  * Gives the entries after a place to a sink until the signal is aborted or nothing comes any more; says why. The consumer begins
  * with the last commit that is known: it is compared, and from then on the consumer's own count shows whether it goes on.
  */
 export async function followLog(
-  context: StoreContext,
+  log: DurableLog,
   after: LogCursor,
   sink: LogSink,
   signal: AbortSignal,
 ): Promise<string> {
-  const pump = new Pump(context, after, sink);
+  const pump = new Pump(log, after, sink);
   const events = {
     onMessage(message: StoredMessage) {
       pump.push(message);
@@ -31,7 +38,7 @@ export async function followLog(
   };
   const { sequence, last } = after;
   const begin = last === undefined ? sequence : last.sequence - 1n;
-  const consumer = await startLogConsumer(context, begin, events, { signal, deadlineMs: Infinity });
+  const consumer = await startLogConsumer(log.access, begin, events, { signal, deadlineMs: Infinity });
   pump.consumer = consumer;
   sink.onStarted(() => {
     consumer.hurry();
@@ -66,14 +73,14 @@ class Pump {
   private expected: LogCursor['last'];
 
   constructor(
-    private readonly context: StoreContext,
+    private readonly log: DurableLog,
     private readonly after: LogCursor,
     private readonly sink: LogSink,
   ) {
-    const { before } = context.health;
+    const { before } = log.access.health;
     const { sequence, last } = after;
     this.expected = last;
-    this.entries = createEntries(context, sequence > before ? sequence : before);
+    this.entries = createEntries(log.access, sequence > before ? sequence : before);
     this.failed = new Promise((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }
@@ -118,10 +125,10 @@ class Pump {
   }
 
   private add(message: StoredMessage): void {
-    const { context, expected, after } = this;
+    const { log, expected, after } = this;
     if (expected !== undefined) {
       const isSame =
-        message.sequence === expected.sequence && identityIn(context, message) === expected.identity;
+        message.sequence === expected.sequence && identityIn(log.access, message) === expected.identity;
       if (!isSame) throw otherCommit(expected.sequence);
       this.expected = undefined;
     }
@@ -137,8 +144,8 @@ class Pump {
   private async give(): Promise<void> {
     const { groups, through } = this.entries.take();
     if (through === 0n) return;
-    // What could be lost in a loss of power shall not be seen before.
-    const syncing = this.context.durability.whenDurable(through);
+    // Reads need no check of their own: the replica gets nothing that a loss of power could take back.
+    const syncing = this.log.durability.whenDurable(through);
     if (syncing !== undefined) await syncing;
     if (!this.isStopped) await this.sink.receive(groups, through);
   }

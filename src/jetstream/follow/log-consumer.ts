@@ -7,7 +7,8 @@ import { watchProgress } from './log-progress';
 import type { PushedMessage } from '../nats/link';
 import { publishedHeader, type StoredMessage } from '../nats/message';
 import { uniqueInbox, uniqueName } from '../nats/unique-names';
-import { within, type StoreContext } from '../log/store-context';
+import { within } from '../log/bounded-call';
+import type { LogAccess } from '../log/log-access';
 
 /** A pull consumer on the log, which gives every message once and in order, or ends. */
 export interface LogConsumer {
@@ -62,20 +63,20 @@ const status = { heartbeat: 100, none: 404, expired: 408, ended: 409 } as const;
  * 45 s after its node went down: this one ends when it is not certain that all is well, and another one takes over.
  */
 export async function startLogConsumer(
-  context: StoreContext,
+  log: LogAccess,
   after: bigint,
   events: LogConsumerEvents,
   call: CallContext,
 ): Promise<LogConsumer> {
-  const { log, pool, limits } = context;
+  const { stream, pool, limits } = log;
   const name = `sluice-replica-${uniqueName()}`;
-  const consumer = new PullConsumer(context, name, after, events);
+  const consumer = new PullConsumer(log, name, after, events);
   try {
-    const wanted = { stream_name: log.name, config: consumerConfig(name, after), action: 'create' };
+    const wanted = { stream_name: stream.name, config: consumerConfig(name, after), action: 'create' };
     const options = within(call, Math.min(createTimeoutMs, limits.requestTimeoutMs));
     const { num_pending } = await callApi<ConsumerInfo>(
       pool.tail,
-      `CONSUMER.CREATE.${log.name}.${name}`,
+      `CONSUMER.CREATE.${stream.name}.${name}`,
       wanted,
       options,
     );
@@ -110,14 +111,14 @@ class PullConsumer implements LogConsumer {
   private sequence: bigint;
 
   constructor(
-    private readonly context: StoreContext,
+    private readonly log: LogAccess,
     private readonly name: string,
     after: bigint,
     private readonly events: LogConsumerEvents,
   ) {
     this.sequence = after;
     this.lost = new Promise((resolve) => (this.lose = resolve));
-    const { tail } = context.pool;
+    const { tail } = log.pool;
     this.ends.push(
       tail.subscribe(this.inbox, (message) => {
         this.take(message);
@@ -152,10 +153,10 @@ class PullConsumer implements LogConsumer {
 
   close(): void {
     this.lose('closed');
-    const { log, pool, limits } = this.context;
+    const { stream, pool, limits } = this.log;
     const timeoutMs = limits.requestTimeoutMs;
     // It may be gone already, or nobody there to ask: then the server removes it by itself.
-    callApi(pool.tail, `CONSUMER.DELETE.${log.name}.${this.name}`, undefined, { timeoutMs }).catch(
+    callApi(pool.tail, `CONSUMER.DELETE.${stream.name}.${this.name}`, undefined, { timeoutMs }).catch(
       () => undefined,
     );
   }
@@ -201,10 +202,10 @@ class PullConsumer implements LogConsumer {
 
   /** false: the connection is lost. */
   private ask(batch: number, how: { readonly no_wait: true } | typeof untilThere): boolean {
-    const { log, pool } = this.context;
+    const { stream, pool } = this.log;
     const bytes = Math.max(requestBytes, pool.tail.maxPayloadBytes + headersBytesMax);
     const request = JSON.stringify({ batch, max_bytes: bytes, ...how });
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${log.name}.${this.name}`;
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${this.name}`;
     try {
       pool.tail.publish(subject, Buffer.from(request), {}, this.inbox);
     } catch {
@@ -268,7 +269,7 @@ class PullConsumer implements LogConsumer {
 
   private watchProgress(): () => void {
     const { events } = this;
-    return watchProgress(this.context, () => this.sequence, {
+    return watchProgress(this.log, () => this.sequence, {
       onProgress() {
         events.onProgress();
       },

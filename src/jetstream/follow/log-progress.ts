@@ -1,6 +1,7 @@
 import { apiGet } from '../nats/api';
 import { logInfo } from '../log/log-info';
-import { endless, within, type StoreContext } from '../log/store-context';
+import { endless, within } from '../log/bounded-call';
+import type { LogAccess } from '../log/log-access';
 
 export interface Progress {
   /** Another message has come, or all have. */
@@ -18,7 +19,7 @@ const checkMs = 2_000;
  * that is paused, was set to another place or may have no more messages under way goes on with them. Call the answer to end it.
  */
 export function watchProgress(
-  context: StoreContext,
+  log: LogAccess,
   delivered: () => bigint,
   { onProgress, onNothing, onStandstill }: Progress,
 ): () => void {
@@ -27,13 +28,13 @@ export function watchProgress(
   let isOver = false;
 
   async function check(): Promise<void> {
-    const { sequence: end } = await logInfo(context, endless);
+    const { sequence: end } = await logInfo(log, endless);
     const now = delivered();
     const isMoving = now > before.delivered;
     if (isMoving || now >= end) onProgress();
     else if (now < before.end) {
       // Where messages are gone, those at the end may be among them.
-      const isGone = context.health.lostMessages > 0n && !(await hasAfter(context, now));
+      const isGone = log.health.lostMessages > 0n && !(await hasAfter(log, now));
       if (isOver || delivered() !== now) return;
       if (isGone) onNothing(before.end);
       else onStandstill();
@@ -56,8 +57,8 @@ export function watchProgress(
 }
 
 /** Whether the log has a message after a sequence. */
-async function hasAfter({ pool, log, limits }: StoreContext, sequence: bigint): Promise<boolean> {
+async function hasAfter({ pool, stream, limits }: LogAccess, sequence: bigint): Promise<boolean> {
   const lookup = { seq: Number(sequence + 1n), next_by_subj: '>' };
-  const next = await apiGet(pool.read(), log, lookup, within(endless, limits.requestTimeoutMs));
+  const next = await apiGet(pool.read(), stream, lookup, within(endless, limits.requestTimeoutMs));
   return next !== undefined;
 }

@@ -1,6 +1,6 @@
 import type { LogEntry, LogSlice } from '../../store/log';
+import type { DurableLog } from './follow-log';
 import { positionOf, readLog } from './read-log';
-import type { StoreContext } from '../log/store-context';
 
 /** What is read of the log at a time, whatever is asked for: a consumer is made for it, which sends more than that. */
 const stretchBytes = 2 << 20;
@@ -15,8 +15,8 @@ interface Kept extends LogSlice {
 }
 
 /** Reads the log in stretches that are larger than what is asked for, and keeps the newest of them for a while. */
-export function createStretches(context: StoreContext): Read {
-  const { health } = context;
+export function createStretches(log: DurableLog): Read {
+  const { health } = log.access;
   let kept: readonly Kept[] = [];
   let timer: NodeJS.Timeout | undefined;
   const forget = (): void => {
@@ -38,7 +38,7 @@ export function createStretches(context: StoreContext): Read {
       return cut(found, after, through, bytesMax);
     }
     const { doubts } = health;
-    const read = await readLog(context, after, through, Math.max(bytesMax, stretchBytes));
+    const read = await readLog(log, after, through, Math.max(bytesMax, stretchBytes));
     const stretch = { ...read, after };
     if (doubts === health.doubts) keep(stretch);
     return cut(stretch, after, through, bytesMax);

@@ -3,9 +3,9 @@ import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors
 import type { LogEntry, LogSlice } from '../../store/log';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
-import { nameOf, type StoreContext } from '../log/store-context';
+import { nameOf, type LogAccess } from '../log/log-access';
 import { createSemaphore } from '../nats/semaphore';
-import { followLog } from './follow-log';
+import { followLog, type DurableLog } from './follow-log';
 
 /** Each has a consumer of its own while it reads, with some megabytes under way. */
 const readsMax = 2;
@@ -13,21 +13,21 @@ const room = createSemaphore(readsMax);
 
 /** Entries after a sequence, about so many bytes of them, and no further than to another sequence. */
 export function readLog(
-  context: StoreContext,
+  log: DurableLog,
   after: bigint,
   through: bigint,
   bytesMax: number,
 ): Promise<LogSlice> {
-  return room.with(1, undefined, () => readStretch(context, after, through, bytesMax));
+  return room.with(1, undefined, () => readStretch(log, after, through, bytesMax));
 }
 
 async function readStretch(
-  context: StoreContext,
+  log: DurableLog,
   after: bigint,
   through: bigint,
   bytesMax: number,
 ): Promise<LogSlice> {
-  const begin = await wholeAfter(context, after);
+  const begin = await wholeAfter(log.access, after);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
@@ -48,22 +48,20 @@ async function readStretch(
   const sink = { receive, onStarted: () => undefined, onProgress: () => undefined, isAwaited: () => true };
   const timer = setTimeout(() => {
     stop.abort(new Error('late'));
-  }, context.limits.readProgressTimeoutMs);
-  const reason = await followLog(context, { sequence: begin, last: undefined }, sink, stop.signal).finally(
-    () => {
-      clearTimeout(timer);
-    },
-  );
+  }, log.access.limits.readProgressTimeoutMs);
+  const reason = await followLog(log, { sequence: begin, last: undefined }, sink, stop.signal).finally(() => {
+    clearTimeout(timer);
+  });
   if (reached === after) throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
   return { groups, upTo: reached };
 }
 
 /** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a transaction. */
-async function wholeAfter(context: StoreContext, after: bigint): Promise<bigint> {
-  const message = await messageAt(context, after + 1n);
+async function wholeAfter(log: LogAccess, after: bigint): Promise<bigint> {
+  const message = await messageAt(log, after + 1n);
   if (message === undefined) return after;
   try {
-    return readPart(nameOf(context, message.subject), message).from - 1n;
+    return readPart(nameOf(log, message.subject), message).from - 1n;
   } catch (error) {
     if (error instanceof UnreadableCommitError) return after;
     throw error;

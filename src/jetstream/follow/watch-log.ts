@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logInfo } from '../log/log-info';
 import type { LogObservation, LogObserver } from '../log/log-observation';
-import type { StoreContext } from '../log/store-context';
 import { leaderOf, type StreamInfo } from '../nats/api';
 import { parseTime } from '../nats/message';
+import type { CommitSizes } from '../log/commit-sizes';
+import type { LogAccess } from '../log/log-access';
+import type { Space } from '../log/space';
 
 /** Checks the log once a second, until it is closed. */
 export interface LogWatch {
@@ -17,8 +19,13 @@ const nanosPerMs = 1_000_000;
  * Watches the leader and the clock of the log for `observer`, its free space, the largest message that it takes, and whether
  * messages are missing. Resolves after the first check.
  */
-export async function watchLog(store: StoreContext, observer: LogObserver): Promise<LogWatch> {
-  const { pool, health, space, messageSize } = store;
+export async function watchLog(
+  log: LogAccess,
+  space: Space,
+  sizes: CommitSizes,
+  observer: LogObserver,
+): Promise<LogWatch> {
+  const { pool, health } = log;
   const stop = new AbortController();
   const { signal } = stop;
   health.onDoubt(() => {
@@ -28,8 +35,8 @@ export async function watchLog(store: StoreContext, observer: LogObserver): Prom
   async function check(): Promise<void> {
     const { doubts } = health;
     const startedMs = performance.now();
-    const { info } = await logInfo(store, { signal, deadlineMs: Infinity }, pool.append());
-    messageSize.take(info.config);
+    const { info } = await logInfo(log, { signal, deadlineMs: Infinity }, pool.append());
+    sizes.message.take(info.config);
     space.see(info.state.bytes, info.config['max_bytes']);
     // An answer to a request from before a connection changed says nothing about the server behind it now.
     if (doubts === health.doubts) observer.observe(toObservation(info, startedMs));

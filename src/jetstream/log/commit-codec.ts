@@ -33,15 +33,20 @@ const versionTag = 3 << 3;
 /** Bytes that framing and version add to an event at most: two tags, a length and a 64-bit number. */
 export const framingBytesMax = 2 + 5 + 10;
 
+/** An event of a commit, as a RecordedEvent without its version. */
+export interface EncodedEvent {
+  readonly bytes: Uint8Array;
+}
+
 /** How many messages a commit takes. */
-export function messageCount(encoded: readonly Uint8Array[], bodyBytesMax: number): number {
+export function messageCount(encoded: readonly EncodedEvent[], bodyBytesMax: number): number {
   return group(encoded, bodyBytesMax).length;
 }
 
 /** Divides a commit into as few messages as the server's limit allows; usually one. */
 export function toMessages(
   subject: string,
-  encoded: readonly Uint8Array[],
+  encoded: readonly EncodedEvent[],
   commit: { readonly firstVersion: bigint; readonly previous: bigint; readonly commitId: CommitId },
   bodyBytesMax: number,
 ): OutgoingMessage[] {
@@ -86,12 +91,12 @@ export function asTransaction(messages: readonly OutgoingMessage[], commitId: Co
   });
 }
 
-function group(encoded: readonly Uint8Array[], bodyBytesMax: number): (readonly Uint8Array[])[] {
-  const groups: (readonly Uint8Array[])[] = [];
+function group(encoded: readonly EncodedEvent[], bodyBytesMax: number): (readonly EncodedEvent[])[] {
+  const groups: (readonly EncodedEvent[])[] = [];
   let from = 0;
   let bytes = 0;
-  encoded.forEach((event, index) => {
-    const size = event.length + framingBytesMax;
+  encoded.forEach(({ bytes: { length } }, index) => {
+    const size = length + framingBytesMax;
     if (bytes + size > bodyBytesMax && index > from) {
       groups.push(encoded.slice(from, index));
       from = index;
@@ -104,15 +109,15 @@ function group(encoded: readonly Uint8Array[], bodyBytesMax: number): (readonly 
 }
 
 /** The events as field 1 of a CommitRecord, each with its version appended. */
-function frameEvents(events: readonly Uint8Array[], firstVersion: bigint): Uint8Array {
+function frameEvents(events: readonly EncodedEvent[], firstVersion: bigint): Uint8Array {
   const first = Number(firstVersion);
   let bytes = 0;
   let version = first;
-  for (const event of events) bytes += fieldBytes(framedLength(event, version++));
+  for (const event of events) bytes += fieldBytes(framedLength(event.bytes, version++));
   const body = Buffer.allocUnsafe(bytes);
   let at = 0;
   version = first;
-  for (const event of events) {
+  for (const { bytes: event } of events) {
     body[at++] = eventsTag;
     at = writeVarint(body, at, framedLength(event, version));
     body.set(event, at);

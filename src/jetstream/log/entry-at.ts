@@ -2,25 +2,26 @@ import { UnreadableCommitError } from '../../store/errors';
 import type { LogEntry } from '../../store/log';
 import { apiGet } from '../nats/api';
 import type { StoredMessage } from '../nats/message';
+import { endless, within } from './bounded-call';
 import { CommitAssembler } from './commit-assembler';
 import { readPart, unreadable } from './commit-codec';
+import { nameOf, type LogAccess } from './log-access';
 import { toEntry } from './log-entries';
-import { endless, nameOf, within, type StoreContext } from './store-context';
 
-/** What ends at a sequence. */
-export async function entryAt(context: StoreContext, sequence: bigint): Promise<LogEntry> {
-  const last = await messageAt(context, sequence);
+/** The entry whose last message has this sequence. */
+export async function entryAt(log: LogAccess, sequence: bigint): Promise<LogEntry> {
+  const last = await messageAt(log, sequence);
   if (last === undefined) {
     const reason = 'it is gone';
     return { kind: 'lost', stream: '', firstPosition: sequence, position: sequence, timeNanos: 0n, reason };
   }
-  const name = nameOf(context, last.subject);
+  const name = nameOf(log, last.subject);
   const { timeNanos } = last;
   try {
     const part = readPart(name, last);
-    const assembler = new CommitAssembler(2 * context.limits.appendBytesMax);
+    const assembler = new CommitAssembler(2 * log.limits.appendBytesMax);
     for (let before = part.parts - 1; before > 0; before--) {
-      const message = await messageAt(context, sequence - BigInt(before));
+      const message = await messageAt(log, sequence - BigInt(before));
       if (message !== undefined) assembler.add(readPart(name, message));
     }
     const commit = assembler.add(part);
@@ -33,9 +34,12 @@ export async function entryAt(context: StoreContext, sequence: bigint): Promise<
   }
 }
 
-/** The message with a sequence; undefined: it is gone. */
-export function messageAt(context: StoreContext, sequence: bigint): Promise<StoredMessage | undefined> {
-  const { pool, log, limits } = context;
-  const options = within(endless, limits.requestTimeoutMs);
-  return apiGet(pool.read(), log, { seq: Number(sequence) }, options);
+/** The message with a sequence, as the leader of the log has it; undefined: it is gone. */
+export function messageAt(
+  { pool, stream, limits }: LogAccess,
+  sequence: bigint,
+  call = endless,
+): Promise<StoredMessage | undefined> {
+  const options = within(call, limits.requestTimeoutMs);
+  return apiGet(pool.read(), stream, { seq: Number(sequence) }, options);
 }

@@ -1,28 +1,24 @@
 import type { CallContext } from '../../store/event-store';
 import { identityOf } from '../../store/log';
-import { apiGet } from '../nats/api';
-import { readPart } from './commit-codec';
 import type { StoredMessage } from '../nats/message';
-import { nameOf, within, type StoreContext } from './store-context';
+import { readPart } from './commit-codec';
+import { messageAt } from './entry-at';
+import { nameOf, type LogAccess } from './log-access';
 
-/** What is stored at a sequence, told apart from anything else that could be; undefined: no commit ends there. */
+/** What distinguishes the commit that ends at a sequence from any other; undefined: no commit ends there. */
 export async function identityAt(
-  context: StoreContext,
+  log: LogAccess,
   sequence: bigint,
   call: CallContext,
 ): Promise<string | undefined> {
-  const options = within(call, context.limits.requestTimeoutMs);
-  const message = await apiGet(context.pool.read(), context.log, { seq: Number(sequence) }, options);
-  return message && identityIn(context, message);
+  const message = await messageAt(log, sequence, call);
+  return message && identityIn(log, message);
 }
 
-/** The same of a message. */
-export function identityIn(
-  context: Pick<StoreContext, 'prefix'>,
-  message: StoredMessage,
-): string | undefined {
+/** The same for a message that was read already. */
+export function identityIn(log: Pick<LogAccess, 'prefix'>, message: StoredMessage): string | undefined {
   try {
-    return identityOf(readPart(nameOf(context, message.subject), message));
+    return identityOf(readPart(nameOf(log, message.subject), message));
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { parseStreamName } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
 import type { StoredMessage } from '../nats/message';
-import { nameOf, type StoreContext } from './store-context';
+import { nameOf, type LogAccess } from './log-access';
 
 /** Makes entries of the messages of a log, which come in its order. */
 export interface Entries {
@@ -19,8 +19,8 @@ export interface Entries {
  * Puts messages together to commits, and commits to transactions. One of which something cannot be read is not a
  * transaction any more: what is left of it is marked, and each of its commits stands alone.
  */
-export function createEntries(context: Pick<StoreContext, 'prefix' | 'limits'>, after: bigint): Entries {
-  return new Assembly(context, after);
+export function createEntries(log: Pick<LogAccess, 'prefix' | 'limits'>, after: bigint): Entries {
+  return new Assembly(log, after);
 }
 
 class Assembly implements Entries {
@@ -34,7 +34,7 @@ class Assembly implements Entries {
   private next: bigint;
 
   constructor(
-    private readonly context: Pick<StoreContext, 'prefix' | 'limits'>,
+    private readonly log: Pick<LogAccess, 'prefix' | 'limits'>,
     after: bigint,
   ) {
     this.next = after + 1n;
@@ -45,7 +45,7 @@ class Assembly implements Entries {
     const { sequence, timeNanos } = message;
     this.passTo(sequence);
     this.next = sequence + 1n;
-    const name = nameOf(this.context, message.subject);
+    const name = nameOf(this.log, message.subject);
     if (parseStreamName(name) === undefined) {
       if (!isCheck(name))
         this.put(outsideStore(name, sequence), { kind: 'foreign', timeNanos, claimedVersion: 0n });
@@ -127,7 +127,7 @@ class Assembly implements Entries {
   }
 
   private newAssembler(): CommitAssembler {
-    return new CommitAssembler(2 * this.context.limits.appendBytesMax);
+    return new CommitAssembler(2 * this.log.limits.appendBytesMax);
   }
 }
 

@@ -1,23 +1,24 @@
 import type { CallContext } from '../../store/event-store';
 import { streamInfo, type StreamInfo } from '../nats/api';
 import type { Link } from '../nats/link';
-import { within, type StoreContext } from './store-context';
+import { within } from './bounded-call';
+import type { LogAccess } from './log-access';
 
-/** The log as its leader knows it. */
+/** The log according to its leader. */
 export interface LogInfo {
   /** Its end; 0 if nothing was ever stored. */
   readonly sequence: bigint;
   readonly info: StreamInfo;
 }
 
-/** The health of the log knows it then, too. */
+/** Asks the leader, and lets the health of the log take note of the answer. */
 export async function logInfo(
-  { pool, log, limits, health }: StoreContext,
+  { pool, stream, limits, health }: LogAccess,
   call: CallContext,
   link: Link = pool.read(),
 ): Promise<LogInfo> {
   const { end } = health;
-  const info = await streamInfo(link, log.name, undefined, within(call, limits.requestTimeoutMs));
+  const info = await streamInfo(link, stream.name, undefined, within(call, limits.requestTimeoutMs));
   health.noteInfo(info, end);
   return { sequence: BigInt(info.state.last_seq), info };
 }

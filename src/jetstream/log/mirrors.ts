@@ -1,7 +1,10 @@
 import { NotPermittedError } from '../../store/errors';
 import { callApi, type StreamConfig } from '../nats/api';
 import { toStoreError } from '../nats/errors';
-import { endless, within, type StoreContext } from './store-context';
+import type { Logger } from 'pino';
+import { endless, within } from './bounded-call';
+import type { LogAccess } from './log-access';
+import type { LogHealth } from './log-health';
 
 interface StreamList {
   readonly total: number;
@@ -13,14 +16,13 @@ const listingAgeMaxMs = 10_000;
 const pagesMax = 40;
 /** A cluster waits longer for a server that is down: nobody waits with it. */
 const listingTimeoutMs = 2_000;
-const listedAtMs = new WeakMap<StoreContext['health'], number>();
+const listedAtMs = new WeakMap<LogHealth, number>();
 
 /**
  * Looks for streams of the account that mirror the log. Without the permission to list streams, those are known that have
  * answered in its place.
  */
-export async function lookForMirrors(context: StoreContext): Promise<void> {
-  const { pool, log, health } = context;
+export async function lookForMirrors({ pool, stream, health }: LogAccess, logger: Logger): Promise<void> {
   const listed = listedAtMs.get(health) ?? -Infinity;
   if (Date.now() - listed < listingAgeMaxMs) return;
   listedAtMs.set(health, Date.now());
@@ -29,7 +31,7 @@ export async function lookForMirrors(context: StoreContext): Promise<void> {
     for (let offset = 0, page = 0; page < pagesMax; page++) {
       const options = within(endless, listingTimeoutMs);
       const { total, streams } = await callApi<StreamList>(pool.append(), 'STREAM.LIST', { offset }, options);
-      for (const { config } of streams ?? []) if (mirrorOf(config) === log.name) mirrors.push(config.name);
+      for (const { config } of streams ?? []) if (mirrorOf(config) === stream.name) mirrors.push(config.name);
       offset += streams?.length ?? 0;
       if (offset >= total || streams?.length === 0) break;
     }
@@ -38,7 +40,7 @@ export async function lookForMirrors(context: StoreContext): Promise<void> {
     const err = toStoreError(error);
     // NATS writes each refusal into its log: once is enough.
     if (err instanceof NotPermittedError) listedAtMs.set(health, Infinity);
-    context.logger.debug({ err }, 'whether streams mirror the log cannot be seen');
+    logger.debug({ err }, 'whether streams mirror the log cannot be seen');
   }
 }
 

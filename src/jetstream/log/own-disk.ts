@@ -1,7 +1,9 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { streamInfo } from '../nats/api';
-import type { StoreContext } from './store-context';
+import type { Logger } from 'pino';
+import type { LogAccess } from './log-access';
+import type { Space } from './space';
 
 /** The embedded nats-server, as far as its disk and what it can write are concerned. */
 export interface OwnServer {
@@ -33,8 +35,12 @@ const returnShare = 1.25;
  * server gives no answer then, and takes nothing until it is started anew. Where that has happened all the same, it is
  * started anew as soon as there is room.
  */
-export async function watchOwnDisk(store: StoreContext, server: OwnServer): Promise<DiskWatch> {
-  const { space, limits, logger } = store;
+export async function watchOwnDisk(
+  log: LogAccess,
+  space: Space,
+  server: OwnServer,
+  logger: Logger,
+): Promise<DiskWatch> {
   const stop = new AbortController();
   const { signal } = stop;
   let isLow = false;
@@ -43,7 +49,7 @@ export async function watchOwnDisk(store: StoreContext, server: OwnServer): Prom
 
   async function look(): Promise<void> {
     const free = await freeBytes(server.dataDir);
-    const reserve = limits.diskReserveBytes;
+    const reserve = log.limits.diskReserveBytes;
     isLow = free < (isLow ? reserve * returnShare : reserve);
     if (isLow)
       space.close(`the disk has ${free.toString()} bytes left, and ${reserve.toString()} are kept free`);
@@ -60,7 +66,7 @@ export async function watchOwnDisk(store: StoreContext, server: OwnServer): Prom
     if (!isLow) space.close(undefined);
     if (space.fullBy !== undefined) await raiseBound();
     const room = (free - reserve) / (await server.bytesOnDisk());
-    space.hasRoomFor(Math.min(room, server.bytesMax() - (await usedBytes(store, signal))));
+    space.hasRoomFor(Math.min(room, server.bytesMax() - (await usedBytes(log, signal))));
   }
 
   /** What others have deleted may leave more to the store. */
@@ -95,8 +101,8 @@ async function freeBytes(dataDir: string): Promise<number> {
   return bavail * bsize;
 }
 
-async function usedBytes({ pool, log, limits }: StoreContext, signal: AbortSignal): Promise<number> {
+async function usedBytes({ pool, stream, limits }: LogAccess, signal: AbortSignal): Promise<number> {
   const options = { timeoutMs: limits.requestTimeoutMs, signal };
-  const { state } = await streamInfo(pool.append(), log.name, undefined, options);
+  const { state } = await streamInfo(pool.append(), stream.name, undefined, options);
   return state.bytes;
 }

@@ -1,34 +1,41 @@
+import type { Logger } from 'pino';
 import type { ReplicaInfo, StoreInfo } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { StreamInfo } from '../nats/api';
+import { disagreements, logConfig } from '../nats/open-stream';
+import { endless } from './bounded-call';
+import type { CommitSizes } from './commit-sizes';
+import type { LogAccess } from './log-access';
 import { logInfo } from './log-info';
 import { lookForMirrors } from './mirrors';
-import { disagreements, logConfig } from '../nats/open-stream';
-import { eventBytesLimit } from './size-limits';
-import { endless, type StoreContext } from './store-context';
+import type { Space } from './space';
 
-/** The store as the leader of the log knows it now, but for what the replica of it tells. */
-export async function storeInfo(store: StoreContext): Promise<Omit<StoreInfo, 'replica'>> {
-  const { pool, log, prefix, limits, health } = store;
-  void lookForMirrors(store); // for the next time
-  const { info } = await logInfo(store, endless);
+/** The store as the leader of the log knows it now, without what the replica knows. */
+export async function storeInfo(
+  log: LogAccess,
+  space: Space,
+  sizes: CommitSizes,
+  logger: Logger,
+): Promise<Omit<StoreInfo, 'replica'>> {
+  const { pool, stream, prefix, limits, health } = log;
+  void lookForMirrors(log, logger); // for the next time
+  const { info } = await logInfo(log, endless);
   const { config, state, cluster } = info;
-  store.messageSize.take(config);
-  await store.durability.whenDurable(BigInt(state.last_seq));
-  const wanted = logConfig({ name: log.name, prefix, replicas: log.replicas }, limits);
+  sizes.message.take(config);
+  const wanted = logConfig({ ...stream, prefix }, limits);
   return {
-    name: log.name,
+    name: stream.name,
     prefix,
-    replicas: log.replicas,
+    replicas: stream.replicas,
     natsVersion: pool.append().serverVersion,
     position: position(BigInt(state.last_seq)),
     messageCount: BigInt(state.messages),
     bytes: BigInt(state.bytes),
-    eventBytesMax: eventBytesLimit(store),
+    eventBytesMax: sizes.eventBytesMax,
     consumerCount: state.consumer_count,
     replicaInfos: replicasOf(cluster),
-    bytesMax: BigInt(store.space.bytesMax(state.bytes, config['max_bytes'])),
-    fullBy: store.space.fullBy ?? '',
+    bytesMax: BigInt(space.bytesMax(state.bytes, config['max_bytes'])),
+    fullBy: space.fullBy ?? '',
     wrongSettings: disagreements(config, wanted),
     log: {
       lostMessages: health.lostMessages,

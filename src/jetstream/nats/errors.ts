@@ -84,22 +84,16 @@ export function toStoreError(error: unknown): unknown {
   return error;
 }
 
-/** Where an append goes to. */
-interface AppendTarget {
-  readonly log: { readonly name: string };
-  readonly messageSize: { readonly bytesMax: number };
-}
-
 /** What it means that NATS answered an append with an error: whatever its number, nothing was stored. */
-export function toAppendError(error: unknown, { log, messageSize }: AppendTarget): unknown {
+export function toAppendError(error: unknown, stream: string, messageBytesMax: number): unknown {
   if (error instanceof NoRespondersError) {
-    const what = `the JetStream stream ${log.name} takes nothing: it has no leader, or is gone`;
+    const what = `the JetStream stream ${stream} takes nothing: it has no leader, or is gone`;
     return new StoreUnavailableError(`${what} (${error.message})`, { cause: error });
   }
   const known = toStoreError(error);
   if (known !== error || !(error instanceof JetStreamApiError)) return known;
   if (error.errCode === errCode.messageTooLarge) {
-    const description = `take a NATS message of more than the ${messageSize.bytesMax.toString()} bytes that the store takes`;
+    const description = `take a NATS message of more than the ${messageBytesMax.toString()} bytes that the store takes`;
     return new InvalidRequestError([{ field: 'events', description }]);
   }
   if (error.errCode === errCode.batchTooLarge) {

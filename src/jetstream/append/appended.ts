@@ -1,0 +1,120 @@
+import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../../store/errors';
+import type { AppendMultiResult, CallContext } from '../../store/event-store';
+import type { ViewedCommit } from '../../store/log';
+import { position, unixNanos, version, type UnixNanos } from '../../store/values';
+import type { OutgoingMessage } from '../nats/publish';
+import type { Heads } from './heads';
+import type { Base, KnownHead } from './next';
+import { hasSameContent } from './same-content';
+import type { StoredCommits } from './stored-commits';
+import { isWritten, type StreamPart, type Transaction } from './transaction';
+
+/** A transaction that is stored. */
+export interface Appended extends AppendMultiResult {
+  /** undefined: not known. */
+  readonly commitTime: UnixNanos | undefined;
+}
+
+interface Knowledge {
+  readonly heads: Heads;
+  readonly commits: StoredCommits;
+}
+
+/** The result of a transaction that was just stored on top of a base; its last message has this sequence. */
+export function storedNow(
+  { heads, commits }: Knowledge,
+  transaction: Transaction,
+  base: Base,
+  sent: { readonly sequence: bigint; readonly messages: readonly OutgoingMessage[] },
+): Appended {
+  const { parts, commitId } = transaction;
+  const { sequence, messages } = sent;
+  const streams: AppendMultiResult['streams'][number][] = [];
+  // The streams lie one after another, the last one at the end.
+  let end = messages.length;
+  for (let index = parts.length - 1; index >= 0; index--) {
+    const part = parts[index] as StreamPart;
+    if (!isWritten(part)) continue;
+    const { version: before } = base[index] as KnownHead;
+    const last = before + BigInt(part.events.length);
+    heads.note(part.stream, { version: last, sequence: sequence - BigInt(messages.length - end) });
+    streams.push({ stream: part.stream, version: version(last), firstVersion: version(before + 1n) });
+    if (index > 0) end = beginOf(messages, end);
+  }
+  commits.noteStored(transaction, sequence);
+  return {
+    position: position(sequence),
+    streams: streams.reverse(),
+    commitTime: undefined,
+    replayed: false,
+    commitId,
+  };
+}
+
+/** Where the messages begin that have the subject of the one before `end`. */
+function beginOf(messages: readonly OutgoingMessage[], end: number): number {
+  const subject = messages[end - 1]?.subject;
+  let begin = end - 1;
+  while (begin > 0 && messages[begin - 1]?.subject === subject) begin--;
+  return begin;
+}
+
+/** Throws VersionConflictError for all streams that are not at the version expected. */
+export function checkVersions(
+  parts: readonly Pick<StreamPart, 'stream' | 'expected'>[],
+  heads: readonly { readonly version: bigint }[],
+): void {
+  const conflicts = parts.flatMap(({ stream, expected }, index): VersionConflict[] => {
+    const actual = heads[index]?.version ?? 0n;
+    if (expected === undefined || expected === actual) return [];
+    return [{ stream, expected: version(expected), actual: version(actual) }];
+  });
+  const [first, ...others] = conflicts;
+  if (first !== undefined) throw new VersionConflictError(first, others);
+}
+
+/**
+ * The result of a transaction whose commit id belongs to these commits. Throws VersionConflictError or CommitIdReuseError if they
+ * are not what it would store. `doubted`: the base of the attempt in doubt.
+ */
+export async function replay(
+  { heads, commits: known }: Knowledge,
+  transaction: Transaction,
+  commits: readonly ViewedCommit[],
+  { doubted, call }: { readonly doubted: Base | undefined; readonly call: CallContext },
+): Promise<Appended> {
+  const { parts, commitId } = transaction;
+  const written = parts.filter(isWritten);
+  const isInPlace = areInPlace(written, commits);
+  // The version counts first.
+  if (!isInPlace) checkVersions(parts, await heads.current(parts, call));
+  const [first] = commits as readonly [ViewedCommit, ...ViewedCommit[]];
+  const isSame =
+    isInPlace &&
+    (transaction.request === 'appendMulti' || !first.inTransaction) &&
+    written.every(({ events }, index) => hasSameContent(events, (commits[index] as ViewedCommit).events));
+  if (!isSame) throw new CommitIdReuseError(commitId, first.stream, position(first.position));
+  known.noteFound(first.position);
+  return {
+    position: position(first.position),
+    streams: commits.map(({ lastVersion, firstVersion }, index) => ({
+      stream: (written[index] as StreamPart).stream,
+      version: version(lastVersion),
+      firstVersion: version(firstVersion),
+    })),
+    commitTime: unixNanos(first.timeNanos),
+    replayed: doubted?.[0]?.version !== first.firstVersion - 1n,
+    commitId,
+  };
+}
+
+/** Whether the commits are on the streams that are written, at the versions that these expect. */
+function areInPlace(written: readonly StreamPart[], commits: readonly ViewedCommit[]): boolean {
+  return (
+    commits.length === written.length &&
+    written.every(({ stream, expected }, index) => {
+      const commit = commits[index];
+      return commit?.stream === stream && (expected === undefined || commit.firstVersion === expected + 1n);
+    })
+  );
+}

@@ -1,0 +1,66 @@
+import { RecentMap } from '../../collections/recent-map';
+import type { CallContext } from '../../store/event-store';
+import type { LogView } from '../../store/log';
+import type { StreamName } from '../../store/values';
+import { currentHead, type CurrentHead } from '../log/head';
+import type { LogAccess } from '../log/log-access';
+import type { Base, KnownHead } from './next';
+import type { StreamPart } from './transaction';
+
+const empty: KnownHead = { version: 0n, sequence: 0n };
+
+/** Where streams end: as this gateway last knew it, and as the leader of the log knows it now. */
+export class Heads {
+  /** Of the streams that this gateway wrote last. */
+  private readonly written: RecentMap<StreamName, KnownHead>;
+
+  constructor(
+    private readonly log: LogAccess,
+    private readonly view: LogView,
+  ) {
+    this.written = new RecentMap(log.limits.headCacheEntriesMax);
+    // Sequences may be given a second time: then JetStream's check of a stream's last sequence proves nothing of its version.
+    log.health.onDoubt(() => {
+      this.written.clear();
+    });
+  }
+
+  /** The heads to publish on top of, as far as they are known without a request; undefined: not all of them are. */
+  known(parts: readonly StreamPart[]): Base | undefined {
+    const heads: KnownHead[] = [];
+    for (const { stream, expected } of parts) {
+      const head = this.knownHead(stream, expected);
+      if (head === undefined) return undefined;
+      heads.push(head);
+    }
+    return heads;
+  }
+
+  /**
+   * A stream that must be empty, or that nothing is known of and may have any version, counts as empty: if it is not,
+   * JetStream's check says so, unless the log may have lost messages.
+   */
+  private knownHead(stream: StreamName, expected: bigint | undefined): KnownHead | undefined {
+    const { view } = this;
+    const viewed = view.isReady && !view.isDoubted;
+    const head = this.written.get(stream) ?? (viewed ? view.headSync(stream) : undefined);
+    if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
+    const { health } = this.log;
+    const isSure = health.isCurrent && !health.isIncomplete;
+    return (expected ?? 0n) === 0n && isSure ? empty : undefined;
+  }
+
+  /** The heads as the leader of the log knows them. Throws StoreErrors. */
+  current(parts: readonly Pick<StreamPart, 'stream'>[], call: CallContext): Promise<readonly CurrentHead[]> {
+    return Promise.all(parts.map(({ stream }) => currentHead(this.log, this.view, stream, call)));
+  }
+
+  note(stream: StreamName, head: KnownHead): void {
+    this.written.set(stream, head);
+  }
+
+  /** What is known of these streams was wrong, or may have been. */
+  forget(parts: readonly StreamPart[]): void {
+    for (const { stream } of parts) this.written.delete(stream);
+  }
+}

@@ -1,0 +1,150 @@
+import { InvalidRequestError, type FieldViolation } from '../../store/errors';
+import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
+import { uuidV7 } from '../../store/ids';
+import type { CommitId, StreamName } from '../../store/values';
+import { batchMessagesMax, framingBytesMax, messageCount, type EncodedEvent } from '../log/commit-codec';
+import type { CommitSizes } from '../log/commit-sizes';
+import { encodeEvent } from './encode-event';
+
+/** An event of a transaction. */
+export interface WrittenEvent extends EncodedEvent {
+  /** Whether the caller gave its id: one that was filled in differs from one call to the next. */
+  readonly hasGivenId: boolean;
+}
+
+/** What a transaction has to do with one stream: it writes to it, or, without events, only checks its version. */
+export interface StreamPart {
+  readonly stream: StreamName;
+  readonly events: readonly WrittenEvent[];
+  /** undefined: any version will do. */
+  readonly expected: bigint | undefined;
+}
+
+/** What is stored atomically, or not at all; nearly always on one stream. Its size is one that the store takes. */
+export interface Transaction {
+  /** The streams that it writes, then those that it checks. No stream occurs twice. */
+  readonly parts: readonly StreamPart[];
+  readonly commitId: CommitId;
+  /** Whether the caller gave the commit id, so that an earlier call may have stored it. */
+  readonly isRepeatable: boolean;
+  /** Its events as stored. */
+  readonly bytes: number;
+  /** The largest event that could be stored when they were encoded, in bytes. */
+  readonly eventBytesMax: number;
+  /** The request that it came in. */
+  readonly request: 'append' | 'appendMulti';
+}
+
+/** The stream that errors about all of a transaction name. */
+export function firstStream({ parts }: Transaction): StreamName {
+  return (parts[0] as StreamPart).stream;
+}
+
+export function isWritten({ events }: StreamPart): boolean {
+  return events.length > 0;
+}
+
+const violationsMax = 32;
+
+/** Encodes the events of an append to one stream. Throws InvalidRequestError. */
+export function toTransaction(sizes: CommitSizes, command: AppendCommand): Transaction {
+  const encoding = new Encoding(sizes);
+  const parts = [encoding.part(command, '')];
+  encoding.throwIfTooLarge('events');
+  return encoding.finish(parts, command.commitId, 'append');
+}
+
+/** The same for several streams. */
+export function toMultiTransaction(sizes: CommitSizes, command: AppendMultiCommand): Transaction {
+  const encoding = new Encoding(sizes);
+  const parts = command.appends.map((append, index) => encoding.part(append, pathOf(index)));
+  for (const { stream, expectedVersion } of command.checks) {
+    parts.push({ stream, events: [], expected: expectedVersion });
+    encoding.messages++;
+  }
+  encoding.throwIfTooLarge('appends');
+  return encoding.finish(parts, command.commitId, 'appendMulti');
+}
+
+function pathOf(index: number): string {
+  return `appends[${index.toString()}].`;
+}
+
+/** Throws InvalidRequestError if an event is too large by now, since the limit was lowered. */
+export function checkStillFits(sizes: CommitSizes, { parts, eventBytesMax, request }: Transaction): void {
+  const limit = sizes.eventBytesMax;
+  if (limit >= eventBytesMax) return;
+  const violations = parts.flatMap(({ events }, part) => {
+    const path = request === 'append' ? '' : pathOf(part);
+    return events.flatMap(({ bytes: { length } }, index) =>
+      length > limit ? [eventTooLarge(path, index, length, limit)] : [],
+    );
+  });
+  if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
+}
+
+function eventTooLarge(path: string, index: number, bytes: number, limit: number): FieldViolation {
+  return {
+    field: `${path}events[${index.toString()}]`,
+    description: `has ${bytes.toString()} bytes as stored, more than the ${limit.toString()} of one event`,
+  };
+}
+
+/** Encodes the events of a command, and sums up what they take. */
+class Encoding {
+  messages = 0;
+  private bytes = 0;
+  private readonly violations: FieldViolation[] = [];
+  private readonly eventBytesMax: number;
+  private readonly bodyBytesMax: number;
+
+  constructor(private readonly sizes: CommitSizes) {
+    this.eventBytesMax = sizes.eventBytesMax;
+    this.bodyBytesMax = sizes.bodyBytesMax;
+  }
+
+  part({ stream, events, expectedVersion }: StreamAppend, path: string): StreamPart {
+    const encoded: WrittenEvent[] = [];
+    let bytes = 0;
+    for (const event of events) {
+      const stored = encodeEvent(stream, event);
+      if (stored.length > this.eventBytesMax) {
+        this.violations.push(eventTooLarge(path, encoded.length, stored.length, this.eventBytesMax));
+      }
+      bytes += stored.length + framingBytesMax;
+      encoded.push({ bytes: stored, hasGivenId: event.hasGivenId });
+    }
+    this.bytes += bytes;
+    this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
+    return { stream, events: encoded, expected: expectedVersion };
+  }
+
+  /** Throws InvalidRequestError, also for single events; `field` is the one that has all events. */
+  throwIfTooLarge(field: string): void {
+    const { bytes, messages, violations } = this;
+    const { appendBytesMax } = this.sizes;
+    if (bytes > appendBytesMax) {
+      violations.push({
+        field,
+        description: `have ${bytes.toString()} bytes as stored, more than the ${appendBytesMax.toString()} of one append`,
+      });
+    }
+    if (messages > batchMessagesMax) {
+      violations.push({
+        field,
+        description: `take ${messages.toString()} NATS messages, more than the ${batchMessagesMax.toString()} of one batch`,
+      });
+    }
+    if (violations.length > 0) throw new InvalidRequestError(violations.slice(0, violationsMax));
+  }
+
+  finish(
+    parts: readonly StreamPart[],
+    givenId: CommitId | undefined,
+    request: Transaction['request'],
+  ): Transaction {
+    const { bytes, eventBytesMax } = this;
+    const commitId = givenId ?? (uuidV7() as CommitId);
+    return { parts, commitId, isRepeatable: givenId !== undefined, bytes, eventBytesMax, request };
+  }
+}

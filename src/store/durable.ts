@@ -1,0 +1,104 @@
+import type { Limits } from '../limits';
+import type { Durability } from './durability';
+import { OutcomeUnknownError, isStoreError, type StoreError } from './errors';
+import type { CallContext, EventStore } from './event-store';
+import type { CommitId, Position, StreamName } from './values';
+
+/**
+ * Whether an error shows what the log has, a version for instance. Nothing that is shown may be taken back by a loss of power.
+ */
+const showsLog: Record<StoreError['code'], boolean> = {
+  VERSION_CONFLICT: true,
+  COMMIT_ID_REUSE: true,
+  INVALID_REQUEST: false,
+  STORE_UNAVAILABLE: false,
+  REPLICA_FILLING: false,
+  OUTCOME_UNKNOWN: false,
+  OVERLOADED: false,
+  STORE_FULL: false,
+  STORE_REFUSED: false,
+  UNREADABLE_COMMIT: false,
+  NOT_PERMITTED: false,
+  DEADLINE_EXCEEDED: false,
+  CANCELLED: false,
+};
+
+/**
+ * The store, of which every result and every error waits until what it shows of the log is durable. Appends to one stream do not
+ * wait for each other's sync: each waits here, after the next one has begun.
+ *
+ * Every method is listed, so that a new one is decided on here before it compiles.
+ */
+export function durable(
+  store: EventStore,
+  durability: Durability,
+  limits: Pick<Limits, 'appendTimeoutMs'>,
+): EventStore {
+  const appends = new DurableAppends(durability, limits.appendTimeoutMs);
+  return {
+    append: (command, call) => appends.run(store.append(command, call), command.stream, call),
+    appendMulti: (command, call) =>
+      appends.run(store.appendMulti(command, call), command.appends[0]?.stream, call),
+    async info(call) {
+      const info = await store.info(call);
+      await durability.whenDurable(info.position);
+      return info;
+    },
+    // The replica gets a commit only once it is durable (src/jetstream/follow/follow-log.ts), so these show nothing else.
+    readStream: (query, call) => store.readStream(query, call),
+    getVersion: (stream, asOf, call) => store.getVersion(stream, asOf, call),
+    readByCorrelation: (query, call) => store.readByCorrelation(query, call),
+    readAll: (query, call) => store.readAll(query, call),
+    subscribe: (query, call, stop) => store.subscribe(query, call, stop),
+    listStreams: (query, call) => store.listStreams(query, call),
+  };
+}
+
+/** What every result of an append has. */
+interface Appended {
+  readonly position: Position;
+  readonly commitId: CommitId | undefined;
+}
+
+class DurableAppends {
+  private underWay = 0;
+
+  constructor(
+    private readonly durability: Durability,
+    private readonly timeoutMs: number,
+  ) {}
+
+  /** Not an async function: nearly all calls come by here, and it takes no more than it must. */
+  run<Result extends Appended>(
+    append: Promise<Result>,
+    stream: StreamName | undefined,
+    call: CallContext,
+  ): Promise<Result> {
+    const giveUpMs = Math.min(call.deadlineMs, Date.now() + this.timeoutMs);
+    this.underWay++;
+    return append.then(
+      (result) => {
+        this.underWay--;
+        const syncing = this.durability.whenDurable(result.position, giveUpMs, this.underWay > 0);
+        if (syncing === undefined) return result;
+        return syncing.then(
+          () => result,
+          (cause: unknown) => {
+            throw failureOf(result, stream, cause);
+          },
+        );
+      },
+      async (error: unknown) => {
+        this.underWay--;
+        if (isStoreError(error) && showsLog[error.code]) await this.durability.whenAllDurable(giveUpMs);
+        throw error;
+      },
+    );
+  }
+}
+
+/** What it means for an append that its commit cannot be synced. Without events there is no commit. */
+function failureOf({ commitId }: Appended, stream: StreamName | undefined, cause: unknown): unknown {
+  if (commitId === undefined || stream === undefined) return cause;
+  return new OutcomeUnknownError(stream, commitId, { cause });
+}
