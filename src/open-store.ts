@@ -36,7 +36,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   let lose = (): void => undefined;
   const lost = new Promise<void>((resolve) => (lose = resolve));
   const lock = await takeFolder(replicaDir, logger, () => {
-    logger.fatal({ replicaDir }, 'another gateway took the folder of the replica over; this one ends');
+    logger.fatal({ replicaDir }, 'another gateway took over the folder of the replica; this gateway ends');
     lose();
   });
   const opened: (() => Promise<void>)[] = [() => lock.release()];

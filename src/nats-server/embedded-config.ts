@@ -7,29 +7,29 @@ export interface EmbeddedConfig {
   /** Absolute. */
   readonly dataDir: string;
   readonly host: string;
-  /** -1: a free one, which the server writes into `runDir`. */
+  /** -1: a free port, which the server writes into `runDir`. */
   readonly port: number;
   readonly user: string;
   readonly password: string;
   /** What the user may do at the server. */
   readonly permissions: Permissions;
-  /** What the store may take at most, if the disk has so much. */
+  /** What the store may take on the disk at most. */
   readonly storeBytesMax?: number | undefined;
-  /** Where the replica of the log is kept, which takes room beside the store. */
+  /** Folder of the replica of the log, which takes space beside the store. */
   readonly replicaDir: string;
-  /** Of the system account, for questions about the server itself. */
+  /** Of the system account, for requests about the server itself. */
   readonly systemPassword: string;
 }
 
-/** Where things are in the data folder. The events are in `jetstream`, a name that nats-server gives. */
+/** The paths in the data folder. The events are in `jetstream`, a name that nats-server chooses. */
 export function embeddedPaths(dataDir: string) {
   const runDir = join(dataDir, 'run');
   return {
     config: join(dataDir, 'nats.conf'),
     log: join(dataDir, 'nats.log'),
-    /** Of the only account. */
+    /** The streams of the only account. */
     streams: join(dataDir, 'jetstream', '$G', 'streams'),
-    /** What the running server says of itself; empty when none runs. */
+    /** Files of the running server; empty when no server runs. */
     runDir,
     pid: join(runDir, 'nats-server.pid'),
   } as const;
@@ -38,8 +38,8 @@ export function embeddedPaths(dataDir: string) {
 export const systemUser = 'sluice-system';
 
 /**
- * Writes the configuration file, with a bound for what the store may take. It holds the passwords, so it is a new file that
- * only this user can read, whatever was there before. The run folder must be there.
+ * Writes the configuration file, with a bound for the bytes of the store. The file holds the passwords, so it is always a new
+ * file that only this user can read. The run folder must exist.
  */
 export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: number): Promise<void> {
   const paths = embeddedPaths(config.dataDir);
@@ -58,7 +58,7 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
     'jetstream {',
     `  store_dir: ${quoted(config.dataDir)}`,
     `  max_file_store: ${bytesMax.toString()}`,
-    // Where every append shall be on disk, the gateway syncs itself, for many of them at a time.
+    // If every append must be on disk, the gateway itself syncs, once for many of them.
     '  sync_interval: "2m"',
     '}',
     `pid_file: ${quoted(paths.pid)}`,
@@ -68,25 +68,24 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
     'logfile_max_num: 4',
   ];
   const next = join(paths.runDir, 'nats.conf');
-  // What a disk that was full has left of an earlier one.
+  // A full disk may have left part of an earlier one.
   await rm(next, { force: true });
   await writeFile(next, lines.join('\n') + '\n', { flag: 'wx', mode: 0o600 });
   await rename(next, paths.config);
 }
 
-/** nats-server's own rule for what streams may take of the disk. */
+/** The share of the disk that nats-server by itself gives to streams. */
 const shareOfDisk = 0.75;
 /**
- * What is stored once is stored again in the replica, with an index: 1.1 times as much for events of 1,000 bytes, up to 2.1 times
- * for those of 50 bytes with random ids. Then some of the last quarter of the disk is taken, and 2.7 times, which was measured in
- * logs of a few megabytes, still fits.
+ * Bytes of the replica, with its index, for each byte of the log: 1.1 was measured for events of 1,000 bytes, 2.1 for events of
+ * 50 bytes with random ids. In logs of a few megabytes 2.7 was measured, which still fits into the last quarter of the disk.
  */
 export const replicaFactor = 2;
 
 /**
- * What the store may take: at most three quarters of what the store has and could have, with the replica if that is on the same
- * disk. Older servers forget what the store has already: they would refuse appends after a restart with the disk less than half
- * full.
+ * The bytes that the store may take: at most three quarters of what it has and could have, together with the replica if that is
+ * on the same disk. The gateway computes it, since older servers do not count what the store has already: after a restart they
+ * would refuse appends on a disk that is less than half full.
  */
 export async function storageBytesMax({
   dataDir,
@@ -94,14 +93,14 @@ export async function storageBytesMax({
   replicaDir,
 }: Pick<EmbeddedConfig, 'dataDir' | 'storeBytesMax' | 'replicaDir'>): Promise<number> {
   const { bavail, bsize } = await statfs(dataDir);
-  const own = await bytesIn(join(dataDir, 'jetstream'));
+  const stored = await bytesIn(join(dataDir, 'jetstream'));
   const isShared = await areOnOneDisk(dataDir, replicaDir);
-  const all = bavail * bsize + own + (isShared ? await bytesIn(replicaDir) : 0);
+  const all = bavail * bsize + stored + (isShared ? await bytesIn(replicaDir) : 0);
   const share = isShared ? shareOfDisk / (1 + replicaFactor) : shareOfDisk;
   return Math.min(storeBytesMax, Math.floor(all * share));
 }
 
-/** Whether two folders, of which the second one need not be there yet, are on one disk. */
+/** Whether two folders are on one disk. The second one need not exist yet. */
 export async function areOnOneDisk(folder: string, other: string): Promise<boolean> {
   const { dev } = await stat(folder);
   for (let path = other; ; path = dirname(path)) {
@@ -110,7 +109,7 @@ export async function areOnOneDisk(folder: string, other: string): Promise<boole
   }
 }
 
-/** What the files in a folder take on the disk. */
+/** The bytes that the files in a folder take on the disk. */
 async function bytesIn(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch((): string[] => []);
   let bytes = 0;
@@ -123,7 +122,7 @@ async function bytesIn(folder: string): Promise<number> {
   return bytes;
 }
 
-/** A string of the configuration language, whose escapes are JSON's. */
+/** A string of the configuration language, which has the escapes of JSON. */
 function quoted(text: string): string {
   return JSON.stringify(text);
 }

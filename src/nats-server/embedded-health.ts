@@ -3,7 +3,7 @@ import { systemUser } from './embedded-config';
 
 const timeoutMs = 2_000;
 
-/** What the server says of its health (server/monitor.go, `HealthStatus`). */
+/** The server's report on its health (server/monitor.go, `HealthStatus`). */
 interface Health {
   readonly data?: { readonly errors?: readonly HealthError[] };
 }
@@ -15,8 +15,8 @@ interface HealthError {
 }
 
 /**
- * Why one of these streams of a server cannot be written any more, which the server tells nobody but who asks for its health; undefined:
- * nothing is wrong, or it gives no answer.
+ * Why one of these streams of a server can no longer be written, which only the health report of the server says. undefined:
+ * nothing is wrong, or the server does not answer.
  */
 export async function streamWriteError(
   url: string,
@@ -32,12 +32,12 @@ export async function streamWriteError(
       reconnect: false,
     });
     try {
-      const question = JSON.stringify({ details: true });
-      const answer = await connection.request('$SYS.REQ.SERVER.PING.HEALTHZ', question, {
+      const request = JSON.stringify({ details: true });
+      const answer = await connection.request('$SYS.REQ.SERVER.PING.HEALTHZ', request, {
         timeout: timeoutMs,
       });
       const { data } = answer.json<Health>();
-      // Others are of no concern to writing: a stream of another store that could not be recovered, for instance.
+      // Other errors do not affect writing: a stream of another store that could not be recovered, for instance.
       const isWriteError = ({ type, stream = '', error = '' }: HealthError): boolean =>
         type === 'STREAM' && streams.includes(stream) && error.includes('write error');
       return data?.errors?.find(isWriteError)?.error;

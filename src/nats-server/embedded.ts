@@ -22,52 +22,52 @@ import { stopTimeoutMs, supervise } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
 
 export interface EmbeddedOptions {
-  /** Made if it is not there. */
+  /** Created if it does not exist. */
   readonly dataDir: string;
   readonly binary: NatsBinary;
-  /** The only one that its user can serve. */
+  /** The only store that the permissions of the server's user allow. */
   readonly store: StoreNames;
   readonly log: Logger;
-  /** Loopback unless given. */
+  /** Default: loopback. */
   readonly host?: string;
-  /** A free one unless given. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** What the store may take at most; as much as the disk allows unless given. */
+  /** The bytes that the store may take at most. Default: as much as the disk allows. */
   readonly storeBytesMax?: number | undefined;
-  /** Where the replica of the log is kept; in the data folder unless given. */
+  /** Folder of the replica of the log. Default: `replica` in the data folder. */
   readonly replicaDir?: string;
-  /** How long the server may take to recover its data; a minute unless given. */
+  /** How long the server may take to recover its data. Default: a minute. */
   readonly startTimeoutMs?: number;
 }
 
-/** A nats-server of our own that runs, and is started again when it ends by itself. */
+/** A running embedded nats-server. It is started again when it ends by itself. */
 export interface EmbeddedServer extends AsyncDisposable {
-  /** Stays the same over restarts of the server, as user and password do. */
+  /** Survives restarts of the server, as user and password do. */
   readonly url: string;
   readonly user: string;
   readonly password: string;
   readonly version: string;
   /** Absolute, without symbolic links. */
   readonly dataDir: string;
-  /** Whether no server has run over the folder before this start. */
+  /** Whether this is the first start over the folder. */
   readonly isNew: boolean;
-  /** What the store may take, all its streams together. */
+  /** The bytes that the store may take, all its streams together. */
   bytesMax(): number;
-  /** What a byte of the store takes on its disk, with what the replica has of it. */
+  /** The bytes on its disk for each byte of the store: more than one if the replica is on the same disk. */
   bytesOnDisk(): Promise<number>;
-  /** Lets it take more, if the disk has more by now. */
+  /** Raises the bound of the store if the disk has more free space now. */
   raiseBound(): Promise<void>;
-  /** Why one of its streams cannot be written any more; undefined: nothing is wrong, or it gives no answer. */
+  /** Why the store can no longer be written; undefined: nothing is wrong, or the server does not answer. */
   writeError(): Promise<string | undefined>;
-  /** Ends the server, which is then started again. */
+  /** Ends the server; the supervisor starts it again. */
   restart(): Promise<void>;
   /** undefined while no server runs. */
   pid(): number | undefined;
-  /** Stops the server and gives the folder free. May be called again. */
+  /** Stops the server and releases the folder. May be called again. */
   close(): Promise<void>;
 }
 
-/** The embedded server could not be started; the message has its own words. */
+/** The embedded server could not be started; the message quotes the server. */
 export class EmbeddedNatsError extends Error {}
 
 const startTimeoutMs = 60_000;
@@ -76,11 +76,11 @@ const probeMs = 50;
 /** JetStream answers, and has no such stream (server/errors.json). */
 const streamNotFound = 10_059;
 
-/** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError; then nothing is left running. */
+/** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError, and then leaves nothing running. */
 export async function startEmbeddedNats(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { binary, log, host = '127.0.0.1' } = options;
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
-  // One name for one folder: the configuration's path tells whose server a process is.
+  // One name for one folder: the path of its configuration identifies a server process.
   const dataDir = await realpath(options.dataDir);
   const paths = embeddedPaths(dataDir);
   let server: TiedProcess | undefined;
@@ -100,14 +100,14 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       (await isEmpty(paths.streams)) && ![paths.config, paths.log].some((path) => existsSync(path));
     server = await bounded.launch(options.port ?? -1);
     const port = await ready(server, config, options, logStart);
-    if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took ${dataDir} over`);
+    if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took over ${dataDir}`);
     log.info(
       { version: binary.version, dataDir, port, natsPid: server.pid },
-      'the embedded nats-server runs',
+      'the embedded nats-server is running',
     );
     const supervised = supervise(server, () => bounded.launch(port), lock, log);
     takenOver = () => {
-      log.fatal({ dataDir }, 'another gateway took the data folder over; its nats-server is ended here');
+      log.fatal({ dataDir }, 'another gateway took over the data folder; this gateway ends its nats-server');
       supervised.abandon();
     };
     const streams = [options.store.name];
@@ -122,7 +122,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
       bytesOnDisk: async () => ((await areOnOneDisk(dataDir, config.replicaDir)) ? 1 + replicaFactor : 1),
       async raiseBound() {
         if (!(await bounded.raise(port))) return;
-        supervised.signal('SIGHUP'); // it reads its configuration again
+        supervised.signal('SIGHUP'); // makes it reload its configuration
         log.info({ bytesMax: bounded.bytesMax() }, 'the store may take more of the disk');
       },
       writeError: () => streamWriteError(urlOf(host, port), config.systemPassword, streams),
@@ -155,10 +155,10 @@ function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omi
 }
 
 interface BoundedLaunch {
-  /** What the store may take, as the server was told last. */
+  /** The bytes that the store may take, as last configured. */
   bytesMax(): number;
   launch(port: number): Promise<TiedProcess>;
-  /** Writes a higher bound into the configuration, if the disk has room for one. */
+  /** Writes a higher bound into the configuration, if the disk has space for it. */
   raise(port: number): Promise<boolean>;
 }
 
@@ -180,7 +180,7 @@ function boundedLaunch(binary: NatsBinary, config: Omit<EmbeddedConfig, 'port'>)
   };
 }
 
-/** Whether a folder has nothing in it, or is not there. */
+/** Whether a folder is empty or missing. */
 async function isEmpty(folder: string): Promise<boolean> {
   return readdir(folder).then(
     (entries) => entries.length === 0,
@@ -191,7 +191,7 @@ async function isEmpty(folder: string): Promise<boolean> {
   );
 }
 
-/** Starts the server; what an earlier one left in the run folder is gone. */
+/** Starts the server with an empty run folder. */
 async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: number): Promise<TiedProcess> {
   const paths = embeddedPaths(config.dataDir);
   await rm(paths.runDir, { recursive: true, force: true });
@@ -200,7 +200,7 @@ async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: numb
   return spawnTied(binary.path, ['-c', paths.config]);
 }
 
-/** How the server is reached, but for its port. */
+/** How the server is reached, except its port. */
 type Login = Pick<EmbeddedConfig, 'host' | 'user' | 'password' | 'dataDir'>;
 
 /** Waits until JetStream answers, and resolves with the port. Throws EmbeddedNatsError. */
@@ -214,7 +214,7 @@ async function ready(
   const startMs = Date.now();
   let reportMs = startMs + progressMs;
   for (;;) {
-    // Before the probe: one that ends right after its answer is the supervisor's.
+    // Read before the probe: the supervisor handles a server that ends right after its answer.
     const { end } = server;
     const port = await readPort(runDir);
     if (port !== undefined && (await jetStreamAnswers(config, port, store.name))) return port;
@@ -238,12 +238,12 @@ async function ready(
 async function readPort(runDir: string): Promise<number | undefined> {
   const name = (await readdir(runDir)).find((entry) => entry.endsWith('.ports'));
   const text = name === undefined ? '' : await readFile(join(runDir, name), 'utf8');
-  // Not complete yet, or not there.
+  // The file may be missing or incomplete.
   const port = /"nats":\["[^"]*:(\d+)"/.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);
 }
 
-/** Whether it knows what streams it has, be it that there is none of that name yet. */
+/** Whether JetStream answers a request about a stream, which need not exist. */
 async function jetStreamAnswers(config: Login, port: number, stream: string): Promise<boolean> {
   const { host, user, password } = config;
   try {
@@ -266,7 +266,7 @@ async function jetStreamAnswers(config: Login, port: number, stream: string): Pr
   }
 }
 
-/** The last error in the server's log since a place in it. */
+/** The last error in the server's log after an offset. */
 async function lastComplaint(logFile: string, start: number): Promise<string> {
   const file = await open(logFile).catch(() => undefined);
   if (file === undefined) return '';

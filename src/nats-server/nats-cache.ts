@@ -4,27 +4,27 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from '
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 
-/** Older temporary folders in the cache were left by processes that died. */
+/** Temporary folders in the cache that are older were left by dead processes. */
 const makingMaxMs = 24 * 3_600_000;
 const makingPrefix = 'making-';
 
-/** The folder where Sluice keeps programs that it fetched, after the XDG base directories. */
+/** The folder for programs that Sluice fetches, by the XDG Base Directory Specification. */
 export function defaultCacheDir(env: Readonly<Record<string, string | undefined>>): string {
   const { XDG_CACHE_HOME: cache, HOME: home } = env;
   if (cache !== undefined && isAbsolute(cache)) return join(cache, 'sluice');
   return join(home !== undefined && isAbsolute(home) ? home : homedir(), '.cache', 'sluice');
 }
 
-/** Throws the error of the system unless files can be made in the folder; makes it if it is not there. */
+/** Throws the error of the system unless files can be created in the folder, which is created if it does not exist. */
 export async function checkCacheDir(cacheDir: string): Promise<void> {
   await mkdir(cacheDir, { recursive: true });
   await rm(await mkdtemp(join(cacheDir, makingPrefix)), { recursive: true });
 }
 
 /**
- * Has a file made in a folder of its own and moves it into the cache under its name in one step, so that nobody meets
- * half a file. Its SHA-256 stands beside it, see `checkSum`. Processes that do so at the same time leave one of their
- * files. Resolves with its path.
+ * Lets `make` write a file in a temporary folder and renames it into the cache, so that no process finds half a file. Its
+ * SHA-256 is stored beside it, see `checkSum`. If several processes do this at the same time, one of their files stays. Resolves
+ * with its path.
  */
 export async function intoCache(
   cacheDir: string,
@@ -45,21 +45,21 @@ export async function intoCache(
 }
 
 /**
- * Throws if a file of the cache is not what was kept there: its SHA-256 is another than the file beside it says. A file
- * that somebody copied there has none; then its sum is written now.
+ * Throws if a file of the cache has changed: its SHA-256 is not the one in the file beside it. A file that a person copied there
+ * has no such file, which is written now.
  */
 export async function checkSum(path: string): Promise<void> {
   const found = await sha256Of(path);
   const text = await readFile(sumFile(path), 'utf8').catch(() => undefined);
   if (text === undefined) {
-    // A cache that cannot be written is still good to read.
+    // A read-only cache can still be used.
     await writeSum(path, found).catch(() => undefined);
     return;
   }
-  const [kept = ''] = text.split(' ', 1);
-  if (found === kept) return;
-  const ifMeant = `if that was meant, remove ${sumFile(path)}`;
-  throw new Error(`${path} was changed: its SHA-256 is ${found}, not ${kept}; ${ifMeant}`);
+  const [stored = ''] = text.split(' ', 1);
+  if (found === stored) return;
+  const remedy = `if the change is intended, remove ${sumFile(path)}`;
+  throw new Error(`${path} has changed: its SHA-256 is ${found}, not ${stored}; ${remedy}`);
 }
 
 async function sha256Of(path: string): Promise<string> {
@@ -72,7 +72,7 @@ function sumFile(path: string): string {
   return `${path}.sha256`;
 }
 
-/** In the form that `sha256sum -c` reads. */
+/** In the format of `sha256sum -c`. */
 async function writeSum(path: string, sum: string): Promise<void> {
   const next = `${sumFile(path)}.${randomUUID()}`;
   await writeFile(next, `${sum}  ${basename(path)}\n`);
@@ -88,7 +88,7 @@ async function removeLeftovers(cacheDir: string): Promise<void> {
       () => Infinity,
     );
     if (Date.now() - changedMs < makingMaxMs) continue;
-    // Another user's is not ours to remove, and no reason to fail.
+    // A folder of another user cannot be removed, which is no reason to fail.
     await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 }

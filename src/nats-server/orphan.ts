@@ -4,15 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
 
-/** A nats-server that a killed gateway left behind runs on the data folder and cannot be ended. */
+/** A nats-server of a killed gateway still runs on the data folder and cannot be ended. */
 export class OrphanError extends Error {}
 
 const patienceMs = 10_000;
 const probeMs = 50;
 
 /**
- * Ends the nats-server that a pid file names, if it is provably the one of this configuration file: pids are used again,
- * and another process must not be hit. Does nothing if there is none. Throws OrphanError.
+ * Ends the nats-server that a pid file names, if it provably runs with this configuration file: pids are reused, and the signal
+ * must not hit another process. Does nothing if there is no such server. Throws OrphanError.
  */
 export async function endOrphan(pidFile: string, configFile: string, log: Logger): Promise<void> {
   const text = await readFile(pidFile, 'utf8').catch(() => '');
@@ -36,11 +36,11 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone by itself, or another user's: whether it still runs decides.
+    // It has ended by itself or belongs to another user; the caller checks whether it still runs.
   }
 }
 
-/** Whether a process is a nats-server that was started with exactly this configuration file. False once it is dead. */
+/** Whether a process is a nats-server that was started with exactly this configuration file; false once it is dead. */
 async function runsConfig(pid: number, configFile: string): Promise<boolean> {
   if (process.platform === 'linux') {
     const line = await readFile(`/proc/${pid.toString()}/cmdline`, 'utf8').catch(() => '');

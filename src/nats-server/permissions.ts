@@ -12,7 +12,7 @@ export interface StoreNames {
   readonly prefix: string;
 }
 
-/** All that a gateway needs of NATS, as docs/operations/security.md lists it for the operator of a NATS server; a test compares. */
+/** Everything that a gateway needs of NATS, as docs/operations/security.md lists it for the operator of a NATS server; a test compares. */
 export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
   const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
   return {

@@ -7,21 +7,21 @@ import type { TiedProcess } from './tied-process';
 export const stopTimeoutMs = 10_000;
 const backoffMinMs = 250;
 const backoffMaxMs = 10_000;
-/** After this time a server counts as having started well. */
+/** A server that runs this long counts as well started. */
 const stableMs = 30_000;
 
-/** A server that is started again whenever it ends. */
+/** A server that is restarted whenever it ends. */
 export interface Supervised {
   readonly pid: () => number | undefined;
   readonly signal: (signal: NodeJS.Signals) => void;
-  /** Ends the server; it is started again like one that ended by itself. */
+  /** Ends the server; it is restarted like a server that ended by itself. */
   readonly restart: () => Promise<void>;
   readonly close: () => Promise<void>;
-  /** The folder is another gateway's: the server is killed before it can write, and not started again. */
+  /** Another gateway has the folder: kills the server before it can write, and does not restart it. */
   readonly abandon: () => void;
 }
 
-/** Starts the server again on its port whenever it ends, after a pause that doubles until one stays. */
+/** Restarts the server on its port whenever it ends, after a pause that doubles until a server keeps running. */
 export function supervise(
   first: TiedProcess,
   relaunch: () => Promise<TiedProcess>,
@@ -46,15 +46,15 @@ export function supervise(
       );
       await sleep(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(2 * backoffMs, backoffMaxMs);
-      // A folder that is lost gets no second server: `abandon` comes with the lock's next beat.
+      // A lost folder gets no second server: the next beat of the lock calls `abandon`.
       if (isClosing() || !(await lock.held())) return;
       try {
         const next = await relaunch();
         server = next;
-        log.info({ natsPid: next.pid }, 'the embedded nats-server is started again');
+        log.info({ natsPid: next.pid }, 'the embedded nats-server was restarted');
         if (isClosing()) await next.stop(stopTimeoutMs);
       } catch (err) {
-        log.error({ err }, 'the embedded nats-server could not be started again');
+        log.error({ err }, 'the embedded nats-server could not be restarted');
       }
     }
   };

