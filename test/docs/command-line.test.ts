@@ -33,9 +33,9 @@ test('docs/command-line.md has every command and its options', () => {
     commands.map(({ name, usage }) => `\`${`${name} ${usage}`.trim()}\``),
   );
   for (const [i, { options }] of commands.entries()) {
-    const told = inlineCode(rows[i]?.[2] ?? '').map((option) => option.slice(2));
+    const listed = inlineCode(rows[i]?.[2] ?? '').map((option) => option.slice(2));
     const common = tableRows(section(page, '## Options of every command')).map(([name = '']) => name);
-    const all = [...told, ...common.map((name) => /--([\w-]+)/.exec(name)?.[1])];
+    const all = [...listed, ...common.map((name) => /--([\w-]+)/.exec(name)?.[1])];
     expect(all.sort()).toEqual(Object.keys(options).sort());
   }
 });
@@ -43,6 +43,9 @@ test('docs/command-line.md has every command and its options', () => {
 test('docs/command-line.md has the exit codes of the help', () => {
   const rows = tableRows(section(page, '## Exit codes'));
   const help = commandHelp(commands[0] as (typeof commands)[number]);
-  const told = Array.from(help.matchAll(/^ {2}(\d[\d, ]*?) {2}(.+)$/gm), ([, codes, text]) => [codes, text]);
-  expect(rows).toEqual(told);
+  const listed = Array.from(help.matchAll(/^ {2}(\d[\d, ]*?) {2}(.+)$/gm), ([, codes, text]) => [
+    codes,
+    text,
+  ]);
+  expect(rows).toEqual(listed);
 });

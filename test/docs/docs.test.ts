@@ -72,11 +72,11 @@ describe('the pages for operators', () => {
 
   test('has the exit codes of --help', () => {
     const rows = tableRows(section(document('docs/operations/monitoring.md'), '## Exit codes'));
-    const told = Array.from(helpText('').matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
+    const listed = Array.from(helpText('').matchAll(/^ {2}(\d) {2}(.+)$/gm), ([, number, text]) => [
       number,
       text,
     ]);
-    expect(rows.slice(0, -1)).toEqual(told); // the last row is what a shell makes of a signal
+    expect(rows.slice(0, -1)).toEqual(listed); // the last row is for what a shell makes of a signal
   });
 
   test('quotes messages that the gateway logs', () => {
@@ -116,12 +116,12 @@ const errors: { [Code in StoreError['code']]: Extract<AnyStoreError, { code: Cod
   CANCELLED: new CancelledError(),
 };
 
-test('the table of docs/errors.md is what the gateway answers', () => {
+test('the table of docs/errors.md is what the gateway sends', () => {
   const [table = ''] = document('docs/errors.md').split('\n## ');
   const rows = tableRows(table);
-  const answers = [...Object.values(errors), new UnexpectedError(new Error('a bug'))].map((error) => {
-    const answer = toStatus(error);
-    const [encoded] = answer.metadata.get('grpc-status-details-bin');
+  const sent = [...Object.values(errors), new UnexpectedError(new Error('a bug'))].map((error) => {
+    const failure = toStatus(error);
+    const [encoded] = failure.metadata.get('grpc-status-details-bin');
     const { details } = Status.decode(encoded as Buffer);
     const values = new Map(
       details.map(({ typeUrl, value }) => [typeUrl.replace('type.googleapis.com/', ''), value]),
@@ -130,12 +130,10 @@ test('the table of docs/errors.md is what the gateway answers', () => {
     const fields = metadata.size === 0 ? '' : ` {${[...metadata.keys()].map(code).join(', ')}}`;
     const named = [...values.keys()].map((name) => code(name) + (name.endsWith('.ErrorInfo') ? fields : ''));
     const retry = values.get('google.rpc.RetryInfo');
-    return { row: [code(reason), status[answer.code], named.join(', ')], retry };
+    return { row: [code(reason), status[failure.code], named.join(', ')], retry };
   });
-  expect(rows.map(([reason, name, details]) => [reason, name, details])).toEqual(
-    answers.map(({ row }) => row),
-  );
-  for (const [index, { retry }] of answers.entries()) {
+  expect(rows.map(([reason, name, details]) => [reason, name, details])).toEqual(sent.map(({ row }) => row));
+  for (const [index, { retry }] of sent.entries()) {
     if (retry === undefined) continue;
     const { seconds = 0n, nanos = 0 } = RetryInfo.decode(retry).retryDelay ?? {};
     const delay = nanos === 0 ? `${String(seconds)} s` : `${nanos / 1e6} ms`;
@@ -165,17 +163,17 @@ function shown(config: StreamConfig, field: string): string {
   return typeof value === 'number' || typeof value === 'boolean' ? text : code(text);
 }
 
-test('what the text says of times agrees with src/limits.ts', () => {
-  const spoken: [file: string, text: string, key: keyof Limits][] = [
+test('times in the text agree with src/limits.ts', () => {
+  const quoted: [file: string, text: string, key: keyof Limits][] = [
     ['docs/errors.md', '`duplicate_window` (120 s)', 'duplicateWindowMs'],
   ];
-  for (const [file, text, key] of spoken) {
+  for (const [file, text, key] of quoted) {
     expect(document(file).replaceAll('\n', ' ')).toContain(text);
     expect(text).toContain(`${defaultLimits[key] / 1_000} s`);
   }
 });
 
-test('docs/errors.md tells where a RESOURCE_EXHAUSTED without ErrorInfo comes from, and which is not to be repeated', () => {
+test('docs/errors.md explains RESOURCE_EXHAUSTED without ErrorInfo, and when not to retry', () => {
   const rows = tableRows(section(document('docs/errors.md'), '## Statuses without details'));
   const exhausted = rows.filter(([status]) => status === 'RESOURCE_EXHAUSTED');
   expect(exhausted.map(([, when = '']) => when)).toEqual([

@@ -14,17 +14,17 @@ import { grpcurlPath, natsServerPath } from '../support/tools';
 import { blocks, document, root, section, type Block } from './markdown';
 import { checkPage, normal, programFolder } from './run-example';
 
-/** The examples of the documentation, run as they stand there. */
+/** Runs the examples of the documentation exactly as they are written. */
 
 const readme = document('README.md');
-/** Where the examples find their gateway. */
+/** The address of the gateway in the examples. */
 const exampleAddress = '127.0.0.1:50051';
 const folder = mkdtempSync(join(tmpdir(), 'sluice-docs-'));
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs a program and gives what it prints, on stdout and then on stderr. */
+/** Runs a program and returns its stdout and then its stderr. */
 async function output(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const options = { cwd: folder, env: { ...process.env, ...env }, maxBuffer: 64 << 20, timeout: 60_000 };
   const { stdout, stderr } = await promisify(execFile)(file, args, options).catch((error: unknown) => {
@@ -35,7 +35,7 @@ async function output(file: string, args: readonly string[], env: NodeJS.Process
   return stdout + stderr;
 }
 
-/** Each block of a language with the block after it, which shows what it prints. */
+/** Each block of a language with the text block after it, which shows what it prints. */
 function withOutput(text: string, language: string): [example: string, shown: string][] {
   const all = blocks(text);
   return all.flatMap((block, i): [string, string][] => {
@@ -59,7 +59,7 @@ withGrpcurl('the commands of README.md print what is shown', async () => {
     SLUICE_NATS_SERVER: natsServerPath(),
   });
   const address = await sluice.serving();
-  const start = blocks(section(readme, '## Start')).map(({ language, code }) => ({ language, code }));
+  const start = blocks(section(readme, '## Start'));
   expect(start.map(({ language }) => language)).toEqual(['sh', 'text']);
   const banner = start[1]?.code.replaceAll(exampleAddress, address).replaceAll('/srv/sluice/data', dataDir);
   expect(normal(sluice.stdout())).toBe(normal(banner ?? ''));
@@ -122,7 +122,7 @@ describe('the script in docs/storage.md that decodes a store without Sluice', ()
   const storage = section(document('docs/storage.md'), '## Decode it with any NATS client');
   const script = onlyBlock(storage, 'js');
 
-  /** As its text says: in a folder that holds proto/, with the packages at hand. */
+  /** Runs it as the page says: in a folder that contains proto/, with the packages installed. */
   function decode(url: string): Promise<string> {
     writeFileSync(join(folder, 'decode.mjs'), script);
     return output(process.execPath, ['decode.mjs', url]);

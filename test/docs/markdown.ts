@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** As much of Markdown as the documentation uses. */
+/** The part of Markdown that the documentation uses. */
 
 export const root = join(__dirname, '..', '..');
 
@@ -33,7 +33,7 @@ export function blocks(text: string): Block[] {
   return Array.from(text.matchAll(fence), ([, language = '', code = '']) => ({ language, code }));
 }
 
-/** Every row of every table in the text, a cell each, without the rows that head them. */
+/** The cells of every row of every table in the text, without header rows. */
 export function tableRows(text: string): string[][] {
   const lines = text.replace(fence, '').split('\n');
   const isRule = (line = ''): boolean => /^\|( -+ \|)+$/.test(line);
@@ -48,7 +48,7 @@ export function links(text: string): string[] {
   return Array.from(text.replace(fence, '').matchAll(/\]\(([^)\s]+)\)/g), ([, target = '']) => target);
 }
 
-/** What links to headings may name, as GitHub makes it from the heading. */
+/** The anchors of all headings, as GitHub makes them. */
 export function anchors(text: string): string[] {
   return Array.from(text.replace(fence, '').matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
     heading

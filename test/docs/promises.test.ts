@@ -7,10 +7,10 @@ import { startNats, until, type TestNats } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 import { failureOf } from '../support/rpc-failure';
 
-/** What README.md and docs/ promise of rare cases that no other suite comes to. */
+/** Promises of the documentation about rare cases that no other suite covers. */
 
 test('docs/errors.md: an append that is stored is never said not to be, when only its time cannot be had', async () => {
-  // Without its consumer the gateway has to ask the log for a time.
+  // Without its consumer the gateway must request the time from the log.
   const noConsumer = '"$JS.API.CONSUMER.CREATE.EVENTS.>"';
   const permissions = `permissions: { publish: { deny: [${noConsumer}] } }`;
   await using nats = await startNats({
@@ -18,7 +18,7 @@ test('docs/errors.md: an append that is stored is never said not to be, when onl
   });
   await using gateway = await startTestGateway([nats.url.replace('//', '//u:p@')]);
   const { client } = gateway;
-  // From now on the gateway knows the head and has nothing to ask before it publishes.
+  // From now on the gateway knows the head and needs no request before it publishes.
   await client.append({ stream: 'order.1', events: [{ type: 'A' }] });
   const nothing = `${noConsumer}, "$JS.API.STREAM.MSG.GET.EVENTS"`;
   await reconfigure(nats, `deny: [${noConsumer}]`, `deny: [${nothing}]`);

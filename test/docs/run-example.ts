@@ -19,7 +19,7 @@ interface RunningExample {
   interrupt(): void;
 }
 
-/** Starts a command with programs under names of the documentation's, which come before those of the PATH. */
+/** Starts a command; `programs` is a folder that comes first on the PATH. */
 function startExample(
   command: string,
   programs: string,
@@ -33,7 +33,7 @@ function startExample(
     env: { ...Object.fromEntries(inherited), ...env, PATH: path },
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
-    // A group of its own, so that a whole pipe can be interrupted.
+    // In a process group, so that a whole pipe can be interrupted.
     detached: true,
   });
   let printed = '';
@@ -61,7 +61,7 @@ export function programFolder(parent: string, programs: Readonly<Record<string, 
   return folder;
 }
 
-/** What differs from run to run is blotted out: ids that the store makes, times, checksums, versions, sizes at NATS and of the disk. */
+/** Replaces what differs from run to run: ids that the store makes, times, checksums, versions, sizes at NATS and of the disk. */
 export function normal(text: string): string {
   return text
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
@@ -76,8 +76,8 @@ export function normal(text: string): string {
 }
 
 /**
- * What was printed in the form of what is shown: normal, and with three dots in the place of what a line of three dots
- * in `shown` leaves out. The two are then equal if the page is true.
+ * What was printed in the form of what is shown: normal, and with three dots instead of what a line of three dots in
+ * `shown` omits. The two are equal if the page is true.
  */
 export function asShown(printed: string, shown: string): { printed: string; shown: string } {
   const text = normal(printed);
@@ -95,29 +95,30 @@ export function asShown(printed: string, shown: string): { printed: string; show
   return { printed: isTrue ? joined : text, shown: joined };
 }
 
-interface Step {
-  readonly command: string;
+interface ShownCommand {
+  /** The line for the shell. */
+  readonly text: string;
   /** What it prints before the next command is run. */
   shown: string;
-  /** What it prints after that: it goes on by itself. */
+  /** What it prints after that, while other commands run. */
   later: string;
 }
 
-/** A command with the text below it. More text further down is what the command before the last goes on to print. */
-function stepsOf(page: string): Step[] {
-  const steps: Step[] = [];
+/** The commands of a page with the text below each. Text that follows text is what the command before the last prints later. */
+function commandsOf(page: string): ShownCommand[] {
+  const commands: ShownCommand[] = [];
   let expectsOutput = false;
   for (const { language, code } of blocks(page)) {
-    if (language === 'sh') steps.push({ command: code, shown: '', later: '' });
+    if (language === 'sh') commands.push({ text: code, shown: '', later: '' });
     else if (language !== 'text') continue;
-    else if (expectsOutput) (steps.at(-1) as Step).shown = code;
-    else (steps.at(-2) as Step).later += code;
+    else if (expectsOutput) (commands.at(-1) as ShownCommand).shown = code;
+    else (commands.at(-2) as ShownCommand).later += code;
     expectsOutput = language === 'sh';
   }
-  return steps;
+  return commands;
 }
 
-/** Where the pages find their gateway. */
+/** The address of the gateway in the pages. */
 const exampleAddress = '127.0.0.1:50051';
 
 export interface PageOptions {
@@ -127,7 +128,7 @@ export interface PageOptions {
   readonly programs: string;
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What else may differ from run to run is taken out of what is printed and of what is shown. */
+  /** Applied to what is printed and to what is shown, to remove other differences between runs. */
   readonly even?: (text: string) => string;
 }
 
@@ -140,29 +141,29 @@ export async function checkPage(page: string, options: PageOptions): Promise<num
     const result = compare(printed, shown);
     expect(result.printed).toBe(result.shown);
   };
-  /** What goes on by itself has come so far when it has printed this. */
-  const cameTo = async (example: RunningExample, shown: string): Promise<void> => {
+  /** Waits until a command that keeps running has printed this. */
+  const untilPrinted = async (example: RunningExample, shown: string): Promise<void> => {
     const isThere = (): boolean => {
       const result = compare(example.printed(), shown);
       return example.ended() || result.printed === result.shown;
     };
-    await until(isThere).catch(() => undefined); // what it has printed instead is said by the check
+    await until(isThere).catch(() => undefined); // the check shows what was printed instead
     check(example.printed(), shown);
   };
-  const steps = stepsOf(page);
-  const following: [RunningExample, Step][] = [];
-  for (const step of steps) {
-    const example = startExample(step.command.replaceAll(exampleAddress, address), programs, cwd, env);
-    if (step.later === '') check(await example.output(), step.shown);
+  const commands = commandsOf(page);
+  const following: [RunningExample, ShownCommand][] = [];
+  for (const command of commands) {
+    const example = startExample(command.text.replaceAll(exampleAddress, address), programs, cwd, env);
+    if (command.later === '') check(await example.output(), command.shown);
     else {
-      following.push([example, step]);
-      await cameTo(example, step.shown);
+      following.push([example, command]);
+      await untilPrinted(example, command.shown);
     }
   }
   for (const [example, { shown, later }] of following) {
-    await cameTo(example, shown + later);
+    await untilPrinted(example, shown + later);
     example.interrupt();
     await example.output();
   }
-  return steps.length;
+  return commands.length;
 }
