@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# @grpc/grpc-js 1.14.7: when a server connection reaches its greatest age, open streams end as INTERNAL, not UNAVAILABLE.
+# @grpc/grpc-js 1.14.7: when a server connection reaches its maximum age, open streams end as INTERNAL, not UNAVAILABLE.
 #
-# A server with `grpc.max_connection_age_ms` and `grpc.max_connection_age_grace_ms` sends GOAWAY at the age and closes the
-# connection after the grace. Streams that are open then end at the client with the status INTERNAL, "Received RST_STREAM with code ..."; how many of
-# them is shown. One would have guessed UNAVAILABLE for each, the status that clients retry, as for any other connection that
-# ends.
+# A server with `grpc.max_connection_age_ms` and `grpc.max_connection_age_grace_ms` sends GOAWAY at that age and
+# closes the connection after the grace period. Streams that are open then end at the client with the status INTERNAL,
+# "Received RST_STREAM with code ..."; the script counts them. One would expect UNAVAILABLE for each, the status that
+# clients retry, as for any other connection that ends.
 #
-# Why it matters: a subscriber behind a server with a connection age has to treat INTERNAL like UNAVAILABLE and resume.
+# Why it matters: a subscriber behind a server with a maximum connection age must treat INTERNAL like UNAVAILABLE and
+# resume.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Node.js 22.23.5: `zlib.crc32(data, value)` of a view of no bytes is 0, not `value`; of other empty data it is `value`.
+# Node.js 22.23.5: `zlib.crc32(data, value)` of a view without bytes is 0, not `value`; of other empty data it is `value`.
 #
-# A checksum can be continued by giving the one before as `value`, and no more bytes should leave it as it is. They do for
-# `Buffer.alloc(0)` and for ''. For `Buffer.alloc(0).subarray(0)` the answer is 0, as if nothing had been before. Node.js
-# 24.22.3 answers `value` for all of them.
+# A checksum is continued by passing the previous one as `value`, and no more bytes should leave it unchanged. That is
+# so for `Buffer.alloc(0)` and for ''. For `Buffer.alloc(0).subarray(0)` the result is 0, as if nothing had come
+# before. Node.js 24.22.3 returns `value` for all of them.
 #
-# Why it matters: Sluice checks a piece of a segment by one checksum over all of its records. The empty piece behind the
-# last record looked damaged, and only if it was a view.
+# Why it matters: Sluice checks a piece of a segment by one checksum over all of its records. The empty piece after
+# the last record looked damaged, but only if it was a view.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# nats-server 2.15.3: an expectation header with an empty value is no expectation.
+# nats-server 2.15.3: an expectation header with an empty value is not checked.
 #
-# A publish with `Nats-Expected-Last-Subject-Sequence:` and nothing behind the colon is stored, whatever the subject holds. One
-# would have guessed a refusal (a malformed number), as a word in its place gets one.
+# A publish with `Nats-Expected-Last-Subject-Sequence:` and nothing after the colon is stored, whatever the subject
+# holds. One would expect a refusal (a malformed number), as for a word instead of a number.
 #
-# Why it matters: a writer that makes the header from a value it does not have (an empty string in place of 0) writes
-# without a check and is never told.
+# Why it matters: a writer that makes the header from a missing value (an empty string instead of 0) writes without a
+# check and gets no error.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 program <<'JS'

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # nats-server 2.15.3: an expectation on the message that only ends an atomic batch is not evaluated.
 #
-# An atomic batch can be ended by a message that is not stored itself (`Nats-Batch-Commit: eob`). An expectation on that message,
-# `Nats-Expected-Last-Subject-Sequence` with a number that is wrong, does not refuse the batch. On a message that is stored the
-# same header refuses it. One would have guessed that a header is either evaluated or refused as misplaced.
+# An atomic batch can be ended by a message that is not stored itself (`Nats-Batch-Commit: eob`). If that message has
+# a wrong `Nats-Expected-Last-Subject-Sequence`, the batch is stored anyway. On a message that is stored, the same
+# header refuses the batch. One would expect a header to be either evaluated or refused as misplaced.
 #
-# Why it matters: "nobody wrote to that other subject" cannot be checked by the closing message of a batch. A check needs
-# a message of its own that is stored.
+# Why it matters: the closing message of a batch cannot check that nobody wrote to another subject. A check needs a
+# separate message that is stored.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 program <<'JS'

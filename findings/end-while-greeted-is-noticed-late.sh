@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# nats 2.29.3 (npm): a connection that ends while it is greeted again is noticed only when the time of the attempt is up.
+# nats 2.29.3 (npm): a connection that ends during the handshake of a reconnect is noticed only when the attempt times out.
 #
-# A client loses its connection and comes back. The server (or a proxy before it) takes the new connection, sends INFO, and ends it when CONNECT comes,
-# as one does that is stopping or full. The client knows that the socket is closed, since it tells of one more disconnect, but goes on waiting
-# for the answer to its first PING until `timeout` (20 s unless it is set) and only then tries again. One would have guessed that it tries again after
-# `reconnectTimeWait`, as it does when a connection is refused.
+# A client loses its connection and reconnects. The server (or a proxy in front of it) accepts the new connection,
+# sends INFO, and closes it when CONNECT arrives, as a server does that is stopping or full. The client knows that the
+# socket is closed, because it reports another disconnect, but keeps waiting for the reply to its first PING until
+# `timeout` (20 s by default) and only then tries again. One would expect it to try again after `reconnectTimeWait`,
+# as it does when a connection is refused.
 #
-# Why it matters: a store that is back at once is away for 20 s, or for the time that was set, as often as this happens in a row.
+# Why it matters: a store that is back at once is unreachable for 20 s, or for the configured timeout, each time that
+# this happens.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # nats-server 2.15.3: a fast-ingest batch drops messages with a known id, and its final count includes them.
 #
-# A batch of three messages is published by fast ingest, the second with a `Nats-Msg-Id` that the stream has already. The answer to the
-# commit says `count` 3 and nothing of a duplicate; two messages were stored. One would have guessed that `count` is what was
-# stored, or that `duplicate` is set, as in the answer to a single publish. (An atomic batch with such an id is refused as a whole.)
+# A batch of three messages is published by fast ingest; the stream already has the `Nats-Msg-Id` of the second. The
+# reply to the commit has `count` 3 and does not mention a duplicate; two messages were stored. One would expect
+# `count` to be what was stored, or `duplicate` to be set, as in the reply to a single publish. (An atomic batch with
+# such an id is refused as a whole.)
 #
-# Why it matters: who computes the versions of events from the count of a batch gives numbers to events that do not exist.
+# Why it matters: a writer that computes the versions of events from the count of a batch assigns numbers to events
+# that do not exist.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 program <<'JS'

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# grpcurl 1.9.3: of two members of a oneof in its JSON it keeps the last one and says nothing.
+# grpcurl 1.9.3: of two members of a oneof in its JSON it keeps the last one, without an error.
 #
-# A request with {"binary": "AQ==", "text": "hello"}, where both are members of one oneof, is sent with one of the two. The
-# JSON mapping of protobuf calls it an error, and buf curl refuses it.
+# A request with {"binary": "AQ==", "text": "hello"}, where both are members of one oneof, is sent with one of the
+# two. The JSON mapping of protobuf calls that an error, and buf curl refuses it.
 #
-# Why it matters: an event written by hand with both payloads loses one of them without a word; an example must name one only.
+# Why it matters: an event written by hand with both payloads silently loses one of them; an example must have only
+# one.
 set -euo pipefail
 work=$(mktemp -d)
 server=

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# nats-server 2.15.3: a max_payload that is lowered by a reload is not announced to connections that are open.
+# nats-server 2.15.3: a max_payload that is lowered by a reload is not announced to open connections.
 #
-# The server starts with `max_payload: 1MB`, a client connects, and a reload lowers it to 64 KB. The client is told nothing, keeps the old number, and
-# its next message of 200 KB ends the connection ("maximum payload violation"), with all that was under way on it. One would
-# have guessed an INFO message to the client, as for other changes of the server, or a limit that holds for new connections only.
+# The server starts with `max_payload: 1MB`, a client connects, and a reload lowers it to 64 KB. The client gets no
+# message and keeps the old number, and its next message of 200 KB ends the connection ("maximum payload violation"),
+# with everything that was under way on it. One would expect an INFO message to the client, as for other changes of
+# the server, or a limit that applies to new connections only.
 #
-# Why it matters: a gateway cannot believe the limit it read when it connected. A message that is too large takes the
-# requests of all other callers of that connection with it.
+# Why it matters: a gateway cannot trust the limit that it read when it connected. A message that is too large breaks
+# the requests of all other callers of that connection.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 second=

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # @grpc/proto-loader 0.8.1: -1 in a field of type uint64 is sent as 0.
 #
-# A message with an `optional uint64` field is serialized by a client made with proto-loader from {value: -1}. Nothing is
-# thrown, and the bytes hold the value 0. One would have guessed an error. With
-# '-1', a string, the result is 2^64-1.
+# A client made with proto-loader serializes a message with an `optional uint64` field from {value: -1}. Nothing is
+# thrown, and the bytes contain the value 0. One would expect an error. With '-1', a string, the result is 2^64-1.
 #
-# Why it matters: -1 is what other event stores write for "any version". Here it would arrive as 0, "the stream must be empty".
+# Why it matters: other event stores use -1 for "any version" or "no stream". Here it would arrive as 0, "the stream
+# must be empty".
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

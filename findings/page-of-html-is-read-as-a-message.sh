@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# @grpc/grpc-js 1.14.7: the page of HTML that a proxy answers is sometimes read as a message: RESOURCE_EXHAUSTED, not UNAVAILABLE.
+# @grpc/grpc-js 1.14.7: the HTML page that a proxy sends is sometimes read as a message: RESOURCE_EXHAUSTED, not UNAVAILABLE.
 #
-# HAProxy 2.6.12 (Debian 12, package haproxy 2.6.12-1+deb12u4) without a server for a call answers 503 with a page of HTML.
-# When 160 calls are made at once over TLS, most end as UNAVAILABLE, "Received HTTP status code 503", but some as
-# RESOURCE_EXHAUSTED, "Received message larger than max (1752460652 vs ...)": that number is "html", read as the length of a
-# message. With an empty body, all end as UNAVAILABLE. One would have guessed that the HTTP status alone decides.
+# HAProxy 2.6.12 (Debian 12, package haproxy 2.6.12-1+deb12u4) without a server for a call replies 503 with an HTML
+# page. When 160 calls are made at once over TLS, most end as UNAVAILABLE, "Received HTTP status code 503", but some
+# as RESOURCE_EXHAUSTED, "Received message larger than max (1752460652 vs ...)": that number is "html", read as the
+# length of a message. With an empty body, all end as UNAVAILABLE. One would expect the HTTP status alone to decide.
 #
-# Why it matters: RESOURCE_EXHAUSTED is what a server says that has done nothing. After a 504, where the server may have
-# done it, a client would take a call as not done. So a proxy in front of a gateway must answer without a page: docs/operations/proxies.md.
+# Why it matters: a server uses RESOURCE_EXHAUSTED when it has done nothing. After a 504, where the server may have
+# done the call, a client would conclude that it was not done. So a proxy in front of a gateway must not send such a
+# page: docs/operations/proxies.md.
 #
 # Needs haproxy and openssl on the PATH.
 set -euo pipefail

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # nats-server 2.15.3: a limit on messages per subject removes messages of a stream that denies deletes.
 #
-# A stream is set to `discard: new`, `deny_delete` and `deny_purge`, and then gets `max_msgs_per_subject: 2`. A third message on
-# a subject is accepted, and the first one is gone. One would have guessed that it is refused: that is what `discard: new`
-# does with every other limit, and the two denies say that nothing can be removed. (A further setting, `discard_new_per_subject`, asks for the
-# refusal.)
+# A stream has `discard: new`, `deny_delete` and `deny_purge`, and then gets `max_msgs_per_subject: 2`. A third
+# message on a subject is accepted, and the first one is gone. One would expect a refusal: `discard: new` refuses for
+# every other limit, and the two denies say that nothing can be removed. (Another setting, `discard_new_per_subject`,
+# requests the refusal.)
 #
-# Why it matters: a log whose messages must never go away is not protected by the denies. The limit itself has to be
-# watched, and a stream of events has to be checked for a first version of 1.
+# Why it matters: the denies do not protect a log whose messages must never be removed. Sluice must watch the limit
+# itself, and check that the first version of a stream is 1.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 program <<'JS'

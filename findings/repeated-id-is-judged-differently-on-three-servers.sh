@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# nats-server 2.15.3: a repeated message id with an expectation that no longer holds gets another answer on three replicas than on one.
+# nats-server 2.15.3: a repeated message id with an outdated expectation gets another reply on three replicas than on one.
 #
-# A message is published with a `Nats-Msg-Id` and the expectation that its subject is empty, and then the very same publish is
-# repeated, as a client does whose answer was lost. On a stream with one replica the repetition is refused with 10071 (the
-# expectation is checked first). On a stream with three replicas it is acknowledged as a duplicate (the id is checked first). One
-# would have guessed one order of the two checks for any number of replicas.
+# A message is published with a `Nats-Msg-Id` and the expectation that its subject is empty, and then exactly the same
+# publish is repeated, as a client does that has lost the reply. On a stream with one replica the repetition is
+# refused with 10071 (the expectation is checked first). On a stream with three replicas it is acknowledged as a
+# duplicate (the id is checked first). One would expect the same order of the two checks for any number of replicas.
 #
-# Why it matters: a retry cannot take either answer for "my first attempt was stored" or "somebody else was faster" without looking at
-# what is stored.
+# Why it matters: after a retry, neither reply means "my first attempt was stored" or "another writer was faster"; the
+# writer must read what is stored.
 NATS_SERVER=2.15.3 NATS_JS=2.29.3
 source "$(dirname "$0")/with-nats.sh"
 cluster=()

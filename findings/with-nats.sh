@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it. Makes a temp folder with a nats-server of the version in NATS_SERVER and the npm package
-# nats of the version in NATS_JS, starts the server on a free loopback port, and exports NATS_URL. Everything is gone at exit.
+# nats of the version in NATS_JS, starts the server on a free loopback port, and exports NATS_URL. Removes everything at exit.
 set -euo pipefail
 work=$(mktemp -d)
 server=
