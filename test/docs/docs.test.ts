@@ -182,6 +182,35 @@ test('docs/errors.md explains RESOURCE_EXHAUSTED without ErrorInfo, and when not
   ]);
 });
 
+test('the figures of README.md are those of bench/RESULTS.md', () => {
+  const peers = new Map(
+    tableRows(section(document('bench/RESULTS.md'), '# Beside peers')).map(([what, unit, ...cells]) => {
+      const [sluice, , , umaDb, , messageDb] = cells;
+      const shown = [sluice, umaDb, messageDb].map((cell = '-') =>
+        cell === '-' ? '-' : `${cell} ${unit ?? ''}`,
+      );
+      return [what, shown];
+    }),
+  );
+  const rows = tableRows(section(document('README.md'), '## Figures'));
+  expect(rows.length).toBe(5);
+  for (const [what, ...cells] of rows) {
+    expect([what, cells.map((cell) => cell.replaceAll('*', ''))]).toEqual([what, peers.get(what)]);
+  }
+});
+
+test('the indexes of docs/ name every page', () => {
+  const linked = (page: string): string[] =>
+    links(document(page)).map((target) => normalize(join(dirname(page), target)));
+  const isDecision = (page: string): boolean => page.startsWith('docs/adr/');
+  const indexes = ['docs/README.md', 'docs/adr/README.md'];
+  const inDocs = pages.filter((page) => page.startsWith('docs/') && !indexes.includes(page));
+  expect(linked('docs/README.md')).toEqual(
+    expect.arrayContaining(inDocs.filter((page) => !isDecision(page))),
+  );
+  expect(linked('docs/adr/README.md')).toEqual(expect.arrayContaining(inDocs.filter(isDecision)));
+});
+
 describe('docs/operations/proxies.md', () => {
   test.each([
     ['nginx', ['grpc_buffer_size', 'grpc_read_timeout']],
