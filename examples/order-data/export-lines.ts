@@ -9,13 +9,13 @@ export function* exportLines(commits: readonly ShopCommit[]): Iterable<string> {
     hash.update(text);
     return text;
   };
-  yield line({ sluiceExport: 1, store: 'SHOP', patterns: [], through: commits.length.toString() });
+  yield line({ sluiceExport: 1, store: 'SHOP', patterns: [], upTo: commits.length.toString() });
   let events = 0;
   for (const [index, { at, appends }] of commits.entries()) {
     events += appends.reduce((sum, append) => sum + append.events.length, 0);
     const position = (index + 1).toString();
     const [only, ...others] = appends.map((append) => toJson(at, append));
-    yield line(others.length === 0 ? { position, ...only } : { position, step: [only, ...others] });
+    yield line(others.length === 0 ? { position, ...only } : { position, transaction: [only, ...others] });
   }
   yield `${JSON.stringify({ end: { commits: commits.length, events, sha256: hash.digest('hex') } })}\n`;
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 
 const defaultPort = 50051;
 
-/** Where a gateway is, with the default port if it has none. Anything that is no host is left to gRPC. */
+/** Adds the default port to an address without a port. Other gRPC targets stay as they are. */
 export function withPort(address: string): string {
   if (isIP(address) === 6) return `[${address}]:${defaultPort}`;
   const hasPort = /^\[.*\]$/.test(address) ? false : /[:/]/.test(address);

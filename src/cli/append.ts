@@ -7,49 +7,49 @@ import { CommandError, exitCode, UsageError } from './failure';
 import { readLines } from './lines';
 import { oneStream } from './words';
 
-/** Options that say what the one event is. */
+/** The options that describe a single event. */
 const eventOptions = {
-  type: { kind: 'text', value: 'TYPE', help: 'What happened, for instance OrderPlaced.' },
+  type: { kind: 'text', value: 'TYPE', help: 'The event type, for instance OrderPlaced.' },
   data: { kind: 'text', value: 'TEXT', help: 'The payload.' },
   'data-file': {
     kind: 'text',
     value: 'FILE',
-    help: 'The payload from a file, "-" for standard input: text, unless --binary.',
+    help: 'Read the payload from a file ("-": standard input), as text unless --binary.',
   },
-  binary: { kind: 'flag', help: 'Take the payload of --data-file as bytes.' },
+  binary: { kind: 'flag', help: 'Store the payload of --data-file as bytes.' },
   'content-type': {
     kind: 'text',
     value: 'TYPE',
-    help: 'Media type of the payload, for instance application/json.',
+    help: 'The media type of the payload, for instance application/json.',
   },
-  id: { kind: 'text', value: 'ID', help: 'Default: a UUID.' },
-  'correlation-id': { kind: 'text', value: 'ID', help: "Default: the event's id." },
-  'causation-id': { kind: 'text', value: 'ID', help: "Default: the event's id." },
-  tag: { kind: 'texts', value: 'TAG', help: 'May be given several times.' },
-  metadata: { kind: 'texts', value: 'KEY=VALUE', help: 'May be given several times.' },
+  id: { kind: 'text', value: 'ID', help: 'The event id. Default: a UUID.' },
+  'correlation-id': { kind: 'text', value: 'ID', help: 'Default: the event id.' },
+  'causation-id': { kind: 'text', value: 'ID', help: 'Default: the event id.' },
+  tag: { kind: 'texts', value: 'TAG', help: 'A tag; can be repeated.' },
+  metadata: { kind: 'texts', value: 'KEY=VALUE', help: 'Metadata; can be repeated.' },
 } as const satisfies Options;
 
-type EventOptions = Given<typeof eventOptions>;
+type GivenEvent = Given<typeof eventOptions>;
 
 export const appendCommand = defineCommand({
   name: 'append',
   usage: 'STREAM',
-  summary: 'Store an event at the end of a stream, or several as one commit.',
+  summary: 'Append an event to a stream, or several events as one commit.',
   details:
-    'With --type, one event of these options. Without it, events from standard input, a JSON object on\n' +
-    'each line, as `sluice read --json` prints them: all of them are stored as one commit, or none.\n' +
-    'What the store assigns (stream, version, position, commitTime) is passed over there.',
+    'With --type, the options describe one event. Without it, the command reads events from standard\n' +
+    'input, one JSON object per line, as `sluice read --json` prints them, and stores all of them as one\n' +
+    'commit. It ignores the fields that the store assigns (stream, version, position, commitTime).',
   options: {
     ...eventOptions,
     'expected-version': {
       kind: 'text',
       value: 'N',
-      help: 'Store only if the stream is at this version; 0: only if it is empty. Default: any.',
+      help: 'Store only if the stream is at this version; 0: if it is empty. Default: any version.',
     },
     'commit-id': {
       kind: 'text',
       value: 'UUID',
-      help: 'The same commit, appended again with the same id, is stored once.',
+      help: 'Repeating the command with the same id stores the commit only once.',
     },
   },
   plan({ words, given }) {
@@ -59,7 +59,7 @@ export const appendCommand = defineCommand({
     const metadata = new Map(given.metadata.map(toPair));
     return async ({ client, deadlineMs, signal, stdin, out }) => {
       if (given.type === undefined && stdin.isTTY) {
-        throw new UsageError('give --type and what the event is, or events on standard input');
+        throw new UsageError('--type is missing; without it, pipe events to standard input');
       }
       const events =
         given.type === undefined
@@ -79,25 +79,25 @@ export const appendCommand = defineCommand({
         ...(commitId !== '' && { commitId }),
         ...(replayed && { replayed }),
       };
-      const again = replayed ? ', which was stored before' : '';
-      const text = `${stream} is at version ${result.version}, position ${result.position}${again}`;
+      const before = replayed ? ' (already stored)' : '';
+      const text = `${stream} is at version ${result.version}, position ${result.position}${before}`;
       await out.line(given.json ? JSON.stringify(result) : text);
       return exitCode.ok;
     };
   },
 });
 
-/** Throws UsageError for options that exclude or need each other. */
-function checkEventOptions(given: EventOptions): void {
+/** Throws UsageError for options that cannot be combined, or that need another one. */
+function checkEventOptions(given: GivenEvent): void {
   const { type, data, binary, 'data-file': file } = given;
-  const names = Object.keys(eventOptions) as (keyof EventOptions)[];
-  const needless = names.find((name) => {
+  const names = Object.keys(eventOptions) as (keyof GivenEvent)[];
+  const other = names.find((name) => {
     const value = given[name];
     return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
   });
-  if (type === undefined && needless !== undefined) throw new UsageError(`--${needless} needs --type`);
+  if (type === undefined && other !== undefined) throw new UsageError(`--${other} needs --type`);
   if (data !== undefined && file !== undefined)
-    throw new UsageError('--data and --data-file exclude each other');
+    throw new UsageError('--data and --data-file cannot be combined');
   if (binary && file === undefined) throw new UsageError('--binary needs --data-file');
 }
 
@@ -109,7 +109,7 @@ function toPair(text: string): [string, string] {
 
 async function eventOf(
   type: string,
-  given: EventOptions,
+  given: GivenEvent,
   metadata: ReadonlyMap<string, string>,
   stdin: NodeJS.ReadStream,
 ): Promise<NewEvent> {
@@ -137,7 +137,7 @@ async function payloadOf(
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new CommandError(
-      `${file === '-' ? 'standard input' : file} is not UTF-8 text; give --binary to store bytes`,
+      `${file === '-' ? 'standard input' : file} is not UTF-8 text; use --binary to store bytes`,
     );
   }
 }
@@ -148,6 +148,6 @@ async function eventsOf(stdin: NodeJS.ReadStream): Promise<NewEvent[]> {
     const where = `line ${number} of standard input`;
     if (bytes.toString('latin1').trim() !== '') events.push(fromEventJson(parseLine(bytes, where), where));
   }
-  if (events.length === 0) throw new CommandError('there are no events on standard input');
+  if (events.length === 0) throw new CommandError('standard input contains no events');
   return events;
 }

@@ -4,9 +4,9 @@ import { UsageError } from './failure';
 
 /** An option of a command. */
 export interface Option {
-  /** `flag`: has no value; `text`: given at most once; `texts`: any number of times. */
+  /** `flag`: without a value; `text`: at most once; `texts`: can be repeated. */
   readonly kind: 'flag' | 'text' | 'texts';
-  /** What its value is called in the help. */
+  /** The name of its value in the help. */
   readonly value?: string;
   readonly help: string;
 }
@@ -14,7 +14,7 @@ export interface Option {
 /** By name, without the dashes. */
 export type Options = Readonly<Record<string, Option>>;
 
-/** What was given for the options of a command. */
+/** The values of the options of a command. */
 export type Given<O extends Options> = {
   readonly [Name in keyof O]: O[Name]['kind'] extends 'flag'
     ? boolean
@@ -23,13 +23,13 @@ export type Given<O extends Options> = {
       : readonly string[];
 };
 
-/** The words of a command line that are not options, with the values of those that are. */
+/** A parsed command line: the words that are not options, and the values of the options. */
 export interface Arguments<O extends Options> {
   readonly words: readonly string[];
   readonly given: Given<O>;
 }
 
-/** Throws UsageError with all that is wrong. */
+/** Throws UsageError with all problems. */
 export function parseArguments<O extends Options>(argv: readonly string[], options: O): Arguments<O> {
   const known = Object.entries(options);
   const { tokens } = parseArgs({
@@ -55,8 +55,8 @@ export function parseArguments<O extends Options>(argv: readonly string[], optio
       if (value !== undefined) problems.push(`${rawName} takes no value`);
       values.set(name, []);
     } else if (value === undefined || (!inlineValue && value.startsWith('-') && value !== '-')) {
-      problems.push(`${rawName} needs a value; one that begins with "-" is written ${rawName}=-...`);
-    } else if (option.kind === 'text' && values.has(name)) problems.push(`${rawName} is given twice`);
+      problems.push(`${rawName} needs a value; write one that begins with "-" as ${rawName}=-...`);
+    } else if (option.kind === 'text' && values.has(name)) problems.push(`${rawName} can be used only once`);
     else values.set(name, [...(values.get(name) ?? []), value]);
   }
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
@@ -73,7 +73,7 @@ export function wholeNumber(text: string, name: string): bigint {
   throw new UsageError(`${name} must be a whole number; found "${text}"`);
 }
 
-/** The same of an option that may not be given. */
+/** Like `wholeNumber`, for an option that may be left out. */
 export function optionalNumber(text: string | undefined, name: string): bigint | undefined {
   return text === undefined ? undefined : wholeNumber(text, name);
 }

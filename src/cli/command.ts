@@ -2,35 +2,35 @@ import type { SluiceClient } from '../client/client';
 import { parseArguments, type Arguments, type Options } from './arguments';
 import type { Output, Sink } from './output';
 
-/** What a command works with. */
+/** What a command gets to run. */
 export interface Context {
   readonly client: SluiceClient;
-  /** For calls that are answered once, and for reads as a whole; undefined: what the client has for each. */
+  /** The deadline of each call; undefined: the client's default. */
   readonly deadlineMs: number | undefined;
-  /** Aborted by Ctrl-C; every call of the client is given it. */
+  /** Aborted by Ctrl-C; for every call of the client. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
-  /** Results, and nothing else. */
+  /** Results only. */
   readonly out: Output;
   /** Everything else. */
   readonly err: Output;
-  /** Where `err` goes, for what is drawn over. */
+  /** The stream behind `err`, for a progress bar. */
   readonly errSink: Sink;
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string;
 }
 
-/** A command, as the command line knows it. */
+/** A command of the command line. */
 export interface Command {
   readonly name: string;
-  /** What comes behind the name. */
+  /** Its arguments, as the help shows them after the name. */
   readonly usage: string;
-  /** A line. */
+  /** One line. */
   readonly summary: string;
-  /** More of it, in lines of at most 96 characters. */
+  /** More help, in lines of at most 100 characters. */
   readonly details: string;
   readonly options: Options;
-  /** Parses its arguments, and gives what is to be done then. Throws UsageError. */
+  /** Parses the arguments and returns the function that runs the command. Throws UsageError. */
   readonly prepare: (argv: readonly string[]) => {
     readonly common: Arguments<typeof commonOptions>['given'];
     readonly run: (context: Context) => Promise<number>;
@@ -43,37 +43,37 @@ interface Definition<O extends Options> {
   readonly summary: string;
   readonly details: string;
   readonly options: O;
-  /** Looks at the arguments before anything is opened, and gives what is to be done. Throws UsageError. */
+  /** Checks the arguments before anything is opened, and returns the function that runs the command. Throws UsageError. */
   readonly plan: (input: Arguments<O>) => (context: Context) => Promise<number>;
 }
 
-/** What every command takes. */
+/** The options of every command. */
 export const commonOptions = {
   address: {
     kind: 'text',
     value: 'HOST[:PORT]',
-    help: 'Where the gateway is. Default: SLUICE_ADDRESS, else 127.0.0.1; default port: 50051.',
+    help: 'Address of the gateway. Default: SLUICE_ADDRESS, or 127.0.0.1; default port: 50051.',
   },
-  tls: { kind: 'flag', help: 'TLS, with the authorities that Node.js knows.' },
-  'tls-ca': { kind: 'text', value: 'FILE', help: 'TLS, with these authorities, PEM.' },
+  tls: { kind: 'flag', help: 'Use TLS, with the default certificate authorities of Node.js.' },
+  'tls-ca': { kind: 'text', value: 'FILE', help: 'Use TLS, with these certificate authorities (PEM).' },
   'tls-cert': {
     kind: 'text',
     value: 'FILE',
-    help: 'Certificate to show to the gateway, PEM; needs --tls-key.',
+    help: 'Client certificate (PEM); needs --tls-key.',
   },
-  'tls-key': { kind: 'text', value: 'FILE', help: 'Private key of --tls-cert, PEM.' },
+  'tls-key': { kind: 'text', value: 'FILE', help: 'Private key of --tls-cert (PEM).' },
   timeout: {
     kind: 'text',
     value: 'SECONDS',
-    help: 'How long a call may take, a read as a whole. Default: 15, but any time for a read.',
+    help: 'How long a call may take. Default: 15; reads have no time limit.',
   },
-  json: { kind: 'flag', help: 'Results as JSON, an object on each line.' },
-  help: { kind: 'flag', help: 'Show this.' },
+  json: { kind: 'flag', help: 'Print results as JSON, one object per line.' },
+  help: { kind: 'flag', help: 'Print this help.' },
 } as const satisfies Options;
 
 type Common = typeof commonOptions;
 
-/** A command with its options, and those of every command. */
+/** A command with its own options and those of every command. */
 export function defineCommand<O extends Options>(
   definition: Omit<Definition<O & Common>, 'options'> & { readonly options: O },
 ): Command {

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../client/client';
 
-/** The events of each commit, put together again: all of one position. */
+/** Groups events by commit: all events with the same position. */
 export async function* commitsOf(
   events: AsyncIterable<RecordedEvent>,
 ): AsyncGenerator<readonly RecordedEvent[], void> {

@@ -1,7 +1,7 @@
 import type { Command } from './command';
 
 const programs = ['sluice', 'sluice-eventstore'];
-/** Words that are no commands of a gateway. */
+/** The other words that `sluice` accepts as a command. */
 const otherWords = ['serve', 'help', 'completion'];
 
 const shells: Readonly<Record<string, (commands: readonly Command[]) => string>> = {
@@ -10,10 +10,10 @@ const shells: Readonly<Record<string, (commands: readonly Command[]) => string>>
   fish: forFish,
 };
 
-/** The shells for which there is a script. */
+/** The shells that completion supports. */
 export const completionShells = Object.keys(shells);
 
-/** What a shell has to run to complete commands and options; undefined: no such shell is known. */
+/** A script that completes commands and options in a shell; undefined: the shell is unknown. */
 export function completionScript(shell: string, commands: readonly Command[]): string | undefined {
   return Object.hasOwn(shells, shell) ? shells[shell]?.(commands) : undefined;
 }

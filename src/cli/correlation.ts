@@ -1,22 +1,18 @@
 import { optionalNumber } from './arguments';
 import { defineCommand } from './command';
-import { fullOption, printEvent } from './event-text';
+import { printOptions, printEvent } from './event-text';
 import { exitCode } from './failure';
-import { sayNothing } from './nothing';
+import { reportNothing } from './nothing';
 import { one } from './words';
 
 export const correlationCommand = defineCommand({
   name: 'correlation',
   usage: 'ID',
-  summary: 'Print the events with a correlation id, over all streams, in order.',
+  summary: 'Print the events of all streams with a correlation id, in order.',
   details:
-    'Every append that was answered before is seen. An unknown id prints nothing,\n' +
-    'and a word on standard error.',
-  options: {
-    type: { kind: 'texts', value: 'TYPE', help: 'Only events of this type; may be given several times.' },
-    'max-count': { kind: 'text', value: 'N', help: 'At most this many events.' },
-    ...fullOption,
-  },
+    'The output includes every append that was acknowledged before. For an unknown id the command prints\n' +
+    'a message on standard error.',
+  options: printOptions,
   plan({ words, given }) {
     const id = one(words, 'ID');
     const maxCount = optionalNumber(given['max-count'], '--max-count');
@@ -29,7 +25,7 @@ export const correlationCommand = defineCommand({
         found = true;
         await printEvent(out, event, style);
       }
-      if (!found) await sayNothing(context, `no events with the correlation id ${id} were found`);
+      if (!found) await reportNothing(context, `no events with the correlation id ${id} were found`);
       return exitCode.ok;
     };
   },

@@ -7,10 +7,10 @@ import { noWords } from './words';
 export const doctorCommand = defineCommand({
   name: 'doctor',
   usage: '',
-  summary: 'Look at the gateway and its store, and say what is wrong and what to do.',
+  summary: 'Check the gateway and its store; print each problem and what to do about it.',
   details:
-    'Ends with 1 if a finding is "fail"; a "warn" is for people. A gateway that cannot be reached, or\n' +
-    'cannot reach NATS, is the code 4 of every command.',
+    'The exit code is 1 if a check fails; a warning does not change it. If the gateway or NATS cannot be\n' +
+    'reached, the exit code is 4, as for every command.',
   options: {},
   plan({ words, given }) {
     noWords(words);

@@ -2,14 +2,14 @@ import { suggestion } from '../config/nearest-name';
 import type { CommitTime, NewEvent, RecordedEvent } from '../client/client';
 import { CommandError } from './failure';
 
-/** The JSON of events: field for field that of the contract, as grpcurl shows it. */
+/** Events as JSON, with the field names of the contract, as grpcurl prints them. */
 
-/** What the store assigns; passed over in an event to append. */
+/** The fields that the store assigns; ignored in an event to append. */
 const assigned = ['stream', 'version', 'position', 'commitTime'] as const;
 const texts = ['id', 'type', 'text', 'binary', 'contentType', 'correlationId', 'causationId'] as const;
 const fields: readonly string[] = [...texts, 'tags', 'metadata', ...assigned];
 
-/** What is empty is left out, as JSON of the contract does; a payload that is empty stays. */
+/** Empty fields are left out, as in the JSON form of the contract; an empty payload is kept. */
 export function toEventJson(event: RecordedEvent): Record<string, unknown> {
   return {
     id: event.id,
@@ -22,7 +22,7 @@ export function toEventJson(event: RecordedEvent): Record<string, unknown> {
   };
 }
 
-/** What an event is about, without its id, its type and what the store assigned. */
+/** The content of an event, without its id, its type and the fields that the store assigns. */
 export function toContentJson(event: RecordedEvent): Record<string, unknown> {
   const { data, contentType, correlationId, causationId, tags, metadata } = event;
   return {
@@ -38,16 +38,16 @@ export function toContentJson(event: RecordedEvent): Record<string, unknown> {
 
 const nanosPerSecond = 1_000_000_000n;
 
-/** RFC 3339 with 3, 6 or 9 digits of a second. */
+/** RFC 3339 with 3, 6 or 9 fractional digits. */
 export function toTimeJson({ commitTimeNanos }: Pick<CommitTime, 'commitTimeNanos'>): string {
   const seconds = new Date(Number(commitTimeNanos / nanosPerSecond) * 1_000).toISOString().slice(0, 19);
   const fraction = (commitTimeNanos % nanosPerSecond).toString().padStart(9, '0');
   return `${seconds}.${fraction.replace(/(000){1,2}$/, '')}Z`;
 }
 
-/** An event to append. Throws CommandError, which begins with `where`, for what is none. */
+/** Parses an event to append. Throws CommandError with a message that begins with `where`. */
 export function fromEventJson(value: unknown, where: string): NewEvent {
-  if (!isObject(value)) throw new CommandError(`${where}: an event is a JSON object`);
+  if (!isObject(value)) throw new CommandError(`${where}: an event must be a JSON object`);
   for (const field of Object.keys(value)) {
     if (!fields.includes(field)) {
       throw new CommandError(`${where}: unknown field ${field}${suggestion(field, fields)}`);
@@ -58,7 +58,7 @@ export function fromEventJson(value: unknown, where: string): NewEvent {
   );
   if (type === undefined) throw new CommandError(`${where}: type is required`);
   if (text !== undefined && binary !== undefined) {
-    throw new CommandError(`${where}: an event has either text or binary`);
+    throw new CommandError(`${where}: an event has either text or binary, not both`);
   }
   return {
     type,
@@ -73,7 +73,7 @@ export function fromEventJson(value: unknown, where: string): NewEvent {
   };
 }
 
-/** A JSON value of a line of bytes. Throws CommandError, which begins with `where`. */
+/** Parses a line as JSON. Throws CommandError with a message that begins with `where`. */
 export function parseLine(line: Uint8Array, where: string): unknown {
   try {
     return JSON.parse(utf8.decode(line)) as unknown;
@@ -90,7 +90,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 
 function textOf(value: unknown, where: string): string {
   if (typeof value !== 'string') throw new CommandError(`${where} must be a string`);
-  // Half of a surrogate pair, which JSON can express and UTF-8 cannot.
+  // JSON can express half of a surrogate pair, UTF-8 cannot.
   if (/\p{Surrogate}/u.test(value)) throw new CommandError(`${where} is not Unicode text`);
   return value;
 }

@@ -9,18 +9,23 @@ const shownLinesMax = 20;
 /** How events are shown. */
 export interface EventStyle {
   readonly asJson: boolean;
-  /** On a terminal: JSON with all its lines. */
+  /** On a terminal: all lines of a JSON payload. */
   readonly full: boolean;
 }
 
-/** The option that every command has that shows events. */
-export const fullOption = {
-  full: { kind: 'flag', help: `On a terminal, all lines of JSON, not ${shownLinesMax} of them.` },
+/** The options of every command that prints events. */
+export const printOptions = {
+  type: { kind: 'texts', value: 'TYPE', help: 'Only events of this type; can be repeated.' },
+  'max-count': { kind: 'text', value: 'N', help: 'Print at most this many events.' },
+  full: {
+    kind: 'flag',
+    help: `On a terminal, print all lines of a JSON payload, not only ${shownLinesMax}.`,
+  },
 } as const;
 
 /**
- * Events for people and for programs: on a terminal some lines each, in colours; piped, one line with tabs between
- * position, time, stream, version, type and payload; as JSON, one object a line.
+ * Prints an event: on a terminal in several coloured lines; in a pipe as one line with tabs between position, time, stream,
+ * version, type and payload; as JSON in one line.
  */
 export async function printEvent(
   out: Output,
@@ -32,7 +37,7 @@ export async function printEvent(
   else await out.line(row(event));
 }
 
-/** A line that a program can take apart: no field has a tab or a line feed. */
+/** A line that a program can split: no field contains a tab or a line feed. */
 function row(event: RecordedEvent): string {
   const { position, stream, version, type } = event;
   return [position, toTimeJson(event), stream, version, printable(type), printable(payload(event))].join(
@@ -57,7 +62,7 @@ async function printBlock(out: Output, event: RecordedEvent, full: boolean): Pro
   for (const line of bodyLines(event, full)) await out.line('  ', line);
 }
 
-/** JSON over several lines. */
+/** The lines of the payload; JSON is indented. */
 function bodyLines(event: RecordedEvent, full: boolean): readonly string[] {
   const body = payload(event);
   if (body === '') return [];
@@ -65,10 +70,10 @@ function bodyLines(event: RecordedEvent, full: boolean): readonly string[] {
   if (indented === undefined) return [body];
   const lines = indented.split('\n');
   if (full || lines.length <= shownLinesMax) return lines;
-  return [...lines.slice(0, shownLinesMax), `… ${lines.length - shownLinesMax} more lines, with --full`];
+  return [...lines.slice(0, shownLinesMax), `… ${lines.length - shownLinesMax} more lines; use --full`];
 }
 
-/** Text as it is; bytes by their number and the first of them. */
+/** Text as it is; of bytes, their number and the first ones in hexadecimal. */
 function payload({ data }: RecordedEvent): string {
   if (data === undefined) return '';
   if (typeof data === 'string') return data;

@@ -5,23 +5,23 @@ import { createTally, headerBegin, readRecord, type ExportHeader, type Tally } f
 import { CommandError } from './failure';
 import { readLines } from './lines';
 
-/** Read and written at a time. */
+/** How many bytes are read or written at a time. */
 const pieceBytes = 64 << 10;
 
-/** An export under way: what it has, and where the rest goes. */
+/** Where an export is written, with the part that an earlier, interrupted export has written. */
 export interface ExportTarget {
-  /** What it has already; undefined: not even a header. */
+  /** undefined: nothing is written yet. */
   readonly header: ExportHeader | undefined;
   readonly tally: Tally;
-  /** The last commit that it has, as it stands there. */
+  /** The line of the last commit. */
   readonly lastCommit: string | undefined;
-  /** Writes a line; resolves when there is room for more. */
+  /** Writes a line; resolves when the next one can be written. */
   write(line: string): Promise<void>;
-  /** All is on disk when it resolves. */
+  /** Resolves when everything is on disk. */
   close(): Promise<void>;
 }
 
-/** Standard output, which cannot be gone on with. */
+/** An export to standard output cannot be continued. */
 export function exportToOutput(out: Output): ExportTarget {
   const write = (line: string): Promise<void> => out.line(line);
   const close = (): Promise<void> => Promise.resolve();
@@ -29,11 +29,11 @@ export function exportToOutput(out: Output): ExportTarget {
 }
 
 /**
- * A file for its owner alone: a new one, or one that an export was not finished with. That one loses what follows its last
- * complete line. Throws CommandError for a complete export, for a file that is no export, and for a link.
+ * A file that only its owner can read: a new one, or that of an interrupted export, which is truncated after its last complete
+ * line. Throws CommandError for a complete export, for a file that is not an export, and for a link.
  */
 export async function exportToFile(path: string): Promise<ExportTarget> {
-  const handle = await openOwn(path);
+  const handle = await openRegular(path);
   try {
     const { size } = await handle.stat();
     const found = await readUnfinished(handle, path, size);
@@ -66,8 +66,8 @@ export async function exportToFile(path: string): Promise<ExportTarget> {
   }
 }
 
-/** Opens a file, or makes it. Who can write to the folder must not choose by a link where the events go. */
-async function openOwn(path: string): Promise<FileHandle> {
+/** Opens or creates a file. Another user who can write to the folder must not redirect the events by a link. */
+async function openRegular(path: string): Promise<FileHandle> {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
   const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
@@ -76,9 +76,11 @@ async function openOwn(path: string): Promise<FileHandle> {
   try {
     const facts = await handle.stat();
     if (!facts.isFile()) {
-      throw new CommandError(`${path} is not a regular file; without --output, standard output can go there`);
+      throw new CommandError(
+        `${path} is not a regular file; leave --output out and redirect standard output`,
+      );
     }
-    if (facts.nlink > 1) throw new CommandError(`${path} is a file with several names; name a new one`);
+    if (facts.nlink > 1) throw new CommandError(`${path} has several hard links; name a new file`);
     return handle;
   } catch (error) {
     await handle.close();
@@ -90,7 +92,7 @@ interface Unfinished {
   readonly header: ExportHeader | undefined;
   readonly tally: Tally;
   readonly lastCommit: string | undefined;
-  /** How many bytes of it are complete lines. */
+  /** The bytes of its complete lines. */
   readonly bytes: number;
 }
 
@@ -107,7 +109,7 @@ async function readUnfinished(handle: FileHandle, path: string, size: number): P
       }
       const record = readRecord(line, tally);
       if (record.kind === 'trailer') {
-        throw new CommandError(`${path} holds a complete export already; remove it, or name another file`);
+        throw new CommandError(`${path} is already a complete export; remove it, or name another file`);
       }
       if (record.kind === 'header') ({ header } = record);
       else lastLine = line.bytes;
@@ -126,7 +128,7 @@ async function* contentOf(handle: FileHandle): AsyncGenerator<Buffer, void> {
   }
 }
 
-/** What is about to be cut off must be the beginning of a header, not a file of somebody else's. */
+/** An incomplete first line is about to be removed: it must be the beginning of a header, not of another kind of file. */
 function checkBeginning(path: string, text: string): void {
   if (headerBegin.startsWith(text) || text.startsWith(headerBegin)) return;
   throw new CommandError(`${path} is not an export of Sluice`);

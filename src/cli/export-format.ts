@@ -5,12 +5,12 @@ import { CommandError } from './failure';
 import type { Line } from './lines';
 
 /**
- * The file of an export, described in docs/command-line.md: a header, a line for each commit in the order of positions,
- * and a trailer with their number and a checksum. Without the trailer the file is not complete.
+ * The file of an export, described in docs/command-line.md: a header, a line for each commit in the order of positions, and a
+ * trailer with the counts and a checksum. A file without a trailer is not complete.
  */
 
 const format = 1;
-/** What every export begins with. */
+/** The beginning of every export. */
 export const headerBegin = '{"sluiceExport":';
 
 export interface ExportHeader {
@@ -18,18 +18,18 @@ export interface ExportHeader {
   readonly store: string;
   /** Empty: all streams. */
   readonly patterns: readonly string[];
-  /** The export has everything up to this position. */
-  readonly through: bigint;
+  /** The export has every commit up to this position, inclusive. */
+  readonly upTo: bigint;
 }
 
-/** What a commit has on one stream. */
+/** The part of a commit in one stream. */
 export interface ExportedAppend {
   readonly stream: string;
   readonly firstVersion: bigint;
   readonly events: readonly NewEvent[];
 }
 
-/** A commit as it is to be stored again: on one stream, or on several in one step. */
+/** A commit to store again: of one stream, or a transaction over several. */
 export interface ExportedCommit {
   readonly position: bigint;
   readonly appends: readonly ExportedAppend[];
@@ -40,17 +40,19 @@ export type ExportRecord =
   | { readonly kind: 'commit'; readonly commit: ExportedCommit }
   | { readonly kind: 'trailer' };
 
-export function headerLine({ store, patterns, through }: ExportHeader): string {
-  return JSON.stringify({ sluiceExport: format, store, patterns, through: through.toString() });
+export function headerLine({ store, patterns, upTo }: ExportHeader): string {
+  return JSON.stringify({ sluiceExport: format, store, patterns, upTo: upTo.toString() });
 }
 
-/** `events` are those of one commit, in order; at least one. */
+/** `events` are the events of one commit, in order; at least one. */
 export function commitLine(events: readonly RecordedEvent[]): string {
   const streams = new Map<string, RecordedEvent[]>();
   for (const event of events) streams.set(event.stream, [...(streams.get(event.stream) ?? []), event]);
   const position = (events[0] as RecordedEvent).position.toString();
   const [only, ...others] = [...streams.values()].map(toAppendJson);
-  return JSON.stringify(others.length === 0 ? { position, ...only } : { position, step: [only, ...others] });
+  return JSON.stringify(
+    others.length === 0 ? { position, ...only } : { position, transaction: [only, ...others] },
+  );
 }
 
 function toAppendJson(events: readonly RecordedEvent[]): object {
@@ -63,13 +65,13 @@ function toAppendJson(events: readonly RecordedEvent[]): object {
   };
 }
 
-/** Counts and sums up the lines of a file, from its header on. */
+/** The counts and the checksum of the lines of a file, from the header on. */
 export interface Tally {
   readonly commits: number;
   readonly events: number;
-  /** Of the last commit; 0n before the first. */
+  /** The position of the last commit; 0n before the first. */
   readonly position: bigint;
-  /** Takes a line of the file in, without its end. */
+  /** Adds a line of the file, without its line feed. */
   addHeader(line: string | Uint8Array): void;
   addCommit(line: string | Uint8Array, eventCount: number, position: bigint): void;
   trailerLine(): string;
@@ -103,8 +105,8 @@ export function createTally(): Tally {
 }
 
 /**
- * A line of a file, checked against those before, which `tally` has taken in, and taken in itself. Throws CommandError
- * for what an export does not write.
+ * Reads a line of a file, checks it against the earlier lines, and adds it to `tally`. Throws CommandError for a line that an
+ * export does not write.
  */
 export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord {
   const where = `line ${number}`;
@@ -118,7 +120,7 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
   if ('end' in value) {
     if (bytes.toString() === tally.trailerLine()) return { kind: 'trailer' };
     throw new CommandError(
-      `${where}: the file is damaged: its count or checksum is not that of the ${tally.commits} commits before`,
+      `${where}: the file is damaged: its counts or checksum do not match the ${tally.commits} commits before`,
     );
   }
   const commit = toCommit(value, where);
@@ -128,28 +130,23 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
   return { kind: 'commit', commit };
 }
 
-function toHeader({
-  sluiceExport,
-  store,
-  patterns,
-  through,
-}: Readonly<Record<string, unknown>>): ExportHeader {
+function toHeader({ sluiceExport, store, patterns, upTo }: Readonly<Record<string, unknown>>): ExportHeader {
   if (sluiceExport === undefined) throw new CommandError('line 1: this is not an export of Sluice');
   if (sluiceExport !== format) {
     throw new CommandError(
-      `line 1: format ${JSON.stringify(sluiceExport)} is not known; this reads ${format}`,
+      `line 1: format ${JSON.stringify(sluiceExport)} is unknown; this version reads format ${format}`,
     );
   }
   if (typeof store !== 'string' || !isTexts(patterns)) throw damaged('line 1');
-  return { store, patterns, through: toNumber(through, 'line 1') };
+  return { store, patterns, upTo: toNumber(upTo, 'line 1') };
 }
 
 function toCommit(value: Readonly<Record<string, unknown>>, where: string): ExportedCommit {
-  const { position, step = [value] } = value;
-  if (!Array.isArray(step) || step.length === 0) throw damaged(where);
+  const { position, transaction = [value] } = value;
+  if (!Array.isArray(transaction) || transaction.length === 0) throw damaged(where);
   return {
     position: toNumber(position, where),
-    appends: step.map((append: unknown) => toAppend(append, where)),
+    appends: transaction.map((append: unknown) => toAppend(append, where)),
   };
 }
 
@@ -174,12 +171,12 @@ function isTexts(value: unknown): value is readonly string[] {
 }
 
 function damaged(where: string): CommandError {
-  return new CommandError(`${where}: the file is damaged: this is no line of an export`);
+  return new CommandError(`${where}: the file is damaged: this is not a line of an export`);
 }
 
 /**
- * The id of a commit that is stored again: a UUID of version 8 (RFC 9562), the same for the same commit, so that an import
- * that is started again stores nothing twice.
+ * The commit id for an import: a UUID version 8 (RFC 9562), always the same for the same commit, so that a repeated import stores
+ * nothing twice.
  */
 export function commitIdOf({ appends }: ExportedCommit): string {
   const hash = createHash('sha256').update('sluice import');

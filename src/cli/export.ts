@@ -5,22 +5,21 @@ import { exportToFile, exportToOutput, type ExportTarget } from './export-file';
 import { commitLine, headerLine, type ExportHeader } from './export-format';
 import { CommandError, exitCode } from './failure';
 import { createProgress } from './progress';
-import { passedOver } from './unreadable';
+import { skipOption, skippedMessage } from './unreadable';
+import { patternHelp } from './words';
 
 export const exportCommand = defineCommand({
   name: 'export',
   usage: '[PATTERN...]',
-  summary: 'Write the store, or the streams that match patterns, as NDJSON for `sluice import`.',
+  summary: 'Write the events of the store, or of matching streams, as NDJSON for `sluice import`.',
   details:
-    'It has what is stored when it begins. Into a file (--output) that an earlier export was not\n' +
-    'finished with, it goes on behind the last complete line, up to where that one would have ended.\n' +
-    'The format is in docs/command-line.md; without its last line, a trailer, an export is not complete.',
+    'The export has all events that are stored when it begins. If FILE (--output) is that of an\n' +
+    'interrupted export, the command completes it, up to the end that it would have had. The format is in\n' +
+    'docs/command-line.md; an export without its last line, the trailer, is not complete.\n' +
+    patternHelp,
   options: {
-    output: { kind: 'text', value: 'FILE', help: 'Where to; default: standard output.' },
-    'skip-unreadable': {
-      kind: 'flag',
-      help: 'Leave out what is not a commit, and name it on standard error.',
-    },
+    output: { kind: 'text', value: 'FILE', help: 'The file to write; default: standard output.' },
+    ...skipOption,
   },
   plan({ words: patterns, given }) {
     return async (context) => {
@@ -33,14 +32,14 @@ export const exportCommand = defineCommand({
         await target.close();
       }
       const { commits, events } = target.tally;
-      const without = skipped === 0 ? '' : `; ${skipped} unreadable messages are left out`;
+      const without = skipped === 0 ? '' : `; skipped ${skipped} unreadable messages`;
       await context.err.line(`exported ${events} events in ${commits} commits${without}`);
       return exitCode.ok;
     };
   },
 });
 
-/** Gives how many messages it has passed over. */
+/** Returns how many messages it has skipped. */
 async function writeExport(
   { client, deadlineMs, signal, err, errSink }: Context,
   target: ExportTarget,
@@ -50,7 +49,7 @@ async function writeExport(
   let skipped = 0;
   const onUnreadable = async (message: UnreadableMessage): Promise<void> => {
     skipped++;
-    await err.line(passedOver(message));
+    await err.line(skippedMessage(message));
   };
   const { tally } = target;
   const header = target.header ?? (await newHeader(client, patterns, { deadlineMs, signal }));
@@ -58,13 +57,13 @@ async function writeExport(
     const line = headerLine(header);
     tally.addHeader(line);
     await target.write(line);
-  } else await checkGoesOn(client, target, patterns, signal);
+  } else await checkContinuation(client, target, patterns, signal);
   const progress = createProgress(errSink);
   const [begun, beganMs] = [tally.events, Date.now()];
   const after = tally.position;
-  // `toPosition` 0 would be no bound.
-  if (header.through > after) {
-    const range = { patterns, after, toPosition: header.through, deadlineMs, signal };
+  // `toPosition` 0 would be no limit.
+  if (header.upTo > after) {
+    const range = { patterns, after, toPosition: header.upTo, deadlineMs, signal };
     const read = client.readAll({ ...range, onUnreadable: skips ? onUnreadable : undefined });
     try {
       for await (const commit of commitsOf(read)) {
@@ -73,7 +72,7 @@ async function writeExport(
         tally.addCommit(line, commit.length, position);
         await target.write(line);
         const rate = Math.round((1_000 * (tally.events - begun)) / Math.max(1, Date.now() - beganMs));
-        progress.show(Number(position), Number(header.through), `${tally.events} events, ${rate}/s`);
+        progress.show(Number(position), Number(header.upTo), `${tally.events} events, ${rate}/s`);
       }
     } finally {
       progress.clear();
@@ -91,19 +90,19 @@ async function newHeader(
   call: Call,
 ): Promise<ExportHeader> {
   const { store } = await client.serverInfo(call);
-  return { store: store?.name ?? '', patterns, through: await endOf(client, call) };
+  return { store: store?.name ?? '', patterns, upTo: await endOf(client, call) };
 }
 
-/** The position of the last commit now. What GetServerInfo tells may be older than an append that was answered before. */
+/** The position of the last commit. That of GetServerInfo may be older than an acknowledged append. */
 async function endOf(client: SluiceClient, call: Call): Promise<bigint> {
-  const nothing = client.readAll({ ...call, after: 2n ** 63n - 1n });
-  for await (const { position } of nothing)
-    throw new Error(`an event at ${position.toString()}, beyond every end`);
-  return nothing.head.position;
+  const empty = client.readAll({ ...call, after: 2n ** 63n - 1n });
+  for await (const { position } of empty)
+    throw new Error(`unexpected event at position ${position.toString()}`);
+  return empty.head.position;
 }
 
-/** Throws CommandError if the rest of the file would be of other streams, or of another store. */
-async function checkGoesOn(
+/** Throws CommandError if the file has other patterns, or comes from another store. */
+async function checkContinuation(
   client: SluiceClient,
   { header, tally, lastCommit }: ExportTarget,
   patterns: readonly string[],
@@ -111,10 +110,12 @@ async function checkGoesOn(
 ): Promise<void> {
   if (JSON.stringify(header?.patterns) !== JSON.stringify(patterns)) {
     const before = header?.patterns.join(' ') ?? '';
-    throw new CommandError(`the file was begun with other patterns: ${before === '' ? 'none' : before}`);
+    throw new CommandError(
+      `the file was begun with other patterns: ${before === '' ? '(all streams)' : before}`,
+    );
   }
   if (lastCommit === undefined) return;
   const at = { patterns, after: tally.position - 1n, toPosition: tally.position, signal };
   for await (const commit of commitsOf(client.readAll(at))) if (commitLine(commit) === lastCommit) return;
-  throw new CommandError('the file was begun with another store: its last commit is not in this one');
+  throw new CommandError('the file comes from another store: its last commit is not in this one');
 }

@@ -1,16 +1,6 @@
-import {
-  CancelledError,
-  CommitIdReuseError,
-  DeadlineExceededError,
-  InvalidRequestError,
-  OutcomeUnknownError,
-  OverloadedError,
-  SluiceError,
-  UnavailableError,
-  VersionConflictError,
-} from '../client/client';
+import { OutcomeUnknownError, SluiceError, UnavailableError, type SluiceErrorCode } from '../client/client';
 
-/** What a command ends with; explained in help.ts and docs/command-line.md. */
+/** The exit codes of all commands, explained in help.ts and docs/command-line.md. */
 export const exitCode = {
   ok: 0,
   failure: 1,
@@ -20,20 +10,22 @@ export const exitCode = {
   unknown: 5,
 } as const;
 
-/** The command line says something that cannot be done. */
-export class UsageError extends Error {}
-
-/** The command cannot do what it was asked for; the message is for people. */
-export class CommandError extends Error {
-  constructor(
-    message: string,
-    readonly code: number = exitCode.failure,
-  ) {
-    super(message);
-  }
+/** An error that ends a command with its message. */
+export abstract class CliError extends Error {
+  abstract readonly exitCode: number;
 }
 
-/** What happened to a line of a file. */
+/** The command line is not valid. */
+export class UsageError extends CliError {
+  readonly exitCode = exitCode.usage;
+}
+
+/** The command failed for a reason that its message explains. */
+export class CommandError extends CliError {
+  readonly exitCode = exitCode.failure;
+}
+
+/** A line of a file failed. */
 export class LineError extends Error {
   constructor(
     readonly line: number,
@@ -43,51 +35,70 @@ export class LineError extends Error {
   }
 }
 
-/** A signal asked the command to end. */
+/** The command got a signal to end. */
 export class InterruptedError extends Error {
   constructor(readonly signalNumber: number) {
     super('interrupted');
   }
 }
 
-/** How the process ends after an error, and what is said of it; undefined: nothing. */
+/** How the process ends after an error. */
 export interface Ending {
   readonly code: number;
+  /** undefined: nothing is printed. */
   readonly message: string | undefined;
 }
 
-/** `address` is where the gateway was looked for. undefined: an error that only a bug can cause. */
+/** `address` is that of the gateway. undefined: an error that only a bug can cause. */
 export function endingOf(error: unknown, address: string): Ending | undefined {
   if (error instanceof InterruptedError) return { code: 128 + error.signalNumber, message: undefined };
-  if (error instanceof UsageError) return { code: exitCode.usage, message: error.message };
-  if (error instanceof CommandError) return { code: error.code, message: error.message };
-  if (error instanceof LineError) {
-    const { line, cause } = error;
-    const ending = endingOf(cause, address);
-    // What `append` would have to be given means nothing here.
-    const message = cause instanceof OutcomeUnknownError ? cause.message : ending?.message;
-    return ending && { ...ending, message: `line ${line}: ${message ?? ''}` };
-  }
-  if (error instanceof SluiceError) return { code: codeOf(error), message: messageOf(error, address) };
+  if (error instanceof LineError) return endingOfLine(error, address);
+  if (error instanceof CliError) return { code: error.exitCode, message: error.message };
+  if (error instanceof SluiceError) return { code: codes[error.code], message: messageOf(error, address) };
   // Arguments that the client cannot send.
   if (error instanceof RangeError) return { code: exitCode.usage, message: error.message };
   if (isSystemError(error)) return { code: exitCode.failure, message: error.message };
   return undefined;
 }
 
-/** Whether it leaves nothing open: what it is about is not stored. */
-export function isDefinite(error: unknown): boolean {
-  if (error instanceof LineError) return isDefinite(error.cause);
-  const kinds = [VersionConflictError, CommitIdReuseError, InvalidRequestError, CommandError];
-  return kinds.some((kind) => error instanceof kind);
+function endingOfLine({ line, cause }: LineError, address: string): Ending | undefined {
+  const ending = endingOf(cause, address);
+  // The advice to repeat a command with --commit-id is not for a line.
+  const message = cause instanceof OutcomeUnknownError ? cause.message : ending?.message;
+  return ending && { ...ending, message: `line ${line}: ${message ?? ''}` };
 }
 
-function codeOf(error: SluiceError): number {
-  if (error instanceof VersionConflictError || error instanceof CommitIdReuseError) return exitCode.conflict;
-  if (error instanceof InvalidRequestError) return exitCode.usage;
-  if (error instanceof OutcomeUnknownError) return exitCode.unknown;
-  const mayPass = [UnavailableError, OverloadedError, DeadlineExceededError, CancelledError];
-  return mayPass.some((kind) => error instanceof kind) ? exitCode.unavailable : exitCode.failure;
+const codes = {
+  INVALID_REQUEST: exitCode.usage,
+  VERSION_CONFLICT: exitCode.conflict,
+  COMMIT_ID_REUSE: exitCode.conflict,
+  STORE_UNAVAILABLE: exitCode.unavailable,
+  REPLICA_FILLING: exitCode.unavailable,
+  UNAVAILABLE: exitCode.unavailable,
+  OVERLOADED: exitCode.unavailable,
+  DEADLINE_EXCEEDED: exitCode.unavailable,
+  CANCELLED: exitCode.unavailable,
+  OUTCOME_UNKNOWN: exitCode.unknown,
+  STORE_FULL: exitCode.failure,
+  STORE_REFUSED: exitCode.failure,
+  UNREADABLE_COMMIT: exitCode.failure,
+  NOT_PERMITTED: exitCode.failure,
+  INCOMPLETE_READ: exitCode.failure,
+  INTERNAL: exitCode.failure,
+} as const satisfies Record<SluiceErrorCode, number>;
+
+/** Whether it is certain that the commit is not stored. */
+export function isDefinite(error: unknown): boolean {
+  if (error instanceof LineError) return isDefinite(error.cause);
+  if (error instanceof SluiceError)
+    return codes[error.code] === exitCode.conflict || codes[error.code] === exitCode.usage;
+  return error instanceof CommandError;
+}
+
+/** Whether the same request may succeed later, or its outcome is not known. */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  return codes[error.code] === exitCode.unavailable || codes[error.code] === exitCode.unknown;
 }
 
 function messageOf(error: SluiceError, address: string): string {
@@ -95,17 +106,17 @@ function messageOf(error: SluiceError, address: string): string {
     return `the gateway at ${address} cannot be reached: ${withoutNote(error.message)}`;
   }
   if (error instanceof OutcomeUnknownError) {
-    return `${error.message}: --commit-id=${error.commitId}, and the same event ids and --expected-version`;
+    return `${error.message}: repeat it with --commit-id=${error.commitId}, the same event ids and the same --expected-version`;
   }
   return error.message;
 }
 
-/** What gRPC says of a gateway that it cannot reach ends with the heading of a note, also where there is none. */
+/** The message of gRPC for a gateway that it cannot reach ends with the heading of a note, even if the note is empty. */
 export function withoutNote(message: string): string {
   return message.replace(/\s*Resolution note:\s*$/, '');
 }
 
-/** An error of the operating system, for instance for a file that is not there. */
+/** An error of the operating system, for instance for a file that does not exist. */
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }

@@ -2,18 +2,18 @@ import type { SubscribeOptions } from '../client/client';
 import type { Context } from './command';
 import { printEvent, type EventStyle } from './event-text';
 import { exitCode, withoutNote } from './failure';
-import { passedOver } from './unreadable';
+import { skippedMessage } from './unreadable';
 
-/** What of a subscription to print, and how. */
+/** How to print a subscription. */
 export interface Following {
   readonly style: EventStyle;
-  /** Ends after this many events; undefined: goes on until it is interrupted. */
+  /** The command ends after this many events; undefined: only when it is interrupted. */
   readonly maxCount: bigint | undefined;
-  /** Passes over what cannot be read, and names it; otherwise it ends there. */
+  /** True: unreadable messages are skipped and reported; otherwise the command fails there. */
   readonly skipsUnreadable?: boolean;
 }
 
-/** Prints events as they are stored. A gateway that goes away is waited for, one that is not there at first is not. */
+/** Prints events as they are stored. Fails if the gateway is unavailable at the start; later it waits for the gateway. */
 export async function follow(
   { client, deadlineMs, signal, out, err }: Context,
   options: SubscribeOptions,
@@ -24,7 +24,7 @@ export async function follow(
   const subscription = client.subscribe({
     ...options,
     signal,
-    onUnreadable: skipsUnreadable ? (message) => err.line(passedOver(message)) : undefined,
+    onUnreadable: skipsUnreadable ? (message) => err.line(skippedMessage(message)) : undefined,
     onReconnect(error) {
       void err.line(`sluice: ${withoutNote(error.message)}; trying again`);
     },

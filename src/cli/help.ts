@@ -2,12 +2,12 @@ import type { Options } from './arguments';
 import { commonOptions, type Command } from './command';
 
 const exitCodes = `Exit codes:
-  0  done; also when whoever reads the output has had enough
-  1  it failed, or doctor or unreadable found something
-  2  the command line is wrong, or the gateway refuses the request as invalid
+  0  success; also if the reader of the output closes it early
+  1  failure, or doctor or unreadable found a problem
+  2  invalid command line, or the gateway refused the request as invalid
   3  conflict: the stream is not at that version, or the commit id belongs to another commit
-  4  the gateway or its store cannot be reached, is overloaded or too slow; try again
-  5  the append may be stored or not: repeat it with the same commit id
+  4  the gateway or its store is unreachable, overloaded or too slow; try again
+  5  the append may or may not be stored; repeat it with the same commit id
   130, 143  ended by SIGINT (Ctrl-C) or SIGTERM
 `;
 

@@ -1,29 +1,22 @@
-import {
-  CancelledError,
-  DeadlineExceededError,
-  OutcomeUnknownError,
-  OverloadedError,
-  UnavailableError,
-  type AppendSession,
-} from '../client/client';
+import type { AppendSession } from '../client/client';
 import type { Context } from './command';
 import { commitIdOf, type ExportedAppend, type ExportedCommit } from './export-format';
-import { CommandError, LineError } from './failure';
+import { CommandError, LineError, mayPass } from './failure';
 
-/** A commit of an export. */
-export interface Step {
+/** A commit in the file of an export. */
+export interface FileCommit {
   readonly commit: ExportedCommit;
-  /** Where it stands in the file. */
+  /** The number of its line. */
   readonly line: number;
-  /** Bytes of the line. */
+  /** The size of the line in bytes. */
   readonly size: number;
-  /** Bytes of the file, so far. */
+  /** The bytes of the file up to the end of the line. */
   readonly bytes: number;
 }
 
-export interface StoredStep {
-  readonly step: Step;
-  /** It was there already. */
+export interface StoredCommit {
+  readonly read: FileCommit;
+  /** The commit was already in the store. */
   readonly replayed: boolean;
 }
 
@@ -33,34 +26,34 @@ interface Stored {
 }
 
 interface Sent {
-  readonly step: Step;
+  readonly read: FileCommit;
   readonly result: Promise<Stored>;
 }
 
-/** Commits that are sent before their answers have come: enough for a sync that they share to cost each of them little. */
+/** Commits that are sent before their responses arrive: enough of them to share the cost of a sync. */
 const windowCommitsMax = 256;
-/** Bytes of their lines, but for one larger commit: about what a gateway takes of a session at a time. */
+/** The bytes of their lines, unless a single commit is larger: about what a gateway accepts of a session at a time. */
 const windowBytesMax = 4 << 20;
-/** As long as a call of the client takes at most. */
-const answerTimeoutMs = 15_000;
+/** The default deadline of a call of the client. */
+const responseTimeoutMs = 15_000;
 
 /**
- * Stores the commits one after another in this order, and gives each once it is stored. When an answer is lost it sends the
- * commit and those behind it again. Throws LineError for the first commit that is not stored; none behind it is then, unless the
- * gateway could not be reached. What `steps` throws is thrown when all that came before is stored.
+ * Stores the commits one after the other in this order, and yields each when it is stored. When a response is lost, it sends that
+ * commit and the later ones again. Throws LineError for the first commit that is not stored; no later one is stored then, unless
+ * the gateway could not be reached. An error of `commits` is thrown when all commits before it are stored.
  */
 export async function* storeInOrder(
   context: Context,
-  steps: AsyncIterable<Step>,
-): AsyncGenerator<StoredStep, void> {
+  commits: AsyncIterable<FileCommit>,
+): AsyncGenerator<StoredCommit, void> {
   const window = new Window(context);
   let failure: { readonly reason: unknown } | undefined;
-  const sound = untilBroken(steps, (reason) => (failure = { reason }));
+  const sound = untilBroken(commits, (reason) => (failure = { reason }));
   try {
-    for await (const step of sound) {
-      // What is sent together shares the questions that it causes.
-      if (!window.hasRoomFor(step)) while (!window.hasRoomFor(step, 0.5)) yield await window.next();
-      window.send(step);
+    for await (const read of sound) {
+      // Commits that are sent together share requests to NATS.
+      if (!window.fits(read)) while (!window.fits(read, 0.5)) yield await window.next();
+      window.send(read);
     }
     while (!window.isEmpty) yield await window.next();
   } finally {
@@ -70,22 +63,22 @@ export async function* storeInOrder(
 }
 
 async function* untilBroken(
-  steps: AsyncIterable<Step>,
+  commits: AsyncIterable<FileCommit>,
   onError: (reason: unknown) => void,
-): AsyncGenerator<Step, void> {
+): AsyncGenerator<FileCommit, void> {
   try {
-    yield* steps;
+    yield* commits;
   } catch (reason) {
     onError(reason);
   }
 }
 
-/** Commits that were sent and have not been given yet, in order. */
+/** The commits that were sent and not yet returned by `next`, in order. */
 class Window {
   private sent: Sent[] = [];
   private bytes = 0;
   private session: { readonly appends: AppendSession; readonly control: AbortController } | undefined;
-  /** Of the last commit that was not there before. */
+  /** The position of the last commit that was not in the store before. */
   private position = 0n;
 
   constructor(private readonly context: Context) {}
@@ -94,72 +87,71 @@ class Window {
     return this.sent.length === 0;
   }
 
-  /** In a share of it. A step over several streams is a call of its own, and goes alone. */
-  hasRoomFor(step: Step, share = 1): boolean {
+  /** Whether a commit fits into this share of the window. A transaction over several streams is sent alone. */
+  fits(read: FileCommit, share = 1): boolean {
     const [oldest] = this.sent;
     if (oldest === undefined) return true;
-    if (isOverStreams(step) || isOverStreams(oldest.step)) return false;
-    return this.sent.length < share * windowCommitsMax && this.bytes + step.size <= share * windowBytesMax;
+    if (isOverStreams(read) || isOverStreams(oldest.read)) return false;
+    return this.sent.length < share * windowCommitsMax && this.bytes + read.size <= share * windowBytesMax;
   }
 
-  send(step: Step): void {
-    const result = isOverStreams(step) ? this.call(step) : this.pipeline(step);
+  send(read: FileCommit): void {
+    const result = isOverStreams(read) ? this.call(read) : this.pipeline(read);
     result.catch(() => undefined); // `next` has the error
-    this.sent.push({ step, result });
-    this.bytes += step.size;
+    this.sent.push({ read, result });
+    this.bytes += read.size;
   }
 
-  /** The oldest one, as soon as it is stored. */
-  async next(): Promise<StoredStep> {
+  /** The oldest commit, as soon as it is stored. */
+  async next(): Promise<StoredCommit> {
     const [oldest] = this.sent as [Sent];
-    const { step } = oldest;
+    const { read } = oldest;
     let stored: Stored;
     try {
-      stored = (await this.answer(oldest)) ?? (await this.again(step));
+      stored = (await this.outcome(oldest)) ?? (await this.sendAgain(read));
     } catch (error) {
       this.context.signal.throwIfAborted();
-      throw new LineError(step.line, error);
+      throw new LineError(read.line, error);
     }
     this.sent.shift();
-    this.bytes -= step.size;
-    this.check(stored, step);
-    return { step, replayed: stored.replayed };
+    this.bytes -= read.size;
+    this.check(stored, read);
+    return { read, replayed: stored.replayed };
   }
 
-  /** Takes no more. */
   end(): void {
     this.session?.control.abort();
     this.session = undefined;
   }
 
-  /** undefined: nobody knows what became of it, or it is not stored for now. */
-  private async answer({ result }: Sent): Promise<Stored | undefined> {
+  /** undefined: the outcome is not known, or the commit is not stored but may be later. */
+  private async outcome({ result }: Sent): Promise<Stored | undefined> {
     const { session } = this;
-    const timer = setTimeout(() => session?.control.abort(), this.context.deadlineMs ?? answerTimeoutMs);
+    const timer = setTimeout(() => session?.control.abort(), this.context.deadlineMs ?? responseTimeoutMs);
     try {
       return await result;
     } catch (error) {
-      if (session?.control.signal.aborted === true || isUndecided(error)) return undefined;
+      if (session?.control.signal.aborted === true || mayPass(error)) return undefined;
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** By a call, which is repeated until it is decided; those behind it follow in a new session. */
-  private async again(step: Step): Promise<Stored> {
+  /** By a call, which the client repeats until its outcome is known; the later commits follow in a new session. */
+  private async sendAgain(read: FileCommit): Promise<Stored> {
     this.context.signal.throwIfAborted();
     this.end();
     await Promise.allSettled(this.sent.map(({ result }) => result));
-    const stored = await this.call(step);
+    const stored = await this.call(read);
     const [oldest, ...others] = this.sent as [Sent, ...Sent[]];
     this.sent = [oldest];
-    this.bytes = oldest.step.size;
-    for (const other of others) this.send(other.step);
+    this.bytes = oldest.read.size;
+    for (const other of others) this.send(other.read);
     return stored;
   }
 
-  private async call({ commit }: Step): Promise<Stored> {
+  private async call({ commit }: FileCommit): Promise<Stored> {
     const { client, deadlineMs, signal } = this.context;
     const appends = commit.appends.map((append) => ({
       stream: append.stream,
@@ -169,7 +161,7 @@ class Window {
     return client.appendMulti(appends, { commitId: commitIdOf(commit), deadlineMs, signal });
   }
 
-  private pipeline({ commit }: Step): Promise<Stored> {
+  private pipeline({ commit }: FileCommit): Promise<Stored> {
     this.session ??= this.open();
     const [append] = commit.appends as [ExportedAppend];
     return this.session.appends.append(append.stream, append.events, {
@@ -188,32 +180,20 @@ class Window {
     return { appends, control };
   }
 
-  /** What a gateway promises that knows `in_order`. */
-  private check({ position, replayed }: Stored, { line }: Step): void {
+  /** A gateway keeps the order if it knows `in_order`. */
+  private check({ position, replayed }: Stored, { line }: FileCommit): void {
     if (replayed) return;
     if (position <= this.position) {
       throw new CommandError(
-        `line ${line}: the gateway has stored it before commits that precede it; an older one does not keep their order`,
+        `line ${line}: the gateway stored this commit before earlier ones; import through a newer gateway, which keeps their order`,
       );
     }
     this.position = position;
   }
 }
 
-function isOverStreams({ commit }: Step): boolean {
+function isOverStreams({ commit }: FileCommit): boolean {
   return commit.appends.length > 1;
-}
-
-/** The commit is not stored for now, or nobody knows. */
-function isUndecided(error: unknown): boolean {
-  const kinds = [
-    UnavailableError,
-    OverloadedError,
-    OutcomeUnknownError,
-    DeadlineExceededError,
-    CancelledError,
-  ];
-  return kinds.some((kind) => error instanceof kind);
 }
 
 function expectedVersionOf({ firstVersion }: ExportedAppend): bigint {

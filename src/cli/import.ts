@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { defineCommand, type Context } from './command';
 import { createTally, readRecord, type ExportedCommit } from './export-format';
 import { CommandError, exitCode, isDefinite } from './failure';
-import { storeInOrder, type Step } from './import-order';
+import { storeInOrder, type FileCommit } from './import-order';
 import { readLines } from './lines';
 import { createProgress } from './progress';
 import { one } from './words';
@@ -10,11 +10,11 @@ import { one } from './words';
 export const importCommand = defineCommand({
   name: 'import',
   usage: 'FILE',
-  summary: 'Store what `sluice export` wrote, commit by commit in the same order.',
+  summary: 'Store the commits of an export, in the same order.',
   details:
-    'FILE is "-" for standard input. A file is checked as a whole before anything is stored; standard\n' +
-    'input while it is stored. Started again, it stores nothing twice. Streams that exist already with\n' +
-    'other events are a conflict. Positions and commit times are those of the new store.',
+    'FILE is written by `sluice export`; "-" is standard input. The whole file is checked before anything\n' +
+    'is stored, standard input only while it is stored. An import can be repeated: nothing is stored twice.\n' +
+    'A stream that already has other events is a conflict. Positions and commit times are new.',
   options: {},
   plan({ words, given }) {
     const file = one(words, 'FILE');
@@ -25,40 +25,40 @@ export const importCommand = defineCommand({
       const source = isFile ? createReadStream(file, { signal }) : context.stdin;
       const { commits, events, replayed } = await storeAll(context, source, totalBytes);
       const text = `imported ${events} events in ${commits} commits`;
-      const before = replayed === 0 ? '' : `; ${replayed} of the commits were there already`;
+      const before = replayed === 0 ? '' : `; ${replayed} of the commits were already stored`;
       await out.line(given.json ? JSON.stringify({ commits, events, replayed }) : text + before);
       return exitCode.ok;
     };
   },
 });
 
-/** The size of an export up to its trailer. Throws CommandError unless it is complete and as it was written. */
+/** The size of an export up to its trailer. Throws CommandError for a file that is incomplete or damaged. */
 async function checkedBytes(source: AsyncIterable<Buffer>): Promise<number> {
   let total = 0;
   for await (const { bytes } of commitsIn(source)) total = bytes;
   return total;
 }
 
-/** The commits of an export, checked. Throws CommandError for a file that is cut, damaged or no export. */
-async function* commitsIn(source: AsyncIterable<Buffer | string>): AsyncGenerator<Step, void> {
+/** The commits of an export, checked. Throws CommandError for a file that is incomplete, damaged or not an export. */
+async function* commitsIn(source: AsyncIterable<Buffer | string>): AsyncGenerator<FileCommit, void> {
   const tally = createTally();
   let isComplete = false;
   let bytes = 0;
   for await (const line of readLines(source)) {
     if (isComplete)
-      throw new CommandError(`line ${line.number}: the file is damaged: there is more behind its end`);
-    if (!line.isComplete) throw cut();
+      throw new CommandError(`line ${line.number}: the file is damaged: it continues after its trailer`);
+    if (!line.isComplete) throw truncated();
     const size = line.bytes.length + 1;
     bytes += size;
     const record = readRecord(line, tally);
     if (record.kind === 'commit') yield { commit: record.commit, line: line.number, size, bytes };
     isComplete = record.kind === 'trailer';
   }
-  if (!isComplete) throw cut();
+  if (!isComplete) throw truncated();
 }
 
-function cut(): CommandError {
-  return new CommandError('the file is cut: its last line, with count and checksum, is missing');
+function truncated(): CommandError {
+  return new CommandError('the file is truncated: its trailer, with the counts and the checksum, is missing');
 }
 
 interface Imported {
@@ -77,19 +77,19 @@ async function storeAll(
   const beganMs = Date.now();
   let [commits, events, replayed] = [0, 0, 0];
   try {
-    for await (const { step, replayed: wasThere } of storeInOrder(context, commitsIn(source))) {
+    for await (const { read, replayed: wasStored } of storeInOrder(context, commitsIn(source))) {
       commits++;
-      events += eventCountOf(step.commit);
-      if (wasThere) replayed++;
+      events += eventCountOf(read.commit);
+      if (wasStored) replayed++;
       const rate = Math.round((1_000 * events) / Math.max(1, Date.now() - beganMs));
-      progress.show(step.bytes, totalBytes, `${events} events, ${rate}/s`);
+      progress.show(read.bytes, totalBytes, `${events} events, ${rate}/s`);
     }
   } catch (error) {
     progress.clear();
     if (commits > 0) {
       await context.err.line(
         `sluice: ${isDefinite(error) ? '' : 'at least '}${commits} commits are stored; ` +
-          'an import that is started again passes over them',
+          'repeat the import to continue: it skips them',
       );
     }
     throw error;

@@ -1,6 +1,6 @@
 /**
- * A JSON object or array over several lines; undefined for other text. Numbers and names stay as they are written, which
- * they would not if they were read and written again.
+ * A JSON object or array, indented over several lines; undefined for other text. Works on the text itself, because parsing and
+ * printing it would change numbers and the order of names.
  */
 export function indentedJson(text: string): string | undefined {
   if (!/^\s*[[{]/.test(text)) return undefined;

@@ -2,25 +2,25 @@ import { CommandError } from './failure';
 
 /** A line of a file or a pipe. */
 export interface Line {
-  /** Without its end. */
+  /** Without its line feed. */
   readonly bytes: Buffer;
   /** Counted from 1. */
   readonly number: number;
-  /** False for what stands after the last line feed: the file was cut, or its last line has none. */
+  /** False for the last line of a file if its line feed is missing. */
   readonly isComplete: boolean;
 }
 
-/** A commit of 64 MiB, the most that a gateway can be set to take, and what JSON makes of it. */
+/** A commit of 64 MiB, the highest limit that a gateway can be configured with, as JSON. */
 const lineBytesMax = 256 << 20;
 const lineFeed = 10;
 
-/** The lines of what comes in pieces. Throws CommandError for one that is longer than any that Sluice writes. */
+/** The lines of a source of chunks. Throws CommandError for a line that is longer than any that Sluice writes. */
 export async function* readLines(source: AsyncIterable<Buffer | string>): AsyncGenerator<Line, void> {
   let parts: Buffer[] = [];
   let size = 0;
   let number = 1;
-  for await (const piece of source) {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+  for await (const chunk of source) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     let start = 0;
     for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, start)) {
       yield {

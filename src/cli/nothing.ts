@@ -1,8 +1,11 @@
 import { SluiceError } from '../client/client';
 import type { Context } from './command';
 
-/** Says on standard error that nothing was found, since nothing on standard output says so, and what may have been meant. */
-export async function sayNothing(
+/**
+ * Reports on standard error that nothing was found, because standard output is empty then. Where one of `names` may have been
+ * meant as a pattern, the report suggests it.
+ */
+export async function reportNothing(
   context: Context,
   what: string,
   names: readonly string[] = [],
@@ -10,20 +13,41 @@ export async function sayNothing(
   await context.err.line(`sluice: ${what}${await patternHint(context, names)}`);
 }
 
-/** A name that holds no stream, but is the beginning of names that do, was meant as a pattern. */
-export async function patternHint(
+/** Warns on standard error of patterns that match no stream, but are the beginning of the names of streams. */
+export async function hintPatterns(context: Context, patterns: readonly string[]): Promise<void> {
+  for (const name of patterns) {
+    const hint = await patternHint(context, [name]);
+    if (hint === '' || !(await isEmpty(context, name))) continue;
+    await context.err.line(`sluice: there is no stream ${name}${hint}`);
+  }
+}
+
+/** A name without a stream of its own was meant as a pattern if it is the beginning of the names of streams. */
+async function patternHint(
   { client, deadlineMs, signal }: Context,
   names: readonly string[],
 ): Promise<string> {
-  for (const name of names) {
-    if (/[*>]/.test(name)) continue;
+  for (const name of names.filter((candidate) => !/[*>]/.test(candidate))) {
     const pattern = `${name}.>`;
-    try {
-      for await (const _ of client.listStreams({ pattern, maxCount: 1, deadlineMs, signal }))
-        return `; did you mean '${pattern}'?`;
-    } catch (error) {
-      if (!(error instanceof SluiceError)) throw error; // a hint is not worth a failure
-    }
+    const hasStreams = await unlessItFails(async () => {
+      for await (const _ of client.listStreams({ pattern, maxCount: 1, deadlineMs, signal })) return true;
+      return false;
+    });
+    if (hasStreams) return `; did you mean '${pattern}'?`;
   }
   return '';
+}
+
+async function isEmpty({ client, deadlineMs, signal }: Context, stream: string): Promise<boolean> {
+  return unlessItFails(async () => (await client.getVersion(stream, { deadlineMs, signal })).version === 0n);
+}
+
+/** False if the call fails: the command goes on without a hint. */
+async function unlessItFails(call: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof SluiceError) return false;
+    throw error;
+  }
 }

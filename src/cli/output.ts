@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 /** How a piece of text looks on a terminal. */
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Text in a style, where there are colours. */
+/** Text with a style, for terminals with colours. */
 export interface Painted {
   readonly style: Style;
   readonly text: string;
@@ -14,18 +14,17 @@ export function paint(style: Style, text: string): Painted {
   return { style, text };
 }
 
-/** Where results go. */
+/** A terminal, pipe or file that results or messages are written to. */
 export interface Output {
-  /** Whether people look at it. */
   readonly isTerminal: boolean;
   /**
-   * Writes a line; resolves when there is room for more. A terminal gets every control character in it, line feeds too, as
-   * JSON writes them: what comes out of a store or from a server must not move the cursor, or read otherwise than it is.
+   * Writes a line; resolves when the next one can be written. On a terminal, control characters are escaped as in JSON, line feeds
+   * too: text from a store or a server must not move the cursor or disguise itself.
    */
   line(...parts: readonly (string | Painted)[]): Promise<void>;
 }
 
-/** stdout or stderr, or whatever else is written to. NO_COLOR and TERM are heeded by `hasColors`. */
+/** stdout or stderr, or another stream in tests. `hasColors` respects NO_COLOR and TERM. */
 export type Sink = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -38,7 +37,7 @@ export function createOutput(sink: Sink): Output {
   const shown = (text: string): string => (isTerminal ? printable(text) : text);
   const toText = (part: string | Painted): string => {
     if (typeof part === 'string') return shown(part);
-    return hasColors ? styleText(part.style, shown(part.text), withoutLooking) : shown(part.text);
+    return hasColors ? styleText(part.style, shown(part.text), withoutCheck) : shown(part.text);
   };
   return {
     isTerminal,
@@ -48,18 +47,18 @@ export function createOutput(sink: Sink): Output {
   };
 }
 
-/** `styleText` would look at stdout by itself, whatever is written to. */
-const withoutLooking = { validateStream: false };
+/** `styleText` would check stdout, which may not be the sink. */
+const withoutCheck = { validateStream: false };
 
-/** Writes a message of one line or several; whoever ends the process next need not wait. */
+/** Writes a message of one or more lines, without waiting: the process can end right after it. */
 export function writeLines(sink: Sink, text: string): void {
   const out = createOutput(sink);
   for (const line of text.split('\n')) void out.line(line);
 }
 
 /**
- * Control characters, which a terminal would obey, as JSON writes them: those of ASCII and C1, and those that change lines or
- * the direction of text. JSON stays JSON, and says the same.
+ * Escapes control characters as JSON does: those of ASCII and C1, and those that separate lines or change the direction of text.
+ * JSON stays valid and keeps its meaning.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {

@@ -1,10 +1,10 @@
 import type { Sink } from './output';
 
-/** How far something is, on a terminal; nothing is drawn elsewhere. */
+/** A progress bar on a terminal; elsewhere nothing is drawn. */
 export interface Progress {
-  /** `done` of `total`, and in words. Cheap enough for each step: it is drawn ten times a second at most. */
+  /** `done` of `total`, with a text. Cheap enough to call for each commit: it draws at most ten times a second. */
   show(done: number, total: number, words: string): void;
-  /** Takes it off the terminal. */
+  /** Removes the bar from the terminal. */
   clear(): void;
 }
 

@@ -1,30 +1,25 @@
 import { optionalNumber } from './arguments';
 import { defineCommand } from './command';
-import { fullOption, printEvent } from './event-text';
+import { printOptions, printEvent } from './event-text';
 import { exitCode, UsageError } from './failure';
 import { follow } from './follow';
-import { sayNothing } from './nothing';
+import { reportNothing } from './nothing';
 import { oneStream } from './words';
 
 export const readCommand = defineCommand({
   name: 'read',
   usage: 'STREAM',
-  summary: 'Print the events of a stream; all of them, or it ends with an error.',
+  summary: 'Print the events of a stream.',
   details:
-    'A stream that does not exist prints nothing, and a word on standard error. With --follow it goes\n' +
-    'on with what is new until Ctrl-C, and waits for a gateway that goes away.',
+    'The command prints all events or fails. For a stream that does not exist it prints a message on\n' +
+    'standard error. With --follow it continues with new events until Ctrl-C or --max-count, and waits\n' +
+    'when the gateway becomes unavailable.',
   options: {
-    from: { kind: 'text', value: 'VERSION', help: 'Begin with this version.' },
-    to: { kind: 'text', value: 'VERSION', help: 'End with this version.' },
-    reverse: { kind: 'flag', help: 'From the newest event to the oldest.' },
-    'max-count': {
-      kind: 'text',
-      value: 'N',
-      help: 'At most this many events; then it ends, also a --follow.',
-    },
-    type: { kind: 'texts', value: 'TYPE', help: 'Only events of this type; may be given several times.' },
-    ...fullOption,
-    follow: { kind: 'flag', help: 'Go on with what is new; not with --to or --reverse.' },
+    from: { kind: 'text', value: 'VERSION', help: 'The first version to print.' },
+    to: { kind: 'text', value: 'VERSION', help: 'The last version to print.' },
+    reverse: { kind: 'flag', help: 'Print the newest event first.' },
+    ...printOptions,
+    follow: { kind: 'flag', help: 'Continue with new events; not with --to or --reverse.' },
   },
   plan({ words, given }) {
     const stream = oneStream(words);
@@ -35,7 +30,7 @@ export const readCommand = defineCommand({
     const style = { asJson: given.json, full: given.full };
     if (given.follow) {
       if (given.to !== undefined || given.reverse) {
-        throw new UsageError('--follow excludes --to and --reverse: it has no end');
+        throw new UsageError('--follow cannot be combined with --to or --reverse');
       }
       const afterVersion = fromVersion === 0n ? 0n : fromVersion - 1n;
       return (context) => follow(context, { stream, afterVersion, eventTypes }, { style, maxCount });
@@ -45,14 +40,14 @@ export const readCommand = defineCommand({
       const direction = given.reverse ? 'backward' : 'forward';
       const range = { fromVersion, toVersion, direction, maxCount } as const;
       const read = client.readStream(stream, { ...range, eventTypes, deadlineMs, signal });
-      if (maxCount === 0n) return exitCode.ok; // which is no bound for the gateway
+      if (maxCount === 0n) return exitCode.ok; // for the gateway, 0 is no limit
       let found = false;
       for await (const event of read) {
         found = true;
         await printEvent(out, event, style);
       }
       const what = `no events were found; stream ${stream} is at version ${read.head.version.toString()}`;
-      if (!found) await sayNothing(context, what, read.head.version === 0n ? [stream] : []);
+      if (!found) await reportNothing(context, what, read.head.version === 0n ? [stream] : []);
       return exitCode.ok;
     };
   },

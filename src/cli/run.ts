@@ -21,7 +21,7 @@ import { tailCommand } from './tail';
 import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
-/** All commands but `serve`, in the order of the help. */
+/** The commands that call a gateway, in the order of the help. */
 export const commands: readonly Command[] = [
   appendCommand,
   readCommand,
@@ -35,7 +35,7 @@ export const commands: readonly Command[] = [
   unreadableCommand,
 ];
 
-/** Runs the command that the first argument names; gives the exit code. `address`: unless --address says another. */
+/** Runs the command that the first argument names; returns the exit code. `address` is the default of --address. */
 export async function runCommand(argv: readonly string[], address: string): Promise<number> {
   const [name = '', ...rest] = argv;
   if (name === 'completion') return printCompletion(rest);
@@ -72,7 +72,7 @@ async function runAt(address: string, { common, run }: ReturnType<Command['prepa
   endQuietly();
   const signal = interrupted();
   signal.addEventListener('abort', () => {
-    // Whoever waits for it must not wait for ever.
+    // A command that reads standard input must not wait forever.
     process.stdin.on('error', () => undefined).destroy(signal.reason as Error);
   });
   return await run({
@@ -90,7 +90,10 @@ async function runAt(address: string, { common, run }: ReturnType<Command['prepa
 function printCompletion([shell = '', ...more]: readonly string[]): number {
   const script = more.length === 0 ? completionScript(shell, commands) : undefined;
   if (script === undefined)
-    return usageError(`completion needs a shell: ${completionShells.join(', ')}`, 'sluice --help');
+    return usageError(
+      `completion needs the name of a shell: ${completionShells.join(', ')}`,
+      'sluice --help',
+    );
   process.stdout.write(script);
   return exitCode.ok;
 }
@@ -125,16 +128,16 @@ async function tlsOf(common: Common): Promise<ConnectOptions['tls']> {
   return { ca: await read(ca), cert: await read(cert), key: await read(key) };
 }
 
-/** Whoever reads the output may have had enough, as `head` has: that is no failure, and nothing is left to do. */
+/** A reader that closes the output early, such as `head`, ends the command without an error. */
 function endQuietly(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCode.ok);
-    writeLines(process.stderr, `sluice: the output cannot be written: ${error.message}`);
+    writeLines(process.stderr, `sluice: cannot write the output: ${error.message}`);
     process.exit(exitCode.failure);
   });
 }
 
-/** Aborted by the first SIGINT or SIGTERM; the second ends the process at once. */
+/** Aborts on the first SIGINT or SIGTERM; the second ends the process at once. */
 function interrupted(): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {

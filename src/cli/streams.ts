@@ -3,21 +3,19 @@ import { defineCommand } from './command';
 import { toTimeJson } from './event-json';
 import { exitCode } from './failure';
 import { paint } from './output';
-import { sayNothing } from './nothing';
-import { optionalOne } from './words';
+import { reportNothing } from './nothing';
+import { optionalOne, patternHelp } from './words';
 
 const nameWidth = 40;
 
 export const streamsCommand = defineCommand({
   name: 'streams',
   usage: '[PATTERN]',
-  summary: 'List the streams of the store in byte order, with their versions.',
-  details:
-    'PATTERN is in NATS notation: "order.*" is one further token, "order.>" one or more; quote it, or\n' +
-    'the shell may take it for files. Columns: stream, version, position and time of its last commit.',
+  summary: 'List streams with their versions, in byte order.',
+  details: `${patternHelp}\n` + 'Columns: stream, version, and the position and time of the last commit.',
   options: {
-    after: { kind: 'text', value: 'STREAM', help: 'Only names that come after this one.' },
-    'max-count': { kind: 'text', value: 'N', help: 'At most this many.' },
+    after: { kind: 'text', value: 'STREAM', help: 'Only names after this one.' },
+    'max-count': { kind: 'text', value: 'N', help: 'Print at most this many streams.' },
   },
   plan({ words, given }) {
     const pattern = optionalOne(words);
@@ -44,7 +42,8 @@ export const streamsCommand = defineCommand({
           await out.line(paint('cyan', stream.padEnd(nameWidth)), ` ${shown.padStart(8)}  `, note);
         } else await out.line([stream, shown, facts.position, time].join('\t'));
       }
-      if (!found) await sayNothing(context, 'no streams were found', pattern === undefined ? [] : [pattern]);
+      if (!found)
+        await reportNothing(context, 'no streams were found', pattern === undefined ? [] : [pattern]);
       return exitCode.ok;
     };
   },

@@ -8,7 +8,7 @@ export const versionCommand = defineCommand({
   name: 'version',
   usage: 'STREAM',
   summary: 'Print the version of a stream; 0 if there is no such stream.',
-  details: 'Every append that was answered before is seen.',
+  details: 'The version includes every append that was acknowledged before.',
   options: {},
   plan({ words, given }) {
     const stream = oneStream(words);

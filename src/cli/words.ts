@@ -1,6 +1,11 @@
 import { UsageError } from './failure';
 
-/** What a command is given beside its options. Each throws UsageError. */
+/** The arguments of a command that are not options. Each function throws UsageError. */
+
+/** The part of the help about patterns, two lines. */
+export const patternHelp =
+  'PATTERN is in NATS notation: "order.*" matches "order.42", and "order.>" also "order.eu.42". Quote\n' +
+  'it, or the shell may expand it.';
 
 export function oneStream(words: readonly string[]): string {
   return one(words, 'STREAM');

@@ -57,31 +57,30 @@ export type { ClientTls } from './tls';
 export type { UnreadableMessage, UnreadableOptions } from './unreadable';
 
 /**
- * A client of one gateway, or of several behind one address, over one connection that is made with the first call and
- * made anew when it is lost. It may carry any number of calls at the same time. It sends appends again, which their commit
- * ids make safe, and calls of no other kind: see `appendAttemptsMax`.
+ * A client of one gateway, or of several behind one address. It has one connection, which carries all its calls; the first call
+ * opens it, and when it is lost the client connects again. The client retries appends, which is safe because of their commit
+ * ids, and no other calls: see `appendAttemptsMax`.
  *
- * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent
- * fail with a TypeError or a RangeError. Every call may fail with InvalidRequestError, UnavailableError,
- * OverloadedError, NotPermittedError, DeadlineExceededError, CancelledError and InternalError; what else can happen is
- * said at the method.
+ * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent fail with a
+ * TypeError or a RangeError. Every call may fail with InvalidRequestError, UnavailableError, OverloadedError,
+ * NotPermittedError, DeadlineExceededError, CancelledError and InternalError; each method lists its other errors.
  */
 export interface SluiceClient extends Disposable {
   /**
-   * Stores events at the end of a stream as one commit: all of them or none. Without events nothing is stored, the
-   * check of `expectedVersion` still runs, and the current version is the result.
+   * Appends events to a stream as one commit: all of them are stored, or none. Without events, nothing is stored;
+   * `expectedVersion` is still checked, and the result has the current version.
    *
-   * Fails with VersionConflictError if the stream is not at `expectedVersion`, CommitIdReuseError if the commit id
-   * belongs to another commit, UnreadableCommitError if the stream's last message is not a commit, StoreFullError if there is
-   * no room, StoreRefusedError if somebody has set the store so that it takes none, and
-   * OutcomeUnknownError, which carries the commit id, if the events may be stored or not. After an abort by `signal`
-   * that is not known either: to find out, give a `commitId` of your own and append again.
+   * Fails with VersionConflictError if the stream is not at `expectedVersion`, CommitIdReuseError if the commit id belongs to
+   * another commit, UnreadableCommitError if the stream's last message is not a commit, StoreFullError if the store is full,
+   * StoreRefusedError if the configuration of the store forbids it, and OutcomeUnknownError, which has the commit id, if the
+   * events may or may not be stored. After an abort by `signal` they also may or may not be stored: to find out, set your own
+   * `commitId` and append again.
    */
   append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>;
 
   /**
-   * Stores events at the end of several streams in one step: all of them or none, if every stream is at the version that
-   * is expected of it. Fails like `append`; a VersionConflictError has all `conflicts`.
+   * Appends events to several streams in one transaction: all of them are stored, or none. Every stream must be at its expected
+   * version. Fails like `append`; a VersionConflictError has all `conflicts`.
    *
    *     await client.appendMulti(
    *       [
@@ -94,13 +93,13 @@ export interface SluiceClient extends Disposable {
   appendMulti(appends: readonly StreamAppend[], options?: AppendMultiOptions): Promise<AppendMultiResult>;
 
   /**
-   * Opens a session: appends that are sent without waiting for the answers to those before, which is many times faster
-   * than one after the other. Throws the signal's reason if that has aborted, and a RangeError for a deadline that is none.
+   * Opens a session. Its appends do not wait for the responses to earlier ones, which is many times faster than one append after
+   * the other. Throws the signal's reason if that has aborted, and a RangeError for a deadline that is not above 0.
    */
   appendSession(options?: AppendSessionOptions): AppendSession;
 
   /**
-   * Reads a stream as it is when the loop begins; one that does not exist has no events and is at version 0:
+   * Reads a stream as it is when the loop begins. A stream that does not exist has no events and is at version 0:
    *
    *     const read = client.readStream('order.1');
    *     for await (const event of read) state = apply(state, event);
@@ -112,56 +111,54 @@ export interface SluiceClient extends Disposable {
   readStream(stream: string, options?: ReadStreamOptions): EventRead<StreamHead>;
 
   /**
-   * Reads all events with a correlation id over all streams, in the order of their positions; an unknown id has none.
-   * Every append that was answered before the loop begins is seen. Fails like `readStream`.
+   * Reads all events with a correlation id, over all streams and in the order of their positions. The read includes every
+   * append that was acknowledged before the loop begins, and is empty for an unknown id. Fails like `readStream`.
    */
   readByCorrelation(correlationId: string, options?: ReadByCorrelationOptions): EventRead<CorrelationHead>;
 
   /**
-   * Reads the whole store, or the streams that match patterns, in position order, as it is when the loop begins. Fails
-   * like `readStream`; what lies beyond an unreadable commit can be read with `after` set to its position, or with
-   * `onUnreadable`.
+   * Reads the whole store, or the streams that match patterns, as it is when the loop begins, in the order of positions. Fails
+   * like `readStream`. To read on after an unreadable commit, set `after` to its position, or use `onUnreadable`.
    */
   readAll(options?: ReadAllOptions): EventRead<StoreHead>;
 
   /**
-   * Follows a stream, the streams that match patterns, or the whole store: first what is stored, then what is new.
+   * Follows a stream, the streams that match patterns, or the whole store: first the stored events, then new ones.
    *
    *     const subscription = client.subscribe({ patterns: ['order.>'], after: await loadPosition() });
    *     for await (const event of subscription) await apply(event);
    *
-   * The loop never ends by itself, and reconnects by itself: it hands over each event once and in order, whatever
-   * gateways and connections do meanwhile. What is handed over once more after this process was restarted depends on
-   * what it has kept: store the event's position, stream and version in the same transaction as what the event does, and
-   * give them as `after`, with the same filters.
+   * The loop does not end by itself. It reconnects when a gateway or connection is lost, and gets each event once and in order.
+   * To resume without gaps or duplicates after a restart of the process, save the event's position, stream and version in the
+   * same transaction as the effect of the event; then pass them as `after`, with the same filters.
    *
    * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop fails with InvalidRequestError,
-   * UnreadableCommitError (`after` its position lies the next), NotPermittedError, or CancelledError when the client is
+   * UnreadableCommitError (to continue, set `after` to its position), NotPermittedError, or CancelledError when the client is
    * closed.
    */
   subscribe(options?: SubscribeOptions): Subscription;
 
   /**
-   * Lists streams in byte order of their names. Streams that come into being meanwhile may or may not be listed. Throws
-   * for options that cannot be sent like `readStream`.
+   * Lists streams in the byte order of their names. Streams that are created during the listing may or may not appear. Throws
+   * a TypeError or a RangeError at once for options that cannot be sent.
    */
   listStreams(options?: ListStreamsOptions): AsyncIterable<StreamSummary>;
 
   /**
-   * The version of a stream; 0 if there is no such stream. Every append that was answered before the call is seen. May
+   * The version of a stream; 0 if there is no such stream. It includes every append that was acknowledged before the call. May
    * also fail with UnreadableCommitError.
    */
   getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
 
   /**
-   * What the gateway is, which limits are in force and how durable an answered append is, as in the contract. What it tells
-   * of the store may be a second old.
+   * The gateway's version, its limits, and the durability of an acknowledged append, as in the contract. What it says about the
+   * store may be one second old.
    */
   serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;
 
   /**
-   * Ends subscriptions, and the connection once the other calls that have been sent have ended. What has not been sent
-   * fails with UnavailableError, later calls fail with CancelledError.
+   * Ends all subscriptions now, and the connection when the other calls that were sent have ended. Calls that were not sent yet
+   * fail with UnavailableError, later ones with CancelledError.
    */
   close(): void;
 
@@ -175,8 +172,8 @@ const serverInfo = {
 };
 
 /**
- * Gives a client for the gateway at `host:port`, or any other name that gRPC can resolve. It returns at once: whether
- * the gateway is there shows with the first call. Throws an Error for a certificate or metadata that cannot be used.
+ * Returns a client of the gateway at `host:port`, or at any other name that gRPC can resolve. It does not connect yet: the first
+ * call does, and fails if the gateway cannot be reached. Throws an Error for a certificate or metadata that is not valid.
  */
 export function connect(address: string, options: ConnectOptions = {}): SluiceClient {
   const channel = openChannel(address, options);

@@ -4,21 +4,21 @@ import type {
 } from '../../generated/sluice/v1/event';
 import { toCommitTime, type CommitTime } from './time';
 
-/** An event to append: a fact. `jsonEvent` makes one from a value. */
+/** An event to append. `jsonEvent` makes one from a value. */
 export interface NewEvent {
   /** What happened, for instance "OrderPlaced": 1 to 200 bytes of UTF-8 without control characters. */
   readonly type: string;
-  /** The body: what is written as text is read as text, what is written as bytes is read as bytes. */
+  /** The payload. Text is read as text, and bytes are read as bytes. */
   readonly data?: string | Uint8Array | undefined;
   /** Media type of `data`, for instance "application/json". */
   readonly contentType?: string | undefined;
-  /** 1 to 128 visible ASCII characters, unique within one append. Left out: the store fills in a UUID v7. */
+  /** 1 to 128 visible ASCII characters, unique within one append. Left out: the store generates a UUID v7. */
   readonly id?: string | undefined;
   /** Groups the events of one business transaction over all streams. Left out: the event's own id. */
   readonly correlationId?: string | undefined;
-  /** The id of the event or command that caused this one. Left out: the event's own id, which marks a root. */
+  /** The id of the event or command that caused this one. Left out: the event's own id; the event then has no cause. */
   readonly causationId?: string | undefined;
-  /** Short labels; order and duplicates are kept. */
+  /** Short labels; their order and duplicates are kept. */
   readonly tags?: readonly string[] | undefined;
   /** Free key/value pairs. */
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
@@ -29,17 +29,17 @@ export interface RecordedEvent extends CommitTime {
   readonly stream: string;
   /** 1-based number of the event within its stream, without gaps. */
   readonly version: bigint;
-  /** Where the event's commit stands in the whole store; all events of one commit share it. */
+  /** The position of the event's commit in the whole store; all events of one commit share it. */
   readonly position: bigint;
   readonly id: string;
   readonly type: string;
-  /** The body, in the form in which it was written; undefined: none. `parseJson` reads it as JSON. */
+  /** The payload, as text or bytes as it was written; undefined: the event has no payload. `parseJson` reads it as JSON. */
   readonly data: string | Uint8Array | undefined;
-  /** As given; empty if none was. */
+  /** As it was set; empty if it was left out. */
   readonly contentType: string;
-  /** The event's own id if none was given. */
+  /** The event's own id if it was left out. */
   readonly correlationId: string;
-  /** The event's own id if none was given: a root. */
+  /** The event's own id if it was left out: the event has no cause. */
   readonly causationId: string;
   readonly tags: readonly string[];
   readonly metadata: ReadonlyMap<string, string>;
@@ -83,5 +83,5 @@ export function toRecordedEvent(event: ProtoRecordedEvent): RecordedEvent {
   };
 }
 
-/** No gateway leaves the time out. */
+/** Never used: every gateway sends the time. */
 const epoch = { seconds: 0n, nanos: 0 };

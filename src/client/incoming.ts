@@ -1,17 +1,17 @@
 import type { ChannelInterface, StatusObject } from '@grpc/grpc-js';
 
 /**
- * A call as the channel of grpc-js hands it out. The `Client` of grpc-js would put an emitter or a stream, interceptors and
- * a stack trace around each, which nobody uses here and which are a fifth of what a call costs.
+ * A call of a grpc-js channel. The `Client` of grpc-js would wrap it in an emitter or a stream, interceptors and a stack trace,
+ * which are not needed here and are a fifth of the cost of a call.
  */
 export type GrpcCall = ReturnType<ChannelInterface['createCall']>;
 
-/** At most this many messages wait to be taken; then no more are asked for. */
+/** When this many messages wait for the consumer, the call is not read further. */
 const waitingMax = 16;
 
-/** What a call with many responses has brought, still encoded. */
+/** The responses of a call that the consumer has not taken yet, still encoded. */
 export class Incoming {
-  /** How the call ended; undefined: it goes on. */
+  /** How the call ended; undefined: it has not ended. */
   end: StatusObject | undefined;
   private readonly waiting: Buffer[] = [];
   private wake: (() => void) | undefined;
@@ -19,7 +19,7 @@ export class Incoming {
   /** `call` is about to be started with this as its listener. */
   constructor(private readonly call: GrpcCall) {}
 
-  /** The next message; undefined: the call has ended, and there are no more. For one caller at a time. */
+  /** The next message; undefined after the last one, when the call has ended. For one consumer at a time. */
   async take(): Promise<Buffer | undefined> {
     while (this.waiting.length === 0 && this.end === undefined)
       await new Promise<void>((resolve) => (this.wake = resolve));
@@ -30,7 +30,7 @@ export class Incoming {
   }
 
   onReceiveMetadata(): void {
-    // Nobody looks at it.
+    // Not used.
   }
 
   onReceiveMessage(message: Buffer): void {

@@ -1,4 +1,4 @@
-/** A version, position or count: a bigint, or a number as long as that is exact. */
+/** A version, position or count: a bigint, or a number that is exact. */
 export type WholeNumber = bigint | number;
 
 const uint32Max = 2 ** 32 - 1;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VersionConflictError } from './errors';
 
-/** How long to try. */
+/** How often to try. */
 export interface RetryOnConflictOptions {
   /** How often `load` and `decide` run at most. Default: 10. */
   readonly attemptsMax?: number | undefined;
@@ -14,16 +14,16 @@ const pauseFirstMs = 5;
 const pauseMaxMs = 500;
 
 /**
- * Reads, decides and appends, and does it all again when somebody else was faster:
+ * Reads, decides and appends, and starts again when another writer was faster:
  *
  *     await withRetryOnConflict(
  *       () => loadOrder('order.1'),
  *       ({ version, order }) => client.append('order.1', ship(order), { expectedVersion: version }),
  *     );
  *
- * `load` gives what is to be decided upon, read anew for each attempt; `decide` appends with the version that was read as
- * the expected one. Answers what `decide` answers. Fails with the VersionConflictError of the last attempt, or at once with
- * any other error of the two.
+ * `load` reads the state again for each attempt; `decide` appends, with the version that was read as the expected version.
+ * Returns the result of `decide`. Fails with the VersionConflictError of the last attempt, or at once with any other error of
+ * the two functions.
  */
 export async function withRetryOnConflict<State, Result>(
   load: () => Promise<State>,
@@ -38,7 +38,7 @@ export async function withRetryOnConflict<State, Result>(
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= attemptsMax) throw error;
     }
-    // So many at random that those who collided do not meet again.
+    // A random pause, so that writers that collided do not collide again.
     const pauseMs = Math.random() * Math.min(pauseMaxMs, pauseFirstMs * 2 ** attempt);
     await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
       signal?.throwIfAborted();

@@ -3,21 +3,21 @@ import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 /** A point in time: a Date, or nanoseconds since 1970, as in `commitTimeNanos`. */
 export type Time = Date | bigint;
 
-/** When a commit was taken in, by the clock of the storing server. */
+/** When a commit was stored, by the clock of the NATS server. */
 export interface CommitTime {
   /** To the millisecond, rounded down. */
   readonly commitTime: Date;
-  /** Exactly: nanoseconds since 1970. */
+  /** The exact time in nanoseconds since 1970. */
   readonly commitTimeNanos: bigint;
 }
 
-/** The same of a commit that may not exist. */
+/** The time of a commit that may not exist. */
 export type MaybeCommitTime = { readonly [Key in keyof CommitTime]: CommitTime[Key] | undefined };
 
 const nanosPerSecond = 1_000_000_000n;
 const nanosPerMs = 1_000_000n;
 
-/** Throws RangeError for a Date that is none. */
+/** Throws a RangeError for an invalid Date. */
 export function toTimestamp(time: Time | undefined, name: string): Timestamp | undefined {
   if (time === undefined) return undefined;
   if (typeof time !== 'bigint' && Number.isNaN(time.getTime()))

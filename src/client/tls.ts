@@ -2,11 +2,11 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 
-/** PEM texts or their bytes. */
+/** Certificates and keys in PEM, as text or bytes. */
 export interface ClientTls {
-  /** Authorities to check the gateway's certificate against; left out: those that Node knows. */
+  /** Certificate authorities for the gateway's certificate; left out: Node's default authorities. */
   readonly ca?: string | Uint8Array | undefined;
-  /** Certificate chain to show to the gateway (mutual TLS); needs `key`. */
+  /** Certificate chain that the client presents (mutual TLS); needs `key`. */
   readonly cert?: string | Uint8Array | undefined;
   /** Private key of `cert`. */
   readonly key?: string | Uint8Array | undefined;
@@ -18,17 +18,17 @@ export interface Security {
   readonly channelOptions: Readonly<Record<string, string>>;
 }
 
-/** In TLS a client names the server that it wants. An address is no such name (RFC 6066), and this is nobody's (RFC 2606). */
+/** A TLS client sends the name of the server. An IP address is not a valid name (RFC 6066), and this one is reserved (RFC 2606). */
 const noName = 'address.invalid';
 
-/** `tls` is that of ConnectOptions. Throws for a certificate that cannot be used. */
+/** `tls` comes from ConnectOptions. Throws for a certificate that is not valid. */
 export function securityOf(address: string, tls: ClientTls | true | undefined): Security {
   if (tls === undefined) return { credentials: credentials.createInsecure(), channelOptions: {} };
   const { ca, cert, key } = tls === true ? {} : tls;
   const ip = ipOf(address);
   if (ip === undefined)
     return { credentials: credentials.createSsl(pem(ca), pem(key), pem(cert)), channelOptions: {} };
-  // grpc-js would name the address, which Node 26 refuses. Whatever is named, the certificate must be one for the address.
+  // grpc-js would send the address as the name, which Node 26 refuses. The certificate must still be valid for the address.
   const check = (name: string, certificate: PeerCertificate): Error | undefined =>
     checkServerIdentity(name === noName ? ip : name, certificate);
   return {
@@ -37,7 +37,7 @@ export function securityOf(address: string, tls: ClientTls | true | undefined): 
   };
 }
 
-/** The IP address of a target of gRPC; undefined for one with a name. */
+/** The IP address in a gRPC target; undefined for a target with a host name. */
 function ipOf(target: string): string | undefined {
   const path = target.replace(/^(?:ipv4|ipv6|dns):(?:\/\/[^/]*\/)?/, '');
   const [, inBrackets, plain] = /^(?:\[([^\]]*)\]|([^,:]*))(?::\d+)?(?:,|$)/.exec(path) ?? [];

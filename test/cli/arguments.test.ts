@@ -1,7 +1,7 @@
 import { UsageError } from '../../src/cli/failure';
 import { commands } from '../../src/cli/run';
 
-/** What is wrong with a command line is said before anything is opened. */
+/** A command line is checked before anything is opened. */
 
 function refusalOf([name = '', ...argv]: readonly string[]): string {
   const command = commands.find((candidate) => candidate.name === name);
@@ -27,27 +27,24 @@ test.each<[readonly string[], string]>([
   [['doctor', 'x'], 'unexpected argument "x"'],
   [['read', 'a', '--from', 'x'], '--from must be a whole number; found "x"'],
   [['read', 'a', '--from=18446744073709551616'], '--from must be a whole number'],
-  [['read', 'a', '--from', '1', '--from', '2'], '--from is given twice'],
+  [['read', 'a', '--from', '1', '--from', '2'], '--from can be used only once'],
   [['read', 'a', '--json=yes'], '--json takes no value'],
   [['read', 'a', '--type'], '--type needs a value'],
-  [
-    ['read', 'a', '--type', '--json'],
-    '--type needs a value; one that begins with "-" is written --type=-...',
-  ],
-  [['read', 'a', '--follow', '--reverse'], '--follow excludes --to and --reverse'],
-  [['read', 'a', '--follow', '--to', '3'], '--follow excludes --to and --reverse'],
+  [['read', 'a', '--type', '--json'], '--type needs a value; write one that begins with "-" as --type=-...'],
+  [['read', 'a', '--follow', '--reverse'], '--follow cannot be combined with --to or --reverse'],
+  [['read', 'a', '--follow', '--to', '3'], '--follow cannot be combined with --to or --reverse'],
   [['append', 'a', '--data', 'x'], '--data needs --type'],
   [['append', 'a', '--tag', 'x'], '--tag needs --type'],
   [['append', 'a', '--type', 'A', '--binary'], '--binary needs --data-file'],
   [
     ['append', 'a', '--type', 'A', '--data', 'x', '--data-file', 'y'],
-    '--data and --data-file exclude each other',
+    '--data and --data-file cannot be combined',
   ],
   [['append', 'a', '--type', 'A', '--metadata', 'x'], '--metadata must be KEY=VALUE; found "x"'],
   [['append', 'a', '--expected-version=-1'], '--expected-version must be a whole number; found "-1"'],
   [
     ['tail', '--from', 'yesterday'],
-    '--from must be a position, a time such as 2026-11-25T12:00:00Z, how long ago, such as 30s, 15m, 1h or 2d, or now',
+    '--from must be a position, a time such as 2026-11-25T12:00:00Z, a time ago such as 30s, 15m, 1h or 2d, or now',
   ],
   [['tail', '--from', '2026-11-25'], '--from must be a position'],
   [['tail', '--from', '2026-13-25T12:00:00Z'], '--from must be a position'],
@@ -61,6 +58,6 @@ test.each<[readonly string[]]>([
   [['read', 'a', '--from=18446744073709551615']],
   [['tail', '--from', '2026-11-25T12:00:00.123456789+02:00']],
   [['tail', 'order.*', 'invoice.>', '--from', '0']],
-])('%j is right', (argv) => {
+])('%j is valid', (argv) => {
   expect(refusalOf(argv)).toBe('');
 });

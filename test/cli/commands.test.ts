@@ -26,7 +26,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}){1}(\d{3}){0,2}Z$/) as string;
 
 describe('append and read', () => {
-  test('an event with all that an event can have comes back', async () => {
+  test('an event with every field is read as it was appended', async () => {
     const stream = 'full.1';
     const options = [
       ...['--type', 'Placed', '--data', '{"a":"ü\\n"}', '--content-type', 'application/json', '--id', 'e-1'],
@@ -66,7 +66,7 @@ describe('append and read', () => {
     const append = ['append', 'file.1', '--type', 'Scanned', '--data-file'];
     expect(await gateway.run([...append, file])).toMatchObject({
       code: 1,
-      stderr: `sluice: ${file} is not UTF-8 text; give --binary to store bytes\n`,
+      stderr: `sluice: ${file} is not UTF-8 text; use --binary to store bytes\n`,
     });
     await gateway.output([...append, file, '--binary']);
     await gateway.output([...append, '-'], '\ufeffgrüße\n');
@@ -80,7 +80,7 @@ describe('append and read', () => {
     ]);
   });
 
-  test('events on standard input are one commit, and what read prints can be appended', async () => {
+  test('events on standard input are one commit, and the output of read can be appended', async () => {
     const events = [
       { type: 'A', id: 'a', text: '', metadata: { ['__proto__']: 'kept', 1: 'one' } },
       { type: 'B', id: 'b', binary: '', tags: ['t'], correlationId: 'all' },
@@ -99,7 +99,7 @@ describe('append and read', () => {
       ['1', 'one'],
       ['__proto__', 'kept'],
     ]);
-    // The last line needs no end.
+    // The last line needs no line feed.
     await gateway.output(
       ['append', 'many.2'],
       (await gateway.output(['read', 'many.1', '--json'])).trimEnd(),
@@ -119,9 +119,9 @@ describe('append and read', () => {
     ['{"type":"A","text":"","binary":""}', 'line 1 of standard input: an event has either text or binary'],
     ['{"type":"A","binary":"#"}', 'line 1 of standard input: binary is not base64'],
     ['{"type":"A","text":"\\ud800"}', 'line 1 of standard input: text is not Unicode text'],
-    ['[]', 'line 1 of standard input: an event is a JSON object'],
-    ['\n', 'there are no events on standard input'],
-  ])('what is no event stores nothing: %s', async (input, message) => {
+    ['[]', 'line 1 of standard input: an event must be a JSON object'],
+    ['\n', 'standard input contains no events'],
+  ])('input that is not an event stores nothing: %s', async (input, message) => {
     const { code, stdout, stderr } = await gateway.run(['append', 'refused.1'], input);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toContain(`sluice: ${message}`);
@@ -172,7 +172,7 @@ test('version, streams and correlation', async () => {
 });
 
 describe('exit codes', () => {
-  test('3 for a conflict, which stores nothing; a repeated commit id is none', async () => {
+  test('3 for a conflict, which stores nothing, but not for a repeated commit id', async () => {
     const append = ['append', 'conflict.1', '--type', 'A', '--id', 'a'];
     const commit = ['--expected-version', '0', '--commit-id', '7f8f3c0e-52a2-4d3c-9c7b-0a3d5a9d1c11'];
     await gateway.output([...append, ...commit]);
@@ -187,7 +187,7 @@ describe('exit codes', () => {
     expect(await gateway.output(['version', 'conflict.1'])).toBe('1\n');
   });
 
-  test('4 when there is no gateway, in bounded time, also for what follows', async () => {
+  test('4 without a gateway, in bounded time, for tail as well', async () => {
     const [port] = await freePorts(1);
     const address = `--address=127.0.0.1:${String(port)}`;
     for (const command of [['read', 'a'], ['version', 'a'], ['tail'], ['doctor']]) {
@@ -218,13 +218,13 @@ describe('exit codes', () => {
     expect(await gateway.run(args)).toEqual({ code: 2, stdout: '', stderr });
   });
 
-  test('2 for what the gateway refuses as invalid', async () => {
+  test('2 for a request that the gateway refuses as invalid', async () => {
     const { code, stdout, stderr } = await gateway.run(['version', 'a b']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('sluice: stream: is not 1 to 16 tokens');
   });
 
-  test('0 for a reader that has had enough, without a word', async () => {
+  test('0 if the reader of the output closes it, without a message', async () => {
     const input = Array.from({ length: 5_000 }, () => JSON.stringify({ type: 'A', text: 'x'.repeat(100) }));
     await gateway.output(['append', 'pipe.1'], input.join('\n'));
     const line = '("$NODE" "$MAIN" read pipe.1; echo "code $?" >&2) | head -n 1';
@@ -236,7 +236,7 @@ describe('exit codes', () => {
   });
 });
 
-test('every command says what it is for, in lines that a terminal holds', async () => {
+test('every command has a help text, in lines that fit a terminal', async () => {
   const overview = (await gateway.run(['--help'])).stdout;
   expect((await gateway.run(['serve', '--help'])).stdout).toBe(overview);
   for (const { name, summary, options } of commands) {
@@ -248,7 +248,7 @@ test('every command says what it is for, in lines that a terminal holds', async 
   }
 });
 
-test('serve is the command without a name, and takes no notice of SLUICE_ADDRESS', async () => {
+test('serve is the default command, and ignores SLUICE_ADDRESS', async () => {
   const { code, stdout } = await gateway.run(['serve', '--print-config']);
   expect(code).toBe(0);
   expect(stdout).toContain('SLUICE_LISTEN=127.0.0.1:50051');
@@ -266,7 +266,7 @@ test('serve is the command without a name, and takes no notice of SLUICE_ADDRESS
   const identity = [`--tls-cert=${client.cert}`, `--tls-key=${client.key}`];
   const version = (...args: string[]) => runSluice(['version', 'a', `--address=${secure.address}`, ...args]);
   const trusted = [`--tls-ca=${ca}`, ...identity];
-  // Also without a warning of Node.js, by address and by name.
+  // By address and by name, and without a warning of Node.js.
   expect(await version(...trusted)).toEqual({ code: 0, stdout: '0\n', stderr: '' });
   const byName = `--address=${secure.address.replace('127.0.0.1', 'localhost')}`;
   expect(await runSluice(['version', 'a', byName, ...trusted])).toMatchObject({ code: 0, stderr: '' });

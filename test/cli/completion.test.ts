@@ -3,7 +3,7 @@ import { completionScript, completionShells } from '../../src/cli/completion';
 import { commands } from '../../src/cli/run';
 import { runSluice } from './process';
 
-/** What bash offers for the last of these words. */
+/** The completions that bash offers for the last of these words. */
 function offered(script: string, words: readonly string[]): string[] {
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const ask = `COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
@@ -36,6 +36,6 @@ test.each(['tcsh', 'toString', '__proto__'])('no script for %s: an error names t
   const { code, stderr } = await runSluice(['completion', shell]);
   expect({ code, stderr }).toEqual({
     code: 2,
-    stderr: 'sluice: completion needs a shell: bash, zsh, fish\nsee sluice --help\n',
+    stderr: 'sluice: completion needs the name of a shell: bash, zsh, fish\nsee sluice --help\n',
   });
 });

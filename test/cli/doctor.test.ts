@@ -21,7 +21,7 @@ async function diagnose(address: string): Promise<Diagnosis> {
   return { code, found: linesOf(stdout) as unknown as Finding[] };
 }
 
-/** Waits until nothing is wrong. What is over is told of for a minute. */
+/** Waits until no check fails; doctor reports some troubles for a minute after their end. */
 async function becomesHealthy(address: string): Promise<readonly Finding[]> {
   const giveUpMs = Date.now() + 100_000;
   for (;;) {
@@ -61,7 +61,7 @@ test('a healthy store', async () => {
   expect(text).toMatch(/^ok {4}size {8}1 messages, \d+ bytes$/m);
 });
 
-test('settings that somebody has changed since, and a store that is almost full', async () => {
+test('changed settings of the JetStream stream, and a store that is almost full', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const connection = await connect({ servers: nats.url });
@@ -78,7 +78,7 @@ test('settings that somebody has changed since, and a store that is almost full'
       check: 'settings',
       level: 'fail',
       message:
-        'the JetStream stream EVENTS on es.> is not set as it must be: max_age: found 3600000000000, needed 0',
+        'the JetStream stream EVENTS on es.> has wrong settings: max_age: found 3600000000000, needed 0',
       remedy: expect.stringContaining('nats command line') as string,
     },
     {
@@ -89,12 +89,12 @@ test('settings that somebody has changed since, and a store that is almost full'
     },
   ]);
   const { stdout } = await runSluice(['doctor', '--address', gateway.address]);
-  expect(stdout).toMatch(/^fail {2}settings {4}the JetStream stream .*\n +-> set it back/m);
+  expect(stdout).toMatch(/^fail {2}settings {4}the JetStream stream .*\n +-> restore them/m);
 });
 
 const isOfConsumer = (check: string): boolean => ['subscribe', 'replica'].includes(check);
 
-test('a server of three that is gone, until it is back', async () => {
+test('one server of three is gone, until it is back', async () => {
   await using cluster = await startCluster(3);
   await using gateway = await startTestGateway(cluster.urls, ['--store-replicas=3']);
   await gateway.client.append({ stream: 'a', events: [{ type: 'A' }] });
@@ -103,14 +103,14 @@ test('a server of three that is gone, until it is back', async () => {
   const leader = (await gateway.client.serverInfo()).store?.replicaInfos.find((info) => info.leader)?.name;
   const victim = cluster.nodes.find(({ port }) => `n${port}` !== leader);
   await victim?.kill();
-  // Its connection is lost at once; how soon the leader says which of the two it is differs.
+  // Its connection is lost at once; the leader may take a while to report which of the two it is.
   let diagnosis: Diagnosis | undefined;
   await until(
     async () => levels((diagnosis = await diagnose(gateway.address)).found, 'replicas').includes('fail'),
     60_000,
   );
   const name = `n${String(victim?.port)}`;
-  // The consumer of the replica may have been on it; that is told for a minute.
+  // The consumer of the replica may have been on it; doctor reports that for a minute.
   const wrong = diagnosis?.found.filter(({ check, level }) => level !== 'ok' && !isOfConsumer(check));
   expect(wrong).toEqual([
     {
@@ -124,7 +124,7 @@ test('a server of three that is gone, until it is back', async () => {
   await becomesHealthy(gateway.address);
 }, 300_000);
 
-test('NATS is gone: the code of what cannot be reached', async () => {
+test('without NATS the exit code is 4', async () => {
   await using nats = await startNats();
   await using gateway = await startGatewayProcess([nats.url]);
   await nats.kill();
@@ -134,7 +134,7 @@ test('NATS is gone: the code of what cannot be reached', async () => {
   expect(stderr).toMatch(/^sluice: /);
 });
 
-describe('what is hard to bring about', () => {
+describe('states that are hard to cause', () => {
   const healthy = GetServerInfoResponse.fromPartial({
     version,
     store: {
@@ -150,11 +150,11 @@ describe('what is hard to bring about', () => {
   });
   const store = healthy.store as NonNullable<typeof healthy.store>;
   const replica = { position: 1n, lag: 0n, filled: true, bytes: 1n, trouble: '' };
-  const isNoted = (info: GetServerInfoResponse): Finding[] =>
+  const notOk = (info: GetServerInfoResponse): Finding[] =>
     findings(info, version).filter(({ level }) => level !== 'ok');
 
-  test('nothing is noted of a healthy store', () => {
-    expect(isNoted(healthy)).toEqual([]);
+  test('a healthy store has no findings', () => {
+    expect(notOk(healthy)).toEqual([]);
   });
 
   test.each<[string, GetServerInfoResponse, Partial<Finding>]>([
@@ -196,7 +196,7 @@ describe('what is hard to bring about', () => {
       { check: 'consumers', level: 'warn' },
     ],
     [
-      'subscribers who get no new commits',
+      'subscribers that get no new commits',
       { ...healthy, store: { ...store, subscriptionsTrouble: 'the consumer stands still' } },
       { check: 'subscribe', level: 'fail' },
     ],
@@ -211,40 +211,39 @@ describe('what is hard to bring about', () => {
       {
         check: 'replica',
         level: 'warn',
-        message: 'the replica of the log is being filled: it has come to position 1, 7 are left',
+        message: 'the replica of the log is being filled: it is at position 1, 7 are left',
       },
     ],
     [
-      'a replica that did not go on',
+      'a replica that stalled',
       { ...healthy, replica: { ...replica, trouble: 'it stood still' } },
       {
         check: 'replica',
         level: 'warn',
-        message:
-          'the replica of the log is 0 positions behind, and did not go on for a while: it stood still',
+        message: 'the replica of the log is 0 positions behind and stalled for a while: it stood still',
       },
     ],
   ])('%s', (_name, info, expected) => {
-    const noted = isNoted(info);
-    expect(noted).toMatchObject([expected]);
-    expect(noted[0]?.remedy).toBeTruthy();
+    const found = notOk(info);
+    expect(found).toMatchObject([expected]);
+    expect(found[0]?.remedy).toBeTruthy();
   });
 
-  test('a replica that does not go on is told of twice', () => {
+  test('a replica that stalls is reported twice', () => {
     const trouble = 'it stands still';
-    const told = isNoted({
+    const found = notOk({
       ...healthy,
       store: { ...store, subscriptionsTrouble: trouble },
       replica: { ...replica, trouble },
     });
-    expect(told.map(({ check, level, message }) => `${check} ${level} ${message}`)).toEqual([
-      'subscribe fail new commits do not come to the subscribers: it stands still',
+    expect(found.map(({ check, level, message }) => `${check} ${level} ${message}`)).toEqual([
+      'subscribe fail subscribers get no new commits: it stands still',
       'replica warn the replica of the log is 0 positions behind: it stands still',
     ]);
   });
 
-  test('a later NATS is none to warn of', () => {
+  test('a later NATS is fine', () => {
     for (const natsVersion of ['2.15.3', '2.15.4-RC.1', '2.16.0', '3.0.0'])
-      expect(isNoted({ ...healthy, store: { ...store, natsVersion } })).toEqual([]);
+      expect(notOk({ ...healthy, store: { ...store, natsVersion } })).toEqual([]);
   });
 });

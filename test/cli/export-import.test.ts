@@ -34,10 +34,10 @@ afterAll(async () => {
 
 const text = (bytes: number): string => 'ü'.repeat(bytes / 2);
 const manyCommits = 600;
-/** At the end, so that an export is still at it when it is interrupted. */
+/** At the end, so that an export still runs when it is interrupted. */
 const largeCommits = 6;
 
-/** Commits of one and of many events on some streams, with all that an event can have, larger than one message too. */
+/** Commits of one and of many events, with every field that an event can have; some are larger than one message. */
 async function fill(client: SluiceClient): Promise<void> {
   const rich: NewEvent = {
     type: 'Rich "quoted"',
@@ -68,8 +68,8 @@ async function fill(client: SluiceClient): Promise<void> {
     Array.from({ length: 2_000 }, (_, i) => ({ type: 'Wide', data: String(i) })),
   );
   await client.appendMulti([
-    { stream: 'step.1', events: [{ type: 'Stepped' }, { type: 'Stepped' }] },
-    { stream: 'step.2', events: [{ type: 'Stepped', data: 'together' }] },
+    { stream: 'transfer.1', events: [{ type: 'Moved' }, { type: 'Moved' }] },
+    { stream: 'transfer.2', events: [{ type: 'Moved', data: 'together' }] },
   ]);
   const session = client.appendSession();
   for (let i = 0; i < manyCommits; i++) {
@@ -85,7 +85,7 @@ async function fill(client: SluiceClient): Promise<void> {
   }
 }
 
-/** A store as what must be the same after an import: all fields but position and time, and where commits begin. */
+/** What must be the same after an import: all fields except position and time, and where commits begin. */
 async function contentOf(
   { client }: Pick<CommandGateway, 'client'>,
   patterns: string[] = [],
@@ -105,7 +105,7 @@ async function contentOf(
 const isComplete = (file: string): boolean =>
   /\n\{"end":\{.*\}\}\n$/.test(readFileSync(file, 'utf8').slice(-500));
 
-test('an export, imported into an empty store, makes the same events in the same order and commits', async () => {
+test('an export that is imported into an empty store gives the same events, order and commits', async () => {
   await using target = await startCommandGateway();
   const file = path('whole.ndjson');
   const { code, stdout, stderr } = await source.run(['export', '--output', file]);
@@ -120,12 +120,12 @@ test('an export, imported into an empty store, makes the same events in the same
     { commits, events: content.length, replayed: commits },
   ]);
   expect((await infoNow(target.client)).store?.position).toBe((await infoNow(source.client)).store?.position);
-  // What was appended to the first store since then can follow.
+  // A complete export is not overwritten.
   const refusal = await source.run(['export', '--output', file]);
   expect(refusal).toEqual({
     code: 1,
     stdout: '',
-    stderr: `sluice: ${file} holds a complete export already; remove it, or name another file\n`,
+    stderr: `sluice: ${file} is already a complete export; remove it, or name another file\n`,
   });
 }, 120_000);
 
@@ -159,11 +159,11 @@ test('an empty store has an export too', async () => {
   expect(await target.output(['import', '-'], exported)).toBe('imported 0 events in 0 commits\n');
 });
 
-describe('an export that was not finished', () => {
+describe('an interrupted export', () => {
   const whole = path('reference.ndjson');
   beforeAll(() => source.output(['export', '--output', whole]));
 
-  test.each(['SIGKILL', 'SIGINT'] as const)('by %s goes on and is then the same', async (signal) => {
+  test.each(['SIGKILL', 'SIGINT'] as const)('by %s is completed and then the same', async (signal) => {
     const file = path(`${signal}.ndjson`);
     await using exporting = await source.start(['export', '--output', file]);
     await until(() => existsSync(file) && statSync(file).size > 0);
@@ -177,21 +177,21 @@ describe('an export that was not finished', () => {
   const lines = (): string[] => readFileSync(whole, 'utf8').split('\n');
   test.each<[string, () => string]>([
     ['in its header', () => lines()[0]?.slice(0, 5) ?? ''],
-    ['behind its header', () => `${lines()[0] ?? ''}\n`],
+    ['after its header', () => `${lines()[0] ?? ''}\n`],
     ['within a commit', () => `${lines().slice(0, 3).join('\n')}\n${lines()[3]?.slice(0, 50) ?? ''}`],
     ['before its trailer', () => `${lines().slice(0, -2).join('\n')}\n`],
     ['in its trailer', () => lines().slice(0, -1).join('\n').slice(0, -1)],
-  ])('cut %s goes on and is then the same', async (name, content) => {
+  ])('truncated %s is completed and then the same', async (name, content) => {
     const file = path(`${name}.ndjson`);
     writeFileSync(file, content());
-    // What is stored since the export began does not belong to it.
+    // Events that were stored after the export began do not belong to it.
     await source.client.append('later.1', [{ type: 'Later' }]);
     await source.output(['export', '--output', file]);
     if (name === 'in its header') expect(isComplete(file)).toBe(true);
     else expect(readFileSync(file).equals(readFileSync(whole))).toBe(true);
   });
 
-  test('does not go on with other patterns, another store or another file', async () => {
+  test('is not completed with other patterns, from another store, or in another file', async () => {
     const begun = path('begun.ndjson');
     const content = `${lines().slice(0, 3).join('\n')}\n`;
     writeFileSync(begun, content);
@@ -201,12 +201,12 @@ describe('an export that was not finished', () => {
       return stderr;
     };
     expect(await refused(source, ['order.*', '--output', begun])).toContain(
-      'begun with other patterns: none',
+      'begun with other patterns: (all streams)',
     );
     await using other = await startCommandGateway();
     await other.client.append('order.1', [{ type: 'A' }]);
     await other.client.append('order.1', [{ type: 'A' }]);
-    expect(await refused(other, ['--output', begun])).toContain('begun with another store');
+    expect(await refused(other, ['--output', begun])).toContain('comes from another store');
     expect(readFileSync(begun, 'utf8')).toBe(content);
     for (const foreign of ['notes', 'notes\n', '{"a":1}\n']) {
       const notes = path('notes.txt');
@@ -220,7 +220,7 @@ describe('an export that was not finished', () => {
 describe('the file of an export', () => {
   const modeOf = (file: string): number => statSync(file).mode & 0o777;
 
-  test('can be read by its owner alone, also one that was begun with another mode', async () => {
+  test('can be read only by its owner, even if it was begun with another mode', async () => {
     const [fresh, begun] = [path('fresh.ndjson'), path('open-to-all.ndjson')];
     await source.output(['export', 'order.*', '--output', fresh]);
     expect(modeOf(fresh)).toBe(0o600);
@@ -230,7 +230,7 @@ describe('the file of an export', () => {
     expect(isComplete(begun)).toBe(true);
   });
 
-  test('is never reached through a link, and is nothing but a file', async () => {
+  test('is never reached through a link, and must be a regular file', async () => {
     const [target, missing] = [path('target'), path('missing')];
     writeFileSync(target, '', { mode: 0o644 });
     const links = ['to-file', 'to-nothing', 'hard'].map(path) as [string, string, string];
@@ -240,7 +240,7 @@ describe('the file of an export', () => {
     for (const [file, words] of [
       [links[0], 'is a symbolic link'],
       [links[1], 'is a symbolic link'],
-      [links[2], 'is a file with several names'],
+      [links[2], 'has several hard links'],
       ['/dev/null', 'is not a regular file'],
     ] as const) {
       const { code, stderr } = await source.run(['export', '--output', file]);
@@ -253,7 +253,7 @@ describe('the file of an export', () => {
 });
 
 describe('an import', () => {
-  const patterns = ['order.*', 'many.*', 'step.*', 'last.*', 'wide.*'];
+  const patterns = ['order.*', 'many.*', 'transfer.*', 'last.*', 'wide.*'];
   const commits = 3 + 1 + manyCommits + 1 + largeCommits;
   const file = path('import.ndjson');
   let content: unknown[];
@@ -265,7 +265,7 @@ describe('an import', () => {
     (await client.serverInfo()).store?.position ?? 0n;
 
   test.each(['SIGKILL', 'SIGINT'] as const)(
-    'that ended by %s is started again',
+    'that was ended by %s is repeated',
     async (signal) => {
       await using target = await startCommandGateway();
       await using importing = await target.start(['import', file]);
@@ -278,7 +278,7 @@ describe('an import', () => {
     120_000,
   );
 
-  test('does not wait for each answer', async () => {
+  test('does not wait for each response', async () => {
     await using target = await startCommandGateway();
     const delayMs = 25;
     await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)), delayMs);
@@ -290,19 +290,19 @@ describe('an import', () => {
     expect(await contentOf(target)).toEqual(await contentOf(source, ['many.*']));
   }, 120_000);
 
-  test('goes on when answers are lost', async () => {
+  test('continues when responses are lost', async () => {
     await using target = await startCommandGateway();
     await using relay = await startTcpRelay(Number(target.address.split(':').at(-1)));
     const importing = target.json(['import', file, '--address', relay.address]);
-    for (const reached of [5n, 100n, 300n]) {
-      await until(async () => (await positionOf(target)) > reached);
+    for (const position of [5n, 100n, 300n]) {
+      await until(async () => (await positionOf(target)) > position);
       relay.cut();
     }
     expect(await importing).toMatchObject([{ commits }]);
     expect(await contentOf(target)).toEqual(content);
   }, 120_000);
 
-  test('stores nothing behind a commit that cannot be stored, and names its line', async () => {
+  test('stores nothing after a commit that cannot be stored, and names its line', async () => {
     await using target = await startCommandGateway();
     const exported = readFileSync(file, 'utf8');
     const line = exported.split('\n').findIndex((text) => text.includes('"stream":"many.7"')) + 1;
@@ -317,7 +317,7 @@ describe('an import', () => {
     expect(imported).toEqual(content.slice(0, first));
   }, 120_000);
 
-  test('that loses its gateway by SIGKILL, or its store, makes the same when started again', async () => {
+  test('that loses its gateway by SIGKILL, or its store, can be repeated with the same result', async () => {
     await using nats = await startNats();
     const start = (gateway: GatewayProcess): Promise<SluiceProcess> =>
       startSluice(['import', file, '--address', gateway.address, '--json']);
@@ -346,7 +346,7 @@ describe('an import', () => {
   }, 120_000);
 });
 
-describe('a file that is not as it was written is refused before anything is stored', () => {
+describe('a changed file is refused before anything is stored', () => {
   let target: CommandGateway;
   let lines: string[];
   beforeAll(async () => {
@@ -355,12 +355,12 @@ describe('a file that is not as it was written is refused before anything is sto
   });
   afterAll(() => target[Symbol.asyncDispose]());
 
-  const changed = 'its count or checksum is not that of the';
+  const changed = 'its counts or checksum do not match the';
   test.each<[string, () => string, string]>([
-    ['cut before the trailer', () => `${lines.slice(0, -1).join('\n')}\n`, 'the file is cut'],
-    ['cut within a line', () => lines.join('\n').slice(0, -200), 'the file is cut'],
-    ['without its last line feed', () => lines.join('\n'), 'the file is cut'],
-    ['empty', () => '', 'the file is cut'],
+    ['truncated before the trailer', () => `${lines.slice(0, -1).join('\n')}\n`, 'the file is truncated'],
+    ['truncated within a line', () => lines.join('\n').slice(0, -200), 'the file is truncated'],
+    ['without its last line feed', () => lines.join('\n'), 'the file is truncated'],
+    ['empty', () => '', 'the file is truncated'],
     ['another payload', () => `${lines.join('\n').replace('feed', 'food')}\n`, changed],
     ['a commit missing', () => `${lines.filter((_, i) => i !== 2).join('\n')}\n`, changed],
     [
@@ -368,10 +368,14 @@ describe('a file that is not as it was written is refused before anything is sto
       () => `${[lines[0], lines[2], lines[1], ...lines.slice(3)].join('\n')}\n`,
       'line 3: the file is damaged',
     ],
-    ['more behind its end', () => `${lines.join('\n')}\n${lines[1] ?? ''}\n`, 'there is more behind its end'],
-    ['no JSON', () => `${lines.join('\n').replace('"events"', 'events')}\n`, 'line 2: not JSON'],
-    ['no export', () => '{"type":"A"}\n', 'this is not an export of Sluice'],
-    ['a later format', () => `${lines.join('\n').replace(':1,', ':2,')}\n`, 'format 2 is not known'],
+    [
+      'more after its trailer',
+      () => `${lines.join('\n')}\n${lines[1] ?? ''}\n`,
+      'it continues after its trailer',
+    ],
+    ['not JSON', () => `${lines.join('\n').replace('"events"', 'events')}\n`, 'line 2: not JSON'],
+    ['not an export', () => '{"type":"A"}\n', 'this is not an export of Sluice'],
+    ['a later format', () => `${lines.join('\n').replace(':1,', ':2,')}\n`, 'format 2 is unknown'],
   ])('%s', async (name, content, message) => {
     const file = path(`damaged ${name}`);
     writeFileSync(file, content());
@@ -381,12 +385,12 @@ describe('a file that is not as it was written is refused before anything is sto
     expect((await infoNow(target.client)).store?.position).toBe(0n);
   });
 
-  test('one that is not there, or cut while it comes through a pipe', async () => {
+  test('a missing file, or a truncated one through a pipe', async () => {
     expect((await target.run(['import', path('missing')])).stderr).toContain('ENOENT');
     const { code, stderr } = await target.run(['import', '-'], `${lines.slice(0, 2).join('\n')}\n`);
     expect(code).toBe(1);
     expect(stderr).toContain('sluice: 1 commits are stored;');
-    expect(stderr).toContain('the file is cut');
+    expect(stderr).toContain('the file is truncated');
     appendFileSync(path('rest'), `${lines.join('\n')}\n`);
     expect(await target.json(['import', path('rest')])).toMatchObject([{ commits: 3, replayed: 1 }]);
   });

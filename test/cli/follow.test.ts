@@ -13,12 +13,12 @@ afterAll(() => gateway[Symbol.asyncDispose]());
 
 const append = (stream: string, type = 'A') => gateway.client.append(stream, [{ type, data: stream }]);
 
-/** How many subscribers there are must show at NATS before something is stored that they are to see as new. */
+/** Waits until a subscription is open, so that later events are new for it. */
 async function subscribed(): Promise<void> {
   await until(async () => ((await gateway.client.serverInfo()).store?.consumerCount ?? 0) > 0);
 }
 
-test('read --follow prints what is stored, then what is new, and ends by SIGINT with 130', async () => {
+test('read --follow prints stored events, then new ones, and ends with 130 after SIGINT', async () => {
   for (const type of ['A', 'B', 'A']) await append('live.1', type);
   await using reader = await gateway.start(['read', 'live.1', '--from', '2', '--follow', '--json']);
   await until(() => reader.stdout().split('\n').length === 3);
@@ -35,7 +35,7 @@ test('read --follow prints what is stored, then what is new, and ends by SIGINT 
   expect(reader.stderr()).toBe('');
 });
 
-test('tail begins now, with a position or with a time, and ends after --max-count', async () => {
+test('tail starts now, at a position or at a time, and ends after --max-count', async () => {
   const first = await gateway.client.append('tail.a.1', [{ type: 'A' }, { type: 'B' }], {
     withCommitTime: true,
   });
@@ -60,7 +60,7 @@ test('tail begins now, with a position or with a time, and ends after --max-coun
   ).toMatch(/\ttail\.a\.1\t2\tB\t\n$/);
   await using tail = await gateway.start(['tail', 'tail.a.*', '--max-count', '2']);
   await subscribed();
-  // What is stored before the subscription has begun is not new; so something is stored until it has shown twice.
+  // Events that are stored before the subscription starts are not new, so it appends until two have arrived.
   await until(async () => {
     await append('tail.b.1');
     await append('tail.a.3');
@@ -76,7 +76,7 @@ test('tail begins now, with a position or with a time, and ends after --max-coun
   ).toEqual(['tail.a.3', 'tail.a.3']);
 });
 
-test('tail goes on when the gateway is restarted, and says so', async () => {
+test('tail continues when the gateway is restarted, and reports it', async () => {
   const args = ['--store-name=RESTART', '--store-prefix=restart'];
   await using before = await startGatewayProcess([gateway.nats.url], args);
   await using tail = await startSluice(['tail', '--from=0', '--json', '--address', before.address]);
@@ -96,7 +96,7 @@ test('tail goes on when the gateway is restarted, and says so', async () => {
   expect(tail.stderr()).not.toContain('Resolution note');
 });
 
-test('tail prints each event of a transaction once, wherever its connection is lost', async () => {
+test('tail prints each event of a transaction once, whenever its connection is lost', async () => {
   const data = 'x'.repeat(60_000);
   const events = Array.from({ length: 6 }, () => ({ type: 'Large', data }));
   await gateway.client.appendMulti([

@@ -3,7 +3,7 @@ import { startTestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import { runSluice, startSluice, type SluiceProcess } from './process';
 
-/** A gateway with a store of its own, the commands of `sluice` against it, and a client for a second look. */
+/** A gateway with its own store, the commands of `sluice` against it, and a client. */
 export interface CommandGateway extends AsyncDisposable {
   readonly address: string;
   readonly nats: TestNats;
@@ -13,11 +13,11 @@ export interface CommandGateway extends AsyncDisposable {
     args: readonly string[],
     input?: string | Uint8Array,
   ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }>;
-  /** Runs one that must succeed, and gives what it prints. */
+  /** Runs a command that must succeed; resolves with its output. */
   output(args: readonly string[], input?: string | Uint8Array): Promise<string>;
-  /** Runs one that must succeed with --json, and gives the objects that it prints. */
+  /** Runs a command that must succeed with --json; resolves with the objects that it prints. */
   json(args: readonly string[], input?: string | Uint8Array): Promise<Record<string, unknown>[]>;
-  /** Starts one that is not waited for. */
+  /** Starts a command without waiting for its end. */
   start(args: readonly string[]): Promise<SluiceProcess>;
 }
 
@@ -51,6 +51,6 @@ export async function startCommandGateway(): Promise<CommandGateway> {
 /** The objects of NDJSON. */
 export function linesOf(text: string): Record<string, unknown>[] {
   const lines = text.split('\n');
-  if (lines.pop() !== '') throw new Error('the last line has no end');
+  if (lines.pop() !== '') throw new Error('the last line has no line feed');
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }

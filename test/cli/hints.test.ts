@@ -2,7 +2,7 @@ import { withPort } from '../../src/cli/address';
 import { startCommandGateway, type CommandGateway } from './gateway-commands';
 import { runSluice } from './process';
 
-/** What the command line says where a result says nothing, and what may be left out. */
+/** Messages of commands that print no result, and arguments that may be left out. */
 
 let gateway: CommandGateway;
 beforeAll(async () => {
@@ -22,17 +22,17 @@ test.each([
   [['streams', 'order'], "sluice: no streams were found; did you mean 'order.>'?\n"],
   [['streams', 'nothing.*'], 'sluice: no streams were found\n'],
   [['correlation', 'c-0'], 'sluice: no events with the correlation id c-0 were found\n'],
-])('%j finds nothing, and says so on standard error', async (args, stderr) => {
+])('%j finds nothing, and reports it on standard error', async (args, stderr) => {
   expect(await gateway.run(args)).toEqual({ code: 0, stdout: '', stderr });
 });
 
-test('a pattern that is the beginning of names is told to tail', async () => {
+test('tail hints at a pattern for the beginning of a name', async () => {
   await using tail = await gateway.start(['tail', 'order', 'order.42', '--from', '0', '--max-count', '1']);
   expect(await tail.ended()).toBe(0);
   expect(tail.stderr()).toBe("sluice: there is no stream order; did you mean 'order.>'?\n");
 });
 
-test('tail begins so long ago', async () => {
+test('tail starts at a time ago', async () => {
   const [event] = await gateway.json(['tail', 'order.*', '--from', '1h', '--max-count', '1']);
   expect(event).toMatchObject({ stream: 'order.42', version: '1' });
   const { code, stderr } = await gateway.run(['tail', '--from', '1y']);

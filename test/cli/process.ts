@@ -10,12 +10,12 @@ export interface SluiceProcess extends AsyncDisposable {
   readonly pid: number;
   stdout(): string;
   stderr(): string;
-  /** Waits until it says where it listens, and gives host:port. Fails if it ends before. */
+  /** Waits until it listens, and returns host:port. Fails if it ends before. */
   serving(): Promise<string>;
   signal(signal: NodeJS.Signals): void;
-  /** Its stderr cannot be written from now on, like that of a terminal that was closed. */
+  /** From now on it cannot write to stderr, as on a terminal that was closed. */
   closeStderr(): void;
-  /** Waits for its end, and gives the exit code, or the signal that ended it. */
+  /** Waits for its end; resolves with the exit code, or the signal that ended it. */
   ended(): Promise<number | NodeJS.Signals>;
 }
 
@@ -25,7 +25,7 @@ function replicaOf(args: readonly string[]): Readonly<Record<string, string>> {
   return isGateway ? { SLUICE_REPLICA_DIR: makeReplicaDir() } : {};
 }
 
-/** Starts main.js with these flags and variables, none of the tests' own SLUICE_ variables, and standard input. */
+/** Starts main.js with these flags, variables and standard input, without the SLUICE_ variables of the tests. */
 export async function startSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -34,7 +34,7 @@ export async function startSluice(
 ): Promise<SluiceProcess> {
   const main = await buildOnce();
   const command = [process.execPath, ...nodeFlags, main, ...args] as const;
-  // What is set for a shell is set for what takes its place.
+  // The limit of the shell holds for the process that replaces it.
   const limited = ['-c', `ulimit -n ${openFilesMax ?? ''} && exec "$0" "$@"`, ...command];
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const [program, ...programArgs] = openFilesMax === undefined ? command : (['sh', ...limited] as const);
@@ -68,7 +68,7 @@ export async function startSluice(
     closeStderr: () => void child.stderr?.destroy(),
     ended: () => closed,
     async [Symbol.asyncDispose]() {
-      // SIGTERM first, so that a NATS server of its own is stopped as well.
+      // SIGTERM first, so that it also stops the embedded nats-server.
       for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         if (result === undefined) child.kill(signal);
         await until(() => result !== undefined, 15_000).catch(() => undefined);
@@ -88,7 +88,7 @@ export async function runSluice(
   return { code, stdout: sluice.stdout(), stderr: sluice.stderr() };
 }
 
-/** How a gateway that must not start ends. Fails at once if it serves, and leaves nothing behind. */
+/** Runs a gateway that must refuse to start. Fails at once if it serves, and leaves nothing behind. */
 export async function refusedStart(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

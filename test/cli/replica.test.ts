@@ -23,7 +23,7 @@ async function filled(): Promise<string> {
   return folder;
 }
 
-test('verify reads every record; rebuild removes them, and the next start makes them again', async () => {
+test('verify reads every record; rebuild removes the records, and the next start builds them again', async () => {
   const folder = await filled();
   const whole = await runSluice(['replica', 'verify', folder]);
   expect(whole).toMatchObject({ code: 0, stderr: '' });
@@ -47,7 +47,7 @@ test('verify reads every record; rebuild removes them, and the next start makes 
   expect((await gateway.client.readStream({ stream: 's.1' })).events.length).toBeGreaterThan(0);
 });
 
-test('a folder that a gateway uses is left alone', async () => {
+test('a folder that a gateway uses is not touched', async () => {
   const folder = await filled();
   await using gateway = await startGatewayProcess([nats.url], [`--replica-dir=${folder}`]);
   for (const verb of ['verify', 'rebuild']) {
@@ -66,7 +66,7 @@ test('a folder that a gateway uses is left alone', async () => {
   expect((await gateway.client.readAll()).events.length).toBeGreaterThan(0);
 }, 60_000);
 
-test('a folder that cannot be made is told with its path', async () => {
+test('a folder that cannot be created is reported with its path', async () => {
   const file = join(makeReplicaDir(), 'file');
   writeFileSync(file, '');
   const flags = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, `--replica-dir=${join(file, 'replica')}`];
@@ -74,7 +74,7 @@ test('a folder that cannot be made is told with its path', async () => {
   expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(file) as unknown });
 });
 
-test('a folder that is not there is told with its path', async () => {
+test('a folder that does not exist is reported with its path', async () => {
   const file = join(makeReplicaDir(), 'file');
   writeFileSync(file, '');
   for (const path of [`${file}-none`, file, join(file, 'replica')]) {
@@ -85,7 +85,7 @@ test('a folder that is not there is told with its path', async () => {
   }
 });
 
-test('what somebody else keeps in the folder stays, whatever becomes of the replica', async () => {
+test('other files in the folder stay when the replica is removed', async () => {
   const folder = makeReplicaDir();
   const others = ['index/page.html', 'segments/notes.txt', 'segments/12.seg'].map((name) =>
     join(folder, name),
@@ -108,7 +108,7 @@ test('what somebody else keeps in the folder stays, whatever becomes of the repl
   expect((await gateway.client.readStream({ stream: 'others.1' })).events).toHaveLength(1);
 });
 
-test('arguments that cannot be used', async () => {
+test('invalid arguments', async () => {
   for (const args of [[], ['verify'], ['verify', ''], ['look', '.'], ['verify', '.', 'more']])
     expect((await runSluice(['replica', ...args])).code).toBe(2);
   expect((await runSluice(['replica', '--help'])).stdout).toContain('sluice replica verify FOLDER');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startNats } from '../support/nats-server';
 import { startSluice } from './process';
 
-/** Loaded before main.js: says of each report whether it has the network, and how that is set after it. */
+/** Loaded before main.js: prints of each report whether it has the network, and the setting after it. */
 const watchReports = `
 const { report } = process;
 const { getReport } = report;

@@ -72,7 +72,7 @@ describe('a start that fails', () => {
 
 describe('a running gateway', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s stops it and its own NATS server, with exit code 0',
+    '%s stops it and the embedded nats-server, with exit code 0',
     async (signal) => {
       const data = join(dataDir, signal);
       await using sluice = await startSluice([...anyPort, '--data-dir', data], {
@@ -104,14 +104,14 @@ describe('a running gateway', () => {
     expect(JSON.parse(stdout)).toMatchObject({ version: '1', position: '1' });
   });
 
-  test('neither SIGHUP nor a log that cannot be written ends it', async () => {
+  test('neither SIGHUP nor a closed stderr ends it', async () => {
     await using nats = await startNats();
     await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);
     const address = await sluice.serving();
     for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
     const ended = sluice.ended().then((how) => `it ended by ${how}`);
-    const told = until(() => sluice.stderr().includes('SIGHUP does nothing')).then(() => 'it goes on');
-    expect(await Promise.race([ended, told])).toBe('it goes on');
+    const noted = until(() => sluice.stderr().includes('SIGHUP does nothing')).then(() => 'it serves');
+    expect(await Promise.race([ended, noted])).toBe('it serves');
     sluice.closeStderr();
     for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
     using client = connectRpc(address);
@@ -120,7 +120,7 @@ describe('a running gateway', () => {
     expect(await sluice.ended()).toBe(0);
   });
 
-  test('plain text beyond loopback needs --insecure, and is warned of', async () => {
+  test('plain text outside loopback needs --insecure, and is logged as a warning', async () => {
     await using nats = await startNats();
     const everywhere = ['--listen=0.0.0.0:0', '--nats-url', nats.url];
     const refused = await refusedStart(everywhere);
@@ -143,7 +143,7 @@ describe('a running gateway', () => {
     expect(open.stderr()).toMatch(/"level":40.*plain text by --insecure/);
   });
 
-  test('events that stubs with the defaults of gRPC cannot receive are warned of', async () => {
+  test('events that are too large for stubs with the defaults of gRPC are logged as a warning', async () => {
     await using nats = await startNats();
     const args = [...anyPort, '--nats-url', nats.url, '--create-store'];
     await using small = await startSluice([...args, '--event-bytes-max=4194304']);

@@ -7,7 +7,7 @@ import { indentedJson } from '../../src/cli/indented';
 import { createOutput, paint, writeLines, type Sink } from '../../src/cli/output';
 import { createProgress } from '../../src/cli/progress';
 
-/** What a terminal gets; the tests of the commands have pipes. */
+/** A terminal; the tests of the commands use pipes. */
 interface Terminal {
   readonly sink: Sink;
   readonly shown: () => string;
@@ -50,7 +50,7 @@ const plain = [
   '',
 ].join('\n');
 
-test('an event in colours, and the same without where there are none', async () => {
+test('an event in colours, and the same text on a terminal without colours', async () => {
   const coloured = terminal();
   await printEvent(createOutput(coloured.sink), event, { asJson: false, full: false });
   expect(coloured.shown()).toContain('\u001b[1mPaid\u001b[22m');
@@ -66,8 +66,8 @@ test('colours are for terminals only', async () => {
   expect(piped.shown()).toBe('7\t1970-01-01T00:00:01.000000001Z\torder.1\t2\tPaid\t{"by":"card"}\n');
 });
 
-describe('what a terminal would obey', () => {
-  /** The first character, but for line feeds at the end of lines. */
+describe('control characters', () => {
+  /** The first control character that is not a line feed. */
   function controlIn(shown: string): string | undefined {
     return Array.from(shown).find((character) => {
       const code = character.codePointAt(0) ?? 0;
@@ -105,7 +105,7 @@ describe('what a terminal would obey', () => {
       fc.array(fc.tuple(text, text)).map((pairs) => ({ ...event, ...fields, metadata: new Map(pairs) })),
     );
 
-  test('is written out, wherever in a line or an event it stands', async () => {
+  test('are escaped, wherever they are in a line or an event', async () => {
     await fc.assert(
       fc.asyncProperty(anyEvent, text, async (any, message) => {
         const coloured = terminal();
@@ -121,7 +121,7 @@ describe('what a terminal would obey', () => {
     );
   });
 
-  test('in JSON, which says the same', async () => {
+  test('are escaped in JSON, which keeps its meaning', async () => {
     await fc.assert(
       fc.asyncProperty(anyEvent, async (any) => {
         const [shown, piped] = [terminal(), terminal({ isTTY: false })];
@@ -133,14 +133,14 @@ describe('what a terminal would obey', () => {
     );
   });
 
-  test('in a message of several lines, which stay lines', () => {
+  test('are escaped in a message of several lines, but its line feeds are not', () => {
     const { sink, shown } = terminal();
     writeLines(sink, 'sluice: a\u009b2Jb\n  c\u202ed');
     expect(shown()).toBe('sluice: a\\u009b2Jb\n  c\\u202ed\n');
   });
 });
 
-test('progress is drawn on a terminal, in its width, not too often, and taken away', () => {
+test('a progress bar fits the terminal, is not drawn too often, and is removed', () => {
   const { sink, shown } = terminal();
   let nowMs = 0;
   const progress = createProgress(sink, () => nowMs);
@@ -155,7 +155,7 @@ test('progress is drawn on a terminal, in its width, not too often, and taken aw
   expect(shown().split('\r').length).toBe(4);
 });
 
-test('progress does not show in a pipe', () => {
+test('a pipe gets no progress bar', () => {
   const { sink, shown } = terminal({ isTTY: false });
   const progress = createProgress(sink);
   progress.show(1, 4, '10 events');
@@ -163,7 +163,7 @@ test('progress does not show in a pipe', () => {
   expect(shown()).toBe('');
 });
 
-test('JSON has an indent, and 20 lines of it are shown unless all are asked for', async () => {
+test('JSON is indented, and 20 lines of it are shown unless --full is set', async () => {
   const data = JSON.stringify({ items: Array.from({ length: 30 }, (_, index) => index) });
   const shownOf = async (full: boolean): Promise<string[]> => {
     const { sink, shown } = terminal({ hasColors: () => false });
@@ -173,13 +173,13 @@ test('JSON has an indent, and 20 lines of it are shown unless all are asked for'
   const cut = await shownOf(false);
   expect(cut).toHaveLength(21);
   expect(cut.slice(0, 3)).toEqual(['  {', '    "items": [', '      0,']);
-  expect(cut.at(-1)).toBe('  … 14 more lines, with --full');
+  expect(cut.at(-1)).toBe('  … 14 more lines; use --full');
   const all = await shownOf(true);
   expect(all).toHaveLength(34);
   expect(JSON.parse(all.join('\n'))).toEqual(JSON.parse(data));
 });
 
-test('an indent changes nothing of JSON', () => {
+test('indentation does not change JSON', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
       const indented = indentedJson(text);
