@@ -1,5 +1,6 @@
 import { credentials, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import {
+  AppendRequest,
   Direction,
   EventStoreServiceClient,
   ReadByCorrelationRequest,
@@ -26,7 +27,7 @@ export function generatedPeer(address: string, newCommitId: () => string = () =>
     async append(stream, events, version) {
       const expectedVersion = BigInt(version);
       const commitId = newCommitId();
-      const request = { stream, events: [...events], expectedVersion, commitId, withCommitTime: false };
+      const request = AppendRequest.fromPartial({ stream, events: [...events], expectedVersion, commitId });
       const response = await unary<AppendResponse>((done) => client.append(request, done));
       if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
     },
@@ -35,6 +36,7 @@ export function generatedPeer(address: string, newCommitId: () => string = () =>
         stream,
         events: newEvents(1),
         expectedVersion: BigInt(version),
+        mustExist: false,
       }));
       const request = { appends, checks: [], commitId: '' };
       const response = await unary<AppendMultiResponse>((done) => client.appendMulti(request, done));

@@ -30,7 +30,7 @@ export async function wirePeer(address: string): Promise<Peer> {
   return {
     async append(stream, events, version) {
       const expectedVersion = BigInt(version);
-      const request = { stream, events: [...events], expectedVersion, commitId: '', withCommitTime: false };
+      const request = AppendRequest.fromPartial({ stream, events: [...events], expectedVersion });
       const response = AppendResponse.decode(await unary(session, 'Append', AppendRequest.encode(request)));
       if (response.version !== expectedVersion + BigInt(events.length)) throw new Error('a wrong version');
     },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { NewEvent } from '../client/client';
-import { optionalNumber, type Given, type Options } from './arguments';
+import { wholeNumber, type Given, type Options } from './arguments';
 import { defineCommand } from './command';
 import { fromEventJson, parseLine } from './event-json';
 import { CommandError, exitCode, UsageError } from './failure';
@@ -43,8 +43,8 @@ export const appendCommand = defineCommand({
     ...eventOptions,
     'expected-version': {
       kind: 'text',
-      value: 'N',
-      help: 'Store only if the stream is at this version; 0: if it is empty. Default: any version.',
+      value: 'N|exists',
+      help: 'Store only if the stream is at this version; 0: if it is empty; exists: if it is not. Default: any.',
     },
     'commit-id': {
       kind: 'text',
@@ -54,7 +54,7 @@ export const appendCommand = defineCommand({
   },
   plan({ words, given }) {
     const stream = oneStream(words);
-    const expectedVersion = optionalNumber(given['expected-version'], '--expected-version');
+    const expectedVersion = toExpectedVersion(given['expected-version']);
     checkEventOptions(given);
     const metadata = new Map(given.metadata.map(toPair));
     return async ({ client, deadlineMs, signal, stdin, out }) => {
@@ -86,6 +86,13 @@ export const appendCommand = defineCommand({
     };
   },
 });
+
+/** Throws UsageError. */
+function toExpectedVersion(text: string | undefined): bigint | 'exists' | undefined {
+  if (text === undefined || text === 'exists') return text;
+  if (/^\d/.test(text)) return wholeNumber(text, '--expected-version');
+  throw new UsageError(`--expected-version must be a whole number or "exists"; found "${text}"`);
+}
 
 /** Throws UsageError for options that cannot be combined, or that need another one. */
 function checkEventOptions(given: GivenEvent): void {

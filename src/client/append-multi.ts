@@ -7,7 +7,7 @@ import { uuidV7 } from './append';
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toProtoEvent, type NewEvent } from './event';
-import { toUint64, type WholeNumber } from './numbers';
+import { toProtoExpectation, type ExpectedVersion } from './expectation';
 import { untilDecided } from './send-again';
 import { encode } from './text';
 
@@ -16,15 +16,15 @@ export interface StreamAppend {
   readonly stream: string;
   /** At least one. */
   readonly events: readonly NewEvent[];
-  /** The version that the stream must be at; 0: it must be empty. Left out: any version. */
-  readonly expectedVersion?: WholeNumber | undefined;
+  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. Left out: any version. */
+  readonly expectedVersion?: ExpectedVersion | undefined;
 }
 
 /** The version that a stream must be at, although nothing is appended to it. */
 export interface VersionCheck {
   readonly stream: string;
-  /** 0: it must be empty. */
-  readonly expectedVersion: WholeNumber;
+  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. */
+  readonly expectedVersion: ExpectedVersion;
 }
 
 export interface AppendMultiOptions extends CallOptions {
@@ -75,14 +75,11 @@ function toRequest(
     appends: appends.map(({ stream, events, expectedVersion }, index) => ({
       stream,
       events: events.map(toProtoEvent),
-      expectedVersion:
-        expectedVersion === undefined
-          ? undefined
-          : toUint64(expectedVersion, `appends[${index}].expectedVersion`),
+      ...toProtoExpectation(expectedVersion, `appends[${index}].expectedVersion`),
     })),
     checks: checks.map(({ stream, expectedVersion }, index) => ({
       stream,
-      expectedVersion: toUint64(expectedVersion, `checks[${index}].expectedVersion`),
+      ...toProtoExpectation(expectedVersion, `checks[${index}].expectedVersion`),
     })),
     commitId,
   };

@@ -7,7 +7,7 @@ import {
 import { unary, type CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toProtoEvent, type NewEvent } from './event';
-import { toUint64, type WholeNumber } from './numbers';
+import { toProtoExpectation, type ExpectedVersion } from './expectation';
 import { untilDecided } from './send-again';
 import { encode } from './text';
 import { toMaybeCommitTime, type MaybeCommitTime } from './time';
@@ -15,8 +15,8 @@ import type { RequestedCommit } from './to-error';
 
 /** How to append. */
 export interface AppendConditions {
-  /** The version that the stream must be at; 0: it must be empty. Left out: any version. */
-  readonly expectedVersion?: WholeNumber | undefined;
+  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. Left out: any version. */
+  readonly expectedVersion?: ExpectedVersion | undefined;
   /**
    * Idempotency key, a UUID, preferably a UUID v7. The same events, appended again with the same commit id and the same
    * expected version (or again without one), are stored only once, and every append returns the first result. Left out: the
@@ -52,7 +52,7 @@ export function toAppendRequest(
   return {
     stream,
     events: events.map(toProtoEvent),
-    expectedVersion: expectedVersion === undefined ? undefined : toUint64(expectedVersion, 'expectedVersion'),
+    ...toProtoExpectation(expectedVersion, 'expectedVersion'),
     commitId,
     withCommitTime,
   };

@@ -70,7 +70,7 @@ export interface SluiceClient extends Disposable {
    * Appends events to a stream as one commit: all of them are stored, or none. Without events, nothing is stored;
    * `expectedVersion` is still checked, and the result has the current version.
    *
-   * Fails with VersionConflictError if the stream is not at `expectedVersion`, CommitIdReuseError if the commit id belongs to
+   * Fails with VersionConflictError if the stream is not as expected, CommitIdReuseError if the commit id belongs to
    * another commit, UnreadableCommitError if the stream's last message is not a commit, StoreFullError if the store is full,
    * StoreRefusedError if the configuration of the store forbids it, and OutcomeUnknownError, which has the commit id, if the
    * events may or may not be stored. After an abort by `signal` they also may or may not be stored: to find out, set your own

@@ -77,17 +77,17 @@ export class InvalidRequestError extends withCode('INVALID_REQUEST') {
   }
 }
 
-/** A stream that is not at the expected version. */
+/** A stream that is not as expected. */
 export interface VersionConflict {
   readonly stream: string;
-  readonly expected: bigint;
+  readonly expected: bigint | 'exists';
   readonly actual: bigint;
 }
 
-/** The stream is not at the expected version. Nothing was stored. Read it again, decide again, append again. */
+/** The stream is not as expected. Nothing was stored. Read it again, decide again, append again. */
 export class VersionConflictError extends withCode('VERSION_CONFLICT') {
   readonly stream: string;
-  readonly expected: bigint;
+  readonly expected: bigint | 'exists';
   readonly actual: bigint;
   /** This conflict and the others of an `appendMulti`; the list is truncated if it is long. */
   readonly conflicts: readonly VersionConflict[];

@@ -111,10 +111,11 @@ function versionConflict(failure: Failure): errors.VersionConflictError | undefi
 
 function toConflict({
   stream,
-  expectedVersion,
+  expectedVersion = 0n,
+  mustExist,
   actualVersion,
 }: detail.VersionConflict): errors.VersionConflict {
-  return { stream, expected: expectedVersion, actual: actualVersion };
+  return { stream, expected: mustExist ? 'exists' : expectedVersion, actual: actualVersion };
 }
 
 function invalidRequest(failure: Failure): errors.InvalidRequestError {

@@ -38,6 +38,7 @@ interface Pending {
   readonly tag: bigint;
   readonly stream: SessionStream;
   readonly expectedVersion: bigint | undefined;
+  readonly mustExist: boolean;
   readonly eventCount: number;
   readonly withCommitTime: boolean;
   /** Undefined: not in order. */
@@ -223,7 +224,7 @@ class SessionAppends {
     request: AppendRequest | undefined,
     bytes: number,
   ): Pending {
-    const { stream: name = '', expectedVersion, withCommitTime = false } = request ?? {};
+    const { stream: name = '', expectedVersion, mustExist = false, withCommitTime = false } = request ?? {};
     const stream = this.streams.get(name) ?? { name, underWay: 0, failed: undefined };
     this.streams.set(name, stream);
     stream.underWay++;
@@ -231,7 +232,7 @@ class SessionAppends {
     this.bytesUnderWay += bytes;
     const eventCount = request?.events.length ?? 0;
     const orderSlot = inOrder ? this.order.next(tag) : undefined;
-    return { tag, stream, expectedVersion, eventCount, withCommitTime, orderSlot, bytes };
+    return { tag, stream, expectedVersion, mustExist, eventCount, withCommitTime, orderSlot, bytes };
   }
 
   private append(pending: Pending, command: Sized<AppendCommand>): void {
@@ -256,9 +257,10 @@ class SessionAppends {
   }
 
   private fail(pending: Pending, error: unknown): void {
-    const { tag, stream, expectedVersion, eventCount } = pending;
+    const { tag, stream, expectedVersion, mustExist, eventCount } = pending;
     const failure = this.session.recognise(error);
-    const counted = failure.code === 'VERSION_CONFLICT' && stream.failed?.version === expectedVersion;
+    const counted =
+      failure.code === 'VERSION_CONFLICT' && (mustExist || stream.failed?.version === expectedVersion);
     const brokenBy = this.brokenBy(pending, failure);
     const failedTag = counted ? stream.failed?.tag : brokenBy;
     if (expectedVersion !== undefined) stream.failed = { tag, version: expectedVersion + BigInt(eventCount) };

@@ -125,8 +125,9 @@ function versionConflict(error: VersionConflictError, roomBytes: number): Any[] 
   const violation = { type: code, subject: stream, description: cut(error.message, textBytesMax) };
   const conflicts = [error, ...others].map((conflict) => ({
     stream: conflict.stream,
-    expectedVersion: conflict.expected,
+    expectedVersion: conflict.expected === 'exists' ? undefined : conflict.expected,
     actualVersion: conflict.actual,
+    mustExist: conflict.expected === 'exists',
   }));
   const first = conflicts[0] as VersionConflict;
   const details = [

@@ -2,8 +2,8 @@ import type { AppendMultiRequest } from '../../generated/sluice/v1/event_store_s
 import type { Limits } from '../limits';
 import type { AppendMultiCommand } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { expectedVersionOf, type Sized } from './append';
-import { commitIdOf, streamName, versionNumber } from './field-checks';
+import { expectationOf, type Sized } from './append';
+import { commitIdOf, streamName } from './field-checks';
 import { excess, Findings, shown } from './findings';
 import { newEvents } from './new-event';
 
@@ -22,12 +22,15 @@ export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): S
     if (append.events.length === 0) findings.add(`${path}.events`, 'is required');
     const { events, bytes } = newEvents(append, limits, findings, `${path}.`);
     bytesInAll += bytes;
-    return { stream, events, expectedVersion: expectedVersionOf(append, `${path}.`, findings) };
+    return { stream, events, expected: expectationOf(append, `${path}.`, findings) };
   });
-  const checks = request.checks.map(({ stream, expectedVersion }, index) => ({
-    stream: names.add(stream, `checks[${index}]`),
-    expectedVersion: versionNumber(expectedVersion, `checks[${index}].expected_version`, findings),
-  }));
+  const checks = request.checks.map((check, index) => {
+    const path = `checks[${index}]`;
+    const stream = names.add(check.stream, path);
+    const expected = expectationOf(check, `${path}.`, findings);
+    if (expected === undefined) findings.add(`${path}.expected_version`, 'is required, or must_exist');
+    return { stream, expected: expected ?? 'exists' };
+  });
   findings.throwIfAny();
   return { appends, checks, commitId, bytes: bytesInAll };
 }

@@ -1,7 +1,7 @@
 import type { AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import type { AppendCommand } from '../store/event-store';
-import type { Version } from '../store/values';
+import type { Expectation } from '../store/expectation';
 import { commitIdOf, streamName, versionNumber } from './field-checks';
 import { Findings } from './findings';
 import { newEvents } from './new-event';
@@ -13,19 +13,22 @@ export type Sized<Command> = Command & { readonly bytes: number };
 export function parseAppend(request: AppendRequest, limits: Limits): Sized<AppendCommand> {
   const findings = new Findings();
   const stream = streamName(request.stream, findings);
-  const expectedVersion = expectedVersionOf(request, '', findings);
+  const expected = expectationOf(request, '', findings);
   const commitId = commitIdOf(request.commitId, findings);
   const { events, bytes } = newEvents(request, limits, findings);
   findings.throwIfAny();
-  return { stream, events, bytes, expectedVersion, commitId, withCommitTime: request.withCommitTime };
+  return { stream, events, bytes, expected, commitId, withCommitTime: request.withCommitTime };
 }
 
-/** The fields of the request are at `<prefix>`. */
-export function expectedVersionOf(
-  { expectedVersion }: Pick<AppendRequest, 'expectedVersion'>,
+/** The fields of the request are at `<prefix>`. undefined: any version will do. */
+export function expectationOf(
+  { expectedVersion, mustExist }: Pick<AppendRequest, 'expectedVersion' | 'mustExist'>,
   prefix: string,
   findings: Findings,
-): Version | undefined {
+): Expectation | undefined {
+  if (mustExist && expectedVersion !== undefined)
+    findings.add(`${prefix}must_exist`, 'cannot go with expected_version');
+  if (mustExist) return 'exists';
   if (expectedVersion === undefined) return undefined;
   return versionNumber(expectedVersion, `${prefix}expected_version`, findings);
 }

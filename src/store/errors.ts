@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation';
 import type { CommitId, Position, StreamName, Version } from './values';
 
 /** What an event store may throw; anything else is a bug. Each subclass has a code of its own. */
@@ -20,18 +21,18 @@ export class InvalidRequestError extends StoreError {
   }
 }
 
-/** A stream that is not at the expected version. */
+/** A stream that is not as expected. */
 export interface VersionConflict {
   readonly stream: StreamName;
-  readonly expected: Version;
+  readonly expected: Expectation;
   readonly actual: Version;
 }
 
-/** Streams are not at the expected versions. Nothing was stored. */
+/** Streams are not as expected. Nothing was stored. */
 export class VersionConflictError extends StoreError {
   readonly code = 'VERSION_CONFLICT';
   readonly stream: StreamName;
-  readonly expected: Version;
+  readonly expected: Expectation;
   readonly actual: Version;
   /** The first is the one that this error is about, `others` are more of the same call. */
   constructor(
@@ -39,9 +40,9 @@ export class VersionConflictError extends StoreError {
     readonly others: readonly VersionConflict[] = [],
   ) {
     const more = others.length === 0 ? '' : `; conflicts in all: ${(others.length + 1).toString()}`;
-    super(
-      `stream ${stream} is at version ${actual.toString()}, not at the expected ${expected.toString()}${more}`,
-    );
+    const expectation =
+      expected === 'exists' ? 'but must exist' : `not at the expected ${expected.toString()}`;
+    super(`stream ${stream} is at version ${actual.toString()}, ${expectation}${more}`);
     [this.stream, this.expected, this.actual] = [stream, expected, actual];
   }
 }

@@ -1,4 +1,5 @@
 import type { OrderSlot } from './append-order';
+import type { Expectation } from './expectation';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -36,7 +37,7 @@ export interface StreamAppend {
   readonly stream: StreamName;
   readonly events: readonly NewEvent[];
   /** undefined: any version will do. */
-  readonly expectedVersion: Version | undefined;
+  readonly expected: Expectation | undefined;
 }
 
 export interface AppendCommand extends StreamAppend {
@@ -62,10 +63,10 @@ export interface AppendResult extends StreamHead {
   readonly commitId: CommitId | undefined;
 }
 
-/** A version that a stream must have which is not written. */
+/** What must hold of a stream that the transaction does not write. */
 export interface VersionCheck {
   readonly stream: StreamName;
-  readonly expectedVersion: Version;
+  readonly expected: Expectation;
 }
 
 /** No stream occurs twice, and every append has events. */

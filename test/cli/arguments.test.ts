@@ -41,7 +41,10 @@ test.each<[readonly string[], string]>([
     '--data and --data-file cannot be combined',
   ],
   [['append', 'a', '--type', 'A', '--metadata', 'x'], '--metadata must be KEY=VALUE; found "x"'],
-  [['append', 'a', '--expected-version=-1'], '--expected-version must be a whole number; found "-1"'],
+  [
+    ['append', 'a', '--expected-version=-1'],
+    '--expected-version must be a whole number or "exists"; found "-1"',
+  ],
   [
     ['tail', '--from', 'yesterday'],
     '--from must be a position, a time such as 2026-11-25T12:00:00Z, a time ago such as 30s, 15m, 1h or 2d, or now',

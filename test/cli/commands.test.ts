@@ -182,9 +182,16 @@ describe('exit codes', () => {
       stderr: 'sluice: stream conflict.1 is at version 1, not at the expected 0\n',
     });
     expect(await gateway.json([...append, ...commit])).toMatchObject([{ version: '1', replayed: true }]);
+    const absent = ['append', 'conflict.3', '--type', 'A', '--expected-version', 'exists'];
+    expect(await gateway.run(absent)).toMatchObject({
+      code: 3,
+      stderr: 'sluice: stream conflict.3 is at version 0, but must exist\n',
+    });
     const reuse = ['append', 'conflict.2', '--type', 'A', ...commit];
     expect((await gateway.run(reuse)).code).toBe(3);
     expect(await gateway.output(['version', 'conflict.1'])).toBe('1\n');
+    await gateway.output([...append, '--expected-version=exists']);
+    expect(await gateway.output(['version', 'conflict.1'])).toBe('2\n');
   });
 
   test('4 without a gateway, in bounded time, for tail as well', async () => {

@@ -67,6 +67,20 @@ test('a version conflict tells both versions', () =>
     expect(await client.getVersion('conflict.1')).toMatchObject({ version: 2n });
   }));
 
+test('a stream that must exist and does not is a version conflict', () =>
+  withClient(async (client) => {
+    const expectedVersion = 'exists';
+    const conflict = { stream: 'conflict.none', expected: 'exists', actual: 0n };
+    const one = await failureOf(client.append('conflict.none', [event], { expectedVersion }));
+    expect(one).toBeInstanceOf(VersionConflictError);
+    expect(one).toMatchObject(conflict);
+    const checks = [{ stream: 'conflict.none', expectedVersion } as const];
+    const two = await failureOf(client.appendMulti([{ stream: 'conflict.3', events: [event] }], { checks }));
+    expect(two).toMatchObject({ ...conflict, conflicts: [conflict] });
+    await client.append('conflict.none', [event]);
+    expect(await client.append('conflict.none', [event], { expectedVersion })).toMatchObject({ version: 2n });
+  }));
+
 test('an error tells which call of the program has failed, and what gRPC said', () =>
   withClient(async (client) => {
     const calls = [

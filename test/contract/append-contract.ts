@@ -158,7 +158,7 @@ function kept(store: () => ContractStore): void {
 }
 
 function expectedVersion(store: () => ContractStore): void {
-  const conflict = (stream: string, expected: bigint, actual: bigint): object => ({
+  const conflict = (stream: string, expected: bigint | 'exists', actual: bigint): object => ({
     reason: 'VERSION_CONFLICT',
     stream,
     expected,
@@ -192,6 +192,42 @@ function expectedVersion(store: () => ContractStore): void {
       expect(await next).toMatchObject({ version: 4n, firstVersion: 4n });
     },
   );
+
+  test('that expects a stream to exist is stored at any version, but not as the first commit', async () => {
+    const stream = 'expected.exists';
+    const append = (count: number): Promise<object> =>
+      store().append({ stream, events: plainEvents(count), mustExist: true });
+    for (const count of [1, 0])
+      expect(await problemOf(append(count))).toEqual(conflict(stream, 'exists', 0n));
+    expect(await store().version(stream)).toMatchObject({ version: 0n, position: 0n });
+    await store().append({ stream, events: plainEvents(1), expectedVersion: 0n });
+    expect(await append(2)).toMatchObject({ version: 3n, firstVersion: 2n });
+    expect(await append(0)).toMatchObject({ version: 3n, firstVersion: 0n });
+    await store().append({ stream, events: plainEvents(4) });
+    expect(await append(1)).toMatchObject({ version: 8n, firstVersion: 8n });
+  });
+
+  test('that expects a stream to exist never fails beside others', async () => {
+    const stream = 'expected.exists-beside';
+    await store().append({ stream, events: plainEvents(1) });
+    await Promise.all(
+      range(1, 20).map((number) =>
+        store().append({ stream, events: plainEvents(1, `e${number}`), mustExist: number % 2 === 0 }),
+      ),
+    );
+    expect(await store().version(stream)).toMatchObject({ version: 21n });
+  });
+
+  test.each([0n, 1n])('that expects version %s and a stream that exists is refused', async (expected) => {
+    const stream = `expected.both.${expected}`;
+    const call = store().append({
+      stream,
+      events: plainEvents(1),
+      expectedVersion: expected,
+      mustExist: true,
+    });
+    expect(await problemOf(call)).toEqual({ reason: 'INVALID_REQUEST', fields: ['must_exist'] });
+  });
 
   test.each([1n, 2n ** 64n - 1n])('that expects %s of a new stream is a conflict', async (expected) => {
     const stream = `expected.new.${expected}`;

@@ -311,7 +311,10 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   if (conflict !== undefined) {
     const { conflicts = [], count = 1 } = failure.detail('sluice.v1.VersionConflicts') ?? {};
     const [first, ...others] = [conflict, ...conflicts.slice(1)].map(
-      ({ stream, expectedVersion: expected, actualVersion: actual }) => ({ stream, expected, actual }),
+      ({ stream, expectedVersion, mustExist, actualVersion: actual }) => {
+        if (mustExist === (expectedVersion !== undefined)) throw new Error('one expectation is required');
+        return { stream, expected: expectedVersion ?? 'exists', actual };
+      },
     );
     if (others.length + 1 !== count) throw new Error('not all conflicts are told');
     return { ...first, ...(others.length > 0 && { others }) };

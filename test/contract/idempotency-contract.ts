@@ -26,31 +26,35 @@ function repeated(store: () => ContractStore): void {
   });
 
   test.each([
-    ['with an expected version', 2n],
-    ['without an expected version', undefined],
-  ])('is stored once and answered alike when it is repeated %s', async (name, expectedVersion) => {
-    const stream = `commit-id.again.${expectedVersion ?? 'any'}`;
-    await store().append({ stream, events: plainEvents(2, 'before') });
-    const commitId = newCommitId();
-    const request = { commitId, expectedVersion };
-    const first = await put(store(), stream, plainEvents(3), request);
-    expect(first).toMatchObject({ version: 5n, firstVersion: 3n, replayed: false, commitId });
-    const again = { ...first, replayed: true };
-    expect(await put(store(), stream, plainEvents(3), request)).toEqual(again);
-    // After the head has moved on, and without asking for the time.
-    await store().append({ stream, events: plainEvents(1, 'after') });
-    expect(await put(store(), stream, plainEvents(3), request)).toEqual(again);
-    await store().append({ stream, events: plainEvents(2, 'later') });
-    await store().append({ stream, events: plainEvents(1, 'latest') });
-    expect(await store().append({ stream, events: plainEvents(3), ...request })).toEqual({
-      ...again,
-      commitTime: undefined,
-    });
-    const { events } = await store().read({ stream });
-    expect(events.map(({ id }) => id)).toEqual([
-      ...['before-1', 'before-2', 'e-1', 'e-2', 'e-3', 'after-1', 'later-1', 'later-2', 'latest-1'],
-    ]);
-  });
+    ['with an expected version', 2n, false],
+    ['without an expected version', undefined, false],
+    ['with a stream that must exist', undefined, true],
+  ])(
+    'is stored once and answered alike when it is repeated %s',
+    async (_name, expectedVersion, mustExist) => {
+      const stream = `commit-id.again.${expectedVersion ?? (mustExist ? 'exists' : 'any')}`;
+      await store().append({ stream, events: plainEvents(2, 'before') });
+      const commitId = newCommitId();
+      const request = { commitId, expectedVersion, mustExist };
+      const first = await put(store(), stream, plainEvents(3), request);
+      expect(first).toMatchObject({ version: 5n, firstVersion: 3n, replayed: false, commitId });
+      const again = { ...first, replayed: true };
+      expect(await put(store(), stream, plainEvents(3), request)).toEqual(again);
+      // After the head has moved on, and without asking for the time.
+      await store().append({ stream, events: plainEvents(1, 'after') });
+      expect(await put(store(), stream, plainEvents(3), request)).toEqual(again);
+      await store().append({ stream, events: plainEvents(2, 'later') });
+      await store().append({ stream, events: plainEvents(1, 'latest') });
+      expect(await store().append({ stream, events: plainEvents(3), ...request })).toEqual({
+        ...again,
+        commitTime: undefined,
+      });
+      const { events } = await store().read({ stream });
+      expect(events.map(({ id }) => id)).toEqual([
+        ...['before-1', 'before-2', 'e-1', 'e-2', 'e-3', 'after-1', 'later-1', 'later-2', 'latest-1'],
+      ]);
+    },
+  );
 
   test('may be repeated with the expected version that it had without saying so, and the other way round', async () => {
     const stream = 'commit-id.mixed';
@@ -109,6 +113,20 @@ function repeated(store: () => ContractStore): void {
 }
 
 function reused(store: () => ContractStore): void {
+  test('of the first commit of a stream is refused to a caller that expects the stream to exist', async () => {
+    const commitId = newCommitId();
+    const request = { stream: 'commit-id.first', events: plainEvents(1), commitId };
+    const { position } = await store().append(request);
+    const { stream } = request;
+    expect(await problemOf(store().append({ ...request, mustExist: true }))).toEqual({
+      reason: 'COMMIT_ID_REUSE',
+      ...{ commitId, stream, position },
+    });
+    // On another stream the expectation takes precedence.
+    const elsewhere = { ...request, stream: 'commit-id.not-there', mustExist: true };
+    expect(await problemOf(store().append(elsewhere))).toMatchObject({ expected: 'exists', actual: 0n });
+  });
+
   test('of a commit on another stream is refused, and says where that is', async () => {
     const commitId = newCommitId();
     const owner = await store().append({ stream: 'commit-id.owner', events: plainEvents(2), commitId });

@@ -129,6 +129,27 @@ function conflicts(store: () => ContractStore): void {
     }
   });
 
+  test('expects streams to exist, those that it writes and those that it checks', async () => {
+    const name = (number: number): string => `multi.exists.${number}`;
+    const call = (): Promise<AppendMultiResponse> =>
+      store().appendMulti({
+        appends: [{ ...to(name(1), 1), mustExist: true }],
+        checks: [{ stream: name(2), mustExist: true }],
+      });
+    expect(await problemOf(call())).toEqual({
+      reason: 'VERSION_CONFLICT',
+      ...{ stream: name(1), expected: 'exists', actual: 0n },
+      others: [{ stream: name(2), expected: 'exists', actual: 0n }],
+    });
+    await put(store(), name(1), plainEvents(2));
+    expect(await problemOf(call())).toMatchObject({ stream: name(2), expected: 'exists', actual: 0n });
+    await put(store(), name(2), plainEvents(3));
+    expect(await call()).toMatchObject({ streams: [{ version: 3n, firstVersion: 3n }] });
+    await put(store(), name(2), plainEvents(1));
+    expect(await call()).toMatchObject({ streams: [{ version: 4n, firstVersion: 4n }] });
+    expect((await store().version(name(2))).version).toBe(4n);
+  });
+
   test('is refused by a check alone', async () => {
     const call = (expectedVersion: bigint): Promise<AppendMultiResponse> =>
       store().appendMulti({
@@ -145,13 +166,15 @@ function conflicts(store: () => ContractStore): void {
 
 function repeated(store: () => ContractStore): void {
   test.each([
-    ['with an expected version', 1n],
-    ['without an expected version', undefined],
-  ])('is stored once and answered alike when it is repeated %s', async (_name, expected) => {
-    const name = (number: number): string => `multi.again.${expected ?? 'any'}.${number}`;
+    ['with an expected version', 1n, false],
+    ['without an expected version', undefined, false],
+    ['with a stream that must exist', undefined, true],
+  ])('is stored once and answered alike when it is repeated %s', async (_name, expected, mustExist) => {
+    const name = (number: number): string =>
+      `multi.again.${expected ?? (mustExist ? 'exists' : 'any')}.${number}`;
     await put(store(), name(1), plainEvents(1));
     const request = {
-      appends: [to(name(2), 2), to(name(1), 3, expected)],
+      appends: [to(name(2), 2), { ...to(name(1), 3, expected), mustExist }],
       checks: [{ stream: name(3), expectedVersion: 0n }],
       commitId: newCommitId(),
     };
@@ -350,7 +373,12 @@ function refused(store: () => ContractStore): void {
         { stream: 'multi..refused', events: [{ type: '' }] },
         { stream: 'multi.refused', events: [] },
       ],
-      checks: [{ stream: '' }, { stream: 'multi.refused', expectedVersion: 1n }],
+      checks: [
+        { stream: '', mustExist: true },
+        { stream: 'multi.refused', expectedVersion: 1n },
+        { stream: 'multi.unexpected' },
+        { stream: 'multi.both', expectedVersion: 0n, mustExist: true },
+      ],
       commitId: 'no-uuid',
     });
     expect(fields).toEqual([
@@ -361,6 +389,8 @@ function refused(store: () => ContractStore): void {
       'appends[2].events',
       'checks[0].stream',
       'checks[1].stream',
+      'checks[2].expected_version',
+      'checks[3].must_exist',
     ]);
     const names = range(1, 101).map((number) => `multi.refused.${number}`);
     const many = names.map((name) => to(name, 1));

@@ -12,7 +12,7 @@ export interface AppendOperation {
   readonly stream: string;
   readonly events: readonly ChosenEvent[];
   /** From the version of the stream; undefined: any version will do. */
-  readonly expectedOffset: number | undefined;
+  readonly expectedOffset: number | 'exists' | undefined;
   /** One of a few commit ids; undefined: none. */
   readonly commitId: number | undefined;
   readonly withCommitTime: boolean;
@@ -23,8 +23,8 @@ export interface RepeatOperation {
   readonly kind: 'repeat';
   readonly via: number;
   readonly earlier: Share;
-  /** By how much it expects another version than it did; undefined: it expects none. */
-  readonly expectedShift: number | undefined;
+  /** By how much it expects another version than it did; undefined: any version will do. */
+  readonly expectedShift: number | 'exists' | undefined;
 }
 
 /** Which of the things that there are by then, in thousandths of their number. */
@@ -117,6 +117,7 @@ const append: fc.Arbitrary<AppendOperation> = record({
   expectedOffset: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(undefined, 0) },
     fc.integer({ min: -8, max: 2 }),
+    fc.constant('exists' as const),
   ),
   commitId: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, fc.nat(6)),
   withCommitTime: fc.boolean(),
@@ -126,7 +127,11 @@ const repeat: fc.Arbitrary<RepeatOperation> = record({
   kind: fc.constant('repeat'),
   via,
   earlier: share,
-  expectedShift: fc.oneof(fc.constantFrom(undefined, 0), fc.integer({ min: -4, max: 8 })),
+  expectedShift: fc.oneof(
+    fc.constantFrom(undefined, 0),
+    fc.integer({ min: -4, max: 8 }),
+    fc.constant('exists' as const),
+  ),
 });
 
 const version = fc.oneof(fc.constant(0), { weight: 2, arbitrary: fc.nat(16) });

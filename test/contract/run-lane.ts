@@ -17,6 +17,7 @@ interface Request {
   readonly stream: string;
   readonly events: readonly DeepPartial<Event>[];
   readonly expectedVersion: bigint | undefined;
+  readonly mustExist: boolean;
   readonly commitId: string;
   readonly withCommitTime: boolean;
 }
@@ -78,7 +79,7 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
     const request: Request = {
       stream,
       events: eventsOf(operation, `${run}-${index}`, run),
-      expectedVersion: expectedOffset === undefined ? undefined : shifted(version, expectedOffset),
+      ...expectationOf(version, expectedOffset),
       commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
       withCommitTime,
     };
@@ -91,8 +92,7 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
     if (earlier === undefined) return 'nothing to repeat';
     const { expectedShift } = operation;
     const base = earlier.expectedVersion ?? versions.get(earlier.stream) ?? 0n;
-    const expectedVersion = expectedShift === undefined ? undefined : shifted(base, expectedShift);
-    return append(store, { ...earlier, expectedVersion });
+    return append(store, { ...earlier, ...expectationOf(base, expectedShift) });
   }
 
   async function read(store: ContractStore, operation: ReadOperation): Promise<object> {
@@ -167,9 +167,14 @@ function chosen<T>(all: readonly T[], share: Share): T | undefined {
   return all[Math.floor((share * all.length) / 1_000)];
 }
 
-function shifted(version: bigint, by: number): bigint {
-  const sum = version + BigInt(by);
-  return sum < 0n ? 0n : sum;
+/** Of a version with an offset, or of a stream that must exist; undefined: any version will do. */
+function expectationOf(
+  version: bigint,
+  offset: number | 'exists' | undefined,
+): Pick<Request, 'expectedVersion' | 'mustExist'> {
+  if (typeof offset !== 'number') return { expectedVersion: undefined, mustExist: offset === 'exists' };
+  const sum = version + BigInt(offset);
+  return { expectedVersion: sum < 0n ? 0n : sum, mustExist: false };
 }
 
 const largeText = 'x'.repeat(3_000);

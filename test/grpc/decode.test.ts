@@ -18,6 +18,7 @@ const appendRequest: fc.Arbitrary<AppendRequest> = fc.record(
       { maxLength: 4 },
     ),
     expectedVersion: fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { nil: undefined }),
+    mustExist: fc.boolean(),
     commitId: fc.string(),
     withCommitTime: fc.boolean(),
   },

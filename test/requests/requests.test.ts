@@ -227,7 +227,7 @@ describe('an append', () => {
           expect(parsed).toEqual({
             stream: 'a.b',
             commitId: '0190f3a1-0000-7000-8000-00000000abcd',
-            expectedVersion: expected ?? undefined,
+            expected: expected ?? undefined,
             withCommitTime: true,
             bytes: expect.any(Number) as number,
             events: events.map((event, index) => ({

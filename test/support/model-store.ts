@@ -26,6 +26,7 @@ import type {
   StreamHead,
   StreamSummary,
 } from '../../src/store/event-store';
+import type { Expectation } from '../../src/store/expectation';
 import { uuidV7 } from '../../src/store/ids';
 import {
   position,
@@ -166,11 +167,16 @@ function headOf(last: Commit | undefined): StreamHead {
   };
 }
 
+/** Whether a stream at this version is as expected. */
+function isMet(expected: Expectation, at: bigint): boolean {
+  return expected === 'exists' ? at >= 1n : at === expected;
+}
+
 function append(log: Commit[], command: AppendCommand, limits: Limits, now: () => bigint): AppendResult {
-  const { stream, events, expectedVersion: expected, commitId } = command;
+  const { stream, events, expected, commitId } = command;
   const commits = commitsOf(log, stream);
   const head = headOf(commits.at(-1));
-  const conflict = expected !== undefined && expected !== head.version;
+  const conflict = expected !== undefined && !isMet(expected, head.version);
   if (events.length === 0) {
     if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
     return { ...head, firstVersion: version(0n), replayed: false, commitId: undefined };
@@ -181,7 +187,7 @@ function append(log: Commit[], command: AppendCommand, limits: Limits, now: () =
   const isRepetition =
     known?.stream === stream &&
     log.filter(({ id }) => id === commitId).length === 1 &&
-    (expected === undefined || known.firstVersion === expected + 1n);
+    (expected === undefined || isMet(expected, known.firstVersion - 1n));
   if (isRepetition && hasSameContent(known, events)) return { ...resultOf(known), replayed: true };
   if (isRepetition) throw new CommitIdReuseError(known.id, known.stream, known.position);
   if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
@@ -247,18 +253,18 @@ function appendMulti(
   const known = log.filter(({ id }) => id === commitId);
   const isRepetition =
     known.length === appends.length &&
-    appends.every(({ stream, events, expectedVersion }, index) => {
+    appends.every(({ stream, events, expected }, index) => {
       const commit = known[index];
       return (
         commit?.stream === stream &&
         hasSameContent(commit, events) &&
-        (expectedVersion === undefined || commit.firstVersion === expectedVersion + 1n)
+        (expected === undefined || isMet(expected, commit.firstVersion - 1n))
       );
     });
   if (isRepetition) return multiResultOf(known, true);
-  const conflicts = [...appends, ...checks].flatMap(({ stream, expectedVersion: expected }) => {
+  const conflicts = [...appends, ...checks].flatMap(({ stream, expected }) => {
     const { version: actual } = headOf(commitsOf(log, stream).at(-1));
-    return expected === undefined || expected === actual ? [] : [{ stream, expected, actual }];
+    return expected === undefined || isMet(expected, actual) ? [] : [{ stream, expected, actual }];
   });
   const [first, ...others] = conflicts;
   if (first !== undefined) throw new VersionConflictError(first, others);

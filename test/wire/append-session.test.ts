@@ -145,6 +145,31 @@ describe('a session', () => {
     });
   });
 
+  test('reports the failed append that would have made a stream exist', async () => {
+    const call = wire.duplex('AppendSession');
+    const stream = 'session.exists';
+    call.write({
+      appends: [
+        append(1, stream, { expected_version: '7' }),
+        append(2, stream, { must_exist: true }),
+        append(3, 'session.exists-not', { must_exist: true }),
+        append(4, stream),
+        append(5, stream, { must_exist: true }),
+      ],
+    });
+    const answers = byTag(await drain(call));
+    for (const [tag, failedTag] of [
+      [2, '1'],
+      [3, undefined],
+    ] as const) {
+      expect(failureWithin(answers.get(tag)?.['error'] as WireMessage).details[0]).toMatchObject({
+        metadata: { expected: 'exists', actual: '0' },
+      });
+      expect(answers.get(tag)?.['failed_tag']).toBe(failedTag);
+    }
+    expect([4, 5].map((tag) => versionOf(answers.get(tag)))).toEqual(['1', '2']);
+  });
+
   test('that is broken by a message that cannot be decoded has answered what came before', async () => {
     const call = wire.duplex('AppendSession');
     const messages: WireMessage[] = [];

@@ -301,6 +301,14 @@ const appendCases: Record<string, FieldCases> = {
   expected_version: neverWrong('a version that the stream does not have is a conflict', {
     expected_version: '0',
   }),
+  must_exist: {
+    bad: ['0', '1'].map((expected_version) => ({
+      request: { expected_version, must_exist: true },
+      field: 'must_exist',
+      says: /^cannot go with expected_version$/,
+    })),
+    fine: [{ expected_version: '0', must_exist: false }],
+  },
   commit_id: {
     bad: [
       'x',
@@ -603,12 +611,27 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   },
   'checks.stream': {
     bad: streamCases.bad.map(({ request, says }) => ({
-      request: { checks: [request] },
+      request: { checks: [{ ...request, expected_version: 0 }] },
       field: 'checks[0].stream',
       says,
     })),
   },
-  'checks.expected_version': neverWrong('any number may be the version of a stream'),
+  'checks.expected_version': {
+    bad: [{ stream: 'a.1' }, { stream: 'a.1', must_exist: false }].map((one) => ({
+      request: { checks: [one] },
+      field: 'checks[0].expected_version',
+      says: /^is required, or must_exist$/,
+    })),
+  },
+  'checks.must_exist': {
+    bad: [
+      {
+        request: { checks: [{ ...check('a.1'), must_exist: true }] },
+        field: 'checks[0].must_exist',
+        says: /^cannot go with expected_version$/,
+      },
+    ],
+  },
   commit_id: {
     bad: (appendCases['commit_id'] as FieldCases).bad,
   },

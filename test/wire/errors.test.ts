@@ -51,9 +51,26 @@ test('a version conflict is ABORTED and tells both versions', () =>
     const atZero = await wireFailureOf(
       wire.unary('Append', { stream, events: [event], expected_version: '0' }),
     );
-    // 0 is not sent in proto3.
-    expect(atZero.details[2]).toEqual({ '@type': 'sluice.v1.VersionConflict', stream, actual_version: '2' });
+    expect(atZero.details[2]).toEqual({
+      '@type': 'sluice.v1.VersionConflict',
+      ...{ stream, expected_version: '0', actual_version: '2' },
+    });
     expect(atZero.details[0]).toEqual(errorInfo('VERSION_CONFLICT', { stream, expected: '0', actual: '2' }));
+  }));
+
+test('a stream that must exist and does not is a conflict that says so', () =>
+  withGateway(args, async (wire) => {
+    const stream = 'conflict.none';
+    const failure = await wireFailureOf(wire.unary('Append', { stream, events: [event], must_exist: true }));
+    expect(failure).toMatchObject({
+      code: status.aborted,
+      message: 'stream conflict.none is at version 0, but must exist',
+    });
+    expect(failure.details[0]).toEqual(
+      errorInfo('VERSION_CONFLICT', { stream, expected: 'exists', actual: '0' }),
+    );
+    // The actual version is 0, which proto3 does not send.
+    expect(failure.details[2]).toEqual({ '@type': 'sluice.v1.VersionConflict', stream, must_exist: true });
   }));
 
 test('a commit id of another commit is ALREADY_EXISTS and tells where that is', () =>

@@ -11,22 +11,23 @@ export const protobufPackage = "sluice.v1";
 
 export const protobufFileName = "sluice/v1/errors.proto";
 
-/**
- * VersionConflict is a detail of status ABORTED: the stream is not at the version that the caller expected. Nothing was
- * stored. Read the stream again, decide again, append again.
- */
+/** VersionConflict is a detail of status ABORTED: the stream is not as the caller expected. Nothing was stored. Read the stream again, decide again, append again. */
 export interface VersionConflict {
   /** The stream. */
   stream: string;
-  /** The version that the caller expected. */
-  expectedVersion: bigint;
+  /** The version that the caller expected; 0: an empty stream. Absent with `must_exist`. */
+  expectedVersion?:
+    | bigint
+    | undefined;
   /** The version of the stream when the append was refused. */
   actualVersion: bigint;
+  /** True: the caller expected that the stream exists. */
+  mustExist: boolean;
 }
 
 /**
- * VersionConflicts is a detail of status ABORTED of AppendMulti: all streams that are not at the versions that the caller
- * expected. Nothing was stored.
+ * VersionConflicts is a detail of status ABORTED of AppendMulti: all streams that are not as the caller expected. Nothing
+ * was stored.
  */
 export interface VersionConflicts {
   /** The conflicts in the order of the request: as many as fit into the status, at least 8. */
@@ -47,7 +48,7 @@ export interface CommitIdReuse {
 
 /**
  * OutcomeUnknown is a detail of status UNKNOWN: the gateway sent the commit to the store and could not find out within
- * the deadline whether it is stored. Repeat the call with the same commit id and the same expected version: the commit is
+ * the deadline whether it is stored. Repeat the call with the same commit id and the same expectation: the commit is
  * stored at most once, and the response is that of the first call.
  */
 export interface OutcomeUnknown {
@@ -69,7 +70,7 @@ export interface UnreadableCommit {
 }
 
 function createBaseVersionConflict(): VersionConflict {
-  return { stream: "", expectedVersion: 0n, actualVersion: 0n };
+  return { stream: "", expectedVersion: undefined, actualVersion: 0n, mustExist: false };
 }
 
 export const VersionConflict: MessageFns<VersionConflict> = {
@@ -77,7 +78,7 @@ export const VersionConflict: MessageFns<VersionConflict> = {
     if (message.stream !== "") {
       writer.uint32(10).string(message.stream);
     }
-    if (message.expectedVersion !== 0n) {
+    if (message.expectedVersion !== undefined) {
       if (BigInt.asUintN(64, message.expectedVersion) !== message.expectedVersion) {
         throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
       }
@@ -88,6 +89,9 @@ export const VersionConflict: MessageFns<VersionConflict> = {
         throw new globalThis.Error("value provided for field message.actualVersion of type uint64 too large");
       }
       writer.uint32(24).uint64(message.actualVersion);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(32).bool(message.mustExist);
     }
     return writer;
   },
@@ -129,6 +133,14 @@ export const VersionConflict: MessageFns<VersionConflict> = {
             message.actualVersion = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -149,10 +161,11 @@ export const VersionConflict: MessageFns<VersionConflict> = {
     message.stream = object.stream ?? "";
     message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
       ? BigInt(object.expectedVersion)
-      : 0n;
+      : undefined;
     message.actualVersion = (object.actualVersion !== undefined && object.actualVersion !== null)
       ? BigInt(object.actualVersion)
       : 0n;
+    message.mustExist = object.mustExist ?? false;
     return message;
   },
 };

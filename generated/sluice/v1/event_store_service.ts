@@ -100,12 +100,14 @@ export interface AppendRequest {
   expectedVersion?:
     | bigint
     | undefined;
+  /** True: the stream must exist, at any version from 1 on. Not together with `expected_version`. False: not given. */
+  mustExist: boolean;
   /**
    * The idempotency key: a UUID that is new for each commit, best a UUID v7. A repeated request (the same stream, events,
    * expectation and commit id) stores nothing and returns the first result with `replayed`. This never expires: it
    * holds after restarts, through any gateway, and however many events have followed. A repeated request may leave out the
    * event ids that the first one left out. The same commit id with other events, on another stream or at another version
-   * is refused with ALREADY_EXISTS; a wrong `expected_version` takes precedence and is refused with ABORTED.
+   * is refused with ALREADY_EXISTS; an expectation that does not hold takes precedence and is refused with ABORTED.
    *
    * The gateway looks it up in its replica of the log, which takes some microseconds for any kind of UUID.
    *
@@ -157,15 +159,26 @@ export interface StreamAppend {
   /** The events in the order in which they are to be stored. Required. */
   events: Event[];
   /** The version that the stream must have, as in AppendRequest. Absent: any version. */
-  expectedVersion?: bigint | undefined;
+  expectedVersion?:
+    | bigint
+    | undefined;
+  /** True: the stream must exist, as in AppendRequest. Not together with `expected_version`. False: not given. */
+  mustExist: boolean;
 }
 
-/** VersionCheck is an expectation of a stream that the transaction does not write. */
+/**
+ * VersionCheck is an expectation of a stream that the transaction does not write: either `expected_version` or `must_exist`
+ * is required.
+ */
 export interface VersionCheck {
   /** The stream. Required. */
   stream: string;
-  /** The version that the stream must have; 0: it must be empty. */
-  expectedVersion: bigint;
+  /** The version that the stream must have. 0: it must be empty. Absent: not given. */
+  expectedVersion?:
+    | bigint
+    | undefined;
+  /** True: the stream must exist, at any version from 1 on. False: not given. */
+  mustExist: boolean;
 }
 
 /** AppendMultiResponse describes what was stored. */
@@ -235,8 +248,8 @@ export interface SessionAnswer {
     { $case: "error"; value: Status }
     | undefined;
   /**
-   * The tag of an earlier append of this session that failed and on which this one relied. With a conflict:
-   * `expected_version` is the version to which the other append would have led. With CANCELLED: both have `in_order`.
+   * The tag of an earlier append of this session that failed and on which this one relied. With a conflict: the other
+   * append would have led to `expected_version`, or to a stream that exists. With CANCELLED: both have `in_order`.
    */
   failedTag?: bigint | undefined;
 }
@@ -824,7 +837,7 @@ export interface ServerLimits {
 }
 
 function createBaseAppendRequest(): AppendRequest {
-  return { stream: "", events: [], expectedVersion: undefined, commitId: "", withCommitTime: false };
+  return { stream: "", events: [], expectedVersion: undefined, mustExist: false, commitId: "", withCommitTime: false };
 }
 
 export const AppendRequest: MessageFns<AppendRequest> = {
@@ -840,6 +853,9 @@ export const AppendRequest: MessageFns<AppendRequest> = {
         throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
       }
       writer.uint32(24).uint64(message.expectedVersion);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(48).bool(message.mustExist);
     }
     if (message.commitId !== "") {
       writer.uint32(34).string(message.commitId);
@@ -887,6 +903,14 @@ export const AppendRequest: MessageFns<AppendRequest> = {
             message.expectedVersion = reader.uint64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
           case 4: {
             if (tag !== 34) {
               break;
@@ -925,6 +949,7 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
       ? BigInt(object.expectedVersion)
       : undefined;
+    message.mustExist = object.mustExist ?? false;
     message.commitId = object.commitId ?? "";
     message.withCommitTime = object.withCommitTime ?? false;
     return message;
@@ -1139,7 +1164,7 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
 };
 
 function createBaseStreamAppend(): StreamAppend {
-  return { stream: "", events: [], expectedVersion: undefined };
+  return { stream: "", events: [], expectedVersion: undefined, mustExist: false };
 }
 
 export const StreamAppend: MessageFns<StreamAppend> = {
@@ -1155,6 +1180,9 @@ export const StreamAppend: MessageFns<StreamAppend> = {
         throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
       }
       writer.uint32(24).uint64(message.expectedVersion);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(32).bool(message.mustExist);
     }
     return writer;
   },
@@ -1196,6 +1224,14 @@ export const StreamAppend: MessageFns<StreamAppend> = {
             message.expectedVersion = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1218,12 +1254,13 @@ export const StreamAppend: MessageFns<StreamAppend> = {
     message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
       ? BigInt(object.expectedVersion)
       : undefined;
+    message.mustExist = object.mustExist ?? false;
     return message;
   },
 };
 
 function createBaseVersionCheck(): VersionCheck {
-  return { stream: "", expectedVersion: 0n };
+  return { stream: "", expectedVersion: undefined, mustExist: false };
 }
 
 export const VersionCheck: MessageFns<VersionCheck> = {
@@ -1231,11 +1268,14 @@ export const VersionCheck: MessageFns<VersionCheck> = {
     if (message.stream !== "") {
       writer.uint32(10).string(message.stream);
     }
-    if (message.expectedVersion !== 0n) {
+    if (message.expectedVersion !== undefined) {
       if (BigInt.asUintN(64, message.expectedVersion) !== message.expectedVersion) {
         throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
       }
       writer.uint32(16).uint64(message.expectedVersion);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(24).bool(message.mustExist);
     }
     return writer;
   },
@@ -1269,6 +1309,14 @@ export const VersionCheck: MessageFns<VersionCheck> = {
             message.expectedVersion = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1289,7 +1337,8 @@ export const VersionCheck: MessageFns<VersionCheck> = {
     message.stream = object.stream ?? "";
     message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
       ? BigInt(object.expectedVersion)
-      : 0n;
+      : undefined;
+    message.mustExist = object.mustExist ?? false;
     return message;
   },
 };
@@ -5290,7 +5339,7 @@ export const EventStoreServiceService = {
    * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
    * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
-   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * that result came are not held back: an append whose expectation relies on the failed one fails as well, with
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
@@ -5475,7 +5524,7 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
    * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
-   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * that result came are not held back: an append whose expectation relies on the failed one fails as well, with
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
@@ -5598,7 +5647,7 @@ export interface EventStoreServiceClient extends Client {
    * run side by side, so that their results can come in any order: `tag` tells which append a result belongs to.
    *
    * A failed append has its error as its result, and the session goes on. Appends to the same stream that were sent before
-   * that result came are not held back: an append whose `expected_version` relies on the failed one fails as well, with
+   * that result came are not held back: an append whose expectation relies on the failed one fails as well, with
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.

@@ -101,7 +101,7 @@ async function withTime({ commits }: Appending, appended: Appended, call: CallCo
 /** Without events only the check runs. It counts as an append, but waits for no other one. */
 async function checkOnly(
   { heads, queues }: Appending,
-  { stream, expectedVersion: expected }: AppendCommand,
+  { stream, expected }: AppendCommand,
   call: CallContext,
 ): Promise<AppendResult> {
   const parts = [{ stream, expected }];

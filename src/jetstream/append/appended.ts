@@ -1,5 +1,6 @@
 import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../../store/errors';
 import type { AppendMultiResult, CallContext } from '../../store/event-store';
+import { isAsExpected } from '../../store/expectation';
 import type { ViewedCommit } from '../../store/log';
 import { position, unixNanos, version, type UnixNanos } from '../../store/values';
 import type { OutgoingMessage } from '../nats/publish';
@@ -59,15 +60,15 @@ function beginOf(messages: readonly OutgoingMessage[], end: number): number {
   return begin;
 }
 
-/** Throws VersionConflictError for all streams that are not at the version expected. */
+/** Throws VersionConflictError for all streams that are not as expected. */
 export function checkVersions(
   parts: readonly Pick<StreamPart, 'stream' | 'expected'>[],
   heads: readonly { readonly version: bigint }[],
 ): void {
   const conflicts = parts.flatMap(({ stream, expected }, index): VersionConflict[] => {
     const actual = heads[index]?.version ?? 0n;
-    if (expected === undefined || expected === actual) return [];
-    return [{ stream, expected: version(expected), actual: version(actual) }];
+    if (expected === undefined || isAsExpected(actual, expected)) return [];
+    return [{ stream, expected, actual: version(actual) }];
   });
   const [first, ...others] = conflicts;
   if (first !== undefined) throw new VersionConflictError(first, others);
@@ -114,7 +115,7 @@ function areInPlace(written: readonly StreamPart[], commits: readonly ViewedComm
     commits.length === written.length &&
     written.every(({ stream, expected }, index) => {
       const commit = commits[index];
-      return commit?.stream === stream && (expected === undefined || commit.firstVersion === expected + 1n);
+      return commit?.stream === stream && isAsExpected(commit.firstVersion - 1n, expected);
     })
   );
 }

@@ -1,5 +1,6 @@
 import { RecentMap } from '../../collections/recent-map';
 import type { CallContext } from '../../store/event-store';
+import { isAsExpected, type Expectation } from '../../store/expectation';
 import type { LogView } from '../../store/log';
 import type { StreamName } from '../../store/values';
 import { currentHead, type CurrentHead } from '../log/head';
@@ -40,11 +41,11 @@ export class Heads {
    * A stream that must be empty, or that nothing is known of and may have any version, counts as empty: if it is not,
    * JetStream's check says so, unless the log may have lost messages.
    */
-  private knownHead(stream: StreamName, expected: bigint | undefined): KnownHead | undefined {
+  private knownHead(stream: StreamName, expected: Expectation | undefined): KnownHead | undefined {
     const { view } = this;
     const viewed = view.isReady && !view.isDoubted;
     const head = this.written.get(stream) ?? (viewed ? view.headSync(stream) : undefined);
-    if (head !== undefined) return expected === undefined || expected === head.version ? head : undefined;
+    if (head !== undefined) return isAsExpected(head.version, expected) ? head : undefined;
     const { health } = this.log;
     const isSure = health.isCurrent && !health.isIncomplete;
     return (expected ?? 0n) === 0n && isSure ? empty : undefined;

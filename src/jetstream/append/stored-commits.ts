@@ -1,5 +1,6 @@
 import { OutcomeUnknownError, UnreadableCommitError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
+import { isAsExpected } from '../../store/expectation';
 import type { LogView, ViewedCommit } from '../../store/log';
 import type { CommitId } from '../../store/values';
 import { apiGet } from '../nats/api';
@@ -86,7 +87,7 @@ export class StoredCommits {
     const expected = parts[0]?.expected;
     const mayBeOlder =
       (doubted !== undefined && doubted[0]?.sequence !== head.sequence) ||
-      (isRepeatable && expected !== undefined && expected !== head.version);
+      (isRepeatable && !isAsExpected(head.version, expected));
     if (mayBeOlder) throw this.view.fillingError();
     return [];
   }

@@ -1,5 +1,6 @@
 import { InvalidRequestError, type FieldViolation } from '../../store/errors';
 import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
+import type { Expectation } from '../../store/expectation';
 import { uuidV7 } from '../../store/ids';
 import type { CommitId, StreamName } from '../../store/values';
 import { batchMessagesMax, framingBytesMax, messageCount, type EncodedEvent } from '../log/commit-codec';
@@ -17,7 +18,7 @@ export interface StreamPart {
   readonly stream: StreamName;
   readonly events: readonly WrittenEvent[];
   /** undefined: any version will do. */
-  readonly expected: bigint | undefined;
+  readonly expected: Expectation | undefined;
 }
 
 /** What is stored atomically, or not at all; nearly always on one stream. Its size is one that the store takes. */
@@ -58,8 +59,8 @@ export function toTransaction(sizes: CommitSizes, command: AppendCommand): Trans
 export function toMultiTransaction(sizes: CommitSizes, command: AppendMultiCommand): Transaction {
   const encoding = new Encoding(sizes);
   const parts = command.appends.map((append, index) => encoding.part(append, pathOf(index)));
-  for (const { stream, expectedVersion } of command.checks) {
-    parts.push({ stream, events: [], expected: expectedVersion });
+  for (const { stream, expected } of command.checks) {
+    parts.push({ stream, events: [], expected });
     encoding.messages++;
   }
   encoding.throwIfTooLarge('appends');
@@ -103,7 +104,7 @@ class Encoding {
     this.bodyBytesMax = sizes.bodyBytesMax;
   }
 
-  part({ stream, events, expectedVersion }: StreamAppend, path: string): StreamPart {
+  part({ stream, events, expected }: StreamAppend, path: string): StreamPart {
     const encoded: WrittenEvent[] = [];
     let bytes = 0;
     for (const event of events) {
@@ -116,7 +117,7 @@ class Encoding {
     }
     this.bytes += bytes;
     this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
-    return { stream, events: encoded, expected: expectedVersion };
+    return { stream, events: encoded, expected };
   }
 
   /** Throws InvalidRequestError, also for single events; `field` is the one that has all events. */
