@@ -1,23 +1,18 @@
 import type { Logger } from 'pino';
-import type { Config, EmbeddedNats } from './config/config';
-import { startGrpcServer } from './grpc/server';
-import { startEmbeddedNats, type EmbeddedServer } from './nats-server/embedded';
-import { syncInGroups } from './nats-server/group-sync';
-import { findNatsServer } from './nats-server/nats-binary';
-import type { JetStreamOptions } from './jetstream/jetstream-store';
-import type { NatsOptions } from './jetstream/nats/options';
-import { openStore } from './open-store';
-import { leftToNats } from './store/durability';
+import type { Config } from './config/config';
+import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
+import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
+import { reachNats, type DurabilityLevel, type ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
 import { version } from './versions';
 
 /** A gateway that serves. */
 export interface Gateway {
-  /** host:port that it listens on. */
+  /** The host:port that it listens on. */
   readonly address: string;
   readonly port: number;
   describe(): GatewayFacts;
-  /** Resolves if it cannot go on, since the disk has failed; it says NOT_SERVING then, and is to be closed. */
+  /** Resolves when the gateway cannot go on, since its disk has failed: it reports NOT_SERVING and must be closed. */
   readonly failed: Promise<void>;
   /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
   close(): Promise<void>;
@@ -30,8 +25,8 @@ export interface GatewayFacts {
   readonly tls: 'none' | 'server' | 'mutual';
   readonly store: string;
   readonly replicas: number;
-  readonly durability: Durability;
-  /** undefined: the gateway runs no NATS server of its own. */
+  readonly durability: DurabilityLevel;
+  /** The embedded nats-server; undefined: NATS runs elsewhere. */
   readonly embedded: { readonly version: string; readonly dataDir: string } | undefined;
   /** URLs of NATS, without credentials. */
   readonly servers: readonly string[];
@@ -39,9 +34,6 @@ export interface GatewayFacts {
   /** How far the replica of the log is; undefined: it is filled. */
   readonly filling: FillingProgress | undefined;
 }
-
-/** What has happened to a commit by the time its append is answered; see Durability in the contract. */
-export type Durability = 'fsyncAlways' | 'fsyncInterval' | 'unknown';
 
 /** The gateway could not start: NATS or the store cannot be used, or it cannot listen. */
 export class StartError extends Error {
@@ -53,7 +45,7 @@ export class StartError extends Error {
   }
 }
 
-/** Starts NATS if it has to, then the store, then gRPC. Throws StartError; what was opened is closed again. */
+/** Starts NATS if it is embedded, then the store, then gRPC. Throws StartError, and then leaves nothing open. */
 export async function startGateway(config: Config, log: Logger): Promise<Gateway> {
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
@@ -65,52 +57,19 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   };
   let stage: StartError['stage'] = 'store';
   try {
-    const nats = await reachNats(config, log, opened);
-    const { limits, address, tls } = config;
-    const { options, sync, ownServer } = nats;
-    const mayCreate = config.createStore || nats.isNew;
-    const store = await openStore({
-      nats: options,
-      store: config.store,
-      mayCreate,
-      limits,
-      log,
-      durability: sync,
-      ownServer,
-      replicaDir: config.replicaDir,
-    });
+    const nats = await reachNats(config, log);
+    opened.push(async () => nats.embedded?.close());
+    const store = await openStore(storeOptions(config, nats, log));
     opened.push(() => store.close());
-    let availableAtStart = true;
-    let serve: (available: boolean) => void = (available) => (availableAtStart = available);
-    store.onAvailability((available) => {
-      serve(available);
-    });
     stage = 'listen';
-    const embedded = nats.embedded !== undefined;
-    const about = { version, durability: nats.durability, embedded };
-    const grpc = await startGrpcServer({ address, tls, store, limits, about, log });
+    const grpc = await startGrpcServer({ ...serverOptions(config, nats), store, log });
     opened.push(() => grpc.close());
-    let hasFailed = false;
-    serve = (available) => {
-      grpc.setServing(available && !hasFailed);
-    };
-    serve(availableAtStart);
-    store.onRoom((hasRoom) => {
-      grpc.setTakesAppends(hasRoom);
-    });
-    store.onFilled((isFilled) => {
-      grpc.setAnswersReads(isFilled);
-    });
-    const failed = store.failed.then(() => {
-      hasFailed = true;
-      serve(false);
-    });
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
       port: grpc.port,
       describe: () => describe(config, nats, grpc.address, store.filling()),
-      failed,
+      failed: reportHealth(store, grpc),
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {
@@ -120,73 +79,47 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   }
 }
 
-interface ReachableNats {
-  readonly options: NatsOptions;
-  readonly durability: Durability;
-  readonly embedded: GatewayFacts['embedded'];
-  /** Whether it is the gateway's own, and holds nothing yet. */
-  readonly isNew: boolean;
-  readonly sync: JetStreamOptions['durability'];
-  readonly ownServer: EmbeddedServer | undefined;
+function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {
+  const { store, createStore, replicaDir, limits } = config;
+  const { options, durability, embedded } = nats;
+  const mayCreate = createStore || embedded?.isNew === true;
+  return { nats: options, store, mayCreate, limits, log, durability, embedded, replicaDir };
 }
 
-async function reachNats(
-  { nats, store, replicaDir }: Config,
-  log: Logger,
-  opened: (() => Promise<void>)[],
-): Promise<ReachableNats> {
-  if (nats.kind === 'external')
-    return {
-      options: nats.options,
-      durability: 'unknown',
-      embedded: undefined,
-      isNew: false,
-      sync: leftToNats,
-      ownServer: undefined,
-    };
-  const server = await startOwnNats(nats, { store, replicaDir }, log);
-  opened.push(() => server.close());
-  const { url, user, password, dataDir } = server;
-  return {
-    options: {
-      servers: [url],
-      user,
-      password,
-      token: undefined,
-      credsFile: undefined,
-      tls: undefined,
-      ...nats.connections,
-    },
-    durability: nats.sync === 'always' ? 'fsyncAlways' : 'fsyncInterval',
-    embedded: { version: server.version, dataDir },
-    isNew: server.isNew,
-    ownServer: server,
-    sync: nats.sync === 'always' ? syncInGroups({ dataDir, stream: store.name, log }) : leftToNats,
+function serverOptions(
+  { address, tls, limits }: Config,
+  { level, embedded }: ReachableNats,
+): Omit<GrpcServerOptions, 'store' | 'log'> {
+  const about = { version, durability: level, embedded: embedded !== undefined };
+  return { address, tls, limits, about };
+}
+
+/** Keeps the health service up to date. Resolves when the store has failed. */
+function reportHealth(store: OpenedStore, grpc: GrpcServer): Promise<void> {
+  let isAvailable = false;
+  let hasFailed = false;
+  const report = (): void => {
+    grpc.setServing(isAvailable && !hasFailed);
   };
-}
-
-async function startOwnNats(
-  nats: EmbeddedNats,
-  about: Pick<Config, 'store' | 'replicaDir'>,
-  log: Logger,
-): ReturnType<typeof startEmbeddedNats> {
-  const { dataDir, cacheDir, releaseMirror, releaseSha256, env } = nats;
-  const binary = await findNatsServer({
-    explicitPath: nats.serverPath,
-    cacheDir,
-    releaseMirror,
-    releaseSha256,
-    env,
-    log: (line) => {
-      log.info(line);
-    },
+  store.onAvailability((available) => {
+    isAvailable = available;
+    report();
   });
-  return startEmbeddedNats({ dataDir, binary, ...about, log, storeBytesMax: nats.storeBytesMax });
+  store.onSpace((hasSpace) => {
+    grpc.setTakesAppends(hasSpace);
+  });
+  store.onFilled((isFilled) => {
+    grpc.setAnswersReads(isFilled);
+  });
+  return store.failed.then(() => {
+    hasFailed = true;
+    report();
+  });
 }
 
 function describe(
   { tls, store, replicaDir }: Config,
-  nats: ReachableNats,
+  { level, embedded, options }: ReachableNats,
   address: string,
   filling: FillingProgress | undefined,
 ): GatewayFacts {
@@ -197,9 +130,9 @@ function describe(
     tls: tls === undefined ? 'none' : security,
     store: store.name,
     replicas: store.replicas,
-    durability: nats.durability,
-    embedded: nats.embedded,
-    servers: nats.options.servers,
+    durability: level,
+    embedded,
+    servers: options.servers,
     replicaDir,
     filling,
   };

@@ -1,6 +1,6 @@
 import { commandAddress } from './config/config';
 
-/** Only what is asked for is loaded: a command is not to wait for the gateway. */
+/** Loads only what a command needs, so that no command waits until the gateway is loaded. */
 async function main(given: readonly string[]): Promise<number> {
   const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
   const [first = ''] = words;
@@ -16,6 +16,6 @@ async function main(given: readonly string[]): Promise<number> {
   return serve(first === 'serve' ? words.slice(1) : words);
 }
 
-// That nobody reads what is printed is no reason to end.
+// A closed stdout must not end the process.
 process.stdout.on('error', () => undefined);
 void main(process.argv.slice(2)).then((code) => process.stdout.write('', () => process.exit(code)));

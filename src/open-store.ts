@@ -11,10 +11,10 @@ import type { EventStore } from './store/event-store';
 import type { FillingProgress } from './store/store-info';
 
 /** An event store in JetStream that is read from a replica. */
-export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onRoom'> {
-  /** Resolves when the disk or the folder of the replica is lost, so that nothing can be served any more. */
+export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onSpace'> {
+  /** Resolves when the disk has failed or the folder of the replica is lost: nothing can be served any more. */
   readonly failed: Promise<void>;
-  /** Told whether the replica is filled, so that there are reads: now and whenever it changes. */
+  /** The listener gets whether the replica is filled, so that reads are served: now and whenever it changes. */
   onFilled(listener: (isFilled: boolean) => void): void;
   /** How far the replica is; undefined: it is filled. */
   filling(): FillingProgress | undefined;
@@ -23,11 +23,11 @@ export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability
 }
 
 export interface OpenStoreOptions extends JetStreamOptions {
-  /** Where the replica is kept; made if it is not there. */
+  /** Folder of the replica; created if it does not exist. */
   readonly replicaDir: string;
 }
 
-/** So long a start waits for the replica to be filled; a larger one is filled while the gateway serves. */
+/** How long a start waits until the replica is filled; a larger replica is filled while the gateway serves. */
 const fillWaitMs = 5_000;
 
 /** Connects, creates or checks the store, and opens the replica. Throws ConnectError, StoreOpenError or FolderInUseError. */
@@ -70,8 +70,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       onAvailability(listener) {
         jetstream.onAvailability(listener);
       },
-      onRoom(listener) {
-        jetstream.onRoom(listener);
+      onSpace(listener) {
+        jetstream.onSpace(listener);
       },
       failed: Promise.race([durability.failed, lost]),
       onFilled(listener) {
@@ -86,7 +86,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   }
 }
 
-/** Makes the folder and locks it. Throws FolderInUseError, and says of which folder when it cannot be used at all. */
+/** Creates the folder and locks it. Throws FolderInUseError, or an error that names the folder if it cannot be used at all. */
 async function takeFolder(replicaDir: string, logger: Logger, onLost: () => void): Promise<FolderLock> {
   try {
     await mkdir(replicaDir, { recursive: true, mode: 0o700 });

@@ -6,22 +6,22 @@ import { removeReplica, ReplicaFault, verifyReplica } from './replica/offline';
 
 const exitCode = { ok: 0, fault: 1, usage: 2, inUse: 3 } as const;
 
-const help = `sluice replica: looks at the replica of the log that a gateway keeps, while no gateway uses it.
+const help = `sluice replica: checks or removes the replica of the log of a gateway that is stopped.
 
 Usage:
-  sluice replica verify FOLDER    read every record and look for it in the index
+  sluice replica verify FOLDER    read every record and look it up in the index
   sluice replica rebuild FOLDER   remove the replica: the next start of the gateway makes it again from the log
 
-FOLDER is replica in --data-dir, or what --replica-dir says.
+FOLDER is replica in --data-dir, or --replica-dir.
 
 Exit codes:
-  0  it is whole, or removed
-  1  it is not whole: rebuild it
-  2  the arguments cannot be used, or there is no such folder
+  0  the replica is intact, or removed
+  1  the replica is damaged: rebuild it
+  2  the arguments cannot be used, or the folder does not exist
   3  a gateway uses the folder
 `;
 
-/** Runs `sluice replica`; gives the exit code. */
+/** Runs `sluice replica`; resolves with the exit code. */
 export async function replicaCommand(args: readonly string[]): Promise<number> {
   if (args.includes('--help') || args.includes('-h')) return print(help);
   const [verb = '', folder, ...others] = args;
@@ -41,13 +41,13 @@ export async function replicaCommand(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Does something with a folder that no gateway uses. */
+/** Runs `work` on a folder that no gateway uses. */
 async function inFolder(path: string, work: (folder: string) => Promise<number>): Promise<number> {
   const found = await stat(path).catch((error: unknown) => {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   });
-  if (found?.isDirectory() !== true) throw new Error(`there is no folder ${path}`);
+  if (found?.isDirectory() !== true) throw new Error(`the folder ${path} does not exist`);
   const folder = { path, kind: 'folder of the replica' } as const;
   const lock = await lockFolder(folder, pino({ level: 'silent' }), () => undefined);
   try {
@@ -60,7 +60,7 @@ async function inFolder(path: string, work: (folder: string) => Promise<number>)
 async function verify(folder: string): Promise<number> {
   const { position, records, bytes } = await verifyReplica(folder);
   const found = `${records.toString()} records with ${bytes.toString()} bytes`;
-  return print(`the replica is whole: it has the log up to position ${position.toString()}, ${found}\n`);
+  return print(`the replica is intact: it has the log up to position ${position.toString()}, ${found}\n`);
 }
 
 async function rebuild(folder: string): Promise<number> {

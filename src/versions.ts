@@ -1,8 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The versions of Sluice itself, and of what it runs on. */
-
 /** The version of this package, from its package.json: the nearest one above this file, compiled or not. */
 export const version = readVersion(__dirname);
 
@@ -15,10 +13,10 @@ function readVersion(folder: string): string {
 /** The oldest nats-server that Sluice works with: the first with atomic batches. */
 export const natsVersionFloor = '2.12.0';
 
-/** What the gateway fetches, and what `doctor` asks for. */
+/** The nats-server that the gateway fetches and that `doctor` recommends. */
 export const natsVersionRecommended = '2.15.3';
 
-/** Why an older one should not stay. */
+/** Why to replace an older one. */
 export const natsRecommendedReason =
   'it remembers commit ids after a restore, and keeps a stream that it cannot decrypt';
 
@@ -40,15 +38,15 @@ function numbers(version: string): number[] {
     .map((part) => parseInt(part, 10) || 0);
 }
 
-/** The first release of each line of Node.js whose HTTP/2 and TLS have no fault that a caller is known to be able to use. */
+/** The first release of each line of Node.js in whose HTTP/2 and TLS no bug is known that a caller can exploit. */
 const patched = ['20.20.2', '22.22.2', '24.14.1'] as const;
 
-/** What package.json asks for: these lines from there on, and every line after the last. */
+/** The range in package.json: these lines from these releases on, and every later line. */
 export const nodeVersions = patched
   .map((version, i) => (i < patched.length - 1 ? `>=${version} <${majorOf(version) + 1}` : `>=${version}`))
   .join(' || ');
 
-/** Whether a version of Node.js such as "22.22.2" is one of them. */
+/** Whether a version of Node.js such as "22.22.2" is in that range. */
 export function isPatchedNode(version: string): boolean {
   const [last] = patched.slice(-1) as [string];
   const floor = patched.find((candidate) => majorOf(candidate) === majorOf(version)) ?? last;

@@ -108,17 +108,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   serve: ['gateway', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'cli', 'config'],
-  gateway: [
-    'open-store',
-    'config',
-    'nats-server',
-    'jetstream',
-    'jetstream/nats',
-    'grpc',
-    'store',
-    'versions',
-    'npm:pino',
-  ],
+  'reach-nats': ['config', 'jetstream/nats', 'nats-server', 'store', 'npm:pino'],
+  gateway: ['open-store', 'reach-nats', 'config', 'grpc', 'store', 'versions', 'npm:pino'],
   'open-store': ['nats-server/folder-lock', 'jetstream', 'jetstream/nats', 'replica', 'store', 'npm:pino'],
   'replica-command': ['nats-server/folder-lock', 'replica', 'npm:pino'],
 };

@@ -22,7 +22,7 @@ import type { LogAccess } from './log/log-access';
 import { LogHealth, lostMessages } from './log/log-health';
 import { logInfo } from './log/log-info';
 import { lookForMirrors } from './log/mirrors';
-import { watchOwnDisk, type OwnServer } from './log/own-disk';
+import { watchEmbeddedDisk, type EmbeddedDisk } from './log/embedded-disk';
 import { Space } from './log/space';
 import { storeInfo } from './log/store-info';
 import type { StreamInfo } from './nats/api';
@@ -41,10 +41,10 @@ export interface JetStream {
   appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
   /** All but what a view of the log tells. */
   info(call: CallContext): Promise<Omit<StoreInfo, 'replica'>>;
-  /** Told when NATS is lost and when it is back. */
+  /** The listener gets whether NATS is connected: now and whenever it changes. */
   onAvailability(listener: (available: boolean) => void): void;
-  /** Told whether the store takes appends, which is no matter of reads: now and whenever it changes. */
-  onRoom(listener: (hasRoom: boolean) => void): void;
+  /** The listener gets whether the store takes appends, which does not affect reads: now and whenever it changes. */
+  onSpace(listener: (hasSpace: boolean) => void): void;
   /** Waits for appends under way. */
   idle(): Promise<void>;
   /** Drains the connections. */
@@ -61,7 +61,7 @@ export interface JetStreamOptions {
   /** Says when what is stored is on disk. */
   readonly durability: Durability;
   /** The embedded nats-server, if there is one: nobody else writes to the store. */
-  readonly ownServer?: OwnServer | undefined;
+  readonly embedded?: EmbeddedDisk | undefined;
 }
 
 /** Connects, and checks the store or creates it. Throws ConnectError or StoreOpenError. */
@@ -76,7 +76,7 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
 }
 
 async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetStream> {
-  const { store, mayCreate, limits, log: logger, durability, ownServer } = options;
+  const { store, mayCreate, limits, log: logger, durability, embedded } = options;
   const timeoutMs = limits.requestTimeoutMs;
   checkServerVersion(pool.append());
   const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
@@ -98,12 +98,12 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const sizes = new CommitSizes(createMessageSize(pool, store.name, config, timeoutMs), limits);
   const ids = new IdMemory();
   const watches: { close(): Promise<void> }[] = [];
-  if (ownServer !== undefined) watches.push(await watchOwnDisk(log, space, ownServer, logger));
+  if (embedded !== undefined) watches.push(await watchEmbeddedDisk(log, space, embedded, logger));
   watches.push(await watchLog(log, space, sizes, ids));
   await lookForMirrors(log, logger);
   const queues = new StreamQueues(limits);
   return {
-    log: createLog({ access: log, durability }, ownServer !== undefined),
+    log: createLog({ access: log, durability }, embedded !== undefined),
     appends: (view) =>
       createAppends({
         heads: new Heads(log, view),
@@ -113,7 +113,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         appendTimeoutMs: limits.appendTimeoutMs,
       }),
     info: () => translated(storeInfo(log, space, sizes, logger)),
-    onRoom(listener) {
+    onSpace(listener) {
       space.onChange(listener);
     },
     onAvailability(listener) {
@@ -143,14 +143,14 @@ function createAppends(appending: Appending): ReturnType<JetStream['appends']> {
   };
 }
 
-function createLog(log: DurableLog, isOwn: boolean): Log {
+function createLog(log: DurableLog, isEmbedded: boolean): Log {
   const { access } = log;
   const { health, limits } = access;
   const ask = coalesced(() => logInfo(access, endless));
   const read = createStretches(log);
   return {
     get isSoleWriter() {
-      return isOwn && health.isCurrent;
+      return isEmbedded && health.isCurrent;
     },
     get doubts() {
       return health.doubts;

@@ -1,42 +1,45 @@
-import type { Durability, GatewayFacts } from '../gateway';
+import type { GatewayFacts } from '../gateway';
 
-/** What a user sees when the gateway serves: where it is, where the data is, how safe it is, and what to try. */
+/** The text on stdout when the gateway serves: its address, where the data is, how safe it is, and a first command. */
 export function banner(facts: GatewayFacts): string {
   const security = { none: 'plain text', server: 'TLS', mutual: 'TLS with client certificates' }[facts.tls];
-  const data =
-    facts.embedded === undefined
-      ? `in NATS at ${facts.servers.join(', ')}`
-      : `in ${facts.embedded.dataDir}, kept by an own nats-server ${facts.embedded.version}`;
+
   return [
     `Sluice ${facts.version} serves gRPC on ${facts.address} (${security}).`,
-    `Data: store ${facts.store} ${data}.`,
-    `Reads: from a replica of the log in ${facts.replicaDir}.${fillingText(facts)}`,
-    `An answered append ${durabilityText[facts.durability](facts.replicas)}`,
+    dataText(facts),
+    `Reads are served from a replica of the log in ${facts.replicaDir}.${fillingText(facts)}`,
+    `An acknowledged append ${durabilityText[facts.durability](facts.replicas)}`,
     'Try it:',
     `  ${grpcurlLine(facts)}`,
     '',
   ].join('\n');
 }
 
-const durabilityText: Readonly<Record<Durability, (replicas: number) => string>> = {
-  fsyncAlways: () => 'is written and synced to disk: it survives a crash and a loss of power.',
+function dataText({ store, embedded, servers }: GatewayFacts): string {
+  if (embedded === undefined) return `Events are stored in ${store} by NATS at ${servers.join(', ')}.`;
+  const { version, dataDir } = embedded;
+  return `Events are stored in ${dataDir} by the embedded nats-server ${version}, as ${store}.`;
+}
+
+const durabilityText: Readonly<Record<GatewayFacts['durability'], (replicas: number) => string>> = {
+  fsyncAlways: () => 'is synced to disk: it survives a crash and a power failure.',
   fsyncInterval: () =>
-    'is with the operating system and synced to disk within two minutes: it survives a crash of the process, ' +
-    'but perhaps not a loss of power.',
+    'is written to the operating system and synced to disk within two minutes: it survives a crash of the ' +
+    'process, but a power failure can lose it.',
   unknown: (replicas) =>
     (replicas === 1
       ? 'is stored by one NATS server'
       : `is stored by a majority of ${replicas.toString()} NATS servers`) +
-    "; when it is synced to disk is set by sync_interval in the servers' configuration.",
+    '. Their setting sync_interval decides when it is synced to disk.',
 };
 
 function fillingText({ filling }: GatewayFacts): string {
   if (filling === undefined) return '';
   const { applied, end, restMs } = filling;
-  const rest = restMs === undefined ? '' : `, about ${Math.ceil(restMs / 1_000).toString()} s are left`;
+  const rest = restMs === undefined ? '' : `, about ${Math.ceil(restMs / 1_000).toString()} s to go`;
   return (
-    ` It is being filled: it has come to position ${applied.toString()} of ${end.toString()}${rest}.` +
-    ' Appends go on; reads end with REPLICA_FILLING until then.'
+    ` It is being filled and is at position ${applied.toString()} of ${end.toString()}${rest}.` +
+    ' Until it is filled, appends work and reads end with REPLICA_FILLING.'
   );
 }
 
@@ -46,7 +49,7 @@ function grpcurlLine({ address, tls }: GatewayFacts): string {
     server: '-cacert ca.pem',
     mutual: '-cacert ca.pem -cert client.pem -key client.key',
   }[tls];
-  // A wildcard address is not one to connect to.
+  // Clients cannot connect to a wildcard address.
   const target = address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, 'localhost');
   const request = '{"stream":"demo.1","events":[{"type":"Greeted","text":"hello"}]}';
   return `grpcurl ${security} -d '${request}' ${target} sluice.v1.EventStoreService/Append`;

@@ -10,26 +10,26 @@ import { helpText } from '../config/help';
 import { isPatchedNode, nodeVersions } from '../versions';
 import { version } from '../versions';
 
-/** What serving ends with; explained in help.ts. */
+/** The exit codes of serving; config/help.ts explains them. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;
 
-/** What waits to be written while stderr takes nothing; later lines are dropped. */
+/** Bytes that wait while stderr cannot be written; later lines are dropped. */
 const logBytesMax = 1 << 20;
 
-/** The log must be out before the process ends, hence `sync`. That it cannot be written does not end the process. */
+/** `sync`, since the log must be written before the process ends. An error while writing does not end the process. */
 const logDestination = pino
   .destination({ fd: 2, sync: true, maxLength: logBytesMax })
   .on('error', () => undefined);
 
-/** As it is, but on a terminal, which would obey what JSON leaves in it. */
+/** On a terminal without control characters, which JSON does not escape and a terminal would obey. */
 function logLine(line: string): string {
   return process.stderr.isTTY ? `${printable(line.trimEnd())}\n` : line;
 }
 
-/** The largest message that stubs of gRPC take unless they are told otherwise. */
+/** The largest message that gRPC clients receive by default. */
 const stubBytesMax = 4 << 20;
 
-/** Serves, or says what it would serve with; gives the exit code. */
+/** Serves, or prints the help, the version or the settings. Resolves with the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
@@ -49,11 +49,11 @@ export async function serve(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Serves until a signal asks to stop. Throws ConfigError and StartError. */
+/** Serves until a signal or a failed disk. Throws ConfigError and StartError. */
 async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   const config = loadConfig(argv);
   const log = pino({ level: config.logLevel, hooks: { streamWrite: logLine } }, logDestination);
-  // Before the start, so that a signal during the start still stops what is already running.
+  // Before the start, so that a signal during the start stops what is already running.
   const stopped = stopSignal(log);
   ignoreHangUp(log);
   if (config.insecure && config.tls === undefined) {
@@ -65,13 +65,13 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   if (!isPatchedNode(process.versions.node)) {
     log.warn(
       { node: process.versions.node, wanted: nodeVersions },
-      'this Node.js lacks security fixes that callers can make use of: upgrade it, unless its distributor has put them in',
+      'this Node.js has security bugs that callers can exploit: upgrade it, unless its distributor has fixed them',
     );
   }
   if (config.limits.eventBytesMax > stubBytesMax) {
     log.warn(
       { eventBytesMax: config.limits.eventBytesMax, stubBytesMax },
-      'events may be larger than stubs with the defaults of gRPC can receive',
+      'events may be larger than gRPC clients receive by default',
     );
   }
   const gateway = await startGateway(config, log);
@@ -85,14 +85,14 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   return exitCode[end];
 }
 
-/** Resolves with the first SIGTERM or SIGINT; the second ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
 function stopSignal(log: Logger): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     const onSignal = (signal: NodeJS.Signals, number: number): void => {
-      if (asked) process.exit(128 + number);
-      asked = true;
-      log.info({ signal }, 'stopping; a second signal ends at once');
+      if (isStopping) process.exit(128 + number);
+      isStopping = true;
+      log.info({ signal }, 'stopping; a second signal ends the process at once');
       resolve();
     };
     process.on('SIGTERM', onSignal);
@@ -100,10 +100,10 @@ function stopSignal(log: Logger): Promise<void> {
   });
 }
 
-/** The end of a terminal is no reason to stop, and who means "read your files again" must not stop it either. */
+/** Neither a terminal that closes nor an operator who expects a reload must stop the gateway. */
 function ignoreHangUp(log: Logger): void {
   process.on('SIGHUP', () => {
-    log.info('SIGHUP does nothing: settings and files are read at the start only');
+    log.info('SIGHUP has no effect: settings and files are read only at the start');
   });
 }
 
@@ -112,7 +112,7 @@ function print(text: string): number {
   return exitCode.ok;
 }
 
-/** A bug: it is logged, and the process ends rather than go on in a state that nobody knows. */
+/** Logs a bug and ends the process, whose state is unknown. */
 function crash(err: unknown): never {
   pino({ hooks: { streamWrite: logLine } }, logDestination).fatal({ err }, 'unexpected error');
   process.exit(exitCode.unexpected);

@@ -28,7 +28,7 @@ test('verify reads every record; rebuild removes the records, and the next start
   const whole = await runSluice(['replica', 'verify', folder]);
   expect(whole).toMatchObject({ code: 0, stderr: '' });
   expect(whole.stdout).toMatch(
-    /^the replica is whole: it has the log up to position \d+, \d+ records with \d+ bytes\n$/,
+    /^the replica is intact: it has the log up to position \d+, \d+ records with \d+ bytes\n$/,
   );
   const [name = ''] = readdirSync(join(folder, 'segments'));
   const path = join(folder, 'segments', name);
@@ -79,7 +79,7 @@ test('a folder that does not exist is reported with its path', async () => {
   writeFileSync(file, '');
   for (const path of [`${file}-none`, file, join(file, 'replica')]) {
     for (const verb of ['verify', 'rebuild']) {
-      const stderr = `sluice: there is no folder ${path}\n`;
+      const stderr = `sluice: the folder ${path} does not exist\n`;
       expect(await runSluice(['replica', verb, path])).toEqual({ code: 2, stdout: '', stderr });
     }
   }

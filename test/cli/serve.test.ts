@@ -79,8 +79,8 @@ describe('a running gateway', () => {
         SLUICE_NATS_SERVER: natsServerPath(),
       });
       await sluice.serving();
-      expect(sluice.stdout()).toContain(`in ${data}, kept by an own nats-server`);
-      expect(sluice.stdout()).toContain('synced to disk: it survives a crash and a loss of power');
+      expect(sluice.stdout()).toContain(`Events are stored in ${data} by the embedded nats-server`);
+      expect(sluice.stdout()).toContain('synced to disk: it survives a crash and a power failure');
       const children = childrenOf(sluice.pid);
       expect(children).toHaveLength(1);
       sluice.signal(signal);
@@ -96,7 +96,7 @@ describe('a running gateway', () => {
     await using nats = await startNats();
     await using sluice = await startSluice([...anyPort, '--nats-url', nats.url, '--create-store']);
     await sluice.serving();
-    expect(sluice.stdout()).toContain(`store EVENTS in NATS at ${nats.url}.`);
+    expect(sluice.stdout()).toContain(`Events are stored in EVENTS by NATS at ${nats.url}.`);
     const line = /^ {2}grpcurl (.*)$/m.exec(sluice.stdout())?.[1] ?? '';
     const { stdout } = await promisify(execFile)('sh', ['-c', `"$GRPCURL" ${line}`], {
       env: { ...process.env, GRPCURL: grpcurl },
@@ -110,7 +110,7 @@ describe('a running gateway', () => {
     const address = await sluice.serving();
     for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
     const ended = sluice.ended().then((how) => `it ended by ${how}`);
-    const noted = until(() => sluice.stderr().includes('SIGHUP does nothing')).then(() => 'it serves');
+    const noted = until(() => sluice.stderr().includes('SIGHUP has no effect')).then(() => 'it serves');
     expect(await Promise.race([ended, noted])).toBe('it serves');
     sluice.closeStderr();
     for (let i = 0; i < 3; i++) sluice.signal('SIGHUP');
@@ -151,7 +151,7 @@ describe('a running gateway', () => {
     expect(small.stderr()).not.toContain('defaults of gRPC');
     await using large = await startSluice([...args, '--event-bytes-max=4194305']);
     await large.serving();
-    expect(large.stderr()).toMatch(/"level":40.*larger than stubs with the defaults of gRPC can receive/);
+    expect(large.stderr()).toMatch(/"level":40.*larger than gRPC clients receive by default/);
   });
 
   test('a second signal ends it at once, even if NATS hangs', async () => {

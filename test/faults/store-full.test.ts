@@ -176,7 +176,7 @@ withDisk(
 );
 
 withDisk(
-  'on a disk that is full at once, so that nats-server can write no more: it is started anew when there is room',
+  'on a disk that is full at once, so that nats-server can write no more: it is restarted when there is space',
   async () => {
     await withGateway(join(disk as string, 'two'), [], async (running) => {
       const { client, sluice } = running;
@@ -192,9 +192,7 @@ withDisk(
       rmSync(other);
       await isTakenAgain(running);
       if (outcomes.some(({ reason }) => reason === 'OUTCOME_UNKNOWN')) {
-        expect(sluice.stderr()).toContain(
-          'the embedded nats-server cannot write any more; it is started anew',
-        );
+        expect(sluice.stderr()).toContain('the embedded nats-server can no longer write; restarting it');
       }
       expect((await client.readStream({ stream })).events).toHaveLength(1);
     });

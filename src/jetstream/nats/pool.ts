@@ -79,6 +79,7 @@ function createPool(append: readonly Link[], read: readonly Link[], tail: Link, 
     },
     onAvailability(listener) {
       listeners.push(listener);
+      listener(available);
     },
     onLinkChange(listener) {
       for (const link of all) link.onChange(listener);

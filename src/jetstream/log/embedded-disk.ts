@@ -5,18 +5,18 @@ import type { Logger } from 'pino';
 import type { LogAccess } from './log-access';
 import type { Space } from './space';
 
-/** The embedded nats-server, as far as its disk and what it can write are concerned. */
-export interface OwnServer {
+/** The embedded nats-server, as far as it concerns its disk. */
+export interface EmbeddedDisk {
   readonly dataDir: string;
   /** Bytes that the store may take, all its streams together. */
   bytesMax(): number;
-  /** Bytes that one byte of the store takes on its disk, with what the replica has of it. */
+  /** Bytes on the disk for each byte of the store: more than one if the replica is on the same disk. */
   bytesOnDisk(): Promise<number>;
-  /** Lets the store take more, if the disk has more by now. */
+  /** Raises the bound of the store if the disk has more free space now. */
   raiseBound(): Promise<void>;
-  /** Why one of its streams cannot be written any more; undefined: nothing is wrong, or it gives no answer. */
+  /** Why the store can no longer be written; undefined: nothing is wrong, or the server does not answer. */
   writeError(): Promise<string | undefined>;
-  /** Ends the server, which is then started again. */
+  /** Ends the server; it is started again. */
   restart(): Promise<void>;
 }
 
@@ -25,20 +25,20 @@ export interface DiskWatch {
 }
 
 const intervalMs = 1_000;
-/** All files of the store are looked at to find a higher bound. */
+/** The search for a higher bound reads the sizes of all files of the store. */
 const raiseIntervalMs = 5_000;
-/** Room is there again when there is this much more than the reserve: it shall not come and go with every append. */
+/** Space counts as free again at this multiple of the reserve, so that it does not come and go with every append. */
 const returnShare = 1.25;
 
 /**
- * Looks once a second at the disk of the gateway's own nats-server. Appends are refused before the disk is full, since the
- * server gives no answer then, and takes nothing until it is started anew. Where that has happened all the same, it is
- * started anew as soon as there is room.
+ * Checks the disk of the embedded nats-server once a second. Appends are refused before the disk is full: on a full disk the server
+ * does not answer, and stores nothing until it is restarted. If the disk fills up nevertheless, the server is restarted as soon
+ * as there is space.
  */
-export async function watchOwnDisk(
+export async function watchEmbeddedDisk(
   log: LogAccess,
   space: Space,
-  server: OwnServer,
+  server: EmbeddedDisk,
   logger: Logger,
 ): Promise<DiskWatch> {
   const stop = new AbortController();
@@ -47,7 +47,7 @@ export async function watchOwnDisk(
   let writeError: string | undefined;
   let raiseNextMs = 0;
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     const free = await freeBytes(server.dataDir);
     const reserve = log.limits.diskReserveBytes;
     isLow = free < (isLow ? reserve * returnShare : reserve);
@@ -59,21 +59,21 @@ export async function watchOwnDisk(
     }
     if (writeError !== undefined) space.close(writeError);
     if (!isLow && writeError !== undefined) {
-      logger.error({ writeError }, 'the embedded nats-server cannot write any more; it is started anew');
+      logger.error({ writeError }, 'the embedded nats-server can no longer write; restarting it');
       await server.restart();
       writeError = undefined;
     }
     if (!isLow) space.close(undefined);
     if (space.fullBy !== undefined) await raiseBound();
-    const room = (free - reserve) / (await server.bytesOnDisk());
-    space.hasRoomFor(Math.min(room, server.bytesMax() - (await usedBytes(log, signal))));
+    const bytesLeft = (free - reserve) / (await server.bytesOnDisk());
+    space.hasRoomFor(Math.min(bytesLeft, server.bytesMax() - (await usedBytes(log, signal))));
   }
 
-  /** What others have deleted may leave more to the store. */
+  /** Files that others have deleted may leave more space to the store. */
   async function raiseBound(): Promise<void> {
     if (performance.now() < raiseNextMs) return;
     await server.raiseBound().catch((err: unknown) => {
-      logger.warn({ err }, 'what the store may take cannot be raised');
+      logger.warn({ err }, 'the bound of the store cannot be raised');
     });
     raiseNextMs = performance.now() + raiseIntervalMs;
   }
@@ -81,12 +81,12 @@ export async function watchOwnDisk(
   async function run(): Promise<void> {
     while (!signal.aborted) {
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
-      // While the server is away there is nothing to see; that it is, others say.
-      await look().catch(() => undefined);
+      // While the server is away, its connections report that.
+      await check().catch(() => undefined);
     }
   }
 
-  await look();
+  await check();
   const running = run();
   return {
     async close() {
