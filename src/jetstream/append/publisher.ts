@@ -4,7 +4,7 @@ import type { CommitSizes } from '../log/commit-sizes';
 import { subjectOf, type LogAccess } from '../log/log-access';
 import type { Space } from '../log/space';
 import { absenceMaxMs } from '../nats/api';
-import { RequestTimeoutError, errCode, isRefused, toAppendError } from '../nats/errors';
+import { RequestTimeoutError, isRefused, toAppendError } from '../nats/errors';
 import { publishAtomically, type Outcome, type OutgoingMessage } from '../nats/publish';
 import type { Base, Event, KnownHead } from './next';
 import { checkStillFits, isWritten, type StreamPart, type Transaction } from './transaction';
@@ -84,7 +84,7 @@ export class Publisher {
   }
 
   private async refusal(cause: unknown): Promise<Attempted> {
-    const mayFit = isRefused(cause, errCode.messageTooLarge) && (await this.sizes.haveShrunk());
+    const mayFit = isRefused(cause, 'streamMessageExceedsMaximum') && (await this.sizes.haveShrunk());
     const error = toAppendError(cause, this.log.stream.name, this.sizes.message.bytesMax);
     if (error instanceof StoreFullError) this.space.refuse(error.message);
     return { kind: 'refused', error, mayFit };

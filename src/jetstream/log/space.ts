@@ -31,7 +31,7 @@ export class Space {
   get closedBy(): StoreFullError | undefined {
     return this.closed === undefined
       ? undefined
-      : new StoreFullError(`the store has no room: ${this.closed}`);
+      : new StoreFullError(`the store has no space: ${this.closed}`);
   }
 
   /** Told of every change, and of how it is now. */

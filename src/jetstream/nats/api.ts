@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { JetStreamApiError, RequestTimeoutError, errCode, isRefused } from './errors';
+import { JetStreamApiError, RequestTimeoutError, isRefused } from './errors';
 import type { Link } from './link';
 import { parseTime, type StoredMessage } from './message';
 import { byDeadline } from './coalesce';
@@ -73,23 +73,29 @@ export async function callApi<T>(
 ): Promise<T> {
   const payload = body === undefined ? '' : JSON.stringify(body);
   const answer = await link.request(`$JS.API.${verb}`, payload, { ...untilAnswered, ...options });
-  try {
-    return parseAnswer(answer.body) as T;
-  } catch (error) {
-    if (!isRefused(error, errCode.streamNotFound)) throw error;
-    const name = /^(?:STREAM\.MSG|STREAM|CONSUMER)\.[A-Z]+\.([^.]+)/.exec(verb)?.[1] ?? verb;
-    throw new JetStreamApiError(errCode.streamNotFound, 404, `there is no JetStream stream ${name}`);
-  }
+  const { value, error } = parseAnswer<T>(answer.body);
+  if (error === undefined) return value;
+  if (!isRefused(error, 'streamNotFound')) throw error;
+  const name = /^(?:STREAM\.MSG|STREAM|CONSUMER)\.[A-Z]+\.([^.]+)/.exec(verb)?.[1] ?? verb;
+  throw JetStreamApiError.of('streamNotFound', 404, `there is no JetStream stream ${name}`);
 }
 
-/** The JSON answer of the API or of a publish. Throws JetStreamApiError. */
-export function parseAnswer(body: Uint8Array): unknown {
-  const parsed: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
-  const { error } = parsed as ApiAnswer;
-  if (error !== undefined) {
-    throw new JetStreamApiError(error.err_code ?? 0, error.code, error.description ?? 'refused');
+/** An answer of the API or to a publish: what it holds, why the server refused, or why it cannot be read. */
+export type Answer<T> =
+  | { readonly value: T; readonly error?: undefined }
+  | { readonly value?: undefined; readonly error: JetStreamApiError | SyntaxError };
+
+/** Never throws. */
+export function parseAnswer<T>(body: Uint8Array): Answer<T> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+  } catch (error) {
+    return { error: error as SyntaxError };
   }
-  return parsed;
+  const { error } = parsed as ApiAnswer;
+  if (error === undefined) return { value: parsed as T };
+  return { error: new JetStreamApiError(error.err_code ?? 0, error.code, error.description ?? 'refused') };
 }
 
 export function streamInfo(
@@ -138,7 +144,7 @@ export async function apiGet(
       body: Buffer.from(message.data ?? '', 'base64'),
     };
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.errCode === errCode.messageNotFound) return undefined;
+    if (isRefused(error, 'noMessageFound')) return undefined;
     throw error;
   }
 }
@@ -153,7 +159,7 @@ export function inRoom<T>(
   const giveUpAt = performance.now() + options.timeoutMs;
   return whileThereIsRoom(link, bytesMax, options, (left) => {
     const timeoutMs = Math.ceil(giveUpAt - performance.now());
-    if (timeoutMs <= 0) throw new RequestTimeoutError('there was no room for an answer in time');
+    if (timeoutMs <= 0) throw new RequestTimeoutError('the semaphore for answers was not free in time');
     return ask({ ...left, timeoutMs });
   });
 }

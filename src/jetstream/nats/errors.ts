@@ -8,21 +8,6 @@ import {
   isStoreError,
 } from '../../store/errors';
 
-/** The JetStream API refused; `errCode` is the server's number for the reason (server/errors.json). */
-export class JetStreamApiError extends Error {
-  constructor(
-    readonly errCode: number,
-    readonly status: number,
-    description: string,
-  ) {
-    super(`${description} (${errCode.toString()})`);
-  }
-}
-
-export function isRefused(error: unknown, number: number): boolean {
-  return error instanceof JetStreamApiError && error.errCode === number;
-}
-
 /** Nothing was sent: there is no connection. */
 export class NotConnectedError extends Error {}
 
@@ -41,50 +26,106 @@ export class PermissionViolationError extends Error {}
 /** The request was sent, and then the permission to hear answers was taken away. */
 export class AnswerForbiddenError extends PermissionViolationError {}
 
-/** The numbers of the server's errors that have a meaning here. */
-export const errCode = {
-  streamNotFound: 10059,
-  messageNotFound: 10037,
-  wrongLastSequence: 10071,
-  wrongLastSequenceInFlight: 10164,
-  batchIncomplete: 10176,
-  duplicateInBatch: 10201,
-  duplicateInFlight: 10158,
-  messageTooLarge: 10054,
-  batchTooLarge: 10199,
-} as const;
+/** What an error of nats-server means for a request. */
+type Meaning =
+  /** There is no space: in the account, on the server, on the disk, in the stream. */
+  | 'full'
+  /** Too much at a time: messages that wait for the stream, batches that are open. */
+  | 'overloaded'
+  /** Passes by itself, or with a setting of NATS. */
+  | 'unavailable'
+  /** Depends on the request. */
+  | 'other';
 
-/** There is no room: of the account, the server, the disk, the stream. */
-const full = [10002, 10023, 10028, 10047, 10077];
-/** Too much at a time: messages that wait for the stream, batches that are open. */
-const overloaded = [10167, 10210];
-/** Passes by itself, or with a setting of NATS: no leader, no JetStream, the stream is gone. */
-const unavailable = [10008, 10009, 10035, 10039, 10059, 10074, 10076, 10118, 10163, 10194];
+/** The errors of nats-server that have a meaning here, by its own names and numbers (server/errors.json). */
+const natsErrors = {
+  accountResourcesExceeded: [10002, 'full'],
+  insufficientResources: [10023, 'full'],
+  memoryResourcesExceeded: [10028, 'full'],
+  storageResourcesExceeded: [10047, 'full'],
+  streamStoreFailed: [10077, 'full'],
+  streamTooManyRequests: [10167, 'overloaded'],
+  atomicPublishTooManyInflight: [10210, 'overloaded'],
+  clusterNotAvail: [10008, 'unavailable'],
+  clusterNotLeader: [10009, 'unavailable'],
+  noAccount: [10035, 'unavailable'],
+  notEnabledForAccount: [10039, 'unavailable'],
+  streamNotFound: [10059, 'unavailable'],
+  streamReplicasNotSupported: [10074, 'unavailable'],
+  notEnabled: [10076, 'unavailable'],
+  streamOffline: [10118, 'unavailable'],
+  streamExpectedLastSeqPerSubjectNotReady: [10163, 'unavailable'],
+  streamOfflineReason: [10194, 'unavailable'],
+  noMessageFound: [10037, 'other'],
+  streamMessageExceedsMaximum: [10054, 'other'],
+  streamWrongLastSequence: [10071, 'other'],
+  streamDuplicateMessageConflict: [10158, 'other'],
+  streamWrongLastSequenceConstant: [10164, 'other'],
+  atomicPublishIncompleteBatch: [10176, 'other'],
+  atomicPublishTooLargeBatch: [10199, 'other'],
+  atomicPublishContainsDuplicateMessage: [10201, 'other'],
+} as const satisfies Record<string, readonly [number: number, meaning: Meaning]>;
 
-/** What a failed question to NATS means to the caller; bugs pass through unchanged. */
-export function toStoreError(error: unknown): unknown {
-  if (isStoreError(error)) return error;
-  const cause = { cause: error };
-  if (error instanceof PermissionViolationError) return new NotPermittedError(error.message, cause);
-  if (error instanceof JetStreamApiError && full.includes(error.errCode)) {
-    return new StoreFullError(`the store has no room: ${error.message}`, cause);
-  }
-  if (error instanceof JetStreamApiError && overloaded.includes(error.errCode)) {
-    return new OverloadedError(`NATS has too much to do: ${error.message}`, cause);
-  }
-  if (
-    error instanceof NotConnectedError ||
-    error instanceof ConnectionLostError ||
-    error instanceof RequestTimeoutError ||
-    error instanceof NoRespondersError ||
-    (error instanceof JetStreamApiError && (unavailable.includes(error.errCode) || error.status === 503))
+export type NatsErrorName = keyof typeof natsErrors;
+
+const byNumber = new Map(
+  (Object.keys(natsErrors) as NatsErrorName[]).map((name) => [natsErrors[name][0] as number, name]),
+);
+
+/** The JetStream API refused. */
+export class JetStreamApiError extends Error {
+  /** undefined: the error has no meaning here. */
+  readonly errorName: NatsErrorName | undefined;
+
+  constructor(
+    /** The server's number for the reason; 0: it gave none. */
+    readonly number: number,
+    readonly status: number,
+    description: string,
   ) {
-    return new StoreUnavailableError(error.message, cause);
+    super(`${description} (${number.toString()})`);
+    this.errorName = byNumber.get(number);
   }
-  return error;
+
+  /** A refusal for a reason that is named here. */
+  static of(name: NatsErrorName, status: number, description: string): JetStreamApiError {
+    return new JetStreamApiError(natsErrors[name][0], status, description);
+  }
+
+  get meaning(): Meaning {
+    const known = this.errorName === undefined ? 'other' : natsErrors[this.errorName][1];
+    return known === 'other' && this.status === 503 ? 'unavailable' : known;
+  }
 }
 
-/** What it means that NATS answered an append with an error: whatever its number, nothing was stored. */
+export function isRefused(error: unknown, name: NatsErrorName): boolean {
+  return error instanceof JetStreamApiError && error.errorName === name;
+}
+
+/** What a failed request to NATS means to the caller; bugs pass through unchanged. */
+export function toStoreError(error: unknown): unknown {
+  if (isStoreError(error)) return error;
+  const options = { cause: error };
+  if (error instanceof PermissionViolationError) return new NotPermittedError(error.message, options);
+  if (unreachable.some((kind) => error instanceof kind)) {
+    return new StoreUnavailableError((error as Error).message, options);
+  }
+  if (!(error instanceof JetStreamApiError)) return error;
+  switch (error.meaning) {
+    case 'full':
+      return new StoreFullError(`the store has no space: ${error.message}`, options);
+    case 'overloaded':
+      return new OverloadedError(`NATS has too much to do: ${error.message}`, options);
+    case 'unavailable':
+      return new StoreUnavailableError(error.message, options);
+    case 'other':
+      return error;
+  }
+}
+
+const unreachable = [NotConnectedError, ConnectionLostError, RequestTimeoutError, NoRespondersError];
+
+/** What it means that NATS refused an append: whatever the error, nothing was stored. */
 export function toAppendError(error: unknown, stream: string, messageBytesMax: number): unknown {
   if (error instanceof NoRespondersError) {
     const what = `the JetStream stream ${stream} takes nothing: it has no leader, or is gone`;
@@ -92,13 +133,13 @@ export function toAppendError(error: unknown, stream: string, messageBytesMax: n
   }
   const known = toStoreError(error);
   if (known !== error || !(error instanceof JetStreamApiError)) return known;
-  if (error.errCode === errCode.messageTooLarge) {
+  if (error.errorName === 'streamMessageExceedsMaximum') {
     const description = `take a NATS message of more than the ${messageBytesMax.toString()} bytes that the store takes`;
     return new InvalidRequestError([{ field: 'events', description }]);
   }
-  if (error.errCode === errCode.batchTooLarge) {
-    const description = `take more NATS messages than the server takes in one batch: ${error.message}`;
+  if (error.errorName === 'atomicPublishTooLargeBatch') {
+    const description = `take more NATS messages than the server accepts in one batch: ${error.message}`;
     return new InvalidRequestError([{ field: 'events', description }]);
   }
-  return new StoreRefusedError(`NATS refused to store it: ${error.message}`, error.errCode, { cause: error });
+  return new StoreRefusedError(`NATS refused to store it: ${error.message}`, error.number, { cause: error });
 }

@@ -1,6 +1,6 @@
 import type { Limits } from '../../limits';
 import { callApi, streamInfo, type StreamConfig, type StreamInfo } from './api';
-import { JetStreamApiError, errCode } from './errors';
+import { isRefused } from './errors';
 import type { Link } from './link';
 import { atLeast, natsVersionFloor } from '../../versions';
 import type { StoreOptions } from './options';
@@ -112,8 +112,7 @@ async function findOrCreate(
   try {
     return await streamInfo(link, wanted.name, undefined, { timeoutMs });
   } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.errCode !== errCode.streamNotFound)
-      throw openError(error);
+    if (!isRefused(error, 'streamNotFound')) throw openError(error);
     if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {

@@ -1,11 +1,5 @@
 import { parseAnswer } from './api';
-import {
-  AnswerForbiddenError,
-  ConnectionLostError,
-  JetStreamApiError,
-  RequestTimeoutError,
-  errCode,
-} from './errors';
+import { AnswerForbiddenError, ConnectionLostError, JetStreamApiError, RequestTimeoutError } from './errors';
 import { sentHeader, type SentHeaders } from './headers';
 import type { Link } from './link';
 import type { RawMessage } from './message';
@@ -73,9 +67,13 @@ async function publishBatch(
     for (const [index, message] of messages.slice(0, last).entries()) {
       const { subject, body } = message;
       const headers = { ...message.headers, ...batchHeaders(index) };
-      // The answer to the first tells whether the server takes the batch; nothing is stored before the last.
-      if (index === 0) checkTaken((await link.request(subject, body, { headers, ...patience })).body);
-      else link.publish(subject, body, headers);
+      if (index > 0) link.publish(subject, body, headers);
+      else {
+        // The answer to the first message says whether the server accepts the batch; nothing is stored before the last one.
+        const answer = await link.request(subject, body, { headers, ...patience });
+        const refusal = refusalIn(answer.body);
+        if (refusal !== undefined) return outcomeOf(refusal, 'failed');
+      }
     }
   } catch (error) {
     return outcomeOf(error, 'failed');
@@ -85,9 +83,9 @@ async function publishBatch(
   return commitBy(link, { ...end, headers }, patience);
 }
 
-/** A batch message is acknowledged by an empty answer. */
-function checkTaken(body: Uint8Array): void {
-  if (body.length > 0) parseAnswer(body);
+/** An empty answer says that the server accepts the batch. */
+function refusalIn(body: Uint8Array): Error | undefined {
+  return body.length === 0 ? undefined : parseAnswer(body).error;
 }
 
 function commitBy(
@@ -103,13 +101,12 @@ function commitBy(
 }
 
 function toOutcome({ body }: RawMessage): Outcome {
-  try {
-    const ack = parseAnswer(body) as PublishAck;
-    return { kind: ack.duplicate === true ? 'duplicate' : 'stored', sequence: BigInt(ack.seq) };
-  } catch (error) {
-    // What cannot be read says nothing of what became of it.
-    return error instanceof JetStreamApiError ? outcomeOf(error, 'lost') : { kind: 'lost', cause: error };
-  }
+  const { value, error } = parseAnswer<Partial<PublishAck>>(body);
+  if (error instanceof JetStreamApiError) return outcomeOf(error, 'lost');
+  const { seq, duplicate = false } = value ?? {};
+  // An answer that cannot be read says nothing about the commit.
+  if (seq === undefined) return { kind: 'lost', cause: error };
+  return { kind: duplicate ? 'duplicate' : 'stored', sequence: BigInt(seq) };
 }
 
 const unansweredErrors = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];
@@ -117,13 +114,13 @@ const unansweredErrors = [ConnectionLostError, RequestTimeoutError, AnswerForbid
 function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
   if (unansweredErrors.some((kind) => error instanceof kind)) return { kind: unanswered, cause: error };
   if (error instanceof JetStreamApiError) {
-    switch (error.errCode) {
-      case errCode.wrongLastSequence:
-      case errCode.wrongLastSequenceInFlight:
-      case errCode.duplicateInFlight:
-      case errCode.batchIncomplete:
+    switch (error.errorName) {
+      case 'streamWrongLastSequence':
+      case 'streamWrongLastSequenceConstant':
+      case 'streamDuplicateMessageConflict':
+      case 'atomicPublishIncompleteBatch':
         return { kind: 'conflict' };
-      case errCode.duplicateInBatch:
+      case 'atomicPublishContainsDuplicateMessage':
         return { kind: 'duplicate', sequence: undefined };
     }
   }
