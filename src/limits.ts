@@ -1,13 +1,14 @@
 /**
- * Every bound of the gateway, with its reason. The unit is the last word of the name. docs/configuration.md explains all of
- * them, and GetServerInfo shows those that a caller can act on; `eventBytesMax` alone also depends on the NATS server.
+ * Every limit of the gateway, with its reason. The unit is the last word of the name. docs/configuration.md lists all of them,
+ * `--print-config` shows those in force, and GetServerInfo shows those that a caller can act on. Only `eventBytesMax` also depends
+ * on the NATS server.
  */
 export interface Limits {
-  /** Events in one Append: keeps one commit from holding the gateway's thread for long. */
+  /** Events in one Append: a commit must not occupy the thread of the gateway for long. */
   readonly appendEventsMax: number;
-  /** Bytes of one Append as stored: a reader holds a whole commit in memory, since a commit is never split. */
+  /** Bytes of one Append as stored: a reader holds a whole commit in memory, because a commit is never split. */
   readonly appendBytesMax: number;
-  /** Bytes of one event as stored; never more than the NATS server's max_payload less room for headers. */
+  /** Bytes of one event as stored: at most the `max_payload` of the NATS server, less the bytes of the headers. */
   readonly eventBytesMax: number;
   /** Bytes of one event's metadata, keys and values together. */
   readonly metadataBytesMax: number;
@@ -17,7 +18,7 @@ export interface Limits {
   readonly tagsMax: number;
   /** Bytes of a stream name: it becomes a NATS subject, which the server keeps in memory. */
   readonly streamNameBytesMax: number;
-  /** Tokens of a stream name: JetStream's subject tree costs by depth. */
+  /** Tokens of a stream name: the cost of JetStream's subject tree grows with its depth. */
   readonly streamNameTokensMax: number;
   /** Bytes of a type, content type, tag or metadata key. */
   readonly labelBytesMax: number;
@@ -25,148 +26,144 @@ export interface Limits {
   readonly idCharsMax: number;
   /** Event types in one filter. */
   readonly filterTypesMax: number;
-  /** Patterns of stream names in one request: each is tried on every commit that passes. */
+  /** Patterns of stream names in one request: each is matched against every commit. */
   readonly filterPatternsMax: number;
-  /** Bytes of events in one response message, but for one larger event: the unit of backpressure. */
+  /** Bytes of events in one response message, except a single larger event: the unit of backpressure. */
   readonly pageBytesMax: number;
-  /** Bytes that one page asks of NATS: what a read may hold in memory beside one commit. */
-  readonly fetchBytesMax: number;
-  /** Messages that one page asks of NATS. */
-  readonly fetchMessagesMax: number;
   /**
-   * Bytes of pages that may be on their way over one NATS connection. At 64 MiB that wait to be sent (`max_pending`),
-   * nats-server ends the connection, and with it every read. It counts what it is writing until all of that is written,
-   * while what came first of it is answered by new questions: so less than half of that, with room for headers.
+   * Bytes of requested messages that may be in transit on one NATS connection. When 64 MiB wait to be sent (`max_pending`),
+   * nats-server ends the connection and with it all requests. It counts what it is writing until all of it is written, while
+   * new requests follow what has arrived: hence less than half of that, with space for headers.
    */
   readonly fetchesBytesMax: number;
-  /** Appends that may wait for one stream: a hot stream must not take the whole gateway. */
+  /** Appends that may wait for one stream: a hot stream must not use up the whole gateway. */
   readonly streamQueueMax: number;
   /** Appends under way in the gateway. */
   readonly appendsMax: number;
-  /** Bytes of appends under way in the gateway. */
+  /** Bytes of all appends under way in the gateway. */
   readonly appendsBytesMax: number;
-  /** Streams that one AppendMulti writes: each is a message of an atomic batch, which holds the store while it is written. */
+  /** Streams that one transaction writes: each is a message of an atomic batch, and other appends wait for the batch. */
   readonly transactionStreamsMax: number;
-  /** Streams that one AppendMulti only checks: each is a message as well. */
+  /** Streams that one transaction only checks: each is a message as well. */
   readonly transactionChecksMax: number;
-  /** Appends under way of one client connection, in sessions or not: a greedy caller must leave room for others. */
+  /** Appends under way on one client connection, in sessions or not: a greedy caller must leave capacity for others. */
   readonly connectionAppendsMax: number;
-  /** Their bytes, but for one larger append. */
+  /** Bytes of these appends, except a single larger append. */
   readonly connectionAppendsBytesMax: number;
-  /** Atomic batches under way on one NATS connection: nats-server takes 50 for a log, from all gateways. */
+  /** Atomic batches under way on one NATS connection: nats-server accepts 50 for a log, from all gateways. */
   readonly openBatchesMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
-  /** Those of one client connection: the last place is never taken by one alone. */
+  /** Append sessions of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionSessionsMax: number;
-  /** Appends that one session has under way: no more than its stream and its connection may, so that none is refused for that. */
+  /** Appends that one session has under way: at most what its stream and its connection may have, so that none is refused. */
   readonly sessionAppendsMax: number;
-  /** Bytes, as they will be stored, of the appends that one session has under way, but for one larger append. */
+  /** Bytes of these appends as they will be stored, except a single larger append. */
   readonly sessionBytesMax: number;
-  /** Reads under way in the gateway: each holds up to `fetchBytesMax`. */
+  /** Reads under way in the gateway: each holds some pages. */
   readonly readsMax: number;
-  /** Those of one client connection: the last place is never taken by one alone. */
+  /** Reads of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionReadsMax: number;
-  /** Subscriptions open in the gateway: each costs about 20 KiB also while nothing happens. */
+  /** Subscriptions open in the gateway: each needs about 20 KiB even while nothing happens. */
   readonly subscriptionsMax: number;
-  /** Those of one client connection: the last place is never taken by one alone. */
+  /** Subscriptions of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionSubscriptionsMax: number;
   /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
   readonly lookupsMax: number;
-  /** Those of one client connection: the last place is never taken by one alone. */
+  /** Such calls of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionLookupsMax: number;
-  /** Bytes that wait for one subscriber, but for one larger event: thousands may be slow at the same time. */
+  /** Bytes that wait for one subscriber, except a single larger event: thousands may be slow at the same time. */
   readonly subscriptionBytesMax: number;
-  /** Bytes that wait for all subscribers, divided among them: 4 KiB for each at least. */
+  /** Bytes that wait for all subscribers, divided among them: at least 4 KiB for each. */
   readonly subscriptionsBytesMax: number;
-  /** Bytes that all subscriptions which read from the log ask of NATS at a time, divided among them. */
+  /** Bytes that all subscriptions that read from the disk hold at a time, divided among them. */
   readonly catchUpBytesMax: number;
-  /** Bytes of the newest commits kept in memory for subscribers: who falls behind by more reads from the disk. */
+  /** Bytes of the newest commits in memory for subscribers: a subscriber that is further behind reads from the disk. */
   readonly tailBytesMax: number;
   /** Bytes of one file of the replica of the log. */
   readonly segmentBytesMax: number;
-  /** Bytes of the events in the replica of the log, its index aside: what is older is read from NATS when it is asked for. */
+  /** Bytes of the events in the replica of the log, without its index: older events are read from NATS on demand. */
   readonly replicaBytesMax: number;
   /** The shortest interval of heartbeats that a subscriber may ask for. */
   readonly heartbeatIntervalMinMs: number;
-  /** The longest. */
+  /** The longest such interval. */
   readonly heartbeatIntervalMaxMs: number;
-  /** How long an append may take, also when the caller sets no deadline or a longer one. */
+  /** How long an append may take, even if the caller sets no deadline or a longer one. */
   readonly appendTimeoutMs: number;
-  /** How long GetVersion, ListStreams pages and other single questions to NATS may take. */
+  /** How long one request to NATS may take. */
   readonly requestTimeoutMs: number;
-  /** How long a read waits for NATS to make progress before it fails. */
+  /** How long a read or a subscription waits for NATS to make progress before it fails. */
   readonly readProgressTimeoutMs: number;
-  /** The time over which `readBytesPerSecondMin` is measured: only while messages wait for the caller. */
+  /** The time over which `readBytesPerSecondMin` is measured; only time in which messages wait for the caller counts. */
   readonly readStallTimeoutMs: number;
   /**
-   * What a caller must take of its messages that wait: who takes a byte a minute must not keep a place. What was sent together
-   * counts when all of it is taken.
+   * What a caller must take of the messages that wait for it: a caller that takes a byte a minute must not keep a slot.
+   * Messages that were sent together count when all of them are taken.
    */
   readonly readBytesPerSecondMin: number;
-  /** How long the NATS server is to remember commit ids, which saves a look for them; they are found without that too. */
+  /** How long the NATS server remembers commit ids, which saves lookups; ids are found without that as well. */
   readonly duplicateWindowMs: number;
   /** Bytes of one gRPC request message: twice the largest append, so that its error names the field, and at least 256 KiB. */
   readonly requestBytesMax: number;
   /**
-   * Fields in one gRPC request message, those of the messages within included: what takes 2 bytes on the wire can take
-   * a hundred in memory, and all calls wait while a message is decoded.
+   * Fields in one gRPC request message, including those of nested messages: what takes 2 bytes on the wire can take a hundred
+   * in memory, and all calls wait while a message is decoded.
    */
   readonly requestFieldsMax: number;
-  /** Bytes of one gRPC request message of calls that append nothing: the longest filter has less than half of it. */
+  /** Bytes of one gRPC request message of a call that appends nothing: the longest filter needs less than half of it. */
   readonly queryBytesMax: number;
-  /** Bytes that one connection has sent, inflated, and that are not dealt with yet, but for one larger message. */
+  /** Bytes that one connection has sent, inflated, and that are not processed yet, except a single larger message. */
   readonly connectionHeldBytesMax: number;
-  /** Those of all connections: beyond it, messages of the connections that hold most are refused. */
+  /** The same for all connections: above it, messages of the connections that hold most are refused. */
   readonly heldBytesMax: number;
-  /** How long the caller may take for `requestStallBytes` of a request, or for all of a shorter one. */
+  /** How long a caller may take for `requestStallBytes` of a request, or for all of a shorter one. */
   readonly requestStallTimeoutMs: number;
-  /** What has to come of a longer request in that time: a caller that is this slow only holds memory. */
+  /** The part of a longer request that must arrive in that time: a slower caller only occupies memory. */
   readonly requestStallBytes: number;
-  /** Compressed messages that are inflated at a time: each takes a thread. */
+  /** Compressed messages that are inflated at a time: each needs a thread. */
   readonly inflatesMax: number;
-  /** Calls open in the gateway: more than all subscriptions, and each takes some memory before it is known what it wants. */
+  /** Calls open in the gateway, subscriptions included: each needs some memory before its request is known. */
   readonly callsMax: number;
   /** Appends in one message of a session: more go into the next one. */
   readonly sessionMessageAppendsMax: number;
-  /** How long a session begins appends that have come before other calls have their turn. */
+  /** How long a session may start waiting appends before other calls run. */
   readonly sessionTurnMs: number;
   /** Bytes of the metadata of one gRPC request. */
   readonly requestMetadataBytesMax: number;
-  /** HTTP/2 streams of one client connection. */
+  /** Calls under way on one client connection, as streams of HTTP/2. */
   readonly connectionStreamsMax: number;
-  /** Client connections: each takes a file descriptor and some memory. */
+  /** Client connections: each needs a file descriptor and some memory. */
   readonly connectionsMax: number;
-  /** File descriptors that are not for client connections: for NATS, the own nats-server and the log. */
+  /** File descriptors that are not for client connections: for NATS, the embedded nats-server and the log. */
   readonly descriptorsReserved: number;
-  /** How long a client connection may take for TLS and the first words of HTTP/2. */
+  /** How long a client connection may take for the handshakes of TLS and HTTP/2. */
   readonly greetingTimeoutMs: number;
   /** How long a client connection may be without calls: clients open another one when they need it. */
   readonly connectionIdleMs: number;
   /** The age at which a client connection ends, so that clients spread over gateways again; 0: it does not end. */
   readonly connectionAgeMaxMs: number;
-  /** How long calls of a connection that ends may go on. */
+  /** How long calls of a connection that ends may continue. */
   readonly connectionAgeGraceMs: number;
-  /** Streams whose head version the gateway remembers. */
+  /** Streams whose version the gateway remembers. */
   readonly headCacheEntriesMax: number;
-  /** How old what GetServerInfo tells may be: whoever asks all the time costs NATS no more than one question a second. */
+  /** How old the data of GetServerInfo may be: frequent calls cost NATS one request a second. */
   readonly serverInfoAgeMaxMs: number;
-  /** How often a NATS connection that is silent is asked whether the server is still there. */
+  /** How often the gateway pings the server of a silent NATS connection. */
   readonly natsPingIntervalMs: number;
-  /** So many of these questions may be open; with one more the connection is given up. */
+  /** Pings without an answer; after one more the gateway reconnects. */
   readonly natsPingsMax: number;
   /**
-   * How long one attempt to connect to a NATS server may take: another server may answer. The client notices only then that a connection
-   * ended before it was greeted, and an append shall survive several of these.
+   * How long one attempt to connect to a NATS server may take: another server may be reachable. A connection that ends before
+   * its greeting is only noticed then, and an append must survive several such attempts.
    */
   readonly natsDialTimeoutMs: number;
-  /** Bytes of the disk of the own NATS server that appends leave free: a server on a full disk gives no answer any more. */
+  /** Bytes that appends leave free on the disk of the embedded nats-server: on a full disk it does not answer any more. */
   readonly diskReserveBytes: number;
-  /** Messages of the log that are no commits and that the gateway remembers, to tell of them: somebody may publish any number. */
+  /** Messages of the log that are not commits and that the gateway remembers: anyone may publish any number of them. */
   readonly unreadableRememberedMax: number;
-  /** How often a client connection is asked whether it is still alive: one that died must not keep its calls. */
+  /** How often the gateway pings a client connection: a dead connection must not keep its calls. */
   readonly keepaliveIntervalMs: number;
-  /** How long a client connection may take to answer that before it is closed. */
+  /** How long the answer to such a ping may take before the connection is closed. */
   readonly keepaliveTimeoutMs: number;
   /** How long a graceful stop waits for calls under way. */
   readonly shutdownTimeoutMs: number;
@@ -186,8 +183,6 @@ export const defaultLimits: Limits = {
   filterTypesMax: 64,
   filterPatternsMax: 16,
   pageBytesMax: 256 << 10,
-  fetchBytesMax: 1 << 20,
-  fetchMessagesMax: 1_000,
   fetchesBytesMax: 28 << 20,
   streamQueueMax: 1_024,
   appendsMax: 8_192,

@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util';
 import { contradictions, givenLimits, type AllGiven, type Given } from './contradictions';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
-import { limitsInForce } from './limit-relations';
-import type { Limits } from '../limits';
+import { doesFollow, limitsInForce } from './limit-relations';
+import { defaultLimits, type Limits } from '../limits';
 import { withoutCredentials, type NatsUrls } from './nats-url';
 import { suggestion } from './nearest-name';
 import {
@@ -26,13 +26,13 @@ export interface Config {
   readonly address: string;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
-  /** Plain text is meant, also where others can reach it. */
+  /** Whether plain text is allowed on an address that other machines can reach. */
   readonly insecure: boolean;
   readonly nats: ExternalNats | EmbeddedNats;
   readonly store: StoreOptions;
-  /** Whether the store may be created if it is not there. */
+  /** Whether the store may be created if it does not exist. */
   readonly createStore: boolean;
-  /** Where the replica of the log is kept; absolute. */
+  /** Folder of the replica of the log; absolute. */
   readonly replicaDir: string;
   readonly limits: Limits;
   readonly logLevel: Values['logLevel'];
@@ -42,7 +42,7 @@ export interface Config {
 export interface ServerTls {
   readonly certFile: string;
   readonly keyFile: string;
-  /** Set: clients must show a certificate of these authorities. */
+  /** If set, clients must present a certificate of these authorities. */
   readonly clientCaFile: string | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface ExternalNats {
   readonly options: NatsOptions;
 }
 
-/** The gateway runs a NATS server of its own. */
+/** The gateway runs an embedded nats-server. */
 export interface EmbeddedNats {
   readonly kind: 'embedded';
   /** Absolute. */
@@ -63,27 +63,27 @@ export interface EmbeddedNats {
   readonly cacheDir: string;
   readonly releaseMirror: string | undefined;
   readonly releaseSha256: string | undefined;
-  /** For the search for a nats-server: its PATH, and what the Go toolchain needs. */
+  /** For the search for a nats-server: its PATH, and the variables that the Go toolchain needs. */
   readonly env: Environment;
   readonly connections: Pick<NatsOptions, 'connectTimeoutMs' | 'appendConnections' | 'readConnections'>;
 }
 
-/** The settings cannot be used; `problems` has a line for each thing that is wrong. */
+/** The settings cannot be used; `problems` has a line for each error. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(`the settings cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   }
 }
 
-/** Where the commands beside `serve` look for the gateway. */
+/** The address of the gateway for the commands beside `serve`. */
 const commandVariable = 'SLUICE_ADDRESS';
 
-/** host:port of the gateway for the commands beside `serve`, unless their flag says another. */
+/** The host:port of the gateway for the commands beside `serve`, unless they get a flag. */
 export function commandAddress(env: Environment = process.env): string {
   return env[commandVariable] || settings.listen.default;
 }
 
-/** The configuration from flags and the environment; a flag wins. Throws ConfigError with all that is wrong. */
+/** The configuration from flags and the environment; a flag wins. Throws ConfigError with everything that is wrong. */
 export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
   const { given, values } = parse(argv, env);
   return {
@@ -107,19 +107,43 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
   };
 }
 
-/** The settings in force and where they come from, a line each, without secrets. Throws ConfigError. */
+/**
+ * The settings in force and where they come from, a line each, without secrets; then the limits that cannot be set, as comments.
+ * Throws ConfigError.
+ */
 export function printConfig(argv: readonly string[], env: Environment = process.env): string {
   const { given, values } = parse(argv, env);
   const limits = limitsInForce(givenLimits(given, values));
-  const lines = keys.map((key) => {
-    const setting: Setting = settings[key];
-    const source = given.get(key);
-    const text = source?.text ?? (key in limits ? String(limits[key as keyof Limits]) : setting.default);
-    const line = `${variableOf(key)}=${text === undefined ? '' : shown(key, text)}`;
-    const origin = text === setting.default ? 'default' : 'follows other bounds';
-    return `${line.padEnd(44)} # ${source?.name ?? (text === undefined ? 'not set' : origin)}`;
-  });
+  const fixed = (Object.keys(limits) as (keyof Limits)[]).filter((key) => !(key in settings));
+  const lines = [
+    ...keys.map((key) => settingLine(key, given, limits)),
+    ...fixed.map((key) => fixedLimitLine(key, limits)),
+  ];
   return lines.join('\n') + '\n';
+}
+
+function settingLine(key: Key, given: AllGiven, limits: Limits): string {
+  const setting: Setting = settings[key];
+  const source = given.get(key);
+  const text = source?.text ?? (key in limits ? String(limits[key as keyof Limits]) : setting.default);
+  const origin = text === setting.default ? 'default' : 'follows other limits';
+  return withOrigin(
+    `${variableOf(key)}=${text === undefined ? '' : shown(key, text)}`,
+    source?.name ?? (text === undefined ? 'not set' : origin),
+  );
+}
+
+function fixedLimitLine(key: keyof Limits, limits: Limits): string {
+  const origin = limits[key] === defaultLimits[key] ? 'default' : 'follows other limits';
+  return withOrigin(`# ${snakeCase(key)}=${limits[key]}`, doesFollow(key) ? origin : 'fixed');
+}
+
+function withOrigin(line: string, origin: string): string {
+  return `${line.padEnd(44)} # ${origin}`;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function parse(argv: readonly string[], env: Environment): { given: AllGiven; values: Values } {
@@ -135,7 +159,7 @@ function parse(argv: readonly string[], env: Environment): { given: AllGiven; va
     const parsed = setting.schema.safeParse(text);
     if (parsed.success) values[key] = parsed.data;
     else {
-      // A URL that cannot be parsed may hold its login anywhere.
+      // A URL that cannot be parsed may have its login anywhere.
       const mayShow = setting.secret === undefined || (setting.secret === 'login' && !text.includes('@'));
       const found = mayShow ? `; found "${text}"` : '';
       for (const { message } of parsed.error.issues) problems.push(`${name} ${message}${found}`);
@@ -176,7 +200,7 @@ function readFlags(argv: readonly string[]): Reading {
       given.set(key, { text: 'true', name: token.rawName });
     else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
       problems.push(
-        `${token.rawName} needs a value; one that begins with "-" is written ${token.rawName}=-...`,
+        `${token.rawName} needs a value; write one that begins with "-" as ${token.rawName}=-...`,
       );
     } else given.set(key, { text: token.value, name: token.rawName });
   }
@@ -187,7 +211,7 @@ function isSwitch(key: Key): boolean {
   return (settings[key] as Setting).isSwitch === true;
 }
 
-/** Kubernetes gives each pod such variables for services of the same namespace: SLUICE_PORT for one named sluice. */
+/** Kubernetes sets such variables in every pod for the services of its namespace: SLUICE_PORT for a service named sluice. */
 const kubernetesVariable =
   /^SLUICE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
@@ -200,7 +224,7 @@ function readVariables(env: Environment): Reading {
     const key = byVariable.get(name);
     if (text === '') {
       if (key !== undefined && neverEmpty.includes(settings[key].group)) {
-        problems.push(`${name} is set and empty: give it a value, or do not set it`);
+        problems.push(`${name} is set but empty: give it a value, or unset it`);
       }
     } else if (key !== undefined) given.set(key, { text, name });
     else if (!kubernetesVariable.test(name)) {

@@ -3,7 +3,7 @@ import { brokenRelations, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import { flagOf, settings, variableOf, type Group, type Key, type Values } from './settings';
 
-/** A setting that was given: its text, and the flag or variable that did. */
+/** A setting that was given: its text, and the name of its flag or variable. */
 export interface Given {
   readonly text: string;
   readonly name: string;
@@ -11,7 +11,7 @@ export interface Given {
 
 export type AllGiven = ReadonlyMap<Key, Given>;
 
-/** Settings that exclude or need each other, a line for each case, naming both. */
+/** Settings that contradict each other: a line for each case, which names both. */
 export function contradictions(given: AllGiven, values: Partial<Values>): string[] {
   const nameOf = (key: Key): string => given.get(key)?.name ?? flagOf(key);
   return [
@@ -25,7 +25,7 @@ export function contradictions(given: AllGiven, values: Partial<Values>): string
 
 type NameOf = (key: Key) => string;
 
-/** A flag and its variable, for one who has given neither. */
+/** A flag and its variable, for a setting that was not given. */
 function both(key: Key): string {
   return `${flagOf(key)} (${variableOf(key)})`;
 }
@@ -34,11 +34,11 @@ function whichNats(given: AllGiven, values: Partial<Values>, nameOf: NameOf): st
   const givenOf = (group: Group): Key[] => [...given.keys()].filter((key) => settings[key].group === group);
   if (given.has('natsUrl')) {
     return givenOf('embedded').map(
-      (key) => `${nameOf(key)} is for the gateway's own NATS server, which ${nameOf('natsUrl')} excludes`,
+      (key) => `${nameOf(key)} is for the embedded nats-server, which does not run with ${nameOf('natsUrl')}`,
     );
   }
   const problems = givenOf('nats').map(
-    (key) => `${nameOf(key)} needs ${both('natsUrl')}: without it the gateway runs its own NATS server`,
+    (key) => `${nameOf(key)} needs ${both('natsUrl')}: without it the gateway runs an embedded nats-server`,
   );
   if ((values.storeReplicas ?? 1) > 1) {
     problems.push(`${nameOf('storeReplicas')} above 1 needs ${both('natsUrl')} of a cluster`);
@@ -73,18 +73,18 @@ function logins(given: AllGiven, values: Partial<Values>, nameOf: NameOf): strin
     ...(given.has('natsUser') && passwords.length === 0
       ? [`${nameOf('natsUser')} needs ${both('natsPassword')} or ${both('natsPasswordFile')}`]
       : []),
-    ...(passwords.length > 1 ? [`${passwords.join(' and ')} exclude each other: give one password`] : []),
-    ...(found.length > 1 ? [`${found.join(' and ')} exclude each other: give one login for NATS`] : []),
+    ...(passwords.length > 1 ? [`${passwords.join(' and ')} contradict each other: give one password`] : []),
+    ...(found.length > 1 ? [`${found.join(' and ')} contradict each other: give one login for NATS`] : []),
   ];
 }
 
-/** Plain text that other machines can reach must be meant. */
+/** Plain text on an address that other machines can reach must be allowed explicitly. */
 function openToAll(given: AllGiven, { listen, insecure }: Partial<Values>, nameOf: NameOf): string[] {
   const secured = given.has('tlsCert') || given.has('tlsKey');
   if (listen === undefined || isLoopback(listen) || secured || insecure !== false) return [];
   return [
-    `${nameOf('listen')} (${listen}) is not loopback, and plain text there lets anyone who reaches it read and write: give ` +
-      `${flagOf('tlsCert')} and ${flagOf('tlsKey')}, listen on 127.0.0.1, or accept it with ${both('insecure')}`,
+    `${nameOf('listen')} (${listen}) is not loopback: with plain text anyone who reaches it can read and write. Give ` +
+      `${flagOf('tlsCert')} and ${flagOf('tlsKey')}, listen on 127.0.0.1, or accept this with ${both('insecure')}`,
   ];
 }
 
@@ -92,13 +92,13 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Of host:port. Any name but localhost may stand for an address that others reach. */
+/** Whether a host:port is loopback. Any name except localhost may resolve to an address that other machines reach. */
 function isLoopback(address: string): boolean {
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');
 }
 
-/** The limits among the settings that were given and can be used. */
+/** The limits among the given settings, except those with invalid values. */
 export function givenLimits(given: AllGiven, values: Partial<Values>): Partial<Limits> {
   const keys = [...given.keys()].filter((key) => settings[key].group === 'limits');
   const usable = keys.filter((key) => values[key] !== undefined);
@@ -111,7 +111,7 @@ function bounds(given: AllGiven, values: Partial<Values>): string[] {
   const named = (key: keyof Limits): string => {
     const { name, text } = given.get(key as Key) ?? {
       name: flagOf(key as Key),
-      text: `${inForce[key]} ${inForce[key] === defaultLimits[key] ? 'by default' : 'from other bounds'}`,
+      text: `${inForce[key]} ${inForce[key] === defaultLimits[key] ? 'by default' : 'from other limits'}`,
     };
     return `${name} (${text})`;
   };

@@ -3,8 +3,8 @@ import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting 
 const titles: Readonly<Record<Group, string>> = {
   gateway: 'Gateway',
   tls: 'TLS of the gateway',
-  nats: 'An existing NATS',
-  embedded: 'Own NATS server, without --nats-url',
+  nats: 'Your own NATS',
+  embedded: 'The embedded nats-server, without --nats-url',
   connections: 'Connections to NATS',
   store: 'Store',
   limits: 'Limits',
@@ -13,18 +13,18 @@ const titles: Readonly<Record<Group, string>> = {
 const usage = (commands: string): string => `sluice: a gRPC event store over NATS JetStream.
 
 Usage:
-  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends at once
-  sluice --print-config [flags]   check the settings and show them, secrets left out
-  sluice COMMAND ...              use a gateway that serves; sluice COMMAND --help says how
-  sluice replica VERB FOLDER      verify or rebuild the replica of a gateway that is stopped
+  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends the process at once
+  sluice --print-config [flags]   check the settings and print them with all limits, without secrets
+  sluice COMMAND ...              use a running gateway; see sluice COMMAND --help
+  sluice replica VERB FOLDER      verify or rebuild the replica of a stopped gateway
   sluice --version
   sluice help [COMMAND]           or --help
-  sluice completion SHELL         a script that completes commands: bash, zsh or fish
+  sluice completion SHELL         print a completion script for bash, zsh or fish
 
 Commands:
 ${commands}
 Every setting of serve has a flag and an environment variable. The flag wins. An empty variable
-counts as not set, but one for TLS or an existing NATS is an error.
+counts as not set; for TLS and your own NATS it is an error.
 `;
 
 const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
@@ -33,7 +33,7 @@ const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):
   2  the settings cannot be used
   3  NATS or the store cannot be used
   4  cannot listen
-  5  the disk of the own NATS server has failed
+  5  the disk of the embedded nats-server has failed
 `;
 
 /** The text of --help; `commands` has a line for each command beside `serve`. */

@@ -1,15 +1,15 @@
 import { defaultLimits, type Limits } from '../limits';
 import { integer } from './setting-values';
 
-/** The bounds of src/limits.ts that can be set. */
+/** The limits that can be set. */
 export const limitSettings = {
-  appendEventsMax: limit('appendEventsMax', 1, 1_000_000, 'Events in one Append.'),
-  appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one Append as stored.'),
+  appendEventsMax: limit('appendEventsMax', 1, 250_000, 'Events in one append.'),
+  appendBytesMax: limit('appendBytesMax', 1_024, 64 << 20, 'Bytes of one append as stored.'),
   eventBytesMax: limit(
     'eventBytesMax',
     1_024,
     64 << 20,
-    "Bytes of one event; NATS' max_payload also bounds it.",
+    'Bytes of one event as stored; max_payload of the NATS server is a bound as well.',
   ),
   appendsMax: limit('appendsMax', 1, 1_000_000, 'Appends under way in the gateway.'),
   appendsBytesMax: limit('appendsBytesMax', 1_024, 2 ** 40, 'Bytes of all appends under way.'),
@@ -31,40 +31,45 @@ export const limitSettings = {
     'connectionSessionsMax',
     1,
     1_000_000,
-    'Append sessions of one client connection; not set: half of --sessions-max.',
+    'Append sessions of one client connection. Not set: half of --sessions-max.',
   ),
   readsMax: limit('readsMax', 1, 1_000_000, 'Reads under way in the gateway.'),
   connectionReadsMax: limit(
     'connectionReadsMax',
     1,
     1_000_000,
-    'Reads of one client connection; not set: half of --reads-max.',
+    'Reads of one client connection. Not set: half of --reads-max.',
   ),
   subscriptionsMax: limit('subscriptionsMax', 1, 1_000_000, 'Subscriptions open in the gateway.'),
   connectionSubscriptionsMax: limit(
     'connectionSubscriptionsMax',
     1,
     1_000_000,
-    'Subscriptions of one client connection; not set: half of --subscriptions-max.',
+    'Subscriptions of one client connection. Not set: half of --subscriptions-max.',
   ),
-  lookupsMax: limit('lookupsMax', 1, 1_000_000, 'GetVersion and GetServerInfo under way in the gateway.'),
+  lookupsMax: limit(
+    'lookupsMax',
+    1,
+    1_000_000,
+    'Calls of GetVersion and GetServerInfo under way in the gateway.',
+  ),
   connectionLookupsMax: limit(
     'connectionLookupsMax',
     1,
     1_000_000,
-    'The same of one client connection; not set: half of --lookups-max.',
+    'Such calls of one client connection. Not set: half of --lookups-max.',
   ),
   headCacheEntriesMax: limit(
     'headCacheEntriesMax',
     1,
     100_000_000,
-    'Streams whose version is kept in memory.',
+    'Streams whose version the gateway remembers.',
   ),
   replicaBytesMax: limit(
     'replicaBytesMax',
     64 << 20,
     2 ** 40,
-    'Bytes of events in the replica of the log, its index aside; what is older is read from NATS.',
+    'Bytes of the events in the replica of the log, without its index; older events are read from NATS.',
   ),
   connectionStreamsMax: limit(
     'connectionStreamsMax',
@@ -76,42 +81,52 @@ export const limitSettings = {
     'connectionsMax',
     1,
     1_000_000,
-    'Client connections; never more than the file descriptors of the process allow.',
+    'Client connections; the file descriptors of the process are a bound as well.',
   ),
   connectionIdleMs: limit(
     'connectionIdleMs',
     1_000,
     2_000_000_000,
-    'How long a client connection may be without calls.',
+    'How long a client connection may be without calls, in milliseconds.',
   ),
   connectionAgeMaxMs: limit(
     'connectionAgeMaxMs',
     0,
     2_000_000_000,
-    'Age at which a client connection ends, so that clients spread over gateways again; 0: it does not end.',
+    'Age in milliseconds at which a client connection ends, so that clients spread over gateways again; 0: never.',
   ),
   callsMax: limit('callsMax', 1, 1_000_000, 'Calls open in the gateway.'),
   heldBytesMax: limit(
     'heldBytesMax',
     1_024,
     2 ** 40,
-    'Bytes of requests that have come and are not dealt with yet.',
+    'Bytes of requests that have arrived and are not processed yet.',
   ),
   appendTimeoutMs: limit('appendTimeoutMs', 100, 3_600_000, 'How long an append may take, in milliseconds.'),
-  requestTimeoutMs: limit('requestTimeoutMs', 100, 3_600_000, 'How long one question to NATS may take.'),
+  requestTimeoutMs: limit(
+    'requestTimeoutMs',
+    100,
+    3_600_000,
+    'How long one request to NATS may take, in milliseconds.',
+  ),
   readStallTimeoutMs: limit(
     'readStallTimeoutMs',
     100,
     86_400_000,
-    'Time over which --read-bytes-per-second-min is measured, while messages wait.',
+    'Time in milliseconds over which --read-bytes-per-second-min is measured, while messages wait.',
   ),
   readBytesPerSecondMin: limit(
     'readBytesPerSecondMin',
     1,
     2 ** 30,
-    'What the caller of a read must take of messages that wait for it.',
+    'Bytes a second that a caller must take of the messages of a read that wait for it.',
   ),
-  shutdownTimeoutMs: limit('shutdownTimeoutMs', 0, 3_600_000, 'How long a stop waits for calls under way.'),
+  shutdownTimeoutMs: limit(
+    'shutdownTimeoutMs',
+    0,
+    3_600_000,
+    'How long a stop waits for calls under way, in milliseconds.',
+  ),
 } as const;
 
 function limit(key: keyof Limits, min: number, max: number, description: string) {

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 
-/** What a list of NATS URLs says. */
+/** The parts of a list of NATS URLs. */
 export interface NatsUrls {
   /** Without credentials. */
   readonly servers: readonly string[];
-  /** Some URL says tls://. */
+  /** Whether any URL begins with tls://. */
   readonly tls: boolean;
-  /** The NATS library ignores credentials in URLs, so they are taken out here. */
+  /** The credentials of the URLs, which the package `nats` would ignore. */
   readonly login: NatsLogin | undefined;
 }
 
@@ -43,10 +43,10 @@ export function parseNatsUrls(text: string, context: z.core.$RefinementCtx<strin
   return { servers, tls, login: [...logins.values()][0] };
 }
 
-/** Such as nats://me:@host, where a secret that was to be filled in is missing. */
+/** Such as nats://me:@host, in which a secret was not filled in. */
 const emptyLogin = /^(?:[a-z]+:\/\/)?(?::[^@/]*|[^@/]*:)?@/i;
 
-/** A list of URLs that can be parsed, with credentials blotted out. */
+/** A list of valid URLs, with `***` instead of their credentials. */
 export function withoutCredentials(urls: string): string {
   return urls.replace(/(^|,\s*)([a-z]+:\/\/)?[^,\s]*@/g, '$1$2***@');
 }

@@ -1,4 +1,4 @@
-/** ", did you mean …?" with the nearest name, unless all are far away. */
+/** "; did you mean …?" with the most similar name, "" if no name is similar. */
 export function suggestion(name: string, known: readonly string[]): string {
   const [nearest] = known
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
@@ -7,7 +7,7 @@ export function suggestion(name: string, known: readonly string[]): string {
   return `; did you mean ${nearest.candidate}?`;
 }
 
-/** Levenshtein's distance. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

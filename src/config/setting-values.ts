@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 
-/** The kinds of values that settings take: each is checked, and says what it must be. */
+/** The kinds of values that settings take. Each checks the text, and its error says what the text must be. */
 
 export function integer(min: number, max: number) {
   const must = `must be a whole number from ${min.toString()} to ${max.toString()}`;
@@ -34,7 +34,7 @@ export function readableFile() {
   return z.string().refine(isReadable, 'must be a file that can be read');
 }
 
-/** A file with a secret; its value is the secret, without the end of the last line. */
+/** A file with a secret. The value is the secret, without the end of its last line. */
 export function secretFile() {
   const must = `must be a file that can be read and holds a secret of 1 to ${secretBytesMax.toString()} bytes`;
   return z.string().transform((path, context) => {
@@ -47,7 +47,7 @@ export function secretFile() {
 
 const secretBytesMax = 4_096;
 
-/** undefined: there is none. */
+/** The secret in a file; undefined: the file cannot be read or has no secret of a valid length. */
 function secretIn(path: string): string | undefined {
   try {
     const bytes = Buffer.alloc(secretBytesMax + 3);

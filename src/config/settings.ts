@@ -5,69 +5,69 @@ import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
 import { address, integer, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
 
-/** Where a setting belongs: `nats` ones need --nats-url, `embedded` ones exclude it. */
+/** The group of a setting: settings of `nats` need --nats-url, settings of `embedded` exclude it. */
 export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
 
 /** One setting. Its flag and its variable follow from its key, see `flagOf` and `variableOf`. */
 export interface Setting {
   readonly group: Group;
-  /** As one would write it; undefined: the setting is optional. */
+  /** As a user would write it; undefined: the setting is optional. */
   readonly default: string | undefined;
   readonly schema: z.ZodType<unknown, string>;
   readonly description: string;
-  /** What is never shown: all of it, or the login in its URLs. */
+  /** What is never printed: all of it, or the login in its URLs. */
   readonly secret?: 'all' | 'login';
-  /** The flag alone, without a value, says true. */
+  /** The flag without a value means true. */
   readonly isSwitch?: true;
 }
 
 /**
- * An empty variable of these is an error and not "not set", which would open the gateway, ask NATS for nothing, or keep the
- * events elsewhere: it comes from a secret that is not there.
+ * Groups whose variables must not be empty. An empty one comes from a missing secret; "not set" would open the gateway to anyone,
+ * log in to NATS without credentials, or store the events elsewhere.
  */
 export const neverEmpty: readonly Group[] = ['tls', 'nats'];
 
-/** Every setting, once: the parser, --help, --print-config and the test of the documentation are made from it. */
+/** Every setting: the parser, --help, --print-config and the test of the documentation follow from this list. */
 export const settings = {
   listen: {
     group: 'gateway',
     default: '127.0.0.1:50051',
     schema: address(),
-    description: 'Address and port for gRPC; port 0 takes a free one.',
+    description: 'Address and port for gRPC; port 0: a free port.',
   },
   logLevel: {
     group: 'gateway',
     default: 'info',
     schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    description: 'Least level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
+    description: 'Lowest level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
   },
   replicaDir: {
     group: 'gateway',
     default: undefined,
     schema: nonEmpty(),
     description:
-      'Folder for the replica of the log, of this gateway alone, on a local disk; not set: `replica` in --data-dir.',
+      'Folder for the replica of the log, on a local disk, for this gateway only. Not set: `replica` in --data-dir.',
   },
-  tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM: gRPC over TLS.'),
+  tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM. If set, gRPC uses TLS.'),
   tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
   tlsClientCa: optionalFile(
     'tls',
-    'Authorities, PEM: clients must show a certificate of theirs (mutual TLS).',
+    'Certificate authorities, PEM. If set, clients must present a certificate of theirs (mutual TLS).',
   ),
   insecure: toggle(
     'tls',
-    'Allows plain text on an address other than loopback, where anyone who reaches it can read and write.',
+    'Allows plain text on an address other than loopback: anyone who reaches it can read and write.',
   ),
   natsUrl: {
     group: 'nats',
     default: undefined,
     schema: z.string().transform(parseNatsUrls),
     description:
-      'NATS servers, comma-separated: nats://a:4222,nats://b:4222; tls:// insists on TLS. Not set: the gateway ' +
-      'runs its own NATS server.',
+      'NATS servers, comma-separated: nats://a:4222,nats://b:4222; tls:// requires TLS. Not set: the gateway ' +
+      'runs an embedded nats-server.',
     secret: 'login',
   },
-  natsUser: { group: 'nats', default: undefined, schema: nonEmpty(), description: 'User at NATS.' },
+  natsUser: { group: 'nats', default: undefined, schema: nonEmpty(), description: 'User name for NATS.' },
   natsPassword: {
     group: 'nats',
     default: undefined,
@@ -80,7 +80,7 @@ export const settings = {
     default: undefined,
     schema: secretFile(),
     description: 'File with the password of --nats-user.',
-    // Who gives the secret itself by mistake must not read it in an error.
+    // An error must not show a secret that was given instead of a file.
     secret: 'all',
   },
   natsToken: {
@@ -100,49 +100,49 @@ export const settings = {
   natsCreds: optionalFile('nats', 'NATS credentials file (JWT and seed).'),
   natsTlsCa: optionalFile(
     'nats',
-    'Authorities to check NATS servers against, PEM; not set: those of the system.',
+    'Certificate authorities for NATS servers, PEM. Not set: those of the system.',
   ),
-  natsTlsCert: optionalFile('nats', 'Certificate to show to NATS, PEM.'),
+  natsTlsCert: optionalFile('nats', 'Client certificate for NATS, PEM.'),
   natsTlsKey: optionalFile('nats', 'Private key for --nats-tls-cert, PEM.'),
   dataDir: {
     group: 'embedded',
     default: './data',
     schema: nonEmpty(),
-    description: 'Folder for the data of the own NATS server; on a local disk, never NFS.',
+    description: 'Folder for the data of the embedded nats-server, on a local disk, never NFS.',
   },
   sync: {
     group: 'embedded',
     default: 'always',
     schema: oneOf(['always', 'interval']),
     description:
-      'When the own NATS server syncs to disk: always (before an append is answered) or interval (every two ' +
-      'minutes; a loss of power can take answered appends with it).',
+      'When events are synced to disk: always (before an append is acknowledged) or interval (every two minutes; ' +
+      'a power failure can lose acknowledged appends).',
   },
   storeBytesMax: {
     group: 'embedded',
     default: undefined,
     schema: integer(1_000_000, 2 ** 50),
     description:
-      'Bytes that the store may take on the disk; not set: three quarters of what the disk has, for log and replica together.',
+      'Bytes that the store may take on the disk. Not set: three quarters of the disk, for log and replica together.',
   },
   natsServer: {
     group: 'embedded',
     default: undefined,
     schema: nonEmpty(),
-    description: 'Path of the nats-server to run; not set: searched for, then downloaded.',
+    description: 'Path of the nats-server to run. Not set: it is searched for, then fetched.',
   },
   cacheDir: {
     group: 'embedded',
     default: undefined,
     schema: nonEmpty(),
-    description: "Folder for a downloaded nats-server; not set: sluice in the user's cache folder.",
+    description: "Folder for a fetched nats-server. Not set: sluice in the user's cache folder.",
   },
   releaseMirror: {
     group: 'embedded',
     default: undefined,
     schema: webUrl(),
     description:
-      'Base URL to download nats-server releases from, instead of their own page; may hold a login.',
+      'Base URL for downloads of nats-server releases, instead of their page; may contain a login.',
     secret: 'login',
   },
   releaseSha256: {
@@ -150,8 +150,8 @@ export const settings = {
     default: undefined,
     schema: z.string().regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits'),
     description:
-      `SHA-256 of the archive of nats-server ${natsVersionRecommended} for this platform; without it none is ` +
-      'downloaded as a release.',
+      `SHA-256 of the release archive of nats-server ${natsVersionRecommended} for this platform; without it no ` +
+      'release is downloaded.',
   },
   connectTimeoutMs: {
     group: 'connections',
@@ -183,7 +183,7 @@ export const settings = {
     schema: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 characters of A-Z a-z 0-9 _ -')
-      .refine((prefix) => prefix !== indexPrefix && prefix !== '_INBOX', 'is taken by Sluice or NATS itself'),
+      .refine((prefix) => prefix !== indexPrefix && prefix !== '_INBOX', 'is reserved for Sluice or NATS'),
     description: 'First token of the subjects of the store.',
   },
   storeReplicas: {
@@ -194,14 +194,14 @@ export const settings = {
   },
   createStore: toggle(
     'store',
-    'Create the store if NATS has none of this name: for the first start only. The own NATS server needs it only ' +
-      'where the data folder has other stores.',
+    'Create the store if NATS has no stream of this name: for the first start only. With the embedded nats-server ' +
+      'it is only needed if the data folder has other stores.',
   ),
   lostMessagesAccepted: {
     group: 'store',
     default: '0',
     schema: integer(0, Number.MAX_SAFE_INTEGER),
-    description: 'Messages that the store may have lost: serve what is left as if it were all.',
+    description: 'Messages that the store may have lost: the gateway serves the rest as if it were complete.',
   },
   ...limitSettings,
 } as const satisfies Readonly<Record<string, Setting>>;

@@ -131,7 +131,7 @@ describe('a running gateway', () => {
       SLUICE_TLS_KEY: '',
     });
     expect(emptied).toMatchObject({ code: 2, stdout: '' });
-    expect(emptied.stderr).toContain('SLUICE_TLS_KEY is set and empty');
+    expect(emptied.stderr).toContain('SLUICE_TLS_KEY is set but empty');
     await using open = await startSluice([
       ...anyPort,
       '--nats-url',

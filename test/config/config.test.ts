@@ -31,7 +31,7 @@ function natsOf(config: Config) {
 }
 
 describe('values', () => {
-  test('without settings: an own NATS server, synced always, on loopback', () => {
+  test('without settings: an embedded nats-server, synced always, on loopback', () => {
     const { env, ...nats } = loadConfig([], { HOME: folder }).nats as Config['nats'] & { kind: 'embedded' };
     expect(nats).toEqual({
       kind: 'embedded',
@@ -110,19 +110,35 @@ describe('values', () => {
   ])('%j', (flags, followed) => {
     const { limits } = loadConfig(flags, {});
     expect(limits).toMatchObject(followed);
-    for (const { smaller, larger } of relations) expect(limits[smaller]).toBeLessThanOrEqual(limits[larger]);
+    expect(brokenRelations(limits)).toEqual([]);
   });
 
   test('every relation between limits holds of the defaults', () => {
     expect(loadConfig([], {}).limits).toEqual(defaultLimits);
-    expect(brokenRelations({})).toEqual([]);
+    expect(brokenRelations(defaultLimits)).toEqual([]);
   });
 
-  test('--print-config shows what follows', () => {
-    expect(printConfig(['--reads-max=7'], {})).toMatch(
-      /^SLUICE_CONNECTION_READS_MAX=4 +# follows other bounds$/m,
-    );
+  test.each(relations)('limits with $smaller too large for $larger are refused', (relation) => {
+    const { smaller, larger, least } = relation;
+    const edge = least?.(defaultLimits) ?? defaultLimits[smaller];
+    expect(brokenRelations({ ...defaultLimits, [larger]: edge })).not.toContain(relation);
+    expect(brokenRelations({ ...defaultLimits, [larger]: edge - 1 })).toContain(relation);
+  });
+
+  test('--print-config shows every limit in force, and where it comes from', () => {
+    const argv = ['--reads-max=7', '--append-bytes-max=2000000', '--stream-queue-max=8'];
+    const printed = printConfig(argv, {});
+    const { limits } = loadConfig(argv, {});
+    for (const [key, value] of Object.entries(limits)) {
+      const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      expect(printed).toMatch(new RegExp(`^(SLUICE_${name.toUpperCase()}|# ${name})=${value} +#`, 'm'));
+    }
+    expect(printed).toMatch(/^SLUICE_CONNECTION_READS_MAX=4 +# follows other limits$/m);
+    expect(printed).toMatch(/^# session_appends_max=8 +# follows other limits$/m);
+    expect(printed).toMatch(/^# request_bytes_max=4000000 +# follows other limits$/m);
+    expect(printed).toMatch(/^# tags_max=64 +# fixed$/m);
     expect(printConfig([], {})).toMatch(/^SLUICE_CONNECTION_READS_MAX=128 +# default$/m);
+    expect(printConfig([], {})).toMatch(/^# session_appends_max=512 +# default$/m);
   });
 
   test('TLS of the gateway', () => {
@@ -201,8 +217,8 @@ describe('plain text', () => {
   ])('on %s needs --insecure', (address) => {
     const listen = `--listen=${address}`;
     expect(problemsOf([listen])).toEqual([
-      `--listen (${address}) is not loopback, and plain text there lets anyone who reaches it read and write: give ` +
-        '--tls-cert and --tls-key, listen on 127.0.0.1, or accept it with --insecure (SLUICE_INSECURE)',
+      `--listen (${address}) is not loopback: with plain text anyone who reaches it can read and write. Give ` +
+        '--tls-cert and --tls-key, listen on 127.0.0.1, or accept this with --insecure (SLUICE_INSECURE)',
     ]);
     expect(problemsOf([listen, '--insecure'])).toEqual([]);
     expect(problemsOf([listen, '--tls-cert', pem, '--tls-key', pem])).toEqual([]);
@@ -212,7 +228,7 @@ describe('plain text', () => {
     'an empty %s is an error',
     (name) => {
       expect(problemsOf([], { [name]: '' })).toEqual([
-        `${name} is set and empty: give it a value, or do not set it`,
+        `${name} is set but empty: give it a value, or unset it`,
       ]);
     },
   );
@@ -240,7 +256,7 @@ describe('what is refused', () => {
     ['--release-sha256', 'abc'],
     ['--tls-cert', join(folder, 'missing')],
   ])('%s=%s', (flag, value) => {
-    expect(problemsOf([`${flag}=${value}`])[0]).toMatch(new RegExp(`^${flag} (must|is taken)`));
+    expect(problemsOf([`${flag}=${value}`])[0]).toMatch(new RegExp(`^${flag} (must|is reserved)`));
   });
 
   test.each([
@@ -251,24 +267,30 @@ describe('what is refused', () => {
     [[natsUrl, '--nats-user=a'], ['--nats-user needs --nats-password']],
     [
       [natsUrl, '--data-dir=a'],
-      ["--data-dir is for the gateway's own NATS server, which --nats-url excludes"],
+      ['--data-dir is for the embedded nats-server, which does not run with --nats-url'],
     ],
     [[natsUrl, '--sync=always'], ['--sync is for']],
     [['--tls-cert', pem], ['--tls-cert needs --tls-key']],
     [['--tls-key', pem], ['--tls-key needs --tls-cert']],
     [['--tls-client-ca', pem], ['--tls-client-ca needs --tls-cert']],
     [[natsUrl, '--nats-tls-key', pem], ['--nats-tls-key needs --nats-tls-cert']],
-    [[natsUrl, '--nats-token=a', '--nats-creds', pem], ['--nats-token and --nats-creds exclude each other']],
+    [
+      [natsUrl, '--nats-token=a', '--nats-creds', pem],
+      ['--nats-token and --nats-creds contradict each other'],
+    ],
     [
       [natsUrl, '--nats-token=a', '--nats-token-file', pem],
-      ['--nats-token and --nats-token-file exclude each other'],
+      ['--nats-token and --nats-token-file contradict each other'],
     ],
     [
       [natsUrl, '--nats-user=a', '--nats-password=b', '--nats-password-file', pem],
-      ['--nats-password and --nats-password-file exclude each other'],
+      ['--nats-password and --nats-password-file contradict each other'],
     ],
     [[natsUrl, '--nats-password-file', pem], ['--nats-password-file needs --nats-user']],
-    [['--nats-url=nats://a@b', '--nats-token=c'], ['--nats-token and the credentials in --nats-url exclude']],
+    [
+      ['--nats-url=nats://a@b', '--nats-token=c'],
+      ['--nats-token and the credentials in --nats-url contradict'],
+    ],
     [['--store-replicas=3'], ['--store-replicas above 1 needs --nats-url']],
     [
       ['--append-bytes-max=2000', '--event-bytes-max=3000'],
@@ -307,7 +329,7 @@ describe('what is refused', () => {
     ],
     [
       ['--calls-max=50', '--connection-reads-max=100'],
-      ['--connection-reads-max (100) must not be above --reads-max (50 from other bounds)'],
+      ['--connection-reads-max (100) must not be above --reads-max (50 from other limits)'],
     ],
   ])('contradiction %j', (argv, starts) => {
     const problems = problemsOf(argv);
