@@ -102,7 +102,7 @@ test('a store that exists and is set otherwise is refused with every field that 
   for (const [fields, line] of disagreements) {
     await streams.add({ ...good, ...fields });
     const refusal = await refusalOf('BAD');
-    expect(refusal).toContain('BAD exists and is not set as a Sluice store needs it');
+    expect(refusal).toContain('BAD exists, but not with the configuration that a Sluice store needs');
     expect(refusal).toContain(`  ${line}\n`);
     // The library knows nothing of it, so that it is off in each of them.
     expect(refusal).toContain('  allow_atomic: found nothing, needed true\n');

@@ -5,13 +5,13 @@ import { parseTime, type StoredMessage } from './message';
 import { byDeadline } from './coalesce';
 import type { RequestOptions } from './request-options';
 
-/** The JetStream API of one stream: requests and answers as in the server's source (server/jetstream_api.go). */
+/** The JetStream stream that is the log. */
 export interface StreamApi {
   readonly name: string;
   readonly replicas: number;
 }
 
-/** What a JetStream stream is set to; only what Sluice sets or checks. Times in nanoseconds. */
+/** The configuration of a JetStream stream, as far as Sluice sets or checks it. Times in nanoseconds. */
 export interface StreamConfig {
   readonly name: string;
   readonly subjects?: readonly string[];
@@ -32,17 +32,17 @@ export interface StreamInfo {
     readonly consumer_count: number;
     readonly subjects?: Readonly<Record<string, number>>;
   };
-  /** Who keeps it; the leader is not among the replicas. */
+  /** The servers that store it; the leader is not among the replicas. */
   readonly cluster?: {
     readonly leader?: string;
-    /** Since when it is the leader. */
+    /** When it became the leader. */
     readonly leader_since?: string;
     readonly replicas?: readonly {
       readonly name: string;
       readonly current: boolean;
       readonly offline?: boolean;
       readonly lag?: number;
-      /** When the leader last heard of it, in nanoseconds before now; 0: not since it was elected. */
+      /** When the leader last heard from it, in nanoseconds before now; 0: not since the leader was elected. */
       readonly active?: number;
     }[];
   };
@@ -50,7 +50,7 @@ export interface StreamInfo {
   readonly limit?: number;
 }
 
-/** Who leads the stream, since when, and which stream of that name it is. A server that is alone does not tell since when. */
+/** The leader of a stream, since when it leads, and when the stream was created. A single server does not report since when. */
 export function leaderOf({ created, cluster }: StreamInfo): string {
   return `${created} ${cluster?.leader ?? ''} ${cluster?.leader_since ?? ''}`;
 }
@@ -59,12 +59,12 @@ interface ApiAnswer {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
-/** So long a question or a message is sent again while nobody is there to take it. */
+/** How long a request or a message is sent again while no server takes it. */
 export const absenceMaxMs = 5_000;
-/** What is asked for can be done twice. */
+/** For requests that can safely be sent twice. */
 const untilAnswered = { repeatMs: 1_000, absenceMaxMs };
 
-/** Asks the JetStream API. Throws JetStreamApiError if it refuses. */
+/** Sends a request to the JetStream API (server/jetstream_api.go). Throws JetStreamApiError if it is refused. */
 export async function callApi<T>(
   link: Link,
   verb: string,
@@ -123,7 +123,7 @@ interface ApiMessage {
   };
 }
 
-/** One message, as the leader of its stream knows it, or undefined. */
+/** One message as the leader of its stream has it, or undefined. */
 export async function apiGet(
   link: Link,
   stream: StreamApi,
@@ -131,9 +131,9 @@ export async function apiGet(
   options: RequestOptions,
 ): Promise<StoredMessage | undefined> {
   try {
-    // Its body comes as base64, with other fields beside it.
+    // The answer has the body as base64, beside other fields.
     const bytesMax = 2 * link.maxPayloadBytes;
-    const { message } = await inRoom(link, bytesMax, options, (left) =>
+    const { message } = await withPermits(link, bytesMax, options, (left) =>
       callApi<ApiMessage>(link, `STREAM.MSG.GET.${stream.name}`, lookup, left),
     );
     return {
@@ -149,34 +149,24 @@ export async function apiGet(
   }
 }
 
-/** Asks for one message as soon as there is room for so many bytes. The time that this takes counts as well. */
-export function inRoom<T>(
-  link: Link,
-  bytesMax: number,
-  options: RequestOptions,
-  ask: (left: RequestOptions) => Promise<T>,
-): Promise<T> {
-  const giveUpAt = performance.now() + options.timeoutMs;
-  return whileThereIsRoom(link, bytesMax, options, (left) => {
-    const timeoutMs = Math.ceil(giveUpAt - performance.now());
-    if (timeoutMs <= 0) throw new RequestTimeoutError('the semaphore for answers was not free in time');
-    return ask({ ...left, timeoutMs });
-  });
-}
-
 /**
- * Asks as soon as there is room for so many bytes. They come also when nobody waits for them any more, so the room is free only
- * then: callers who ask and give up, again and again, would have NATS send without bound, until it ends the connection.
+ * Sends a request when its answer of up to `bytesMax` may be in transit. Waiting for that counts as part of the time-out.
+ *
+ * The permits are released when the answer has arrived, even if the caller has given up before: otherwise callers that send
+ * requests and give up could make NATS send without bound, until it ends the connection.
  */
-export function whileThereIsRoom<T>(
+function withPermits<T>(
   link: Link,
   bytesMax: number,
   { signal, ...options }: RequestOptions,
-  ask: (options: RequestOptions) => Promise<T>,
+  request: (left: RequestOptions) => Promise<T>,
 ): Promise<T> {
-  const answer = link.pages.with(bytesMax, signal, () => {
+  const giveUpAt = performance.now() + options.timeoutMs;
+  const answer = link.answerBytes.with(bytesMax, signal, () => {
     signal?.throwIfAborted();
-    return ask(options);
+    const timeoutMs = Math.ceil(giveUpAt - performance.now());
+    if (timeoutMs <= 0) throw new RequestTimeoutError('the semaphore for answers was not free in time');
+    return request({ ...options, timeoutMs });
   });
   return signal === undefined ? answer : byDeadline(answer, { signal, deadlineMs: Infinity });
 }

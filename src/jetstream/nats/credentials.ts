@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 const section = /-{3,}[^\n]*-{3,}\n.+\n\s*-{3,}[^\n]*-{3,}\n/g;
 
 /**
- * A file of NATS credentials as the library takes it, which knows LF alone and wants one at the end; the tools of NATS also
- * take CRLF and no end of the last line. Throws if it does not hold a JWT and a seed.
+ * A file of NATS credentials for the package `nats`, which requires LF and one at the end; the tools of NATS also accept CRLF and
+ * a last line without an end. Throws if the file does not contain a JWT and a seed.
  */
 export async function readCredentials(path: string): Promise<Uint8Array> {
   const text = await readFile(path, 'utf8');

@@ -8,31 +8,31 @@ import {
   isStoreError,
 } from '../../store/errors';
 
-/** Nothing was sent: there is no connection. */
+/** There is no connection: nothing was sent. */
 export class NotConnectedError extends Error {}
 
-/** The request was sent, and the connection was lost before the answer came. */
+/** The request was sent, and the connection was lost before the answer arrived. */
 export class ConnectionLostError extends Error {}
 
-/** The request was sent, and no answer came in time. */
+/** The request was sent, and no answer arrived in time. */
 export class RequestTimeoutError extends Error {}
 
-/** Nobody serves the subject: JetStream is off, or the stream has no leader yet. Nothing was stored. */
+/** Nothing serves the subject: JetStream is off, or the stream has no leader yet. Nothing was stored. */
 export class NoRespondersError extends Error {}
 
 /** The server's permissions forbid the subject. */
 export class PermissionViolationError extends Error {}
 
-/** The request was sent, and then the permission to hear answers was taken away. */
+/** The request was sent, and then the permission to receive answers was withdrawn. */
 export class AnswerForbiddenError extends PermissionViolationError {}
 
 /** What an error of nats-server means for a request. */
 type Meaning =
-  /** There is no space: in the account, on the server, on the disk, in the stream. */
+  /** No space is left: of the account, the server, the disk, the stream. */
   | 'full'
-  /** Too much at a time: messages that wait for the stream, batches that are open. */
+  /** Too much at the same time: messages that wait for the stream, open batches. */
   | 'overloaded'
-  /** Passes by itself, or with a setting of NATS. */
+  /** Passes by itself, or after a change at NATS. */
   | 'unavailable'
   /** Depends on the request. */
   | 'other';
@@ -128,7 +128,7 @@ const unreachable = [NotConnectedError, ConnectionLostError, RequestTimeoutError
 /** What it means that NATS refused an append: whatever the error, nothing was stored. */
 export function toAppendError(error: unknown, stream: string, messageBytesMax: number): unknown {
   if (error instanceof NoRespondersError) {
-    const what = `the JetStream stream ${stream} takes nothing: it has no leader, or is gone`;
+    const what = `the JetStream stream ${stream} stores nothing: it has no leader, or does not exist`;
     return new StoreUnavailableError(`${what} (${error.message})`, { cause: error });
   }
   const known = toStoreError(error);

@@ -6,22 +6,22 @@ const framing = 'latin1'; // subjects and headers are ASCII
 const lineEnd = '\r\n';
 
 /**
- * Messages to publish, as the protocol of NATS has them, in one piece. `publish` of the `nats` package makes four arrays
- * and an encoded line for each, and copies all of them once more.
+ * Messages to publish, in the protocol of NATS and in one piece. `publish` of the package `nats` makes four arrays and an encoded
+ * line for each message, and copies all of them again.
  */
 export class Frames {
   private parts: (string | Uint8Array)[] = [];
   private length = 0;
 
-  /** `payloadBytesMax` says how many bytes of headers and payload the server takes in one message. */
+  /** `payloadBytesMax` gives the bytes of headers and payload that the server accepts in one message. */
   constructor(private readonly payloadBytesMax: () => number) {}
 
-  /** Bytes that wait. */
+  /** Bytes that were added since the last `take`. */
   get bytes(): number {
     return this.length;
   }
 
-  /** Throws NotConnectedError if it is larger than the server takes, which would end the connection. */
+  /** Throws NotConnectedError for a message that is too large for the server, which would end the connection. */
   add(
     subject: string,
     payload: Uint8Array,
@@ -32,7 +32,7 @@ export class Frames {
     const block = headers === undefined ? '' : headerBlock(headers);
     const bytes = block.length + payload.length;
     if (bytes > this.payloadBytesMax())
-      throw new NotConnectedError(`NATS takes no message of ${bytes} bytes on this connection`);
+      throw new NotConnectedError(`NATS accepts no message of ${bytes} bytes on this connection`);
     const head =
       headers === undefined
         ? `PUB ${to} ${bytes}${lineEnd}`
@@ -41,7 +41,7 @@ export class Frames {
     this.length += head.length + payload.length + lineEnd.length;
   }
 
-  /** All that was added since the last call. */
+  /** The messages that were added since the last call. */
   take(): Uint8Array {
     const bytes = Buffer.allocUnsafe(this.length);
     let at = 0;

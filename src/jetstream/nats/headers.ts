@@ -1,13 +1,13 @@
 /**
- * Every header that a gateway sends to NATS, and the type of what carries them: nothing else is ever sent. What a header asks of
- * nats-server is decided on all of its replicas, where a fault of it would be one of the whole log.
+ * Every header that a gateway sends to NATS; no other header is ever sent. nats-server evaluates a header on all replicas, where a
+ * bug of it would affect the whole log.
  */
 export const sentHeader = {
   /** The commit id; for the second and later messages of a batch `<commit id>:<number>`. */
   messageId: 'Nats-Msg-Id',
-  /** The sequence that the last message on the subject must have, 0: there must be none. */
+  /** The sequence that the last message on the subject must have; 0: the subject must have no message. */
   previous: 'Nats-Expected-Last-Subject-Sequence',
-  /** The subject that `previous` is about, if it is not that of the message; a literal one. */
+  /** The subject that `previous` is about, if it is not the subject of the message. Without wildcards. */
   previousOn: 'Nats-Expected-Last-Subject-Sequence-Subject',
   batchId: 'Nats-Batch-Id',
   batchSequence: 'Nats-Batch-Sequence',
@@ -26,8 +26,8 @@ export type SentHeader = (typeof sentHeader)[keyof typeof sentHeader];
 
 export type SentHeaders = Readonly<Partial<Record<SentHeader, string>>>;
 
-/** What the server says by itself. */
+/** Headers that the server sets. */
 export const receivedHeader = {
-  /** Messages of a request that will not come. */
+  /** The messages of a request that will not come. */
   unused: 'Nats-Pending-Messages',
 } as const;

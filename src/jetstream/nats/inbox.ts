@@ -18,43 +18,43 @@ export type OnEnd = (
   ...end: [error: Error, answer: undefined] | [error: undefined, answer: RawMessage]
 ) => void;
 
-/** A request and who waits for its answers. */
+/** A request, and the callbacks for its answers. */
 export interface Exchange {
   readonly subject: string;
   readonly payload: Uint8Array | string;
   readonly options: RequestOptions;
-  /** True: this was the last. */
+  /** Returns whether this was the last answer. */
   onAnswer(answer: RawMessage): boolean;
-  /** With the last answer, or with an error in its place. */
+  /** Gets the last answer, or an error instead. */
   onEnd: OnEnd;
 }
 
 /** How the requests of an inbox reach NATS. */
 export interface Sender {
-  /** Lets a message be sent soon. Throws NotConnectedError. */
+  /** Calls `send` of the message soon. Throws NotConnectedError. */
   add(message: Outgoing): void;
-  /** Sends, together with the others whose turn it is. Throws NotConnectedError. */
+  /** Writes a message, together with others of the same turn of the event loop. Throws NotConnectedError. */
   send(
     subject: string,
     payload: Uint8Array | string,
     headers: SentHeaders | undefined,
     reply: string | undefined,
   ): void;
-  /** Bytes that have come over the connection as it is now. */
+  /** Bytes that have arrived since the connection was made or made again. */
   received(): number;
 }
 
-/** The requests under way on one connection, all answered through one subscription. */
+/** The requests under way on one connection. Their answers arrive through one subscription. */
 export interface Inbox {
   begin(exchange: Exchange): void;
-  /** Fails the requests on one subject, or all. */
+  /** Fails the requests on one subject, or all of them. */
   fail(error: Error, subject?: string): void;
   close(): void;
 }
 
 const noResponders = 503;
 const absencePauseMs = 50;
-/** When so much has come in the meantime, an answer may be on its way behind it. */
+/** If this much has arrived in the meantime, the answer may be in transit behind it. */
 const busyBytesMin = 256 << 10;
 
 export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
@@ -71,8 +71,8 @@ export function openInbox(connection: NatsConnection, sender: Sender): Inbox {
     waiting.get(message.subject.slice(inbox.length + 1))?.take(parseMessage(message));
   };
   const subscription = subscribe(connection, `${inbox}.*`, onMessage, (error) => {
-    refusal = error; // it may come before the first request, which would wait in vain
-    for (const entry of waiting.values()) entry.hearsNoMore(error);
+    refusal = error; // it may precede the first request, which would wait in vain
+    for (const entry of waiting.values()) entry.losePermission(error);
   });
   return {
     begin(exchange) {
@@ -98,7 +98,7 @@ function subscribe(
   onMessage: (message: Msg) => void,
   onRefusal: (error: Error) => void,
 ): Subscription {
-  const refusal = 'NATS does not permit the gateway to subscribe to _INBOX.>, where answers come';
+  const refusal = 'NATS does not permit the gateway to subscribe to _INBOX.>, the subjects of answers';
   return connection.subscribe(subject, {
     callback: (error, message) => {
       if (error === null) onMessage(message);
@@ -107,7 +107,7 @@ function subscribe(
   });
 }
 
-/** A request whose last answer has not come. */
+/** A request whose last answer has not arrived. */
 class Waiting implements Outgoing {
   private leftMs: number;
   private absentUntilMs: number | undefined;
@@ -121,11 +121,11 @@ class Waiting implements Outgoing {
     readonly exchange: Exchange,
     private readonly sender: Sender,
     private readonly reply: string,
-    private readonly place: { readonly waiting: CompactingMap<string, Waiting>; readonly token: string },
+    private readonly slot: { readonly waiting: CompactingMap<string, Waiting>; readonly token: string },
   ) {
     this.leftMs = exchange.options.timeoutMs;
     this.timeout = this.wait();
-    place.waiting.set(place.token, this);
+    slot.waiting.set(slot.token, this);
   }
 
   begin(): void {
@@ -150,7 +150,7 @@ class Waiting implements Outgoing {
   }
 
   refuse(error: Error): void {
-    // What cannot be sent again has been sent once, and may still be answered.
+    // A request that was sent before may still get its answer.
     if (!this.wasSent) this.fail(error);
   }
 
@@ -174,7 +174,7 @@ class Waiting implements Outgoing {
     }
   }
 
-  hearsNoMore(refusal: Error): void {
+  losePermission(refusal: Error): void {
     this.fail(this.wasSent ? new AnswerForbiddenError(refusal.message, { cause: refusal }) : refusal);
   }
 
@@ -187,20 +187,20 @@ class Waiting implements Outgoing {
     clearTimeout(this.timeout);
     clearTimeout(this.pause);
     if (this.onAbort !== undefined) this.exchange.options.signal?.removeEventListener('abort', this.onAbort);
-    this.place.waiting.delete(this.place.token);
+    this.slot.waiting.delete(this.slot.token);
   }
 
   private wait(): NodeJS.Timeout {
     const { timeoutMs, repeatMs = timeoutMs } = this.exchange.options;
-    const turnMs = Math.min(repeatMs, this.leftMs);
-    this.leftMs -= turnMs;
+    const intervalMs = Math.min(repeatMs, this.leftMs);
+    this.leftMs -= intervalMs;
     this.receivedBefore = repeatMs < timeoutMs ? this.sender.received() : 0;
-    return setTimeout(onTimeout, turnMs, this);
+    return setTimeout(onTimeout, intervalMs, this);
   }
 
   onTimeout(): void {
     if (this.leftMs > 0) {
-      // A second answer would come behind the first, and a third: of megabytes each, until the server ends the connection.
+      // Otherwise more answers of megabytes would queue up behind the first one, until the server ends the connection.
       const isBusy = this.sender.received() - this.receivedBefore >= busyBytesMin;
       this.timeout = this.wait();
       if (!isBusy) this.sendAgain();
@@ -210,12 +210,12 @@ class Waiting implements Outgoing {
     this.fail(new RequestTimeoutError(`no answer on ${subject} in ${options.timeoutMs.toString()} ms`));
   }
 
-  /** Nobody was there to take the request. */
+  /** No server took the request. */
   private onAbsence(): void {
     const { subject, options } = this.exchange;
     this.absentUntilMs ??= Date.now() + (options.absenceMaxMs ?? 0);
     clearTimeout(this.pause);
-    this.timeout.refresh(); // it is known that it was not taken
+    this.timeout.refresh(); // the server has reported that nothing took the request
     if (Date.now() >= this.absentUntilMs) this.fail(new NoRespondersError(`nothing answers on ${subject}`));
     else
       this.pause = setTimeout(() => {

@@ -14,55 +14,55 @@ import { bytesReceived, endSocket, keepOneTransport } from './sole-transport';
 /** A message that came on a subscription. */
 export interface PushedMessage extends RawMessage {
   readonly subject: string;
-  /** "" if there is none. */
+  /** "" if the message has no reply subject. */
   readonly reply: string;
 }
 
-/** One NATS connection. Everything fails at once while it is disconnected. */
+/** One NATS connection. Every request fails at once while it is disconnected. */
 export interface Link {
-  /** For the bytes of pages and of single messages that come over it when asked for. */
-  readonly pages: Semaphore;
-  /** For atomic batches that are sent over it. */
+  /** Bounds the bytes of requested messages that are in transit. */
+  readonly answerBytes: Semaphore;
+  /** Bounds the atomic batches under way. */
   readonly batches: Semaphore;
   readonly connected: boolean;
-  /** Bytes of headers and body that the server takes in one message, as it last said. */
+  /** Bytes of headers and body that the server accepts in one message, as it last announced. */
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
-  /** Whether the server keeps JetStream by itself, so that nobody else has any of its streams. */
+  /** Whether the server is not part of a cluster, so that no other server has its streams. */
   readonly isAlone: boolean;
-  /** Sends a request and gives its answer, or the error in its place. */
-  ask(subject: string, payload: Uint8Array | string, options: RequestOptions, onEnd: OnEnd): void;
+  /** Sends a request; `onEnd` gets its answer, or an error instead. */
+  send(subject: string, payload: Uint8Array | string, options: RequestOptions, onEnd: OnEnd): void;
   /** The same as a promise. */
   request(subject: string, payload: Uint8Array | string, options: RequestOptions): Promise<RawMessage>;
-  /** Sends a request and gives each answer to `onAnswer` until that says true: "this was the last", which it gives too. */
+  /** Sends a request; `onAnswer` gets each answer until it returns true. Resolves with the last answer. */
   requestMany(
     subject: string,
     payload: Uint8Array | string,
     onAnswer: (answer: RawMessage) => boolean,
     options: RequestOptions,
   ): Promise<RawMessage>;
-  /** Sends without waiting. */
+  /** Publishes without waiting for an answer. */
   publish(subject: string, payload: Uint8Array, headers: SentHeaders, reply?: string): void;
-  /** Gives every message that is sent to a subject, until the function that it answers is called. */
+  /** `onMessage` gets every message on a subject, until the returned function is called. */
   subscribe(subject: string, onMessage: (message: PushedMessage) => void): () => void;
-  /** Called when the connection is lost or comes back, until the function that it gives is called. */
+  /** `listener` is called when the connection is lost or comes back, until the returned function is called. */
   onChange(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
 const drainTimeoutMs = 2_000;
-// They follow from what nats-server does, so they cannot be set.
+// They follow from the behaviour of nats-server, so they cannot be set.
 const { fetchesBytesMax, openBatchesMax } = defaultLimits;
 
-/** More messages than these wait for no other to be written with them. */
+/** From this size on, messages are written without waiting for others. */
 const writeBytes = 64 << 10;
 
-/** What `publish` (nats 2.29) itself sends by: theirs makes a handful of objects for each message. */
+/** The method by which `publish` (nats 2.29) sends; `publish` itself makes several objects for each message. */
 interface ConnectionInternals {
   readonly protocol: { sendCommand(bytes: Uint8Array): void };
 }
 
-/** Takes over a fresh connection. */
+/** Makes a link of a new connection. */
 export function createLink(connection: NatsConnection): Link {
   keepOneTransport(connection);
   const serverInfo = lastInfoOf(connection);
@@ -80,18 +80,18 @@ export function createLink(connection: NatsConnection): Link {
       sender.fail(notConnected());
       inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
     }
-    listeners.tell();
+    listeners.notify();
   };
   void watch(connection, changeConnected, (subject) => {
     inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
   });
 
-  const ask: Link['ask'] = (subject, payload, options, onEnd) => {
+  const send: Link['send'] = (subject, payload, options, onEnd) => {
     inbox.begin({ subject, payload, options, onAnswer: isLast, onEnd });
   };
 
   return {
-    pages: createSemaphore(fetchesBytesMax),
+    answerBytes: createSemaphore(fetchesBytesMax),
     batches: createSemaphore(openBatchesMax),
     get connected() {
       return connected;
@@ -106,20 +106,22 @@ export function createLink(connection: NatsConnection): Link {
       const info = serverInfo();
       return info?.jetstream === true && info.cluster === undefined;
     },
-    ask,
+    send,
     request: (subject, payload, options) =>
       new Promise((resolve, reject) => {
-        ask(subject, payload, options, settle(resolve, reject));
+        send(subject, payload, options, settle(resolve, reject));
       }),
     requestMany: (subject, payload, onAnswer, options) =>
       new Promise((resolve, reject) => {
         inbox.begin({ subject, payload, options, onAnswer, onEnd: settle(resolve, reject) });
       }),
     publish(subject, payload, headers, reply) {
-      const send = (): void => {
-        sender.send(subject, payload, headers, reply);
-      };
-      sender.add({ send, refuse: () => undefined });
+      sender.add({
+        send() {
+          sender.send(subject, payload, headers, reply);
+        },
+        refuse: () => undefined,
+      });
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange: (listener) => listeners.add(listener),
@@ -131,7 +133,7 @@ export function createLink(connection: NatsConnection): Link {
   };
 }
 
-function createListeners(): { add(listener: () => void): () => void; tell(): void } {
+function createListeners(): { add(listener: () => void): () => void; notify(): void } {
   const listeners = new Set<() => void>();
   return {
     add(listener) {
@@ -140,7 +142,7 @@ function createListeners(): { add(listener: () => void): () => void; tell(): voi
         listeners.delete(listener);
       };
     },
-    tell() {
+    notify() {
       for (const listener of [...listeners]) listener();
     },
   };
@@ -175,12 +177,12 @@ function openSender(
 
 async function drain(connection: NatsConnection): Promise<void> {
   const drained = connection.drain().catch(() => undefined);
-  // Without a server nothing drains.
+  // Without a server it never drains.
   await Promise.race([drained, sleep(drainTimeoutMs, undefined, { ref: false })]);
   await connection.close();
 }
 
-/** The library forgets it while it reconnects. */
+/** The last information from the server; the package `nats` forgets it while it reconnects. */
 function lastInfoOf(connection: NatsConnection): () => ServerInfo | undefined {
   let last = connection.info;
   return () => (last = connection.info ?? last);
@@ -202,7 +204,7 @@ function settle(resolve: (answer: RawMessage) => void, reject: (error: Error) =>
   };
 }
 
-/** Tells of every change; the last one is that the connection is closed for good. */
+/** Reports every change; the last one is that the connection is closed for good. */
 async function watch(
   connection: NatsConnection,
   onChange: (connected: boolean) => void,
@@ -226,7 +228,7 @@ function subscribe(
 ): () => void {
   const subscription = connection.subscribe(subject, {
     callback: (error, message) => {
-      if (error !== null) return; // whoever waits for messages notices that none come
+      if (error !== null) return; // the subscriber notices that no messages come
       const { status, headers, body } = parseMessage(message);
       onMessage({ status, headers, body, subject: message.subject, reply: message.reply ?? '' });
     },

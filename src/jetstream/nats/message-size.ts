@@ -1,13 +1,13 @@
 import { streamInfo, type StreamConfig } from './api';
 import type { NatsPool } from './pool';
 
-/** How large one message of the log may be, headers and body together. It can be changed at any time, at either place. */
+/** How large one message of the log may be, headers and body together. The server and the stream can change it at any time. */
 export interface MessageSize {
-  /** By what the NATS server takes, and by `max_msg_size` of the log as it was last seen. */
+  /** The lower of `max_payload` of the server and `max_msg_size` of the log, as last observed. */
   readonly bytesMax: number;
-  /** The log is set like this now. */
+  /** Takes over the present configuration of the log. */
   take(config: StreamConfig): void;
-  /** Asks how the log is set. */
+  /** Requests the configuration of the log. */
   refresh(): Promise<void>;
 }
 

@@ -1,12 +1,12 @@
 import type { Msg } from 'nats';
 
-/** A message as it came from NATS, with its header block unparsed: reads look at a few headers only. */
+/** A message from NATS with its header block unparsed, of which reads need only a few headers. */
 export interface RawMessage {
   /** The status code of an answer that is not data, such as 204 or 404; 0 for data. */
   readonly status: number;
-  /** The header block as text, "" if there is none. */
+  /** The header block as text, "" if the message has no headers. */
   readonly headers: string;
-  /** A view into the connection's buffer: copy what outlives the call. */
+  /** A view into the connection's buffer: copy it if it outlives the call. */
   readonly body: Uint8Array;
 }
 
@@ -15,12 +15,12 @@ export interface StoredMessage {
   readonly subject: string;
   readonly sequence: bigint;
   readonly timeNanos: bigint;
-  /** The headers that the publisher set; more may follow them. */
+  /** The header block: first the headers of the publisher, then perhaps those of the server. */
   readonly headers: string;
   readonly body: Uint8Array;
 }
 
-/** The parts of `MsgImpl` (nats 2.29) that hold header and body: its own parser costs a third of a read. */
+/** The parts of `MsgImpl` (nats 2.29) with header and body: its own parser takes a third of the time of a read. */
 interface MsgInternals {
   readonly _msg: { readonly hdr: number };
   readonly _rdata: Uint8Array;
@@ -34,7 +34,7 @@ export function parseMessage(message: Msg): RawMessage {
 const space = 0x20;
 const zero = 0x30;
 
-/** Of what waits in memory only the bytes as they came: text would be several times as large for the garbage collector. */
+/** Holds only the bytes as they arrived: as text, waiting messages would cost the garbage collector several times as much. */
 class ReceivedMessage implements RawMessage {
   constructor(
     private readonly bytes: Uint8Array,
@@ -57,7 +57,7 @@ class ReceivedMessage implements RawMessage {
   }
 }
 
-/** Works on every Uint8Array, and saves a Buffer for each message; @types/node does not know it. */
+/** Works on every Uint8Array, and saves a Buffer for each message; @types/node does not declare it. */
 const { latin1Slice } = Buffer.prototype as unknown as {
   readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string;
 };
@@ -66,7 +66,7 @@ function latin1(bytes: Uint8Array, length: number): string {
   return latin1Slice.call(bytes, 0, length);
 }
 
-/** The value of a header that the publisher set (the first of that name), or undefined. */
+/** The value of a header of the publisher, which is the first one of that name, or undefined. */
 export function publishedHeader(headers: string, name: string): string | undefined {
   const opening = openingOf(name);
   return valueAt(headers, headers.indexOf(opening), opening);
@@ -74,7 +74,7 @@ export function publishedHeader(headers: string, name: string): string | undefin
 
 const openings = new Map<string, string>();
 
-/** What comes before the value of a header; there are two dozen names, and to put one together costs more than to look. */
+/** The text before the value of a header. It is remembered for each of the two dozen names, which is faster than a new string. */
 export function openingOf(name: string): string {
   let opening = openings.get(name);
   if (opening === undefined) openings.set(name, (opening = `\r\n${name}:`));
@@ -92,7 +92,7 @@ function valueAt(headers: string, at: number, opening: string): string | undefin
 
 const safeDigits = 15;
 
-/** The number that decimal digits stand for. Numbers of JavaScript on the way save most of the time. */
+/** Parses decimal digits. Going through a Number saves most of the time. */
 export function parseInteger(digits: string): bigint {
   return BigInt(digits.length <= safeDigits ? Number(digits) : digits);
 }
@@ -101,7 +101,7 @@ const secondLength = '2006-01-02T15:04:05'.length;
 let cachedSecond = '-';
 let cachedSecondNanos = 0n;
 
-/** RFC 3339 in UTC with up to nine decimals, as the server writes it, to nanoseconds since 1970. */
+/** Nanoseconds since 1970 from RFC 3339 in UTC with up to nine decimals, as the server writes it. */
 export function parseTime(text: string): bigint {
   if (!text.startsWith(cachedSecond)) {
     cachedSecond = text.slice(0, secondLength);

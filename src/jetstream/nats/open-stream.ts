@@ -5,21 +5,21 @@ import type { Link } from './link';
 import { atLeast, natsVersionFloor } from '../../versions';
 import type { StoreOptions } from './options';
 
-/** The store cannot be served as it is; the message says what was found and what is needed. */
+/** The store cannot be served as it is; the message says what was found and what Sluice needs. */
 export class StoreOpenError extends Error {}
 
-/** The subject space of the index that older gateways kept beside a log; a log may not use it as its prefix. */
+/** The subject prefix of an index beside the log in older stores; a log must not use it. */
 export const indexPrefix = 'ix';
 
 type StreamOptions = Pick<StoreOptions, 'name' | 'prefix' | 'replicas'>;
 
-/** How the log must be set. Fields that are not named here are the operator's, `max_bytes` for instance. */
+/** The configuration that the log must have. Other fields, such as `max_bytes`, are up to the operator. */
 export function logConfig(options: StreamOptions, limits: Limits): StreamConfig {
   return {
     name: options.name,
     description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
     subjects: [`${options.prefix}.>`],
-    // Events never expire and are never dropped to make room.
+    // Events never expire and are never dropped to make space.
     storage: 'file',
     retention: 'limits',
     discard: 'new',
@@ -40,7 +40,7 @@ export function logConfig(options: StreamOptions, limits: Limits): StreamConfig 
     sources: undefined,
     subject_transform: undefined,
     persist_mode: undefined,
-    // They would hold for the gateway's own consumers, which could not be made, or stand still.
+    // They would apply to the consumers of the gateway, which then could not be created, or would stall.
     consumer_limits: {},
     deny_delete: true,
     deny_purge: true,
@@ -48,20 +48,20 @@ export function logConfig(options: StreamOptions, limits: Limits): StreamConfig 
   };
 }
 
-/** How a stream is opened. */
+/** Options for opening a stream. */
 export interface Opening {
   readonly timeoutMs: number;
-  /** Whether it is created if it does not exist. */
+  /** Whether the stream is created if it does not exist. */
   readonly mayCreate: boolean;
 }
 
-/** The stream. Throws StoreOpenError if it exists and disagrees, or does not exist and may not be created. */
+/** Opens a stream. Throws StoreOpenError if its configuration differs, or if it does not exist and may not be created. */
 export async function openStream(link: Link, wanted: StreamConfig, opening: Opening): Promise<StreamInfo> {
   const info = await findOrCreate(link, wanted, opening);
   const wrong = disagreements(info.config, wanted);
   if (wrong.length > 0) {
     throw new StoreOpenError(
-      `the JetStream stream ${wanted.name} exists and is not set as a Sluice store needs it:\n` +
+      `the JetStream stream ${wanted.name} exists, but not with the configuration that a Sluice store needs:\n` +
         wrong.map((line) => `  ${line}`).join('\n') +
         `\n${remedy(wrong)}`,
     );
@@ -70,36 +70,36 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
   return info;
 }
 
-/** NATS refuses to change these, or to take them back. */
+/** NATS refuses to change these fields, or to reset them. */
 const lasting = ['storage', 'mirror', 'sealed', 'persist_mode', 'allow_msg_counter', 'allow_msg_schedules'];
 
 function remedy(wrong: readonly string[]): string {
   const fixed = lasting.filter((field) => wrong.some((line) => line.startsWith(`${field}:`)));
-  if (fixed.length === 0) return 'Use another store name, or change the stream with the nats command line.';
+  if (fixed.length === 0) return 'Use another store name, or edit the stream with the nats command line.';
   return (
-    `NATS does not let anybody change ${fixed.join(', ')} of a stream. ` +
-    'Use another store name; or back the stream up, delete it, and restore it with another\n' +
+    `NATS cannot change ${fixed.join(', ')} of an existing stream. ` +
+    'Use another store name; or back up the stream, delete it, and restore it with another\n' +
     'configuration: nats stream backup, nats stream rm, nats stream restore --config.'
   );
 }
 
-/** Numbers in JSON are exact up to 2^53; this leaves room for more messages than any log has. */
+/** Numbers in JSON are exact up to 2^53, so this leaves space for more messages than any log has. */
 const sequenceMax = 2 ** 52;
 
-/** Throws StoreOpenError if the stream counts from where its sequences cannot be told apart. */
+/** Throws StoreOpenError if the sequences of the stream are so large that they cannot be distinguished. */
 function checkSequences({ config, state }: StreamInfo): void {
   if (Math.max(state.first_seq, state.last_seq) <= sequenceMax) return;
   throw new StoreOpenError(
-    `the sequences of the JetStream stream ${config.name} are beyond ${sequenceMax.toString()}, where they are not exact ` +
+    `the sequences of the JetStream stream ${config.name} are above ${sequenceMax.toString()} and no longer exact ` +
       `(first_seq ${state.first_seq.toString()}).\n` +
-      'Use another store name, or make the stream anew without first_seq.',
+      'Use another store name, or create the stream again without first_seq.',
   );
 }
 
-/** It cannot be taken back, and does no harm as long as nobody uses it. */
+/** The setting cannot be reset, and does no harm while no publisher uses it. */
 export function messageTtlWarning(name: string): string {
   return (
-    `the JetStream stream ${name} has allow_msg_ttl, which cannot be taken back: Sluice never sets a time to live, but ` +
+    `the JetStream stream ${name} has allow_msg_ttl, which cannot be reset: Sluice never sets a time to live, but ` +
     'another publisher could, and its messages would be removed from the log'
   );
 }
@@ -122,12 +122,12 @@ async function findOrCreate(
   }
 }
 
-/** NATS also says "not found" of a stream whose files it cannot read: creating it then can cost all that they hold. */
+/** NATS also reports "not found" if it cannot read the files of a stream: creating it then can destroy their content. */
 function notFound(name: string): string {
   return (
     `NATS has no JetStream stream ${name}.\n` +
-    '  If this is to be a new store, create it: start once with --create-store.\n' +
-    '  If it should be there, do not create it, which can delete what is on disk. Look whether the NATS server was\n' +
+    '  For a new store, start once with --create-store.\n' +
+    '  If the store should exist, do not create it: that can delete what is on disk. Check whether the NATS server was\n' +
     '  started without its encryption key, with another store_dir, or for another account or domain.'
   );
 }
@@ -139,7 +139,7 @@ function openError(error: unknown, creating?: string): unknown {
   return new StoreOpenError(`${what}: ${error.message}`, { cause: error });
 }
 
-/** A line for each field that is not as needed. The server leaves out fields that are false, empty or zero. */
+/** A line for each field that differs. The server leaves out fields that are false, empty or zero. */
 export function disagreements(found: StreamConfig, wanted: StreamConfig): string[] {
   const lines: string[] = [];
   for (const [field, need] of Object.entries(wanted)) {

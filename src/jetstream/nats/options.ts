@@ -1,17 +1,17 @@
-/** How to reach NATS. Parsed and checked by config.ts; paths are read here when connecting. */
+/** How to reach NATS. Paths are read when connecting. */
 export interface NatsOptions {
-  /** At least one URL, for instance "nats://127.0.0.1:4222". */
+  /** At least one URL, such as "nats://127.0.0.1:4222". */
   readonly servers: readonly string[];
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly token: string | undefined;
   /** Path of a NATS credentials file. */
   readonly credsFile: string | undefined;
-  /** undefined: TLS only if the server or the URL asks for it, with the system's authorities. */
+  /** undefined: TLS only if the server or the URL requires it, with the authorities of the system. */
   readonly tls: NatsTlsOptions | undefined;
-  /** How long start-up tries to reach NATS before it gives up. */
+  /** How long a start tries to reach NATS. */
   readonly connectTimeoutMs: number;
-  /** Connections that carry appends and single questions. */
+  /** Connections that carry appends and single requests. */
   readonly appendConnections: number;
   /** Connections that carry reads. */
   readonly readConnections: number;
@@ -23,13 +23,13 @@ export interface NatsTlsOptions {
   readonly keyFile: string | undefined;
 }
 
-/** Which store to serve; refused if it is set otherwise. */
+/** The store to serve. A stream with other settings is refused. */
 export interface StoreOptions {
-  /** Name of the JetStream stream, for instance "EVENTS". */
+  /** Name of the JetStream stream, such as "EVENTS". */
   readonly name: string;
-  /** First token of its subjects, for instance "es". */
+  /** First token of its subjects, such as "es". */
   readonly prefix: string;
   readonly replicas: number;
-  /** So many messages may be gone from it, see LogHealth; none unless it is given. */
+  /** How many of its messages may be missing, see LogHealth. Default: 0. */
   readonly lostMessagesAccepted?: number;
 }

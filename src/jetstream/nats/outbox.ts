@@ -1,23 +1,23 @@
-/** Something to send on one connection. */
+/** Something to send over one connection. */
 export interface Outgoing {
   send(): void;
-  /** Takes the error of `send`, or that of the outbox. */
+  /** Gets the error of `send` or of the outbox. */
   refuse(error: Error): void;
 }
 
 /**
- * What is to be sent in one turn of the event loop goes to the socket in one write at its end: with a write for each
- * message, the gateway spends a quarter of its time in them.
+ * Collects the messages of one turn of the event loop and writes them to the socket at once at its end: with a write for each
+ * message, the gateway would spend a quarter of its time on them.
  */
 export interface Outbox {
   readonly add: (message: Outgoing) => void;
-  /** Sends what waits at once. */
+  /** Sends the waiting messages now. */
   readonly flush: () => void;
-  /** Refuses what waits. */
+  /** Refuses the waiting messages. */
   readonly fail: (error: Error) => void;
 }
 
-/** `onSent` is called when all that waited was told to send. */
+/** `onSent` is called after `send` of all waiting messages. */
 export function openOutbox(onSent: () => void): Outbox {
   let waiting: Outgoing[] = [];
   const takeAll = (): Outgoing[] => {

@@ -16,16 +16,16 @@ export interface OutgoingMessage {
 /** What became of a published commit. */
 export type Outcome =
   | { readonly kind: 'stored'; readonly sequence: bigint }
-  /** The server remembers the commit id. It is that of the message with this sequence; undefined: which one it does not tell. */
+  /** The server remembers the commit id, from the message with this sequence; undefined: it does not say from which one. */
   | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
   /**
-   * Another commit came first, or is about to, or a new leader knows only a part of it, or its turn did not come in time.
+   * Another commit came first or is about to, or a new leader has only a part of this one, or it could not be sent in time.
    * Nothing was stored.
    */
   | { readonly kind: 'conflict' }
   /** No answer: it may be stored. */
   | { readonly kind: 'lost'; readonly cause: unknown }
-  /** It could not be sent, or the store refused it. Nothing was stored. */
+  /** It could not be sent, or NATS refused it. Nothing was stored. */
   | { readonly kind: 'failed'; readonly cause: unknown };
 
 interface PublishAck {
@@ -33,7 +33,7 @@ interface PublishAck {
   readonly duplicate?: boolean;
 }
 
-/** How long to wait for the answer, and for somebody to take a message, of whom nobody is there while a leader is elected. */
+/** How long to wait for the answer, and for a server that takes the message while a leader is elected. */
 export type Patience = Pick<RequestOptions, 'timeoutMs' | 'absenceMaxMs'>;
 
 /** Publishes all messages or none, several as one atomic batch. */
@@ -94,7 +94,7 @@ function commitBy(
   patience: Patience,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    link.ask(subject, body, { headers, ...patience }, (error, answer) => {
+    link.send(subject, body, { headers, ...patience }, (error, answer) => {
       resolve(error === undefined ? toOutcome(answer) : outcomeOf(error, 'lost'));
     });
   });
@@ -109,10 +109,10 @@ function toOutcome({ body }: RawMessage): Outcome {
   return { kind: duplicate ? 'duplicate' : 'stored', sequence: BigInt(seq) };
 }
 
-const unansweredErrors = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];
+const errorsWithoutAnswer = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];
 
-function outcomeOf(error: unknown, unanswered: 'lost' | 'failed'): Outcome {
-  if (unansweredErrors.some((kind) => error instanceof kind)) return { kind: unanswered, cause: error };
+function outcomeOf(error: unknown, withoutAnswer: 'lost' | 'failed'): Outcome {
+  if (errorsWithoutAnswer.some((kind) => error instanceof kind)) return { kind: withoutAnswer, cause: error };
   if (error instanceof JetStreamApiError) {
     switch (error.errorName) {
       case 'streamWrongLastSequence':

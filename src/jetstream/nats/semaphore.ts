@@ -1,6 +1,6 @@
 /** A weighted semaphore: it bounds what is under way at the same time. Waiters get their permits in order of arrival. */
 export interface Semaphore {
-  /** Runs `work` with so many permits. While it waits for them, it rejects with the reason of the signal. */
+  /** Runs `work` while it holds the permits. Waiting for them ends when the signal is aborted, with its reason. */
   with<T>(permits: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>;
 }
 

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { NatsConnection } from 'nats';
 
-/** A socket as `nats` (2.29) keeps it. */
+/** The transport of a connection of `nats` (2.29). */
 interface Transport {
   socket: Socket | undefined;
-  /** Chunks that the parser has not taken. */
+  /** Chunks that are not parsed yet. */
   yields: Uint8Array[];
-  /** Nothing more is read, sent or told. */
+  /** Whether it has ended: nothing is read, sent or reported any more. */
   done: boolean;
   closedNotification: { resolve(error?: Error): void };
 }
@@ -16,9 +16,9 @@ interface ConnectionInternals {
 }
 
 /**
- * Keeps the transports of a connection apart. `nats` (2.29) leaves an attempt to connect that took too long open, and takes
- * the end of any transport for the end of the current one. Then it connects once more without closing the current one, and
- * reads both into the same parser: answers come twice, or torn. Here a transport ends before the next one begins.
+ * Ends a transport before the next one begins. `nats` (2.29) leaves an attempt to connect open after its time-out, and mistakes the
+ * end of any transport for the end of the current one. Then it connects again without closing the current transport, and reads
+ * both into the same parser: answers come twice, or torn.
  */
 export function keepOneTransport(connection: NatsConnection): void {
   const { protocol } = connection as unknown as ConnectionInternals;
@@ -29,12 +29,12 @@ export function keepOneTransport(connection: NatsConnection): void {
   };
 }
 
-/** Ends the socket of a connection that does not answer. The library would wait until all is written, which may be never. */
+/** Ends the socket of a connection that does not answer. The package would wait until everything is written, perhaps for ever. */
 export function endSocket(connection: NatsConnection): void {
   (connection as unknown as ConnectionInternals).protocol.transport.socket?.destroy();
 }
 
-/** Bytes that have come over the current transport. */
+/** Bytes that have arrived over the current transport. */
 export function bytesReceived(connection: NatsConnection): number {
   return (connection as unknown as ConnectionInternals).protocol.transport.socket?.bytesRead ?? 0;
 }
@@ -45,7 +45,7 @@ function retire(transport: Transport): void {
   transport.yields = [];
   transport.closedNotification = { resolve: () => undefined };
   socket?.destroy();
-  // An attempt that is still under way gets its socket later.
+  // An attempt that is under way gets its socket later.
   Object.defineProperty(transport, 'socket', {
     get: () => socket,
     set(late: Socket | undefined) {
