@@ -1,5 +1,5 @@
 import { connect } from 'nats';
-import { headerRoomBytes, toMessages } from '../src/jetstream/log/commit-codec';
+import { headerBytesMax, toMessages } from '../src/jetstream/log/commit-codec';
 import { encodeEvent } from '../src/jetstream/append/encode-event';
 import { createLink, type Link } from '../src/jetstream/nats/link';
 import { publishAtomically, type OutgoingMessage } from '../src/jetstream/nats/publish';
@@ -51,7 +51,7 @@ function toMessage(
     previous: BigInt(head.sequence),
     commitId: uuidV7() as CommitId,
   };
-  const [message, more] = toMessages(`es.${stream}`, encoded, commit, link.maxPayloadBytes - headerRoomBytes);
+  const [message, more] = toMessages(`es.${stream}`, encoded, commit, link.maxPayloadBytes - headerBytesMax);
   if (message === undefined || more !== undefined) throw new Error('a commit does not fit into one message');
   return message;
 }

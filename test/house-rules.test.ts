@@ -54,7 +54,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'protobuf',
     'collections',
     'generated',
-    'npm:@bufbuild/protobuf',
   ],
   'jetstream/follow': ['jetstream/log', 'jetstream/nats', 'store', 'npm:pino'],
   jetstream: [
@@ -64,7 +63,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'jetstream/nats',
     'store',
     'limits',
-    'collections',
     'npm:pino',
   ],
   'replica/segments': ['store', 'protobuf'],
@@ -212,7 +210,6 @@ function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
 
 /** Cycles that are still there. */
 const toBreak = [
-  'src/jetstream/append/append.ts <-> src/jetstream/append/find-by-id.ts',
   'src/replica/open-files.ts <-> src/replica/reads/fetch.ts',
   'src/replica/segments/segment-files.ts <-> src/replica/segments/segments.ts',
 ];
@@ -238,7 +235,7 @@ test('every file of src/ belongs to a part', () => {
 });
 
 /** Rooms without a README. */
-const withoutReadme = ['protobuf', 'store', 'grpc', 'client', 'cli', 'jetstream', 'replica'];
+const withoutReadme = ['protobuf', 'store', 'grpc', 'client', 'cli', 'replica'];
 
 test('the README of every room says what the room may import', () => {
   const rooms = Object.keys(arrows).filter((room) => !existsSync(join(root, 'src', `${room}.ts`)));

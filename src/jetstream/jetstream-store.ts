@@ -33,13 +33,13 @@ import type { NatsOptions, StoreOptions } from './nats/options';
 import { openPool, type NatsPool } from './nats/pool';
 import { coalesced } from './nats/coalesce';
 
-/** What JetStream does of an event store: it keeps the log, and decides what is appended. */
+/** JetStream's part of an event store: it stores the log, and decides what is appended. */
 export interface JetStream {
-  /** For a view of the log. */
+  /** The log, for a view of it. */
   readonly log: Log;
-  /** Appends, which take what is stored already from the view. */
+  /** Appends, which look up in the view what is stored already. */
   appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
-  /** All but what a view of the log tells. */
+  /** Everything except what a view of the log knows. */
   info(call: CallContext): Promise<Omit<StoreInfo, 'replica'>>;
   /** The listener gets whether NATS is connected: now and whenever it changes. */
   onAvailability(listener: (available: boolean) => void): void;
@@ -128,7 +128,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   };
 }
 
-/** What a server has that NATS comes back with may be less. */
+/** A server that comes back may have less of the log than before. */
 function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
   health.noteInfo(info);
   pool.onLinkChange(() => {

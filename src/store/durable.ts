@@ -68,7 +68,7 @@ class DurableAppends {
     private readonly timeoutMs: number,
   ) {}
 
-  /** Not an async function: nearly all calls come by here, and it takes no more than it must. */
+  /** Not an async function, since every append runs through it. */
   run<Result extends Appended>(
     append: Promise<Result>,
     stream: StreamName | undefined,

@@ -26,15 +26,15 @@ async function ask(subject: string, absenceMaxMs: number): Promise<string> {
   return Buffer.from(body).toString();
 }
 
-test('a question waits for somebody who answers it', async () => {
-  const answer = ask('late.question', 5_000);
+test('a request waits for a server that answers it', async () => {
+  const answer = ask('late.request', 5_000);
   const early = await Promise.race([
     answer,
     new Promise((resolve) => setTimeout(resolve, 300, 'nothing yet')),
   ]);
   expect(early).toBe('nothing yet');
   const other = await connect({ servers: nats.url });
-  other.subscribe('late.question', { callback: (_error, message) => message.respond('here') });
+  other.subscribe('late.request', { callback: (_error, message) => message.respond('here') });
   expect(await answer).toBe('here');
   await other.close();
 });
@@ -66,5 +66,5 @@ test('a message that nobody takes is known not to be stored', async () => {
 });
 
 test('it does not wait for ever', async () => {
-  await expect(ask('never.question', 200)).rejects.toThrow(NoRespondersError);
+  await expect(ask('never.request', 200)).rejects.toThrow(NoRespondersError);
 });

@@ -20,7 +20,7 @@ const stream = parseStreamName('a.b') as StreamName;
 const commitId = parseCommitId('0190f3a1-0000-7000-8000-000000000001') as CommitId;
 const subject = 'es.a.b';
 
-/** Numbers of whole commits; those with the highest versions are far beyond what any stream will hold. */
+/** Numbers of whole commits; those with the highest versions are far above what any stream will hold. */
 const firstVersion = fc.oneof(
   fc.constantFrom(1n, 2n, 127n, 128n, 16_383n, 16_384n, 2n ** 21n - 1n, 2n ** 28n, 2n ** 31n, 2n ** 32n - 1n),
   fc.constantFrom(2n ** 32n, 2n ** 32n + 1n, 2n ** 35n, 2n ** 42n - 2n, 2n ** 49n, 2n ** 53n - 20n),

@@ -63,7 +63,7 @@ test('no id is covered that says nothing of its age, or before the server was se
 const changes: readonly (readonly [string, Partial<LogObservation>])[] = [
   ['the window is lowered', { windowMs: 60_000 }],
   ['the window is raised', { windowMs: 240_000 }],
-  ['another server leads, or the log was made anew', { log: 'created other' }],
+  ['another server leads, or the log was created again', { log: 'created other' }],
   ['the clock of the server is set forward', { serverMs: startMs + 110_000 }],
   ['the clock of the server is set back', { serverMs: startMs - 90_000 }],
   ['both clocks are set', { serverMs: startMs + 10_000, monotonicMs: 4_000 }],

@@ -1,6 +1,6 @@
 import { leadsForCertain } from '../../src/jetstream/log/leadership';
 
-/** Who says how a stream ends leads it for certain only while a majority answers it. */
+/** A server certainly leads a stream only while a majority replies to it. */
 
 const seconds = (count: number): number => count * 1_000_000_000;
 

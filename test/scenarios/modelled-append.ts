@@ -59,7 +59,7 @@ export class ModelledAppend {
     this.streams[stream]?.push(commit);
   }
 
-  /** The attempt is not answered. `arrival`: whether it arrives before that is known, never, or at some time after. */
+  /** The attempt gets no answer. `arrival`: whether it arrives before that is noticed, never, or some time after. */
   unanswered(arrival: 'before' | 'never' | 'after'): void {
     const { action } = this;
     if (action?.kind !== 'publish') throw new Error('there is no attempt');

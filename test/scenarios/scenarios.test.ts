@@ -9,18 +9,18 @@ import { ModelledAppend } from './modelled-append';
  * that must follow.
  */
 
-interface Step {
+interface Scene {
   readonly line: number;
   readonly command: string;
   readonly expected: string;
 }
 
-function stepsOf(text: string): Step[] {
-  const steps: Step[] = [];
+function scenesOf(text: string): Scene[] {
+  const scenes: Scene[] = [];
   let [command, line] = ['', 0];
   let expected: string[] | undefined;
   const end = (): void => {
-    if (expected !== undefined) steps.push({ line, command, expected: expected.join('\n') });
+    if (expected !== undefined) scenes.push({ line, command, expected: expected.join('\n') });
     expected = undefined;
   };
   for (const [index, row] of text.split('\n').entries()) {
@@ -30,7 +30,7 @@ function stepsOf(text: string): Step[] {
     else [command, line] = [row, index + 1];
   }
   end();
-  return steps;
+  return scenes;
 }
 
 /** The commits of streams, which are divided by "|". */
@@ -125,16 +125,16 @@ test('there are scenarios', () => {
 
 describe.each(files)('%s', (file) => {
   const text = readFileSync(join(__dirname, file), 'utf8');
-  const steps = stepsOf(text);
+  const scenes = scenesOf(text);
   // A story begins with its log.
-  const begins = steps.flatMap(({ command }, index) => (command.startsWith('log') ? [index] : []));
+  const begins = scenes.flatMap(({ command }, index) => (command.startsWith('log') ? [index] : []));
   test.each(
-    begins.map((begin, index) => [steps[begin]?.line, steps.slice(begin, begins[index + 1])] as const),
+    begins.map((begin, index) => [scenes[begin]?.line, scenes.slice(begin, begins[index + 1])] as const),
   )('from line %i', (_line, story) => {
-    const told = new Story();
-    const lines = (step: Step, outcome: string): string =>
-      `${step.line}: ${step.command}\n----\n${outcome}\n`;
-    const seen = story.map((step) => lines(step, told.run(step.command)));
-    expect(seen.join('\n')).toBe(story.map((step) => lines(step, step.expected)).join('\n'));
+    const played = new Story();
+    const lines = (scene: Scene, outcome: string): string =>
+      `${scene.line}: ${scene.command}\n----\n${outcome}\n`;
+    const seen = story.map((scene) => lines(scene, played.run(scene.command)));
+    expect(seen.join('\n')).toBe(story.map((scene) => lines(scene, scene.expected)).join('\n'));
   });
 });

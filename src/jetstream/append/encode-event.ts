@@ -3,8 +3,8 @@ import type { StreamName } from '../../store/values';
 import { fieldBytes, writeVarint } from '../../protobuf/varint';
 
 /**
- * Encodes an event as a sluice.v1.RecordedEvent (proto/sluice/v1/event.proto), but for its version, which is known only
- * when the commit is published. Every event that is appended comes by here, and the generated code takes twice as long.
+ * Encodes an event as a sluice.v1.RecordedEvent (proto/sluice/v1/event.proto) without its version, which is known only when the
+ * commit is published. By hand, since this runs for every appended event and the generated code takes twice as long.
  */
 export function encodeEvent(stream: StreamName, event: Omit<NewEvent, 'hasGivenId'>): Uint8Array {
   const size = new Size();
@@ -14,7 +14,7 @@ export function encodeEvent(stream: StreamName, event: Omit<NewEvent, 'hasGivenI
   return writer.bytes;
 }
 
-/** Takes the fields of a message. */
+/** Receives the fields of a message. */
 interface Sink {
   text(field: number, value: string): void;
   binary(field: number, value: Uint8Array): void;
@@ -39,7 +39,7 @@ function putEvent(sink: Sink, stream: StreamName, event: Omit<NewEvent, 'hasGive
 const entryKey = 1;
 const entryValue = 2;
 
-/** Sums up what the fields take. */
+/** Adds up the bytes of the fields. */
 class Size implements Sink {
   total = 0;
 

@@ -20,7 +20,7 @@ export class Heads {
     private readonly view: LogView,
   ) {
     this.written = new RecentMap(log.limits.headCacheEntriesMax);
-    // Sequences may be given a second time: then JetStream's check of a stream's last sequence proves nothing of its version.
+    // Sequences may be given again: then JetStream's check of a stream's last sequence proves nothing of its version.
     log.health.onDoubt(() => {
       this.written.clear();
     });
@@ -38,8 +38,8 @@ export class Heads {
   }
 
   /**
-   * A stream that must be empty, or that nothing is known of and may have any version, counts as empty: if it is not,
-   * JetStream's check says so, unless the log may have lost messages.
+   * A stream counts as empty if it must be, or if nothing is known of it and any version will do: otherwise JetStream's check fails.
+   * In a log that may have lost messages that check proves nothing.
    */
   private knownHead(stream: StreamName, expected: Expectation | undefined): KnownHead | undefined {
     const { view } = this;

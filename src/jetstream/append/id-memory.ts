@@ -3,25 +3,25 @@ import type { CommitId } from '../../store/values';
 import { ChanceSet } from '../../collections/chance-set';
 import type { LogObservation, LogObserver } from '../log/log-observation';
 
-/** The clock of who makes a commit id may be ahead of others by so much. */
+/** How far the clock of a caller that makes commit ids may be ahead of others. */
 const leadMaxMs = 1_000;
-/** Two clocks that differ by so much more than before: one of them was set. */
+/** If two clocks differ by this much more than before, one of them was set. */
 const shiftMaxMs = 1_000;
-/** Ids that are noted in one generation, of which there are two: some seconds of appends. */
+/** How many ids one of the two generations holds: some seconds of appends. */
 const notedMax = 131_072;
 
 /**
- * Whether the server would know a commit id if it were stored. Its memory of ids saves a look for them, and no more: it is lost
- * or shortened by a restart, a restore, another leader, a clock that is set or a window that is edited. So an id is trusted to it
- * only if it was made since all of that has been seen to be as it is, and has not come to this gateway before.
+ * Whether the server would recognize a commit id if it were stored. The server's memory of ids is lost or shortened by a restart,
+ * a restore, another leader, a clock that is set, or a smaller window. So an id is left to it, without a lookup, only if the id was
+ * made after none of that has happened for a while, and has not come to this gateway before.
  */
 export class IdMemory implements LogObserver {
-  /** What was stored from then on is remembered. */
+  /** The server remembers everything that was stored since then. */
   private sinceMs = Infinity;
   private first: LogObservation | undefined;
   private newer = new ChanceSet(notedMax);
   private older = new ChanceSet(notedMax);
-  /** Since when all ids are in one of the two. */
+  /** Every id since then is in one of the two generations. */
   private newerSinceMs: number;
   private notedSinceMs: number;
 
@@ -35,13 +35,13 @@ export class IdMemory implements LogObserver {
     this.sinceMs = Math.max(observation.nowMs, observation.serverMs);
   }
 
-  /** The connection is lost, or nobody answers. */
+  /** The connection is lost, or the log does not answer. */
   lose(): void {
     this.first = undefined;
     this.sinceMs = Infinity;
   }
 
-  /** Whether the id, which goes to the server next, may be left to its memory. All ids since `fromMs` were asked about here. */
+  /** Whether an id that is about to be sent may be left to the server. Every id sent since `fromMs` was given to this method. */
   covers(commitId: CommitId, nowMs = Date.now(), fromMs = 0): boolean {
     const isNew = uuidV7TimeMs(commitId) !== undefined && this.note(commitId, nowMs);
     return isNew && this.isTrusted(commitId, nowMs, fromMs);
@@ -56,7 +56,7 @@ export class IdMemory implements LogObserver {
 
   /** Whether it is new. */
   private note(commitId: CommitId, nowMs: number): boolean {
-    // Two that have the same cost a look and nothing else.
+    // A collision costs a lookup and nothing else.
     const chance = uuidChance(commitId);
     if (this.newer.has(chance) || this.older.has(chance)) return false;
     if (this.newer.size >= notedMax) {

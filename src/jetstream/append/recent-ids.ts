@@ -1,17 +1,17 @@
-/** Commit ids that this gateway stored and that may not be in its view of the log yet. */
+/** Commit ids that this gateway stored, and that its view of the log may not have yet. */
 export interface RecentIds {
   add(commitId: string, sequence: bigint): void;
-  /** Where a commit with this id was stored. */
+  /** The sequence of the commit with this id; undefined: not known. */
   get(commitId: string): bigint | undefined;
-  /** What was stored up to here is not all remembered: only the view tells, once it has come so far. */
+  /** Some ids stored up to here were forgotten: only a view that has come this far knows them all. */
   readonly forgottenUpTo: bigint;
-  /** Forgets all: sequences may be given a second time. */
+  /** Forgets all ids: sequences may be given again. */
   clear(): void;
 }
 
-/** `applied` says how far the view goes: what lies before needs no memory. */
+/** `applied`: how far the view goes. Ids up to there need not be remembered. */
 export function createRecentIds(applied: () => bigint): RecentIds {
-  // Two generations, of which the older one goes as a whole once the view has all of it, or there are too many.
+  // Two generations: the older one is dropped as a whole once the view has all of it, or there are too many.
   let newer = new Map<string, bigint>();
   let older = newer;
   let olderEnd = 0n;
@@ -19,9 +19,9 @@ export function createRecentIds(applied: () => bigint): RecentIds {
   let forgottenUpTo = 0n;
   return {
     add(commitId, sequence) {
-      const mayTurn = newer.size >= generationMin && olderEnd <= applied();
-      if (mayTurn || newer.size >= generationMax) {
-        if (!mayTurn) forgottenUpTo = olderEnd;
+      const isViewed = newer.size >= generationMin && olderEnd <= applied();
+      if (isViewed || newer.size >= generationMax) {
+        if (!isViewed) forgottenUpTo = olderEnd;
         [older, olderEnd] = [newer, newerEnd];
         newer = new Map();
       }

@@ -2,8 +2,8 @@ import { CommitRecord, RecordedEvent } from '../../../generated/sluice/v1/event'
 import type { WrittenEvent } from './transaction';
 
 /**
- * Whether a stored commit has the events that would be written. An id that the caller left to the store is another one in each
- * attempt, and so is what it stands for where a correlation or causation id was left out.
+ * Whether a stored commit has the events that would be written. An id that the gateway filled in differs in each call, and so does
+ * a correlation or causation id that was derived from it: these are not compared.
  */
 export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Array): boolean {
   const { events } = CommitRecord.decode(record);
@@ -16,7 +16,7 @@ export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Ar
   );
 }
 
-/** The bytes of what the caller gave. Map entries keep their order, in which a caller may send them anew. */
+/** The bytes of what the caller gave. Map entries are sorted, since a caller may send them in another order. */
 function comparable({ id, correlationId, causationId, ...event }: RecordedEvent, keepsId: boolean): Buffer {
   const unlessOwn = (other: string): string => (other === id ? '' : other);
   const metadata = new Map([...event.metadata].sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -24,7 +24,7 @@ export class StoredCommits {
     private readonly ids: IdMemory,
   ) {
     this.recent = createRecentIds(() => view.applied);
-    // Sequences may be given a second time.
+    // Sequences may be given again.
     log.health.onDoubt(() => {
       this.recent.clear();
     });
@@ -42,9 +42,9 @@ export class StoredCommits {
   }
 
   /**
-   * The commits of a transaction, if an earlier call may have stored it; undefined: there are none, which is nearly always known
-   * without a request. While the view is filled, the server's memory of ids is not trusted: an attempt on top of a head that the
-   * view has can only be stored if the view has no commit with this id.
+   * The commits of a transaction if an earlier call has stored it; undefined: no call has, which is nearly always known without a
+   * request. A view that is ready makes the server's memory of ids unnecessary: JetStream stores an attempt only on top of the head
+   * that it was made for, and up to there the view has no commit with this id.
    */
   find(transaction: Transaction, call: CallContext): Promise<Commits> | undefined {
     const { view, recent, ids } = this;

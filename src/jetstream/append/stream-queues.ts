@@ -5,15 +5,15 @@ import type { CallContext } from '../../store/event-store';
 import type { StreamName } from '../../store/values';
 import { CompactingMap } from '../../collections/compacting-map';
 
-/** An append that has its place in the queues of its streams. */
+/** An append in the queues of its streams and of its order. */
 interface Ticket {
-  /** In so many of them others are before it. */
+  /** In how many queues another append is before it. */
   behind: number;
-  /** Called when nobody is before it any more. */
+  /** Called when it is the first one everywhere. */
   begin: () => void;
 }
 
-/** What has one queue: a stream, and an order over several. */
+/** What has a queue: a stream, or an order over several streams. */
 type Line = StreamName | AppendOrder;
 type Queues = CompactingMap<Line, Ticket[]>;
 
@@ -23,7 +23,7 @@ function join(queues: Queues, ticket: Ticket, line: Line): void {
   else if (queue.push(ticket) > 1) ticket.behind++;
 }
 
-/** Takes out the first one, whose turn is over. */
+/** Removes the first append, which has ended. */
 function leave(queues: Queues, line: Line): void {
   const queue = queues.get(line) as Ticket[];
   queue.shift();
@@ -32,7 +32,7 @@ function leave(queues: Queues, line: Line): void {
   else if (--first.behind === 0) first.begin();
 }
 
-/** Lets the appends of one stream, and those of one order, take turns, and bounds what waits. */
+/** Runs the appends to one stream, and those of one order, one after another, and bounds how many wait. */
 export class StreamQueues {
   private readonly queues: Queues = new CompactingMap();
   private appends = 0;
@@ -42,16 +42,15 @@ export class StreamQueues {
   constructor(private readonly limits: Limits) {}
 
   /**
-   * Runs when all earlier appends to the streams, and those before it in its order, are through. Fails with OverloadedError at
-   * once if too much waits. `meanwhile` is called if it has to wait. Not an async function: nearly always there is nobody before
-   * it, and then it takes no more than it must.
+   * Runs an append when all earlier ones to its streams, and those before it in its order, have ended. Fails with OverloadedError
+   * at once if too much waits. Not an async function: nearly always no other append is before it, and then this costs next to
+   * nothing.
    */
   run<T>(
     streams: readonly StreamName[],
     bytes: number,
     call: CallContext,
     append: () => Promise<T>,
-    meanwhile?: () => void,
   ): Promise<T> {
     let ticket: Ticket;
     try {
@@ -61,8 +60,7 @@ export class StreamQueues {
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
-    if (ticket.behind > 0) meanwhile?.();
-    const running = ticket.behind === 0 ? begin(call, append) : inTurn(ticket, call, append);
+    const running = ticket.behind === 0 ? begin(call, append) : whenFirst(ticket, call, append);
     return running.then(
       (result) => {
         this.exit(streams, bytes, call);
@@ -76,17 +74,12 @@ export class StreamQueues {
     );
   }
 
-  /** Whether something is under way. */
-  get isBusy(): boolean {
-    return this.appends > 0;
-  }
-
-  /** Resolves when nothing is under way. */
+  /** Resolves when no append is under way. */
   idle(): Promise<void> {
     return this.appends === 0 ? Promise.resolve() : new Promise((resolve) => this.whenIdle.push(resolve));
   }
 
-  /** Takes its place in the queues of all streams at once, so that no two wait for each other. */
+  /** Joins all queues at once, so that no two appends wait for each other. */
   private enter(streams: readonly StreamName[], bytes: number, { orderSlot }: CallContext): Ticket {
     this.admit(streams, bytes);
     this.appends++;
@@ -124,7 +117,7 @@ export class StreamQueues {
   }
 }
 
-async function inTurn<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
+async function whenFirst<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
   await new Promise<void>((resolve) => (ticket.begin = resolve));
   call.signal.throwIfAborted();
   return begin(call, append);
@@ -136,6 +129,6 @@ function begin<T>({ deadlineMs, orderSlot }: CallContext, append: () => Promise<
     return Promise.reject(new CancelledError(message));
   }
   return Date.now() > deadlineMs
-    ? Promise.reject(new DeadlineExceededError('the append waited too long for its turn'))
+    ? Promise.reject(new DeadlineExceededError('the append waited too long for those before it'))
     : append();
 }

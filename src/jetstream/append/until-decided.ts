@@ -38,7 +38,7 @@ export function untilDecided(
   return new Undecided(appender, transaction, call).begin();
 }
 
-type Step = Event<Appended>;
+type Outcome = Event<Appended>;
 type Lookup = Extract<Action<never>, { kind: 'lookUp' }>;
 type Find = Extract<Action<never>, { kind: 'find' }>;
 
@@ -53,7 +53,7 @@ class Undecided {
     const base = this.appender.heads.known(this.transaction.parts);
     const first = next<Appended>(untried, { kind: 'begun', base });
     if (base === undefined) return this.decide(first);
-    // Nearly always the first attempt is all, so it costs no more than it must.
+    // Nearly always the first attempt is the only one, so it costs no more than it must.
     const messages = this.messages(base);
     return this.send(messages).then((attempted) => {
       const decision = next(first.state, this.outcome(base, messages, attempted));
@@ -83,7 +83,7 @@ class Undecided {
 
   private carryOut(
     action: Extract<Action<Appended>, { kind: 'publish' | 'lookUp' | 'find' }>,
-  ): Promise<Step> {
+  ): Promise<Outcome> {
     switch (action.kind) {
       case 'publish':
         return this.publish(action.base, action.isRetry);
@@ -94,7 +94,7 @@ class Undecided {
     }
   }
 
-  private async publish(base: Base, isRetry: boolean): Promise<Step> {
+  private async publish(base: Base, isRetry: boolean): Promise<Outcome> {
     const { space } = this.appender.publisher;
     if (isRetry) await sleep(space.closedBy === undefined ? retryPauseMs : fullPauseMs);
     let messages: OutgoingMessage[];
@@ -114,7 +114,7 @@ class Undecided {
     return this.appender.publisher.publish(messages, this.call.deadlineMs);
   }
 
-  private outcome(base: Base, messages: readonly OutgoingMessage[], attempted: Attempted): Step {
+  private outcome(base: Base, messages: readonly OutgoingMessage[], attempted: Attempted): Outcome {
     const { appender, transaction } = this;
     if (attempted.kind !== 'stored') {
       appender.heads.forget(transaction.parts);
@@ -124,7 +124,7 @@ class Undecided {
     return { kind: 'stored', result: storedNow(appender, transaction, base, { sequence, messages }) };
   }
 
-  private async lookUp({ doubted, isRetry }: Lookup): Promise<Step> {
+  private async lookUp({ doubted, isRetry }: Lookup): Promise<Outcome> {
     if (isRetry) await sleep(retryPauseMs);
     if (Date.now() >= this.call.deadlineMs) return { kind: 'late' };
     const { appender, transaction, call } = this;
@@ -141,7 +141,7 @@ class Undecided {
     }
   }
 
-  private async find({ sequence, doubted }: Find): Promise<Step> {
+  private async find({ sequence, doubted }: Find): Promise<Outcome> {
     const { appender, transaction, call } = this;
     try {
       const commits = await appender.commits.findRemembered(transaction.commitId, sequence, call);
@@ -162,7 +162,7 @@ class Undecided {
 }
 
 /** What it means for the append that a lookup has failed. */
-function obstacle(error: unknown): Extract<Step, { kind: 'ruledOut' | 'away' | 'failed' }> {
+function obstacle(error: unknown): Extract<Outcome, { kind: 'ruledOut' | 'away' | 'failed' }> {
   if (error instanceof VersionConflictError || error instanceof CommitIdReuseError)
     return { kind: 'ruledOut', error };
   const known = toStoreError(error);

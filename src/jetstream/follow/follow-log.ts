@@ -138,16 +138,16 @@ class Pump {
   private passed(through: bigint): void {
     const { expected, after } = this;
     if (expected !== undefined) throw otherCommit(expected.sequence);
-    if (through > after.sequence) this.entries.passTo(through + 1n);
+    if (through > after.sequence) this.entries.skipTo(through + 1n);
   }
 
   private async give(): Promise<void> {
-    const { groups, through } = this.entries.take();
-    if (through === 0n) return;
+    const { groups, upTo } = this.entries.take();
+    if (upTo === 0n) return;
     // Reads need no check of their own: the replica gets nothing that a loss of power could take back.
-    const syncing = this.log.durability.whenDurable(through);
+    const syncing = this.log.durability.whenDurable(upTo);
     if (syncing !== undefined) await syncing;
-    if (!this.isStopped) await this.sink.receive(groups, through);
+    if (!this.isStopped) await this.sink.receive(groups, upTo);
   }
 }
 

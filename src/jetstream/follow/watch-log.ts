@@ -37,7 +37,7 @@ export async function watchLog(
     const startedMs = performance.now();
     const { info } = await logInfo(log, { signal, deadlineMs: Infinity }, pool.append());
     sizes.message.take(info.config);
-    space.see(info.state.bytes, info.config['max_bytes']);
+    space.setSize(info.state.bytes, info.config['max_bytes']);
     // An answer to a request from before a connection changed says nothing about the server behind it now.
     if (doubts === health.doubts) observer.observe(toObservation(info, startedMs));
   }

@@ -2,7 +2,7 @@ import { MalformedRecordError, checkedEventCount } from '../../protobuf/commit-r
 import { position, type Position } from '../../store/values';
 import { unreadable, type StoredPart } from './commit-codec';
 
-/** A whole commit as it is stored. */
+/** A complete commit as it is stored. */
 export interface StoredCommit {
   readonly stream: string;
   readonly firstVersion: bigint;
@@ -23,19 +23,19 @@ export interface StoredCommit {
 }
 
 /**
- * Puts parts together. Give it messages in order, of one stream or of the whole log, where the parts of a commit follow
- * one another; it answers whole commits.
+ * Joins parts to commits. It gets messages in order, of one stream or of the whole log, in which the parts of a commit are
+ * consecutive.
  */
 export class CommitAssembler {
-  /** The last commit, if it belongs to a transaction that goes on. */
+  /** The last commit, if it belongs to a transaction with more commits. */
   private open: StoredCommit | undefined;
   private pending: StoredPart[] = [];
   private pendingBytes = 0;
 
-  /** `commitBytesMax` bounds what is kept of a commit whose end has not come. */
+  /** `commitBytesMax` bounds the parts that wait for the end of their commit. */
   constructor(private readonly commitBytesMax: number) {}
 
-  /** Where the commit begins whose end has not come, if there is one. */
+  /** Where the commit begins whose last part is missing; undefined: no part waits. */
   get pendingFrom(): bigint | undefined {
     return this.pending[0]?.from;
   }
@@ -64,7 +64,7 @@ export class CommitAssembler {
           part.stream === last.stream;
     this.pendingBytes += part.body.length;
     if (!fits || this.pendingBytes > this.commitBytesMax) {
-      // Where another commit begins, the one before has no end.
+      // If another commit begins here, the fault is in the one before, which has no end.
       const { stream, sequence } = part.part === 1 && last !== undefined ? last : part;
       throw unreadable(stream, sequence, 'the parts of its commit do not fit together');
     }
@@ -98,7 +98,8 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
 }
 
 /**
- * The body must hold the events that the subject and the headers say: it is relayed unread. Throws UnreadableCommitError.
+ * Throws UnreadableCommitError unless the body has the events that the subject and the headers announce: later it is sent to
+ * readers undecoded.
  */
 export function checkRecord(part: StoredPart): void {
   try {

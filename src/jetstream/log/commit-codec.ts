@@ -7,30 +7,30 @@ import { parseInteger, publishedHeader, type StoredMessage } from '../nats/messa
 import type { OutgoingMessage } from '../nats/publish';
 
 /**
- * How a commit lies in JetStream (docs/storage.md): one message, or, if that were larger than the server takes,
- * several in one atomic batch, its parts. The commits of a transaction, on several streams, are one atomic batch as well. The
+ * How a commit is stored in JetStream (docs/storage.md): as one message, or, if that would be larger than the server accepts, as
+ * several in one atomic batch, its parts. The commits of a transaction over several streams are one atomic batch as well. The
  * position of a commit is the sequence of the last message of its batch.
  */
 
 /**
- * Where a transaction over several streams says what it expects of a stream that it does not write: a message without a body,
- * whose subject no stream can have.
+ * The stream name of a check: a message without a body, by which a transaction expects something of a stream that it does not
+ * write. No stream can have this name.
  */
 const checkToken = '$check';
 
-/** Whether a message under this name is a check, which readers pass over. */
+/** Whether a message under this name is a check, which readers skip. */
 export function isCheck(name: string): boolean {
   return name === checkToken;
 }
 
-/** Messages that a NATS server takes in one atomic batch. */
+/** The most messages that a NATS server accepts in one atomic batch. */
 export const batchMessagesMax = 1_000;
 
-/** Room that the headers of one message may need, with what the server adds. */
-export const headerRoomBytes = 1_024;
+/** The most bytes that the headers of one message need, with those that the server adds. */
+export const headerBytesMax = 1_024;
 
 const versionTag = 3 << 3;
-/** Bytes that framing and version add to an event at most: two tags, a length and a 64-bit number. */
+/** The most bytes that framing and version add to an event: two tags, a length and a 64-bit number. */
 export const framingBytesMax = 2 + 5 + 10;
 
 /** An event of a commit, as a RecordedEvent without its version. */
@@ -56,7 +56,7 @@ export function toMessages(
     throw unreadable(
       subject.slice(subject.indexOf('.') + 1),
       commit.previous,
-      'its version leaves no room for more',
+      'its version is the highest possible',
     );
   return groups.map((events, index) => {
     const body = frameEvents(events, version);
@@ -72,7 +72,7 @@ export function toMessages(
   });
 }
 
-/** A message of a transaction that is stored only if the last message on a subject has this sequence, 0: there is none. */
+/** A message without events: its transaction is stored only if the last message on a subject has this sequence (0: no message). */
 export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
   const headers = { [header.previous]: sequence.toString(), [header.previousOn]: subject };
   return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
@@ -132,7 +132,7 @@ function framedLength(event: Uint8Array, version: number): number {
   return event.length + 1 + varintBytes(version);
 }
 
-/** One stored message of a commit, its headers read, its body not yet. */
+/** A stored message of a commit: its headers are parsed, its body is not. */
 export interface StoredPart {
   readonly stream: string;
   readonly sequence: bigint;
@@ -154,13 +154,13 @@ export interface StoredPart {
   readonly body: Uint8Array;
 }
 
-/** Versions are counted in numbers of JavaScript: nine quadrillions of events, which nobody has. */
+/** Versions must be exact as numbers of JavaScript: nine quadrillion events. */
 const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
 
 const digits = /^\d{1,19}$/;
 const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 
-/** The headers of a commit of one message, as `toMessages` and `headerBlock` put them: nearly all are so. */
+/** The headers of a commit of one message, as nearly all are, exactly as `toMessages` and `Frames` write them. */
 const plainHeaders = new RegExp(
   `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
     `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n\r\n$`,
@@ -172,7 +172,7 @@ export function readPart(stream: string, message: StoredMessage): StoredPart {
   return (found && plainPart(stream, message, found)) ?? readAnyPart(stream, message);
 }
 
-/** undefined: it is none. */
+/** undefined: the numbers do not fit together. */
 function plainPart(
   stream: string,
   { sequence, timeNanos, body }: StoredMessage,
@@ -243,7 +243,7 @@ export function firstSequence({ sequence, part }: StoredPart): bigint {
   return part === 1 ? sequence : sequence - BigInt(part - 1);
 }
 
-/** `n/m`; undefined if there is no such header. A number beyond the other is found by who asks. */
+/** A header `n/m`; undefined: there is no such header. Its callers check that `n` is not above `m`. */
 function fraction({ headers }: StoredMessage, name: string): [number, number] | undefined {
   const text = publishedHeader(headers, name);
   if (text === undefined) return undefined;
@@ -259,7 +259,7 @@ export function unreadable(stream: string, sequence: bigint, reason: string): Un
   return new UnreadableCommitError(stream, position(sequence), reason);
 }
 
-/** For a message that readers pass over: it is not part of the store. */
+/** The error for a message that is not part of the store. */
 export function outsideStore(name: string, sequence: bigint): UnreadableCommitError {
   return unreadable(name, sequence, 'its subject is not the name of a stream');
 }

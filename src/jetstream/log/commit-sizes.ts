@@ -1,8 +1,8 @@
 import type { Limits } from '../../limits';
 import type { MessageSize } from '../nats/message-size';
-import { framingBytesMax, headerRoomBytes } from './commit-codec';
+import { framingBytesMax, headerBytesMax } from './commit-codec';
 
-/** How large what is appended may be now, in bytes: NATS can be set otherwise at any time. */
+/** How large appends may be now, in bytes: an operator can change the limits of NATS at any time. */
 export class CommitSizes {
   constructor(
     /** Headers and body of one NATS message. */
@@ -12,7 +12,7 @@ export class CommitSizes {
 
   /** The events of one NATS message, with their framing. */
   get bodyBytesMax(): number {
-    return Math.max(0, this.message.bytesMax - headerRoomBytes);
+    return Math.max(0, this.message.bytesMax - headerBytesMax);
   }
 
   /** One event as stored, which must fit into one NATS message. */
@@ -25,7 +25,7 @@ export class CommitSizes {
     return this.limits.appendBytesMax;
   }
 
-  /** Asks how large a message may be. Whether that is less than before. */
+  /** Asks NATS how large a message may be; true: less than before. */
   async haveShrunk(): Promise<boolean> {
     const before = this.message.bytesMax;
     await this.message.refresh().catch(() => undefined);

@@ -66,7 +66,7 @@ export async function watchEmbeddedDisk(
     if (!isLow) space.close(undefined);
     if (space.fullBy !== undefined) await raiseBound();
     const bytesLeft = (free - reserve) / (await server.bytesOnDisk());
-    space.hasRoomFor(Math.min(bytesLeft, server.bytesMax() - (await usedBytes(log, signal))));
+    space.setFreeBytes(Math.min(bytesLeft, server.bytesMax() - (await usedBytes(log, signal))));
   }
 
   /** Files that others have deleted may leave more space to the store. */

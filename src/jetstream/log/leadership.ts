@@ -5,12 +5,12 @@ import type { CallContext } from '../../store/event-store';
 import type { StreamInfo } from '../nats/api';
 import type { LogInfo } from './log-info';
 
-/** Followers elect another leader 4 seconds after they last heard of theirs, at the earliest; they answer it every second. */
+/** Followers elect another leader no earlier than 4 seconds after they last heard from theirs, and reply to it every second. */
 const heardMaxMs = 3_000;
 const nanosPerMs = 1_000_000;
 const pauseMs = 100;
 
-/** The log as who leads it for certain knows it: asked again until it is one. Throws StoreUnavailableError. */
+/** The log according to a server that certainly leads it: asks until one does. Throws StoreUnavailableError. */
 export async function askLeader(
   ask: (call: CallContext) => Promise<LogInfo>,
   { readProgressTimeoutMs }: Pick<Limits, 'readProgressTimeoutMs'>,
@@ -28,14 +28,14 @@ export async function askLeader(
 }
 
 /**
- * Whether who tells of a stream leads it for certain: a majority has answered it so lately that there cannot be another leader yet.
- * One that was cut off from the others told of an old end for 13 seconds after they had elected another one.
+ * Whether the server that describes a stream certainly leads it: a majority has replied to it so recently that there cannot be
+ * another leader yet. A leader that was cut off from the others reported an old end for 13 seconds after their election of a new one.
  */
 export function leadsForCertain({ config, cluster }: Pick<StreamInfo, 'config' | 'cluster'>): boolean {
   const servers = Number(config['num_replicas'] ?? 1);
   if (servers <= 1) return true;
   if ((cluster?.leader ?? '') === '') return false;
-  // 0: it has not been heard of since the leader was elected.
+  // 0: no reply since the leader was elected.
   const isHeard = (active = 0): boolean => active > 0 && active < heardMaxMs * nanosPerMs;
   const heard = (cluster?.replicas ?? []).filter(({ active }) => isHeard(active)).length;
   return 1 + heard > servers / 2;

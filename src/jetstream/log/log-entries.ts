@@ -6,18 +6,18 @@ import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec
 import type { StoredMessage } from '../nats/message';
 import { nameOf, type LogAccess } from './log-access';
 
-/** Makes entries of the messages of a log, which come in its order. */
+/** Makes entries from the messages of a log, given in its order. */
 export interface Entries {
   add(message: StoredMessage): void;
-  /** What comes next has this sequence: what lies before it and has not come is gone. */
-  passTo(sequence: bigint): void;
-  /** What is whole since it was last asked, and how far that goes; 0: no further than before. */
-  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly through: bigint };
+  /** The next message has this sequence: those before it that have not come are lost. */
+  skipTo(sequence: bigint): void;
+  /** The groups that were completed since the last call. `upTo`: no entry up to here is missing; 0: nothing is new. */
+  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: bigint };
 }
 
 /**
- * Puts messages together to commits, and commits to transactions. One of which something cannot be read is not a
- * transaction any more: what is left of it is marked, and each of its commits stands alone.
+ * Joins messages to commits, and commits to transactions. If a part of a transaction cannot be read, its other commits become
+ * entries of their own, marked as torn.
  */
 export function createEntries(log: Pick<LogAccess, 'prefix' | 'limits'>, after: bigint): Entries {
   return new Assembly(log, after);
@@ -26,10 +26,10 @@ export function createEntries(log: Pick<LogAccess, 'prefix' | 'limits'>, after: 
 class Assembly implements Entries {
   private assembler: CommitAssembler;
   private done: (readonly LogEntry[])[] = [];
-  private through = 0n;
-  /** Of a transaction whose end has not come. */
+  private upTo = 0n;
+  /** The commits of a transaction that is not complete. */
   private held: LogCommit[] = [];
-  /** The last message that could not be read. */
+  /** The sequence of the last message that could not be read. */
   private broken = 0n;
   private next: bigint;
 
@@ -43,7 +43,7 @@ class Assembly implements Entries {
 
   add(message: StoredMessage): void {
     const { sequence, timeNanos } = message;
-    this.passTo(sequence);
+    this.skipTo(sequence);
     this.next = sequence + 1n;
     const name = nameOf(this.log, message.subject);
     if (parseStreamName(name) === undefined) {
@@ -53,44 +53,44 @@ class Assembly implements Entries {
     this.advance(sequence);
   }
 
-  passTo(sequence: bigint): void {
+  skipTo(sequence: bigint): void {
     const { next } = this;
     if (next >= sequence) return;
     this.next = sequence;
     const reason = 'it is gone';
-    this.breakOff(sequence - 1n);
+    this.tear(sequence - 1n);
     this.done.push([
       { kind: 'lost', stream: '', firstPosition: next, position: sequence - 1n, timeNanos: 0n, reason },
     ]);
     this.advance(sequence - 1n);
   }
 
-  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly through: bigint } {
-    const { done: groups, through } = this;
+  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: bigint } {
+    const { done: groups, upTo } = this;
     this.done = [];
-    this.through = 0n;
-    return { groups, through };
+    this.upTo = 0n;
+    return { groups, upTo };
   }
 
   private advance(sequence: bigint): void {
-    if (this.held.length === 0 && this.assembler.pendingFrom === undefined) this.through = sequence;
+    if (this.held.length === 0 && this.assembler.pendingFrom === undefined) this.upTo = sequence;
   }
 
   private addToStream(name: string, message: StoredMessage): void {
     const { sequence, timeNanos } = message;
-    for (let isTaken = false; !isTaken;) {
+    for (let isAdded = false; !isAdded;) {
       let claimedVersion = 0n;
       try {
         const part = readPart(name, message);
         claimedVersion = part.lastVersion;
         this.addPart(part, sequence);
-        isTaken = true;
+        isAdded = true;
       } catch (error) {
         if (!(error instanceof UnreadableCommitError)) throw error;
-        // It may be one before this message that is at fault.
-        isTaken = error.position >= sequence;
-        this.breakOff(error.position);
-        this.put(error, { kind: 'unreadable', timeNanos, claimedVersion: isTaken ? claimedVersion : 0n });
+        // The fault may be in an earlier message: then this one gets another try.
+        isAdded = error.position >= sequence;
+        this.tear(error.position);
+        this.put(error, { kind: 'unreadable', timeNanos, claimedVersion: isAdded ? claimedVersion : 0n });
       }
     }
   }
@@ -117,8 +117,8 @@ class Assembly implements Entries {
     this.done.push([{ ...about, stream, position, reason }]);
   }
 
-  /** Leaves out what there is of a transaction that has something at a sequence that is not a part of it. */
-  private breakOff(sequence: bigint): void {
+  /** Tears the transaction that is not complete: at this sequence there is something that does not belong to it. */
+  private tear(sequence: bigint): void {
     this.assembler = this.newAssembler();
     this.broken = sequence;
     for (const entry of this.held)

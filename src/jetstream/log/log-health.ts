@@ -6,8 +6,8 @@ import { position } from '../../store/values';
 import { leaderOf, type StreamInfo } from '../nats/api';
 
 /**
- * What a gateway knows to be wrong with its log. Nothing is ever deleted from it, so that it has as many messages as its last
- * sequence says: with fewer of them, streams may have lost their end, and to go on with version 1 would be a lie.
+ * The faults of the log that this gateway knows. Nothing is ever deleted from a log, so it has as many messages as its last sequence
+ * says. With fewer messages, any stream may have lost its end, and must not begin at version 1 again.
  */
 export class LogHealth implements LogFaults {
   private lost = 0n;
@@ -22,7 +22,7 @@ export class LogHealth implements LogFaults {
 
   constructor(
     private readonly logger: Logger,
-    /** So many messages may be lost: an operator has looked into it. */
+    /** How many lost messages an operator has accepted. */
     readonly acceptedLoss: bigint,
     private readonly unreadableMax: number,
   ) {}
@@ -31,34 +31,34 @@ export class LogHealth implements LogFaults {
     return this.lost;
   }
 
-  /** The log was set to begin after this sequence. */
+  /** The log is configured to begin after this sequence. */
   get before(): bigint {
     return this.first - 1n;
   }
 
-  /** Whether messages are lost that nobody has accepted to be. */
+  /** Whether more messages are lost than an operator has accepted. */
   get isIncomplete(): boolean {
     return this.lost > this.acceptedLoss;
   }
 
-  /** Whether that was looked at since NATS was last away: a server may come back with less than it had. */
+  /** Whether that was checked since NATS was last away: a server may come back with less than it had. */
   get isCurrent(): boolean {
     return this.isKnown;
   }
 
-  /** The largest last sequence that was seen, unless the log has gone back since. */
+  /** The largest last sequence that was observed, unless the log has gone back since. */
   get end(): bigint {
     return this.endSeen;
   }
 
-  /** So often it was in doubt whether the log is what it was. */
+  /** How often the state of the log was put in doubt. */
   get doubts(): number {
     return this.doubtCount;
   }
 
   /**
-   * Told when what is known of the log must be forgotten, since positions may be given a second time, to other commits: a server
-   * that comes back, and another leader, may have an earlier state of it.
+   * Calls the listener when everything that is known of the log must be forgotten: a server that comes back, or another leader, may
+   * have an earlier state of it, and then positions are given again, to other commits.
    */
   onDoubt(listener: () => void): void {
     this.doubtListeners.push(listener);
@@ -71,7 +71,7 @@ export class LogHealth implements LogFaults {
     for (const listener of this.doubtListeners) listener();
   }
 
-  /** What the leader of the log says of it, and what `end` was before it was asked. */
+  /** Takes note of what the leader says of the log. `endBefore`: `end` before the request. */
   noteInfo(info: StreamInfo, endBefore = 0n): void {
     this.compare(info, endBefore);
     this.countLost(info);
@@ -100,7 +100,7 @@ export class LogHealth implements LogFaults {
     if (this.isIncomplete) this.logger.error(facts, 'messages of the log are gone: see docs/storage.md');
   }
 
-  /** The error for a stream without messages in a log that has lost some; undefined: it is known to be empty. */
+  /** The error for a stream without messages if the log is incomplete; undefined: the stream is empty. */
   errorOfEmptyStream(stream: string): UnreadableCommitError | undefined {
     if (!this.isIncomplete) return undefined;
     const reason = `the log has lost ${this.lost.toString()} messages`;
@@ -108,7 +108,7 @@ export class LogHealth implements LogFaults {
     return new UnreadableCommitError(stream, position(0n), reason, message);
   }
 
-  /** The error for what cannot be complete in a log that has lost messages. */
+  /** The error for a result that may miss lost messages. */
   incompleteError(): UnreadableCommitError {
     const reason = `the log has lost ${this.lost.toString()} messages`;
     const wayOn = 'to have what is left, set skip_unreadable';
@@ -130,13 +130,13 @@ export class LogHealth implements LogFaults {
     this.logger.error({ mirror: name }, 'a stream mirrors the log and answers in its place: remove it');
   }
 
-  /** All mirrors that there are now. */
+  /** Replaces the list of mirrors. */
   setMirrors(names: readonly string[]): void {
     for (const name of this.mirrorNames) if (!names.includes(name)) this.mirrorNames.delete(name);
     for (const name of names) this.noteMirror(name);
   }
 
-  /** What was met since the start, by position; not more than a bound. */
+  /** The unreadable messages found since the start, by position, up to a bound. */
   get unreadable(): readonly UnreadableMessage[] {
     return [...this.met.values()].sort((a, b) => (a.position < b.position ? -1 : 1));
   }
@@ -148,7 +148,7 @@ export class LogHealth implements LogFaults {
   }
 }
 
-/** Messages that a log must have by its last sequence and does not have. */
+/** How many messages a log should have according to its last sequence, and does not have. */
 export function lostMessages({ config, state }: Pick<StreamInfo, 'config' | 'state'>): bigint {
   const lost = BigInt(state.last_seq) - (firstSequence(config) - 1n) - BigInt(state.messages);
   return lost > 0n ? lost : 0n;

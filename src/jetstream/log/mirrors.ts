@@ -11,16 +11,16 @@ interface StreamList {
   readonly streams: readonly { readonly config: StreamConfig }[] | null;
 }
 
-/** A listing goes to every server of a cluster: one for all who ask within this time. */
+/** A listing goes to every server of a cluster, so all callers within this time share one. */
 const listingAgeMaxMs = 10_000;
 const pagesMax = 40;
-/** A cluster waits longer for a server that is down: nobody waits with it. */
+/** A cluster waits longer for a server that is down; the gateway does not. */
 const listingTimeoutMs = 2_000;
 const listedAtMs = new WeakMap<LogHealth, number>();
 
 /**
- * Looks for streams of the account that mirror the log. Without the permission to list streams, those are known that have
- * answered in its place.
+ * Looks for streams of the account that mirror the log. Without the permission to list streams, the gateway only knows mirrors
+ * that reply in place of the log.
  */
 export async function lookForMirrors({ pool, stream, health }: LogAccess, logger: Logger): Promise<void> {
   const listed = listedAtMs.get(health) ?? -Infinity;
@@ -38,7 +38,7 @@ export async function lookForMirrors({ pool, stream, health }: LogAccess, logger
     health.setMirrors(mirrors);
   } catch (error) {
     const err = toStoreError(error);
-    // NATS writes each refusal into its log: once is enough.
+    // NATS logs each refusal, so the gateway does not ask again.
     if (err instanceof NotPermittedError) listedAtMs.set(health, Infinity);
     logger.debug({ err }, 'whether streams mirror the log cannot be seen');
   }
