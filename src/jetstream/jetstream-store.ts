@@ -11,7 +11,7 @@ import { Publisher } from './append/publisher';
 import { StoredCommits } from './append/stored-commits';
 import { StreamQueues } from './append/stream-queues';
 import { followLog, type DurableLog } from './follow/follow-log';
-import { createStretches } from './follow/log-stretches';
+import { createChunks } from './follow/log-chunks';
 import { watchLog } from './follow/watch-log';
 import { endless } from './log/bounded-call';
 import { CommitSizes } from './log/commit-sizes';
@@ -147,7 +147,7 @@ function createLog(log: DurableLog, isEmbedded: boolean): Log {
   const { access } = log;
   const { health, limits } = access;
   const ask = coalesced(() => logInfo(access, endless));
-  const read = createStretches(log);
+  const read = createChunks(log);
   return {
     get isSoleWriter() {
       return isEmbedded && health.isCurrent;

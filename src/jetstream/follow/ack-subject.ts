@@ -1,6 +1,6 @@
 import { parseInteger } from '../nats/message';
 
-/** What the server says of a message that a consumer delivers. */
+/** The metadata of a message that a consumer delivers. */
 export interface DeliveryMetadata {
   readonly sequence: bigint;
   /** 1 for the first message that the consumer delivered. */
@@ -11,8 +11,8 @@ export interface DeliveryMetadata {
 }
 
 /**
- * `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<time>.<pending>`, with domain and account before the
- * stream, and a token after it all, in another version of it (server/consumer.go).
+ * Parses `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<time>.<pending>`. A newer version of the format has domain
+ * and account before the stream, and a token at the end (server/consumer.go).
  */
 export function parseAckSubject(subject: string): DeliveryMetadata | undefined {
   const dots: number[] = [];

@@ -7,15 +7,17 @@ import { createEntries, type Entries } from '../log/log-entries';
 import type { StoredMessage } from '../nats/message';
 import type { LogAccess } from '../log/log-access';
 
-/** The log, of which a follower gets nothing before it is durable. */
+/** A log of which followers get only what is durable. */
 export interface DurableLog {
   readonly access: LogAccess;
   readonly durability: Durability;
 }
 
 /**
- * Gives the entries after a place to a sink until the signal is aborted or nothing comes any more; says why. The consumer begins
- * with the last commit that is known: it is compared, and from then on the consumer's own count shows whether it goes on.
+ * Gives the entries after a cursor to a sink, until the signal is aborted or the consumer ends. Resolves with the reason.
+ *
+ * The consumer begins with the last known commit, which is compared with the one in the log. From then on the consumer counts its
+ * deliveries, so that a gap is noticed.
  */
 export async function followLog(
   log: DurableLog,
@@ -28,8 +30,8 @@ export async function followLog(
     onMessage(message: StoredMessage) {
       pump.push(message);
     },
-    onNothing(through: bigint) {
-      pump.passTo(through);
+    onNothing(upTo: bigint) {
+      pump.skipTo(upTo);
     },
     onProgress() {
       sink.onProgress();
@@ -58,7 +60,7 @@ export async function followLog(
   }
 }
 
-/** Takes what comes, and gives it to a sink as fast as that takes it. */
+/** Turns messages into entries and gives these to a sink, as fast as the sink takes them. */
 class Pump {
   /** Rejects when the sink or a sync fails. */
   readonly failed: Promise<never>;
@@ -66,10 +68,10 @@ class Pump {
   private fail: (error: unknown) => void = () => undefined;
   private readonly entries: Entries;
   private waiting: StoredMessage[] = [];
-  private nothingThrough = 0n;
+  private nothingUpTo = 0n;
   private running: Promise<void> | undefined;
   private isStopped = false;
-  /** What must come first. */
+  /** The commit that must come first. */
   private expected: LogCursor['last'];
 
   constructor(
@@ -90,15 +92,15 @@ class Pump {
     this.begin();
   }
 
-  passTo(through: bigint): void {
-    this.nothingThrough = through;
+  skipTo(upTo: bigint): void {
+    this.nothingUpTo = upTo;
     this.begin();
   }
 
   stop(): void {
     this.isStopped = true;
     this.waiting = [];
-    this.nothingThrough = 0n;
+    this.nothingUpTo = 0n;
   }
 
   async idle(): Promise<void> {
@@ -110,14 +112,14 @@ class Pump {
   }
 
   private async run(): Promise<void> {
-    // What came together is taken together.
+    // Messages that arrive in the same turn of the event loop are given together.
     await new Promise((resolve) => setImmediate(resolve));
-    while ((this.waiting.length > 0 || this.nothingThrough > 0n) && !this.isStopped) {
+    while ((this.waiting.length > 0 || this.nothingUpTo > 0n) && !this.isStopped) {
       const messages = this.waiting;
       this.waiting = [];
       for (const message of messages) this.add(message);
-      if (this.nothingThrough > 0n) this.passed(this.nothingThrough);
-      this.nothingThrough = 0n;
+      if (this.nothingUpTo > 0n) this.skip(this.nothingUpTo);
+      this.nothingUpTo = 0n;
       await this.give();
       this.consumer?.handled(messages.length);
     }
@@ -135,16 +137,16 @@ class Pump {
     if (message.sequence > after.sequence) this.entries.add(message);
   }
 
-  private passed(through: bigint): void {
+  private skip(upTo: bigint): void {
     const { expected, after } = this;
     if (expected !== undefined) throw otherCommit(expected.sequence);
-    if (through > after.sequence) this.entries.skipTo(through + 1n);
+    if (upTo > after.sequence) this.entries.skipTo(upTo + 1n);
   }
 
   private async give(): Promise<void> {
     const { groups, upTo } = this.entries.take();
     if (upTo === 0n) return;
-    // Reads need no check of their own: the replica gets nothing that a loss of power could take back.
+    // Reads need no further check: the replica gets nothing that a power failure could lose.
     const syncing = this.log.durability.whenDurable(upTo);
     if (syncing !== undefined) await syncing;
     if (!this.isStopped) await this.sink.receive(groups, upTo);
@@ -153,6 +155,6 @@ class Pump {
 
 function otherCommit(sequence: bigint): StoreUnavailableError {
   return new StoreUnavailableError(
-    `the commit that was read at ${sequence.toString()} is not in the log any more`,
+    `the commit that was read at ${sequence.toString()} is no longer in the log`,
   );
 }

@@ -10,57 +10,57 @@ import { uniqueInbox, uniqueName } from '../nats/unique-names';
 import { within } from '../log/bounded-call';
 import type { LogAccess } from '../log/log-access';
 
-/** A pull consumer on the log, which gives every message once and in order, or ends. */
+/** A pull consumer on the log: it delivers every message once and in order, or ends. */
 export interface LogConsumer {
-  /** Resolves, with the reason, when nothing more will come. Never rejects. */
+  /** Resolves with the reason when it has ended. Never rejects. */
   readonly lost: Promise<string>;
-  /** There is room for so many more messages. */
+  /** Call it with the number of messages that are processed, so that more are requested. */
   handled(messages: number): void;
-  /** Somebody has begun to wait for what comes. */
+  /** Call it when a reader begins to wait for new messages. */
   hurry(): void;
   close(): void;
 }
 
 export interface LogConsumerEvents {
   onMessage(message: StoredMessage): void;
-  /** Nothing comes up to a sequence, though the log ends there or later: what was there is gone. */
-  onNothing(through: bigint): void;
-  /** All that there is has come, or more of it comes. */
+  /** The log has no messages up to this sequence any more, though it ends there or later. */
+  onNothing(upTo: bigint): void;
+  /** All messages of the log have been delivered, or more are being delivered. */
   onProgress(): void;
-  /** Whether somebody waits for what comes. */
+  /** Whether a reader waits for new messages. */
   isAwaited(): boolean;
 }
 
-/** Why a consumer is given up that somebody has stopped, or moved. */
-export const standstill = 'the consumer of the log stands still while the log goes on';
+/** The reason if somebody has paused the consumer or changed its position. */
+export const standstill = 'the consumer of the log has stalled while the log grows';
 
 const heartbeatMs = 1_000;
-/** So long nothing may come: neither messages nor heartbeats. */
+/** The longest time without messages and heartbeats. */
 const silenceMaxMs = 3_500;
 const watchMs = 500;
 const expiresMs = 30_000;
-/** The server removes a consumer that asks for nothing. */
+/** The server removes a consumer that has sent no request for this long. */
 const inactiveMs = 10_000;
 const createTimeoutMs = 5_000;
 const nanosPerMs = 1_000_000;
-/** How a request stays until there are messages. */
-const untilThere = {
+/** Makes a request wait until there are messages. */
+const waiting = {
   expires: expiresMs * nanosPerMs,
   idle_heartbeat: heartbeatMs * nanosPerMs,
 } as const;
-/** Messages of one request, and requests that are under way. */
+/** Messages of one request, and requests under way. */
 const requestMessages = 1_000;
 const requestsMax = 3;
 const requestBytes = 4 << 20;
 const headersBytesMax = 64 << 10;
-/** While nobody waits for messages, those of so long are fetched together: one by one they cost several times as much, here and there. */
+/** While no reader waits, messages are fetched at this interval: one by one they cost NATS and the gateway several times as much. */
 const pauseMs = 20;
 
 const status = { heartbeat: 100, none: 404, expired: 408, ended: 409 } as const;
 
 /**
- * Asks for the messages after a sequence. The library's ordered consumer would make itself again, but was seen dead for 15 to
- * 45 s after its node went down: this one ends when it is not certain that all is well, and another one takes over.
+ * Requests the messages after a sequence. The ordered consumer of the package `nats` would repair itself, but was observed dead for
+ * 15 to 45 s after its node went down: this one ends whenever something may be wrong, and its caller starts another one.
  */
 export async function startLogConsumer(
   log: LogAccess,
@@ -72,12 +72,12 @@ export async function startLogConsumer(
   const name = `sluice-replica-${uniqueName()}`;
   const consumer = new PullConsumer(log, name, after, events);
   try {
-    const wanted = { stream_name: stream.name, config: consumerConfig(name, after), action: 'create' };
+    const request = { stream_name: stream.name, config: consumerConfig(name, after), action: 'create' };
     const options = within(call, Math.min(createTimeoutMs, limits.requestTimeoutMs));
     const { num_pending } = await callApi<ConsumerInfo>(
       pool.tail,
       `CONSUMER.CREATE.${stream.name}.${name}`,
-      wanted,
+      request,
       options,
     );
     consumer.begin(num_pending);
@@ -89,7 +89,7 @@ export async function startLogConsumer(
 }
 
 interface ConsumerInfo {
-  /** Messages that it has yet to deliver. */
+  /** Messages that the consumer has yet to deliver. */
   readonly num_pending: number;
 }
 
@@ -98,13 +98,13 @@ class PullConsumer implements LogConsumer {
   private lose: (reason: string) => void = () => undefined;
   private readonly inbox = uniqueInbox();
   private readonly ends: (() => void)[] = [];
-  private heardMs = Date.now();
+  private receivedMs = Date.now();
   private delivered = 0;
   private requested = 0;
   private unhandled = 0;
-  /** Messages of the log that were still to come when the last one did. */
+  /** Messages of the log that were not delivered yet when the last one was. */
   private pending = 0;
-  /** Of a request for what there is, the messages that have not come, and those that have. */
+  /** Of a request that does not wait: the messages that have not arrived, and those that have. */
   private fetching = 0;
   private fetched = 0;
   private pause: NodeJS.Timeout | undefined;
@@ -155,13 +155,13 @@ class PullConsumer implements LogConsumer {
     this.lose('closed');
     const { stream, pool, limits } = this.log;
     const timeoutMs = limits.requestTimeoutMs;
-    // It may be gone already, or nobody there to ask: then the server removes it by itself.
+    // If this fails, the server removes the consumer after a while.
     callApi(pool.tail, `CONSUMER.DELETE.${stream.name}.${this.name}`, undefined, { timeoutMs }).catch(
       () => undefined,
     );
   }
 
-  /** Asks for more, as far as there is room. */
+  /** Requests more messages, as many as may be under way. */
   private request(): void {
     const { events, pending } = this;
     const isAwaited = events.isAwaited();
@@ -174,37 +174,37 @@ class PullConsumer implements LogConsumer {
     const underWayMax = pending > 0 ? (requestsMax - 1) * requestMessages : requestMessages / 2;
     while (this.requested + this.unhandled <= underWayMax) {
       const batch = isAwaited ? requestMessages : Math.min(requestMessages, pending - this.requested);
-      if (batch <= 0 || !this.ask(batch, untilThere)) return;
+      if (batch <= 0 || !this.pull(batch, waiting)) return;
     }
   }
 
-  /** Once what was asked for has come. */
+  /** Fetches after a pause, once all requested messages have arrived. */
   private fetchLater(): void {
     if (this.pause !== undefined || this.requested > 0 || this.unhandled > requestMessages) return;
     this.pause = setTimeout(() => {
       this.pause = undefined;
       if (this.pending > 0 || this.events.isAwaited()) this.request();
-      else if (this.requested === 0 && this.ask(requestMessages, { no_wait: true })) {
+      else if (this.requested === 0 && this.pull(requestMessages, { no_wait: true })) {
         this.fetching = requestMessages;
         this.fetched = 0;
       }
     }, pauseMs);
   }
 
-  /** No more is there. */
+  /** The log has no more messages now. */
   private onNone(): void {
     this.requested -= this.fetching;
     this.fetching = 0;
     if (this.fetched > 0 || this.requested > 0 || this.events.isAwaited()) this.request();
-    // Nothing has come for a while: the next one is waited for.
-    else this.ask(1, untilThere);
+    // Nothing has arrived for a while: waits for the next message.
+    else this.pull(1, waiting);
   }
 
-  /** false: the connection is lost. */
-  private ask(batch: number, how: { readonly no_wait: true } | typeof untilThere): boolean {
+  /** Sends a request. Returns false if the connection is lost. */
+  private pull(batch: number, mode: { readonly no_wait: true } | typeof waiting): boolean {
     const { stream, pool } = this.log;
     const bytes = Math.max(requestBytes, pool.tail.maxPayloadBytes + headersBytesMax);
-    const request = JSON.stringify({ batch, max_bytes: bytes, ...how });
+    const request = JSON.stringify({ batch, max_bytes: bytes, ...mode });
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${this.name}`;
     try {
       pool.tail.publish(subject, Buffer.from(request), {}, this.inbox);
@@ -217,14 +217,14 @@ class PullConsumer implements LogConsumer {
   }
 
   private take(message: PushedMessage): void {
-    this.heardMs = Date.now();
+    this.receivedMs = Date.now();
     if (message.status !== 0) {
       this.onStatus(message);
       return;
     }
     const metadata = parseAckSubject(message.reply);
     if (metadata?.delivery !== this.delivered + 1) {
-      this.lose('a message was lost on its way');
+      this.lose('a message was lost in transit');
       return;
     }
     this.delivered++;
@@ -258,9 +258,9 @@ class PullConsumer implements LogConsumer {
 
   private watchSilence(): () => void {
     const timer = setInterval(() => {
-      // Where nothing was asked for, since what came is not dealt with yet, nothing comes.
-      if (this.requested <= 0) this.heardMs = Date.now();
-      if (Date.now() - this.heardMs > silenceMaxMs) this.lose('nothing came for too long');
+      // Without a request under way nothing arrives: the messages before are not processed yet.
+      if (this.requested <= 0) this.receivedMs = Date.now();
+      if (Date.now() - this.receivedMs > silenceMaxMs) this.lose('nothing arrived for too long');
     }, watchMs);
     return () => {
       clearInterval(timer);
@@ -273,9 +273,9 @@ class PullConsumer implements LogConsumer {
       onProgress() {
         events.onProgress();
       },
-      onNothing: (through) => {
-        this.sequence = through;
-        events.onNothing(through);
+      onNothing: (upTo) => {
+        this.sequence = upTo;
+        events.onNothing(upTo);
       },
       onStandstill: () => {
         if (this.requested > 0) this.lose(standstill);

@@ -4,19 +4,20 @@ import { endless, within } from '../log/bounded-call';
 import type { LogAccess } from '../log/log-access';
 
 export interface Progress {
-  /** Another message has come, or all have. */
+  /** More messages have been delivered, or all of them. */
   readonly onProgress: () => void;
-  /** The log goes on up to a sequence, and has no message up to there: they are gone. */
-  readonly onNothing: (through: bigint) => void;
-  /** Nothing comes, though there is more in the log. */
+  /** The log has no messages up to this sequence any more, though it ends there or later. */
+  readonly onNothing: (upTo: bigint) => void;
+  /** Nothing is delivered, though the log has more messages. */
   readonly onStandstill: () => void;
 }
 
 const checkMs = 2_000;
 
 /**
- * Compares from time to time what a consumer has delivered with the end of the log. Its heartbeats do not tell: a consumer
- * that is paused, was set to another place or may have no more messages under way goes on with them. Call the answer to end it.
+ * Compares what a consumer has delivered with the end of the log, every two seconds. Its heartbeats do not show that: a consumer
+ * sends them even while it is paused, after a change of its position, and with too many messages under way. The returned
+ * function ends the comparison.
  */
 export function watchProgress(
   log: LogAccess,
@@ -24,7 +25,7 @@ export function watchProgress(
   { onProgress, onNothing, onStandstill }: Progress,
 ): () => void {
   let before = { delivered: delivered(), end: 0n };
-  let isAsking = false;
+  let isChecking = false;
   let isOver = false;
 
   async function check(): Promise<void> {
@@ -33,7 +34,7 @@ export function watchProgress(
     const isMoving = now > before.delivered;
     if (isMoving || now >= end) onProgress();
     else if (now < before.end) {
-      // Where messages are gone, those at the end may be among them.
+      // If messages of the log are missing, those at its end may be among them.
       const isGone = log.health.lostMessages > 0n && !(await hasAfter(log, now));
       if (isOver || delivered() !== now) return;
       if (isGone) onNothing(before.end);
@@ -43,12 +44,12 @@ export function watchProgress(
   }
 
   const timer = setInterval(() => {
-    if (isAsking) return;
-    isAsking = true;
-    // Where the end cannot be asked for, the connection is watched by others.
+    if (isChecking) return;
+    isChecking = true;
+    // An error needs no handling here: lost connections are noticed elsewhere.
     check()
       .catch(() => undefined)
-      .finally(() => (isAsking = false));
+      .finally(() => (isChecking = false));
   }, checkMs);
   return () => {
     isOver = true;

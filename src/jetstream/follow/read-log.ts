@@ -1,48 +1,38 @@
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
-import type { LogEntry, LogSlice } from '../../store/log';
+import type { LogEntry, LogSink, LogSlice } from '../../store/log';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type LogAccess } from '../log/log-access';
 import { createSemaphore } from '../nats/semaphore';
 import { followLog, type DurableLog } from './follow-log';
 
-/** Each has a consumer of its own while it reads, with some megabytes under way. */
+/** Each read has its own consumer, with some megabytes in transit. */
 const readsMax = 2;
-const room = createSemaphore(readsMax);
+const reads = createSemaphore(readsMax);
 
-/** Entries after a sequence, about so many bytes of them, and no further than to another sequence. */
-export function readLog(
-  log: DurableLog,
-  after: bigint,
-  through: bigint,
-  bytesMax: number,
-): Promise<LogSlice> {
-  return room.with(1, undefined, () => readStretch(log, after, through, bytesMax));
+/** The entries after one sequence and up to another, about `bytesMax` of them. */
+export function readLog(log: DurableLog, after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice> {
+  return reads.with(1, undefined, () => readSlice(log, after, upTo, bytesMax));
 }
 
-async function readStretch(
-  log: DurableLog,
-  after: bigint,
-  through: bigint,
-  bytesMax: number,
-): Promise<LogSlice> {
+async function readSlice(log: DurableLog, after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice> {
   const begin = await wholeAfter(log.access, after);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
-  let reached = after;
+  let received = after;
   let bytes = 0;
-  const receive = (more: readonly (readonly LogEntry[])[], at: bigint): Promise<void> => {
+  const receive: LogSink['receive'] = (more, at) => {
     if (stop.signal.aborted) return Promise.resolve();
     for (const group of more) {
-      if (bytes >= bytesMax || positionOf(group) > through) break;
+      if (bytes >= bytesMax || positionOf(group) > upTo) break;
       groups.push(group);
-      reached = positionOf(group);
+      received = positionOf(group);
       for (const entry of group) bytes += 'record' in entry ? entry.record.length : 0;
     }
-    if (bytes < bytesMax) reached = at < through ? at : through;
-    if (bytes >= bytesMax || at >= through) stop.abort();
+    if (bytes < bytesMax) received = at < upTo ? at : upTo;
+    if (bytes >= bytesMax || at >= upTo) stop.abort();
     return Promise.resolve();
   };
   const sink = { receive, onStarted: () => undefined, onProgress: () => undefined, isAwaited: () => true };
@@ -52,11 +42,11 @@ async function readStretch(
   const reason = await followLog(log, { sequence: begin, last: undefined }, sink, stop.signal).finally(() => {
     clearTimeout(timer);
   });
-  if (reached === after) throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
-  return { groups, upTo: reached };
+  if (received === after) throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
+  return { groups, upTo: received };
 }
 
-/** After which sequence to begin, so that what is after the given one is whole: that may be within a commit or a transaction. */
+/** The sequence to begin after, so that no commit and no transaction after the given one is cut. */
 async function wholeAfter(log: LogAccess, after: bigint): Promise<bigint> {
   const message = await messageAt(log, after + 1n);
   if (message === undefined) return after;
