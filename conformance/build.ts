@@ -13,8 +13,8 @@ export interface Built {
   readonly cache: string;
 }
 
-/** What a language is built from, beside its own folder. */
-const shared = ['proto', 'stubs', join('docs', 'clients.md'), join('conformance', 'languages.ts')];
+/** What a language is built from, beside its own folder and its section of docs/clients.md. */
+const shared = ['proto', 'stubs', join('conformance', 'languages.ts')];
 /** Read before the gateways' variables are taken away. */
 const cacheFolder = join(process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env), 'conformance');
 /** Older builds are removed. */
@@ -30,10 +30,10 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 /** Builds a language in the user's cache folder, if what it is made from has changed since it last was. */
 export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
-  return inCache(language.name, hashOf([own, ...shared], versions), async (making, cache) => {
+  const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
+  return inCache(language.name, hashOf([own, ...shared], versions + page), async (making, cache) => {
     await cp(own, making, { recursive: true });
     for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
-    const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
     await language.build({ folder: making, cache, page });
   });
 }

@@ -10,21 +10,24 @@ import type { Column } from './results';
 import { run } from './run';
 import { startRunner } from './runner';
 
-/** What a language is to show. */
+/** What is checked of a language. */
 export interface Checks {
   readonly files: readonly CaseFile[];
-  /** Whether it is a failure that its tools are not there. */
+  /** Whether missing tools are a failure. */
   readonly required: boolean;
-  /** Whether its example is run as well. */
-  readonly withExample: boolean;
-  /** Is given a line for each thing as soon as it is known. */
+  /** Whether its program is run as well. */
+  readonly withPrograms: boolean;
+  /** Gets a line for each outcome as soon as it is known. */
   readonly say: (line: string) => void;
 }
 
-/** Says of a thing that was looked at why it failed; undefined if it did not. */
+/** How a program of docs/clients.md is called in the results. */
+export const programName = 'program of docs/clients.md';
+
+/** Says of a thing that was checked why it failed; undefined if it did not. */
 export type Tell = (what: string, why: string | undefined) => void;
 
-/** Puts what is told into a column, and says it. */
+/** Puts an outcome into a column, and says it. */
 export function teller({ name, results }: Column, say: Checks['say']): Tell {
   return (what, why) => {
     results.set(what, why);
@@ -35,10 +38,10 @@ export function teller({ name, results }: Column, say: Checks['say']): Tell {
 /** Files that need the same gateway. */
 type Group = readonly [CaseFile, ...CaseFile[]];
 
-/** The column of a language: what came of its build, its cases and its example. */
+/** The column of a language: what came of its build, its cases and its program. */
 export async function check(
   language: Language,
-  { files, required, withExample, say }: Checks,
+  { files, required, withPrograms, say }: Checks,
 ): Promise<Column> {
   const { name } = language;
   const column: Column = { name, versions: '', results: new Map() };
@@ -55,18 +58,15 @@ export async function check(
   const { folder, cache } = built.value;
   const runner = language.runner?.(folder, cache);
   if (runner === undefined) {
-    column.versions = language.example === undefined ? 'stubs alone, not compiled' : 'the example alone';
+    column.versions = language.program === undefined ? 'stubs alone, not compiled' : 'the program alone';
   } else {
     for (const group of bySettings(files)) {
       const started = await outcomeOf(playGroup(group, runner, { column, tell }));
       if (started.why !== undefined) tell(`start: ${group[0].name}`, started.why);
     }
   }
-  const examples = withExample ? examplesOf(language, built.value) : [];
-  if (examples.length === 0) return column;
-  const started = await outcomeOf(runExamples(examples, tell));
-  if (started.why !== undefined) tell('start: examples', started.why);
-  return column;
+  if (withPrograms) await runPrograms(programsOf(language, built.value), tell);
+  return { ...column, command: language.program?.(folder, cache) };
 }
 
 async function playGroup(
@@ -86,32 +86,34 @@ async function playGroup(
   }
 }
 
-/** What it is, and the program. */
-type Example = readonly [string, readonly string[]];
+/** What it is, and the command that starts it. */
+type Program = readonly [string, readonly string[]];
 
-function examplesOf(language: Language, { folder, cache }: Built): Example[] {
-  const what = 'example of docs/clients.md';
+function programsOf(language: Language, { folder, cache }: Built): Program[] {
   const programs = [
-    [what, language.example?.(folder, cache)],
-    [`${what}, stubs by buf`, language.exampleByBuf?.(folder, cache)],
+    [programName, language.program?.(folder, cache)],
+    [`${programName}, stubs by buf`, language.programByBuf?.(folder, cache)],
   ] as const;
   return programs.flatMap(([name, command]) => (command === undefined ? [] : [[name, command] as const]));
 }
 
-/** Runs programs that must print what the page shows, one after the other. */
-async function runExamples(examples: readonly Example[], tell: Tell): Promise<void> {
-  await using environment = await startEnvironment({ gateway: [], nats: [] });
-  for (const [what, command] of examples) {
-    const { why } = await outcomeOf(runExample(command, environment.address));
-    tell(what, why);
-  }
+/** Runs programs as the page shows it, one after the other, each on a store of its own. */
+async function runPrograms(programs: readonly Program[], tell: Tell): Promise<void> {
+  for (const [what, command] of programs) tell(what, (await outcomeOf(runAsShown(command))).why);
 }
 
-async function runExample(command: readonly string[], address: string): Promise<void> {
-  const printed = await run([...command, address], { cwd: '.' });
+/** Runs the commands at the top of the page; they must print what is shown below them. */
+async function runAsShown(command: readonly string[]): Promise<void> {
+  await using environment = await startEnvironment({ gateway: [], nats: [] });
   const page = blocks(readFileSync(join('docs', 'clients.md'), 'utf8'));
-  const shown = page.find(({ language }) => language === 'text');
-  if (printed !== shown?.code) throw new Error(`it printed ${JSON.stringify(printed)}`);
+  const shown = page.find(({ language }) => language === 'text')?.code ?? '';
+  const runs = shown.split(/^\$ shop 127\.0\.0\.1:50051 /m).slice(1);
+  if (runs.length < 3) throw new Error('the page shows no commands');
+  for (const one of runs) {
+    const [args = '', ...lines] = one.split('\n');
+    const printed = await run([...command, environment.address, ...args.split(' ')], { cwd: '.' });
+    if (printed !== lines.join('\n')) throw new Error(`${args}: it printed ${JSON.stringify(printed)}`);
+  }
 }
 
 function bySettings(files: readonly CaseFile[]): Group[] {
@@ -125,6 +127,7 @@ function bySettings(files: readonly CaseFile[]): Group[] {
   return [...groups.values()];
 }
 
+/** What came of some work: its value, or why it failed. */
 type Outcome<T> = { readonly value: T; readonly why: undefined } | { readonly why: string };
 
 export async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {

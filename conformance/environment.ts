@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { HealthCheckResponse_ServingStatus } from '../generated/grpc/health/v1/health';
-import { spawnTied } from '../src/nats-server/tied-process';
+import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';
@@ -21,6 +21,8 @@ export interface Environment extends AsyncDisposable {
   editLog(change: Extract<Action, { log: unknown }>['log']): Promise<void>;
   /** Asks the gateway to stop. */
   stopGateway(): void;
+  /** Ends the gateway by a signal, and starts it again with the same address. */
+  restartGateway(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
 const startTimeoutMs = 30_000;
@@ -35,7 +37,8 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
   const replica = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
   const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${replica}`];
   const flags = [`--listen=${address}`, ...store, '--log-level=error', ...file.gateway];
-  const gateway = spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
+  const start = (): TiedProcess => spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
+  let gateway = start();
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {
     server.resume();
@@ -85,6 +88,12 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
     },
     stopGateway() {
       gateway.kill('SIGTERM');
+    },
+    async restartGateway(signal) {
+      gateway.kill(signal);
+      await gateway.ended;
+      gateway = start();
+      await settled();
     },
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();

@@ -22,19 +22,15 @@ export interface Language {
   readonly title: string;
   /** Commands that tell the versions of what it needs. */
   readonly tools: readonly (readonly string[])[];
-  /** Makes its stubs, its runner, and the example of its section. What is needed afterwards is in the two folders. */
+  /** Makes its stubs, its runner, and the program of its section. What is needed afterwards is in the two folders. */
   build(workshop: Workshop): Promise<void>;
   /** Starts what was built, of a language that plays the cases; the address of a gateway follows. */
   runner?(folder: string, cache: string): readonly string[];
-  /** Of a language that is also compiled. */
-  example?(folder: string, cache: string): readonly string[];
+  /** Starts the program, of a language that is also compiled; its arguments follow. */
+  program?(folder: string, cache: string): readonly string[];
   /** The same with stubs by buf, where the section has another way as well. */
-  exampleByBuf?(folder: string, cache: string): readonly string[];
+  programByBuf?(folder: string, cache: string): readonly string[];
 }
-
-/** The gateway of the examples; when run they are given the address of another. */
-export const exampleAddress = '127.0.0.1:50051';
-const quotedAddress = `"${exampleAddress}"`;
 
 /** What Maven calls the machine that the commands of docs/clients.md are written for, and this one. */
 const pageMachine = 'linux-x86_64';
@@ -75,20 +71,11 @@ function blocksOf(page: string, language: string): string[] {
   return blocks(page).flatMap((block) => (block.language === language ? [block.code] : []));
 }
 
-/** The example of a section, its last block in that language, with parts of it replaced. */
-function exampleOf(page: string, language: string, replaced: Readonly<Record<string, string>>): string {
-  let example = blocksOf(page, language).at(-1) ?? '';
-  for (const [part, by] of Object.entries(replaced)) {
-    if (!example.includes(part)) throw new Error(`the example in ${language} has no ${part}`);
-    example = example.replace(part, by);
-  }
-  return example;
-}
-
-/** The same on a stream of its own, since each example must find its stream empty. */
-function onAnotherStream(example: string): string {
-  if (!example.includes('order.1001')) throw new Error('the example has no order.1001');
-  return example.replaceAll('order.1001', 'order.1002');
+/** The program of a section, its last block in that language. */
+function programOf(page: string, language: string): string {
+  const program = blocksOf(page, language).at(-1);
+  if (program === undefined) throw new Error(`the section has no program in ${language}`);
+  return program;
 }
 
 /** Compiled together with this file. */
@@ -100,15 +87,16 @@ const typescript: Language = {
   tools: [['node', '--version']],
   async build({ folder, page }) {
     // The runner is compiled together with this file, from generated/.
-    const example = exampleOf(page, 'ts', { [`'${exampleAddress}'`]: 'process.argv[3]' }).replace(
-      /^import (.+) from 'sluice-eventstore';$/m,
-      'const $1 = await import(process.argv[2]);',
-    );
     const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
-    await writeFile(join(folder, 'example.mjs'), ts.transpile(example, options));
+    const program = ts.transpile(programOf(page, 'ts'), options);
+    // A build may be of another checkout than the client.
+    const imported = /^import (.+) from 'sluice-eventstore';$/m;
+    if (!imported.test(program)) throw new Error('the program does not import the client');
+    const made = program.replace(imported, 'const $1 = await import(process.argv.splice(2, 1)[0]);');
+    await writeFile(join(folder, 'shop.mjs'), made);
   },
   runner: () => [process.execPath, join(__dirname, 'typescript', 'main.js')],
-  example: (folder) => [process.execPath, join(folder, 'example.mjs'), pathToFileURL(client).href],
+  program: (folder) => [process.execPath, join(folder, 'shop.mjs'), pathToFileURL(client).href],
 };
 
 const go: Language = {
@@ -118,15 +106,14 @@ const go: Language = {
   async build(workshop) {
     const { folder, page } = workshop;
     await runBuf(workshop);
-    await mkdir(join(folder, 'example'));
-    const example = exampleOf(page, 'go', { [quotedAddress]: 'os.Args[1]', 'import (': 'import (\n\t"os"' });
-    await writeFile(join(folder, 'example', 'main.go'), example);
-    for (const name of ['.', './example']) {
+    await mkdir(join(folder, 'shop'));
+    await writeFile(join(folder, 'shop', 'main.go'), programOf(page, 'go'));
+    for (const name of ['.', './shop']) {
       await run(['go', 'build', '-o', join('bin', name, 'run'), name], { cwd: folder });
     }
   },
   runner: (folder) => [join(folder, 'bin', 'run')],
-  example: (folder) => [join(folder, 'bin', 'example', 'run')],
+  program: (folder) => [join(folder, 'bin', 'shop', 'run')],
 };
 
 const pythonIn = (cache: string): string => join(cache, 'venv', 'bin');
@@ -153,17 +140,17 @@ const python: Language = {
       ],
       { cwd: folder, env: { PATH: [bin, process.env['PATH']].join(delimiter) } },
     );
-    const example = exampleOf(page, 'python', { [quotedAddress]: 'sys.argv[1]' });
-    await writeFile(join(folder, 'example.py'), `import sys\n${example}`);
+    const program = programOf(page, 'python');
+    await writeFile(join(folder, 'shop.py'), program);
     const byBuf = join(folder, 'buf');
     for (const name of ['proto', 'stubs'])
       await cp(join(folder, name), join(byBuf, name), { recursive: true });
     await runBuf(workshop, { within: 'buf', programs: [bin] });
-    await writeFile(join(byBuf, 'example.py'), `import sys\n${onAnotherStream(example)}`);
+    await writeFile(join(byBuf, 'shop.py'), program);
   },
   runner: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'runner.py')],
-  example: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'example.py')],
-  exampleByBuf: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'buf', 'example.py')],
+  program: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'shop.py')],
+  programByBuf: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'buf', 'shop.py')],
 };
 
 const rust: Language = {
@@ -175,12 +162,9 @@ const rust: Language = {
   ],
   async build(workshop) {
     const { folder, cache, page } = workshop;
-    const address = 'std::env::args().nth(1).ok_or("the address of a gateway")?';
-    const example = exampleOf(page, 'rust', {
-      [`from_static("http://${exampleAddress}")`]: `from_shared(format!("http://{}", ${address}))?`,
-    });
+    const program = programOf(page, 'rust');
     await mkdir(join(folder, 'src', 'bin'));
-    await writeFile(join(folder, 'src', 'bin', 'example.rs'), example);
+    await writeFile(join(folder, 'src', 'bin', 'shop.rs'), program);
     const target = join(cache, 'target');
     await runBuf(workshop, {
       programs: [join(cache, 'bin')],
@@ -191,20 +175,17 @@ const rust: Language = {
         CARGO_PROFILE_RELEASE_OPT_LEVEL: '0',
       },
     });
-    const byBuf = onAnotherStream(example).replaceAll(
-      /tonic::include_proto!\("([\w.]+)"\)/g,
-      'include!("../gen/$1.rs")',
-    );
+    const byBuf = program.replaceAll(/tonic::include_proto!\("([\w.]+)"\)/g, 'include!("../gen/$1.rs")');
     await writeFile(join(folder, 'src', 'bin', 'by-buf.rs'), byBuf);
     await run(['cargo', 'build', '--quiet', '--locked'], { cwd: folder, env: { CARGO_TARGET_DIR: target } });
     await mkdir(join(folder, 'bin'));
-    for (const name of ['runner', 'example', 'by-buf']) {
+    for (const name of ['runner', 'shop', 'by-buf']) {
       await cp(join(target, 'debug', name), join(folder, 'bin', name));
     }
   },
   runner: (folder) => [join(folder, 'bin', 'runner')],
-  example: (folder) => [join(folder, 'bin', 'example')],
-  exampleByBuf: (folder) => [join(folder, 'bin', 'by-buf')],
+  program: (folder) => [join(folder, 'bin', 'shop')],
+  programByBuf: (folder) => [join(folder, 'bin', 'by-buf')],
 };
 
 const librariesIn = (folder: string): string => join(folder, 'target', 'libraries', '*');
@@ -225,18 +206,18 @@ const java: Language = {
   tools: javaTools,
   async build(workshop) {
     const { folder, page } = workshop;
-    const example = exampleOf(page, 'java', { [quotedAddress]: 'args[0]' });
-    await writeFile(join(folder, 'src', 'main', 'java', 'Example.java'), example);
+    const program = programOf(page, 'java');
+    await writeFile(join(folder, 'src', 'main', 'java', 'Shop.java'), program);
     await run(['mvn', '--quiet', '--batch-mode', 'package'], { cwd: folder });
     await runBuf(workshop);
-    await writeFile(join(folder, 'gen', 'Example.java'), onAnotherStream(example));
+    await writeFile(join(folder, 'gen', 'Shop.java'), program);
     const compile = ['javac', '-cp', librariesIn(folder), '-d', join('target', 'by-buf')];
-    const sources = ['-sourcepath', join('gen', 'java'), join('gen', 'Example.java')];
+    const sources = ['-sourcepath', join('gen', 'java'), join('gen', 'Shop.java')];
     await run([...compile, ...sources], { cwd: folder });
   },
   runner: (folder) => javaCommand(folder, 'Runner'),
-  example: (folder) => javaCommand(folder, 'Example'),
-  exampleByBuf: (folder) => javaCommand(folder, 'Example', 'by-buf'),
+  program: (folder) => javaCommand(folder, 'Shop'),
+  programByBuf: (folder) => javaCommand(folder, 'Shop', 'by-buf'),
 };
 
 const kotlin: Language = {
@@ -246,16 +227,12 @@ const kotlin: Language = {
   async build(workshop) {
     const { folder, page } = workshop;
     await runBuf(workshop);
-    const example = exampleOf(page, 'kotlin', {
-      [quotedAddress]: 'args[0]',
-      'main()': 'main(args: Array<String>)',
-    });
     const sources = join(folder, 'src', 'main', 'kotlin');
     await mkdir(sources, { recursive: true });
-    await writeFile(join(sources, 'Example.kt'), example);
+    await writeFile(join(sources, 'Shop.kt'), programOf(page, 'kotlin'));
     await run(['mvn', '--quiet', '--batch-mode', 'package'], { cwd: folder });
   },
-  example: (folder) => javaCommand(folder, 'ExampleKt'),
+  program: (folder) => javaCommand(folder, 'ShopKt'),
 };
 
 const csharp: Language = {

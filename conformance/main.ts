@@ -7,6 +7,7 @@ import { check, outcomeOf } from './check';
 import { readCaseFiles } from './case-file';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
+import { tryPrograms } from './programs';
 import { renderResults } from './results';
 
 /** `npm run` runs it in the folder of the project. */
@@ -15,12 +16,12 @@ const resultsFile = join('conformance', 'RESULTS.md');
 /** Languages; most of what a case takes is waiting. */
 const atATime = 2;
 const help = `Usage: npm run conformance -- [flags]
-Plays the cases of conformance/cases/ in each language whose tools are there, and runs the examples of docs/clients.md and
-the programs of examples/order-data.
+Plays the cases of conformance/cases/ in each language whose tools are there, and runs the programs of docs/clients.md, under
+faults as well, and those of examples/order-data.
   --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
   --require LANGUAGES  fail where one of these has no tools; "all" for all
   --build-only         build what is not built yet, and play nothing
-  --case TEXT          only cases with this in their name, and no examples
+  --case TEXT          only cases with this in their name, and no programs
   --orders NUMBER      of orders to import for examples/order-data (default 2000)
   --write              write conformance/RESULTS.md
 `;
@@ -117,11 +118,12 @@ async function main(args: string[]): Promise<number> {
         check(language, {
           files,
           required: settings.required.includes(language.name),
-          withExample: settings.named === '',
+          withPrograms: settings.named === '',
           say,
         }),
     );
-    if (settings.named === '') await askInTurn(columns, { orders: settings.orders, say });
+    if (settings.named === '')
+      await Promise.all([askInTurn(columns, { orders: settings.orders, say }), tryPrograms(columns, say)]);
     if (settings.write) writeFileSync(resultsFile, renderResults(columns));
     const outcomes = columns.flatMap(({ results }) => [...results.values()]);
     const passed = outcomes.filter((why) => why === undefined).length;

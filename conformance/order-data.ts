@@ -5,11 +5,13 @@ import { compileExamples } from '../test/support/examples';
 import { buildExample, toolVersions } from './build';
 import { outcomeOf, teller } from './check';
 import { startEnvironment } from './environment';
-import { exampleAddress, languages, type Language } from './languages';
+import { languages, type Language } from './languages';
 import type { Column } from './results';
 import { run } from './run';
 
 const example = join('examples', 'order-data');
+/** The gateway of its commands. */
+const exampleAddress = '127.0.0.1:50051';
 /** Languages that have a program there. */
 const names = ['typescript', 'go', 'python'];
 

@@ -3,9 +3,11 @@ export interface Column {
   readonly name: string;
   /** What its runner is made with. */
   versions: string;
-  /** Whether it was left out, since its tools are not there. */
+  /** True if it was left out because its tools are missing. */
   readonly skipped?: true;
-  /** Each thing that was looked at, with why it failed; undefined if it did not. */
+  /** Starts its program of docs/clients.md; the arguments follow. undefined if there is none, or it was not built. */
+  readonly command?: readonly string[] | undefined;
+  /** Each thing that was checked, with why it failed; undefined if it did not. */
   readonly results: Map<string, string | undefined>;
 }
 

@@ -16,7 +16,9 @@ export function section(text: string, heading: string): string {
   const start = text.indexOf(`\n${heading}\n`);
   if (start < 0) throw new Error(`there is no heading ${heading}`);
   const rest = text.slice(start + heading.length + 2);
-  const end = rest.search(new RegExp(`^#{1,${level.length}} `, 'm'));
+  // In a block, "# " begins a comment.
+  const prose = rest.replace(fence, (block) => ' '.repeat(block.length));
+  const end = prose.search(new RegExp(`^#{1,${level.length}} `, 'm'));
   return end < 0 ? rest : rest.slice(0, end);
 }
 

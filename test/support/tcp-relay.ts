@@ -13,6 +13,8 @@ export interface TcpRelay extends AsyncDisposable {
   loseAnswersAfter(bytes: number): void;
   /** Loses what clients say from now on. */
   loseRequests(): void;
+  /** Loses what the server says on the connections of now, which stay open; new ones work. */
+  silence(): void;
   /** Lets this many bytes a second of what the server says through on each connection; undefined: all. */
   slowDown(bytesPerSecond: number | undefined): void;
   /** Whether something has been lost. */
@@ -30,6 +32,7 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   let losesRequests = false;
   let answerRate: number | undefined;
   let isLosing = false;
+  let generation = 0;
 
   const keep = (socket: Socket, other: Socket): void => {
     sockets.add(socket);
@@ -47,6 +50,7 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   };
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
+    const born = generation;
     keep(client, target);
     keep(target, client);
     client.on('data', (bytes) => {
@@ -55,6 +59,7 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
       else pass(bytes, target);
     });
     target.on('data', (bytes) => {
+      if (born < generation) return;
       const passed = bytes.subarray(0, answerBytes);
       answerBytes -= passed.length;
       if (losesAnswers || passed.length < bytes.length) isLosing = true;
@@ -83,6 +88,9 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
     },
     loseRequests() {
       losesRequests = true;
+    },
+    silence() {
+      generation++;
     },
     get isLosing() {
       return isLosing;

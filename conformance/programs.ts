@@ -1,0 +1,209 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { EventStoreServiceService, ReadStreamResponse } from '../generated/sluice/v1/event_store_service';
+import { until } from '../test/support/nats-server';
+import { connectRpc, type RpcClient } from '../test/support/rpc-client';
+import { startTcpRelay } from '../test/support/tcp-relay';
+import { outcomeOf, programName, teller } from './check';
+import { startEnvironment, type Environment } from './environment';
+import type { Column } from './results';
+
+/** The programs of docs/clients.md under faults: what they promise must hold where a connection or a gateway goes away. */
+
+type Say = (line: string) => void;
+type Command = readonly string[];
+
+/** For a connection that is lost, a gateway that starts, and a silence of 15 seconds, on a busy machine. */
+const comesBackMs = 60_000;
+
+/** Tries the programs of all columns that have one, at the same time, on one gateway. */
+export async function tryPrograms(columns: readonly Column[], say: Say): Promise<void> {
+  const tried = columns.flatMap((column) =>
+    column.command === undefined ? [] : [{ column, command: column.command }],
+  );
+  if (tried.length === 0) return;
+  const tell = (column: Column, what: string, why: string | undefined): void => {
+    teller(column, say)(`${programName}, ${what}`, why);
+  };
+  await using environment = await startEnvironment({ gateway: [], nats: [] });
+  using client = connectRpc(environment.address);
+  for (const { column, command } of tried) {
+    const why = [
+      await outcomeOf(loseAnAnswer(column.name, command, client)),
+      await outcomeOf(loseAnEnd(command)),
+    ];
+    tell(column, 'append: the answer is lost', why[0]?.why);
+    tell(column, 'read: the end is missing', why[1]?.why);
+  }
+  const failed = await followThroughFaults(
+    tried.map(({ command }) => command),
+    environment,
+    client,
+  );
+  for (const [i, { column }] of tried.entries())
+    tell(column, 'follow: restarts and a silent connection', failed[i]);
+}
+
+/** The gateway stores an append, and its answer is lost with the connection: another attempt must have the same commit id. */
+async function loseAnAnswer(name: string, command: Command, client: RpcClient): Promise<void> {
+  await using relay = await startTcpRelay(portOf(client.address));
+  relay.loseAnswersTo('OrderPlaced');
+  const stream = `lost.${name}`;
+  using program = start(command, [relay.address, 'append', stream, '30']);
+  const version = async (): Promise<bigint> => (await client.getVersion({ stream })).version;
+  await until(async () => program.code() !== undefined || (await version()) > 0n, comesBackMs);
+  if (!relay.isLosing) throw new Error(`no answer was lost: ${program.said()}`);
+  relay.heal();
+  await until(() => program.code() !== undefined, comesBackMs);
+  const printed = program.lines().join('\n');
+  if (printed !== 'appended: version 1')
+    throw new Error(`it printed ${JSON.stringify(printed)}: ${program.said()}`);
+  if ((await version()) !== 1n) throw new Error(`it stored ${String(await version())} events`);
+}
+
+/** A read ends with OK, but without `end`: the program must show the events that came, and fail. */
+async function loseAnEnd(command: Command): Promise<void> {
+  const server = new Server();
+  server.addService(EventStoreServiceService, {
+    readStream(call: { write(message: ReadStreamResponse): void; end(): void }) {
+      const payload = { $case: 'text' as const, value: '{"total":30}' };
+      const event = { stream: 'order.1', version: 1n, type: 'OrderPlaced', payload };
+      call.write(
+        ReadStreamResponse.fromPartial({ events: [event], header: { stream: 'order.1', version: 2n } }),
+      );
+      call.end();
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  try {
+    using program = start(command, [`127.0.0.1:${port.toString()}`, 'read', 'order.1']);
+    await until(() => program.code() !== undefined, comesBackMs);
+    if (program.lines().join('\n') !== 'order.1 1 OrderPlaced 30')
+      throw new Error(`it printed ${JSON.stringify(program.lines())}: ${program.said()}`);
+    if (program.code() === 0) throw new Error('it did not fail');
+  } finally {
+    server.forceShutdown();
+  }
+}
+
+/** What the programs of `follow` must print, and the means to bring it about. */
+interface Scene {
+  readonly client: RpcClient;
+  readonly expected: string[];
+}
+
+/** Appends a commit of so many events, as text and as binary, large enough for several messages if asked for. */
+async function append({ client, expected }: Scene, count: number, padding = ''): Promise<void> {
+  const stream = `order.${(expected.length + 1).toString()}`;
+  const events = Array.from({ length: count }, (_, i) => {
+    const total = expected.length + 1;
+    expected.push(`${stream} ${(i + 1).toString()} OrderPlaced ${total.toString()}`);
+    const text = JSON.stringify({ total, padding });
+    const payload =
+      i % 2 === 0
+        ? { $case: 'text' as const, value: text }
+        : { $case: 'binary' as const, value: Buffer.from(text) };
+    return { type: 'OrderPlaced', payload };
+  });
+  await client.append({ stream, events });
+}
+
+/**
+ * Starts all programs behind one relay, and lets them meet each fault at the same time. Gives why each of them failed;
+ * undefined for those that printed every event once and in order.
+ */
+async function followThroughFaults(
+  commands: readonly Command[],
+  environment: Environment,
+  client: RpcClient,
+): Promise<(string | undefined)[]> {
+  await using relay = await startTcpRelay(portOf(environment.address));
+  const scene: Scene = { client, expected: [] };
+  const folders = commands.map(() => mkdtempSync(join(tmpdir(), 'sluice-follow-')));
+  const printed: string[][] = commands.map(() => []);
+  const said: string[] = commands.map(() => '');
+  const startAll = (): Program[] =>
+    commands.map((command, i) => start(command, [relay.address, 'follow'], folders[i]));
+  const collect = (program: Program, i: number): void => {
+    program[Symbol.dispose]();
+    printed[i]?.push(...program.lines());
+    said[i] += program.said();
+  };
+  const faults = [
+    () => Promise.resolve(),
+    () => environment.restartGateway('SIGTERM'),
+    () => environment.restartGateway('SIGKILL'),
+    () => Promise.resolve(relay.silence()),
+  ];
+  try {
+    await append(scene, 1);
+    const first = startAll();
+    for (const fault of faults) {
+      await fault();
+      await append(scene, 1);
+      await append(scene, 2);
+      await append(scene, 3, 'x'.repeat(900_000));
+      const isThere = (program: Program): boolean => program.lines().length >= scene.expected.length;
+      await until(() => first.every(isThere), comesBackMs).catch(() => undefined);
+    }
+    first.forEach(collect);
+    await append(scene, 2);
+    const second = startAll();
+    const left = (i: number): number => scene.expected.length - (printed[i]?.length ?? 0);
+    await until(() => second.every((program, i) => program.lines().length >= left(i)), comesBackMs).catch(
+      () => undefined,
+    );
+    second.forEach(collect);
+  } finally {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  }
+  return printed.map((lines, i) => {
+    const at = scene.expected.findIndex((line, place) => line !== lines[place]);
+    if (at < 0 && lines.length === scene.expected.length) return undefined;
+    const index = at < 0 ? scene.expected.length : at;
+    return `line ${index + 1} is ${String(lines[index])}, not ${String(scene.expected[index])}; ${String(said[i])}`;
+  });
+}
+
+function portOf(address: string): number {
+  return Number(address.split(':')[1]);
+}
+
+/** A program under way. It is ended when it goes out of scope. */
+interface Program extends Disposable {
+  /** The lines that it has printed. */
+  lines(): readonly string[];
+  /** The end of what it has written to stderr. */
+  said(): string;
+  /** How it ended; undefined while it runs. */
+  code(): number | string | undefined;
+}
+
+function start(command: Command, args: readonly string[], cwd = '.'): Program {
+  const [file = '', ...first] = command;
+  const child = spawn(file, [...first, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  let said = '';
+  let code: number | string | undefined;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4_000)));
+  child.on('error', (error) => (code = error.message));
+  void once(child, 'close').then(([exit, signal]) => (code ??= (exit ?? signal) as number | string));
+  return {
+    lines: () => printed.split('\n').slice(0, -1),
+    said: () => said.trim(),
+    code: () => code,
+    [Symbol.dispose]() {
+      child.kill('SIGKILL');
+    },
+  };
+}
