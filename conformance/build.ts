@@ -7,7 +7,7 @@ import { section } from '../test/docs/markdown';
 import type { Language } from './languages';
 import { run } from './run';
 
-/** What was built of a language. */
+/** The result of a build. */
 export interface Built {
   readonly folder: string;
   readonly cache: string;
@@ -15,19 +15,19 @@ export interface Built {
 
 /** What a language is built from, beside its own folder and its section of docs/clients.md. */
 const shared = ['proto', 'stubs', join('conformance', 'languages.ts')];
-/** Read before the gateways' variables are taken away. */
+/** Read before the variables of the gateways are removed. */
 const cacheFolder = join(process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env), 'conformance');
 /** Older builds are removed. */
 const keptMs = 14 * 24 * 3_600_000;
 
-/** What the tools of a language say of their versions; throws if one is not there. */
+/** The versions that the tools of a language print; throws if a tool is missing. */
 export async function toolVersions({ tools }: Language): Promise<string> {
   const said: string[] = [];
   for (const tool of tools) said.push(await run(tool, { cwd: '.' }));
   return said.join('');
 }
 
-/** Builds a language in the user's cache folder, if what it is made from has changed since it last was. */
+/** Builds a language in the user's cache folder, unless nothing has changed since its last build. */
 export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
   const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
@@ -57,7 +57,7 @@ export async function buildExample(
   return folder;
 }
 
-/** Files of the checkout, without what was built there. */
+/** Files of the checkout, without build output. */
 async function filesIn(paths: readonly string[]): Promise<string[]> {
   const listed = await run(
     ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard', ...paths],
@@ -66,7 +66,7 @@ async function filesIn(paths: readonly string[]): Promise<string[]> {
   return listed.split('\0').filter((file) => file !== '' && existsSync(file));
 }
 
-/** Makes a folder, if there is none of this hash yet. `make` is given it and the one that stays from build to build. */
+/** Makes the folder of a hash unless it exists. `make` gets that folder, and the one that stays from build to build. */
 async function inCache(
   name: string,
   hash: string,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-/** Anything that JSON can say. */
+/** Any JSON value. */
 export type Json = z.infer<typeof json>;
 const json = z.json();
 
@@ -12,7 +12,7 @@ const outcome = {
   status: z.string().optional(),
   /** What the message of the status must contain. */
   text: z.string().optional(),
-  /** The details of the status, each with its message as `@type`: so many, in this order. */
+  /** The details of the status, each with its message as `@type`: exactly these, in this order. */
   details: z.array(json).optional(),
   /** All messages of the call, merged into one. */
   answer: json.optional(),
@@ -30,7 +30,7 @@ const action = z.union([
   }),
   z.strictObject({
     open: z.string(),
-    /** What later actions call it. */
+    /** The name by which later actions refer to it. */
     as: z.string(),
     request: json.optional(),
     deadlineMs: z.number().optional(),
@@ -42,7 +42,7 @@ const action = z.union([
   z.strictObject({ end: z.string(), ...outcome }),
   z.strictObject({ nats: z.enum(['pause', 'resume', 'stop', 'start']) }),
   z.strictObject({ publish: z.string() }),
-  /** Settings of the log, and what somebody changes them to. */
+  /** Settings of the log, with their new values. */
   z.strictObject({ log: z.record(z.string(), json) }),
   z.strictObject({ gateway: z.literal('stop') }),
 ]);
@@ -53,7 +53,7 @@ const testCase = z.strictObject({ name: z.string(), actions: z.array(action).min
 export type Case = z.infer<typeof testCase>;
 
 const caseFile = z.strictObject({
-  /** What its cases are about. */
+  /** The subject of its cases. */
   about: z.string(),
   /** Flags of the gateway. */
   gateway: z.array(z.string()).default([]),
@@ -61,7 +61,7 @@ const caseFile = z.strictObject({
   nats: z.array(z.string()).default([]),
   cases: z.array(testCase).min(1),
 });
-/** Cases that are played one after the other on one gateway with a NATS server of its own. */
+/** Cases that are played one after the other, on a gateway and a nats-server that no other file uses. */
 export type CaseFile = z.infer<typeof caseFile> & { readonly name: string };
 
 /** All files of a folder, in the order of their names. Throws if one is not a case file. */

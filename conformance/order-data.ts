@@ -20,13 +20,13 @@ interface Shop {
   readonly address: string;
   /** Has dist-examples/. */
   readonly folder: string;
-  /** What the programs must print: what is known of the orders without a store. */
+  /** What the programs must print, computed without a store. */
   readonly report: string;
 }
 
 /**
- * Imports so many orders into one gateway, and asks about them in the languages of these columns. Those whose tools are not
- * there are left out; their columns say so already.
+ * Imports orders into one gateway, and runs the programs that report on them. Languages without tools are left out; their
+ * columns say so already.
  */
 export async function askInTurn(
   columns: readonly Column[],

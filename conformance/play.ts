@@ -4,13 +4,13 @@ import { fillIn } from './fill-in';
 import { mismatch } from './mismatch';
 import type { Runner, RunnerCall } from './runner';
 
-/** For calls that set none, so that one which hangs ends with a reason. */
+/** For calls without a deadline of their own, so that a call that hangs ends with a reason. */
 const deadlineMs = 20_000;
 const ownService = 'sluice.v1.EventStoreService';
 
 interface OpenCall extends RunnerCall {
-  /** How many messages `await` actions have looked at. */
-  seen: number;
+  /** How many messages `await` actions have checked. */
+  checked: number;
 }
 
 interface Scene {
@@ -72,7 +72,7 @@ async function playCall(action: Extract<Action, { call: string }>, scene: Scene)
 function open(name: string, ms: number | undefined, request: Json | undefined, scene: Scene): OpenCall {
   const method = name.includes('/') ? name : `${ownService}/${name}`;
   const filled = request === undefined ? undefined : fillIn(request, scene.variables);
-  return Object.assign(scene.runner.open(method, ms ?? deadlineMs, filled), { seen: 0 });
+  return Object.assign(scene.runner.open(method, ms ?? deadlineMs, filled), { checked: 0 });
 }
 
 function find(name: string, { calls }: Scene): OpenCall {
@@ -81,18 +81,18 @@ function find(name: string, { calls }: Scene): OpenCall {
   return call;
 }
 
-/** Waits for a message that is as expected, and passes over others before it. */
+/** Waits for a message that is as expected, and skips others before it. */
 async function playAwait(action: Extract<Action, { await: string }>, scene: Scene): Promise<void> {
   const call = find(action.await, scene);
   const expected = fillIn(action.message, scene.variables);
-  const seen: Json[] = [];
+  const skipped: Json[] = [];
   for (;;) {
-    await call.until(() => call.messages.length > call.seen || call.end !== undefined);
-    const message = call.messages[call.seen];
+    await call.until(() => call.messages.length > call.checked || call.end !== undefined);
+    const message = call.messages[call.checked];
     if (message === undefined)
-      throw new Error(`it ended with ${JSON.stringify(call.end)} after ${JSON.stringify(seen)}`);
-    call.seen++;
-    seen.push(message);
+      throw new Error(`it ended with ${JSON.stringify(call.end)} after ${JSON.stringify(skipped)}`);
+    call.checked++;
+    skipped.push(message);
     if (mismatch(expected, shortTypes(message)) !== undefined) continue;
     capture(action.capture, message, scene);
     return;
@@ -116,7 +116,7 @@ async function checkEnd(call: RunnerCall, expected: Outcome, scene: Scene): Prom
   capture(expected.capture, status === 'OK' ? answer : found, scene);
 }
 
-/** The messages of a stream as one: lists one after the other, of other fields the last, as protobuf merges. */
+/** The messages of a stream merged as protobuf merges them: lists are joined, and the last value of other fields wins. */
 function merged(messages: readonly Json[]): Json {
   const all: Record<string, Json> = {};
   for (const message of messages) {
@@ -128,7 +128,7 @@ function merged(messages: readonly Json[]): Json {
   return all;
 }
 
-/** Why the messages of a read are not a complete one; undefined for those that are, and for other calls. */
+/** Why the messages are not a complete read; undefined for a complete read, and for other calls. */
 function incompleteness(messages: readonly Json[]): string | undefined {
   const objects = messages as readonly Record<string, Json>[];
   const at = (field: string): number[] => objects.flatMap((message, i) => (field in message ? [i] : []));
@@ -141,7 +141,7 @@ function incompleteness(messages: readonly Json[]): string | undefined {
   return said === String(events.length) ? undefined : `${events.length} events came, the end says ${said}`;
 }
 
-/** The value with `@type` without the host that goes before the name of a message. */
+/** The value with the host removed from each `@type`. */
 function shortTypes(value: Json): Json {
   return JSON.parse(JSON.stringify(value).replaceAll('"type.googleapis.com/', '"')) as Json;
 }

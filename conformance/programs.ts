@@ -101,7 +101,7 @@ interface Scene {
   readonly expected: string[];
 }
 
-/** Appends a commit of so many events, as text and as binary, large enough for several messages if asked for. */
+/** Appends a commit of `count` events, as text and as binary; padding makes it too large for one message. */
 async function append({ client, expected }: Scene, count: number, padding = ''): Promise<void> {
   const stream = `order.${(expected.length + 1).toString()}`;
   const events = Array.from({ length: count }, (_, i) => {

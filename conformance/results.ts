@@ -5,7 +5,7 @@ export interface Column {
   versions: string;
   /** True if it was left out because its tools are missing. */
   readonly skipped?: true;
-  /** Starts its program of docs/clients.md; the arguments follow. undefined if there is none, or it was not built. */
+  /** Starts its program of docs/clients.md; the arguments follow. undefined without a program, or before it is built. */
   readonly command?: readonly string[] | undefined;
   /** Each thing that was checked, with why it failed; undefined if it did not. */
   readonly results: Map<string, string | undefined>;

@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Json } from './case-file';
 
-/** A program that makes calls in its language, as README.md says, to one gateway. It ends with this process. */
+/** A program that makes calls to one gateway in its language, as README.md says. It ends with this process. */
 export interface Runner extends AsyncDisposable {
   /** What it is made with, in its own words. */
   readonly versions: string;
@@ -11,7 +11,7 @@ export interface Runner extends AsyncDisposable {
   open(method: string, deadlineMs: number, request: Json | undefined): RunnerCall;
 }
 
-/** A call as the runner tells of it. */
+/** A call as the runner reports it. */
 export interface RunnerCall {
   readonly messages: readonly Json[];
   /** undefined while it is under way. */
@@ -44,7 +44,7 @@ interface State {
 export async function startRunner(command: readonly string[], address: string): Promise<Runner> {
   const [file = '', ...args] = command;
   const child = spawn(file, [...args, address], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const told = new EventEmitter().setMaxListeners(0);
+  const output = new EventEmitter().setMaxListeners(0);
   const calls: State[] = [];
   let versions: string | undefined;
   let errors = '';
@@ -55,7 +55,7 @@ export async function startRunner(command: readonly string[], address: string): 
   const closed = new Promise<void>((resolve) => {
     child.on('close', (code, signal) => {
       gone ??= `it ended with ${String(code ?? signal)}: ${errors}`;
-      told.emit('line');
+      output.emit('line');
       resolve();
     });
   });
@@ -66,13 +66,13 @@ export async function startRunner(command: readonly string[], address: string): 
     if (said.message !== undefined) call?.messages.push(said.message);
     if (call !== undefined && said.status !== undefined)
       call.end = { status: said.status, text: said.text ?? '', details: said.details ?? [] };
-    told.emit('line');
+    output.emit('line');
   });
   const until = async (holds: () => boolean): Promise<void> => {
     const signal = AbortSignal.timeout(waitMs);
     while (!holds()) {
       if (gone !== undefined) throw new Error(`the runner is gone: ${gone}`);
-      await once(told, 'line', { signal }).catch((error: unknown) => {
+      await once(output, 'line', { signal }).catch((error: unknown) => {
         throw new Error(`waited for ${waitMs} ms: ${errors}`, { cause: error });
       });
     }

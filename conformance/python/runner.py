@@ -86,7 +86,7 @@ def main(address):
         for line in sys.stdin:
             command = json.loads(line)
             call = calls.get(command["call"])
-            if call is None:
+            if not call:
                 calls[command["call"]] = Call(channel, command)
             elif "send" in command:
                 call.requests.put(call.parse(command["send"]))

@@ -16,7 +16,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
-#[allow(dead_code)] // what generators make and this program has no use for
+#[allow(dead_code)] // what the generators make and this program does not use
 mod google {
     pub mod rpc {
         tonic::include_proto!("google.rpc");
@@ -52,7 +52,7 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice()).unwrap()
 });
 
-/// What a call that is under way is told.
+/// A command to a call under way.
 enum Order {
     Send(Value),
     HalfClose,
@@ -98,7 +98,7 @@ async fn serve() {
         } else {
             Order::Cancel
         };
-        // A call that has ended takes no more.
+        // A call that has ended takes no commands.
         let _ = call.send(order);
     }
 }
@@ -109,7 +109,7 @@ fn versions() -> String {
     format!("{}, tonic {}", env!("RUSTC_VERSION"), tonic.unwrap_or("").trim_start_matches('='))
 }
 
-/// Makes a call and says how it ended. To cancel it is to drop it, so then there is no status but our own.
+/// Makes a call and reports how it ended. To cancel a call is to drop it, so this program makes that status itself.
 async fn run(channel: Channel, number: u64, mut command: Value, mut orders: UnboundedReceiver<Order>) {
     let method = command["method"].as_str().unwrap().to_owned();
     let (service, name) = method.split_once('/').unwrap();
