@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { defaultCacheDir } from '../src/nats-server/nats-cache';
-import { section } from '../test/docs/markdown';
+import { blocks, section } from '../test/docs/markdown';
 import type { Language } from './languages';
 import { run } from './run';
 
@@ -13,7 +13,7 @@ export interface Built {
   readonly cache: string;
 }
 
-/** What a language is built from, beside its own folder and its section of docs/clients.md. */
+/** What a language is built from, beside its own folder and the blocks of its section of docs/clients.md. */
 const shared = ['proto', 'stubs', join('conformance', 'languages.ts')];
 /** Read before the variables of the gateways are removed. */
 const cacheFolder = join(process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env), 'conformance');
@@ -31,7 +31,7 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
   const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
-  return inCache(language.name, hashOf([own, ...shared], versions + page), async (making, cache) => {
+  return inCache(language.name, hashOf([own, ...shared], versions + JSON.stringify(blocks(page))), async (making, cache) => {
     await cp(own, making, { recursive: true });
     for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
     await language.build({ folder: making, cache, page });

@@ -49,7 +49,7 @@ test('what the page on clients shows of builds is what is built with', () => {
   const pom = readFileSync(join(root, 'conformance', 'java', 'pom.xml'), 'utf8');
   expect(plugin?.language).toBe('xml');
   expect(plain(pom)).toContain(plain(plugin?.code ?? '?'));
-  const [build] = blocks(section(page, '## Rust'));
+  const build = blocks(section(page, '## Rust')).find(({ language }) => language === 'rust');
   const buildScript = readFileSync(join(root, 'conformance', 'rust', 'build.rs'), 'utf8');
   expect(build?.code).toContain('protox::compile');
   // The runner needs more files, no other calls.
