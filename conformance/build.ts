@@ -31,11 +31,15 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
   const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
-  return inCache(language.name, hashOf([own, ...shared], versions + JSON.stringify(blocks(page))), async (making, cache) => {
-    await cp(own, making, { recursive: true });
-    for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
-    await language.build({ folder: making, cache, page });
-  });
+  return inCache(
+    language.name,
+    hashOf([own, ...shared], versions + JSON.stringify(blocks(page))),
+    async (making, cache) => {
+      await cp(own, making, { recursive: true });
+      for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
+      await language.build({ folder: making, cache, page });
+    },
+  );
 }
 
 /**
