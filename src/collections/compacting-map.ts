@@ -1,26 +1,26 @@
-/** Entries that are gone may be as many as those that are there, and this many more. */
-const goneMax = 1_000;
+/** The map is compacted when it has this many more deleted entries than live ones. */
+const deletedMax = 1_000;
 
-/** What stands in the map for a value; undefined: it is gone. */
-interface Held<Value> {
+/** The box of a value; undefined: the entry is deleted. */
+interface Box<Value> {
   value: Value | undefined;
 }
 
 /**
- * A map whose entries come and go by the thousand. When a Map of V8 has had as many deletions as it has room, it moves its
- * entries to a new table, and the old one keeps a link to the new one. Once a table has become old in the eyes of the
- * garbage collector, this chain keeps all tables after it, and every entry that was in one of them, until the next full
- * collection: all that an append had in memory was copied twice, and a third of the gateway's time went there.
+ * A map whose entries come and go by the thousand. When a Map of V8 has had as many deletions as it has capacity, it moves its
+ * entries to a new table, and the old table keeps a link to the new one. Once the garbage collector counts a table as old, this
+ * chain keeps all later tables alive, with every entry that was in one of them, until the next full collection: everything that
+ * an append had in memory was copied twice, which took a third of the gateway's time.
  *
- * Here an entry that is gone leaves its key behind, and from time to time those that are there move to a map without a past.
- * The tables hold no values, so that one which is given up, since the map has grown or moved, keeps none.
+ * Here a deleted entry leaves its key behind, and from time to time the live entries move to a new Map without such a chain. The
+ * tables hold boxes instead of values, so that an abandoned table keeps no values alive.
  */
 export class CompactingMap<Key, Value extends object> {
-  private entries = new Map<Key, Held<Value>>();
-  private gone = 0;
+  private entries = new Map<Key, Box<Value>>();
+  private deleted = 0;
 
   get size(): number {
-    return this.entries.size - this.gone;
+    return this.entries.size - this.deleted;
   }
 
   get(key: Key): Value | undefined {
@@ -28,26 +28,26 @@ export class CompactingMap<Key, Value extends object> {
   }
 
   set(key: Key, value: Value): void {
-    const held = this.entries.get(key);
-    if (held === undefined) {
+    const box = this.entries.get(key);
+    if (box === undefined) {
       this.entries.set(key, { value });
       return;
     }
-    if (held.value === undefined) this.gone--;
-    held.value = value;
+    if (box.value === undefined) this.deleted--;
+    box.value = value;
   }
 
-  /** Whether it was there. */
+  /** Returns whether the map had the key. */
   delete(key: Key): boolean {
-    const held = this.entries.get(key);
-    if (held?.value === undefined) return false;
-    held.value = undefined;
-    this.gone++;
-    if (this.gone > this.size + goneMax) this.renew();
+    const box = this.entries.get(key);
+    if (box?.value === undefined) return false;
+    box.value = undefined;
+    this.deleted++;
+    if (this.deleted > this.size + deletedMax) this.compact();
     return true;
   }
 
-  /** Those that are there now. */
+  /** A copy of the present values. */
   values(): Value[] {
     const values: Value[] = [];
     for (const { value } of this.entries.values()) if (value !== undefined) values.push(value);
@@ -58,10 +58,10 @@ export class CompactingMap<Key, Value extends object> {
     for (const [key, { value }] of [...this.entries]) if (value !== undefined) visit(value, key);
   }
 
-  private renew(): void {
-    const entries = new Map<Key, Held<Value>>();
-    for (const [key, held] of this.entries) if (held.value !== undefined) entries.set(key, held);
+  private compact(): void {
+    const entries = new Map<Key, Box<Value>>();
+    for (const [key, box] of this.entries) if (box.value !== undefined) entries.set(key, box);
     this.entries = entries;
-    this.gone = 0;
+    this.deleted = 0;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The entries that were set last, at most so many. They are in two generations, of which the older one goes as a whole: a Map
- * that forgets one for each new one is rebuilt all the time.
+ * The entries that were set last, at most `entriesMax`. They are in two generations, of which the older one is dropped as a whole: a
+ * Map that deletes one entry for each new one is rebuilt all the time.
  */
 export class RecentMap<Key, Value> {
   private newer = new Map<Key, Value>();

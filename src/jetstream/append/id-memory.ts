@@ -1,6 +1,6 @@
 import { uuidChance, uuidV7TimeMs } from '../../store/ids';
 import type { CommitId } from '../../store/values';
-import { ChanceSet } from '../../collections/chance-set';
+import { NumberSet } from '../../collections/number-set';
 import type { LogObservation, LogObserver } from '../log/log-observation';
 
 /** How far the clock of a caller that makes commit ids may be ahead of others. */
@@ -19,8 +19,8 @@ export class IdMemory implements LogObserver {
   /** The server remembers everything that was stored since then. */
   private sinceMs = Infinity;
   private first: LogObservation | undefined;
-  private newer = new ChanceSet(notedMax);
-  private older = new ChanceSet(notedMax);
+  private newer = new NumberSet(notedMax);
+  private older = new NumberSet(notedMax);
   /** Every id since then is in one of the two generations. */
   private newerSinceMs: number;
   private notedSinceMs: number;

@@ -1,4 +1,4 @@
-import { ChanceSet } from '../../collections/chance-set';
+import { NumberSet } from '../../collections/number-set';
 import { uuidChance, uuidV7TimeMs } from '../../store/ids';
 
 /** How far it is known when commit ids were made, in milliseconds since 1970. Stored with every batch. */
@@ -22,8 +22,8 @@ const aheadMaxMs = 60_000;
  * appended was made later than all others but these, which saves a look into the index for each.
  */
 export class NewestIds {
-  private newer: ChanceSet;
-  private older: ChanceSet;
+  private newer: NumberSet;
+  private older: NumberSet;
   private newerMs = 0;
   private olderMs = 0;
   /** Every id that was made later is in one of the two, or ahead. */
@@ -36,8 +36,8 @@ export class NewestIds {
     before: IdTimes,
     private readonly generationMax = idsInGenerationMax,
   ) {
-    this.newer = new ChanceSet(generationMax);
-    this.older = new ChanceSet(generationMax);
+    this.newer = new NumberSet(generationMax);
+    this.older = new NumberSet(generationMax);
     ({ newestMs: this.knownAfterMs, aheadFromMs: this.aheadFromMs, aheadToMs: this.aheadToMs } = before);
   }
 
