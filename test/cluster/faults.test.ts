@@ -29,7 +29,7 @@ function startLoad(name: string): Writers {
 
 const someAppends = 150;
 
-test('what was answered is seen at once, through any gateway', async () => {
+test('an acknowledged append is visible at once through any gateway', async () => {
   const gateways = [cluster.client, other.client] as const;
   const correlationId = 'seen-at-once';
   for (let i = 0; i < 300; i++) {
@@ -48,7 +48,7 @@ test('what was answered is seen at once, through any gateway', async () => {
   }
 }, 120_000);
 
-test('what another gateway has stored is never told to be not stored, though the newest commits do not come', async () => {
+test('a commit of another gateway is never reported as not stored, even while the newest commits do not arrive', async () => {
   await using late = await startTestGateway(cluster.urls, [...cluster.flags, '--append-timeout-ms=1500']);
   await serves(late.client);
   const connection = await connect({ servers: [...cluster.urls] });

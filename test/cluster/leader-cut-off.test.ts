@@ -10,7 +10,7 @@ import { RpcFailure } from '../support/rpc-failure';
 /** A leader that is cut off from the others tells of an old end for many seconds after they have elected another one. */
 
 const flags = ['--store-replicas=3'];
-/** Reads that cannot be answered are refused soon. */
+/** Reads that cannot be served are refused soon. */
 const limits = { readProgressTimeoutMs: 500 };
 const unavailable = 14;
 const leadsMaxMs = 60_000;

@@ -52,7 +52,7 @@ async function connected(server: EmbeddedServer): Promise<NatsConnection & Async
   return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
 }
 
-/** Without the question about the account that the library asks by itself, and that a gateway may not. */
+/** Without the request about the account that the package sends by itself and that a gateway is not permitted to send. */
 async function streamsOf(connection: NatsConnection): Promise<StreamAPI> {
   return (await connection.jetstreamManager({ checkAPI: false })).streams;
 }

@@ -14,7 +14,7 @@ import { natsOptions } from '../support/nats-options';
 import { until } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
 
-/** With its own nats-server, a gateway syncs what is stored itself: nothing is answered or shown that is not on disk. */
+/** With the embedded nats-server, the gateway syncs the log itself: it acknowledges and shows nothing that is not on disk. */
 
 const log = pino({ level: 'silent' });
 /** Bytes of each file as far as they have been synced, by path. */
@@ -97,7 +97,7 @@ const marked = (id: string, bytes = 10) => ({
 });
 
 test(
-  'an append is answered when its bytes are on disk, alone or among others, also where the log takes another file',
+  'an append is acknowledged when its bytes are on disk, alone or among others, also when the log begins another file',
   () =>
     withStore(async (store, server) => {
       let late = 0;
@@ -109,9 +109,12 @@ test(
       await Promise.all(range(1, 40).map((number) => append(`among-${number}`)));
       for (const number of range(1, 24)) await append(`large-${number}`, 900_000);
       await store.appendMulti({
-        appends: ['step-1', 'step-2'].map((id) => ({ stream: `sync.${id}`, events: [marked(id)] })),
+        appends: ['transaction-1', 'transaction-2'].map((id) => ({
+          stream: `sync.${id}`,
+          events: [marked(id)],
+        })),
       });
-      expect([isSynced('step-1'), isSynced('step-2')]).toEqual([true, true]);
+      expect([isSynced('transaction-1'), isSynced('transaction-2')]).toEqual([true, true]);
       expect(late).toBe(0);
       expect([...synced.keys()].length).toBeGreaterThan(2);
       // What an earlier gateway has left is synced when the next one starts.
@@ -120,7 +123,7 @@ test(
       const fsync = jest.spyOn(fs, 'fsyncSync');
       await using next = await open(server);
       expect(fsync.mock.calls.length).toBeGreaterThan(4);
-      expect((await next.version('sync.step-2')).version).toBe(1n);
+      expect((await next.version('sync.transaction-2')).version).toBe(1n);
     }),
   60_000,
 );
@@ -178,8 +181,8 @@ test('nobody sees what is not on disk yet', () =>
     let release = (): void => undefined;
     hold = new Promise((resolve) => (release = resolve));
     const seen: string[] = [];
-    const note = async (what: string, question: Promise<unknown>): Promise<void> => {
-      await question;
+    const note = async (what: string, request: Promise<unknown>): Promise<void> => {
+      await request;
       seen.push(what);
     };
     const appended = streams.map((stream) =>
@@ -188,7 +191,7 @@ test('nobody sees what is not on disk yet', () =>
     const all = [
       ...appended.map((append) => note('append', append)),
       note('follow', follower.take(3)),
-      // Questions of another connection, which the server may answer before or after the appends.
+      // Requests of another connection, which the server may answer before or after the appends.
       ...streams.map((stream) => note('version', store.version(stream))),
       note('all', store.all({ patterns: ['hidden.>'] })),
     ];
@@ -209,27 +212,27 @@ test('what an error tells is on disk as well', () =>
     hold = new Promise((resolve) => (release = resolve));
     // Several that are sent together, since a sync for one alone is not held. The one with an id comes after them.
     const first = range(11, 26).map((number) =>
-      store.append({ stream: `told.${number}`, expectedVersion: 0n, events: [marked(`first-${number}`)] }),
+      store.append({ stream: `shown.${number}`, expectedVersion: 0n, events: [marked(`first-${number}`)] }),
     );
-    first.push(store.append({ stream: 'told.1', events: [marked('first-1')], commitId }));
+    first.push(store.append({ stream: 'shown.1', events: [marked('first-1')], commitId }));
     // Until they are stored.
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const told: unknown[] = [];
+    const shown: unknown[] = [];
     const problems = [
-      store.append({ stream: 'told.1', events: [marked('late')], expectedVersion: 0n }),
-      store.append({ stream: 'told.1', events: [], expectedVersion: 7n }),
-      store.append({ stream: 'told.4', events: [marked('other')], commitId }),
+      store.append({ stream: 'shown.1', events: [marked('late')], expectedVersion: 0n }),
+      store.append({ stream: 'shown.1', events: [], expectedVersion: 7n }),
+      store.append({ stream: 'shown.4', events: [marked('other')], commitId }),
       store.appendMulti({
-        appends: [{ stream: 'told.5', events: [marked('step')] }],
-        checks: [{ stream: 'told.1', expectedVersion: 0n }],
+        appends: [{ stream: 'shown.5', events: [marked('transaction')] }],
+        checks: [{ stream: 'shown.1', expectedVersion: 0n }],
       }),
     ].map(async (append) => {
       const { reason } = await problemOf(append);
-      told.push(reason);
+      shown.push(reason);
       return reason;
     });
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const early = [...told];
+    const early = [...shown];
     release();
     hold = undefined;
     await Promise.all(first);

@@ -119,7 +119,7 @@ describe('the explicit path', () => {
   });
 });
 
-test('the PATH is searched first; a server that is too old is noted and passed over', async () => {
+test('the PATH is searched first; a server that is too old is logged and skipped', async () => {
   const [old, good] = [folder(), folder()];
   teller(join(old, 'nats-server'), 'nats-server: v2.9.10');
   symlinkSync(natsServer, join(good, 'nats-server'));
@@ -251,7 +251,7 @@ describe('the download', () => {
 describe('the cache folder', () => {
   const name = `nats-server-${version}-${platformName}`;
 
-  test('holds the checksum of what is kept; what was changed is told, refused and fetched again', async () => {
+  test('has the checksum of every file; a changed file is logged, refused and fetched again', async () => {
     await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
     const lines: string[] = [];
     const log = (line: string): unknown => lines.push(line);

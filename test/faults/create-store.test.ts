@@ -82,7 +82,7 @@ test('a log that is gone under a running gateway is not created again', async ()
   expect(await streamNames(connection)).toEqual([]);
 }, 30_000);
 
-test('the own NATS server creates its store once; when it cannot find it again, nothing is created', async () => {
+test('the embedded nats-server creates its store once; when it cannot find it again, nothing is created', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-create-'));
   const flags = ['--listen=127.0.0.1:0', '--data-dir', dataDir];
   const env = { SLUICE_NATS_SERVER: natsServerPath() };
@@ -99,7 +99,7 @@ test('the own NATS server creates its store once; when it cannot find it again, 
         .filter((name) => name.endsWith('.blk'))
         .map((name) => readFileSync(join(log, 'msgs', name)));
     const before = blocks();
-    // The server passes over a stream that it cannot make out, and says "not found".
+    // The server skips a stream that it cannot read, and reports "not found".
     renameSync(join(log, 'meta.inf'), join(dataDir, 'meta.inf'));
     const { code, stdout, stderr } = await refusedStart(flags, env);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });

@@ -12,13 +12,13 @@ import { RpcFailure } from '../support/rpc-failure';
 import { randomFrom } from '../support/random';
 
 /**
- * The connection to the store breaks after any byte of what an append and its answer say, or the server halts or ends:
- * every commit is accounted for. One that is acknowledged is stored once, where the answer says. One that is refused is
- * never stored. One whose outcome is unknown is stored or not, a retry with its commit id tells which, and there is none
- * unless the server was away until the end of the append's time.
+ * The connection to the store breaks after any byte of an append and its answer, or the server halts or ends: every commit is
+ * accounted for. An acknowledged commit is stored once, where the answer says. A refused commit is never stored. A commit with an
+ * unknown outcome is stored or not, a retry with its commit id shows which; the outcome is only unknown if the server was away
+ * until the deadline of the append.
  */
 
-/** About so many cuts in all; more of them lie closer together. */
+/** About how many cuts are made in all; more cuts lie closer together. */
 const cuts = Number(process.env['TEST_CUTS'] ?? 400);
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
@@ -56,7 +56,7 @@ let nats: TestNats;
 let witness: TestGateway;
 const faults: string[] = [];
 const counts = { stored: 0, refused: 0, unknownStored: 0, unknownFree: 0 };
-/** So many rounds have begun, so many appends were accounted for: what is done to them goes by turns. */
+/** The rounds that have begun and the appends that were accounted for; what happens to them alternates with these. */
 let rounds = 0;
 let turns = 0;
 
@@ -89,7 +89,7 @@ async function startLane(args: readonly string[]): Promise<Lane> {
   };
 }
 
-/** The appends of one round, and what their callers were told. */
+/** The appends of one round, and what their callers got. */
 interface Round {
   readonly appends: readonly Append[];
   readonly attempts: readonly Attempt[];
@@ -125,7 +125,7 @@ async function cutRound(lane: Lane, cuttings: readonly Cut[], mayBeUnknown: bool
   await accountFor(lane, await appendToAll(lane, mayBeUnknown), mayBeUnknown);
 }
 
-/** Compares what the append was told with what the store has, and repeats it or gives it up. */
+/** Compares what the caller of the append got with what the store has, and repeats the append or gives it up. */
 async function account(
   { gateway }: Lane,
   stream: LaneStream,
@@ -176,8 +176,8 @@ async function account(
 }
 
 /**
- * Repeats an append, which is not told anything else than its first result, or that the store cannot be reached; or, where
- * the time for an append is short, once more that it is unknown.
+ * Repeats an append, which must get its first result, or the error that the store cannot be reached; or, if its deadline is
+ * near, again that the outcome is unknown.
  */
 async function repeated(
   client: RpcClient,
@@ -208,13 +208,13 @@ async function conversation(lane: Lane): Promise<Readonly<Record<Side, number>>>
   return said;
 }
 
-/** Cuts all over what both sides say, from before the first byte to after the last. */
+/** Cuts everywhere in what both sides send, from before the first byte to after the last. */
 function spread(said: Readonly<Record<Side, number>>, count: number, staysAway: boolean): Cut[] {
-  const step = (said.client + said.server) / count;
+  const spacing = (said.client + said.server) / count;
   return (['client', 'server'] as const).flatMap((side) =>
-    Array.from({ length: Math.ceil(said[side] / step) }, (_, i) => ({
+    Array.from({ length: Math.ceil(said[side] / spacing) }, (_, i) => ({
       side,
-      bytes: Math.floor(i * step),
+      bytes: Math.floor(i * spacing),
       staysAway,
     })),
   );

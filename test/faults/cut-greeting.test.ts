@@ -9,7 +9,7 @@ import { startNats } from '../support/nats-server';
 interface GreetingRelay extends AsyncDisposable {
   /** host:port */
   readonly address: string;
-  /** Cuts all connections; so many greetings of each that comes back are cut as well. */
+  /** Cuts all connections, and this many greetings of each that comes back. */
   cut(greetings: number): void;
 }
 

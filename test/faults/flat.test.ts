@@ -93,7 +93,7 @@ test('an append and GetVersion cost the same on a stream of 10 and of 100,000 ev
   for (const [stream, events] of Object.entries(sizes)) {
     const batch = Math.min(events, 1_000);
     for (let at = 0; at < events; at += batch) await client.append({ stream, events: newEvents(batch) });
-    // What a question brings is the last commit: the same for both.
+    // The answer has the last commit, which is the same for both.
     await client.append({ stream, events: newEvents(1) });
   }
   await replicated(client, 60_000);
@@ -112,15 +112,15 @@ test('an append and GetVersion cost the same on a stream of 10 and of 100,000 ev
     }
     return costs;
   };
-  const questions: Record<string, (stream: string) => Promise<unknown>> = {
+  const requests: Record<string, (stream: string) => Promise<unknown>> = {
     getVersion: (stream) => client.getVersion({ stream }),
     append: (stream) => client.append({ stream, events: newEvents(1) }),
     conflict: (stream) =>
       failureOf(client.append({ stream, events: newEvents(1), expectedVersion: 2n ** 40n })),
   };
-  for (const [name, question] of Object.entries(questions)) {
-    const short = await costOf(() => question('short'));
-    const long = await costOf(() => question('long'));
+  for (const [name, request] of Object.entries(requests)) {
+    const short = await costOf(() => request('short'));
+    const long = await costOf(() => request('long'));
     const messages = Math.max(short.messages, long.messages);
     expect({ name, isFlat: messages <= samples + othersMax, messages }).toMatchObject({ name, isFlat: true });
     expect(long.bytes).toBeLessThan(2 * short.bytes);

@@ -35,7 +35,7 @@ const intruders: Readonly<Record<string, (stream: string) => Promise<bigint>>> =
   'text without headers': (stream) => publish(stream, '{"hello":"world"}'),
   'nothing at all': (stream) => publish(stream, ''),
   'headers of somebody else': (stream) => publish(stream, 'x', { 'Nats-Msg-Id': 'mine', 'X-Version': '3' }),
-  'numbers that are none': (stream) =>
+  'numbers that are not numbers': (stream) =>
     publish(stream, 'x', { 'Nats-Msg-Id': randomUUID(), 'Sluice-Version': 'three', 'Sluice-Count': '1' }),
   'numbers that do not fit together': (stream) =>
     publish(stream, 'x', { 'Nats-Msg-Id': randomUUID(), 'Sluice-Version': '3', 'Sluice-Count': '9' }),
@@ -88,7 +88,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
   });
 });
 
-test('the replica covers the log beyond foreign messages, for gateways that have nothing in memory', async () => {
+test('the replica has the log after foreign messages, for gateways that have nothing in memory', async () => {
   const { client } = setting.gateway;
   const correlationId = `correlation-${randomUUID()}`;
   await publish('index.first', 'x');

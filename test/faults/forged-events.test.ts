@@ -7,8 +7,8 @@ import { failureOf } from '../support/rpc-failure';
 import { startWithStranger, type WithStranger } from '../support/stranger';
 
 /**
- * Somebody with a login at NATS publishes what looks like a commit. Readers are told no stream and no version that the place
- * and the headers of the message do not say.
+ * Somebody with a login at NATS publishes what looks like a commit. Readers get no stream and no version that contradicts the
+ * subject and the headers of the message.
  */
 
 let setting: WithStranger;
@@ -67,7 +67,7 @@ describe.each(Object.entries(forgeries))('%s', (name, forged) => {
     position = await forge(stream, forged);
   });
 
-  test('no reader is told of it, and nothing is appended to it', async () => {
+  test('no reader gets it, and nothing is appended to it', async () => {
     const { client } = setting.gateway;
     const after = position - 2n;
     for (const call of [
@@ -98,7 +98,7 @@ async function follow(stream: string): Promise<void> {
   }
 }
 
-test('a live subscriber is not told of it either', async () => {
+test('a live subscriber does not get it either', async () => {
   const stream = 'forged.live';
   const updates = setting.gateway.client.subscribe({ stream, fromNow: true });
   for (let isLive = false; !isLive;) {

@@ -21,7 +21,7 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
     { stream: 'forgotten.v7', events: [{ type: 'WithoutId' }], commitId: uuidV7() },
     { stream: 'forgotten.expected', events: plainEvents(1), commitId: uuidV7(), expectedVersion: 0n },
   ];
-  const steps = [undefined, 0n].map((expectedVersion) => ({
+  const transactions = [undefined, 0n].map((expectedVersion) => ({
     appends: [
       { stream: `forgotten.${expectedVersion}.a`, events: plainEvents(1), expectedVersion },
       { stream: `forgotten.${expectedVersion}.b`, events: plainEvents(2) },
@@ -31,7 +31,7 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
   }));
   const repeat = async (store: ContractStore): Promise<unknown[]> => [
     ...(await Promise.all(appends.map((append) => store.append(append)))),
-    ...(await Promise.all(steps.map((step) => store.appendMulti(step)))),
+    ...(await Promise.all(transactions.map((transaction) => store.appendMulti(transaction)))),
   ];
   let first: unknown[];
   {
@@ -58,9 +58,9 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
     const call = another.append({ ...append, stream, commitId, events: plainEvents(3, 'other') });
     expect(await problemOf(call)).toMatchObject({ reason: 'COMMIT_ID_REUSE', commitId, stream });
   }
-  for (const { commitId, ...step } of steps) {
-    const [a, b] = step.appends;
-    const other = { ...step, appends: [a ?? {}, { ...b, events: plainEvents(1) }], commitId };
+  for (const { commitId, ...transaction } of transactions) {
+    const [a, b] = transaction.appends;
+    const other = { ...transaction, appends: [a ?? {}, { ...b, events: plainEvents(1) }], commitId };
     expect(await problemOf(another.appendMulti(other))).toMatchObject({
       reason: 'COMMIT_ID_REUSE',
       commitId,

@@ -12,8 +12,8 @@ import { natsServerPath } from '../support/tools';
 import { startWriters } from '../support/writers';
 
 /**
- * A NATS server that hangs for so long that attempts to connect are given up: it closes them 2 s after it goes on, since none
- * of them has logged in. Whatever the gateway makes of that, no answer may differ from what is stored.
+ * A NATS server hangs until attempts to connect are given up: it closes them 2 s after it continues, since they have not logged
+ * in. Whatever that does to the gateway, no answer may differ from what is stored.
  */
 
 const pauses = 10;
@@ -82,7 +82,7 @@ async function keepComparing(
     const isSame = found.length === ids.length && found.every(({ id }, i) => id === ids[i]);
     if (!isSame) wrong.push(`${what} gave ${found.length.toString()} events, or others`);
   };
-  const questions: (() => Promise<void>)[] = [
+  const requests: (() => Promise<void>)[] = [
     async () => {
       same('ReadStream', (await client.readStream({ stream: 'kept.1' })).events);
     },
@@ -99,7 +99,7 @@ async function keepComparing(
     },
   ];
   for (let turn = 0; !signal.aborted; turn++) {
-    await questions[turn % questions.length]?.().catch(async (error: unknown) => {
+    await requests[turn % requests.length]?.().catch(async (error: unknown) => {
       const reason = error instanceof RpcFailure ? error.reason : undefined;
       if (reason === undefined || !refusals.includes(reason)) wrong.push(String(error));
       await sleep(20);

@@ -9,7 +9,7 @@ import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 
-/** The server forgets a commit id before its time, and a commit that is sent again is answered as what is stored all the same. */
+/** The server forgets a commit id too early, and a commit that is sent again still gets the result of the stored one. */
 
 const shortMs = 100;
 const longMs = 120_000;
@@ -28,7 +28,7 @@ async function setWindow(url: string, windowMs: number): Promise<void> {
 class Appends {
   private readonly answers: unknown[] = [];
   private readonly singles;
-  private readonly steps;
+  private readonly transactions;
 
   constructor(name: string) {
     this.singles = [1, 2, 3].map((number) => ({
@@ -36,7 +36,7 @@ class Appends {
       events: plainEvents(number),
       commitId: uuidV7(),
     }));
-    this.steps = [1, 2, 3].map((number) => ({
+    this.transactions = [1, 2, 3].map((number) => ({
       appends: ['a', 'b'].map((part) => ({ stream: `${name}.${number}.${part}`, events: plainEvents(2) })),
       commitId: uuidV7(),
     }));
@@ -56,7 +56,7 @@ class Appends {
   private async send(client: RpcClient): Promise<unknown[]> {
     const all = [
       ...this.singles.map((append) => client.append(append)),
-      ...this.steps.map((step) => client.appendMulti(step)),
+      ...this.transactions.map((transaction) => client.appendMulti(transaction)),
     ];
     return Promise.all(all);
   }

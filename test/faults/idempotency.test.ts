@@ -165,10 +165,10 @@ test('with an expected version it keeps its meaning for ever, at a cost that doe
   for (const stored of all) await expectReplayed(stored);
   await moveOn(stream, pair[0]);
   await forget();
-  const before = await questions();
+  const before = await requests();
   for (const stored of all) await expectReplayed(stored);
-  // Eight repetitions, four questions for the version, and what the gateways ask for themselves meanwhile.
-  expect((await questions()) - before).toBeLessThan(150);
+  // Eight repetitions, four requests for the version, and what the gateways themselves send meanwhile.
+  expect((await requests()) - before).toBeLessThan(150);
   await restartAll();
   for (const stored of all) await expectReplayed(stored);
 });
@@ -184,7 +184,7 @@ test('the commit id of another commit is refused while the store remembers it', 
 });
 
 /** Messages that gateways have sent to the server. */
-async function questions(): Promise<number> {
+async function requests(): Promise<number> {
   return (await sumOver([nats], 'append', 'in_msgs')) + (await sumOver([nats], 'read', 'in_msgs'));
 }
 

@@ -4,7 +4,7 @@ import { startNats, type TestNats } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
 
-/** The version of a stream is in its last message, which NATS gives whole: megabytes for a small question. */
+/** The version of a stream is in its last message, which NATS sends as a whole: megabytes for a small request. */
 
 const maxPayloadBytes = 9 << 20;
 const askers = 16;
@@ -30,12 +30,12 @@ async function countAppends(client: RpcClient): Promise<number> {
 }
 
 /** What many callers ask at the same time, each about its stream. */
-type Question = (client: RpcClient, stream: string) => Promise<unknown>;
-const getVersion: Question = (client, stream) => client.getVersion({ stream });
-const wrongAppend: Question = (client, stream) =>
+type Request = (client: RpcClient, stream: string) => Promise<unknown>;
+const getVersion: Request = (client, stream) => client.getVersion({ stream });
+const wrongAppend: Request = (client, stream) =>
   failureOf(client.append({ stream, events: newEvents(1), expectedVersion: 3n }));
 
-const questions: readonly [string, number, Question][] = [
+const requests: readonly [string, number, Request][] = [
   ['GetVersion', 1, getVersion],
   ['ReadStream from its end', 1, (client, stream) => client.readStream({ stream, fromVersion: 9n })],
   ['Append of nothing', 1, (client, stream) => client.append({ stream, events: [] })],
@@ -48,14 +48,14 @@ const questions: readonly [string, number, Question][] = [
 async function appendsBeside(
   address: string,
   client: RpcClient,
-  ask: Question,
+  request: Request,
   streams: readonly string[],
 ): Promise<number> {
   const stop = new AbortController();
   const asking = Array.from({ length: askers }, async (_, asker) => {
     using own = connectRpc(address);
     let answers = 0;
-    for (; !stop.signal.aborted; answers++) await ask(own, streams[asker % streams.length] as string);
+    for (; !stop.signal.aborted; answers++) await request(own, streams[asker % streams.length] as string);
     return answers;
   });
   const appends = await countAppends(client);
@@ -64,7 +64,7 @@ async function appendsBeside(
   return appends;
 }
 
-test.each(questions)(
+test.each(requests)(
   'appends go on while others ask by %s for %i streams with large last commits',
   async (_name, streams, ask) => {
     await using nats = await startNats({ maxPayloadBytes });

@@ -7,7 +7,7 @@ import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 import { startTcpRelay, type TcpRelay } from '../support/tcp-relay';
 
-/** An answer that is lost on its way never makes a commit twice, and a retry is told what the first would have been. */
+/** A lost answer never leads to a second commit, and a retry gets the result of the first attempt. */
 
 /** The appends: one message at the store, or several; with an expected version, or without. */
 const appends: readonly (readonly [string, MarkedEvent[], bigint | undefined])[] = [

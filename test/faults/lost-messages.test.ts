@@ -7,7 +7,7 @@ import { loseFirstBlock } from '../support/log-blocks';
 import { startNats, until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 
-/** Nothing leaves a log. If something has all the same, nobody is told that it was never there, and no version comes twice. */
+/** No message leaves a log. If one has nevertheless, no reader learns that it never existed, and no version is given twice. */
 
 /** So much that the log has several files. */
 const commits = 40;

@@ -5,13 +5,13 @@ import { startCluster, startNats, until } from '../support/nats-server';
 import { Direction } from '../../generated/sluice/v1/event_store_service';
 
 /**
- * A mirror of the log in its account answers questions that are meant for the log, without what makes a message a commit.
+ * A mirror of the log in its account answers requests that are meant for the log, without the headers of a commit.
  * What a gateway says is what the log holds all the same.
  */
 
 const rounds = 10;
 
-/** Makes mirrors of a log, and waits until they have what they shall have. */
+/** Creates mirrors of a log, and waits until they are complete. */
 async function mirror(
   url: string,
   streams: readonly Partial<StreamConfig>[],
@@ -28,7 +28,7 @@ async function mirror(
   await connection.close();
 }
 
-/** Everything that reads, again and again, since the mirror answers only some of the questions. */
+/** Everything that reads, again and again, since the mirror answers only some of the requests. */
 async function expectWholeStore(
   { client }: TestGateway,
   ids: ReadonlyMap<string, readonly string[]>,

@@ -44,7 +44,7 @@ const violations = (failure: RpcFailure): Record<string, string> =>
       ?.fieldViolations.map(({ field, description }) => [field, description]) ?? [],
   );
 
-test('an event larger than what NATS takes in one message', async () => {
+test('an event that is too large for one NATS message', async () => {
   const limit = (await gateway.client.serverInfo()).limits?.eventBytesMax ?? 0n;
   expect(limit).toBeLessThan(8_192n);
   const failure = await refused('oversize.event', [text(10), text(9_000), text(20), text(8_500)]);
@@ -111,7 +111,7 @@ test('an append of more events than the limit', async () => {
   expect(violations(failure)['events']).toBe('has more than the limit of 10000 events');
 });
 
-test('an append that would take more messages than NATS takes in one step', async () => {
+test('an append that needs more messages than NATS accepts in one batch', async () => {
   const failure = await refused(
     'oversize.messages',
     Array.from({ length: 1_400 }, () => text(5_000)),

@@ -112,7 +112,7 @@ test(
         (await client.serverInfo()).limits?.eventBytesMax ?? 0n;
       const unbounded = await eventBytesMax();
       await setting.edit({ max_msg_size: bytes });
-      // At once, by the gateway that has not been told.
+      // At once, through the gateway that does not know it.
       const one = await client.append({ stream: 'refused.1', events: newEvents(4, 9_000) });
       expect(one.version).toBe(4n);
       await until(async () => (await eventBytesMax()) < bytes);

@@ -36,7 +36,7 @@ afterAll(() => {
 });
 const withDisk = disk === undefined ? test.skip : test;
 
-/** Something else takes the disk, but for so much. */
+/** Something else fills the disk, except this many bytes. */
 function takeAllBut(bytes: number): string {
   const path = join(disk as string, 'other');
   const { bavail, bsize } = statfsSync(disk as string);
@@ -44,7 +44,7 @@ function takeAllBut(bytes: number): string {
   return path;
 }
 
-/** Appends of so many commits at once. */
+/** Appends this many commits at once. */
 async function appendMany(client: RpcClient, count: number): Promise<void> {
   for (let from = 0; from < count; from += 500)
     await Promise.all(

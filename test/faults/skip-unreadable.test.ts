@@ -11,7 +11,7 @@ import { until } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 import { startWithStranger, type WithStranger } from '../support/stranger';
 
-/** A message that somebody has published by hand stops nobody for good, and everybody is told of it. */
+/** A message that was published by hand stops no reader for ever, and every reader learns of it. */
 
 let setting: WithStranger;
 /** Of the events, in order. */

@@ -120,7 +120,7 @@ afterAll(() => {
 });
 const withDisk = disk === undefined ? test.skip : test;
 
-/** Something else takes the disk, but for so much. */
+/** Something else fills the disk, except this many bytes. */
 function takeAllBut(megabytes: number): string {
   const path = join(disk as string, 'other');
   rmSync(path, { force: true });
@@ -145,7 +145,7 @@ withDisk(
       const other = takeAllBut(8);
       await until(async () => (await client.health('append')) === NOT_SERVING);
       await isFull(running);
-      // What is stored already, or cannot be, is told even now.
+      // Even now an append learns that it is stored already, or cannot be stored.
       expect(await client.append(known)).toMatchObject({ version: 1n, replayed: true });
       const conflict = await failureOf(client.append({ ...known, commitId: randomUUID() }));
       expect(conflict.reason).toBe('VERSION_CONFLICT');

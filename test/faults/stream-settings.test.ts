@@ -76,7 +76,7 @@ test.each([
   }),
 );
 
-test('limits on consumers are told while a gateway runs, and refused at the start', () =>
+test('limits on consumers are reported while a gateway runs, and refused at the start', () =>
   withNats(async (url, connection) => {
     // One that the consumers of gateways keep to: NATS refuses others while there are any.
     const limits = { inactive_threshold: 20_000_000_000 };

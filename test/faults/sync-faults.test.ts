@@ -11,9 +11,9 @@ import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 import { natsServerPath } from '../support/tools';
 
-/** Syncing the log of the own NATS server: what passes is waited for, what does not ends the process. */
+/** Syncing the log of the embedded nats-server: a fault that passes is waited for, another one ends the process. */
 
-async function withOwnServer(
+async function withEmbeddedServer(
   test: (sluice: SluiceProcess, client: RpcClient, dataDir: string) => Promise<void>,
 ): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-sync-faults-'));
@@ -50,20 +50,22 @@ if (!canLimit) {
 (canLimit ? test : test.skip)(
   'out of descriptors for a while: appends wait, and all goes on',
   () =>
-    withOwnServer(async (sluice, client) => {
+    withEmbeddedServer(async (sluice, client) => {
       const stream = 'waits.1';
       await client.append({ stream, events: newEvents(1) });
       descriptorsMax(sluice, 3);
-      let answered = 0;
+      let acknowledged = 0;
       const appends = Array.from({ length: 5 }, (_, i) =>
-        client.append({ stream: `waits.${(i + 2).toString()}`, events: newEvents(1) }).then(() => answered++),
+        client
+          .append({ stream: `waits.${(i + 2).toString()}`, events: newEvents(1) })
+          .then(() => acknowledged++),
       );
-      const told = until(() =>
+      const logged = until(() =>
         sluice.stderr().includes('the files of the log cannot be opened to sync them; trying again'),
       );
       // Those that do not wait fail here.
-      await Promise.race([told, Promise.all(appends)]);
-      expect(answered).toBe(0);
+      await Promise.race([logged, Promise.all(appends)]);
+      expect(acknowledged).toBe(0);
       descriptorsMax(sluice, 1_024);
       await Promise.all(appends);
       expect((await client.append({ stream, events: newEvents(1) })).version).toBe(2n);
@@ -76,7 +78,7 @@ if (!canLimit) {
 test(
   'a sync that fails ends the process, with an exit code of its own',
   () =>
-    withOwnServer(async (sluice, client, dataDir) => {
+    withEmbeddedServer(async (sluice, client, dataDir) => {
       const stream = 'broken.1';
       await client.append({ stream, events: newEvents(1) });
       // The next file of the log is one that the system opens and refuses to sync.

@@ -122,7 +122,7 @@ test('limits that the log sets for consumers: subscribers get what is new or an 
     }
     return got;
   };
-  // Those who follow already are told as well as those who come.
+  // Present subscribers are affected as well as new ones.
   const outcomes: unknown[] = [];
   const note = (following: Promise<number>): void => {
     following.then(

@@ -10,8 +10,8 @@ import { changeTimes } from '../support/log-blocks';
 import { startNats, type TestNats } from '../support/nats-server';
 
 /**
- * The times of commits are the clock of whoever led the log, and a clock may be set back: each commit is in a range of times
- * or not by its own time, whatever lies around it.
+ * The times of commits come from the clock of the leader of the log, and a clock may be set back: whether a commit is in a range
+ * of times depends only on its own time, not on its neighbours.
  */
 
 const streams = ['clock.a', 'clock.b'] as const;
@@ -57,7 +57,7 @@ test('the times of the log go back and forth', () => {
 const at = (seconds: number): { seconds: bigint; nanos: number } => ({ seconds: BigInt(seconds), nanos: 0 });
 const idsOf = (events: readonly { id: string }[]): string[] => events.map(({ id }) => id);
 /** Before all, after all, and everything between. */
-const bounds = Array.from({ length: 24 }, (_, step) => startSeconds - 60 + 10 * step);
+const bounds = Array.from({ length: 24 }, (_, index) => startSeconds - 60 + 10 * index);
 
 test.each(bounds)('from and to %d', async (seconds) => {
   const { client } = gateway;
@@ -79,7 +79,7 @@ test.each(bounds)('from and to %d', async (seconds) => {
   }
 });
 
-test.each(bounds)('the version as of %d is that of the last commit taken in until then', async (seconds) => {
+test.each(bounds)('the version as of %d is that of the last commit until then', async (seconds) => {
   for (const stream of streams) {
     const last = stored.findLast(
       (event) => event.stream === stream && (event.commitTime?.seconds ?? 0n) <= BigInt(seconds),

@@ -109,7 +109,7 @@ test('a login that NATS refuses for a while is tried again until it is good', as
   await restartWith('changed');
   const refusals = (): number =>
     readFileSync(join(nats.dataDir, 'nats.log'), 'utf8').split('authentication error').length - 1;
-  // The library gives up at the second refusal unless it is told not to; there are three connections.
+  // By default the package gives up at the second refusal; there are three connections.
   await until(() => refusals() >= 12, 30_000);
   expect(await client.health()).toBe(Serving.NOT_SERVING);
   await restartWith('hush');

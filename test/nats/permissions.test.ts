@@ -88,7 +88,7 @@ async function follow(client: RpcClient): Promise<{ readonly eventCount: number 
   return live;
 }
 
-test('with exactly these permissions everything works, and nothing beyond is permitted', async () => {
+test('with exactly these permissions everything works, and nothing else is permitted', async () => {
   expect(subjects).toHaveLength(7);
   await using nats = await startNats({ extraConfig: permissions });
   await exercise([nats.url], [], [nats]);

@@ -1,10 +1,10 @@
-import { beGreedy, followers, greeds, openSockets, type Told } from '../support/greedy-calls';
+import { beGreedy, followers, greeds, openSockets, type Tally } from '../support/greedy-calls';
 
-/** A process of callers who ask for more than they may have: `address kind milliseconds`; tells its parent how they were answered. */
+/** A process of greedy callers: `address kind milliseconds`. Sends its parent a tally of their results. */
 async function main([address = '', kind = '', forMs = '']: readonly string[]): Promise<void> {
   const signal = AbortSignal.timeout(Number(forMs));
   const greed = { ...greeds, ...followers }[kind];
-  const told: Told =
+  const tally: Tally =
     greed === undefined
       ? {
           ok: 0,
@@ -13,7 +13,7 @@ async function main([address = '', kind = '', forMs = '']: readonly string[]): P
           openMax: 0,
         }
       : await beGreedy(address, greed, signal);
-  process.send?.(told, () => process.exit(0));
+  process.send?.(tally, () => process.exit(0));
 }
 
 void main(process.argv.slice(2));

@@ -6,7 +6,7 @@ import type { Attempt, Outcome } from './history';
 import type { RpcClient } from './rpc-client';
 import { RpcFailure } from './rpc-failure';
 
-/** An event whose fate can be told from a history: it has an id. */
+/** An event with an id, so that a history shows what became of it. */
 export interface MarkedEvent {
   readonly id: string;
   readonly type: string;
@@ -21,7 +21,7 @@ export interface Append {
   readonly withCommitTime?: boolean;
 }
 
-/** Events with ids of their own and so many bytes of payload. */
+/** Events with ids and this many bytes of payload. */
 export function newEvents(count: number, payloadBytes = 16): MarkedEvent[] {
   return Array.from({ length: count }, () => ({
     id: randomUUID(),

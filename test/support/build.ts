@@ -30,7 +30,7 @@ export async function buildOnce(): Promise<string> {
   return main;
 }
 
-/** Compiles to a folder of its own and moves that in one step, so that nobody meets half a build. */
+/** Compiles into a temporary folder and renames that, so that no process finds half a build. */
 async function build(target: string): Promise<void> {
   if (existsSync(target)) return;
   await removeOld();

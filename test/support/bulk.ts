@@ -36,7 +36,7 @@ export class BulkLoad {
     return Math.round(this.commits / seconds);
   }
 
-  /** Of every so many-th correlation id: those whose events are not all found. */
+  /** Of every n-th correlation id: those whose events are not all found. */
   async incompleteIds(address: string, every = 1): Promise<string[]> {
     using sluice = connect(address);
     const incomplete: string[] = [];
@@ -56,7 +56,7 @@ export class BulkLoad {
     return incomplete;
   }
 
-  /** Sends every so many-th commit again: those that are stored once more. */
+  /** Sends every n-th commit again. The result has those that were stored twice. */
   async storedAgain(address: string, every = 1): Promise<string[]> {
     const results = await this.send(address, every);
     return results.filter(({ replayed }) => !replayed).map(({ commitId }) => commitId);

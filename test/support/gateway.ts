@@ -21,8 +21,8 @@ export interface GatewayProcess extends TestGateway {
 }
 
 /**
- * Starts a gateway in this process, as main.ts does, on servers of NATS, with a store of its own, or on a server of its own if
- * there are none. `args` are more flags, `limits` bounds that have no flag.
+ * Starts a gateway in this process, as main.ts does: on these NATS servers, with its own store, or on an embedded nats-server if no
+ * URL is given. `args` are more flags, `limits` are limits that have no flag.
  */
 export async function startTestGateway(
   natsUrls: readonly string[],

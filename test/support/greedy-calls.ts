@@ -30,7 +30,7 @@ export interface Greed {
   readonly sentShare?: number;
   /** Of a session: the request is sent again and again, as fast as it is taken. */
   readonly isEndless?: boolean;
-  /** What an excess is told, with N for numbers; undefined: callers wait, and none is refused. */
+  /** What an excess is tally, with N for numbers; undefined: callers wait, and none is refused. */
   readonly refusal?: RegExp;
 }
 
@@ -182,8 +182,8 @@ export const followers: Readonly<Record<'reading subscribers' | 'deaf subscriber
   'deaf subscribers': { ...following, isDeaf: true },
 };
 
-/** What callers were told, by the kind of the answer. */
-export interface Told {
+/** What callers were tally, by the kind of the answer. */
+export interface Tally {
   ok: number;
   /** Messages of RESOURCE_EXHAUSTED with the reason OVERLOADED, without their numbers. */
   readonly refusals: Record<string, number>;
@@ -200,8 +200,8 @@ const deafWindowBytes = 100;
 const windowBytes = 1 << 20;
 
 /** Calls as `greed` says until `signal` aborts. */
-export async function beGreedy(address: string, greed: Greed, signal: AbortSignal): Promise<Told> {
-  const told: Told = { ok: 0, refusals: {}, others: {}, openMax: 0 };
+export async function beGreedy(address: string, greed: Greed, signal: AbortSignal): Promise<Tally> {
+  const tally: Tally = { ok: 0, refusals: {}, others: {}, openMax: 0 };
   const open = { count: 0 };
   setMaxListeners(0, signal); // one for each call
   const initialWindowSize = greed.isDeaf === true ? deafWindowBytes : windowBytes;
@@ -212,8 +212,8 @@ export async function beGreedy(address: string, greed: Greed, signal: AbortSigna
       const message = framed(greed.request(connection, call));
       while (!signal.aborted && !session.destroyed) {
         open.count++;
-        told.openMax = Math.max(told.openMax, open.count);
-        const wasTaken = note(told, await oneCall(session, greed, message, signal));
+        tally.openMax = Math.max(tally.openMax, open.count);
+        const wasTaken = note(tally, await oneCall(session, greed, message, signal));
         open.count--;
         if (!wasTaken) await sleep(retryMs);
       }
@@ -222,7 +222,7 @@ export async function beGreedy(address: string, greed: Greed, signal: AbortSigna
     session.destroy();
   });
   await Promise.all(callers);
-  return told;
+  return tally;
 }
 
 type Outcome = { readonly code: string; readonly message: string; readonly reason: string } | undefined;
@@ -291,15 +291,15 @@ function outcomeOf(headers: IncomingHttpHeaders): Outcome {
 }
 
 /** Whether the call was taken. */
-function note(told: Told, outcome: Outcome): boolean {
+function note(tally: Tally, outcome: Outcome): boolean {
   if (outcome === undefined) return true;
   const { code, message, reason } = outcome;
   if (code === '0') {
-    told.ok++;
+    tally.ok++;
     return true;
   }
   const isRefusal = code === exhausted && reason === 'OVERLOADED';
-  const counts = isRefusal ? told.refusals : told.others;
+  const counts = isRefusal ? tally.refusals : tally.others;
   const words = (isRefusal ? message : `${code} ${reason} ${message}`).replace(/\d+/g, 'N');
   counts[words] = (counts[words] ?? 0) + 1;
   return false;

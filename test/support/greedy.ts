@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, OverloadedError, type SluiceClient } from '../../src/client/client';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
-import { greeds, longStream, type Told } from './greedy-calls';
+import { greeds, longStream, type Tally } from './greedy-calls';
 import { startNats } from './nats-server';
 import { residentBytes } from './resident-memory';
 
-/** Bounds of places that cost less to go beyond than the defaults; all others have their defaults. */
+/** Bounds on slots that are cheaper to exceed than the defaults; all other limits have their defaults. */
 const flags = ['--subscriptions-max=4000', '--calls-max=5200', '--connections-max=1000'];
 const sockets = 1_200;
 const settleMs = 3_000;
@@ -21,11 +21,11 @@ const residentGrowthMax = 100 << 20;
 /** How one kind of greedy callers fared, and a modest one beside them. */
 export interface Greeted {
   readonly kind: string;
-  readonly told: Told;
+  readonly tally: Tally;
   readonly turns: number;
   readonly medianMs: number;
   readonly slowestMs: number;
-  /** How often the modest caller was told to come again, after all attempts of its client. */
+  /** How often the modest caller was tally to come again, after all attempts of its client. */
   readonly refused: number;
   readonly failures: readonly string[];
   readonly peakBytes: number;
@@ -99,7 +99,7 @@ async function meet(gateway: GatewayProcess, kinds: readonly string[], forMs: nu
     await sleep(settleMs);
     return {
       kind: kinds.length === 1 ? (kinds[0] as string) : 'all at once',
-      told: sum(each),
+      tally: sum(each),
       turns: turns.length,
       medianMs: turns[turns.length >> 1]?.ms ?? Infinity,
       slowestMs: turns.at(-1)?.ms ?? Infinity,
@@ -114,13 +114,13 @@ async function meet(gateway: GatewayProcess, kinds: readonly string[], forMs: nu
   }
 }
 
-export function greedyProcess(address: string, kind: string, forMs: number): Promise<Told> {
+export function greedyProcess(address: string, kind: string, forMs: number): Promise<Tally> {
   const script = join(__dirname, '..', '..', 'scripts', 'run-ts.cjs');
   const file = join(__dirname, '..', 'soak', 'greedy-caller.ts');
   const child = fork(script, [file, address, kind, forMs.toString()]);
   return new Promise((resolve, reject) => {
-    child.once('message', (told) => {
-      resolve(told as Told);
+    child.once('message', (tally) => {
+      resolve(tally as Tally);
     });
     child.once('exit', (code) => {
       reject(new Error(`the greedy callers of "${kind}" ended with ${String(code)}`));
@@ -181,8 +181,8 @@ async function findOne(sluice: SluiceClient, stream: string, wanted: bigint): Pr
     throw new Error(`${version} and ${String(found)}, not ${wanted}`);
 }
 
-function sum(all: readonly Told[]): Told {
-  const total: Told = { ok: 0, refusals: {}, others: {}, openMax: 0 };
+function sum(all: readonly Tally[]): Tally {
+  const total: Tally = { ok: 0, refusals: {}, others: {}, openMax: 0 };
   for (const { ok, openMax, refusals, others } of all) {
     total.ok += ok;
     total.openMax += openMax;
@@ -196,7 +196,7 @@ function sum(all: readonly Told[]): Told {
 
 function describe({
   kind,
-  told,
+  tally,
   turns,
   medianMs,
   slowestMs,
@@ -205,20 +205,20 @@ function describe({
   afterBytes,
 }: Greeted): string {
   return [
-    `${kind}: ${told.ok} ok, at most ${told.openMax} open`,
-    ...Object.entries({ ...told.refusals, ...told.others }).map(([text, count]) => `  ${count} x ${text}`),
+    `${kind}: ${tally.ok} ok, at most ${tally.openMax} open`,
+    ...Object.entries({ ...tally.refusals, ...tally.others }).map(([text, count]) => `  ${count} x ${text}`),
     `  modest: ${turns} turns, median ${medianMs.toFixed(0)} ms, slowest ${slowestMs.toFixed(0)} ms, ${refused} refused`,
     `  memory: ${inMegabytes(peakBytes)} MB at most, ${inMegabytes(afterBytes)} MB after`,
   ].join('\n');
 }
 
-function faultsOf(kinds: readonly string[], { kind, told, turns, slowestMs, failures }: Greeted): string[] {
+function faultsOf(kinds: readonly string[], { kind, tally, turns, slowestMs, failures }: Greeted): string[] {
   const faults: string[] = failures.map((failure) => `${kind}: a modest caller got ${failure}`);
   if (turns === 0 || slowestMs > turnMsMax)
     faults.push(`${kind}: a modest caller waited ${slowestMs.toFixed(0)} ms`);
   const [only = '', ...more] = kinds;
   const refusal = more.length > 0 ? undefined : greeds[only]?.refusal;
-  if (refusal !== undefined && !Object.keys(told.refusals).some((text) => refusal.test(text)))
+  if (refusal !== undefined && !Object.keys(tally.refusals).some((text) => refusal.test(text)))
     faults.push(`${kind}: nobody was refused`);
   return faults;
 }

@@ -39,13 +39,13 @@ function goodHistory(seed: number): History {
     const eventIds = Array.from({ length: count }, (_, index) => `e${moment}-${index}`);
     const expectedVersion = [undefined, before, before + 1n, 0n][Math.floor(random() * 4)];
     const fits = expectedVersion === undefined || expectedVersion === before;
-    const answered = moment <= 4 || random() < 0.8;
-    const stores = fits && (answered || random() < 0.5);
+    const acknowledged = moment <= 4 || random() < 0.8;
+    const stores = fits && (acknowledged || random() < 0.5);
     const position = BigInt(moment * 7);
     let outcome: Outcome = { kind: 'unknown' };
-    if (answered && stores) {
+    if (acknowledged && stores) {
       outcome = { kind: 'stored', firstVersion: before + 1n, version: before + BigInt(count), position };
-    } else if (answered) outcome = { kind: 'refused', actualVersion: before };
+    } else if (acknowledged) outcome = { kind: 'refused', actualVersion: before };
     if (stores)
       events.push(...eventIds.map((id, index) => recordedEvent(id, before + BigInt(index + 1), position)));
     const startedAt = moment - random() * 3;
@@ -113,8 +113,8 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'an answered append is lost, and the gap closed',
-    /was answered, but is lost/,
+    'an acknowledged append is lost, and the gap closed',
+    /was acknowledged, but is lost/,
     (history) => {
       const { attempt, at } = storedAt(history);
       history.events.splice(at, attempt.eventIds.length);
@@ -238,8 +238,8 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'an append is answered with a version that it has not',
-    /answered with another place than it has/,
+    'an append is acknowledged with a wrong version',
+    /acknowledged with another place than it has/,
     (history) => {
       const { attempt, index } = storedAt(history);
       if (attempt.outcome.kind !== 'stored') throw new Error('not stored');
@@ -248,8 +248,8 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'an append is answered with a position that it has not',
-    /answered with another place than it has/,
+    'an append is acknowledged with a wrong position',
+    /acknowledged with another place than it has/,
     (history) => {
       const { attempt, index } = storedAt(history);
       if (attempt.outcome.kind !== 'stored') throw new Error('not stored');
@@ -287,7 +287,7 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'a question finds a stream in the middle of a commit',
+    'a lookup finds a stream in the middle of a commit',
     /saw version \d+, with which no commit ended/,
     (history) => {
       const { at } = storedAt(history);
@@ -295,15 +295,15 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'a question misses what was answered before it',
-    /a question for the version came to version \d+, older than/,
+    'a lookup misses what was acknowledged before it',
+    /a lookup of the version came to version \d+, older than/,
     (history) => {
       const version = firstVersion(history);
       history.looks.push({ startedAt: 90, endedAt: 91, version, read: undefined });
     },
   ],
   [
-    'a read misses what was answered before it',
+    'a read misses what was acknowledged before it',
     /a read came to version \d+, older than/,
     (history) => {
       const some = history.events.slice(0, Number(firstVersion(history)));
@@ -312,8 +312,8 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     },
   ],
   [
-    'a question finds what was not sent yet',
-    /older than version \d+ that a question for the version had told before/,
+    'a lookup finds what was not sent yet',
+    /older than version \d+ that a lookup of the version had reported before/,
     ({ looks, events }) => {
       const version = BigInt(events.length);
       looks.push({ startedAt: -10, endedAt: -9, version, read: undefined });
@@ -323,7 +323,7 @@ const spoilers: readonly (readonly [string, RegExp, (history: History) => void])
     'a stream that was seen at a version is seen at an older one',
     /older than/,
     (history) => {
-      // Nothing was answered in between, so that the two alone contradict each other.
+      // Nothing was acknowledged in between, so that only these two contradict each other.
       const [first, second] = [firstVersion(history), BigInt(history.events.length)];
       history.attempts = history.attempts.map((attempt) => ({
         ...{ ...attempt, startedAt: 0, endedAt: 100 },

@@ -104,7 +104,7 @@ function outcomeFaults(attempt: Attempt, placesOf: ReadonlyMap<string, RecordedE
         : [`${name} was refused although it expected the actual version`]),
     ];
   }
-  if (stored.length === 0) return outcome.kind === 'stored' ? [`${name} was answered, but is lost`] : [];
+  if (stored.length === 0) return outcome.kind === 'stored' ? [`${name} was acknowledged, but is lost`] : [];
   if (stored.map(({ id }) => id).join() !== eventIds.join())
     return [`${name} is stored in part or reordered`];
   const first = stored[0] as RecordedEvent;
@@ -123,7 +123,7 @@ function outcomeFaults(attempt: Attempt, placesOf: ReadonlyMap<string, RecordedE
       outcome.version !== last.version ||
       outcome.position !== first.position)
   ) {
-    faults.push(`${name} was answered with another place than it has`);
+    faults.push(`${name} was acknowledged with another place than it has`);
   }
   return faults;
 }
@@ -178,7 +178,7 @@ function orderFaults(
       if (latest === undefined || latest.startedAt <= one.endedAt) continue;
       faults.push(
         `${latest.name} came to version ${latest.version.toString()}, older than version ` +
-          `${one.version.toString()} that ${one.name} had told before`,
+          `${one.version.toString()} that ${one.name} had reported before`,
       );
     }
     for (const one of group) if (latest === undefined || one.startedAt > latest.startedAt) latest = one;
@@ -203,13 +203,13 @@ function commitsOf(
     const last = next === undefined ? BigInt(events.length) : next.version - 1n;
     const same = byFirst.get(first.id) ?? [];
     if (same.length === 0) return { last, happening: [] };
-    // It was repeated until it was answered. What was never answered may have happened at any time.
-    const answered = same.filter(({ outcome }) => outcome.kind === 'stored');
+    // It was repeated until it was acknowledged. Without an acknowledgement it may have happened at any time.
+    const acknowledged = same.filter(({ outcome }) => outcome.kind === 'stored');
     const happening = {
       name: nameOf(same[0] as Attempt),
       version: last,
       startedAt: Math.min(...same.map(({ startedAt }) => startedAt)),
-      endedAt: Math.min(...answered.map(({ endedAt }) => endedAt)),
+      endedAt: Math.min(...acknowledged.map(({ endedAt }) => endedAt)),
     };
     return { last, happening: [happening] };
   });
@@ -223,7 +223,7 @@ function sightsOf(attempts: readonly Attempt[], looks: readonly Look[]): Map<big
     return [{ name: nameOf(attempt), version: outcome.actualVersion, startedAt, endedAt }];
   });
   const seen = looks.map(({ version, read, startedAt, endedAt }) => ({
-    name: read === undefined ? 'a question for the version' : 'a read',
+    name: read === undefined ? 'a lookup of the version' : 'a read',
     ...{ version, startedAt, endedAt },
   }));
   return groupBy([...conflicts, ...seen], ({ version }) => version);

@@ -7,7 +7,7 @@ interface Asked {
   serverInfo(): Promise<GetServerInfoResponse>;
 }
 
-/** What GetServerInfo tells of the store as it is at the call or later: an answer from before is too old to be told again. */
+/** What GetServerInfo reports about the store at the time of the call or later: not a cached answer from before. */
 export async function infoNow(client: Asked): Promise<GetServerInfoResponse> {
   await sleep(defaultLimits.serverInfoAgeMaxMs + 50);
   return client.serverInfo();

@@ -40,7 +40,7 @@ export function changeTimes(dataDir: string, stream: string, timeOf: (sequence: 
     for (let start = 0; start < bytes.length;) start += changeTime(bytes.subarray(start), key, timeOf);
     writeFileSync(file, bytes);
   }
-  // It is made anew from the blocks.
+  // It is made again from the blocks.
   rmSync(join(folder, 'index.db'), { force: true });
 }
 

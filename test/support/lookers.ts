@@ -5,14 +5,14 @@ import type { Look } from './history';
 import type { RpcClient } from './rpc-client';
 import { RpcFailure } from './rpc-failure';
 
-/** So many events a read has mostly; now and then it has all. */
+/** The usual number of events of a read; some reads have all events. */
 const someEvents = 20n;
 const wholeReads = 40;
 const restMs = 40;
 /** One that is lost in a gateway that halts is given up. */
 const patienceMs = 2_000;
 
-/** Asks for the version of a stream and reads it, in turns, until told to stop. */
+/** Looks up the version of a stream and reads it, in turns, until it is stopped. */
 export async function keepLooking(
   client: RpcClient,
   stream: string,

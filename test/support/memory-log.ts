@@ -59,7 +59,7 @@ export class MemoryLog implements Log {
     return this.appendLarge(0, ...streams);
   }
 
-  /** The same with so many bytes in each event. */
+  /** The same with this many bytes in each event. */
   appendLarge(bytes: number, ...streams: readonly string[]): LogCommit[] {
     const end = this.last + BigInt(streams.length);
     const payload = bytes === 0 ? undefined : { $case: 'binary' as const, value: Buffer.alloc(bytes) };
@@ -84,7 +84,7 @@ export class MemoryLog implements Log {
     return commits;
   }
 
-  /** Stores one commit of so many events. */
+  /** Stores one commit of this many events. */
   appendEvents(count: number, stream: string): void {
     const before = this.versionOf(stream);
     const [commit] = this.append(stream) as [LogCommit];

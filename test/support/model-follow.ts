@@ -18,14 +18,14 @@ export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: Cal
   return { position: log.at(-1)?.position ?? position(0n), pages: allPages([...log], query, call) };
 }
 
-/** Commits in order, with those of one step together. */
-function stepsOf(commits: readonly Commit[]): Commit[][] {
-  const steps = new Map<Position, Commit[]>();
-  for (const commit of commits) steps.set(commit.position, [...(steps.get(commit.position) ?? []), commit]);
-  return [...steps.values()];
+/** Commits in order, in groups: a commit, or those of one transaction. */
+function groupsOf(commits: readonly Commit[]): Commit[][] {
+  const groups = new Map<Position, Commit[]>();
+  for (const commit of commits) groups.set(commit.position, [...(groups.get(commit.position) ?? []), commit]);
+  return [...groups.values()];
 }
 
-/** One step a page, so that every position is one to go on from. */
+/** One group a page, so that a reader can continue from every position. */
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* allPages(
   log: readonly Commit[],
@@ -41,16 +41,16 @@ async function* allPages(
   });
   let given = 0n;
   let at = afterPosition ?? position(0n);
-  for (const step of stepsOf(inRange)) {
+  for (const group of groupsOf(inRange)) {
     check(call);
-    const runs = step.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
+    const runs = group.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
     const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
     const isTooMany = maxCount !== undefined && given + eventCount > maxCount;
     if (isTooMany && given > 0n) {
       yield { runs: [], position: at, end: 'maxCount' };
       return;
     }
-    at = (step[0] as Commit).position;
+    at = (group[0] as Commit).position;
     if (runs.length === 0) continue;
     given += eventCount;
     const isFull = maxCount !== undefined && given >= maxCount;
@@ -91,9 +91,9 @@ export async function* follow(
   const growth = on(grown, 'commit', { signal: AbortSignal.any([call.signal, stop]) });
   yield { kind: 'checkpoint', position: at };
   for (let caughtUp = false; ;) {
-    for (const step of stepsOf(log.filter((one) => one.position > at))) {
-      at = (step[0] as Commit).position;
-      const runs = step.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
+    for (const group of groupsOf(log.filter((one) => one.position > at))) {
+      at = (group[0] as Commit).position;
+      const runs = group.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
       if (runs.length > 0) yield { kind: 'events', runs, position: at };
     }
     if (!caughtUp) yield { kind: 'caughtUp', position: at };
@@ -106,11 +106,12 @@ export async function* follow(
 
 function checkStart(log: readonly Commit[], { start, startMustExist }: SubscribeQuery, head: Position): void {
   if (!startMustExist) return;
-  const beyond = (field: string): Error => new InvalidRequestError([{ field, description: 'is beyond' }]);
-  if (start.kind === 'position' && start.after > head) throw beyond('after_position');
+  const afterEnd = (field: string): Error =>
+    new InvalidRequestError([{ field, description: 'is after the end' }]);
+  if (start.kind === 'position' && start.after > head) throw afterEnd('after_position');
   if (start.kind !== 'version') return;
   const last = log.findLast(({ stream }) => stream === start.stream)?.lastVersion ?? 0n;
-  if (start.after > last) throw beyond('after_version');
+  if (start.after > last) throw afterEnd('after_version');
 }
 
 function fromStart(commit: Commit, start: SubscribeQuery['start']): Commit {

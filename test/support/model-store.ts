@@ -47,7 +47,7 @@ export interface Commit {
   readonly lastVersion: bigint;
   readonly position: Position;
   readonly time: UnixNanos;
-  /** Complete but for `position` and `commitTime`. */
+  /** Complete except `position` and `commitTime`. */
   readonly events: readonly RecordedEvent[];
 }
 
@@ -64,7 +64,7 @@ const namesPerPage = 64;
 
 /**
  * An event store in memory: the specification of src/store/event-store.ts. All of it is one array of commits, in
- * position order, and every question is a search from end to end. It never forgets a commit id.
+ * position order, and every request is a search from end to end. It never forgets a commit id.
  */
 export function createModelStore(options: ModelOptions = {}): EventStore {
   const limits = options.limits ?? defaultLimits;
@@ -132,18 +132,18 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
 }
 
 /** Answers, unless the caller has gone or is late. */
-function answer<T>(call: CallContext, question: () => T): Promise<T> {
+function answer<T>(call: CallContext, request: () => T): Promise<T> {
   return new Promise((resolve) => {
-    resolve(inPlace(call, question));
+    resolve(inPlace(call, request));
   });
 }
 
 /** Of appends in an order, none is stored behind one that failed. */
-function inPlace<T>(call: CallContext, question: () => T): T {
+function inPlace<T>(call: CallContext, request: () => T): T {
   try {
     check(call);
     if (call.orderSlot?.isLost === true) throw new CancelledError('an append before it has failed');
-    return question();
+    return request();
   } catch (error) {
     call.orderSlot?.fail();
     throw error;
@@ -215,7 +215,7 @@ function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
   );
 }
 
-/** Stores commits of one step at the end: they share id, position and time. */
+/** Stores the commits of one transaction at the end: they share id, position and time. */
 function push(
   log: Commit[],
   appends: readonly StreamAppend[],

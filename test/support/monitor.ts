@@ -21,7 +21,7 @@ export async function connectionsOf(nodes: readonly TestNats[]): Promise<ClientC
   return connections.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Sums a number over the connections of the gateways that carry appends and single questions, or reads. */
+/** Sums a number over the connections of the gateways that carry appends and single requests, or reads. */
 export async function sumOver(
   nodes: readonly TestNats[],
   role: 'append' | 'read',

@@ -69,7 +69,7 @@ export async function eventsOf({ reads }: Opened, query: Partial<ReadAllQuery> =
 export const storedIn = (log: MemoryLog): string[] =>
   log.commits.map(({ stream, lastVersion }) => `${stream}@${lastVersion}`);
 
-/** The first read that is answered must be right; until then each ends with an error. */
+/** The first read that is served must be correct; every read before ends with an error. */
 export async function becomesWhole(opened: Opened, log: MemoryLog): Promise<void> {
   await until(() =>
     eventsOf(opened).then(

@@ -44,7 +44,7 @@ export function openCall(
   return stream;
 }
 
-/** The header of a message of so many bytes. */
+/** The header of a message of this many bytes. */
 export function messageHeader(bytes: number, isCompressed = false): Buffer {
   const header = Buffer.alloc(5);
   header.writeUInt8(isCompressed ? 1 : 0);

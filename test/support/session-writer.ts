@@ -33,7 +33,7 @@ export async function writeInSessions(
     using sluice = connect(address, { channelOptions: { 'grpc.max_reconnect_backoff_ms': 500 } });
     const session = sluice.appendSession();
     await writeInSession(session, stream, options, attempts, signal);
-    // One that has ended in another way has told its appends so.
+    // If it has ended in another way, its appends have failed with that.
     await session.close().catch(() => undefined);
   }
 }

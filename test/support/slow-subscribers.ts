@@ -26,7 +26,7 @@ export async function subscriberSoak(seconds: number, say: (line: string) => voi
   const subscribers = Object.keys(followers).map((kind) =>
     greedyProcess(gateway.address, kind, (seconds + 5) * 1_000),
   );
-  const [appended, ...told] = await Promise.all([append(), ...subscribers]);
+  const [appended, ...received] = await Promise.all([append(), ...subscribers]);
   // What is free is given back by and by, while something is done.
   for (const untilMs = Date.now() + leaveMs; Date.now() < untilMs;) {
     await appendFor(gateway.address, 1);
@@ -34,7 +34,7 @@ export async function subscriberSoak(seconds: number, say: (line: string) => voi
   }
   clearInterval(timer);
   const endBytes = residentBytes(pid);
-  say(`${appended} events; subscribers: ${JSON.stringify(told)}`);
+  say(`${appended} events; subscribers: ${JSON.stringify(received)}`);
   say(
     `${inMegabytes(startBytes)} MB at first, ${inMegabytes(peakBytes)} at most, ${inMegabytes(endBytes)} after`,
   );

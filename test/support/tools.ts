@@ -76,7 +76,7 @@ export async function ensureNatsServer(): Promise<NatsBinary> {
 
 /**
  * grpcurl from the PATH or the cache, or built by Go, which verifies it against Go's checksum database. Its releases are
- * not downloaded: no checksum of theirs is pinned here. Says so loudly when there is none.
+ * not downloaded: none of their checksums is pinned here. Prints a warning if there is no grpcurl.
  */
 export async function findGrpcurl(): Promise<string | undefined> {
   const name = `grpcurl-${grpcurlVersion}-${platformName}`;

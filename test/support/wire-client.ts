@@ -64,7 +64,7 @@ export interface WireClientOptions {
   readonly channel?: ChannelOptions;
 }
 
-/** Connects to host:port, in plain text unless told otherwise. */
+/** Connects to host:port, in plain text by default. */
 export function connectWire(
   address: string,
   {

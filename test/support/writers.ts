@@ -16,9 +16,9 @@ export interface StreamHistory {
 export interface Writers {
   /** How many appends ended so. */
   count(kind: Attempt['outcome']['kind']): number;
-  /** How many questions and reads were answered. */
+  /** How many lookups and reads were served. */
   readonly looks: number;
-  /** Waits until so many more appends have been stored; fails at once if a writer has failed. */
+  /** Waits until this many more appends have been stored; fails at once if a writer has failed. */
   more(appends: number): Promise<void>;
   /** Lets the appends under way end, reads all streams through a client, and tells what is wrong with them. */
   faults(client: RpcClient): Promise<string[]>;
@@ -110,7 +110,7 @@ async function write(
     const { outcome } = done;
     if (outcome.kind === 'stored') known = outcome.version;
     else if (outcome.kind === 'refused') known = outcome.actualVersion ?? known;
-    // What was answered by one gateway is seen through the next at once.
+    // What one gateway has acknowledged is visible through the next one at once.
     if (outcome.kind === 'stored')
       await look(inTurn.at(-1) as RpcClient, stream, turn % 3 === 0 ? known : undefined, looks);
     const restsMs = outcome.kind === 'stored' ? restMs : Math.max(restMs, pauseMs);
