@@ -55,7 +55,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'collections',
     'generated',
   ],
-  'jetstream/follow': ['jetstream/log', 'jetstream/nats', 'store', 'npm:pino'],
+  'jetstream/follow': ['jetstream/log', 'jetstream/nats', 'store'],
   jetstream: [
     'jetstream/append',
     'jetstream/follow',
@@ -87,7 +87,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'store',
     'protobuf',
     'limits',
-    'npm:pino',
   ],
   grpc: [
     'requests',
@@ -209,10 +208,7 @@ function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
 }
 
 /** Cycles that are still there. */
-const toBreak = [
-  'src/replica/open-files.ts <-> src/replica/reads/fetch.ts',
-  'src/replica/segments/segment-files.ts <-> src/replica/segments/segments.ts',
-];
+const toBreak = ['src/replica/segments/segment-files.ts <-> src/replica/segments/segments.ts'];
 
 test('no files of src/ import each other in a cycle', () => {
   const files = new Map(
@@ -230,12 +226,26 @@ test('no rooms may import each other in a cycle', () => {
   expect(cyclesOf(new Map(Object.entries(arrows)))).toEqual([]);
 });
 
+test('every arrow is needed', () => {
+  const used = new Set(
+    inSrc.flatMap(([file, source]) =>
+      importsOf(source).flatMap((name) =>
+        targets(file, name).map((target) => `${partOf(file)} -> ${target}`),
+      ),
+    ),
+  );
+  const all = Object.entries(arrows).flatMap(([room, targets]) =>
+    targets.map((target) => `${room} -> ${target}`),
+  );
+  expect(all.filter((arrow) => !used.has(arrow))).toEqual([]);
+});
+
 test('every file of src/ belongs to a part', () => {
   expect(inSrc.map(([file]) => file).filter((file) => !(partOf(file) in arrows))).toEqual([]);
 });
 
 /** Rooms without a README. */
-const withoutReadme = ['protobuf', 'store', 'grpc', 'client', 'cli', 'replica'];
+const withoutReadme = ['protobuf', 'store', 'grpc', 'replica'];
 
 test('the README of every room says what the room may import', () => {
   const rooms = Object.keys(arrows).filter((room) => !existsSync(join(root, 'src', `${room}.ts`)));
@@ -246,7 +256,10 @@ test('the README of every room says what the room may import', () => {
     const [, list = ''] = /^May import: ((?:.+\n)+)/m.exec(readFileSync(readme, 'utf8')) ?? [];
     return Array.from(list.matchAll(/`([^`]+)`/g), ([, name = '']) => name);
   };
-  for (const room of rooms) expect([room, said(room)?.sort()]).toEqual([room, arrows[room]?.slice().sort()]);
+  const sorted = (names: readonly string[] = []): string[] => names.slice().sort();
+  expect(rooms.map((room) => [room, sorted(said(room))])).toEqual(
+    rooms.map((room) => [room, sorted(arrows[room])]),
+  );
 });
 
 test('there are no barrels, no utils and no types.ts', () => {
@@ -310,7 +323,7 @@ test('functions of src/ have fewer than 70 lines', () => {
 });
 
 /** Rooms in which some functions still have more. */
-const manyParameters = ['grpc', 'jetstream/append', 'replica/index', 'replica/reads', 'replica/segments'];
+const manyParameters = ['grpc', 'replica/index', 'replica/reads', 'replica/segments'];
 
 test('functions of src/ have at most four parameters', () => {
   const hasMany = (node: ts.Node): boolean => ts.isFunctionLike(node) && node.parameters.length > 4;
