@@ -30,7 +30,7 @@ export function newEvents(count: number, payloadBytes = 16): MarkedEvent[] {
   }));
 }
 
-/** Sends an append and notes what its caller saw. Fails if that is nothing the contract knows. */
+/** Sends an append and records what its caller observed. Fails if the contract does not allow that. */
 export async function attempt(client: RpcClient, append: Append, options?: CallOptions): Promise<Attempt> {
   const startedAt = performance.now();
   const outcome = await client
@@ -44,14 +44,14 @@ export async function attempt(client: RpcClient, append: Append, options?: CallO
   return { eventIds, expectedVersion, startedAt, endedAt: performance.now(), outcome };
 }
 
-/** Reasons that any call may fail for. */
+/** Reasons for which any call may fail. */
 export const refusals: readonly string[] = [
   'STORE_UNAVAILABLE',
   'REPLICA_FILLING',
   'OVERLOADED',
   'DEADLINE_EXCEEDED',
 ];
-/** Reasons that say that nothing was stored. */
+/** Reasons that mean that nothing was stored. */
 const appendRefusals = [...refusals, 'STORE_FULL'];
 
 function outcomeOf(error: unknown): Outcome {
@@ -61,7 +61,7 @@ function outcomeOf(error: unknown): Outcome {
   if (error.reason !== undefined && appendRefusals.includes(error.reason)) {
     return { kind: 'refused', actualVersion: undefined };
   }
-  // Without a reason the answer is not the gateway's: the connection to it was lost, or the caller's patience.
+  // Without a reason the error does not come from the gateway: the connection was lost, or the deadline has passed.
   if (error.reason === undefined || error.reason === 'OUTCOME_UNKNOWN') return { kind: 'unknown' };
   throw error;
 }

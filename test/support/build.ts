@@ -7,14 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const root = join(__dirname, '..', '..');
-/** Under node_modules, so that what is built finds its packages; git, jest and prettier look away. */
+/** Under node_modules, so that the build finds its packages; git, jest and prettier ignore it. */
 const folder = join(root, 'node_modules', '.cache', 'sluice-build');
 const buildTimeoutMs = 50_000;
 const keptMs = 24 * 3_600_000;
 
 /**
- * The path of main.js, compiled from the sources as they are. Compiled once for all workers and runs: the folder is
- * named by a hash of the sources. Types are not checked: that is what `npm run typecheck` is for.
+ * The path of main.js, compiled from the present sources, once for all workers and runs: the name of the folder is a hash of the
+ * sources. Types are not checked; `npm run typecheck` does that.
  */
 export async function buildOnce(): Promise<string> {
   const target = join(folder, hashOfSources());
@@ -43,7 +43,7 @@ async function build(target: string): Promise<void> {
   await rename(making, target);
 }
 
-/** Whether the lock is ours now; one that was left behind by a process that died is taken away. */
+/** Whether this process has the lock now. The lock of a dead process is removed. */
 async function takeLock(lock: string): Promise<boolean> {
   try {
     await mkdir(lock);

@@ -3,17 +3,17 @@ import { uuidV7 } from '../../src/store/ids';
 import { replicated } from './info-now';
 
 const sessions = 2;
-/** Far from each other in the log. */
+/** Their events are far from each other in the log. */
 const eventsPerId = 4;
 const readersAtOnce = 16;
 const appendTimeoutMs = 60_000;
-/** Appends that wait in one session. */
+/** Appends under way in one session. */
 const pendingMax = 512;
 const replicaTimeoutMs = 600_000;
 
 /**
- * Commits of one event, written by sessions as fast as they go, and then looked for: whatever a gateway keeps of the log to find
- * them by, an id must have all its events, and a commit that is sent again must be a replay.
+ * Commits of one event, written by sessions as fast as possible and then looked up: every correlation id must have all its events,
+ * and a commit that is sent again must be a replay.
  */
 export class BulkLoad {
   readonly ids: number;
@@ -26,7 +26,7 @@ export class BulkLoad {
     this.ids = Math.ceil(commits / eventsPerId);
   }
 
-  /** Comes back when the replica has come to the end of the log. How many commits a second were stored. */
+  /** Resolves when the replica has the whole log, with the commits a second that were stored. */
   async write(address: string): Promise<number> {
     const startedMs = Date.now();
     await this.send(address, 1);
@@ -73,7 +73,7 @@ export class BulkLoad {
       const events = [{ type: 'Loaded', correlationId: this.idOf(number), data: number.toString() }];
       const commitId = (this.commitIds[number] ??= uuidV7());
       const append = session.append(stream, events, { commitId });
-      // On a busy machine an answer may not come in time.
+      // On a busy machine an answer may be late.
       results.push(
         append.catch(() => sluice.append(stream, events, { commitId, deadlineMs: appendTimeoutMs })),
       );

@@ -10,7 +10,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate authority in a folder of its own, which is removed on disposal. */
+/** A certificate authority in a temporary folder, which is removed on disposal. */
 export interface Authority extends Disposable {
   /** Path of its certificate, PEM. */
   readonly ca: string;
@@ -22,7 +22,7 @@ const run = promisify(execFile);
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 const days = ['-days', '2'];
 
-/** Makes an authority with `openssl`; where `haveOpenssl` of tools.ts says so. */
+/** Creates an authority with `openssl`; only if `haveOpenssl` of tools.ts returns true. */
 export async function makeAuthority(): Promise<Authority> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-certificates-'));
   const file = (name: string): string => join(folder, name);

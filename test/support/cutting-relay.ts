@@ -6,25 +6,25 @@ export type Side = 'client' | 'server';
 /** Where a conversation is cut. */
 export interface Cut {
   readonly side: Side;
-  /** What this side may still say. The rest is lost, and all connections with it, once it has more to say. */
+  /** The bytes that this side may still send. As soon as it sends more, the rest is lost, and all connections with it. */
   readonly bytes: number;
-  /** Whether connections come about again only after `heal`, and not at once. */
+  /** Whether new connections work only after `heal`, and not at once. */
   readonly staysAway: boolean;
 }
 
-/** A network between a client and a server of loopback that breaks at any byte of what they say. */
+/** A network between a client and a server on loopback that breaks at any byte. */
 export interface CuttingRelay extends AsyncDisposable {
-  /** host:port of its ends, all alike: a client that lets time pass before it comes back to one has another. */
+  /** The host:port of its ends, all alike: a client that waits before it returns to one end has another one. */
   readonly addresses: readonly string[];
-  /** Cuts the conversation that begins now, and after each cut the next one, instead of what was to be cut before. */
+  /** Cuts the conversation that begins now, and after each cut the next one. Replaces the cuts that were planned before. */
   cutWithin(cuts: readonly Cut[]): void;
-  /** Bytes of each side that have come through in this conversation. */
+  /** Bytes of each side that have passed in this conversation. */
   readonly said: Readonly<Record<Side, number>>;
-  /** Lets connections come about. */
+  /** Lets new connections work. */
   heal(): void;
 }
 
-/** Starts a relay to a port of loopback. What counts is what is said on the connections of clients that say `name` first. */
+/** Starts a relay to a port on loopback. Only connections of clients that send `name` first count. */
 export async function startCuttingRelay(port: number, name: string, ends: number): Promise<CuttingRelay> {
   const sockets = new Set<Socket>();
   let cuts: readonly Cut[] = [];
@@ -48,7 +48,7 @@ export async function startCuttingRelay(port: number, name: string, ends: number
     }
     isAway = cut.staysAway;
     begin(cuts.slice(1));
-    // What may still be said arrives; nothing else does, on any connection.
+    // The bytes that may still be sent arrive; nothing else does, on any connection.
     for (const socket of sockets) socket.pause();
     to.write(bytes.subarray(0, left), endAll);
   };
@@ -72,7 +72,7 @@ export async function startCuttingRelay(port: number, name: string, ends: number
     let counts: boolean | undefined;
     client.on('data', (bytes) => {
       const known = counts;
-      // The greeting itself does not count: how long it is depends on the ends of the relay.
+      // The greeting does not count: its length depends on the ends of the relay.
       counts ??= bytes.includes(name);
       if (known === true) pass(bytes, 'client', server);
       else server.write(bytes);

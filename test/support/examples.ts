@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-/** What `npm run build:examples` leaves in a checkout, in a folder of its own. */
+/** The result of `npm run build:examples`, in a temporary folder. */
 export interface CompiledExamples extends Disposable {
   /** Has dist-examples/ and dist/. */
   readonly folder: string;
@@ -11,10 +11,10 @@ export interface CompiledExamples extends Disposable {
 
 /**
  * Compiles examples/ of the checkout at `root`. What they import is `dist`, a build of the sources. Types are not checked:
- * that is what `npm run typecheck` is for.
+ * `npm run typecheck` does that.
  */
 export async function compileExamples(root: string, dist: string): Promise<CompiledExamples> {
-  // Under node_modules, so that what is compiled finds its packages.
+  // Under node_modules, so that the compiled files find their packages.
   const cache = resolve(root, 'node_modules', '.cache');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'sluice-examples-'));

@@ -8,14 +8,14 @@ import { makeReplicaDir } from './replica-dir';
 import { connectRpc, type RpcClient } from './rpc-client';
 import { connectWire, type WireClient } from './wire-client';
 
-/** A gateway on a free port of loopback, with a client. */
+/** A gateway on a free port on loopback, with a client. */
 export interface TestGateway extends AsyncDisposable {
   /** host:port */
   readonly address: string;
   readonly client: RpcClient;
 }
 
-/** A gateway that is a process of its own. */
+/** A gateway in its own process. */
 export interface GatewayProcess extends TestGateway {
   readonly process: SluiceProcess;
 }
@@ -43,7 +43,7 @@ export async function startTestGateway(
   };
 }
 
-/** A gateway with flags of its own, a NATS server and a client, for one test. */
+/** A gateway with these flags, a NATS server and a client, for one test. */
 export async function withGateway(
   args: readonly string[],
   test: (wire: WireClient, nats: TestNats, address: string) => Promise<void>,

@@ -16,21 +16,21 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { openSession } from './raw-http2';
 
-/** How one greedy kind of callers asks for more than it may have. */
+/** How one kind of greedy callers asks for more than it may have. */
 export interface Greed {
   readonly connections: number;
-  /** Of each connection: calls that are open all the time. */
+  /** Calls that each connection keeps open. */
   readonly callsEach: number;
   readonly method: string;
-  /** Each begins like this; encoded once for each lane. */
+  /** The first request of each call; encoded once for each lane. */
   readonly request: (connection: number, call: number) => Uint8Array;
-  /** Nobody takes the answers. */
+  /** Whether the caller takes no answers. */
   readonly isDeaf?: boolean;
-  /** How much of the message is sent; all unless given. */
+  /** How much of the message is sent. Default: all of it. */
   readonly sentShare?: number;
-  /** Of a session: the request is sent again and again, as fast as it is taken. */
+  /** In a session: whether the request is sent again and again, as fast as the gateway reads it. */
   readonly isEndless?: boolean;
-  /** What an excess is tally, with N for numbers; undefined: callers wait, and none is refused. */
+  /** The message of a refusal, with N for numbers; undefined: callers wait, and no call is refused. */
   readonly refusal?: RegExp;
 }
 
@@ -40,7 +40,7 @@ const append = (stream: string, bytes = 100): Uint8Array => {
   const events = Array.from({ length: Math.ceil(bytes / 500_000) }, () => ({ type: 'Greedy', payload }));
   return AppendRequest.encode(AppendRequest.fromPartial({ stream, events })).finish();
 };
-/** Written before the greedy come: more than what waits for one caller. */
+/** Stored before the greedy callers begin: more than may wait for one caller. */
 export const longStream = 'greedy.long';
 const page = { eventsMax: 1 };
 const sessionOf = (connection: number, call: number): Uint8Array => {
@@ -51,7 +51,7 @@ const sessionOf = (connection: number, call: number): Uint8Array => {
   return AppendSessionRequest.encode(AppendSessionRequest.fromPartial({ appends })).finish();
 };
 
-/** Each asks for more than its bound, in the order of src/limits.ts; a place is what a call takes while it is open. */
+/** Each exceeds one bound, in the order of src/limits.ts. An open call takes a slot. */
 export const greeds: Readonly<Record<string, Greed>> = {
   'one stream': {
     connections: 2,
@@ -176,25 +176,25 @@ const following: Greed = {
     SubscribeRequest.encode(SubscribeRequest.fromPartial({ stream: followedStream(call) })).finish(),
 };
 
-/** Subscribers of whom no one asks for too much, but some never take anything. */
+/** Subscribers that exceed no bound; some of them never read. */
 export const followers: Readonly<Record<'reading subscribers' | 'deaf subscribers', Greed>> = {
   'reading subscribers': following,
   'deaf subscribers': { ...following, isDeaf: true },
 };
 
-/** What callers were tally, by the kind of the answer. */
+/** The results of callers, by kind. */
 export interface Tally {
   ok: number;
   /** Messages of RESOURCE_EXHAUSTED with the reason OVERLOADED, without their numbers. */
   readonly refusals: Record<string, number>;
   /** Anything else. */
   readonly others: Record<string, number>;
-  /** How many calls were open at the same time, at most. */
+  /** The largest number of calls that were open at the same time. */
   openMax: number;
 }
 
 const exhausted = '8';
-/** RetryInfo says so. */
+/** As RetryInfo says. */
 const retryMs = 250;
 const deafWindowBytes = 100;
 const windowBytes = 1 << 20;
@@ -233,7 +233,7 @@ function framed(request: Uint8Array): Buffer {
   return Buffer.concat([header, request]);
 }
 
-/** undefined: the caller has ended it itself, or the connection has gone. */
+/** undefined: the caller has ended the call, or the connection is lost. */
 function oneCall(
   session: ClientHttp2Session,
   greed: Greed,
@@ -290,7 +290,7 @@ function outcomeOf(headers: IncomingHttpHeaders): Outcome {
   };
 }
 
-/** Whether the call was taken. */
+/** Returns whether the call was accepted. */
 function note(tally: Tally, outcome: Outcome): boolean {
   if (outcome === undefined) return true;
   const { code, message, reason } = outcome;
@@ -305,7 +305,7 @@ function note(tally: Tally, outcome: Outcome): boolean {
   return false;
 }
 
-/** Keeps as many sockets open as the gateway lets it, and says nothing. How many were closed at once. */
+/** Keeps as many sockets open as the gateway allows, and sends nothing. Resolves with how many were closed at once. */
 export async function openSockets(address: string, count: number, signal: AbortSignal): Promise<number> {
   const [host = '', port = ''] = address.split(':');
   const sockets = new Set<Socket>();

@@ -13,19 +13,19 @@ const flags = ['--subscriptions-max=4000', '--calls-max=5200', '--connections-ma
 const sockets = 1_200;
 const settleMs = 3_000;
 const turnPauseMs = 20;
-/** More than one turn may take beside greedy callers, on a machine with two processors that they share. */
+/** More than one round may take beside greedy callers, on a machine with two processors that they share. */
 const turnMsMax = 10_000;
-/** What the system does not get back is had once, however often it is used. */
+/** Memory that the process never returns to the system is taken only once. */
 const residentGrowthMax = 100 << 20;
 
-/** How one kind of greedy callers fared, and a modest one beside them. */
+/** The results of one kind of greedy callers, and of a modest caller beside them. */
 export interface Greeted {
   readonly kind: string;
   readonly tally: Tally;
   readonly turns: number;
   readonly medianMs: number;
   readonly slowestMs: number;
-  /** How often the modest caller was tally to come again, after all attempts of its client. */
+  /** How often the modest caller was refused after all attempts of its client. */
   readonly refused: number;
   readonly failures: readonly string[];
   readonly peakBytes: number;
@@ -33,8 +33,8 @@ export interface Greeted {
 }
 
 /**
- * Has callers ask for more than each bound allows, one kind after the other and then all at once, while a modest caller on a
- * connection of its own appends and reads. Gives what is wrong, in words.
+ * Lets callers exceed each bound, one kind after the other and then all at once, while a modest caller on another connection
+ * appends and reads. Resolves with the faults, in words.
  */
 export async function greedySoak(
   seconds: number,
@@ -58,7 +58,7 @@ export async function greedySoak(
   };
   await meetAll([...each, ...(kinds.length > 1 ? [kinds] : [])]);
   const onceBytes = resident();
-  // The second time shows whether the first one has left its places.
+  // The second run shows whether the first one has released its slots.
   await meetAll(each);
   const grownBytes = resident() - onceBytes;
   if (grownBytes > residentGrowthMax)
@@ -131,11 +131,11 @@ export function greedyProcess(address: string, kind: string, forMs: number): Pro
 interface Turn {
   readonly ms: number;
   readonly refused: number;
-  /** How it failed in another way. */
+  /** Its other failures. */
   readonly failures: readonly string[];
 }
 
-/** Appends an event and reads it, again and again: a turn each. */
+/** Appends an event and reads it, again and again: one round each. */
 async function beModest(address: string, kind: string, signal: AbortSignal): Promise<Turn[]> {
   using sluice = connect(address);
   const stream = `modest.${kind.replace(/\W/g, '-').slice(0, 80)}-${Date.now()}`;

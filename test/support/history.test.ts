@@ -2,7 +2,7 @@ import type { RecordedEvent } from '../../generated/sluice/v1/event';
 import { historyFaults, type Attempt, type Look, type Outcome } from './history';
 import { randomFrom, type Random } from './random';
 
-/** The checker must pass every good history, and name every fault of one that was spoiled on purpose. */
+/** The checker must accept every good history, and name every fault of a history that was spoiled on purpose. */
 
 interface History {
   attempts: Attempt[];
@@ -27,7 +27,7 @@ function recordedEvent(id: string, version: bigint, position: bigint): RecordedE
   };
 }
 
-/** Attempts and looks that overlap, each decided at one moment of its own, in the order of the loop. */
+/** Attempts and lookups that overlap. Each takes effect at one moment, in the order of the loop. */
 function goodHistory(seed: number): History {
   const random = randomFrom(seed);
   const attempts: Attempt[] = [];
@@ -55,7 +55,7 @@ function goodHistory(seed: number): History {
   return { attempts, events, looks };
 }
 
-/** What is seen a moment after what happens at a moment. */
+/** What is observed a moment after something happened. */
 function look(
   events: readonly RecordedEvent[],
   moment: number,
@@ -69,7 +69,7 @@ function look(
   return { startedAt: moment - random() * 3, endedAt: endedAt + 0.5, version, read };
 }
 
-/** The looks of a history with one that reads all of it at its end, spoiled. */
+/** The lookups of a history with a spoiled one at its end that reads everything. */
 function withRead({ looks, events }: History, spoil: (eventIds: string[]) => void): void {
   const last = look(events, 90, 91);
   const eventIds = events.map(({ id }) => id);
@@ -82,7 +82,7 @@ function firstVersion({ events }: History): bigint {
   return BigInt(events.filter(({ position }) => position === events[0]?.position).length);
 }
 
-/** An attempt with several events that others precede, and where its events begin. */
+/** An attempt with several events that is not the first one, and where its events begin. */
 function storedAt({ attempts, events }: History): { attempt: Attempt; index: number; at: number } {
   const index = attempts.findIndex(
     ({ outcome, eventIds }) => outcome.kind === 'stored' && outcome.firstVersion > 1n && eventIds.length > 1,
@@ -95,7 +95,7 @@ function renumber({ events }: History): void {
   for (const [index, event] of events.entries()) event.version = BigInt(index + 1);
 }
 
-/** Each spoils a good history; the fault that must be found. */
+/** Each spoils a good history, and has the fault that must be found. */
 const spoilers: readonly (readonly [string, RegExp, (history: History) => void])[] = [
   [
     'a version is there twice',

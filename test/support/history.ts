@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../../generated/sluice/v1/event';
 
-/** One append as its caller saw it. Times are of one clock. */
+/** One append as its caller observed it. All times are from one clock. */
 export interface Attempt {
   /** Ids of its events, in order. */
   readonly eventIds: readonly string[];
@@ -17,26 +17,26 @@ export type Outcome =
       readonly version: bigint;
       readonly position: bigint;
     }
-  /** Refused: nothing may be stored. `actualVersion` where a conflict named it. */
+  /** Refused: nothing may be stored. `actualVersion` is set if a conflict named it. */
   | { readonly kind: 'refused'; readonly actualVersion: bigint | undefined }
   /** May be stored, or not, but not in part. */
   | { readonly kind: 'unknown' };
 
-/** What one caller saw of the stream without changing it: the answer of GetVersion, or a read from the leader. */
+/** What one caller observed of the stream: the answer of GetVersion, or a read from the leader. */
 export interface Look {
   readonly startedAt: number;
   readonly endedAt: number;
-  /** At which the stream was said to be. */
+  /** The reported version of the stream. */
   readonly version: bigint;
-  /** A read of all that there was, from a version on. */
+  /** A read of everything from a version on. */
   readonly read: { readonly fromVersion: bigint; readonly eventIds: readonly string[] } | undefined;
 }
 
 /**
- * What is wrong with the history of one stream: its attempts, what was seen of it, and all its events as read when they
- * had ended. Empty if it is linearizable: if each attempt and each look took effect at one moment between its start and
- * its end, attempts as a whole and at a place of their own, conflicts because another version was there at that moment,
- * and every read is a part of the log as it is in the end.
+ * The faults in the history of one stream: its attempts, what was observed of it, and all its events as read at the end. Empty if
+ * the history is linearizable: every attempt and every lookup took effect at one moment between its start and its end, attempts
+ * as a whole and one after the other, conflicts because the stream had another version at that moment, and every read is a
+ * part of the final log.
  */
 export function historyFaults(
   attempts: readonly Attempt[],
@@ -156,8 +156,8 @@ interface Happening {
 }
 
 /**
- * The log gives the order in which things must have happened: each commit, then whatever saw the version that it led
- * to, then the next commit. There are moments for that unless something ended before another that comes before it began.
+ * The log gives the order in which things must have happened: each commit, then everything that observed the version to which it
+ * led, then the next commit. This is possible unless something ended before something earlier in that order began.
  */
 function orderFaults(
   attempts: readonly Attempt[],
@@ -191,7 +191,7 @@ function orderFaults(
   return faults;
 }
 
-/** The commits of the log, each as what its attempts tell of it. */
+/** The commits of the log, each with what its attempts say about it. */
 function commitsOf(
   attempts: readonly Attempt[],
   events: readonly RecordedEvent[],
@@ -215,7 +215,7 @@ function commitsOf(
   });
 }
 
-/** What saw the stream at a version without changing it: looks, and appends that were refused because of it. */
+/** What observed the stream at a version: lookups, and appends that were refused because of it. */
 function sightsOf(attempts: readonly Attempt[], looks: readonly Look[]): Map<bigint, Happening[]> {
   const conflicts = attempts.flatMap((attempt) => {
     const { startedAt, endedAt, outcome } = attempt;

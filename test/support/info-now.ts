@@ -13,7 +13,7 @@ export async function infoNow(client: Asked): Promise<GetServerInfoResponse> {
   return client.serverInfo();
 }
 
-/** Waits until the replica of a gateway has all that is stored. */
+/** Waits until the replica of a gateway has the whole log. */
 export async function replicated(client: Asked, timeoutMs: number): Promise<void> {
   await infoNow(client);
   await until(async () => (await client.serverInfo()).replica?.lag === 0n, timeoutMs);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { highwayHash } from './highway-hash';
 
 /**
- * The files in which nats-server keeps a JetStream stream, while it does not run: a record is its length, sequence, time, the
+ * The files in which nats-server stores a JetStream stream. The server must not run. A record is its length, sequence, time, the
  * length of its subject, then subject, headers, body and a checksum (server/filestore.go).
  */
 const headerBytes = 22;
@@ -13,7 +13,7 @@ const timeAt = 12;
 const subjectLengthAt = 20;
 const hasHeaders = 0x8000_0000;
 
-/** Where the blocks of a stream lie, by their numbers. */
+/** The files of the blocks of a stream, by number. */
 function blocksOf(dataDir: string, stream: string): { folder: string; numbers: number[] } {
   const folder = join(dataDir, 'jetstream', '$G', 'streams', stream, 'msgs');
   const numbers = readdirSync(folder).flatMap(
@@ -30,7 +30,7 @@ export function loseFirstBlock(dataDir: string, stream: string): void {
   rmSync(join(folder, 'index.db'), { force: true });
 }
 
-/** Gives each message of a stream another time, in nanoseconds, by its sequence. */
+/** Changes the time of each message of a stream, in nanoseconds, by its sequence. */
 export function changeTimes(dataDir: string, stream: string, timeOf: (sequence: bigint) => bigint): void {
   const { folder, numbers } = blocksOf(dataDir, stream);
   for (const number of numbers) {
@@ -44,7 +44,7 @@ export function changeTimes(dataDir: string, stream: string, timeOf: (sequence: 
   rmSync(join(folder, 'index.db'), { force: true });
 }
 
-/** The length of the first record. Throws if its checksum was not as it is thought to be. */
+/** The length of the first record. Throws if its checksum is not the expected one. */
 function changeTime(bytes: Buffer, key: Buffer, timeOf: (sequence: bigint) => bigint): number {
   const length = (bytes.readUInt32LE(0) & ~hasHeaders) >>> 0;
   const checksumAt = length - checksumBytes;

@@ -9,7 +9,7 @@ import { RpcFailure } from './rpc-failure';
 const someEvents = 20n;
 const wholeReads = 40;
 const restMs = 40;
-/** One that is lost in a gateway that halts is given up. */
+/** A lookup in a gateway that has halted is given up after this time. */
 const patienceMs = 2_000;
 
 /** Looks up the version of a stream and reads it, in turns, until it is stopped. */
@@ -27,7 +27,7 @@ export async function keepLooking(
   }
 }
 
-/** Asks for the version, or reads from one on, notes what is seen, and gives the version. A look that fails says nothing. */
+/** Looks up the version or reads from one on, records the result, and resolves with the version. A failed lookup says nothing. */
 export async function look(
   client: RpcClient,
   stream: string,
@@ -45,7 +45,7 @@ export async function look(
     return version;
   } catch (error) {
     if (!(error instanceof RpcFailure)) throw error;
-    // Without a reason the answer is not the gateway's.
+    // Without a reason the error does not come from the gateway.
     if (error.reason !== undefined && !refusals.includes(error.reason)) throw error;
     return undefined;
   }

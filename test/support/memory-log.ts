@@ -12,7 +12,7 @@ import {
 } from '../../src/store/log';
 import { position } from '../../src/store/values';
 
-/** A log in memory, for what a replica does with one. */
+/** A log in memory, for tests of a replica. */
 export class MemoryLog implements Log {
   isSoleWriter = false;
   doubts = 0;
@@ -25,7 +25,7 @@ export class MemoryLog implements Log {
   /** How often it was followed. */
   follows = 0;
   readonly met: UnreadableCommitError[] = [];
-  /** What following waits for before each group. */
+  /** A follower waits for this before each group. */
   gate: () => Promise<void> = () => Promise.resolve();
   private last = 0n;
   private followers = new Set<() => void>();
@@ -34,7 +34,7 @@ export class MemoryLog implements Log {
     this.doubters.push(listener);
   }
 
-  /** It may have gone back. */
+  /** Reports that it may have gone back. */
   doubt(): void {
     this.doubts++;
     for (const tell of this.doubters) tell();
@@ -140,7 +140,7 @@ export class MemoryLog implements Log {
     }
   }
 
-  /** How often entries were asked for that the replica had no more. */
+  /** How often entries were requested that the replica no longer had. */
   reads = 0;
 
   read(after: bigint, upTo: bigint, bytesMax: number): ReturnType<Log['read']> {
@@ -166,13 +166,13 @@ export class MemoryLog implements Log {
     );
   }
 
-  /** Forgets what was stored at a sequence. */
+  /** Removes the message at a sequence. */
   lose(sequence: bigint): void {
     this.groups = this.groups.map((group) => (group[0]?.position === sequence ? [lostAt(sequence)] : group));
     this.lost++;
   }
 
-  /** Forgets what was stored after a sequence, as a log does that is restored from a backup. */
+  /** Removes the messages after a sequence, as if the log was restored from a backup. */
   cut(sequence: bigint): void {
     this.groups = this.groups.filter(([entry]) => (entry as LogEntry).position <= sequence);
     this.last = sequence;

@@ -13,7 +13,7 @@ import type {
 import { position, type Position } from '../../src/store/values';
 import { check, keep, matches, toRun, type Commit } from './model-store';
 
-/** The model's answers over the whole store. */
+/** The answers of the model about the whole store. */
 export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: CallContext): AllRead {
   return { position: log.at(-1)?.position ?? position(0n), pages: allPages([...log], query, call) };
 }
@@ -75,7 +75,7 @@ function wantedOf(
   return toRun({ ...commit, events: backward ? events.toReversed() : events });
 }
 
-/** Looks through the log again whenever it has grown. */
+/** Searches the log again whenever it has grown. */
 export async function* follow(
   log: readonly Commit[],
   grown: EventEmitter,

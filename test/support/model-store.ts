@@ -39,7 +39,7 @@ import {
 } from '../../src/store/values';
 import { follow, readAllOf } from './model-follow';
 
-/** A commit as the model keeps it. */
+/** A commit in the model. */
 export interface Commit {
   readonly id: CommitId;
   readonly stream: StreamName;
@@ -57,7 +57,7 @@ export interface ModelOptions {
   readonly now?: () => bigint;
 }
 
-/** Framing and version add at most this to an event: bytes. */
+/** The bytes that framing and version add to an event at most. */
 const framingBytesMax = 17;
 const commitsPerPage = 64;
 const namesPerPage = 64;
@@ -131,14 +131,14 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
   };
 }
 
-/** Answers, unless the caller has gone or is late. */
+/** Answers, unless the call is aborted or its deadline has passed. */
 function answer<T>(call: CallContext, request: () => T): Promise<T> {
   return new Promise((resolve) => {
     resolve(inPlace(call, request));
   });
 }
 
-/** Of appends in an order, none is stored behind one that failed. */
+/** Of appends in order, no append is stored after one that failed. */
 function inPlace<T>(call: CallContext, request: () => T): T {
   try {
     check(call);
@@ -197,7 +197,7 @@ function append(log: Commit[], command: AppendCommand, limits: Limits, now: () =
   return { ...resultOf(commit as Commit), replayed: false };
 }
 
-/** An id that was filled in is not compared, nor is what stands for it. */
+/** Ids that the gateway filled in are not compared. */
 function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
   const shown = (event: NewEvent | RecordedEvent, keepsId: boolean): unknown => {
     const { id, type, payload, contentType, correlationId, causationId, tags, metadata } = event;
@@ -334,7 +334,7 @@ function recorded(stream: StreamName, number: bigint, event: NewEvent): Recorded
   };
 }
 
-/** The commits of one stream, reduced to what is asked for, in the order of the read. */
+/** The commits of one stream, reduced to the requested events, in the order of the read. */
 function readCommits(commits: readonly Commit[], query: ReadStreamQuery): Commit[] {
   const { fromVersion, toVersion, fromTime, toTime, eventTypes } = query;
   const backward = query.direction === 'backward';
@@ -370,7 +370,7 @@ export function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean):
   return { ...commit, events: commit.events.filter(wanted) };
 }
 
-/** Takes `maxCount` events of the commits, and gives them in pages; the last says how the read ended. */
+/** The first `maxCount` events of the commits, in pages; the last page says how the read ended. */
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* pages(
   commits: readonly Commit[],

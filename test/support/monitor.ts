@@ -1,6 +1,6 @@
 import { until, type TestNats } from './nats-server';
 
-/** What the monitoring port tells of one client connection. Messages and bytes as the server sees them. */
+/** One client connection on the monitoring port. Messages and bytes from the point of view of the server. */
 export interface ClientConnection {
   readonly name: string;
   readonly subscriptions: number;
@@ -39,7 +39,7 @@ export async function consumersOf(nodes: readonly TestNats[]): Promise<number> {
   return answers.reduce((sum, { consumers }) => sum + (consumers as number), 0);
 }
 
-/** The server that leads the store; the only one leads it alone. */
+/** The server that leads the store, or the only server. */
 export async function leaderOf(nodes: readonly TestNats[]): Promise<TestNats> {
   const [only, ...others] = nodes;
   if (only !== undefined && others.length === 0) return only;

@@ -8,7 +8,7 @@ interface KeyPair {
   sign(bytes: Uint8Array): Uint8Array;
 }
 
-/** The library declares no types for them. */
+/** The package declares no types for them. */
 const keys = nkeys as {
   createAccount(): KeyPair;
   createOperator(): KeyPair;
@@ -23,7 +23,7 @@ export interface Permissions {
 export interface JwtLogins {
   /** For the configuration of the server: it trusts one operator, with one account that may use JetStream. */
   readonly serverConfig: string;
-  /** What a credentials file of a user of that account holds. */
+  /** The content of a credentials file of a user of that account. */
   credentials(permissions: Permissions): string;
 }
 

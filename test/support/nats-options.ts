@@ -1,6 +1,6 @@
 import type { NatsOptions } from '../../src/jetstream/nats/options';
 
-/** How a store reaches the NATS server of a test, with a login if it wants one. */
+/** How a store reaches the NATS server of a test, with a login if the server requires one. */
 export function natsOptions(url: string, login: { user?: string; password?: string } = {}): NatsOptions {
   return {
     servers: [url],

@@ -15,10 +15,10 @@ export interface TestNats extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Has its configuration `nats.conf`, its log `nats.log` and its store; removed on disposal. */
   readonly dataDir: string;
-  /** Freezes it: it keeps its connections and answers nothing. */
+  /** Freezes it: its connections stay, and it answers nothing. */
   pause(): void;
   resume(): void;
-  /** Ends it at once, without any goodbye. */
+  /** Kills it. */
   kill(): Promise<void>;
   /** Ends it as an operator does. */
   stop(): Promise<void>;
@@ -31,11 +31,11 @@ export interface TestNats extends AsyncDisposable {
 }
 
 export interface TestNatsOptions {
-  /** When it syncs to disk: before an ack, or every two minutes, which is the default. */
+  /** When it syncs to disk: before an acknowledgement, or every two minutes, which is the default. */
   readonly sync?: 'always' | 'interval';
-  /** nats-server's own default, 1 MiB, unless given. */
+  /** Default: that of nats-server, 1 MiB. */
   readonly maxPayloadBytes?: number;
-  /** A free one unless given. */
+  /** Default: a free port. */
   readonly port?: number;
   /** More lines for the configuration file. */
   readonly extraConfig?: string;
@@ -43,14 +43,14 @@ export interface TestNatsOptions {
   readonly jetStreamConfig?: string;
 }
 
-/** What lies between the nodes of a cluster. */
+/** The network between the nodes of a cluster. */
 export interface Routes {
-  /** host:port at which one node reaches another, which listens on a port of loopback. */
+  /** The host:port at which one node reaches another one, which listens on a port on loopback. */
   readonly between: (from: number, to: number, port: number) => Promise<string>;
 }
 
 export interface TestClusterOptions extends Omit<TestNatsOptions, 'port'> {
-  /** They reach each other directly unless given. */
+  /** Default: they reach each other directly. */
   readonly routes?: Routes;
 }
 
@@ -77,7 +77,7 @@ export function startNats(options: TestNatsOptions = {}): Promise<TestNats> {
   });
 }
 
-/** Starts servers that know each other; resolves when they are settled. */
+/** Starts the servers of a cluster; resolves when they are settled. */
 export function startCluster(size = 3, options: TestClusterOptions = {}): Promise<TestCluster> {
   return attempt(async () => {
     const ports = await freePorts(3 * size);
@@ -113,7 +113,7 @@ async function clusterConfig(node: number, ports: readonly number[], routes?: Ro
     `listen: "${listen(ports[node])}"`,
     `routes: [${ends.map((end) => `"nats-route://${end}"`).join(', ')}]`,
     'no_advertise: true',
-    // Else they find ways to each other that nobody gave them: nobody listens there.
+    // Otherwise they would tell each other their own addresses; nothing listens on this one.
     ...(routes === undefined ? [] : ['advertise: "127.0.0.1:1"']),
   ];
   return `cluster { ${lines.join(', ')} }`;
@@ -150,7 +150,7 @@ async function isSettled(nodes: readonly TestNats[]): Promise<boolean> {
   if (healthy.includes(false)) return false;
   const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz').catch(() => undefined)));
   return answers.some((answer) => {
-    // Only the leader tells of replicas.
+    // Only the leader reports replicas.
     const meta = answer?.['meta_cluster'] as
       { replicas?: { current: boolean; offline?: boolean }[] } | undefined;
     const others = meta?.replicas ?? [];
@@ -163,7 +163,7 @@ async function isSettled(nodes: readonly TestNats[]): Promise<boolean> {
 interface NodeSettings {
   readonly port: number | undefined;
   readonly monitorPort: number | undefined;
-  /** Configuration of the cluster; empty for a server alone. */
+  /** Configuration of the cluster; empty for a single server. */
   readonly cluster: string;
   readonly options: TestNatsOptions;
 }
@@ -188,7 +188,7 @@ function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSetting
 
   let server: TiedProcess | undefined;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
-    // A paused server takes no other signal.
+    // A paused server handles no other signal.
     server?.kill('SIGCONT');
     if (signal === 'SIGKILL') server?.kill(signal);
     await server?.stop(stopTimeoutMs);
@@ -217,7 +217,7 @@ function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSetting
         const { end: how } = starting;
         if (how !== undefined)
           throw new Error(`nats-server ended with ${how}: ${logTail(starting, logFile)}`);
-        // In a cluster JetStream answers only when most nodes are there.
+        // In a cluster JetStream answers only when most nodes are running.
         return cluster === '' ? isHealthy(node) : isListening(node);
       }, startTimeoutMs);
     },
@@ -245,7 +245,7 @@ async function isListening(node: TestNats): Promise<boolean> {
   );
 }
 
-/** Whether clients and JetStream are served, whatever login the server asks for. */
+/** Whether clients and JetStream are served, whatever login the server requires. */
 async function isHealthy(node: TestNats): Promise<boolean> {
   const answer = await node.monitor('/healthz').catch(() => undefined);
   return answer?.['status'] === 'ok';
@@ -259,7 +259,7 @@ function logTail(server: TiedProcess, logFile: string): string {
   }
 }
 
-/** Ports of loopback that nobody listens on, all different. */
+/** Free ports on loopback, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
@@ -268,7 +268,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Waits until something holds; fails after a time, or at once if it throws. */
+/** Waits until a condition holds; fails after a while, or at once if it throws. */
 export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
   const giveUpMs = Date.now() + timeoutMs;
   while (!(await holds())) {
@@ -278,7 +278,7 @@ export async function until(holds: () => Promise<boolean> | boolean, timeoutMs =
   }
 }
 
-/** A signal is on its way for a while when the machine is busy, and the process still answers. */
+/** On a busy machine a signal takes a while, and the process still answers meanwhile. */
 function waitUntilStopped(pid: number): void {
   const path = `/proc/${pid.toString()}/stat`;
   const nobody = new Int32Array(new SharedArrayBuffer(4));

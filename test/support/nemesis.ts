@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from './random';
 
-/** A server or a gateway that can be struck. It can be started again on the same address, and data. */
+/** A server or a gateway that can be struck. It can be started again with the same address and data. */
 export interface Target {
   readonly name: string;
   pause(): void;
@@ -10,7 +10,7 @@ export interface Target {
   start(): Promise<void>;
 }
 
-/** What is done to one target, and for how long. */
+/** What happens to one target, and for how long. */
 export interface Blow {
   readonly verb: 'pause' | 'kill';
   /** Number of the target. */
@@ -18,23 +18,23 @@ export interface Blow {
   readonly forMs: number;
 }
 
-/** Blows that fall together after a time of peace. */
+/** Blows that fall together after a pause. */
 export interface Strike {
   readonly afterMs: number;
   readonly blows: readonly Blow[];
 }
 
 const peaceMs = 2_000;
-/** Longer than an attempt waits for an answer, and longer than a leader is waited for. */
+/** Longer than an attempt waits for an answer or for a leader. */
 const longMs = 5_000;
-/** Of one kind only one is struck at a time: two of three servers are needed. */
+/** Only one target of each kind is struck at a time: two of three servers must run. */
 const bothShare = 0.25;
 
-/** An endless schedule, always the same for the same numbers: what is struck is a server, a gateway, or one of each. */
+/** An endless schedule that depends only on the numbers. Each strike hits a server, a gateway, or one of each. */
 export function* strikes(random: Random, servers: number, gateways: number): Generator<Strike, never> {
   const blow = (first: number, count: number): Blow => {
     const verb = random() < 0.5 ? 'pause' : 'kill';
-    // Most are short: what happens at their edges is what matters.
+    // Most are short, since faults happen at their edges.
     return { verb, target: first + Math.floor(random() * count), forMs: Math.floor(random() ** 3 * longMs) };
   };
   for (;;) {

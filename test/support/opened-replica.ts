@@ -8,7 +8,7 @@ import { position, version, type StreamName } from '../../src/store/values';
 import type { MemoryLog } from './memory-log';
 import { until } from './nats-server';
 
-/** A replica of a log in memory, opened, and what can be read of it. */
+/** An open replica of a log in memory, and its reads. */
 
 const logger = pino({ level: 'silent' });
 
@@ -83,7 +83,7 @@ export async function becomesWhole(opened: Opened, log: MemoryLog): Promise<void
   await expectWhole(opened, log);
 }
 
-/** Everything by every way to read: each stream, the whole log both ways, each commit id. */
+/** Everything that can be read: each stream, the whole log in both directions, each commit id. */
 export async function expectWhole(opened: Opened, log: MemoryLog): Promise<void> {
   const stored = storedIn(log);
   expect(await eventsOf(opened)).toEqual(stored);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, nanos, type JetStreamManager } from 'nats';
 
-/** What an operator does to the log of a store while it is in use, and takes back. */
+/** What an operator does to the log of a store while it is in use, and then reverts. */
 export interface Hand {
   readonly name: string;
   (streams: JetStreamManager['streams']): Promise<void>;
@@ -45,7 +45,7 @@ async function edited(
   await streams.update(log, back);
 }
 
-/** Lets a hand do its work, whatever servers are there. */
+/** Retries an edit of the operator until a server accepts it. */
 export async function operate(urls: readonly string[], hand: Hand): Promise<void> {
   const connection = await connect({ servers: [...urls], timeout: 10_000 });
   try {

@@ -1,7 +1,7 @@
 /** Numbers in [0, 1). */
 export type Random = () => number;
 
-/** Numbers that are the same for the same seed (mulberry32). */
+/** Numbers that depend only on the seed (mulberry32). */
 export function randomFrom(seed: number): Random {
   let state = seed;
   return () => {

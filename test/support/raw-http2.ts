@@ -7,13 +7,13 @@ import {
 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 
-/** What no client of gRPC does: calls that stop anywhere, and frames made by hand. */
+/** What gRPC clients never do: calls that stop anywhere, and hand-made frames. */
 const service = '/sluice.v1.EventStoreService/';
 
 /**
- * A session whose `destroy` waits for the next turn of the event loop: what a test does when an answer has come, after any
- * number of promises, is still done while Node hands that answer over, and Node 20 corrupts its memory if a session with
- * several calls is destroyed then.
+ * A session whose `destroy` waits for the next turn of the event loop. What a test does after an answer, even after several
+ * promises, still runs while Node delivers that answer, and Node 20 corrupts its memory if a session with several calls is
+ * destroyed then.
  */
 export function openSession(address: string, options?: ClientSessionOptions): ClientHttp2Session {
   const session = connectHttp2(`http://${address}`, { maxSessionMemory: 1_000, ...options });
@@ -52,7 +52,7 @@ export function messageHeader(bytes: number, isCompressed = false): Buffer {
   return header;
 }
 
-/** The gRPC status with which a call ends; undefined: it ends without one. */
+/** The gRPC status of the end of a call; undefined: it ends without a status. */
 export function statusOf(stream: ClientHttp2Stream): Promise<number | undefined> {
   return new Promise((resolve) => {
     const note = (headers: Readonly<Record<string, unknown>>): void => {
@@ -82,7 +82,7 @@ export function frame(type: number, flags: number, stream: number, payload: Buff
   return Buffer.concat([header, payload]);
 }
 
-/** What a connection begins with. */
+/** The first bytes of a connection. */
 export function greeting(...frames: readonly Buffer[]): Buffer {
   const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
   return Buffer.concat([preface, frame(4, 0, 0, Buffer.alloc(0)), ...frames]);

@@ -3,7 +3,7 @@ import { startTcpRelay, type TcpRelay } from './tcp-relay';
 
 /** A network between the nodes of a cluster in which one node can be cut off from the others. Its clients still reach it. */
 export interface RelayedRoutes extends Routes, AsyncDisposable {
-  /** Loses all that a node and the others say to each other, on connections that stay. */
+  /** Loses everything that a node and the others send to each other, on connections that stay. */
   cutOff(node: number): void;
   heal(): void;
 }

@@ -29,18 +29,18 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { RpcFailure } from './rpc-failure';
 
-/** A whole read. That it has one header, first, and one end, last, with the right count, has been checked. */
+/** A whole read. It was checked to have one header, first, and one end, last, with the right count. */
 export interface Reading<Header> {
   readonly header: Header;
   readonly events: readonly RecordedEvent[];
   readonly end: ReadEnd;
-  /** How many response messages it took. */
+  /** The number of response messages. */
   readonly messageCount: number;
-  /** The last position to go on from, if the read has such. */
+  /** The last position to continue from, if the read has one. */
   readonly position: bigint | undefined;
 }
 
-/** A client with a channel of its own, without retries. It hides nothing: calls fail with RpcFailure. */
+/** A client with its own channel, without retries. Calls fail with RpcFailure. */
 export interface RpcClient extends Disposable {
   /** host:port */
   readonly address: string;
@@ -56,14 +56,14 @@ export interface RpcClient extends Disposable {
     options?: CallOptions,
   ): Promise<Reading<ReadByCorrelationHeader>>;
   readAll(request?: DeepPartial<ReadAllRequest>, options?: CallOptions): Promise<Reading<ReadAllHeader>>;
-  /** The messages as they come. Leaving the loop cancels the call; without a deadline unless one is given. */
+  /** The messages as they arrive. Leaving the loop cancels the call. Default: no deadline. */
   subscribe(
     request?: DeepPartial<SubscribeRequest>,
     options?: CallOptions,
   ): AsyncGenerator<SubscribeResponse, void>;
   listStreams(request?: DeepPartial<ListStreamsRequest>, options?: CallOptions): Promise<StreamSummary[]>;
   serverInfo(): Promise<GetServerInfoResponse>;
-  /** Of the gateway as a whole, or of one service. */
+  /** The health of the gateway as a whole, or of one service. */
   health(service?: string): Promise<HealthCheckResponse_ServingStatus>;
   readonly raw: EventStoreServiceClient;
 }
@@ -77,7 +77,7 @@ const channelOptions = {
   'grpc.min_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 200,
 };
-/** For calls that set none, so that a test which hangs ends with a reason. */
+/** The default deadline, so that a test that hangs ends with a reason. */
 const deadlineMs = 30_000;
 
 /** Connects to a gateway at host:port in plain text. */
@@ -142,7 +142,7 @@ function unary<T>(call: (done: (error: ServiceError | null, response: T) => void
   });
 }
 
-/** The messages of a server stream as they come; fails with RpcFailure. */
+/** The messages of a server stream as they arrive; fails with RpcFailure. */
 export async function* messagesOf<T>(call: AsyncIterable<unknown>): AsyncGenerator<T, void> {
   try {
     for await (const message of call) yield message as T;

@@ -15,12 +15,12 @@ import type { Attempt, Outcome } from './history';
 import type { RpcClient } from './rpc-client';
 import type { WritersOptions } from './writers';
 
-/** Sent without waiting for each other's answers. */
+/** Appends that are sent without waiting for answers. */
 const burst = 4;
 const burstsPerSession = 50;
 const pauseMs = 20;
 
-/** Appends to a stream in sessions with one gateway after the other. */
+/** Appends to a stream in sessions, with one gateway after the other. */
 export async function writeInSessions(
   clients: readonly RpcClient[],
   stream: string,
@@ -38,7 +38,7 @@ export async function writeInSessions(
   }
 }
 
-/** Appends in bursts, every second one on top of what is known, until one fails without telling the version. */
+/** Appends in bursts, every second one with the expected version, until one fails without reporting the version. */
 async function writeInSession(
   session: AppendSession,
   stream: string,
@@ -57,7 +57,7 @@ async function writeInSession(
   }
 }
 
-/** undefined: it tells nothing. */
+/** undefined: the error does not report it. */
 function versionAfter(outcome: Outcome): bigint | undefined {
   if (outcome.kind === 'stored') return outcome.version;
   return outcome.kind === 'refused' ? outcome.actualVersion : undefined;

@@ -10,11 +10,11 @@ const eventsPerSecond = 2_000;
 const sliceMs = 20;
 const leaveMs = 60_000;
 const leaveTurnMs = 3_000;
-/** Beside what the gateway has at first: what waits for all subscribers, the tail, 20 KiB for each, and garbage. */
+/** On top of the memory at the start: what waits for all subscribers, the tail, 20 KiB for each, and garbage. */
 const peakGrowthMax = 300 << 20;
 const growthMax = 150 << 20;
 
-/** Appends while thousands subscribe, of whom half never take anything. Gives what is wrong, in words. */
+/** Appends while thousands subscribe, half of which never read. Resolves with the faults, in words. */
 export async function subscriberSoak(seconds: number, say: (line: string) => void): Promise<string[]> {
   await using nats = await startNats();
   await using gateway = await startGatewayProcess([nats.url]);
@@ -27,7 +27,7 @@ export async function subscriberSoak(seconds: number, say: (line: string) => voi
     greedyProcess(gateway.address, kind, (seconds + 5) * 1_000),
   );
   const [appended, ...received] = await Promise.all([append(), ...subscribers]);
-  // What is free is given back by and by, while something is done.
+  // Free memory is returned gradually, while the process works.
   for (const untilMs = Date.now() + leaveMs; Date.now() < untilMs;) {
     await appendFor(gateway.address, 1);
     await sleep(leaveTurnMs);

@@ -12,9 +12,9 @@ import { randomFrom } from './random';
 import { connectRpc, type RpcClient } from './rpc-client';
 import { startWriters, type Writers } from './writers';
 
-/** What happened while writers and the nemesis were at work. */
+/** What happened while the writers and the nemesis worked. */
 export interface Soaked {
-  /** In words, one for each time. */
+  /** The strikes, in words. */
   readonly strikes: readonly string[];
   readonly counts: Readonly<Record<'stored' | 'refused' | 'unknown' | 'looks', number>>;
 }
@@ -29,14 +29,14 @@ const load = { counts: [1, 3, 12, 1, 2, 30, 5], payloadBytes: 300, restMs: 20 };
 /** The appends of the load are one message of such a server, or several. */
 export const soakServer = {
   maxPayloadBytes: 2_560,
-  // A batch whose sender is gone stays open for a while, and a server has room for 50 of them.
+  // A batch without its sender stays open for a while, and a server accepts 50 of them.
   jetStreamConfig: 'limits { batch { max_inflight_per_stream: 1000, max_inflight_total: 2000 } }',
 };
 
 /**
- * Has 32 writers append to eight new streams, through two gateways, and others look at them, while servers and gateways
- * are killed and paused by a schedule that follows from the seed. What came of it at what moment does not. `isOperated`: before
- * each strike an operator edits the log and takes that back. Throws HistoryError.
+ * 32 writers append to eight new streams through two gateways, and others read them, while servers and gateways are killed and
+ * paused by a schedule that depends only on the seed. The effects also depend on timing. `isOperated`: before each strike an
+ * operator edits the log and reverts that. Throws HistoryError.
  */
 export async function soak(
   environment: Environment,
@@ -124,7 +124,7 @@ async function startTarget({ urls, flags }: Environment, port: number): Promise<
       gateway = await begin();
     },
     async [Symbol.asyncDispose]() {
-      // A paused process takes no other signal.
+      // A paused process handles no other signal.
       gateway.process.signal('SIGCONT');
       await gateway[Symbol.asyncDispose]();
     },
@@ -138,7 +138,7 @@ interface Evidence {
   readonly client: RpcClient;
 }
 
-/** Writes the history to a file, and says in words what is wrong with it. */
+/** Writes the history to a file, and returns its faults in words. */
 async function report(faults: readonly string[], { seed, done, writers, client }: Evidence): Promise<string> {
   const file = join(mkdtempSync(join(tmpdir(), 'sluice-history-')), `${seed}.json`);
   const histories = [];

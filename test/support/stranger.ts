@@ -2,11 +2,11 @@ import { connect, headers } from 'nats';
 import { startTestGateway, type TestGateway } from './gateway';
 import { startNats } from './nats-server';
 
-/** A gateway, and somebody with a login at its NATS server who publishes where only Sluice should. */
+/** A gateway, and a stranger with a login at its NATS server that publishes where only Sluice should. */
 export interface WithStranger extends AsyncDisposable {
   readonly natsUrl: string;
   readonly gateway: TestGateway;
-  /** Publishes on the subject of a stream; gives the position. */
+  /** Publishes on the subject of a stream; resolves with the position. */
   publish(
     stream: string,
     body: string | Uint8Array,

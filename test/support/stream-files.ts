@@ -2,9 +2,9 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestNats } from './nats-server';
 
-/** The files of a JetStream stream as they are now, kept in the server's data folder. The server must not run. */
+/** A copy of the present files of a JetStream stream, in the data folder of the server. The server must not run. */
 export interface StreamFiles {
-  /** Puts them in place of those that are there. The server must not run. */
+  /** Replaces the files of the stream by the copy. The server must not run. */
   putBack(): void;
 }
 

@@ -1,29 +1,29 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A network between a client and a server of loopback, with its faults as verbs. */
+/** A network between a client and a server on loopback, with its faults as verbs. */
 export interface TcpRelay extends AsyncDisposable {
-  /** host:port of this end. */
+  /** The host:port of this end. */
   readonly address: string;
-  /** Ends all connections without a goodbye; new ones work. */
+  /** Breaks all connections; new ones work. */
   cut(): void;
-  /** Loses all that the server says after a client has said this. What was lost is known then, see `isLosing`. */
+  /** Loses everything that the server sends after a client has sent this text; see `isLosing`. */
   loseAnswersTo(text: string): void;
-  /** Lets this many more bytes of what the server says through, and loses the rest. */
+  /** Passes this many more bytes from the server, and loses the rest. */
   loseAnswersAfter(bytes: number): void;
-  /** Loses what clients say from now on. */
+  /** Loses what clients send from now on. */
   loseRequests(): void;
-  /** Loses what the server says on the connections of now, which stay open; new ones work. */
+  /** Loses what the server sends on the present connections, which stay open; new ones work. */
   silence(): void;
-  /** Lets this many bytes a second of what the server says through on each connection; undefined: all. */
+  /** Passes this many bytes a second from the server on each connection; undefined: all. */
   slowDown(bytesPerSecond: number | undefined): void;
   /** Whether something has been lost. */
   readonly isLosing: boolean;
-  /** `cut`, and nothing is lost any more: half a message would make nonsense of the rest. */
+  /** Cuts, and loses nothing any more. The cut is needed, since the connections have lost parts of messages. */
   heal(): void;
 }
 
-/** Starts a relay to a port of loopback. What it passes on takes `delayMs` each way. */
+/** Starts a relay to a port on loopback, with a delay of `delayMs` each way. */
 export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay> {
   const sockets = new Set<Socket>();
   let trigger: string | undefined;
@@ -37,7 +37,7 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   const keep = (socket: Socket, other: Socket): void => {
     sockets.add(socket);
     socket.setNoDelay(true);
-    // A fault of one side is one of the other.
+    // An error on one side ends the other side as well.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       sockets.delete(socket);

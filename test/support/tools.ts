@@ -11,18 +11,18 @@ import { natsVersionRecommended } from '../../src/versions';
 /** The programs that tests need beside what npm installs. Found or fetched once, before all tests. */
 interface Tools {
   readonly natsServer: string;
-  /** undefined: could not be had. */
+  /** undefined: not available. */
   readonly grpcurl: string | undefined;
-  /** Whether there is one to make certificates with. */
+  /** Whether openssl is available, to make certificates. */
   readonly openssl: boolean;
 }
 
 const grpcurlVersion = '1.9.3';
 const grpcurlModule = `github.com/fullstorydev/grpcurl/cmd/grpcurl@v${grpcurlVersion}`;
-/** Tells the workers where the result is. Not SLUICE_: the gateway refuses such variables that it does not know. */
+/** The variable with the result for the workers. Not SLUICE_: the gateway refuses unknown variables with that prefix. */
 const toolsVariable = 'TOOLS_OF_SLUICE_TESTS';
 
-/** For jest's global set-up. Fails without nats-server; without grpcurl or openssl only where CI=true. */
+/** For the global set-up of jest. Fails without nats-server; without grpcurl or openssl only if CI=true. */
 export async function prepareTools(): Promise<void> {
   const natsServer = await ensureNatsServer();
   const [grpcurl, openssl] = [await findGrpcurl(), await findOpenssl()];
@@ -41,15 +41,15 @@ export function temporaryFolder(): string {
   return file === undefined ? tmpdir() : dirname(file);
 }
 
-/** For jest's global tear-down. */
+/** For the global tear-down of jest. */
 export function removeTools(): void {
   const file = process.env[toolsVariable];
   if (file !== undefined) rmSync(dirname(file), { recursive: true, force: true });
 }
 
 /**
- * The nats-server of the tests: found as the gateway finds its own, but built by Go where it would have to be fetched. What
- * is fetched faster is older. Throws NatsBinaryError.
+ * The nats-server of the tests: found as the gateway finds it, but built by Go if it has to be fetched, since the faster ways fetch
+ * an older one. Throws NatsBinaryError.
  */
 export async function ensureNatsServer(): Promise<NatsBinary> {
   const name = `nats-server-${natsVersionRecommended}-${platformName}`;
@@ -100,7 +100,7 @@ export async function findGrpcurl(): Promise<string | undefined> {
   }
 }
 
-/** Whether openssl is on the PATH. Says so loudly if it is not. */
+/** Whether openssl is on the PATH. Prints a warning if it is not. */
 export async function findOpenssl(): Promise<boolean> {
   try {
     await promisify(execFile)('openssl', ['version'], { timeout: 10_000 });
@@ -118,12 +118,12 @@ export function natsServerPath(): string {
   return tools().natsServer;
 }
 
-/** Path of grpcurl, in a test; undefined if it could not be had. */
+/** Path of grpcurl, in a test; undefined: not available. */
 export function grpcurlPath(): string | undefined {
   return tools().grpcurl;
 }
 
-/** Whether there is an openssl, in a test. */
+/** Whether openssl is available, in a test. */
 export function haveOpenssl(): boolean {
   return tools().openssl;
 }

@@ -14,14 +14,14 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
 
-/** A message as JSON shows it: 64-bit numbers and enums are strings, bytes are Buffers, unset fields are left out. */
+/** A message as in JSON: 64-bit numbers and enums are strings, bytes are Buffers, unset fields are left out. */
 export interface WireMessage {
   readonly [field: string]: unknown;
 }
 
 /**
- * A second opinion on the wire: a client made from the text of the .proto files, without generated/. Methods are
- * called by their name in the contract, fields by theirs. Fails with ServiceError; see `wireFailureOf`.
+ * A second opinion on the wire: a client made from the text of the .proto files, without generated/. Methods and fields have their
+ * names of the contract. Calls fail with ServiceError; see `wireFailureOf`.
  */
 export interface WireClient extends Disposable {
   unary(method: string, request: WireMessage, options?: WireOptions): Promise<WireMessage>;
@@ -29,13 +29,13 @@ export interface WireClient extends Disposable {
   stream(method: string, request: WireMessage, options?: WireOptions): Promise<readonly WireMessage[]>;
   /** A server stream under way; a unary answer is a stream of one message. */
   open(method: string, request: WireMessage, options?: WireOptions): ClientReadableStream<WireMessage>;
-  /** A call with requests and answers side by side. */
+  /** A bidirectional stream. */
   duplex(method: string, options?: WireOptions): ClientDuplexStream<WireMessage, WireMessage>;
-  /** Sends any bytes as the request and gives those of the answers, whatever the shape of the method. */
+  /** Sends any bytes as the request and resolves with those of the answers, whatever the kind of the method. */
   bytes(method: string, request: Uint8Array, options?: WireOptions): Promise<readonly Buffer[]>;
 }
 
-/** Without a deadline of its own, a call has one that lets a test which hangs end with a reason. */
+/** The default deadline, so that a test that hangs ends with a reason. */
 export interface WireOptions extends CallOptions {
   readonly metadata?: Metadata;
 }
@@ -138,7 +138,7 @@ async function all<T>(call: ClientReadableStream<T>): Promise<T[]> {
 const statusFiles = ['google/rpc/status.proto', 'google/rpc/error_details.proto', 'sluice/v1/errors.proto'];
 const statusName = 'google.rpc.Status';
 const plainStatusType = loadSync(statusFiles, loading)[statusName] as MessageTypeDefinition<object, object>;
-/** Shows what is within an Any. */
+/** Decodes the content of an Any. */
 const statusType = loadSync(statusFiles, { ...loading, json: true })[statusName] as MessageTypeDefinition<
   object,
   WireMessage

@@ -6,21 +6,21 @@ import { until } from './nats-server';
 import type { RpcClient } from './rpc-client';
 import { writeInSessions } from './session-writer';
 
-/** What the callers of one stream saw. */
+/** What the callers of one stream observed. */
 export interface StreamHistory {
   readonly attempts: Attempt[];
   readonly looks: Look[];
 }
 
-/** Callers that append to streams and look at them all the time, and what they saw. */
+/** Callers that append to streams and read them all the time, and what they observed. */
 export interface Writers {
-  /** How many appends ended so. */
+  /** The number of appends with this outcome. */
   count(kind: Attempt['outcome']['kind']): number;
   /** How many lookups and reads were served. */
   readonly looks: number;
   /** Waits until this many more appends have been stored; fails at once if a writer has failed. */
   more(appends: number): Promise<void>;
-  /** Lets the appends under way end, reads all streams through a client, and tells what is wrong with them. */
+  /** Waits for the appends under way, reads all streams through a client, and resolves with their faults. */
   faults(client: RpcClient): Promise<string[]>;
   /** By stream. */
   readonly histories: ReadonlyMap<string, StreamHistory>;
@@ -28,21 +28,21 @@ export interface Writers {
 
 export interface WritersOptions {
   readonly streams: readonly string[];
-  /** Events of one append; each writer goes round. */
+  /** Event counts of the appends, which each writer cycles through. */
   readonly counts: readonly number[];
   readonly payloadBytes: number;
-  /** How long each writer rests between two appends; not at all unless given. */
+  /** How long each writer pauses between two appends. Default: not at all. */
   readonly restMs?: number;
 }
 
 const writersPerStream = 4;
-/** After a refusal, as a caller does; it also bounds the history. */
+/** A pause after a refusal, as callers make; it also bounds the history. */
 const pauseMs = 20;
 
 /**
- * Starts four writers for each stream, over all clients: they expect a version or do not, give up or insist, ask for the
- * commit time or do not, in all combinations, and one of the four appends in sessions. Another caller for
- * each client asks for the version and reads.
+ * Starts four writers for each stream, over all clients: with and without an expected version, with and without retries, with and
+ * without the commit time, in all combinations; one of the four appends in sessions. Another caller for each client looks up
+ * the version and reads.
  */
 export function startWriters(clients: readonly RpcClient[], options: WritersOptions): Writers {
   const stop = new AbortController();
