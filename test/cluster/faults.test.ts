@@ -70,7 +70,7 @@ test('a commit of another gateway is never reported as not stored, even while th
   }
 }, 120_000);
 
-test('everything is still there when all nodes were stopped', async () => {
+test('everything is still stored after all nodes were stopped', async () => {
   const writers = startLoad('restarted');
   await writers.more(someAppends);
   expect(await writers.faults(cluster.client)).toEqual([]);

@@ -7,7 +7,7 @@ import { createRelayedRoutes, type RelayedRoutes } from '../support/relayed-rout
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 
-/** A leader that is cut off from the others tells of an old end for many seconds after they have elected another one. */
+/** A leader that is cut off from the others reports an old end for many seconds after they have elected another leader. */
 
 const flags = ['--store-replicas=3'];
 /** Reads that cannot be served are refused soon. */
@@ -21,7 +21,7 @@ interface StreamAnswer {
   readonly cluster: { readonly leader?: string };
 }
 
-/** What is said of the log; undefined: nothing. */
+/** The reported state of the log; undefined: no report. */
 function askLog(connection: NatsConnection): Promise<StreamAnswer | undefined> {
   return connection.request('$JS.API.STREAM.INFO.EVENTS', '', { timeout: 1_000 }).then(
     (answer) => answer.json<StreamAnswer>(),
@@ -44,7 +44,7 @@ async function leaderOf({ nodes }: TestCluster): Promise<number> {
 
 type Seen = 'seen' | 'missed' | 'refused';
 
-/** What each kind of read makes of an append that was acknowledged before it began. */
+/** Whether each kind of read has an append that was acknowledged before it began. */
 async function readsOf(client: RpcClient, eventId: string, version: bigint): Promise<Seen[]> {
   const reads = [
     client.getVersion({ stream }).then((head) => head.version === version),
@@ -64,7 +64,7 @@ async function readsOf(client: RpcClient, eventId: string, version: bigint): Pro
   });
 }
 
-/** Appends through some gateways and reads through another one, for as long as the server of that one believes that it leads. */
+/** Appends through some gateways and reads through another one, as long as the server of that one believes that it leads. */
 async function appendThereReadHere(there: readonly RpcClient[], here: RpcClient, server: NatsConnection) {
   const counts = { seen: 0, missed: 0, refused: 0, oldEnds: 0, appends: 0 };
   const giveUpMs = Date.now() + leadsMaxMs;
@@ -82,14 +82,14 @@ async function appendThereReadHere(there: readonly RpcClient[], here: RpcClient,
   return counts;
 }
 
-/** Cuts the leader off; gives its number. */
+/** Cuts off the leader; resolves with its number. */
 async function cutLeaderOff(cluster: TestCluster, routes: RelayedRoutes): Promise<number> {
   const leader = await leaderOf(cluster);
   routes.cutOff(leader);
   return leader;
 }
 
-/** The same, but one that was elected while another server was away, which comes back to the others. */
+/** The same with a leader that was elected while another server was away, which comes back to the others. */
 async function cutSuccessorOff(cluster: TestCluster, routes: RelayedRoutes): Promise<number> {
   const killed = cluster.nodes[await leaderOf(cluster)];
   await killed?.kill();
@@ -117,7 +117,7 @@ test.each([
     const near = clients[leader] as RpcClient;
     const others = clients.filter((client) => client !== near);
     const server = await connect({ servers: cluster.urls[leader] as string });
-    // It may be stored in the end, but nobody can say so before.
+    // It may be stored in the end, but before that nobody can know.
     const lonely = { stream: 'kept.2', commitId: randomUUID(), events: newEvents(1) };
     const attempted = attempt(near, lonely, { deadline: Date.now() + 5_000 });
     const counts = await appendThereReadHere(others, near, server).finally(() => server.close());

@@ -3,7 +3,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { startCluster, until } from '../support/nats-server';
 
-test('what was acknowledged is seen when the store got more replicas under running gateways', async () => {
+test('acknowledged appends are visible after the store got more replicas under running gateways', async () => {
   await using cluster = await startCluster(3);
   const [first, second, third] = cluster.urls as [string, string, string];
   await using writing = await startTestGateway([first], ['--store-replicas=1']);

@@ -68,7 +68,7 @@ describe('values', () => {
     expect(problemsOf(['--insecure', 'true'])).toEqual(['unexpected argument "true"']);
   });
 
-  test('limits can be set, and those that belong to them follow', () => {
+  test('limits can be set, and dependent ones follow', () => {
     const { limits } = loadConfig(['--append-bytes-max', '2000000', '--reads-max=7'], {});
     expect(limits).toEqual({
       ...defaultLimits,
@@ -113,7 +113,7 @@ describe('values', () => {
     expect(brokenRelations(limits)).toEqual([]);
   });
 
-  test('every relation between limits holds of the defaults', () => {
+  test('every relation between limits holds for the defaults', () => {
     expect(loadConfig([], {}).limits).toEqual(defaultLimits);
     expect(brokenRelations(defaultLimits)).toEqual([]);
   });
@@ -384,7 +384,7 @@ describe('a secret in a file', () => {
   const passwordIn = (text: string): string | undefined =>
     natsOf(loadConfig([natsUrl, '--nats-user=me', '--nats-password-file', file(text)], {})).password;
 
-  test('is taken without the end of its line, and as it is otherwise', () => {
+  test('is read without the end of its last line, and unchanged otherwise', () => {
     for (const secret of ['hush', ' hush ', 'hü\nsh', '\n']) {
       for (const end of ['', '\n', '\r\n']) {
         if (secret + end === '\n') continue;
@@ -395,7 +395,7 @@ describe('a secret in a file', () => {
     expect(natsOf(loadConfig([], token)).token).toBe('hush');
   });
 
-  test('must be there and not be empty, and is not shown', () => {
+  test('must exist and not be empty, and is not shown', () => {
     for (const path of ['hush', folder, file(''), file('\n'), file('x'.repeat(4_097))]) {
       const [problem] = problemsOf([natsUrl, `--nats-token-file=${path}`]);
       expect(problem).toMatch(/^--nats-token-file must be a file .* secret of 1 to 4096 bytes$/);

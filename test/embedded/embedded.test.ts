@@ -35,7 +35,7 @@ function folder(): string {
   return mkdtempSync(join(root, 'data-'));
 }
 
-/** A log whose lines can be looked at. */
+/** A log with readable lines. */
 function memoryLog(): { log: Logger; lines: { msg: string; [field: string]: unknown }[] } {
   const lines: { msg: string }[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as { msg: string }) });
@@ -57,14 +57,14 @@ async function streamsOf(connection: NatsConnection): Promise<StreamAPI> {
   return (await connection.jetstreamManager({ checkAPI: false })).streams;
 }
 
-/** For a server that is being started again. */
+/** For a server that is being restarted. */
 async function connectedSoon(server: EmbeddedServer): Promise<NatsConnection & AsyncDisposable> {
   let connection: (NatsConnection & AsyncDisposable) | undefined;
   await until(async () => (connection = await connected(server).catch(() => undefined)) !== undefined);
   return connection as NatsConnection & AsyncDisposable;
 }
 
-/** The process is there and no zombie. */
+/** Whether the process exists and is not a zombie. */
 function isRunning(pid: number | undefined): boolean {
   if (pid === undefined) return false;
   try {
@@ -75,7 +75,7 @@ function isRunning(pid: number | undefined): boolean {
   }
 }
 
-/** A gateway's process as far as the embedded server goes; says the server's pid. Killed at the latest on disposal. */
+/** A process with an embedded server, and the pid of the server. It is killed at the latest on disposal. */
 async function gatewayProcess(
   dataDir: string,
 ): Promise<AsyncDisposable & { child: ChildProcess; natsPid: number }> {
@@ -124,7 +124,7 @@ describe('the embedded server', () => {
     expect(connection.info?.max_payload).toBe(8 << 20);
   });
 
-  test('listens on loopback only, for its user only, and shows nobody its password', async () => {
+  test('listens on loopback only, for its user only, and never shows its password', async () => {
     const { log, lines } = memoryLog();
     await using server = await start(folder(), { log });
     expect(server.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
@@ -138,12 +138,12 @@ describe('the embedded server', () => {
     expect(listening).toEqual({ nats: [server.url] });
   });
 
-  test('keeps its configuration from everybody else, whatever was there before', async () => {
+  test('lets only its user read its configuration, whatever was there before', async () => {
     const dataDir = folder();
     const config = join(dataDir, 'nats.conf');
     const before = [config, `${config}.next`];
     for (const path of before) writeFileSync(path, 'old', { mode: 0o644 });
-    // Somebody who holds them open must not read the new one.
+    // A process that has the old file open must not read the new one.
     const held = before.map((path) => openSync(path, 'r'));
     await using server = await start(dataDir);
     expect(readFileSync(config, 'utf8')).toContain(server.password);
@@ -165,7 +165,7 @@ describe('the embedded server', () => {
     }
   });
 
-  test('is started again on its port with its login when it is killed, and stored messages are there', async () => {
+  test('is restarted on its port with its login when it is killed, and has its stored messages', async () => {
     const { log, lines } = memoryLog();
     await using server = await start(folder(), { log });
     for (let round = 1; round <= 3; round++) {
@@ -192,7 +192,7 @@ describe('the embedded server', () => {
     expect(existsSync(join(server.dataDir, 'sluice.lock'))).toBe(false);
   });
 
-  test('a start that fails tells the reason of nats-server and leaves nothing behind', async () => {
+  test('a start that fails reports the reason of nats-server and leaves nothing behind', async () => {
     const occupant = createServer().listen(0, '127.0.0.1');
     await once(occupant, 'listening');
     const dataDir = folder();
@@ -217,7 +217,7 @@ describe('the embedded server', () => {
 });
 
 describe('one folder, one gateway', () => {
-  test('a second gateway is refused, by a message that names the folder; the first goes on', async () => {
+  test('a second gateway is refused, with a message that names the folder; the first one is not affected', async () => {
     await using server = await start(folder());
     const link = join(root, 'link');
     symlinkSync(server.dataDir, link);
@@ -227,7 +227,7 @@ describe('one folder, one gateway', () => {
     await expect((await streamsOf(connection)).info('S')).rejects.toThrow('stream not found');
   });
 
-  test('of several gateways that start at once over a dead lock, one wins', async () => {
+  test('one of several gateways wins that start at once over the lock of a dead process', async () => {
     const dataDir = folder();
     writeFileSync(join(dataDir, 'sluice.lock'), '{"pid":1');
     const outcomes = await Promise.allSettled([1, 2, 3].map(() => start(dataDir)));
@@ -242,7 +242,7 @@ describe('one folder, one gateway', () => {
     }
   }, 60_000);
 
-  test('a server whose folder another gateway took over is ended and not started again', async () => {
+  test('a server is ended and not restarted when another gateway takes over its folder', async () => {
     const { log, lines } = memoryLog();
     await using server = await start(folder(), { log });
     const pid = server.pid();
@@ -255,7 +255,7 @@ describe('one folder, one gateway', () => {
 });
 
 describe('after a gateway was killed', () => {
-  test('its server ends with it, and the next start finds the folder free', async () => {
+  test('its server ends with it, and the folder is free for the next start', async () => {
     const dataDir = folder();
     await using gateway = await gatewayProcess(dataDir);
     expect(isRunning(gateway.natsPid)).toBe(true);
@@ -265,7 +265,7 @@ describe('after a gateway was killed', () => {
     const { log, lines } = memoryLog();
     await using server = await start(dataDir, { log });
     expect(isRunning(server.pid())).toBe(true);
-    // The dead pid is enough: no watching.
+    // The pid is dead, so the lock need not be watched.
     expect(lines.map(({ msg }) => msg)).toEqual([
       expect.stringContaining('did not stop cleanly'),
       'the embedded nats-server is running',
@@ -323,7 +323,7 @@ describe('after a gateway was killed', () => {
   });
 });
 
-test('that some other stream could not be recovered is no write error', async () => {
+test('a stream of another store that could not be recovered is not a write error', async () => {
   const dataDir = folder();
   await using server = await start(dataDir);
   const streams = join(dataDir, 'jetstream', '$G', 'streams');

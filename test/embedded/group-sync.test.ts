@@ -17,10 +17,10 @@ import { natsServerPath } from '../support/tools';
 /** With the embedded nats-server, the gateway syncs the log itself: it acknowledges and shows nothing that is not on disk. */
 
 const log = pino({ level: 'silent' });
-/** Bytes of each file as far as they have been synced, by path. */
+/** The synced bytes of each file, by path. */
 const synced = new Map<string, number>();
 let syncs = 0;
-/** What a sync waits for, or fails with. */
+/** What a sync waits for, or the error that it fails with. */
 let hold: Promise<void> | undefined;
 let failure: Error | undefined;
 
@@ -53,7 +53,7 @@ afterAll(() => {
   jest.restoreAllMocks();
 });
 
-/** Whether a text lies in what has been synced of the log. */
+/** Whether the synced part of the log has a text. */
 function isSynced(text: string): boolean {
   return [...synced].some(([path, bytes]) => readFileSync(path).subarray(0, bytes).includes(text));
 }
@@ -117,7 +117,7 @@ test(
       expect([isSynced('transaction-1'), isSynced('transaction-2')]).toEqual([true, true]);
       expect(late).toBe(0);
       expect([...synced.keys()].length).toBeGreaterThan(2);
-      // What an earlier gateway has left is synced when the next one starts.
+      // The start of the next gateway syncs what an earlier one has left.
       await store[Symbol.asyncDispose]();
       synced.clear();
       const fsync = jest.spyOn(fs, 'fsyncSync');
@@ -128,7 +128,7 @@ test(
   60_000,
 );
 
-test('what is stored when the log has gone back is synced, though such sequences were synced before', () =>
+test('commits that are stored after the log has gone back are synced, though their sequences were synced before', () =>
   withStore(async (store, server) => {
     const append = async (id: string): Promise<void> => {
       // Its connection may come back later than that of the reads.
@@ -163,7 +163,7 @@ test.each([
   ['that may have any version', {}],
 ])('many appends to streams %s share a sync', (_what, expected) =>
   withStore(async (store) => {
-    // Nothing has to be asked, so all of them are sent together.
+    // They need no lookups, so all of them are sent together.
     const appends = range(1, 512).map((number) =>
       store.append({ stream: `shared.${number}`, ...expected, events: [marked(`e-${number}`)] }),
     );
@@ -173,7 +173,7 @@ test.each([
   }),
 );
 
-test('nobody sees what is not on disk yet', () =>
+test('no caller sees what is not on disk yet', () =>
   withStore(async (store) => {
     const streams = range(1, 3).map((number) => `hidden.${number}`);
     await using follower = new Follower(store, { patterns: ['hidden.>'] });
@@ -200,17 +200,17 @@ test('nobody sees what is not on disk yet', () =>
     release();
     hold = undefined;
     await Promise.all(all);
-    // Those that came to the server first have seen nothing, and need not wait.
+    // Those that reached the server first have seen nothing, and need not wait.
     expect(early.filter((what) => what === 'append' || what === 'follow')).toEqual([]);
     expect((await store.all({ patterns: ['hidden.>'] })).events).toHaveLength(3);
   }));
 
-test('what an error tells is on disk as well', () =>
+test('what an error shows is on disk as well', () =>
   withStore(async (store) => {
     const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250';
     let release = (): void => undefined;
     hold = new Promise((resolve) => (release = resolve));
-    // Several that are sent together, since a sync for one alone is not held. The one with an id comes after them.
+    // Several appends are sent together, since a sync for a single one is not held. The one with an id follows them.
     const first = range(11, 26).map((number) =>
       store.append({ stream: `shown.${number}`, expectedVersion: 0n, events: [marked(`first-${number}`)] }),
     );
@@ -246,13 +246,13 @@ test('what an error tells is on disk as well', () =>
   }));
 
 test(
-  'an append waits for a disk that does not answer until its time is up, and no longer',
+  'an append waits for a disk that does not answer until its deadline, and no longer',
   () =>
     withStore(async (store) => {
       let release = (): void => undefined;
       hold = new Promise((resolve) => (release = resolve));
       const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a251';
-      // A sync for one alone is not held.
+      // A sync for a single append is not held.
       const first = { stream: 'hung.1', events: [marked('hung-1')], commitId };
       const appends = [
         store.append(first),
@@ -264,14 +264,14 @@ test(
       const beganMs = performance.now();
       for (const problem of await Promise.all(appends.map(problemOf)))
         expect(problem).toEqual({ reason: 'OUTCOME_UNKNOWN' });
-      // The one that is stored already is found, and not on disk yet.
+      // The stored append is found, but not on disk yet.
       expect(await problemOf(store.append(first))).toEqual({ reason: 'OUTCOME_UNKNOWN' });
       expect(performance.now() - beganMs).toBeLessThan(15_000);
       release();
       hold = undefined;
       expect(await store.append(first)).toMatchObject({ version: 1n, replayed: true });
       expect((await store.version('hung.18')).version).toBe(1n);
-      // A stop does not wait for it, either.
+      // A stop does not wait for it either.
       hold = new Promise((resolve) => (release = resolve));
       const late = range(19, 22).map((number) =>
         store.append({ stream: `hung.${number}`, expectedVersion: 0n, events: [marked(`hung-${number}`)] }),
@@ -283,7 +283,7 @@ test(
   30_000,
 );
 
-test('a disk that fails leaves an append in doubt, and ends the answers', () =>
+test('a disk that fails leaves an append in doubt, and later appends are refused', () =>
   withStore(async (store) => {
     await store.append({ stream: 'broken.1', events: [marked('fine')] });
     await using follower = new Follower(store, { patterns: ['broken.>'] });
@@ -297,7 +297,7 @@ test('a disk that fails leaves an append in doubt, and ends the answers', () =>
     for (const problem of await Promise.all(inDoubt)) expect(problem).toEqual({ reason: 'OUTCOME_UNKNOWN' });
     expect(await followed).toEqual({ reason: 'STORE_UNAVAILABLE' });
     failure = undefined;
-    // The system may have forgotten what it could not write: it is not asked again.
+    // The system may have dropped what it could not write, so there is no second sync.
     expect(await problemOf(store.version('broken.1'))).toEqual({ reason: 'STORE_UNAVAILABLE' });
     expect(await problemOf(store.append({ stream: 'broken.4', events: [marked('x')] }))).toEqual({
       reason: 'OUTCOME_UNKNOWN',

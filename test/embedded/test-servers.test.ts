@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { connect, StorageType, type NatsConnection } from 'nats';
 import { freePorts, startCluster, startNats, until, type TestNats } from '../support/nats-server';
 
-/** The servers that other tests stand on, and their faults. */
+/** The servers that other tests use, and their faults. */
 function connected(servers: string | readonly string[]): Promise<NatsConnection> {
   return connect({ servers: [servers].flat(), timeout: 2_000, reconnect: false });
 }
@@ -14,8 +14,8 @@ async function answers({ url }: TestNats): Promise<boolean> {
   return connection !== undefined;
 }
 
-describe('a server alone', () => {
-  test('serves JetStream with the options given, and leaves nothing behind', async () => {
+describe('a single server', () => {
+  test('serves JetStream with the given options, and leaves nothing behind', async () => {
     const [port] = await freePorts(1);
     const nats = await startNats({
       port: port as number,
@@ -75,7 +75,7 @@ describe('a server alone', () => {
     );
   });
 
-  test('may ask for a login', async () => {
+  test('may require a login', async () => {
     await using nats = await startNats({ extraConfig: 'authorization { user: u, password: p }' });
     const connection = await connect({ servers: nats.url, user: 'u', pass: 'p' });
     await connection.jetstreamManager();
@@ -83,7 +83,7 @@ describe('a server alone', () => {
   });
 });
 
-test('a cluster keeps three copies, goes on without a node, and settles when it is back', async () => {
+test('a cluster keeps three copies, works without a node, and settles when the node is back', async () => {
   await using cluster = await startCluster();
   const connection = await connected(cluster.urls);
   const manager = await connection.jetstreamManager();

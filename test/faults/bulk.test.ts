@@ -3,7 +3,7 @@ import { BulkLoad } from '../support/bulk';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 
-/** Whatever a gateway keeps of the log for a while has to be complete, also where the log is written faster than it is kept. */
+/** The replica must be complete, also when the log is written faster than the replica. */
 
 const duplicateWindowMs = 500;
 

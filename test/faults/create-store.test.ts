@@ -14,7 +14,7 @@ import { connectRpc } from '../support/rpc-client';
 import { natsServerPath } from '../support/tools';
 import { startTestGateway } from '../support/gateway';
 
-/** "Not found" is not "not there": a store is created only by somebody who says so. */
+/** "Not found" does not mean that the store does not exist: it is only created on request. */
 
 async function connected({ url }: TestNats): Promise<NatsConnection & AsyncDisposable> {
   const connection = await connect({ servers: url });
@@ -36,12 +36,12 @@ async function startPlainly(nats: TestNats, more: readonly string[] = []): Promi
   await gateway.close();
 }
 
-test('on an existing NATS the first start must ask for the store; later ones need not', async () => {
+test('with your own NATS, only the first start must request the store', async () => {
   await using nats = await startNats();
   await using connection = await connected(nats);
   await expect(startPlainly(nats)).rejects.toThrow(/NATS has no JetStream stream EVENTS.*--create-store/s);
   await expect(startPlainly(nats)).rejects.toThrow(/encryption key/);
-  // Nothing is made beside it, either.
+  // Nothing else is created either.
   expect(await streamNames(connection)).toEqual([]);
   await startPlainly(nats, ['--create-store']);
   expect(await streamNames(connection)).toEqual(['EVENTS']);
@@ -60,7 +60,7 @@ test('a NATS that was started once without its encryption key keeps the store', 
   const withKey = readFileSync(config, 'utf8');
   writeFileSync(config, withKey.replace(encryption, ''));
   await nats.stop();
-  // It serves, and says that it is not healthy.
+  // It serves, and reports that it is not healthy.
   void nats.start().catch(() => undefined);
   await until(() => nats.monitor('/varz').then(Boolean, () => false));
   await expect(startPlainly(nats)).rejects.toThrow(/NATS has no JetStream stream EVENTS.*encryption key/s);
@@ -70,14 +70,14 @@ test('a NATS that was started once without its encryption key keeps the store', 
   expect((await gateway.client.readStream({ stream: 'kept.1' })).events).toHaveLength(3);
 }, 60_000);
 
-test('a log that is gone under a running gateway is not created again', async () => {
+test('a log that disappears under a running gateway is not created again', async () => {
   await using nats = await startNats();
   await using connection = await connected(nats);
   await using gateway = await startTestGateway([nats.url]);
   await gateway.client.append({ stream: 'a', events: newEvents(1) });
   const manager = await connection.jetstreamManager();
   await manager.streams.delete('EVENTS');
-  // It looks once a second.
+  // It checks once a second.
   await sleep(4_000);
   expect(await streamNames(connection)).toEqual([]);
 }, 30_000);
@@ -107,7 +107,7 @@ test('the embedded nats-server creates its store once; when it cannot find it ag
     expect(blocks()).toEqual(before);
     renameSync(join(dataDir, 'meta.inf'), join(log, 'meta.inf'));
     await append(1n);
-    // Without any stream it is as little a new folder.
+    // Without any stream it is not a new folder either.
     const streams = join(dataDir, 'jetstream');
     renameSync(streams, join(dataDir, 'elsewhere'));
     const refused = await refusedStart(flags, env);

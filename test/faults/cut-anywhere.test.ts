@@ -22,7 +22,7 @@ import { randomFrom } from '../support/random';
 const cuts = Number(process.env['TEST_CUTS'] ?? 400);
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
-/** The appends of one round, side by side on streams of their own. Those of several messages have three. */
+/** The appends of one round, each on its own stream. Appends of several messages have three. */
 const shapes = [
   { name: 'one-expected', count: 2, payloadBytes: 16, expects: true },
   { name: 'one-any', count: 2, payloadBytes: 16, expects: false },
@@ -30,14 +30,14 @@ const shapes = [
   { name: 'several-any', count: 5, payloadBytes: 700, expects: false },
 ] as const;
 const maxPayloadBytes = 2_560;
-/** A batch that has lost its sender stays open for a while, and a server has room for 50 of them. */
+/** A batch without its sender stays open for a while, and a server accepts 50 of them. */
 const jetStreamConfig =
   'limits { batch { max_inflight_per_stream: 5000, max_inflight_total: 9000, timeout: "1s" } }';
 const lanes = 8;
-/** Enough for a retry on a machine that is busy, whose commit id is looked up first. */
+/** Enough for a retry on a busy machine, whose commit id is looked up first. */
 const shortTime = '--append-timeout-ms=1000';
 
-/** One gateway that reaches the store through a relay, and the streams that nobody else writes to. */
+/** One gateway that reaches the store through a relay, and the streams that only it writes to. */
 interface Lane extends AsyncDisposable {
   readonly relay: CuttingRelay;
   readonly gateway: TestGateway;
@@ -75,7 +75,7 @@ async function startLane(args: readonly string[]): Promise<Lane> {
     relay.addresses.map((address) => `nats://${address}`),
     args,
   );
-  // Until it has read the log it takes no commit ids that may be old.
+  // Until it has read the log, it refuses commit ids that may be old.
   await until(async () => (await gateway.client.serverInfo()).replica?.filled === true, 30_000);
   const id = randomUUID();
   return {
@@ -95,7 +95,7 @@ interface Round {
   readonly attempts: readonly Attempt[];
 }
 
-/** Appends to all streams of a lane at once; every second append that is sure to be decided has no commit id. */
+/** Appends to all streams of a lane at once; every second append with a certain outcome has no commit id. */
 async function appendToAll({ gateway, streams }: Lane, mayBeUnknown: boolean): Promise<Round> {
   rounds++;
   const appends = streams.map(({ name, shape, version }, i): Append => ({
@@ -154,7 +154,7 @@ async function account(
     append.commitId === undefined ||
     (outcome.kind === 'stored' && turn % 4 !== 0) ||
     (outcome.kind === 'refused' && turn % 2 === 0);
-  // What is refused and sent again may be stored then.
+  // A refused append may be stored when it is sent again.
   if (outcome.kind !== 'refused' || isDone) attempts.push(first);
   if (isDone) {
     stream.version = now;
@@ -162,7 +162,7 @@ async function account(
   }
   const { client } = turn % 3 === 0 ? witness : gateway;
   const { answer, wasUnknown } = await repeated(client, append, mayBeUnknown);
-  // What was unknown once more may have been stored by that.
+  // An append with an unknown outcome may have been stored by the retry.
   if (answer.replayed !== isStored && !wasUnknown)
     fault(`replayed is ${String(answer.replayed)}, stored: ${String(isStored)}`);
   if (answer.firstVersion !== version + 1n || answer.version !== last) fault('a retry tells another version');
@@ -198,7 +198,7 @@ async function repeated(
   return { answer: answer as AppendResponse, wasUnknown };
 }
 
-/** What each side says in a round that is not cut. */
+/** The bytes that each side sends in a round without cuts. */
 async function conversation(lane: Lane): Promise<Readonly<Record<Side, number>>> {
   await accountFor(lane, await appendToAll(lane, false), false);
   lane.relay.cutWithin([]);
@@ -220,7 +220,7 @@ function spread(said: Readonly<Record<Side, number>>, count: number, staysAway: 
   );
 }
 
-/** Has every cutting of a list done by one of some lanes, and tells what is wrong in the end. */
+/** Distributes cuts over some lanes, and resolves with the faults in the end. */
 async function cutAll(
   args: readonly string[],
   cuttingsFor: (said: Readonly<Record<Side, number>>) => (readonly Cut[])[],
@@ -238,7 +238,7 @@ async function cutAll(
   });
 }
 
-/** Starts the lanes, lets something happen to them, and tells what is wrong in the end with what is stored. */
+/** Starts the lanes, lets something happen to them, and resolves with the faults of the store in the end. */
 async function withLanes(
   args: readonly string[],
   happen: (all: readonly Lane[]) => Promise<void>,
@@ -279,7 +279,7 @@ test('the connection is lost again on the way back', async () => {
 test('the connection is lost after any byte, for longer than an append may take', async () => {
   const found = await cutAll([shortTime], (said) => spread(said, cuts / 4, true).map((cut) => [cut]), true);
   expect(found).toEqual([]);
-  // Either case has been there, or this would prove nothing.
+  // Both outcomes have occurred, or this would prove nothing.
   expect(counts.unknownStored).toBeGreaterThan(0);
   expect(counts.unknownFree).toBeGreaterThan(0);
 }, 600_000);
@@ -311,7 +311,7 @@ async function pauseFor(ms: number): Promise<void> {
   nats.resume();
 }
 
-test('the server halts, and goes on', async () => {
+test('the server halts, and continues', async () => {
   expect(await strikeAll([], 10, () => pauseFor(100), false)).toEqual([]);
   // Longer than an attempt waits for its answer.
   expect(await strikeAll([], 1, () => pauseFor(2_500), false)).toEqual([]);

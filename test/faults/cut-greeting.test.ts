@@ -4,7 +4,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 
-/** The NATS client does not notice that a connection ends while it is greeted, until its time is up. */
+/** The NATS client notices only after its time-out that a connection has ended before its greeting. */
 
 interface GreetingRelay extends AsyncDisposable {
   /** host:port */
@@ -13,7 +13,7 @@ interface GreetingRelay extends AsyncDisposable {
   cut(greetings: number): void;
 }
 
-/** A relay to a port of loopback, which knows connections by their names. */
+/** A relay to a port on loopback, which knows connections by their names. */
 async function startGreetingRelay(port: number): Promise<GreetingRelay> {
   const sockets = new Set<Socket>();
   const left = new Map<string, number>();
@@ -65,7 +65,7 @@ async function startGreetingRelay(port: number): Promise<GreetingRelay> {
   };
 }
 
-test('an append outlasts connections that end while they are greeted, twice in a row', async () => {
+test('an append survives two connections in a row that end before their greeting', async () => {
   await using nats = await startNats();
   await using relay = await startGreetingRelay(nats.port);
   await using gateway = await startTestGateway([`nats://${relay.address}`]);

@@ -7,12 +7,12 @@ import { startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
 
-/** What a gateway takes of the server, and what a call costs there, does not grow. */
+/** The resources that a gateway uses at the server, and the cost of a call there, do not grow. */
 
 const callsInAll = 10_000;
 const inFlight = 32;
 
-/** What the gateway holds at the server. */
+/** The resources of the gateway at the server. */
 async function footprint(nats: TestNats): Promise<unknown> {
   const connections = await connectionsOf([nats]);
   const { subscriptions } = await nats.monitor('/subsz');
@@ -81,7 +81,7 @@ test('connections, subscriptions and consumers at the server stay the same over 
 }, 240_000);
 
 const samples = 50;
-/** The replica uses the same connections, in bursts: the cheapest of some rounds is what the calls cost. */
+/** The replica uses the same connections, in bursts: the cheapest of some rounds is the cost of the calls. */
 const rounds = 4;
 const othersMax = 5;
 

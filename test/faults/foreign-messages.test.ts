@@ -12,7 +12,7 @@ import { messagesOf } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 import { startWithStranger, type WithStranger } from '../support/stranger';
 
-/** Somebody publishes by hand where only Sluice should: that stream says so, and no other is touched. */
+/** A stranger publishes where only Sluice should: reads of that stream report it, and no other stream is affected. */
 
 let setting: WithStranger;
 beforeAll(async () => {
@@ -30,7 +30,7 @@ function expectDataLoss(failure: RpcFailure, stream: string, position: bigint): 
   expect(failure.detail('sluice.v1.UnreadableCommit')).toEqual({ stream, position });
 }
 
-/** What was published after one good commit of two events. */
+/** The messages that are published after one valid commit of two events. */
 const intruders: Readonly<Record<string, (stream: string) => Promise<bigint>>> = {
   'text without headers': (stream) => publish(stream, '{"hello":"world"}'),
   'nothing at all': (stream) => publish(stream, ''),
@@ -53,7 +53,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
     position = await intrude(stream);
   });
 
-  test('the stream says where it is', async () => {
+  test('reads of the stream say where the message is', async () => {
     const { client } = setting.gateway;
     const backward = { stream, direction: Direction.BACKWARD };
     for (const call of [
@@ -71,7 +71,7 @@ describe.each(Object.entries(intruders))('%s', (name, intrude) => {
     expect(listed).toEqual([expect.objectContaining({ stream, version: 0n, position, unreadable: true })]);
   });
 
-  test('other streams, listings, correlation and the index go on', async () => {
+  test('other streams, listings, correlation and the index work', async () => {
     const { client } = setting.gateway;
     const neighbour = `${stream}.neighbour`;
     const events = newEvents(1).map((event) => ({ ...event, correlationId }));
@@ -104,7 +104,7 @@ test('the replica has the log after foreign messages, for gateways that have not
   expect(events.map(({ stream }) => stream)).toEqual(['index.good']);
 });
 
-test('subjects that are no stream names are left alone', async () => {
+test('subjects that are not stream names are ignored', async () => {
   const { client } = setting.gateway;
   const good = 'odd.good';
   await client.append({ stream: good, events: newEvents(1) });
@@ -120,7 +120,7 @@ test('subjects that are no stream names are left alone', async () => {
   expect((await client.append({ stream: good, events: newEvents(1) })).version).toBe(2n);
 });
 
-test('a read that comes to a body that is no commit gives what is before it, then the error', async () => {
+test('a read returns everything before a body that is not a commit, then the error', async () => {
   const { client } = setting.gateway;
   const stream = 'forged.body';
   await client.append({ stream, events: newEvents(1) });

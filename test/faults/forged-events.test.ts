@@ -20,13 +20,13 @@ afterAll(() => setting[Symbol.asyncDispose]());
 interface Forged {
   readonly version: string;
   readonly count?: number;
-  /** Of the events in it. */
+  /** Of its events. */
   readonly events: readonly { readonly stream?: string; readonly version: bigint }[];
-  /** Bytes behind those of the last event, as part of it. */
+  /** Bytes that are appended to those of the last event. */
   readonly more?: readonly number[];
 }
 
-/** Publishes behind a commit of one event; gives the position. */
+/** Publishes after a commit of one event; resolves with the position. */
 async function forge(stream: string, { version, count, events, more = [] }: Forged): Promise<bigint> {
   const { position } = await setting.gateway.client.append({ stream, events: newEvents(1) });
   const fields = {

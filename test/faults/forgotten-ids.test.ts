@@ -5,7 +5,7 @@ import { newStore, openJetStream } from '../contract/open';
 import { uuidV7 } from '../../src/store/ids';
 import { startNats } from '../support/nats-server';
 
-/** A commit id is known for good, though the NATS server forgets it: after restarts, and when a stream has gone on. */
+/** A commit id is known for ever, though the NATS server forgets it: after restarts, and after more appends to its stream. */
 
 const duplicateWindowMs = 200;
 const rounds = 3;
@@ -47,7 +47,7 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
     }
     for (const stream of ['forgotten.v7', 'forgotten.expected', 'forgotten.checked', 'forgotten.0.a'])
       await store.append({ stream, events: plainEvents(2, 'later') });
-    // By the one that stored it, another one, and one after a restart of the server.
+    // Through the gateway that stored it, another one, and one after a restart of the server.
     const replayed = first.map((result) => ({ ...(result as object), replayed: true }));
     expect(await repeat(store)).toEqual(replayed);
   }
@@ -74,7 +74,7 @@ test('the server forgets commit ids, and no append is stored twice', async () =>
       expect(await problemOf(another.appendMulti({ appends: [elsewhere], commitId }))).toMatchObject(owner);
     }
   }
-  // At the version that is right, of the very stream to which it belongs.
+  // With the right version, on the stream of the commit.
   const { version } = await another.version('forgotten.expected');
   const next = { stream: 'forgotten.expected', events: plainEvents(1), expectedVersion: version };
   const { commitId } = appends[2] as { readonly commitId: string };

@@ -19,7 +19,7 @@ import { startWriters } from '../support/writers';
 const pauses = 10;
 const pauseMs = 2_500;
 const loginTimeoutMs = 2_000;
-/** So that a connection is given up within a second, and three attempts to connect within a pause. */
+/** With these a connection is given up within a second, and three attempts to connect fit into a pause. */
 const impatience = { natsPingIntervalMs: 250, natsPingsMax: 2, natsDialTimeoutMs: 400 };
 const storedCommits = 300;
 const unavailable = 14;
@@ -69,7 +69,7 @@ async function ownServer(): Promise<Hanging> {
   };
 }
 
-/** Asks in turns for what was stored before the first pause, and notes all that is not so. */
+/** Reads what was stored before the first pause, in several ways, and records every difference. */
 async function keepComparing(
   client: RpcClient,
   ids: readonly string[],
@@ -151,17 +151,17 @@ test.concurrent.each([
   240_000,
 );
 
-test('a connection that takes no more bytes is given up like any other', async () => {
+test('a connection that accepts no more bytes is given up like any other', async () => {
   await using nats = await startNats({ maxPayloadBytes: 8 << 20 });
   await using gateway = await startTestGateway([nats.url], ['--append-timeout-ms=3000'], impatience);
   const { client } = gateway;
   const streams = Array.from({ length: 17 }, (_, i) => `large.${i.toString()}`);
-  // The gateway knows their versions, so that it sends what comes next at once.
+  // The gateway knows their versions, so it sends the next appends at once.
   for (const stream of streams) await client.append({ stream, events: newEvents(1) });
   nats.pause();
   const appends = streams.map((stream) => client.append({ stream, events: newEvents(1, 900_000) }));
   const settled = Promise.allSettled(appends);
-  // What was sent is in doubt; what comes later is refused, since nothing of it is sent.
+  // Appends that were sent are in doubt; later ones are refused, since they are not sent.
   await until(async () => (await client.health()) === Serving.NOT_SERVING);
   const isRefused = (): Promise<boolean> =>
     failureOf(client.append({ stream: 'small.1', events: [{ type: 'Small' }] })).then(
@@ -173,9 +173,9 @@ test('a connection that takes no more bytes is given up like any other', async (
   await until(async () => (await client.health()) === Serving.SERVING, 30_000);
 }, 120_000);
 
-test('an append ends in its time, however many wait for an answer about their streams', async () => {
+test('an append ends by its deadline, however many callers wait for answers about their streams', async () => {
   const appendTimeoutMs = 1_000;
-  // So large that few answers have room on their way at the same time.
+  // So large that only a few answers may be in transit at the same time.
   await using nats = await startNats({ maxPayloadBytes: 9 << 20 });
   await using gateway = await startTestGateway([nats.url], [], { appendTimeoutMs });
   nats.pause();

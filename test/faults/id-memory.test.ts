@@ -13,7 +13,7 @@ import type { RpcClient } from '../support/rpc-client';
 
 const shortMs = 100;
 const longMs = 120_000;
-/** A gateway looks at the settings of the log once a second. */
+/** A gateway checks the settings of the log once a second. */
 const seenMs = 3_000;
 
 async function setWindow(url: string, windowMs: number): Promise<void> {
@@ -24,7 +24,7 @@ async function setWindow(url: string, windowMs: number): Promise<void> {
   await connection.close();
 }
 
-/** Appends that expect no version, with ids that were made just now; more is stored on their streams afterwards. */
+/** Appends without an expected version and with new ids; their streams get more commits afterwards. */
 class Appends {
   private readonly answers: unknown[] = [];
   private readonly singles;
@@ -77,7 +77,7 @@ test('the window of the ids is edited while gateways run', async () => {
   await second.store(other.client);
   await sleep(3 * shortMs);
   await second.expectReplays(one.client);
-  // What was forgotten meanwhile does not come back.
+  // Ids that were forgotten meanwhile stay forgotten.
   await setWindow(nats.url, longMs);
   await sleep(seenMs);
   for (const { client } of [one, other])
@@ -101,7 +101,7 @@ test('the server has forgotten the ids when a connection comes back', async () =
   }
 }, 60_000);
 
-test('the gateway sends no headers but those that it is known to send', async () => {
+test('the gateway sends only the headers of its table', async () => {
   await using nats = await startNats({ maxPayloadBytes: 4_096 });
   const names = new Set<string>();
   const relay = createServer((client) => {
@@ -124,7 +124,7 @@ test('the gateway sends no headers but those that it is known to send', async ()
     const appends = new Appends('sent');
     await appends.store(client);
     await appends.expectReplays(client);
-    // In parts, checked, refused, and with an id that the server knows as that of another one.
+    // In parts, checked, refused, and with an id that the server knows from another commit.
     const events = Array.from({ length: 8 }, (_, i) => ({
       ...plainEvents(1, `p${i}`)[0],
       metadata: new Map([['m', 'x'.repeat(1_000)]]),

@@ -16,14 +16,14 @@ import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 
 /**
- * A commit id keeps its meaning however much has happened since: the store has forgotten it (its window is short
- * here), the stream has gone on by thousands of versions, server and gateways have been started again.
+ * A commit id keeps its meaning, whatever has happened since: the server has forgotten it (its window is short here), the stream
+ * has grown by thousands of versions, the server and the gateways have been restarted.
  */
 
 const duplicateWindowMs = 1_500;
 const maxPayloadBytes = 2_560;
 jest.setTimeout(180_000);
-/** A store of its own with the window that stores have. */
+/** Another store, with the default window. */
 const remembering = ['--store-name=REMEMBERING', '--store-prefix=r'];
 /** One message at the store, and three. */
 const sizes = [newEvents(2), newEvents(5, 700)] as const;
@@ -41,7 +41,7 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** The window is no setting: it belongs to the store, and all its gateways must agree. */
+/** The window is not a setting: it belongs to the store, and all its gateways must agree. */
 async function startForgetfulGateway(): Promise<TestGateway> {
   const config = loadConfig(
     ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store', `--replica-dir=${makeReplicaDir()}`],
@@ -67,7 +67,7 @@ async function restartAll(): Promise<void> {
   for (const { client } of pair) await serves(client);
 }
 
-/** Lets the store forget all commit ids so far: there is nothing by which one could see that it has. */
+/** Lets the server forget all commit ids so far, which nothing shows. */
 async function forget(): Promise<void> {
   await sleep(1.3 * duplicateWindowMs);
 }
@@ -141,7 +141,7 @@ async function expectReuse(request: Append, { request: owner, first }: Stored): 
   expect(await client.getVersion({ stream: request.stream })).toEqual(before);
 }
 
-test('the store remembers a commit id for a while, whatever comes after', async () => {
+test('the server remembers a commit id for a while, whatever follows', async () => {
   await using one = await startTestGateway([nats.url], remembering);
   await using other = await startTestGateway([nats.url], remembering);
   const all: Stored[] = [];
@@ -173,7 +173,7 @@ test('with an expected version it keeps its meaning for ever, at a cost that doe
   for (const stored of all) await expectReplayed(stored);
 });
 
-test('the commit id of another commit is refused while the store remembers it', async () => {
+test('the commit id of another commit is refused while the server remembers it', async () => {
   for (const events of sizes) {
     const stored = await store(newStream(), events, true);
     const { request, first } = stored;
@@ -191,7 +191,7 @@ async function requests(): Promise<number> {
 describe('after the window', () => {
   const [events] = sizes;
 
-  test('without an expected version it is found all the same, wherever the stream has gone', async () => {
+  test('without an expected version it is found nevertheless, however much the stream has grown', async () => {
     const all = [await store(newStream(), events, false), await store(newStream(), sizes[1], false)];
     await forget();
     for (const stored of all) await expectReplayed(stored);
@@ -204,13 +204,13 @@ describe('after the window', () => {
     }
   });
 
-  test('with an expected version it is refused for other events at its place', async () => {
+  test('with an expected version it is refused for other events at that version', async () => {
     const stored = await store(newStream(), events, true);
     await forget();
     await expectReuse({ ...stored.request, events: newEvents(1) }, stored);
   });
 
-  test('with an expected version that is right it is refused elsewhere, and at another version', async () => {
+  test('with the right expected version it is refused on another stream, and at another version', async () => {
     const stored = await store(newStream(), events, true);
     await forget();
     await expectReuse({ ...stored.request, stream: newStream(), expectedVersion: 0n }, stored);

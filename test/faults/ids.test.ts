@@ -4,7 +4,7 @@ import { startNats } from '../support/nats-server';
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-test('event, correlation and causation ids are the event’s own', async () => {
+test('event, correlation and causation ids belong to the event', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;
@@ -15,7 +15,7 @@ test('event, correlation and causation ids are the event’s own', async () => {
     { id: root, type: 'Root' },
     // Caused by it, in the same append and in the same transaction.
     { id: randomUUID(), type: 'Effect', correlationId: root, causationId: root },
-    // Caused by a command, and grouped by something that is no UUID.
+    // Caused by a command, and grouped by an id that is not a UUID.
     { id: 'order-17#2', type: 'Effect', correlationId: 'order-17', causationId: 'command:17' },
     // Another root within the same append, with nothing given.
     { type: 'Root' },
@@ -36,12 +36,12 @@ test('event, correlation and causation ids are the event’s own', async () => {
     expect(made).toEqual({ id: made?.id, correlationId: made?.id, causationId: made?.id });
   }
   expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
-  // The same on the way by correlation.
+  // The same by correlation.
   const correlated = await client.readByCorrelation({ correlationId: root });
   expect(correlated.events).toEqual(events.slice(0, 2));
 });
 
-test('a commit keeps its id, whichever gateway answers for it', async () => {
+test('a commit has the same id through every gateway', async () => {
   await using nats = await startNats();
   await using one = await startTestGateway([nats.url]);
   await using other = await startTestGateway([nats.url]);

@@ -11,7 +11,7 @@ const askers = 16;
 const phaseMs = 4_000;
 const large = newEvents(8, 980_000);
 
-/** nats-server ends a connection that has too much to take. */
+/** nats-server ends a connection for which too much waits. */
 async function connectionsCut(nats: TestNats): Promise<unknown> {
   return (await nats.monitor('/varz'))['slow_consumers'];
 }
@@ -21,7 +21,7 @@ async function countAppends(client: RpcClient): Promise<number> {
   const untilMs = Date.now() + phaseMs;
   let count = 0;
   while (Date.now() < untilMs) {
-    // A version that the gateway knows, and one that it must ask for.
+    // A version that the gateway knows, and one that it must look up.
     await client.append({ stream: 'small.1', events: newEvents(1) });
     await client.append({ stream: `small.${count.toString()}.${untilMs.toString()}`, events: newEvents(1) });
     count += 2;
@@ -29,7 +29,7 @@ async function countAppends(client: RpcClient): Promise<number> {
   return count;
 }
 
-/** What many callers ask at the same time, each about its stream. */
+/** The requests that many callers send at the same time, each about its stream. */
 type Request = (client: RpcClient, stream: string) => Promise<unknown>;
 const getVersion: Request = (client, stream) => client.getVersion({ stream });
 const wrongAppend: Request = (client, stream) =>
@@ -44,7 +44,7 @@ const requests: readonly [string, number, Request][] = [
   ['Append with a wrong version', askers, wrongAppend],
 ];
 
-/** Appends while many callers ask about streams, each of whom gets answers. */
+/** Appends while many callers send requests about streams and get answers. */
 async function appendsBeside(
   address: string,
   client: RpcClient,
@@ -65,7 +65,7 @@ async function appendsBeside(
 }
 
 test.each(requests)(
-  'appends go on while others ask by %s for %i streams with large last commits',
+  'appends continue while others request by %s %i streams with large last commits',
   async (_name, streams, ask) => {
     await using nats = await startNats({ maxPayloadBytes });
     await using gateway = await startTestGateway([nats.url]);
@@ -77,13 +77,13 @@ test.each(requests)(
     const besideSmall = await appendsBeside(address, client, ask, named('little'));
     const besideLarge = await appendsBeside(address, client, ask, named('large'));
     expect(await connectionsCut(nats)).toBe(0);
-    // A twentieth to a hundredth was left of them when large answers could follow one another.
+    // Before large answers were bounded, 1 to 5 % of the appends were left.
     expect(besideLarge).toBeGreaterThan(besideSmall / 5);
   },
   120_000,
 );
 
-test('ListStreams gives every stream, whatever its last commit takes', async () => {
+test('ListStreams returns every stream, however large its last commit is', async () => {
   await using nats = await startNats({ maxPayloadBytes });
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;

@@ -17,8 +17,8 @@ import { copyStream, type StreamFiles } from '../support/stream-files';
 import { startTcpRelay } from '../support/tcp-relay';
 
 /**
- * The log goes back to an earlier state while gateways run, as after a loss of power at an existing NATS, and positions are given
- * again to other commits. What a gateway or its replica knew of them must not be taken for what is there now.
+ * The log goes back to an earlier state while gateways run, as after a power failure of your own NATS, and positions are given
+ * again to other commits. A gateway and its replica must not mistake what they knew for what the log has now.
  */
 
 interface Stored {
@@ -36,7 +36,7 @@ async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): P
   return results;
 }
 
-/** Commits of one event each, every one with a correlation id of its own. */
+/** Commits of one event each, every one with its own correlation id. */
 async function appendMany(client: RpcClient, prefix: string, count: number): Promise<Stored[]> {
   const commits = Array.from({ length: count }, (_, i) => {
     const stream = `${prefix}.${i.toString()}`;
@@ -59,13 +59,13 @@ async function missing(client: RpcClient, commits: readonly Stored[]): Promise<s
   return commits.filter((_, at) => counts[at] !== 1).map(({ stream }) => stream);
 }
 
-/** Those that are stored a second time, when they are sent again. */
+/** Those that are stored a second time when they are sent again. */
 async function storedTwice(client: RpcClient, commits: readonly Stored[]): Promise<string[]> {
   const replays = await inTurns(commits, (commit) => append(client, commit));
   return commits.filter((_, at) => !replays[at]).map(({ stream }) => stream);
 }
 
-/** Takes the server's memory of commit ids out of the way. */
+/** Makes the server forget all commit ids. */
 async function forgetIds({ url }: TestNats): Promise<void> {
   const connection = await connect({ servers: url });
   const { streams } = await connection.jetstreamManager();
@@ -88,7 +88,7 @@ async function change(nats: TestNats, clients: readonly RpcClient[], files: Stre
   for (const client of clients) await reached(client);
 }
 
-/** The log as it is now; the server is started again. */
+/** A copy of the present log; the server is restarted. */
 async function copyLog(nats: TestNats, clients: readonly RpcClient[]): Promise<StreamFiles> {
   await nats.stop();
   const files = copyStream(nats, 'EVENTS');
@@ -150,7 +150,7 @@ async function expectWhole(nats: TestNats, client: RpcClient, commits: readonly 
   expect(await storedTwice(client, commits)).toEqual([]);
 }
 
-test('the log has grown past the replica before anybody looks', async () => {
+test('the log has grown past the replica before the first read', async () => {
   await using nats = await startNats();
   const { lost, other, commits, args } = await twoPasts(nats);
   await nats.stop();
@@ -175,7 +175,7 @@ test('a gateway starts when the log has grown past the replica again', async () 
   await expectWhole(nats, client, commits);
 }, 120_000);
 
-test('another gateway stores commits at positions that this one has stored others at', async () => {
+test('another gateway stores commits at positions at which this one has stored others', async () => {
   await using nats = await startNats();
   await using one = await startTestGateway([nats.url]);
   await using other = await startTestGateway([nats.url]);
@@ -204,7 +204,7 @@ test('a stream ends at the same position as before, with another version', async
   expect(events.map((event) => event.version)).toEqual([1n, 2n, 3n]);
 }, 60_000);
 
-test('commits are not taken when they come after another one than is known', async () => {
+test('commits are refused if the commit before them is not the known one', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const commits = await appendMany(gateway.client, 'some', 5);
@@ -218,7 +218,7 @@ test('commits are not taken when they come after another one than is known', asy
   });
   try {
     const { log } = jetstream;
-    /** What is taken after the third one, if that is this one, and why no more of it is. */
+    /** What is followed after the third commit, if it is this one, and why that ends. */
     const follow = async (identity: string): Promise<readonly [bigint[], unknown]> => {
       const [stop, taken]: [AbortController, bigint[]] = [new AbortController(), []];
       const receive: LogSink['receive'] = (groups, upTo) => {
@@ -247,7 +247,7 @@ test('commits are not taken when they come after another one than is known', asy
   }
 }, 60_000);
 
-test('a subscriber gets what is stored at positions that it has passed, or an error', async () => {
+test('a subscriber gets new commits at positions that it has passed, or an error', async () => {
   await using nats = await startNats();
   await using relay = await startTcpRelay(nats.port);
   await using far = await startTestGateway([`nats://${relay.address}`]);

@@ -10,7 +10,7 @@ import { startNats, until, type TestNats } from '../support/nats-server';
 import { messagesOf, type RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 
-/** A read is complete or an error, and what nobody takes is left where it is. */
+/** A read is complete or an error, and stops while its caller does not read. */
 
 const stream = 'long';
 const commits = 160;
@@ -36,7 +36,7 @@ function open({ raw }: RpcClient): ClientReadableStream<ReadStreamResponse> {
   return raw.readStream(ReadStreamRequest.fromPartial({ stream }), { deadline: Date.now() + 60_000 });
 }
 
-/** Reads on to the end, and gives the versions and whether the end was there; fails with RpcFailure. */
+/** Reads to the end, and resolves with the versions and whether the end came; fails with RpcFailure. */
 async function readOn(call: AsyncIterable<unknown>): Promise<{ versions: bigint[]; complete: boolean }> {
   const versions: bigint[] = [];
   let complete = false;
@@ -51,14 +51,14 @@ function residentBytes(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid.toString()]).toString()) * 1_024;
 }
 
-/** Waits until the server sends the gateway nothing more for a reader. Gives the bytes that it sent in all. */
+/** Waits until the server sends the gateway nothing more for a reader. Resolves with the bytes that it has sent. */
 async function untilStalled(): Promise<number> {
   const sent = (): Promise<number> => sumOver([nats], 'read', 'out_bytes');
   let last = -1;
   let sameSince = Date.now();
   await until(async () => {
     const now = await sent();
-    // What the gateway asks each second is far less than a page.
+    // The regular requests of the gateway are far less than a page.
     if (now - last > 100_000) {
       last = now;
       sameSince = Date.now();
@@ -71,7 +71,7 @@ async function untilStalled(): Promise<number> {
 test('a slow caller costs the gateway little memory, and gets everything in the end', async () => {
   expect(bytesInAll).toBeGreaterThan(100 << 20);
   const { pid } = gateway.process;
-  // Warm: one whole read, so that what is measured is the read that waits.
+  // A warm-up: one whole read, so that only the waiting read is measured.
   expect((await readOn(open(gateway.client))).versions).toHaveLength(commits * eventsPerCommit);
   const sentBefore = await untilStalled();
   const before = residentBytes(pid);
@@ -83,7 +83,7 @@ test('a slow caller costs the gateway little memory, and gets everything in the 
   const held = (await untilStalled()) - sentBefore;
   expect(held).toBeLessThan(16 << 20);
   expect(residentBytes(pid) - before).toBeLessThan(64 << 20);
-  // Others are not held up.
+  // Other callers do not wait.
   expect((await gateway.client.getVersion({ stream })).version).toBe(BigInt(commits * eventsPerCommit));
 
   if (first.done === true) throw new Error('nothing came');
@@ -95,7 +95,7 @@ test('a slow caller costs the gateway little memory, and gets everything in the 
   );
 }, 120_000);
 
-test('a caller that takes nothing at all gets an error, not an end', async () => {
+test('a caller that never reads gets an error, not an end', async () => {
   await using impatient = await startTestGateway([nats.url], ['--read-stall-timeout-ms=500']);
   const call = open(impatient.client);
   const messages = messagesOf<ReadStreamResponse>(call);
@@ -141,7 +141,7 @@ test.each(['restart', 'kill'] as const)(
       await serves(gateway.client);
       expect(await readOn(open(gateway.client))).toMatchObject({ complete: true });
     }
-    // What is read lies with the gateway: that the server goes need not end it.
+    // The gateway reads from its replica, so the read need not end with the server.
     expect(outcomes).toHaveLength(2);
   },
   120_000,

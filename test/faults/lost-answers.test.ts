@@ -38,11 +38,11 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** A new stream at version 1, which the gateway knows, so that its first attempt is one that NATS takes. */
+/** A new stream at version 1, which the gateway knows, so that NATS accepts its first attempt. */
 async function newStream(): Promise<string> {
   const stream = `lost.${randomUUID()}`;
   const first = { stream, events: newEvents(1), commitId: randomUUID() };
-  // It may have just lost its connection.
+  // The gateway may have just lost its connection.
   await until(() =>
     gateway.client.append(first).then(
       () => true,
@@ -52,7 +52,7 @@ async function newStream(): Promise<string> {
   return stream;
 }
 
-/** Waits until the append is stored, as another gateway sees it. */
+/** Waits until another gateway sees that the append is stored. */
 async function stored(stream: string, events: readonly MarkedEvent[]): Promise<void> {
   const version = BigInt(events.length) + 1n;
   await until(async () => (await other.client.getVersion({ stream })).version === version);
@@ -81,7 +81,7 @@ describe.each(appends)('%s', (_name, events, expectedVersion) => {
     expect(answer).toMatchObject({ firstVersion: 2n, version: last, position, replayed: false });
   });
 
-  test('it says so when it cannot find out in time, and a retry gets the first result', async () => {
+  test('it reports when it cannot find out in time, and a retry gets the first result', async () => {
     const [stream, mine, commitId] = [await newStream(), marked(), randomUUID()];
     relay.loseAnswersTo(mine.at(-1)?.id ?? '');
     const request = { stream, events: mine, expectedVersion, commitId };
@@ -103,7 +103,7 @@ describe.each(appends)('%s', (_name, events, expectedVersion) => {
     }
   });
 
-  test('a retry stores a commit that never came to the store', async () => {
+  test('a retry stores a commit that never reached the store', async () => {
     const [stream, mine, commitId] = [await newStream(), marked(), randomUUID()];
     const request = { stream, events: mine, expectedVersion, commitId };
     relay.loseRequests();
@@ -119,7 +119,7 @@ describe.each(appends)('%s', (_name, events, expectedVersion) => {
     await expectOnce(stream, mine);
   });
 
-  test('a caller whose connection is lost may retry, even when the stream has gone on', async () => {
+  test('a caller whose connection is lost may retry, even when the stream has grown', async () => {
     const [stream, mine, commitId] = [await newStream(), marked(), randomUUID()];
     const request = { stream, events: mine, expectedVersion, commitId };
     await using toGateway = await startTcpRelay(Number(other.address.split(':')[1]));

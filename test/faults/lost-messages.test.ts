@@ -9,11 +9,11 @@ import { failureOf } from '../support/rpc-failure';
 
 /** No message leaves a log. If one has nevertheless, no reader learns that it never existed, and no version is given twice. */
 
-/** So much that the log has several files. */
+/** Enough for several files of the log. */
 const commits = 40;
 const eventBytes = 500_000;
 
-/** The first commits of `old` and all of `early` lie in the first file, the last one of `old` at the end. */
+/** The first commits of `old` and all commits of `early` are in the first file, the last one of `old` is at the end. */
 async function fill({ client }: TestGateway): Promise<void> {
   await client.append({ stream: 'early', events: newEvents(1) });
   for (let commit = 0; commit < commits; commit++)
@@ -48,7 +48,7 @@ async function expectNothingHidden({ client }: TestGateway): Promise<void> {
   await expectDataLoss(client.readByCorrelation({ correlationId: 'any' }));
 }
 
-/** What is left is served: a log must be readable when it is needed most. */
+/** The rest is served: a log must be readable when it is needed most. */
 async function expectRestServed({ client }: TestGateway): Promise<void> {
   const { version } = await client.getVersion({ stream: 'old' });
   expect(version).toBe(BigInt(commits));
@@ -83,7 +83,7 @@ test('the file with the start of the log is lost', async () => {
     expect(lost).toBeGreaterThan(10n);
     expect(store?.log?.lostMessagesAccepted).toBe(0n);
   }
-  // An operator has seen it, and wants to go on without them.
+  // An operator knows it, and wants to continue without them.
   await using gateway = await startTestGateway([nats.url], [`--lost-messages-accepted=${lost.toString()}`]);
   const { client } = gateway;
   expect((await client.append({ stream: 'new', events: newEvents(1) })).version).toBe(1n);
@@ -92,7 +92,7 @@ test('the file with the start of the log is lost', async () => {
   await expectDataLoss(client.readStream({ stream: 'old' }));
 }, 120_000);
 
-test('a bound is set and taken back while a gateway runs', async () => {
+test('a bound is set and removed while a gateway runs', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   await fill(gateway);
@@ -111,7 +111,7 @@ test('a bound is set and taken back while a gateway runs', async () => {
   await expectRestServed(gateway);
 }, 60_000);
 
-test('they are missed within a second', async () => {
+test('the loss is noticed within a second', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;
@@ -131,7 +131,7 @@ test('they are missed within a second', async () => {
   await expectDataLoss(asked());
 }, 60_000);
 
-test('a log with all its messages has lost none, however it came about', async () => {
+test('a log with all its messages has not lost any, whatever its history', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const { client } = gateway;

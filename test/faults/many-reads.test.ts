@@ -1,7 +1,7 @@
 import { startGatewayProcess } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 
-/** More reads at once than NATS may have answers waiting for one connection: 64 MiB, its `max_pending`. */
+/** More reads at once than NATS lets answers wait for one connection: 64 MiB, its `max_pending`. */
 const readers = 128;
 const commits = 10;
 /** On a busy machine. */

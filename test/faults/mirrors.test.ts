@@ -6,7 +6,7 @@ import { Direction } from '../../generated/sluice/v1/event_store_service';
 
 /**
  * A mirror of the log in its account answers requests that are meant for the log, without the headers of a commit.
- * What a gateway says is what the log holds all the same.
+ * The gateway still serves only what the log has.
  */
 
 const rounds = 10;
@@ -63,7 +63,7 @@ async function expectWholeStore(
   }
 }
 
-/** Two streams of several commits, one of which is in parts. Gives the ids of their events, in order. */
+/** Two streams of several commits, one of which is in parts. Resolves with the ids of their events, in order. */
 async function fill({ client }: TestGateway): Promise<Map<string, string[]>> {
   const ids = new Map<string, string[]>();
   for (const stream of ['left.1', 'right.1']) {
@@ -82,7 +82,7 @@ const whole = { mirror: { name: 'EVENTS' } };
 const onlyLeft = { mirror: { name: 'EVENTS', filter_subject: 'es.left.>' } };
 const onlyNothing = { mirror: { name: 'EVENTS', filter_subject: 'es.nothing.>' } };
 
-test('on one replica, with a whole and two filtered mirrors', async () => {
+test('with one replica, a whole mirror and two filtered ones', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const ids = await fill(gateway);
@@ -94,7 +94,7 @@ test('on one replica, with a whole and two filtered mirrors', async () => {
   expect(store?.log?.mirrors).toEqual(['MIRROR_0', 'MIRROR_1', 'MIRROR_2']);
 }, 120_000);
 
-test('a stream with the log among its sources does not answer in its place', async () => {
+test('a stream with the log among its sources does not answer instead of the log', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const ids = await fill(gateway);
@@ -105,7 +105,7 @@ test('a stream with the log among its sources does not answer in its place', asy
   expect((await other.client.serverInfo()).store?.log?.mirrors).toEqual([]);
 }, 120_000);
 
-test('on three replicas', async () => {
+test('with three replicas', async () => {
   await using cluster = await startCluster();
   await using gateway = await startTestGateway(cluster.urls, ['--store-replicas=3']);
   const ids = await fill(gateway);

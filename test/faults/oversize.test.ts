@@ -6,7 +6,7 @@ import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
-/** What is too large is refused with the field at fault, its size and the limit; nothing is stored, nothing else suffers. */
+/** What is too large is refused with the field at fault, its size and the limit. Nothing is stored, nothing else is affected. */
 
 let nats: TestNats;
 let gateway: TestGateway;
@@ -24,7 +24,7 @@ const text = (bytes: number): DeepPartial<Event> => ({
   payload: { $case: 'text', value: 'x'.repeat(bytes) },
 });
 
-/** Appends it to a stream of one event, and expects that nothing of it is stored. */
+/** Appends to a stream of one event, and expects that nothing is stored. */
 async function refused(stream: string, events: DeepPartial<Event>[]): Promise<RpcFailure> {
   const { client } = gateway;
   const before = await client.append({ stream, events: newEvents(1) });
@@ -58,7 +58,7 @@ test('the largest event that fits is stored, in one message and among others', a
   const stream = 'oversize.fits';
   const { version: none } = await client.getVersion({ stream });
   expect(none).toBe(0n);
-  // What the event has beside its text: found by trying, since the ids that are filled in count as well.
+  // The bytes of the event without its text: measured, since the ids that the gateway fills in count as well.
   let bytes = limit;
   while (
     !(await client.append({ stream, events: [text(bytes)] }).then(
@@ -77,7 +77,7 @@ test('the largest event that fits is stored, in one message and among others', a
 test('a read begins at any version, wherever the messages of its commit end', async () => {
   const { client } = gateway;
   const stream = 'oversize.versions';
-  // Of these events five fit into a message.
+  // Five of these events fit into a message.
   const sent = Array.from({ length: 60 }, (_, commit) => newEvents(1 + ((commit * 7) % 16), 1_300));
   for (const events of sent) await client.append({ stream, events });
   const ids = sent.flat().map(({ id }) => id);
@@ -119,7 +119,7 @@ test('an append that needs more messages than NATS accepts in one batch', async 
   expect(Object.keys(violations(failure))).toEqual(['events']);
 });
 
-test('a request larger than request_bytes_max is refused, and the connection goes on', async () => {
+test('a request larger than request_bytes_max is refused, and the connection stays open', async () => {
   const { client } = gateway;
   const stream = 'oversize.request';
   const failure = await failureOf(

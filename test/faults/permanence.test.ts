@@ -5,7 +5,7 @@ import { startTestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 
-/** Nothing expires, nothing can be taken away, and a store that would lose events is not served. */
+/** Nothing expires, nothing can be deleted, and a store that would lose events is not served. */
 
 let nats: TestNats;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => nats[Symbol.asyncDispose]());
 
-/** The configuration of a JetStream stream as the server keeps it. */
+/** The configuration of a JetStream stream at the server. */
 async function configOf(name: string): Promise<StreamConfig> {
   const connection = await connect({ servers: nats.url });
   try {
@@ -26,7 +26,7 @@ async function configOf(name: string): Promise<StreamConfig> {
 
 const flags = (name: string): string[] => [`--store-name=${name}`, `--store-prefix=${name.toLowerCase()}`];
 
-test('a new store is kept for good', async () => {
+test('a new store keeps its events for ever', async () => {
   await using gateway = await startTestGateway([nats.url], flags('KEPT'));
   expect((await gateway.client.serverInfo()).store).toMatchObject({
     name: 'KEPT',
@@ -72,7 +72,7 @@ test('nobody can delete or purge events, and a version never starts again', asyn
   expect(events.map(({ version }) => version)).toEqual([1n, 2n, 3n, 4n]);
 });
 
-/** What would lose events or break the checks, and the line that says so. */
+/** Settings that would lose events or break the checks, and the line that reports them. */
 const disagreements: readonly (readonly [Partial<StreamConfig>, string])[] = [
   [{ max_age: 60_000_000_000 }, 'max_age: found 60000000000, needed 0'],
   [{ max_msgs: 1_000 }, 'max_msgs: found 1000, needed -1'],
@@ -88,7 +88,7 @@ const disagreements: readonly (readonly [Partial<StreamConfig>, string])[] = [
   [{ no_ack: true }, 'no_ack: found true, needed false'],
 ];
 
-test('a store that exists and is set otherwise is refused with every field that disagrees', async () => {
+test('an existing store with another configuration is refused with every field that differs', async () => {
   const connection = await connect({ servers: nats.url });
   const { streams } = await connection.jetstreamManager();
   const good = {
@@ -104,7 +104,7 @@ test('a store that exists and is set otherwise is refused with every field that 
     const refusal = await refusalOf('BAD');
     expect(refusal).toContain('BAD exists, but not with the configuration that a Sluice store needs');
     expect(refusal).toContain(`  ${line}\n`);
-    // The library knows nothing of it, so that it is off in each of them.
+    // The package does not know this field, so it is off in each of them.
     expect(refusal).toContain('  allow_atomic: found nothing, needed true\n');
     expect(refusal.split('\n').filter((text) => text.startsWith('  ')).length).toBeLessThanOrEqual(3);
     await streams.delete('BAD');
@@ -129,7 +129,7 @@ test('a store on the subjects of another one is refused', async () => {
   expect((await first.client.append({ stream: 's', events: newEvents(1) })).version).toBe(1n);
 });
 
-test('a good store is opened again, with what is the operator’s own to set', async () => {
+test('a valid store is opened again, with the settings that are up to the operator', async () => {
   {
     await using gateway = await startTestGateway([nats.url], flags('AGAIN'));
     await gateway.client.append({ stream: 's', events: newEvents(2) });

@@ -2,7 +2,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startCluster, startNats } from '../support/nats-server';
 
-/** What was acknowledged by one gateway before a read began at another one is read there, by every kind of read. */
+/** A read through one gateway has what another gateway acknowledged before the read began, with every kind of read. */
 
 const tries = Number(process.env['TEST_TRIES'] ?? '400');
 

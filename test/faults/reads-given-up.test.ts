@@ -4,13 +4,13 @@ import { startGatewayProcess } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
 
-/** NATS sends what it was asked for also when the caller has gone. A connection where too much waits to be sent it ends. */
+/** NATS sends answers even if the caller has gone, and ends a connection for which too much waits. */
 
 const stream = 'given-up.1';
 const lanes = 100;
 const floodMs = 6_000;
 
-test('callers who begin reads and give them up do not cost others the connection to NATS', async () => {
+test('callers that begin reads and give them up do not cost others the connection to NATS', async () => {
   await using nats = await startNats();
   await using gateway = await startGatewayProcess([nats.url]);
   for (let i = 0; i < 40; i++) await gateway.client.append({ stream, events: newEvents(1, 900_000) });

@@ -13,7 +13,7 @@ import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
-/** An error answer of NATS to an append is no doubt: nothing was stored, and the error says what to do. */
+/** An error with which NATS answers an append leaves no doubt: nothing was stored, and the error says what to do. */
 
 interface Setting {
   readonly nats: TestNats;
@@ -42,7 +42,7 @@ async function withStore(
   await test({ nats, gateway, edit });
 }
 
-/** The append fails in this way, at once and over both clients, and the stream is as it was. */
+/** The append fails in this way, at once and with both clients, and the stream has not changed. */
 async function refused(
   { gateway }: Setting,
   events: ReturnType<typeof newEvents>,
@@ -60,7 +60,7 @@ async function refused(
     code: expected.code,
     reason: expected.reason,
   });
-  // No RetryInfo where trying again does not help, so nobody does; the deadline is 10 s.
+  // No RetryInfo if a retry does not help, so clients do not retry; the deadline is 10 s.
   expect(performance.now() - startedMs).toBeLessThan(9_000);
   using client = connect(gateway.address);
   const plain = events.map(({ payload: { value } }) => ({ type: 'T', data: value }));
@@ -91,7 +91,7 @@ test('a log that somebody has sealed', () =>
     expect((await setting.gateway.client.readStream({ stream: 'refused.1' })).events).toHaveLength(2);
   }));
 
-test('a log that takes no atomic batches any more: what needs one is refused, the rest goes on', () =>
+test('a log that no longer accepts atomic batches: appends that need one are refused, others are stored', () =>
   withStore({}, [], async (setting) => {
     await setting.edit({ allow_atomic: false });
     const failure = await refused(setting, newEvents(4, 400_000), storeRefused);
@@ -103,7 +103,7 @@ test('a log that takes no atomic batches any more: what needs one is refused, th
   }));
 
 test(
-  'a log with a lowered max_msg_size: what fits in several messages is stored, what does not names the limit',
+  'a log with a lowered max_msg_size: an append that fits into several messages is stored, another one is refused with the limit',
   () =>
     withStore({}, [], async (setting) => {
       const { client } = setting.gateway;
@@ -130,7 +130,7 @@ test(
         });
       await multi([100, 2_480]);
       await setting.edit({ max_msg_size: 2_500 });
-      // The large message is not the first one, and the server only says that the batch has a hole.
+      // The large message is not the first one, and the server only reports a gap in the batch.
       const broken = await failureOf(multi([100, 2_480]));
       expect(broken.message).toMatch(/appends\[1\]\.events\[0\]: has 2\d{3} bytes/);
       await setting.edit({ max_msg_size: -1 });
@@ -141,7 +141,7 @@ test(
 );
 
 test(
-  'a log that is gone is named, by appends and reads',
+  'a log that has disappeared is named, by appends and reads',
   () =>
     withStore({}, [], async (setting) => {
       const { client } = setting.gateway;
@@ -168,7 +168,7 @@ test(
 );
 
 test(
-  'a full log: at once, without a word on when to try again, until there is room',
+  'a full log: refused at once, without a retry delay, until there is space',
   () =>
     withStore({}, [], async (setting) => {
       const { client } = setting.gateway;
@@ -211,7 +211,7 @@ test('a full NATS account', () => {
 });
 
 test(
-  'more at a time than the server lets wait: try again a little later',
+  'more at the same time than the server allows: retry a little later',
   () =>
     withStore({ jetStreamConfig: 'max_buffered_msgs: 2' }, [], async (setting) => {
       const { client, address } = setting.gateway;

@@ -10,11 +10,11 @@ import { startNats } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 
-/** With a small bound the replica has the newest events only; what is older comes from NATS, and is the same. */
+/** With a small bound the replica has only the newest events; older ones come from NATS, and are the same. */
 
 const bound = { segmentBytesMax: 128 << 10, replicaBytesMax: 1 << 20, tailBytesMax: 256 << 10 };
 const commits = 1_500;
-/** More than one message has room for. */
+/** More than fits into one message. */
 const partedEvents = 3;
 const maxPayloadBytes = 8_192;
 const eventCount = commits + (3 * commits * (partedEvents - 1)) / 50;
@@ -45,7 +45,7 @@ async function subscribed(client: RpcClient): Promise<string[]> {
   return ids;
 }
 
-/** What each kind of read gives. */
+/** The result of each kind of read. */
 async function everything(client: RpcClient, fromTime: Timestamp | undefined): Promise<string[][]> {
   const middle = BigInt(commits / 2);
   const reads = [
@@ -63,7 +63,7 @@ async function everything(client: RpcClient, fromTime: Timestamp | undefined): P
   return [...events.map((read) => read.events.map(({ id }) => id)), await subscribed(client)];
 }
 
-test('old events come from NATS, in stretches', async () => {
+test('old events come from NATS, in chunks', async () => {
   await using nats = await startNats({ maxPayloadBytes });
   const folder = makeReplicaDir();
   await using bounded = await startTestGateway([nats.url], [`--replica-dir=${folder}`], bound);

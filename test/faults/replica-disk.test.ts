@@ -12,7 +12,7 @@ import { startNats, until } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 
-/** The disk of the replica alone is full: appends and reads of any replica go on, and the others when there is room. */
+/** Only the disk of the replica is full: appends and reads of any replica work, and other reads when there is space. */
 
 const { SERVING, NOT_SERVING } = HealthCheckResponse_ServingStatus;
 

@@ -4,7 +4,7 @@ import { startNats } from '../support/nats-server';
 import { randomFrom } from '../support/random';
 import { makeReplicaDir } from '../support/replica-dir';
 
-/** A gateway is killed again and again while its replica is written: what it reads afterwards is the log. */
+/** A gateway is killed again and again while its replica is written: afterwards it reads the same as the log. */
 
 const kills = Number(process.env['TEST_KILLS'] ?? '8');
 const streams = 20;

@@ -14,7 +14,7 @@ import { startWithStranger, type WithStranger } from '../support/stranger';
 /** A message that was published by hand stops no reader for ever, and every reader learns of it. */
 
 let setting: WithStranger;
-/** Of the events, in order. */
+/** The data of the events, in order. */
 const ids: string[] = [];
 let foreign: bigint;
 let outside: bigint;
@@ -36,7 +36,7 @@ async function append(stream: string, count: number): Promise<void> {
 
 const idsOf = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);
 
-test('a read ends there, and says how to go on', async () => {
+test('a read ends there, and says how to continue', async () => {
   const { client } = setting.gateway;
   for (const direction of [Direction.FORWARD, Direction.BACKWARD]) {
     const failure = await failureOf(client.readAll({ direction }));
@@ -49,7 +49,7 @@ test('a read ends there, and says how to go on', async () => {
   expect(idsOf(before.events)).toEqual(ids.slice(0, 2).reverse());
 });
 
-test('what is on no name of a stream is not part of the store', async () => {
+test('a message on a subject that is not a stream name is not part of the store', async () => {
   const { client } = setting.gateway;
   const odd = await client.readAll({ patterns: ['odd.>'] });
   expect(odd.events).toEqual([]);
@@ -63,7 +63,7 @@ test('what is on no name of a stream is not part of the store', async () => {
   expect(notices).toContain('events');
 });
 
-test('a read that skips has everything else, counts and names', async () => {
+test('a read that skips has everything else, and counts and names what it skipped', async () => {
   const { client } = setting.gateway;
   const found = [
     { position: foreign, stream: 'good.2', reason: 'its headers are not those of a commit' },
@@ -96,7 +96,7 @@ const readAllDefaults = {
   toTime: undefined,
 };
 
-test('a subscription that skips goes on, in what is stored and live', async () => {
+test('a subscription that skips continues, through stored and live events', async () => {
   const { client } = setting.gateway;
   const seen: string[] = [];
   const named: bigint[] = [];
@@ -153,7 +153,7 @@ test('the loop of the TypeScript client waits for onUnreadable', async () => {
   );
 });
 
-test('the commands: tail and export stop and say why, or go on; unreadable lists; doctor fails', async () => {
+test('the commands: tail and export stop with the reason, or continue; unreadable lists; doctor fails', async () => {
   const address = `--address=${setting.gateway.address}`;
   const stopped = await runSluice(['export', address]);
   expect(stopped.code).toBe(1);

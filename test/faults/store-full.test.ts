@@ -12,7 +12,7 @@ import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 import { natsServerPath } from '../support/tools';
 
-/** A store that is full says so, at once and everywhere, and goes on by itself when there is room. */
+/** A full store reports that, at once and everywhere, and accepts appends again when there is space. */
 
 const { SERVING, NOT_SERVING } = HealthCheckResponse_ServingStatus;
 const stream = 'full.1';
@@ -68,7 +68,7 @@ async function isFull({ client, sluice, address }: Running): Promise<void> {
   expect(sluice.stderr()).toContain('the store is full: appends are refused');
 }
 
-/** Waits until appends are taken again without anybody doing anything. */
+/** Waits until appends are accepted again without any action. */
 async function isTakenAgain({ client, sluice }: Running): Promise<void> {
   const append = (): Promise<boolean> =>
     client.append({ stream: 'again.1', events: newEvents(1, eventBytes) }).then(
@@ -80,17 +80,17 @@ async function isTakenAgain({ client, sluice }: Running): Promise<void> {
   expect(sluice.stderr()).toContain('the store takes appends again');
 }
 
-test('at the bound that is set for it (--store-bytes-max)', async () => {
+test('at its configured bound (--store-bytes-max)', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-full-'));
   try {
     await withGateway(dataDir, ['--store-bytes-max=20000000'], async (running) => {
       expect(await fill(running.client)).toMatchObject({ reason: 'STORE_FULL' });
       await isFull(running);
-      // What room there is and what is stored are looked at once a second, one after the other.
+      // The free space and the size of the store are checked once a second, one after the other.
       await until(async () => Number((await running.client.serverInfo()).store?.bytesMax) < 22_000_000);
       await until(() => running.sluice.stderr().includes('the store is nearly full'));
     });
-    // A higher bound is in force from the next start on.
+    // A higher bound applies from the next start on.
     await withGateway(dataDir, ['--store-bytes-max=40000000'], async ({ client }) => {
       await client.append({ stream, events: newEvents(1, eventBytes) });
     });
@@ -128,14 +128,14 @@ function takeAllBut(megabytes: number): string {
   try {
     writeFileSync(path, Buffer.alloc(bavail * bsize - megabytes * (1 << 20)));
   } catch (error) {
-    // The gateway may have taken some of it meanwhile: then it is full, too.
+    // The gateway may have used some of it meanwhile: then the disk is full as well.
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
   return path;
 }
 
 withDisk(
-  'on a disk that others fill up, before it is quite full',
+  'on a disk that others fill up, before it is completely full',
   async () => {
     await withGateway(join(disk as string, 'one'), [], async (running) => {
       const { client } = running;
@@ -158,13 +158,13 @@ withDisk(
 );
 
 withDisk(
-  'at the share of the disk that there was at the start: when others leave more, that is used',
+  'at its share of the disk at the start: when others free more, the store uses it',
   async () => {
     const other = takeAllBut(80);
     await withGateway(join(disk as string, 'share'), [], async (running) => {
       expect(await fill(running.client)).toMatchObject({ reason: 'STORE_FULL' });
       await isFull(running);
-      // As the full disk leaves it when the server's configuration cannot be written to its end.
+      // The file that a full disk leaves when the configuration of the server cannot be written completely.
       writeFileSync(join(disk as string, 'share', 'run', 'nats.conf'), '');
       rmSync(other);
       await isTakenAgain(running);
@@ -176,7 +176,7 @@ withDisk(
 );
 
 withDisk(
-  'on a disk that is full at once, so that nats-server can write no more: it is restarted when there is space',
+  'on a disk that fills up at once, so that nats-server can no longer write: it is restarted when there is space',
   async () => {
     await withGateway(join(disk as string, 'two'), [], async (running) => {
       const { client, sluice } = running;

@@ -6,7 +6,7 @@ import { startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';
 import { startNats } from '../support/nats-server';
 
-/** Settings of the store's streams that nobody can take back, and what then can be done. */
+/** Settings of the streams of the store that cannot be reset, and what can be done then. */
 
 async function withNats(test: (url: string, connection: NatsConnection) => Promise<void>): Promise<void> {
   await using nats = await startNats();
@@ -31,7 +31,7 @@ async function update(
   expect(answer.json()).toMatchObject({ config: { [field]: value } });
 }
 
-/** How a start is refused. */
+/** The message of a refused start. */
 async function refusal(url: string): Promise<string> {
   return startTestGateway([url]).then(
     async (gateway) => {
@@ -42,7 +42,7 @@ async function refusal(url: string): Promise<string> {
   );
 }
 
-test('a log that has once been given allow_msg_ttl is served', () =>
+test('a log with allow_msg_ttl is served', () =>
   withNats(async (url, connection) => {
     await (await startTestGateway([url]))[Symbol.asyncDispose]();
     await update(connection, 'EVENTS', 'allow_msg_ttl');
@@ -78,7 +78,7 @@ test.each([
 
 test('limits on consumers are reported while a gateway runs, and refused at the start', () =>
   withNats(async (url, connection) => {
-    // One that the consumers of gateways keep to: NATS refuses others while there are any.
+    // A limit that the consumers of gateways respect: NATS refuses others while such consumers exist.
     const limits = { inactive_threshold: 20_000_000_000 };
     {
       await using gateway = await startTestGateway([url]);

@@ -48,7 +48,7 @@ if (!canLimit) {
 }
 
 (canLimit ? test : test.skip)(
-  'out of descriptors for a while: appends wait, and all goes on',
+  'without descriptors for a while: appends wait, and then everything works',
   () =>
     withEmbeddedServer(async (sluice, client) => {
       const stream = 'waits.1';
@@ -63,7 +63,7 @@ if (!canLimit) {
       const logged = until(() =>
         sluice.stderr().includes('the files of the log cannot be opened to sync them; trying again'),
       );
-      // Those that do not wait fail here.
+      // Appends that do not wait fail here.
       await Promise.race([logged, Promise.all(appends)]);
       expect(acknowledged).toBe(0);
       descriptorsMax(sluice, 1_024);
@@ -76,12 +76,12 @@ if (!canLimit) {
 );
 
 test(
-  'a sync that fails ends the process, with an exit code of its own',
+  'a sync that fails ends the process, with its own exit code',
   () =>
     withEmbeddedServer(async (sluice, client, dataDir) => {
       const stream = 'broken.1';
       await client.append({ stream, events: newEvents(1) });
-      // The next file of the log is one that the system opens and refuses to sync.
+      // The system opens the next file of the log, but refuses to sync it.
       symlinkSync('/dev/null', join(dataDir, 'jetstream', '$G', 'streams', 'EVENTS', 'msgs', '2.blk'));
       const failure = await failureOf(client.append({ stream, events: newEvents(1) }));
       expect({ code: failure.code, reason: failure.reason }).toEqual({

@@ -7,7 +7,7 @@ import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcFailure } from '../support/rpc-failure';
 
-/** Somebody does something to the consumer through which new commits come. Subscribers get them all the same, or an error. */
+/** A person changes the consumer that delivers new commits. Subscribers still get all commits, or an error. */
 
 interface Tried {
   readonly connection: NatsConnection;
@@ -45,13 +45,13 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** Those of the consumers of gateways. */
+/** The names of the consumers of gateways. */
 async function names(manager: JetStreamManager): Promise<string[]> {
   const consumers = await manager.consumers.list('EVENTS').next();
   return consumers.map(({ name }) => name).filter((name) => name.startsWith('sluice-replica-'));
 }
 
-/** Whether doctor says that new commits come, and this of the replica. */
+/** Whether doctor reports that new commits arrive, and this about the replica. */
 async function says(replica: 'ok' | 'warn'): Promise<boolean> {
   const list = findings(await gateway.client.serverInfo(), version);
   const levelOf = (wanted: string): string | undefined => list.find(({ check }) => check === wanted)?.level;
@@ -82,7 +82,7 @@ test.each(verbs)(
       await client.append({ stream, events });
       sent.push(...events.map(({ id }) => id));
     };
-    // What is stored before it knows where now is, it need not get.
+    // It need not get commits that are stored before it knows the end of the log.
     await until(() => isLive);
     await send();
     await until(() => got.length === 1);
@@ -91,7 +91,7 @@ test.each(verbs)(
     await act({ connection, manager, consumer });
     await send();
     await until(() => got.length === sent.length, 30_000);
-    // They come again, and for a minute doctor tells that they did not.
+    // Commits arrive again, and for a minute doctor still reports that they did not.
     if (isSeen) await until(() => says('warn'));
     await send();
     await until(() => got.length === sent.length, 30_000);
@@ -103,7 +103,7 @@ test.each(verbs)(
   90_000,
 );
 
-test('limits that the log sets for consumers: subscribers get what is new or an error, and doctor tells', async () => {
+test('limits of the log for consumers: subscribers get new commits or an error, and doctor reports it', async () => {
   const { client } = gateway;
   const manager = await connection.jetstreamManager();
   const { config } = await manager.streams.info('EVENTS');
@@ -113,7 +113,7 @@ test('limits that the log sets for consumers: subscribers get what is new or an 
     expect(answer.json()).toMatchObject({ config: { consumer_limits: limits } });
   };
   const stream = 'standstill.limits';
-  /** Follows the stream until all these have come, and gives them. */
+  /** Follows the stream until all these events have arrived, and resolves with them. */
   const follow = async (count: number): Promise<number> => {
     let got = 0;
     for await (const { events } of client.subscribe({ patterns: [stream] })) {
@@ -133,7 +133,7 @@ test('limits that the log sets for consumers: subscribers get what is new or an 
   note(follow(2));
   await until(async () => (await names(manager)).length === 1);
   try {
-    // NATS refuses limits that a consumer does not keep to.
+    // NATS refuses limits that an existing consumer exceeds.
     for (const name of await names(manager)) await manager.consumers.delete('EVENTS', name);
     await set({ inactive_threshold: 1_000_000_000, max_ack_pending: 1 });
     note(follow(2));

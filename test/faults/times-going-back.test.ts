@@ -18,7 +18,7 @@ const streams = ['clock.a', 'clock.b'] as const;
 const commitsPerStream = 30;
 const startSeconds = 1_800_000_000;
 
-/** Seconds of the commit at a position: onward, but two of each ten lie far ahead, and three far behind. */
+/** Seconds of the commit at a position: increasing, except that of each ten two are far ahead and three far behind. */
 function secondsOf(position: bigint): number {
   const place = Number(position % 10n);
   const shift = place < 2 ? 100 : place > 6 ? -50 : 0;
@@ -48,7 +48,7 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-test('the times of the log go back and forth', () => {
+test('the times of the log jump back and forth', () => {
   expect(stored).toHaveLength(streams.length * 2 * commitsPerStream);
   for (const { position, commitTime } of stored)
     expect(commitTime).toEqual({ seconds: BigInt(secondsOf(position)), nanos: 0 });
@@ -56,7 +56,7 @@ test('the times of the log go back and forth', () => {
 
 const at = (seconds: number): { seconds: bigint; nanos: number } => ({ seconds: BigInt(seconds), nanos: 0 });
 const idsOf = (events: readonly { id: string }[]): string[] => events.map(({ id }) => id);
-/** Before all, after all, and everything between. */
+/** Before all commits, after all, and between. */
 const bounds = Array.from({ length: 24 }, (_, index) => startSeconds - 60 + 10 * index);
 
 test.each(bounds)('from and to %d', async (seconds) => {

@@ -15,7 +15,7 @@ import { makeJwtLogins } from '../support/nats-jwt';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { haveOpenssl } from '../support/tools';
 
-/** Each way to log in to NATS, and TLS to it. */
+/** Each way to log in to NATS, and TLS. */
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-login-'));
 afterAll(() => {
@@ -28,7 +28,7 @@ function fileWith(name: string, text: string): string {
   return path;
 }
 
-/** Appends and reads through a gateway with these flags; gives the connections that it has meanwhile. */
+/** Appends and reads through a gateway with these flags; resolves with the connections that it has meanwhile. */
 async function works(nats: TestNats, flags: readonly string[], url = nats.url): Promise<unknown[]> {
   await using gateway = await startTestGateway([url], flags);
   const { client } = gateway;
@@ -37,7 +37,7 @@ async function works(nats: TestNats, flags: readonly string[], url = nats.url): 
   return await connectionsOf([nats]);
 }
 
-/** A gateway process that is refused ends with exit code 3, and says why, but no secret. */
+/** A gateway process that is refused ends with exit code 3 and says why, without secrets. */
 async function isRefused(
   nats: TestNats,
   flags: readonly string[],
@@ -53,7 +53,7 @@ async function isRefused(
   expect(stderr).toContain(`cannot connect to NATS at ${nats.url}: `);
   expect(stderr).toMatch(reason);
   expect(stderr).not.toContain(secret);
-  // A login that is refused is not tried for as long as a server that is not there.
+  // A refused login is retried for a shorter time than a server that does not run.
   expect(performance.now() - startedAt).toBeLessThan(30_000);
 }
 
@@ -83,7 +83,7 @@ test('a credentials file, with the permissions of docs/operations/security.md in
   await using nats = await startNats({ extraConfig: logins.serverConfig });
   const good = fileWith('good.creds', logins.credentials({ publish, subscribe: ['_INBOX.>'] }));
   await works(nats, [`--nats-creds=${good}`]);
-  // As an editor on Windows, a secret store or a copy by hand leaves them.
+  // Line ends as from an editor on Windows, a secret store or a copy by hand.
   const text = readFileSync(good, 'utf8');
   for (const as of [text.replaceAll('\n', '\r\n'), text.trimEnd(), text.trimEnd().replaceAll('\n', '\r\n')]) {
     await works(nats, [`--nats-creds=${fileWith('other.creds', as)}`]);
@@ -95,7 +95,7 @@ test('a credentials file, with the permissions of docs/operations/security.md in
   await isRefused(nats, [`--nats-creds=${bad}`], stranger.split('\n')[1] ?? '', /authorization/i);
 }, 90_000);
 
-test('a login that NATS refuses for a while is tried again until it is good', async () => {
+test('a login that NATS refuses for a while is retried until it is accepted', async () => {
   await using nats = await startNats({ extraConfig: 'authorization { user: someone, password: hush }' });
   await using gateway = await startTestGateway([nats.url], ['--nats-user=someone', '--nats-password=hush']);
   const { client } = gateway;
@@ -130,7 +130,7 @@ test('a login that NATS refuses for a while is tried again until it is good', as
     authority[Symbol.dispose]();
   });
 
-  /** A server that takes nothing but TLS, from anybody, or from those that show a certificate of the authority. */
+  /** A server that requires TLS, with or without a client certificate of the authority. */
   const startTls = (verify: boolean): Promise<TestNats> =>
     startNats({
       extraConfig:
@@ -149,18 +149,18 @@ test('a login that NATS refuses for a while is tried again until it is good', as
     await isRefused(nats, [], 'PRIVATE', /certificate/i, 1_500);
   }, 90_000);
 
-  test('to a server that wants a certificate', async () => {
+  test('to a server that requires a certificate', async () => {
     await using nats = await startTls(true);
     const ca = `--nats-tls-ca=${authority.ca}`;
     const own = [`--nats-tls-cert=${gatewayCertificate.cert}`, `--nats-tls-key=${gatewayCertificate.key}`];
     await works(nats, [ca, ...own]);
-    // The server just hangs up, and tells its own log why.
+    // The server closes the connection, and logs the reason only in its own log.
     await isRefused(nats, [ca], 'PRIVATE', /\w/, 1_500);
     expect(readFileSync(join(nats.dataDir, 'nats.log'), 'utf8')).toMatch(/didn't provide a certificate/);
   }, 90_000);
 });
 
-test('TLS is insisted on by tls://, even if the server does not ask for it', async () => {
+test('tls:// requires TLS, even if the server does not', async () => {
   await using nats = await startNats();
   const url = nats.url.replace('nats:', 'tls:');
   await expect(startTestGateway([url], ['--connect-timeout-ms=2000'])).rejects.toThrow(/tls/i);

@@ -12,14 +12,14 @@ import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
-/** The permissions in docs/operations/security.md are enough for everything, and none of them is too much. */
+/** The permissions in docs/operations/security.md are sufficient, and each of them is necessary. */
 
 const password = 'hush';
 const login = { user: 'sluice', pass: password };
 const loginFlags = ['--nats-user=sluice', `--nats-password=${password}`];
 
 const [block] = blocks(section(document('docs/operations/security.md'), '## NATS permissions'));
-/** The block as it stands there; the password is a variable of the configuration. */
+/** The block in the document; the password is a variable of the configuration. */
 const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
 const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
 /** What creates the streams is needed for the first start only. */
@@ -37,7 +37,7 @@ function without(...left: readonly string[]): string {
 const commits = 80;
 const eventsPerCommit = 800;
 
-/** Uses everything that a gateway does with NATS; fails if any of it does not work. */
+/** Uses everything that a gateway does with NATS; fails if something does not work. */
 async function exercise(
   urls: readonly string[],
   flags: readonly string[],
@@ -68,12 +68,12 @@ async function exercise(
   }
   // The server would remove it by itself after 10 seconds.
   await until(async () => (await consumersOf(nodes)) === 0, 5_000);
-  // What it has kept is compared with the log.
+  // Its replica is compared with the log.
   await using again = await startTestGateway(urls, [...loginFlags, replica, ...flags]);
   expect((await again.client.readStream({ stream: 'permitted' })).events).toHaveLength(4);
 }
 
-/** Follows the whole store; comes back when that is live, and fails if it cannot be. Counts the events that come. */
+/** Follows the whole store and counts its events. Resolves when the subscription is live; fails if it cannot be. */
 async function follow(client: RpcClient): Promise<{ readonly eventCount: number }> {
   const live = { eventCount: 0 };
   const updates = client.subscribe();
@@ -114,7 +114,7 @@ test('with exactly these permissions everything works, and nothing else is permi
   await connection.close();
 }, 60_000);
 
-test('once the store is there, the permissions to create it may go: everything works without them', async () => {
+test('once the store exists, everything works without the permissions to create it', async () => {
   await using nats = await startNats({ extraConfig: permissions });
   {
     await using first = await startTestGateway([nats.url], loginFlags);
@@ -128,7 +128,7 @@ test('once the store is there, the permissions to create it may go: everything w
   await exercise([nats.url], ['--create-store=false'], [nats]);
 }, 60_000);
 
-/** Whether the server refuses a request at once rather than leave it to somebody to answer. */
+/** Whether the server itself refuses a request at once. */
 async function refused(connection: NatsConnection, subject: string): Promise<boolean> {
   const outcome: unknown = await connection
     .request(subject, '{}', { timeout: 2_000 })
@@ -136,7 +136,7 @@ async function refused(connection: NatsConnection, subject: string): Promise<boo
   return (outcome as { code?: string }).code === 'PERMISSIONS_VIOLATION';
 }
 
-test('on three replicas they are enough as well', async () => {
+test('they are sufficient with three replicas as well', async () => {
   await using cluster = await startCluster(3, { extraConfig: permissions });
   await exercise(cluster.urls, ['--store-replicas=3'], cluster.nodes);
 }, 120_000);
@@ -150,7 +150,7 @@ test.each(subjects)(
   60_000,
 );
 
-describe('a permission that is missing', () => {
+describe('a missing permission', () => {
   const denied = (failure: RpcFailure, subject: string): void => {
     expect({ code: failure.code, reason: failure.reason }).toEqual({
       code: status.PERMISSION_DENIED,
@@ -159,7 +159,7 @@ describe('a permission that is missing', () => {
     expect(failure.message).toContain(subject);
   };
 
-  test('to append: appends are refused, also in several messages, and the rest goes on', async () => {
+  test('to append: appends are refused, also in several messages, and everything else works', async () => {
     await using nats = await startNats({ extraConfig: without('es.>') });
     await using gateway = await startTestGateway([nats.url], loginFlags);
     const { client } = gateway;
@@ -170,7 +170,7 @@ describe('a permission that is missing', () => {
     expect((await client.readStream({ stream })).events).toEqual([]);
   });
 
-  test('to make the consumer of the log: reads and subscriptions are refused, appends go on', async () => {
+  test('to create the consumer of the log: reads and subscriptions are refused, appends work', async () => {
     await using nats = await startNats({ extraConfig: without('$JS.API.CONSUMER.CREATE.EVENTS.*') });
     await using gateway = await startTestGateway([nats.url], loginFlags);
     const { client } = gateway;
@@ -198,7 +198,7 @@ describe('a permission that is missing', () => {
     );
   });
 
-  test('to hear answers: the gateway does not start', async () => {
+  test('to receive answers: the gateway does not start', async () => {
     const deaf = permissions.replace('_INBOX.>', 'nothing.>');
     await using nats = await startNats({ extraConfig: deaf });
     await expect(startTestGateway([nats.url], loginFlags)).rejects.toThrow(

@@ -33,7 +33,7 @@ class UsageError extends Error {}
 /** Events are not found, or commits were stored twice. */
 class BulkError extends Error {}
 
-/** A modest caller was not served, or the greedy ones were, or left something behind. */
+/** A modest caller was not served, or greedy ones were, or they left something behind. */
 class GreedyError extends Error {}
 
 /** Streams of a bulk load. */
@@ -45,18 +45,18 @@ interface Settings {
   readonly bulk: number | undefined;
   /** Seconds for each bound; undefined: no greedy callers. */
   readonly greedy: number | undefined;
-  /** Seconds with subscribers; undefined: none. */
+  /** Seconds with subscribers; undefined: no subscribers. */
   readonly subscribers: number | undefined;
   /** Words in the names of their kinds. */
   readonly only: string;
   readonly minutes: number;
   readonly isOperated: boolean;
   readonly seed: number;
-  /** Of each round, in turns. */
+  /** Of each round, in this order. */
   readonly servers: readonly number[];
 }
 
-/** undefined: help is asked for. Throws UsageError. */
+/** undefined: the help was requested. Throws UsageError. */
 function parseSettings(args: readonly string[]): Settings | undefined {
   const string = { type: 'string' } as const;
   const options = {

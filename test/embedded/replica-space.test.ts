@@ -8,7 +8,7 @@ import { folderBytes } from '../../src/replica/folder-bytes';
 import { startTestGateway } from '../support/gateway';
 import { replicated } from '../support/info-now';
 
-/** The log may take as much of its disk as leaves room for its replica, which is largest for small events with random ids. */
+/** The log leaves space on its disk for its replica, which is largest for small events with random ids. */
 
 const commits = 20_000;
 const dataBytes = 50;
