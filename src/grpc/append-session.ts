@@ -62,7 +62,8 @@ export async function* appendSession(
   options: SessionOptions,
   session: Session,
 ): AsyncGenerator<Buffer, void> {
-  const { requests, call, stop } = session;
+  const { requests, caller } = session;
+  const { stop } = caller.connection;
   const appends = new SessionAppends(options, session);
   const onStop = (): void => {
     appends.stop();
@@ -70,8 +71,8 @@ export async function* appendSession(
   const onAbort = (): void => {
     appends.wake();
   };
-  setMaxListeners(0, call.signal); // one for each append
-  call.signal.addEventListener('abort', onAbort);
+  setMaxListeners(0, caller.signal); // one for each append
+  caller.signal.addEventListener('abort', onAbort);
   stop.addEventListener('abort', onStop);
   try {
     if (stop.aborted) onStop();
@@ -91,7 +92,7 @@ export async function* appendSession(
     }
   } finally {
     appends.finish();
-    call.signal.removeEventListener('abort', onAbort);
+    caller.signal.removeEventListener('abort', onAbort);
     stop.removeEventListener('abort', onStop);
   }
 }
@@ -133,7 +134,7 @@ class SessionAppends {
 
   /** Forgets what has not begun. */
   stop(): void {
-    this.drop(new StoreUnavailableError(this.session.stop.reason as string));
+    this.drop(new StoreUnavailableError(this.session.caller.connection.stop.reason as string));
   }
 
   private drop(error: Error): void {
@@ -146,7 +147,7 @@ class SessionAppends {
   /** Waits for answers; none: there are no more. Throws why the session ends if it does not end well. */
   async answers(): Promise<readonly ReadyAnswer[]> {
     for (;;) {
-      this.session.call.signal.throwIfAborted();
+      this.session.caller.signal.throwIfAborted();
       if (this.ready.length > 0) break;
       if (this.end !== undefined && this.underWay === 0 && this.waiting.length === 0) {
         if (this.end.error !== undefined) throw this.end.error;
@@ -236,9 +237,9 @@ class SessionAppends {
   }
 
   private append(pending: Pending, command: Sized<AppendCommand>): void {
-    const { call } = this.session;
+    const { caller } = this.session;
     const { orderSlot } = pending;
-    const context = orderSlot === undefined ? call : new OrderedCall(call, orderSlot);
+    const context = orderSlot === undefined ? caller : new OrderedCall(caller, orderSlot);
     this.options.appends.append(command, context).then(
       (result) => {
         this.succeed(pending, result);

@@ -5,7 +5,6 @@ import { CancelledError, InvalidRequestError, type AnyStoreError } from '../stor
 import type { CallContext } from '../store/event-store';
 import { connectionOf, type Connection } from './connections';
 import { deadlineExceeded } from './failure';
-import type { OpenCall } from './open-calls';
 import { innerOf } from './request-bytes';
 
 /** A call as the handlers of this room see it. */
@@ -18,8 +17,10 @@ export interface Caller extends CallContext {
 export type AnyCall = Pick<
   ServerWritableStream<unknown, unknown>,
   'metadata' | 'cancelled' | 'getDeadline' | 'getPath'
-> &
-  OpenCall;
+> & {
+  on(event: 'cancelled', listener: () => void): unknown;
+  off(event: 'cancelled', listener: () => void): unknown;
+};
 
 /** The longest time a timer can take; a longer one would fire at once. */
 const timerMsMax = 2 ** 31 - 1;

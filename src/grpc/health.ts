@@ -1,6 +1,13 @@
-import type { handleServerStreamingCall, Server } from '@grpc/grpc-js';
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Server,
+  UntypedHandleCall,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { HealthImplementation, service } from 'grpc-health-check';
 import type { Calls } from './calls';
+import { addService, type Entered } from './enter-call';
 
 /** grpc.health.v1: of the gateway as a whole, which is the service "", of each service, of appends, and of reads. */
 export interface Health {
@@ -40,8 +47,7 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
   setServing(false);
   health.addToServer({
     addService(_definition, implementation) {
-      const watch = implementation['watch'] as handleServerStreamingCall<unknown, unknown>;
-      server.addService(service, { ...implementation, watch: calls.openEnded(watch) });
+      addService(server, service, entered(implementation, calls));
     },
   });
   return {
@@ -55,4 +61,17 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
       setRead();
     },
   };
+}
+
+function entered(
+  handlers: UntypedServiceImplementation,
+  { foreignUnary, foreignStreaming }: Calls,
+): Record<string, Entered<UntypedHandleCall>> {
+  const enter = ([name, handler]: [string, unknown]): [string, Entered<UntypedHandleCall>] => [
+    name,
+    service[name]?.responseStream === true
+      ? foreignStreaming(handler as handleServerStreamingCall<unknown, unknown>)
+      : foreignUnary(handler as handleUnaryCall<unknown, unknown>),
+  ];
+  return Object.fromEntries(Object.entries(handlers).map(enter));
 }

@@ -1,39 +1,50 @@
-import type { StatusObject } from '@grpc/grpc-js';
+import { CompactingMap } from '../collections/compacting-map';
 import { StoreUnavailableError } from '../store/errors';
-import { toStatus } from './status';
+import type { CallScope } from './call-scope';
 
-/** A call of grpc-js that may have no end of its own. */
-export interface OpenCall {
-  on(event: 'cancelled', listener: () => void): unknown;
-  off(event: 'cancelled', listener: () => void): unknown;
-  emit(event: 'error', error: StatusObject): boolean;
+/** Calls that append nothing, to be ended together. A list of listeners of one AbortSignal would take more for each. */
+export class OpenCalls {
+  /** Each by a number of its own, since the map keeps deleted keys for a while. */
+  private readonly scopes = new CompactingMap<number, CallScope>();
+  private begun = 0;
+  private isOver = false;
+
+  /** Returns the number by which the call is deleted. Once all are ended, it ends at once. */
+  add(scope: CallScope): number {
+    if (this.isOver) stop(scope);
+    else this.scopes.set(this.begun, scope);
+    return this.begun++;
+  }
+
+  delete(number: number): void {
+    this.scopes.delete(number);
+  }
+
+  /** Waits for a call that does not watch its signal: until its work is done, or it is aborted. */
+  async run(scope: CallScope, work: () => Promise<void>): Promise<void> {
+    const number = this.add(scope);
+    try {
+      scope.throwIfAborted();
+      await Promise.race([work(), aborted(scope.signal)]);
+    } finally {
+      this.delete(number);
+    }
+  }
+
+  readonly end = (): void => {
+    this.isOver = true;
+    for (const scope of this.scopes.values()) stop(scope);
+  };
 }
 
-export interface OpenCalls {
-  readonly track: <Call extends OpenCall>(handler: (call: Call) => void) => (call: Call) => void;
-  readonly end: () => void;
+function stop(scope: CallScope): void {
+  scope.abort(new StoreUnavailableError('the gateway is stopping'));
 }
 
-export function createOpenCalls(): OpenCalls {
-  const open = new Set<OpenCall>();
-  let ended = false;
-  const end = (call: OpenCall): void => {
-    call.emit('error', toStatus(new StoreUnavailableError('the gateway is stopping')));
-  };
-  return {
-    track: (handler) => (call) => {
-      if (ended) {
-        end(call);
-        return;
-      }
-      open.add(call);
-      // grpc-js says so also when the call has ended in any other way.
-      call.on('cancelled', () => open.delete(call));
-      handler(call);
-    },
-    end() {
-      ended = true;
-      for (const call of open) end(call);
-    },
-  };
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error);
+    });
+  });
 }

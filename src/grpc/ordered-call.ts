@@ -2,22 +2,22 @@ import type { OrderSlot } from '../store/append-order';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 
-/** The call of the session for an append in order. */
+/** The call of a session, for one of its appends in order. */
 export class OrderedCall implements Caller {
   constructor(
-    private readonly call: Caller,
+    private readonly caller: Caller,
     readonly orderSlot: OrderSlot,
   ) {}
 
   get signal(): AbortSignal {
-    return this.call.signal;
+    return this.caller.signal;
   }
 
   get deadlineMs(): number {
-    return this.call.deadlineMs;
+    return this.caller.deadlineMs;
   }
 
   get connection(): Connection {
-    return this.call.connection;
+    return this.caller.connection;
   }
 }

@@ -12,18 +12,23 @@ export type Messages = AsyncIterable<Buffer> | readonly Buffer[];
 /** A call that answers with a stream. */
 export type StreamingCall = ServerWritableStream<RequestBytes, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
+export interface Sending {
+  /** Bytes that may wait for the caller, except for one more message. */
+  readonly unsentBytesMax: () => number;
+  readonly limits: Limits;
+}
+
 /**
- * Sends the messages and ends the call. At most `unsentBytesMax` and one more message wait for the caller to take them;
- * a caller that takes them too slowly, see `createPatience`, is ended. Comes back when all is sent.
+ * Sends the messages and ends the call. A caller that takes them too slowly, see `createPatience`, gets an error. Resolves when
+ * all is sent.
  */
 export async function sendAll(
   call: StreamingCall,
   messages: Messages,
   scope: Pick<CallScope, 'signal' | 'throwIfAborted'>,
-  unsentBytesMax: () => number,
-  limits: Limits,
+  { unsentBytesMax, limits }: Sending,
 ): Promise<void> {
-  // A call that is over takes nothing, and says nothing more.
+  // A call that has ended sends nothing more.
   scope.throwIfAborted();
   const [only] = Symbol.asyncIterator in messages || messages.length > 1 ? [] : messages;
   if (only !== undefined && only.length <= shortBytesMax) {

@@ -5,7 +5,7 @@ import {
   ServerCredentials,
   type MethodDefinition,
   type ServiceDefinition,
-  type UntypedServiceImplementation,
+  type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import {
@@ -17,11 +17,12 @@ import { ServerReflectionService as AlphaService } from '../../generated/grpc/re
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
+import { createAdmission } from './admission';
 import { createCalls } from './calls';
+import { addService, type Entered } from './enter-call';
 import { addHealth } from './health';
 import { createConnections } from './connections';
 import { adjustHttp2 } from './http2-server';
-import { createIntake } from './intake';
 import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
@@ -67,23 +68,23 @@ const services = [
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { address, store, limits, about, log } = options;
   const calls = createCalls(limits, log);
-  const intake = createIntake(limits);
+  const admission = createAdmission(limits);
   const connections = createConnections(limits, log);
   const server = new Server({
-    'grpc.max_receive_message_length': limits.requestBytesMax, // as in createIntake
+    'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
     'grpc.max_send_message_length': -1, // a single event may be larger than the default, and all are bounded before
     'grpc.max_concurrent_streams': limits.connectionStreamsMax,
     'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0, // it counts what nobody asks for, at the cost of each call
-    interceptors: [intake.intercept],
+    interceptors: [admission.intercept],
   });
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
   const reflect = createReflect(services);
   const reflection = {
-    serverReflectionInfo: calls.questions(ServerReflectionRequest, (question) =>
-      Buffer.from(ServerReflectionResponse.encode(reflect(question)).finish()),
+    serverReflectionInfo: calls.perRequest(ServerReflectionRequest, (request) =>
+      Buffer.from(ServerReflectionResponse.encode(reflect(request)).finish()),
     ),
   };
   add(server, ServerReflectionService, reflection);
@@ -107,7 +108,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
           connections.end();
         },
       };
-      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, steps).finally(intake.close));
+      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, steps).finally(admission.close));
     },
   };
 }
@@ -119,13 +120,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 function add(
   server: Server,
   definition: ServiceDefinition,
-  implementation: UntypedServiceImplementation,
+  handlers: Readonly<Record<string, Entered<UntypedHandleCall>>>,
 ): void {
   const asBytes = ([name, method]: [string, MethodDefinition<unknown, unknown>]) => {
     const requestDeserialize = method.requestStream ? sameBytes : (bytes: Buffer) => new RequestBytes(bytes);
     return [name, { ...method, requestDeserialize, responseSerialize: sameBytes }] as const;
   };
-  server.addService(Object.fromEntries(Object.entries(definition).map(asBytes)), implementation);
+  addService(server, Object.fromEntries(Object.entries(definition).map(asBytes)), handlers);
 }
 
 function sameBytes<T>(bytes: T): T {

@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { UntypedHandleCall } from '@grpc/grpc-js';
 import {
   AppendMultiRequest,
   AppendRequest,
@@ -49,6 +49,7 @@ import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
+import type { Entered } from './enter-call';
 import { createConnectionAppends } from './connection-appends';
 import { toTimestamp } from './proto-time';
 import { encode, type Encodable } from './encode';
@@ -64,45 +65,47 @@ export interface ServiceOptions {
   readonly calls: Calls;
 }
 
-type Implementation = UntypedServiceImplementation & Record<keyof typeof EventStoreServiceService, unknown>;
+/** The compiler wants a handler for each RPC of the contract. */
+type Handlers = Readonly<Record<keyof typeof EventStoreServiceService, Entered<UntypedHandleCall>>>;
 
-/** sluice.v1.EventStoreService: each method parses its request, asks the store and puts the answer into words. */
-export function createService({ store, limits, about, calls }: ServiceOptions): Implementation {
+/** sluice.v1.EventStoreService: each method parses its request, calls the store and encodes the result. */
+export function createService({ store, limits, about, calls }: ServiceOptions): Handlers {
   const appends = createConnectionAppends(store, limits);
-  const { unary, question, serverStreaming, subscription, session } = calls;
+  const { unary, lookup, read, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the end.
-    append: unary(AppendRequest, AppendResponse, (request, call) => {
+    append: unary(AppendRequest, AppendResponse, (request, caller) => {
       const { withCommitTime } = request;
-      const appended = appends.append(parseAppend(request, limits), call);
+      const appended = appends.append(parseAppend(request, limits), caller);
       return appended.then((result) => toAppendResponse(result, withCommitTime));
     }),
 
-    appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, call) =>
-      appends.appendMulti(parseAppendMulti(request, limits), call).then(toAppendMultiResponse),
+    appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, caller) =>
+      appends.appendMulti(parseAppendMulti(request, limits), caller).then(toAppendMultiResponse),
     ),
 
     appendSession: session((opened) => appendSession({ appends, limits }, opened)),
 
-    readStream: serverStreaming(ReadStreamRequest, async (request, context) => {
+    readStream: read(ReadStreamRequest, async (request, caller) => {
       const query = parseReadStream(request, limits);
-      const { head, pages } = await store.readStream(query, context);
+      const { head, pages } = await store.readStream(query, caller);
       const header = encodePart(ReadStreamResponse, { header: { stream: query.stream, ...toHead(head) } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
-    readAll: serverStreaming(ReadAllRequest, async (request, context) => {
+    readAll: read(ReadAllRequest, async (request, caller) => {
       const query = parseReadAll(request, limits);
-      const { position, pages } = await store.readAll(query, context);
+      const { position, pages } = await store.readAll(query, caller);
       const header = encodePart(ReadAllResponse, { header: { position } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
-    subscribe: subscription(SubscribeRequest, async function* (request, context, stop, pageBytesMax) {
+    subscribe: subscription(SubscribeRequest, async function* (request, caller, pageBytesMax) {
+      const { stop } = caller.connection;
       const query = parseSubscribe(request, limits);
       const size = parsePageHint(request.page, { ...limits, pageBytesMax });
       let position: Position | undefined;
-      for await (const update of store.subscribe(query, context, stop)) {
+      for await (const update of store.subscribe(query, caller, stop)) {
         position = update.position;
         yield* toMessages(update, size);
       }
@@ -110,26 +113,26 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       throw new StoreUnavailableError(stop.reason as string);
     }),
 
-    getVersion: question(GetVersionRequest, GetVersionResponse, async (request, context) => {
+    getVersion: lookup(GetVersionRequest, GetVersionResponse, async (request, caller) => {
       const { stream, asOf } = parseGetVersion(request);
-      return toHead(await store.getVersion(stream, asOf, context));
+      return toHead(await store.getVersion(stream, asOf, caller));
     }),
 
-    readByCorrelation: serverStreaming(ReadByCorrelationRequest, async (request, context) => {
+    readByCorrelation: read(ReadByCorrelationRequest, async (request, caller) => {
       const query = parseReadByCorrelation(request, limits);
-      const { position, pages } = await store.readByCorrelation(query, context);
+      const { position, pages } = await store.readByCorrelation(query, caller);
       const header = encodePart(ReadByCorrelationResponse, { header: { position } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
-    listStreams: serverStreaming(ListStreamsRequest, async function* (request, context) {
-      for await (const page of store.listStreams(parseListStreams(request), context)) {
+    listStreams: read(ListStreamsRequest, async function* (request, caller) {
+      for await (const page of store.listStreams(parseListStreams(request), caller)) {
         yield encodePart(ListStreamsResponse, { streams: page.map(toSummary) });
       }
     }),
 
-    getServerInfo: question(GetServerInfoRequest, GetServerInfoResponse, async (_request, context) =>
-      toServerInfo(await store.info(context), about, limits),
+    getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) =>
+      toServerInfo(await store.info(caller), about, limits),
     ),
   };
 }

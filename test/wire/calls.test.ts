@@ -1,6 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { compressionAlgorithms, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { EventStoreServiceClient } from '../../generated/sluice/v1/event_store_service';
+import { once } from 'node:events';
+import {
+  compressionAlgorithms,
+  credentials,
+  Metadata,
+  type ServiceDefinition,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection';
+import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
+import {
+  EventStoreServiceClient,
+  EventStoreServiceService,
+} from '../../generated/sluice/v1/event_store_service';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
@@ -16,6 +30,15 @@ const status = {
   resourceExhausted: 8,
   unimplemented: 12,
 };
+
+/** Of all services that the gateway has. */
+const services: ServiceDefinition[] = [
+  EventStoreServiceService,
+  ServerReflectionService,
+  AlphaService,
+  healthService,
+];
+const paths = services.flatMap((service) => Object.values(service).map(({ path }) => path));
 
 const dayMs = 24 * 3_600_000;
 const readsMax = 3;
@@ -73,6 +96,19 @@ describe('metadata of a call', () => {
     ]);
   });
 
+  test.each(paths)('is bounded for %s, as for every RPC of every service', async (path) => {
+    using client = new EventStoreServiceClientWithDispose(gateway.address, credentials.createInsecure());
+    const same = (bytes: Buffer): Buffer => bytes;
+    const call = client.makeBidiStreamRequest(path, same, same, withMetadata(20_000));
+    call.on('error', () => undefined).on('data', () => undefined);
+    call.write(Buffer.alloc(0));
+    const [{ code, details }] = (await once(call, 'status')) as [StatusObject];
+    expect([code, details]).toEqual([
+      status.invalidArgument,
+      expect.stringMatching(/^grpc_metadata: has 20\d{3} bytes, more than the limit of 16384$/),
+    ]);
+  });
+
   test('of 70 KB fails the call and nothing else', async () => {
     const call = wire.unary('GetVersion', { stream: 'calls.1' }, { metadata: withMetadata(70_000, 70) });
     const { code } = await wireFailureOf(call);
@@ -122,7 +158,7 @@ describe('compression', () => {
     expect(message).toMatchObject({ events: [{ id: 'e-1', text }] });
   });
 
-  test('does not help a request beyond the limit', async () => {
+  test('does not help a request above the limit', async () => {
     using client = connectWire(gateway.address, { channel: { 'grpc.default_compression_algorithm': gzip } });
     const bomb = Buffer.alloc(64 << 20);
     bomb[0] = 0x0a; // what follows does not matter: it is never decoded

@@ -6,8 +6,11 @@ import { isAppend } from './failure';
 import { createInflate } from './inflate';
 import { Incoming, type Held, type InnerCall } from './incoming';
 
-/** What callers send, until it is dealt with: bounded for each call, each connection, and in all. */
-export interface Intake {
+/**
+ * Admits calls. Each call of each service passes here before its body is read: what callers send is bounded until it is dealt
+ * with, for each call, for each connection, and in all.
+ */
+export interface Admission {
   readonly intercept: ServerInterceptor;
   readonly close: () => void;
 }
@@ -16,7 +19,7 @@ const sweepIntervalMs = 1_000;
 const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
 
-export function createIntake(limits: Limits): Intake {
+export function createAdmission(limits: Limits): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   const gateway: Held = { heldBytes: 0 };

@@ -41,17 +41,17 @@ function call(session: ClientHttp2Session, method: string, request: Uint8Array):
 describe('one connection leaves places for others', () => {
   const page = { eventsMax: 1, bytesMax: 0 };
   const readRequest = ReadStreamRequest.encode(
-    ReadStreamRequest.fromPartial({ stream: 'places.1', page }),
+    ReadStreamRequest.fromPartial({ stream: 'slots.1', page }),
   ).finish();
   const subscribeRequest = SubscribeRequest.encode(
-    SubscribeRequest.fromPartial({ stream: 'places.1', page }),
+    SubscribeRequest.fromPartial({ stream: 'slots.1', page }),
   ).finish();
   const sessionRequest = AppendSessionRequest.encode(AppendSessionRequest.fromPartial({})).finish();
   const flags = ['--reads-max=8', '--subscriptions-max=8', '--sessions-max=8'];
 
   test('when it takes nothing of what it asked for', () =>
     withGateway(flags, async (wire, _nats, address) => {
-      await wire.unary('Append', { stream: 'places.1', events });
+      await wire.unary('Append', { stream: 'slots.1', events });
       const slow = connectSlowly(address);
       try {
         const calls = Array.from({ length: 10 }, () => [
@@ -76,12 +76,12 @@ describe('one connection leaves places for others', () => {
             ),
           ),
         );
-        expect(await wire.stream('ReadStream', { stream: 'places.1', max_count: '1' })).not.toHaveLength(0);
-        const subscription = wire.open('Subscribe', { stream: 'places.1' });
+        expect(await wire.stream('ReadStream', { stream: 'slots.1', max_count: '1' })).not.toHaveLength(0);
+        const subscription = wire.open('Subscribe', { stream: 'slots.1' });
         await new Promise((resolve, reject) => subscription.once('data', resolve).once('error', reject));
         subscription.on('error', () => undefined).cancel();
         const session = wire.duplex('AppendSession');
-        session.write({ appends: [{ tag: '1', append: { stream: 'places.2', events: [{ type: 'a' }] } }] });
+        session.write({ appends: [{ tag: '1', append: { stream: 'slots.2', events: [{ type: 'a' }] } }] });
         session.end();
         expect(await session.toArray()).toHaveLength(1);
       } finally {
@@ -92,9 +92,9 @@ describe('one connection leaves places for others', () => {
   test('when its lookups have no answer yet', () =>
     withGateway(['--lookups-max=8'], async (wire, nats, address) => {
       using another = connectWire(address);
-      await wire.unary('Append', { stream: 'places.3', events: [{ type: 'a' }] });
+      await wire.unary('Append', { stream: 'slots.3', events: [{ type: 'a' }] });
       nats.pause();
-      const ask = (client = wire): Promise<WireMessage> => client.unary('GetVersion', { stream: 'places.3' });
+      const ask = (client = wire): Promise<WireMessage> => client.unary('GetVersion', { stream: 'slots.3' });
       const many = Array.from({ length: 5 }, () => ask());
       const failure = await Promise.any(many.map(wireFailureOf));
       expect(failure).toMatchObject({

@@ -1,0 +1,54 @@
+import type { Server, ServiceDefinition, StatusObject, UntypedHandleCall } from '@grpc/grpc-js';
+import type { Limits } from '../limits';
+import { CallScope, checkMetadata, type AnyCall } from './call-scope';
+import type { Recognise } from './failure';
+import { toStatus } from './status';
+
+/** How a call is served. */
+export interface Service {
+  /** Takes the request and responds. */
+  serve(caller: CallScope): Promise<void>;
+  /** Ends the call with an error. */
+  fail(status: StatusObject): void;
+}
+
+declare const entered: unique symbol;
+
+/** A handler whose calls all enter through `EnterCall`, which alone can make one. */
+export type Entered<Handler> = Handler & { readonly [entered]: true };
+
+type AnyHandler = (call: never, respond: never) => void;
+
+/** Makes a handler of grpc-js. Each call gets its scope here, and what it fails with is recognised here and nowhere else. */
+export type EnterCall = <Handler extends AnyHandler>(
+  begin: (...args: Parameters<Handler>) => Service,
+) => Entered<Handler>;
+
+export function createEnterCall(limits: Limits, recognise: Recognise): EnterCall {
+  const enter = async (call: AnyCall, service: Service): Promise<void> => {
+    const caller = new CallScope(call);
+    try {
+      checkMetadata(call, limits);
+      await service.serve(caller);
+    } catch (error) {
+      service.fail(toStatus(recognise(error, caller, call.getPath())));
+    } finally {
+      caller.close();
+    }
+  };
+  return <Handler extends AnyHandler>(begin: (...args: Parameters<Handler>) => Service) => {
+    const handler = (...args: Parameters<Handler>): void => {
+      void enter(args[0], begin(...args));
+    };
+    return handler as unknown as Entered<Handler>;
+  };
+}
+
+/** The only way to add a service: no RPC can go around `EnterCall`. */
+export function addService(
+  server: Server,
+  definition: ServiceDefinition,
+  handlers: Readonly<Record<string, Entered<UntypedHandleCall>>>,
+): void {
+  server.addService(definition, handlers);
+}
