@@ -24,8 +24,8 @@ export function createAdmission(limits: Limits): Admission {
   let begun = 0;
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);
-  const makeRoom = (): void => {
-    // Those go first whose connections hold the most; an eighth of the room becomes free, so that this is rare.
+  const makeSpace = (): void => {
+    // Refuses calls of the connections that hold the most, until an eighth is free, so that this is rare.
     const largest = calls
       .values()
       .filter((incoming) => incoming.isRefusable)
@@ -46,7 +46,7 @@ export function createAdmission(limits: Limits): Admission {
   timer.unref();
   return {
     intercept({ path, requestStream }, outer) {
-      // Without other interceptors it is the call itself; a further one around it would slow down every call.
+      // This is the only interceptor, so `outer` is the call itself. Another one would slow down every call.
       const call = outer as unknown as InnerCall;
       const number = begun++;
       const incoming = new Incoming(call, {
@@ -56,7 +56,7 @@ export function createAdmission(limits: Limits): Admission {
         mayBeIdle: path === session,
         connection: connectionOf(call.stream),
         gateway,
-        makeRoom,
+        makeSpace,
         ended: () => calls.delete(number),
       });
       const decompress = call.decompressMessage.bind(call);

@@ -41,7 +41,7 @@ interface Pending {
   readonly mustExist: boolean;
   readonly eventCount: number;
   readonly withCommitTime: boolean;
-  /** Undefined: not in order. */
+  /** undefined: not in order. */
   readonly orderSlot: OrderSlot | undefined;
   readonly bytes: number;
 }
@@ -54,9 +54,9 @@ interface ReadyAnswer {
 }
 
 /**
- * Appends what comes, in the order in which it comes, and gives the encoded answers as they are there: those that come
- * together in one message. What the caller has sent beyond the bounds of a session stays where it is until answers have
- * been taken. Throws when all that was taken is answered: if a request could not be decoded, and once it shall stop.
+ * Begins appends in the order in which they come, and yields encoded answers as they become ready: one message has all that are
+ * ready at the time. At the bounds of a session it reads no further until the caller has taken answers. When a request could not
+ * be decoded, or the connection stops, it answers the appends that it has begun, and throws.
  */
 export async function* appendSession(
   options: SessionOptions,
@@ -97,7 +97,7 @@ export async function* appendSession(
   }
 }
 
-/** The appends of one session: those that wait, those that are under way, and the answers that nobody has taken yet. */
+/** The appends of one session: those that wait, those that are under way, and the answers that the caller has not taken yet. */
 class SessionAppends {
   private readonly streams = new CompactingMap<string, SessionStream>();
   private readonly waiting: SessionMessage[] = [];
@@ -105,9 +105,10 @@ class SessionAppends {
   private underWay = 0;
   private bytesUnderWay = 0;
   private end: { readonly error: Error | undefined } | undefined;
-  private turn: NodeJS.Immediate | undefined;
+  /** Set while the session leaves the event loop to others. */
+  private resumption: NodeJS.Immediate | undefined;
   private readonly order = new AppendOrder();
-  /** Makes `answers` look again. */
+  /** Makes `answers` check again. */
   wake = (): void => undefined;
 
   constructor(
@@ -125,7 +126,7 @@ class SessionAppends {
     this.proceed();
   }
 
-  /** There is nothing more to come. */
+  /** No more requests come. */
   finish(error?: Error): void {
     this.end ??= { error };
     this.session.requests.pause();
@@ -138,13 +139,13 @@ class SessionAppends {
   }
 
   private drop(error: Error): void {
-    // The caller may have sent its last, and is not to take the end for the answer to all.
+    // The caller may have sent all its requests, and must not take the end of the session for success.
     if (this.waiting.length > 0) this.end = undefined;
     this.waiting.length = 0;
     this.finish(error);
   }
 
-  /** Waits for answers; none: there are no more. Throws why the session ends if it does not end well. */
+  /** Waits for answers; an empty list is the end. Throws if the session ends with an error. */
   async answers(): Promise<readonly ReadyAnswer[]> {
     for (;;) {
       this.session.caller.signal.throwIfAborted();
@@ -160,7 +161,7 @@ class SessionAppends {
     return ready;
   }
 
-  /** Answers have gone to the caller, which makes room. */
+  /** The caller has taken answers, so that more appends may begin. */
   taken(answers: readonly ReadyAnswer[]): void {
     this.underWay -= answers.length;
     this.bytesUnderWay -= answers.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -169,15 +170,15 @@ class SessionAppends {
 
   private proceed(): void {
     const { sessionAppendsMax, sessionBytesMax, sessionTurnMs } = this.options.limits;
-    if (this.turn !== undefined) return;
-    const turnEndsAt = performance.now() + sessionTurnMs;
+    if (this.resumption !== undefined) return;
+    const sliceEndsAt = performance.now() + sessionTurnMs;
     while (this.underWay < sessionAppendsMax && this.bytesUnderWay < sessionBytesMax) {
       const append = this.next();
       if (append === undefined) break;
       this.begin(append);
-      if (performance.now() < turnEndsAt) continue;
-      this.turn = setImmediate(() => {
-        this.turn = undefined;
+      if (performance.now() < sliceEndsAt) continue;
+      this.resumption = setImmediate(() => {
+        this.resumption = undefined;
         this.proceed();
         this.wake(); // there may be nothing more to come
       });
@@ -269,7 +270,7 @@ class SessionAppends {
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
   }
 
-  /** The append that has broken the order, if that is why this one failed; else that is this one. */
+  /** The tag of an earlier append that has broken the order, if this one failed for that; otherwise this one breaks the order. */
   private brokenBy({ orderSlot }: Pending, { code }: Failure): bigint | undefined {
     const lostTo = orderSlot?.lostTo;
     if (lostTo !== undefined && code === 'CANCELLED') return lostTo;

@@ -22,21 +22,21 @@ export type AnyCall = Pick<
   off(event: 'cancelled', listener: () => void): unknown;
 };
 
-/** The longest time a timer can take; a longer one would fire at once. */
+/** A timer with a longer time would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
-/** The typed answer has to reach the caller before the deadline, at which gRPC ends the call on both sides. */
+/** The typed error has to reach the caller before the deadline, at which gRPC ends the call on both sides. */
 const answerMarginMaxMs = 100;
 const answerMarginShare = 0.1;
 
 /**
- * A call to those who work on it, until it is closed. A class, since a getter in an object literal would get a hidden
- * class of its own for each call, in the old generation, which keeps all of the call until the next full collection.
+ * A call while it is served. A class, since a getter in an object literal would get a hidden class of its own for each call, in
+ * the old generation, which keeps all of the call until the next full collection.
  */
 export class CallScope implements Caller {
   readonly deadlineMs: number;
   readonly connection: Connection;
   private reason: AnyStoreError | undefined;
-  /** Most appends end without anybody asking for it. */
+  /** Made on demand: most appends never need a signal. */
   private controller: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
 
@@ -53,13 +53,13 @@ export class CallScope implements Caller {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
-      setMaxListeners(0, this.controller.signal); // one for each question that waits for an answer
+      setMaxListeners(0, this.controller.signal); // one for each request to NATS that waits
       if (this.reason !== undefined) this.controller.abort(this.reason);
     }
     return this.controller.signal;
   }
 
-  /** As of the signal, which need not be made for it. */
+  /** The same as that of the signal, without making one. */
   throwIfAborted(): void {
     if (this.reason !== undefined) throw this.reason;
   }
@@ -84,7 +84,7 @@ export class CallScope implements Caller {
   }
 }
 
-/** grpc-js has no bound of its own below the 64 KiB at which HTTP/2 refuses the call. */
+/** Throws InvalidRequestError. The only other bound are the 64 KiB at which HTTP/2 refuses the call. */
 export function checkMetadata({ metadata }: AnyCall, { requestMetadataBytesMax }: Limits): void {
   let bytes = 0;
   for (const [key, values] of Object.entries(metadata.toJSON())) {

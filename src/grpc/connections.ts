@@ -5,13 +5,13 @@ import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { HeldOfConnection } from './incoming';
 
-/** The connections of clients: bounded in number, in the time without calls, and in age. */
+/** The client connections: bounded in number, in the time without calls, and in age. */
 export interface Connections {
   /** To be called for each HTTP/2 server, before any connection comes. */
   watch(http2Server: Http2Server): void;
-  /** Tells all calls without an end, also later ones, why they shall end. */
+  /** Ends all calls without an end of their own, later ones too, with this reason. */
   drain(reason: string): void;
-  /** Ends all connections at once. */
+  /** Destroys all connections. */
   end(): void;
 }
 
@@ -25,20 +25,20 @@ export class Connection implements HeldOfConnection {
   calls = 0;
   session: ServerHttp2Session | undefined;
   isGreeted = false;
-  /** Its calls without an end shall end; the reason is for their callers. */
+  /** Aborted to end the calls that have no end of their own; the reason is for their callers. */
   private readonly draining = new AbortController();
   private readonly openedAtMs = Date.now();
   private idleSinceMs = Date.now();
   private leavingSinceMs: number | undefined;
   private bytesRead = 0;
   private callsBegun = 0;
-  private isAsked = false;
-  private askedAtMs = 0;
+  private isPinged = false;
+  private pingedAtMs = 0;
 
   constructor(
     private readonly socket: Socket,
     private readonly limits: Limits,
-    /** 0.9 to 1.1, so that connections which began together do not all end together. */
+    /** 0.9 to 1.1, so that connections that were opened together do not all end together. */
     private readonly ageFactor = 0.9 + Math.random() / 5,
   ) {
     setMaxListeners(0, this.draining.signal); // one for each of its calls without an end
@@ -81,7 +81,7 @@ export class Connection implements HeldOfConnection {
     } else if (this.leavingSinceMs !== undefined) {
       const leavingMs = nowMs - this.leavingSinceMs;
       if (leavingMs >= connectionAgeGraceMs) this.destroy();
-      // A second later all calls that were on their way have come.
+      // By then, all calls that the client had sent before the notice have arrived.
       else if (this.calls === 0 && leavingMs >= noticeMs && !session.closed) session.close();
     } else if (connectionAgeMaxMs > 0 && nowMs - this.openedAtMs >= connectionAgeMaxMs * this.ageFactor) {
       this.leave(session, nowMs);
@@ -89,7 +89,7 @@ export class Connection implements HeldOfConnection {
     else this.checkHearing(session, nowMs);
   }
 
-  /** Asks the client to take its next calls elsewhere; those that it has begun, or begins meanwhile, go on. */
+  /** Asks the client to make its next calls on another connection; those that it has begun, or begins meanwhile, go on. */
   private leave(session: ServerHttp2Session, nowMs: number): void {
     this.leavingSinceMs = nowMs;
     this.drain('the connection ends; others can be opened');
@@ -98,8 +98,8 @@ export class Connection implements HeldOfConnection {
   }
 
   /**
-   * Ends a connection that is deaf: after some errors, Node sends a GOAWAY, tells nobody, and ignores what comes. When bytes
-   * come and no call begins, the client is asked whether it is there; a question that never leaves tells.
+   * Ends a connection that has gone deaf: after some errors, Node sends a GOAWAY without an event, and ignores what comes. When
+   * bytes come and no call begins, the gateway sends a ping; a ping that never leaves shows that the connection is deaf.
    */
   private checkHearing(session: ServerHttp2Session, nowMs: number): void {
     if (session.destroyed) return;
@@ -107,14 +107,14 @@ export class Connection implements HeldOfConnection {
     const wasQuiet = bytesRead === this.bytesRead || this.callsBegun > 0;
     this.bytesRead = bytesRead;
     this.callsBegun = 0;
-    const sinceMs = nowMs - this.askedAtMs;
-    if (this.isAsked) {
+    const sinceMs = nowMs - this.pingedAtMs;
+    if (this.isPinged) {
       if (sinceMs >= hearingMs && (session.state.outboundQueueSize ?? 0) > 0) this.destroy();
     } else if (!wasQuiet && sinceMs >= hearingMs) {
-      this.isAsked = session.ping(() => {
-        this.isAsked = false;
+      this.isPinged = session.ping(() => {
+        this.isPinged = false;
       });
-      this.askedAtMs = nowMs;
+      this.pingedAtMs = nowMs;
     }
   }
 }
@@ -194,16 +194,16 @@ function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'r
   return `${String(remoteAddress)} ${String(remotePort)}`;
 }
 
-/** Files, nats-server's connections and the log need descriptors as well. */
+/** Leaves descriptors for files, the connections to NATS and the log. */
 function boundByDescriptors({ connectionsMax, descriptorsReserved }: Limits, log: Logger): number {
   const descriptors = descriptorsMax();
-  const room = Math.max(1, descriptors - descriptorsReserved);
-  if (!(room < connectionsMax)) return connectionsMax; // also if it is not a number
+  const available = Math.max(1, descriptors - descriptorsReserved);
+  if (!(available < connectionsMax)) return connectionsMax; // also if it is not a number
   log.warn(
-    { descriptors, connectionsMax: room, wanted: connectionsMax },
+    { descriptors, connectionsMax: available, wanted: connectionsMax },
     'too few file descriptors for connections_max',
   );
-  return room;
+  return available;
 }
 
 /** NaN if there is no limit. */
@@ -220,7 +220,7 @@ function descriptorsMax(): number {
   }
 }
 
-/** A connection too many is closed as soon as it is there. */
+/** Closes connections above the bound as soon as they are opened. */
 function refuseBeyond(connectionsMax: number, server: NetServer, log: Logger): void {
   let refused = 0;
   let warnedAtMs = -Infinity;
@@ -228,7 +228,7 @@ function refuseBeyond(connectionsMax: number, server: NetServer, log: Logger): v
   server.on('drop', () => {
     refused++;
     if (performance.now() - warnedAtMs < warnIntervalMs) return;
-    log.warn({ connectionsMax, refused }, 'connections are refused: as many as may be are open');
+    log.warn({ connectionsMax, refused }, 'connections are refused: the limit is reached');
     warnedAtMs = performance.now();
     refused = 0;
   });

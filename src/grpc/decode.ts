@@ -14,8 +14,8 @@ export interface MessageType<Message> {
 export class UndecodableError extends InvalidRequestError {}
 
 /**
- * Decodes a request to the RPC that gRPC calls `path`. Too many elements are an InvalidRequestError; bytes that are not such
- * a message, or text that is not UTF-8, an UndecodableError.
+ * Decodes a request to the RPC that gRPC calls `path`. Throws InvalidRequestError for too many elements, and UndecodableError for
+ * bytes that are not such a message, or text that is not UTF-8.
  */
 export function decodeRequest<Message>(
   type: MessageType<Message>,
@@ -29,7 +29,7 @@ export function decodeRequest<Message>(
   });
 }
 
-/** What decodeRequest checks before it decodes. */
+/** The checks that decodeRequest makes before it decodes. */
 export function checkMessage(bytes: Uint8Array, path: string, limits: Limits): void {
   withReason(() => {
     checkFraming(bytes, path, limits);
@@ -41,7 +41,7 @@ function withReason<Result>(decode: () => Result): Result {
     return decode();
   } catch (error) {
     if (error instanceof InvalidRequestError) throw error;
-    // Whatever else a decoder throws comes from the bytes: it has no other input.
+    // Anything else that a decoder throws comes from the bytes, its only input.
     const reason = error instanceof Error ? error.message : String(error);
     const description = `is not a valid protobuf message: ${reason}`;
     throw new UndecodableError([{ field: 'request', description }]);
@@ -50,11 +50,11 @@ function withReason<Result>(decode: () => Result): Result {
 
 const replacementCharacter = '\ufffd';
 
-/** Refuses text that is not UTF-8, which the generated code would mend without a word. */
+/** Refuses text that is not UTF-8, which the generated code would silently replace. */
 class StrictReader extends TextReader {
   protected override toText(message: Uint8Array, start: number, end: number): string {
     const text = super.toText(message, start, end);
-    // Text that shows no replacement character was fine; only then does the exact check cost anything.
+    // Text without a replacement character is valid; all other text needs the exact check.
     if (text.includes(replacementCharacter) && !isUtf8(message.subarray(start, end)))
       throw new RangeError('text that is not UTF-8');
     return text;

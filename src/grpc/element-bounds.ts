@@ -3,9 +3,9 @@ import type { Limits } from '../limits';
 /** How many elements a repeated field may have. */
 export interface ElementBound {
   readonly max: keyof Limits;
-  /** What the elements are called. */
+  /** The name of the elements in messages. */
   readonly unit: string;
-  /** Set: all such elements of a request count together, and too many are told of this field. */
+  /** If set, all such elements of a request count together, and an excess is reported for this field. */
   readonly together?: string;
 }
 
@@ -34,5 +34,5 @@ export const elementBounds: Readonly<Record<string, Readonly<Record<string, Elem
   'sluice.v1.SubscribeRequest': { patterns, event_types: types, event_type_prefixes: types },
 };
 
-/** Messages of which many come in one request, each with bounds of its own, so that too large a one is refused alone. */
+/** Messages that come many to a request, each with bounds of its own, so that one that is too large is refused alone. */
 export const countedApart: ReadonlySet<string> = new Set(['sluice.v1.SessionAppend']);

@@ -5,7 +5,7 @@ export interface Encodable<Message> {
   encode(message: Message, writer: BinaryWriter): BinaryWriter;
 }
 
-/** Used again for every message: a new one costs more than most messages. */
+/** Reused for every message: a new one costs more than most messages. */
 let writer = new BinaryWriter();
 
 export function encode<Message>(type: Encodable<Message>, message: Message): Buffer {
@@ -13,7 +13,7 @@ export function encode<Message>(type: Encodable<Message>, message: Message): Buf
     const { buffer, byteOffset, length } = type.encode(message, writer).finish();
     return Buffer.from(buffer, byteOffset, length);
   } catch (error) {
-    writer = new BinaryWriter(); // what was written so far stands in the old one
+    writer = new BinaryWriter(); // the old one has a part of the message
     throw error;
   }
 }

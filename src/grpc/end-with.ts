@@ -4,8 +4,8 @@ import { innerOf } from './request-bytes';
 const ok = { code: status.OK, details: 'OK' };
 
 /**
- * Sends a message and the end of the call behind it, in one write. grpc-js would send the end when the message has left, by a
- * write of its own in another turn of the event loop. `onSent` is called when both have left.
+ * Sends a message and the end of the call in one write. grpc-js would send the end after the message has left, with a second
+ * write in a later iteration of the event loop. `onSent` is called when both have left.
  */
 export function endWith(call: object, message: Buffer, onSent: () => void): void {
   const inner = innerOf(call);

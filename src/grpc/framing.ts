@@ -6,14 +6,14 @@ import type { Limits } from '../limits';
 import { InvalidRequestError } from '../store/errors';
 import { countedApart, elementBounds, type ElementBound } from './element-bounds';
 
-/** The fields of a message that hold messages or may be repeated, by number. */
+/** The fields of a message that hold messages or are repeated, by number. */
 type Shape = ReadonlyMap<number, Held>;
 
 interface Held {
   readonly name: string;
   /** undefined: texts or bytes. */
   readonly within: Shape | undefined;
-  /** undefined: they are not counted here. */
+  /** undefined: its elements are not counted here. */
   readonly bound: ElementBound | undefined;
   readonly isRepeated: boolean;
 }
@@ -58,10 +58,10 @@ function heldBy(field: DescField, isCounted: boolean): Held | undefined {
 }
 
 /**
- * Checks, before anything is decoded, that every message of a request ends where its length says, that every tag is one, and
- * that there are not too many elements or fields. Generated code does not look: it would take the rest of a message for
+ * Checks, before anything is decoded, that every message of a request ends where its length says, that every tag is valid, and
+ * that there are not too many elements or fields. Generated code checks none of this: it would take the rest of a message for
  * fields of the one around it, and make objects of all that comes. `path` names the RPC as gRPC does. Throws
- * InvalidRequestError at the first excess, and any other Error for bytes that are no message.
+ * InvalidRequestError at the first excess, and any other Error for bytes that are not a message.
  */
 export function checkFraming(bytes: Uint8Array, path: string, limits: Limits): void {
   const shape = requestShapes.get(path);
@@ -74,7 +74,7 @@ export function checkFraming(bytes: Uint8Array, path: string, limits: Limits): v
   }
 }
 
-/** Too much of something. The field gets its way from the request on the way out. */
+/** Too many of something. On the way out, the field gets its path from the request. */
 class Excess extends Error {
   constructor(
     public field: string,
@@ -86,13 +86,13 @@ class Excess extends Error {
   }
 }
 
-/** How the value of a field is written. */
+/** Wire types of protobuf. */
 const wireType = { varint: 0, bit64: 1, delimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
-/** As other implementations of protobuf have it. */
+/** The same as in other implementations of protobuf. */
 const groupDepthMax = 100;
 
-/** Reads by hand what is short, which is nearly all: a caller can send millions of fields. */
+/** Reads short values by hand, which are nearly all: a caller can send millions of fields. */
 class Walk {
   private readonly reader: BinaryReader;
   private fields = 0;
@@ -149,7 +149,8 @@ class Walk {
     const { requestFieldsMax } = this.limits;
     if (++this.fields > requestFieldsMax) throw new Excess('request', requestFieldsMax, 'fields', true);
     const tag = this.uint32();
-    if (tag >>> 3 === 0 || typeOf(tag) > wireType.bit32) throw new RangeError(`${tag} is no tag of a field`);
+    if (tag >>> 3 === 0 || typeOf(tag) > wireType.bit32)
+      throw new RangeError(`${tag} is not a tag of a field`);
     return tag;
   }
 
@@ -161,7 +162,7 @@ class Walk {
     return byte;
   }
 
-  /** `reader.skip` would make a view of every value, and not count what is within a group. */
+  /** `reader.skip` would make a view of every value, and would not count the fields within a group. */
   private skip(tag: number, groups: number): void {
     const { reader, bytes } = this;
     switch (typeOf(tag)) {
@@ -186,12 +187,12 @@ class Walk {
         this.group(tag >>> 3, groups + 1);
         return;
       default:
-        throw new RangeError(`the end of group ${tag >>> 3}, which was not begun`);
+        throw new RangeError(`the end of group ${tag >>> 3}, which has no beginning`);
     }
   }
 
   private group(number: number, groups: number): void {
-    if (groups > groupDepthMax) throw new RangeError(`more than ${groupDepthMax} groups within each other`);
+    if (groups > groupDepthMax) throw new RangeError(`groups nested more than ${groupDepthMax} deep`);
     for (;;) {
       const tag = this.tag();
       if (typeOf(tag) !== wireType.endGroup) this.skip(tag, groups);

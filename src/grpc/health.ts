@@ -9,24 +9,24 @@ import { HealthImplementation, service } from 'grpc-health-check';
 import type { Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 
-/** grpc.health.v1: of the gateway as a whole, which is the service "", of each service, of appends, and of reads. */
+/** grpc.health.v1: the health of the gateway as a whole, which is the service "", of each service, of appends, and of reads. */
 export interface Health {
   readonly setServing: (serving: boolean) => void;
-  /** Whether the store has room for more. */
+  /** Whether the store has space for more. */
   readonly setTakesAppends: (takes: boolean) => void;
   /** Whether what is stored can be read. */
   readonly setAnswersReads: (answers: boolean) => void;
 }
 
 /**
- * The name of a service that health knows beside the others: appends alone. Who is full still serves reads, and another
- * gateway of the same store is no better, so a load balancer must not turn away from it.
+ * The name of a further service: appends alone. A gateway whose store is full still serves reads, and another gateway of the
+ * same store is no better, so a load balancer must keep sending calls to it.
  */
 const appendService = 'append';
-/** Reads alone: a gateway that has not read the whole log yet takes appends, and others of the same store answer reads. */
+/** Reads alone: a gateway that has not read the whole log yet takes appends, while other gateways of the store serve reads. */
 const readService = 'read';
 
-/** Adds the service; it is not serving at first. The package is left as it is, but for long watches at a stop. */
+/** Adds the service, NOT_SERVING at first. */
 export function addHealth(server: Server, services: readonly string[], calls: Calls): Health {
   const health = new HealthImplementation();
   let isServing = false;
@@ -67,11 +67,11 @@ function entered(
   handlers: UntypedServiceImplementation,
   { foreignUnary, foreignStreaming }: Calls,
 ): Record<string, Entered<UntypedHandleCall>> {
-  const enter = ([name, handler]: [string, unknown]): [string, Entered<UntypedHandleCall>] => [
-    name,
-    service[name]?.responseStream === true
+  const enter = ({ originalName = '', responseStream }: (typeof service)[string]) => {
+    const handler = handlers[originalName];
+    return responseStream
       ? foreignStreaming(handler as handleServerStreamingCall<unknown, unknown>)
-      : foreignUnary(handler as handleUnaryCall<unknown, unknown>),
-  ];
-  return Object.fromEntries(Object.entries(handlers).map(enter));
+      : foreignUnary(handler as handleUnaryCall<unknown, unknown>);
+  };
+  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, enter(method)]));
 }

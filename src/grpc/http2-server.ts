@@ -3,12 +3,12 @@ import type { Server } from '@grpc/grpc-js';
 import { CompactingMap } from '../collections/compacting-map';
 import type { Connections } from './connections';
 
-/** Does to the HTTP/2 servers below a server of grpc-js (1.14), which has to listen, what it has no setting for. */
+/** Changes in the HTTP/2 servers below a server of grpc-js (1.14), which must be listening, what it has no setting for. */
 export function adjustHttp2(server: Server, connections: Pick<Connections, 'watch'>): void {
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
   for (const http2Server of http2Servers.keys()) {
     ignoreLongTimeouts(http2Server);
-    http2Server.on('session', keepStreamsSteadily);
+    http2Server.on('session', compactStreams);
     connections.watch(http2Server);
   }
 }
@@ -21,26 +21,26 @@ interface SessionState {
   };
 }
 
-/** A session keeps its streams in a Map, which costs as much as CompactingMap says: a seventh of the gateway's time. */
-function keepStreamsSteadily(session: ServerHttp2Session): void {
+/** A session keeps its streams in a Map, which takes a seventh of the gateway's time; see CompactingMap. */
+function compactStreams(session: ServerHttp2Session): void {
   const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state');
   if (symbol === undefined) return;
   const state = (session as unknown as Readonly<Record<symbol, Partial<SessionState>>>)[symbol];
   if (state?.streams === undefined) return;
-  const steady = new CompactingMap<number, ServerHttp2Stream>();
+  const compacting = new CompactingMap<number, ServerHttp2Stream>();
   state.streams.forEach((stream, id) => {
-    steady.set(id, stream);
+    compacting.set(id, stream);
   });
-  state.streams = steady;
+  state.streams = compacting;
 }
 
 const msOf: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
-/** What a timer can take. */
+/** The longest time of a timer. */
 const timeoutMsMax = 2 ** 31 - 1;
 
 /**
- * Makes calls with a deadline of more than 24.8 days calls without one: grpc-js lets the number overflow, so that they
- * would end at once or at any time.
+ * Removes deadlines of more than 24.8 days: grpc-js lets the number overflow, so that such calls would end at once or at any
+ * time.
  */
 function ignoreLongTimeouts(http2Server: Http2Server): void {
   http2Server.prependListener('stream', (_stream, headers) => {

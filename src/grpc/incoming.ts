@@ -5,7 +5,7 @@ import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
 import { toStatus } from './status';
 
-/** What a call of grpc-js (1.14) has inside, as far as it matters here. */
+/** The parts of a call of grpc-js (1.14) that the gateway uses. */
 export interface InnerCall {
   readonly stream: ServerHttp2Stream;
   decoder: { write(data: Buffer): Buffer[] };
@@ -14,52 +14,52 @@ export interface InnerCall {
   sendStatus(status: Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>): void;
 }
 
-/** Bytes that callers have sent and nobody has taken yet. */
+/** Bytes that callers have sent and that no handler has taken yet. */
 export interface Held {
   heldBytes: number;
 }
 
-/** Those of a connection. */
+/** The bytes held for one connection. */
 export interface HeldOfConnection extends Held {
-  /** The last message of it that is to be inflated. */
+  /** Resolves when its last message so far is inflated. */
   inflating: Promise<unknown> | undefined;
 }
 
-/** What an incoming call needs to know of the gateway. */
+/** What an incoming call needs to know about the gateway. */
 export interface IncomingOptions {
   readonly limits: Limits;
   /** Of one message. */
   readonly messageBytesMax: number;
   /** Of a call of one request: whether `taken` will be called. Of others, `consumed` will, for each message. */
   readonly kind: 'one' | 'many' | 'foreign';
-  /** Whether its caller may leave it open without having asked for anything. */
+  /** Whether its caller may leave it open without a request. */
   readonly mayBeIdle: boolean;
   readonly connection: HeldOfConnection;
   readonly gateway: Held;
   /** Too many bytes are held in all. */
-  makeRoom(): void;
+  makeSpace(): void;
   ended(): unknown;
 }
 
 const headerBytes = 5;
-/** What Node keeps for one piece of data, and grpc-js for one message, beside its bytes. */
+/** What Node keeps for one chunk, and grpc-js for one message, beside the bytes. */
 const chunkOverheadBytes = 256;
 const messageOverheadBytes = 512;
-/** A message grows from here, so that its size alone, which the caller says at once, takes no memory. */
+/** The first size of a buffer, which then grows: a declared length alone takes no memory. */
 const firstBytes = 16 << 10;
 
 const key = Symbol('incoming');
 type WatchedStream = ServerHttp2Stream & { [key]?: Incoming };
 
-/** Counts what comes for a call that does not read at the moment, too. */
+/** Counts what comes for a call even while nothing reads it. */
 function pushCounted(this: WatchedStream, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
   if (chunk !== null) this[key]?.came(chunk.length);
   return Readable.prototype.push.call(this, chunk, encoding);
 }
 
 /**
- * What comes from one caller for one call: it takes the place of the decoder of grpc-js, which keeps each piece of a message
- * as it came, and bounds what is held until somebody takes it.
+ * What comes for one call. It replaces the decoder of grpc-js, which keeps each piece of a message as it came, and bounds what
+ * is held until a handler takes it.
  */
 export class Incoming implements Held {
   heldBytes = 0;
@@ -124,7 +124,7 @@ export class Incoming implements Held {
     this.add(bytes);
     if (connection.heldBytes > limits.connectionHeldBytesMax && connection.heldBytes > this.heldBytes)
       this.refuse(`${connection.heldBytes} bytes of requests of this connection wait already`);
-    else if (gateway.heldBytes > limits.heldBytesMax) this.options.makeRoom();
+    else if (gateway.heldBytes > limits.heldBytesMax) this.options.makeSpace();
   }
 
   release(bytes: number): void {
@@ -135,22 +135,22 @@ export class Incoming implements Held {
     return this.endedAtMs !== undefined;
   }
 
-  /** Whether it can be refused: nobody has begun with it, or it may have many requests, whose fate is then open. */
+  /** Whether it can be refused: its request has not been taken, or it may have many, whose outcomes are then unknown. */
   get isRefusable(): boolean {
     return !this.isOver && this.heldBytes > 0 && !this.isTaken;
   }
 
-  /** Ends the call for want of room. */
+  /** Ends the call because a bound is reached. */
   refuse(reason: string): void {
     this.refuseWith(new OverloadedError(reason));
   }
 
-  /** Ends the call for a message that nobody can take. */
+  /** Ends the call because a message is invalid. */
   refuseRequest(description: string): void {
     this.refuseWith(new InvalidRequestError([{ field: 'request', description }]));
   }
 
-  /** To be called from time to time. */
+  /** Called from time to time. */
   check(nowMs: number): void {
     const { requestStallTimeoutMs, requestStallBytes } = this.options.limits;
     if (this.call.stream.writableFinished && !this.isOver) this.stop();
@@ -178,13 +178,13 @@ export class Incoming implements Held {
 
   private refuseWith(error: InvalidRequestError | OverloadedError): void {
     const hasBegun = this.options.kind === 'many' && this.messages > 0;
-    // To a session, the error itself would say that nothing is stored of what has no answer.
+    // For a session, the error itself would mean that nothing without an answer is stored.
     this.end(hasBegun ? new CancelledError(error.message) : error);
   }
 
   /**
-   * Answers, and passes over what the caller still sends. It never resets the call: this may run while Node hands over what
-   * has come, and Node 20 corrupts its memory if the wrong call is reset then. A reset is for `check`, which a timer calls.
+   * Sends the status, and discards what the caller still sends. It never resets the call: this may run while Node hands over
+   * what has come, and Node 20 corrupts its memory if the wrong call is reset then. A reset is for `check`, which a timer calls.
    */
   private end(error: CancelledError | InvalidRequestError | OverloadedError): void {
     this.stop();
@@ -228,20 +228,20 @@ export class Incoming implements Held {
 
   private readBody(message: Buffer, data: Buffer, at: number): number {
     const bytes = Math.min(data.length - at, this.size - this.filled);
-    let room: Buffer | undefined = message;
+    let target: Buffer | undefined = message;
     if (this.filled + bytes > message.length) {
-      room = this.grown(Math.min(this.size, Math.max(2 * message.length, this.filled + bytes)));
-      if (room === undefined) return bytes;
-      message.copy(room, 0, 0, this.filled);
+      target = this.grown(Math.min(this.size, Math.max(2 * message.length, this.filled + bytes)));
+      if (target === undefined) return bytes;
+      message.copy(target, 0, 0, this.filled);
       this.release(message.length);
-      this.message = room;
+      this.message = target;
     }
-    data.copy(room, this.filled, at, at + bytes);
+    data.copy(target, this.filled, at, at + bytes);
     this.filled += bytes;
     return bytes;
   }
 
-  /** undefined: there is no room, and the call is refused. */
+  /** undefined: a bound is reached, and the call is refused. */
   private grown(bytes: number): Buffer | undefined {
     this.hold(bytes);
     return this.isOver ? undefined : Buffer.allocUnsafe(bytes);

@@ -5,23 +5,23 @@ import type { Incoming } from './incoming';
 
 const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 
-/** Deflate makes at most this many bytes of one. */
+/** Deflate expands one byte to at most this many. */
 const ratioMax = 1_032;
 const headerBytes = 5;
 const gzipMagic = 0x1f8b;
-/** The least that zlib takes. */
+/** The minimum of zlib. */
 const chunkBytesMin = 64;
 
 /**
- * Inflates a message, which has its header, to what it says; undefined: it is not for us. Room is held before, a few messages
- * are inflated at a time, and those of one connection one after the other. When it fails, the call has been ended.
+ * Inflates a message, header included, to its declared size; undefined: an encoding that is left to grpc-js. The bytes are held
+ * before, a few messages are inflated at a time, and those of one connection one after another. When it fails, the call has ended.
  */
 export type Inflate = (incoming: Incoming, message: Buffer, encoding: string) => Promise<Buffer> | undefined;
 
 export function createInflate({ inflatesMax }: Limits): Inflate {
   let underWay = 0;
   const waiting: (() => void)[] = [];
-  const inTurn = async (work: () => Promise<Buffer>): Promise<Buffer> => {
+  const inSlot = async (work: () => Promise<Buffer>): Promise<Buffer> => {
     if (underWay < inflatesMax) underWay++;
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
@@ -36,10 +36,10 @@ export function createInflate({ inflatesMax }: Limits): Inflate {
     if (encoding !== 'gzip' && encoding !== 'deflate') return undefined;
     const { connection } = incoming.options;
     const work = (): Promise<Buffer> =>
-      inTurn(() => inflated(incoming, message.subarray(headerBytes), encoding));
+      inSlot(() => inflated(incoming, message.subarray(headerBytes), encoding));
     const done = (connection.inflating ?? Promise.resolve()).then(work);
     const nothing = (): undefined => undefined;
-    connection.inflating = done.then(nothing, nothing); // not the message
+    connection.inflating = done.then(nothing, nothing); // without the message
     return done;
   };
 }
@@ -57,7 +57,7 @@ async function inflated(
   else incoming.hold(maxOutputLength);
   if (incoming.isOver) throw new Error('the call has ended');
   try {
-    // All in one piece: pieces of the usual size would be put together, and lie about until they are collected.
+    // In one chunk: chunks of the usual size would be concatenated, and would stay in memory until they are collected.
     const chunkSize = Math.max(chunkBytesMin, maxOutputLength + 1);
     const message = await inflaters[encoding](bytes, { maxOutputLength, chunkSize });
     incoming.release(maxOutputLength - message.length + bytes.length);
@@ -68,13 +68,13 @@ async function inflated(
     incoming.refuseRequest(
       isTooLarge && encoding === 'deflate'
         ? `is inflated to more than the limit of ${messageBytesMax} bytes`
-        : `is not what ${encoding} makes`,
+        : `is not valid ${encoding} data`,
     );
     throw error;
   }
 }
 
-/** What gzip says at its end, or the most that deflate can make of it. */
+/** The size that gzip declares at its end, or the largest that deflate can expand to. */
 function expectedBytes(bytes: Buffer, encoding: keyof typeof inflaters): number {
   const trailerBytes = 4;
   if (encoding === 'deflate') return ratioMax * bytes.length;

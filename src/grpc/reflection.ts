@@ -13,8 +13,8 @@ import type {
 } from '../../generated/grpc/reflection/v1/reflection';
 
 /**
- * Answers of grpc.reflection.v1 and v1alpha, whose messages are the same. Files are given as buf built them: descriptors
- * that are put together anew, as proto-loader does, fail in Go clients once a file has imports.
+ * Responds to grpc.reflection.v1 and v1alpha, whose messages are the same. Files are served as buf built them: descriptors that
+ * are put together again, as proto-loader does, fail in Go clients once a file has imports.
  */
 export type Reflect = (request: ServerReflectionRequest) => ServerReflectionResponse;
 
@@ -46,29 +46,36 @@ export function createReflect(services: readonly string[]): Reflect {
     value: { service: services.map((name) => ({ name })) },
   };
   return (originalRequest) => {
-    const answer = (): ServerReflectionResponse['messageResponse'] => {
-      const asked = originalRequest.messageRequest;
-      switch (asked?.$case) {
+    const respond = (): ServerReflectionResponse['messageResponse'] => {
+      const { messageRequest } = originalRequest;
+      switch (messageRequest?.$case) {
         case 'listServices':
           return listServices;
         case 'fileByFilename':
-          return withImports(byName.get(asked.value), byName) ?? notFound(`file ${asked.value}`);
+          return (
+            withImports(byName.get(messageRequest.value), byName) ?? notFound(`file ${messageRequest.value}`)
+          );
         case 'fileContainingSymbol':
-          return withImports(bySymbol.get(asked.value), byName) ?? notFound(`symbol ${asked.value}`);
+          return (
+            withImports(bySymbol.get(messageRequest.value), byName) ??
+            notFound(`symbol ${messageRequest.value}`)
+          );
         case 'fileContainingExtension':
-          return notFound(`extension ${asked.value.extensionNumber} of ${asked.value.containingType}`);
+          return notFound(
+            `extension ${messageRequest.value.extensionNumber} of ${messageRequest.value.containingType}`,
+          );
         case 'allExtensionNumbersOfType':
-          return bySymbol.has(asked.value)
+          return bySymbol.has(messageRequest.value)
             ? {
                 $case: 'allExtensionNumbersResponse',
-                value: { baseTypeName: asked.value, extensionNumber: [] },
+                value: { baseTypeName: messageRequest.value, extensionNumber: [] },
               }
-            : notFound(`type ${asked.value}`);
+            : notFound(`type ${messageRequest.value}`);
         case undefined:
-          return failed(status.INVALID_ARGUMENT, 'the request asks for nothing');
+          return failed(status.INVALID_ARGUMENT, 'the request is empty');
       }
     };
-    return { validHost: originalRequest.host, originalRequest, messageResponse: answer() };
+    return { validHost: originalRequest.host, originalRequest, messageResponse: respond() };
   };
 }
 
@@ -100,14 +107,14 @@ function addEnums(
   }
 }
 
-/** The file, then all that it needs, each once and after all that need it: read from the end, nothing is missing. */
+/** The file, then everything it needs, each after all that need it: a client that reads from the end misses nothing. */
 function withImports(
   file: DescribedFile | undefined,
   byName: ReadonlyMap<string, DescribedFile>,
 ): ServerReflectionResponse['messageResponse'] {
   if (file === undefined) return undefined;
   const needed = new Set([file]);
-  // A Set gives also what is added while it is walked.
+  // A Set also yields what is added during the loop.
   for (const { imports } of needed) {
     for (const name of imports) {
       const imported = byName.get(name) as DescribedFile;

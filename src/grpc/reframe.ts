@@ -2,9 +2,9 @@ import { eventSpans } from '../protobuf/commit-record';
 import type { PageSize } from '../requests/page-size';
 import type { EventRun } from '../store/event-store';
 
-/** Puts runs of events, which are framed as every response has them, into response messages without decoding them. */
+/** Puts runs of events, which are encoded as in every response, into response messages without decoding them. */
 
-/** Encoded fields that a response has beside its events; empty if it has none. */
+/** Encoded fields that a response has beside its events; they may be empty. */
 export interface Surroundings {
   /** For the first message of the page. */
   readonly header: Uint8Array;
@@ -15,8 +15,8 @@ export interface Surroundings {
 const none = new Uint8Array(0);
 
 /**
- * The messages of a page, at most `size` each except for one larger event; none if there is nothing to say. They are
- * made one by one, as the caller takes them. Throws MalformedRecordError.
+ * The messages of a page, each at most `size`, except for one larger event; no message if the page is empty. They are made one
+ * by one, as the caller takes them. Throws MalformedRecordError.
  */
 export function* reframe(
   page: { readonly runs: readonly EventRun[] },
@@ -44,7 +44,7 @@ export function* reframe(
 
 type Piece = Pick<EventRun, 'events' | 'eventCount' | 'spareBytes'>;
 
-/** The runs, those that are too large for a message cut into pieces that fit. */
+/** The runs; one that is too large for a message is cut into pieces that fit. */
 function* pieces(runs: readonly EventRun[], { bytesMax, eventsMax }: PageSize): Generator<Piece, void> {
   for (const run of runs) {
     if (run.eventCount <= eventsMax && run.events.length <= bytesMax) yield run;
@@ -67,11 +67,11 @@ function* cut(events: Uint8Array, bytesMax: number, eventsMax: number): Generato
   if (eventCount > 0) yield { events: events.subarray(start, last), eventCount };
 }
 
-/** `spareBytes` are free behind the first part. */
+/** `spareBytes` bytes after the first part are free. */
 function concat(parts: readonly Uint8Array[], spareBytes: number): Buffer {
   const [first = none, second = none] = parts;
   if (parts.length > 2 || second.length > spareBytes) return Buffer.concat(parts);
-  // A copy of a large message would cost more than all else that is done for it here.
+  // A copy of a large message would cost more than everything else here.
   const joined = Buffer.from(first.buffer, first.byteOffset, first.length + second.length);
   joined.set(second, first.length);
   return joined;

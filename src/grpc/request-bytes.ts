@@ -1,10 +1,10 @@
 import { Incoming, type InnerCall } from './incoming';
 
-/** The bytes of the only request of a call. grpc-js keeps what it is given until the call has ended. */
+/** The bytes of a single request. grpc-js keeps the object until the call has ended, so the bytes can be taken out of it. */
 export class RequestBytes {
   constructor(private bytes: Buffer | undefined) {}
 
-  /** Gives them away; there are none later. */
+  /** Can be called once. */
   take(): Buffer {
     const { bytes } = this;
     this.bytes = undefined;
@@ -22,10 +22,10 @@ export function takeRequest(call: Call): Buffer {
   return call.request.take();
 }
 
-/** What comes for a call of grpc-js. */
+/** What comes for a call. */
 export function incomingOf(call: object): Incoming {
   const { decoder } = innerOf(call);
-  if (!(decoder instanceof Incoming)) throw new Error('a call that no interceptor has seen');
+  if (!(decoder instanceof Incoming)) throw new Error('a call that was not admitted');
   return decoder;
 }
 

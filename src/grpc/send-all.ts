@@ -61,10 +61,10 @@ export async function sendAll(
   await untilUnsentIs(0);
 }
 
-/** A caller of which so little waits is not asked how much of it has been taken. */
+/** Of a shorter response it does not matter how much the caller has taken. */
 const shortBytesMax = 16 << 10;
 
-/** Sends the only message together with the end; a caller that does not take it in time is cut off. */
+/** Sends a single message together with the end of the call, which is reset if the caller does not take it in time. */
 function sendOnly(call: StreamingCall, message: Buffer, { readStallTimeoutMs }: Limits): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -72,26 +72,26 @@ function sendOnly(call: StreamingCall, message: Buffer, { readStallTimeoutMs }: 
       resolve();
     };
     const timer = setTimeout(reset, readStallTimeoutMs, call);
-    call.once('cancelled', done); // whatever has ended it
+    call.once('cancelled', done); // also emitted when the call has ended in another way
     endWith(call, message, done);
   });
 }
 
-/** grpc-js has no other way to end a call behind data that nobody takes. */
+/** grpc-js has no other way to end a call while its caller takes no data. */
 function reset(call: StreamingCall): void {
   innerOf(call).stream.close(constants.NGHTTP2_CANCEL);
 }
 
-/** How long a call still waits for its caller. */
+/** How much longer a call waits for its caller. */
 interface Patience {
   leftMs(): number;
-  /** So long the call has waited, and so many bytes the caller has taken meanwhile. Throws CancelledError. */
+  /** Notes how long the call has waited, and what its caller has taken meanwhile. Throws CancelledError. */
   spend(ms: number, takenBytes: number): void;
 }
 
 /**
- * In each `readStallTimeoutMs` that messages wait, the caller has to take `readBytesPerSecondMin`: a time-out alone would let
- * one keep its place by taking a byte now and then. The time in which nothing waits does not count.
+ * In each `readStallTimeoutMs` that messages wait, the caller has to take `readBytesPerSecondMin`: with a time-out alone, a
+ * caller could keep its slot by taking a byte now and then. The time in which nothing waits does not count.
  */
 function createPatience({ readStallTimeoutMs, readBytesPerSecondMin }: Limits): Patience {
   const bytesMin = Math.ceil((readBytesPerSecondMin * readStallTimeoutMs) / 1_000);
@@ -116,14 +116,14 @@ function createPatience({ readStallTimeoutMs, readBytesPerSecondMin }: Limits): 
 }
 
 /**
- * Ends a read with an error. The caller learns of it when it has taken what was sent before; if it takes nothing for
- * `readStallTimeoutMs` even now, the call is reset, which frees what it holds.
+ * Ends a read with an error, which the caller gets after what was sent before. If the caller takes nothing for
+ * `readStallTimeoutMs`, the call is reset, which frees what it holds.
  */
 export function failRead(call: StreamingCall, status: StatusObject, { readStallTimeoutMs }: Limits): void {
   call.emit('error', status);
   if (call.cancelled) return;
   const timer = setTimeout(reset, readStallTimeoutMs, call);
-  // grpc-js says so also when the call has ended in any other way.
+  // Also emitted when the call has ended in another way.
   call.once('cancelled', () => {
     clearTimeout(timer);
   });

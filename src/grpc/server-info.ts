@@ -9,18 +9,18 @@ import type { StoreInfo } from '../store/store-info';
 import { toDuration } from './proto-time';
 import { toUnreadableMessage } from './unreadable-message';
 
-/** What the gateway knows of itself beside the store. */
+/** What the gateway knows about itself, apart from the store. */
 export interface AboutGateway {
   readonly version: string;
   readonly durability: 'fsyncAlways' | 'fsyncInterval' | 'unknown';
-  /** Whether it runs a NATS server of its own. */
+  /** Whether it runs the embedded nats-server. */
   readonly embedded: boolean;
 }
 
-/** So many are enough to see what is wrong. */
+/** Enough to see what is wrong. */
 const unreadableShownMax = 10;
 
-/** What this gateway can do; clients may look for a name before they use what it stands for. */
+/** What this gateway can do. A client may check for a name before it uses the feature. */
 const features = [
   'append',
   'append-multi',

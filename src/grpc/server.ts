@@ -46,13 +46,13 @@ export interface GrpcServer {
   /** host:port. */
   readonly address: string;
   readonly port: number;
-  /** What health says of the services; NOT_SERVING at first. */
+  /** The health of the services; NOT_SERVING at first. */
   setServing(serving: boolean): void;
-  /** What it says of appends, beside that. */
+  /** Whether appends are taken: their health follows both. */
   setTakesAppends(takes: boolean): void;
-  /** Whether what is stored can be read. */
+  /** Whether what is stored can be read: the health of reads follows both. */
   setAnswersReads(answers: boolean): void;
-  /** Takes no more calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
+  /** Refuses new calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
   close(): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ const services = [
   'grpc.reflection.v1alpha.ServerReflection',
 ];
 
-/** Serves a store over gRPC. Throws if the address cannot be listened on, or a file not be read. */
+/** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { address, store, limits, about, log } = options;
   const calls = createCalls(limits, log);
@@ -72,11 +72,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
-    'grpc.max_send_message_length': -1, // a single event may be larger than the default, and all are bounded before
+    'grpc.max_send_message_length': -1, // a single event may be larger than the default; responses are bounded elsewhere
     'grpc.max_concurrent_streams': limits.connectionStreamsMax,
     'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
-    'grpc.enable_channelz': 0, // it counts what nobody asks for, at the cost of each call
+    'grpc.enable_channelz': 0, // its counters cost time in each call
     interceptors: [admission.intercept],
   });
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
@@ -102,20 +102,20 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       health.setServing(false);
       calls.endOpenCalls();
       connections.drain('the gateway is stopping');
-      const steps = {
+      const endings = {
         endReads: calls.endReads,
         endConnections: () => {
           connections.end();
         },
       };
-      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, steps).finally(admission.close));
+      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, endings).finally(admission.close));
     },
   };
 }
 
 /**
- * Adds a service whose requests are decoded and whose responses are encoded by its handlers: what goes wrong in a
- * deserializer of grpc-js cannot be answered with a typed error, and events are relayed as they are stored.
+ * Adds a service whose handlers decode the requests and encode the responses: an error in a deserializer of grpc-js cannot get a
+ * typed status, and events are relayed as they are stored.
  */
 function add(
   server: Server,
@@ -160,28 +160,29 @@ function listen(server: Server, address: string, credentials: ServerCredentials)
   });
 }
 
-/** So long callers have to take what their reads end with. */
-const lastWordMs = 1_000;
+/** How long callers have to take the last messages of their reads. */
+const lastMessagesMs = 1_000;
 
-interface ShutDownSteps {
+/** What a stop ends, in this order. */
+interface Endings {
   readonly endReads: () => void;
   readonly endConnections: () => void;
 }
 
-function shutDown(server: Server, timeoutMs: number, log: Logger, steps: ShutDownSteps): Promise<void> {
+function shutDown(server: Server, timeoutMs: number, log: Logger, endings: Endings): Promise<void> {
   return new Promise((resolve) => {
     let timer = setTimeout(() => {
       log.warn({ timeoutMs }, 'calls are still under way; cutting them off');
-      steps.endReads();
+      endings.endReads();
       timer = setTimeout(() => {
-        // First, since forceShutdown would tell callers that they have cancelled their calls.
-        steps.endConnections();
+        // First, since after forceShutdown callers would get CANCELLED.
+        endings.endConnections();
         server.forceShutdown();
-      }, lastWordMs);
+      }, lastMessagesMs);
     }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
-      steps.endConnections();
+      endings.endConnections();
       resolve();
     });
   });

@@ -73,7 +73,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
   const appends = createConnectionAppends(store, limits);
   const { unary, lookup, read, subscription, session } = calls;
   return {
-    // Not an async function, which would keep the events until the end.
+    // Not an async function, which would keep the events until the append has ended.
     append: unary(AppendRequest, AppendResponse, (request, caller) => {
       const { withCommitTime } = request;
       const appended = appends.append(parseAppend(request, limits), caller);
@@ -151,7 +151,7 @@ function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary
 
 const none = new Uint8Array(0);
 
-/** The messages of a read: the header goes with the first, the end with the last. */
+/** The messages of a read: the first has the header, the last has the end. */
 function responses(pages: Pages<Page | AllPage>, size: PageSize, header: Uint8Array): Messages {
   const toResponses = pageResponses(size, header);
   return Symbol.asyncIterator in pages
@@ -166,7 +166,7 @@ async function* responsesOfEach(
   for await (const page of pages) yield* toResponses(page);
 }
 
-/** Gives the messages of one page of a read after the other. */
+/** Returns a function that makes the messages of the next page. */
 function pageResponses(size: PageSize, header: Uint8Array): (page: Page | AllPage) => Iterable<Buffer> {
   let before = header;
   let eventCount = 0n;
@@ -178,7 +178,7 @@ function pageResponses(size: PageSize, header: Uint8Array): (page: Page | AllPag
     const parts = [
       page.end === undefined ? none : encodeEnd({ reason: reasons[page.end], eventCount, unreadableSkipped }),
       'position' in page ? encodePart(ReadAllResponse, { position: page.position }) : none,
-      unreadable.length === 0 ? none : encodePassedOver(page),
+      unreadable.length === 0 ? none : encodeSkipped(page),
     ];
     const surroundings = { header: before, end: Buffer.concat(parts) };
     before = none;
@@ -188,8 +188,8 @@ function pageResponses(size: PageSize, header: Uint8Array): (page: Page | AllPag
 
 const reasons = { complete: ReadEndReason.COMPLETE, maxCount: ReadEndReason.MAX_COUNT } as const;
 
-/** The field has one number in responses with a position, another one in those without. */
-function encodePassedOver(page: Page | AllPage): Uint8Array {
+/** The field has one number in responses with a position, and another in those without. */
+function encodeSkipped(page: Page | AllPage): Uint8Array {
   const unreadable = page.unreadable?.map(toUnreadableMessage) ?? [];
   return 'position' in page
     ? encodePart(ReadAllResponse, { unreadable })
@@ -205,7 +205,7 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
   const { position } = update;
   switch (update.kind) {
     case 'events':
-      for (const runs of divide(update.runs, size)) {
+      for (const runs of groupsOf(update.runs, size)) {
         const isLast = runs.at(-1) === update.runs.at(-1);
         const end = encodePart(SubscribeResponse, { position: isLast ? position : runs.at(-1)?.position });
         yield* reframe({ runs }, size, { header: none, end });
@@ -232,8 +232,8 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
   }
 }
 
-/** Runs that about fill a message, so that most messages end with one, and have a position. No transaction is divided here. */
-function* divide(runs: readonly EventRun[], size: PageSize): Generator<readonly EventRun[], void> {
+/** Groups of runs that about fill a message each, so that most messages end with a run, and have its position. No transaction is split. */
+function* groupsOf(runs: readonly EventRun[], size: PageSize): Generator<readonly EventRun[], void> {
   let some: EventRun[] = [];
   let bytes = 0;
   let events = 0;

@@ -3,7 +3,7 @@ import { AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { checkMessage, decodeRequest } from './decode';
 
-/** One append of a session as it came. */
+/** One append of a session, not decoded yet. */
 export interface ReceivedAppend {
   readonly tag: bigint;
   readonly inOrder: boolean;
@@ -17,8 +17,7 @@ const sessionPath = '/sluice.v1.EventStoreService/AppendSession';
 const appendPath = '/sluice.v1.EventStoreService/Append';
 
 /**
- * A message of a session, whose appends are decoded one at a time, as they begin: decoded, they can take fifty times the
- * memory.
+ * A message of a session. Its appends are decoded one at a time, as they begin: decoded, they can take fifty times the memory.
  */
 export class SessionMessage {
   private readonly reader: BinaryReader;
@@ -36,7 +35,7 @@ export class SessionMessage {
     return this.message.length;
   }
 
-  /** undefined: there are no more. */
+  /** The next append; undefined at the end. */
   next(): ReceivedAppend | undefined {
     const { reader } = this;
     while (reader.pos < reader.len) {

@@ -19,7 +19,7 @@ import type { InvalidRequestError, StoreError, VersionConflictError } from '../s
 import type { Failure } from './failure';
 import { toDuration } from './proto-time';
 
-/** Which gRPC status each error has; docs/errors.md is the same table in words. */
+/** The gRPC status of each error; docs/errors.md has the same table. */
 const statusOf = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
   VERSION_CONFLICT: status.ABORTED,
@@ -39,30 +39,30 @@ const statusOf = {
 
 const domain = 'sluice.v1';
 
-/** When it makes sense to try again: NATS takes about as long to come back, a queue to empty. */
+/** When to retry: NATS takes about this long to come back, a queue to empty. */
 const retryDelayMs = { STORE_UNAVAILABLE: 1_000, OVERLOADED: 250 };
 
 /*
- * All trailers together stay below 3 KiB: nginx takes 4 KB by default and makes UNAVAILABLE of more, grpcio loses a status
- * from 6 KB, grpc-java a whole connection from 10 KB. So much is left when their names and the code are counted.
+ * All trailers together stay below 3 KiB: nginx accepts 4 KB by default and turns more into UNAVAILABLE, grpcio loses a status
+ * from 6 KB, grpc-java a whole connection from 10 KB. The names and the code need some of it.
  */
 export const trailersBytesMax = 3_072 - 128;
-/** The message as it goes over the wire, where a byte that is no plain ASCII takes three. */
+/** The message as it goes over the wire, where a byte that is not plain ASCII takes three. */
 const messageBytesMax = 512;
 /** The google.rpc.Status, which is sent in base64: 4 bytes for 3. */
 const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax) / 4) * 3;
 /** One text within the details, such as a stream name or a description. */
 const textBytesMax = 200;
 
-/** A failure as the message that says it to the caller. */
+/** A failure as the caller gets it. */
 export function toRpcStatus(failure: Failure): Status {
   const code = statusOf[failure.code];
   const message = cutMessage(failure.message);
-  const roomBytes = detailsBytesMax - encodedBytes(Status, { code, message, details: [] });
-  return { code, message, details: detailsOf(failure, roomBytes) };
+  const bytesLeft = detailsBytesMax - encodedBytes(Status, { code, message, details: [] });
+  return { code, message, details: detailsOf(failure, bytesLeft) };
 }
 
-/** What a call that fails ends with. */
+/** The status of a call that fails. */
 export function toStatus(failure: Failure): StatusObject {
   const rpcStatus = toRpcStatus(failure);
   const metadata = new Metadata();
@@ -70,13 +70,13 @@ export function toStatus(failure: Failure): StatusObject {
   return { code: statusOf[failure.code], details: rpcStatus.message, metadata };
 }
 
-/** Details that take no more than the room. */
-function detailsOf(error: Failure, roomBytes: number): Any[] {
+/** Details that take at most `bytesMax`. */
+function detailsOf(error: Failure, bytesMax: number): Any[] {
   switch (error.code) {
     case 'INVALID_REQUEST':
-      return invalidRequest(error, roomBytes);
+      return invalidRequest(error, bytesMax);
     case 'VERSION_CONFLICT':
-      return versionConflict(error, roomBytes);
+      return versionConflict(error, bytesMax);
     case 'COMMIT_ID_REUSE': {
       const { commitId, position } = error;
       const stream = cut(error.stream, textBytesMax);
@@ -119,7 +119,7 @@ function detailsOf(error: Failure, roomBytes: number): Any[] {
   }
 }
 
-function versionConflict(error: VersionConflictError, roomBytes: number): Any[] {
+function versionConflict(error: VersionConflictError, bytesMax: number): Any[] {
   const { code, stream, expected, actual, others } = error;
   const found = { stream, expected: expected.toString(), actual: actual.toString() };
   const violation = { type: code, subject: stream, description: cut(error.message, textBytesMax) };
@@ -138,11 +138,11 @@ function versionConflict(error: VersionConflictError, roomBytes: number): Any[] 
   if (others.length === 0) return details;
   const all = (some: VersionConflict[]): Any =>
     pack('sluice.v1.VersionConflicts', VersionConflicts.encode({ conflicts: some, count: conflicts.length }));
-  return [...details, all(fitting(conflicts, VersionConflict, roomBytes - sizeOf([...details, all([])])))];
+  return [...details, all(fitting(conflicts, VersionConflict, bytesMax - sizeOf([...details, all([])])))];
 }
 
-/** As many violations as fit; how many are left out is told beside them. */
-function invalidRequest({ code, violations }: InvalidRequestError, roomBytes: number): Any[] {
+/** As many violations as fit, and how many are left out. */
+function invalidRequest({ code, violations }: InvalidRequestError, bytesMax: number): Any[] {
   const all: BadRequest_FieldViolation[] = violations.map(({ field, description }) => ({
     field: cut(field, textBytesMax),
     description: cut(description, textBytesMax),
@@ -156,8 +156,8 @@ function invalidRequest({ code, violations }: InvalidRequestError, roomBytes: nu
       pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations: some })),
     ];
   };
-  const most = sizeOf(details([])); // with the count of all, which takes the most
-  return details(fitting(all, BadRequest_FieldViolation, roomBytes - most));
+  const overhead = sizeOf(details([])); // with the count of all, which takes the most
+  return details(fitting(all, BadRequest_FieldViolation, bytesMax - overhead));
 }
 
 interface Encoding<Message> {
@@ -168,10 +168,10 @@ function encodedBytes<Message>(type: Encoding<Message>, message: Message): numbe
   return type.encode(message).finish().length;
 }
 
-/** Of the number and the length of a field, for lengths of at most two bytes. */
+/** The tag and the length of a field, for lengths of at most two bytes. */
 const framingBytes = 3;
 
-/** The first of the messages that fit into so many bytes of another one. */
+/** The first of the messages that fit into this many bytes of another message. */
 function fitting<Message>(
   messages: readonly Message[],
   type: Encoding<Message>,
@@ -183,7 +183,7 @@ function fitting<Message>(
   return messages.slice(0, end < 0 ? messages.length : end);
 }
 
-/** What details take in a google.rpc.Status. */
+/** The bytes of details in a google.rpc.Status. */
 function sizeOf(details: Any[]): number {
   return encodedBytes(Status, { code: 0, message: '', details });
 }
@@ -204,8 +204,8 @@ function pack(type: string, encoded: { finish(): Uint8Array }): Any {
 const ellipsis = '…';
 
 /**
- * Well-formed text of at most so many bytes of UTF-8: grpc-js percent-encodes the message, which throws on half a
- * surrogate pair.
+ * Well-formed text of at most this many bytes of UTF-8: grpc-js percent-encodes the message, which throws on half a surrogate
+ * pair.
  */
 function cut(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);

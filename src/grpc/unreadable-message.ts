@@ -1,7 +1,7 @@
 import type { UnreadableMessage as ProtoUnreadableMessage } from '../../generated/sluice/v1/event_store_service';
 import type { UnreadableMessage } from '../store/store-info';
 
-/** A subject of NATS may be longer than a message of gRPC has room for, a thousand times. */
+/** A response may have a thousand of them, and a subject of NATS may be long. */
 const nameCharsMax = 256;
 
 export function toUnreadableMessage(message: UnreadableMessage): ProtoUnreadableMessage {

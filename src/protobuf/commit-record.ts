@@ -1,8 +1,8 @@
 import { utf8 } from './utf8';
 
 /**
- * Walks the bytes of a CommitRecord (proto/sluice/v1/event.proto) without decoding it: reads relay events as
- * they are stored, and look inside only to filter.
+ * Walks the bytes of a CommitRecord (proto/sluice/v1/event.proto) without decoding it: reads relay events as they are stored,
+ * and inspect them only to filter.
  */
 
 /** The bytes are not a CommitRecord. */
@@ -16,7 +16,7 @@ const versionTag = 3 << 3;
 const typeTag = (4 << 3) | lengthDelimited;
 const correlationIdTag = (8 << 3) | lengthDelimited;
 
-/** Where one event lies: its framing starts at `frame`, its own bytes are [start, end). */
+/** Where one event is: its tag and length start at `frame`, its own bytes are [start, end). */
 export interface EventSpan {
   readonly frame: number;
   readonly start: number;
@@ -35,8 +35,8 @@ export function eventSpans(record: Uint8Array): EventSpan[] {
 }
 
 /**
- * How many events there are. Each must say that it is of the stream, and that it has the version that follows from the
- * first one: that is what readers are told. Throws MalformedRecordError.
+ * Counts the events. Each must name the stream, and the version that follows from the first one, since that is what readers
+ * get. Throws MalformedRecordError.
  */
 export function checkedEventCount(record: Uint8Array, stream: string, firstVersion: number): number {
   let version = firstVersion;
@@ -48,7 +48,7 @@ export function checkedEventCount(record: Uint8Array, stream: string, firstVersi
   return version - firstVersion;
 }
 
-/** Of fields that occur twice the last one counts, as in protobuf. */
+/** If a field occurs twice, the last one counts, as in protobuf. */
 function checkEvent(record: Uint8Array, { start, end }: EventSpan, stream: string, wanted: number): void {
   let at = start;
   let streamStart = 0;
@@ -58,7 +58,7 @@ function checkEvent(record: Uint8Array, { start, end }: EventSpan, stream: strin
     const tag = record[at] as number;
     const length = record[at + 1] as number;
     if (tag < 0x80 && (tag & 7) === lengthDelimited && length < 0x80) {
-      // Nearly every field is so: this is the walk that every read pays for.
+      // Nearly every field is like this, and every read pays for this walk.
       at += 2 + length;
       if (tag === streamTag) {
         streamStart = at - length;
@@ -76,11 +76,9 @@ function checkEvent(record: Uint8Array, { start, end }: EventSpan, stream: strin
   }
   if (at !== end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
   if (!isText(record, streamStart, streamEnd, stream))
-    throw new MalformedRecordError('an event of it says that it is of another stream');
+    throw new MalformedRecordError('it has an event of another stream');
   if (version !== wanted)
-    throw new MalformedRecordError(
-      `an event of it says that it has another version than ${wanted.toString()}`,
-    );
+    throw new MalformedRecordError(`it has an event of another version than ${wanted.toString()}`);
 }
 
 /** Whether [start, end) is this text, which is ASCII. */
@@ -90,7 +88,7 @@ function isText(record: Uint8Array, start: number, end: number, text: string): b
   return true;
 }
 
-/** Where the value ends that begins at a byte, by the tag before it. */
+/** The end of the value that begins at a byte, by its tag. */
 function fieldEnd(record: Uint8Array, at: number, end: number, tag: number): number {
   switch (tag & 7) {
     case 0:
@@ -153,7 +151,7 @@ function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: numb
   return utf8(record, valueStart, valueEnd);
 }
 
-/** A varint of up to 32 bits in use; longer ones are read and cut, as protobuf does for lengths and tags. */
+/** A varint of up to 32 bits; longer ones are read and cut, as protobuf does for lengths and tags. */
 function readVarint(bytes: Uint8Array, start: number): { value: number; next: number } {
   let value = 0;
   let scale = 1;

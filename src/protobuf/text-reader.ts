@@ -1,7 +1,7 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { utf8 } from './utf8';
 
-/** Decodes text without a view of its bytes and a TextDecoder, which is a third of the time that an event takes. */
+/** Decodes text without a view of its bytes and a TextDecoder, which take a third of the time of an event. */
 export class TextReader extends BinaryReader {
   constructor(private readonly message: Uint8Array) {
     super(message);

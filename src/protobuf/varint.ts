@@ -6,7 +6,7 @@ export function varintBytes(value: number): number {
   return bytes;
 }
 
-/** Answers where the varint ends. */
+/** Returns the end of the varint. */
 export function writeVarint(target: Uint8Array, start: number, value: number): number {
   let at = start;
   let rest = value;

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   compressionAlgorithms,
   credentials,
@@ -102,7 +101,8 @@ describe('metadata of a call', () => {
     const call = client.makeBidiStreamRequest(path, same, same, withMetadata(20_000));
     call.on('error', () => undefined).on('data', () => undefined);
     call.write(Buffer.alloc(0));
-    const [{ code, details }] = (await once(call, 'status')) as [StatusObject];
+    call.end();
+    const { code, details } = await new Promise<StatusObject>((resolve) => call.once('status', resolve));
     expect([code, details]).toEqual([
       status.invalidArgument,
       expect.stringMatching(/^grpc_metadata: has 20\d{3} bytes, more than the limit of 16384$/),
