@@ -17,7 +17,7 @@ interface Run {
   readonly events: readonly RecordedEvent[];
 }
 
-/** The bytes with so many behind them that are free; all others have a value of their own. */
+/** The bytes with a number of free bytes after them; all other bytes have a value of their own. */
 function withRoom(bytes: Uint8Array, spareBytes: number): Uint8Array {
   const buffer = Buffer.alloc(bytes.length + spareBytes + 60, 0xa5);
   buffer.set(bytes, 10);
@@ -82,7 +82,7 @@ test('events arrive as they are, in the order of the page', () => {
   );
 });
 
-test('no two messages fit into one, and none is fuller than it may be, but for one larger event', () => {
+test('no two messages fit into one, and none exceeds the size, except for one larger event', () => {
   fc.assert(
     fc.property(runs, size, (given, pageSize) => {
       const messages = messagesOf(given, pageSize, { header: nothing, end: nothing });

@@ -40,7 +40,7 @@ test('bytes that lie within others are walked like others', () => {
   expect(eventCorrelationId(within, span)).toBe('c');
 });
 
-test('fields of a later version of the contract are passed over, and of a repeated field the last counts', () => {
+test('fields of a later version of the contract are skipped, and the last of a repeated field counts', () => {
   const event = new BinaryWriter()
     .tag(4, WireType.LengthDelimited)
     .string('first')

@@ -12,7 +12,7 @@ export const uint64 = fc.oneof(
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 });
 
-/** Any event as it is stored: complete but for position and commit time. */
+/** Any event as it is stored: complete except for position and commit time. */
 export const recordedEvent: fc.Arbitrary<RecordedEvent> = fc.record(
   {
     id: text,

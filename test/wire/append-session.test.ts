@@ -44,7 +44,7 @@ function answersOf(message: WireMessage): WireMessage[] {
   return message['answers'] as WireMessage[];
 }
 
-/** The next so many answers, in the order in which they come. */
+/** The next answers, in the order in which they come. */
 async function take(call: Call, count: number): Promise<WireMessage[]> {
   const answers: WireMessage[] = [];
   while (answers.length < count) {
@@ -170,7 +170,7 @@ describe('a session', () => {
     expect([4, 5].map((tag) => versionOf(answers.get(tag)))).toEqual(['1', '2']);
   });
 
-  test('that is broken by a message that cannot be decoded has answered what came before', async () => {
+  test('that is broken by a message that cannot be decoded has responded to what came before', async () => {
     const call = wire.duplex('AppendSession');
     const messages: WireMessage[] = [];
     call.on('data', (message: WireMessage) => messages.push(message));
@@ -311,7 +311,7 @@ describe('the bounds of a session', () => {
         call.write({ appends });
       }
       const read = drain(call);
-      // Answered without NATS, behind all that the session has sent.
+      // The gateway responds without NATS, after all that the session has sent.
       for (let i = 0; i < 10; i++) await wireFailureOf(client.unary('Append', { stream: 'no name' }));
       own.resume();
       const answers = await read;

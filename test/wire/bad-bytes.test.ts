@@ -86,7 +86,7 @@ const invalidUtf8 = {
   'an overlong NUL': [0xc0, 0x80],
   'half a surrogate pair': [0xed, 0xa0, 0x80],
   'a cut character': [0x41, 0xe2, 0x82],
-  'beyond Unicode': [0xf5, 0x80, 0x80, 0x80],
+  'above the last code point of Unicode': [0xf5, 0x80, 0x80, 0x80],
   'after a long text': [...Buffer.alloc(100, 0x41), 0xfe],
 };
 
@@ -134,7 +134,7 @@ describe('bytes that are not protobuf', () => {
     'wire type 6': request(good, tag(1_000, 6)),
     'a number of 11 bytes': request(good, tag(3, wireType.varint), Buffer.alloc(10, 0xff), varint(1)),
     'a number that is cut off': request(good, tag(3, wireType.varint), Buffer.from([0x80])),
-    'a length beyond the end': request(good, tag(1_000, wireType.lengthDelimited), varint(1)),
+    'a length that exceeds the message': request(good, tag(1_000, wireType.lengthDelimited), varint(1)),
     'a length of 4 GiB': request(
       good,
       tag(1, wireType.lengthDelimited),

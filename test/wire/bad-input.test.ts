@@ -355,7 +355,7 @@ const isUnknown = (field: string): BadInput[] =>
 
 const readStreamCases: Record<string, FieldCases> = {
   stream: streamCases,
-  from_version: neverWrong('beyond the end there is nothing', { from_version: uint64Max }),
+  from_version: neverWrong('after the end there is nothing', { from_version: uint64Max }),
   to_version: {
     bad: [reversedVersions, reversedBackward],
     fine: [
@@ -412,7 +412,7 @@ const skipUnreadableCases = neverWrong(
 const readAllCases: Record<string, FieldCases> = {
   patterns: patternsCases,
   after_position: neverWrong(
-    'beyond the end there is nothing',
+    'after the end there is nothing',
     { after_position: '0' },
     { after_position: uint64Max },
   ),
@@ -449,7 +449,7 @@ const secondStart = (field: string, request: WireMessage, first: string): BadInp
   says: new RegExp(`^cannot be combined with ${first}$`),
 });
 
-const beyondEnd = /^is \d+, beyond the end, which is \d+$/;
+const afterEnd = /^is \d+, after the end, which is \d+$/;
 const isNoInterval = /^is -?[\d.e+]+ ms, not 1000 to 3600000 ms$/;
 
 const intervalCases = (intervals: readonly WireMessage[], fine: readonly WireMessage[]): FieldCases => ({
@@ -478,7 +478,7 @@ const subscribeCases: Record<string, FieldCases> = {
       {
         request: { after_position: uint64Max, start_must_exist: true },
         field: 'after_position',
-        says: beyondEnd,
+        says: afterEnd,
       },
     ],
     fine: [{ after_position: '0', start_must_exist: true }, { after_position: uint64Max }],
@@ -487,7 +487,7 @@ const subscribeCases: Record<string, FieldCases> = {
     bad: [
       { request: { stream: '', after_version: '0' }, field: 'after_version', says: /^requires stream$/ },
       secondStart('after_version', { after_position: '0', after_version: '0' }, 'after_position'),
-      { request: { after_version: '1', start_must_exist: true }, field: 'after_version', says: beyondEnd },
+      { request: { after_version: '1', start_must_exist: true }, field: 'after_version', says: afterEnd },
     ],
     fine: [{ after_version: '0', start_must_exist: true }, { after_version: uint64Max }],
   },

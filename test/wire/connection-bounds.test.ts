@@ -12,11 +12,11 @@ const append = { stream: 'calm.1', events: [{ type: 'Fine' }] };
 async function answersAnother(address: string): Promise<boolean> {
   using other = connectWire(address);
   // Not returned at once, or the client would be closed before.
-  const answered = await other.unary('GetVersion', { stream: 'calm.1' }).then(
+  const isServed = await other.unary('GetVersion', { stream: 'calm.1' }).then(
     () => true,
     () => false,
   );
-  return answered;
+  return isServed;
 }
 
 test('a flood of connections leaves the others what they need', async () => {

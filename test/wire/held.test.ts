@@ -34,7 +34,7 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** The most memory that the gateway has beyond what it had, while `work` is done. */
+/** The most memory that the gateway uses in addition while `work` is done. */
 async function growthDuring(work: () => Promise<void>): Promise<number> {
   const before = residentBytes(gateway.process.pid);
   let most = before;
@@ -83,7 +83,7 @@ test('a connection has room for connection_held_bytes_max', () =>
     session.destroy();
   }));
 
-test('a request that stops on its way is ended, and so is a call that asks for nothing', async () => {
+test('a request that stops on its way is ended, and so is a call without a request', async () => {
   const session = openSession(gateway.address);
   const half = openCall(session, 'Append');
   half.write(Buffer.concat([messageHeader(1_000), Buffer.alloc(10)]));
@@ -112,14 +112,14 @@ test('tiny frames cost what they hold', async () => {
   try {
     const growth = await growthDuring(async () => {
       for (const socket of sockets) {
-        // Once it is all read, the gateway answers a question about the connection.
+        // Once it is all read, the gateway acknowledges a ping.
         socket.write(Buffer.concat([request, frame(6, 0, 0, Buffer.alloc(8, 1))]));
-        const answered = new Promise<void>((resolve) => {
+        const pong = new Promise<void>((resolve) => {
           socket.on('data', (data) => {
             if (data.includes(Buffer.alloc(8, 1))) resolve();
           });
         });
-        await answered;
+        await pong;
       }
     });
     // They are 1.2 MB. With a piece of memory for each of them, it was 139 MiB.

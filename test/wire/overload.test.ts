@@ -117,7 +117,7 @@ describe('appends while NATS does not answer', () => {
       const answers: WireMessage[] = [];
       session.on('data', ({ answers: some }: { answers: WireMessage[] }) => answers.push(...some));
       const other = (): Promise<WireMessage> => wire.unary('Append', { stream: 'no name', events: [event] });
-      // Answered without NATS, behind what the session has sent.
+      // The gateway responds without NATS, after what the session has sent.
       await wireFailureOf(other());
       await expectOverloaded(
         wire.unary('Append', { stream: 'other.1', events: [event] }),
@@ -234,7 +234,7 @@ describe('appends are stored beside', () => {
 });
 
 describe('reads', () => {
-  // More than a client takes in by itself: grpc-js has 16 messages in hand.
+  // More than a client buffers by itself: grpc-js buffers 16 messages.
   const page = { events_max: 1 };
   const events = Array.from({ length: 60 }, () => ({ type: 'Large', text: 'x'.repeat(50_000) }));
 
@@ -243,7 +243,7 @@ describe('reads', () => {
       await wire.unary('Append', { stream: 'stalled.1', events });
       const stalled = wire.open('ReadStream', { stream: 'stalled.1', page });
       const read = (): Promise<readonly WireMessage[]> => wire.stream('ReadStream', { stream: 'stalled.1' });
-      // Before its first message, grpc-js takes in whatever comes.
+      // Before its first message, grpc-js buffers whatever comes.
       await new Promise((resolve) => stalled.once('data', resolve));
       stalled.pause();
       await expectOverloaded(read(), /^1 reads are under way, as many as reads_max allows$/);

@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 type Asked = ServerReflectionRequest['messageRequest'];
-type Answered = ServerReflectionResponse['messageResponse'];
+type Answer = ServerReflectionResponse['messageResponse'];
 
 describe.each([
   ['v1', ServerReflectionClient],
@@ -47,7 +47,7 @@ describe.each([
   });
 
   afterAll(async () => {
-    // The end of the questions is the end of the call, with OK.
+    // The end of the requests is the end of the call, with OK.
     const ended = once(call, 'status');
     call.end();
     call.resume();
@@ -55,12 +55,12 @@ describe.each([
     client.close();
   });
 
-  /** All questions of this version go over one call. */
-  async function ask(messageRequest: Asked): Promise<Answered> {
+  /** All requests of this version go over one call. */
+  async function ask(messageRequest: Asked): Promise<Answer> {
     const request = { host: 'any', messageRequest };
-    const answered = once(call, 'data');
+    const responded = once(call, 'data');
     call.write(request);
-    const [response] = (await answered) as [ServerReflectionResponse];
+    const [response] = (await responded) as [ServerReflectionResponse];
     expect(response).toMatchObject({ validHost: 'any', originalRequest: request });
     return response.messageResponse;
   }
@@ -76,7 +76,7 @@ describe.each([
     return createFileRegistry(create(FileDescriptorSetSchema, { file: files.toReversed() }));
   }
 
-  function expectError(answer: Answered, errorCode: number, errorMessage: RegExp): void {
+  function expectError(answer: Answer, errorCode: number, errorMessage: RegExp): void {
     expect(answer).toEqual({
       $case: 'errorResponse',
       value: { errorCode, errorMessage: expect.stringMatching(errorMessage) as string },
@@ -185,11 +185,11 @@ describe.each([
     expectError(await ask(unknown), code.notFound, /^there is no type sluice\.v1\.Nothing$/);
   });
 
-  test('refuses a question without a question', async () => {
-    expectError(await ask(undefined), code.invalidArgument, /asks for nothing/);
+  test('refuses an empty request', async () => {
+    expectError(await ask(undefined), code.invalidArgument, /the request is empty/);
   });
 
-  test('answers many questions in their order', async () => {
+  test('responds to many requests in their order', async () => {
     const values = Array.from({ length: 100 }, (_, i) => `nothing.${i}`);
     const answers: ServerReflectionResponse[] = [];
     const all = new Promise<void>((resolve) => {

@@ -11,7 +11,7 @@ const positionOf = async (wire: WireClient): Promise<bigint> => {
 };
 
 test(
-  'whoever asks GetServerInfo all the time costs NATS next to nothing',
+  'a client that calls GetServerInfo all the time costs NATS next to nothing',
   () =>
     withGateway([], async (wire, nats) => {
       await positionOf(wire);
@@ -35,12 +35,12 @@ test(
           stream: 'a',
           events: [{ type: 'A' }],
         });
-        const answered = performance.now();
-        // The loop would end at once if each call asked anew, and never if an answer were kept.
+        const servedAt = performance.now();
+        // The loop would end at once if each call asked NATS again, and never if a result were kept.
         for (;;) {
           const asked = performance.now();
           if ((await positionOf(wire)) >= BigInt(position as string)) break;
-          expect(asked - answered).toBeLessThan(1_000);
+          expect(asked - servedAt).toBeLessThan(1_000);
         }
       }
     }),

@@ -7,7 +7,7 @@ import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 import { startWriters } from '../support/writers';
 
-/** A gateway that is asked to stop: calls under way end well, others are told, and the process ends in time. */
+/** A gateway that is asked to stop: calls under way end well, others get an error, and the process ends in time. */
 const unavailable = 14;
 const event = { type: 'Happened' };
 const large = Array.from({ length: 60 }, () => ({ type: 'Large', text: 'x'.repeat(50_000) }));
@@ -93,9 +93,9 @@ test('calls that have no end are ended with UNAVAILABLE', async () => {
     const seen: unknown[] = [];
     watch.on('data', ({ status }: WireMessage) => seen.push(status));
     const files = reflection.serverReflectionInfo();
-    const answered = once(files, 'data');
+    const response = once(files, 'data');
     files.write({ host: '', messageRequest: { $case: 'listServices', value: '' } });
-    await answered;
+    await response;
     await until(() => seen.length === 1);
     const ends = Promise.all([endOf(watch), endOf(files)]);
     gateway.process.signal('SIGTERM');
@@ -152,7 +152,7 @@ test('a read that the stop cuts off ends with STORE_UNAVAILABLE, not as if its c
   expect((await stuckEnds).code).toBe(unavailable);
 });
 
-test('what was answered under load is stored, and what was refused is not', async () => {
+test('what was acknowledged under load is stored, and what was refused is not', async () => {
   await using survivor = await startTestGateway([nats.url]);
   await using gateway = await startGatewayProcess([nats.url]);
   const streams = ['load.1', 'load.2'];

@@ -38,7 +38,7 @@ interface Follower extends Disposable {
   next(): Promise<WireMessage>;
   /** All messages up to and with the first that has a notice of this kind. */
   until(notice: string): Promise<readonly WireMessage[]>;
-  /** So many events, as they come. */
+  /** The next events, as they come. */
   events(count: number): Promise<readonly WireMessage[]>;
 }
 
@@ -165,7 +165,7 @@ describe('checkpoints', () => {
     ['a stream', { stream: 'check.quiet' }],
     ['patterns', { patterns: ['check.quiet', 'none.>'] }],
     ['types', { event_types: ['Nothing'] }],
-  ])('come at least every 1,000 commits that %s passes over', async (_what, request) => {
+  ])('come at least every 1,000 commits that %s skips', async (_what, request) => {
     using follower = follow({ ...request, after_position: (await append('check.loud')).toString() });
     const [begin] = await follower.until('caught_up');
     // Many at a time, so that a thousand of them take less time than a checkpoint may.
@@ -199,7 +199,7 @@ test('page.events_max bounds the events of a message; only the last of a commit 
   ];
   const [begin, ...stored] = await follower.until('caught_up');
   expect(begin).toEqual({ position: '0', checkpoint: {} });
-  // What others have written before is passed over, with checkpoints.
+  // What others have written before is skipped, with checkpoints.
   const own = stored.filter((message) => eventsOf([message]).length > 0);
   expect(shapes(own)).toEqual(shape(...positions));
   const live = [await append('page.1', 2)];
@@ -387,13 +387,13 @@ describe('a message that is not a commit', () => {
     await expectEventsThenDataLoss(same, [], position);
     expect((await other.events(2)).map(({ stream }) => stream)).toEqual([before, after]);
 
-    using beyond = follow({ patterns, after_position: position.toString() });
-    expect((await beyond.events(1)).map(({ stream }) => stream)).toEqual([after]);
+    using future = follow({ patterns, after_position: position.toString() });
+    expect((await future.events(1)).map(({ stream }) => stream)).toEqual([after]);
     await append(before);
-    expect((await beyond.events(1)).map(({ stream }) => stream)).toEqual([before]);
+    expect((await future.events(1)).map(({ stream }) => stream)).toEqual([before]);
   });
 
-  test('ends a read of the store, which goes on beyond it', async () => {
+  test('ends a read of the store, which goes on after it', async () => {
     const read = async (request: WireMessage): Promise<unknown[]> => {
       const seen: WireMessage[] = [];
       for await (const message of wire.open('ReadAll', request))

@@ -45,7 +45,7 @@ function delimited(field: number, content: Uint8Array): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(content.length), content]);
 }
 
-/** So many empty elements of a field within a request. */
+/** A number of empty elements of a field within a request. */
 function withElements(numbers: readonly number[], count: number): Buffer {
   const innermost = numbers.at(-1) as number;
   const elements = Buffer.alloc(2 * count, delimited(innermost, Buffer.alloc(0)));
@@ -72,10 +72,10 @@ async function longestWaitDuring(work: () => Promise<void>): Promise<number> {
 
 /** Nobody waits longer, on a machine that has nothing else to do for a moment. */
 const waitMaxMs = 100;
-/** So long it is tried again; a machine may be busy for some seconds. */
+/** How long it is tried again; a machine may be busy for some seconds. */
 const triedMs = 40_000;
 
-/** Others wait at most so long in one of some attempts: other work on the machine makes a wait longer, never shorter. */
+/** How long others wait at most in one of some attempts: other work on the machine makes a wait longer, never shorter. */
 async function expectNobodyWaits(work: () => Promise<void>): Promise<void> {
   const giveUpMs = performance.now() + triedMs;
   let shortest = await longestWaitDuring(work);
@@ -100,8 +100,8 @@ async function refusal(
   return { code, message, field: violations?.[0]?.field };
 }
 
-/** `events.tags` of the contract as it is told to the caller. */
-function told(path: string): RegExp {
+/** The path of `events.tags` of the contract in an error. */
+function pathIn(path: string): RegExp {
   const [first = '', ...within] = path.split('.').reverse();
   return new RegExp(`^${[first, ...within.map((name) => `${name}(\\[\\d+\\])?`)].reverse().join('\\.')}$`);
 }
@@ -134,7 +134,7 @@ test.each(counted)('%s: one element of %s too many is refused by name', async (r
   const max = maxOf(rpc, path);
   expect(await refusal(rpc, withElements(numbers, max + 1))).toEqual({
     code: invalidArgument,
-    field: expect.stringMatching(told(path)) as string,
+    field: expect.stringMatching(pathIn(path)) as string,
     message: expect.stringContaining(`has more than the limit of ${max}`) as string,
   });
 });
@@ -143,7 +143,7 @@ test.each(repeated)('%s: 16 MiB of %s make nobody wait', async (rpc, _path, fiel
   const bytes = withElements(field.numbers, (requestBytesMax - 100) / 2);
   await expectNobodyWaits(async () => {
     const { code } = await wireFailureOf(wire.bytes(rpc, bytes)).catch(() => ({ code: 0 }));
-    // An append of a session is answered within it.
+    // An append of a session fails within the session.
     if (rpc !== 'AppendSession') expect([invalidArgument, resourceExhausted]).toContain(code);
   });
 });
@@ -158,7 +158,7 @@ test('16 MiB of unknown fields make nobody wait', async () => {
   });
 });
 
-test('events of all appends of a step count together', async () => {
+test('events of all appends of a transaction count together', async () => {
   const appends = Array.from({ length: 3 }, () => delimited(1, withElements([2], 4_000)));
   expect(await refusal('AppendMulti', Buffer.concat(appends))).toEqual({
     code: invalidArgument,

@@ -54,6 +54,6 @@ function afterBoth(
 
 function checkExists(field: string, after: bigint, end: bigint): void {
   if (after <= end) return;
-  const description = `is ${after.toString()}, beyond the end, which is ${end.toString()}`;
+  const description = `is ${after.toString()}, after the end, which is ${end.toString()}`;
   throw new InvalidRequestError([{ field, description }]);
 }
