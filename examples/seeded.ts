@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
-/** What is made up in the examples: determined by a text, the same on every machine. */
+/** Pseudo-random values for the examples: the same seed gives the same values on every machine. */
 
-/** Numbers from 0 up to 1: mulberry32. */
+/** Numbers from 0 up to 1, by mulberry32. */
 export function randomOf(seed: string): () => number {
   let state = createHash('sha256').update(seed).digest().readUInt32BE();
   return () => {
@@ -13,7 +13,7 @@ export function randomOf(seed: string): () => number {
   };
 }
 
-/** A UUID: version 8, which is free to be made in one's own way (RFC 9562). */
+/** A UUID version 8, which leaves the method to the program (RFC 9562). */
 export function uuidOf(name: string): string {
   const hex = createHash('sha256').update(name).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

@@ -6,18 +6,18 @@ import { removeReplica, ReplicaFault, verifyReplica } from './replica/offline';
 
 const exitCode = { ok: 0, fault: 1, usage: 2, inUse: 3 } as const;
 
-const help = `sluice replica: checks or removes the replica of the log of a gateway that is stopped.
+const help = `Verify or remove the replica of the log of a gateway that is stopped.
 
 Usage:
   sluice replica verify FOLDER    read every record and look it up in the index
-  sluice replica rebuild FOLDER   remove the replica: the next start of the gateway makes it again from the log
+  sluice replica rebuild FOLDER   remove the replica; the gateway builds it again when it starts
 
-FOLDER is replica in --data-dir, or --replica-dir.
+FOLDER is the folder "replica" in --data-dir, or that of --replica-dir.
 
 Exit codes:
-  0  the replica is intact, or removed
+  0  the replica is intact, or it is removed
   1  the replica is damaged: rebuild it
-  2  the arguments cannot be used, or the folder does not exist
+  2  invalid arguments, or the folder does not exist
   3  a gateway uses the folder
 `;
 
@@ -28,7 +28,7 @@ export async function replicaCommand(args: readonly string[]): Promise<number> {
   const isKnown = verb === 'verify' || verb === 'rebuild';
   if (!isKnown || folder === undefined || folder === '' || others.length > 0) {
     process.stderr.write(
-      'sluice: sluice replica takes verify or rebuild, and a folder; see sluice replica --help\n',
+      'sluice: sluice replica needs verify or rebuild, and a folder\nsee sluice replica --help\n',
     );
     return exitCode.usage;
   }
@@ -65,7 +65,7 @@ async function verify(folder: string): Promise<number> {
 
 async function rebuild(folder: string): Promise<number> {
   await removeReplica(folder);
-  return print('the replica is removed; the next start of its gateway makes it again from the log\n');
+  return print('the replica is removed; the gateway builds it again when it starts\n');
 }
 
 function print(text: string): number {

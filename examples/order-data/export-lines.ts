@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ShopAppend, ShopCommit } from './shop';
 
-/** The lines, each with its end, of a file for `sluice import`: the format is described in docs/command-line.md. */
+/** The lines of a file for `sluice import`, with their line feeds; docs/command-line.md describes the format. */
 export function* exportLines(commits: readonly ShopCommit[]): Iterable<string> {
   const hash = createHash('sha256');
   const line = (value: object): string => {

@@ -4,22 +4,22 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { connect } from 'sluice-eventstore';
-import { ask } from './ask';
 import { exportLines } from './export-lines';
+import { query } from './query';
 import { render } from './report';
 import { shopOf } from './shop';
 import { truthOf } from './truth';
 
 const helpText = `Usage: node dist-examples/order-data/main.js <command> [flags]
 
-  generate  writes a file for sluice import, and another with the report on it
-  ask       prints the report on what is in the store
+  generate  writes a file for sluice import, and the report on it
+  query     queries the store and prints the report
 
-  --address host:port  of the gateway (default 127.0.0.1:50051)
-  --output file        for sluice import (default orders.ndjson)
-  --report file        with what all languages must print (default orders.report.txt)
-  --orders number      of orders to make up (default 20000)
-  --seed number        determines them (default 1)
+  --address host:port  address of the gateway (default 127.0.0.1:50051)
+  --output file        file for sluice import (default orders.ndjson)
+  --report file        report that all languages must print (default orders.report.txt)
+  --orders number      number of generated orders (default 20000)
+  --seed number        the same seed gives the same orders (default 1)
 `;
 
 const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -39,7 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-const commands = { generate: runGenerate, ask: runAsk };
+const commands = { generate: runGenerate, query: runQuery };
 
 interface Command {
   readonly name: keyof typeof commands;
@@ -50,7 +50,7 @@ interface Command {
   readonly seed: number;
 }
 
-/** undefined: the command line is not as it should be. */
+/** undefined: the command line is not valid. */
 function parse(argv: readonly string[]): Command | undefined {
   try {
     const { positionals, values } = parseArgs({
@@ -100,9 +100,9 @@ function count(value: number): string {
   return value.toLocaleString('en');
 }
 
-async function runAsk({ address }: Command): Promise<void> {
+async function runQuery({ address }: Command): Promise<void> {
   using client = connect(address);
-  process.stdout.write(render(await ask(client)));
+  process.stdout.write(render(await query(client)));
 }
 
 void main(process.argv.slice(2)).then((code) => (process.exitCode = code));

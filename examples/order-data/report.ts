@@ -1,12 +1,12 @@
-/** The answers to the questions that are asked in each language. */
+/** The results of the queries, the same in each language. */
 export interface Report {
   /** By name. */
   readonly regions: readonly Region[];
-  /** The order with the most events, the first by name of those. */
+  /** The order with the most events; the first by name if there are several. */
   readonly longest: Longest;
-  /** The checkout with the most orders, the first by name of those, and its orders as they came. */
+  /** The checkout with the most orders (the first by name if there are several), and its orders in the order of their events. */
   readonly largest: { readonly checkout: string; readonly orders: readonly OrderSize[] };
-  /** What had happened by the last event of the longest order. */
+  /** What had happened up to the last event of the longest order. */
   readonly moment: Moment;
 }
 

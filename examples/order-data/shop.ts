@@ -1,6 +1,6 @@
 import { randomOf, uuidOf } from '../seeded';
 
-/** An event of the shop, as it is to be stored. */
+/** An event of the shop. */
 export interface ShopEvent {
   readonly id: string;
   readonly type: string;
@@ -11,15 +11,15 @@ export interface ShopEvent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Events at the end of a stream. */
+/** Events to append to a stream. */
 export interface ShopAppend {
   readonly stream: string;
-  /** The version of the first of them. */
+  /** The version of the first event. */
   readonly firstVersion: number;
   readonly events: readonly ShopEvent[];
 }
 
-/** What happened in one step, on one stream or on several. */
+/** A commit on one stream, or a transaction over several. */
 export interface ShopCommit {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -28,9 +28,9 @@ export interface ShopCommit {
 
 const hourMs = 3_600_000;
 const beginMs = Date.UTC(2026, 0, 1);
-/** New orders come for this long. */
+/** How long new orders arrive. */
 const openMs = 90 * 24 * hourMs;
-/** What would happen later has not happened yet. */
+/** Later events have not happened yet. */
 const endMs = beginMs + openMs + 24 * hourMs;
 const firstOrder = 100_001;
 
@@ -48,8 +48,8 @@ const articles = [
 ];
 
 /**
- * Three months of a shop, in the order in which things happened: orders, each a stream `order.<region>.<number>`, that
- * come into being by checkouts of customers, of one to four orders each. The same numbers give the same shop.
+ * Three months of a shop, in chronological order. Each order is a stream `order.<region>.<number>`; a checkout of a customer
+ * places one to four orders. The same numbers give the same shop.
  */
 export function shopOf({ orders, seed }: { readonly orders: number; readonly seed: number }): ShopCommit[] {
   const commits: ShopCommit[] = [];
@@ -65,15 +65,15 @@ export function shopOf({ orders, seed }: { readonly orders: number; readonly see
       const about = { seed, stream, checkout: name, tags: isGift ? ['gift'] : [] };
       return record(about, at + i * 1_000, lifeOf(draw, customer));
     });
-    commits.push(...(isGift && size > 1 ? inOneStep(lives) : lives.flat()));
+    commits.push(...(isGift && size > 1 ? inOneTransaction(lives) : lives.flat()));
     placed += size;
   }
-  // The sort is stable: what happens to an order stays in its order.
+  // The sort is stable, so the commits of an order keep their order.
   return commits.filter(({ at }) => at < endMs).sort((a, b) => a.at - b.at);
 }
 
-/** The first commits of some orders as one, which all of them share, and the others. */
-function inOneStep(lives: readonly ShopCommit[][]): ShopCommit[] {
+/** Merges the first commits of some orders into one transaction; their other commits stay as they are. */
+function inOneTransaction(lives: readonly ShopCommit[][]): ShopCommit[] {
   const firsts = lives.flatMap((life) => life.slice(0, 1));
   const at = Math.max(...firsts.map((commit) => commit.at));
   return [
@@ -101,14 +101,14 @@ function drawOf(seed: string): Draw {
 type Fact = readonly [type: string, data: ShopEvent['data']];
 
 /** What happens to an order at one time. */
-interface Turn {
-  /** After what happened before. */
+interface Stage {
+  /** After the previous stage. */
   readonly hours: number;
   readonly service: string;
   readonly facts: readonly Fact[];
 }
 
-function* lifeOf(draw: Draw, customer: string): Iterable<Turn> {
+function* lifeOf(draw: Draw, customer: string): Iterable<Stage> {
   const bought: { sku: string; priceCents: number; quantity: number }[] = [];
   const add = (atMost: number): Fact[] =>
     Array.from({ length: 1 + draw.below(atMost) }, () => {
@@ -164,11 +164,11 @@ interface About {
   readonly tags: readonly string[];
 }
 
-/** The commits of an order. In each, the first event is caused by the one before it, and the others by the first. */
+/** The commits of an order. The cause of the first event of each is the event before it; the first event is the cause of the others. */
 function record(
   { seed, stream, checkout, tags }: About,
   placedMs: number,
-  life: Iterable<Turn>,
+  life: Iterable<Stage>,
 ): ShopCommit[] {
   const commits: ShopCommit[] = [];
   let [at, version, last] = [placedMs, 0, ''];

@@ -1,7 +1,7 @@
 import type { Report } from './report';
 import type { ShopCommit, ShopEvent } from './shop';
 
-/** The report on a shop, from what was made up and not from any store. */
+/** The report on a shop, computed from the generated data and not from a store. */
 export function truthOf(commits: readonly ShopCommit[]): Report {
   const orders = new Map<string, ShopEvent[]>();
   for (const { appends } of commits) {
@@ -35,7 +35,7 @@ export function truthOf(commits: readonly ShopCommit[]): Report {
   };
 }
 
-/** The longest list, the first by name of those. */
+/** The longest list; the first by name if there are several. */
 function mostOf<T>(lists: ReadonlyMap<string, readonly T[]>): { name: string; items: readonly T[] } {
   const names = [...lists.keys()].sort();
   const [first] = names.sort((a, b) => (lists.get(b)?.length ?? 0) - (lists.get(a)?.length ?? 0));

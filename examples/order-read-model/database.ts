@@ -3,12 +3,12 @@ import { Database, SQLite3Error } from 'node-sqlite3-wasm';
 
 const lockWaitMs = 5_000;
 const lockPauseMs = 5;
-/** A process that is about to end, or has ended and was not waited for by its parent yet, still has its id. */
+/** The id of a process stays in use while it ends, and until its parent has waited for it. */
 const ownerWaitMs = 2_000;
 
 /**
- * Opens a database, works with it, and closes it again. One process at a time can have it open; since that is never for
- * longer than a transaction, others come in between. Throws SQLite3Error.
+ * Opens a database, works with it, and closes it again. Only one process at a time can open it, but never for longer than a
+ * transaction, so other processes get their turn. Throws SQLite3Error.
  */
 export function withDatabase<T>(path: string, mustExist: boolean, work: (database: Database) => T): T {
   const database = open(path, mustExist);
@@ -19,7 +19,7 @@ export function withDatabase<T>(path: string, mustExist: boolean, work: (databas
   }
 }
 
-/** All that `work` does is stored, or nothing of it. */
+/** Stores everything that `work` does, or nothing. */
 export function transaction<T>(database: Database, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -37,8 +37,8 @@ function open(path: string, mustExist: boolean): Database {
   for (;;) {
     const database = new Database(path, { fileMustExist: mustExist });
     try {
-      // This SQLite does not roll back what a process that was killed has left in a rollback journal. With a write-ahead
-      // log half a transaction is never in the database; without shared memory that takes the exclusive mode.
+      // This SQLite does not roll back the journal of a process that was killed. With a write-ahead log, an incomplete
+      // transaction is never in the database; without shared memory, that needs the exclusive mode.
       database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL');
       return database;
     } catch (error) {
@@ -55,8 +55,8 @@ function pause(ms: number): void {
 }
 
 /**
- * Makes this process the only one that writes to a database, until disposal. Throws an Error that names the other one if
- * there is one.
+ * Makes this process the only writer of a database, until disposal. Throws an Error that names the other writer if there is
+ * one.
  */
 export function claim(path: string): Disposable {
   const file = `${path}.pid`;
@@ -64,11 +64,11 @@ export function claim(path: string): Disposable {
   const giveUpMs = Date.now() + ownerWaitMs;
   while (owner !== undefined && isRunning(owner)) {
     if (Date.now() > giveUpMs) {
-      throw new Error(`process ${owner} writes to ${path}; if that is some other program, remove ${file}`);
+      throw new Error(`process ${owner} writes to ${path}; if that is another program, remove ${file}`);
     }
     pause(lockPauseMs);
   }
-  // The lock is a folder, which stays behind when its process is killed.
+  // The lock is a folder; it remains when its process is killed.
   if (owner !== undefined) rmSync(`${path}.lock`, { recursive: true, force: true });
   writeFileSync(file, process.pid.toString());
   return {
@@ -87,7 +87,7 @@ function pidIn(file: string): number | undefined {
   }
 }
 
-/** In a container, a process that was killed may have had the id that this one has now. */
+/** In a container, this process may have the id of one that was killed. */
 function isRunning(pid: number): boolean {
   if (pid === process.pid || !Number.isSafeInteger(pid) || pid <= 0) return false;
   try {

@@ -2,7 +2,7 @@ import { jsonEvent, type NewEvent, type SluiceClient } from 'sluice-eventstore';
 import { randomOf, uuidOf } from '../seeded';
 import { streamOf, type ItemAdded, type OrderPlaced } from './order-events';
 
-/** Orders that are written at the same time. */
+/** How many orders are written at the same time. */
 const writers = 32;
 
 /** What was written. */
@@ -11,9 +11,9 @@ export interface Generated {
 }
 
 /**
- * Writes orders that a seed determines. The same seed gives the same orders with the same commit ids: a run that was
- * interrupted can be repeated, and stores nothing twice. Fails as `client.append` does, and with the reason of the
- * signal when that aborts: the orders that are under way are written first.
+ * Writes orders that a seed determines. The same seed gives the same orders with the same commit ids, so an interrupted run can
+ * be repeated and stores nothing twice. Fails like `client.append`. When the signal aborts, it completes the orders that it has
+ * begun and fails with the signal's reason.
  */
 export async function generate(
   client: SluiceClient,
@@ -46,7 +46,7 @@ const articles = [
   { sku: 'spoon', priceCents: 349 },
 ];
 
-/** The commits of one order, in turn. */
+/** The commits of one order. */
 function* orderOf(id: string): Iterable<NewEvent[]> {
   const random = randomOf(id);
   const below = (bound: number): number => Math.floor(random() * bound);

@@ -1,20 +1,20 @@
 import { parseArgs } from 'node:util';
 import { connect } from 'sluice-eventstore';
 import { generate } from './generate';
-import { count, describePlace, showProgress } from './progress';
+import { count, describeCursor, showProgress } from './progress';
 import { project } from './project';
 import { openReadModel, readSummary } from './read-model';
 
 const helpText = `Usage: node dist-examples/order-read-model/main.js <command> [flags]
 
   generate  writes orders to the store
-  project   keeps the read model up with the store, until Ctrl-C
-  summary   shows what is in the read model
+  project   updates the read model from the store, until Ctrl-C
+  summary   prints a summary of the read model
 
-  --address host:port  of the gateway (default 127.0.0.1:50051)
-  --db file            of the read model (default orders.db)
-  --orders number      of orders to write (default 1000)
-  --seed number        determines the orders (default 1)
+  --address host:port  address of the gateway (default 127.0.0.1:50051)
+  --db file            file of the read model (default orders.db)
+  --orders number      number of orders to write (default 1000)
+  --seed number        the same seed gives the same orders (default 1)
 `;
 
 const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -50,7 +50,7 @@ interface Command {
   readonly seed: number;
 }
 
-/** undefined: the command line is not as it should be. */
+/** undefined: the command line is not valid. */
 function parse(argv: readonly string[]): Command | undefined {
   try {
     const { positionals, values } = parseArgs({
@@ -90,12 +90,12 @@ async function runProject({ address, db }: Command, signal: AbortSignal): Promis
 }
 
 function runSummary({ db }: Command): void {
-  const { byStatus, revenueCents, place } = readSummary(db);
+  const { byStatus, revenueCents, cursor } = readSummary(db);
   for (const { status, orders, cents } of byStatus) {
     process.stdout.write(`${status.padEnd(10)}${count(orders).padStart(10)}${money(cents).padStart(16)}\n`);
   }
   process.stdout.write(`revenue   ${money(revenueCents).padStart(26)}\n`);
-  process.stdout.write(place === undefined ? 'no events yet\n' : `up to ${describePlace(place)}\n`);
+  process.stdout.write(cursor === undefined ? 'no events yet\n' : `up to ${describeCursor(cursor)}\n`);
 }
 
 function money(cents: bigint): string {

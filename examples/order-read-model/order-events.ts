@@ -15,7 +15,7 @@ export interface OrderPlaced {
 export interface ItemAdded {
   readonly sku: string;
   readonly quantity: number;
-  /** Of one piece. */
+  /** The price of one piece. */
   readonly priceCents: number;
 }
 
@@ -31,7 +31,7 @@ export function orderIdOf(stream: string): string {
   return stream.slice(streamPrefix.length);
 }
 
-/** undefined for an event that is none of these: others may write to such streams too, or have done so once. */
+/** undefined for any other event: other programs may write to these streams, too. */
 export function toOrderEvent(event: RecordedEvent): OrderEvent | undefined {
   const { type } = event;
   switch (type) {
@@ -58,7 +58,7 @@ function fieldsOf(event: RecordedEvent): Readonly<Record<string, unknown>> {
     const value = parseJson(event);
     return typeof value === 'object' && value !== null ? { ...value } : {};
   } catch {
-    return {}; // no JSON
+    return {}; // not JSON
   }
 }
 

@@ -1,14 +1,14 @@
 import type { EventCursor, Subscription } from 'sluice-eventstore';
 
-/** Tells on stderr how far a projection is. */
+/** Reports the progress of a projection on stderr. */
 export interface Progress extends Disposable {
-  begin(model: { readonly place: EventCursor | undefined }, subscription: Subscription): void;
+  begin(model: { readonly cursor: EventCursor | undefined }, subscription: Subscription): void;
   applied(events: number): void;
   live(): void;
   catchingUp(why: string): void;
 }
 
-/** While it catches up: one line that changes, on a terminal, otherwise a line each second. */
+/** While the projection catches up: on a terminal one line that changes, elsewhere a line each second. */
 export function showProgress(output: NodeJS.WriteStream = process.stderr): Progress {
   let events = 0;
   let subscription: Subscription | undefined;
@@ -34,9 +34,9 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
   };
 
   return {
-    begin({ place }, following) {
+    begin({ cursor }, following) {
       subscription = following;
-      say(place === undefined ? 'from the first event' : `after ${describePlace(place)}`);
+      say(cursor === undefined ? 'from the first event' : `after ${describeCursor(cursor)}`);
       start();
     },
     applied(more) {
@@ -49,7 +49,7 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
       say(`live: ${count(events)} events, up to position ${count(subscription?.position ?? 0n)}`);
     },
     catchingUp(why) {
-      if (timer === undefined) say(`not live any more: ${why}`);
+      if (timer === undefined) say(`no longer live: ${why}`);
       trouble = ` (${why})`;
       start();
     },
@@ -60,7 +60,7 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
   };
 }
 
-export function describePlace({ position, stream, version }: EventCursor): string {
+export function describeCursor({ position, stream, version }: EventCursor): string {
   return `position ${count(position)}, version ${count(version)} of ${stream}`;
 }
 

@@ -3,10 +3,10 @@ import { orderStreams } from './order-events';
 import type { Progress } from './progress';
 import type { ReadModel } from './read-model';
 
-/** Events of one transaction at most. */
+/** The largest number of events in one transaction. */
 const batchMax = 1_000;
 
-/** Keeps a read model up with the orders of the store, until the signal aborts. Fails as `client.subscribe` does. */
+/** Updates a read model from the orders of the store, until the signal aborts. Fails like `client.subscribe`. */
 export async function project(
   client: SluiceClient,
   model: ReadModel,
@@ -15,7 +15,7 @@ export async function project(
 ): Promise<void> {
   let pending: RecordedEvent[] = [];
   let soon: NodeJS.Immediate | undefined;
-  let isLive = false as boolean; // set by what the subscription tells
+  let isLive = false as boolean; // set by the callbacks of the subscription
   const failed = new AbortController();
 
   const commit = (): void => {
@@ -23,7 +23,7 @@ export async function project(
     progress.applied(pending.length);
     pending = [];
   };
-  /** When everything that is at hand has been taken. */
+  /** Commits when the events that have arrived are all pending. */
   const commitSoon = (): void => {
     soon ??= setImmediate(() => {
       soon = undefined;
@@ -37,8 +37,8 @@ export async function project(
 
   const subscription = client.subscribe({
     patterns: [orderStreams],
-    after: model.place,
-    heartbeatMs: 1_000, // tells the lag
+    after: model.cursor,
+    heartbeatMs: 1_000, // updates the lag
     signal: AbortSignal.any([signal, failed.signal]),
     onCaughtUp() {
       commit();
@@ -63,7 +63,7 @@ export async function project(
       else if (isLive) commitSoon();
     }
   } catch (error) {
-    // What is still pending comes again, after the place that is stored.
+    // Pending events come again, because the saved cursor is before them.
     if (!signal.aborted) throw error;
   } finally {
     clearImmediate(soon);

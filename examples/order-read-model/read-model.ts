@@ -20,26 +20,26 @@ const schema = `
   );
 `;
 
-/** Orders as the events up to a place have made them. This process alone writes to it, until disposal. */
+/** The orders, with all events up to a cursor applied. Only this process writes to it, until disposal. */
 export interface ReadModel extends Disposable {
-  /** The last event that is in it; undefined: none. */
-  readonly place: EventCursor | undefined;
-  /** Takes in the events that come next, all of them or none. */
+  /** The last event that was applied; undefined if the model is empty. */
+  readonly cursor: EventCursor | undefined;
+  /** Applies the next events, all of them or none. */
   apply(events: readonly RecordedEvent[]): void;
 }
 
-/** Opens the read model in a file, or makes an empty one. */
+/** Opens the read model in a file, or creates an empty one. */
 export function openReadModel(path: string): ReadModel {
   const claimed = claim(path);
-  let place = withDatabase(path, false, (database) => {
+  let cursor = withDatabase(path, false, (database) => {
     transaction(database, () => {
       database.exec(schema);
     });
-    return placeIn(database);
+    return cursorIn(database);
   });
   return {
-    get place() {
-      return place;
+    get cursor() {
+      return cursor;
     },
     apply(events) {
       const last = events.at(-1);
@@ -47,7 +47,7 @@ export function openReadModel(path: string): ReadModel {
       withDatabase(path, true, (database) => {
         transaction(database, () => {
           for (const event of events) applyEvent(database, event);
-          // With the rows or not at all: this is why no event is missing or counted twice, whenever the process ends.
+          // In the transaction of the rows, so that no event is missed or counted twice, whenever the process ends.
           database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)', [
             last.position,
             last.stream,
@@ -55,7 +55,7 @@ export function openReadModel(path: string): ReadModel {
           ]);
         });
       });
-      place = { position: last.position, stream: last.stream, version: last.version };
+      cursor = { position: last.position, stream: last.stream, version: last.version };
     },
     [Symbol.dispose]() {
       claimed[Symbol.dispose]();
@@ -63,7 +63,7 @@ export function openReadModel(path: string): ReadModel {
   };
 }
 
-function placeIn(database: Database): EventCursor | undefined {
+function cursorIn(database: Database): EventCursor | undefined {
   const row = database.get('SELECT position, stream, version FROM checkpoint');
   if (row === null) return undefined;
   const { position, stream, version } = row;
@@ -104,15 +104,15 @@ function applyEvent(database: Database, event: RecordedEvent): void {
 
 const statuses = { OrderPaid: 'paid', OrderShipped: 'shipped', OrderCancelled: 'cancelled' } as const;
 
-/** What the orders add up to. */
+/** The totals of all orders. */
 export interface Summary {
-  readonly place: EventCursor | undefined;
+  readonly cursor: EventCursor | undefined;
   readonly byStatus: readonly { readonly status: string; readonly orders: number; readonly cents: bigint }[];
-  /** Of the orders that are paid, shipped or not. */
+  /** The total of the orders that are paid or shipped. */
   readonly revenueCents: bigint;
 }
 
-/** Reads a file that `openReadModel` has made, also while another process writes to it. */
+/** Reads a file that `openReadModel` has created, even while another process writes to it. */
 export function readSummary(path: string): Summary {
   return withDatabase(path, true, (database) => {
     const rows = database.all(
@@ -125,11 +125,11 @@ export function readSummary(path: string): Summary {
     }));
     const paid = byStatus.filter(({ status }) => status === 'paid' || status === 'shipped');
     const revenueCents = paid.reduce((sum, { cents }) => sum + cents, 0n);
-    return { place: placeIn(database), byStatus, revenueCents };
+    return { cursor: cursorIn(database), byStatus, revenueCents };
   });
 }
 
-/** Whole numbers come as numbers as long as those are exact, and then as bigints. */
+/** SQLite returns integers as numbers if they are exact, else as bigints. */
 function bigintOf(value: unknown): bigint {
   return BigInt(value as number | bigint);
 }

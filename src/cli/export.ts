@@ -6,7 +6,7 @@ import { commitLine, headerLine, type ExportHeader } from './export-format';
 import { CommandError, exitCode } from './failure';
 import { createProgress } from './progress';
 import { skipOption, skippedMessage } from './unreadable';
-import { patternHelp } from './words';
+import { counted, patternHelp } from './words';
 
 export const exportCommand = defineCommand({
   name: 'export',
@@ -32,8 +32,10 @@ export const exportCommand = defineCommand({
         await target.close();
       }
       const { commits, events } = target.tally;
-      const without = skipped === 0 ? '' : `; skipped ${skipped} unreadable messages`;
-      await context.err.line(`exported ${events} events in ${commits} commits${without}`);
+      const without = skipped === 0 ? '' : `; skipped ${counted(skipped, 'unreadable message')}`;
+      await context.err.line(
+        `exported ${counted(events, 'event')} in ${counted(commits, 'commit')}${without}`,
+      );
       return exitCode.ok;
     };
   },

@@ -1,4 +1,5 @@
 import { Durability, type GetServerInfoResponse } from '../client/client';
+import { counted } from './words';
 import { atLeast, natsRecommendedReason, natsVersionRecommended } from '../versions';
 
 /** The result of one check of doctor. */
@@ -144,7 +145,7 @@ function follower({
 function size({ store }: Info): Finding {
   const check = 'size';
   const { bytes = 0n, bytesMax = 0n, messageCount = 0n, fullBy = '' } = store ?? {};
-  const size = `${messageCount.toString()} messages, ${bytes.toString()} bytes`;
+  const size = `${counted(Number(messageCount), 'message')}, ${bytes.toString()} bytes`;
   if (fullBy !== '') {
     const message = `${size}; appends are refused: ${fullBy}`;
     return { check, level: 'fail', message, remedy: 'make space; see docs/operations/troubleshooting.md' };
@@ -162,7 +163,7 @@ function size({ store }: Info): Finding {
 function consumers({ store }: Info): Finding {
   const check = 'consumers';
   const { consumerCount = 0 } = store ?? {};
-  const message = `the log has ${consumerCount} consumers; each gateway has one`;
+  const message = `the log has ${counted(consumerCount, 'consumer')}; each gateway has one`;
   if (consumerCount < consumersManyMin) return { check, level: 'ok', message };
   const remedy = 'find out with the nats command line who creates them: each one slows appends down';
   return { check, level: 'warn', message, remedy };

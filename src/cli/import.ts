@@ -5,7 +5,7 @@ import { CommandError, exitCode, isDefinite } from './failure';
 import { storeInOrder, type FileCommit } from './import-order';
 import { readLines } from './lines';
 import { createProgress } from './progress';
-import { one } from './words';
+import { counted, one } from './words';
 
 export const importCommand = defineCommand({
   name: 'import',
@@ -13,8 +13,8 @@ export const importCommand = defineCommand({
   summary: 'Store the commits of an export, in the same order.',
   details:
     'FILE is written by `sluice export`; "-" is standard input. The whole file is checked before anything\n' +
-    'is stored, standard input only while it is stored. An import can be repeated: nothing is stored twice.\n' +
-    'A stream that already has other events is a conflict. Positions and commit times are new.',
+    'is stored, standard input only while it is stored. An import can be repeated: nothing is stored\n' +
+    'twice. A stream that already has other events is a conflict. Positions and commit times are new.',
   options: {},
   plan({ words, given }) {
     const file = one(words, 'FILE');
@@ -24,7 +24,7 @@ export const importCommand = defineCommand({
       const totalBytes = isFile ? await checkedBytes(createReadStream(file, { signal })) : 0;
       const source = isFile ? createReadStream(file, { signal }) : context.stdin;
       const { commits, events, replayed } = await storeAll(context, source, totalBytes);
-      const text = `imported ${events} events in ${commits} commits`;
+      const text = `imported ${counted(events, 'event')} in ${counted(commits, 'commit')}`;
       const before = replayed === 0 ? '' : `; ${replayed} of the commits were already stored`;
       await out.line(given.json ? JSON.stringify({ commits, events, replayed }) : text + before);
       return exitCode.ok;
@@ -88,7 +88,7 @@ async function storeAll(
     progress.clear();
     if (commits > 0) {
       await context.err.line(
-        `sluice: ${isDefinite(error) ? '' : 'at least '}${commits} commits are stored; ` +
+        `sluice: stored ${isDefinite(error) ? '' : 'at least '}${counted(commits, 'commit')}; ` +
           'repeat the import to continue: it skips them',
       );
     }

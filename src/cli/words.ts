@@ -1,12 +1,16 @@
 import { UsageError } from './failure';
 
-/** The arguments of a command that are not options. Each function throws UsageError. */
+/** A number with its noun, in the singular for 1. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
 
 /** The part of the help about patterns, two lines. */
 export const patternHelp =
   'PATTERN is in NATS notation: "order.*" matches "order.42", and "order.>" also "order.eu.42". Quote\n' +
   'it, or the shell may expand it.';
 
+/** The only argument, a stream. Throws UsageError, as the functions below. */
 export function oneStream(words: readonly string[]): string {
   return one(words, 'STREAM');
 }

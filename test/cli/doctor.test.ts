@@ -58,7 +58,7 @@ test('a healthy store', async () => {
   expect(found[0]).toEqual({ check: 'gateway', level: 'ok', message: `version ${version}` });
   const text = await gateway.output(['doctor']);
   expect(text.trimEnd().split('\n')).toHaveLength(found.length);
-  expect(text).toMatch(/^ok {4}size {8}1 messages, \d+ bytes$/m);
+  expect(text).toMatch(/^ok {4}size {8}1 message, \d+ bytes$/m);
 });
 
 test('changed settings of the JetStream stream, and a store that is almost full', async () => {
@@ -84,7 +84,7 @@ test('changed settings of the JetStream stream, and a store that is almost full'
     {
       check: 'size',
       level: 'fail',
-      message: `1 messages, ${bytes} bytes of at most ${bytes + 1}`,
+      message: `1 message, ${bytes} bytes of at most ${bytes + 1}`,
       remedy: expect.stringContaining('max_bytes') as string,
     },
   ]);

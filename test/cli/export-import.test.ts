@@ -148,7 +148,7 @@ test('streams by pattern, through a pipe', async () => {
   const foreign = exported.replaceAll('"again"', '"other"');
   const { code, stderr } = await target.run(['import', '-'], foreign);
   expect(code).toBe(3);
-  expect(stderr).toContain('sluice: 2 commits are stored;');
+  expect(stderr).toContain('sluice: stored 2 commits;');
   expect(stderr).toContain('stream order.1 is at version 4, not at the expected 3');
 });
 
@@ -310,7 +310,7 @@ describe('an import', () => {
     const { code, stderr } = await target.run(['import', '-'], exported);
     expect(code).toBe(3);
     // A header, and the line itself.
-    expect(stderr).toContain(`sluice: ${line - 2} commits are stored;`);
+    expect(stderr).toContain(`sluice: stored ${line - 2} commits;`);
     expect(stderr).toContain(`sluice: line ${line}: stream many.7 is at version 1, not at the expected 0`);
     const [, ...imported] = await contentOf(target);
     const first = content.findIndex((event) => (event as { stream: string }).stream === 'many.7');
@@ -389,7 +389,7 @@ describe('a changed file is refused before anything is stored', () => {
     expect((await target.run(['import', path('missing')])).stderr).toContain('ENOENT');
     const { code, stderr } = await target.run(['import', '-'], `${lines.slice(0, 2).join('\n')}\n`);
     expect(code).toBe(1);
-    expect(stderr).toContain('sluice: 1 commits are stored;');
+    expect(stderr).toContain('sluice: stored 1 commit;');
     expect(stderr).toContain('the file is truncated');
     appendFileSync(path('rest'), `${lines.join('\n')}\n`);
     expect(await target.json(['import', path('rest')])).toMatchObject([{ commits: 3, replayed: 1 }]);

@@ -38,7 +38,7 @@ function failureOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test('appends are stored in the order of the calls, and answered each', async () => {
+test('appends are stored in the order of the calls, and each has its result', async () => {
   const session = client.appendSession();
   const results = Array.from({ length: 300 }, (_, i) =>
     session.append(`ordered.${i % 3}`, [event], { expectedVersion: Math.floor(i / 3) }),
@@ -60,7 +60,7 @@ test('appends are stored in the order of the calls, and answered each', async ()
   });
 });
 
-test('errors are those of append, with what they follow from', async () => {
+test('errors are those of append, with the error that they follow from as the cause', async () => {
   await using session = client.appendSession();
   const [conflict, after, unlike, wrong, stored] = [
     session.append('errors.1', [event], { expectedVersion: 4 }),
@@ -80,7 +80,7 @@ test('errors are those of append, with what they follow from', async () => {
   await expect(session.append('errors.1', [event], { expectedVersion: -1 })).rejects.toThrow(RangeError);
 });
 
-test('no more than pendingMax wait, and ready() tells when there is room', async () => {
+test('at most pendingMax appends are pending, and ready() waits for the next slot', async () => {
   const session = client.appendSession({ pendingMax: 10 });
   const first = Array.from({ length: 10 }, (_, i) => session.append(`bounded.${i}`, [event]));
   expect(await failureOf(session.append('bounded.more', [event]))).toBeInstanceOf(OverloadedError);
@@ -97,7 +97,7 @@ test('no more than pendingMax wait, and ready() tells when there is room', async
   expect((await client.getVersion('bounded.more')).version).toBe(0n);
 });
 
-test('large appends go through, beside small ones', async () => {
+test('large appends are stored, beside small ones', async () => {
   await using session = client.appendSession();
   const large = Array.from({ length: 100 }, () => ({ type: 'Large', data: new Uint8Array(10_000) }));
   const results = Array.from({ length: 20 }, (_, i) => session.append(`large.${i}`, i % 2 ? [event] : large));
@@ -106,7 +106,7 @@ test('large appends go through, beside small ones', async () => {
   );
 });
 
-test('one that is larger than gRPC takes ends the session, and leaves what has no answer in doubt', async () => {
+test('an append that is too large for gRPC ends the session, and leaves the pending ones in doubt', async () => {
   const session = client.appendSession();
   await session.append('huge.1', [event]);
   nats.pause();
@@ -139,7 +139,7 @@ test('a signal ends the session with its reason', async () => {
   expect(() => client.appendSession({ signal: controller.signal })).toThrow(reason);
 });
 
-test('closing the client ends a session well', async () => {
+test('closing the client ends a session without an error', async () => {
   const other = connect(gateway.address);
   const session = other.appendSession();
   const results = Array.from({ length: 100 }, (_, i) => session.append(`closing.${i}`, [event]));

@@ -1,7 +1,7 @@
 import { connect, type SluiceClient } from '../../src/client/client';
 import { failureOf } from './outcomes';
 
-/** Arguments that cannot be sent are refused before anything is: there is no gateway here. */
+/** Arguments that cannot be sent are refused at once: there is no gateway here. */
 let client: SluiceClient;
 beforeAll(() => {
   client = connect('127.0.0.1:1');
@@ -28,13 +28,13 @@ test.each([-1, 1.5, NaN, Infinity, 2 ** 53, -1n, 2n ** 64n])(
   },
 );
 
-test.each(['1', true, {}])('%p is no number', async (value) => {
+test.each(['1', true, {}])('%p is not a number', async (value) => {
   const wrong = value as unknown as bigint;
   expect(() => client.readStream('a', { maxCount: wrong })).toThrow(TypeError);
   expect(await failureOf(client.append('a', [], { expectedVersion: wrong }))).toBeInstanceOf(TypeError);
 });
 
-test.each<unknown>([undefined, null, 7, {}])('%p is no text', async (value) => {
+test.each<unknown>([undefined, null, 7, {}])('%p is not text', async (value) => {
   const wrong = value as string;
   for (const refusal of [() => client.readStream(wrong), () => client.readByCorrelation(wrong)])
     expect(refusal).toThrow(/text must be a string, not /);
@@ -59,7 +59,7 @@ test('a page has at most 2^32 - 1 events', () => {
   );
 });
 
-test('an invalid Date is no time', async () => {
+test('an invalid Date is not a time', async () => {
   const invalid = new Date('never');
   expect(() => client.readStream('a', { fromTime: invalid })).toThrow(RangeError);
   expect(() => client.readStream('a', { toTime: invalid })).toThrow(RangeError);

@@ -57,7 +57,7 @@ describe('a signal', () => {
       expect(await all(client.listStreams())).toEqual([]);
     }));
 
-  test('that aborts ends the calls under way with its reason, and is let go', () =>
+  test('that aborts ends the pending calls with its reason, and keeps no listener', () =>
     withClient(async (client, nats) => {
       await client.append('any.1', [event]);
       nats.pause();
@@ -71,7 +71,7 @@ describe('a signal', () => {
       nats.resume();
     }));
 
-  test('ends a read between two events that have come', () =>
+  test('ends a read between two events that have arrived', () =>
     withClient(async (client) => {
       await client.append('any.1', [event, event, event]);
       const controller = new AbortController();
@@ -86,7 +86,7 @@ describe('a signal', () => {
       expect(seen).toEqual([1n, 2n]);
     }));
 
-  test('that does not abort is let go when the calls have ended', () =>
+  test('that does not abort keeps no listener when the calls have ended', () =>
     withClient(async (client) => {
       const { signal } = new AbortController();
       await Promise.all(everyCall(client, { signal }));
@@ -120,7 +120,7 @@ describe('a deadline', () => {
       }
     }));
 
-  test('of the client holds for single answers that set none', async () => {
+  test('of the client holds for calls with a single response that have no deadline', async () => {
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
     using client = connect(gateway.address, { deadlineMs: 400 });
@@ -130,7 +130,7 @@ describe('a deadline', () => {
     expect(error).toBeInstanceOf(DeadlineExceededError);
   });
 
-  test('may be longer than any timer, but must be a time', () =>
+  test('may be longer than any timer, but must be a duration', () =>
     withClient(async (client) => {
       for (const deadlineMs of [Infinity, 2 ** 31, 10_000]) {
         await Promise.all(everyCall(client, { deadlineMs }));
@@ -142,11 +142,11 @@ describe('a deadline', () => {
     }));
 });
 
-describe('a read under way', () => {
+describe('a read', () => {
   const eventBytes = 900_000;
   const eventCount = 20;
 
-  /** A stream too large to be on its way as a whole, at a gateway that allows a single read at a time. */
+  /** A stream that is too large for the buffers on its way, at a gateway that allows one read at a time. */
   async function withLargeStream(test: (client: SluiceClient) => Promise<void>): Promise<void> {
     const args = ['--reads-max=1'];
     await withClient(async (client) => {
@@ -162,7 +162,7 @@ describe('a read under way', () => {
       (error: unknown) => error instanceof OverloadedError,
     );
 
-  test('waits at the gateway for the loop to go on, and is then complete', () =>
+  test('waits at the gateway while the loop pauses, and is then complete', () =>
     withLargeStream(async (client) => {
       const versions: bigint[] = [];
       for await (const { version, data } of client.readStream('large.1')) {
@@ -207,7 +207,7 @@ describe('a read under way', () => {
 });
 
 describe('a connection', () => {
-  test('is made anew when the gateway is back on its port', async () => {
+  test('is restored when the gateway is back on its port', async () => {
     await using nats = await startNats();
     const [port] = await freePorts(1);
     const args = [`--listen=127.0.0.1:${String(port)}`, `--nats-url=${nats.url}`, '--create-store'];
@@ -236,7 +236,7 @@ describe('a connection', () => {
   test('carries the metadata of the client with every call', async () => {
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
-    // That it has come shows when it is more than a gateway takes.
+    // A gateway refuses larger metadata, which shows that it has arrived.
     using client = connect(gateway.address, { metadata: { 'x-large': 'm'.repeat(17 << 10) } });
     for (const error of await Promise.all(everyCall(client, {}).map(failureOf))) {
       expect(error).toBeInstanceOf(InvalidRequestError);
@@ -255,7 +255,7 @@ describe('a connection', () => {
     expect(() => connect('127.0.0.1:1', { metadata: { 'not a key': '' } })).toThrow(Error);
   });
 
-  test('to what cannot be resolved is not there', async () => {
+  test('to a name that cannot be resolved fails', async () => {
     using client = connect('no:such:name');
     expect(await failureOf(client.getVersion('any.1'))).toBeInstanceOf(UnavailableError);
     expect(() => connect('')).toThrow(Error);

@@ -13,7 +13,7 @@ import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
-/** What users do with the client, against a real gateway. Streams are named after their test. */
+/** The client against a real gateway. Streams are named after their test. */
 let nats: TestNats;
 let gateway: TestGateway;
 let client: SluiceClient;
@@ -39,7 +39,7 @@ function versions(events: readonly RecordedEvent[]): number[] {
 }
 
 describe('an event', () => {
-  test('comes back as it was given', async () => {
+  test('is read as it was appended', async () => {
     const given = {
       type: 'Prüfung bestanden',
       data: Uint8Array.of(0, 255, 1, 128),
@@ -67,7 +67,7 @@ describe('an event', () => {
     expect(read.head).toEqual({ version: 1n, position, commitTime, commitTimeNanos });
   });
 
-  test('needs no more than a type', async () => {
+  test('needs only a type', async () => {
     await client.append('least.1', [{ type: 'Least' }]);
     const [event] = (await all(client.readStream('least.1'))) as [RecordedEvent];
     expect(event.id).toMatch(uuidV7);
@@ -82,7 +82,7 @@ describe('an event', () => {
     });
   });
 
-  test('keeps text as text and bytes as bytes, also when there are none', async () => {
+  test('keeps text as text and bytes as bytes, even when they are empty', async () => {
     const bodies = ['', 'text', '\ufeffwith a mark', Uint8Array.of(), new TextEncoder().encode('bytes')];
     await client.append(
       'bodies.1',
@@ -101,7 +101,7 @@ describe('an event', () => {
     expect(event.data).toEqual(Buffer.of(2, 3));
   });
 
-  test('can be made of a value and read as one', async () => {
+  test('can be made from a JSON value and read as one', async () => {
     const value = { order: 17, lines: [{ sku: 'a', note: '\ud800' }] };
     const { contentType, ...bytesOnly } = jsonEvent('OrderPlaced', value, { tags: ['t'] });
     expect(contentType).toBe('application/json');
@@ -121,7 +121,7 @@ describe('an event', () => {
     expect(() => jsonEvent('Nothing', undefined)).toThrow(TypeError);
   });
 
-  test('with text that UTF-8 cannot express is refused rather than altered', async () => {
+  test('with text that UTF-8 cannot express is refused, not changed', async () => {
     for (const event of [
       { type: 'Half', data: 'half \ud83d of a pair' },
       { type: 'Half', metadata: { key: '\udc00' } },
@@ -136,7 +136,7 @@ describe('an event', () => {
 });
 
 describe('an append', () => {
-  test('tells what was stored', async () => {
+  test('returns what was stored', async () => {
     const first = await client.append('results.1', numbered(2));
     expect(first).toEqual({
       version: 2n,
@@ -171,7 +171,7 @@ describe('an append', () => {
     expect(await client.getVersion('repeated.1')).toMatchObject({ version: 2n });
   });
 
-  test('of nothing gives the current version', async () => {
+  test('without events returns the current version', async () => {
     await client.append('nothing.1', numbered(3));
     const expected = { version: 3n, firstVersion: 0n, replayed: false, commitId: '' };
     expect(await client.append('nothing.1', [], { expectedVersion: 3 })).toMatchObject(expected);
@@ -186,7 +186,7 @@ describe('a read of a stream', () => {
   test.each([
     ['nothing said', {}, [1, 20]],
     ['versions', { fromVersion: 4, toVersion: 17n }, [4, 17]],
-    ['beyond the end', { fromVersion: 21 }, []],
+    ['after the end', { fromVersion: 21 }, []],
     ['a count', { fromVersion: 3n, maxCount: 4 }, [3, 6]],
     ['backward', { direction: 'backward' }, [20, 1]],
     ['backward with versions', { direction: 'backward', fromVersion: 9, toVersion: 2 }, [9, 2]],
@@ -242,7 +242,7 @@ describe('a read of a stream', () => {
     expect(read.head.version).toBe(3n);
   });
 
-  test('of many events gives all of them in order', async () => {
+  test('of many events has all of them in order', async () => {
     for (let commit = 0; commit < 25; commit++) await client.append('many.1', numbered(1_000));
     let expected = 0n;
     for await (const event of client.readStream('many.1')) expect(event.version).toBe(++expected);
@@ -267,7 +267,7 @@ test('a read by correlation finds events over all streams', async () => {
   expect(await all(client.readByCorrelation('unknown'))).toEqual([]);
 });
 
-test('a listing gives names in order with their versions', async () => {
+test('a listing has names in order with their versions', async () => {
   const heads = [];
   for (const [count, stream] of ['listed.a', 'listed.b', 'listed.b.c'].entries()) {
     await client.append(stream, numbered(count + 1));

@@ -21,7 +21,7 @@ import { startTestGateway } from '../support/gateway';
 import { freePorts, startNats, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
-/** Every error that a gateway can give, as users of the client meet it. */
+/** Every error of a gateway, as a user of the client gets it. */
 const event = { type: 'Happened' };
 const appendTimeoutMs = 700;
 
@@ -45,7 +45,7 @@ function everyCall(client: SluiceClient): Promise<unknown>[] {
   ];
 }
 
-test('a version conflict tells both versions', () =>
+test('a version conflict has both versions', () =>
   withClient(async (client) => {
     await client.append('conflict.1', [event, event]);
     const largest = 2n ** 64n - 1n;
@@ -81,7 +81,7 @@ test('a stream that must exist and does not is a version conflict', () =>
     expect(await client.append('conflict.none', [event], { expectedVersion })).toMatchObject({ version: 2n });
   }));
 
-test('an error tells which call of the program has failed, and what gRPC said', () =>
+test('an error has the stack of the call, and the error of gRPC as its cause', () =>
   withClient(async (client) => {
     const calls = [
       async () => await client.append('where.1', [event], { expectedVersion: 7 }),
@@ -99,7 +99,7 @@ test('an error tells which call of the program has failed, and what gRPC said', 
     }
   }));
 
-test('an invalid request names every field at fault', () =>
+test('an invalid request names every field that is not valid', () =>
   withClient(async (client) => {
     const events = [{ type: '' }, { type: 'T', id: 'with space', contentType: 'c'.repeat(201) }];
     const error = await failureOf(client.append('no such name', events, { commitId: 'none' }));
@@ -118,7 +118,7 @@ test('an invalid request names every field at fault', () =>
     expect((read as InvalidRequestError).violations).toMatchObject([{ field: 'to_version' }]);
   }));
 
-test('a commit id of another commit tells where that is', () =>
+test('the error for a reused commit id has the stream and position of its commit', () =>
   withClient(async (client) => {
     const commitId = randomUUID();
     const { position } = await client.append('reuse.1', [event], { commitId });
@@ -127,7 +127,7 @@ test('a commit id of another commit tells where that is', () =>
     expect(error).toMatchObject({ code: 'COMMIT_ID_REUSE', commitId, stream: 'reuse.1', position });
   }));
 
-test('an unreadable commit tells where it is', () =>
+test('the error for an unreadable commit has its stream and position', () =>
   withClient(async (client, nats) => {
     await client.append('loss.1', [event]);
     const connection = await connectNats({ servers: nats.url });
@@ -148,7 +148,7 @@ test('an unreadable commit tells where it is', () =>
     ]);
   }));
 
-test('without NATS every call says so, and when to try again', () =>
+test('without NATS every call is unavailable, with a retry delay', () =>
   withClient(async (client, nats) => {
     await nats.stop();
     for (const error of await Promise.all(everyCall(client).map(failureOf))) {
@@ -157,7 +157,7 @@ test('without NATS every call says so, and when to try again', () =>
     }
   }));
 
-test('without a gateway every call says so, and no append is in doubt', async () => {
+test('without a gateway every call is unavailable, and no append is in doubt', async () => {
   const [port] = await freePorts(1);
   using client = connect(`127.0.0.1:${String(port)}`);
   for (const error of await Promise.all(everyCall(client).map(failureOf))) {
@@ -167,7 +167,7 @@ test('without a gateway every call says so, and no append is in doubt', async ()
   }
 });
 
-test('what NATS does not permit is not permitted', async () => {
+test('an append that NATS does not permit is not permitted', async () => {
   const permissions = 'permissions: { publish: { deny: ["es.denied.>"], allow: [">"] } }';
   const user = `{ user: gateway, password: secret, ${permissions} }`;
   await using nats = await startNats({ extraConfig: `authorization { users: [${user}] }` });
@@ -179,7 +179,7 @@ test('what NATS does not permit is not permitted', async () => {
   expect(await client.append('allowed.1', [event])).toMatchObject({ version: 1n });
 });
 
-test('a bound of the gateway is an overload, and says when to try again', async () => {
+test('a limit of the gateway is an overload, with a retry delay', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url], ['--appends-max=1']);
   using client = connect(gateway.address, { appendAttemptsMax: 1 });
@@ -205,8 +205,8 @@ test('a request of more than request_bytes_max is refused, not in doubt', () =>
     expect(await client.getVersion('large.1')).toMatchObject({ version: 0n });
   }));
 
-describe('an append whose answer is lost', () => {
-  test('to the gateway is in doubt, and its commit id finds out', () =>
+describe('an append whose response is lost', () => {
+  test('between NATS and gateway is in doubt, and its commit id resolves it', () =>
     withClient(async (client, nats) => {
       await client.append('doubt.1', [event]);
       nats.pause();
@@ -223,7 +223,7 @@ describe('an append whose answer is lost', () => {
   test.each([
     ['SIGKILL', 30_000, status.UNAVAILABLE],
     ['SIGSTOP', 2_500, status.DEADLINE_EXCEEDED],
-  ] as const)('to the client by %s of the gateway is in doubt as well', async (signal, deadlineMs, code) => {
+  ] as const)('by %s of the gateway is in doubt as well', async (signal, deadlineMs, code) => {
     await using nats = await startNats();
     await using first = await startSluice([
       '--listen=127.0.0.1:0',
@@ -233,10 +233,10 @@ describe('an append whose answer is lost', () => {
     using client = connect(await first.serving());
     await client.append('doubt.2', [event]);
     nats.pause();
-    // The system may take a moment to stop it.
+    // The system may need a moment to stop it.
     await sleep(100);
     const appending = failureOf(client.append('doubt.2', [event], { expectedVersion: 1, deadlineMs }));
-    // The answer to a later call shows that the append has been sent.
+    // The response to a later call shows that the append has been sent.
     expect(await failureOf(client.getVersion('no name'))).toBeInstanceOf(InvalidRequestError);
     first.signal(signal);
     const error = (await appending) as OutcomeUnknownError;
@@ -257,7 +257,7 @@ test('a closed client fails every call, but lets those that were sent end', () =
   withClient(async (client, nats) => {
     nats.pause();
     const underWay = client.append('closed.1', [event]);
-    // The answer to a later call shows that the append has been sent.
+    // The response to a later call shows that the append has been sent.
     expect(await failureOf(client.getVersion('no name'))).toBeInstanceOf(InvalidRequestError);
     client.close();
     nats.resume();

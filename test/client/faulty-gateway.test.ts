@@ -19,11 +19,11 @@ import {
 } from '../../src/client/client';
 import { all, failureOf } from './outcomes';
 
-/** What no gateway does, but something between it and the client might: served by grpc-js alone. */
+/** Responses that no gateway sends, but something between it and the client might: served by grpc-js alone. */
 
 type Answer = { readonly messages: readonly Uint8Array[] } | { readonly failure: Partial<StatusObject> };
 
-/** Answers every read and append in the same way. */
+/** Responds to every read and append in the same way. */
 async function withAnswer(answer: Answer, test: (client: SluiceClient) => Promise<void>): Promise<void> {
   const { readStream, append } = EventStoreServiceService;
   const asBytes = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
@@ -102,12 +102,12 @@ describe('a read that ends with OK', () => {
     }),
   );
 
-  test('with bytes that are no message is an internal error', () =>
+  test('with bytes that are not a message is an internal error', () =>
     withAnswer({ messages: [Uint8Array.of(0x0a, 0x7f)] }, async (client) => {
       const error = await failureOf(all(client.readStream('s')));
       expect(error).toBeInstanceOf(InternalError);
       expect(error).toMatchObject({ code: 'INTERNAL', cause: expect.any(Error) as Error });
-      // The append was answered, but not in a way that tells whether it is stored.
+      // This response does not show whether the append is stored.
       expect(await failureOf(client.append('s', [{ type: 'T' }]))).toBeInstanceOf(OutcomeUnknownError);
     }));
 });
@@ -158,7 +158,7 @@ describe('a status', () => {
     [status.UNIMPLEMENTED, undefined, InternalError],
     [status.RESOURCE_EXHAUSTED, undefined, OutcomeUnknownError],
     [status.UNAUTHENTICATED, undefined, NotPermittedError],
-  ])('%p leaves an append in doubt only if it is no refusal', async (code, metadata, kind) => {
+  ])('%p leaves an append in doubt unless it is a refusal', async (code, metadata, kind) => {
     await withAnswer({ failure: { code, details: 'why', ...(metadata && { metadata }) } }, async (client) => {
       const commitId = '0190f3a1-0000-7000-8000-000000000001';
       const error = await failureOf(client.append('s', [{ type: 'T' }], { commitId }));

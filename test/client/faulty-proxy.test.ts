@@ -13,7 +13,7 @@ import { startNats, type TestNats } from '../support/nats-server';
 import { openSession } from '../support/raw-http2';
 import { failureOf } from './outcomes';
 
-/** A proxy in front of a gateway that answers the first call of each method in its own way. */
+/** A proxy in front of a gateway that breaks the first call of each method. */
 
 /** Ends a call. */
 type Fault = (stream: ServerHttp2Stream) => void;
@@ -52,7 +52,7 @@ const page =
     stream.end('<html><body><h1>Sorry</h1></body></html>');
   };
 
-/** A client behind the proxy, and how many calls came by. */
+/** A client behind the proxy, and the number of calls that the proxy got. */
 async function withProxy(
   fault: Fault,
   passesOn: boolean,
@@ -123,12 +123,12 @@ test.each<[string, Fault]>([
       respond(stream, Buffer.alloc(0), { 'grpc-status': '0' });
     },
   ],
-])('%s, after the append was passed on, is a doubt, and its commit id resolves it', (_name, fault) =>
+])('%s, after the append was passed on, leaves a doubt, and its commit id resolves it', (_name, fault) =>
   withProxy(fault, true, async (client, calls) => {
     const stream = `proxy.${++streams}`;
     expect(await client.append(stream, [event])).toMatchObject({ version: 1n, replayed: true });
-    const step = await client.appendMulti([{ stream, events: [event] }]);
-    expect(step).toMatchObject({ streams: [{ version: 2n }], replayed: true });
+    const transaction = await client.appendMulti([{ stream, events: [event] }]);
+    expect(transaction).toMatchObject({ streams: [{ version: 2n }], replayed: true });
     expect(calls()).toBe(4);
   }),
 );

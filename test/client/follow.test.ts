@@ -35,7 +35,7 @@ function numbers(events: readonly RecordedEvent[]): number[] {
   return events.map(({ data }) => Number(data));
 }
 
-/** So many events of a subscription; then the loop is left. */
+/** This many events of a subscription; then the loop is left. */
 async function take(count: number, events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
   const taken: RecordedEvent[] = [];
   for await (const event of events) {
@@ -46,7 +46,7 @@ async function take(count: number, events: AsyncIterable<RecordedEvent>): Promis
 }
 
 describe('readAll', () => {
-  test('reads the streams that match, from an event on, both ways', async () => {
+  test('reads matching streams after an event, both ways', async () => {
     await client.append('all.a', numbered(1, 3));
     await client.append('all.b', numbered(4, 5, 'Other'));
     await client.append('all.a', numbered(6, 9));
@@ -69,7 +69,7 @@ describe('readAll', () => {
     ]);
   });
 
-  test('refuses what cannot be sent at once', () => {
+  test('refuses options that cannot be sent at once', () => {
     expect(() => client.readAll({ after: -1 })).toThrow(RangeError);
     expect(() => client.readAll({ after: { position: 1n, stream: 'a', version: -1n } })).toThrow(RangeError);
     expect(() => client.readAll({ patterns: ['\ud800'] })).toThrow(TypeError);
@@ -77,7 +77,7 @@ describe('readAll', () => {
 });
 
 describe('subscribe', () => {
-  test('hands over what is stored, then what is new', async () => {
+  test('has stored events, then new ones', async () => {
     await client.append('sub.a', numbered(1, 3));
     let caughtUp = 0;
     const subscription = client.subscribe({
@@ -93,7 +93,7 @@ describe('subscribe', () => {
     expect(numbers(await taking)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('another loop goes on behind the last event, within a commit too', async () => {
+  test('another loop continues after the last event, also within a commit', async () => {
     await client.append('sub.loops', numbered(1, 4));
     await client.append('sub.loops', numbered(5, 6));
     const subscription = client.subscribe({ stream: 'sub.loops' });
@@ -109,7 +109,7 @@ describe('subscribe', () => {
     ['a version', () => ({ afterVersion: 2 }), [3, 4, 5]],
     ['a time', (events) => ({ fromTime: events[3]?.commitTimeNanos }), [4, 5]],
     ['nothing', () => ({}), [1, 2, 3, 4, 5]],
-  ])('begins beyond %s, also after the connection was lost', async (name, options, expected) => {
+  ])('starts after %s, also when the connection is lost', async (name, options, expected) => {
     const stream = `sub.starts.${name.replace(' ', '-')}`;
     await client.append(stream, numbered(1, 3));
     await client.append(stream, numbered(4, 5));
@@ -137,7 +137,7 @@ describe('subscribe', () => {
     expect(errors.length).toBeGreaterThanOrEqual(2);
   });
 
-  test('goes on with a gateway that comes back, within a commit too', async () => {
+  test('continues with a restarted gateway, also within a commit', async () => {
     await client.append('sub.cut', numbered(1, 400));
     await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
     using far = connect(relay.address);
@@ -168,11 +168,11 @@ describe('subscribe', () => {
     expect(await failureOf(take(1, closing.subscribe()))).toBeInstanceOf(CancelledError);
   });
 
-  test('fails for good with what no other try can mend', async () => {
+  test('fails with an error that a retry cannot resolve', async () => {
     const failure = await failureOf(take(1, client.subscribe({ stream: 'a b' })));
     expect(failure).toBeInstanceOf(InvalidRequestError);
-    const beyond = client.subscribe({ after: 10n ** 15n, startMustExist: true });
-    expect(await failureOf(take(1, beyond))).toMatchObject({ violations: [{ field: 'after_position' }] });
+    const late = client.subscribe({ after: 10n ** 15n, startMustExist: true });
+    expect(await failureOf(take(1, late))).toMatchObject({ violations: [{ field: 'after_position' }] });
     expect(() => client.subscribe({ heartbeatMs: NaN })).toThrow(RangeError);
     expect(() => client.subscribe({ patterns: ['\ud800'] })).toThrow(TypeError);
     expect(() => client.subscribe({ afterVersion: 1.5 })).toThrow(RangeError);

@@ -1,4 +1,4 @@
-/** What a promise rejects with; fails if it does not. */
+/** The error that a promise rejects with; fails if it resolves. */
 export async function failureOf(outcome: Promise<unknown>): Promise<unknown> {
   const result = await outcome.then(
     (value) => ({ value }),
@@ -8,7 +8,7 @@ export async function failureOf(outcome: Promise<unknown>): Promise<unknown> {
   throw new Error('the call did not fail');
 }
 
-/** All that an iterable gives. */
+/** All values of an iterable. */
 export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);

@@ -10,14 +10,14 @@ import { startTcpRelay } from '../support/tcp-relay';
 import { all } from './outcomes';
 
 /**
- * Going on after any event of a transaction over several streams, whose events share a position and come in several
- * messages: each event once, in order.
+ * Resuming after any event of a transaction over several streams, whose events share a position and arrive in several messages:
+ * each event once, in order.
  */
 
 let nats: TestNats;
 let gateway: TestGateway;
 let client: SluiceClient;
-/** All that is stored, in order. */
+/** All stored events, in order. */
 let stored: readonly RecordedEvent[];
 
 const large = 'x'.repeat(60_000);
@@ -53,7 +53,7 @@ function keys(events: readonly RecordedEvent[]): Key[] {
   return events.map(({ position, stream, version }) => [position, stream, version]);
 }
 
-/** So many events of a subscription; then the loop is left. */
+/** This many events of a subscription; then the loop is left. */
 async function take(count: number, events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
   const taken: RecordedEvent[] = [];
   if (count === 0) return taken;
@@ -72,7 +72,7 @@ const filters: [string, SubscribeOptions, (event: RecordedEvent) => boolean][] =
 describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
   const wanted = (): readonly RecordedEvent[] => stored.filter(isWanted);
 
-  test('readAll has those that follow, forward and backward', async () => {
+  test('readAll has the following ones, forward and backward', async () => {
     for (const [index, after] of wanted().entries()) {
       const forward = await all(client.readAll({ ...filter, after }));
       expect(keys(forward)).toEqual(keys(wanted().slice(index + 1)));
@@ -94,7 +94,7 @@ describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
     }
   });
 
-  test('another subscription has those that follow', async () => {
+  test('another subscription has the following ones', async () => {
     for (const [index, after] of wanted().entries()) {
       const expected = wanted().slice(index + 1);
       const taken = await take(expected.length, client.subscribe({ ...filter, after }));
@@ -102,7 +102,7 @@ describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
     }
   });
 
-  test('another loop over the same subscription has those that follow', async () => {
+  test('another loop over the same subscription has the following ones', async () => {
     for (let count = 1; count < wanted().length; count++) {
       const subscription = client.subscribe(filter);
       const taken = await take(count, subscription);
@@ -111,7 +111,7 @@ describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
     }
   });
 
-  test('a subscription whose connection is lost has those that follow', async () => {
+  test('a subscription whose connection is lost has the following ones', async () => {
     await using relay = await startTcpRelay(Number(gateway.address.split(':')[1]));
     using far = connect(relay.address, { channelOptions: { 'grpc.initial_reconnect_backoff_ms': 10 } });
     for (let count = 1; count < wanted().length; count++) {
@@ -126,7 +126,7 @@ describe.each(filters)('after each event of %s', (_name, filter, isWanted) => {
   });
 });
 
-describe('an event that the filters leave out', () => {
+describe('an event that the filters exclude', () => {
   test('hides nothing of its transaction', async () => {
     const paid = stored.find(({ type }) => type === 'Paid') as RecordedEvent;
     const patterns = ['stock.>', 'order.c'];
@@ -148,7 +148,7 @@ test('a subscription from a time has the whole transaction that ends then', asyn
   expect(keys(await take(9, client.subscribe({ fromTime: time })))).toEqual(keys(expected));
 });
 
-describe('a subscription from a time has nothing of before', () => {
+describe('a subscription from a time has no earlier events', () => {
   const hourMs = 3_600_000;
 
   test('when its connection is lost', async () => {
@@ -173,7 +173,7 @@ describe('a subscription from a time has nothing of before', () => {
     expect(await taken).toBe(reason);
   });
 
-  test('when another loop, or another subscription, goes on', async () => {
+  test('when another loop, or another subscription, continues', async () => {
     const time = stored.findLast(({ stream }) => stream === 'order.c')?.commitTimeNanos;
     const expected = keys(stored.slice(-9));
     const subscription = client.subscribe({ fromTime: time });
@@ -186,7 +186,7 @@ describe('a subscription from a time has nothing of before', () => {
   });
 });
 
-test('a place without its stream is refused', () => {
+test('a cursor without its stream is refused', () => {
   const place = { position: 1n, version: 1n } as unknown as RecordedEvent;
   expect(() => client.readAll({ after: place })).toThrow(TypeError);
   expect(() => client.subscribe({ after: place })).toThrow(TypeError);

@@ -38,13 +38,13 @@ async function load(stream: string): Promise<Counter> {
 }
 
 function add(stream: string, { version, sum }: Counter): Promise<AppendResult> {
-  // Each event says how many came before it, so that a decision upon an old state would show.
+  // Each event has the number of earlier ones, which would reveal a decision on an old state.
   return client.append(stream, [{ type: '1', metadata: { before: sum.toString() } }], {
     expectedVersion: version,
   });
 }
 
-test('lets those who collide decide again upon what is there then', async () => {
+test('lets writers that collide decide again on the new state', async () => {
   const attemptsMax = 1_000;
   const one = async (): Promise<void> => {
     for (let i = 0; i < 5; i++)
@@ -61,7 +61,7 @@ test('lets those who collide decide again upon what is there then', async () => 
   expect(before).toEqual(Array.from({ length: 40 }, (_, i) => i));
 });
 
-test('gives up after so many attempts, and at once for any other error', async () => {
+test('gives up after the last attempt, and at once for any other error', async () => {
   let loads = 0;
   const stale = (): Promise<Counter> => {
     loads++;

@@ -10,7 +10,7 @@ import { freePorts, startNats, until } from '../support/nats-server';
 import { startTcpRelay } from '../support/tcp-relay';
 import { failureOf } from './outcomes';
 
-/** Appends that the client sends again: stored once, and answered truthfully. */
+/** Appends that the client sends again are stored once, and have the right result. */
 
 const event = { id: 'e-1', type: 'T' };
 
@@ -25,10 +25,10 @@ test('an append waits for a store that comes back', async () => {
   expect(await appended).toMatchObject({ version: 1n, replayed: false });
 });
 
-describe('when the answer is lost', () => {
+describe('when the response is lost', () => {
   interface Loss {
     readonly client: SluiceClient;
-    /** Comes back when it is stored and the answer is lost; then the network is well again, or gone for good. */
+    /** Resolves when the append is stored and its response is lost; then the network works again, or never again. */
     readonly lost: (then: 'heal' | 'end') => Promise<void>;
   }
   const withLoss = async (test: (loss: Loss) => Promise<void>, appendAttemptsMax?: number): Promise<void> => {
@@ -62,14 +62,14 @@ describe('when the answer is lost', () => {
   };
   const lostEvent = { id: 'lose-this', type: 'T' };
 
-  test('an append is sent again and answered as it was stored', () =>
+  test('an append is sent again and has the result of the first time', () =>
     withLoss(async ({ client, lost }) => {
       const appended = client.append('again.2', [lostEvent], { expectedVersion: 0 });
       await lost('heal');
       expect(await appended).toMatchObject({ version: 1n, firstVersion: 1n, replayed: true });
     }));
 
-  test('a step over several streams as well', () =>
+  test('so is a transaction over several streams', () =>
     withLoss(async ({ client, lost }) => {
       const appended = client.appendMulti([
         { stream: 'again.2', events: [lostEvent] },
@@ -79,14 +79,14 @@ describe('when the answer is lost', () => {
       expect(await appended).toMatchObject({ replayed: true, streams: [{ version: 1n }, { version: 1n }] });
     }));
 
-  test('it stays in doubt when nobody can be asked any more', () =>
+  test('it stays in doubt when the gateway is gone', () =>
     withLoss(async ({ client, lost }) => {
       const appending = failureOf(client.append('again.2', [lostEvent], { deadlineMs: 4_000 }));
       await lost('end');
       expect(await appending).toBeInstanceOf(OutcomeUnknownError);
     }));
 
-  test('it is not sent again if it shall not', () =>
+  test('it is not sent again with a single attempt', () =>
     withLoss(async ({ client, lost }) => {
       const appending = failureOf(client.append('again.2', [lostEvent]));
       await lost('heal');
@@ -94,7 +94,7 @@ describe('when the answer is lost', () => {
     }, 1));
 });
 
-test('what is refused for good is not sent again, and no other call is', async () => {
+test('a refused append is not sent again, and no other call is', async () => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   using client = connect(gateway.address);
@@ -105,7 +105,7 @@ test('what is refused for good is not sent again, and no other call is', async (
   using nowhere = connect(`127.0.0.1:${port}`);
   const beganMs = Date.now();
   expect(await failureOf(nowhere.getVersion('again.4'))).toBeInstanceOf(UnavailableError);
-  // One pause alone would be half a second at least.
+  // A single pause would take at least half a second.
   expect(Date.now() - beganMs).toBeLessThan(450);
 });
 

@@ -82,11 +82,11 @@ import { failureOf } from './outcomes';
     expect((other as Error).message).toContain('gateway.test');
   });
 
-  test('a client without TLS gets nowhere', async () => {
+  test('a client without TLS cannot connect', async () => {
     await refusalOver(serverArgs(), undefined);
   });
 
-  test('with mutual TLS a client shows its certificate', async () => {
+  test('with mutual TLS a client presents its certificate', async () => {
     expect(await appendOver(mutualArgs(), { ca: ca(ours), ...(await identity(ours)) })).toBe(1n);
   });
 

@@ -93,9 +93,9 @@ test(
   async () => {
     await using gateway = await startCommandGateway();
     const { file, events, commits, report } = await generate('imported', 3, orders);
-    const ask = (): Promise<string> => run('ask', '--address', gateway.address);
+    const query = (): Promise<string> => run('query', '--address', gateway.address);
     expect(await gateway.json(['import', file])).toEqual([{ commits, events, replayed: 0 }]);
-    expect(await ask()).toBe(report);
+    expect(await query()).toBe(report);
     const before = numbersOf(report);
     // One more of everything, which must be seen.
     const event = { data: '{"amountCents":1}', correlationId: 'checkout-1' };
@@ -103,13 +103,13 @@ test(
       'order.eu.1',
       ['OrderPlaced', 'OrderPaid', 'PaymentRefunded', 'OrderCancelled'].map((type) => ({ ...event, type })),
     );
-    const more = numbersOf(await ask()).map((number, i) => number - (before[i] ?? 0));
+    const more = numbersOf(await query()).map((number, i) => number - (before[i] ?? 0));
     expect(more).toEqual([1, 4, 1, 1, 1]);
   },
   timeoutMs,
 );
 
-test.each([[[]], [['paint']], [['generate', '--orders', '0']], [['ask', '--what']]])(
+test.each([[[]], [['paint']], [['generate', '--orders', '0']], [['query', '--what']]])(
   'the arguments %j are answered with the usage',
   async (args) => {
     await expect(run(...args)).rejects.toMatchObject({ code: 2 });

@@ -77,10 +77,10 @@ interface Row {
 }
 
 /** What the rows must be: all events of the orders, one after the other. */
-async function fold(client: SluiceClient): Promise<{ rows: Row[]; place: string; events: number }> {
+async function fold(client: SluiceClient): Promise<{ rows: Row[]; cursor: string; events: number }> {
   const rows = new Map<string, Row>();
   let events = 0;
-  let place = '';
+  let cursor = '';
   for await (const event of client.readAll({ patterns: ['order.>'] })) {
     const id = event.stream.slice('order.'.length);
     const row = rows.get(id) ?? {
@@ -100,18 +100,18 @@ async function fold(client: SluiceClient): Promise<{ rows: Row[]; place: string;
     if (event.type === 'OrderShipped') row.status = 'shipped';
     if (event.type === 'OrderCancelled') row.status = 'cancelled';
     row.version = Number(event.version);
-    place = `${event.position.toString()}/${event.stream}/${event.version.toString()}`;
+    cursor = `${event.position.toString()}/${event.stream}/${event.version.toString()}`;
     events++;
   }
-  return { rows: [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), place, events };
+  return { rows: [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), cursor, events };
 }
 
 /** What the read model has when no process uses it. */
-function stored(): { rows: unknown[]; place: unknown } {
+function stored(): { rows: unknown[]; cursor: unknown } {
   const [checkpoint] = inDatabase(
-    "SELECT position || '/' || stream || '/' || version AS place FROM checkpoint",
+    "SELECT position || '/' || stream || '/' || version AS cursor FROM checkpoint",
   );
-  return { rows: inDatabase('SELECT * FROM orders ORDER BY id'), place: checkpoint?.['place'] };
+  return { rows: inDatabase('SELECT * FROM orders ORDER BY id'), cursor: checkpoint?.['cursor'] };
 }
 
 function inDatabase(sql: string): Record<string, unknown>[] {
@@ -124,8 +124,8 @@ function inDatabase(sql: string): Record<string, unknown>[] {
   }
 }
 
-/** The line `up to position …` of the summary, as a place. */
-async function place(): Promise<string | undefined> {
+/** The line `up to position …` of the summary, as a cursor. */
+async function cursor(): Promise<string | undefined> {
   const [, position = '', version = '', stream = ''] =
     /^up to position ([\d,]+), version (\d+) of (\S+)$/m.exec(await run('summary', '--db', db)) ?? [];
   return `${position.replaceAll(',', '')}/${stream}/${version}`;
@@ -164,23 +164,23 @@ test('whatever ends, the orders are those of the events, each counted once', asy
   await generate(2, 200);
   first.signal('SIGTERM');
   expect(await first.ended()).toBe(0);
-  await projection.says('not live any more');
+  await projection.says('no longer live');
   await using second = await startSluice(flags);
   await second.serving();
   await generate(3, 200);
 
   const expected = await fold(client);
   expect(expected.rows).toHaveLength(3_400);
-  await until(async () => (await place()) === expected.place, 30_000);
+  await until(async () => (await cursor()) === expected.cursor, 30_000);
   await expect(run('project', '--address', address, '--db', db)).rejects.toThrow(/process \d+ writes to/);
   expect(await projection.end('SIGTERM')).toBe(0);
-  expect(stored()).toEqual({ rows: expected.rows, place: expected.place });
+  expect(stored()).toEqual({ rows: expected.rows, cursor: expected.cursor });
 
   await using again = startProjection(address);
   await again.says('live: 0 events');
   expect(await again.end('SIGINT')).toBe(0);
 
-  // Where the place cannot be stored, the rows are not either.
+  // Where the cursor cannot be stored, the rows are not either.
   const before = stored();
   await generate(4, 50);
   inDatabase("CREATE TRIGGER full BEFORE INSERT ON checkpoint BEGIN SELECT RAISE(ABORT, 'no room'); END");
@@ -190,8 +190,8 @@ test('whatever ends, the orders are those of the events, each counted once', asy
   await using last = startProjection(address);
   await last.says('live:');
   expect(await last.end('SIGTERM')).toBe(0);
-  const { rows, place: end } = await fold(client);
-  expect(stored()).toEqual({ rows, place: end });
+  const { rows, cursor: end } = await fold(client);
+  expect(stored()).toEqual({ rows, cursor: end });
 }, 120_000);
 
 test('the summary is that of the orders', async () => {
@@ -230,8 +230,8 @@ test('killed within a transaction over several orders, it goes on with the event
     await using again = startProjection(gateway.address);
     await again.says('live:');
     expect(await again.end('SIGTERM')).toBe(0);
-    const { rows, place: end } = await fold(client);
-    expect(stored()).toEqual({ rows, place: end });
+    const { rows, cursor: end } = await fold(client);
+    expect(stored()).toEqual({ rows, cursor: end });
   }
 }, 120_000);
 

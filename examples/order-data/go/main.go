@@ -1,4 +1,4 @@
-// The report on the orders that are in a store, with stubs by buf, protoc-gen-go and protoc-gen-go-grpc.
+// The report on the orders of a store, with stubs of buf, protoc-gen-go and protoc-gen-go-grpc.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	checkouts := map[string]uint64{}
 	fmt.Println("region    orders   events          paid      refunded  cancelled")
 	for _, row := range regions {
-		askRegion(ctx, store, row, checkouts)
+		queryRegion(ctx, store, row, checkouts)
 		fmt.Printf("%-8s%8d%9d%14s%14s%11d\n",
 			row.name, row.orders, row.events, money(row.paid), money(row.refunded), row.cancelled)
 	}
@@ -48,7 +48,7 @@ func main() {
 	printCheckout(ctx, store, mostOf(checkouts))
 }
 
-// listOrders is ListStreams: the regions, by name, and the order with the highest version.
+// listOrders calls ListStreams: the regions by name, and the order with the highest version.
 func listOrders(ctx context.Context, store sluicev1.EventStoreServiceClient) ([]*region, string) {
 	rows := map[string]*region{}
 	versions := map[string]uint64{}
@@ -73,8 +73,8 @@ func listOrders(ctx context.Context, store sluicev1.EventStoreServiceClient) ([]
 	return regions, mostOf(versions)
 }
 
-// askRegion is ReadAll, by pattern and event types. It counts the orders of each checkout as well.
-func askRegion(ctx context.Context, store sluicev1.EventStoreServiceClient, row *region, checkouts map[string]uint64) {
+// queryRegion calls ReadAll by pattern and event types. It also counts the orders of each checkout.
+func queryRegion(ctx context.Context, store sluicev1.EventStoreServiceClient, row *region, checkouts map[string]uint64) {
 	read, err := store.ReadAll(ctx, &sluicev1.ReadAllRequest{
 		Patterns:   []string{"order." + row.name + ".*"},
 		EventTypes: []string{"OrderPlaced", "OrderPaid", "PaymentRefunded", "OrderCancelled"},
@@ -102,7 +102,7 @@ func amountOf(event *sluicev1.RecordedEvent) int64 {
 	return data.AmountCents
 }
 
-// printHistory is GetVersion and ReadStream. It gives the position of the last event.
+// printHistory calls GetVersion and ReadStream. It returns the position of the last event.
 func printHistory(ctx context.Context, store sluicev1.EventStoreServiceClient, stream string) (position uint64) {
 	head, err := store.GetVersion(ctx, &sluicev1.GetVersionRequest{Stream: stream})
 	check(err)
@@ -118,7 +118,7 @@ func printHistory(ctx context.Context, store sluicev1.EventStoreServiceClient, s
 	return position
 }
 
-// printMoment is ReadAll, up to a position.
+// printMoment calls ReadAll up to a position.
 func printMoment(ctx context.Context, store sluicev1.EventStoreServiceClient, position uint64) {
 	counts := map[string]int{}
 	read, err := store.ReadAll(ctx, &sluicev1.ReadAllRequest{
@@ -136,7 +136,7 @@ func printMoment(ctx context.Context, store sluicev1.EventStoreServiceClient, po
 		counts["OrderPlaced"], counts["OrderPaid"], counts["OrderShipped"], counts["OrderCancelled"])
 }
 
-// printCheckout is ReadByCorrelation.
+// printCheckout calls ReadByCorrelation.
 func printCheckout(ctx context.Context, store sluicev1.EventStoreServiceClient, checkout string) {
 	events := map[string]int{}
 	streams := []string{}
@@ -156,7 +156,7 @@ func printCheckout(ctx context.Context, store sluicev1.EventStoreServiceClient, 
 	}
 }
 
-// messages gives the messages of a call. A call that fails ends the program: what came before is right, but not all.
+// messages returns the messages of a call. A failed call ends the program: the messages before are right, but not complete.
 func messages[T any](receive func() (T, error)) func(yield func(T) bool) {
 	return func(yield func(T) bool) {
 		for {
@@ -172,7 +172,7 @@ func messages[T any](receive func() (T, error)) func(yield func(T) bool) {
 	}
 }
 
-// mostOf is the name with the highest number, the first of those.
+// mostOf returns the name with the highest number; the first by name if there are several.
 func mostOf(numbers map[string]uint64) (most string) {
 	for name, number := range numbers {
 		if number > numbers[most] || (number == numbers[most] && name < most) {

@@ -1,4 +1,4 @@
-"""The report on the orders that are in a store, with stubs by grpcio-tools."""
+"""The report on the orders of a store, with stubs of grpcio-tools."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ TIMEOUT = 120
 
 
 def most_of(numbers):
-    """The name with the highest number, the first of those."""
+    """The name with the highest number; the first by name if there are several."""
     return min(numbers, key=lambda name: (-numbers[name], name))
 
 
@@ -22,7 +22,7 @@ def money(cents):
 
 
 def events_of(read):
-    """The events of a call. If it fails there is an exception: what came before is right, but not all."""
+    """The events of a call. If it fails, it raises: the events before are right, but not complete."""
     for message in read:
         yield from message.events
 
@@ -40,7 +40,7 @@ def list_orders(store):
 
 
 def ask_region(store, region, checkouts):
-    """ReadAll, by pattern and event types. Counts the orders of each checkout as well."""
+    """ReadAll by pattern and event types. Also counts the orders of each checkout."""
     cents, cancelled = Counter(), 0
     request = messages.ReadAllRequest(
         patterns=[f"order.{region}.*"],
@@ -57,7 +57,7 @@ def ask_region(store, region, checkouts):
 
 
 def print_history(store, stream):
-    """GetVersion and ReadStream. Gives the position of the last event."""
+    """GetVersion and ReadStream. Returns the position of the last event."""
     head = store.GetVersion(messages.GetVersionRequest(stream=stream), timeout=TIMEOUT)
     print(f"\n{stream} has the longest history, version {head.version}:")
     for event in events_of(store.ReadStream(messages.ReadStreamRequest(stream=stream), timeout=TIMEOUT)):
@@ -66,7 +66,7 @@ def print_history(store, stream):
 
 
 def print_moment(store, position):
-    """ReadAll, up to a position."""
+    """ReadAll up to a position."""
     request = messages.ReadAllRequest(
         patterns=["order.>"],
         event_types=["OrderPlaced", "OrderPaid", "OrderShipped", "OrderCancelled"],

@@ -1,20 +1,20 @@
 import { parseJson, type RecordedEvent, type SluiceClient } from 'sluice-eventstore';
 import type { Longest, Moment, OrderSize, Region, Report } from './report';
 
-/** The report on the orders that are in a store. Fails as the calls of `client` do. */
-export async function ask(client: SluiceClient): Promise<Report> {
+/** The report on the orders of a store. Fails like the calls of `client`. */
+export async function query(client: SluiceClient): Promise<Report> {
   const { sizes, longest: stream } = await listOrders(client);
   const checkouts = new Map<string, number>();
   const regions: Region[] = [];
-  for (const [name, size] of sizes) regions.push(await askRegion(client, name, size, checkouts));
-  const { longest, position } = await askHistory(client, stream);
-  const moment = await askMoment(client, position);
-  return { regions, longest, moment, largest: await askCheckout(client, mostOf(checkouts)) };
+  for (const [name, size] of sizes) regions.push(await queryRegion(client, name, size, checkouts));
+  const { longest, position } = await queryHistory(client, stream);
+  const moment = await queryMoment(client, position);
+  return { regions, longest, moment, largest: await queryCheckout(client, mostOf(checkouts)) };
 }
 
 type Size = Pick<Region, 'orders' | 'events'>;
 
-/** ListStreams: the regions, by name, and the order with the highest version. */
+/** ListStreams: the regions by name, and the order with the highest version. */
 async function listOrders(client: SluiceClient): Promise<{ sizes: Map<string, Size>; longest: string }> {
   const sizes = new Map<string, Size>();
   const versions = new Map<string, number>();
@@ -27,7 +27,7 @@ async function listOrders(client: SluiceClient): Promise<{ sizes: Map<string, Si
   return { sizes, longest: mostOf(versions) };
 }
 
-/** The name with the highest number, the first of those. */
+/** The name with the highest number; the first by name if there are several. */
 function mostOf(numbers: ReadonlyMap<string, number>): string {
   let [most, highest] = ['', 0];
   for (const [name, number] of numbers) {
@@ -36,8 +36,8 @@ function mostOf(numbers: ReadonlyMap<string, number>): string {
   return most;
 }
 
-/** ReadAll, by pattern and event types. Counts the orders of each checkout as well. */
-async function askRegion(
+/** ReadAll by pattern and event types. Also counts the orders of each checkout. */
+async function queryRegion(
   client: SluiceClient,
   name: string,
   size: Size,
@@ -59,8 +59,8 @@ function amountOf(event: RecordedEvent): number {
   return (parseJson(event) as { readonly amountCents: number }).amountCents;
 }
 
-/** ReadStream and GetVersion. The position is that of the last event. */
-async function askHistory(
+/** ReadStream and GetVersion. Returns the position of the last event, too. */
+async function queryHistory(
   client: SluiceClient,
   stream: string,
 ): Promise<{ longest: Longest; position: bigint }> {
@@ -75,8 +75,8 @@ async function askHistory(
   return { longest: { stream, version: Number(version), history }, position };
 }
 
-/** ReadAll, up to a position. */
-async function askMoment(client: SluiceClient, toPosition: bigint): Promise<Moment> {
+/** ReadAll up to a position. */
+async function queryMoment(client: SluiceClient, toPosition: bigint): Promise<Moment> {
   const counts = new Map<string, number>();
   const eventTypes = ['OrderPlaced', 'OrderPaid', 'OrderShipped', 'OrderCancelled'];
   for await (const { type } of client.readAll({ patterns: ['order.>'], eventTypes, toPosition })) {
@@ -92,7 +92,7 @@ async function askMoment(client: SluiceClient, toPosition: bigint): Promise<Mome
 }
 
 /** ReadByCorrelation. */
-async function askCheckout(client: SluiceClient, checkout: string): Promise<Report['largest']> {
+async function queryCheckout(client: SluiceClient, checkout: string): Promise<Report['largest']> {
   const sizes = new Map<string, number>();
   for await (const { stream } of client.readByCorrelation(checkout)) {
     sizes.set(stream, (sizes.get(stream) ?? 0) + 1);
