@@ -6,15 +6,16 @@ import { calls, inWords, plural, runTable, type Run, type Table } from './run';
 import { durability, startBenchGateway, startBenchNats, type Sync } from './servers';
 import type { Sizes } from './settings';
 
-/** The gateway beside the raw client, which does the same by hand against the same server. */
+/** The gateway and the raw client, which does the same work by hand on the same server. */
 export function againstRaw(run: Run, sync: Sync): Promise<Table | undefined> {
   const { settings, peaks } = run;
   const title = sync === 'always' ? 'fsync on every write' : 'fsync at intervals';
   const about =
-    `Durability: ${durability[sync]}. Raw: the \`nats\` package by hand; append is \`js.publish\` of an encoded ` +
-    'CommitRecord with the expected last sequence of the subject, read is batched Direct Get with the events decoded ' +
-    '(an ordered consumer is no faster), version is a Direct Get of the last message, AppendMulti is a publish for each stream at the same time, which is not atomic. At the wire: a plain HTTP/2 client ' +
-    'that leaves the events encoded (bench/wire-peer.ts): the generated client reaches its own bound before the gateway does.';
+    `Durability: ${durability[sync]}. Raw: hand-written code with the \`nats\` package. Append is \`js.publish\` of an encoded ` +
+    'CommitRecord with the expected last sequence of the subject; read is a batched Direct Get that decodes the events ' +
+    '(an ordered consumer is not faster); version is a Direct Get of the last message; AppendMulti is a concurrent publish for ' +
+    'each stream, which is not atomic. At the wire: a plain HTTP/2 client that does not decode the events ' +
+    '(bench/wire-peer.ts), because the generated client reaches its limit before the gateway does.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats(sync);
     await using gateway = await startBenchGateway({ name: title, nats, peaks });
@@ -31,7 +32,7 @@ export function againstRaw(run: Run, sync: Sync): Promise<Table | undefined> {
 }
 
 const eventsPerCommit = 100;
-/** Streams that GetVersion is asked for. */
+/** The streams of the GetVersion calls. */
 const versionStreams = { prefix: 'version', count: 64 };
 
 function* storedBefore({ readEvents }: Sizes): Generator<PlannedCommit> {
@@ -101,7 +102,7 @@ function rows(sizes: Sizes): Row[] {
   ];
 }
 
-/** Each caller has a stream of its own and goes on with it from slot to slot. */
+/** Each caller has its own stream and continues with it from slot to slot. */
 function appendRow(events: number, callers: number, callsEach: number): Row {
   return both(`append of ${plural(events, 'event')}`, callers, callsEach, events, {
     kind: 'append',
@@ -112,13 +113,13 @@ function appendRow(events: number, callers: number, callsEach: number): Row {
   });
 }
 
-/** Many callers of which each has one append under way, in one session of each load process. */
+/** Many callers with one pending append each, in one session per load process. */
 function sessionRow(callers: number, callsEach: number): Row {
   const row = appendRow(1, callers, callsEach);
   return { ...by('session', row), what: `${row.what}, AppendSession` };
 }
 
-/** The raw peer publishes the same at once, but not in one step. */
+/** The raw peer publishes the same messages concurrently, but not atomically. */
 function multiRow(callers: number, callsEach: number): Row {
   const width = 3;
   return both(`AppendMulti of ${width} streams`, callers, callsEach, width, {
@@ -141,7 +142,7 @@ function by(peer: PeerName, row: Row): Row {
   return { ...row, peers: [peer, 'raw'] };
 }
 
-/** A row with the same on both sides. */
+/** A row with the same operation on both sides. */
 function both(what: string, callers: number, callsEach: number, events: number, operation: Operation): Row {
   return { what, callers, callsEach, events, operations: [operation, operation] };
 }

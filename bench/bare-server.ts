@@ -7,8 +7,8 @@ import {
 } from '../generated/sluice/v1/event_store_service';
 
 /**
- * A process of its own, started with host:port: the generated service on grpc-js with handlers that answer at once and
- * keep nothing. What it needs for a call no gateway on grpc-js can save.
+ * A separate process, started with host:port: the generated service on grpc-js, with handlers that respond at once and store
+ * nothing. Its cost of a call is the minimum for any gateway on grpc-js.
  */
 type Answer<Response> = (error: ServiceError | null, response: Response) => void;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Job, SlotReport } from './job';
 import { toSlot, type Slot } from './statistics';
 
-/** Load processes that call one gateway and the NATS server below it, each with a channel and a connection of its own. */
+/** Load processes that call one gateway and its NATS server, each with its own channel and connection. */
 export interface Clients extends AsyncDisposable {
   /** Divides the callers among the processes and runs the job; fails if any call fails. */
   run(job: Omit<Job, 'callers'> & { readonly callers: number }): Promise<Slot>;

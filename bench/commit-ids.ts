@@ -6,15 +6,15 @@ import { calls, plural, runTable, type Run, type Table } from './run';
 import { durability, startBenchGateway, startBenchNats } from './servers';
 import type { Sizes } from './settings';
 
-/** What it costs to look for a commit id before an append. */
+/** The cost of looking up a commit id before an append. */
 export function commitIds(run: Run): Promise<Table | undefined> {
   const { settings, peaks, progress } = run;
   const { largeStoreCommits } = settings.sizes;
   const title = 'commit ids that are looked up';
   const about =
-    `Durability: ${durability.interval}. A store of ${plural(largeStoreCommits, 'commit')} and an index that covers them. v4: ` +
-    'each append has a UUID v4 as its commit id, which does not tell that it is new, so the gateway looks for it in the ' +
-    'index before. none: the gateway fills it in.';
+    `Durability: ${durability.interval}. A store of ${plural(largeStoreCommits, 'commit')} and an index of all of them. v4: ` +
+    'each append has a UUID v4 as its commit id, which does not show that it is new, so the gateway looks it up in the ' +
+    'index first. none: the gateway generates the commit id.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats('interval');
     await using gateway = await startBenchGateway({ name: title, nats, peaks });

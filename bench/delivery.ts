@@ -5,13 +5,13 @@ import { newEvents } from './events';
 import { streamName, type Operation } from './job';
 import type { Peer } from './peer';
 
-/** Appends go round these streams, since one stream takes one append at a time. */
+/** Appends rotate over these streams, because a stream takes one append at a time. */
 const streamCount = 64;
 const timeoutMs = 120_000;
 
 /**
- * Appends at a rate, whether the answers come or not, and notes for each subscriber how long after it was sent an event
- * came. Streams are new in every slot.
+ * Appends at a fixed rate, whether responses arrive or not, and records for each subscriber how long the delivery of an event
+ * took. Streams are new in every slot.
  */
 export async function deliver(
   peer: Peer,
@@ -37,7 +37,7 @@ export async function deliver(
     for (; sent < due; sent++) {
       const index = sent;
       const [event] = newEvents(1);
-      if (event === undefined) throw new Error('no event was made');
+      if (event === undefined) throw new Error('no event was generated');
       sentMs.set(event.id, performance.now());
       const before = last[index % streamCount];
       last[index % streamCount] = Promise.resolve(before).then(() =>

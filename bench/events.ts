@@ -3,7 +3,7 @@ import type { Event } from '../generated/sluice/v1/event';
 
 const payloadBytes = 200;
 
-/** JSON, as most events are. */
+/** JSON, like most events. */
 const payload = JSON.stringify({
   customer: 'c-4711',
   currency: 'EUR',
@@ -12,7 +12,7 @@ const payload = JSON.stringify({
 });
 const text = payload.replace('"note":""', `"note":"${'x'.repeat(payloadBytes - payload.length)}"`);
 
-/** Events of one business transaction, each with an id of its own. */
+/** Events of one business transaction, each with its own id. */
 export function newEvents(count: number, correlationId: string = randomUUID()): Event[] {
   return Array.from({ length: count }, () => {
     const id = randomUUID();

@@ -8,16 +8,16 @@ import type { Sizes } from './settings';
 
 const eventsPerCommit = 100;
 
-/** Subscriptions beside ordered consumers of the raw client on the same store. */
+/** Subscriptions, and ordered consumers of the raw client on the same store. */
 export function following(run: Run): Promise<Table | undefined> {
   const { settings, peaks } = run;
   const title = 'subscriptions';
   const about =
-    `Durability: ${durability.interval}. Catch-up: Subscribe from the start until all is there, events decoded; raw: an ` +
-    'ordered consumer of the `nats` package that decodes the same messages, or the same number of messages of one event, ' +
-    'as those write who keep one event a message. Delivery: from the call of the append until the event ' +
-    'is with the subscriber; callers is 1, p50 and p99 are of single deliveries, calls/s are deliveries. Appends are sent ' +
-    'at the rate whether answers come or not, by the process that subscribes.';
+    `Durability: ${durability.interval}. Catch-up: Subscribe from the start until all events have arrived, decoded. Raw: an ` +
+    'ordered consumer of the `nats` package that decodes the same messages, or the same number of messages with one event ' +
+    'each, as in a store with one event per message. Delivery: from the call of the append until the subscriber has the ' +
+    'event; callers is 1, p50 and p99 are of single deliveries, calls/s are deliveries. The subscribing process sends the ' +
+    'appends at the fixed rate, whether responses arrive or not.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats('interval');
     await using gateway = await startBenchGateway({ name: title, nats, peaks });
@@ -44,7 +44,7 @@ function* storedBefore(sizes: Sizes): Generator<PlannedCommit> {
   }
 }
 
-/** Enough for the start of a subscription not to count. */
+/** Enough events to make the start of a subscription negligible. */
 function catchUpEvents({ readEvents }: Sizes): number {
   return 5 * readEvents;
 }

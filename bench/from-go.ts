@@ -11,7 +11,7 @@ const eventsPerCommit = 100;
 const versionStreams = { prefix: 'version', count: 64 };
 const readStream = 'batches';
 
-/** One gateway, called from Go and from Node: what of a call is the caller's. Only where Go is. */
+/** One gateway, called from Go and from Node: the share of the caller in a call. Only where Go is installed. */
 export async function fromGo(run: Run): Promise<Table | undefined> {
   const title = 'called from Go and from Node';
   if (!(await hasGo(title, run.progress))) return undefined;
@@ -60,7 +60,7 @@ function rows(sizes: Sizes): Row[] {
       appendRow(100, of(callers, 300, 20)),
       { what: 'GetVersion', ...of(callers, 2_000, 250), events: 0, operations: [version, version] },
     ]),
-    // Not as many at once as of the others: each read asks NATS for 2 MiB ahead, over one connection.
+    // Fewer at a time than of the others: each read requests 2 MiB ahead from NATS, over one connection.
     ...[1, Math.ceil(manyCallers / 4)].map((callers): Row => ({
       what: `ReadStream of ${plural(readEvents, 'event')}, ${eventsPerCommit}-event commits`,
       ...of(callers, 20, 3),
@@ -70,7 +70,7 @@ function rows(sizes: Sizes): Row[] {
   ];
 }
 
-/** Each side has streams of its own. */
+/** Each side has its own streams. */
 function appendRow(events: number, load: { readonly callers: number; readonly callsEach: number }): Row {
   const by = (side: string): Operation => ({
     kind: 'append',

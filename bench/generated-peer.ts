@@ -17,10 +17,10 @@ import { newEvents } from './events';
 import type { ReadRange } from './job';
 import type { Peer } from './peer';
 
-/** The window that the TypeScript client has too: the 64 KiB of grpc-js halve what a stream carries. */
+/** The window of the TypeScript client: the 64 KiB of grpc-js would halve the throughput of a stream. */
 const options = { 'grpc-node.flow_control_window': 1 << 20 };
 
-/** The gateway through the generated client on one channel. It fills the commit ids in, if they are not given. */
+/** The gateway through the generated client on one channel. The gateway generates the commit ids, unless they are set. */
 export function generatedPeer(address: string, newCommitId: () => string = () => ''): Peer {
   const client = new EventStoreServiceClient(address, credentials.createInsecure(), options);
   return {

@@ -13,27 +13,27 @@ import { newHistogram, toSlot, type Slot } from './statistics';
 const run = promisify(execFile);
 const buildTimeoutMs = 600_000;
 
-/** Whether the load process in Go can be built here; if not, it says that the table is left out. */
+/** Whether the load process in Go can be built here; if not, it reports that the table is left out. */
 export function hasGo(title: string, progress: (line: string) => void): Promise<boolean> {
   return run('go', ['version']).then(
     () => true,
     () => {
-      progress(`${title}: left out, since there is no Go here`);
+      progress(`${title}: left out, because Go is not installed`);
       return false;
     },
   );
 }
 
-/** What the load process in Go answers to a job. */
+/** The response of the load process in Go to a job. */
 type Answer = { readonly error: string } | GoReport;
 interface GoReport {
-  /** Of all calls, in microseconds. */
+  /** The times of all calls in microseconds. */
   readonly times: readonly number[];
   readonly startedMs: number;
   readonly endedMs: number;
 }
 
-/** One load process, bench/go, with so many channels to a gateway. */
+/** One load process, bench/go, with this many channels to a gateway. */
 export async function startGoClients(channels: number, address: string): Promise<Clients> {
   const programs = await buildGo();
   const load = startGoLoad(join(programs.folder, 'load'), [address, String(channels)]);
@@ -76,7 +76,7 @@ export function startGoLoad(program: string, args: readonly string[]): GoLoad {
   };
 }
 
-/** The programs of bench/go, `load` and `peers`, in a folder that is removed in the end. Stubs are made from proto/. */
+/** The programs of bench/go, `load` and `peers`, in a folder that is removed at the end. Their stubs are generated from proto/. */
 export async function buildGo(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-go-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
@@ -100,11 +100,11 @@ async function build(folder: string): Promise<void> {
   await run('go', ['build', '-o', 'bin/', './...'], options);
 }
 
-/** The folder of the project, wherever in it this is compiled to. */
+/** The folder of the project, wherever this file is compiled to. */
 function projectFolder(): string {
   let folder = __dirname;
   while (!existsSync(join(folder, 'buf.yaml'))) {
-    if (folder === dirname(folder)) throw new Error('bench/go is not there');
+    if (folder === dirname(folder)) throw new Error('bench/go does not exist');
     folder = dirname(folder);
   }
   return folder;

@@ -8,13 +8,13 @@ import type { Sizes } from './settings';
 
 const versionStreams = { prefix: 'version', count: 64 };
 
-/** The gateway beside a gRPC server that does nothing: what is left of a call without Sluice and NATS. */
+/** The gateway and a gRPC server that does nothing: the cost of a call without Sluice and NATS. */
 export function grpcFloor(run: Run): Promise<Table | undefined> {
   const { settings, peaks } = run;
   const title = 'gateway and bare gRPC';
   const about =
-    `Durability: ${durability.interval}. Bare: the same generated service on grpc-js, with handlers that answer at once ` +
-    'and keep nothing (bench/bare-server.ts): no gateway on grpc-js is faster on this machine.';
+    `Durability: ${durability.interval}. Bare: the same generated service on grpc-js, with handlers that respond at once ` +
+    'and store nothing (bench/bare-server.ts): no gateway on grpc-js is faster on this machine.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats('interval');
     await using gateway = await startBenchGateway({ name: title, nats, peaks });

@@ -1,8 +1,8 @@
-/** One slot of a measurement, as the coordinator asks it of a load process. It goes over as JSON. */
+/** One slot of a measurement, which the coordinator sends to a load process as JSON. */
 export interface Job {
   readonly peer: PeerName;
   readonly operation: Operation;
-  /** The callers of this process: [from, to) of all. Each makes its next call when its last one is answered. */
+  /** The callers of this process: [from, to) of all. Each makes its next call after the response to its last one. */
   readonly callers: { readonly from: number; readonly to: number };
   readonly callsEach: number;
   /** Calls that each caller has made in earlier slots. */
@@ -10,14 +10,14 @@ export interface Job {
 }
 
 /**
- * Who does it: the generated client, the same with a UUID v4 as each commit id, the TypeScript client, one with a session or
- * plain HTTP/2 on a gateway, or the NATS client by hand.
+ * The client: the generated one, the same with a UUID v4 as each commit id, the TypeScript client, that with a session, plain
+ * HTTP/2 on a gateway, or hand-written code with the NATS client.
  */
 export type PeerName = 'generated' | 'generatedV4' | 'typescript' | 'session' | 'wire' | 'raw';
 
-/** What a call does. All figures are of the call alone: a wrong answer fails the whole run. */
+/** What a call does. The figures are those of the call alone; a wrong response fails the whole run. */
 export type Operation =
-  /** Appends to a stream of the caller's own, with its version as the expected one; to the next after some calls. */
+  /** Appends to a stream of the caller, with its version as the expected one; after some calls to the next stream. */
   | {
       readonly kind: 'append';
       readonly streams: string;
@@ -26,17 +26,17 @@ export type Operation =
       /** The version that the streams have before. */
       readonly version: number;
     }
-  /** Appends an event to each of so many streams of the caller's own in one step. */
+  /** Appends an event to each of this many streams of the caller in one transaction. */
   | { readonly kind: 'multi'; readonly streams: string; readonly width: number }
-  /** Reads so many events of one of the streams. */
+  /** Reads this many events of one of the streams. */
   | { readonly kind: 'read'; readonly streams: StreamSet; readonly range: ReadRange; readonly events: number }
-  /** Asks for the version of one of the streams, and must be told this one. */
+  /** Requests the version of one of the streams, which must be this one. */
   | { readonly kind: 'version'; readonly streams: StreamSet; readonly version: number }
-  /** Reads the events of one of so many correlation ids. */
+  /** Reads the events of one of this many correlation ids. */
   | { readonly kind: 'correlation'; readonly ids: number; readonly events: number }
-  /** Subscribes to a pattern from the start, until so many events have come. */
+  /** Subscribes to a pattern from the start, until this many events have arrived. */
   | { readonly kind: 'catchUp'; readonly pattern: string; readonly events: number }
-  /** Appends at a rate to streams that are subscribed to, see delivery.ts. */
+  /** Appends at a fixed rate to streams with subscribers, see delivery.ts. */
   | {
       readonly kind: 'delivery';
       readonly streams: string;
@@ -44,7 +44,7 @@ export type Operation =
       readonly rate: number;
       readonly subscribers: number;
     }
-  /** Appends from more callers for some time, each to a stream of its own, as soon as it may. Only from Go. */
+  /** Appends from more callers for some time, each to its own stream, as soon as it is allowed to. Only from Go. */
   | {
       readonly kind: 'flood';
       readonly streams: string;
@@ -59,7 +59,7 @@ export interface StreamSet {
 
 export type ReadRange = 'all' | { readonly from: number } | { readonly last: number };
 
-/** What comes of a job. */
+/** The result of a job. */
 export interface SlotReport {
   /** Times of all calls in microseconds, as hdr-histogram-js packs them. */
   readonly histogram: string;

@@ -12,8 +12,8 @@ import { sessionPeer, typescriptPeer } from './typescript-peer';
 import { wirePeer } from './wire-peer';
 
 /**
- * A load process: it makes the calls, so that the load has processor time of its own, as clients have in life. Started
- * by clients.ts with the addresses of the gateway and of NATS; gets jobs, answers reports.
+ * A load process: it makes the calls in its own process, as real clients do. clients.ts starts it with the addresses of the
+ * gateway and of NATS, sends jobs, and gets reports.
  */
 async function main(address: string, natsUrl: string): Promise<void> {
   const peers: Record<PeerName, Peer> = {
@@ -62,7 +62,7 @@ async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise
   return { histogram: encodeIntoCompressedBase64(histogram), startedMs, endedMs };
 }
 
-/** What callers do one call after the other. */
+/** The calls of callers that make one call after the other. */
 type CallOperation = Exclude<Operation, { readonly kind: 'delivery' | 'flood' }>;
 
 async function runCaller(
@@ -80,7 +80,7 @@ async function runCaller(
   }
 }
 
-/** Everything that does not belong to the call is done before it. */
+/** Work that does not belong to the call is done before it. */
 function prepare(
   peer: Peer,
   versions: Map<string, number>,
@@ -116,7 +116,7 @@ function prepare(
       };
     }
     case 'correlation': {
-      // A prime, so that ids are met in no order.
+      // A prime, so that ids are used in no order.
       const id = correlationId(((caller + call) * 7_919) % operation.ids);
       return async () => {
         check('events', await peer.correlation(id), operation.events);

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir, totalmem, type } from 'node:os';
 import { version } from '../src/versions';
 
-/** What the figures depend on, as lines of Markdown. */
+/** The environment that the figures depend on, as lines of Markdown. */
 export function describeMachine(natsVersion: string): string[] {
   return [
     `Machine: ${availableParallelism()} cores of ${cpus()[0]?.model ?? 'unknown'}, ` +
@@ -11,7 +11,7 @@ export function describeMachine(natsVersion: string): string[] {
   ];
 }
 
-/** The usual ones of Linux, by the numbers of statfs(2). */
+/** The usual file systems of Linux, by their numbers in statfs(2). */
 const fileSystems = new Map([
   [0xef53, 'ext4'],
   [0x58465342, 'xfs'],

@@ -82,7 +82,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
   }
 }
 
-/** Before the run, since it takes long. */
+/** Checked before the run, which takes long. */
 function checkWritable(): void {
   try {
     accessSync('bench', constants.W_OK);
@@ -97,8 +97,8 @@ function introduction({ rounds, clients, quick }: Settings, argv: readonly strin
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     ...describeMachine(natsVersion()),
     `Load: ${clients} ${clients === 1 ? 'process' : 'processes'}, each with one gRPC channel and one NATS connection; ` +
-      'gateway, nats-server and load are processes of their own on this machine',
-    `Rounds: ${rounds} for each row, the two sides in turns, after one to warm up`,
+      'gateway, nats-server and load are separate processes on this machine',
+    `Rounds: ${rounds} for each row, alternating between the two sides, after one warm-up round`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   return ['# Results', ...warning, lines.map((line) => `- ${line}`).join('\n'), legend].join('\n\n');

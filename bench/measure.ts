@@ -9,7 +9,7 @@ export interface Side {
   readonly peer: PeerName;
 }
 
-/** What is measured on both sides. */
+/** An operation that is measured on both sides. */
 export interface Row {
   readonly what: string;
   readonly callers: number;
@@ -19,28 +19,28 @@ export interface Row {
   readonly events: number;
   /** For each side. */
   readonly operations: readonly [Operation, Operation];
-  /** Where they are not the peers of the sides. */
+  /** If they are not the peers of the sides. */
   readonly peers?: readonly [PeerName, PeerName];
-  /** Done before each slot and not measured, by the same callers. */
+  /** Runs before each slot, by the same callers, and is not measured. */
   readonly before?: readonly [Operation | undefined, Operation | undefined];
 }
 
 /** A table before it is measured. */
 export interface Plan {
   readonly sides: readonly [Side, Side];
-  /** Waits until nothing of an earlier slot is still being worked on. */
+  /** Waits until all work of earlier slots is done. */
   readonly settle: () => Promise<void>;
 }
 
 export interface MeasuredRow {
   readonly row: Row;
-  /** For each side the slots of all rounds. */
+  /** The slots of all rounds, for each side. */
   readonly slots: readonly [readonly Slot[], readonly Slot[]];
 }
 
 /**
- * Measures a row: the sides take turns, slot by slot, so that what disturbs the machine disturbs both. The first round
- * warms up and does not count.
+ * Measures a row: the sides alternate, slot by slot, so that disturbances of the machine affect both. The first round is a
+ * warm-up and does not count.
  */
 export async function measure(
   plan: Plan,

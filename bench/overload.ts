@@ -7,21 +7,21 @@ import { calls, inWords, runTable, type Run, type Table } from './run';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
 import type { Sizes } from './settings';
 
-/** As of so many services. */
+/** One channel for each of this many services. */
 const channels = 10;
 const times = 4;
 const floodSeconds = 30;
 const title = 'overload';
 
-/** What a gateway stores while much more is asked of it than it can do. Only where Go is. */
+/** What a gateway stores while it gets many more requests than it can serve. Only where Go is installed. */
 export async function overload(run: Run): Promise<Table | undefined> {
   if (!(await hasGo(title, run.progress))) return undefined;
   const { settings, peaks } = run;
   const about =
-    `Durability: ${durability.interval}. Peak: as many callers as keep the gateway busy. Overload: for ${floodSeconds} s ` +
-    `${times} times as many, and ${times} times as many as the gateway lets have an append under way at the same time, over ` +
-    `${channels} channels; who is refused tries again when it is told to, all others at once. Both are called from Go ` +
-    '(bench/go). The memory below shows whether it grows meanwhile.';
+    `Durability: ${durability.interval}. Peak: enough callers to keep the gateway busy. Overload: for ${floodSeconds} s ` +
+    `${times} times as many callers, and ${times} times as many as the limit of concurrent appends of the gateway, over ` +
+    `${channels} channels; a refused caller retries after the delay that the gateway gives, the others continue at once. Both ` +
+    'are called from Go (bench/go). The memory table shows whether memory grows meanwhile.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats('interval');
     await using gateway = await startBenchGateway({ name: title, nats, peaks });
@@ -58,7 +58,7 @@ function rows(sizes: Sizes): Row[] {
   }));
 }
 
-/** Notes the memory of the gateway after a third of the time of a flood, and at its end. */
+/** Records the memory of the gateway after a third of a flood, and at its end. */
 function watched(clients: Clients, gateway: BenchGateway, { peaks }: Run): Clients {
   return {
     async run(job) {

@@ -9,7 +9,7 @@ const timeoutMs = 300_000;
 export const umaDBVersion = '0.7.8';
 export const messageDBVersion = '1.3.1';
 
-/** Puts the server of UmaDB, which its wheel for Python includes, into a folder; gives the path of the command. */
+/** Installs UmaDB from its Python wheel into a folder; returns the path of its server. */
 export async function installUmaDB(folder: string): Promise<string> {
   const venv = join(folder, 'umadb-venv');
   await run('python3', ['-m', 'venv', venv], { timeout: timeoutMs });
@@ -20,7 +20,7 @@ export async function installUmaDB(folder: string): Promise<string> {
   return join(venv, 'bin', 'umadb');
 }
 
-/** Puts the schema of Message DB into a folder; gives that of its install.sh. */
+/** Downloads the schema of Message DB into a folder; returns the path of its install.sh. */
 export async function installMessageDB(folder: string): Promise<string> {
   const wanted = `@eventide/message-db@${messageDBVersion}`;
   const options = { cwd: folder, timeout: timeoutMs };
@@ -29,7 +29,7 @@ export async function installMessageDB(folder: string): Promise<string> {
   return join(folder, 'package', 'database');
 }
 
-/** The folder with the programs of PostgreSQL's server. Throws if there is none. */
+/** The folder with the programs of the PostgreSQL server. Throws if PostgreSQL is not installed. */
 export function findPostgres(): string {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];

@@ -17,17 +17,17 @@ import {
   umaDBVersion,
 } from './peer-packages';
 
-/** A store of the table of peers, with a server and data of its own. Every append is on disk before it is answered. */
+/** A store in the table of peers, with its own server and data. Every append is on disk before it is acknowledged. */
 export interface Peer {
   readonly label: string;
-  /** What it is, for the text above the table. */
+  /** Its description above the table. */
   readonly about: string;
-  /** Which bench/go/peers takes. */
+  /** Its name in bench/go/peers. */
   readonly url: string;
   readonly dataDir: string;
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Seconds that its processes have computed so far. */
+  /** The processor time of its processes so far, in seconds. */
   cpuSeconds(): number;
 }
 
@@ -41,7 +41,7 @@ export async function sluicePeer(label: string, folder: string, root: string): P
   const dataDir = join(root, label.replaceAll(/\W/g, '-'));
   const flags = [`--listen=${address}`, `--data-dir=${dataDir}`, `--nats-server=${natsServerPath()}`];
   const args = [...nodeFlags, join(folder, 'src', 'main.js'), ...flags, '--log-level=warn'];
-  const about = `${label}: ${label === 'Sluice' ? `${version}, this build` : folder}, with a nats-server of its own`;
+  const about = `${label}: ${label === 'Sluice' ? `${version}, this build` : folder}, with the embedded nats-server`;
   return peer(
     { label, about, url: `sluice://${address}`, dataDir },
     {
@@ -70,7 +70,7 @@ export async function umaDBPeer(root: string): Promise<Peer> {
   );
 }
 
-/** PostgreSQL refuses to run as root: as such it runs as the user that Debian makes for it. */
+/** PostgreSQL refuses to run as root: for root it runs as the user that Debian creates for it. */
 export async function messageDBPeer(root: string): Promise<Peer> {
   const bin = findPostgres();
   const schema = await installMessageDB(root);
@@ -159,7 +159,7 @@ function canConnect(port: number): Promise<void> {
   });
 }
 
-/** A process and all that come from it. */
+/** A process and all its descendants. */
 function familyOf(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
@@ -170,7 +170,7 @@ function familyOf(pid: number): number[] {
   return family;
 }
 
-/** The fields of /proc/PID/stat from the third one on, the state; none if it has gone. */
+/** The fields of /proc/PID/stat from the third one, the state, on; empty if the process has ended. */
 function statOf(pid: number): string[] {
   try {
     return (/\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '').split(' ');
@@ -181,7 +181,7 @@ function statOf(pid: number): string[] {
 
 const ticksPerSecond = 100;
 
-/** With those of children that have ended. */
+/** Includes the time of children that have ended. */
 function cpuSecondsOf(pid: number): number {
   const ticks = statOf(pid).slice(11, 15);
   return ticks.reduce((sum, field) => sum + Number(field), 0) / ticksPerSecond;

@@ -4,9 +4,9 @@ import { renderRows } from './table';
 /** Figures of one piece of work. */
 export interface PeerRow {
   readonly what: string;
-  /** Of all but calls per second less is better. */
+  /** Less is better, except for calls per second. */
   readonly unit: 'ms' | 'p50 ms' | '/s' | 'CPU µs';
-  /** Of each peer those of all rounds; undefined: it has no such call. */
+  /** The figures of all rounds, for each peer; undefined: the peer has no such call. */
   readonly figures: readonly (readonly number[] | undefined)[];
 }
 
@@ -17,8 +17,8 @@ export interface PeerTable {
 }
 
 export const peersLegend =
-  'Figures are medians over the rounds. times: how many times as fast as the other Sluice is, or how many times as little of ' +
-  'it it needs, by the figures of each round; in brackets the lowest and the highest of the rounds. -: there is no such call.';
+  'Figures are medians over the rounds. times: how many times faster Sluice is than the other store, or how many times less ' +
+  'it needs, by the figures of each round; in brackets the lowest and the highest of the rounds. -: there is no such call.';
 
 export function renderPeers({ peers, rows }: PeerTable): string {
   const [, ...others] = peers;

@@ -78,8 +78,8 @@ function render(
     ...describeMachine(natsVersion()),
     ...table.peers.map(({ about }) => about),
     'Load: one process in Go (bench/go/peers), grpc-go or pgx, two connections for gRPC and a pool for PostgreSQL',
-    'Durability: every append is on disk (fsync) before it is answered, with all of them',
-    `Rounds: ${rounds} for each row, all in turns, after one to warm up`,
+    'Durability: every append is on disk (fsync) before it is acknowledged, in all stores',
+    `Rounds: ${rounds} for each row, alternating between the stores, after one warm-up round`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   const list = lines.map((line) => `- ${line}`).join('\n');

@@ -9,7 +9,7 @@ import type { PeerRow, PeerTable } from './peer-table';
 import { inWords } from './run';
 import type { Slot } from './statistics';
 
-/** What bench/go/peers does, see there. */
+/** A job of bench/go/peers. */
 interface Job {
   readonly kind: 'fill' | 'read' | 'readAll' | 'subscribe' | 'correlation' | 'version' | 'delivery';
   readonly prefix?: string;
@@ -26,7 +26,7 @@ interface Job {
 export interface PeerSettings {
   readonly rounds: number;
   readonly only: RegExp;
-  /** A folder with another build of Sluice, to stand beside this one. */
+  /** The folder of another build of Sluice to compare with. */
   readonly against: string | undefined;
   readonly quick: boolean;
   readonly progress: (line: string) => void;
@@ -41,7 +41,7 @@ interface Sizes {
 
 interface Row extends Pick<PeerRow, 'what' | 'unit'> {
   readonly job: Job;
-  /** Measured right after a start, with nothing of the data in the cache of the system. */
+  /** Measured right after a start, with none of the data in the cache of the system. */
   readonly isCold?: boolean;
 }
 
@@ -109,7 +109,7 @@ function rowsOf({ streams, longEvents, calls }: Sizes): Row[] {
   ];
 }
 
-/** Measures Sluice and its peers in turns, round by round; a peer that cannot be had is left out. */
+/** Measures Sluice and its peers alternately, round by round; a peer that cannot be installed is left out. */
 export async function measurePeers(settings: PeerSettings): Promise<PeerTable> {
   const root = mkdtempSync(join(tmpdir(), 'sluice-bench-peers-'));
   const peers: Peer[] = [];
@@ -166,7 +166,7 @@ async function stop({ loads }: Use, peer: Peer): Promise<void> {
   await peer.stop();
 }
 
-/** The short streams lie among one another; the commits of the long one follow them. */
+/** The commits of the short streams are interleaved; those of the long one follow. */
 async function fill(use: Use, peer: Peer): Promise<void> {
   const { streams, longEvents } = use.sizes;
   await start(use, peer);
@@ -186,7 +186,7 @@ async function run({ loads, signal }: Use, peer: Peer, job: Job): Promise<Slot> 
   return load.run(job);
 }
 
-/** The first round warms up, and shows what a peer does not have. */
+/** The first round is a warm-up, and shows which calls a peer does not have. */
 async function measureRow(use: Use, row: Row): Promise<PeerRow> {
   const { peers, rounds, progress } = use;
   progress(row.what);
@@ -228,7 +228,7 @@ async function measureOnce(use: Use, peer: Peer, row: Row, round: number): Promi
   }
 }
 
-/** What the system keeps of the files of a folder; nobody may have them open. */
+/** Removes the files of a folder from the cache of the system; no process may have them open. */
 async function dropFromCache(folder: string): Promise<void> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true });
   for (const name of names) {

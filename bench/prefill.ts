@@ -7,7 +7,7 @@ import { uuidV7 } from '../src/store/ids';
 import { parseStreamName, type CommitId } from '../src/store/values';
 import { newEvents } from './events';
 
-/** A commit to put into the store. */
+/** A commit to write into the store. */
 export interface PlannedCommit {
   readonly stream: string;
   readonly events: number;
@@ -18,8 +18,8 @@ const inFlightMax = 1_000;
 const timeoutMs = 30_000;
 
 /**
- * Fills a store that a gateway has just made, fast: publishes commits as Sluice stores them, without waiting for each.
- * Nobody else may write meanwhile, since positions are foretold.
+ * Fills a new store fast: publishes commits in the format of Sluice, without waiting for each. No other process may write
+ * meanwhile, because the positions are computed in advance.
  */
 export async function prefill(natsUrl: string, commits: Iterable<PlannedCommit>): Promise<void> {
   const link = createLink(await connect({ servers: natsUrl, noAsyncTraces: true }));
@@ -59,6 +59,6 @@ function toMessage(
 async function store(link: Link, message: OutgoingMessage, sequence: number): Promise<void> {
   const outcome = await publishAtomically(link, [message], { timeoutMs });
   if (outcome.kind !== 'stored' || outcome.sequence !== BigInt(sequence)) {
-    throw new Error(`a commit was not stored as ${sequence}, but: ${outcome.kind}`);
+    throw new Error(`a commit was not stored as ${sequence}: ${outcome.kind}`);
   }
 }

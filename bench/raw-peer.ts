@@ -13,17 +13,17 @@ import type { Peer } from './peer';
 
 /* eslint-disable @typescript-eslint/no-deprecated -- the ordered push consumer, which is the fastest that `nats` has */
 
-/** Where the raw peer appends: a JetStream stream set like a store, so that the index of the store has no part in it. */
+/** Where the raw peer appends: a JetStream stream with the settings of a store, so that the replica has no part in it. */
 export const rawStore = { name: 'RAW', prefix: 'raw', replicas: 1 } as const;
-/** Where it reads: the very messages that the gateway reads. */
+/** Where it reads: the same messages that the gateway reads. */
 const store = { name: 'EVENTS', prefix: 'es' } as const;
 const directGet = `$JS.API.DIRECT.GET.${store.name}`;
-/** More than any stream here has: the server ends a batch by bytes. */
+/** More events than any stream has here: the server ends a batch by bytes. */
 const batch = 100_000;
 
 /**
- * The leanest that one would write by hand with the `nats` package: `js.publish` with the expected last sequence of the
- * subject, batched Direct Get for reads, a single Direct Get for the last message. No commit ids, no index, no limits.
+ * The simplest hand-written client with the `nats` package: `js.publish` with the expected last sequence of the subject, batched
+ * Direct Get for reads, a single Direct Get for the last message. No commit ids, no index, no limits.
  */
 export async function rawPeer(url: string): Promise<Peer> {
   const connection = await connect({ servers: url, noAsyncTraces: true });
@@ -105,7 +105,7 @@ async function readAll(connection: NatsConnection, subject: string): Promise<num
   return count;
 }
 
-/** Asks for a batch, gives each message to `take`, and answers whether there is more. */
+/** Requests a batch, passes each message to `take`, and resolves with whether more messages follow. */
 function request(
   connection: NatsConnection,
   lookup: { readonly seq: number; readonly next_by_subj: string; readonly batch: number },
@@ -119,11 +119,11 @@ function request(
       then();
     };
     const timer = setTimeout(settle, 10_000, () => {
-      reject(new Error('no answer to a Direct Get'));
+      reject(new Error('no response to a Direct Get'));
     });
     const subscription = connection.subscribe(reply, {
       callback: (error, message) => {
-        // Only the end of a batch, or the answer that there is nothing, has no body.
+        // Only the end of a batch, or an empty result, has no body.
         if (error === null && message.data.length > 0) {
           take(message);
           return;

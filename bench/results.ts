@@ -5,15 +5,15 @@ import { natsServerPath } from '../test/support/tools';
 
 /** `npm run` runs the benchmarks in the folder of the project. */
 const file = join('bench', 'RESULTS.md');
-/** The first line of what `npm run bench:peers` writes, which comes last. */
+/** The first line of the part that `npm run bench:peers` writes; it is the last part. */
 export const peersTitle = '# Beside peers';
 
-/** Replaces what `npm run bench` wrote. */
+/** Replaces the part that `npm run bench` writes. */
 export function writeTables(text: string): void {
   writeResults(text, partsOfFile().peers);
 }
 
-/** Replaces what `npm run bench:peers` wrote. */
+/** Replaces the part that `npm run bench:peers` writes. */
 export function writePeers(text: string): void {
   writeResults(partsOfFile().tables, text);
 }
@@ -29,7 +29,7 @@ function partsOfFile(): { readonly tables: string; readonly peers: string } {
   return at < 0 ? { tables: text, peers: '' } : { tables: text.slice(0, at), peers: text.slice(at) };
 }
 
-/** Variables that say how to find the tools would be settings to the gateways. */
+/** Without the variables for finding tools, which gateways would take for settings. */
 export function cleanEnvironment(): void {
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('SLUICE_')) Reflect.deleteProperty(process.env, name);

@@ -2,21 +2,21 @@ import { measure, type MeasuredRow, type Plan, type Row } from './measure';
 import type { MemoryPeak } from './servers';
 import type { Settings, Sizes } from './settings';
 
-/** What all tables of one run share. */
+/** What the tables of one run share. */
 export interface Run {
   readonly settings: Settings;
-  /** Of all gateways that have been stopped. */
+  /** The memory of all gateways that have stopped. */
   readonly peaks: MemoryPeak[];
-  /** Tells whoever waits how far it is. */
+  /** Reports the progress. */
   readonly progress: (line: string) => void;
-  /** Aborted when the run shall stop. */
+  /** Aborted when the run must stop. */
   readonly signal: AbortSignal;
 }
 
 /** A table and its figures. */
 export interface Table {
   readonly title: string;
-  /** The durability mode in words, and what else a reader must know. */
+  /** The durability mode in words, and other facts that a reader needs. */
   readonly about: string;
   readonly labels: readonly [string, string];
   readonly rows: readonly MeasuredRow[];
@@ -28,7 +28,7 @@ export interface TableSpec {
   readonly rows: readonly Row[];
 }
 
-/** Measures those rows of a table that were asked for; undefined if there are none. `open` starts what they need. */
+/** Measures the selected rows of a table; undefined if no row is selected. `open` starts the servers that they need. */
 export async function runTable(
   run: Run,
   { title, about, rows }: TableSpec,
@@ -49,7 +49,7 @@ export async function runTable(
   });
 }
 
-/** So many calls as a full run makes, or fewer in a quick one. */
+/** The number of calls: all in a full run, fewer in a quick one. */
 export function calls(full: number, { callsShare }: Sizes): number {
   return Math.max(1, Math.round(full * callsShare));
 }

@@ -31,7 +31,7 @@ export interface BenchGateway extends AsyncDisposable {
   residentBytes(): number;
 }
 
-/** What a gateway needed at most. */
+/** The most memory that a gateway used. */
 export interface MemoryPeak {
   readonly gateway: string;
   /** undefined where the system has no /proc. */
@@ -41,20 +41,20 @@ export interface MemoryPeak {
 export interface GatewayOptions {
   /** For the table of memory. */
   readonly name: string;
-  /** undefined: one of its own, which the gateway starts and syncs. */
+  /** undefined: the embedded nats-server, which the gateway starts and syncs. */
   readonly nats?: TestNats;
   /** More flags for main.js. */
   readonly args?: readonly string[];
-  /** A module that is loaded before main.js. */
+  /** A module to load before main.js. */
   readonly preload?: string;
-  /** Gets the gateway's own when it is stopped. */
+  /** Gets the memory of the gateway when it stops. */
   readonly peaks: MemoryPeak[];
 }
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const indexTimeoutMs = 600_000;
-/** The index writer leaves a shorter tail to the queries. */
+/** A shorter interval of the index writer. */
 const indexLagMax = 64n;
 
 /** A server with the JetStream stream that the raw peer appends to. */
@@ -151,7 +151,7 @@ async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean
   );
 }
 
-/** The most memory that a running process ever had resident (VmHWM), in bytes. */
+/** The peak resident memory of a running process (VmHWM), in bytes. */
 function residentBytesMax({ pid }: TiedProcess): number | undefined {
   try {
     const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** The settings of a run, from the command line. */
 export interface Settings {
   readonly help: boolean;
   readonly quick: boolean;
@@ -11,13 +11,13 @@ export interface Settings {
   readonly sizes: Sizes;
 }
 
-/** How much there is of everything. */
+/** The sizes of the data and of the load. */
 export interface Sizes {
-  /** Part of the calls of a full run that a slot makes. */
+  /** The share of the calls of a full run. */
   readonly callsShare: number;
-  /** Callers of the rows with many. */
+  /** The number of callers in rows with many callers. */
   readonly manyCallers: number;
-  /** Events of the streams that are read as a whole. */
+  /** The length of streams that are read as a whole. */
   readonly readEvents: number;
   /** Appends to one stream, one after the other. */
   readonly sequentialAppends: number;
@@ -66,7 +66,7 @@ files (TMPDIR), which should be on the disk whose figures are wanted.
   --help
 `;
 
-/** The command line cannot be used. */
+/** The command line is not valid. */
 export class UsageError extends Error {}
 
 /** Throws UsageError. */

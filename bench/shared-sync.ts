@@ -8,7 +8,7 @@ import type { Sizes } from './settings';
 
 type StartClients = (address: string, natsUrl: string) => Promise<Clients>;
 
-/** Durable appends: a sync for all that wait, beside a sync for each. */
+/** Durable appends: one sync for all appends that wait, compared with a sync for each. */
 export function sharedSync(run: Run): Promise<Table | undefined> {
   const { clients, sizes } = run.settings;
   const start: StartClients = (address, natsUrl) => startClients(clients, address, natsUrl);
@@ -20,7 +20,7 @@ export function sharedSync(run: Run): Promise<Table | undefined> {
   ]);
 }
 
-/** The same, by callers who leave the processor to the gateway. Only where Go is. */
+/** The same with cheaper callers. Only where Go is installed. */
 export async function sharedSyncFromGo(run: Run): Promise<Table | undefined> {
   const title = 'a sync for many appends, called from Go';
   if (!(await hasGo(title, run.progress))) return undefined;
@@ -38,9 +38,9 @@ function measure(
 ): Promise<Table | undefined> {
   const { peaks } = run;
   const about =
-    'Durability: every append is on disk before it is answered, on both sides. Shared: a gateway with a nats-server of its ' +
-    'own, as `npm start` runs it, which syncs the log once for all appends that wait (docs/adr/0010). Each: the same gateway ' +
-    `on a nats-server with \`sync_interval: always\`, one publish and one sync for each append.${whoCalls}`;
+    'Durability: every append is on disk before it is acknowledged, on both sides. Shared: a gateway with the embedded ' +
+    'nats-server, as `npm start` runs it, which syncs the log once for all appends that wait (docs/adr/0010). Each: the same ' +
+    `gateway on a nats-server with \`sync_interval: always\`, one publish and one sync for each append.${whoCalls}`;
   return runTable(run, { title, about, rows }, async (use) => {
     await using nats = await startBenchNats('always');
     await using shared = await startBenchGateway({ name: `${title}: shared`, peaks });
@@ -69,7 +69,7 @@ function unaryRows(sizes: Sizes): Row[] {
   ];
 }
 
-/** Each caller has a stream of its own. */
+/** Each caller has its own stream. */
 function row(what: string, peer: PeerName, callers: number, callsEach: number): Row {
   const operation: Operation = {
     kind: 'append',

@@ -8,7 +8,7 @@ export interface Slot {
   readonly callsPerSecond: number;
 }
 
-/** Microseconds, up to a minute, to three digits. */
+/** Microseconds up to a minute, with three digits. */
 export function newHistogram(): Histogram {
   return build({
     lowestDiscernibleValue: 1,
@@ -17,7 +17,7 @@ export function newHistogram(): Histogram {
   });
 }
 
-/** Puts together what load processes report that ran at the same time. */
+/** Merges the reports of load processes that ran at the same time. */
 export function toSlot(reports: readonly SlotReport[]): Slot {
   const all = newHistogram();
   for (const { histogram } of reports) all.add(decodeFromCompressedBase64(histogram));
@@ -31,7 +31,7 @@ export function toSlot(reports: readonly SlotReport[]): Slot {
   };
 }
 
-/** Of two middle values the mean. Throws if there are no values. */
+/** The median: the mean of the two middle values if there are two. Throws if there are no values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)];

@@ -6,18 +6,18 @@ import { calls, inWords, plural, runTable, type Run, type Table } from './run';
 import { durability, startBenchGateway, startBenchNats } from './servers';
 import type { Sizes } from './settings';
 
-/** Each correlation id has so many, in as many streams, all over the log. */
+/** Each correlation id has this many events, in as many streams, all over the log. */
 const eventsPerId = 10;
 
-/** The same question to a large and to a small store: its cost follows what is found, not the store. */
+/** The same request to a large and a small store: its cost depends on the result, not on the store. */
 export function storeSize(run: Run): Promise<Table | undefined> {
   const { settings, peaks, progress } = run;
   const { largeStoreCommits, smallStoreCommits } = settings.sizes;
   const title = 'large and small stores';
   const about =
     `Durability: ${durability.interval}. Stores of ${plural(largeStoreCommits, 'commit')} and of ` +
-    `${inWords(smallStoreCommits)}; the ${eventsPerId} events of a correlation id lie in as many commits, spread over ` +
-    'the whole store. Published beside the gateway, and measured when the index had caught up.';
+    `${inWords(smallStoreCommits)}; the ${eventsPerId} events of a correlation id are in as many commits, spread over ` +
+    'the whole store. The commits were published without the gateway, and measured when the index had caught up.';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using largeNats = await startBenchNats('interval');
     await using smallNats = await startBenchNats('interval');
@@ -55,7 +55,7 @@ function* storedBefore(commits: number): Generator<PlannedCommit> {
 }
 
 function rows(sizes: Sizes): Row[] {
-  const question = (commits: number): Operation => {
+  const request = (commits: number): Operation => {
     return { kind: 'correlation', ids: commits / eventsPerId, events: eventsPerId };
   };
   return [
@@ -64,7 +64,7 @@ function rows(sizes: Sizes): Row[] {
       callers: 1,
       callsEach: calls(300, sizes),
       events: eventsPerId,
-      operations: [question(sizes.largeStoreCommits), question(sizes.smallStoreCommits)],
+      operations: [request(sizes.largeStoreCommits), request(sizes.smallStoreCommits)],
     },
   ];
 }

@@ -8,7 +8,7 @@ import type { Sizes } from './settings';
 
 const shortEvents = 10;
 const tailEvents = 10;
-/** Short streams that are read. */
+/** The short streams to read. */
 const short = { prefix: 'short', count: 64 };
 const long = { prefix: 'long', count: 1 };
 
@@ -35,7 +35,7 @@ export function streamLength(run: Run): Promise<Table | undefined> {
   });
 }
 
-/** The short streams lie beside the end of the long one, so that both are equally near to the end of the log. */
+/** The short streams are next to the end of the long one, so that both are equally near to the end of the log. */
 function* storedBefore(longEvents: number): Generator<PlannedCommit> {
   const shortInAll = shortEvents * short.count;
   for (let i = Math.min(0, longEvents - shortInAll); i < longEvents; i++) {
@@ -48,7 +48,7 @@ function* storedBefore(longEvents: number): Generator<PlannedCommit> {
 function rows(sizes: Sizes): Row[] {
   const longEvents = sizes.longStreamEvents;
   const callsEach = calls(500, sizes);
-  // The versions must not change before they have been asked for, hence appends come last.
+  // Appends come last, because they change the versions that the other rows expect.
   return [
     {
       what: 'GetVersion',
@@ -73,7 +73,7 @@ function rows(sizes: Sizes): Row[] {
         append(long.prefix, 1, Number.MAX_SAFE_INTEGER, longEvents),
         append('appended', 1, 1, shortEvents),
       ],
-      // A new stream of that length for each call, written by the gateway, which thus knows its version as that of the long one.
+      // A new stream of that length for each call, written by the gateway, which therefore knows its version, as that of the long one.
       before: [undefined, append('appended', shortEvents, 1, 0)],
     },
   ];

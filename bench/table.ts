@@ -3,13 +3,13 @@ import type { Table } from './run';
 import type { MemoryPeak } from './servers';
 import { median, type Slot } from './statistics';
 
-/** What the columns of all tables mean. */
+/** The meaning of the columns of all tables. */
 export const legend =
-  'Each caller makes its next call when the last one is answered. p50 and p99: milliseconds for one call; figures are ' +
-  'medians over the rounds. ratio: how much longer a call takes on the first side than on the second, by calls/s of ' +
+  'Each caller makes its next call after the response to the last one. p50 and p99: milliseconds for one call; figures are ' +
+  'medians over the rounds. ratio: how many times longer a call takes on the first side than on the second, by the calls/s of ' +
   'each round; in brackets the lowest and the highest of the rounds.';
 
-/** As Markdown that also reads well in a terminal. */
+/** Markdown that is also readable in a terminal. */
 export function renderTable({ title, about, labels, rows }: Table, number: number): string {
   const [first, second] = labels;
   const header = [
@@ -50,7 +50,7 @@ function ratio(first: readonly Slot[], second: readonly Slot[]): string {
   return `${middle} (${low}-${high})`;
 }
 
-/** Three digits, which is what the histogram keeps. */
+/** Three digits, the precision of the histogram. */
 function millis(value: number): string {
   return Number(value.toPrecision(3)).toString();
 }

@@ -3,7 +3,7 @@ import type { Event } from '../generated/sluice/v1/event';
 import { newEvents } from './events';
 import type { Peer } from './peer';
 
-/** The gateway through the TypeScript client that comes with Sluice. */
+/** The gateway through the TypeScript client of Sluice. */
 export function typescriptPeer(address: string): Peer {
   const client = connect(address);
   return {
@@ -25,8 +25,8 @@ export function typescriptPeer(address: string): Peer {
       await client.appendMulti(appends);
     },
     correlation: (id) => count(client.readByCorrelation(id)),
-    catchUp: () => Promise.reject(new Error('is measured through the generated client')),
-    follow: () => Promise.reject(new Error('is measured through the generated client')),
+    catchUp: () => Promise.reject(new Error('measured through the generated client')),
+    follow: () => Promise.reject(new Error('measured through the generated client')),
   };
 }
 

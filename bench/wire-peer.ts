@@ -15,13 +15,13 @@ import type { Peer } from './peer';
 
 const windowBytes = 1 << 20;
 const prefixBytes = 5;
-/** Field numbers of the responses of reads. */
+/** Field numbers of the responses to reads. */
 const field = { events: 1, end: 3 } as const;
 
 /**
- * The gateway at the wire: gRPC by hand over `node:http2`, whose calls cost a fraction of those of grpc-js and which does
- * not decode events, so that the load leaves the processors to what is measured. Reads count events, and compare them with
- * what the end of the read says.
+ * The gateway at the wire: hand-written gRPC over `node:http2`. A call costs a fraction of one of grpc-js, and events are not
+ * decoded, so the load leaves the processors to the servers. Reads count events, and compare the count with that of the end of the
+ * read.
  */
 export async function wirePeer(address: string): Promise<Peer> {
   const session = connect(`http://${address}`, { settings: { initialWindowSize: windowBytes } });
@@ -45,8 +45,8 @@ export async function wirePeer(address: string): Promise<Peer> {
       const request = ReadByCorrelationRequest.fromPartial({ correlationId });
       return countEvents(session, 'ReadByCorrelation', ReadByCorrelationRequest.encode(request));
     },
-    catchUp: () => Promise.reject(new Error('is measured through the generated client')),
-    follow: () => Promise.reject(new Error('is measured through the generated client')),
+    catchUp: () => Promise.reject(new Error('measured through the generated client')),
+    follow: () => Promise.reject(new Error('measured through the generated client')),
   };
 }
 
@@ -78,7 +78,7 @@ async function countEvents(session: ClientHttp2Session, rpc: string, request: Bi
   return count;
 }
 
-/** One call; gives each message of the response. Throws if it does not end with OK. */
+/** One call; passes on each message of the response. Throws if the call does not end with OK. */
 function call(
   session: ClientHttp2Session,
   rpc: string,
@@ -114,7 +114,7 @@ function send(stream: ClientHttp2Stream, request: Uint8Array): void {
   stream.end(framed);
 }
 
-/** Takes chunks, gives messages. */
+/** Splits chunks into messages. */
 function splitter(onMessage: (message: Uint8Array) => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let bytes = 0;
