@@ -60,15 +60,12 @@ function rows(sizes: Sizes): Row[] {
   };
   const ofRead = `ReadStream of ${plural(readEvents, 'event')}`;
   const ofHundreds = `${ofRead}, ${eventsPerCommit}-event commits`;
+  const hundreds = (what: string): Row =>
+    both({ what, callers: 1, callsEach: calls(20, sizes), events: readEvents }, all('batches'));
   const sequential = (streams: string, what = ''): Row => {
     const operation: Operation = { ...single, streams, callsPerStream: sequentialAppends };
-    return both(
-      `${inWords(sequentialAppends)} appends of 1 event to one stream${what}`,
-      1,
-      sequentialAppends,
-      1,
-      operation,
-    );
+    const row = `${inWords(sequentialAppends)} appends of 1 event to one stream${what}`;
+    return both({ what: row, callers: 1, callsEach: sequentialAppends, events: 1 }, operation);
   };
   return [
     ...appendRows,
@@ -76,26 +73,38 @@ function rows(sizes: Sizes): Row[] {
     sessionRow(16 * manyCallers, calls(100, sizes)),
     multiRow(1, calls(400, sizes)),
     multiRow(manyCallers, calls(5, sizes)),
-    both('first append of 1 event to a new stream', 1, calls(1_000, sizes), 1, {
-      ...single,
-      streams: 'new',
-      callsPerStream: 1,
-    }),
+    both(
+      {
+        what: 'first append of 1 event to a new stream',
+        callers: 1,
+        callsEach: calls(1_000, sizes),
+        events: 1,
+      },
+      { ...single, streams: 'new', callsPerStream: 1 },
+    ),
     sequential('sequential'),
     by('wire', sequential('sequential-wire', ', at the wire')),
-    both(`${ofRead}, single-event commits`, 1, calls(10, sizes), readEvents, all('singles')),
-    both(ofHundreds, 1, calls(20, sizes), readEvents, all('batches')),
-    by(
-      'typescript',
-      both(`${ofHundreds}, TypeScript client`, 1, calls(20, sizes), readEvents, all('batches')),
+    both(
+      {
+        what: `${ofRead}, single-event commits`,
+        callers: 1,
+        callsEach: calls(10, sizes),
+        events: readEvents,
+      },
+      all('singles'),
     ),
-    by('wire', both(`${ofHundreds}, at the wire`, 1, calls(20, sizes), readEvents, all('batches'))),
-    both('ReadStream of a stream that does not exist', 1, calls(2_000, sizes), 0, {
-      kind: 'read',
-      streams: { prefix: 'nothing', count: 1 },
-      range: 'all',
-      events: 0,
-    }),
+    hundreds(ofHundreds),
+    by('typescript', hundreds(`${ofHundreds}, TypeScript client`)),
+    by('wire', hundreds(`${ofHundreds}, at the wire`)),
+    both(
+      {
+        what: 'ReadStream of a stream that does not exist',
+        callers: 1,
+        callsEach: calls(2_000, sizes),
+        events: 0,
+      },
+      { kind: 'read', streams: { prefix: 'nothing', count: 1 }, range: 'all', events: 0 },
+    ),
     versionRow(1, calls(2_000, sizes)),
     versionRow(manyCallers, calls(250, sizes)),
     by('wire', versionRow(manyCallers, calls(250, sizes), ', at the wire')),
@@ -104,13 +113,16 @@ function rows(sizes: Sizes): Row[] {
 
 /** Each caller has its own stream and continues with it from slot to slot. */
 function appendRow(events: number, callers: number, callsEach: number): Row {
-  return both(`append of ${plural(events, 'event')}`, callers, callsEach, events, {
-    kind: 'append',
-    streams: `append-${events}-${callers}`,
-    events,
-    callsPerStream: Number.MAX_SAFE_INTEGER,
-    version: 0,
-  });
+  return both(
+    { what: `append of ${plural(events, 'event')}`, callers, callsEach, events },
+    {
+      kind: 'append',
+      streams: `append-${events}-${callers}`,
+      events,
+      callsPerStream: Number.MAX_SAFE_INTEGER,
+      version: 0,
+    },
+  );
 }
 
 /** Many callers with one pending append each, in one session per load process. */
@@ -122,19 +134,17 @@ function sessionRow(callers: number, callsEach: number): Row {
 /** The raw peer publishes the same messages concurrently, but not atomically. */
 function multiRow(callers: number, callsEach: number): Row {
   const width = 3;
-  return both(`AppendMulti of ${width} streams`, callers, callsEach, width, {
-    kind: 'multi',
-    streams: `multi-${callers}`,
-    width,
-  });
+  return both(
+    { what: `AppendMulti of ${width} streams`, callers, callsEach, events: width },
+    { kind: 'multi', streams: `multi-${callers}`, width },
+  );
 }
 
 function versionRow(callers: number, callsEach: number, what = ''): Row {
-  return both(`GetVersion${what}`, callers, callsEach, 0, {
-    kind: 'version',
-    streams: versionStreams,
-    version: 1,
-  });
+  return both(
+    { what: `GetVersion${what}`, callers, callsEach, events: 0 },
+    { kind: 'version', streams: versionStreams, version: 1 },
+  );
 }
 
 /** The row with another client of the gateway. */
@@ -143,6 +153,6 @@ function by(peer: PeerName, row: Row): Row {
 }
 
 /** A row with the same operation on both sides. */
-function both(what: string, callers: number, callsEach: number, events: number, operation: Operation): Row {
-  return { what, callers, callsEach, events, operations: [operation, operation] };
+function both(row: Omit<Row, 'operations'>, operation: Operation): Row {
+  return { ...row, operations: [operation, operation] };
 }

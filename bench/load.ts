@@ -34,7 +34,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
     raw: new Map(),
   };
   process.on('message', (job: Job) => {
-    void run(peers[job.peer], versions[job.peer], job).then(tell, (error: unknown) => {
+    void run({ peer: peers[job.peer], versions: versions[job.peer] }, job).then(tell, (error: unknown) => {
       tell({ error: error instanceof Error ? error.message : String(error) });
     });
   });
@@ -46,7 +46,7 @@ function tell(message: SlotReport | { readonly error: string } | 'ready'): void 
   process.send?.(message);
 }
 
-async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise<SlotReport> {
+async function run(shared: Shared, job: Job): Promise<SlotReport> {
   const { callers } = job;
   const histogram = newHistogram();
   const { operation, callsEach: appends, firstCall } = job;
@@ -54,8 +54,8 @@ async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise
   const startedMs = performance.timeOrigin + performance.now();
   const running = Array.from({ length: callers.to - callers.from }, (_, index) =>
     operation.kind === 'delivery'
-      ? deliver(peer, operation, { appends, firstCall }, histogram)
-      : runCaller(peer, versions, { ...job, operation }, callers.from + index, histogram),
+      ? deliver(shared.peer, operation, { appends, firstCall }, histogram)
+      : runCaller(shared, { ...job, operation }, callers.from + index, histogram),
   );
   await Promise.all(running);
   const endedMs = performance.timeOrigin + performance.now();
@@ -65,15 +65,21 @@ async function run(peer: Peer, versions: Map<string, number>, job: Job): Promise
 /** The calls of callers that make one call after the other. */
 type CallOperation = Exclude<Operation, { readonly kind: 'delivery' | 'flood' }>;
 
+/** What the calls of a process share. */
+interface Shared {
+  readonly peer: Peer;
+  /** The versions of the streams that this process has appended to through the peer. */
+  readonly versions: Map<string, number>;
+}
+
 async function runCaller(
-  peer: Peer,
-  versions: Map<string, number>,
+  shared: Shared,
   { operation, callsEach, firstCall }: Job & { readonly operation: CallOperation },
   caller: number,
   histogram: Histogram,
 ): Promise<void> {
   for (let call = firstCall; call < firstCall + callsEach; call++) {
-    const perform = prepare(peer, versions, operation, caller, call);
+    const perform = prepare(shared, operation, caller, call);
     const startedMs = performance.now();
     await perform();
     histogram.recordValue(Math.max(1, Math.round((performance.now() - startedMs) * 1_000)));
@@ -82,8 +88,7 @@ async function runCaller(
 
 /** Work that does not belong to the call is done before it. */
 function prepare(
-  peer: Peer,
-  versions: Map<string, number>,
+  { peer, versions }: Shared,
   operation: CallOperation,
   caller: number,
   call: number,

@@ -30,9 +30,12 @@ export async function rawPeer(url: string): Promise<Peer> {
   const jetstream = connection.jetstream();
   const sequences = new Map<string, number>();
   return {
-    append: (stream, events, version) => append(jetstream, sequences, stream, events, version),
+    append: (stream, events, version) =>
+      append(jetstream, sequences, stream, encodeCommit(stream, events, version)),
     async appendMulti(streams, version) {
-      const all = streams.map((stream) => append(jetstream, sequences, stream, newEvents(1), version));
+      const all = streams.map((stream) =>
+        append(jetstream, sequences, stream, encodeCommit(stream, newEvents(1), version)),
+      );
       await Promise.all(all);
     },
     async read(stream, range) {
@@ -76,9 +79,14 @@ async function append(
   jetstream: JetStreamClient,
   sequences: Map<string, number>,
   stream: string,
-  events: readonly Event[],
-  version: number,
+  commit: Uint8Array,
 ): Promise<void> {
+  const expect = { lastSubjectSequence: sequences.get(stream) ?? 0 };
+  const { seq } = await jetstream.publish(`${rawStore.prefix}.${stream}`, commit, { expect });
+  sequences.set(stream, seq);
+}
+
+function encodeCommit(stream: string, events: readonly Event[], version: number): Uint8Array {
   const recorded = events.map((event, index) => ({
     ...event,
     stream,
@@ -86,10 +94,7 @@ async function append(
     position: 0n,
     commitTime: undefined,
   }));
-  const body = CommitRecord.encode({ events: recorded }).finish();
-  const expect = { lastSubjectSequence: sequences.get(stream) ?? 0 };
-  const { seq } = await jetstream.publish(`${rawStore.prefix}.${stream}`, body, { expect });
-  sequences.set(stream, seq);
+  return CommitRecord.encode({ events: recorded }).finish();
 }
 
 async function readAll(connection: NatsConnection, subject: string): Promise<number> {

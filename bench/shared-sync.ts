@@ -13,11 +13,12 @@ export function sharedSync(run: Run): Promise<Table | undefined> {
   const { clients, sizes } = run.settings;
   const start: StartClients = (address, natsUrl) => startClients(clients, address, natsUrl);
   const { manyCallers } = sizes;
-  return measure(run, 'a sync for many appends', start, '', [
+  const rows = [
     ...unaryRows(sizes),
     row('append of 1 event, AppendSession', 'session', manyCallers, calls(300, sizes)),
     row('append of 1 event, AppendSession', 'session', 4 * manyCallers, calls(100, sizes)),
-  ]);
+  ];
+  return measure(run, { title: 'a sync for many appends', note: '', rows }, start);
 }
 
 /** The same with cheaper callers. Only where Go is installed. */
@@ -26,21 +27,20 @@ export async function sharedSyncFromGo(run: Run): Promise<Table | undefined> {
   if (!(await hasGo(title, run.progress))) return undefined;
   const { clients, sizes } = run.settings;
   const start: StartClients = (address) => startGoClients(clients, address);
-  return measure(run, title, start, ' The load is that of bench/go.', unaryRows(sizes));
+  const note = ' The load is that of bench/go.';
+  return measure(run, { title, note, rows: unaryRows(sizes) }, start);
 }
 
 function measure(
   run: Run,
-  title: string,
+  { title, note, rows }: { readonly title: string; readonly note: string; readonly rows: readonly Row[] },
   start: StartClients,
-  whoCalls: string,
-  rows: readonly Row[],
 ): Promise<Table | undefined> {
   const { peaks } = run;
   const about =
     'Durability: every append is on disk before it is acknowledged, on both sides. Shared: a gateway with the embedded ' +
     'nats-server, as `npm start` runs it, which syncs the log once for all appends that wait (docs/adr/0010). Each: the same ' +
-    `gateway on a nats-server with \`sync_interval: always\`, one publish and one sync for each append.${whoCalls}`;
+    `gateway on a nats-server with \`sync_interval: always\`, one publish and one sync for each append.${note}`;
   return runTable(run, { title, about, rows }, async (use) => {
     await using nats = await startBenchNats('always');
     await using shared = await startBenchGateway({ name: `${title}: shared`, peaks });

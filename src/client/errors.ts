@@ -169,14 +169,13 @@ export class StoreRefusedError extends withCode('STORE_REFUSED') {}
 
 /** A stored message is not a commit of its stream. Other streams are not affected. */
 export class UnreadableCommitError extends withCode('UNREADABLE_COMMIT') {
-  readonly stream: string;
-  /** The position of the message. */
-  readonly position: bigint;
-
-  constructor(end: CallEnd, message: Pick<UnreadableCommitError, 'stream' | 'position'>) {
+  constructor(
+    end: CallEnd,
+    readonly stream: string,
+    /** The position of the message. */
+    readonly position: bigint,
+  ) {
     super(end);
-    this.stream = message.stream;
-    this.position = message.position;
   }
 }
 
@@ -197,17 +196,17 @@ export class InternalError extends withCode('INTERNAL') {}
 
 /** Every error of this client; a `switch` over `code` narrows it. */
 export type AnySluiceError =
-  | InvalidRequestError
-  | VersionConflictError
+  | CancelledError
   | CommitIdReuseError
-  | UnavailableError
+  | DeadlineExceededError
+  | IncompleteReadError
+  | InternalError
+  | InvalidRequestError
+  | NotPermittedError
   | OutcomeUnknownError
   | OverloadedError
   | StoreFullError
   | StoreRefusedError
+  | UnavailableError
   | UnreadableCommitError
-  | NotPermittedError
-  | DeadlineExceededError
-  | CancelledError
-  | IncompleteReadError
-  | InternalError;
+  | VersionConflictError;

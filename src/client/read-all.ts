@@ -44,6 +44,10 @@ export interface StoreHead {
 
 const method = { path: EventStoreServiceService.readAll.path, response: ReadAllResponse };
 
+function toHead({ position }: StoreHead): StoreHead {
+  return { position };
+}
+
 export function readAll(channel: Channel, options: ReadAllOptions): EventRead<StoreHead> {
   const { direction = 'forward', deadlineMs = Infinity } = options;
   const start = toStart(options.after, direction);
@@ -77,7 +81,7 @@ function readAfter(
   const call = { method, request: encode(ReadAllRequest, request) };
   return new Events(
     () => serverStream(channel, call, options),
-    ({ position }) => ({ position }),
+    toHead,
     options,
     () => following(afterEvent, options.direction),
   );

@@ -19,6 +19,10 @@ export interface CorrelationHead {
 
 const method = { path: EventStoreServiceService.readByCorrelation.path, response: ReadByCorrelationResponse };
 
+function toHead({ position }: CorrelationHead): CorrelationHead {
+  return { position };
+}
+
 export function readByCorrelation(
   channel: Channel,
   correlationId: string,
@@ -30,9 +34,5 @@ export function readByCorrelation(
     skipUnreadable: options.onUnreadable !== undefined,
   };
   const call = { method, request: encode(ReadByCorrelationRequest, request) };
-  return new Events(
-    () => serverStream(channel, call, options),
-    ({ position }) => ({ position }),
-    options,
-  );
+  return new Events(() => serverStream(channel, call, options), toHead, options);
 }

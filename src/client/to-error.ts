@@ -82,7 +82,7 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
     'UNREADABLE_COMMIT',
     (failure) => {
       const found = find(failure.details, 'sluice.v1.UnreadableCommit', detail.UnreadableCommit);
-      return found && new errors.UnreadableCommitError(failure, found);
+      return found && new errors.UnreadableCommitError(failure, found.stream, found.position);
     },
   ],
   ['STORE_UNAVAILABLE', (failure) => unavailable(failure, 'STORE_UNAVAILABLE')],
