@@ -44,7 +44,7 @@ export const appendCommand = defineCommand({
     'expected-version': {
       kind: 'text',
       value: 'N|exists',
-      help: 'Store only if the stream is at this version; 0: if it is empty; exists: if it is not. Default: any.',
+      help: 'Store only if the stream is at this version; 0: if empty; exists: if not empty. Default: any.',
     },
     'commit-id': {
       kind: 'text',
