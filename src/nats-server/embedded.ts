@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'nats';
 import type { Logger } from 'pino';
 import {
   areOnOneDisk,
@@ -14,11 +12,12 @@ import {
   type EmbeddedConfig,
 } from './embedded-config';
 import { streamWriteError } from './embedded-health';
-import { lockFolder } from './folder-lock';
+import { lockFolder, type FolderLock } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
 import { endOrphan } from './orphan';
 import { gatewayPermissions, type StoreNames } from './permissions';
-import { stopTimeoutMs, supervise } from './supervise';
+import { EmbeddedNatsError, untilReady, urlOf } from './readiness';
+import { stopTimeoutMs, supervise, type Supervised } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
 
 export interface EmbeddedOptions {
@@ -67,75 +66,84 @@ export interface EmbeddedServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The embedded server could not be started; the message quotes the server. */
-export class EmbeddedNatsError extends Error {}
-
 const startTimeoutMs = 60_000;
-const progressMs = 5_000;
-const probeMs = 50;
-/** JetStream answers, and has no such stream (server/errors.json). */
-const streamNotFound = 10_059;
 
 /** Starts a server over a folder. Throws FolderInUseError, OrphanError or EmbeddedNatsError, and then leaves nothing running. */
 export async function startEmbeddedNats(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { binary, log, host = '127.0.0.1' } = options;
+  const { log } = options;
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // One name for one folder: the path of its configuration identifies a server process.
   const dataDir = await realpath(options.dataDir);
-  const paths = embeddedPaths(dataDir);
-  let server: TiedProcess | undefined;
-  let takenOver = (): void => server?.kill('SIGKILL');
+  const running: Running = { server: undefined, supervised: undefined };
   const lock = await lockFolder({ path: dataDir, kind: 'data folder' }, log, () => {
-    takenOver();
+    log.fatal({ dataDir }, 'another gateway took over the data folder; this gateway ends its nats-server');
+    running.supervised?.abandon();
+    running.server?.kill('SIGKILL');
   });
-  const config = newConfig(options, dataDir, host);
-  const bounded = boundedLaunch(binary, config);
   try {
-    await endOrphan(paths.pid, paths.config, log);
-    const logStart = await stat(paths.log).then(
-      ({ size }) => size,
-      () => 0,
-    );
-    const isNew =
-      (await isEmpty(paths.streams)) && ![paths.config, paths.log].some((path) => existsSync(path));
-    server = await bounded.launch(options.port ?? -1);
-    const port = await ready(server, config, options, logStart);
-    if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took over ${dataDir}`);
-    log.info(
-      { version: binary.version, dataDir, port, natsPid: server.pid },
-      'the embedded nats-server is running',
-    );
-    const supervised = supervise(server, () => bounded.launch(port), lock, log);
-    takenOver = () => {
-      log.fatal({ dataDir }, 'another gateway took over the data folder; this gateway ends its nats-server');
-      supervised.abandon();
-    };
-    const streams = [options.store.name];
-    return {
-      url: urlOf(host, port),
-      user: config.user,
-      password: config.password,
-      version: binary.version,
-      dataDir,
-      isNew,
-      bytesMax: () => bounded.bytesMax(),
-      bytesOnDisk: async () => ((await areOnOneDisk(dataDir, config.replicaDir)) ? 1 + replicaFactor : 1),
-      async raiseBound() {
-        if (!(await bounded.raise(port))) return;
-        supervised.signal('SIGHUP'); // makes it reload its configuration
-        log.info({ bytesMax: bounded.bytesMax() }, 'the store may take more of the disk');
-      },
-      writeError: () => streamWriteError(urlOf(host, port), config.systemPassword, streams),
-      restart: supervised.restart,
-      pid: supervised.pid,
-      close: supervised.close,
-      [Symbol.asyncDispose]: supervised.close,
-    };
+    return await launchLocked(options, dataDir, lock, running);
   } catch (error) {
-    await server?.stop(stopTimeoutMs);
+    await running.server?.stop(stopTimeoutMs);
     await lock.release();
     throw error;
   }
+}
+
+/** What must be ended if the start fails or the folder is lost. */
+interface Running {
+  server: TiedProcess | undefined;
+  supervised: Supervised | undefined;
+}
+
+async function launchLocked(
+  options: EmbeddedOptions,
+  dataDir: string,
+  lock: FolderLock,
+  running: Running,
+): Promise<EmbeddedServer> {
+  const { binary, log, store, host = '127.0.0.1', startTimeoutMs: timeoutMs = startTimeoutMs } = options;
+  const paths = embeddedPaths(dataDir);
+  const config = newConfig(options, dataDir, host);
+  const bounded = boundedLaunch(binary, config);
+  await endOrphan(paths.pid, paths.config, log);
+  const logStart = await sizeOf(paths.log);
+  const isNew = (await isEmpty(paths.streams)) && ![paths.config, paths.log].some((path) => existsSync(path));
+  const server = await bounded.launch(options.port ?? -1);
+  running.server = server;
+  const port = await untilReady(server, { config, stream: store.name, logStart, timeoutMs, log });
+  if (!(await lock.held())) throw new EmbeddedNatsError(`another gateway took over ${dataDir}`);
+  const { version } = binary;
+  log.info({ version, dataDir, port, natsPid: server.pid }, 'the embedded nats-server is running');
+  const supervised = supervise(server, () => bounded.launch(port), lock, log);
+  running.supervised = supervised;
+  return {
+    url: urlOf(host, port),
+    user: config.user,
+    password: config.password,
+    version,
+    dataDir,
+    isNew,
+    bytesMax: () => bounded.bytesMax(),
+    bytesOnDisk: async () => ((await areOnOneDisk(dataDir, config.replicaDir)) ? 1 + replicaFactor : 1),
+    async raiseBound() {
+      if (!(await bounded.raise(port))) return;
+      supervised.signal('SIGHUP'); // makes it reload its configuration
+      log.info({ bytesMax: bounded.bytesMax() }, 'the store may take more of the disk');
+    },
+    writeError: () => streamWriteError(urlOf(host, port), config.systemPassword, [store.name]),
+    restart: supervised.restart,
+    pid: supervised.pid,
+    close: supervised.close,
+    [Symbol.asyncDispose]: supervised.close,
+  };
+}
+
+/** The bytes of a file, 0 if it does not exist. */
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omit<EmbeddedConfig, 'port'> {
@@ -198,87 +206,4 @@ async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: numb
   await mkdir(paths.runDir, { mode: 0o700 });
   await writeEmbeddedConfig(config, bytesMax);
   return spawnTied(binary.path, ['-c', paths.config]);
-}
-
-/** How the server is reached, except its port. */
-type Login = Pick<EmbeddedConfig, 'host' | 'user' | 'password' | 'dataDir'>;
-
-/** Waits until JetStream answers, and resolves with the port. Throws EmbeddedNatsError. */
-async function ready(
-  server: TiedProcess,
-  config: Login,
-  { log, store, startTimeoutMs: timeoutMs = startTimeoutMs }: EmbeddedOptions,
-  logStart: number,
-): Promise<number> {
-  const { log: logFile, runDir } = embeddedPaths(config.dataDir);
-  const startMs = Date.now();
-  let reportMs = startMs + progressMs;
-  for (;;) {
-    // Read before the probe: the supervisor handles a server that ends right after its answer.
-    const { end } = server;
-    const port = await readPort(runDir);
-    if (port !== undefined && (await jetStreamAnswers(config, port, store.name))) return port;
-    const waitedMs = Date.now() - startMs;
-    if (end !== undefined || waitedMs > timeoutMs) {
-      const what = end === undefined ? `is not ready after ${timeoutMs.toString()} ms` : `ended with ${end}`;
-      const words = server.stderrTail() || (await lastComplaint(logFile, logStart));
-      throw new EmbeddedNatsError(
-        `the embedded nats-server ${what}${words === '' ? '' : `: ${words}`} (its log is ${logFile})`,
-      );
-    }
-    if (Date.now() > reportMs) {
-      log.info({ waitedMs }, 'waiting for the embedded nats-server to recover its data');
-      reportMs += progressMs;
-    }
-    await sleep(probeMs);
-  }
-}
-
-/** The port from the file that the server writes once it listens. */
-async function readPort(runDir: string): Promise<number | undefined> {
-  const name = (await readdir(runDir)).find((entry) => entry.endsWith('.ports'));
-  const text = name === undefined ? '' : await readFile(join(runDir, name), 'utf8');
-  // The file may be missing or incomplete.
-  const port = /"nats":\["[^"]*:(\d+)"/.exec(text)?.[1];
-  return port === undefined ? undefined : Number(port);
-}
-
-/** Whether JetStream answers a request about a stream, which need not exist. */
-async function jetStreamAnswers(config: Login, port: number, stream: string): Promise<boolean> {
-  const { host, user, password } = config;
-  try {
-    const connection = await connect({
-      servers: urlOf(host, port),
-      user,
-      pass: password,
-      timeout: 2_000,
-      reconnect: false,
-    });
-    try {
-      const answer = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 2_000 });
-      const { error } = answer.json<{ error?: { err_code?: number } }>();
-      return error === undefined || error.err_code === streamNotFound;
-    } finally {
-      await connection.close();
-    }
-  } catch {
-    return false;
-  }
-}
-
-/** The last error in the server's log after an offset. */
-async function lastComplaint(logFile: string, start: number): Promise<string> {
-  const file = await open(logFile).catch(() => undefined);
-  if (file === undefined) return '';
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(64 << 10), 0, 64 << 10, start);
-    const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
-    return lines.findLast((line) => /\[(FTL|ERR)\]/.test(line))?.replace(/^.*\[(FTL|ERR)\] /, '') ?? '';
-  } finally {
-    await file.close();
-  }
-}
-
-function urlOf(host: string, port: number): string {
-  return `nats://${host}:${port.toString()}`;
 }
