@@ -12,7 +12,7 @@ export default defineConfig(
     rules: {
       eqeqeq: 'error',
       'no-control-regex': 'error',
-      // A number in a text is what it seems; an object or undefined is not.
+      // Numbers are safe in template literals; objects and undefined are not.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },
   },

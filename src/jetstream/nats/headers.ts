@@ -18,7 +18,7 @@ export const sentHeader = {
   count: 'Sluice-Count',
   /** `<part>/<parts>`, 1-based; absent if there is only one. */
   part: 'Sluice-Part',
-  /** `<message>/<messages>` of a transaction over several streams, 1-based; absent on a commit of its own. */
+  /** `<message>/<messages>` of a transaction over several streams, 1-based; absent on a commit outside a transaction. */
   transaction: 'Sluice-Transaction',
 } as const;
 
