@@ -8,10 +8,10 @@ import ts from 'typescript';
 import { fileDescriptorSet } from '../generated/descriptors';
 import { sentHeader } from '../src/jetstream/nats/headers';
 
-/** The rules of the house that a compiler or a linter does not hold. Paths are relative, with "/". */
+/** The house rules that neither the compiler nor the linter checks. Paths are relative, with "/". */
 const root = join(__dirname, '..');
 
-/** Tracked files and new ones that git does not ignore. */
+/** Tracked files, and new files that git does not ignore. */
 const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
   cwd: root,
 })
@@ -111,13 +111,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'replica-command': ['nats-server/folder-lock', 'replica', 'npm:pino'],
 };
 
-function partOf(file: string): string {
+function roomOf(file: string): string {
   if (file.startsWith('generated/')) return 'generated';
   const [, folder, name = ''] = /^src\/(?:(.+)\/)?([^/]+?)(?:\.[jt]s)?$/.exec(file) ?? [];
   return folder ?? name;
 }
 
-/** Every module that a file names, `import type` included. */
+/** Every module that a file imports, `import type` included. */
 function importsOf(source: ts.SourceFile): string[] {
   const found: string[] = [];
   visit(source, (node) => {
@@ -139,7 +139,7 @@ function importsOf(source: ts.SourceFile): string[] {
 function targets(file: string, name: string): string[] {
   if (name.startsWith('.')) {
     const path = pathOf(file, name);
-    return [partOf(path), path.replace(/^src\/|\.[jt]s$/g, '')];
+    return [roomOf(path), path.replace(/^src\/|\.[jt]s$/g, '')];
   }
   if (name.startsWith('node:') || builtinModules.includes(name)) return ['node:'];
   const [first = '', second = ''] = name.split('/');
@@ -158,7 +158,7 @@ function visit(node: ts.Node, each: (node: ts.Node) => void): void {
   });
 }
 
-/** `file:line` of every node that a rule forbids. */
+/** The `file:line` of every node that breaks a rule. */
 function offences(
   list: Iterable<readonly [string, ts.SourceFile]>,
   offends: (node: ts.Node) => boolean,
@@ -176,10 +176,10 @@ function lineOf(source: ts.SourceFile, at: number): number {
   return source.getLineAndCharacterOfPosition(at).line;
 }
 
-test('the arrows between the parts point at the meaning', () => {
+test('rooms import only what they may import', () => {
   const wrong = inSrc.flatMap(([file, source]) => {
-    const part = partOf(file);
-    const allowed = [part, 'node:', ...(arrows[part] ?? [])];
+    const room = roomOf(file);
+    const allowed = [room, 'node:', ...(arrows[room] ?? [])];
     return importsOf(source)
       .filter((name) => !targets(file, name).some((target) => allowed.includes(target)))
       .map((name) => `${file} imports ${name}`);
@@ -230,7 +230,7 @@ test('every arrow is needed', () => {
   const used = new Set(
     inSrc.flatMap(([file, source]) =>
       importsOf(source).flatMap((name) =>
-        targets(file, name).map((target) => `${partOf(file)} -> ${target}`),
+        targets(file, name).map((target) => `${roomOf(file)} -> ${target}`),
       ),
     ),
   );
@@ -240,8 +240,8 @@ test('every arrow is needed', () => {
   expect(all.filter((arrow) => !used.has(arrow))).toEqual([]);
 });
 
-test('every file of src/ belongs to a part', () => {
-  expect(inSrc.map(([file]) => file).filter((file) => !(partOf(file) in arrows))).toEqual([]);
+test('every file of src/ belongs to a room', () => {
+  expect(inSrc.map(([file]) => file).filter((file) => !(roomOf(file) in arrows))).toEqual([]);
 });
 
 /** Rooms without a README. */
@@ -268,7 +268,7 @@ test('there are no barrels, no utils and no types.ts', () => {
   );
 });
 
-test('there is no any', () => {
+test('no code uses any', () => {
   expect(offences(sources, (node) => node.kind === ts.SyntaxKind.AnyKeyword)).toEqual([]);
 });
 
@@ -283,7 +283,7 @@ test('only config.ts reads the environment', () => {
   expect(offences(others, isEnvironment)).toEqual([]);
 });
 
-test('tests open HTTP/2 sessions of their own in one place, which knows how to end them', () => {
+test('tests open raw HTTP/2 sessions in one place, which knows how to end them', () => {
   const tests = [...sources].filter(([file]) => file.startsWith('test/') && !file.endsWith('/raw-http2.ts'));
   const opens = (node: ts.Node): boolean =>
     ts.isImportSpecifier(node) &&
@@ -292,17 +292,17 @@ test('tests open HTTP/2 sessions of their own in one place, which knows how to e
   expect(offences(tests, opens)).toEqual([]);
 });
 
-test('what a gateway sends to NATS has no headers but those of one table', () => {
+test('every header that a gateway sends to NATS is in one table', () => {
   const table = 'src/jetstream/nats/headers.ts';
   const names = (node: ts.Node): boolean =>
     (ts.isStringLiteralLike(node) || ts.isTemplateHead(node)) && /^Nats-/.test(node.text);
   const others = inSrc.filter(([file]) => file !== table);
   expect(offences(others, names)).toEqual([]);
-  // The package has ways of its own to set headers.
-  const ownWay = (node: ts.Node): boolean =>
+  // The package `nats` has its own ways to set headers.
+  const otherWay = (node: ts.Node): boolean =>
     ts.isImportSpecifier(node) &&
     /^(headers|MsgHdrs|MsgHdrsImpl)$/.test((node.propertyName ?? node.name).text);
-  expect(offences(inSrc, ownWay)).toEqual([]);
+  expect(offences(inSrc, otherWay)).toEqual([]);
   expect(Object.values(sentHeader).filter((name) => name.startsWith('Nats-'))).toEqual([
     'Nats-Msg-Id',
     'Nats-Expected-Last-Subject-Sequence',
@@ -329,7 +329,7 @@ test('functions of src/ have at most four parameters', () => {
   const hasMany = (node: ts.Node): boolean => ts.isFunctionLike(node) && node.parameters.length > 4;
   expect(
     offences(
-      inSrc.filter(([file]) => !manyParameters.includes(partOf(file))),
+      inSrc.filter(([file]) => !manyParameters.includes(roomOf(file))),
       hasMany,
     ),
   ).toEqual([]);
@@ -350,7 +350,7 @@ test('the descriptors that reflection serves are those of proto/, those of Sluic
   expect(bytes.equals(Buffer.from(fileDescriptorSet, 'base64'))).toBe(true);
 });
 
-test('package.json names every package that would run something when it is installed, and lets none', () => {
+test('package.json names every package with an install script, and allows none of them', () => {
   const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
   const { packages } = read('package-lock.json') as { packages: Record<string, { hasInstallScript?: true }> };
   const running = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript);
@@ -359,9 +359,9 @@ test('package.json names every package that would run something when it is insta
   expect(allowScripts).toEqual(Object.fromEntries(names.map((name) => [name, false])));
 });
 
-test('no file names a place on a machine or the host of a package registry', () => {
-  // Put together here, or this file would name them itself.
-  const places = ['root', 'home', 'Users', 'work', 'workspace'].map((name) => `(?<![\\w./*@-])/${name}/\\w`);
+test('no file names a path on a machine or the host of a package registry', () => {
+  // Assembled here, or this file would name them itself.
+  const paths = ['root', 'home', 'Users', 'work', 'workspace'].map((name) => `(?<![\\w./*@-])/${name}/\\w`);
   const hosts = [
     ['registry', 'npmjs', 'org'],
     ['registry', 'yarnpkg', 'com'],
@@ -370,7 +370,7 @@ test('no file names a place on a machine or the host of a package registry', () 
     ['pypi', 'org'],
     ['jfrog', 'io'],
   ].map((labels) => labels.join('\\.'));
-  const forbidden = new RegExp([...places, ...hosts].join('|'), 'i');
+  const forbidden = new RegExp([...paths, ...hosts].join('|'), 'i');
   const wrong = files.flatMap((file) => {
     const text = readFileSync(join(root, file), 'latin1');
     return text
