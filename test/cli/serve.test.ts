@@ -125,7 +125,7 @@ describe('a running gateway', () => {
     const everywhere = ['--listen=0.0.0.0:0', '--nats-url', nats.url];
     const refused = await refusedStart(everywhere);
     expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
-    expect(refused.stderr).toContain('accept it with --insecure (SLUICE_INSECURE)');
+    expect(refused.stderr).toContain('accept this with --insecure (SLUICE_INSECURE)');
     const emptied = await refusedStart([...anyPort, '--nats-url', nats.url], {
       SLUICE_TLS_CERT: '',
       SLUICE_TLS_KEY: '',

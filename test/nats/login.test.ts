@@ -8,6 +8,7 @@ import { runSluice } from '../cli/process';
 import { readCredentials } from '../../src/jetstream/nats/credentials';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
+import { buildOnce } from '../support/build';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
 import { connectionsOf } from '../support/monitor';
@@ -18,6 +19,8 @@ import { haveOpenssl } from '../support/tools';
 /** Each way to log in to NATS, and TLS. */
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-login-'));
+// Compiling must not count as part of a start.
+beforeAll(buildOnce);
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
