@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What the files in a folder, and in those in it, take on the disk. */
+/** The disk space of all files in a folder and its subfolders, in bytes. */
 export async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch((): string[] => []);
   const sizes = entries.map((entry) =>

@@ -1,8 +1,12 @@
-import { join } from 'node:path';
 import { eventCorrelationId, eventSpans } from '../protobuf/commit-record';
 import { hashOf } from '../store/hash';
-import { readHeaderOf, isIndex } from './index/index-header';
+import { indexFolder, openSegments, removeFiles } from './apply/open-files';
+import { decodeState } from './apply/state';
 import { indexPath } from './index/index-files';
+import { isIndex, readHeaderOf } from './index/index-header';
+import { ReplicaIndex } from './index/replica-index';
+import { recordsOfSegments } from './reads/scan';
+import { isDamagedReplica } from './segments/damage';
 import {
   bodyOf,
   commitIdOf,
@@ -12,12 +16,7 @@ import {
   sequenceOf,
   type RecordHeader,
 } from './segments/record';
-import { ReplicaIndex } from './index/replica-index';
-import { recordsOfSegments } from './reads/scan';
-import { Segments } from './segments/segments';
-import { decodeState } from './apply/state';
-import { removeFiles } from './apply/open-files';
-import { isDamagedReplica } from './segments/damage';
+import type { Segments } from './segments/segments';
 
 const chunkBytes = 1 << 20;
 
@@ -47,7 +46,7 @@ export async function verifyReplica(folder: string): Promise<Verified> {
 }
 
 function openIndex(folder: string): ReplicaIndex {
-  const path = join(folder, 'index');
+  const path = indexFolder(folder);
   const header = readHeaderOf(indexPath(path));
   if (header === undefined) throw new ReplicaFault(`there is no replica in ${folder}`);
   if (!isIndex(header)) throw new ReplicaFault('its index is not an LMDB file of this kind of machine');
@@ -59,11 +58,9 @@ async function verifyIndex(index: ReplicaIndex, folder: string): Promise<Verifie
     const state = decodeState(index.state(), true);
     if (typeof state === 'string') throw new ReplicaFault(state);
     const bounds = { segmentBytesMax: Infinity, replicaBytesMax: Infinity, tailBytesMax: 0 };
-    const finishedBytes = (segment: number): number | undefined => index.finishedBytes(segment);
-    const { end, applied: position } = state;
-    const segments = await Segments.open(join(folder, 'segments'), bounds, { end, position, finishedBytes });
+    const segments = await openSegments(folder, bounds, index, state);
     try {
-      return { position, ...(await verifyRecords(segments, index)) };
+      return { position: state.applied, ...(await verifyRecords(segments, index)) };
     } finally {
       await segments.close();
     }
@@ -91,14 +88,14 @@ async function verifyRecords(segments: Segments, index: ReplicaIndex): Promise<O
 
 function isIndexed(index: ReplicaIndex, bytes: Buffer, header: RecordHeader): boolean {
   const sequence = sequenceOf(bytes, header);
-  if (header.kind !== 'commit') return index.hasKey('damage', 0n, sequence);
+  if (header.kind !== 'commit') return index.hasKey({ kind: 'damage', hash: 0n, sequence });
   const body = bodyOf(bytes, header);
   const lastVersion = firstVersionOf(bytes, header) + BigInt(header.count) - 1n;
   return (
     index.has(nameOf(bytes, header), lastVersion, sequence) &&
-    index.hasKey('commit', hashOf(commitIdOf(bytes, header)), sequence) &&
+    index.hasKey({ kind: 'commit', hash: hashOf(commitIdOf(bytes, header)), sequence }) &&
     eventSpans(body).every((span) =>
-      index.hasKey('correlation', hashOf(eventCorrelationId(body, span)), sequence),
+      index.hasKey({ kind: 'correlation', hash: hashOf(eventCorrelationId(body, span)), sequence }),
     )
   );
 }

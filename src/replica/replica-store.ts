@@ -1,11 +1,13 @@
-import type { EventStore, Pages, StreamHead } from '../store/event-store';
-import type { LogView, ViewedCommit } from '../store/log';
+import type { EventStore, Pages } from '../store/event-store';
 import { hashOf } from '../store/hash';
-import { fetchRecords } from './segments/fetch-records';
+import type { LogView, ViewedCommit } from '../store/log';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
-import { headAsOf, headOf, readStream, soundHead } from './reads/read-stream';
+import { readStream } from './reads/read-stream';
+import { headOf, readVersion } from './reads/stream-head';
+import type { Replica } from './replica';
+import { fetchRecords } from './segments/fetch-records';
 import {
   bodyOf,
   commitIdOf,
@@ -14,61 +16,37 @@ import {
   isInTransaction,
   nameOf,
   sequenceOf,
+  type StoredRecord,
 } from './segments/record';
-import type { Replica } from './replica';
-import type { StoredRecord } from './segments/record';
 import { subscribe } from './subscriptions/subscribe';
 
-/** Everything but appends. */
+/** Everything except appends and `info`. */
 type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
 
-/** What a replica answers: reads, and what appends ask. */
+/** The reads of an event store, served from a replica, and the view of the log for appends. */
 export function createReplicaStore(replica: Replica): { readonly reads: Reads; readonly view: LogView } {
-  const translated = async <T>(work: () => T | Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw replica.toStoreError(error);
-    }
-  };
-  async function* translatedPages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
-    try {
-      yield* pages;
-    } catch (error) {
-      throw replica.toStoreError(error);
-    }
-  }
-  const withPages = async <R extends { readonly pages: Pages }>(work: () => Promise<R>): Promise<R> => {
-    const read = await translated(work);
-    const { pages } = read;
-    return Symbol.asyncIterator in pages ? { ...read, pages: translatedPages(pages) } : read;
-  };
+  const translate = createTranslator(replica);
+  return { reads: createReads(replica, translate), view: createView(replica, translate) };
+}
+
+function createReads(replica: Replica, { result, pages, read }: Translator): Reads {
   return {
-    view: createView(replica, translated),
-    reads: {
-      readStream: (query, call) => withPages(() => readStream(replica, query, call)),
-      readByCorrelation: (query, call) => withPages(() => readByCorrelation(replica, query, call)),
-      readAll: async (query, call) => {
-        const read = await translated(() => readAll(replica, query, call));
-        return { ...read, pages: translatedPages(read.pages) };
-      },
-      listStreams: (query, call) => translatedPages(listStreams(replica, query, call)),
-      subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
-      getVersion: (stream, asOf, call) =>
-        translated(async (): Promise<StreamHead> => {
-          await replica.catchUp('leader', call);
-          if (asOf !== undefined) return headAsOf(replica, stream, asOf, call);
-          const entry = replica.files.index.head(stream);
-          return soundHead(entry) ?? headOf(replica, stream, entry);
-        }),
+    readStream: (query, call) => read(() => readStream(replica, query, call)),
+    readByCorrelation: (query, call) => read(() => readByCorrelation(replica, query, call)),
+    readAll: async (query, call) => {
+      const found = await result(() => readAll(replica, query, call));
+      return { ...found, pages: pages(found.pages) };
     },
+    listStreams: (query, call) => pages(listStreams(replica, query, call)),
+    subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
+    getVersion: (stream, asOf, call) => result(() => readVersion(replica, stream, asOf, call)),
   };
 }
 
-function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>) => Promise<T>): LogView {
+function createView(replica: Replica, { result }: Translator): LogView {
   return {
     get isReady() {
-      return replica.ready;
+      return replica.isReady;
     },
     get fillingSinceMs() {
       return replica.fillingSinceMs;
@@ -83,21 +61,21 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
     waitUntilApplied: (sequence, call) => replica.waitUntilApplied(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
-      await translated(() => headOf(replica, stream, entry));
+      await result(() => headOf(replica, stream, entry));
       return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
     },
     headSync(stream) {
       const entry = replica.files.index.head(stream);
       return entry === undefined || entry.count === 0 ? undefined : entry;
     },
-    mayContain(commitId) {
-      if (!replica.mayContain(commitId)) return false;
-      return replica.files.index.locations('commit', hashOf(commitId), 0n, 1).length > 0;
-    },
+    mayContain: (commitId) =>
+      replica.mayContain(commitId) &&
+      replica.files.index.locations('commit', hashOf(commitId), 0n, 1).length > 0,
     async commitsById(commitId) {
       const { files } = replica;
       const located = files.index.locations('commit', hashOf(commitId));
-      const records = await translated(() => fetchRecords(files, located));
+      const records = await result(() => fetchRecords(files, located));
+      // Another id may have the same hash.
       return records.map(toCommit).filter((commit) => commit.commitId === commitId);
     },
     onAcknowledged(sequence) {
@@ -107,6 +85,7 @@ function createView(replica: Replica, translated: <T>(work: () => T | Promise<T>
   };
 }
 
+/** Throws UnreadableCommitError. */
 function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
   if (header.kind !== 'commit') throw errorOf(bytes, header);
   const firstVersion = firstVersionOf(bytes, header);
@@ -120,5 +99,38 @@ function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
     commitId: commitIdOf(bytes, header),
     inTransaction: isInTransaction(bytes, header),
     events: bodyOf(bytes, header),
+  };
+}
+
+/** Turns the errors of reads into StoreErrors; damage begins a rebuild. */
+interface Translator {
+  readonly result: <T>(work: () => T | Promise<T>) => Promise<T>;
+  readonly pages: <T>(pages: AsyncIterable<T>) => AsyncGenerator<T, void>;
+  readonly read: <R extends { readonly pages: Pages }>(work: () => Promise<R>) => Promise<R>;
+}
+
+function createTranslator(replica: Replica): Translator {
+  const result = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw replica.toStoreError(error);
+    }
+  };
+  async function* translatedPages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
+    try {
+      yield* pages;
+    } catch (error) {
+      throw replica.toStoreError(error);
+    }
+  }
+  return {
+    result,
+    pages: translatedPages,
+    read: async (work) => {
+      const found = await result(work);
+      const { pages } = found;
+      return Symbol.asyncIterator in pages ? { ...found, pages: translatedPages(pages) } : found;
+    },
   };
 }

@@ -5,38 +5,38 @@ import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
 import { position } from '../store/values';
-import { createCatchUps, type CatchUps } from './subscriptions/catch-up-budget';
-import { isDamagedReplica } from './segments/damage';
-import { folderBytes } from './folder-bytes';
-import { Keeper, knownOf, type Opened } from './apply/replicator';
+import type { CommitWaiters } from './apply/commit-waiters';
 import type { ReplicaOptions } from './apply/open-files';
+import { knownOf, Replicator, type Opened } from './apply/replicator';
+import { folderBytes } from './folder-bytes';
 import type { ReplicaFiles } from './index/replica-files';
+import { isDamagedReplica } from './segments/damage';
+import { createCatchUpBudget, type CatchUpBudget } from './subscriptions/catch-up-budget';
 import type { FollowedReplica } from './subscriptions/followed-replica';
-import type { Waiters } from './apply/waiters';
 
-/** So long a read waits for a replica that is nearly filled, rather than to be refused. */
+/** How long a read waits for a replica that is nearly filled before it fails. */
 const filledWaitMs = 2_000;
-/** Pause before the log is asked again that said what cannot be. */
+/** The pause before another request for the end of a log that seems not to match. */
 const doubtPauseMs = 50;
 
-/** This gateway's copy of the log, for those who read. */
+/** This gateway's copy of the log, as reads, subscriptions and appends use it. */
 export class Replica implements FollowedReplica {
   readonly limits: Limits;
   readonly faults: LogFaults;
-  readonly catchUps: CatchUps;
-  private readonly keeper: Keeper;
+  readonly catchUpBudget: CatchUpBudget;
+  private readonly replicator: Replicator;
 
   private constructor(private readonly options: ReplicaOptions) {
     this.limits = options.limits;
     this.faults = options.log.faults;
-    this.catchUps = createCatchUps(options.limits);
-    this.keeper = new Keeper(options);
+    this.catchUpBudget = createCatchUpBudget(options.limits);
+    this.replicator = new Replicator(options);
   }
 
-  /** Opens the replica in a folder and begins to follow the log; comes back when it is filled, or after a moment. */
+  /** Opens the replica and begins to follow the log. Resolves when the replica is filled, at the latest after `waitMs`. */
   static async open(options: ReplicaOptions, waitMs: number): Promise<Replica> {
     const replica = new Replica(options);
-    await replica.keeper.whenFilled(waitMs, new AbortController().signal);
+    await replica.replicator.whenFilled(waitMs, new AbortController().signal);
     return replica;
   }
 
@@ -44,156 +44,151 @@ export class Replica implements FollowedReplica {
     return this.current.files;
   }
 
-  get waiters(): Waiters {
-    return this.keeper.waiters;
+  get waiters(): CommitWaiters {
+    return this.replicator.waiters;
   }
 
-  /** All messages up to here can be read in order. */
   get received(): bigint {
-    return this.keeper.opened?.applier.received ?? 0n;
+    return this.replicator.opened?.applier.received ?? 0n;
   }
 
   get applied(): bigint {
-    return this.keeper.opened?.applier.applied ?? 0n;
+    return this.replicator.opened?.applier.applied ?? 0n;
   }
 
-  /** Whether a commit may have this id, as far as can be told without the index; false: none does. */
+  /** Whether a commit may have this id, as far as is known without the index; false: no commit has it. */
   mayContain(commitId: string): boolean {
-    return this.current.applier.ids.mayHave(commitId);
+    return this.current.applier.ids.mayContain(commitId);
   }
 
   get isFilled(): boolean {
-    return this.keeper.readiness.isFilled;
+    return this.replicator.readiness.isFilled;
   }
 
-  /** Whether it is filled, and goes on. */
-  get ready(): boolean {
-    const { readiness, isRefused, opened } = this.keeper;
-    return readiness.isFilled && !isRefused && opened?.applier.isStuck === false;
+  /** Whether the replica is filled and follows the log. */
+  get isReady(): boolean {
+    const { readiness, isRefused, opened } = this.replicator;
+    return readiness.isFilled && !isRefused && opened?.applier.isFailing === false;
   }
 
-  /** Whether the log may not be what it was when it was last compared with the replica. */
+  /** Whether the log may have changed since the replica was last compared with it. */
   get isDoubted(): boolean {
-    return this.keeper.continuity.isDoubted;
+    return this.replicator.continuity.isDoubted;
   }
 
-  /** Told whether it is filled: now and whenever it changes. */
+  /** Calls the listener with whether the replica is filled and writable: now, and each time that changes. */
   onFilled(listener: (isFilled: boolean) => void): void {
-    this.keeper.readiness.onChange(listener);
+    this.replicator.readiness.onChange(listener);
   }
 
+  /** When the replica last began to be filled, in milliseconds since 1970. */
   get fillingSinceMs(): number {
-    return this.keeper.readiness.fillingSinceMs;
+    return this.replicator.readiness.fillingSinceMs;
   }
 
-  /** How far it is; undefined: it is filled, or has not begun. */
+  /** undefined: the replica is filled, or is not open yet. */
   get progress(): FillingProgress | undefined {
-    return this.keeper.progress;
+    return this.replicator.progress;
   }
 
-  /** For those who cannot wait until it is filled. */
+  /** The error for a request that cannot wait until the replica is filled. */
   fillingError(): Error {
-    return this.keeper.filling();
+    return this.replicator.fillingError();
   }
 
-  /** Something that this gateway stored was acknowledged; later reads see it. */
+  /** A commit of this gateway was acknowledged: every later read sees it. */
   onAcknowledged(sequence: bigint): void {
-    this.keeper.continuity.acknowledge(sequence);
+    this.replicator.continuity.acknowledge(sequence);
   }
 
-  /**
-   * Waits until all that was acknowledged before can be read; of any replica, until it is filled. Gives the position up to
-   * which it goes. Throws ReplicaFillingError and StoreUnavailableError.
-   */
   async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint> {
     await this.whenFilled(call);
-    if (consistency === 'leader') await this.waitUntilApplied(await this.currentEnd(call), call);
+    if (consistency === 'leader') await this.waitUntilApplied(await this.endOfLog(call), call);
     return this.current.applier.applied;
   }
 
-  /** Waits until all messages up to a sequence can be read. */
+  /** Waits until the index has all messages up to a sequence. Throws StoreUnavailableError. */
   async waitUntilApplied(sequence: bigint, call: CallContext): Promise<void> {
     const { applier } = this.current;
-    // Whoever need not wait shall not have its signal made, which takes as long as a look-up.
+    // Before `call.signal` is read: to create the signal takes as long as a lookup.
     if (sequence <= applier.applied) return;
     const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, call.deadlineMs - Date.now());
-    await applier.through(sequence, call.signal, timeoutMs);
+    await applier.waitUntilApplied(sequence, call.signal, timeoutMs);
   }
 
-  /** Throws if the files are not those that are in use any more. */
   throwIfReplaced(files: ReplicaFiles): void {
-    if (this.keeper.opened?.files !== files) throw this.fillingError();
+    if (this.replicator.opened?.files !== files) throw this.fillingError();
   }
 
-  /** What an error means that a read of the files met: damaged ones are removed and made again. */
   toStoreError(error: unknown): unknown {
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const isClosed = code === 'EBADF';
     if (!isDamagedReplica(error) && code !== 'ENOENT' && !isClosed) return error;
-    if (!isClosed) this.keeper.rebuild(error);
-    return new StoreUnavailableError('the replica of the log is made again', { cause: error });
+    if (!isClosed) this.replicator.rebuild(error);
+    return new StoreUnavailableError('the replica is being rebuilt', { cause: error });
   }
 
+  /** What GetServerInfo reports of the replica. */
   async findings(): Promise<ReplicaFindings> {
-    const { keeper } = this;
+    const { replicator } = this;
     const bytes = BigInt(await folderBytes(this.options.folder));
     return {
       position: position(this.applied),
-      isFilled: keeper.readiness.isFilled,
-      troubleNow: keeper.troubles.now,
-      troubleLately: keeper.troubles.lately,
+      isFilled: replicator.readiness.isFilled,
+      troubleNow: replicator.followFailure.current,
+      troubleLately: replicator.followFailure.recent,
       bytes,
     };
   }
 
   close(): Promise<void> {
-    return this.keeper.close();
+    return this.replicator.close();
   }
 
-  /** The end of the log, and never less than what this gateway has acknowledged. */
-  private async currentEnd(call: CallContext): Promise<bigint> {
-    const { keeper, isDoubted } = this;
-    if (!this.options.log.isSoleWriter || isDoubted) keeper.end = await this.askEnd(call);
-    const { acknowledged } = keeper.continuity;
-    return keeper.end > acknowledged ? keeper.end : acknowledged;
+  /** The end of the log, at least the highest sequence that this gateway has acknowledged. */
+  private async endOfLog(call: CallContext): Promise<bigint> {
+    const { replicator, isDoubted } = this;
+    if (!this.options.log.isSoleWriter || isDoubted) replicator.end = await this.requestEnd(call);
+    const { acknowledged } = replicator.continuity;
+    return replicator.end > acknowledged ? replicator.end : acknowledged;
   }
 
-  private async askEnd(call: CallContext): Promise<bigint> {
-    const { continuity, judge } = this.keeper;
+  /** Requests the end of the log until it matches the replica, which may have to be rebuilt first. */
+  private async requestEnd(call: CallContext): Promise<bigint> {
+    const { continuity, comparer } = this.replicator;
     for (;;) {
       const { current } = this;
-      const moment = continuity.now();
-      const before = { known: knownOf(current), acknowledged: moment.acknowledged };
+      const before = continuity.snapshot();
+      const expected = { known: knownOf(current), acknowledged: before.acknowledged };
       const end = await this.options.log.end(call);
-      const { reason, isCertain } = continuity.isDoubted
-        ? await judge.disagreement(end, before, call)
-        : judge.contradiction(end, before);
-      const isAsBefore = continuity.isAsAt(moment) && this.keeper.opened === current;
-      if (isAsBefore && reason === undefined) {
-        continuity.compared(moment);
+      const { mismatch, isCertain } = continuity.isDoubted
+        ? await comparer.compare(end, expected, call)
+        : comparer.compareEnd(end, expected);
+      const isUnchanged = continuity.isUnchangedSince(before) && this.replicator.opened === current;
+      if (isUnchanged && mismatch === undefined) {
+        continuity.confirm(before);
         return end.sequence;
       }
-      if (isAsBefore && reason !== undefined && isCertain) this.keeper.goBack(reason);
+      if (isUnchanged && mismatch !== undefined && isCertain) this.replicator.onOtherLog(mismatch);
       await sleep(doubtPauseMs);
       await this.whenFilled(call);
       if (Date.now() > call.deadlineMs)
-        throw new StoreUnavailableError(`${reason ?? 'the log is in doubt'}; asking again`);
+        throw new StoreUnavailableError(`${mismatch ?? 'the log may have changed'}; trying again`);
     }
   }
 
   private get current(): Opened {
-    const { opened } = this.keeper;
+    const { opened } = this.replicator;
     if (opened === undefined) throw this.fillingError();
     return opened;
   }
 
   private async whenFilled(call: CallContext): Promise<void> {
-    const { keeper } = this;
-    if (keeper.isRefused) throw this.fillingError();
-    if (keeper.readiness.isFilled) return;
-    await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
+    const { replicator } = this;
+    if (replicator.isRefused) throw this.fillingError();
+    if (replicator.readiness.isFilled) return;
+    await replicator.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
     call.signal.throwIfAborted();
-    if (this.isFilled) return;
-    throw this.fillingError();
+    if (!this.isFilled) throw this.fillingError();
   }
 }

@@ -204,7 +204,8 @@ test('an index without some of its entries is found by verify', async () => {
   const folder = copy();
   const hash = log.commits[100]?.commitId ?? '';
   expect((await verifyReplica(folder)).records).toBe(storedIn(log).length + 1);
-  const key = hashKey('commit', hashOf(hash), log.commits[100]?.sequence ?? 0n);
+  const sequence = log.commits[100]?.sequence ?? 0n;
+  const key = hashKey({ kind: 'commit', hash: hashOf(hash), sequence });
   changeIndex(folder, key, (bytes, at) => {
     bytes[at + 5] = (bytes[at + 5] as number) ^ 1;
   });
@@ -221,9 +222,9 @@ test.each([
   const changed = change(json);
   expect(changed).not.toBe(json);
   const state = `${crc32(changed).toString()} ${boot} ${changed}`;
-  index.putNow({ entries: new IndexEntries(), state });
+  index.putSync({ entries: new IndexEntries(), state });
   await index.close();
-  await expect(verifyReplica(folder)).rejects.toThrow(/it has the format \S+ .E, and this gateway reads/);
+  await expect(verifyReplica(folder)).rejects.toThrow(/it has the format \S+ .E; this gateway reads/);
   await using opened = await open(log, folder, limits, 30_000);
   await expectMended(opened);
 });

@@ -1,25 +1,25 @@
-import { createTrouble } from '../../src/replica/apply/recent-failure';
+import { createRecentFailure } from '../../src/replica/apply/recent-failure';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 test('what is over is told of for a minute, as what was', () => {
-  const trouble = createTrouble();
-  trouble.over();
-  trouble.met('paused');
-  expect(trouble).toMatchObject({ now: 'paused', lately: 'paused' });
+  const failure = createRecentFailure();
+  failure.clear();
+  failure.record('paused');
+  expect(failure).toMatchObject({ current: 'paused', recent: 'paused' });
   jest.advanceTimersByTime(60_000);
-  trouble.over();
-  expect(trouble).toMatchObject({ now: '', lately: 'paused' });
+  failure.clear();
+  expect(failure).toMatchObject({ current: '', recent: 'paused' });
   jest.advanceTimersByTime(1);
-  trouble.over();
-  expect(trouble).toMatchObject({ now: '', lately: '' });
+  failure.clear();
+  expect(failure).toMatchObject({ current: '', recent: '' });
 });
 
 test('what delayed the start is over once it has begun', () => {
-  const trouble = createTrouble();
-  trouble.met('there is no leader yet');
-  expect(trouble).toMatchObject({ now: 'there is no leader yet', lately: 'there is no leader yet' });
-  trouble.over();
-  expect(trouble).toMatchObject({ now: '', lately: '' });
+  const failure = createRecentFailure();
+  failure.record('there is no leader yet');
+  expect(failure).toMatchObject({ current: 'there is no leader yet', recent: 'there is no leader yet' });
+  failure.clear();
+  expect(failure).toMatchObject({ current: '', recent: '' });
 });

@@ -6,10 +6,10 @@ import {
   headersOf,
   nameOf,
   readHeader,
-  toRecord,
+  encodeRecord,
 } from '../../src/replica/segments/record';
-import { checkRecords, RecordWalk, wholeGroups } from '../../src/replica/segments/record-iterator';
-import { plainRun } from '../../src/replica/reads/unfiltered-run';
+import { checkChecksums, RecordIterator, completeGroups } from '../../src/replica/segments/record-iterator';
+import { unfilteredRun } from '../../src/replica/reads/unfiltered-run';
 import type { LogCommit } from '../../src/store/log';
 
 const event = { id: 'e', stream: 'order.1', version: 1n, type: 'T', correlationId: 'c' };
@@ -27,29 +27,29 @@ const commit: LogCommit = {
 };
 
 test('a commit id is what it was', () => {
-  const record = toRecord(commit, false);
+  const record = encodeRecord(commit, false);
   expect(commitIdOf(record, readHeader(record, 0))).toBe(commit.commitId);
 });
 
 test.each(['ab'.repeat(40), 'ab', '', 'not hexadecimal', 'ä€😀'])(
   'the id %j, which somebody else has given, changes nothing else, and is always the same',
   (commitId) => {
-    const record = toRecord({ ...commit, commitId }, false);
+    const record = encodeRecord({ ...commit, commitId }, false);
     const header = readHeader(record, 0);
     expect(nameOf(record, header)).toBe(commit.stream);
-    expect(bodyOf(record, header)).toEqual(bodyOf(record, readHeader(toRecord(commit, false), 0)));
+    expect(bodyOf(record, header)).toEqual(bodyOf(record, readHeader(encodeRecord(commit, false), 0)));
     // What lies in memory by chance would be in it else.
     Buffer.allocUnsafe(4_000).fill(0xff);
-    expect(toRecord({ ...commit, commitId }, false)).toEqual(record);
+    expect(encodeRecord({ ...commit, commitId }, false)).toEqual(record);
   },
 );
 
 /** Three commits, of which the last two are one transaction, and a message that is none. */
 const records = [
-  toRecord(commit, false),
-  toRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
-  toRecord({ ...commit, stream: 'c', sequence: 3n, position: 3n }, false),
-  toRecord(
+  encodeRecord(commit, false),
+  encodeRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
+  encodeRecord({ ...commit, stream: 'c', sequence: 3n, position: 3n }, false),
+  encodeRecord(
     {
       kind: 'foreign',
       stream: 'd',
@@ -64,12 +64,12 @@ const records = [
 const bytes = Buffer.concat(records);
 
 test('a flipped bit in any byte of records that follow one another is noticed', () => {
-  checkRecords(bytes);
+  checkChecksums(bytes);
   for (let at = 0; at < bytes.length; at++) {
     const flipped = Buffer.from(bytes);
     flipped[at] = (flipped[at] as number) ^ (1 << (at % 8));
     expect(() => {
-      checkRecords(flipped);
+      checkChecksums(flipped);
     }).toThrow(DamagedReplicaError);
   }
 });
@@ -78,15 +78,15 @@ test('wherever the bytes end, whole groups are what is taken', () => {
   const ends = [0, 1, 3, 4].map((count) => Buffer.concat(records.slice(0, count)).length);
   const lasts = [0n, 1n, 3n, 2n ** 40n];
   for (let length = 0; length <= bytes.length; length++) {
-    const { whole, last } = wholeGroups(bytes.subarray(0, length));
+    const { complete, last } = completeGroups(bytes.subarray(0, length));
     const groups = ends.findLastIndex((end) => end <= length);
-    expect(whole.length).toBe(ends[groups]);
+    expect(complete.length).toBe(ends[groups]);
     expect(last).toBe(lasts[groups]);
   }
 });
 
 test('what a walk says of a record is what its header says', () => {
-  const walk = new RecordWalk(bytes);
+  const walk = new RecordIterator(bytes);
   for (const header of headersOf(bytes)) {
     expect(walk.next()).toBe(true);
     const { start, end, bodyStart, bodyEnd, count, continues } = walk;
@@ -103,17 +103,21 @@ test('what a walk says of a record is what its header says', () => {
 test('the bytes of a chunk that others have as well stay as they are', () => {
   const shared = Buffer.from(bytes);
   const chunk = { bytes: shared, isShared: true, last: 3n, next: { segment: 0, offset: 0 } };
-  const range = { after: 0n, through: 3n };
-  const { run, isPast } = plainRun(chunk, range, { matches: () => true, skips: false, isCut: false });
+  const range = { after: 0n, upTo: 3n };
+  const { run, isPastEnd } = unfilteredRun(chunk, range, {
+    matches: () => true,
+    skipsUnreadable: false,
+    isIncomplete: false,
+  });
   const spareBytes = run?.spareBytes ?? 0;
   expect(spareBytes).toBeGreaterThan(0);
   Buffer.from(run?.events.buffer as ArrayBuffer, run?.events.byteOffset, run?.events.length).fill(0);
-  expect(isPast).toBe(true);
+  expect(isPastEnd).toBe(true);
   expect(shared).toEqual(bytes);
 });
 
 test('behind the last record there is nothing, which is whole', () => {
   const empty = Buffer.alloc(0);
   for (const bytes of [empty, empty.subarray(0), Buffer.alloc(3).subarray(3)])
-    expect(wholeGroups(bytes)).toEqual({ whole: empty, last: 0n });
+    expect(completeGroups(bytes)).toEqual({ complete: empty, last: 0n });
 });

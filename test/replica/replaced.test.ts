@@ -61,11 +61,11 @@ test('a subscriber who is slow gets nothing of a log that has gone back, and has
   log.cut(10n);
   for (let i = 0; i < 50; i++) log.append('b');
   log.doubt();
-  await until(() => replica.ready && replica.applied === 60n);
+  await until(() => replica.isReady && replica.applied === 60n);
   await expect(updates.next()).rejects.toMatchObject({
     code: expect.stringMatching(/^(STORE_UNAVAILABLE|REPLICA_FILLING)$/) as string,
   });
-  expect(replica.ready).toBe(true);
+  expect(replica.isReady).toBe(true);
   stop.abort();
 });
 
@@ -104,7 +104,7 @@ test('what cannot be read is damaged itself: the replica is made again at the st
   bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 0x40;
   writeFileSync(path, bytes);
   await using replica = disposable(await open(log, folder));
-  await until(() => replica.ready);
+  await until(() => replica.isReady);
   expect(replica.applied).toBe(2n);
 });
 
@@ -115,9 +115,9 @@ test('what could not be written while it was filled is written later, and then i
   const opening = open(log);
   await until(() => log.follows > 0);
   await using replica = disposable(await opening);
-  expect(replica.ready).toBe(false);
+  expect(replica.isReady).toBe(false);
   release();
-  await until(() => replica.ready);
+  await until(() => replica.isReady);
   expect(replica.applied).toBe(10n);
 });
 
@@ -138,7 +138,7 @@ test.each(['closed', 'made again'])(
     const log = new MemoryLog();
     log.append('a');
     await using replica = disposable(await open(log));
-    await until(() => replica.ready);
+    await until(() => replica.isReady);
     const release = fillDisk();
     // More than what may wait.
     for (let i = 0; i < 20; i++) log.appendLarge(1 << 20, 'large');
@@ -152,7 +152,7 @@ test.each(['closed', 'made again'])(
     log.doubt();
     await until(() => replica.received < 16n);
     release();
-    await until(() => replica.ready && replica.applied === 2n);
+    await until(() => replica.isReady && replica.applied === 2n);
   },
 );
 

@@ -14,37 +14,37 @@ function makeFiles(): { readonly files: SegmentReader; readonly folder: string }
 
 test('a piece is read at once when all of it has been read or written before', async () => {
   const { files } = makeFiles();
-  expect(files.readNow(0, 5_000, 100)).toBeUndefined();
+  expect(files.readSync(0, 5_000, 100)).toBeUndefined();
   expect(await files.read(0, 5_000, 100)).toEqual(content.subarray(5_000, 5_100));
-  expect(files.readNow(0, 5_050, 100)).toEqual(content.subarray(5_050, 5_150));
+  expect(files.readSync(0, 5_050, 100)).toEqual(content.subarray(5_050, 5_150));
   // Its second half lies in a page that nobody has read.
-  expect(files.readNow(0, 8_100, 200)).toBeUndefined();
-  files.isInMemory(0, 8_192, 1);
-  expect(files.readNow(0, 8_100, 200)).toEqual(content.subarray(8_100, 8_300));
-  expect(files.readNow(1, 5_050, 100)).toBeUndefined();
+  expect(files.readSync(0, 8_100, 200)).toBeUndefined();
+  files.noteCached(0, 8_192, 1);
+  expect(files.readSync(0, 8_100, 200)).toEqual(content.subarray(8_100, 8_300));
+  expect(files.readSync(1, 5_050, 100)).toBeUndefined();
   await files.close();
 });
 
 test('what is written is not read at once while the file is not open', async () => {
   const { files } = makeFiles();
-  files.isInMemory(0, 0, 10_000);
-  expect(files.readNow(0, 0, 10)).toBeUndefined();
+  files.noteCached(0, 0, 10_000);
+  expect(files.readSync(0, 0, 10)).toBeUndefined();
   await files.read(0, 500_000, 10);
-  expect(files.readNow(0, 0, 10)).toEqual(content.subarray(0, 10));
+  expect(files.readSync(0, 0, 10)).toEqual(content.subarray(0, 10));
   await files.close();
 });
 
 test('beyond the bytes of a segment, and after it is forgotten or closed, nothing is read at once', async () => {
   const { files, folder } = makeFiles();
   await files.read(0, 0, segmentBytes);
-  files.isInMemory(0, segmentBytes * 3, 10);
-  expect(files.readNow(0, segmentBytes * 3, 10)).toBeUndefined();
-  files.forget(0);
-  expect(files.readNow(0, 0, 10)).toBeUndefined();
+  files.noteCached(0, segmentBytes * 3, 10);
+  expect(files.readSync(0, segmentBytes * 3, 10)).toBeUndefined();
+  files.closeFile(0);
+  expect(files.readSync(0, 0, 10)).toBeUndefined();
   rmSync(join(folder, '0'));
   await expect(files.read(0, 0, 10)).rejects.toMatchObject({ code: 'ENOENT' });
   await files.read(1, 0, 10);
   await files.close();
-  expect(files.readNow(1, 0, 10)).toBeUndefined();
-  await expect(files.read(1, 0, 10)).rejects.toThrow('is made again');
+  expect(files.readSync(1, 0, 10)).toBeUndefined();
+  await expect(files.read(1, 0, 10)).rejects.toThrow('is being rebuilt');
 });

@@ -93,9 +93,9 @@ test('while it is filled, reads say how far it is', async () => {
   log.gate = () => gate;
   await using opened = await open(log, folder, {}, 10);
   await expect(eventsOf(opened)).rejects.toMatchObject({ code: 'REPLICA_FILLING', applied: 0n, end: 10n });
-  expect(opened.replica.ready).toBe(false);
+  expect(opened.replica.isReady).toBe(false);
   release();
-  await until(() => opened.replica.ready);
+  await until(() => opened.replica.isReady);
   await expectWhole(opened, log);
 });
 
@@ -239,7 +239,7 @@ test('a log that is in doubt at each answer is asked again with pauses, and no l
   await expect(read).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   expect(asked).toBeLessThan(100);
   log.end = end;
-  await until(() => opened.replica.ready);
+  await until(() => opened.replica.isReady);
   await expectWhole(opened, log);
 });
 
@@ -299,7 +299,7 @@ test('a damaged record that an append asks for is no answer: the replica is made
   await using opened = await open(log, folder);
   const { view } = createReplicaStore(opened.replica);
   await expect(view.commitsById(commitId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-  await until(() => opened.replica.ready);
+  await until(() => opened.replica.isReady);
   expect(await view.commitsById(commitId)).toMatchObject([{ commitId, stream: 'a' }]);
 });
 

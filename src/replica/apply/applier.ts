@@ -1,89 +1,78 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../../store/errors';
-import { Batch, type Progress } from './write-batch';
-import type { StreamVersions } from '../index/stream-versions';
-import { NewestIds } from '../index/newest-ids';
-import type { ReplicaIndex } from '../index/replica-index';
 import { isDamage, type LogEntry } from '../../store/log';
-import type { Segments } from '../segments/segments';
+import { CommitIdFilter } from '../index/commit-id-filter';
+import type { ReplicaFiles } from '../index/replica-files';
+import type { StreamVersions } from '../index/stream-versions';
+import { AppliedWaiters } from './applied-waiters';
+import type { CommitWaiters } from './commit-waiters';
 import { encodeState, type ReplicaState } from './state';
-import type { Waiters } from './waiters';
+import { WriteBatch, type BatchState } from './write-batch';
 
-/** At the end of the log commits wait so long for others, unless a read wants them. */
+/** How long a commit waits for others before it is put into the index, unless a read waits for it. */
 const lagMs = 20;
-/** More of them, or those that nobody waits for, are put into the index in the background. */
-const commitsNowMax = 200;
+/** A batch with more commits, or one for which no read waits, is put into the index in the background. */
+const commitsSyncMax = 200;
 /**
- * While the replica is filled: a batch changes a page of the index for nearly every key, and fewer for each key the larger it is.
- * Larger ones would hold the gateway's thread, and the pages its memory, for long.
+ * Bounds of a batch while the replica is filled. A batch writes nearly one page of the index for every key, and fewer for each
+ * key the larger it is. A larger batch would block the thread of the gateway, and use memory for the pages, for too long.
  */
 const commitsBatchMax = 20_000;
 const bytesBatchMax = 8 << 20;
 const retryMs = 1_000;
-/** So long after a read had to wait, what comes is still taken at once. */
+/** How long after a read had to wait new entries are still fetched at once. */
 const awaitedMs = 1_000;
 
-interface Reader {
-  readonly sequence: bigint;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** More milliseconds than a timer takes. */
-const timeoutMsMax = 2 ** 31 - 1;
-
-export interface ApplyOptions {
-  readonly segments: Segments;
-  readonly index: ReplicaIndex;
-  readonly heads: StreamVersions;
+export interface ApplierOptions extends Pick<ReplicaFiles, 'segments' | 'index'> {
+  readonly versions: StreamVersions;
   readonly state: ReplicaState;
-  /** Those who wait for new commits. */
-  readonly waiters: Waiters;
+  readonly waiters: CommitWaiters;
   readonly logger: Logger;
-  /** Told why entries cannot be stored, again and again; and undefined once they can. */
-  readonly onTrouble: (cause: unknown) => void;
-  /** A read waits for what has not come yet. */
+  /** Called with the cause each time a batch cannot be written, and with undefined when one is written again. */
+  readonly onWriteFailure: (cause: unknown) => void;
+  /** Called when a read begins to wait for entries that were not received yet. */
   readonly onAwaited: () => void;
 }
 
-/** Puts entries of the log into the segments and the index, in batches, and tells who waits for them. */
+/** Puts the entries of the log into the segments and, in batches, into the index; wakes those that wait for them. */
 export class Applier {
-  private batch: Batch;
-  private readonly progress: Progress;
+  private batch: WriteBatch;
+  private readonly batchState: BatchState;
   private commits = 0;
   private state: ReplicaState;
-  private receivedThrough: bigint;
+  private receivedUpTo: bigint;
   private lastReceived: ReplicaState['last'];
-  private readonly readers = new Set<Reader>();
+  private readonly reads = new AppliedWaiters();
   private timer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
-  private trouble: StoreUnavailableError | undefined;
-  private closed = false;
+  private failure: StoreUnavailableError | undefined;
+  private isClosed = false;
   private awaitedAtMs = -Infinity;
 
-  constructor(private readonly options: ApplyOptions) {
-    this.state = options.state;
-    this.receivedThrough = options.state.applied;
-    this.lastReceived = options.state.last;
-    this.progress = {
+  constructor(private readonly options: ApplierOptions) {
+    const { state } = options;
+    this.state = state;
+    this.receivedUpTo = state.applied;
+    this.lastReceived = state.last;
+    this.batchState = {
       segment: 0,
       offset: -1,
-      newestNanos: options.state.newestNanos,
-      ids: new NewestIds(options.state.idTimes),
-      lost: options.state.lost,
+      newestNanos: state.newestNanos,
+      ids: new CommitIdFilter(state.idTimes),
+      lost: state.lost,
     };
     this.batch = this.newBatch();
   }
 
-  /** All messages up to here are in the index. */
+  /** The index has all messages up to here. */
   get applied(): bigint {
     return this.state.applied;
   }
 
-  /** All messages up to here are in the segments. */
+  /** The segments have all messages up to here. */
   get received(): bigint {
-    return this.receivedThrough;
+    return this.receivedUpTo;
   }
 
   /** The newest commit that was received. */
@@ -91,45 +80,46 @@ export class Applier {
     return this.lastReceived;
   }
 
-  /** Messages that are gone among what was received. */
+  /** The lost messages among those that were received. */
   get lost(): ReplicaState['lost'] {
-    return this.progress.lost;
+    return this.batchState.lost;
   }
 
-  /** The commit ids of the newest commits that were received. */
-  get ids(): NewestIds {
-    return this.progress.ids;
+  /** The commit ids that were received. */
+  get ids(): CommitIdFilter {
+    return this.batchState.ids;
   }
 
-  /** Whether a read had to wait for what had not come yet, now or a moment ago: others may follow. */
+  /** Whether a read had to wait for entries, now or a moment ago: others may follow. */
   get wasAwaited(): boolean {
     return performance.now() - this.awaitedAtMs < awaitedMs;
   }
 
-  /** Whether entries cannot be stored. */
-  get isStuck(): boolean {
-    return this.trouble !== undefined;
+  /** Whether batches cannot be written. */
+  get isFailing(): boolean {
+    return this.failure !== undefined;
   }
 
-  /** Takes entries that cannot be lost any more, as soon as there is room; none after the signal is aborted. */
-  async take(groups: readonly (readonly LogEntry[])[], through: bigint, signal: AbortSignal): Promise<void> {
-    while (this.isMuch && !this.closed && !signal.aborted) await orAborted(this.flush(), signal);
-    if (this.closed || signal.aborted) return;
-    const before = this.receivedThrough;
+  /** Receives durable entries as soon as the batch has space; none after the signal aborts. */
+  async receive(groups: readonly (readonly LogEntry[])[], upTo: bigint, signal: AbortSignal): Promise<void> {
+    while (this.isBatchFull && !this.isClosed && !signal.aborted)
+      await settledOrAborted(this.flush(), signal);
+    if (this.isClosed || signal.aborted) return;
+    const before = this.receivedUpTo;
     for (const group of groups) this.batch.add(group);
     this.commits += groups.length;
-    this.batch.through = through;
-    this.receivedThrough = through;
+    this.batch.upTo = upTo;
+    this.receivedUpTo = upTo;
     this.lastReceived = this.batch.last ?? this.lastReceived;
-    this.wake(groups, before);
-    this.flushSoon();
+    this.wakeWaiters(groups, before);
+    this.scheduleFlush();
   }
 
-  private wake(groups: readonly (readonly LogEntry[])[], before: bigint): void {
+  private wakeWaiters(groups: readonly (readonly LogEntry[])[], before: bigint): void {
     const { waiters } = this.options;
     for (const group of groups) {
       for (const entry of group) {
-        // What is gone may have been of any stream.
+        // Lost messages may belong to any stream.
         if (isDamage(entry) && entry.kind === 'lost') waiters.wakeAll(before);
         else waiters.wake(entry.stream, before);
       }
@@ -137,76 +127,49 @@ export class Applier {
   }
 
   /**
-   * Resolves when all messages up to a sequence are in the index; undefined: they are. Rejects while they cannot be stored, after a
-   * time, and with the reason of the signal.
+   * Resolves when the index has all messages up to a sequence; undefined: it has them. Rejects while batches cannot be written,
+   * after a time, and when the signal aborts.
    */
-  through(sequence: bigint, signal: AbortSignal, timeoutMs = timeoutMsMax): Promise<void> | undefined {
+  waitUntilApplied(sequence: bigint, signal: AbortSignal, timeoutMs?: number): Promise<void> | undefined {
     if (sequence <= this.state.applied) return undefined;
-    if (this.trouble !== undefined) return Promise.reject(this.trouble);
-    if (sequence > this.receivedThrough) this.awaited();
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.readers.delete(reader);
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-      };
-      const onAbort = (): void => {
-        reader.reject(signal.reason as Error);
-      };
-      const reader: Reader = {
-        sequence,
-        resolve() {
-          end();
-          resolve();
-        },
-        reject(error) {
-          end();
-          reject(error);
-        },
-      };
-      const giveUp = (): void => {
-        reader.reject(new StoreUnavailableError('the replica of the log has not come so far in time'));
-      };
-      const timer = setTimeout(giveUp, Math.max(0, Math.min(timeoutMs, timeoutMsMax)));
-      this.readers.add(reader);
-      signal.addEventListener('abort', onAbort);
-      if (signal.aborted) onAbort();
-      else this.flushSoon();
-    });
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    if (sequence > this.receivedUpTo) this.onAwaited();
+    const waiting = this.reads.wait(sequence, signal, timeoutMs);
+    this.scheduleFlush();
+    return waiting;
   }
 
-  private awaited(): void {
+  private onAwaited(): void {
     this.awaitedAtMs = performance.now();
     this.options.onAwaited();
   }
 
-  /** Whoever waits for room, or until what cannot be stored is stored, waits no longer. */
+  /** Ends the wait for space in the batch, and retries of a failed write. */
   stop(): void {
-    this.closed = true;
+    this.isClosed = true;
     clearTimeout(this.timer);
   }
 
-  /** Stores what it has; whether it could. */
+  /** Writes the last batch; returns whether that succeeded. */
   async close(): Promise<boolean> {
     this.stop();
     await this.flushing?.catch(() => undefined);
-    // What came in the meantime.
-    if (this.trouble === undefined) await this.flush().catch(() => undefined);
-    const error = new StoreUnavailableError('the replica of the log is closed');
-    for (const reader of [...this.readers]) reader.reject(error);
-    return this.trouble === undefined;
+    // The batch that was filled meanwhile.
+    if (this.failure === undefined) await this.flush().catch(() => undefined);
+    this.reads.rejectAll(new StoreUnavailableError('the replica of the log is closed'));
+    return this.failure === undefined;
   }
 
-  private newBatch(): Batch {
-    const { segments, heads } = this.options;
-    return new Batch(segments, heads, this.progress);
+  private newBatch(): WriteBatch {
+    const { segments, versions } = this.options;
+    return new WriteBatch(segments, versions, this.batchState);
   }
 
-  /** At once if a read waits for what has come or there is much, else in a while. */
-  private flushSoon(): void {
-    if (this.receivedThrough <= this.state.applied || this.flushing !== undefined) return;
-    if (this.trouble !== undefined || this.closed) return;
-    if (this.isMuch || this.isWanted()) {
+  /** Flushes at once if a read waits for the batch or the batch is full, otherwise after a moment. */
+  private scheduleFlush(): void {
+    if (this.receivedUpTo <= this.state.applied || this.flushing !== undefined) return;
+    if (this.failure !== undefined || this.isClosed) return;
+    if (this.isBatchFull || this.isBatchAwaited) {
       void this.flush().catch(() => undefined);
       return;
     }
@@ -216,73 +179,90 @@ export class Applier {
     }, lagMs);
   }
 
-  private get isMuch(): boolean {
+  private get isBatchFull(): boolean {
     return this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
   }
 
-  private isWanted(): boolean {
-    for (const { sequence } of this.readers) if (sequence <= this.receivedThrough) return true;
-    return false;
+  private get isBatchAwaited(): boolean {
+    return this.reads.hasUpTo(this.receivedUpTo);
   }
 
   private flush(): Promise<void> {
-    this.flushing ??= this.store().finally(() => {
+    this.flushing ??= this.writeBatch().finally(() => {
       this.flushing = undefined;
-      this.flushSoon();
+      this.scheduleFlush();
     });
     return this.flushing;
   }
 
-  private async store(): Promise<void> {
+  private async writeBatch(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const { segments, index } = this.options;
-    const { batch, commits } = this;
-    const isWanted = this.isWanted();
-    if (batch.through <= this.state.applied) return;
-    const { identity } = this.state;
-    const { newestNanos, ids, lost } = this.progress;
-    const idTimes = ids.times;
-    const last = batch.last ?? this.state.last;
-    const state = { identity, applied: batch.through, last, end: segments.end, newestNanos, idTimes, lost };
+    const { batch } = this;
+    if (batch.upTo <= this.state.applied) return;
+    const state = this.stateAfter(batch);
+    const isSync = this.isBatchAwaited && this.commits <= commitsSyncMax;
     this.batch = this.newBatch();
     this.commits = 0;
     for (;;) {
       try {
-        segments.write();
-        const additions = { entries: batch.entries, state: encodeState(state) };
-        if (isWanted && commits <= commitsNowMax) index.putNow(additions);
-        else await index.putSoon(additions);
+        const writing = this.write(batch, state, isSync);
+        if (writing !== undefined) await writing;
         break;
       } catch (error) {
-        this.onTrouble(error);
+        this.onWriteFailed(error);
         await sleep(retryMs);
-        if (this.closed) return;
+        if (this.isClosed) return;
       }
     }
     this.state = state;
-    this.troubleIsOver();
-    for (const reader of [...this.readers]) if (reader.sequence <= state.applied) reader.resolve();
+    this.onWritten();
+    this.reads.resolveUpTo(state.applied);
   }
 
-  private troubleIsOver(): void {
-    if (this.trouble === undefined) return;
-    this.trouble = undefined;
+  /** The state of the replica once a batch is written. */
+  private stateAfter(batch: WriteBatch): ReplicaState {
+    const { identity } = this.state;
+    const { newestNanos, ids, lost } = this.batchState;
+    return {
+      identity,
+      applied: batch.upTo,
+      last: batch.last ?? this.state.last,
+      end: this.options.segments.end,
+      newestNanos,
+      idTimes: ids.times,
+      lost,
+    };
+  }
+
+  /** Returns undefined if the batch is written when it returns. */
+  private write(batch: WriteBatch, state: ReplicaState, isSync: boolean): Promise<void> | undefined {
+    const { segments, index } = this.options;
+    segments.flush();
+    const additions = { entries: batch.entries, state: encodeState(state) };
+    if (!isSync) return index.putInBackground(additions);
+    index.putSync(additions);
+    return undefined;
+  }
+
+  private onWritten(): void {
+    if (this.failure === undefined) return;
+    this.failure = undefined;
     this.options.logger.info('the replica of the log can be written again');
-    this.options.onTrouble(undefined);
+    this.options.onWriteFailure(undefined);
   }
 
-  private onTrouble(cause: unknown): void {
-    if (this.trouble === undefined)
-      this.options.logger.error({ err: cause }, 'the replica of the log cannot be written');
-    this.trouble = new StoreUnavailableError('the replica of the log cannot be written', { cause });
-    for (const reader of [...this.readers]) reader.reject(this.trouble);
-    this.options.onTrouble(cause);
+  private onWriteFailed(cause: unknown): void {
+    const message = 'the replica of the log cannot be written';
+    if (this.failure === undefined) this.options.logger.error({ err: cause }, message);
+    this.failure = new StoreUnavailableError(message, { cause });
+    this.reads.rejectAll(this.failure);
+    this.options.onWriteFailure(cause);
   }
 }
 
-/** Resolves when a promise is settled, or the signal is aborted. */
-function orAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+/** Resolves when a promise is settled, or the signal aborts. */
+function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       signal.removeEventListener('abort', end);

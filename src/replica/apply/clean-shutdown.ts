@@ -3,30 +3,31 @@ import { join } from 'node:path';
 import { indexPath } from '../index/index-files';
 import { syncPath } from '../segments/sync-path';
 
-/** Says that all files of a replica were synced when it was closed, and how large its index was. */
+/** A file that exists if all files of the replica were synced when it was closed; it contains the size of the index. */
 const markName = 'clean';
 
-/** What a replica was like when it was closed. */
-export type CleanMark =
-  /** It was not closed. */
-  | 'absent'
+/** How a replica was closed the last time. */
+export type ShutdownState =
+  /** Not at all, or not completely. */
+  | 'unclean'
   | 'clean'
-  /** Its index was larger than it is. */
-  | 'cut';
+  /** Completely, but its index was larger than it is now. */
+  | 'truncated';
 
-export async function cleanMark(folder: string): Promise<CleanMark> {
+export async function readShutdownState(folder: string): Promise<ShutdownState> {
   const text = await readFile(join(folder, markName), 'utf8').catch(() => undefined);
-  if (text === undefined) return 'absent';
-  return (await indexBytes(folder)) < Number(text) ? 'cut' : 'clean';
+  if (text === undefined) return 'unclean';
+  return (await indexBytes(folder)) < Number(text) ? 'truncated' : 'clean';
 }
 
-/** The files may be written from now on. */
-export async function removeCleanMark(folder: string): Promise<void> {
+/** To call before the files are written. */
+export async function removeCleanShutdownMark(folder: string): Promise<void> {
   await rm(join(folder, markName), { force: true });
   await syncPath(folder);
 }
 
-export async function leaveCleanMark(folder: string): Promise<void> {
+/** To call after all files are synced. */
+export async function writeCleanShutdownMark(folder: string): Promise<void> {
   const path = join(folder, markName);
   await writeFile(path, (await indexBytes(folder)).toString(), { mode: 0o600 });
   await syncPath(path);

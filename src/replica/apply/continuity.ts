@@ -1,27 +1,27 @@
 import type { Log } from '../../store/log';
 
-/** What there was before the log was asked something: what it answers says nothing of what came since. */
-export interface Moment {
+/** What was known when the log was asked something: the answer says nothing about what happened since. */
+export interface Snapshot {
   readonly doubts: number;
-  readonly timesBack: number;
-  /** This gateway has seen it acknowledged. */
+  readonly resets: number;
+  /** The highest sequence that this gateway knows to be acknowledged. */
   readonly acknowledged: bigint;
 }
 
-/** Whether the log is still what it was when it was last compared with the replica. */
+/** Whether the log is still the one with which the replica was last compared. */
 export class Continuity {
-  private judgedDoubts = -1;
-  private timesBack = 0;
+  private confirmedDoubts = -1;
+  private resets = 0;
   private highest = 0n;
 
   constructor(private readonly log: Log) {}
 
-  /** Whether the log was in doubt since it was last compared. */
+  /** Whether the log was put in doubt since the replica was last compared with it. */
   get isDoubted(): boolean {
-    return this.judgedDoubts !== this.log.doubts;
+    return this.confirmedDoubts !== this.log.doubts;
   }
 
-  /** The highest sequence that this gateway has seen acknowledged, unless the log has gone back since. */
+  /** The highest sequence that this gateway knows to be acknowledged, unless the log has gone back since. */
   get acknowledged(): bigint {
     return this.highest;
   }
@@ -30,24 +30,24 @@ export class Continuity {
     if (sequence > this.highest) this.highest = sequence;
   }
 
-  now(): Moment {
-    const { timesBack, highest: acknowledged, log } = this;
-    return { doubts: log.doubts, timesBack, acknowledged };
+  snapshot(): Snapshot {
+    const { resets, highest: acknowledged, log } = this;
+    return { doubts: log.doubts, resets, acknowledged };
   }
 
-  /** Whether the log was not in doubt since a moment, and has not gone back. */
-  isAsAt({ doubts, timesBack }: Moment): boolean {
-    return doubts === this.log.doubts && timesBack === this.timesBack;
+  /** Whether the log was neither put in doubt nor replaced since a snapshot. */
+  isUnchangedSince({ doubts, resets }: Snapshot): boolean {
+    return doubts === this.log.doubts && resets === this.resets;
   }
 
-  /** As of a moment it was the same log. */
-  compared({ doubts }: Moment): void {
-    this.judgedDoubts = doubts;
+  /** The replica was compared with the log, and the log is the same one. */
+  confirm({ doubts }: Snapshot): void {
+    this.confirmedDoubts = doubts;
   }
 
-  /** The log is another one, or what it was earlier: what was acknowledged before is not there any more. */
-  goBack(): void {
-    this.timesBack++;
+  /** The log was replaced, or has gone back to an earlier state: what was acknowledged before may be lost. */
+  reset(): void {
+    this.resets++;
     this.highest = 0n;
   }
 }

@@ -6,16 +6,16 @@ import { position } from '../../store/values';
 const retryDefaultMs = 1_000;
 const retryMinMs = 250;
 const retryMaxMs = 60_000;
-const tellMs = 5_000;
+const logIntervalMs = 5_000;
 
-/** How far a replica has come with the log, and how fast it goes. */
+/** How far a replica is with the log, and how fast it fills. */
 export class Filling {
   private startedMs = Date.now();
   private startedAt = 0n;
 
   constructor(private readonly now: () => { readonly applied: bigint; readonly end: bigint }) {}
 
-  /** It goes on from here. */
+  /** Begins to measure the speed. */
   start(): void {
     this.startedMs = Date.now();
     this.startedAt = this.now().applied;
@@ -29,14 +29,14 @@ export class Filling {
     return { applied: position(applied), end: position(end), restMs };
   }
 
-  /** For those who cannot wait. */
+  /** The error for a request that cannot wait until the replica is filled. */
   error(): ReplicaFillingError {
     const { applied, end, restMs = retryDefaultMs } = this.progress;
     return new ReplicaFillingError(applied, end, Math.min(retryMaxMs, Math.max(retryMinMs, restMs)));
   }
 }
 
-/** Says every 5 seconds how far it is, as long as there is something to say. */
+/** Logs the progress every 5 seconds while there is any. */
 export function logFilling(logger: Logger, progress: () => FillingProgress | undefined): Disposable {
   const timer = setInterval(() => {
     const found = progress();
@@ -45,7 +45,7 @@ export function logFilling(logger: Logger, progress: () => FillingProgress | und
     const secondsLeft = restMs === undefined ? undefined : Math.ceil(restMs / 1_000);
     const facts = { applied: applied.toString(), end: end.toString(), secondsLeft };
     logger.info(facts, 'the replica of the log is being filled');
-  }, tellMs);
+  }, logIntervalMs);
   return {
     [Symbol.dispose]() {
       clearInterval(timer);

@@ -2,81 +2,81 @@ import type { CallContext } from '../../store/event-store';
 import type { Log, LogEnd } from '../../store/log';
 import type { ReplicaState } from './state';
 
-/** What is known of a log whose copy a replica is. */
+/** What a replica has of its log. */
 export type Known = Pick<ReplicaState, 'identity' | 'applied' | 'last' | 'lost'>;
 
-/** What was known before a log was asked for its end. */
-export interface Before {
-  /** undefined: nothing of it is here. */
+/** What was known before the log was asked for its end. */
+export interface Expected {
+  /** undefined: the replica has nothing of the log. */
   readonly known: Known | undefined;
-  /** This gateway has seen it acknowledged. */
+  /** The highest sequence that this gateway knows to be acknowledged. */
   readonly acknowledged: bigint;
 }
 
-/**
- * So long a log of several servers is asked again that says what cannot be: a leader that was replaced may not know it yet. One
- * that is cut off from the others steps down when it has not heard of them for 10 s, which it looks at every 10 s.
- */
-const doubtMs = 22_000;
+export interface Comparison {
+  /** Why the replica does not match the log; undefined: it does. */
+  readonly mismatch: string | undefined;
+  readonly isCertain: boolean;
+}
 
-/** Tells whether a replica is of a log. */
-export class Judge {
-  private doubted: { readonly sinceMs: number; readonly lastMs: number } | undefined;
-  /** Messages that the log said to lack when the replica was made again. */
-  private lackedBefore: bigint | undefined;
+/**
+ * How long a mismatch must last if the log has several servers: a leader that was replaced may not know it yet. A leader that
+ * is cut off from the others resigns after 10 s without them, which it checks every 10 s.
+ */
+const certainAfterMs = 22_000;
+
+/** Compares a replica with the log. */
+export class LogComparer {
+  private mismatchSince: { readonly firstMs: number; readonly lastMs: number } | undefined;
+  /** How many messages the log lacked when the replica was last rebuilt. */
+  private lostAtRebuild: bigint | undefined;
 
   constructor(private readonly log: Log) {}
 
-  /** Why a replica is not of a log that ends so, as far as that can be told without asking. */
-  contradiction(end: LogEnd, before: Before): Verdict {
-    return this.verdict(end, this.found(end, before));
+  /** Compares with the end of the log only, without a request. */
+  compareEnd(end: LogEnd, expected: Expected): Comparison {
+    return this.conclude(end, this.mismatchOf(end, expected));
   }
 
-  /** The same for what is stored there. */
-  async disagreement(end: LogEnd, before: Before, call: CallContext): Promise<Verdict> {
-    return this.verdict(end, this.found(end, before) ?? (await this.otherCommit(before, call)));
+  /** Compares with the end of the log and with its commit at the last sequence of the replica. */
+  async compare(end: LogEnd, expected: Expected, call: CallContext): Promise<Comparison> {
+    return this.conclude(end, this.mismatchOf(end, expected) ?? (await this.mismatchOfLast(expected, call)));
   }
 
-  private async otherCommit({ known }: Before, call: CallContext): Promise<string | undefined> {
+  private async mismatchOfLast({ known }: Expected, call: CallContext): Promise<string | undefined> {
     const last = known?.last;
     if (last === undefined) return undefined;
     const found = await this.log.identityAt(last.sequence, call);
     return found === last.identity ? undefined : `the log has another commit at ${last.sequence.toString()}`;
   }
 
-  private verdict({ isAuthoritative, lost }: LogEnd, reason: string | undefined): Verdict {
-    if (reason === undefined) {
-      this.doubted = undefined;
-      return { reason, isCertain: true };
+  private conclude({ isAuthoritative, lost }: LogEnd, mismatch: string | undefined): Comparison {
+    if (mismatch === undefined) {
+      this.mismatchSince = undefined;
+      return { mismatch, isCertain: true };
     }
     const nowMs = Date.now();
-    const { doubted } = this;
-    // What was doubted long ago and not looked at since says nothing.
-    const goesOn = doubted !== undefined && nowMs - doubted.lastMs <= doubtMs;
-    const sinceMs = goesOn ? doubted.sinceMs : nowMs;
-    this.doubted = { sinceMs, lastMs: nowMs };
-    const isCertain = isAuthoritative || nowMs - sinceMs > doubtMs;
-    if (isCertain) this.lackedBefore = lost;
-    return { reason, isCertain };
+    const { mismatchSince: since } = this;
+    // An old mismatch without a later comparison proves nothing.
+    const isContinued = since !== undefined && nowMs - since.lastMs <= certainAfterMs;
+    const firstMs = isContinued ? since.firstMs : nowMs;
+    this.mismatchSince = { firstMs, lastMs: nowMs };
+    const isCertain = isAuthoritative || nowMs - firstMs > certainAfterMs;
+    if (isCertain) this.lostAtRebuild = lost;
+    return { mismatch, isCertain };
   }
 
-  private found(end: LogEnd, { known, acknowledged }: Before): string | undefined {
+  private mismatchOf(end: LogEnd, { known, acknowledged }: Expected): string | undefined {
     if (known !== undefined && known.identity !== end.identity) return 'the log is another one';
     if (known !== undefined && known.applied > end.sequence) return endsBefore(end, known.applied);
     if (acknowledged > end.sequence) return endsBefore(end, acknowledged);
-    // Where the log goes on, what is missing may lie beyond what is known here.
+    // Only at the same end are both numbers about the same messages.
     if (known?.applied !== end.sequence || known.lost.messages === end.lost) return undefined;
-    // Once: what it says of itself and what it gives may differ for good.
-    if (this.lackedBefore === end.lost) return undefined;
+    // Only once: what the log reports and what it delivers may differ for ever.
+    if (this.lostAtRebuild === end.lost) return undefined;
     const [now, before] = [end.lost.toString(), known.lost.messages.toString()];
-    return `the log lacks ${now} messages, and lacked ${before} when it was read`;
+    return `the log lacks ${now} messages; the replica lacks ${before}`;
   }
-}
-
-export interface Verdict {
-  /** Why it does not fit; undefined: it does. */
-  readonly reason: string | undefined;
-  readonly isCertain: boolean;
 }
 
 function endsBefore({ sequence }: LogEnd, known: bigint): string {

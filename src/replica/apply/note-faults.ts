@@ -1,7 +1,8 @@
 import { damageError, isDamage, type LogEntry, type LogFaults } from '../../store/log';
 
-/** Notes what is among the entries in the place of a commit. */
+/** Notes all damage among new entries of the log. */
 export function noteFaults(faults: LogFaults, groups: readonly (readonly LogEntry[])[]): void {
+  // Damage is always alone in its group.
   for (const [entry] of groups) {
     if (entry === undefined || !isDamage(entry)) continue;
     if (entry.kind !== 'lost' || faults.isIncomplete) faults.noteUnreadable(damageError(entry));

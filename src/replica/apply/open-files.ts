@@ -5,80 +5,81 @@ import type { Limits } from '../../limits';
 import { StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import type { Log, LogEnd } from '../../store/log';
-import { cleanMark, removeCleanMark } from './clean-shutdown';
-import { indexPath } from '../index/index-files';
+import { noIdTimes } from '../index/commit-id-filter';
+import { indexPath, lockPath } from '../index/index-files';
 import { isIndex, readHeaderOf } from '../index/index-header';
-import { isDamagedReplica } from '../segments/damage';
-import { fetchRecords } from '../segments/fetch-records';
-import type { Judge } from './log-comparer';
-import { lockPath } from '../index/index-files';
-import { noIdTimes } from '../index/newest-ids';
-import { errorOf } from '../segments/record';
 import type { ReplicaFiles } from '../index/replica-files';
 import { ReplicaIndex } from '../index/replica-index';
+import { isDamagedReplica } from '../segments/damage';
+import { fetchRecords } from '../segments/fetch-records';
+import { errorOf } from '../segments/record';
 import { removeSegmentFiles } from '../segments/segment-files';
-import { Segments } from '../segments/segments';
+import { Segments, type SegmentBounds } from '../segments/segments';
+import { readShutdownState, removeCleanShutdownMark } from './clean-shutdown';
+import type { LogComparer } from './log-comparer';
 import { decodeState, type ReplicaState } from './state';
 
 export interface ReplicaOptions {
-  /** Of this gateway alone. */
+  /** The folder of the replica, which no other gateway uses. */
   readonly folder: string;
   readonly log: Log;
   readonly limits: Limits;
   readonly logger: Logger;
 }
 
-/** The files, and what is in them. */
-interface Opened {
+export interface OpenedFiles {
   readonly files: ReplicaFiles;
   readonly state: ReplicaState;
 }
 
-/** Opens the files of a folder, or makes new ones if those that are there are not of the log that ends so, or damaged. */
+/** The log with which existing files are compared. */
+export interface ComparedLog {
+  readonly end: LogEnd;
+  readonly comparer: LogComparer;
+}
+
+/** Opens the files of a replica, or creates new ones if the existing ones are damaged or do not match the log. */
 export async function openFiles(
   options: ReplicaOptions,
-  judge: Judge,
-  end: LogEnd,
+  compared: ComparedLog,
   call: CallContext,
-): Promise<Opened> {
+): Promise<OpenedFiles> {
   const { folder, logger } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const found = await findFiles(options, judge, end, call);
+  const found = await openExisting(options, compared, call);
   if (typeof found !== 'string') return found;
-  logger.info({ folder, reason: found }, 'the replica of the log is made');
+  logger.info({ folder, reason: found }, 'creating the replica of the log');
   await removeFiles(folder);
-  const index = new ReplicaIndex(join(folder, 'index'));
+  const index = new ReplicaIndex(indexFolder(folder));
   try {
-    return await openSegments(options, index, emptyState(end.identity));
+    return await openWith(options, index, emptyState(compared.end.identity));
   } catch (error) {
     await index.close();
     throw error;
   }
 }
 
-/** What lies in the folder, or why it cannot be used. Throws while that is not certain. */
-async function findFiles(
+/** Opens the existing files; returns the reason if they cannot be used. Throws while that is not certain. */
+async function openExisting(
   options: ReplicaOptions,
-  judge: Judge,
-  end: LogEnd,
+  compared: ComparedLog,
   call: CallContext,
-): Promise<Opened | string> {
+): Promise<OpenedFiles | string> {
   const { folder } = options;
-  const mark = await cleanMark(folder);
-  if (mark === 'cut') return 'a part of its index is gone';
+  const shutdown = await readShutdownState(folder);
+  if (shutdown === 'truncated') return 'its index is truncated';
   const index = openIndex(folder);
   if (typeof index === 'string') return index;
   try {
-    const state = decodeState(index.state(), mark === 'clean');
-    if (typeof state === 'string') return await without(index, state);
-    const { reason, isCertain } = await judge.disagreement(end, { known: state, acknowledged: 0n }, call);
-    if (reason !== undefined) {
-      if (!isCertain) throw new StoreUnavailableError(`${reason}; asking again`);
-      return await without(index, reason);
+    const stored = decodeState(index.state(), shutdown === 'clean');
+    const state = typeof stored === 'string' ? stored : await matchingState(stored, compared, call);
+    if (typeof state === 'string') {
+      await index.close();
+      return state;
     }
-    const opened = await openSegments(options, index, state);
-    // Not before: an attempt that fails changes nothing, and the next one shall still know that it is clean.
-    await removeCleanMark(folder);
+    const opened = await openWith(options, index, state);
+    // Only now: a failed attempt must not make the next one believe that the shutdown was unclean.
+    await removeCleanShutdownMark(folder);
     return opened;
   } catch (error) {
     await index.close();
@@ -87,23 +88,27 @@ async function findFiles(
   }
 }
 
-async function without(index: ReplicaIndex, reason: string): Promise<string> {
-  await index.close();
-  return reason;
+/** The state if it matches the log, otherwise the mismatch. Throws while that is not certain. */
+async function matchingState(
+  state: ReplicaState,
+  { end, comparer }: ComparedLog,
+  call: CallContext,
+): Promise<ReplicaState | string> {
+  const { mismatch, isCertain } = await comparer.compare(end, { known: state, acknowledged: 0n }, call);
+  if (mismatch !== undefined && !isCertain) throw new StoreUnavailableError(`${mismatch}; trying again`);
+  return mismatch ?? state;
 }
 
-async function openSegments(
+async function openWith(
   options: ReplicaOptions,
   index: ReplicaIndex,
   state: ReplicaState,
-): Promise<Opened> {
+): Promise<OpenedFiles> {
   const { folder, limits, log } = options;
-  const { end, applied: position } = state;
-  const finishedBytes = (segment: number): number | undefined => index.finishedBytes(segment);
-  const segments = await Segments.open(join(folder, 'segments'), limits, { end, position, finishedBytes });
+  const segments = await openSegments(folder, limits, index, state);
   try {
     const files = { segments, index, log };
-    await tellFaults(options, files);
+    await noteStoredFaults(options, files);
     return { files, state };
   } catch (error) {
     await segments.close();
@@ -111,11 +116,23 @@ async function openSegments(
   }
 }
 
-/** Throws what is no matter of what lies in the file. */
+/** Opens the segments of a replica up to the end that its state has. Throws DamagedReplicaError. */
+export function openSegments(
+  folder: string,
+  bounds: SegmentBounds,
+  index: ReplicaIndex,
+  { end, applied: position }: ReplicaState,
+): Promise<Segments> {
+  const sealedBytes = (segment: number): number | undefined => index.sealedBytes(segment);
+  return Segments.open(segmentsFolder(folder), bounds, { end, position, sealedBytes });
+}
+
+/** Opens the index of a replica, or returns why it cannot be used. Throws other errors of the file system. */
 function openIndex(folder: string): ReplicaIndex | string {
-  const path = join(folder, 'index');
+  const path = indexFolder(folder);
   const header = readHeaderOf(indexPath(path));
-  if (header !== undefined && !isIndex(header)) return 'its index is not one';
+  if (header !== undefined && !isIndex(header))
+    return 'its index is not an LMDB file of this kind of machine';
   try {
     return new ReplicaIndex(path);
   } catch (error) {
@@ -124,12 +141,21 @@ function openIndex(folder: string): ReplicaIndex | string {
   }
 }
 
-/** Removes a replica, and nothing else that may lie in its folder. */
+/** Removes a replica, and nothing else from its folder. */
 export async function removeFiles(folder: string): Promise<void> {
-  await removeCleanMark(folder);
-  const index = join(folder, 'index');
+  await removeCleanShutdownMark(folder);
+  const index = indexFolder(folder);
   for (const path of [indexPath(index), lockPath(index)]) await rm(path, { force: true });
-  await removeSegmentFiles(join(folder, 'segments'));
+  await removeSegmentFiles(segmentsFolder(folder));
+}
+
+/** The folder of the index of a replica. */
+export function indexFolder(folder: string): string {
+  return join(folder, 'index');
+}
+
+function segmentsFolder(folder: string): string {
+  return join(folder, 'segments');
 }
 
 function emptyState(identity: string): ReplicaState {
@@ -144,10 +170,9 @@ function emptyState(identity: string): ReplicaState {
   };
 }
 
-/** What cannot be read may have been met before this start. */
-async function tellFaults({ log, limits }: ReplicaOptions, files: ReplicaFiles): Promise<void> {
+/** Notes the damage that was found before this start. */
+async function noteStoredFaults({ log, limits }: ReplicaOptions, files: ReplicaFiles): Promise<void> {
   const located = files.index.locations('damage', 0n, 0n, limits.unreadableRememberedMax);
-  for (const { bytes, header } of await fetchRecords(files, located)) {
+  for (const { bytes, header } of await fetchRecords(files, located))
     if (header.kind !== 'lost' || log.faults.isIncomplete) log.faults.noteUnreadable(errorOf(bytes, header));
-  }
 }

@@ -1,35 +1,35 @@
-import type { Waiters } from './waiters';
+import type { CommitWaiters } from './commit-waiters';
 
-/** Tells those who wait, from time to time, how far the log has come without them. */
-export interface Sweeper {
-  /** The log has come so far. */
-  reached(position: bigint): void;
+/** Wakes all waiters from time to time, so that each learns how far the log is although no commit was of interest. */
+export interface ProgressTicker {
+  /** All messages up to a position are in the segments. */
+  advanceTo(position: bigint): void;
   close(): void;
 }
 
-const sweepMs = 2_000;
-/** Twice that is what a checkpoint may take. */
-const sweepSequences = 500n;
-/** After the last commit: the first sweep may come too early for a checkpoint. */
-const quietSweepsMax = 3;
+const tickMs = 2_000;
+/** A checkpoint is due after twice as many. */
+const tickSequences = 500n;
+/** Ticks after the last commit: the first one may come too early for a checkpoint. */
+const quietTicksMax = 3;
 
-export function startSweeper(waiters: Waiters): Sweeper {
+export function startProgressTicker(waiters: CommitWaiters): ProgressTicker {
   let last = 0n;
-  let sweptAt = 0n;
-  let quietSweeps = quietSweepsMax;
+  let tickedAt = 0n;
+  let quietTicks = quietTicksMax;
 
-  function sweep(): void {
-    quietSweeps = last === sweptAt ? quietSweeps + 1 : 0;
-    if (quietSweeps > quietSweepsMax) return;
-    sweptAt = last;
+  function tick(): void {
+    quietTicks = last === tickedAt ? quietTicks + 1 : 0;
+    if (quietTicks > quietTicksMax) return;
+    tickedAt = last;
     waiters.wakeAll(last);
   }
 
-  const timer = setInterval(sweep, sweepMs);
+  const timer = setInterval(tick, tickMs);
   return {
-    reached(position) {
+    advanceTo(position) {
       last = position;
-      if (last - sweptAt >= sweepSequences) sweep();
+      if (last - tickedAt >= tickSequences) tick();
     },
     close() {
       clearInterval(timer);

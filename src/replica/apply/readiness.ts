@@ -1,6 +1,6 @@
-/** Whether a replica is filled, for those who wait until it is. */
+/** Whether a replica is filled, and the requests that wait for it. */
 export class Readiness {
-  /** Since when it is being filled; or when it was, last. */
+  /** When the replica last began to be filled, in milliseconds since 1970. */
   fillingSinceMs = Date.now();
   private isFilledNow = false;
   private readonly waiting = new Set<() => void>();
@@ -10,7 +10,7 @@ export class Readiness {
     return this.isFilledNow;
   }
 
-  /** Told whether it is filled and can be written: now and whenever it changes. */
+  /** Calls the listener with whether the replica is filled and writable: now, and each time that changes. */
   onChange(listener: (isFilled: boolean) => void): void {
     this.listener = listener;
     listener(this.isFilledNow);
@@ -21,15 +21,15 @@ export class Readiness {
     if (this.isFilledNow && !isFilled) this.fillingSinceMs = Date.now();
     this.isFilledNow = isFilled;
     if (changes) this.listener(isFilled);
-    if (isFilled) this.letGo();
+    if (isFilled) this.releaseAll();
   }
 
-  /** Whether it can be written, which does not matter while it is not filled. */
+  /** Whether the files can be written; this does not matter while the replica is not filled. */
   setWritable(isWritable: boolean): void {
     this.listener(this.isFilledNow && isWritable);
   }
 
-  /** Resolves when it is filled, or after a time, or when the signal is aborted, or when all are let go. */
+  /** Resolves when the replica is filled, after a time, when the signal aborts, or at `releaseAll`. */
   wait(ms: number, signal: AbortSignal): Promise<void> {
     if (this.isFilledNow || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -45,7 +45,7 @@ export class Readiness {
     });
   }
 
-  letGo(): void {
+  releaseAll(): void {
     for (const end of [...this.waiting]) end();
   }
 }

@@ -1,36 +1,36 @@
-/** Why new commits do not come. */
-export interface Trouble {
-  /** "" while they come. */
-  readonly now: string;
-  /** The same, and for a minute more: who looks for it comes later. */
-  readonly lately: string;
-  met(reason: string): void;
-  over(): void;
+/** A failure that lasts or is recent. */
+export interface RecentFailure {
+  /** The reason; "" if there is no failure. */
+  readonly current: string;
+  /** The same, but kept for a minute: an operator may look later. */
+  readonly recent: string;
+  record(reason: string): void;
+  clear(): void;
 }
 
-const toldMs = 60_000;
+const keptMs = 60_000;
 
-export function createTrouble(): Trouble {
-  let now = '';
-  let lately = '';
-  let metMs = 0;
-  let wasWell = false;
+export function createRecentFailure(): RecentFailure {
+  let current = '';
+  let recent = '';
+  let recordedMs = 0;
+  let hasWorked = false;
   return {
-    get now() {
-      return now;
+    get current() {
+      return current;
     },
-    get lately() {
-      return lately;
+    get recent() {
+      return recent;
     },
-    met(reason) {
-      now = lately = reason;
-      metMs = Date.now();
+    record(reason) {
+      current = recent = reason;
+      recordedMs = Date.now();
     },
-    over() {
-      now = '';
-      // What delayed the start is over once it has begun.
-      if (!wasWell || Date.now() - metMs > toldMs) lately = '';
-      wasWell = true;
+    clear() {
+      current = '';
+      // A failure before the first success only delayed the start.
+      if (!hasWorked || Date.now() - recordedMs > keptMs) recent = '';
+      hasWorked = true;
     },
   };
 }

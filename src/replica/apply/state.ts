@@ -1,26 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
-import type { IdTimes } from '../index/newest-ids';
-import type { Cursor } from '../segments/segments';
+import type { IdTimes } from '../index/commit-id-filter';
+import type { SegmentCursor } from '../segments/segments';
 
-/** What a replica is of and how far it goes, stored with every batch. */
+/** Which log a replica is of, and how far it is; stored with every batch. */
 export interface ReplicaState {
   readonly identity: string;
-  /** All messages of the log up to here are in it. */
+  /** The replica has all messages of the log up to here. */
   readonly applied: bigint;
-  /** The newest commit, to tell this log from another one. */
+  /** The newest commit, which distinguishes the log from another one. */
   readonly last: { readonly sequence: bigint; readonly identity: string } | undefined;
-  readonly end: Cursor;
-  /** The highest commit time there has been. */
+  readonly end: SegmentCursor;
+  /** The latest commit time of all commits. */
   readonly newestNanos: bigint;
   readonly idTimes: IdTimes;
-  /** Messages that are gone, and the sequence of the last of them. */
+  /** How many messages are lost, and the sequence of the last of them. */
   readonly lost: { readonly messages: bigint; readonly last: bigint };
 }
 
-/** Written by a version of Sluice that lays it out otherwise, or on another kind of machine. */
-const format = `3 ${endianness()}`;
+/** Of the files, in this version of Sluice and on this kind of machine. */
+const format = `4 ${endianness()}`;
 
 export function encodeState(state: ReplicaState): string {
   const { identity, applied, last, end, newestNanos, idTimes, lost } = state;
@@ -37,12 +37,12 @@ export function encodeState(state: ReplicaState): string {
   return `${crc32(text).toString()} ${bootId()} ${text}`;
 }
 
-/** The state; or why it cannot be used. `isClean`: all files were synced when they were closed. */
+/** The state, or why it cannot be used. `isClean`: all files were synced when they were closed. */
 export function decodeState(text: string | undefined, isClean: boolean): ReplicaState | string {
-  if (text === undefined) return 'it is new';
+  if (text === undefined) return 'it is empty';
   const [, checksum, boot, json = ''] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
   if (checksum !== crc32(json).toString())
-    return 'its state does not have its checksum, or is of an older version';
+    return 'its state does not have its checksum, or is of an earlier version';
   const {
     format: found,
     applied,
@@ -55,13 +55,13 @@ export function decodeState(text: string | undefined, isClean: boolean): Replica
     readonly identity: string;
     readonly applied: string;
     readonly last?: { readonly sequence: string; readonly identity: string };
-    readonly end: Cursor;
+    readonly end: SegmentCursor;
     readonly newestNanos: string;
     readonly idTimes: IdTimes;
     readonly lost: readonly [messages: string, last: string];
   };
-  if (found !== format) return `it has the format ${found}, and this gateway reads ${format}`;
-  if (!isClean && boot !== bootId()) return 'the machine went down while it was in use';
+  if (found !== format) return `it has the format ${found}; this gateway reads ${format}`;
+  if (!isClean && boot !== bootId()) return 'the machine stopped while it was in use';
   return {
     ...state,
     applied: BigInt(applied),
@@ -73,7 +73,7 @@ export function decodeState(text: string | undefined, isClean: boolean): Replica
 
 let bootIdRead: string | undefined;
 
-/** Another one after each start of the machine; what was not synced may be gone then. */
+/** Changes with each start of the machine; what was not synced before may be lost. */
 function bootId(): string {
   return (bootIdRead ??= readBootId());
 }

@@ -1,17 +1,17 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** Where LMDB has its magic number in the first page of a file, and what it is (mdb.c, `MDB_MAGIC`). */
+/** LMDB's magic number, and its offset in the first page of a file (mdb.c, `MDB_MAGIC`). */
 const magicAt = 24;
 const magic = 0xbeefc0de;
 export const headerBytes = magicAt + 4;
 
-/** Whether a file begins as one of LMDB does, written on a machine like this one. LMDB itself does not look carefully. */
+/** Whether a file begins as LMDB writes it on a machine like this one. LMDB itself checks less. */
 export function isIndex(header: Buffer): boolean {
   if (header.length < headerBytes) return false;
   return new Uint32Array(Uint8Array.from(header.subarray(magicAt, headerBytes)).buffer)[0] === magic;
 }
 
-/** The beginning of a file; undefined: there is none. */
+/** The first bytes of a file; undefined: the file does not exist. */
 export function readHeaderOf(path: string): Buffer | undefined {
   let file: number;
   try {

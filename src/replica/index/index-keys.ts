@@ -1,46 +1,56 @@
 import { DamagedReplicaError } from '../segments/damage';
-import { placeBytes, readPlace, writePlace, type Place } from '../segments/location';
+import { locationBytes, readLocation, writeLocation, type RecordLocation } from '../segments/location';
 import { writeUint64BE } from '../segments/uint64';
 
-/** An entry of a stream: where its record lies, and what can be told without it. */
+/** The entry of a commit under its stream: where its record lies, and what is known without reading the record. */
 export interface IndexEntry {
-  readonly place: Place;
-  /** Of its last event; of damage, the version of the stream before it. */
+  readonly location: RecordLocation;
+  /** The version of its last event; of damage, the version of the stream before it. */
   readonly version: bigint;
-  /** Of its last message. */
+  /** The sequence of its last message. */
   readonly sequence: bigint;
   readonly position: bigint;
   readonly timeNanos: bigint;
-  /** Events; 0: it is damage. */
+  /** Number of events; 0: the entry is of damage. */
   readonly count: number;
 }
 
-/** A place where a group of records begins, every 64 KiB or so. */
+/** What orders the entries of one stream. */
+export type EntryKey = Pick<IndexEntry, 'version' | 'sequence'>;
+
+/** An entry of the sparse index, which has about one for every 64 KiB of the segments: a group of records begins here. */
 export interface Mark {
-  /** Of the first record. */
+  /** The position of the first record. */
   readonly position: bigint;
-  readonly place: Place;
-  /** No record before it has a later time. */
+  readonly location: RecordLocation;
+  /** The latest commit time of all earlier records. */
   readonly newestNanos: bigint;
 }
 
-/** `damage`: all that is no commit, under the hash 0. */
+/** `damage`: all records that are not commits, with the hash 0. */
 export type KeyKind = 'correlation' | 'commit' | 'damage';
+
+/** A key that leads to a record: the hash of a correlation id or a commit id, and the sequence of the record. */
+export interface HashKey {
+  readonly kind: KeyKind;
+  readonly hash: bigint;
+  readonly sequence: bigint;
+}
 
 const kindByte = { correlation: 1, commit: 2, damage: 3 } as const;
 const checksumBytes = 4;
-export const entryBytes = placeBytes + 4 + 2 * 8 + checksumBytes;
-export const markBytes = placeBytes + 8 + checksumBytes;
-/** A kind, a hash, a sequence. */
+export const entryBytes = locationBytes + 4 + 2 * 8 + checksumBytes;
+export const markBytes = locationBytes + 8 + checksumBytes;
+/** Kind, hash, sequence. */
 export const hashKeyBytes = 1 + 8 + 8;
-export const numberBytes = 8;
+export const integerBytes = 8;
 
-/** A zero byte, which no name has, so that names keep their order; a version; a sequence. */
+/** A zero byte, which no name contains, so that keys sort by name; version; sequence. */
 export const keySuffixBytes = 1 + 8 + 8;
 
 export function streamKey(stream: string, version: bigint, sequence: bigint): Buffer {
   const key = Buffer.allocUnsafe(stream.length + keySuffixBytes);
-  writeStreamKey(key, 0, stream, version, sequence);
+  writeStreamKey(key, 0, stream, { version, sequence });
   return key;
 }
 
@@ -48,8 +58,7 @@ export function writeStreamKey(
   target: Buffer,
   at: number,
   stream: string,
-  version: bigint,
-  sequence: bigint,
+  { version, sequence }: EntryKey,
 ): void {
   const end = at + target.write(stream, at, 'latin1');
   target[end] = 0;
@@ -57,46 +66,46 @@ export function writeStreamKey(
   writeUint64BE(target, end + 9, sequence);
 }
 
-export function hashKey(kind: KeyKind, hash: bigint, sequence: bigint): Buffer {
-  const key = Buffer.allocUnsafe(hashKeyBytes);
-  writeHashKey(key, 0, kind, hash, sequence);
-  return key;
+export function hashKey(key: HashKey): Buffer {
+  const bytes = Buffer.allocUnsafe(hashKeyBytes);
+  writeHashKey(bytes, 0, key);
+  return bytes;
 }
 
-export function writeHashKey(
-  target: Buffer,
-  at: number,
-  kind: KeyKind,
-  hash: bigint,
-  sequence: bigint,
-): void {
+export function writeHashKey(target: Buffer, at: number, { kind, hash, sequence }: HashKey): void {
   target[at] = kindByte[kind];
   writeUint64BE(target, at + 1, hash);
   writeUint64BE(target, at + 9, sequence);
 }
 
-export function numberKey(value: bigint): Buffer {
-  const key = Buffer.allocUnsafe(numberBytes);
+/** The sequence of an encoded HashKey. */
+export function sequenceOfHashKey(key: Buffer): bigint {
+  return key.readBigUInt64BE(9);
+}
+
+export function integerKey(value: bigint): Buffer {
+  const key = Buffer.allocUnsafe(integerBytes);
   writeUint64BE(key, 0, value);
   return key;
 }
 
 /** Throws DamagedReplicaError. */
-export function toPlace(value: Buffer): Place {
-  if (value.length !== placeBytes) throw new DamagedReplicaError('an entry of the index has another length');
-  return readPlace(value, 0);
+export function toLocation(value: Buffer): RecordLocation {
+  if (value.length !== locationBytes)
+    throw new DamagedReplicaError('an entry of the index has a wrong length');
+  return readLocation(value, 0);
 }
 
-/** Writes the value of a mark behind its key, which begins at `keyAt`. */
+/** Writes the value of a mark after its key, which begins at `keyAt`. */
 export function writeMark(
   target: Buffer,
   keyAt: number,
   valueAt: number,
-  { place, newestNanos }: Mark,
+  { location, newestNanos }: Mark,
 ): void {
-  writePlace(target, valueAt, place);
-  // Its 64 bits are the same with a sign.
-  writeUint64BE(target, valueAt + placeBytes, newestNanos);
+  writeLocation(target, valueAt, location);
+  // The 64 bits of a signed integer are the same.
+  writeUint64BE(target, valueAt + locationBytes, newestNanos);
   seal(target, keyAt, valueAt + markBytes);
 }
 
@@ -105,22 +114,22 @@ export function toMark(key: Buffer, value: Buffer): Mark {
   check(key, value, markBytes);
   return {
     position: key.readBigUInt64BE(0),
-    place: readPlace(value, 0),
-    newestNanos: value.readBigInt64BE(placeBytes),
+    location: readLocation(value, 0),
+    newestNanos: value.readBigInt64BE(locationBytes),
   };
 }
 
-/** Writes the value of an entry behind its key, which begins at `keyAt`. */
+/** Writes the value of an entry after its key, which begins at `keyAt`. */
 export function writeEntry(
   target: Buffer,
   keyAt: number,
   valueAt: number,
-  { place, count, position, timeNanos }: IndexEntry,
+  { location, count, position, timeNanos }: IndexEntry,
 ): void {
-  writePlace(target, valueAt, place);
-  target.writeUInt32BE(count, valueAt + placeBytes);
-  writeUint64BE(target, valueAt + placeBytes + 4, position);
-  writeUint64BE(target, valueAt + placeBytes + 12, timeNanos);
+  writeLocation(target, valueAt, location);
+  target.writeUInt32BE(count, valueAt + locationBytes);
+  writeUint64BE(target, valueAt + locationBytes + 4, position);
+  writeUint64BE(target, valueAt + locationBytes + 12, timeNanos);
   seal(target, keyAt, valueAt + entryBytes);
 }
 
@@ -129,16 +138,16 @@ export function toEntry(key: Buffer, value: Buffer): IndexEntry {
   check(key, value, entryBytes);
   const suffix = key.length - keySuffixBytes + 1;
   return {
-    place: readPlace(value, 0),
+    location: readLocation(value, 0),
     version: key.readBigUInt64BE(suffix),
     sequence: key.readBigUInt64BE(suffix + 8),
-    count: value.readUInt32BE(placeBytes),
-    position: value.readBigUInt64BE(placeBytes + 4),
-    timeNanos: value.readBigInt64BE(placeBytes + 12),
+    count: value.readUInt32BE(locationBytes),
+    position: value.readBigUInt64BE(locationBytes + 4),
+    timeNanos: value.readBigInt64BE(locationBytes + 12),
   };
 }
 
-/** LMDB does not check what it has, and no version or place shall come from a flipped bit. */
+/** Writes the checksum of a key and its value, since LMDB has no checksums: a flipped bit must not become a version or a location. */
 function seal(target: Buffer, keyAt: number, end: number): void {
   const at = end - checksumBytes;
   target.writeInt32BE(checksumOf(target, keyAt, at, emptyChecksum), at);
@@ -156,7 +165,7 @@ function checksumOfBoth(key: Buffer, value: Buffer, valueEnd: number): number {
 
 const emptyChecksum = 0x811c9dc5 | 0;
 
-/** FNV-1a: another byte makes another one. For so few bytes it takes a third of the time of the native CRC. */
+/** FNV-1a, continued from `before`. For so few bytes it takes a third of the time of the native CRC. */
 function checksumOf(bytes: Buffer, start: number, end: number, before: number): number {
   let hash = before;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);

@@ -2,10 +2,10 @@ import type { Log } from '../../store/log';
 import type { Segments } from '../segments/segments';
 import type { ReplicaIndex } from './replica-index';
 
-/** The open files of a replica. After a rebuild there are other ones. */
+/** The open files of a replica. A rebuild replaces them. */
 export interface ReplicaFiles {
   readonly segments: Segments;
   readonly index: ReplicaIndex;
-  /** Has the records whose segments were removed. */
+  /** The source of records whose segments were removed. */
   readonly log: Log;
 }

@@ -6,18 +6,21 @@ import { syncPath } from '../segments/sync-path';
 import type { IndexEntries } from './index-entries';
 import {
   hashKey,
+  sequenceOfHashKey,
   keySuffixBytes,
-  numberKey,
+  integerKey,
   streamKey,
   toEntry,
   toMark,
-  toPlace,
+  toLocation,
+  type EntryKey,
+  type HashKey,
   type IndexEntry,
   type KeyKind,
   type Mark,
 } from './index-keys';
 import { fillLockFile } from './index-files';
-import type { Located } from '../segments/location';
+import type { LocatedRecord } from '../segments/location';
 
 /** What a batch adds to the index. */
 export interface IndexBatch {
@@ -25,24 +28,21 @@ export interface IndexBatch {
   readonly state: string;
 }
 
-/** What tells an entry from the others of its stream. */
-export type EntryKey = Pick<IndexEntry, 'version' | 'sequence'>;
-
 const stateKey = Buffer.from('state');
 const uint64Max = 2n ** 64n - 1n;
 
 type Table = Database<Buffer, Buffer>;
 
 /**
- * Where the records of streams, correlation ids, commit ids and positions lie, in LMDB. It is made from the log and never
- * its only copy, so it is not synced: after a loss of power it is made again.
+ * Finds records by stream, correlation id, commit id, position and time. Kept in LMDB, which does not sync it: after a power
+ * failure the index is made again from the log.
  */
 export class ReplicaIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly streams: Table;
   private readonly keys: Table;
   private readonly marks: Table;
-  private readonly finished: Table;
+  private readonly sealed: Table;
   private isClosed = false;
 
   constructor(private readonly folder: string) {
@@ -54,15 +54,15 @@ export class ReplicaIndex {
       maxDbs: 4,
       noSync: true,
       overlappingSync: false,
-      // Without writemap, which is not safe when the disk fills up. What is written in the background is one `batch`: LMDB
-      // would begin others by itself, and nobody could know that they have failed.
+      // No writemap, which is not safe on a full disk. Background writes are one explicit `batch`: if LMDB began batches by
+      // itself, their failures would go unnoticed.
       eventTurnBatching: false,
       ...encodings,
     });
     const table = (name: string): Table => this.root.openDB({ name, ...encodings });
     try {
       [this.streams, this.keys] = [table('streams'), table('keys')];
-      [this.marks, this.finished] = [table('marks'), table('finished')];
+      [this.marks, this.sealed] = [table('marks'), table('sealed')];
     } catch (error) {
       void this.root.close();
       throw error;
@@ -75,7 +75,7 @@ export class ReplicaIndex {
   }
 
   /** Stores a small batch before it returns. */
-  putNow(batch: IndexBatch): void {
+  putSync(batch: IndexBatch): void {
     this.root.transactionSync(() => {
       this.put(batch, (table, key, value) => {
         table.putSync(key, value);
@@ -83,8 +83,8 @@ export class ReplicaIndex {
     });
   }
 
-  /** Stores a batch in the background; all of it becomes visible at once. Throws what the file system does; it can be tried again. */
-  async putSoon(batch: IndexBatch): Promise<void> {
+  /** Stores a batch in the background, atomically. Throws the error of the file system; a retry is safe. */
+  async putInBackground(batch: IndexBatch): Promise<void> {
     const written = this.root.batch(() => {
       this.put(batch, (table, key, value) => {
         void table.put(key, value);
@@ -99,21 +99,21 @@ export class ReplicaIndex {
     return undefined;
   }
 
-  /** The entries of a stream in order, from the one that holds a version on, or behind another one. */
-  *forward(stream: string, version: bigint, behind?: EntryKey): Generator<IndexEntry, void> {
+  /** The entries of a stream in order, from the one that contains a version, or after another entry. */
+  *forward(stream: string, version: bigint, after?: EntryKey): Generator<IndexEntry, void> {
     if (version > uint64Max) return;
-    const start = behind
-      ? streamKey(stream, behind.version, behind.sequence + 1n)
+    const start = after
+      ? streamKey(stream, after.version, after.sequence + 1n)
       : streamKey(stream, version, 0n);
     const range = { start, end: streamKey(stream, uint64Max, uint64Max) };
     for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
   }
 
-  /** The entries of a stream down to the first, from the one that holds a version on, or behind another one. */
-  *backward(stream: string, version = uint64Max, behind?: EntryKey): Generator<IndexEntry, void> {
+  /** The entries of a stream in reverse order, from the one that contains a version, or before another entry. */
+  *backward(stream: string, version = uint64Max, before?: EntryKey): Generator<IndexEntry, void> {
     const lowest = streamKey(stream, 0n, 0n);
-    if (behind === undefined && version < uint64Max) {
-      // The one that holds the version ends with it, or later.
+    if (before === undefined && version < uint64Max) {
+      // The entry that contains the version ends with it, or later.
       for (const { key, value } of this.range(this.streams, {
         start: streamKey(stream, version, 0n),
         end: streamKey(stream, uint64Max, uint64Max),
@@ -121,14 +121,14 @@ export class ReplicaIndex {
       }))
         yield toEntry(key, value);
     }
-    const start = behind
-      ? streamKey(stream, behind.version, behind.sequence - 1n)
+    const start = before
+      ? streamKey(stream, before.version, before.sequence - 1n)
       : streamKey(stream, version, version < uint64Max ? 0n : version);
     for (const { key, value } of this.range(this.streams, { start, end: lowest, reverse: true }))
       yield toEntry(key, value);
   }
 
-  /** The first stream after a name, or with a prefix that comes later, in byte order, and its newest entry. */
+  /** The next stream in byte order after a name, not before a prefix, and its newest entry. */
   nextStream(
     after: string,
     prefix: string,
@@ -142,29 +142,35 @@ export class ReplicaIndex {
     return undefined;
   }
 
-  /** Where records after a sequence may have a key with this hash, in the order of the log; the first `limit` of them. */
-  locations(kind: KeyKind, hash: bigint, after = 0n, limit = Infinity): Located[] {
-    const range = { start: hashKey(kind, hash, after + 1n), end: hashKey(kind, hash, uint64Max), limit };
+  /** The records after a sequence that may have a key with this hash, in the order of the log; the first `limit` of them. */
+  locations(kind: KeyKind, hash: bigint, after = 0n, limit = Infinity): LocatedRecord[] {
+    const range = {
+      start: hashKey({ kind, hash, sequence: after + 1n }),
+      end: hashKey({ kind, hash, sequence: uint64Max }),
+      limit,
+    };
     return Array.from(this.range(this.keys, range), ({ key, value }) => ({
-      place: toPlace(value),
-      sequence: key.readBigUInt64BE(9),
+      location: toLocation(value),
+      sequence: sequenceOfHashKey(key),
     }));
   }
 
-  /** The last mark whose position is not above this one. */
-  markAt(position: bigint): Mark | undefined {
-    const range = { start: numberKey(position), end: numberKey(0n), reverse: true, limit: 1 };
+  /** The last mark at a position or before it. */
+  markAtOrBefore(position: bigint): Mark | undefined {
+    const range = { start: integerKey(position), end: integerKey(0n), reverse: true, limit: 1 };
     for (const { key, value } of this.range(this.marks, range)) return toMark(key, value);
     return undefined;
   }
 
-  /** The last mark before which there is no record as late as this time; undefined: the first has one before it, or is it. */
+  /** The last mark before which every record has an earlier commit time; undefined: there is no mark. */
   markBeforeTime(timeNanos: bigint): Mark | undefined {
     let low = this.firstMark();
-    let high = this.markAt(uint64Max);
+    let high = this.markAtOrBefore(uint64Max);
     if (low === undefined || high === undefined) return undefined;
     while (low.position < high.position) {
-      const middle: Mark | undefined = this.markAt(low.position + (high.position - low.position + 1n) / 2n);
+      const middle: Mark | undefined = this.markAtOrBefore(
+        low.position + (high.position - low.position + 1n) / 2n,
+      );
       if (middle === undefined || middle.position === low.position) {
         const next = this.markAfter(low.position);
         if (next === undefined || next.newestNanos >= timeNanos) break;
@@ -177,20 +183,22 @@ export class ReplicaIndex {
 
   /** The first mark after a position. */
   markAfter(position: bigint): Mark | undefined {
-    for (const { key, value } of this.range(this.marks, { start: numberKey(position + 1n), limit: 1 }))
+    for (const { key, value } of this.range(this.marks, { start: integerKey(position + 1n), limit: 1 }))
       return toMark(key, value);
     return undefined;
   }
 
-  /** The first mark in a segment, which is where the segment begins. */
+  /** The first mark of a segment, which is where the segment begins. */
   markOfSegment(segment: number): Mark | undefined {
     let low = this.firstMark();
-    let high = this.markAt(uint64Max);
-    if (low === undefined || high === undefined || high.place.segment < segment) return undefined;
-    while (low.position < high.position && low.place.segment < segment) {
-      const middle: Mark | undefined = this.markAt(low.position + (high.position - low.position) / 2n);
+    let high = this.markAtOrBefore(uint64Max);
+    if (low === undefined || high === undefined || high.location.segment < segment) return undefined;
+    while (low.position < high.position && low.location.segment < segment) {
+      const middle: Mark | undefined = this.markAtOrBefore(
+        low.position + (high.position - low.position) / 2n,
+      );
       if (middle !== undefined && middle.position > low.position) {
-        if (middle.place.segment < segment) low = middle;
+        if (middle.location.segment < segment) low = middle;
         else high = middle;
         continue;
       }
@@ -201,29 +209,29 @@ export class ReplicaIndex {
     return low;
   }
 
-  /** Whether a stream has a commit that ends with a version and a sequence. */
+  /** Whether a stream has a commit that ends with a version, at a sequence. */
   has(stream: string, version: bigint, sequence: bigint): boolean {
     if (this.isClosed) throw closedError();
     return this.streams.doesExist(streamKey(stream, version, sequence));
   }
 
-  /** The bytes of a segment to which nothing is added any more; undefined: it is not known to be one. */
-  finishedBytes(segment: number): number | undefined {
+  /** The bytes with which a segment was sealed; undefined: it is not sealed. */
+  sealedBytes(segment: number): number | undefined {
     if (this.isClosed) throw closedError();
-    const value = this.finished.get(numberKey(BigInt(segment)));
+    const value = this.sealed.get(integerKey(BigInt(segment)));
     return value && Number(value.readBigUInt64BE(0));
   }
 
-  /** Whether a commit at a sequence has a key with this hash. */
-  hasKey(kind: KeyKind, hash: bigint, sequence: bigint): boolean {
+  /** Whether the record at a sequence has a key. */
+  hasKey(key: HashKey): boolean {
     if (this.isClosed) throw closedError();
-    return this.keys.doesExist(hashKey(kind, hash, sequence));
+    return this.keys.doesExist(hashKey(key));
   }
 
-  /** Looks at all entries. Throws DamagedReplicaError. */
+  /** Checks all entries. Throws DamagedReplicaError. */
   checkEntries(): void {
     for (const { key, value } of this.range(this.streams, {})) toEntry(key, value);
-    for (const { value } of this.range(this.keys, {})) toPlace(value);
+    for (const { value } of this.range(this.keys, {})) toLocation(value);
     for (const { key, value } of this.range(this.marks, {})) toMark(key, value);
   }
 
@@ -236,12 +244,12 @@ export class ReplicaIndex {
     return this.root.close();
   }
 
-  /** Puts what was stored on the disk, once it is closed. */
+  /** Syncs the closed index to the disk. */
   sync(): Promise<void> {
     return syncPath(indexPath(this.folder));
   }
 
-  /** Throws StoreUnavailableError if it is closed: to look into it then would end the process. */
+  /** Throws StoreUnavailableError if the index is closed: LMDB would end the process. */
   private range(
     table: Table,
     options: RangeOptions,
@@ -261,12 +269,12 @@ export class ReplicaIndex {
   }
 }
 
-/** LMDB says why a commit failed by one more promise, which nobody else waits for. */
+/** LMDB gives the reason of a failed commit in one more promise. */
 async function throwCause(error: unknown): Promise<never> {
   await (error as { readonly commitError?: Promise<never> }).commitError;
   throw error;
 }
 
 function closedError(): StoreUnavailableError {
-  return new StoreUnavailableError('the replica of the log is made again');
+  return new StoreUnavailableError('the replica is being rebuilt');
 }

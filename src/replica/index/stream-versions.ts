@@ -1,19 +1,19 @@
 import { RecentMap } from '../../collections/recent-map';
 import type { ReplicaIndex } from './replica-index';
 
-/** The versions of the streams that were written last. */
+/** The version of each stream, before it is in the index. */
 export interface StreamVersions {
-  /** The version of the newest commit of a stream; 0: it has none. */
+  /** The version of a stream; 0 if it does not exist. */
   get(stream: string): bigint;
   set(stream: string, version: bigint): void;
 }
 
-/** Where more streams than half of this are written in turns, they are looked for in the index again and again. */
-const headsMax = 200_000;
+/** If more than half as many streams are written in turns, most lookups go to the index. */
+const recentMax = 200_000;
 
-/** Versions of the streams that were written last, and of others from the index. */
+/** Keeps the versions of the streams that were written last, and looks up the others in the index. */
 export function createStreamVersions(index: ReplicaIndex): StreamVersions {
-  const recent = new RecentMap<string, number>(headsMax);
+  const recent = new RecentMap<string, number>(recentMax);
   return {
     get(stream) {
       const known = recent.get(stream);

@@ -1,83 +1,90 @@
 import type { EventRun } from '../../store/event-store';
-import type { IndexEntry } from '../index/index-keys';
+import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
-import { RecordWalk, wholeGroups } from '../segments/record-iterator';
-import type { EntryKey } from '../index/replica-index';
-import { RunInPlace } from '../segments/run-builder';
-import { SegmentGoneError, type SegmentBytes } from '../segments/segments';
+import { completeGroups, RecordIterator } from '../segments/record-iterator';
+import { RunBuilder } from '../segments/run-builder';
+import { SegmentRemovedError, type SegmentBytes } from '../segments/segments';
 
 const chunkBytes = 256 << 10;
 
-/** Commits of one stream that lie near one another. */
-export interface StreamRun {
+/** Commits of one stream that lie close together. */
+export interface DenseRun {
   readonly run: EventRun;
+  /** The last commit. */
   readonly last: EntryKey;
 }
 
-/** Whether most of what lies between entries, from the first to the last, is theirs. */
+/** Whether most of the bytes from the first entry to the last belong to the entries. */
 export function areDense(entries: readonly IndexEntry[]): boolean {
-  const [first, last] = [entries[0]?.place, entries.at(-1)?.place];
+  const [first, last] = [entries[0]?.location, entries.at(-1)?.location];
   if (first === undefined || last === undefined || first.segment !== last.segment) return false;
-  const bytes = entries.reduce((sum, { place }) => sum + place.length, 0);
+  const bytes = entries.reduce((sum, { location }) => sum + location.length, 0);
   return last.offset + last.length - first.offset <= 2 * bytes;
 }
 
 /**
- * Reads on in the segment behind a commit of a stream, up to a version: to look up each commit in the index costs more than to read
- * it. Ends where most of the log is of other streams, and at anything unexpected; the caller goes on with the index. Throws
- * DamagedReplicaError.
+ * Reads the commits of a stream after an entry, up to a version, from the segment without the index: a lookup of each commit
+ * costs more than reading it. Ends where most of the bytes belong to other streams, and at anything unexpected; the caller
+ * continues with the index. Throws DamagedReplicaError.
  */
-export async function* runsBehind(
+export async function* denseRunsAfter(
   { segments }: ReplicaFiles,
-  { place, version }: IndexEntry,
+  { location, version }: IndexEntry,
   stream: string,
-  through: bigint,
-): AsyncGenerator<StreamRun, void> {
-  const { segment } = place;
-  const name = Buffer.from(stream, 'latin1');
+  upTo: bigint,
+): AsyncGenerator<DenseRun, void> {
+  const { segment } = location;
+  const range = { name: Buffer.from(stream, 'latin1'), upTo: Number(upTo) };
   let last = Number(version);
-  for (let offset = place.offset + place.length; last < through;) {
-    const { bytes, isShared } = await segments.readFrom({ segment, offset }, chunkBytes).catch(noneIfGone);
-    const { whole } = wholeGroups(bytes);
-    const taken = takeRun(isShared ? Buffer.from(whole) : whole, name, last, Number(through));
-    if (taken.run === undefined) return;
-    last = taken.version;
-    yield { run: taken.run, last: { version: BigInt(last), sequence: BigInt(taken.sequence) } };
-    if (!taken.isAll || 2 * taken.run.events.length < whole.length) return;
-    offset += whole.length;
+  for (let offset = location.offset + location.length; last < upTo;) {
+    const { bytes, isShared } = await segments
+      .readFrom({ segment, offset }, chunkBytes)
+      .catch(emptyIfRemoved);
+    const { complete } = completeGroups(bytes);
+    const found = collectRun(isShared ? Buffer.from(complete) : complete, last, range);
+    if (found.run === undefined) return;
+    last = found.version;
+    yield { run: found.run, last: { version: BigInt(last), sequence: BigInt(found.sequence) } };
+    if (!found.isAsExpected || 2 * found.run.events.length < complete.length) return;
+    offset += complete.length;
   }
 }
 
-function noneIfGone(error: unknown): SegmentBytes {
-  if (error instanceof SegmentGoneError) return { bytes: Buffer.alloc(0), isShared: false };
+function emptyIfRemoved(error: unknown): SegmentBytes {
+  if (error instanceof SegmentRemovedError) return { bytes: Buffer.alloc(0), isShared: false };
   throw error;
 }
 
-interface TakenRun {
+/** Versions and sequences are numbers here, as in RecordIterator. */
+interface CollectedRun {
   /** undefined: there are no events. */
   readonly run: EventRun | undefined;
-  /** Of the last commit. */
+  /** The version and sequence of the last commit. */
   readonly version: number;
   readonly sequence: number;
-  /** Whether nothing unexpected was met. */
-  readonly isAll: boolean;
+  /** Whether every record of the stream was the next commit of the range. */
+  readonly isAsExpected: boolean;
 }
 
-/** The commits of a stream among some records that follow a version, up to the first that does not, or is not wanted as a whole. */
-function takeRun(bytes: Buffer, name: Buffer, before: number, through: number): TakenRun {
-  const run = new RunInPlace(bytes);
-  const walk = new RecordWalk(bytes);
-  let version = before;
+/** Collects the commits of a stream that follow a version, up to the first record of the stream that is not the next commit. */
+function collectRun(
+  bytes: Buffer,
+  after: number,
+  { name, upTo }: { readonly name: Buffer; readonly upTo: number },
+): CollectedRun {
+  const run = new RunBuilder(bytes);
+  const records = new RecordIterator(bytes);
+  let version = after;
   let sequence = 0;
-  let isAll = true;
-  while (walk.next()) {
-    if (!walk.isOf(name)) continue;
-    const { lastVersion } = walk;
-    isAll = walk.isCommit && walk.firstVersion === version + 1 && lastVersion <= through;
-    if (!isAll) break;
+  let isAsExpected = true;
+  while (records.next()) {
+    if (!records.isOf(name)) continue;
+    const { lastVersion } = records;
+    isAsExpected = records.isCommit && records.firstVersion === version + 1 && lastVersion <= upTo;
+    if (!isAsExpected) break;
     version = lastVersion;
-    ({ sequence } = walk);
-    run.add(walk);
+    ({ sequence } = records);
+    run.add(records);
   }
-  return { run: run.finish(), version, sequence, isAll };
+  return { run: run.finish(), version, sequence, isAsExpected };
 }

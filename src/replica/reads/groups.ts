@@ -1,17 +1,17 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
-import { meet, type Wanted } from './record-filter';
 import { headersOf, type RecordHeader } from '../segments/record';
+import { filterRecord, type RecordFilter } from './record-filter';
 import type { Chunk } from './scan';
 import { select, type Selection } from './select';
 
-/** Records of one transaction, or a single one. */
+/** The records of one transaction, or a single record. */
 export interface Group {
   readonly bytes: Buffer;
   readonly headers: readonly RecordHeader[];
 }
 
-/** The groups that lie in a chunk of the log. */
+/** The groups of a chunk. */
 export function groupsOf({ bytes }: Chunk): Group[] {
   const headers = headersOf(bytes);
   const groups: Group[] = [];
@@ -28,22 +28,22 @@ export function positionOf({ headers }: Group): bigint {
   return headers[0]?.position ?? 0n;
 }
 
-/** When the last commit of a group was stored. */
+/** The time of the last commit of a group. */
 export function timeOf({ headers }: Group): bigint {
   return headers.at(-1)?.timeNanos ?? 0n;
 }
 
-/** What a reader gets of a group, or what it is told instead. */
-export function takeGroup(
+/** The selected events of a group, or the error with which a read of them fails. */
+export function runsOfGroup(
   { bytes, headers }: Group,
-  wanted: Wanted,
+  filter: RecordFilter,
   selection: Selection,
 ): readonly EventRun[] | UnreadableCommitError {
   const runs: EventRun[] = [];
   for (const header of headers) {
-    const met = meet(bytes, header, wanted);
-    if (met === 'pass') continue;
-    if (met !== 'take') return met;
+    const filtered = filterRecord(bytes, header, filter);
+    if (filtered === 'skip') continue;
+    if (filtered !== 'include') return filtered;
     const run = select({ bytes, header }, selection);
     if (run !== undefined) runs.push(run);
   }

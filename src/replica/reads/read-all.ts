@@ -11,18 +11,18 @@ import type {
 import { patternMatcher } from '../../store/patterns';
 import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
-import { groupsOf, positionOf, takeGroup, timeOf, type Group } from './groups';
-import type { Wanted } from './record-filter';
-import { plainRun } from './unfiltered-run';
-import type { ReadableReplica } from './readable-replica';
 import type { ReplicaFiles } from '../index/replica-files';
+import type { SegmentCursor } from '../segments/segments';
+import { groupsOf, positionOf, runsOfGroup, timeOf, type Group } from './groups';
+import type { ReadableReplica } from './readable-replica';
+import type { RecordFilter } from './record-filter';
 import { cursorAfter, readChunk, scan } from './scan';
-import type { Cursor } from '../segments/segments';
-import { hasAllTypes, isWithinTimes } from './select';
+import { hasAllTypes, isWithinTimes, type Selection } from './select';
+import { unfilteredRun, type PositionRange } from './unfiltered-run';
 
 const chunkBytes = 256 << 10;
 
-/** Reads the log as it is now: up to its end, and no further. */
+/** Reads the log up to the end that it has now. */
 export async function readAll(
   replica: ReadableReplica,
   query: ReadAllQuery,
@@ -31,183 +31,216 @@ export async function readAll(
   const head = await replica.catchUp('leader', call);
   const { files, faults } = replica;
   const range = rangeOf(query, head);
-  if (range.after >= range.through)
-    return { position: position(head), pages: nothing(query.afterPosition ?? position(0n)) };
-  const wanted: Wanted = {
+  if (range.after >= range.upTo)
+    return { position: position(head), pages: emptyRead(query.afterPosition ?? position(0n)) };
+  const filter: RecordFilter = {
     matches: patternMatcher(query.filter.patterns),
-    skips: query.skipUnreadable,
-    isCut: faults.isIncomplete,
+    skipsUnreadable: query.skipUnreadable,
+    isIncomplete: faults.isIncomplete,
   };
-  const groups =
-    query.direction === 'forward' ? forward(files, query, range, wanted, call) : backward(files, range, call);
-  const pages = isPlain(query)
-    ? plainPages(files, range, wanted, call)
-    : selectedPages(query, range, wanted, groups);
-  return { position: position(head), pages };
+  const read = { files, query, range, filter };
+  return {
+    position: position(head),
+    pages: isUnfiltered(query) ? unfilteredPages(read, call) : filteredPages(read, call),
+  };
 }
 
-interface Range {
-  /** Exclusive. */
-  readonly after: bigint;
-  /** Inclusive. */
-  readonly through: bigint;
+/** A read in progress. */
+interface Read {
+  readonly files: ReplicaFiles;
+  readonly query: ReadAllQuery;
+  readonly range: PositionRange;
+  readonly filter: RecordFilter;
 }
 
-function rangeOf({ direction, toPosition, afterPosition }: ReadAllQuery, head: bigint): Range {
+function rangeOf({ direction, toPosition, afterPosition }: ReadAllQuery, head: bigint): PositionRange {
   if (direction === 'forward')
     return {
       after: afterPosition ?? 0n,
-      through: toPosition === 0n || toPosition > head ? head : toPosition,
+      upTo: toPosition === 0n || toPosition > head ? head : toPosition,
     };
   const isWithin = afterPosition !== undefined && afterPosition <= head;
-  return { after: toPosition === 0n ? 0n : toPosition - 1n, through: isWithin ? afterPosition - 1n : head };
+  return { after: toPosition === 0n ? 0n : toPosition - 1n, upTo: isWithin ? afterPosition - 1n : head };
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
-async function* nothing(at: AllPage['position']): AsyncGenerator<AllPage, void> {
+async function* emptyRead(at: AllPage['position']): AsyncGenerator<AllPage, void> {
   yield { runs: [], end: 'complete', position: at };
 }
 
-/** Whether all events of the range are asked for, in order. */
-function isPlain({ direction, filter, maxCount, fromTime, toTime, skipUnreadable }: ReadAllQuery): boolean {
+/** Whether the read wants all events of the range, in order. */
+function isUnfiltered(query: ReadAllQuery): boolean {
+  const { direction, filter, maxCount, fromTime, toTime, skipUnreadable } = query;
   const isBounded = maxCount !== undefined || fromTime !== undefined || toTime !== undefined;
   return direction === 'forward' && !isBounded && !skipUnreadable && wantsAll(filter);
 }
 
+/** Whether a filter selects all events of all streams. */
 export function wantsAll(filter: EventFilter): boolean {
   return (filter.patterns.length === 0 || filter.patterns.includes('>')) && hasAllTypes(filter);
 }
 
-async function* plainPages(
-  files: ReplicaFiles,
-  range: Range,
-  wanted: Wanted,
+async function* unfilteredPages(
+  { files, range, filter }: Read,
   call: CallContext,
 ): AsyncGenerator<AllPage, void> {
   for await (const chunk of scan(files, cursorAfter(files, range.after), chunkBytes)) {
     call.signal.throwIfAborted();
-    const { run, error, isPast } = plainRun(chunk, range, wanted);
-    const isEnd = isPast || chunk.last === range.through;
-    const isDone = isEnd && error === undefined;
-    const at = isDone ? range.through : (run?.position ?? range.after);
+    const { run, error, isPastEnd } = unfilteredRun(chunk, range, filter);
+    const isDone = (isPastEnd || chunk.last === range.upTo) && error === undefined;
+    const runs = run === undefined ? [] : [run];
+    const at = isDone ? range.upTo : (run?.position ?? range.after);
     if (run !== undefined || isDone)
-      yield {
-        runs: run === undefined ? [] : [run],
-        end: isDone ? 'complete' : undefined,
-        position: position(at),
-      };
+      yield { runs, end: isDone ? 'complete' : undefined, position: position(at) };
     if (error !== undefined) throw error.withWayOn();
     if (isDone) return;
   }
-  yield { runs: [], end: 'complete', position: position(range.through) };
+  yield { runs: [], end: 'complete', position: position(range.upTo) };
 }
 
 /** Groups of one chunk of the log, in the order of the read. */
-interface Groups {
+interface ChunkGroups {
   readonly groups: readonly Group[];
-  /** All that was asked for has been given up to here. */
-  readonly covered: bigint;
+  /** The chunk completes the read up to this position, in its direction. */
+  readonly completeTo: bigint;
 }
 
-async function* forward(
-  files: ReplicaFiles,
-  { fromTime }: ReadAllQuery,
-  { after, through }: Range,
-  { skips, isCut }: Wanted,
-  call: CallContext,
-): AsyncGenerator<Groups, void> {
-  // What cannot be read, or is gone, is told whatever the time.
-  const mark = fromTime === undefined || skips || isCut ? undefined : files.index.markBeforeTime(fromTime);
-  const isLater = mark !== undefined && mark.position > after;
-  const start = isLater ? { ...mark.place, after: mark.position - 1n } : cursorAfter(files, after);
-  for await (const chunk of scan(files, start, chunkBytes)) {
+async function* forward(read: Read, call: CallContext): AsyncGenerator<ChunkGroups, void> {
+  const { files, range } = read;
+  for await (const chunk of scan(files, startOf(read), chunkBytes)) {
     call.signal.throwIfAborted();
     const { last } = chunk;
-    const groups = groupsOf(chunk).filter(isWithin({ after, through }));
-    yield { groups, covered: last < through ? last : through };
-    if (last >= through) return;
+    const groups = groupsOf(chunk).filter((group) => isInRange(group, range));
+    yield { groups, completeTo: last < range.upTo ? last : range.upTo };
+    if (last >= range.upTo) return;
   }
 }
 
-/** Reads the log from mark to mark, from the last one to the first. */
-async function* backward(files: ReplicaFiles, range: Range, call: CallContext): AsyncGenerator<Groups, void> {
-  for (let below = range.through; ;) {
+/** Where a forward read begins: after its position, and not before the mark of its time. */
+function startOf({ files, query, range, filter }: Read): SegmentCursor {
+  const { fromTime } = query;
+  // Damage is reported whatever its time.
+  const isByTime = fromTime !== undefined && !filter.skipsUnreadable && !filter.isIncomplete;
+  const mark = isByTime ? files.index.markBeforeTime(fromTime) : undefined;
+  if (mark === undefined || mark.position <= range.after) return cursorAfter(files, range.after);
+  return { ...mark.location, after: mark.position - 1n };
+}
+
+/** Reads the log from mark to mark, from the last mark to the first. */
+async function* backward({ files, range }: Read, call: CallContext): AsyncGenerator<ChunkGroups, void> {
+  for (let upTo = range.upTo; ;) {
     call.signal.throwIfAborted();
-    const mark = files.index.markAt(below);
-    const from: Cursor = {
-      ...(mark?.place ?? { segment: 0, offset: 0 }),
+    const mark = files.index.markAtOrBefore(upTo);
+    const from: SegmentCursor = {
+      ...(mark?.location ?? { segment: 0, offset: 0 }),
       after: (mark?.position ?? 1n) - 1n,
     };
-    const groups = await groupsBetween(files, from, { after: range.after, through: below });
+    const groups = await groupsBetween(files, from, { after: range.after, upTo });
     groups.reverse();
     const isFirst = mark === undefined || mark.position <= range.after + 1n;
-    yield { groups, covered: isFirst ? range.after + 1n : mark.position };
+    yield { groups, completeTo: isFirst ? range.after + 1n : mark.position };
     if (isFirst) return;
-    below = mark.position - 1n;
+    upTo = mark.position - 1n;
   }
 }
 
-async function groupsBetween(files: ReplicaFiles, from: Cursor, range: Range): Promise<Group[]> {
+async function groupsBetween(
+  files: ReplicaFiles,
+  from: SegmentCursor,
+  range: PositionRange,
+): Promise<Group[]> {
   const groups: Group[] = [];
   for (let cursor = from; ;) {
     const chunk = await readChunk(files, cursor, chunkBytes);
     if (chunk === undefined) return groups;
-    groups.push(...groupsOf(chunk).filter(isWithin(range)));
-    if (chunk.last >= range.through) return groups;
+    groups.push(...groupsOf(chunk).filter((group) => isInRange(group, range)));
+    if (chunk.last >= range.upTo) return groups;
     cursor = chunk.next;
   }
 }
 
-function isWithin({ after, through }: Range): (group: Group) => boolean {
-  return (group) => {
-    const at = positionOf(group);
-    return at > after && at <= through;
-  };
+function isInRange(group: Group, { after, upTo }: PositionRange): boolean {
+  const at = positionOf(group);
+  return at > after && at <= upTo;
 }
 
-async function* selectedPages(
-  query: ReadAllQuery,
-  range: Range,
-  wanted: Wanted,
-  source: AsyncIterable<Groups>,
-): AsyncGenerator<AllPage, void> {
-  const { direction, maxCount } = query;
-  const isForward = direction === 'forward';
-  const selection = { ...query.filter, reverse: !isForward };
-  let left = maxCount;
-  let handled = isForward ? range.after : range.through + 1n;
-  for await (const { groups, covered } of source) {
+async function* filteredPages(read: Read, call: CallContext): AsyncGenerator<AllPage, void> {
+  const { query, range, filter } = read;
+  const isForward = query.direction === 'forward';
+  const pages = new PageBuilder(query, filter, isForward ? range.after : range.upTo + 1n);
+  for await (const { groups, completeTo } of isForward ? forward(read, call) : backward(read, call)) {
+    const isLast = isForward ? completeTo >= range.upTo : completeTo <= range.after + 1n;
+    const { page, error } = pages.build(groups, completeTo, isLast);
+    yield page;
+    if (error !== undefined) throw error.withWayOn();
+    if (page.end !== undefined) return;
+  }
+  yield { runs: [], end: 'complete', position: pages.position };
+}
+
+/** Builds the pages of a filtered read, one for each chunk. */
+class PageBuilder {
+  private left: bigint | undefined;
+  private readonly selection: Selection;
+
+  /** `handled`: the read is complete up to here. */
+  constructor(
+    private readonly query: ReadAllQuery,
+    private readonly filter: RecordFilter,
+    private handled: bigint,
+  ) {
+    this.left = query.maxCount;
+    this.selection = { ...query.filter, reverse: query.direction === 'backward' };
+  }
+
+  get position(): AllPage['position'] {
+    return position(this.handled);
+  }
+
+  /** `error`: why the read fails after the page. */
+  build(
+    groups: readonly Group[],
+    completeTo: bigint,
+    isLast: boolean,
+  ): { readonly page: AllPage; readonly error?: UnreadableCommitError } {
     const runs: EventRun[] = [];
     const unreadable: UnreadableMessage[] = [];
-    let end: ReadEnd | undefined;
     for (const group of groups) {
-      const taken = takeGroup(group, wanted, selection);
-      if (taken instanceof UnreadableCommitError) {
-        if (!wanted.skips) {
-          yield { runs, end: undefined, position: position(handled), unreadable };
-          throw taken.withWayOn();
-        }
-        unreadable.push(taken);
-        handled = positionOf(group);
+      const found = runsOfGroup(group, this.filter, this.selection);
+      if (found instanceof UnreadableCommitError) {
+        if (!this.filter.skipsUnreadable)
+          return { page: this.page(runs, unreadable, undefined), error: found };
+        unreadable.push(found);
+        this.handled = positionOf(group);
         continue;
       }
-      const chosen = isWithinTimes(query, timeOf(group)) ? taken : [];
-      const eventCount = BigInt(chosen.reduce((sum, run) => sum + run.eventCount, 0));
-      if (left !== undefined && left < eventCount && left !== maxCount) end = 'maxCount';
-      if (end !== undefined) break;
-      handled = positionOf(group);
-      runs.push(...chosen);
-      if (left === undefined || eventCount === 0n) continue;
-      left -= eventCount;
-      if (left > 0n) continue;
-      end = 'maxCount';
-      break;
+      const selected = isWithinTimes(this.query, timeOf(group)) ? found : [];
+      const hasSpace = this.count(selected);
+      if (hasSpace) {
+        this.handled = positionOf(group);
+        runs.push(...selected);
+      }
+      if (!hasSpace || this.left === 0n) return { page: this.page(runs, unreadable, 'maxCount') };
     }
-    if (end === undefined) handled = covered;
-    const isLast = isForward ? covered >= range.through : covered <= range.after + 1n;
-    if (isLast) end ??= 'complete';
-    yield { runs, end, position: position(handled), unreadable };
-    if (end !== undefined) return;
+    this.handled = completeTo;
+    return { page: this.page(runs, unreadable, isLast ? 'complete' : undefined) };
   }
-  yield { runs: [], end: 'complete', position: position(handled) };
+
+  /** Counts the events of a group; false: they do not fit any more. The first group may be larger than the bound. */
+  private count(runs: readonly EventRun[]): boolean {
+    const { left } = this;
+    if (left === undefined) return true;
+    const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
+    if (left < eventCount && left !== this.query.maxCount) return false;
+    this.left = left > eventCount ? left - eventCount : 0n;
+    return true;
+  }
+
+  private page(
+    runs: readonly EventRun[],
+    unreadable: readonly UnreadableMessage[],
+    end: ReadEnd | undefined,
+  ): AllPage {
+    return { runs, end, position: this.position, unreadable };
+  }
 }

@@ -6,34 +6,32 @@ import type {
   Page,
   Pages,
 } from '../../store/event-store';
-import { position } from '../../store/values';
-import { fetchRecords } from '../segments/fetch-records';
 import { hashOf } from '../../store/hash';
-import type { ReadableReplica } from './readable-replica';
+import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
-import { select } from './select';
+import { fetchRecords } from '../segments/fetch-records';
 import type { StoredRecord } from '../segments/record';
+import type { ReadableReplica } from './readable-replica';
+import { select } from './select';
 
-/** Commits looked at together. */
+/** Commits of a page. */
 const commitsMax = 64;
 
-/** All events with a correlation id, in position order. */
+/** Reads all events with a correlation id, in the order of their positions. */
 export async function readByCorrelation(
   replica: ReadableReplica,
   query: CorrelationQuery,
   call: CallContext,
 ): Promise<CorrelationRead> {
-  const through = await replica.catchUp('leader', call);
+  const upTo = await replica.catchUp('leader', call);
   const { faults } = replica;
   if (faults.isIncomplete && !query.skipUnreadable) throw faults.incompleteError();
-  return {
-    position: position(through),
-    pages: await pagesOf(new Reading(replica.files, query, through), call),
-  };
+  const reader = new CorrelationReader(replica.files, query, upTo);
+  return { position: position(upTo), pages: await pagesOf(reader, call) };
 }
 
-/** A read under way. */
-class Reading {
+/** A read in progress. */
+class CorrelationReader {
   private readonly hash: bigint;
   private left: bigint | undefined;
   private after = 0n;
@@ -41,18 +39,18 @@ class Reading {
   constructor(
     private readonly files: ReplicaFiles,
     private readonly query: CorrelationQuery,
-    private readonly through: bigint,
+    private readonly upTo: bigint,
   ) {
     this.hash = hashOf(query.correlationId);
     this.left = query.maxCount;
   }
 
   async page(): Promise<Page> {
-    const { files, hash, through } = this;
+    const { files, hash, upTo } = this;
     const found = files.index.locations('correlation', hash, this.after, commitsMax);
-    const within = found.filter(({ sequence }) => sequence <= through);
+    const within = found.filter(({ sequence }) => sequence <= upTo);
     const runs = this.select(await fetchRecords(files, within));
-    this.after = within.at(-1)?.sequence ?? through;
+    this.after = within.at(-1)?.sequence ?? upTo;
     if (this.left === 0n) return { runs, end: 'maxCount' };
     return { runs, end: within.length < commitsMax ? 'complete' : undefined };
   }
@@ -72,18 +70,18 @@ class Reading {
   }
 }
 
-/** The only page of a read, or all of them one after the other. */
-async function pagesOf(reading: Reading, call: CallContext): Promise<Pages> {
-  const page = await reading.page();
-  return page.end === undefined ? pages(reading, call, page) : [page];
+/** The only page of a read, or all pages one after the other. */
+async function pagesOf(reader: CorrelationReader, call: CallContext): Promise<Pages> {
+  const page = await reader.page();
+  return page.end === undefined ? pages(reader, call, page) : [page];
 }
 
-async function* pages(reading: Reading, call: CallContext, first: Page): AsyncGenerator<Page, void> {
+async function* pages(reader: CorrelationReader, call: CallContext, first: Page): AsyncGenerator<Page, void> {
   let page = first;
   for (;;) {
     if (page.runs.length > 0 || page.end !== undefined) yield page;
     if (page.end !== undefined) return;
     call.signal.throwIfAborted();
-    page = await reading.page();
+    page = await reader.page();
   }
 }

@@ -1,24 +1,24 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import { errorOf, nameOf, type RecordHeader } from '../segments/record';
 
-/** What a reader over all streams asks for. */
-export interface Wanted {
+/** Which records a read over all streams wants. */
+export interface RecordFilter {
   readonly matches: (stream: string) => boolean;
-  /** What cannot be read is passed over, and told. */
-  readonly skips: boolean;
-  /** Whether messages are missing that nobody has accepted to be. */
-  readonly isCut: boolean;
+  /** Whether unreadable messages are skipped and listed instead of failing the read. */
+  readonly skipsUnreadable: boolean;
+  /** Whether the log has lost messages, and no operator has accepted the loss. */
+  readonly isIncomplete: boolean;
 }
 
-/** Whether a reader takes a record, or passes it by; or what it is told. */
-export function meet(
+/** Whether a read includes a record, skips it, or fails with an error. */
+export function filterRecord(
   bytes: Buffer,
   header: RecordHeader,
-  { matches, skips, isCut }: Wanted,
-): 'take' | 'pass' | UnreadableCommitError {
+  { matches, skipsUnreadable, isIncomplete }: RecordFilter,
+): 'include' | 'skip' | UnreadableCommitError {
   const { kind, isTorn } = header;
-  // What is gone may have been of any stream.
-  if (kind === 'lost') return isCut ? errorOf(bytes, header) : 'pass';
-  if (isTorn || (kind === 'foreign' && !skips) || !matches(nameOf(bytes, header))) return 'pass';
-  return kind === 'commit' ? 'take' : errorOf(bytes, header);
+  // Lost messages may belong to any stream.
+  if (kind === 'lost') return isIncomplete ? errorOf(bytes, header) : 'skip';
+  if (isTorn || (kind === 'foreign' && !skipsUnreadable) || !matches(nameOf(bytes, header))) return 'skip';
+  return kind === 'commit' ? 'include' : errorOf(bytes, header);
 }

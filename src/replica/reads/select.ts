@@ -9,9 +9,9 @@ export interface Selection {
   readonly fromVersion?: bigint;
   /** Inclusive; undefined: no bound. */
   readonly toVersion?: bigint | undefined;
-  /** Empty, and no prefixes: all types. */
+  /** All types if both this and the prefixes are empty. */
   readonly eventTypes: ReadonlySet<string>;
-  /** More types, by how they begin. */
+  /** Other types that are selected, by prefix. */
   readonly eventTypePrefixes?: readonly string[];
   readonly correlationId?: string;
   readonly reverse?: boolean;
@@ -19,7 +19,7 @@ export interface Selection {
   readonly countMax?: bigint | undefined;
 }
 
-/** The selected events of a commit, or undefined if there are none. An untouched commit is not copied. */
+/** The selected events of a commit; undefined: it has no selected events. A commit selected as a whole is not copied. */
 export function select({ bytes, header }: StoredRecord, selection: Selection): EventRun | undefined {
   const { count, position } = header;
   const body = bodyOf(bytes, header);
@@ -34,13 +34,13 @@ export function select({ bytes, header }: StoredRecord, selection: Selection): E
     (toVersion === undefined || firstVersion + BigInt(count) - 1n <= toVersion) &&
     (countMax === undefined || BigInt(count) <= countMax);
   if (isWhole) return { position: toPosition(position), events: body, eventCount: count };
-  const spans = chosenSpans(body, firstVersion, selection);
+  const spans = selectedSpans(body, firstVersion, selection);
   if (spans.length === 0) return undefined;
   const events = Buffer.concat(spans.map(({ frame, end }) => body.subarray(frame, end)));
   return { position: toPosition(position), events, eventCount: spans.length };
 }
 
-/** Whether a commit time lies within the times asked for, both inclusive. */
+/** Whether a commit time is within a range, both ends inclusive; undefined: no bound. */
 export function isWithinTimes(
   { fromTime, toTime }: { readonly fromTime: bigint | undefined; readonly toTime: bigint | undefined },
   timeNanos: bigint,
@@ -52,7 +52,7 @@ export function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boole
   return eventTypes.size === 0 && (eventTypePrefixes === undefined || eventTypePrefixes.length === 0);
 }
 
-function chosenSpans(body: Buffer, firstVersion: bigint, selection: Selection): EventSpan[] {
+function selectedSpans(body: Buffer, firstVersion: bigint, selection: Selection): EventSpan[] {
   const { fromVersion = 1n, toVersion, correlationId, countMax, reverse } = selection;
   const allTypes = hasAllTypes(selection);
   const spans = eventSpans(body).filter((span, index) => {
@@ -60,7 +60,7 @@ function chosenSpans(body: Buffer, firstVersion: bigint, selection: Selection): 
     return (
       version >= fromVersion &&
       (toVersion === undefined || version <= toVersion) &&
-      (allTypes || isWanted(eventType(body, span), selection)) &&
+      (allTypes || isSelectedType(eventType(body, span), selection)) &&
       (correlationId === undefined || eventCorrelationId(body, span) === correlationId)
     );
   });
@@ -70,6 +70,6 @@ function chosenSpans(body: Buffer, firstVersion: bigint, selection: Selection): 
     : spans.slice(0, Number(countMax));
 }
 
-function isWanted(type: string, { eventTypes, eventTypePrefixes = [] }: Selection): boolean {
+function isSelectedType(type: string, { eventTypes, eventTypePrefixes = [] }: Selection): boolean {
   return eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix));
 }

@@ -1,12 +1,12 @@
-import { fetchRecords } from '../segments/fetch-records';
 import type { IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
+import { fetchRecords } from '../segments/fetch-records';
 import type { StoredRecord } from '../segments/record';
 
 /** Entries looked up at once. */
 const entriesMax = 512;
 
-/** The records of one stream after a position, in order, in pages of about so many bytes: what lies between them is not read. */
+/** Reads the records of one stream after a position, in order, in pages of about `bytesMax()` bytes. */
 export async function* streamPages(
   files: ReplicaFiles,
   stream: string,
@@ -14,7 +14,7 @@ export async function* streamPages(
   bytesMax: () => number,
 ): AsyncGenerator<readonly StoredRecord[], void> {
   for (let at = after; ;) {
-    const entries = entriesAfter(files, stream, at, bytesMax());
+    const entries = entriesAfter(files.index, stream, at, bytesMax());
     const last = entries.at(-1);
     if (last === undefined) return;
     yield await fetchRecords(files, entries);
@@ -23,25 +23,25 @@ export async function* streamPages(
 }
 
 function entriesAfter(
-  { index }: ReplicaFiles,
+  index: ReplicaFiles['index'],
   stream: string,
   after: bigint,
   bytesMax: number,
 ): IndexEntry[] {
   const entries: IndexEntry[] = [];
   let bytes = 0;
-  // From the commit before on: what cannot be read counts as of its version.
-  for (const entry of index.forward(stream, versionBefore(index, stream, after))) {
+  // From the commit before the position: damage after that commit has the same version in the index.
+  for (const entry of index.forward(stream, versionAt(index, stream, after))) {
     if (entry.position <= after) continue;
-    bytes += entry.place.length;
+    bytes += entry.location.length;
     if (entries.length === entriesMax || (bytes > bytesMax && entries.length > 0)) break;
     entries.push(entry);
   }
   return entries;
 }
 
-/** The version of a stream at a position; 0: it had none. Versions grow with positions. */
-function versionBefore(index: ReplicaFiles['index'], stream: string, position: bigint): bigint {
+/** The version of a stream at a position, 0 if it did not exist: a binary search, since versions grow with positions. */
+function versionAt(index: ReplicaFiles['index'], stream: string, position: bigint): bigint {
   let low = 0n;
   let high = index.head(stream)?.version ?? 0n;
   while (low < high) {

@@ -1,37 +1,34 @@
-import { UnreadableCommitError } from '../../store/errors';
 import type { CallContext, EventRun, Page, Pages, ReadStreamQuery } from '../../store/event-store';
-import { position, type StreamName } from '../../store/values';
-import { fetchRecords } from '../segments/fetch-records';
-import type { IndexEntry } from '../index/index-keys';
-import { errorOf } from '../segments/record';
+import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
-import type { EntryKey } from '../index/replica-index';
-import { isWithinTimes, select } from './select';
+import { fetchRecords } from '../segments/fetch-records';
 import type { StoredRecord } from '../segments/record';
-import { areDense, runsBehind } from './dense-runs';
+import { areDense, denseRunsAfter } from './dense-runs';
+import { isWithinTimes, select } from './select';
+import { contiguousCount, nextVersion, throwDamage } from './stream-entries';
 
-/** Entries looked up at once, */
-export const entriesMax = 512;
-/** and bytes of their records, except for one larger record. */
+/** Entries of a page, */
+const entriesMax = 512;
+/** and bytes of their records, unless the first one alone is larger. */
 const pageBytesMax = 1 << 20;
 
-/** The entries of a page. */
-interface Plan {
+/** What the index says of the next page. */
+interface PagePlan {
   readonly entries: readonly IndexEntry[];
-  /** How many of them are commits that leave out no version. */
-  readonly soundCount: number;
-  /** Those of them whose records are read. */
+  /** How many of the entries are commits whose versions follow one another. */
+  readonly contiguous: number;
+  /** Those of them whose records must be read. */
   readonly wanted: readonly IndexEntry[];
-  /** Whether there are no entries after them that are asked for. */
+  /** Whether no entry of the range follows. */
   readonly isLast: boolean;
 }
 
-/** A read of a stream under way. */
-export class Reading {
+/** A read of a stream in progress. */
+export class StreamReader {
   private readonly range: Range;
   private next: bigint;
-  /** The last entry that was taken: what cannot be read may be between it and the next version. */
-  private behind: EntryKey | undefined;
+  /** The last entry of the page before; damage may lie between it and the next version. */
+  private last: EntryKey | undefined;
   private left: bigint | undefined;
 
   constructor(
@@ -44,57 +41,86 @@ export class Reading {
     this.left = query.maxCount;
   }
 
-  get isOver(): boolean {
+  get isDone(): boolean {
     return this.next < this.range.fromVersion || this.next > this.range.toVersion;
   }
 
-  plan(): Plan {
-    const { files, query, range, next, behind, left } = this;
-    const { entries, isLast } = entriesFrom(files, query, range, { next, behind, left });
-    const soundCount = soundEntries(entries, range.reverse, next);
-    const sound = soundCount === entries.length ? entries : entries.slice(0, soundCount);
-    const wanted = hasTimes(query) ? sound.filter(({ timeNanos }) => isWithinTimes(query, timeNanos)) : sound;
-    return { entries, soundCount, wanted, isLast };
+  /** Looks up the next page in the index. */
+  plan(): PagePlan {
+    const { query, range, next } = this;
+    const { entries, isLast } = this.lookUpEntries();
+    const contiguous = contiguousCount(entries, range.reverse, next);
+    const commits = contiguous === entries.length ? entries : entries.slice(0, contiguous);
+    const wanted = hasTimes(query)
+      ? commits.filter(({ timeNanos }) => isWithinTimes(query, timeNanos))
+      : commits;
+    return { entries, contiguous, wanted, isLast };
   }
 
-  fetch({ wanted }: Plan): StoredRecord[] | Promise<StoredRecord[]> {
+  /** The entries of the next page, in the order of the read; each has a version of the range. */
+  private lookUpEntries(): { readonly entries: readonly IndexEntry[]; readonly isLast: boolean } {
+    const { range, next, last } = this;
+    const { index } = this.files;
+    const { stream } = this.query;
+    const countMax = this.entriesWanted();
+    const entries: IndexEntry[] = [];
+    let bytes = 0;
+    for (const entry of range.reverse
+      ? index.backward(stream, next, last)
+      : index.forward(stream, next, last)) {
+      if (entries.length === countMax || (bytes > 0 && bytes + entry.location.length > pageBytesMax))
+        return { entries, isLast: false };
+      entries.push(entry);
+      bytes += entry.location.length;
+      if (isLastOf(range, entry)) return { entries, isLast: true };
+    }
+    return { entries, isLast: true };
+  }
+
+  private entriesWanted(): number {
+    const { query, left } = this;
+    const isFiltered = query.eventTypes.size > 0 || hasTimes(query);
+    return isFiltered || left === undefined || left > BigInt(entriesMax) ? entriesMax : Number(left);
+  }
+
+  fetch({ wanted }: PagePlan): StoredRecord[] | Promise<StoredRecord[]> {
     return fetchRecords(this.files, wanted);
   }
 
-  /** undefined: nothing of it is asked for, and the read goes on. */
-  take({ entries, soundCount, isLast }: Plan, records: readonly StoredRecord[]): Page | undefined {
+  /** Makes the page of the records; undefined: it would be empty, and the read goes on. */
+  finish({ entries, contiguous, isLast }: PagePlan, records: readonly StoredRecord[]): Page | undefined {
     const runs = this.select(records);
-    const last = entries[soundCount - 1];
-    this.behind = last;
-    this.next = following(last, this.range.reverse, this.next);
+    const last = entries[contiguous - 1];
+    this.last = last;
+    this.next = nextVersion(last, this.range.reverse, this.next);
     if (this.left === 0n) return { runs, end: 'maxCount' };
-    if (isLast && soundCount === entries.length && this.isOver) return { runs, end: 'complete' };
+    if (isLast && contiguous === entries.length && this.isDone) return { runs, end: 'complete' };
     return runs.length > 0 ? { runs, end: undefined } : undefined;
   }
 
-  /** Throws what is wrong with what comes after a page. */
-  async throwAfter({ entries, soundCount, isLast }: Plan): Promise<void> {
-    if (soundCount === entries.length && !isLast) return;
-    await throwDamage(this.files, this.query.stream, entries[soundCount], this.next);
+  /** Throws if damage follows a page. */
+  async throwIfDamaged({ entries, contiguous, isLast }: PagePlan): Promise<void> {
+    if (contiguous === entries.length && !isLast) return;
+    await throwDamage(this.files, this.query.stream, entries[contiguous], this.next);
   }
 
-  /** What follows a page and lies together. */
-  async *runsAfter({ entries }: Plan, { signal }: CallContext): AsyncGenerator<Page, void> {
+  /** The pages after a page that need no lookup, since the commits of the stream lie close together. */
+  async *densePagesAfter({ entries }: PagePlan, { signal }: CallContext): AsyncGenerator<Page, void> {
     const { files, query, range } = this;
-    const last = entries.at(-1);
-    if (last === undefined || !isPlain(query) || !areDense(entries)) return;
-    for await (const { run, last: reached } of runsBehind(files, last, query.stream, range.toVersion)) {
+    const from = entries.at(-1);
+    if (from === undefined || !isUnfiltered(query) || !areDense(entries)) return;
+    for await (const { run, last } of denseRunsAfter(files, from, query.stream, range.toVersion)) {
       signal.throwIfAborted();
-      this.behind = reached;
-      this.next = reached.version + 1n;
-      yield { runs: [run], end: this.isOver ? 'complete' : undefined };
-      if (this.isOver) return;
+      this.last = last;
+      this.next = last.version + 1n;
+      yield { runs: [run], end: this.isDone ? 'complete' : undefined };
+      if (this.isDone) return;
     }
   }
 
   private select(records: readonly StoredRecord[]): EventRun[] {
     const { eventTypes } = this.query;
-    // Within the range only the first and the last commit of a page can be cut.
+    // Only the first and the last commit of a page can be partly outside the range.
     const inner = { reverse: this.range.reverse, eventTypes };
     const outer = { ...inner, ...this.range };
     const runs: EventRun[] = [];
@@ -111,90 +137,53 @@ export class Reading {
   }
 }
 
-/** The only page of a read, or all of them one after the other. */
-export async function pagesOf(reading: Reading, call: CallContext): Promise<Pages> {
-  if (reading.isOver) return [{ runs: [], end: 'complete' }];
-  const plan = reading.plan();
-  const page = reading.take(plan, await reading.fetch(plan));
-  return page?.end === undefined ? pages(reading, call, plan, page) : [page];
+/** The only page of a read, or all pages one after the other. */
+export async function pagesOf(reader: StreamReader, call: CallContext): Promise<Pages> {
+  if (reader.isDone) return [{ runs: [], end: 'complete' }];
+  const plan = reader.plan();
+  const page = reader.finish(plan, await reader.fetch(plan));
+  return page?.end === undefined ? pages(reader, call, { plan, page }) : [page];
 }
 
 async function* pages(
-  reading: Reading,
+  reader: StreamReader,
   call: CallContext,
-  plan: Plan,
-  page: Page | undefined,
+  first: { readonly plan: PagePlan; readonly page: Page | undefined },
 ): AsyncGenerator<Page, void> {
+  let { plan, page } = first;
   for (;;) {
     if (page !== undefined) yield page;
     if (page?.end !== undefined) return;
-    await reading.throwAfter(plan);
-    for await (const run of reading.runsAfter(plan, call)) {
-      yield run;
-      if (run.end !== undefined) return;
+    await reader.throwIfDamaged(plan);
+    for await (const dense of reader.densePagesAfter(plan, call)) {
+      yield dense;
+      if (dense.end !== undefined) return;
     }
-    if (reading.isOver) break;
+    if (reader.isDone) break;
     call.signal.throwIfAborted();
-    plan = reading.plan();
-    page = reading.take(plan, await reading.fetch(plan));
+    plan = reader.plan();
+    page = reader.finish(plan, await reader.fetch(plan));
   }
   yield { runs: [], end: 'complete' };
 }
 
-/** Whether all events of the range are asked for, in order. */
-function isPlain({ direction, eventTypes, maxCount, fromTime, toTime }: ReadStreamQuery): boolean {
+/** Whether the read wants all events of the range, in order. */
+function isUnfiltered({ direction, eventTypes, maxCount, fromTime, toTime }: ReadStreamQuery): boolean {
   const isBounded = maxCount !== undefined || fromTime !== undefined || toTime !== undefined;
   return direction === 'forward' && !isBounded && eventTypes.size === 0;
-}
-
-/** How many entries there are before one that is no commit, or leaves out a version. */
-export function soundEntries(entries: readonly IndexEntry[], reverse: boolean, from: bigint): number {
-  let next = from;
-  for (const [index, entry] of entries.entries()) {
-    const { version: last, count } = entry;
-    const holdsNext = last >= next && last - BigInt(count) < next;
-    if (count === 0 || !holdsNext) return index;
-    next = following(entry, reverse, next);
-  }
-  return entries.length;
 }
 
 function hasTimes({ fromTime, toTime }: ReadStreamQuery): boolean {
   return fromTime !== undefined || toTime !== undefined;
 }
 
-/** The next version in the direction of the read. */
-export function following(entry: IndexEntry | undefined, reverse: boolean, next: bigint): bigint {
-  if (entry === undefined) return next;
-  return reverse ? entry.version - BigInt(entry.count) : entry.version + 1n;
-}
-
-/** Throws what a reader is told who meets an entry that stands for damage. */
-export async function throwOf(files: ReplicaFiles, entry: IndexEntry): Promise<never> {
-  const [{ bytes, header }] = (await fetchRecords(files, [entry])) as [StoredRecord];
-  throw errorOf(bytes, header);
-}
-
-/** Throws what is wrong with an entry, or that a version is missing before it. */
-export async function throwDamage(
-  files: ReplicaFiles,
-  stream: StreamName,
-  entry: IndexEntry | undefined,
-  missing: bigint,
-): Promise<never> {
-  const met = entry ?? files.index.head(stream);
-  if (met?.count === 0) await throwOf(files, met);
-  const reason = `version ${missing.toString()} is missing`;
-  throw new UnreadableCommitError(stream, position(met?.sequence ?? 0n), reason);
-}
-
+/** The versions of a read, lowest and highest, in both directions. */
 interface Range {
   readonly reverse: boolean;
   readonly fromVersion: bigint;
   readonly toVersion: bigint;
 }
 
-/** The versions asked for, lowest and highest, whatever the direction. */
 function rangeOf({ direction, fromVersion, toVersion }: ReadStreamQuery, headVersion: bigint): Range {
   const reverse = direction === 'backward';
   const [low, high] = reverse ? [toVersion, fromVersion] : [fromVersion, toVersion];
@@ -205,33 +194,6 @@ function rangeOf({ direction, fromVersion, toVersion }: ReadStreamQuery, headVer
   };
 }
 
-/** How far a read has come. */
-interface Reached {
-  readonly next: bigint;
-  /** The last entry that was taken: what cannot be read may be between it and the next version. */
-  readonly behind: EntryKey | undefined;
-  readonly left: bigint | undefined;
-}
-
-/** The entries for one page, in the order of the read; each holds a version that is asked for. */
-function entriesFrom(
-  { index }: ReplicaFiles,
-  query: ReadStreamQuery,
-  { reverse, fromVersion, toVersion }: Range,
-  { next, behind, left }: Reached,
-): { readonly entries: readonly IndexEntry[]; readonly isLast: boolean } {
-  const { stream } = query;
-  const isFiltered = query.eventTypes.size > 0 || hasTimes(query);
-  const most = isFiltered || left === undefined || left > BigInt(entriesMax) ? entriesMax : Number(left);
-  const entries: IndexEntry[] = [];
-  let bytes = 0;
-  for (const entry of reverse ? index.backward(stream, next, behind) : index.forward(stream, next, behind)) {
-    if (entries.length === most || (bytes > 0 && bytes + entry.place.length > pageBytesMax))
-      return { entries, isLast: false };
-    entries.push(entry);
-    bytes += entry.place.length;
-    const isLast = reverse ? entry.version - BigInt(entry.count) < fromVersion : entry.version >= toVersion;
-    if (isLast) return { entries, isLast };
-  }
-  return { entries, isLast: true };
+function isLastOf({ reverse, fromVersion, toVersion }: Range, { version, count }: IndexEntry): boolean {
+  return reverse ? version - BigInt(count) < fromVersion : version >= toVersion;
 }

@@ -1,47 +1,53 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
-import { meet, type Wanted } from './record-filter';
 import { headerAt } from '../segments/record';
-import { RecordWalk } from '../segments/record-iterator';
-import { RunInPlace } from '../segments/run-builder';
+import { RecordIterator } from '../segments/record-iterator';
+import { RunBuilder } from '../segments/run-builder';
+import { filterRecord, type RecordFilter } from './record-filter';
 import type { Chunk } from './scan';
 
-export interface PlainRun {
-  /** undefined: there are no events. */
-  readonly run: EventRun | undefined;
-  /** Met after them. */
-  readonly error: UnreadableCommitError | undefined;
-  /** Whether there are records after the range. */
-  readonly isPast: boolean;
+/** Positions of the log. */
+export interface PositionRange {
+  /** Exclusive. */
+  readonly after: bigint;
+  /** Inclusive. */
+  readonly upTo: bigint;
 }
 
-/**
- * The events of a chunk that lie in a range, up to the first that cannot be read. The chunk cannot be used afterwards: its events are
- * moved together.
- */
-export function plainRun(
+export interface UnfilteredRun {
+  /** undefined: there are no events. */
+  readonly run: EventRun | undefined;
+  /** Why the record after the events cannot be read. */
+  readonly error: UnreadableCommitError | undefined;
+  /** Whether the chunk has records after the range. */
+  readonly isPastEnd: boolean;
+}
+
+/** All events of a chunk in a range, up to the first record that cannot be read. The chunk cannot be used afterwards. */
+export function unfilteredRun(
   chunk: Chunk,
-  { after, through }: { readonly after: bigint; readonly through: bigint },
-  wanted: Wanted,
-): PlainRun {
+  { after, upTo }: PositionRange,
+  filter: RecordFilter,
+): UnfilteredRun {
   const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
-  const run = new RunInPlace(bytes);
-  const walk = new RecordWalk(bytes);
-  const [first, last] = [Number(after) + 1, Number(through)];
+  const run = new RunBuilder(bytes);
+  const records = new RecordIterator(bytes);
+  // Numbers, as in RecordIterator.
+  const [first, last] = [Number(after) + 1, Number(upTo)];
   let error: UnreadableCommitError | undefined;
-  let isPast = false;
-  while (walk.next()) {
-    if (walk.position < first) continue;
-    isPast = walk.position > last;
-    if (isPast) break;
-    if (walk.isCommit && !walk.isTorn) {
-      run.add(walk);
+  let isPastEnd = false;
+  while (records.next()) {
+    if (records.position < first) continue;
+    isPastEnd = records.position > last;
+    if (isPastEnd) break;
+    if (records.isCommit && !records.isTorn) {
+      run.add(records);
       continue;
     }
-    const met = meet(bytes, headerAt(bytes, walk.start), wanted);
-    if (met === 'pass' || met === 'take') continue;
-    error = met;
+    const filtered = filterRecord(bytes, headerAt(bytes, records.start), filter);
+    if (filtered === 'skip' || filtered === 'include') continue;
+    error = filtered;
     break;
   }
-  return { run: run.finish(), error, isPast };
+  return { run: run.finish(), error, isPastEnd };
 }

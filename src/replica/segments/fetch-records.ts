@@ -1,24 +1,24 @@
-import { DamagedReplicaError } from './damage';
 import type { Log } from '../../store/log';
-import type { Located, Place } from './location';
-import { readHeader, sequenceOf, toRecord } from './record';
-import { SegmentGoneError, type Segments } from './segments';
-import type { StoredRecord } from './record';
+import { DamagedReplicaError } from './damage';
+import type { LocatedRecord, RecordLocation } from './location';
+import { encodeRecord, readHeader, sequenceOf, type StoredRecord } from './record';
+import { SegmentRemovedError, type Segments } from './segments';
 
-/** To read so many bytes more costs less than another read. */
+/** Reading this many unneeded bytes costs less than another read. */
 const gapBytesMax = 16 << 10;
 const readBytesMax = 1 << 20;
-/** Of this size is the least that another thread reads. */
-const pieceBytes = 16 << 10;
-const none = Buffer.alloc(0);
+/** Another thread reads in multiples of this size. */
+const blockBytes = 16 << 10;
+const empty = Buffer.alloc(0);
 
-/** Has the records: the segments, and the log for what was removed from them. */
+/** Where records are: in the segments, or in the log if their segment was removed. */
 export interface RecordSource {
   readonly segments: Segments;
   readonly log: Log;
 }
 
-interface Read {
+/** One read of a segment: the bytes in [from, to). */
+interface SegmentRead {
   readonly segment: number;
   from: number;
   to: number;
@@ -26,92 +26,94 @@ interface Read {
 }
 
 /**
- * The records at some places, in the same order; neighbours are read together. They are there at once if all of them are in
- * memory. Throws DamagedReplicaError.
+ * Reads the records at some locations, in the same order; one read covers neighbours. Returns the records themselves if all
+ * of them are in memory. Throws DamagedReplicaError.
  */
 export function fetchRecords(
-  files: RecordSource,
-  located: readonly Located[],
+  source: RecordSource,
+  located: readonly LocatedRecord[],
 ): StoredRecord[] | Promise<StoredRecord[]> {
-  const { first } = files.segments;
-  if (!located.every(({ place }) => place.segment >= first)) return fetchGone(files, located);
-  const records = fromSegments(files, located);
-  return Array.isArray(records) ? records : unlessGone(files, located, records);
+  const { first } = source.segments;
+  if (!located.every(({ location }) => location.segment >= first)) return fetchWithRemoved(source, located);
+  const records = fromSegments(source, located);
+  return Array.isArray(records) ? records : fetchUnlessRemoved(source, located, records);
 }
 
-async function unlessGone(
-  files: RecordSource,
-  located: readonly Located[],
+async function fetchUnlessRemoved(
+  source: RecordSource,
+  located: readonly LocatedRecord[],
   records: Promise<StoredRecord[]>,
 ): Promise<StoredRecord[]> {
   try {
     return await records;
   } catch (error) {
-    if (!(error instanceof SegmentGoneError)) throw error;
-    return fetchGone(files, located);
+    if (!(error instanceof SegmentRemovedError)) throw error;
+    return fetchWithRemoved(source, located);
   }
 }
 
-/** Some lie in segments that were removed. */
-async function fetchGone(files: RecordSource, located: readonly Located[]): Promise<StoredRecord[]> {
-  const { first } = files.segments;
-  const here = located.filter(({ place }) => place.segment >= first);
-  const kept = new Map((await fromSegments(files, here)).map((record, index) => [here[index], record]));
+/** `fetchRecords` if some of the segments were removed. */
+async function fetchWithRemoved(
+  source: RecordSource,
+  located: readonly LocatedRecord[],
+): Promise<StoredRecord[]> {
+  const { first } = source.segments;
+  const here = located.filter(({ location }) => location.segment >= first);
+  const found = new Map((await fromSegments(source, here)).map((record, index) => [here[index], record]));
   const records: StoredRecord[] = [];
-  for (const one of located) records.push(kept.get(one) ?? (await fromLog(files, one)));
+  for (const one of located) records.push(found.get(one) ?? (await fromLog(source, one)));
   return records;
 }
 
-/** A record that the segments have no more. */
-async function fromLog({ log }: RecordSource, { sequence }: Located): Promise<StoredRecord> {
-  const bytes = toRecord(await log.entryAt(sequence), false);
+async function fromLog({ log }: RecordSource, { sequence }: LocatedRecord): Promise<StoredRecord> {
+  const bytes = encodeRecord(await log.entryAt(sequence), false);
   return { bytes, header: readHeader(bytes, 0) };
 }
 
 function fromSegments(
   { segments }: RecordSource,
-  located: readonly Located[],
+  located: readonly LocatedRecord[],
 ): StoredRecord[] | Promise<StoredRecord[]> {
-  const reads: Read[] = [];
-  const sources = located.map(({ place }) => segments.fromMemory(place) ?? readFor(reads, place));
+  const reads: SegmentRead[] = [];
+  const sources = located.map(({ location }) => segments.fromMemory(location) ?? addRead(reads, location));
   const toRecords = (): StoredRecord[] =>
-    located.map((one, index) => recordOf(one, sources[index] as Buffer | Read));
-  const late = readNow(segments, reads);
-  if (late.length === 0) return toRecords();
-  return Promise.all(late.map((read) => readLater(segments, read))).then(toRecords);
+    located.map((one, index) => recordOf(one, sources[index] as Buffer | SegmentRead));
+  const uncached = readCached(segments, reads);
+  if (uncached.length === 0) return toRecords();
+  return Promise.all(uncached.map((read) => readFromDisk(segments, read))).then(toRecords);
 }
 
 /** Throws DamagedReplicaError. */
-function recordOf({ place, sequence }: Located, source: Buffer | Read): StoredRecord {
+function recordOf({ location, sequence }: LocatedRecord, source: Buffer | SegmentRead): StoredRecord {
   const isRead = !(source instanceof Uint8Array);
   const bytes = isRead ? source.bytes : source;
-  const header = readHeader(bytes, isRead ? place.offset - source.from : 0);
-  if (header.length !== place.length || sequenceOf(bytes, header) !== sequence)
-    throw new DamagedReplicaError('another record is where the index has one');
+  const header = readHeader(bytes, isRead ? location.offset - source.from : 0);
+  if (header.length !== location.length || sequenceOf(bytes, header) !== sequence)
+    throw new DamagedReplicaError('the index refers to another record than the segment has');
   return { bytes, header };
 }
 
-/** Reads what is in memory; gives what is not. */
-function readNow({ reader }: Segments, reads: readonly Read[]): Read[] {
+/** Makes the reads that the page cache can serve; returns the others. */
+function readCached({ reader }: Segments, reads: readonly SegmentRead[]): SegmentRead[] {
   return reads.filter((read) => {
     const { segment, from, to } = read;
-    const bytes = reader.readNow(segment, from, to - from);
+    const bytes = reader.readSync(segment, from, to - from);
     if (bytes !== undefined) read.bytes = bytes;
     return bytes === undefined;
   });
 }
 
-/** Reads what lies around it as well, so that it is known to be in memory. */
-async function readLater(segments: Segments, read: Read): Promise<void> {
+/** Reads whole blocks, so that the blocks around the record are known to be cached too. */
+async function readFromDisk(segments: Segments, read: SegmentRead): Promise<void> {
   const { segment } = read;
-  const from = read.from - (read.from % pieceBytes);
-  const to = Math.ceil(read.to / pieceBytes) * pieceBytes;
+  const from = read.from - (read.from % blockBytes);
+  const to = Math.ceil(read.to / blockBytes) * blockBytes;
   const bytes = await segments.readFile(segment, from, to - from);
   read.bytes = bytes.subarray(read.from - from, read.to - from);
 }
 
-/** The read that a place belongs to: the last one, if it is near. */
-function readFor(reads: Read[], { segment, offset, length }: Place): Read {
+/** Extends the last read to a location if it is near; otherwise adds another read. */
+function addRead(reads: SegmentRead[], { segment, offset, length }: RecordLocation): SegmentRead {
   const last = reads.at(-1);
   const end = offset + length;
   if (last?.segment === segment) {
@@ -122,7 +124,7 @@ function readFor(reads: Read[], { segment, offset, length }: Place): Read {
       return last;
     }
   }
-  const read = { segment, from: offset, to: end, bytes: none };
+  const read = { segment, from: offset, to: end, bytes: empty };
   reads.push(read);
   return read;
 }

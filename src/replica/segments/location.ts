@@ -1,5 +1,5 @@
-/** Where a record lies. */
-export interface Place {
+/** Where a record lies in the segments. */
+export interface RecordLocation {
   readonly segment: number;
   readonly offset: number;
   /** Bytes of the whole record. */
@@ -7,20 +7,20 @@ export interface Place {
 }
 
 /** Where a record lies, and the sequence of its last message in the log. */
-export interface Located {
-  readonly place: Place;
+export interface LocatedRecord {
+  readonly location: RecordLocation;
   readonly sequence: bigint;
 }
 
-export const placeBytes = 12;
+export const locationBytes = 12;
 
-export function writePlace(target: Buffer, at: number, { segment, offset, length }: Place): void {
+export function writeLocation(target: Buffer, at: number, { segment, offset, length }: RecordLocation): void {
   target.writeUInt32BE(segment, at);
   target.writeUInt32BE(offset, at + 4);
   target.writeUInt32BE(length, at + 8);
 }
 
-export function readPlace(source: Buffer, at: number): Place {
+export function readLocation(source: Buffer, at: number): RecordLocation {
   return {
     segment: source.readUInt32BE(at),
     offset: source.readUInt32BE(at + 4),

@@ -2,32 +2,37 @@ import { crc32 } from 'node:zlib';
 import { DamagedReplicaError } from './damage';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte } from './record-layout';
 
-/** Checks records that follow one another. Throws DamagedReplicaError. */
-export function checkRecords(bytes: Buffer): void {
-  // Node.js 20 and 22 find something else for an empty view.
+/** Checks the checksums of consecutive records. Throws DamagedReplicaError. */
+export function checkChecksums(bytes: Buffer): void {
+  // crc32 of an empty view ignores the initial value in Node.js 20 and 22.
   if (bytes.length > 0 && crc32(bytes, checksumOfChecked) !== checksumOfChecked)
     throw new DamagedReplicaError('a record does not have its checksum');
 }
 
-/** The records of all groups that lie whole in the bytes, and the position of the last one. Throws DamagedReplicaError. */
-export function wholeGroups(bytes: Buffer): { readonly whole: Buffer; readonly last: bigint } {
-  const walk = new RecordWalk(bytes);
+/** The records of all groups that are complete in the bytes, and the position of the last one. Throws DamagedReplicaError. */
+export function completeGroups(bytes: Buffer): { readonly complete: Buffer; readonly last: bigint } {
+  const records = new RecordIterator(bytes);
   let end = 0;
   let last = 0;
-  while (walk.next()) {
-    if (walk.continues) continue;
-    end = walk.end;
-    last = walk.position;
+  while (records.next()) {
+    if (records.continues) continue;
+    end = records.end;
+    last = records.position;
   }
-  const whole = bytes.subarray(0, end);
-  checkRecords(whole);
-  return { whole, last: BigInt(last) };
+  const complete = bytes.subarray(0, end);
+  checkChecksums(complete);
+  return { complete, last: BigInt(last) };
 }
 
-/** Goes from record to record, without an object for each. */
-export class RecordWalk {
+/**
+ * Iterates over consecutive records without an object for each. Its positions, sequences and versions are numbers, not bigints:
+ * they are exact up to 2^53, and every event that is read pays for them.
+ */
+export class RecordIterator {
   private readonly view: DataView;
+  /** Where the current record begins. */
   start = 0;
+  /** Where the current record ends. */
   end = 0;
 
   constructor(private readonly bytes: Buffer) {
@@ -35,7 +40,7 @@ export class RecordWalk {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  /** Goes to the next one; false: none is left that lies whole in the bytes. Throws DamagedReplicaError. */
+  /** Moves to the next record; false: no other record is complete in the bytes. Throws DamagedReplicaError. */
   next(): boolean {
     const { view, end } = this;
     if (end + headerBytes > view.byteLength) return false;
@@ -75,7 +80,7 @@ export class RecordWalk {
     return this.firstVersion + this.count - 1;
   }
 
-  /** Whether it is of the stream of this name. */
+  /** Whether the record belongs to the stream of this name. */
   isOf(name: Buffer): boolean {
     const { bytes, start, bodyStart } = this;
     const from = start + headerBytes;
@@ -97,7 +102,6 @@ export class RecordWalk {
     return this.end - checksumBytes;
   }
 
-  /** As far as a number is exact. */
   private uint64(field: number): number {
     const { view, start } = this;
     return view.getUint32(start + field, true) + view.getUint32(start + field + 4, true) * 2 ** 32;

@@ -1,6 +1,6 @@
 /**
- * An entry of the log as it lies in a segment: a header, the name of the stream, the events as they are sent, or the reason why
- * there are none, and a checksum of all that. Numbers are little-endian.
+ * The layout of a record: an entry of the log as it lies in a segment. A header, the name of the stream, the events as they are
+ * sent (or, without events, the reason), and a checksum of all that. Numbers are little-endian.
  */
 export const headerBytes = 60;
 export const at = {
@@ -17,8 +17,8 @@ export const at = {
 } as const;
 export const checksumBytes = 4;
 /**
- * A CRC-32 of bytes that are followed by their own CRC-32 is always this number. Each record begins with it, so that records which
- * follow one another can be checked all at once: one call takes a third of the time of hundreds.
+ * The CRC-32 of bytes that end with their own CRC-32 is always this number. Each checksum starts with it, so that one call
+ * checks all records of a chunk: that takes a third of the time of hundreds of calls.
  */
 export const checksumOfChecked = 0x2144df1c;
 export const kindByte = { commit: 1, unreadable: 2, foreign: 3, lost: 4 } as const;

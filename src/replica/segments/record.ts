@@ -1,23 +1,22 @@
 import { crc32 } from 'node:zlib';
 import { eventSpans, type EventSpan } from '../../protobuf/commit-record';
-import { fieldBytes } from '../../protobuf/varint';
 import { DamagedReplicaError } from './damage';
-import { frameEvent, suffixBytesMax, writeSuffix } from './event-framing';
+import { EventFramer } from './event-framer';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
 import type { UnreadableCommitError } from '../../store/errors';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte, kinds } from './record-layout';
-import { checkRecords } from './record-iterator';
+import { checkChecksums } from './record-iterator';
 import { writeUint64LE } from './uint64';
 
-/** The header of a record, read, and where its parts lie in the bytes. */
+/** The decoded header of a record, and where the parts of the record lie in its buffer. */
 export interface RecordHeader {
   readonly start: number;
   /** Of the whole record. */
   readonly length: number;
   readonly kind: keyof typeof kindByte;
-  /** Of a commit: whether it is left out of what is read over all streams. */
+  /** Of a commit: whether part of its transaction is lost or unreadable. */
   readonly isTorn: boolean;
-  /** Whether more of the same transaction follows. */
+  /** Whether the next record belongs to the same transaction. */
   readonly continues: boolean;
   readonly count: number;
   readonly position: bigint;
@@ -28,57 +27,54 @@ export interface RecordHeader {
   readonly end: number;
 }
 
-/** A record, and where it lies in the bytes. */
+/** A record, and the buffer that holds it. */
 export interface StoredRecord {
   readonly bytes: Buffer;
   readonly header: RecordHeader;
 }
 
-/** A record of which it is known how large it is, and that is not written yet. */
-export interface Draft {
+/** A record whose length is known and that is not written yet. */
+export interface RecordDraft {
   readonly length: number;
-  /** Writes all of it at a place. */
+  /** Writes the whole record. */
   write(target: Buffer, start: number): void;
 }
 
-/** An entry as a record. Throws MalformedRecordError. */
-export function toRecord(entry: LogEntry, continues: boolean): Buffer {
-  const draft = draftOf(entry, continues);
+/** Encodes an entry as a record. Throws MalformedRecordError. */
+export function encodeRecord(entry: LogEntry, continues: boolean): Buffer {
+  const draft = draftRecord(entry, continues);
   const record = Buffer.allocUnsafe(draft.length);
   draft.write(record, 0);
   return record;
 }
 
-/** An entry as a record that is not written yet. Throws MalformedRecordError. */
-export function draftOf(entry: LogEntry, continues: boolean): Draft {
+/** Drafts the record of an entry. Throws MalformedRecordError. */
+export function draftRecord(entry: LogEntry, continues: boolean): RecordDraft {
   return isDamage(entry) ? new DamageDraft(entry) : new CommitDraft(entry, continues);
 }
 
-/** Used again for every commit. */
-const suffix = new Uint8Array(suffixBytesMax);
-
-class CommitDraft implements Draft {
+class CommitDraft implements RecordDraft {
   readonly length: number;
   private readonly spans: readonly EventSpan[];
+  private readonly framer: EventFramer;
 
   constructor(
     private readonly commit: LogCommit,
     private readonly continues: boolean,
   ) {
     const { stream, record, position, timeNanos } = commit;
-    const suffixBytes = writeSuffix(suffix, 0, position, timeNanos);
+    this.framer = new EventFramer(position, timeNanos);
     this.spans = eventSpans(record);
     this.length = headerBytes + stream.length + checksumBytes;
-    for (const { start, end } of this.spans) this.length += fieldBytes(end - start + suffixBytes);
+    for (const span of this.spans) this.length += this.framer.framedBytes(span);
   }
 
   write(target: Buffer, start: number): void {
-    const { commit, spans } = this;
-    const { stream, record, position, timeNanos, isTorn } = commit;
-    const suffixBytes = writeSuffix(suffix, 0, position, timeNanos);
+    const { commit, spans, framer } = this;
+    const { stream, record, isTorn } = commit;
     const nameStart = start + headerBytes;
     let next = nameStart + target.write(stream, nameStart, 'latin1');
-    for (const span of spans) next = frameEvent(record, span, suffix, suffixBytes, target, next);
+    for (const span of spans) next = framer.write(record, span, target, next);
     target[start + at.kind] = kindByte.commit;
     target[start + at.flags] =
       (this.continues ? flag.continues : 0) |
@@ -86,15 +82,17 @@ class CommitDraft implements Draft {
       (isTorn ? flag.torn : 0);
     target.writeUInt16LE(stream.length, start + at.nameBytes);
     target.writeUInt32LE(spans.length, start + at.count);
+    // A torn commit keeps its own place in the order, not that of its transaction.
+    writeUint64LE(target, start + at.position, isTorn ? commit.sequence : commit.position);
     writeUint64LE(target, start + at.sequence, commit.sequence);
+    writeUint64LE(target, start + at.time, commit.timeNanos);
     writeUint64LE(target, start + at.firstVersion, commit.firstVersion);
     writeCommitId(target, start + at.commitId, commit.commitId);
-    // One that is left out stands among the others by where it is, not by the transaction that it was meant to be part of.
-    seal(target, start, this.length, isTorn ? commit.sequence : position, timeNanos);
+    seal(target, start, this.length);
   }
 }
 
-class DamageDraft implements Draft {
+class DamageDraft implements RecordDraft {
   readonly length: number;
   private readonly name: Buffer;
   private readonly reason: Buffer;
@@ -106,47 +104,45 @@ class DamageDraft implements Draft {
   }
 
   write(target: Buffer, start: number): void {
-    const { name, reason } = this;
-    const { damage } = this;
-    const { kind, position, timeNanos } = damage;
+    const { damage, name, reason } = this;
     target.fill(0, start, start + headerBytes);
     name.copy(target, start + headerBytes);
     reason.copy(target, start + headerBytes + name.length);
-    target[start + at.kind] = kindByte[kind];
+    target[start + at.kind] = kindByte[damage.kind];
     target.writeUInt16LE(name.length, start + at.nameBytes);
-    writeUint64LE(target, start + at.sequence, position);
+    writeUint64LE(target, start + at.position, damage.position);
+    writeUint64LE(target, start + at.sequence, damage.position);
+    writeUint64LE(target, start + at.time, damage.timeNanos);
     const first = damage.kind === 'lost' ? damage.firstPosition : damage.claimedVersion;
     writeUint64LE(target, start + at.firstVersion, first);
-    seal(target, start, this.length, position, timeNanos);
+    seal(target, start, this.length);
   }
 }
 
-function seal(target: Buffer, start: number, length: number, position: bigint, timeNanos: bigint): void {
+/** Writes the length and the checksum of a record that is otherwise complete. */
+function seal(target: Buffer, start: number, length: number): void {
   target.writeUInt32LE(length, start + at.length);
-  writeUint64LE(target, start + at.position, position);
-  // Its 64 bits are the same with a sign.
-  writeUint64LE(target, start + at.time, timeNanos);
   const end = start + length - checksumBytes;
   // `subarray` of a Buffer takes several times as long.
   const sealed = new Uint8Array(target.buffer, target.byteOffset + start, end - start);
   target.writeUInt32LE(crc32(sealed, checksumOfChecked), end);
 }
 
-/** The bytes of the record that begins here; undefined: its length is not among the bytes. */
+/** The length of the record that begins here; undefined: the buffer ends before it. */
 export function lengthAt(bytes: Buffer, start: number): number | undefined {
   return start + at.kind <= bytes.length ? bytes.readUInt32LE(start + at.length) : undefined;
 }
 
-/** Reads the header of the record that begins here and lies whole in the bytes. Throws DamagedReplicaError. */
+/** Checks the record that begins here and decodes its header. Throws DamagedReplicaError. */
 export function readHeader(bytes: Buffer, start: number): RecordHeader {
   const length = lengthAt(bytes, start) ?? 0;
   if (length < headerBytes + checksumBytes || start + length > bytes.length)
     throw new DamagedReplicaError('a record is cut off');
-  checkRecords(bytes.subarray(start, start + length));
+  checkChecksums(bytes.subarray(start, start + length));
   return headerAt(bytes, start);
 }
 
-/** The header of a record that was checked. */
+/** The header of a record whose checksum was checked. */
 export function headerAt(bytes: Buffer, start: number): RecordHeader {
   const length = bytes.readUInt32LE(start + at.length);
   return {
@@ -164,7 +160,7 @@ export function headerAt(bytes: Buffer, start: number): RecordHeader {
   };
 }
 
-/** The headers of records that were checked, and follow one another. */
+/** The headers of consecutive records whose checksums were checked. */
 export function headersOf(bytes: Buffer): RecordHeader[] {
   const headers: RecordHeader[] = [];
   for (let start = 0; start < bytes.length; start = (headers.at(-1) as RecordHeader).end)
@@ -174,7 +170,7 @@ export function headersOf(bytes: Buffer): RecordHeader[] {
 
 function kindAt(bytes: Buffer, start: number): RecordHeader['kind'] {
   const found = kinds[bytes[start + at.kind] ?? 0];
-  if (found === undefined) throw new DamagedReplicaError('a record is of no known kind');
+  if (found === undefined) throw new DamagedReplicaError('a record is of an unknown kind');
   return found;
 }
 
@@ -182,10 +178,10 @@ export function nameOf(bytes: Buffer, { start, bodyStart, kind }: RecordHeader):
   return bytes.toString(kind === 'commit' ? 'latin1' : 'utf8', start + headerBytes, bodyStart);
 }
 
-/** What a reader is told who meets a record that stands for no commit. */
+/** The error for a reader that needs a record which is not a commit. */
 export function errorOf(bytes: Buffer, header: RecordHeader): UnreadableCommitError {
   const { kind, position, timeNanos, bodyStart, bodyEnd } = header;
-  if (kind === 'commit') throw new Error('a commit is no error');
+  if (kind === 'commit') throw new Error('the record is a commit');
   const stream = nameOf(bytes, header);
   const reason = bytes.toString('utf8', bodyStart, bodyEnd);
   const first = firstVersionOf(bytes, header);
@@ -210,7 +206,7 @@ export function sequenceOf(bytes: Buffer, { start }: RecordHeader): bigint {
   return bytes.readBigUInt64LE(start + at.sequence);
 }
 
-/** Of damage, the version that its stream has by its headers; 0: they do not say. */
+/** Of an unreadable message, its claimed version; of lost messages, their first position. */
 export function firstVersionOf(bytes: Buffer, { start }: RecordHeader): bigint {
   return bytes.readBigUInt64LE(start + at.firstVersion);
 }
@@ -219,7 +215,7 @@ const dash = 0x2d;
 const hexDigits = new Uint8Array(256);
 for (const digit of '0123456789abcdef') hexDigits[digit.charCodeAt(0)] = parseInt(digit, 16);
 
-/** The bytes of a UUID. What somebody else has put in the place of one is found under no id. */
+/** Writes the 16 bytes of a UUID. A foreign program may have stored another text as the id: no request finds that commit. */
 function writeCommitId(target: Buffer, start: number, id: string): void {
   const end = start + uuidBytes;
   let next = start;

@@ -1,7 +1,6 @@
 import { mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DamagedReplicaError } from './damage';
-import type { Cursor } from './segments';
 
 /** The name of the file of a segment. */
 export function segmentFile(segment: number): string {
@@ -13,14 +12,20 @@ function segmentOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** The end of the segments: the next record goes there. */
+export interface SegmentsEnd {
+  readonly segment: number;
+  readonly offset: number;
+}
+
 /**
- * Removes what lies after a cursor, and gives the bytes of each segment, in order. The oldest may be gone; the others must be as
- * large as they were. Throws DamagedReplicaError.
+ * Removes everything after the end of the segments; returns the bytes of each segment, in order. The oldest segments may be
+ * missing; every other sealed one must have as many bytes as when it was sealed. Throws DamagedReplicaError.
  */
 export async function openSegmentFiles(
   folder: string,
-  end: Cursor,
-  finishedBytes: (segment: number) => number | undefined,
+  end: SegmentsEnd,
+  sealedBytes: (segment: number) => number | undefined,
 ): Promise<Map<number, number>> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const sizes = new Map<number, number>();
@@ -31,15 +36,16 @@ export async function openSegmentFiles(
     else await rm(join(folder, name), { force: true });
   }
   const last = sizes.get(end.segment) ?? 0;
-  if (last < end.offset) throw cutOff(end.segment);
+  if (last < end.offset) throw missingBytes(end.segment);
   if (last > end.offset) await truncate(join(folder, segmentFile(end.segment)), end.offset);
   if (sizes.size > 0) sizes.set(end.segment, end.offset);
   const first = sizes.keys().next().value ?? end.segment;
   for (let segment = first; segment < end.segment; segment++)
-    if (sizes.get(segment) !== finishedBytes(segment)) throw cutOff(segment);
+    if (sizes.get(segment) !== sealedBytes(segment)) throw missingBytes(segment);
   return sizes;
 }
 
+/** Removes the files of all segments from a folder, and nothing else. */
 export async function removeSegmentFiles(folder: string): Promise<void> {
   const names = await readdir(folder).catch((error: unknown): string[] => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -48,6 +54,6 @@ export async function removeSegmentFiles(folder: string): Promise<void> {
   for (const name of names) if (segmentOf(name) !== undefined) await rm(join(folder, name), { force: true });
 }
 
-function cutOff(segment: number): DamagedReplicaError {
-  return new DamagedReplicaError(`${segmentFile(segment)} is gone, or a part of it`);
+function missingBytes(segment: number): DamagedReplicaError {
+  return new DamagedReplicaError(`${segmentFile(segment)} is missing or too short`);
 }

@@ -1,141 +1,137 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { syncPath } from './sync-path';
-import type { Place } from './location';
-import type { Draft } from './record';
+import type { RecordLocation } from './location';
+import type { RecordDraft } from './record';
 import { openSegmentFiles, segmentFile } from './segment-files';
 import { SegmentReader } from './segment-reader';
+import { syncPath } from './sync-path';
 
-/** Bounds of the segments. */
 export interface SegmentBounds {
   readonly segmentBytesMax: number;
-  /** Bytes of all segments; the oldest are removed when there are more. */
+  /** Bytes of all segments together; above it the oldest segments are removed. */
   readonly replicaBytesMax: number;
   /** Bytes of the newest records that stay in memory. */
   readonly tailBytesMax: number;
 }
 
-/** A place in a segment where a record begins, or will. */
-export interface Cursor {
+/** Where a record begins in the segments, or will begin. */
+export interface SegmentCursor {
   readonly segment: number;
   readonly offset: number;
-  /** Where the segments begin later: the records after this position, which the log has. */
+  /** The position before the record: if the segment was removed, reading goes on in the log after it. */
   readonly after?: bigint;
 }
 
 export interface SegmentBytes {
   readonly bytes: Buffer;
-  /** Whether others have them as well, so that they must stay as they are. */
+  /** Whether the buffer is also used elsewhere, so that it must not be changed. */
   readonly isShared: boolean;
 }
 
-/** How far segments go that are opened. */
-export interface SegmentsEnd {
-  readonly end: Cursor;
+/** What was stored about the segments when they were last written. */
+export interface SegmentsState {
+  readonly end: SegmentCursor;
+  /** The segments have all records up to this position. */
   readonly position: bigint;
-  /** The bytes of a segment to which nothing is added any more. */
-  readonly finishedBytes: (segment: number) => number | undefined;
+  /** The bytes of a segment that is sealed: nothing is appended to it any more. */
+  readonly sealedBytes: (segment: number) => number | undefined;
 }
 
-/** A piece of a segment that is in memory. */
-interface Block extends Cursor {
-  /** The records before it go up to this position. */
-  readonly base: number;
+/** A range of a segment that is in memory. Positions are numbers, since the search for one compares many of them. */
+interface MemoryBlock extends SegmentCursor {
+  /** The position of the last record before the block. */
+  readonly basePosition: number;
   readonly bytes: Buffer;
-  /** The positions of its groups of records, in order, and where in it they begin. */
+  /** The position of each group of records, in order, and where in `bytes` it begins. */
   readonly positions: number[];
   readonly starts: number[];
   used: number;
-  written: number;
+  flushed: number;
 }
 
-/** The segment was removed, since there was no room for it. */
-export class SegmentGoneError extends Error {}
+/** The segment was removed to make space. */
+export class SegmentRemovedError extends Error {}
 
 const blockBytes = 256 << 10;
 
 /**
- * The records of the log in its order, in files that are only appended to. What was appended can be read at once: it lies in
- * memory until `write` has put it into its file, and the newest stays there.
+ * The records of the log, in its order, in files that are only appended to. An appended record can be read at once: it is in
+ * memory until `flush` writes it to its file, and the newest records stay in memory.
  */
 export class Segments {
-  private blocks: Block[] = [];
-  private tailBytes = 0;
   readonly reader: SegmentReader;
-  /** Written since they were opened. */
+  private blocks: MemoryBlock[] = [];
+  private tailBytes = 0;
+  /** Segments that were written since they were opened. */
   private readonly unsynced = new Set<number>();
-  private writing: { readonly segment: number; readonly fd: number } | undefined;
+  private openForWrite: { readonly segment: number; readonly fd: number } | undefined;
+  private next: SegmentCursor;
+  private lastPosition: number;
 
   private constructor(
     private readonly folder: string,
     private readonly bounds: SegmentBounds,
-    private next: Cursor,
-    private last: number,
-    /** The bytes of each segment that is written, from the first one on that there is. */
+    { end, position }: SegmentsState,
+    /** The bytes of each segment that has a file, in order. */
     private readonly sizes: Map<number, number>,
   ) {
+    this.next = end;
+    this.lastPosition = Number(position);
     this.reader = new SegmentReader((segment) => this.pathOf(segment), bounds.segmentBytesMax);
   }
 
-  /**
-   * Opens the segments as far as the cursor, where they go up to a position; what lies after it is removed. Those that are
-   * finished must be as large as they were. Throws DamagedReplicaError.
-   */
-  static async open(
-    folder: string,
-    bounds: SegmentBounds,
-    { end, position, finishedBytes }: SegmentsEnd,
-  ): Promise<Segments> {
-    const sizes = await openSegmentFiles(folder, end, finishedBytes);
-    return new Segments(folder, bounds, end, Number(position), sizes);
+  /** Opens the segments of a folder and removes everything after their stored end. Throws DamagedReplicaError. */
+  static async open(folder: string, bounds: SegmentBounds, state: SegmentsState): Promise<Segments> {
+    const sizes = await openSegmentFiles(folder, state.end, state.sealedBytes);
+    return new Segments(folder, bounds, state, sizes);
   }
 
-  /** The first segment that there is; those before it were removed. */
+  /** The oldest segment; earlier ones were removed. */
   get first(): number {
     for (const segment of this.sizes.keys()) return segment;
     return this.next.segment;
   }
 
   /** Where the next record goes. */
-  get end(): Cursor {
+  get end(): SegmentCursor {
     return this.next;
   }
 
-  /** Appends records that stay together; the first one has this position. */
-  append(records: readonly Draft[], position: bigint): Place[] {
+  /** Appends the records of one group; `position` is that of the first record. Returns where each record lies. */
+  append(records: readonly RecordDraft[], position: bigint): RecordLocation[] {
     let bytes = 0;
     for (const { length } of records) bytes += length;
     const block = this.blockFor(bytes);
-    this.last = Number(position);
-    block.positions.push(this.last);
+    this.lastPosition = Number(position);
+    block.positions.push(this.lastPosition);
     block.starts.push(block.used);
     return records.map((record) => {
       record.write(block.bytes, block.used);
-      const place = { segment: block.segment, offset: block.offset + block.used, length: record.length };
+      const location = { segment: block.segment, offset: block.offset + block.used, length: record.length };
       block.used += record.length;
       this.next = { segment: block.segment, offset: block.offset + block.used };
-      return place;
+      return location;
     });
   }
 
-  /** Puts all that was appended into the files. Throws what the file system does; it can be tried again. */
-  write(): void {
+  /** Writes all appended records to the files. Throws the error of the file system; a retry is safe. */
+  flush(): void {
     for (const block of this.blocks) {
-      if (block.written === block.used) continue;
+      if (block.flushed === block.used) continue;
       this.writeAt(
         block.segment,
-        block.offset + block.written,
-        block.bytes.subarray(block.written, block.used),
+        block.offset + block.flushed,
+        block.bytes.subarray(block.flushed, block.used),
       );
-      block.written = block.used;
+      block.flushed = block.used;
       this.sizes.set(block.segment, block.offset + block.used);
     }
-    this.forgetOldest();
-    this.removeOldest();
+    this.evictOldestBlocks();
+    this.removeOldestSegments();
   }
 
-  /** Removes the oldest segments that are not in memory, as long as there are too many bytes. */
-  private removeOldest(): void {
+  /** Removes the oldest segments that are not in memory while all of them together have too many bytes. */
+  private removeOldestSegments(): void {
     const kept = this.blocks[0]?.segment ?? this.next.segment;
     let bytes = 0;
     for (const size of this.sizes.values()) bytes += size;
@@ -144,13 +140,13 @@ export class Segments {
       bytes -= size;
       this.sizes.delete(segment);
       this.unsynced.delete(segment);
-      this.reader.forget(segment);
+      this.reader.closeFile(segment);
       rmSync(this.pathOf(segment), { force: true });
     }
   }
 
-  /** The bytes from a cursor on, about so many; none at the end of the segment. They may end within a record. */
-  async readFrom({ segment, offset }: Cursor, bytesMax: number): Promise<SegmentBytes> {
+  /** Reads from a cursor, at most `bytesMax` bytes; 0 bytes at the end of the segment. They may end within a record. */
+  async readFrom({ segment, offset }: SegmentCursor, bytesMax: number): Promise<SegmentBytes> {
     const block = this.blockAt(segment, offset);
     if (block !== undefined) {
       const start = offset - block.offset;
@@ -164,67 +160,67 @@ export class Segments {
     return { bytes, isShared: false };
   }
 
-  /** Whether there is a segment after this one. */
-  hasAfter(segment: number): boolean {
+  /** Whether another segment follows this one. */
+  hasSegmentAfter(segment: number): boolean {
     return segment < this.next.segment;
   }
 
-  /** What lies at a place, if it is in memory. */
-  fromMemory({ segment, offset, length }: Place): Buffer | undefined {
+  /** The record at a location, if it is in memory. */
+  fromMemory({ segment, offset, length }: RecordLocation): Buffer | undefined {
     const block = this.blockAt(segment, offset);
     return block?.bytes.subarray(offset - block.offset, offset - block.offset + length);
   }
 
-  /** Where in memory the first record after a position is, or will be; undefined: not there. */
-  memoryAfter(position: bigint): Cursor | undefined {
+  /** Where in memory the first record after a position is, or will be; undefined: it is not in memory. */
+  cursorInMemory(position: bigint): SegmentCursor | undefined {
     const at = Number(position);
-    if (at >= this.last) return this.next;
-    const isLater = (index: number): boolean => (this.blocks[index] as Block).base > at;
-    const block = this.blocks[firstWhere(this.blocks.length, isLater) - 1];
+    if (at >= this.lastPosition) return this.next;
+    const isLater = (index: number): boolean => (this.blocks[index] as MemoryBlock).basePosition > at;
+    const block = this.blocks[lowerBound(this.blocks.length, isLater) - 1];
     if (block === undefined) return undefined;
     const { positions, starts, segment, offset, used } = block;
-    const first = firstWhere(positions.length, (index) => (positions[index] as number) > at);
+    const first = lowerBound(positions.length, (index) => (positions[index] as number) > at);
     return { segment, offset: offset + (starts[first] ?? used) };
   }
 
-  /** Reads a piece of a file. Rejects with SegmentGoneError if the segment was removed. */
+  /** Reads a range of a file. Rejects with SegmentRemovedError if the segment was removed. */
   async readFile(segment: number, offset: number, length: number): Promise<Buffer> {
     try {
       return (
-        this.reader.readNow(segment, offset, length) ?? (await this.reader.read(segment, offset, length))
+        this.reader.readSync(segment, offset, length) ?? (await this.reader.read(segment, offset, length))
       );
     } catch (error) {
-      if (segment < this.first) throw new SegmentGoneError();
+      if (segment < this.first) throw new SegmentRemovedError();
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    this.closeWriting();
+    this.closeOpenForWrite();
     await this.reader.close();
   }
 
-  /** Puts what was written on the disk, once they are closed. */
+  /** Syncs the closed files to the disk. */
   async sync(): Promise<void> {
     for (const segment of this.unsynced) await syncPath(this.pathOf(segment));
     await syncPath(this.folder);
   }
 
-  private blockFor(bytes: number): Block {
+  private blockFor(bytes: number): MemoryBlock {
     const last = this.blocks.at(-1);
     if (last !== undefined && last.used + bytes <= last.bytes.length) return last;
     const { segment, offset } = this.next;
     if (offset > 0 && offset + bytes > this.bounds.segmentBytesMax)
       this.next = { segment: segment + 1, offset: 0 };
-    const room = this.next.offset === 0 ? Infinity : this.bounds.segmentBytesMax - this.next.offset;
-    const block: Block = {
+    const space = this.next.offset === 0 ? Infinity : this.bounds.segmentBytesMax - this.next.offset;
+    const block: MemoryBlock = {
       ...this.next,
-      base: this.last,
+      basePosition: this.lastPosition,
       positions: [],
       starts: [],
-      bytes: Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(blockBytes, room))),
+      bytes: Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(blockBytes, space))),
       used: 0,
-      written: 0,
+      flushed: 0,
     };
     this.tailBytes += block.bytes.length;
     this.blocks.push(block);
@@ -232,39 +228,39 @@ export class Segments {
   }
 
   private writeAt(segment: number, offset: number, bytes: Buffer): void {
-    if (this.writing?.segment !== segment) {
-      this.closeWriting();
+    if (this.openForWrite?.segment !== segment) {
+      this.closeOpenForWrite();
       const path = this.pathOf(segment);
       closeSync(openSync(path, 'a', 0o600));
-      this.writing = { segment, fd: openSync(path, 'r+') };
+      this.openForWrite = { segment, fd: openSync(path, 'r+') };
       this.unsynced.add(segment);
     }
     for (let done = 0; done < bytes.length;)
-      done += writeSync(this.writing.fd, bytes, done, bytes.length - done, offset + done);
-    this.reader.isInMemory(segment, offset, bytes.length);
+      done += writeSync(this.openForWrite.fd, bytes, done, bytes.length - done, offset + done);
+    this.reader.noteCached(segment, offset, bytes.length);
   }
 
-  private closeWriting(): void {
-    if (this.writing !== undefined) closeSync(this.writing.fd);
-    this.writing = undefined;
+  private closeOpenForWrite(): void {
+    if (this.openForWrite !== undefined) closeSync(this.openForWrite.fd);
+    this.openForWrite = undefined;
   }
 
-  private forgetOldest(): void {
-    let drop = 0;
-    for (const { bytes, used, written } of this.blocks.slice(0, -1)) {
-      if (this.tailBytes <= this.bounds.tailBytesMax || written < used) break;
+  private evictOldestBlocks(): void {
+    let evicted = 0;
+    for (const { bytes, used, flushed } of this.blocks.slice(0, -1)) {
+      if (this.tailBytes <= this.bounds.tailBytesMax || flushed < used) break;
       this.tailBytes -= bytes.length;
-      drop++;
+      evicted++;
     }
-    if (drop > 0) this.blocks = this.blocks.slice(drop);
+    if (evicted > 0) this.blocks = this.blocks.slice(evicted);
   }
 
-  private blockAt(segment: number, offset: number): Block | undefined {
+  private blockAt(segment: number, offset: number): MemoryBlock | undefined {
     const isAfter = (at: number): boolean => {
-      const block = this.blocks[at] as Block;
+      const block = this.blocks[at] as MemoryBlock;
       return block.segment > segment || (block.segment === segment && block.offset > offset);
     };
-    const block = this.blocks[firstWhere(this.blocks.length, isAfter) - 1];
+    const block = this.blocks[lowerBound(this.blocks.length, isAfter) - 1];
     return block?.segment === segment && offset < block.offset + block.used ? block : undefined;
   }
 
@@ -273,8 +269,8 @@ export class Segments {
   }
 }
 
-/** The first index for which something holds, which holds for all that follow; `length`: there is none. */
-function firstWhere(length: number, holds: (index: number) => boolean): number {
+/** The first index from which on a condition holds; `length` if it never does. */
+function lowerBound(length: number, holds: (index: number) => boolean): number {
   let low = 0;
   let high = length;
   while (low < high) {

@@ -1,14 +1,14 @@
-/** What Buffer has for this makes several big numbers on the way. */
+/** Buffer's own methods for 64 bits make several bigints for each value. */
 const scratch = new DataView(new ArrayBuffer(8));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
-/** Writes a whole number of 64 bits, the highest first. */
+/** Writes a 64-bit integer, big-endian. */
 export function writeUint64BE(target: Uint8Array, at: number, value: bigint): void {
   scratch.setBigUint64(0, value);
   copyScratch(target, at);
 }
 
-/** The same, the lowest first. */
+/** Writes a 64-bit integer, little-endian. */
 export function writeUint64LE(target: Uint8Array, at: number, value: bigint): void {
   scratch.setBigUint64(0, value, true);
   copyScratch(target, at);

@@ -1,13 +1,13 @@
 import type { Limits } from '../../limits';
 
-/** Subscriptions that read from the disk, which share what they may hold. */
-export interface CatchUps {
-  join(): CatchUp;
+/** The memory that all subscriptions which read from the disk share. */
+export interface CatchUpBudget {
+  join(): CatchUpShare;
 }
 
-/** The part of one subscription. */
-export interface CatchUp {
-  /** Bytes of the next chunk, which comes from the disk or from memory. */
+/** The share of one subscription. */
+export interface CatchUpShare {
+  /** The size of its next chunk, which comes from the disk or from memory, in bytes. */
   chunkBytes(isFromDisk: boolean): number;
   leave(): void;
 }
@@ -15,25 +15,25 @@ export interface CatchUp {
 const chunkBytesMin = 16 << 10;
 const chunkBytesMax = 256 << 10;
 
-export function createCatchUps({ catchUpBytesMax, subscriptionBytesMax }: Limits): CatchUps {
-  let running = 0;
+export function createCatchUpBudget({ catchUpBytesMax, subscriptionBytesMax }: Limits): CatchUpBudget {
+  let readers = 0;
   return {
     join() {
-      let takesPart = false;
-      const set = (now: boolean): void => {
-        if (now !== takesPart) running += now ? 1 : -1;
-        takesPart = now;
+      let isReader = false;
+      const setReader = (now: boolean): void => {
+        if (now !== isReader) readers += now ? 1 : -1;
+        isReader = now;
       };
       return {
         chunkBytes(isFromDisk) {
-          set(isFromDisk);
+          setReader(isFromDisk);
           if (!isFromDisk) return subscriptionBytesMax;
-          // What was read is copied once more to be sent.
-          const share = Math.floor(catchUpBytesMax / (2 * running));
+          // A chunk is copied once more when it is sent.
+          const share = Math.floor(catchUpBytesMax / (2 * readers));
           return Math.max(chunkBytesMin, Math.min(chunkBytesMax, share));
         },
         leave() {
-          set(false);
+          setReader(false);
         },
       };
     },

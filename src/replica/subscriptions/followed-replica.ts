@@ -1,6 +1,6 @@
-import type { Waiters } from '../apply/waiters';
+import type { CommitWaiters } from '../apply/commit-waiters';
 import type { ReadableReplica } from '../reads/readable-replica';
-import type { CatchUps } from './catch-up-budget';
+import type { CatchUpBudget } from './catch-up-budget';
 
 /** A replica as subscriptions use it. */
 export interface FollowedReplica extends ReadableReplica {
@@ -8,10 +8,10 @@ export interface FollowedReplica extends ReadableReplica {
   readonly received: bigint;
   /** The index has all messages up to here. */
   readonly applied: bigint;
-  readonly waiters: Waiters;
-  readonly catchUps: CatchUps;
+  readonly waiters: CommitWaiters;
+  readonly catchUpBudget: CatchUpBudget;
   /** Throws if a rebuild has replaced the files. */
   throwIfReplaced(files: ReadableReplica['files']): void;
-  /** The error for the caller of a read that failed. Damaged files are removed and made again. */
+  /** The error for the caller of a read that failed. Damage begins a rebuild. */
   toStoreError(error: unknown): unknown;
 }

@@ -4,26 +4,26 @@ import { position } from '../../store/values';
 type Result = IteratorResult<SubscriptionUpdate, void>;
 
 /**
- * The updates of a subscription with heartbeats among them, also while nothing comes. An iterator by hand: a generator around
- * another one takes a kilobyte more for each of the thousands that wait.
+ * Puts heartbeats among the updates of a subscription, also while there are no updates. An iterator by hand: a generator around
+ * another one would take a kilobyte more for each of the thousands of subscriptions that wait.
  */
 export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate, void, void> {
-  /** The position of the last update; there is no heartbeat before the first one. */
+  /** The position of the last update; there is no heartbeat before the first update. */
   private at: SubscriptionUpdate['position'] | undefined;
   private dueMs: number;
   private timer: NodeJS.Timeout | undefined;
-  /** For the next update, which several heartbeats may go before. */
-  private asked: Promise<Result> | undefined;
-  private come: Result | 'error' | undefined;
-  /** Of who waits for `next`. */
+  /** The next update; several heartbeats may precede it. */
+  private pending: Promise<Result> | undefined;
+  private settled: Result | 'error' | undefined;
+  /** Resolves the `next` that waits. */
   private resolve: ((result: Result | Promise<Result>) => void) | undefined;
 
-  /** `head` is the end of the log; `end` ends an update that is awaited. */
+  /** `head` is the end of the log; `cancel` ends the wait for an update. */
   constructor(
     private readonly updates: AsyncGenerator<SubscriptionUpdate, void>,
     private readonly intervalMs: number,
     private readonly head: () => bigint,
-    private readonly end: () => void,
+    private readonly cancel: () => void,
   ) {
     this.dueMs = Date.now() + intervalMs;
   }
@@ -35,33 +35,33 @@ export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate,
   next(): Promise<Result> {
     return new Promise((resolve) => {
       this.resolve = resolve;
-      if (this.asked === undefined) {
-        this.asked = this.updates.next();
-        this.asked.then(this.onCome, this.onError);
+      if (this.pending === undefined) {
+        this.pending = this.updates.next();
+        this.pending.then(this.onSettled, this.onError);
       }
-      this.tell();
+      this.deliver();
     });
   }
 
   async return(): Promise<Result> {
     clearTimeout(this.timer);
-    this.end();
+    this.cancel();
     await this.updates.return();
     return { done: true, value: undefined };
   }
 
-  private readonly onCome = (result: Result | 'error'): void => {
-    this.come = result;
-    this.tell();
+  private readonly onSettled = (result: Result | 'error'): void => {
+    this.settled = result;
+    this.deliver();
   };
 
   private readonly onError = (): void => {
-    this.onCome('error');
+    this.onSettled('error');
   };
 
-  /** Gives what there is to who waits; else comes back when a heartbeat is due. */
-  private readonly tell = (): void => {
-    const { resolve, asked, come } = this;
+  /** Resolves the `next` that waits with a heartbeat or an update; otherwise tries again when a heartbeat is due. */
+  private readonly deliver = (): void => {
+    const { resolve, pending, settled } = this;
     if (resolve === undefined) return;
     clearTimeout(this.timer);
     const nowMs = Date.now();
@@ -70,10 +70,10 @@ export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate,
     if (isDue && this.at !== undefined) {
       this.resolve = undefined;
       resolve({ value: { kind: 'heartbeat', position: this.at, head: position(this.head()) } });
-    } else if (come !== undefined && asked !== undefined) {
-      this.resolve = this.asked = this.come = undefined;
-      if (come !== 'error' && come.done !== true) this.at = come.value.position;
-      resolve(asked);
-    } else this.timer = setTimeout(this.tell, this.dueMs - nowMs);
+    } else if (settled !== undefined && pending !== undefined) {
+      this.resolve = this.pending = this.settled = undefined;
+      if (settled !== 'error' && settled.done !== true) this.at = settled.value.position;
+      resolve(pending);
+    } else this.timer = setTimeout(this.deliver, this.dueMs - nowMs);
   };
 }

@@ -1,21 +1,23 @@
 import { InvalidRequestError } from '../../store/errors';
 import type { CallContext, SubscribeQuery } from '../../store/event-store';
 import type { UnixNanos } from '../../store/values';
-import type { FollowedReplica } from './followed-replica';
+import type { ReadableReplica } from '../reads/readable-replica';
 
 /** Where a subscription begins. */
 export interface Start {
-  /** Nothing before or at this position is asked for. */
+  /** The subscription gets commits after this position, */
   readonly after: bigint;
-  /** The end of the log at the time of the call. */
-  readonly head: bigint;
+  /** events from this version, */
   readonly fromVersion: bigint;
+  /** and commits from this time. */
   readonly fromTime: UnixNanos | undefined;
+  /** The end of the log when the call began. */
+  readonly head: bigint;
 }
 
 /** Throws InvalidRequestError if the start must exist and does not. */
 export async function findStart(
-  replica: FollowedReplica,
+  replica: ReadableReplica,
   query: SubscribeQuery,
   call: CallContext,
 ): Promise<Start> {
@@ -33,20 +35,20 @@ export async function findStart(
       const last = index.head(start.stream)?.version ?? 0n;
       if (startMustExist) checkExists('after_version', start.after, last);
       const fromVersion = start.after + 1n;
-      for (const { position: at } of index.forward(start.stream, fromVersion))
-        return { ...found, after: at - 1n, fromVersion };
+      for (const { position } of index.forward(start.stream, fromVersion))
+        return { ...found, after: position - 1n, fromVersion };
       return { ...found, fromVersion };
     }
   }
 }
 
-/** Nothing up to here is beyond a position and as late as a time. */
+/** The last position before the first commit that is both after a position and not earlier than a time. */
 function afterBoth(
-  { files, faults }: FollowedReplica,
+  { files, faults }: ReadableReplica,
   { skipUnreadable }: SubscribeQuery,
   { after, fromTime }: { readonly after: bigint; readonly fromTime: UnixNanos | undefined },
 ): bigint {
-  // What cannot be read, or is gone, is told whatever the time.
+  // Damage is reported whatever its time.
   if (fromTime === undefined || skipUnreadable || faults.isIncomplete) return after;
   const earlier = (files.index.markBeforeTime(fromTime)?.position ?? 1n) - 1n;
   return earlier > after ? earlier : after;

@@ -1,37 +1,37 @@
 import { NumberSet } from '../../collections/number-set';
 import { uuidChance, uuidV7TimeMs } from '../../store/ids';
 
-/** How far it is known when commit ids were made, in milliseconds since 1970. Stored with every batch. */
+/** When the commit ids of the log were made, in milliseconds since 1970. Stored with every batch. */
 export interface IdTimes {
-  /** The latest at which an id was made. */
+  /** The latest time, except of ids that were ahead. */
   readonly newestMs: number;
-  /** The earliest and the latest at which ids were made that were ahead of this gateway's clock; 0: there are none. */
+  /** The earliest and the latest time of ids that were ahead of this gateway's clock; 0 if no id was ahead. */
   readonly aheadFromMs: number;
   readonly aheadToMs: number;
 }
 
 export const noIdTimes: IdTimes = { newestMs: 0, aheadFromMs: 0, aheadToMs: 0 };
 
-/** Ids in one generation, of which there are two: a second or two of appends, in half a MiB, which stays in the caches of the processor. */
+/** Ids in one of the two generations: a second or two of appends, in half a MiB, which fits the caches of the processor. */
 const idsInGenerationMax = 32_768;
-/** The clock of who makes an id may be ahead by so much. One that is further ahead shall not be the newest for years. */
+/** The clock of a client may be ahead by this much. An id from further ahead must not count as the newest for years. */
 const aheadMaxMs = 60_000;
 
 /**
- * The commit ids of the newest commits, as far as they tell when they were made, as UUIDs v7 do. Nearly every id that is
- * appended was made later than all others but these, which saves a look into the index for each.
+ * Tells commit ids that no commit has, without a lookup in the index. It knows the ids of the newest commits that tell when they
+ * were made, as UUIDs v7 do. Nearly every id that is appended was made later than all others except these.
  */
-export class NewestIds {
+export class CommitIdFilter {
   private newer: NumberSet;
   private older: NumberSet;
   private newerMs = 0;
   private olderMs = 0;
-  /** Every id that was made later is in one of the two, or ahead. */
+  /** Every id that was made later is in one of the two generations, or was ahead. */
   private knownAfterMs: number;
   private aheadFromMs: number;
   private aheadToMs: number;
 
-  /** `before`: of the commits before those that are added. */
+  /** `before`: the times of all commits that are not added here. */
   constructor(
     before: IdTimes,
     private readonly generationMax = idsInGenerationMax,
@@ -53,17 +53,17 @@ export class NewestIds {
       this.aheadFromMs = this.aheadFromMs === 0 ? madeMs : Math.min(this.aheadFromMs, madeMs);
       this.aheadToMs = Math.max(this.aheadToMs, madeMs);
     }
-    // What somebody else has put in the place of an id may have no time that is a number.
+    // A foreign id may have NaN as its time, which compares false.
     else if (madeMs > this.knownAfterMs) this.note(commitId, madeMs);
   }
 
-  /** Whether a commit of the log may have this id; false: none of those that were added, or before them. */
-  mayHave(commitId: string, nowMs = Date.now()): boolean {
+  /** Whether a commit of the log may have this id; false: no commit has it, neither an added one nor an earlier one. */
+  mayContain(commitId: string, nowMs = Date.now()): boolean {
     const madeMs = uuidV7TimeMs(commitId);
     const latestMs = nowMs + aheadMaxMs;
-    if (this.aheadFromMs > 0 && latestMs >= this.aheadFromMs) this.meetAhead();
+    if (this.aheadFromMs > 0 && latestMs >= this.aheadFromMs) this.absorbAhead();
     if (madeMs === undefined || madeMs <= this.knownAfterMs || madeMs > latestMs) return true;
-    // Two ids that have the same cost a look and nothing else.
+    // Two ids with the same chance cost a lookup and nothing else.
     const chance = uuidChance(commitId);
     return this.newer.has(chance) || this.older.has(chance);
   }
@@ -79,8 +79,8 @@ export class NewestIds {
     else this.knownAfterMs = Math.max(this.knownAfterMs, madeMs);
   }
 
-  /** The clock has come to where ids were ahead of it. */
-  private meetAhead(): void {
+  /** The clock has reached the time of ids that were ahead. */
+  private absorbAhead(): void {
     this.knownAfterMs = Math.max(this.knownAfterMs, this.aheadToMs);
     [this.aheadFromMs, this.aheadToMs] = [0, 0];
   }

@@ -1,0 +1,43 @@
+import { UnreadableCommitError } from '../../store/errors';
+import { position, type StreamName } from '../../store/values';
+import type { IndexEntry } from '../index/index-keys';
+import type { ReplicaFiles } from '../index/replica-files';
+import { fetchRecords } from '../segments/fetch-records';
+import { errorOf, type StoredRecord } from '../segments/record';
+
+/** How many entries are commits whose versions follow one another, from a version on. */
+export function contiguousCount(entries: readonly IndexEntry[], reverse: boolean, from: bigint): number {
+  let next = from;
+  for (const [index, entry] of entries.entries()) {
+    const { version: last, count } = entry;
+    const hasNext = last >= next && last - BigInt(count) < next;
+    if (count === 0 || !hasNext) return index;
+    next = nextVersion(entry, reverse, next);
+  }
+  return entries.length;
+}
+
+/** The version after an entry in the direction of the read; without an entry, still `next`. */
+export function nextVersion(entry: IndexEntry | undefined, reverse: boolean, next: bigint): bigint {
+  if (entry === undefined) return next;
+  return reverse ? entry.version - BigInt(entry.count) : entry.version + 1n;
+}
+
+/** Throws the error for a reader that needs an entry of damage. */
+export async function throwDamageOf(files: ReplicaFiles, entry: IndexEntry): Promise<never> {
+  const [{ bytes, header }] = (await fetchRecords(files, [entry])) as [StoredRecord];
+  throw errorOf(bytes, header);
+}
+
+/** Throws what is wrong with an entry, or else that a version before it is missing. */
+export async function throwDamage(
+  files: ReplicaFiles,
+  stream: StreamName,
+  entry: IndexEntry | undefined,
+  missing: bigint,
+): Promise<never> {
+  const found = entry ?? files.index.head(stream);
+  if (found?.count === 0) await throwDamageOf(files, found);
+  const reason = `version ${missing.toString()} is missing`;
+  throw new UnreadableCommitError(stream, position(found?.sequence ?? 0n), reason);
+}

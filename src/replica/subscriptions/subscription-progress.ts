@@ -1,0 +1,50 @@
+import type { UnreadableCommitError } from '../../store/errors';
+import type { EventRun, SubscriptionUpdate } from '../../store/event-store';
+import { position } from '../../store/values';
+
+/** With the ticks of the replica, a subscriber gets a position at least every 5 seconds. */
+const checkpointMs = 2_900;
+const checkpointSequences = 500n;
+
+/** How far a subscription is, and how far its subscriber knows it to be. */
+export class SubscriptionProgress {
+  private reported: bigint;
+  private reportedAtMs = Date.now();
+
+  /** `at`: the subscription has handled all commits up to here. */
+  constructor(public at: bigint) {
+    this.reported = at;
+  }
+
+  advanceTo(position: bigint): void {
+    if (position > this.at) this.at = position;
+  }
+
+  /** Reports the position without events. */
+  say(kind: 'checkpoint' | 'caughtUp' | 'fellBehind'): SubscriptionUpdate {
+    return { kind, position: this.report() };
+  }
+
+  /** Reports what was found up to the position; a checkpoint if one is due. */
+  *found(
+    runs: readonly EventRun[] = [],
+    unreadable: readonly UnreadableCommitError[] = [],
+  ): Generator<SubscriptionUpdate, void> {
+    const isDue = this.isCheckpointDue;
+    if (runs.length > 0) yield { kind: 'events', runs, position: this.report() };
+    if (unreadable.length > 0) yield { kind: 'checkpoint', unreadable, position: this.report() };
+    else if (runs.length === 0 && isDue) yield this.say('checkpoint');
+  }
+
+  private get isCheckpointDue(): boolean {
+    const unreported = this.at - this.reported;
+    if (unreported <= 0n) return false;
+    return unreported >= checkpointSequences || Date.now() - this.reportedAtMs >= checkpointMs;
+  }
+
+  private report(): SubscriptionUpdate['position'] {
+    this.reported = this.at;
+    this.reportedAtMs = Date.now();
+    return position(this.at);
+  }
+}
