@@ -3,11 +3,11 @@ import { CompactingMap } from '../../src/collections/compacting-map';
 
 interface Entry {
   readonly key: number;
-  readonly step: number;
+  readonly round: number;
 }
 
 /** Sets or deletes all keys of a range. */
-const step = fc.record({
+const action = fc.record({
   isSet: fc.boolean(),
   from: fc.integer({ min: 0, max: 4_000 }),
   count: fc.integer({ min: 1, max: 2_000 }),
@@ -15,16 +15,16 @@ const step = fc.record({
 
 const byKey = (a: Entry, b: Entry): number => a.key - b.key;
 
-test('is a Map to those who use it', () => {
+test('behaves like a Map', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+    fc.property(fc.array(action, { maxLength: 20 }), (actions) => {
       const map = new CompactingMap<number, Entry>();
       const model = new Map<number, Entry>();
-      for (const [number, { isSet, from, count }] of steps.entries()) {
+      for (const [round, { isSet, from, count }] of actions.entries()) {
         for (let key = from; key < from + count; key++) {
           if (isSet) {
-            map.set(key, { key, step: number });
-            model.set(key, { key, step: number });
+            map.set(key, { key, round });
+            model.set(key, { key, round });
           } else if (map.delete(key) !== model.delete(key)) throw new Error(`delete of ${key}`);
         }
         expect(map.size).toBe(model.size);
@@ -36,12 +36,12 @@ test('is a Map to those who use it', () => {
   );
 });
 
-test('keeps of what is gone no more than some keys', () => {
+test('keeps only a bounded number of deleted keys', () => {
   const map = new CompactingMap<number, Entry>();
   const kept = (): number => (map as unknown as { entries: Map<number, unknown> }).entries.size;
   let keptMost = 0;
   for (let key = 0; key < 20_000; key++) {
-    map.set(key, { key, step: 0 });
+    map.set(key, { key, round: 0 });
     map.delete(key - 10);
     keptMost = Math.max(keptMost, kept());
   }
@@ -51,12 +51,12 @@ test('keeps of what is gone no more than some keys', () => {
   );
 });
 
-test('a table that was given up keeps nothing of what is gone', () => {
+test('an abandoned table keeps nothing that was deleted', () => {
   const map = new CompactingMap<number, Entry>();
   const { entries } = map as unknown as { entries: Map<number, unknown> };
-  const entry = { key: 0, step: 0 };
+  const entry = { key: 0, round: 0 };
   map.set(0, entry);
   const table = [...entries.values()];
   map.delete(0);
-  expect(JSON.stringify(table)).not.toContain('step');
+  expect(JSON.stringify(table)).not.toContain('round');
 });

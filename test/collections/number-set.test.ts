@@ -3,7 +3,7 @@ import { NumberSet } from '../../src/collections/number-set';
 
 const number = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 
-test('has what was added, and nothing else', () => {
+test('has the numbers that were added, and no others', () => {
   fc.assert(
     fc.property(fc.uniqueArray(number, { maxLength: 100 }), fc.array(number), (added, others) => {
       const set = new NumberSet(100);
@@ -17,19 +17,19 @@ test('has what was added, and nothing else', () => {
   );
 });
 
-test('takes all that it has room for, whatever they have in common', () => {
-  for (const step of [1, 2 ** 16, 2 ** 31, 2 ** 32 - 1]) {
+test('has space for its maximum, whatever the numbers have in common', () => {
+  for (const factor of [1, 2 ** 16, 2 ** 31, 2 ** 32 - 1]) {
     const set = new NumberSet(10_000);
-    let taken = 0;
-    for (let i = 0; i < 10_000; i++) if (set.add(i * step)) taken++;
-    expect(taken).toBeGreaterThan(9_900);
-    expect(set.size).toBe(taken);
+    let added = 0;
+    for (let i = 0; i < 10_000; i++) if (set.add(i * factor)) added++;
+    expect(added).toBeGreaterThan(9_900);
+    expect(set.size).toBe(added);
   }
 });
 
-test('does not look for a slot without end', () => {
+test('searches a slot only a bounded time', () => {
   const set = new NumberSet(1_000);
-  let taken = 0;
-  for (let i = 0; i < 1_000_000; i++) if (set.add(i)) taken++;
-  expect(taken).toBeLessThanOrEqual(2_048);
+  let added = 0;
+  for (let i = 0; i < 1_000_000; i++) if (set.add(i)) added++;
+  expect(added).toBeLessThanOrEqual(2_048);
 });

@@ -16,13 +16,13 @@ import { until } from '../support/nats-server';
 import { randomFrom } from '../support/random';
 import { makeReplicaDir } from '../support/replica-dir';
 
-/** Files that are not what was written: they are made again from the log, and nothing of them is served. */
+/** Damaged files: nothing from them is served, and the replica is rebuilt from the log. */
 
-/** Several segments, of which nothing stays in memory. */
+/** Several segments; none of their records stays in memory. */
 const limits = { segmentBytesMax: 64 << 10, tailBytesMax: 0 };
 
 let log: MemoryLog;
-/** Closed, and left alone: tests take copies. */
+/** A closed replica; tests use copies of it. */
 let written: string;
 beforeAll(async () => {
   log = new MemoryLog();
@@ -48,8 +48,8 @@ function copy(): string {
   return folder;
 }
 
-/** Reads everything until it is whole; what comes before is an error, and never other events. */
-async function expectMended(opened: Opened): Promise<void> {
+/** Reads all events until the read succeeds; a read before that fails, and never returns wrong events. */
+async function expectRebuilt(opened: Opened): Promise<void> {
   const skipUnreadable = true;
   await until(() =>
     eventsOf(opened, { skipUnreadable }).then(
@@ -80,13 +80,13 @@ test('a flipped bit anywhere in the segments', async () => {
     const at = Math.floor(random() * readFileSync(path).length);
     flip(path, at, 1 << Math.floor(random() * 8));
     await using opened = await open(log, folder, limits, 30_000);
-    await expectMended(opened);
+    await expectRebuilt(opened);
     expect(opened.replica.isFilled).toBe(true);
   }
 }, 60_000);
 
-/** Where the record in the middle of a file begins. */
-function borderIn(path: string): number {
+/** Where a record in the middle of a file begins. */
+function recordStartIn(path: string): number {
   const bytes = readFileSync(path);
   let at = 0;
   while (at < bytes.length / 2) at = readHeader(bytes, at).end;
@@ -95,9 +95,9 @@ function borderIn(path: string): number {
 
 test.each([
   [
-    'cut where a record begins',
+    'truncated at the beginning of a record',
     (path: string) => {
-      truncateSync(path, borderIn(path));
+      truncateSync(path, recordStartIn(path));
     },
   ],
   [
@@ -107,7 +107,7 @@ test.each([
     },
   ],
   [
-    'gone',
+    'missing',
     (path: string) => {
       rmSync(path);
     },
@@ -117,10 +117,10 @@ test.each([
   harm(segmentsIn(folder)[1] as string);
   await expect(verifyReplica(folder)).rejects.toBeInstanceOf(ReplicaFault);
   await using opened = await open(log, folder, limits, 30_000);
-  await expectMended(opened);
+  await expectRebuilt(opened);
 });
 
-test('the oldest segments may be gone: what was in them is read from the log', async () => {
+test('the oldest segments may be missing: their records are read from the log', async () => {
   const folder = copy();
   rmSync(segmentsIn(folder)[0] as string);
   const readsBefore = log.reads;
@@ -130,18 +130,18 @@ test('the oldest segments may be gone: what was in them is read from the log', a
   expect(segmentsIn(folder)[0]).not.toMatch(/00000000/);
 });
 
-test('a flipped bit in the record of what cannot be read does not keep the replica from being opened', async () => {
+test('a flipped bit in the record of an unreadable message does not prevent the replica from opening', async () => {
   const folder = copy();
   const [path = ''] = segmentsIn(folder);
   flip(path, readFileSync(path).indexOf('it is broken'));
   await using opened = await open(log, folder, limits, 30_000);
   expect(opened.replica.isFilled).toBe(true);
-  await expectMended(opened);
+  await expectRebuilt(opened);
 });
 
 const indexOf = (folder: string): string => join(folder, 'index', 'data.mdb');
 
-/** Changes all that is found in the index, also in pages that are not in use any more. */
+/** Changes every occurrence in the index, also in pages that are not in use any more. */
 function changeIndex(folder: string, found: Buffer, change: (bytes: Buffer, at: number) => void): void {
   const bytes = readFileSync(indexOf(folder));
   let count = 0;
@@ -153,7 +153,7 @@ function changeIndex(folder: string, found: Buffer, change: (bytes: Buffer, at: 
   writeFileSync(indexOf(folder), bytes);
 }
 
-/** A stream, a version and a sequence, as the index has them. */
+/** A stream, a version and a sequence, encoded as in the index. */
 function keyOf(stream: string): Buffer {
   const head = log.commits.findLast((commit) => commit.stream === stream);
   const numbers = Buffer.alloc(16);
@@ -165,7 +165,7 @@ function keyOf(stream: string): Buffer {
 test.each([
   ['its version', 'a.1\0'.length + 7],
   ['its sequence', 'a.1\0'.length + 15],
-  ['where it lies', 'a.1\0'.length + 16 + 7],
+  ['its location', 'a.1\0'.length + 16 + 7],
 ])('a stream whose newest commit has a flipped bit in the index, in %s', async (_name, at) => {
   const folder = copy();
   changeIndex(folder, keyOf('a.1'), (bytes, found) => {
@@ -187,20 +187,20 @@ test.each([
       },
     ),
   );
-  await expectMended(opened);
+  await expectRebuilt(opened);
 });
 
-test('a changed state of the index: it is made again', async () => {
+test('a changed state in the index: the replica is rebuilt', async () => {
   const folder = copy();
   changeIndex(folder, Buffer.from('"applied":"'), (bytes, at) => {
     bytes.write('1', at + '"applied":"'.length);
   });
   await expect(verifyReplica(folder)).rejects.toThrow('its state does not have its checksum');
   await using opened = await open(log, folder, limits, 30_000);
-  await expectMended(opened);
+  await expectRebuilt(opened);
 });
 
-test('an index without some of its entries is found by verify', async () => {
+test('verify finds an index without some of its entries', async () => {
   const folder = copy();
   const hash = log.commits[100]?.commitId ?? '';
   expect((await verifyReplica(folder)).records).toBe(storedIn(log).length + 1);
@@ -215,7 +215,7 @@ test('an index without some of its entries is found by verify', async () => {
 test.each([
   ['another format', (state: string) => state.replace('"format":"', '"format":"9')],
   ['a machine of another kind', (state: string) => state.replace('LE"', 'BE"')],
-])('%s: it is said, and made again', async (_name, change) => {
+])('%s: verify reports it, and the replica is rebuilt', async (_name, change) => {
   const folder = copy();
   const index = new ReplicaIndex(join(folder, 'index'));
   const [, boot = '', json = ''] = /^\d+ (\S+) (.*)$/.exec(index.state() ?? '') ?? [];
@@ -226,10 +226,10 @@ test.each([
   await index.close();
   await expect(verifyReplica(folder)).rejects.toThrow(/it has the format \S+ .E; this gateway reads/);
   await using opened = await open(log, folder, limits, 30_000);
-  await expectMended(opened);
+  await expectRebuilt(opened);
 });
 
-test('what LMDB says of a damaged file is known as such, what it says of the disk is not', () => {
+test('LMDB errors of a damaged file are recognised as damage, those of the disk are not', () => {
   const [pageNotFound, corrupted, noSpace, inputOutput] = [-30797, -30796, 28, 5];
   const isDamage = (code: number): boolean => isDamagedReplica(Object.assign(new Error(), { code }));
   expect([pageNotFound, corrupted].map(isDamage)).toEqual([true, true]);
@@ -237,9 +237,9 @@ test('what LMDB says of a damaged file is known as such, what it says of the dis
   expect(isDamagedReplica(undefined)).toBe(false);
 });
 
-test('a start that fails leaves it as it was, also after the machine went down', async () => {
+test('a failed start leaves the replica as it was, also after the machine stopped', async () => {
   const folder = copy();
-  // As it is of a start of the machine before this one.
+  // As if written before the last start of the machine.
   changeIndex(
     folder,
     Buffer.from(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()),
@@ -259,7 +259,7 @@ test('a start that fails leaves it as it was, also after the machine went down',
     return Promise.resolve();
   };
   await using opened = await open(log, folder, limits, 30_000);
-  await expectMended(opened);
+  await expectRebuilt(opened);
   expect(failures).toBeGreaterThan(2);
   expect(given).toBe(0);
 });

@@ -7,7 +7,7 @@ import { call, open, wholeStream, type Opened } from '../support/opened-replica'
 import { randomFrom } from '../support/random';
 import { makeReplicaDir } from '../support/replica-dir';
 
-/** Streams whose commits lie near one another, here and there: they are read without a look-up for each. */
+/** Streams whose commits lie close together in some places: these are read without a lookup for each commit. */
 
 const log = new MemoryLog();
 for (let i = 0; i < 1_300; i++) log.append('a');
@@ -18,7 +18,7 @@ for (let i = 0; i < 700; i++) {
 for (let i = 0; i < 40; i++) log.append('a', 'c');
 for (let i = 0; i < 300; i++) log.append(i % 50 === 0 ? 'a' : 'b');
 for (let i = 0; i < 700; i++) log.appendEvents(1 + (i % 4), 'a');
-/** Behind so many of 1,112 commits lies a message that cannot be read: where a page of the index ends, in both directions, or not. */
+/** Streams with an unreadable message after some of 1,112 commits: at the end of a page of the index, in either direction, or not. */
 const broken = [512, 600, 700].map((before) => {
   const stream = `d${before}`;
   for (let i = 0; i < before; i++) log.append(stream);
@@ -27,7 +27,7 @@ const broken = [512, 600, 700].map((before) => {
   return { before, stream: stream as StreamName, position };
 });
 
-/** Its version 700 is gone. */
+/** Its version 700 is lost. */
 const cut = 'e' as StreamName;
 const stored = Array.from({ length: 1_112 }, () => log.append(cut)[0]);
 log.lose(stored[699]?.sequence ?? 0n);
@@ -35,13 +35,13 @@ log.lose(stored[699]?.sequence ?? 0n);
 async function readInto(
   found: bigint[],
   { reads }: Opened,
-  asked: Pick<ReadStreamQuery, 'stream'> & Partial<ReadStreamQuery>,
+  query: Pick<ReadStreamQuery, 'stream'> & Partial<ReadStreamQuery>,
 ): Promise<string | undefined> {
-  const { pages } = await reads.readStream({ ...wholeStream, ...asked }, call());
+  const { pages } = await reads.readStream({ ...wholeStream, ...query }, call());
   for await (const { runs, end } of pages) {
     for (const { events, eventCount } of runs) {
       const decoded = CommitRecord.decode(events).events;
-      expect(decoded.every(({ stream }) => stream === asked.stream)).toBe(true);
+      expect(decoded.every(({ stream }) => stream === query.stream)).toBe(true);
       expect(decoded.length).toBe(eventCount);
       for (const event of decoded) found.push(event.version);
     }
@@ -78,7 +78,7 @@ describe.each(Object.entries(bounds))('%s', (_name, limits) => {
   });
 
   test.each(broken)(
-    'a message that cannot be read, behind $before others, ends the read where it is',
+    'a read fails at an unreadable message after $before others',
     async ({ before, stream, position }) => {
       for (const direction of ['forward', 'backward'] as const) {
         const found: bigint[] = [];
@@ -91,7 +91,7 @@ describe.each(Object.entries(bounds))('%s', (_name, limits) => {
     },
   );
 
-  test('a version that is missing ends the read where it is', async () => {
+  test('a read ends at a missing version', async () => {
     for (const direction of ['forward', 'backward'] as const) {
       const found: bigint[] = [];
       const read = readInto(found, opened, { stream: cut, direction });

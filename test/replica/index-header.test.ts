@@ -4,7 +4,7 @@ import { headerBytes, isIndex, readHeaderOf } from '../../src/replica/index/inde
 import { ReplicaIndex } from '../../src/replica/index/replica-index';
 import { makeReplicaDir } from '../support/replica-dir';
 
-test('an index is told from other files, and from one of another kind of machine', async () => {
+test('an index is distinguished from other files, and from an index of another kind of machine', async () => {
   const folder = join(makeReplicaDir(), 'index');
   mkdirSync(folder);
   const path = join(folder, 'data.mdb');

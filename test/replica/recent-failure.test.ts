@@ -3,7 +3,7 @@ import { createRecentFailure } from '../../src/replica/apply/recent-failure';
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
-test('what is over is told of for a minute, as what was', () => {
+test('a failure that is over is reported as recent for a minute', () => {
   const failure = createRecentFailure();
   failure.clear();
   failure.record('paused');
@@ -16,7 +16,7 @@ test('what is over is told of for a minute, as what was', () => {
   expect(failure).toMatchObject({ current: '', recent: '' });
 });
 
-test('what delayed the start is over once it has begun', () => {
+test('a failure before the first success is not reported after it', () => {
   const failure = createRecentFailure();
   failure.record('there is no leader yet');
   expect(failure).toMatchObject({ current: 'there is no leader yet', recent: 'there is no leader yet' });

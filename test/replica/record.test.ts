@@ -26,25 +26,25 @@ const commit: LogCommit = {
   record: CommitRecord.encode(CommitRecord.fromPartial({ events: [event] })).finish(),
 };
 
-test('a commit id is what it was', () => {
+test('a commit id survives encoding and decoding', () => {
   const record = encodeRecord(commit, false);
   expect(commitIdOf(record, readHeader(record, 0))).toBe(commit.commitId);
 });
 
 test.each(['ab'.repeat(40), 'ab', '', 'not hexadecimal', 'ä€😀'])(
-  'the id %j, which somebody else has given, changes nothing else, and is always the same',
+  'the foreign id %j changes nothing else, and is always encoded as the same bytes',
   (commitId) => {
     const record = encodeRecord({ ...commit, commitId }, false);
     const header = readHeader(record, 0);
     expect(nameOf(record, header)).toBe(commit.stream);
     expect(bodyOf(record, header)).toEqual(bodyOf(record, readHeader(encodeRecord(commit, false), 0)));
-    // What lies in memory by chance would be in it else.
+    // Bytes that are left from earlier use of the memory must not get into the record.
     Buffer.allocUnsafe(4_000).fill(0xff);
     expect(encodeRecord({ ...commit, commitId }, false)).toEqual(record);
   },
 );
 
-/** Three commits, of which the last two are one transaction, and a message that is none. */
+/** Three commits, the last two in one transaction, and a foreign message. */
 const records = [
   encodeRecord(commit, false),
   encodeRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
@@ -63,7 +63,7 @@ const records = [
 ];
 const bytes = Buffer.concat(records);
 
-test('a flipped bit in any byte of records that follow one another is noticed', () => {
+test('a flipped bit in any byte of consecutive records is detected', () => {
   checkChecksums(bytes);
   for (let at = 0; at < bytes.length; at++) {
     const flipped = Buffer.from(bytes);
@@ -74,7 +74,7 @@ test('a flipped bit in any byte of records that follow one another is noticed', 
   }
 });
 
-test('wherever the bytes end, whole groups are what is taken', () => {
+test('wherever the bytes end, only complete groups are returned', () => {
   const ends = [0, 1, 3, 4].map((count) => Buffer.concat(records.slice(0, count)).length);
   const lasts = [0n, 1n, 3n, 2n ** 40n];
   for (let length = 0; length <= bytes.length; length++) {
@@ -85,22 +85,22 @@ test('wherever the bytes end, whole groups are what is taken', () => {
   }
 });
 
-test('what a walk says of a record is what its header says', () => {
-  const walk = new RecordIterator(bytes);
+test('the iterator and the header agree on every record', () => {
+  const iterator = new RecordIterator(bytes);
   for (const header of headersOf(bytes)) {
-    expect(walk.next()).toBe(true);
-    const { start, end, bodyStart, bodyEnd, count, continues } = walk;
+    expect(iterator.next()).toBe(true);
+    const { start, end, bodyStart, bodyEnd, count, continues } = iterator;
     expect(header).toMatchObject({ start, end, bodyStart, bodyEnd, count, continues });
-    expect(header).toMatchObject({ position: BigInt(walk.position), isTorn: walk.isTorn });
-    expect(walk.isCommit).toBe(header.kind === 'commit');
-    expect(walk.isOf(Buffer.from(nameOf(bytes, header)))).toBe(true);
+    expect(header).toMatchObject({ position: BigInt(iterator.position), isTorn: iterator.isTorn });
+    expect(iterator.isCommit).toBe(header.kind === 'commit');
+    expect(iterator.isOf(Buffer.from(nameOf(bytes, header)))).toBe(true);
     for (const other of ['', 'x', 'order.2', 'xorder.1', 'order.1x'])
-      expect(walk.isOf(Buffer.from(other))).toBe(false);
+      expect(iterator.isOf(Buffer.from(other))).toBe(false);
   }
-  expect(walk.next()).toBe(false);
+  expect(iterator.next()).toBe(false);
 });
 
-test('the bytes of a chunk that others have as well stay as they are', () => {
+test('a shared chunk is not changed', () => {
   const shared = Buffer.from(bytes);
   const chunk = { bytes: shared, isShared: true, last: 3n, next: { segment: 0, offset: 0 } };
   const range = { after: 0n, upTo: 3n };
@@ -116,7 +116,7 @@ test('the bytes of a chunk that others have as well stay as they are', () => {
   expect(shared).toEqual(bytes);
 });
 
-test('behind the last record there is nothing, which is whole', () => {
+test('empty bytes have no group', () => {
   const empty = Buffer.alloc(0);
   for (const bytes of [empty, empty.subarray(0), Buffer.alloc(3).subarray(3)])
     expect(completeGroups(bytes)).toEqual({ complete: empty, last: 0n });

@@ -11,7 +11,7 @@ import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 
-/** A replica is made again, closed, or cannot be written, while somebody reads it or waits for it. */
+/** A replica is rebuilt, closed or not writable while reads and subscriptions use it. */
 
 const logger = pino({ level: 'silent' });
 const limits = { ...defaultLimits, readProgressTimeoutMs: 500 };
@@ -35,7 +35,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** Nothing can be written at a place of a file, as into the segments, until the function that it gives is called. */
+/** Makes positioned writes to files fail, such as those to the segments, until the returned function is called. */
 function fillDisk(): () => void {
   const { writeSync } = fs;
   const spy = jest.spyOn(fs, 'writeSync').mockImplementation((...args: unknown[]) => {
@@ -47,7 +47,7 @@ function fillDisk(): () => void {
   };
 }
 
-test('a subscriber who is slow gets nothing of a log that has gone back, and has grown past where it is', async () => {
+test('a slow subscriber gets nothing from a log that has gone back and has grown past the position of the subscriber', async () => {
   const log = new MemoryLog();
   for (let i = 0; i < 30; i++) log.append('a');
   await using replica = disposable(await open(log));
@@ -82,7 +82,7 @@ test('a list of streams is complete or an error', async () => {
       if (names.length > 256) continue;
       log.cut(300n);
       log.append('other');
-      // It is filled to a part and no further for now.
+      // For now the replica is filled only in part.
       let given = 0;
       log.gate = () => (given++ < 5 ? Promise.resolve() : new Promise(() => undefined));
       log.doubt();
@@ -93,7 +93,7 @@ test('a list of streams is complete or an error', async () => {
   expect(names).toHaveLength(256);
 });
 
-test('what cannot be read is damaged itself: the replica is made again at the start', async () => {
+test('the record of an unreadable message is damaged: the replica is rebuilt at the start', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
   log.damage('b');
@@ -108,7 +108,7 @@ test('what cannot be read is damaged itself: the replica is made again at the st
   expect(replica.applied).toBe(2n);
 });
 
-test('what could not be written while it was filled is written later, and then it is filled', async () => {
+test('a batch that could not be written while the replica was filled is written later, and the replica becomes ready', async () => {
   const log = new MemoryLog();
   for (let i = 0; i < 10; i++) log.append('a');
   const release = fillDisk();
@@ -121,7 +121,7 @@ test('what could not be written while it was filled is written later, and then i
   expect(replica.applied).toBe(10n);
 });
 
-test('who waits for what cannot come waits no longer than a time', async () => {
+test('a wait for a sequence that never arrives ends after a time', async () => {
   const log = new MemoryLog();
   log.append('a');
   await using replica = disposable(await open(log));
@@ -132,15 +132,15 @@ test('who waits for what cannot come waits no longer than a time', async () => {
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE' } });
 });
 
-test.each(['closed', 'made again'])(
-  'one that cannot be written while much waits to be is %s',
+test.each(['closed', 'rebuilt'])(
+  'a replica that cannot be written while much is to be written is %s',
   async (what) => {
     const log = new MemoryLog();
     log.append('a');
     await using replica = disposable(await open(log));
     await until(() => replica.isReady);
     const release = fillDisk();
-    // More than what may wait.
+    // More than a batch has space for.
     for (let i = 0; i < 20; i++) log.appendLarge(1 << 20, 'large');
     await until(() => replica.received > 16n);
     if (what === 'closed') {
@@ -156,7 +156,7 @@ test.each(['closed', 'made again'])(
   },
 );
 
-test('a subscriber gets what had to wait until there was room', async () => {
+test('a subscriber gets commits that had to wait until the disk had space', async () => {
   const log = new MemoryLog();
   log.append('a');
   await using replica = disposable(await open(log));
@@ -175,7 +175,7 @@ test('a subscriber gets what had to wait until there was room', async () => {
   await until(() => isLive);
   const release = fillDisk();
   for (let i = 0; i < 20; i++) log.appendLarge(1 << 20, 'large');
-  // All that there is room for.
+  // Until the batch is full.
   let received = 0n;
   await until(async () => {
     const before = received;
@@ -183,7 +183,7 @@ test('a subscriber gets what had to wait until there was room', async () => {
     received = replica.received;
     return received > 1n && received === before;
   });
-  // Those who wait are told from time to time how far the log has come without them.
+  // Long enough for a tick, which wakes all waiters with the current position.
   await sleep(2_500);
   release();
   await following;
@@ -191,7 +191,7 @@ test('a subscriber gets what had to wait until there was room', async () => {
   stop.abort();
 });
 
-test('what came while a batch was stored is stored at a stop as well', async () => {
+test('a stop also writes what was received while a batch was written', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   const first = await open(log, folder);
   for (let i = 0; i < 5_000; i++) log.append(`a.${i % 7}`);

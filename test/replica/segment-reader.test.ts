@@ -12,12 +12,12 @@ function makeFiles(): { readonly files: SegmentReader; readonly folder: string }
   return { files: new SegmentReader((segment) => join(folder, String(segment)), segmentBytes), folder };
 }
 
-test('a piece is read at once when all of it has been read or written before', async () => {
+test('a range is read synchronously if all of it was read or written before', async () => {
   const { files } = makeFiles();
   expect(files.readSync(0, 5_000, 100)).toBeUndefined();
   expect(await files.read(0, 5_000, 100)).toEqual(content.subarray(5_000, 5_100));
   expect(files.readSync(0, 5_050, 100)).toEqual(content.subarray(5_050, 5_150));
-  // Its second half lies in a page that nobody has read.
+  // Its second half is in a page that was not read before.
   expect(files.readSync(0, 8_100, 200)).toBeUndefined();
   files.noteCached(0, 8_192, 1);
   expect(files.readSync(0, 8_100, 200)).toEqual(content.subarray(8_100, 8_300));
@@ -25,7 +25,7 @@ test('a piece is read at once when all of it has been read or written before', a
   await files.close();
 });
 
-test('what is written is not read at once while the file is not open', async () => {
+test('a written range is not read synchronously while the file is not open', async () => {
   const { files } = makeFiles();
   files.noteCached(0, 0, 10_000);
   expect(files.readSync(0, 0, 10)).toBeUndefined();
@@ -34,7 +34,7 @@ test('what is written is not read at once while the file is not open', async () 
   await files.close();
 });
 
-test('beyond the bytes of a segment, and after it is forgotten or closed, nothing is read at once', async () => {
+test('nothing is read synchronously after the end of a segment, or after its file is closed', async () => {
   const { files, folder } = makeFiles();
   await files.read(0, 0, segmentBytes);
   files.noteCached(0, segmentBytes * 3, 10);

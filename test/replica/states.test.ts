@@ -19,7 +19,7 @@ import {
 } from '../support/opened-replica';
 import { makeReplicaDir } from '../support/replica-dir';
 
-/** What a replica is in, and how it comes out of it. */
+/** The states of a replica, and what it serves in each. */
 
 const kinds: readonly [string, (log: MemoryLog) => void][] = [
   [
@@ -49,7 +49,7 @@ const kinds: readonly [string, (log: MemoryLog) => void][] = [
   ],
 ];
 
-test('what was read once is not read again', async () => {
+test('a reopened replica does not read the log again', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 100; i++) log.append(`a.${i % 7}`);
   log.append('x', 'y', 'a.1');
@@ -68,7 +68,7 @@ test('what was read once is not read again', async () => {
   expect(given).toBe(1);
 });
 
-test('a folder that is copied is taken', async () => {
+test('a copied folder is used', async () => {
   const [log, folder, other] = [new MemoryLog(), makeReplicaDir(), makeReplicaDir()];
   for (let i = 0; i < 100; i++) log.append(`a.${i % 7}`);
   await using first = await open(log, folder);
@@ -85,7 +85,7 @@ test('a folder that is copied is taken', async () => {
   expect(given).toBe(0);
 });
 
-test('while it is filled, reads say how far it is', async () => {
+test('reads fail with the progress while the replica is filled', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 10; i++) log.append('a');
   let release = (): void => undefined;
@@ -99,7 +99,7 @@ test('while it is filled, reads say how far it is', async () => {
   await expectWhole(opened, log);
 });
 
-test('closed while it is filled, it goes on where it was', async () => {
+test('a replica that was closed while it was filled continues there', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 20_000; i++) log.append(`a.${i % 7}`);
   let given = 0;
@@ -112,7 +112,7 @@ test('closed while it is filled, it goes on where it was', async () => {
   }
   await using opened = await open(log, folder, {}, 30_000);
   expect(await eventsOf(opened)).toEqual(storedIn(log));
-  // What had come when it was closed was kept.
+  // What was received before the close was kept.
   expect(given).toBeLessThan(21_000);
 });
 
@@ -144,7 +144,7 @@ test.each(kinds.filter(([name]) => !name.includes('another commit')))(
   },
 );
 
-test('in doubt the log is compared with the replica before anything is read or taken', async () => {
+test('a doubted log is compared with the replica before anything is read or received', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 10; i++) log.append('a');
   await using opened = await open(log, folder);
@@ -158,7 +158,7 @@ test('in doubt the log is compared with the replica before anything is read or t
   await becomesWhole(opened, log);
 });
 
-test('a log of several servers is asked again before it is believed to have gone back', async () => {
+test('a log of several servers is asked again before it is considered to have gone back', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.isAuthoritative = false;
   for (let i = 0; i < 10; i++) log.append('a');
@@ -166,7 +166,7 @@ test('a log of several servers is asked again before it is believed to have gone
   await expectWhole(opened, log);
   const end = log.end.bind(log);
   let old = 3;
-  // A leader that was replaced and does not know it yet.
+  // As from a leader that was replaced and does not know it yet.
   log.end = async () => {
     const now = await end();
     return old-- > 0 ? { ...now, sequence: 4n } : now;
@@ -177,14 +177,14 @@ test('a log of several servers is asked again before it is believed to have gone
 });
 
 test.each([true, false])(
-  'what was acknowledged and is gone is not waited for (own log: %s)',
-  async (isOwn) => {
+  'a read does not wait for acknowledged commits that are lost (sole writer: %s)',
+  async (isSoleWriter) => {
     const [log, folder] = [new MemoryLog(), makeReplicaDir()];
-    log.isSoleWriter = isOwn;
+    log.isSoleWriter = isSoleWriter;
     for (let i = 0; i < 5; i++) log.append('a');
     await using opened = await open(log, folder);
     await expectWhole(opened, log);
-    // The connection is lost before they come.
+    // The connection is lost before the commits arrive.
     log.gate = () => new Promise(() => undefined);
     for (let i = 0; i < 3; i++) log.append('a');
     opened.replica.onAcknowledged(8n);
@@ -203,7 +203,7 @@ test.each([true, false])(
   },
 );
 
-test('what goes back right after it was compared is noticed before anything of it is taken', async () => {
+test('a log that goes back right after it was compared is noticed before anything is received', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 10; i++) log.append('a');
   await using opened = await open(log, folder);
@@ -221,7 +221,7 @@ test('what goes back right after it was compared is noticed before anything of i
   await becomesWhole(opened, log);
 });
 
-test('a log that is in doubt at each answer is asked again with pauses, and no longer than the call may take', async () => {
+test('a log that is doubted at each answer is asked again with pauses, until the deadline of the call', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
   await using opened = await open(log, folder);
@@ -230,7 +230,7 @@ test('a log that is in doubt at each answer is asked again with pauses, and no l
   let asked = 0;
   log.end = async () => {
     const now = await end();
-    // As when two servers take themselves for its leader.
+    // As if two servers considered themselves the leader.
     if (asked++ < 10_000) log.doubt();
     return now;
   };
@@ -259,18 +259,18 @@ test.each([
     },
   ],
   [
-    'a segment that is cut',
+    'a truncated segment',
     (path: string) => {
       truncateSync(path, statSync(path).size - 100);
     },
   ],
   [
-    'a segment that is gone',
+    'a missing segment',
     (path: string) => {
       rmSync(path);
     },
   ],
-])('%s is never served: the replica is made again', async (_name, harm) => {
+])('%s is never served: the replica is rebuilt', async (_name, harm) => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 200; i++) log.append(`a.${i % 7}`);
   await (await open(log, folder))[Symbol.asyncDispose]();
@@ -288,7 +288,7 @@ test.each([
   await expectWhole(opened, log);
 });
 
-test('a damaged record that an append asks for is no answer: the replica is made again', async () => {
+test('an append that looks up a damaged record fails, and the replica is rebuilt', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   const commitId = log.append('a')[0]?.commitId ?? '';
   await (await open(log, folder))[Symbol.asyncDispose]();
@@ -305,7 +305,7 @@ test('a damaged record that an append asks for is no answer: the replica is made
 
 test.each([
   [
-    'a part of its index is gone',
+    'its index is truncated',
     (folder: string) => {
       const path = join(folder, 'index', 'data.mdb');
       truncateSync(path, statSync(path).size - 4_096);
@@ -318,12 +318,12 @@ test.each([
     },
   ],
   [
-    'the index is gone',
+    'its index is missing',
     (folder: string) => {
       rmSync(join(folder, 'index'), { recursive: true });
     },
   ],
-])('%s: it is made again', async (_name, harm) => {
+])('%s: the replica is rebuilt', async (_name, harm) => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 20; i++) log.append('a');
   await (await open(log, folder))[Symbol.asyncDispose]();
@@ -332,12 +332,12 @@ test.each([
   await expectWhole(opened, log);
 });
 
-test('what cannot be read has its position, is told, and is told again after a restart', async () => {
+test('unreadable messages are reported with their positions, also after a restart', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
   const broken = log.damage('b');
   log.append('a');
-  const outside = log.damage('(odd)', 'foreign');
+  const foreign = log.damage('(odd)', 'foreign');
   log.append('c');
   for (let start = 0; start < 2; start++) {
     log.met.length = 0;
@@ -348,11 +348,11 @@ test('what cannot be read has its position, is told, and is told again after a r
     });
     expect(await eventsOf(opened, { skipUnreadable: true })).toEqual(storedIn(log));
     expect(await eventsOf(opened, { afterPosition: position(broken.position) })).toEqual(['a@2', 'c@1']);
-    expect(log.met.map((error) => error.position)).toEqual([broken.position, outside.position]);
+    expect(log.met.map((error) => error.position)).toEqual([broken.position, foreign.position]);
   }
 });
 
-test('messages that are gone are an error, unless somebody has accepted it', async () => {
+test('lost messages are an error unless an operator has accepted the loss', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
   const lost = log.damage('', 'lost');
@@ -367,7 +367,7 @@ test('messages that are gone are an error, unless somebody has accepted it', asy
   expect(await eventsOf(opened, { skipUnreadable: true })).toEqual(storedIn(log));
 });
 
-test('a replica that was in use when the machine went down is made again, one that was closed is not', async () => {
+test('a replica that was in use when the machine stopped is rebuilt, one that was closed is not', async () => {
   const [log, folder, copy] = [new MemoryLog(), makeReplicaDir(), makeReplicaDir()];
   for (let i = 0; i < 20; i++) log.append('a');
   await using opened = await open(log, folder);
@@ -379,7 +379,7 @@ test('a replica that was in use when the machine went down is made again, one th
     ['closed', folder],
     ['open', copy],
   ] as const) {
-    // As the index has it of a start of the machine before this one.
+    // As if written before the last start of the machine.
     const file = join(path, 'index', 'data.mdb');
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
     const bytes = readFileSync(file, 'latin1').replaceAll(boot, boot.replaceAll(/[0-9a-f]/g, '0'));
@@ -394,7 +394,7 @@ test('a replica that was in use when the machine went down is made again, one th
   expect(given).toEqual({ closed: 0, open: 20 });
 });
 
-test('reads of any replica go on while the log is away, others say so', async () => {
+test('reads of any replica succeed while the log is not reachable, others fail', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 5; i++) log.append('a');
   await using opened = await open(log, folder);
@@ -407,7 +407,7 @@ test('reads of any replica go on while the log is away, others say so', async ()
   await sleep(0);
 });
 
-test('beyond its bound the oldest are removed, and read from the log when they are asked for', async () => {
+test('above the bound the oldest segments are removed, and their records are read from the log', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 3_000; i++) {
     if (i % 50 === 7) log.append('x', 'y');
@@ -452,7 +452,7 @@ test('beyond its bound the oldest are removed, and read from the log when they a
   await expectAll(again);
 });
 
-test('who subscribes to one stream gets what is stored of it, and what comes, though nothing else is read', async () => {
+test('a subscription to one stream gets its stored and new commits without reading other streams', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   const limits = { tailBytesMax: 0 };
   for (let i = 0; i < 3_000; i++) {
