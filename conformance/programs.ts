@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { EventStoreServiceService, ReadStreamResponse } from '../generated/sluice/v1/event_store_service';
 import { until } from '../test/support/nats-server';
@@ -19,6 +20,8 @@ type Command = readonly string[];
 
 /** For a connection that is lost, a gateway that starts, and a silence of 15 seconds, on a busy machine. */
 const comesBackMs = 60_000;
+/** For events that come twice, and for programs to keep their position. */
+const settleMs = 500;
 
 /** Tries the programs of all columns that have one, at the same time, on one gateway. */
 export async function tryPrograms(columns: readonly Column[], say: Say): Promise<void> {
@@ -117,9 +120,41 @@ async function append({ client, expected }: Scene, count: number, padding = ''):
   await client.append({ stream, events });
 }
 
+/** A program that follows, over all its runs. */
+interface Follower extends Disposable {
+  /** The lines that it has printed. */
+  lines(): readonly string[];
+  /** The end of what it has written to stderr. */
+  said(): string;
+  /** Kills the program, and starts it again with the position that it has kept. */
+  restart(): void;
+  /** Why it failed; undefined if it did not. */
+  why: string | undefined;
+}
+
+function follow(command: Command, address: string): Follower {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-follow-'));
+  const printed: string[] = [];
+  let program = start(command, [address, 'follow'], folder);
+  return {
+    why: undefined,
+    lines: () => [...printed, ...program.lines()],
+    said: () => program.said(),
+    restart() {
+      program[Symbol.dispose]();
+      printed.push(...program.lines());
+      program = start(command, [address, 'follow'], folder);
+    },
+    [Symbol.dispose]() {
+      program[Symbol.dispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 /**
  * Starts all programs behind one relay, and lets them meet each fault at the same time. Gives why each of them failed;
- * undefined for those that printed every event once and in order.
+ * undefined for those that printed every event once and in order after every fault.
  */
 async function followThroughFaults(
   commands: readonly Command[],
@@ -128,50 +163,51 @@ async function followThroughFaults(
 ): Promise<(string | undefined)[]> {
   await using relay = await startTcpRelay(portOf(environment.address));
   const scene: Scene = { client, expected: [] };
-  const folders = commands.map(() => mkdtempSync(join(tmpdir(), 'sluice-follow-')));
-  const printed: string[][] = commands.map(() => []);
-  const said: string[] = commands.map(() => '');
-  const startAll = (): Program[] =>
-    commands.map((command, i) => start(command, [relay.address, 'follow'], folders[i]));
-  const collect = (program: Program, i: number): void => {
-    program[Symbol.dispose]();
-    printed[i]?.push(...program.lines());
-    said[i] += program.said();
-  };
-  const faults = [
-    () => Promise.resolve(),
-    () => environment.restartGateway('SIGTERM'),
-    () => environment.restartGateway('SIGKILL'),
-    () => Promise.resolve(relay.silence()),
+  await append(scene, 1);
+  const all = commands.map((command) => follow(command, relay.address));
+  const faults: readonly [string, () => Promise<void> | void][] = [
+    ['the start', () => undefined],
+    ['a stop of the gateway', () => environment.restartGateway('SIGTERM')],
+    ['a kill of the gateway', () => environment.restartGateway('SIGKILL')],
+    [
+      'a silent connection',
+      () => {
+        relay.silence();
+      },
+    ],
+    [
+      'a kill of the program',
+      () => {
+        for (const one of all) one.restart();
+      },
+    ],
   ];
   try {
-    await append(scene, 1);
-    const first = startAll();
-    for (const fault of faults) {
+    for (const [what, fault] of faults) {
       await fault();
       await append(scene, 1);
       await append(scene, 2);
       await append(scene, 3, 'x'.repeat(900_000));
-      const isThere = (program: Program): boolean => program.lines().length >= scene.expected.length;
-      await until(() => first.every(isThere), comesBackMs).catch(() => undefined);
+      const isDone = (one: Follower): boolean =>
+        one.why !== undefined || one.lines().length >= scene.expected.length;
+      await until(() => all.every(isDone), comesBackMs).catch(() => undefined);
+      await sleep(settleMs);
+      for (const one of all) {
+        const why = difference(scene.expected, one.lines());
+        if (why !== undefined) one.why ??= `after ${what}, ${why}; ${one.said()}`;
+      }
     }
-    first.forEach(collect);
-    await append(scene, 2);
-    const second = startAll();
-    const left = (i: number): number => scene.expected.length - (printed[i]?.length ?? 0);
-    await until(() => second.every((program, i) => program.lines().length >= left(i)), comesBackMs).catch(
-      () => undefined,
-    );
-    second.forEach(collect);
   } finally {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    for (const one of all) one[Symbol.dispose]();
   }
-  return printed.map((lines, i) => {
-    const at = scene.expected.findIndex((line, place) => line !== lines[place]);
-    if (at < 0 && lines.length === scene.expected.length) return undefined;
-    const index = at < 0 ? scene.expected.length : at;
-    return `line ${index + 1} is ${String(lines[index])}, not ${String(scene.expected[index])}; ${String(said[i])}`;
-  });
+  return all.map(({ why }) => why);
+}
+
+/** Where lines are not those expected; undefined if they are. */
+function difference(expected: readonly string[], lines: readonly string[]): string | undefined {
+  const longer = lines.length > expected.length ? lines : expected;
+  const at = longer.findIndex((_, i) => lines[i] !== expected[i]);
+  return at < 0 ? undefined : `line ${at + 1} is ${String(lines[at])}, not ${String(expected[at])}`;
 }
 
 function portOf(address: string): number {

@@ -13,7 +13,7 @@ export interface TcpRelay extends AsyncDisposable {
   loseAnswersAfter(bytes: number): void;
   /** Loses what clients send from now on. */
   loseRequests(): void;
-  /** Loses what the server sends on the present connections, which stay open; new ones work. */
+  /** Loses what the server sends on the present connections, their end as well; new ones work. */
   silence(): void;
   /** Passes this many bytes a second from the server on each connection; undefined: all. */
   slowDown(bytesPerSecond: number | undefined): void;
@@ -34,14 +34,14 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   let isLosing = false;
   let generation = 0;
 
-  const keep = (socket: Socket, other: Socket): void => {
+  const keep = (socket: Socket, other: Socket, isSilent = (): boolean => false): void => {
     sockets.add(socket);
     socket.setNoDelay(true);
     // An error on one side ends the other side as well.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       sockets.delete(socket);
-      other.destroy();
+      if (!isSilent()) other.destroy();
     });
   };
   const pass = (bytes: Buffer, to: Socket): void => {
@@ -51,15 +51,16 @@ export async function startTcpRelay(port: number, delayMs = 0): Promise<TcpRelay
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
     const born = generation;
+    const isSilent = (): boolean => born < generation;
     keep(client, target);
-    keep(target, client);
+    keep(target, client, isSilent);
     client.on('data', (bytes) => {
       if (trigger !== undefined && bytes.includes(trigger)) losesAnswers = true;
       if (losesRequests) isLosing = true;
       else pass(bytes, target);
     });
     target.on('data', (bytes) => {
-      if (born < generation) return;
+      if (isSilent()) return;
       const passed = bytes.subarray(0, answerBytes);
       answerBytes -= passed.length;
       if (losesAnswers || passed.length < bytes.length) isLosing = true;
