@@ -3,7 +3,7 @@ import { headerBytesMax, toMessages } from '../src/jetstream/log/commit-codec';
 import { encodeEvent } from '../src/jetstream/append/encode-event';
 import { createLink, type Link } from '../src/jetstream/nats/link';
 import { publishAtomically, type OutgoingMessage } from '../src/jetstream/nats/publish';
-import { uuidV7 } from '../src/store/ids';
+import { uuidV7 } from '../src/uuid';
 import { parseStreamName, type CommitId } from '../src/store/values';
 import { newEvents } from './events';
 

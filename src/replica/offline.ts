@@ -1,5 +1,5 @@
 import { eventCorrelationId, eventSpans } from '../protobuf/commit-record';
-import { hashOf } from '../store/hash';
+import { hashOf } from './index/id-hash';
 import { indexFolder, openSegments, removeFiles } from './apply/open-files';
 import { decodeState } from './apply/state';
 import { indexPath } from './index/index-files';

@@ -1,5 +1,5 @@
 import type { EventStore, Pages } from '../store/event-store';
-import { hashOf } from '../store/hash';
+import { hashOf } from './index/id-hash';
 import type { LogView, ViewedCommit } from '../store/log';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';

@@ -1,12 +1,12 @@
 /** Says when what is stored survives a loss of power. */
 export interface Durability {
   /**
-   * The log exists from now on: whatever was written of it before becomes durable. Called once, before anything else. Throws if
-   * its files cannot be opened.
+   * The log exists from now on: what was written to it before becomes durable. Called once, before anything else. Throws if its
+   * files cannot be opened.
    */
   begin(): void;
   /**
-   * Resolves when all commits up to a sequence, which the log has, are as durable as they get; undefined: they are. Rejects with
+   * Resolves when all commits up to a sequence of the log are as durable as they get; undefined: they are already. Rejects with
    * StoreUnavailableError when the disk fails, and at `giveUpMs` (milliseconds since 1970), or after some seconds without one.
    * `isBusy`: other appends are under way, which must not stand still meanwhile.
    */
@@ -15,7 +15,7 @@ export interface Durability {
   whenAllDurable(giveUpMs?: number): Promise<void> | undefined;
   /** The log may have gone back: sequences that were synced may be given again, to other messages. */
   forget(): void;
-  /** Resolves when nobody waits any more. */
+  /** Resolves when no call waits. */
   idle(): Promise<void>;
   /** Resolves when the disk has failed: nothing becomes durable any more. */
   readonly failed: Promise<void>;

@@ -6,7 +6,7 @@ export abstract class StoreError extends Error {
   abstract readonly code: AnyStoreError['code'];
 }
 
-/** One field at fault. `field` is the path in the request, such as `events[3].metadata`. */
+/** A field that is wrong. `field` is its path in the request, such as `events[3].metadata`. */
 export interface FieldViolation {
   readonly field: string;
   /** What is wrong, with the limit and what was found. */
@@ -34,7 +34,7 @@ export class VersionConflictError extends StoreError {
   readonly stream: StreamName;
   readonly expected: Expectation;
   readonly actual: Version;
-  /** The first is the one that this error is about, `others` are more of the same call. */
+  /** The error is about the first conflict; `others` are further conflicts of the same call. */
   constructor(
     { stream, expected, actual }: VersionConflict,
     readonly others: readonly VersionConflict[] = [],
@@ -66,7 +66,7 @@ export class StoreUnavailableError extends StoreError {
   readonly code = 'STORE_UNAVAILABLE';
 }
 
-/** The gateway is still making its replica of the log. Nothing was stored. */
+/** The gateway is still filling its replica of the log. Nothing was stored. */
 export class ReplicaFillingError extends StoreError {
   readonly code = 'REPLICA_FILLING';
   constructor(
@@ -75,12 +75,12 @@ export class ReplicaFillingError extends StoreError {
     readonly retryMs: number,
   ) {
     super(
-      `the gateway is still reading the log: it has come to position ${applied.toString()} of ${end.toString()}`,
+      `the gateway is still reading the log: it is at position ${applied.toString()} of ${end.toString()}`,
     );
   }
 }
 
-/** The commit was sent, and whether it is stored could not be found out in time. */
+/** The commit was sent, and the gateway could not find out in time whether it is stored. */
 export class OutcomeUnknownError extends StoreError {
   readonly code = 'OUTCOME_UNKNOWN';
   constructor(
@@ -100,12 +100,12 @@ export class OverloadedError extends StoreError {
   readonly code = 'OVERLOADED';
 }
 
-/** The store has no room for more. Nothing was stored, and nothing will be until somebody makes room. */
+/** The store has no space for more. Nothing was stored, and nothing will be until an operator makes space. */
 export class StoreFullError extends StoreError {
   readonly code = 'STORE_FULL';
 }
 
-/** NATS refuses to store this, since somebody has set the store so that it cannot. Nothing was stored. */
+/** NATS refuses to store this because of a setting of the store. Nothing was stored. */
 export class StoreRefusedError extends StoreError {
   readonly code = 'STORE_REFUSED';
   constructor(
@@ -130,11 +130,11 @@ export class UnreadableCommitError extends StoreError {
     super(message);
   }
 
-  /** The same, for a reader of many streams, who can go on behind it. */
-  withWayOn(): UnreadableCommitError {
+  /** The same error for a reader of many streams, with how to continue after the message. */
+  withHint(): UnreadableCommitError {
     const { stream, position, reason } = this;
-    const wayOn = `to go on, set after_position to ${position.toString()}, or skip_unreadable`;
-    return new UnreadableCommitError(stream, position, reason, `${this.message}; ${wayOn}`);
+    const hint = `to continue, set after_position to ${position.toString()}, or skip_unreadable`;
+    return new UnreadableCommitError(stream, position, reason, `${this.message}; ${hint}`);
   }
 }
 
@@ -143,7 +143,7 @@ export class NotPermittedError extends StoreError {
   readonly code = 'NOT_PERMITTED';
 }
 
-/** The deadline passed before the answer was there. Nothing was stored. */
+/** The deadline passed before the call had a result. Nothing was stored. */
 export class DeadlineExceededError extends StoreError {
   readonly code = 'DEADLINE_EXCEEDED';
 }

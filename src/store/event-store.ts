@@ -3,7 +3,7 @@ import type { Expectation } from './expectation';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
-/** What an event carries: bytes or text, kept apart so that text stays readable. */
+/** The payload of an event: bytes or text, kept apart so that text stays readable. */
 export type Payload =
   | { readonly $case: 'binary'; readonly value: Uint8Array }
   | { readonly $case: 'text'; readonly value: string };
@@ -11,7 +11,7 @@ export type Payload =
 /** An event to append, complete: defaults are filled in. */
 export interface NewEvent {
   readonly id: string;
-  /** Whether the caller gave the id: one that was filled in is another one when the append is repeated. */
+  /** Whether the caller gave the id. An id that was filled in is different when the append is repeated. */
   readonly hasGivenId: boolean;
   readonly type: string;
   readonly payload: Payload | undefined;
@@ -43,7 +43,7 @@ export interface StreamAppend {
 export interface AppendCommand extends StreamAppend {
   /** undefined: the caller does not ask for idempotency. */
   readonly commitId: CommitId | undefined;
-  /** Whether the result needs `commitTime`, which costs one more question to the store. Absent: no. */
+  /** Whether the result needs `commitTime`, which may cost one more request to the store. Absent: no. */
   readonly withCommitTime?: boolean;
 }
 
@@ -116,7 +116,7 @@ export interface CorrelationQuery {
   readonly eventTypes: ReadonlySet<string>;
   /** undefined: no bound. */
   readonly maxCount: bigint | undefined;
-  /** What cannot be read is passed over, and told. */
+  /** Messages that cannot be read are skipped and reported. */
   readonly skipUnreadable: boolean;
 }
 
@@ -142,11 +142,11 @@ export interface ReadAllQuery {
   readonly fromTime: UnixNanos | undefined;
   /** Inclusive, by commit time. */
   readonly toTime: UnixNanos | undefined;
-  /** What cannot be read is passed over, and told. */
+  /** Messages that cannot be read are skipped and reported. */
   readonly skipUnreadable: boolean;
 }
 
-/** Where a subscription begins: with the first commit beyond it. */
+/** Where a subscription begins: with the first commit after it. */
 export type SubscriptionStart =
   | {
       readonly kind: 'position';
@@ -161,11 +161,11 @@ export type SubscriptionStart =
 export interface SubscribeQuery {
   readonly filter: EventFilter;
   readonly start: SubscriptionStart;
-  /** Whether a start beyond the end is an error. */
+  /** Whether a start after the end is an error. */
   readonly startMustExist: boolean;
   /** undefined: no heartbeats. */
   readonly heartbeatMs: number | undefined;
-  /** What cannot be read is passed over, and told. */
+  /** Messages that cannot be read are skipped and reported. */
   readonly skipUnreadable: boolean;
 }
 
@@ -183,12 +183,12 @@ export interface EventRun {
   /** Of the last commit. */
   readonly position: Position;
   /**
-   * The events as they are sent: each RecordedEvent, with position and commit time, as length-delimited field 1, the number
-   * that events have in every response.
+   * The events as they are sent: each RecordedEvent, with position and commit time, as length-delimited field 1, which is the
+   * number of events in every response.
    */
   readonly events: Uint8Array;
   readonly eventCount: number;
-  /** So many bytes behind the events, in their buffer, are free: what follows can be written there. */
+  /** Free bytes after the events, in the same buffer: what follows can be written there. */
   readonly spareBytes?: number;
 }
 
@@ -198,14 +198,14 @@ export type ReadEnd = 'complete' | 'maxCount';
 export interface Page {
   readonly runs: readonly EventRun[];
   readonly end: ReadEnd | undefined;
-  /** What was passed over for it. */
+  /** The messages that it skipped. */
   readonly unreadable?: readonly UnreadableMessage[];
 }
 
-/** The pages of a read; an array has all of them already. */
+/** The pages of a read; an array if all of them are there at once. */
 export type Pages<P extends Page = Page> = AsyncIterable<P> | readonly P[];
 
-/** A read under way. Leaving the loop over `pages` early ends it and frees what it holds. */
+/** A read under way. Leaving the loop over `pages` early ends the read and frees what it holds. */
 export interface StreamRead {
   readonly head: StreamHead;
   readonly pages: Pages;
@@ -219,7 +219,7 @@ export interface CorrelationRead {
 
 /** A page of a read of the whole store. */
 export interface AllPage extends Page {
-  /** All that is asked for has been given up to here, in the direction of the read; where to go on, exclusive. */
+  /** Everything up to here, in the direction of the read, has been returned; the next read begins after it. */
   readonly position: Position;
 }
 
@@ -229,11 +229,11 @@ export interface AllRead {
   readonly pages: AsyncIterable<AllPage>;
 }
 
-/** What a subscription has to say. `position`: all that is asked for has been given up to here. */
+/** An update of a subscription. `position`: everything up to here has been delivered. */
 export type SubscriptionUpdate = { readonly position: Position } & (
   | { readonly kind: 'events'; readonly runs: readonly EventRun[] }
   | { readonly kind: 'caughtUp' | 'fellBehind' }
-  /** `unreadable`: what was passed over. */
+  /** `unreadable`: the messages that were skipped. */
   | { readonly kind: 'checkpoint'; readonly unreadable?: readonly UnreadableMessage[] }
   | { readonly kind: 'heartbeat'; readonly head: Position }
 );
@@ -245,13 +245,13 @@ export interface StreamSummary extends StreamHead {
 }
 
 /**
- * What an event store is. The in-memory model in test/support is the specification; JetStream is the real thing.
+ * An event store. The in-memory model in test/support is the specification; JetStream is the implementation that is served.
  * Every method throws only `StoreError`s.
  */
 export interface EventStore {
   /** Stores the events as one commit, or nothing. */
   append(command: AppendCommand, context: CallContext): Promise<AppendResult>;
-  /** Stores the events of all streams in one step, or nothing. */
+  /** Stores the events of all streams atomically, or nothing. */
   appendMulti(command: AppendMultiCommand, context: CallContext): Promise<AppendMultiResult>;
   /** Reads the stream as it is now. */
   readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;

@@ -1,6 +1,6 @@
 /** Patterns over stream names in NATS notation: `*` is one token, a final `>` one or more. */
 
-/** Tells whether a name matches at least one of the patterns; none: every name does. */
+/** Returns whether a name matches at least one of the patterns; without patterns, every name matches. */
 export function patternMatcher(patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0 || patterns.includes('>')) return () => true;
   const names = new Set(patterns.filter(isName));
@@ -16,7 +16,7 @@ export function isName(pattern: string): boolean {
 function toRegExp(pattern: string): RegExp {
   const tokens = pattern.split('.').map((token) => {
     if (token === '*') return '[^.]+';
-    return token === '>' ? '.+' : token.replace(/[+]/g, '\\$&'); // no other character of a name is special
+    return token === '>' ? '.+' : token.replace(/[+]/g, '\\$&'); // the only character of a name that is special
   });
   return new RegExp(`^${tokens.join('\\.')}$`);
 }

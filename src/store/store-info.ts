@@ -9,71 +9,71 @@ export interface StoreInfo {
   readonly position: Position;
   readonly messageCount: bigint;
   readonly bytes: bigint;
-  /** Bytes of one event as stored that the NATS server can take. */
+  /** The largest stored event that the NATS server accepts, in bytes. */
   readonly eventBytesMax: number;
-  /** Who follows the log at NATS: gateways with subscribers, and others. */
+  /** Consumers of the log at NATS: those of gateways, and others. */
   readonly consumerCount: number;
   /** The leader first. */
   readonly replicaInfos: readonly ReplicaInfo[];
   /** 0: no bound is known. */
   readonly bytesMax: bigint;
-  /** Why it takes no appends now; empty: it does. */
+  /** Why the store takes no appends now; empty if it does. */
   readonly fullBy: string;
-  /** A line for each setting of the log that is not as it must be. */
+  /** A line for each wrong setting of the log. */
   readonly wrongSettings: readonly string[];
   readonly log: LogFindings;
   readonly replica: ReplicaFindings;
 }
 
-/** What the gateway's own replica of the log is like. */
+/** The state of the gateway's replica of the log. */
 export interface ReplicaFindings {
-  /** All that is stored up to here can be read. */
+  /** Everything that is stored up to here can be read. */
   readonly position: Position;
   /** Whether it has been filled: until then there are no reads. */
   readonly isFilled: boolean;
   /** Why new commits do not come; "" if they do. */
   readonly troubleNow: string;
-  /** The same, and for a while after it is over. */
+  /** The same, and for a while after the trouble is over. */
   readonly troubleLately: string;
-  /** What it takes on the disk. */
+  /** Its size on disk. */
   readonly bytes: bigint;
 }
 
-/** How far a replica is that is being filled. */
+/** The progress of a replica that is being filled. */
 export interface FillingProgress {
   readonly applied: Position;
   readonly end: Position;
-  /** How long it still takes, by what it took until now; undefined: that cannot be told yet. */
+  /** The estimated time left; undefined: not known yet. */
   readonly restMs: number | undefined;
 }
 
-/** What is wrong with the log, as far as the gateway knows. */
+/** What the gateway knows to be wrong with the log. */
 export interface LogFindings {
   /** Messages that are gone. */
   readonly lostMessages: bigint;
-  /** So many may be. */
+  /** How many of them an operator has accepted. */
   readonly lostMessagesAccepted: bigint;
-  /** Streams that mirror it in its account, and answer in its place. */
+  /** JetStream streams of the same account that mirror the log, and can answer for it. */
   readonly mirrors: readonly string[];
-  /** Met since the gateway started; a bounded number of them. */
+  /** Found since the gateway started; a bounded number of them. */
   readonly unreadable: readonly UnreadableMessage[];
 }
 
-/** A server that keeps the store, as its leader sees it. */
+/** A NATS server that keeps the store, as the leader sees it. */
 export interface ReplicaInfo {
   readonly name: string;
   readonly leader: boolean;
-  /** Whether it has all that is stored. */
+  /** Whether it has everything that is stored. */
   readonly current: boolean;
   readonly offline: boolean;
-  /** Operations that it is behind the leader. */
+  /** Operations by which it is behind the leader. */
   readonly lag: bigint;
 }
 
-/** A message of the log, or the last of some that are gone, that cannot be read as a commit. */
+/** A message of the log that cannot be read as a commit, or the last of some messages that are gone. */
 export interface UnreadableMessage {
   readonly position: Position;
-  /** Of its stream, or what stands in the place of one; empty where messages are gone. */
+  /** The name of its stream, or what its subject has instead; empty where messages are gone. */
   readonly stream: string;
   readonly reason: string;
 }

@@ -1,6 +1,6 @@
 import { defaultLimits } from '../limits';
 
-/** Values of the event store, branded so that they cannot be mixed. The parsers are the only way to make one. */
+/** Values of the event store, branded so that they cannot be mixed up. Only the functions here make them. */
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -56,7 +56,7 @@ export function unixNanos(value: bigint): UnixNanos {
   return value as UnixNanos;
 }
 
-/** `cut`: its bits that are allowed. */
+/** `cut`: the value without the bits that are out of range. */
 function assertRange(value: bigint, cut: bigint): void {
   if (value !== cut) throw new RangeError(`${value.toString()} is out of range`);
 }

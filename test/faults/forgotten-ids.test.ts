@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, type ContractStore } from '../contract/contract-store';
 import { plainEvents, range } from '../contract/events';
 import { newStore, openJetStream } from '../contract/open';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import { startNats } from '../support/nats-server';
 
 /** A commit id is known for ever, though the NATS server forgets it: after restarts, and after more appends to its stream. */

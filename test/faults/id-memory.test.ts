@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, nanos, type StreamConfig } from 'nats';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import { serves } from '../acceptance/environment';
 import { plainEvents } from '../contract/events';
 import { startTestGateway } from '../support/gateway';

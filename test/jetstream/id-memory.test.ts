@@ -1,6 +1,6 @@
 import { IdMemory } from '../../src/jetstream/append/id-memory';
 import type { LogObservation } from '../../src/jetstream/log/log-observation';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import type { CommitId } from '../../src/store/values';
 
 /** A commit id is left to the server's memory only while that has been seen to be whole since before the id was made. */

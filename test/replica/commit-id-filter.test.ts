@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CommitIdFilter, noIdTimes } from '../../src/replica/index/commit-id-filter';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
 

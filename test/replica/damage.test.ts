@@ -7,7 +7,7 @@ import { IndexEntries } from '../../src/replica/index/index-entries';
 import { ReplicaIndex } from '../../src/replica/index/replica-index';
 import { ReplicaFault, verifyReplica } from '../../src/replica/offline';
 import { hashKey } from '../../src/replica/index/index-keys';
-import { hashOf } from '../../src/store/hash';
+import { hashOf } from '../../src/replica/index/id-hash';
 import { StoreUnavailableError } from '../../src/store/errors';
 import type { StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';

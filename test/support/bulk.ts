@@ -1,5 +1,5 @@
 import { connect, type AppendResult, type AppendSession } from '../../src/client/client';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import { replicated } from './info-now';
 
 const sessions = 2;

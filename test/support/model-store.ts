@@ -27,7 +27,7 @@ import type {
   StreamSummary,
 } from '../../src/store/event-store';
 import type { Expectation } from '../../src/store/expectation';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import {
   position,
   unixNanos,

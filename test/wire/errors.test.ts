@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 import { withGateway } from '../support/gateway';
 import { wireFailureOf, type WireMessage } from '../support/wire-client';
 

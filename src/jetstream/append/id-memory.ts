@@ -1,4 +1,4 @@
-import { uuidChance, uuidV7TimeMs } from '../../store/ids';
+import { uuidChance, uuidV7TimeMs } from '../../uuid';
 import type { CommitId } from '../../store/values';
 import { NumberSet } from '../../collections/number-set';
 import type { LogObservation, LogObserver } from '../log/log-observation';

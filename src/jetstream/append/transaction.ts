@@ -1,7 +1,7 @@
 import { InvalidRequestError, type FieldViolation } from '../../store/errors';
 import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
 import type { Expectation } from '../../store/expectation';
-import { uuidV7 } from '../../store/ids';
+import { uuidV7 } from '../../uuid';
 import type { CommitId, StreamName } from '../../store/values';
 import { batchMessagesMax, framingBytesMax, messageCount, type EncodedEvent } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';

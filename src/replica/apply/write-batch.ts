@@ -1,5 +1,5 @@
 import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
-import { hashOf } from '../../store/hash';
+import { hashOf } from '../index/id-hash';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
 import { parseStreamName } from '../../store/values';
 import type { CommitIdFilter } from '../index/commit-id-filter';

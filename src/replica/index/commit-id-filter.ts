@@ -1,5 +1,5 @@
 import { NumberSet } from '../../collections/number-set';
-import { uuidChance, uuidV7TimeMs } from '../../store/ids';
+import { uuidChance, uuidV7TimeMs } from '../../uuid';
 
 /** When the commit ids of the log were made, in milliseconds since 1970. Stored with every batch. */
 export interface IdTimes {

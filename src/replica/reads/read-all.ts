@@ -92,7 +92,7 @@ async function* unfilteredPages(
     const at = isDone ? range.upTo : (run?.position ?? range.after);
     if (run !== undefined || isDone)
       yield { runs, end: isDone ? 'complete' : undefined, position: position(at) };
-    if (error !== undefined) throw error.withWayOn();
+    if (error !== undefined) throw error.withHint();
     if (isDone) return;
   }
   yield { runs: [], end: 'complete', position: position(range.upTo) };
@@ -172,7 +172,7 @@ async function* filteredPages(read: Read, call: CallContext): AsyncGenerator<All
     const isLast = isForward ? completeTo >= range.upTo : completeTo <= range.after + 1n;
     const { page, error } = pages.build(groups, completeTo, isLast);
     yield page;
-    if (error !== undefined) throw error.withWayOn();
+    if (error !== undefined) throw error.withHint();
     if (page.end !== undefined) return;
   }
   yield { runs: [], end: 'complete', position: pages.position };

@@ -6,7 +6,7 @@ import type {
   Page,
   Pages,
 } from '../../store/event-store';
-import { hashOf } from '../../store/hash';
+import { hashOf } from '../index/id-hash';
 import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';

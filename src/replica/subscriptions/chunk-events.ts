@@ -60,7 +60,7 @@ export function* reportRecords(
     });
     if (filtered instanceof UnreadableCommitError && !skipsUnreadable) {
       yield* progress.found(runs, unreadable);
-      throw filtered.withWayOn();
+      throw filtered.withHint();
     }
     progress.advanceTo(header.position);
     if (filtered instanceof UnreadableCommitError) unreadable.push(filtered);

@@ -176,7 +176,7 @@ function* reportChunk(
   { runs, unreadable, error }: ChunkEvents,
 ): Generator<SubscriptionUpdate, void> {
   yield* progress.found(runs, unreadable);
-  if (error !== undefined) throw error.withWayOn();
+  if (error !== undefined) throw error.withHint();
 }
 
 function interestOf(patterns: readonly string[]): Interest {

@@ -1,30 +1,30 @@
-import { uuidV7TimeMs } from './ids';
+import { uuidV7TimeMs } from '../../uuid';
 
 /** A UUID v7, as far as that has to be certain. */
 const timed = /^[0-9a-f]{8}-[0-9a-f]{4}-7/;
-/** Of the hash of one, so much is chance; and so many milliseconds have one beginning. */
-const chanceBits = 22;
-const timeStepMs = 64;
+/** Of the hash of a UUID v7, this many bits are random; the rest is the same for UUIDs of the same interval. */
+const randomBits = 22;
+const intervalMs = 64;
 
 /**
- * A 64-bit hash of an id. Those of UUIDs v7 that were made at about the same time begin alike, so that the newest lie
- * side by side in an index that is sorted: to add one somewhere costs several times as much.
+ * A 64-bit hash of an id. UUIDs v7 that were made at about the same time have hashes with the same beginning, so that the newest
+ * are neighbours in a sorted index: to add one at a random place costs several times as much.
  */
 export function hashOf(id: string): bigint {
-  chanceHash(id);
+  randomHash(id);
   const madeMs = timed.test(id) ? uuidV7TimeMs(id) : undefined;
   if (madeMs !== undefined) {
-    const chance = halves.getUint32(4) >>> (32 - chanceBits);
-    const step = Math.floor(madeMs / timeStepMs);
-    const stepsInLow = 2 ** (32 - chanceBits);
-    halves.setUint32(0, Math.floor(step / stepsInLow));
-    halves.setUint32(4, (step % stepsInLow) * 2 ** chanceBits + chance);
+    const random = halves.getUint32(4) >>> (32 - randomBits);
+    const interval = Math.floor(madeMs / intervalMs);
+    const intervalsInLow = 2 ** (32 - randomBits);
+    halves.setUint32(0, Math.floor(interval / intervalsInLow));
+    halves.setUint32(4, (interval % intervalsInLow) * 2 ** randomBits + random);
   }
   return halves.getBigUint64(0);
 }
 
 /** Two independent 32-bit multiply-and-rotate hashes with a final mix (as in MurmurHash3), in the two halves. */
-function chanceHash(key: string): void {
+function randomHash(key: string): void {
   let low = 0x9e3779b9;
   let high = 0x85ebca6b;
   for (let i = 0; i < key.length; i++) {
@@ -38,7 +38,7 @@ function chanceHash(key: string): void {
   halves.setUint32(4, mix(low ^ key.length));
 }
 
-/** The halves of one number: shifting would make several big ones on the way. */
+/** The halves of one number: shifts would make several bigints on the way. */
 const halves = new DataView(new ArrayBuffer(8));
 
 function mix(hash: number): number {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { hashOf } from '../../src/store/hash';
-import { uuidV7 } from '../../src/store/ids';
+import { hashOf } from '../../src/replica/index/id-hash';
+import { uuidV7 } from '../../src/uuid';
 
 const nowMs = Date.UTC(2026, 0, 1);
 

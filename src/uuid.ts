@@ -29,12 +29,12 @@ export function uuidV7(nowMs: number = Date.now()): string {
 /** The digits that begin with the bits 10. */
 const variants = '89ab';
 
-/** When a UUID v7 was made, in milliseconds since 1970, as it says itself; undefined for any other UUID. */
+/** The time that a UUID v7 contains, in milliseconds since 1970; undefined for any other UUID. */
 export function uuidV7TimeMs(uuid: string): number | undefined {
   return uuid[14] === '7' ? parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) : undefined;
 }
 
-/** The last 48 bits of a UUID, which are chance in most versions of it. Two that share them are few. */
+/** The last 48 bits of a UUID, which are random in most versions. Few UUIDs share them. */
 export function uuidChance(uuid: string): number {
   return parseInt(uuid.slice(-12), 16);
 }

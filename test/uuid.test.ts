@@ -1,4 +1,4 @@
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../src/uuid';
 
 test('a UUID v7 begins with the time, names its version and variant, and is never the same twice', () => {
   const ids = Array.from({ length: 5_000 }, () => uuidV7(0x0190f3a1beef));
