@@ -10,8 +10,8 @@ import type { AnyCall, Caller, CallScope } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
-import { createEnterCall, type Entered, type Service } from './enter-call';
-import { createRecognise, type Failure } from './failure';
+import { createEnterCall, type EnterCall, type Entered, type Service } from './enter-call';
+import { createRecognise, type Failure, type Recognise } from './failure';
 import { OpenCalls } from './open-calls';
 import { takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, respondToEach, type Requests } from './requests';
@@ -85,31 +85,37 @@ export interface Session {
   readonly recognise: (error: unknown) => Failure;
 }
 
-/** A call whose request has not been taken. */
-type Unread = Parameters<typeof takeRequest>[0];
-
 export function createCalls(limits: Limits, log: Logger): Calls {
   const recognise = createRecognise(log);
-  const enter = createEnterCall(limits, recognise);
-  const slots = createAllSlots(limits);
-  const endless = new OpenCalls();
-  const open = new OpenCalls();
-  const unsentBytesMax = (): number => limits.pageBytesMax;
-  const subscriptionBytesMax = (): number => shareOf(limits, slots.subscriptions.taken);
-  const reads = streamsOf({ slots: slots.reads, unsentBytesMax, open, limits });
-  const subscriptions = streamsOf({
-    slots: slots.subscriptions,
-    unsentBytesMax: subscriptionBytesMax,
-    open,
+  const common = {
+    enter: createEnterCall(limits, recognise),
+    recognise,
+    slots: createAllSlots(limits),
     limits,
-  });
-  const sessions = streamsOf({ slots: slots.sessions, unsentBytesMax, open: undefined, limits });
-  const requestOf = <Request>(type: MessageType<Request>, call: AnyCall & Unread): Request =>
-    decodeRequest(type, takeRequest(call), call.getPath(), limits);
+  };
+  return { ...unaryCalls(common), ...streams(common), ...openCalls(common) };
+}
+
+/** What all kinds of calls share. */
+interface Common {
+  readonly enter: EnterCall;
+  readonly recognise: Recognise;
+  readonly slots: ReturnType<typeof createAllSlots>;
+  readonly limits: Limits;
+}
+
+/** A call whose request has not been taken. */
+type Unread = AnyCall & Parameters<typeof takeRequest>[0];
+
+function requestOf<Request>(type: MessageType<Request>, call: Unread, limits: Limits): Request {
+  return decodeRequest(type, takeRequest(call), call.getPath(), limits);
+}
+
+function unaryCalls({ enter, slots, limits }: Common): Pick<Calls, 'unary' | 'lookup' | 'foreignUnary'> {
   const unary: Calls['unary'] = (type, responseType, handler) =>
     enter((call: ServerUnaryCall<RequestBytes, Buffer>, respond) => ({
       async serve(caller) {
-        endWith(call, encode(responseType, await handler(requestOf(type, call), caller)), nothing);
+        endWith(call, encode(responseType, await handler(requestOf(type, call, limits), caller)), nothing);
       },
       fail: respond,
     }));
@@ -126,11 +132,43 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         }
       }),
 
-    read: (type, handler) => enter((call) => reads(call, (caller) => handler(requestOf(type, call), caller))),
+    foreignUnary: (handler) =>
+      enter((call, respond) => ({
+        serve() {
+          handler(call, respond);
+          return Promise.resolve();
+        },
+        fail: respond,
+      })),
+  };
+}
+
+function streams({
+  enter,
+  recognise,
+  slots,
+  limits,
+}: Common): Pick<Calls, 'read' | 'subscription' | 'session' | 'endReads'> {
+  const open = new OpenCalls();
+  const unsentBytesMax = (): number => limits.pageBytesMax;
+  const subscriptionBytesMax = (): number => shareOf(limits, slots.subscriptions.taken);
+  const reads = streamsOf({ slots: slots.reads, unsentBytesMax, open, limits });
+  const subscriptions = streamsOf({
+    slots: slots.subscriptions,
+    unsentBytesMax: subscriptionBytesMax,
+    open,
+    limits,
+  });
+  const sessions = streamsOf({ slots: slots.sessions, unsentBytesMax, open: undefined, limits });
+  return {
+    read: (type, handler) =>
+      enter((call) => reads(call, (caller) => handler(requestOf(type, call, limits), caller))),
 
     subscription: (type, handler) =>
       enter((call) =>
-        subscriptions(call, (caller) => handler(requestOf(type, call), caller, subscriptionBytesMax())),
+        subscriptions(call, (caller) =>
+          handler(requestOf(type, call, limits), caller, subscriptionBytesMax()),
+        ),
       ),
 
     session: (handler) =>
@@ -144,37 +182,37 @@ export function createCalls(limits: Limits, log: Logger): Calls {
         ),
       ),
 
+    endReads: open.end,
+  };
+}
+
+function openCalls({
+  enter,
+  limits,
+}: Common): Pick<Calls, 'perRequest' | 'foreignStreaming' | 'endOpenCalls'> {
+  const open = new OpenCalls();
+  return {
     perRequest: (type, respond) =>
       enter((call) => {
         const respondTo = (bytes: Buffer): Uint8Array =>
           respond(decodeRequest(type, bytes, call.getPath(), limits));
         return {
-          serve: (caller) => endless.run(caller, () => respondToEach(call, respondTo)),
+          serve: (caller) => open.run(caller, () => respondToEach(call, respondTo)),
           fail: (status) => call.emit('error', status),
         };
       }),
 
-    foreignUnary: (handler) =>
-      enter((call, respond) => ({
-        serve() {
-          handler(call, respond);
-          return Promise.resolve();
-        },
-        fail: respond,
-      })),
-
     foreignStreaming: (handler) =>
       enter((call) => ({
         serve: (caller) =>
-          endless.run(caller, () => {
+          open.run(caller, () => {
             handler(call);
             return new Promise(nothing);
           }),
         fail: (status) => call.emit('error', status),
       })),
 
-    endOpenCalls: endless.end,
-    endReads: open.end,
+    endOpenCalls: open.end,
   };
 }
 
