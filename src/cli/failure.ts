@@ -103,17 +103,12 @@ export function mayPass(error: unknown): boolean {
 
 function messageOf(error: SluiceError, address: string): string {
   if (error instanceof UnavailableError && error.code === 'UNAVAILABLE') {
-    return `the gateway at ${address} cannot be reached: ${withoutNote(error.message)}`;
+    return `the gateway at ${address} cannot be reached: ${error.message}`;
   }
   if (error instanceof OutcomeUnknownError) {
     return `${error.message}: repeat it with --commit-id=${error.commitId}, the same event ids and the same --expected-version`;
   }
   return error.message;
-}
-
-/** The message of gRPC for a gateway that it cannot reach ends with the heading of a note, even if the note is empty. */
-export function withoutNote(message: string): string {
-  return message.replace(/\s*Resolution note:\s*$/, '');
 }
 
 /** An error of the operating system, for instance for a file that does not exist. */

@@ -1,7 +1,7 @@
 import type { SubscribeOptions } from '../client/client';
 import type { Context } from './command';
 import { printEvent, type EventStyle } from './event-text';
-import { exitCode, withoutNote } from './failure';
+import { exitCode } from './failure';
 import { skippedMessage } from './unreadable';
 
 /** How to print a subscription. */
@@ -26,7 +26,7 @@ export async function follow(
     signal,
     onUnreadable: skipsUnreadable ? (message) => err.line(skippedMessage(message)) : undefined,
     onReconnect(error) {
-      void err.line(`sluice: ${withoutNote(error.message)}; trying again`);
+      void err.line(`sluice: ${error.message}; trying again`);
     },
   });
   let count = 0n;

@@ -22,7 +22,7 @@ export async function hintPatterns(context: Context, patterns: readonly string[]
   }
 }
 
-/** A name without a stream of its own was meant as a pattern if it is the beginning of the names of streams. */
+/** A name that is only the beginning of the names of streams was probably meant as a pattern. */
 async function patternHint(
   { client, deadlineMs, signal }: Context,
   names: readonly string[],
@@ -42,7 +42,7 @@ async function isEmpty({ client, deadlineMs, signal }: Context, stream: string):
   return unlessItFails(async () => (await client.getVersion(stream, { deadlineMs, signal })).version === 0n);
 }
 
-/** False if the call fails: the command goes on without a hint. */
+/** False if the call fails: the command continues without a hint. */
 async function unlessItFails(call: () => Promise<boolean>): Promise<boolean> {
   try {
     return await call();

@@ -16,14 +16,14 @@ export interface StreamAppend {
   readonly stream: string;
   /** At least one. */
   readonly events: readonly NewEvent[];
-  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. Left out: any version. */
+  /** The version that the stream must be at; 0: it must be empty; 'exists': it must not be empty. Left out: any version. */
   readonly expectedVersion?: ExpectedVersion | undefined;
 }
 
 /** The version that a stream must be at, although nothing is appended to it. */
 export interface VersionCheck {
   readonly stream: string;
-  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. */
+  /** The version that the stream must be at; 0: it must be empty; 'exists': it must not be empty. */
   readonly expectedVersion: ExpectedVersion;
 }
 

@@ -15,7 +15,7 @@ import type { RequestedCommit } from './to-error';
 
 /** How to append. */
 export interface AppendConditions {
-  /** The version that the stream must be at; 0: it must be empty; 'exists': any from 1 on. Left out: any version. */
+  /** The version that the stream must be at; 0: it must be empty; 'exists': it must not be empty. Left out: any version. */
   readonly expectedVersion?: ExpectedVersion | undefined;
   /**
    * Idempotency key, a UUID, preferably a UUID v7. The same events, appended again with the same commit id and the same
@@ -63,7 +63,7 @@ export function toAppendResult({ commitTime, ...response }: AppendResponse): App
   return { version, firstVersion, position, ...toMaybeCommitTime(commitTime), replayed, commitId };
 }
 
-/** What the request asks for; undefined if it stores nothing. */
+/** The commit of a request; undefined if it stores nothing. */
 export function requestedCommit({ stream, events, commitId }: AppendRequest): RequestedCommit | undefined {
   return events.length === 0 ? undefined : { stream, commitId };
 }

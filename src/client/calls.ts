@@ -31,7 +31,7 @@ export interface Call<Response> {
   readonly method: Method<Response>;
   /** The encoded request. */
   readonly request: Uint8Array;
-  /** What an append asks for; undefined: the call stores nothing. */
+  /** The commit that an append requests; undefined: the call stores nothing. */
   readonly commit?: RequestedCommit | undefined;
 }
 

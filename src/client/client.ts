@@ -151,7 +151,7 @@ export interface SluiceClient extends Disposable {
   getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
 
   /**
-   * The gateway's version, its limits, and the durability of an acknowledged append, as in the contract. What it says about the
+   * The gateway's version, its limits, and the durability of an acknowledged append, as in the contract. Its information about the
    * store may be one second old.
    */
   serverInfo(options?: CallOptions): Promise<GetServerInfoResponse>;

@@ -194,7 +194,7 @@ export class IncompleteReadError extends withCode('INCOMPLETE_READ') {}
 /** Anything else: a bug in the gateway or the client, or a gateway that does not know the call; see `status`. */
 export class InternalError extends withCode('INTERNAL') {}
 
-/** Every error of this client; a `switch` over `code` narrows it. */
+/** Every error of this client; a `switch` over `code` narrows it. `isSluiceError` finds out whether a caught value is one. */
 export type AnySluiceError =
   | CancelledError
   | CommitIdReuseError
@@ -210,3 +210,8 @@ export type AnySluiceError =
   | UnavailableError
   | UnreadableCommitError
   | VersionConflictError;
+
+/** Whether a caught value is an error of this client. */
+export function isSluiceError(error: unknown): error is AnySluiceError {
+  return error instanceof SluiceError;
+}

@@ -19,7 +19,8 @@ type Details = ReadonlyMap<string, Uint8Array>;
 const domain = 'sluice.v1';
 
 /** The failure of a call that ended with this status. */
-export function toFailure({ code, details: message, metadata }: StatusObject, wasSent: boolean): Failure {
+export function toFailure({ code, details: text, metadata }: StatusObject, wasSent: boolean): Failure {
+  const message = withoutNote(text);
   const [encoded] = metadata.get('grpc-status-details-bin');
   const { details } = (encoded instanceof Uint8Array && decode(Status, encoded)) || { details: [] };
   // Like the errors of grpc-js.
@@ -29,6 +30,11 @@ export function toFailure({ code, details: message, metadata }: StatusObject, wa
     metadata,
   });
   return { status: code, message, cause, wasSent, ...read(details) };
+}
+
+/** The message of grpc-js for a gateway that it cannot reach ends with the heading of a note, even if the note is empty. */
+function withoutNote(message: string): string {
+  return message.replace(/\s*Resolution note:\s*$/, '');
 }
 
 const statuses = new Map<number, grpcStatus>(

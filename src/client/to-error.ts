@@ -4,15 +4,15 @@ import * as detail from '../../generated/sluice/v1/errors';
 import * as errors from './errors';
 import { find, retryDelayMs, type Failure } from './failure';
 
-/** The commit that an append asks for. */
+/** The commit that an append requests. */
 export interface RequestedCommit {
   readonly stream: string;
   readonly commitId: string;
 }
 
 /**
- * The error of a failed call. `commit` is what an append asks for; undefined for a call that stores nothing. An append whose
- * outcome the failure leaves open fails with OutcomeUnknownError.
+ * The error of a failed call. `commit` is the commit that an append requests; undefined for a call that stores nothing. An append
+ * whose outcome the failure leaves open fails with OutcomeUnknownError.
  */
 export function toError(failure: Failure, commit?: RequestedCommit): errors.AnySluiceError {
   return commit !== undefined && isInDoubt(failure) ? outcomeUnknown(failure, commit) : recognised(failure);
@@ -61,7 +61,7 @@ function recognised(failure: Failure): errors.AnySluiceError {
   );
 }
 
-/** Each gives undefined if the details are missing that belong to the reason. */
+/** Each function returns undefined if the details that belong to the reason are missing. */
 const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | undefined>([
   ['VERSION_CONFLICT', versionConflict],
   [
@@ -131,7 +131,7 @@ function exhausted(failure: Failure): errors.OverloadedError | errors.InvalidReq
   return new errors.InvalidRequestError(failure, [{ field: 'request', description: failure.message }]);
 }
 
-/** Where the failure does not say: a gateway takes about as long to come back. */
+/** If the failure has no delay: about the time that a gateway needs to restart. */
 const defaultRetryDelayMs = 1_000;
 
 function unavailable(failure: Failure, code: errors.UnavailableError['code']): errors.UnavailableError {

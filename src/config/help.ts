@@ -13,7 +13,7 @@ const titles: Readonly<Record<Group, string>> = {
 const usage = (commands: string): string => `sluice: a gRPC event store over NATS JetStream.
 
 Usage:
-  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends the process at once
+  sluice [serve] [flags]          serve until SIGTERM or SIGINT; a second signal ends it at once
   sluice --print-config [flags]   check the settings and print them with all limits, without secrets
   sluice COMMAND ...              use a running gateway; see sluice COMMAND --help
   sluice replica VERB FOLDER      verify or rebuild the replica of a stopped gateway

@@ -7,6 +7,7 @@ import {
   CommitIdReuseError,
   connect,
   InvalidRequestError,
+  isSluiceError,
   NotPermittedError,
   OutcomeUnknownError,
   OverloadedError,
@@ -163,7 +164,9 @@ test('without a gateway every call is unavailable, and no append is in doubt', a
   for (const error of await Promise.all(everyCall(client).map(failureOf))) {
     expect(error).toBeInstanceOf(UnavailableError);
     expect(error).toMatchObject({ code: 'UNAVAILABLE', status: 14, retryDelayMs: 1_000 });
+    expect(isSluiceError(error)).toBe(true);
     expect((error as Error).message).toContain('ECONNREFUSED');
+    expect((error as Error).message).not.toContain('Resolution note');
   }
 });
 

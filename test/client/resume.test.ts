@@ -187,7 +187,7 @@ describe('a subscription from a time has no earlier events', () => {
 });
 
 test('a cursor without its stream is refused', () => {
-  const place = { position: 1n, version: 1n } as unknown as RecordedEvent;
-  expect(() => client.readAll({ after: place })).toThrow(TypeError);
-  expect(() => client.subscribe({ after: place })).toThrow(TypeError);
+  const cursor = { position: 1n, version: 1n } as unknown as RecordedEvent;
+  expect(() => client.readAll({ after: cursor })).toThrow(TypeError);
+  expect(() => client.subscribe({ after: cursor })).toThrow(TypeError);
 });
