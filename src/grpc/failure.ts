@@ -34,7 +34,7 @@ export function isAppend(path: string): boolean {
   return /\/Append(Multi|Session)?$/.test(path);
 }
 
-/** Timers fire early by the time that their turn of the event loop has taken. */
+/** Timers fire early by the time that their iteration of the event loop has taken. */
 const timerSlackMs = 25;
 
 /** Whether an error only says that the time of the call was too short to reach the store. */

@@ -7,13 +7,13 @@ import { createModelStore } from '../support/model-store';
 import { until } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
 
-test('a read whose caller goes while its answer is made gives its place back', async () => {
+test('a read whose caller goes before the response is ready frees its slot', async () => {
   const model = createModelStore();
   let gone = false;
   let begun = false;
   const store: EventStore = {
     ...model,
-    // The first answer is there when its caller has gone.
+    // The first response is ready only after its caller has gone.
     async readStream(query, call) {
       const isFirst = !begun;
       begun = true;

@@ -299,7 +299,7 @@ describe('appends in order', () => {
 });
 
 describe('the bounds of a session', () => {
-  test('leave with the caller what the gateway has no room for, and refuse nothing', () =>
+  test('leave with the caller what exceeds the bounds of the gateway, and refuse nothing', () =>
     // More than one session takes, less than what is sent.
     withGateway(['--appends-max=600'], async (client, own) => {
       const call = client.duplex('AppendSession');
@@ -352,7 +352,7 @@ describe('the bounds of a session', () => {
         );
         call.write({ appends });
       }
-      // Its place becomes free when it ends; it is reset when that long again nobody takes the rest.
+      // Its slot becomes free when it ends; it is reset when nobody takes the rest for that time again.
       await until(async () => {
         const next = client.duplex('AppendSession');
         next.write({ appends: [append(0, 'next')] });

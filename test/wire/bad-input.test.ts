@@ -893,7 +893,7 @@ describe('several faults at once', () => {
     expect(violations.length + Number(leftOutOf(failure))).toBe(32);
     expect(violations[0]?.field).toBe('stream');
     expect(failure.message.length).toBeGreaterThan(100);
-    // What nginx takes by default, with room to spare.
+    // Well below what nginx accepts by default.
     const trailerBytesMax = 3_072;
     const [details] = await new Promise<unknown[]>((resolve) => {
       wire.open('Append', { stream: long(300), events }).on('error', (error) => {

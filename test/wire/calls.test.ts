@@ -216,7 +216,7 @@ describe('the deadline of a call', () => {
 });
 
 describe('a call that is cancelled', () => {
-  test('in the middle of a read frees its place', async () => {
+  test('in the middle of a read frees its slot', async () => {
     for (let round = 0; round < 4 * readsMax; round++) {
       const call = wire.open('ReadStream', { stream: 'calls.large', page: { events_max: 1 } });
       const ended = new Promise<ServiceError>((resolve) =>

@@ -36,7 +36,7 @@ test('a flood of connections leaves the others what they need', async () => {
   // All but those that may be open.
   await until(() => closed > count - openFilesMax);
   for (let i = 0; i < 20; i++) await wire.unary('Append', append);
-  // Those that never greet end by themselves, which makes room.
+  // Connections that never greet end by themselves, which admits others.
   await until(() => closed === count, 25_000);
   await until(() => answersAnother(gateway.address));
   expect(gateway.process.stderr()).toContain('connections are refused');

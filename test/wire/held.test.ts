@@ -71,7 +71,7 @@ test('messages that are half sent are held up to held_bytes_max, and nobody else
   }
 });
 
-test('a connection has room for connection_held_bytes_max', () =>
+test('a connection may hold connection_held_bytes_max', () =>
   withGateway([], async (_wire, _nats, address) => {
     const session = openSession(address);
     const statuses = Array.from({ length: 4 }, () => {

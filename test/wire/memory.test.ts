@@ -6,8 +6,8 @@ import { connectWire, type WireClient } from '../support/wire-client';
 const large = 'x'.repeat(20_000);
 
 /** One call of each kind that fails. */
-async function failInEveryWay(wire: WireClient, turn: number): Promise<void> {
-  const stream = `memory.${turn}`;
+async function failInEveryWay(wire: WireClient, round: number): Promise<void> {
+  const stream = `memory.${round}`;
   const cancelled = wire.open('ReadStream', { stream: 'memory.large' });
   const calls = [
     wire.unary('Append', {
@@ -36,9 +36,9 @@ test('calls that fail leave nothing behind in memory', async () => {
   using wire = connectWire(gateway.address);
   const events = Array.from({ length: 10 }, () => ({ type: 'Large', text: large }));
   await wire.unary('Append', { stream: 'memory.large', events });
-  const run = async (from: number, through: number): Promise<void> => {
-    for (let turn = from; turn < through; turn += 5) {
-      await Promise.all([0, 1, 2, 3, 4].map((i) => failInEveryWay(wire, turn + i)));
+  const run = async (from: number, upTo: number): Promise<void> => {
+    for (let round = from; round < upTo; round += 5) {
+      await Promise.all([0, 1, 2, 3, 4].map((i) => failInEveryWay(wire, round + i)));
     }
   };
   await run(0, 60);

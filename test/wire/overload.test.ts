@@ -176,7 +176,7 @@ const refusedPauseMs = 20;
 async function amidFlood(
   width: number,
   flood: (lane: number) => Promise<WireMessage>,
-  append: (turn: number) => Promise<WireMessage>,
+  append: (round: number) => Promise<WireMessage>,
 ): Promise<{ readonly stored: number; readonly refused: number }> {
   const counts = { stored: 0, refused: 0 };
   let isOver = false;
@@ -194,7 +194,7 @@ async function amidFlood(
   try {
     await until(() => counts.refused > width);
     // None is refused, or this would fail.
-    for (let turn = 0; turn < 20; turn++) await append(turn);
+    for (let round = 0; round < 20; round++) await append(round);
   } finally {
     isOver = true;
     await Promise.all(lanes);
@@ -212,7 +212,7 @@ describe('appends are stored beside', () => {
       const counts = await amidFlood(
         48,
         () => appendTo(wire, 'hot.1'),
-        (turn) => appendTo(wire, `calm.${turn % 5}`),
+        (round) => appendTo(wire, `calm.${round % 5}`),
       );
       expect(await wire.unary('GetVersion', { stream: 'hot.1' })).toMatchObject({
         version: counts.stored.toString(),
@@ -226,7 +226,7 @@ describe('appends are stored beside', () => {
       const counts = await amidFlood(
         96,
         (lane) => appendTo(greedy, `greedy.${lane}`),
-        (turn) => appendTo(wire, `calm.${turn % 5}`),
+        (round) => appendTo(wire, `calm.${round % 5}`),
       );
       expect(counts.stored).toBeGreaterThan(0);
       expect(await wire.unary('GetVersion', { stream: 'calm.1' })).toMatchObject({ version: '4' });
@@ -280,7 +280,7 @@ describe('reads', () => {
       const stalled = wire.open('Subscribe', request);
       await new Promise((resolve) => stalled.once('data', resolve));
       stalled.pause();
-      // Its place becomes free when it ends; it is reset when that long again nobody takes the rest.
+      // Its slot becomes free when it ends; it is reset when nobody takes the rest for that time again.
       await until(async () => {
         const next = wire.open('Subscribe', { stream: 'stalled.3' });
         const outcome = await new Promise((resolve) => next.once('data', resolve).once('error', resolve));

@@ -14,7 +14,7 @@ import { startNats, until } from '../support/nats-server';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 import { openSession } from '../support/raw-http2';
 
-/** What one caller may take of the places of all. */
+/** How many of the slots one caller may take. */
 const resourceExhausted = 8;
 /** More than what a read sends before it waits for its caller: in messages of one event each. */
 const events = Array.from({ length: 8_000 }, () => ({ type: 'Small', text: 'x'.repeat(20) }));
@@ -38,7 +38,7 @@ function call(session: ClientHttp2Session, method: string, request: Uint8Array):
   return stream;
 }
 
-describe('one connection leaves places for others', () => {
+describe('one connection leaves slots for others', () => {
   const page = { eventsMax: 1, bytesMax: 0 };
   const readRequest = ReadStreamRequest.encode(
     ReadStreamRequest.fromPartial({ stream: 'slots.1', page }),
@@ -142,7 +142,7 @@ async function withSlowRead(
   }
 }
 
-test('a caller that takes nothing of a short answer is cut off, and gives its place back', () =>
+test('a caller that takes nothing of a short response is cut off, and frees its slot', () =>
   withGateway(['--reads-max=2', '--read-stall-timeout-ms=1000'], async (wire, _nats, address) => {
     await wire.unary('Append', { stream: 'short.1', events: [{ type: 'a', text: 'x'.repeat(500) }] });
     const slow = connectSlowly(address);
@@ -178,7 +178,7 @@ test('a caller that takes messages now and then, but too few bytes, is ended', (
     expect(takenBytes()).toBeGreaterThan(1_000);
   }));
 
-test('a caller that takes few bytes, but enough, keeps its place', () =>
+test('a caller that takes few bytes, but enough, keeps its slot', () =>
   withSlowRead(50, async (read, takenBytes) => {
     await until(() => takenBytes() > 10_000, 40_000);
     expect(read.closed).toBe(false);
