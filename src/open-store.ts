@@ -5,6 +5,7 @@ import { openJetStream, type JetStream, type JetStreamOptions } from './jetstrea
 import { toStoreError } from './jetstream/nats/errors';
 import { cached } from './jetstream/nats/coalesce';
 import { durable } from './store/durable';
+import { CallCounts, observed } from './store/observed';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';
@@ -57,7 +58,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
       return { ...found, replica: findings };
     }, limits.serverInfoAgeMaxMs);
-    const store: EventStore = {
+    const whole: EventStore = {
       ...reads,
       ...appends,
       info: (call) =>
@@ -65,8 +66,15 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
           throw toStoreError(error);
         }),
     };
+    const counts = new CallCounts();
+    const store = durable(whole, durability, limits);
+    opened.push(() => {
+      logger.debug({ calls: counts.summary() }, 'the calls of the store, by method and outcome');
+      return Promise.resolve();
+    });
     return {
-      ...durable(store, durability, limits),
+      // Counting takes a microsecond of each call.
+      ...(logger.isLevelEnabled('debug') ? observed(store, counts) : store),
       onAvailability(listener) {
         jetstream.onAvailability(listener);
       },
