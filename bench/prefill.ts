@@ -4,7 +4,7 @@ import { encodeEvent } from '../src/jetstream/append/encode-event';
 import { createLink, type Link } from '../src/jetstream/nats/link';
 import { publishAtomically, type OutgoingMessage } from '../src/jetstream/nats/publish';
 import { uuidV7 } from '../src/uuid';
-import { parseStreamName, type CommitId } from '../src/store/values';
+import { parseStreamName, sequence, version, type CommitId } from '../src/store/values';
 import { newEvents } from './events';
 
 /** A commit to write into the store. */
@@ -47,8 +47,8 @@ function toMessage(
   if (name === undefined) throw new Error(`not a stream name: ${stream}`);
   const encoded = newEvents(events, correlationId).map((event) => ({ bytes: encodeEvent(name, event) }));
   const commit = {
-    firstVersion: BigInt(head.version + 1),
-    previous: BigInt(head.sequence),
+    firstVersion: version(BigInt(head.version + 1)),
+    previous: sequence(BigInt(head.sequence)),
     commitId: uuidV7() as CommitId,
   };
   const [message, more] = toMessages(`es.${stream}`, encoded, commit, link.maxPayloadBytes - headerBytesMax);

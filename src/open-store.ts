@@ -51,23 +51,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const replica = await Replica.open({ folder: replicaDir, log, limits, logger }, fillWaitMs);
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
-    const { reads, view } = createReplicaStore(replica);
-    const appends = jetstream.appends(view);
-    const info = cached(async () => {
-      const call = { signal: new AbortController().signal, deadlineMs: Infinity };
-      const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
-      return { ...found, replica: findings };
-    }, limits.serverInfoAgeMaxMs);
-    const whole: EventStore = {
-      ...reads,
-      ...appends,
-      info: (call) =>
-        info(call).catch((error: unknown) => {
-          throw toStoreError(error);
-        }),
-    };
     const counts = new CallCounts();
-    const store = durable(whole, durability, limits);
+    const store = durable(combine(jetstream, replica, limits), durability, limits);
     opened.push(() => {
       logger.debug({ calls: counts.summary() }, 'the calls of the store, by method and outcome');
       return Promise.resolve();
@@ -92,6 +77,24 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     await close();
     throw error;
   }
+}
+
+/** Reads of the replica, appends of JetStream, and what both know of the store. */
+function combine(jetstream: JetStream, replica: Replica, limits: OpenStoreOptions['limits']): EventStore {
+  const { reads, view } = createReplicaStore(replica);
+  const info = cached(async () => {
+    const call = { signal: new AbortController().signal, deadlineMs: Infinity };
+    const [found, findings] = await Promise.all([jetstream.info(call), replica.findings()]);
+    return { ...found, replica: findings };
+  }, limits.serverInfoAgeMaxMs);
+  return {
+    ...reads,
+    ...jetstream.appends(view),
+    info: (call) =>
+      info(call).catch((error: unknown) => {
+        throw toStoreError(error);
+      }),
+  };
 }
 
 /** Creates the folder and locks it. Throws FolderInUseError, or an error that names the folder if it cannot be used at all. */

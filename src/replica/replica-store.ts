@@ -1,6 +1,8 @@
 import type { EventStore, Pages } from '../store/event-store';
 import { hashOf } from './index/id-hash';
-import type { LogView, ViewedCommit } from '../store/log';
+import type { LogView, ViewedCommit, ViewedHead } from '../store/log';
+import { position, sequence as toSequence, version, versionAfter } from '../store/values';
+import type { IndexEntry } from './index/index-keys';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
@@ -55,18 +57,18 @@ function createView(replica: Replica, { result }: Translator): LogView {
       return replica.isDoubted;
     },
     get applied() {
-      return replica.applied;
+      return toSequence(replica.applied);
     },
-    catchUp: (call) => replica.catchUp('leader', call),
+    catchUp: async (call) => toSequence(await replica.catchUp('leader', call)),
     waitUntilApplied: (sequence, call) => replica.waitUntilApplied(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
       await result(() => headOf(replica, stream, entry));
-      return entry ?? { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n };
+      return toHead(entry);
     },
     headSync(stream) {
       const entry = replica.files.index.head(stream);
-      return entry === undefined || entry.count === 0 ? undefined : entry;
+      return entry === undefined || entry.count === 0 ? undefined : toHead(entry);
     },
     mayContain: (commitId) =>
       replica.mayContain(commitId) &&
@@ -85,16 +87,26 @@ function createView(replica: Replica, { result }: Translator): LogView {
   };
 }
 
+/** All numbers are 0 without an entry. */
+function toHead(entry: IndexEntry | undefined): ViewedHead {
+  return {
+    version: version(entry?.version ?? 0n),
+    sequence: toSequence(entry?.sequence ?? 0n),
+    position: position(entry?.position ?? 0n),
+    timeNanos: entry?.timeNanos ?? 0n,
+  };
+}
+
 /** Throws UnreadableCommitError. */
 function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
   if (header.kind !== 'commit') throw errorOf(bytes, header);
-  const firstVersion = firstVersionOf(bytes, header);
+  const firstVersion = version(firstVersionOf(bytes, header));
   return {
     stream: nameOf(bytes, header),
     firstVersion,
-    lastVersion: firstVersion + BigInt(header.count) - 1n,
-    sequence: sequenceOf(bytes, header),
-    position: header.position,
+    lastVersion: versionAfter(firstVersion, BigInt(header.count - 1)),
+    sequence: toSequence(sequenceOf(bytes, header)),
+    position: position(header.position),
     timeNanos: header.timeNanos,
     commitId: commitIdOf(bytes, header),
     inTransaction: isInTransaction(bytes, header),

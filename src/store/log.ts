@@ -1,6 +1,6 @@
 import { UnreadableCommitError } from './errors';
 import type { CallContext } from './event-store';
-import { position as toPosition } from './values';
+import { position as toPosition, type Position, type Sequence, type Version } from './values';
 
 /** A complete commit of the log. */
 export interface LogCommit {
@@ -65,12 +65,12 @@ export const lostConnection = 'the connection to NATS was lost';
 
 /** Where a reader of the log stands. */
 export interface LogCursor {
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   /**
    * The last commit up to the sequence. If the log has another commit there, it is another log, and `follow` ends without an
    * entry. undefined: there is no commit yet, or the reader accepts any.
    */
-  readonly last: { readonly sequence: bigint; readonly identity: string } | undefined;
+  readonly last: { readonly sequence: Sequence; readonly identity: string } | undefined;
 }
 
 /** Receives the entries of the log. */
@@ -118,13 +118,13 @@ export interface Log {
   /** The end of the log at a moment after the call; concurrent calls share one request. */
   end(call: CallContext): Promise<LogEnd>;
   /** The identity of the commit at a sequence; undefined: there is no commit. */
-  identityAt(sequence: bigint, call: CallContext): Promise<string | undefined>;
+  identityAt(sequence: Sequence, call: CallContext): Promise<string | undefined>;
   /** Delivers the entries after a cursor until the signal aborts or the log stops delivering; returns the reason. */
   follow(after: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string>;
   /** Reads entries after a sequence, up to and including another one, about `bytesMax` bytes at most. */
-  read(after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice>;
+  read(after: Sequence, upTo: Sequence, bytesMax: number): Promise<LogSlice>;
   /** The entry whose last message has this sequence. */
-  entryAt(sequence: bigint): Promise<LogEntry>;
+  entryAt(sequence: Sequence): Promise<LogEntry>;
 }
 
 /** Consecutive entries of the log; the entries of one transaction form a group. */
@@ -158,6 +158,10 @@ export function identityOf({
 
 /** A commit as a view of the log holds it. */
 export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
+  readonly firstVersion: Version;
+  readonly lastVersion: Version;
+  readonly sequence: Sequence;
+  readonly position: Position;
   /** Its events, each with position and commit time: the bytes of a CommitRecord. */
   readonly events: Uint8Array;
 }
@@ -171,11 +175,11 @@ export interface LogView {
   /** Whether the log may have changed since the view last compared itself with it; `catchUp` compares. */
   readonly isDoubted: boolean;
   /** The view has all messages up to here. */
-  readonly applied: bigint;
+  readonly applied: Sequence;
   /** Waits until the view has all that the log had when the call began; returns `applied`. Throws StoreErrors. */
-  catchUp(call: CallContext): Promise<bigint>;
+  catchUp(call: CallContext): Promise<Sequence>;
   /** Waits until the view has all messages up to a sequence. Throws StoreErrors. */
-  waitUntilApplied(sequence: bigint, call: CallContext): Promise<void>;
+  waitUntilApplied(sequence: Sequence, call: CallContext): Promise<void>;
   /** The newest commit of a stream. Throws UnreadableCommitError if it is unreadable or may be lost. */
   head(stream: string): Promise<ViewedHead>;
   /** The same, if it is known without a wait. */
@@ -192,9 +196,9 @@ export interface LogView {
 
 /** All numbers are 0 for a stream that does not exist. */
 export interface ViewedHead {
-  readonly version: bigint;
+  readonly version: Version;
   /** The sequence of its last message. */
-  readonly sequence: bigint;
-  readonly position: bigint;
+  readonly sequence: Sequence;
+  readonly position: Position;
   readonly timeNanos: bigint;
 }

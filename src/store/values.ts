@@ -3,14 +3,16 @@ import { defaultLimits } from '../limits';
 /** Values of the event store, branded so that they cannot be mixed up. Only the functions here make them. */
 
 declare const brand: unique symbol;
-type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+type Branded<T, Name extends string> = T & { readonly [brand]: { readonly [N in Name]: true } };
 
 /** A valid stream name: 1 to 16 tokens joined by ".", at most 200 bytes. */
 export type StreamName = Branded<string, 'StreamName'>;
 /** The 1-based number of an event within its stream; of a stream, that of its last event; 0 = empty. */
 export type Version = Branded<bigint, 'Version'>;
-/** The JetStream sequence of a commit; 0 = before the first. */
-export type Position = Branded<bigint, 'Position'>;
+/** The number of a message in the log, which is its JetStream sequence; 0 = before the first. */
+export type Sequence = Branded<bigint, 'Sequence'>;
+/** Where a commit is in the store: the sequence of the last message of its transaction; 0 = before the first. */
+export type Position = Branded<Sequence, 'Position'>;
 /** Nanoseconds since 1970-01-01T00:00:00Z. */
 export type UnixNanos = Branded<bigint, 'UnixNanos'>;
 /** A UUID in lower case that identifies a commit. */
@@ -49,6 +51,26 @@ export function version(value: bigint): Version {
 export function position(value: bigint): Position {
   assertRange(value, BigInt.asUintN(64, value));
   return value as Position;
+}
+
+export function sequence(value: bigint): Sequence {
+  assertRange(value, BigInt.asUintN(64, value));
+  return value as Sequence;
+}
+
+/** The version of a stream without events. */
+export const noVersion = 0n as Version;
+/** Before the first commit. */
+export const beginning = 0n as Position;
+
+/** The version of a stream after more events, or before some if the number is negative. */
+export function versionAfter(version: Version, events: bigint): Version {
+  return (version + events) as Version;
+}
+
+/** The sequence some messages later, or earlier if the number is negative. */
+export function sequenceAfter(sequence: Sequence, messages: bigint): Sequence {
+  return (sequence + messages) as Sequence;
 }
 
 export function unixNanos(value: bigint): UnixNanos {

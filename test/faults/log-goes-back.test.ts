@@ -6,6 +6,7 @@ import { openJetStream } from '../../src/jetstream/jetstream-store';
 import { defaultLimits } from '../../src/limits';
 import { leftToNats } from '../../src/store/durability';
 import type { LogSink } from '../../src/store/log';
+import { sequence } from '../../src/store/values';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';
@@ -232,12 +233,12 @@ test('commits are refused if the commit before them is not the known one', async
         onProgress: () => undefined,
         isAwaited: () => true,
       };
-      const place = { sequence: 3n, last: { sequence: 3n, identity } };
+      const place = { sequence: sequence(3n), last: { sequence: sequence(3n), identity } };
       const reason = await log.follow(place, sink, stop.signal).catch((error: unknown) => error);
       return [taken, reason];
     };
     const call = { signal: new AbortController().signal, deadlineMs: Infinity };
-    const identity = (await log.identityAt(3n, call)) ?? '';
+    const identity = (await log.identityAt(sequence(3n), call)) ?? '';
     expect(identity).toContain(commits.find(({ commitId }) => identity.includes(commitId))?.stream);
     expect(await follow(identity)).toEqual([[4n, 5n], 'closed']);
     expect(await follow('another one')).toMatchObject([[], { code: 'STORE_UNAVAILABLE' }]);

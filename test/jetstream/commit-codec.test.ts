@@ -13,7 +13,14 @@ import { encodeEvent } from '../../src/jetstream/append/encode-event';
 import type { StoredMessage } from '../../src/jetstream/nats/message';
 import type { OutgoingMessage } from '../../src/jetstream/nats/publish';
 import { UnreadableCommitError } from '../../src/store/errors';
-import { parseCommitId, parseStreamName, type CommitId, type StreamName } from '../../src/store/values';
+import {
+  sequence as toSequence,
+  version,
+  parseCommitId,
+  parseStreamName,
+  type CommitId,
+  type StreamName,
+} from '../../src/store/values';
 import { bounded, recordedEvent } from '../protobuf/recorded-events';
 
 const stream = parseStreamName('a.b') as StreamName;
@@ -46,7 +53,12 @@ const commit: fc.Arbitrary<Commit> = fc.record({
 
 function messagesOf({ events, firstVersion: first, previous, bodyBytesMax }: Commit): OutgoingMessage[] {
   const encoded = events.map((event) => ({ bytes: encodeEvent(stream, event) }));
-  const messages = toMessages(subject, encoded, { firstVersion: first, previous, commitId }, bodyBytesMax);
+  const messages = toMessages(
+    subject,
+    encoded,
+    { firstVersion: version(first), previous: toSequence(previous), commitId },
+    bodyBytesMax,
+  );
   expect(messageCount(encoded, bodyBytesMax)).toBe(messages.length);
   return messages;
 }
@@ -60,7 +72,7 @@ function asStored(
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return {
     subject,
-    sequence,
+    sequence: toSequence(sequence),
     timeNanos: sequence * 1_000n,
     headers: `NATS/1.0\r\n${lines.join('')}${added}\r\n`,
     body,
@@ -275,7 +287,7 @@ test('the messages of a transaction say where it begins and ends, also beside th
   fc.assert(
     fc.property(fc.array(commit, { minLength: 1, maxLength: 3 }), fc.nat({ max: 3 }), (commits, checks) => {
       const writing = commits.map((given) => messagesOf(given));
-      const checking = Array.from({ length: checks }, () => checkMessage('es', 'es.c', 7n));
+      const checking = Array.from({ length: checks }, () => checkMessage('es', 'es.c', toSequence(7n)));
       const messages = asTransaction([...checking, ...writing.flat()], commitId);
       const stored = messages.map((message, index) => asStored(message, 100n + BigInt(index)));
       const span = { from: 100n, position: 99n + BigInt(messages.length) };

@@ -4,8 +4,15 @@ import {
   type Action,
   type Base,
   type Event,
+  type KnownHead,
   type State,
 } from '../../src/jetstream/append/next';
+import { sequence, version } from '../../src/store/values';
+
+/** The head of a stream that has this number of commits, of one event each. */
+export function headAt(commits: number): KnownHead {
+  return { version: version(BigInt(commits)), sequence: sequence(BigInt(commits)) };
+}
 
 /**
  * An append, X, of which `next` decides, and a tiny model of the log that it goes to: a list of commits for each stream. What
@@ -29,7 +36,7 @@ export class ModelledAppend {
   ) {}
 
   get heads(): Base {
-    return this.streams.map(({ length }) => ({ version: BigInt(length), sequence: BigInt(length) }));
+    return this.streams.map(({ length }) => headAt(length));
   }
 
   /** How often X is stored on each stream. */

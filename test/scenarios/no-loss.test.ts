@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { canRun, commands } from './commands';
-import { ModelledAppend } from './modelled-append';
+import { headAt, ModelledAppend } from './modelled-append';
 
 /**
  * The rule of all appends, over random sequences of what the scenarios tell: no acknowledged event is lost, none is stored twice,
@@ -32,12 +32,7 @@ function casesWith(names: readonly string[]): fc.Arbitrary<Case> {
 function run({ lengths, known, expectsHeads, happenings }: Case): ModelledAppend {
   const streams = lengths.map((length) => Array.from({ length }, () => 'o'));
   const append = new ModelledAppend(streams, expectsHeads ? lengths : undefined);
-  const seen = (length: number): bigint => BigInt(Math.min(length, known ?? 0));
-  append.begin(
-    known === undefined
-      ? undefined
-      : lengths.map((length) => ({ version: seen(length), sequence: seen(length) })),
-  );
+  append.begin(known === undefined ? undefined : lengths.map((length) => headAt(Math.min(length, known))));
   for (const happening of happenings) {
     const command = commands[happening];
     if (command === undefined) append.otherAppends('o', Number(happening.at(-1)) % lengths.length);

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Base } from '../../src/jetstream/append/next';
 import { canRun, commands } from './commands';
-import { ModelledAppend } from './modelled-append';
+import { headAt, ModelledAppend } from './modelled-append';
 
 /**
  * Stories of appends, as text: see README.md in this folder. Every file is a list of commands, each with the decision and the log
@@ -73,7 +73,7 @@ class Story {
   private baseAfter(commits: string): Base {
     return commits.split('|').map((commit, stream) => {
       const index = (this.append.streams[stream] ?? []).indexOf(commit.trim());
-      return { version: BigInt(index + 1), sequence: BigInt(index + 1) };
+      return headAt(index + 1);
     });
   }
 

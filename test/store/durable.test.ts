@@ -87,12 +87,13 @@ test('appends wait until their commits are durable, and not for one another', as
 });
 
 test('what several streams, the check of a version and the state of the store show is waited for', async () => {
-  const calls = (): Promise<unknown>[] => [
-    store.appendMulti({ appends: [appendOf()], checks: [], commitId: undefined }, call),
-    store.append({ ...appendOf(), events: [] }, call),
-    store.info(call),
+  const calls: readonly (() => Promise<unknown>)[] = [
+    () => store.appendMulti({ appends: [appendOf()], checks: [], commitId: undefined }, call),
+    () => store.append({ ...appendOf(), events: [] }, call),
+    () => store.info(call),
   ];
-  for (const shown of calls()) {
+  for (const begin of calls) {
+    const shown = begin();
     expect(await isSettled(shown)).toBe(false);
     disk.sync();
     await shown;

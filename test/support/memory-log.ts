@@ -127,7 +127,7 @@ export class MemoryLog implements Log {
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
     const ending = aborted(signal);
-    for (let at = sequence; ;) {
+    for (let at: bigint = sequence; ;) {
       if (signal.aborted) return 'aborted';
       const next = this.after(at);
       if (next === undefined) {

@@ -7,7 +7,7 @@ import type {
   CallContext,
   StreamAppended,
 } from '../../store/event-store';
-import { position, unixNanos, version } from '../../store/values';
+import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
 import { checkVersions, replay, type Appended } from './appended';
 import type { StreamQueues } from './stream-queues';
@@ -112,10 +112,10 @@ async function checkOnly(
   });
   if (head === undefined) throw new Error('a stream has a head');
   return {
-    version: version(head.version),
-    position: position(head.position),
-    commitTime: head.version === 0n ? undefined : unixNanos(head.timeNanos),
-    firstVersion: version(0n),
+    version: head.version,
+    position: head.position,
+    commitTime: head.version === noVersion ? undefined : unixNanos(head.timeNanos),
+    firstVersion: noVersion,
     replayed: false,
     commitId: undefined,
   };

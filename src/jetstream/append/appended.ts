@@ -2,7 +2,17 @@ import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '
 import type { AppendMultiResult, CallContext } from '../../store/event-store';
 import { isAsExpected } from '../../store/expectation';
 import type { ViewedCommit } from '../../store/log';
-import { position, unixNanos, version, type UnixNanos } from '../../store/values';
+import {
+  position,
+  unixNanos,
+  version,
+  type UnixNanos,
+  type Sequence,
+  type Version,
+  versionAfter,
+  sequenceAfter,
+  noVersion,
+} from '../../store/values';
 import type { OutgoingMessage } from '../nats/publish';
 import type { Heads } from './heads';
 import type { Base, KnownHead } from './next';
@@ -26,7 +36,7 @@ export function storedNow(
   { heads, commits }: Knowledge,
   transaction: Transaction,
   base: Base,
-  sent: { readonly sequence: bigint; readonly messages: readonly OutgoingMessage[] },
+  sent: { readonly sequence: Sequence; readonly messages: readonly OutgoingMessage[] },
 ): Appended {
   const { parts, commitId } = transaction;
   const { sequence, messages } = sent;
@@ -37,9 +47,12 @@ export function storedNow(
     const part = parts[index] as StreamPart;
     if (!isWritten(part)) continue;
     const { version: before } = base[index] as KnownHead;
-    const last = before + BigInt(part.events.length);
-    heads.note(part.stream, { version: last, sequence: sequence - BigInt(messages.length - end) });
-    streams.push({ stream: part.stream, version: version(last), firstVersion: version(before + 1n) });
+    const last = versionAfter(before, BigInt(part.events.length));
+    heads.note(part.stream, {
+      version: last,
+      sequence: sequenceAfter(sequence, BigInt(end - messages.length)),
+    });
+    streams.push({ stream: part.stream, version: last, firstVersion: versionAfter(before, 1n) });
     if (index > 0) end = beginOf(messages, end);
   }
   commits.noteStored(transaction, sequence);
@@ -63,12 +76,12 @@ function beginOf(messages: readonly OutgoingMessage[], end: number): number {
 /** Throws VersionConflictError for all streams that are not as expected. */
 export function checkVersions(
   parts: readonly Pick<StreamPart, 'stream' | 'expected'>[],
-  heads: readonly { readonly version: bigint }[],
+  heads: readonly { readonly version: Version }[],
 ): void {
   const conflicts = parts.flatMap(({ stream, expected }, index): VersionConflict[] => {
-    const actual = heads[index]?.version ?? 0n;
+    const actual = heads[index]?.version ?? noVersion;
     if (expected === undefined || isAsExpected(actual, expected)) return [];
-    return [{ stream, expected, actual: version(actual) }];
+    return [{ stream, expected, actual }];
   });
   const [first, ...others] = conflicts;
   if (first !== undefined) throw new VersionConflictError(first, others);
@@ -94,17 +107,17 @@ export async function replay(
     isInPlace &&
     (transaction.request === 'appendMulti' || !first.inTransaction) &&
     written.every(({ events }, index) => hasSameContent(events, (commits[index] as ViewedCommit).events));
-  if (!isSame) throw new CommitIdReuseError(commitId, first.stream, position(first.position));
+  if (!isSame) throw new CommitIdReuseError(commitId, first.stream, first.position);
   known.noteFound(first.position);
   return {
-    position: position(first.position),
+    position: first.position,
     streams: commits.map(({ lastVersion, firstVersion }, index) => ({
       stream: (written[index] as StreamPart).stream,
-      version: version(lastVersion),
-      firstVersion: version(firstVersion),
+      version: lastVersion,
+      firstVersion,
     })),
     commitTime: unixNanos(first.timeNanos),
-    replayed: doubted?.[0]?.version !== first.firstVersion - 1n,
+    replayed: doubted?.[0]?.version !== versionAfter(first.firstVersion, -1n),
     commitId,
   };
 }
@@ -115,7 +128,7 @@ function areInPlace(written: readonly StreamPart[], commits: readonly ViewedComm
     commits.length === written.length &&
     written.every(({ stream, expected }, index) => {
       const commit = commits[index];
-      return commit?.stream === stream && isAsExpected(commit.firstVersion - 1n, expected);
+      return commit?.stream === stream && isAsExpected(versionAfter(commit.firstVersion, -1n), expected);
     })
   );
 }

@@ -2,13 +2,13 @@ import { RecentMap } from '../../collections/recent-map';
 import type { CallContext } from '../../store/event-store';
 import { isAsExpected, type Expectation } from '../../store/expectation';
 import type { LogView } from '../../store/log';
-import type { StreamName } from '../../store/values';
+import { type StreamName, noVersion, beginning } from '../../store/values';
 import { currentHead, type CurrentHead } from '../log/head';
 import type { LogAccess } from '../log/log-access';
 import type { Base, KnownHead } from './next';
 import type { StreamPart } from './transaction';
 
-const empty: KnownHead = { version: 0n, sequence: 0n };
+const empty: KnownHead = { version: noVersion, sequence: beginning };
 
 /** Where streams end: as this gateway last knew it, and as the leader of the log knows it now. */
 export class Heads {

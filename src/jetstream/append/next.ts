@@ -1,3 +1,4 @@
+import type { Sequence, Version } from '../../store/values';
 /**
  * What an append does next, given what it has found out: a pure function, which reads no clock and does no I/O
  * (until-decided.ts does both). It holds the rule of all appends: no acknowledged event is lost, and none is stored twice.
@@ -9,9 +10,9 @@
 
 /** Where a stream ends. */
 export interface KnownHead {
-  readonly version: bigint;
+  readonly version: Version;
   /** Of the last message; 0 if the stream is empty. */
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
 }
 
 /** The heads of the streams of an append, in their order. */
@@ -43,7 +44,7 @@ export type Event<Result> =
   // Of publish:
   | { readonly kind: 'stored'; readonly result: Result }
   /** The server remembers the commit id, for the message with this sequence; undefined: it does not say which one. */
-  | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
+  | { readonly kind: 'duplicate'; readonly sequence: Sequence | undefined }
   /** A stream does not end at the base, or another commit is on its way there. This attempt is not stored. */
   | { readonly kind: 'conflict' }
   /** No answer came: the attempt may be stored, or may still be. */
@@ -78,7 +79,7 @@ export type Action<Result> =
   /** Look up whether the append is stored, and else where its streams end. */
   | { readonly kind: 'lookUp'; readonly doubted: Base | undefined; readonly isRetry: boolean }
   /** Look for the commit that the server remembers. */
-  | { readonly kind: 'find'; readonly sequence: bigint | undefined; readonly doubted: Base | undefined }
+  | { readonly kind: 'find'; readonly sequence: Sequence | undefined; readonly doubted: Base | undefined }
   | { readonly kind: 'acknowledge'; readonly result: Result }
   /** Nothing is stored, and nothing will be. */
   | { readonly kind: 'reject'; readonly error: unknown }
@@ -138,7 +139,7 @@ function lookUp(state: State, isRetry = false): Decision<never> {
   return { state, action: { kind: 'lookUp', doubted: state.doubt?.base, isRetry } };
 }
 
-function find(state: State, sequence: bigint | undefined): Decision<never> {
+function find(state: State, sequence: Sequence | undefined): Decision<never> {
   return { state, action: { kind: 'find', sequence, doubted: state.doubt?.base } };
 }
 

@@ -1,3 +1,4 @@
+import { type Sequence, versionAfter } from '../../store/values';
 import { StoreFullError } from '../../store/errors';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
@@ -13,7 +14,7 @@ const attemptTimeoutMs = 2_000;
 
 /** What may come of an attempt to publish; if it is stored, its last message has this sequence. */
 export type Attempted =
-  | { readonly kind: 'stored'; readonly sequence: bigint }
+  | { readonly kind: 'stored'; readonly sequence: Sequence }
   | Extract<Event<never>, { kind: 'duplicate' | 'conflict' | 'lost' | 'refused' | 'withheld' }>;
 
 /** Sends transactions to the log. */
@@ -36,7 +37,7 @@ export class Publisher {
       const { version, sequence: previous } = base[index] as KnownHead;
       const subject = subjectOf(log, stream);
       if (events.length === 0) return [checkMessage(log.prefix, subject, previous)];
-      const commit = { firstVersion: version + 1n, previous, commitId };
+      const commit = { firstVersion: versionAfter(version, 1n), previous, commitId };
       return toMessages(subject, events, commit, sizes.bodyBytesMax);
     };
     const [first, ...others] = parts as readonly [StreamPart, ...StreamPart[]];

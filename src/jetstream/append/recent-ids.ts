@@ -1,22 +1,23 @@
+import { type Sequence, beginning } from '../../store/values';
 /** Commit ids that this gateway stored, and that its view of the log may not have yet. */
 export interface RecentIds {
-  add(commitId: string, sequence: bigint): void;
+  add(commitId: string, sequence: Sequence): void;
   /** The sequence of the commit with this id; undefined: not known. */
-  get(commitId: string): bigint | undefined;
+  get(commitId: string): Sequence | undefined;
   /** Some ids stored up to here were forgotten: only a view that has come this far knows them all. */
-  readonly forgottenUpTo: bigint;
+  readonly forgottenUpTo: Sequence;
   /** Forgets all ids: sequences may be given again. */
   clear(): void;
 }
 
 /** `applied`: how far the view goes. Ids up to there need not be remembered. */
-export function createRecentIds(applied: () => bigint): RecentIds {
+export function createRecentIds(applied: () => Sequence): RecentIds {
   // Two generations: the older one is dropped as a whole once the view has all of it, or there are too many.
-  let newer = new Map<string, bigint>();
+  let newer = new Map<string, Sequence>();
   let older = newer;
-  let olderEnd = 0n;
-  let newerEnd = 0n;
-  let forgottenUpTo = 0n;
+  let olderEnd: Sequence = beginning;
+  let newerEnd: Sequence = beginning;
+  let forgottenUpTo: Sequence = beginning;
   return {
     add(commitId, sequence) {
       const isViewed = newer.size >= generationMin && olderEnd <= applied();
@@ -35,7 +36,7 @@ export function createRecentIds(applied: () => bigint): RecentIds {
     clear() {
       newer = new Map();
       older = newer;
-      [olderEnd, newerEnd, forgottenUpTo] = [0n, 0n, 0n];
+      [olderEnd, newerEnd, forgottenUpTo] = [beginning, beginning, beginning];
     },
   };
 }

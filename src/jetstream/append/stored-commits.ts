@@ -2,7 +2,7 @@ import { OutcomeUnknownError, UnreadableCommitError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { isAsExpected } from '../../store/expectation';
 import type { LogView, ViewedCommit } from '../../store/log';
-import type { CommitId } from '../../store/values';
+import { type CommitId, type Sequence, beginning } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from '../log/bounded-call';
 import type { CurrentHead } from '../log/head';
@@ -31,13 +31,13 @@ export class StoredCommits {
   }
 
   /** A transaction is stored, and its last message has this sequence: every later read and lookup must find it. */
-  noteStored({ commitId, isRepeatable }: Transaction, sequence: bigint): void {
+  noteStored({ commitId, isRepeatable }: Transaction, sequence: Sequence): void {
     if (isRepeatable) this.recent.add(commitId, sequence);
     this.view.onAcknowledged(sequence);
   }
 
   /** A transaction was found, up to this sequence. */
-  noteFound(sequence: bigint): void {
+  noteFound(sequence: Sequence): void {
     this.view.onAcknowledged(sequence);
   }
 
@@ -58,11 +58,11 @@ export class StoredCommits {
     if (view.isDoubted) return view.catchUp(call).then(() => this.find(transaction, call) ?? []);
     const upTo = sequence ?? recent.forgottenUpTo;
     if (upTo > view.applied) return this.commitsUpTo(upTo, transaction, call);
-    return view.mayContain(commitId) ? this.commitsUpTo(0n, transaction, call) : undefined;
+    return view.mayContain(commitId) ? this.commitsUpTo(beginning, transaction, call) : undefined;
   }
 
   /** The commits of a transaction that this gateway has stored, or may have, once the view has all messages up to a sequence. */
-  private async commitsUpTo(upTo: bigint, transaction: Transaction, call: CallContext): Promise<Commits> {
+  private async commitsUpTo(upTo: Sequence, transaction: Transaction, call: CallContext): Promise<Commits> {
     const { view } = this;
     try {
       await view.waitUntilApplied(upTo, call);
@@ -95,7 +95,7 @@ export class StoredCommits {
   /** The same, if the server remembers the commit id, for the message with this sequence if it says which one. */
   async findRemembered(
     commitId: CommitId,
-    sequence: bigint | undefined,
+    sequence: Sequence | undefined,
     call: CallContext,
   ): Promise<Commits> {
     const { view } = this;
@@ -105,7 +105,7 @@ export class StoredCommits {
   }
 
   /** When the commit with an id was stored, whose last message has this sequence; in nanoseconds since 1970. */
-  async timeOf(commitId: CommitId, sequence: bigint, call: CallContext): Promise<bigint> {
+  async timeOf(commitId: CommitId, sequence: Sequence, call: CallContext): Promise<bigint> {
     const { view, log } = this;
     if (view.isReady) {
       await view.waitUntilApplied(sequence, call);

@@ -1,8 +1,9 @@
-import { parseInteger } from '../nats/message';
+import type { Sequence } from '../../store/values';
+import { parseInteger, parseSequence } from '../nats/message';
 
 /** The metadata of a message that a consumer delivers. */
 export interface DeliveryMetadata {
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   /** 1 for the first message that the consumer delivered. */
   readonly delivery: number;
   readonly timeNanos: bigint;
@@ -21,7 +22,7 @@ export function parseAckSubject(subject: string): DeliveryMetadata | undefined {
   const [before, sequenceEnd, deliveryEnd, timeEnd, pendingEnd] = dots.slice(at, at + 5);
   if (before === undefined || timeEnd === undefined) return undefined;
   return {
-    sequence: parseInteger(subject.slice(before + 1, sequenceEnd)),
+    sequence: parseSequence(subject.slice(before + 1, sequenceEnd)),
     delivery: Number(subject.slice((sequenceEnd as number) + 1, deliveryEnd)),
     timeNanos: parseInteger(subject.slice((deliveryEnd as number) + 1, timeEnd)),
     pending: Number(subject.slice(timeEnd + 1, pendingEnd)),

@@ -1,3 +1,4 @@
+import { type Sequence, sequenceAfter, beginning } from '../../store/values';
 import type { Durability } from '../../store/durability';
 import { StoreUnavailableError } from '../../store/errors';
 import type { LogCursor, LogSink } from '../../store/log';
@@ -30,7 +31,7 @@ export async function followLog(
     onMessage(message: StoredMessage) {
       pump.push(message);
     },
-    onNothing(upTo: bigint) {
+    onNothing(upTo: Sequence) {
       pump.skipTo(upTo);
     },
     onProgress() {
@@ -39,7 +40,7 @@ export async function followLog(
     isAwaited: () => sink.isAwaited(),
   };
   const { sequence, last } = after;
-  const begin = last === undefined ? sequence : last.sequence - 1n;
+  const begin = last === undefined ? sequence : sequenceAfter(last.sequence, -1n);
   const consumer = await startLogConsumer(log.access, begin, events, { signal, deadlineMs: Infinity });
   pump.consumer = consumer;
   sink.onStarted(() => {
@@ -68,7 +69,7 @@ class Pump {
   private fail: (error: unknown) => void = () => undefined;
   private readonly entries: Entries;
   private waiting: StoredMessage[] = [];
-  private nothingUpTo = 0n;
+  private nothingUpTo: Sequence = beginning;
   private running: Promise<void> | undefined;
   private isStopped = false;
   /** The commit that must come first. */
@@ -92,7 +93,7 @@ class Pump {
     this.begin();
   }
 
-  skipTo(upTo: bigint): void {
+  skipTo(upTo: Sequence): void {
     this.nothingUpTo = upTo;
     this.begin();
   }
@@ -100,7 +101,7 @@ class Pump {
   stop(): void {
     this.isStopped = true;
     this.waiting = [];
-    this.nothingUpTo = 0n;
+    this.nothingUpTo = beginning;
   }
 
   async idle(): Promise<void> {
@@ -119,7 +120,7 @@ class Pump {
       this.waiting = [];
       for (const message of messages) this.add(message);
       if (this.nothingUpTo > 0n) this.skip(this.nothingUpTo);
-      this.nothingUpTo = 0n;
+      this.nothingUpTo = beginning;
       await this.give();
       this.consumer?.handled(messages.length);
     }
@@ -137,10 +138,10 @@ class Pump {
     if (message.sequence > after.sequence) this.entries.add(message);
   }
 
-  private skip(upTo: bigint): void {
+  private skip(upTo: Sequence): void {
     const { expected, after } = this;
     if (expected !== undefined) throw otherCommit(expected.sequence);
-    if (upTo > after.sequence) this.entries.skipTo(upTo + 1n);
+    if (upTo > after.sequence) this.entries.skipTo(sequenceAfter(upTo, 1n));
   }
 
   private async give(): Promise<void> {
@@ -153,7 +154,7 @@ class Pump {
   }
 }
 
-function otherCommit(sequence: bigint): StoreUnavailableError {
+function otherCommit(sequence: Sequence): StoreUnavailableError {
   return new StoreUnavailableError(
     `the commit that was read at ${sequence.toString()} is no longer in the log`,
   );

@@ -1,3 +1,4 @@
+import type { Sequence } from '../../store/values';
 import type { LogEntry, LogSlice } from '../../store/log';
 import type { DurableLog } from './follow-log';
 import { positionOf, readLog } from './read-log';
@@ -8,10 +9,10 @@ const chunkBytes = 2 << 20;
 const chunksMax = 8;
 const rememberedMs = 10_000;
 
-type Read = (after: bigint, upTo: bigint, bytesMax: number) => Promise<LogSlice>;
+type Read = (after: Sequence, upTo: Sequence, bytesMax: number) => Promise<LogSlice>;
 
 interface Chunk extends LogSlice {
-  readonly after: bigint;
+  readonly after: Sequence;
 }
 
 /** Reads the log in chunks that are larger than what a reader asks for, and remembers the newest of them for a while. */
@@ -46,9 +47,9 @@ export function createChunks(log: DurableLog): Read {
 }
 
 /** The part of a chunk after one sequence and up to another, about `bytesMax` of it. */
-function cut(chunk: LogSlice, after: bigint, upTo: bigint, bytesMax: number): LogSlice {
+function cut(chunk: LogSlice, after: Sequence, upTo: Sequence, bytesMax: number): LogSlice {
   const groups: (readonly LogEntry[])[] = [];
-  let [bytes, last] = [0, after];
+  let [bytes, last]: [number, bigint] = [0, after];
   for (const group of chunk.groups) {
     const position = positionOf(group);
     if (position <= after) continue;

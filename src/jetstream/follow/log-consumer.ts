@@ -1,3 +1,4 @@
+import type { Sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import { lostConnection } from '../../store/log';
 import { parseAckSubject } from './ack-subject';
@@ -24,7 +25,7 @@ export interface LogConsumer {
 export interface LogConsumerEvents {
   onMessage(message: StoredMessage): void;
   /** The log has no messages up to this sequence any more, though it ends there or later. */
-  onNothing(upTo: bigint): void;
+  onNothing(upTo: Sequence): void;
   /** All messages of the log have been delivered, or more are being delivered. */
   onProgress(): void;
   /** Whether a reader waits for new messages. */
@@ -64,7 +65,7 @@ const status = { heartbeat: 100, none: 404, expired: 408, ended: 409 } as const;
  */
 export async function startLogConsumer(
   log: LogAccess,
-  after: bigint,
+  after: Sequence,
   events: LogConsumerEvents,
   call: CallContext,
 ): Promise<LogConsumer> {
@@ -108,12 +109,12 @@ class PullConsumer implements LogConsumer {
   private fetching = 0;
   private fetched = 0;
   private pause: NodeJS.Timeout | undefined;
-  private sequence: bigint;
+  private sequence: Sequence;
 
   constructor(
     private readonly log: LogAccess,
     private readonly name: string,
-    after: bigint,
+    after: Sequence,
     private readonly events: LogConsumerEvents,
   ) {
     this.sequence = after;
@@ -284,7 +285,7 @@ class PullConsumer implements LogConsumer {
   }
 }
 
-function consumerConfig(name: string, after: bigint): object {
+function consumerConfig(name: string, after: Sequence): object {
   return {
     name,
     deliver_policy: 'by_start_sequence',

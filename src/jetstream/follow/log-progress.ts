@@ -1,3 +1,4 @@
+import { type Sequence, beginning } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { logInfo } from '../log/log-info';
 import { endless, within } from '../log/bounded-call';
@@ -7,7 +8,7 @@ export interface Progress {
   /** More messages have been delivered, or all of them. */
   readonly onProgress: () => void;
   /** The log has no messages up to this sequence any more, though it ends there or later. */
-  readonly onNothing: (upTo: bigint) => void;
+  readonly onNothing: (upTo: Sequence) => void;
   /** Nothing is delivered, though the log has more messages. */
   readonly onStandstill: () => void;
 }
@@ -21,10 +22,13 @@ const checkMs = 2_000;
  */
 export function watchProgress(
   log: LogAccess,
-  delivered: () => bigint,
+  delivered: () => Sequence,
   { onProgress, onNothing, onStandstill }: Progress,
 ): () => void {
-  let before = { delivered: delivered(), end: 0n };
+  let before: { readonly delivered: Sequence; readonly end: Sequence } = {
+    delivered: delivered(),
+    end: beginning,
+  };
   let isChecking = false;
   let isOver = false;
 
@@ -58,7 +62,7 @@ export function watchProgress(
 }
 
 /** Whether the log has a message after a sequence. */
-async function hasAfter({ pool, stream, limits }: LogAccess, sequence: bigint): Promise<boolean> {
+async function hasAfter({ pool, stream, limits }: LogAccess, sequence: Sequence): Promise<boolean> {
   const lookup = { seq: Number(sequence + 1n), next_by_subj: '>' };
   const next = await apiGet(pool.read(), stream, lookup, within(endless, limits.requestTimeoutMs));
   return next !== undefined;

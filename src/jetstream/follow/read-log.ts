@@ -1,3 +1,4 @@
+import { type Sequence, sequenceAfter } from '../../store/values';
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
 import type { LogEntry, LogSink, LogSlice } from '../../store/log';
@@ -12,16 +13,26 @@ const readsMax = 2;
 const reads = createSemaphore(readsMax);
 
 /** The entries after one sequence and up to another, about `bytesMax` of them. */
-export function readLog(log: DurableLog, after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice> {
+export function readLog(
+  log: DurableLog,
+  after: Sequence,
+  upTo: Sequence,
+  bytesMax: number,
+): Promise<LogSlice> {
   return reads.with(1, undefined, () => readSlice(log, after, upTo, bytesMax));
 }
 
-async function readSlice(log: DurableLog, after: bigint, upTo: bigint, bytesMax: number): Promise<LogSlice> {
+async function readSlice(
+  log: DurableLog,
+  after: Sequence,
+  upTo: Sequence,
+  bytesMax: number,
+): Promise<LogSlice> {
   const begin = await wholeAfter(log.access, after);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
-  let received = after;
+  let received: bigint = after;
   let bytes = 0;
   const receive: LogSink['receive'] = (more, at) => {
     if (stop.signal.aborted) return Promise.resolve();
@@ -47,11 +58,11 @@ async function readSlice(log: DurableLog, after: bigint, upTo: bigint, bytesMax:
 }
 
 /** The sequence to begin after, so that no commit and no transaction after the given one is cut. */
-async function wholeAfter(log: LogAccess, after: bigint): Promise<bigint> {
-  const message = await messageAt(log, after + 1n);
+async function wholeAfter(log: LogAccess, after: Sequence): Promise<Sequence> {
+  const message = await messageAt(log, sequenceAfter(after, 1n));
   if (message === undefined) return after;
   try {
-    return readPart(nameOf(log, message.subject), message).from - 1n;
+    return sequenceAfter(readPart(nameOf(log, message.subject), message).from, -1n);
   } catch (error) {
     if (error instanceof UnreadableCommitError) return after;
     throw error;

@@ -1,23 +1,23 @@
 import { MalformedRecordError, checkedEventCount } from '../../protobuf/commit-record';
-import { position, type Position } from '../../store/values';
+import { position, type Position, type Sequence, type Version, beginning } from '../../store/values';
 import { unreadable, type StoredPart } from './commit-codec';
 
 /** A complete commit as it is stored. */
 export interface StoredCommit {
   readonly stream: string;
-  readonly firstVersion: bigint;
-  readonly lastVersion: bigint;
+  readonly firstVersion: Version;
+  readonly lastVersion: Version;
   /** The sequence of its last message. */
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   /** Of the transaction, if it belongs to one. */
   readonly position: Position;
   /** The sequence of the first message of the commit, or of the transaction to which it belongs. */
-  readonly from: bigint;
+  readonly from: Sequence;
   readonly inTransaction: boolean;
   readonly timeNanos: bigint;
   readonly commitId: string;
   /** The sequence of the last message of the stream's previous commit; 0 if this is the first. */
-  readonly previous: bigint;
+  readonly previous: Sequence;
   /** CommitRecord bytes. */
   readonly record: Uint8Array;
 }
@@ -36,7 +36,7 @@ export class CommitAssembler {
   constructor(private readonly commitBytesMax: number) {}
 
   /** Where the commit begins whose last part is missing; undefined: no part waits. */
-  get pendingFrom(): bigint | undefined {
+  get pendingFrom(): Sequence | undefined {
     return this.pending[0]?.from;
   }
 
@@ -87,12 +87,12 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
     firstVersion: first.firstVersion,
     lastVersion: last.lastVersion,
     sequence: last.sequence,
-    position: position(last.position),
+    position: last.position,
     from: first.from,
     inTransaction: last.inTransaction,
     timeNanos: last.timeNanos,
     commitId: first.commitId,
-    previous: first.previous ?? 0n,
+    previous: first.previous ?? beginning,
     record,
   };
 }

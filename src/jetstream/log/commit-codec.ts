@@ -1,9 +1,16 @@
 import { eventsTag } from '../../protobuf/commit-record';
 import { UnreadableCommitError } from '../../store/errors';
-import { position, type CommitId } from '../../store/values';
+import {
+  sequenceAfter,
+  versionAfter,
+  type CommitId,
+  type Position,
+  type Sequence,
+  type Version,
+} from '../../store/values';
 import { fieldBytes, varintBytes, writeVarint } from '../../protobuf/varint';
 import { sentHeader as header, type SentHeader } from '../nats/headers';
-import { parseInteger, publishedHeader, type StoredMessage } from '../nats/message';
+import { parseInteger, publishedHeader, toSequence, type StoredMessage } from '../nats/message';
 import type { OutgoingMessage } from '../nats/publish';
 
 /**
@@ -47,7 +54,7 @@ export function messageCount(encoded: readonly EncodedEvent[], bodyBytesMax: num
 export function toMessages(
   subject: string,
   encoded: readonly EncodedEvent[],
-  commit: { readonly firstVersion: bigint; readonly previous: bigint; readonly commitId: CommitId },
+  commit: { readonly firstVersion: Version; readonly previous: Sequence; readonly commitId: CommitId },
   bodyBytesMax: number,
 ): OutgoingMessage[] {
   const groups = group(encoded, bodyBytesMax);
@@ -60,7 +67,7 @@ export function toMessages(
     );
   return groups.map((events, index) => {
     const body = frameEvents(events, version);
-    version += BigInt(events.length);
+    version = versionAfter(version, BigInt(events.length));
     const headers: Partial<Record<SentHeader, string>> = {
       [header.messageId]: index === 0 ? commit.commitId : `${commit.commitId}:${(index + 1).toString()}`,
       [header.version]: (version - 1n).toString(),
@@ -73,7 +80,7 @@ export function toMessages(
 }
 
 /** A message without events: its transaction is stored only if the last message on a subject has this sequence (0: no message). */
-export function checkMessage(prefix: string, subject: string, sequence: bigint): OutgoingMessage {
+export function checkMessage(prefix: string, subject: string, sequence: Sequence): OutgoingMessage {
   const headers = { [header.previous]: sequence.toString(), [header.previousOn]: subject };
   return { subject: `${prefix}.${checkToken}`, headers, body: new Uint8Array(0) };
 }
@@ -109,7 +116,7 @@ function group(encoded: readonly EncodedEvent[], bodyBytesMax: number): (readonl
 }
 
 /** The events as field 1 of a CommitRecord, each with its version appended. */
-function frameEvents(events: readonly EncodedEvent[], firstVersion: bigint): Uint8Array {
+function frameEvents(events: readonly EncodedEvent[], firstVersion: Version): Uint8Array {
   const first = Number(firstVersion);
   let bytes = 0;
   let version = first;
@@ -135,20 +142,20 @@ function framedLength(event: Uint8Array, version: number): number {
 /** A stored message of a commit: its headers are parsed, its body is not. */
 export interface StoredPart {
   readonly stream: string;
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   readonly timeNanos: bigint;
-  readonly firstVersion: bigint;
-  readonly lastVersion: bigint;
+  readonly firstVersion: Version;
+  readonly lastVersion: Version;
   readonly commitId: string;
   /** The sequence of the stream's previous commit; undefined on second and later parts. */
-  readonly previous: bigint | undefined;
+  readonly previous: Sequence | undefined;
   /** 1-based, of the commit on its stream. */
   readonly part: number;
   readonly parts: number;
   /** The sequence of the first message of the commit, or of the transaction to which it belongs. */
-  readonly from: bigint;
+  readonly from: Sequence;
   /** The sequence of the last one: the position of the commit. */
-  readonly position: bigint;
+  readonly position: Position;
   /** Whether it belongs to a transaction over several streams. */
   readonly inTransaction: boolean;
   readonly body: Uint8Array;
@@ -184,14 +191,14 @@ function plainPart(
     stream,
     sequence,
     timeNanos,
-    firstVersion: BigInt(last - events + 1),
-    lastVersion: BigInt(last),
+    firstVersion: BigInt(last - events + 1) as Version,
+    lastVersion: BigInt(last) as Version,
     commitId,
-    previous: BigInt(Number(previous)),
+    previous: toSequence(Number(previous)),
     part: 1,
     parts: 1,
     from: sequence,
-    position: sequence,
+    position: sequence as Position,
     inTransaction: false,
     body,
   };
@@ -225,22 +232,22 @@ function readAnyPart(stream: string, message: StoredMessage): StoredPart {
     stream,
     sequence,
     timeNanos: message.timeNanos,
-    firstVersion: version - count + 1n,
-    lastVersion: version,
+    firstVersion: (version - count + 1n) as Version,
+    lastVersion: version as Version,
     commitId: messageId.split(':', 1)[0] as string,
-    previous,
+    previous: previous as Sequence | undefined,
     part,
     parts,
-    from: index === 1 ? sequence : sequence - BigInt(index - 1),
-    position: index === messages ? sequence : sequence + BigInt(messages - index),
+    from: index === 1 ? sequence : sequenceAfter(sequence, BigInt(1 - index)),
+    position: sequenceAfter(sequence, BigInt(messages - index)) as Position,
     inTransaction: transaction !== undefined,
     body: message.body,
   };
 }
 
 /** The sequence of the first part of the commit that a message belongs to, on its stream. */
-export function firstSequence({ sequence, part }: StoredPart): bigint {
-  return part === 1 ? sequence : sequence - BigInt(part - 1);
+export function firstSequence({ sequence, part }: StoredPart): Sequence {
+  return part === 1 ? sequence : sequenceAfter(sequence, BigInt(1 - part));
 }
 
 /** A header `n/m`; undefined: there is no such header. Its callers check that `n` is not above `m`. */
@@ -255,11 +262,11 @@ function number(text: string | undefined): bigint | undefined {
   return text !== undefined && digits.test(text) ? parseInteger(text) : undefined;
 }
 
-export function unreadable(stream: string, sequence: bigint, reason: string): UnreadableCommitError {
-  return new UnreadableCommitError(stream, position(sequence), reason);
+export function unreadable(stream: string, sequence: Sequence, reason: string): UnreadableCommitError {
+  return new UnreadableCommitError(stream, sequence as Position, reason);
 }
 
 /** The error for a message that is not part of the store. */
-export function outsideStore(name: string, sequence: bigint): UnreadableCommitError {
+export function outsideStore(name: string, sequence: Sequence): UnreadableCommitError {
   return unreadable(name, sequence, 'its subject is not the name of a stream');
 }

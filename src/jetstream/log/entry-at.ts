@@ -1,3 +1,4 @@
+import { type Sequence, sequenceAfter } from '../../store/values';
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogEntry } from '../../store/log';
 import { apiGet } from '../nats/api';
@@ -9,7 +10,7 @@ import { nameOf, type LogAccess } from './log-access';
 import { toEntry } from './log-entries';
 
 /** The entry whose last message has this sequence. */
-export async function entryAt(log: LogAccess, sequence: bigint): Promise<LogEntry> {
+export async function entryAt(log: LogAccess, sequence: Sequence): Promise<LogEntry> {
   const last = await messageAt(log, sequence);
   if (last === undefined) {
     const reason = 'it is gone';
@@ -21,7 +22,7 @@ export async function entryAt(log: LogAccess, sequence: bigint): Promise<LogEntr
     const part = readPart(name, last);
     const assembler = new CommitAssembler(2 * log.limits.appendBytesMax);
     for (let before = part.parts - 1; before > 0; before--) {
-      const message = await messageAt(log, sequence - BigInt(before));
+      const message = await messageAt(log, sequenceAfter(sequence, BigInt(-before)));
       if (message !== undefined) assembler.add(readPart(name, message));
     }
     const commit = assembler.add(part);
@@ -37,7 +38,7 @@ export async function entryAt(log: LogAccess, sequence: bigint): Promise<LogEntr
 /** The message with a sequence, as the leader of the log has it; undefined: it is gone. */
 export function messageAt(
   { pool, stream, limits }: LogAccess,
-  sequence: bigint,
+  sequence: Sequence,
   call = endless,
 ): Promise<StoredMessage | undefined> {
   const options = within(call, limits.requestTimeoutMs);

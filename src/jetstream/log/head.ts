@@ -1,6 +1,6 @@
 import type { CallContext } from '../../store/event-store';
 import type { LogView, ViewedCommit, ViewedHead } from '../../store/log';
-import type { StreamName } from '../../store/values';
+import { type StreamName, noVersion, beginning } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from './bounded-call';
 import { checkRecord } from './commit-assembler';
@@ -40,7 +40,13 @@ async function headOfLeader(log: LogAccess, stream: StreamName, call: CallContex
     if (!health.isCurrent) await logInfo(log, call);
     const error = health.errorOfEmptyStream(stream);
     if (error !== undefined) throw error;
-    return { version: 0n, sequence: 0n, position: 0n, timeNanos: 0n, isViewed: false };
+    return {
+      version: noVersion,
+      sequence: beginning,
+      position: beginning,
+      timeNanos: 0n,
+      isViewed: false,
+    };
   }
   const part = readPart(stream, message);
   checkRecord(part);

@@ -1,3 +1,4 @@
+import type { Sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import { identityOf } from '../../store/log';
 import type { StoredMessage } from '../nats/message';
@@ -8,7 +9,7 @@ import { nameOf, type LogAccess } from './log-access';
 /** What distinguishes the commit that ends at a sequence from any other; undefined: no commit ends there. */
 export async function identityAt(
   log: LogAccess,
-  sequence: bigint,
+  sequence: Sequence,
   call: CallContext,
 ): Promise<string | undefined> {
   const message = await messageAt(log, sequence, call);

@@ -1,6 +1,6 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogCommit, LogEntry, UnreadableEntry } from '../../store/log';
-import { parseStreamName } from '../../store/values';
+import { parseStreamName, type Sequence, beginning, sequenceAfter } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
 import type { StoredMessage } from '../nats/message';
@@ -10,41 +10,41 @@ import { nameOf, type LogAccess } from './log-access';
 export interface Entries {
   add(message: StoredMessage): void;
   /** The next message has this sequence: those before it that have not come are lost. */
-  skipTo(sequence: bigint): void;
+  skipTo(sequence: Sequence): void;
   /** The groups that were completed since the last call. `upTo`: no entry up to here is missing; 0: nothing is new. */
-  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: bigint };
+  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: Sequence };
 }
 
 /**
  * Joins messages to commits, and commits to transactions. If a part of a transaction cannot be read, its other commits become
  * entries of their own, marked as torn.
  */
-export function createEntries(log: Pick<LogAccess, 'prefix' | 'limits'>, after: bigint): Entries {
+export function createEntries(log: Pick<LogAccess, 'prefix' | 'limits'>, after: Sequence): Entries {
   return new Assembly(log, after);
 }
 
 class Assembly implements Entries {
   private assembler: CommitAssembler;
   private done: (readonly LogEntry[])[] = [];
-  private upTo = 0n;
+  private upTo: Sequence = beginning;
   /** The commits of a transaction that is not complete. */
   private held: LogCommit[] = [];
   /** The sequence of the last message that could not be read. */
-  private broken = 0n;
-  private next: bigint;
+  private broken: Sequence = beginning;
+  private next: Sequence;
 
   constructor(
     private readonly log: Pick<LogAccess, 'prefix' | 'limits'>,
-    after: bigint,
+    after: Sequence,
   ) {
-    this.next = after + 1n;
+    this.next = sequenceAfter(after, 1n);
     this.assembler = this.newAssembler();
   }
 
   add(message: StoredMessage): void {
     const { sequence, timeNanos } = message;
     this.skipTo(sequence);
-    this.next = sequence + 1n;
+    this.next = sequenceAfter(sequence, 1n);
     const name = nameOf(this.log, message.subject);
     if (parseStreamName(name) === undefined) {
       if (!isCheck(name))
@@ -53,26 +53,27 @@ class Assembly implements Entries {
     this.advance(sequence);
   }
 
-  skipTo(sequence: bigint): void {
+  skipTo(sequence: Sequence): void {
     const { next } = this;
     if (next >= sequence) return;
     this.next = sequence;
+    const last = sequenceAfter(sequence, -1n);
     const reason = 'it is gone';
-    this.tear(sequence - 1n);
+    this.tear(last);
     this.done.push([
-      { kind: 'lost', stream: '', firstPosition: next, position: sequence - 1n, timeNanos: 0n, reason },
+      { kind: 'lost', stream: '', firstPosition: next, position: last, timeNanos: 0n, reason },
     ]);
-    this.advance(sequence - 1n);
+    this.advance(last);
   }
 
-  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: bigint } {
+  take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: Sequence } {
     const { done: groups, upTo } = this;
     this.done = [];
-    this.upTo = 0n;
+    this.upTo = beginning;
     return { groups, upTo };
   }
 
-  private advance(sequence: bigint): void {
+  private advance(sequence: Sequence): void {
     if (this.held.length === 0 && this.assembler.pendingFrom === undefined) this.upTo = sequence;
   }
 
@@ -95,7 +96,7 @@ class Assembly implements Entries {
     }
   }
 
-  private addPart(part: StoredPart, sequence: bigint): void {
+  private addPart(part: StoredPart, sequence: Sequence): void {
     const commit = this.assembler.add(part);
     if (commit === undefined) return;
     const isTorn = commit.from <= this.broken;
@@ -118,7 +119,7 @@ class Assembly implements Entries {
   }
 
   /** Tears the transaction that is not complete: at this sequence there is something that does not belong to it. */
-  private tear(sequence: bigint): void {
+  private tear(sequence: Sequence): void {
     this.assembler = this.newAssembler();
     this.broken = sequence;
     for (const entry of this.held)

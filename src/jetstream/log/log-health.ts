@@ -1,8 +1,9 @@
+import { toSequence } from '../nats/message';
 import type { Logger } from 'pino';
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogFaults } from '../../store/log';
 import type { UnreadableMessage } from '../../store/store-info';
-import { position } from '../../store/values';
+import { beginning, sequenceAfter, type Position, type Sequence } from '../../store/values';
 import { leaderOf, type StreamInfo } from '../nats/api';
 
 /**
@@ -12,13 +13,13 @@ import { leaderOf, type StreamInfo } from '../nats/api';
 export class LogHealth implements LogFaults {
   private lost = 0n;
   private isKnown = false;
-  private first = 1n;
+  private first: Sequence = sequenceAfter(beginning, 1n);
   private isKeptBy: string | undefined;
-  private endSeen = 0n;
+  private endSeen: Sequence = beginning;
   private doubtCount = 0;
   private readonly doubtListeners: (() => void)[] = [];
   private readonly mirrorNames = new Set<string>();
-  private readonly met = new Map<bigint, UnreadableMessage>();
+  private readonly met = new Map<Position, UnreadableMessage>();
 
   constructor(
     private readonly logger: Logger,
@@ -32,8 +33,8 @@ export class LogHealth implements LogFaults {
   }
 
   /** The log is configured to begin after this sequence. */
-  get before(): bigint {
-    return this.first - 1n;
+  get before(): Sequence {
+    return sequenceAfter(this.first, -1n);
   }
 
   /** Whether more messages are lost than an operator has accepted. */
@@ -47,7 +48,7 @@ export class LogHealth implements LogFaults {
   }
 
   /** The largest last sequence that was observed, unless the log has gone back since. */
-  get end(): bigint {
+  get end(): Sequence {
     return this.endSeen;
   }
 
@@ -72,13 +73,13 @@ export class LogHealth implements LogFaults {
   }
 
   /** Takes note of what the leader says of the log. `endBefore`: `end` before the request. */
-  noteInfo(info: StreamInfo, endBefore = 0n): void {
+  noteInfo(info: StreamInfo, endBefore: Sequence = beginning): void {
     this.compare(info, endBefore);
     this.countLost(info);
   }
 
-  private compare(info: StreamInfo, endBefore: bigint): void {
-    const end = BigInt(info.state.last_seq);
+  private compare(info: StreamInfo, endBefore: Sequence): void {
+    const end = toSequence(info.state.last_seq);
     const leader = leaderOf(info);
     const isBack = end < endBefore;
     if (isBack) {
@@ -105,7 +106,7 @@ export class LogHealth implements LogFaults {
     if (!this.isIncomplete) return undefined;
     const reason = `the log has lost ${this.lost.toString()} messages`;
     const message = `stream ${stream} has no messages, and whether it had any is not known: ${reason}`;
-    return new UnreadableCommitError(stream, position(0n), reason, message);
+    return new UnreadableCommitError(stream, beginning, reason, message);
   }
 
   /** The error for a result that may miss lost messages. */
@@ -114,7 +115,7 @@ export class LogHealth implements LogFaults {
     const wayOn = 'to have what is left, set skip_unreadable';
     return new UnreadableCommitError(
       '',
-      position(0n),
+      beginning,
       reason,
       `${reason}, some of which may be asked for; ${wayOn}`,
     );
@@ -142,7 +143,7 @@ export class LogHealth implements LogFaults {
   }
 
   noteUnreadable({ stream, position: at, reason }: UnreadableCommitError): void {
-    if (at === 0n || this.met.has(at) || this.met.size >= this.unreadableMax) return;
+    if (at === beginning || this.met.has(at) || this.met.size >= this.unreadableMax) return;
     this.met.set(at, { stream, position: at, reason });
     this.logger.error({ stream, position: at.toString(), reason }, 'a message of the log is not a commit');
   }
@@ -154,6 +155,6 @@ export function lostMessages({ config, state }: Pick<StreamInfo, 'config' | 'sta
   return lost > 0n ? lost : 0n;
 }
 
-function firstSequence(config: StreamInfo['config']): bigint {
-  return BigInt(Number(config['first_seq'] ?? 0) || 1);
+function firstSequence(config: StreamInfo['config']): Sequence {
+  return toSequence(Number(config['first_seq'] ?? 0) || 1);
 }

@@ -1,3 +1,5 @@
+import { toSequence } from '../nats/message';
+import type { Sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import { streamInfo, type StreamInfo } from '../nats/api';
 import type { Link } from '../nats/link';
@@ -7,7 +9,7 @@ import type { LogAccess } from './log-access';
 /** The log according to its leader. */
 export interface LogInfo {
   /** Its end; 0 if nothing was ever stored. */
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   readonly info: StreamInfo;
 }
 
@@ -20,5 +22,5 @@ export async function logInfo(
   const { end } = health;
   const info = await streamInfo(link, stream.name, undefined, within(call, limits.requestTimeoutMs));
   health.noteInfo(info, end);
-  return { sequence: BigInt(info.state.last_seq), info };
+  return { sequence: toSequence(info.state.last_seq), info };
 }

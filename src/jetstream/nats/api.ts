@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { JetStreamApiError, RequestTimeoutError, isRefused } from './errors';
 import type { Link } from './link';
-import { parseTime, type StoredMessage } from './message';
+import { parseTime, type StoredMessage, toSequence } from './message';
 import { byDeadline } from './coalesce';
 import type { RequestOptions } from './request-options';
 
@@ -138,7 +138,7 @@ export async function apiGet(
     );
     return {
       subject: message.subject,
-      sequence: BigInt(message.seq),
+      sequence: toSequence(message.seq),
       timeNanos: parseTime(message.time),
       headers: Buffer.from(message.hdrs ?? '', 'base64').toString('latin1'),
       body: Buffer.from(message.data ?? '', 'base64'),

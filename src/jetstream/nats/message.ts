@@ -1,3 +1,4 @@
+import type { Sequence } from '../../store/values';
 import type { Msg } from 'nats';
 
 /** A message from NATS with its header block unparsed, of which reads need only a few headers. */
@@ -13,7 +14,7 @@ export interface RawMessage {
 /** A message of a JetStream stream. */
 export interface StoredMessage {
   readonly subject: string;
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   readonly timeNanos: bigint;
   /** The header block: first the headers of the publisher, then perhaps those of the server. */
   readonly headers: string;
@@ -95,6 +96,16 @@ const safeDigits = 15;
 /** Parses decimal digits. Going through a Number saves most of the time. */
 export function parseInteger(digits: string): bigint {
   return BigInt(digits.length <= safeDigits ? Number(digits) : digits);
+}
+
+/** The sequence for which decimal digits stand. */
+export function parseSequence(digits: string): Sequence {
+  return parseInteger(digits) as Sequence;
+}
+
+/** A sequence in JSON. `checkSequences` (open-stream.ts) sees to it that it is exact. */
+export function toSequence(value: number): Sequence {
+  return BigInt(value) as Sequence;
 }
 
 const secondLength = '2006-01-02T15:04:05'.length;

@@ -1,8 +1,9 @@
+import type { Sequence } from '../../store/values';
 import { parseAnswer } from './api';
 import { AnswerForbiddenError, ConnectionLostError, JetStreamApiError, RequestTimeoutError } from './errors';
 import { sentHeader, type SentHeaders } from './headers';
 import type { Link } from './link';
-import type { RawMessage } from './message';
+import { type RawMessage, toSequence } from './message';
 import type { RequestOptions } from './request-options';
 import { uniqueName } from './unique-names';
 
@@ -15,9 +16,9 @@ export interface OutgoingMessage {
 
 /** What became of a published commit. */
 export type Outcome =
-  | { readonly kind: 'stored'; readonly sequence: bigint }
+  | { readonly kind: 'stored'; readonly sequence: Sequence }
   /** The server remembers the commit id, from the message with this sequence; undefined: it does not say from which one. */
-  | { readonly kind: 'duplicate'; readonly sequence: bigint | undefined }
+  | { readonly kind: 'duplicate'; readonly sequence: Sequence | undefined }
   /**
    * Another commit came first or is about to, or a new leader has only a part of this one, or it could not be sent in time.
    * Nothing was stored.
@@ -106,7 +107,7 @@ function toOutcome({ body }: RawMessage): Outcome {
   const { seq, duplicate = false } = value ?? {};
   // An answer that cannot be read says nothing about the commit.
   if (seq === undefined) return { kind: 'lost', cause: error };
-  return { kind: duplicate ? 'duplicate' : 'stored', sequence: BigInt(seq) };
+  return { kind: duplicate ? 'duplicate' : 'stored', sequence: toSequence(seq) };
 }
 
 const errorsWithoutAnswer = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
-import { lostConnection, type LogEnd, type LogSink } from '../../store/log';
+import { lostConnection, type LogCursor, type LogEnd, type LogSink } from '../../store/log';
+import { sequence as toSequence } from '../../store/values';
 import type { FillingProgress } from '../../store/store-info';
 import type { ReplicaFiles } from '../index/replica-files';
 import { createStreamVersions } from '../index/stream-versions';
@@ -176,9 +177,8 @@ export class Replicator {
     this.filling.start();
     this.following = new AbortController();
     const signal = AbortSignal.any([this.stop.signal, this.following.signal]);
-    const cursor = { sequence: applier.received, last: applier.last };
     const reason = await log
-      .follow(cursor, this.sinkOf(applier, end, signal), signal)
+      .follow(cursorOf(applier), this.sinkOf(applier, end, signal), signal)
       .catch((error: unknown) => {
         if (!signal.aborted) throw error;
         return 'aborted';
@@ -285,6 +285,12 @@ export class Replicator {
     await files.index.sync();
     await writeCleanShutdownMark(options.folder);
   }
+}
+
+/** Where an open replica goes on to follow its log. */
+function cursorOf({ received, last }: Applier): LogCursor {
+  const lastCommit = last && { sequence: toSequence(last.sequence), identity: last.identity };
+  return { sequence: toSequence(received), last: lastCommit };
 }
 
 /** What an open replica has received of its log. */

@@ -1,4 +1,5 @@
 import { isDamage, type LogEntry } from '../../store/log';
+import { sequence } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { DamagedReplicaError } from '../segments/damage';
 import { encodeRecord, lengthAt } from '../segments/record';
@@ -81,7 +82,7 @@ async function chunkOfLog(
   if (from.after === undefined || mark === undefined) throw new SegmentRemovedError();
   if (mark.position <= from.after + 1n)
     return chunkOfSegments(segments, { segment: first, offset: 0 }, chunkBytes);
-  const { groups, upTo } = await log.read(from.after, mark.position - 1n, chunkBytes);
+  const { groups, upTo } = await log.read(sequence(from.after), sequence(mark.position - 1n), chunkBytes);
   const records = groups.flatMap((group) => encodeGroup(files, group));
   const next = { segment: from.segment, offset: from.offset, after: upTo };
   if (records.length === 0) return readChunk(files, next, chunkBytes);

@@ -1,4 +1,5 @@
 import type { Log } from '../../store/log';
+import { sequence as toSequence } from '../../store/values';
 import { DamagedReplicaError } from './damage';
 import type { LocatedRecord, RecordLocation } from './location';
 import { encodeRecord, readHeader, sequenceOf, type StoredRecord } from './record';
@@ -66,7 +67,7 @@ async function fetchWithRemoved(
 }
 
 async function fromLog({ log }: RecordSource, { sequence }: LocatedRecord): Promise<StoredRecord> {
-  const bytes = encodeRecord(await log.entryAt(sequence), false);
+  const bytes = encodeRecord(await log.entryAt(toSequence(sequence)), false);
   return { bytes, header: readHeader(bytes, 0) };
 }
 
