@@ -5,7 +5,6 @@ import type { ViewedCommit } from '../../store/log';
 import {
   position,
   unixNanos,
-  version,
   type UnixNanos,
   type Sequence,
   type Version,
