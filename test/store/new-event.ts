@@ -1,5 +1,5 @@
 import type { NewEvent } from '../../src/store/event-store';
-import { uuidV7 } from '../../src/store/ids';
+import { uuidV7 } from '../../src/uuid';
 
 /** An event to append, with nothing but a type. */
 export function newEvent(): NewEvent {
