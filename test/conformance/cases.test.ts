@@ -106,7 +106,7 @@ describe('mismatch', () => {
     ['what must not be there', { a: null }, {}],
     ['anything', { $any: true }, 'x'],
     ['a part of a text', { $contains: 'b' }, 'abc'],
-    ['a higher number, beyond 2^53', { $above: '9007199254740992' }, '9007199254740993'],
+    ['a higher number, above 2^53', { $above: '9007199254740992' }, '9007199254740993'],
     ['a list in any order', { $unordered: [{ a: '1' }, { a: '2' }] }, [{ a: '2' }, { a: '1', b: '1' }]],
     ['a key that objects inherit', { ['__proto__']: 'p' }, JSON.parse('{"__proto__":"p"}')],
   ])('takes %s', (_what, expected, actual) => {

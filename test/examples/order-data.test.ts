@@ -110,7 +110,7 @@ test(
 );
 
 test.each([[[]], [['paint']], [['generate', '--orders', '0']], [['query', '--what']]])(
-  'the arguments %j are answered with the usage',
+  'the arguments %j end with the usage',
   async (args) => {
     await expect(run(...args)).rejects.toMatchObject({ code: 2 });
   },

@@ -236,7 +236,7 @@ test('killed within a transaction over several orders, it goes on with the event
 }, 120_000);
 
 test.each([[[]], [['paint']], [['generate', '--orders', 'many']], [['project', '--what']]])(
-  'the arguments %j are answered with the usage',
+  'the arguments %j end with the usage',
   async (args) => {
     await expect(run(...args)).rejects.toMatchObject({ code: 2 });
   },
