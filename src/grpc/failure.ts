@@ -43,5 +43,5 @@ function isLate({ code }: AnyStoreError, { deadlineMs }: CallContext): boolean {
 }
 
 export function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {
-  return new DeadlineExceededError('the deadline passed before the answer was there', options);
+  return new DeadlineExceededError('the deadline passed before the response was ready', options);
 }

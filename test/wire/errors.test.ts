@@ -183,7 +183,7 @@ describe('while NATS does not answer', () => {
       for (const failure of asked) {
         expect(failure).toEqual({
           code: status.deadlineExceeded,
-          message: 'the deadline passed before the answer was there',
+          message: 'the deadline passed before the response was ready',
           details: [errorInfo('DEADLINE_EXCEEDED')],
         });
       }
