@@ -5,12 +5,12 @@ import type { ViewedCommit } from '../../store/log';
 import {
   position,
   unixNanos,
-  type UnixNanos,
-  type Sequence,
-  type Version,
   versionAfter,
   sequenceAfter,
   noVersion,
+  type Sequence,
+  type UnixNanos,
+  type Version,
 } from '../../store/values';
 import type { OutgoingMessage } from '../nats/publish';
 import type { Heads } from './heads';

@@ -2,7 +2,7 @@ import { RecentMap } from '../../collections/recent-map';
 import type { CallContext } from '../../store/event-store';
 import { isAsExpected, type Expectation } from '../../store/expectation';
 import type { LogView } from '../../store/log';
-import { type StreamName, noVersion, beginning } from '../../store/values';
+import { noVersion, beginning, type StreamName } from '../../store/values';
 import { currentHead, type CurrentHead } from '../log/head';
 import type { LogAccess } from '../log/log-access';
 import type { Base, KnownHead } from './next';

@@ -1,5 +1,5 @@
-import { type Sequence, versionAfter } from '../../store/values';
 import { StoreFullError } from '../../store/errors';
+import { versionAfter, type Sequence } from '../../store/values';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
 import { subjectOf, type LogAccess } from '../log/log-access';

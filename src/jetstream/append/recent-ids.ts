@@ -1,4 +1,4 @@
-import { type Sequence, beginning } from '../../store/values';
+import { beginning, type Sequence } from '../../store/values';
 /** Commit ids that this gateway stored, and that its view of the log may not have yet. */
 export interface RecentIds {
   add(commitId: string, sequence: Sequence): void;

@@ -2,7 +2,7 @@ import { OutcomeUnknownError, UnreadableCommitError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { isAsExpected } from '../../store/expectation';
 import type { LogView, ViewedCommit } from '../../store/log';
-import { type CommitId, type Sequence, beginning } from '../../store/values';
+import { beginning, type CommitId, type Sequence } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from '../log/bounded-call';
 import type { CurrentHead } from '../log/head';

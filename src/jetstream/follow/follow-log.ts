@@ -1,7 +1,7 @@
-import { type Sequence, sequenceAfter, beginning } from '../../store/values';
 import type { Durability } from '../../store/durability';
 import { StoreUnavailableError } from '../../store/errors';
 import type { LogCursor, LogSink } from '../../store/log';
+import { sequenceAfter, beginning, type Sequence } from '../../store/values';
 import { identityIn } from '../log/identity';
 import { startLogConsumer, type LogConsumer } from './log-consumer';
 import { createEntries, type Entries } from '../log/log-entries';

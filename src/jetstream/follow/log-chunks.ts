@@ -1,5 +1,5 @@
-import type { Sequence } from '../../store/values';
 import type { LogEntry, LogSlice } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import type { DurableLog } from './follow-log';
 import { positionOf, readLog } from './read-log';
 

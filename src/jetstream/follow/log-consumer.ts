@@ -1,6 +1,6 @@
-import type { Sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import { lostConnection } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import { parseAckSubject } from './ack-subject';
 import { callApi } from '../nats/api';
 import { receivedHeader } from '../nats/headers';

@@ -1,4 +1,4 @@
-import { type Sequence, beginning } from '../../store/values';
+import { beginning, type Sequence } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { logInfo } from '../log/log-info';
 import { endless, within } from '../log/bounded-call';

@@ -1,7 +1,7 @@
-import { type Sequence, sequenceAfter } from '../../store/values';
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
 import type { LogEntry, LogSink, LogSlice } from '../../store/log';
+import { sequenceAfter, type Sequence } from '../../store/values';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type LogAccess } from '../log/log-access';

@@ -1,5 +1,5 @@
 import { MalformedRecordError, checkedEventCount } from '../../protobuf/commit-record';
-import { type Position, type Sequence, type Version, beginning } from '../../store/values';
+import { beginning, type Position, type Sequence, type Version } from '../../store/values';
 import { unreadable, type StoredPart } from './commit-codec';
 
 /** A complete commit as it is stored. */

@@ -1,6 +1,6 @@
-import { type Sequence, sequenceAfter } from '../../store/values';
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogEntry } from '../../store/log';
+import { sequenceAfter, type Sequence } from '../../store/values';
 import { apiGet } from '../nats/api';
 import type { StoredMessage } from '../nats/message';
 import { endless, within } from './bounded-call';

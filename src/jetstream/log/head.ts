@@ -1,6 +1,6 @@
 import type { CallContext } from '../../store/event-store';
 import type { LogView, ViewedCommit, ViewedHead } from '../../store/log';
-import { type StreamName, noVersion, beginning } from '../../store/values';
+import { noVersion, beginning, type StreamName } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from './bounded-call';
 import { checkRecord } from './commit-assembler';

@@ -1,6 +1,6 @@
-import type { Sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import { identityOf } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import type { StoredMessage } from '../nats/message';
 import { readPart } from './commit-codec';
 import { messageAt } from './entry-at';

@@ -1,6 +1,6 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogCommit, LogEntry, UnreadableEntry } from '../../store/log';
-import { parseStreamName, type Sequence, beginning, sequenceAfter } from '../../store/values';
+import { parseStreamName, beginning, sequenceAfter, type Sequence } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
 import type { StoredMessage } from '../nats/message';

@@ -1,5 +1,5 @@
-import type { Sequence } from '../../store/values';
 import type { Msg } from 'nats';
+import type { Sequence } from '../../store/values';
 
 /** A message from NATS with its header block unparsed, of which reads need only a few headers. */
 export interface RawMessage {
