@@ -1,6 +1,6 @@
 import { uuidChance, uuidV7TimeMs } from '../../uuid';
 import type { CommitId } from '../../store/values';
-import { NumberSet } from '../../collections/number-set';
+import { NumberGenerations } from '../../collections/number-generations';
 import type { LogObservation, LogObserver } from '../log/log-observation';
 
 /** How far the clock of a caller that makes commit ids may be ahead of others. */
@@ -19,8 +19,7 @@ export class IdMemory implements LogObserver {
   /** The server remembers everything that was stored since then. */
   private sinceMs = Infinity;
   private first: LogObservation | undefined;
-  private newer = new NumberSet(notedMax);
-  private older = new NumberSet(notedMax);
+  private readonly noted = new NumberGenerations(notedMax);
   /** Every id since then is in one of the two generations. */
   private newerSinceMs: number;
   private notedSinceMs: number;
@@ -58,14 +57,13 @@ export class IdMemory implements LogObserver {
   private note(commitId: CommitId, nowMs: number): boolean {
     // A collision costs a lookup and nothing else.
     const chance = uuidChance(commitId);
-    if (this.newer.has(chance) || this.older.has(chance)) return false;
-    if (this.newer.size >= notedMax) {
-      [this.newer, this.older] = [this.older, this.newer];
-      this.newer.clear();
+    if (this.noted.has(chance)) return false;
+    if (this.noted.isFull) {
+      this.noted.rotate();
       this.notedSinceMs = this.newerSinceMs;
       this.newerSinceMs = nowMs;
     }
-    return this.newer.add(chance);
+    return this.noted.add(chance);
   }
 }
 

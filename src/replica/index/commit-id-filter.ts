@@ -1,4 +1,4 @@
-import { NumberSet } from '../../collections/number-set';
+import { NumberGenerations } from '../../collections/number-generations';
 import { uuidChance, uuidV7TimeMs } from '../../uuid';
 
 /** When the commit ids of the log were made, in milliseconds since 1970. Stored with every batch. */
@@ -22,8 +22,7 @@ const aheadMaxMs = 60_000;
  * were made, as UUIDs v7 do. Nearly every id that is appended was made later than all others except these.
  */
 export class CommitIdFilter {
-  private newer: NumberSet;
-  private older: NumberSet;
+  private readonly known: NumberGenerations;
   private newerMs = 0;
   private olderMs = 0;
   /** Every id that was made later is in one of the two generations, or was ahead. */
@@ -32,12 +31,8 @@ export class CommitIdFilter {
   private aheadToMs: number;
 
   /** `before`: the times of all commits that are not added here. */
-  constructor(
-    before: IdTimes,
-    private readonly generationMax = idsInGenerationMax,
-  ) {
-    this.newer = new NumberSet(generationMax);
-    this.older = new NumberSet(generationMax);
+  constructor(before: IdTimes, generationMax = idsInGenerationMax) {
+    this.known = new NumberGenerations(generationMax);
     ({ newestMs: this.knownAfterMs, aheadFromMs: this.aheadFromMs, aheadToMs: this.aheadToMs } = before);
   }
 
@@ -64,18 +59,16 @@ export class CommitIdFilter {
     if (this.aheadFromMs > 0 && latestMs >= this.aheadFromMs) this.absorbAhead();
     if (madeMs === undefined || madeMs <= this.knownAfterMs || madeMs > latestMs) return true;
     // Two ids with the same chance cost a lookup and nothing else.
-    const chance = uuidChance(commitId);
-    return this.newer.has(chance) || this.older.has(chance);
+    return this.known.has(uuidChance(commitId));
   }
 
   private note(commitId: string, madeMs: number): void {
-    if (this.newer.size >= this.generationMax) {
+    if (this.known.isFull) {
+      this.known.rotate();
       this.knownAfterMs = Math.max(this.knownAfterMs, this.olderMs);
-      [this.newer, this.older] = [this.older, this.newer];
       [this.newerMs, this.olderMs] = [0, this.newerMs];
-      this.newer.clear();
     }
-    if (this.newer.add(uuidChance(commitId))) this.newerMs = Math.max(this.newerMs, madeMs);
+    if (this.known.add(uuidChance(commitId))) this.newerMs = Math.max(this.newerMs, madeMs);
     else this.knownAfterMs = Math.max(this.knownAfterMs, madeMs);
   }
 

@@ -8,45 +8,50 @@ const nanosTag = 2 << 3;
 /** Tag and 10 bytes of position; tag, length, tag and 10 bytes of seconds, tag and 5 bytes of nanoseconds. */
 const suffixBytesMax = 1 + 10 + 1 + 1 + 1 + 10 + 1 + 5;
 
+/** Up to this length a loop copies faster than the native copy. */
+const loopBytesMax = 64;
+
+/** The suffix of one commit at a time, since a buffer for each commit would cost more than to write the suffix again. */
+const suffix = new Uint8Array(suffixBytesMax);
+let suffixOwner: EventFramer | undefined;
+
 /**
  * Frames the events of a commit as they are sent. A protobuf message is the merge of its concatenated parts, so each event is
  * copied as it is stored, and a suffix is appended: the fields `position` and `commit_time`, which only the store knows.
  */
 export class EventFramer {
-  private readonly suffix = Buffer.allocUnsafe(suffixBytesMax);
-  private readonly suffixSpan: { readonly start: 0; readonly end: number };
+  private readonly suffixBytes: number;
 
-  constructor(position: bigint, timeNanos: bigint) {
-    this.suffixSpan = { start: 0, end: writeSuffix(this.suffix, position, timeNanos) };
+  constructor(
+    private readonly position: bigint,
+    private readonly timeNanos: bigint,
+  ) {
+    this.suffixBytes = this.ownSuffix();
   }
 
   /** The bytes of a framed event. */
   framedBytes({ start, end }: EventSpan): number {
-    return fieldBytes(end - start + this.suffixSpan.end);
+    return fieldBytes(end - start + this.suffixBytes);
   }
 
   /** Writes an event of `source` into `target`; returns where it ends. */
-  write(source: Uint8Array, span: EventSpan, target: Uint8Array, start: number): number {
-    const { suffix, suffixSpan } = this;
-    target[start] = eventsTag;
-    let at = writeVarint(target, start + 1, span.end - span.start + suffixSpan.end);
-    at = copy(source, span, target, at);
-    return copy(suffix, suffixSpan, target, at);
+  write(source: Uint8Array, { start, end }: EventSpan, target: Uint8Array, frame: number): number {
+    if (suffixOwner !== this) this.ownSuffix();
+    const { suffixBytes } = this;
+    const length = end - start;
+    target[frame] = eventsTag;
+    const at = writeVarint(target, frame + 1, length + suffixBytes);
+    if (length > loopBytesMax) target.set(source.subarray(start, end), at);
+    else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
+    const suffixAt = at + length;
+    for (let from = 0; from < suffixBytes; from++) target[suffixAt + from] = suffix[from] as number;
+    return suffixAt + suffixBytes;
   }
-}
 
-const loopBytesMax = 64;
-
-/** Copies [start, end) and returns where the copy ends. For few bytes a loop is faster than the native copy. */
-function copy(
-  source: Uint8Array,
-  { start, end }: Pick<EventSpan, 'start' | 'end'>,
-  target: Uint8Array,
-  at: number,
-): number {
-  if (end - start > loopBytesMax) target.set(source.subarray(start, end), at);
-  else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
-  return at + end - start;
+  private ownSuffix(): number {
+    suffixOwner = this;
+    return writeSuffix(suffix, this.position, this.timeNanos);
+  }
 }
 
 /** Writes the fields `position` and `commit_time` of RecordedEvent, and returns where they end. */
