@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { connect } from 'sluice-eventstore';
 import { generate } from './generate';
-import { count, describeCursor, showProgress } from './progress';
+import { count, showProgress } from './progress';
 import { project } from './project';
 import { openReadModel, readSummary } from './read-model';
 
@@ -95,7 +95,7 @@ function runSummary({ db }: Command): void {
     process.stdout.write(`${status.padEnd(10)}${count(orders).padStart(10)}${money(cents).padStart(16)}\n`);
   }
   process.stdout.write(`revenue   ${money(revenueCents).padStart(26)}\n`);
-  process.stdout.write(cursor === undefined ? 'no events yet\n' : `up to ${describeCursor(cursor)}\n`);
+  process.stdout.write(cursor === undefined ? 'no events yet\n' : `up to cursor ${cursor}\n`);
 }
 
 function money(cents: bigint): string {

@@ -1,8 +1,8 @@
-import type { EventCursor, Subscription } from 'sluice-eventstore';
+import type { Cursor, Subscription } from 'sluice-eventstore';
 
 /** Reports the progress of a projection on stderr. */
 export interface Progress extends Disposable {
-  begin(model: { readonly cursor: EventCursor | undefined }, subscription: Subscription): void;
+  begin(model: { readonly cursor: Cursor | undefined }, subscription: Subscription): void;
   applied(events: number): void;
   live(): void;
   catchingUp(why: string): void;
@@ -36,7 +36,7 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
   return {
     begin({ cursor }, following) {
       subscription = following;
-      say(cursor === undefined ? 'from the first event' : `after ${describeCursor(cursor)}`);
+      say(cursor === undefined ? 'from the first event' : `after cursor ${cursor}`);
       start();
     },
     applied(more) {
@@ -58,10 +58,6 @@ export function showProgress(output: NodeJS.WriteStream = process.stderr): Progr
       say(`stopped: ${count(events)} events`);
     },
   };
-}
-
-export function describeCursor({ position, stream, version }: EventCursor): string {
-  return `position ${count(position)}, version ${count(version)} of ${stream}`;
 }
 
 export function count(value: number | bigint): string {

@@ -1,4 +1,4 @@
-import type { RecordedEvent, SluiceClient } from 'sluice-eventstore';
+import type { Cursor, RecordedEvent, SluiceClient } from 'sluice-eventstore';
 import { orderStreams } from './order-events';
 import type { Progress } from './progress';
 import type { ReadModel } from './read-model';
@@ -14,12 +14,14 @@ export async function project(
   signal: AbortSignal,
 ): Promise<void> {
   let pending: RecordedEvent[] = [];
+  /** After the last of these. */
+  let cursor: Cursor | undefined;
   let soon: NodeJS.Immediate | undefined;
   let isLive = false as boolean; // set by the callbacks of the subscription
   const failed = new AbortController();
 
   const commit = (): void => {
-    model.apply(pending);
+    model.apply(pending, cursor);
     progress.applied(pending.length);
     pending = [];
   };
@@ -59,6 +61,7 @@ export async function project(
   try {
     for await (const event of subscription) {
       pending.push(event);
+      ({ cursor } = subscription);
       if (pending.length >= batchMax) commit();
       else if (isLive) commitSoon();
     }

@@ -1,5 +1,5 @@
 import type { Database } from 'node-sqlite3-wasm';
-import type { EventCursor, RecordedEvent } from 'sluice-eventstore';
+import type { Cursor, RecordedEvent } from 'sluice-eventstore';
 import { claim, transaction, withDatabase } from './database';
 import { orderIdOf, toOrderEvent } from './order-events';
 
@@ -14,18 +14,16 @@ const schema = `
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS checkpoint (
     only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
-    position INTEGER NOT NULL,
-    stream   TEXT NOT NULL,
-    version  INTEGER NOT NULL
+    cursor   TEXT NOT NULL
   );
 `;
 
 /** The orders, with all events up to a cursor applied. Only this process writes to it, until disposal. */
 export interface ReadModel extends Disposable {
   /** The last event that was applied; undefined if the model is empty. */
-  readonly cursor: EventCursor | undefined;
-  /** Applies the next events, all of them or none. */
-  apply(events: readonly RecordedEvent[]): void;
+  readonly cursor: Cursor | undefined;
+  /** Applies the next events, all of them or none; `next` is the cursor after the last of them. */
+  apply(events: readonly RecordedEvent[], next: Cursor | undefined): void;
 }
 
 /** Opens the read model in a file, or creates an empty one. */
@@ -41,21 +39,16 @@ export function openReadModel(path: string): ReadModel {
     get cursor() {
       return cursor;
     },
-    apply(events) {
-      const last = events.at(-1);
-      if (last === undefined) return;
+    apply(events, next) {
+      if (events.length === 0 || next === undefined) return;
       withDatabase(path, true, (database) => {
         transaction(database, () => {
           for (const event of events) applyEvent(database, event);
           // In the transaction of the rows, so that no event is missed or counted twice, whenever the process ends.
-          database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)', [
-            last.position,
-            last.stream,
-            last.version,
-          ]);
+          database.run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?)', [next]);
         });
       });
-      cursor = { position: last.position, stream: last.stream, version: last.version };
+      cursor = next;
     },
     [Symbol.dispose]() {
       claimed[Symbol.dispose]();
@@ -63,11 +56,9 @@ export function openReadModel(path: string): ReadModel {
   };
 }
 
-function cursorIn(database: Database): EventCursor | undefined {
-  const row = database.get('SELECT position, stream, version FROM checkpoint');
-  if (row === null) return undefined;
-  const { position, stream, version } = row;
-  return { position: bigintOf(position), stream: stream as string, version: bigintOf(version) };
+function cursorIn(database: Database): Cursor | undefined {
+  const row = database.get('SELECT cursor FROM checkpoint');
+  return row === null ? undefined : (row['cursor'] as Cursor);
 }
 
 function applyEvent(database: Database, event: RecordedEvent): void {
@@ -106,7 +97,7 @@ const statuses = { OrderPaid: 'paid', OrderShipped: 'shipped', OrderCancelled: '
 
 /** The totals of all orders. */
 export interface Summary {
-  readonly cursor: EventCursor | undefined;
+  readonly cursor: Cursor | undefined;
   readonly byStatus: readonly { readonly status: string; readonly orders: number; readonly cents: bigint }[];
   /** The total of the orders that are paid or shipped. */
   readonly revenueCents: bigint;

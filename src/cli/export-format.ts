@@ -16,6 +16,8 @@ export const headerBegin = '{"sluiceExport":';
 export interface ExportHeader {
   /** The name of the store. */
   readonly store: string;
+  /** Empty: the store has no id. */
+  readonly storeId: string;
   /** Empty: all streams. */
   readonly patterns: readonly string[];
   /** The export has every commit up to this position, inclusive. */
@@ -40,8 +42,8 @@ export type ExportRecord =
   | { readonly kind: 'commit'; readonly commit: ExportedCommit }
   | { readonly kind: 'trailer' };
 
-export function headerLine({ store, patterns, upTo }: ExportHeader): string {
-  return JSON.stringify({ sluiceExport: format, store, patterns, upTo: upTo.toString() });
+export function headerLine({ store, storeId, patterns, upTo }: ExportHeader): string {
+  return JSON.stringify({ sluiceExport: format, store, storeId, patterns, upTo: upTo.toString() });
 }
 
 /** `events` are the events of one commit, in order; at least one. */
@@ -130,15 +132,21 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
   return { kind: 'commit', commit };
 }
 
-function toHeader({ sluiceExport, store, patterns, upTo }: Readonly<Record<string, unknown>>): ExportHeader {
+function toHeader({
+  sluiceExport,
+  store,
+  storeId,
+  patterns,
+  upTo,
+}: Readonly<Record<string, unknown>>): ExportHeader {
   if (sluiceExport === undefined) throw new CommandError('line 1: this is not an export of Sluice');
   if (sluiceExport !== format) {
     throw new CommandError(
       `line 1: format ${JSON.stringify(sluiceExport)} is unknown; this version reads format ${format}`,
     );
   }
-  if (typeof store !== 'string' || !isTexts(patterns)) throw damaged('line 1');
-  return { store, patterns, upTo: toNumber(upTo, 'line 1') };
+  if (typeof store !== 'string' || typeof storeId !== 'string' || !isTexts(patterns)) throw damaged('line 1');
+  return { store, storeId, patterns, upTo: toNumber(upTo, 'line 1') };
 }
 
 function toCommit(value: Readonly<Record<string, unknown>>, where: string): ExportedCommit {

@@ -1,4 +1,4 @@
-import type { SluiceClient, UnreadableMessage } from '../client/client';
+import type { Cursor, SluiceClient, UnreadableMessage } from '../client/client';
 import { commitsOf } from './commits';
 import { defineCommand, type Context } from './command';
 import { exportToFile, exportToOutput, type ExportTarget } from './export-file';
@@ -65,7 +65,8 @@ async function writeExport(
   const after = tally.position;
   // `toPosition` 0 would be no limit.
   if (header.upTo > after) {
-    const range = { patterns, after, toPosition: header.upTo, deadlineMs, signal };
+    const { upTo: toPosition, storeId } = header;
+    const range = { patterns, after: cursorOf(after, storeId), toPosition, deadlineMs, signal };
     const read = client.readAll({ ...range, onUnreadable: skips ? onUnreadable : undefined });
     try {
       for await (const commit of commitsOf(read)) {
@@ -84,6 +85,11 @@ async function writeExport(
   return skipped;
 }
 
+/** After the commit at a position of a store. */
+function cursorOf(position: bigint, storeId: string): Cursor {
+  return storeId === '' ? position.toString() : `${position.toString()}@${storeId}`;
+}
+
 type Call = Pick<Context, 'deadlineMs' | 'signal'>;
 
 async function newHeader(
@@ -92,7 +98,12 @@ async function newHeader(
   call: Call,
 ): Promise<ExportHeader> {
   const { store } = await client.serverInfo(call);
-  return { store: store?.name ?? '', patterns, upTo: await endOf(client, call) };
+  return {
+    store: store?.name ?? '',
+    storeId: store?.storeId ?? '',
+    patterns,
+    upTo: await endOf(client, call),
+  };
 }
 
 /** The position of the last commit. That of GetServerInfo may be older than an acknowledged append. */
@@ -117,7 +128,9 @@ async function checkContinuation(
     );
   }
   if (lastCommit === undefined) return;
-  const at = { patterns, after: tally.position - 1n, toPosition: tally.position, signal };
+  const { storeId = '' } = header ?? {};
+  const after = cursorOf(tally.position - 1n, storeId);
+  const at = { patterns, after, toPosition: tally.position, signal };
   for await (const commit of commitsOf(client.readAll(at))) if (commitLine(commit) === lastCommit) return;
   throw new CommandError('the file comes from another store: its last commit is not in this one');
 }

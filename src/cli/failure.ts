@@ -81,6 +81,7 @@ const codes = {
   OUTCOME_UNKNOWN: exitCode.unknown,
   STORE_FULL: exitCode.failure,
   STORE_REFUSED: exitCode.failure,
+  STORE_MISMATCH: exitCode.failure,
   UNREADABLE_COMMIT: exitCode.failure,
   NOT_PERMITTED: exitCode.failure,
   INCOMPLETE_READ: exitCode.failure,

@@ -26,6 +26,7 @@ export function findings(info: GetServerInfoResponse, ownVersion: string): Findi
     gateway(info, ownVersion),
     nats(info),
     settings(info),
+    ...identity(info),
     ...log(info),
     durability(info),
     ...replicas(info),
@@ -64,6 +65,14 @@ function settings({ store }: Info): Finding {
   const message = `${stream} has wrong settings: ${wrongSettings.join('; ')}`;
   const remedy = 'restore them with the nats command line; until then events may be lost';
   return { check, level: 'fail', message, remedy };
+}
+
+function identity({ store }: Info): Finding[] {
+  const { name = '', storeId = '' } = store ?? {};
+  if (storeId !== '') return [];
+  const message = 'the store has no id, so that it cannot refuse a position of another store';
+  const remedy = `nats stream edit ${name} --metadata sluice-store-id=$(uuidgen)`;
+  return [{ check: 'store id', level: 'warn', message, remedy }];
 }
 
 function log({ store }: Info): Finding[] {

@@ -16,7 +16,7 @@ import type { NewEvent } from './event';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
 import { listStreams, type ListStreamsOptions, type StreamSummary } from './list-streams';
 import type { EventRead } from './read';
-import { readAll, type ReadAllOptions, type StoreHead } from './read-all';
+import { readAll, type AllRead, type ReadAllOptions } from './read-all';
 import {
   readByCorrelation,
   type CorrelationHead,
@@ -40,7 +40,7 @@ export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
 export type { ConnectOptions } from './channel';
 export * from './errors';
-export type { Cursor, EventCursor } from './cursor';
+export type { Cursor } from './cursor';
 export type { NewEvent, RecordedEvent } from './event';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export { jsonEvent, parseJson } from './json';
@@ -120,7 +120,7 @@ export interface SluiceClient extends Disposable {
    * Reads the whole store, or the streams that match patterns, as it is when the loop begins, in the order of positions. Fails
    * like `readStream`. To read on after an unreadable commit, set `after` to its position, or use `onUnreadable`.
    */
-  readAll(options?: ReadAllOptions): EventRead<StoreHead>;
+  readAll(options?: ReadAllOptions): AllRead;
 
   /**
    * Follows a stream, the streams that match patterns, or the whole store: first the stored events, then new ones.

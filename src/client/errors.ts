@@ -20,6 +20,7 @@ export type SluiceErrorCode =
   | 'OVERLOADED'
   | 'STORE_FULL'
   | 'STORE_REFUSED'
+  | 'STORE_MISMATCH'
   | 'UNREADABLE_COMMIT'
   | 'NOT_PERMITTED'
   | 'DEADLINE_EXCEEDED'
@@ -167,6 +168,20 @@ export class StoreFullError extends withCode('STORE_FULL') {}
 /** NATS refuses to store the commit because of how the store is configured. Nothing was stored. */
 export class StoreRefusedError extends withCode('STORE_REFUSED') {}
 
+/** The `storeId` of the request is not that of the store: positions of one store mean nothing in another. */
+export class StoreMismatchError extends withCode('STORE_MISMATCH') {
+  /** The id in the request. */
+  readonly expected: string;
+  /** The id of the store; empty: the store has no id. */
+  readonly actual: string;
+
+  constructor(end: CallEnd, ids: { readonly expectedStoreId: string; readonly actualStoreId: string }) {
+    super(end);
+    this.expected = ids.expectedStoreId;
+    this.actual = ids.actualStoreId;
+  }
+}
+
 /** A stored message is not a commit of its stream. Other streams are not affected. */
 export class UnreadableCommitError extends withCode('UNREADABLE_COMMIT') {
   constructor(
@@ -207,6 +222,7 @@ export type AnySluiceError =
   | OverloadedError
   | StoreFullError
   | StoreRefusedError
+  | StoreMismatchError
   | UnavailableError
   | UnreadableCommitError
   | VersionConflictError;

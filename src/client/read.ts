@@ -7,7 +7,7 @@ import {
   type UnreadableMessage as ProtoUnreadableMessage,
 } from '../../generated/sluice/v1/event_store_service';
 import type { CallOptions } from './calls';
-import type { Following } from './cursor';
+import type { Cursor, MovingCursor } from './cursor';
 import { IncompleteReadError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
 import { toUint32, toUint64, type WholeNumber } from './numbers';
@@ -100,13 +100,17 @@ interface ReadMessage<Header> {
 export class Events<Header, Head> implements EventRead<Head> {
   private known: { readonly head: Head } | undefined;
 
-  /** `open` begins a call. `toFollowing` makes the filter of its events. */
+  /** `open` begins a call. `moving` goes with the loop, in a read that has positions. */
   constructor(
     private readonly open: () => AsyncIterable<ReadMessage<Header>>,
     private readonly toHead: (header: Header) => Head,
     private readonly options: { readonly signal?: AbortSignal | undefined } & UnreadableOptions,
-    private readonly toFollowing: () => Following = () => (events) => events,
+    private readonly moving?: MovingCursor,
   ) {}
+
+  get cursor(): Cursor | undefined {
+    return this.moving?.text;
+  }
 
   get head(): Head {
     if (this.known === undefined) {
@@ -119,18 +123,18 @@ export class Events<Header, Head> implements EventRead<Head> {
     let begun = false;
     let count = 0;
     let end: ReadEnd | undefined;
-    const following = this.toFollowing();
     for await (const message of this.open()) {
       if (message.header !== undefined) {
         this.known = { head: this.toHead(message.header) };
         begun = true;
       }
       if (!begun) throw incomplete('it has no header');
-      const endsCommit = message.position !== undefined || message.end !== undefined;
-      for (const event of following(message.events, endsCommit)) {
+      for (const event of message.events) {
         this.options.signal?.throwIfAborted();
+        this.moving?.onEvent(event.position);
         yield toRecordedEvent(event);
       }
+      this.moving?.onPosition(message.position);
       await reportUnreadable(this.options, message.unreadable ?? []);
       count += message.events.length;
       end = message.end;

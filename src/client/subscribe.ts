@@ -9,7 +9,7 @@ import { serverStream } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, InternalError, OverloadedError, UnavailableError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
-import { following, toStart, type Cursor, type EventCursor } from './cursor';
+import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
@@ -21,11 +21,8 @@ import { reportUnreadable, type UnreadableOptions } from './unreadable';
 export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   /** One stream; not together with `patterns`. Without both: the whole store. */
   readonly stream?: string | undefined;
-  /**
-   * Where to start, exclusive: after the last event that was processed, or after a position, which means after the whole commit.
-   * If the filters exclude the stream of that event, the loop gets all events of its commit that they match.
-   */
-  readonly after?: Cursor | undefined;
+  /** Where to start: after the cursor of an earlier subscription with the same filters, or after the commit at a position. */
+  readonly after?: WholeNumber | Cursor | undefined;
   /** Start after this version; only with `stream`. */
   readonly afterVersion?: WholeNumber | undefined;
   /** Only commits at or after this time, each by its own time. Can be combined with `after`, but with no other start. */
@@ -58,6 +55,11 @@ export interface Subscription extends AsyncIterable<RecordedEvent> {
    * that the filters drop, so it is a better cursor to resume from than the last event.
    */
   readonly position: bigint | undefined;
+  /**
+   * Where the loop is, after its last event: what to store for `after`; undefined before the first response. With `afterVersion` it
+   * advances by whole commits only.
+   */
+  readonly cursor: Cursor | undefined;
   /** How many positions the subscription is behind the end of the store, by the latest report. */
   readonly lag: bigint | undefined;
 }
@@ -69,24 +71,27 @@ const pauseMaxMs = 5_000;
 const unimplemented: number = status.UNIMPLEMENTED;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
-  const { afterPosition, afterEvent } = toStart(options.after);
-  const first = toRequest(options, afterPosition);
-  const afterVersion = first.afterVersion ?? 0n;
+  const cursor = new MovingCursor(toCursorFields(options.after));
+  const first = toRequest(options);
   const { signal } = options;
+  let { afterVersion } = first;
   let position: bigint | undefined;
   let lag: bigint | undefined;
-  let last: EventCursor | undefined;
 
   const toBytes = (): Uint8Array => {
-    const start = { afterVersion: undefined, fromNow: false };
-    const next = position === undefined ? first : { ...first, ...start, afterPosition: position };
-    return encode(SubscribeRequest, next);
+    const { storeId } = cursor.current;
+    // A request cannot have a version and a position.
+    if (afterVersion !== undefined) return encode(SubscribeRequest, { ...first, afterVersion, storeId });
+    const fromNow = first.fromNow && position === undefined;
+    return encode(SubscribeRequest, { ...first, ...cursor.current, fromNow });
   };
   toBytes(); // throws for text that cannot be sent
 
   const take = (message: SubscribeResponse): void => {
     const { notice } = message;
     position = message.position ?? position;
+    cursor.onStore(message.storeId);
+    cursor.onPosition(message.position);
     if (notice?.$case === 'heartbeat') ({ lag } = notice.value);
     if (notice?.$case === 'caughtUp') lag = 0n;
     if (notice?.$case === 'caughtUp') options.onCaughtUp?.();
@@ -97,6 +102,9 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
     get position() {
       return position;
     },
+    get cursor() {
+      return position === undefined && afterVersion !== undefined ? undefined : cursor.text;
+    },
     get lag() {
       return lag;
     },
@@ -105,14 +113,12 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
         const ends = signal === undefined ? channel.closed : AbortSignal.any([signal, channel.closed]);
         try {
           const call = { method, request: toBytes() };
-          const follow = following(last ?? afterEvent);
           for await (const message of serverStream(channel, call, { signal: ends })) {
             failures = 0;
-            for (const event of follow(message.events, message.position !== undefined)) {
-              // A request that resumes from a position cannot also have a version.
-              if (event.version <= afterVersion) continue;
+            for (const event of message.events) {
               ends.throwIfAborted();
-              last = { position: event.position, stream: event.stream, version: event.version };
+              if (afterVersion === undefined) cursor.onEvent(event.position);
+              else afterVersion = event.version;
               yield toRecordedEvent(event);
             }
             await reportUnreadable(options, message.unreadable);
@@ -144,14 +150,14 @@ function isTransient(error: unknown): error is Error {
 }
 
 /** Throws TypeError and RangeError. */
-function toRequest(options: SubscribeOptions, afterPosition: bigint | undefined): SubscribeRequest {
+function toRequest(options: SubscribeOptions): SubscribeRequest {
   const { heartbeatMs = heartbeatDefaultMs, afterVersion } = options;
   if (!Number.isFinite(heartbeatMs))
     throw new RangeError(`heartbeatMs must be a number; found ${heartbeatMs}`);
   return {
     stream: options.stream ?? '',
     patterns: [...(options.patterns ?? [])],
-    afterPosition,
+    ...toCursorFields(options.after),
     afterVersion: afterVersion === undefined ? undefined : toUint64(afterVersion, 'afterVersion'),
     fromTime: toTimestamp(options.fromTime, 'fromTime'),
     fromNow: options.fromNow ?? false,

@@ -89,6 +89,13 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
   ['REPLICA_FILLING', (failure) => unavailable(failure, 'REPLICA_FILLING')],
   ['STORE_FULL', (failure) => new errors.StoreFullError(failure)],
   ['STORE_REFUSED', (failure) => new errors.StoreRefusedError(failure)],
+  [
+    'STORE_MISMATCH',
+    (failure) => {
+      const found = find(failure.details, 'sluice.v1.StoreMismatch', detail.StoreMismatch);
+      return found && new errors.StoreMismatchError(failure, found);
+    },
+  ],
 ]);
 
 const byStatus = new Map<grpcStatus, (failure: Failure) => errors.AnySluiceError>([

@@ -95,8 +95,8 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
 
     readAll: read(ReadAllRequest, async (request, caller) => {
       const query = parseReadAll(request, limits);
-      const { position, pages } = await store.readAll(query, caller);
-      const header = encodePart(ReadAllResponse, { header: { position } });
+      const { position, storeId, pages } = await store.readAll(query, caller);
+      const header = encodePart(ReadAllResponse, { header: { position, storeId } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
@@ -212,7 +212,7 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
       }
       return;
     case 'heartbeat': {
-      const lag = update.head > position ? update.head - position : 0n;
+      const lag = position !== undefined && update.head > position ? update.head - position : 0n;
       const value = { headPosition: update.head, lag };
       yield encodePart(SubscribeResponse, { position, notice: { $case: 'heartbeat', value } });
       return;
@@ -223,6 +223,7 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
         position,
         notice: { $case: 'checkpoint', value: {} },
         unreadable,
+        storeId: update.storeId ?? '',
       });
       return;
     }

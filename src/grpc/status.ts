@@ -11,6 +11,7 @@ import { Status } from '../../generated/google/rpc/status';
 import {
   CommitIdReuse,
   OutcomeUnknown,
+  StoreMismatch,
   UnreadableCommit,
   VersionConflict,
   VersionConflicts,
@@ -30,6 +31,7 @@ const statusOf = {
   OVERLOADED: status.RESOURCE_EXHAUSTED,
   STORE_FULL: status.RESOURCE_EXHAUSTED,
   STORE_REFUSED: status.FAILED_PRECONDITION,
+  STORE_MISMATCH: status.FAILED_PRECONDITION,
   UNREADABLE_COMMIT: status.DATA_LOSS,
   NOT_PERMITTED: status.PERMISSION_DENIED,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
@@ -108,6 +110,14 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'STORE_UNAVAILABLE':
     case 'OVERLOADED':
       return [errorInfo(error.code, {}), retryInfo(retryDelayMs[error.code])];
+    case 'STORE_MISMATCH': {
+      const [expected, actual] = [cut(error.expected, textBytesMax), cut(error.actual, textBytesMax)];
+      const ids = { expectedStoreId: expected, actualStoreId: actual };
+      return [
+        errorInfo(error.code, { expected, actual }),
+        pack('sluice.v1.StoreMismatch', StoreMismatch.encode(ids)),
+      ];
+    }
     case 'STORE_REFUSED':
       return [errorInfo(error.code, { nats_error: error.natsError.toString() })];
     case 'STORE_FULL':

@@ -159,6 +159,9 @@ function createLog(log: DurableLog, isEmbedded: boolean): Log {
       health.onDoubt(listener);
     },
     faults: health,
+    get storeId() {
+      return health.storeId;
+    },
     async end(call) {
       const { sequence, info } = await translated(askLeader(ask, limits, call));
       const isAuthoritative = Number(info.config['num_replicas'] ?? 1) <= 1;

@@ -40,6 +40,10 @@ export class Replica implements FollowedReplica {
     return replica;
   }
 
+  get storeId(): string {
+    return this.options.log.storeId;
+  }
+
   get files(): ReplicaFiles {
     return this.current.files;
   }

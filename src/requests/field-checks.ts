@@ -52,6 +52,26 @@ export function checkId(value: string, field: string, { idCharsMax }: Limits, fi
   }
 }
 
+/** "": not given. */
+export function storeIdOf(
+  { storeId }: { readonly storeId: string },
+  limits: Limits,
+  findings: Findings,
+): string {
+  if (storeId !== '') checkId(storeId, 'store_id', limits, findings);
+  return storeId;
+}
+
+export function afterCountOf(
+  request: { readonly afterPosition?: bigint | undefined; readonly afterCount?: bigint | undefined },
+  findings: Findings,
+): bigint | undefined {
+  const { afterPosition, afterCount } = request;
+  if (afterCount !== undefined && afterPosition === undefined)
+    findings.add('after_count', 'requires after_position');
+  return afterCount;
+}
+
 const bytesPerCharMax = 3; // of UTF-8, for one UTF-16 unit
 
 /** A type, content type, tag or metadata key, which may be empty. */

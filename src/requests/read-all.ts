@@ -2,7 +2,7 @@ import type { ReadAllRequest } from '../../generated/sluice/v1/event_store_servi
 import type { Limits } from '../limits';
 import type { ReadAllQuery } from '../store/event-store';
 import { eventFilter } from './event-filter';
-import { directionOf, maxCount, positionNumber, timeRange } from './field-checks';
+import { afterCountOf, directionOf, maxCount, positionNumber, storeIdOf, timeRange } from './field-checks';
 import { Findings } from './findings';
 
 /** Throws InvalidRequestError. */
@@ -17,6 +17,7 @@ export function parseReadAll(request: ReadAllRequest, limits: Limits): ReadAllQu
     ...timeRange(request, findings),
     maxCount: maxCount(request.maxCount, findings),
     skipUnreadable: request.skipUnreadable,
+    storeId: storeIdOf(request, limits, findings),
   };
   findings.throwIfAny();
   return query;
@@ -26,7 +27,7 @@ function positionRange(
   request: ReadAllRequest,
   direction: ReadAllQuery['direction'],
   findings: Findings,
-): Pick<ReadAllQuery, 'afterPosition' | 'toPosition'> {
+): Pick<ReadAllQuery, 'afterPosition' | 'afterCount' | 'toPosition'> {
   const after = request.afterPosition;
   const afterPosition = after === undefined ? undefined : positionNumber(after, 'after_position', findings);
   const toPosition = positionNumber(request.toPosition, 'to_position', findings);
@@ -34,5 +35,5 @@ function positionRange(
     const [low, high] = direction === 'forward' ? [afterPosition, toPosition] : [toPosition, afterPosition];
     if (high < low) findings.add('to_position', 'is before after_position in the direction of the read');
   }
-  return { afterPosition, toPosition };
+  return { afterPosition, afterCount: afterCountOf(request, findings), toPosition };
 }

@@ -3,7 +3,15 @@ import type { Limits } from '../limits';
 import type { SubscribeQuery, SubscriptionStart } from '../store/event-store';
 import { position } from '../store/values';
 import { eventFilter } from './event-filter';
-import { duration, positionNumber, streamName, timestamp, versionNumber } from './field-checks';
+import {
+  afterCountOf,
+  duration,
+  positionNumber,
+  storeIdOf,
+  streamName,
+  timestamp,
+  versionNumber,
+} from './field-checks';
 import { Findings } from './findings';
 
 /** Throws InvalidRequestError. */
@@ -15,6 +23,7 @@ export function parseSubscribe(request: SubscribeRequest, limits: Limits): Subsc
   const start = subscriptionStart(request, findings);
   const range = { minMs: limits.heartbeatIntervalMinMs, maxMs: limits.heartbeatIntervalMaxMs };
   const heartbeatMs = heartbeatInterval && duration(heartbeatInterval, 'heartbeat_interval', range, findings);
+  const storeId = storeIdOf(request, limits, findings);
   findings.throwIfAny();
   return {
     filter: stream === '' ? filter : { ...filter, patterns: [stream] },
@@ -22,6 +31,7 @@ export function parseSubscribe(request: SubscribeRequest, limits: Limits): Subsc
     startMustExist,
     heartbeatMs,
     skipUnreadable,
+    storeId,
   };
 }
 
@@ -30,9 +40,10 @@ function subscriptionStart(request: SubscribeRequest, findings: Findings): Subsc
   const starts = new Map<string, SubscriptionStart>();
   const stream = request.stream === '' ? undefined : streamName(request.stream, findings);
   let after = position(0n);
+  const afterCount = afterCountOf(request, findings);
   if (request.afterPosition !== undefined) {
     after = positionNumber(request.afterPosition, 'after_position', findings);
-    starts.set('after_position', { kind: 'position', after, fromTime: undefined });
+    starts.set('after_position', { kind: 'position', after, afterCount, fromTime: undefined });
   }
   if (request.afterVersion !== undefined) {
     const version = versionNumber(request.afterVersion, 'after_version', findings);
@@ -42,11 +53,11 @@ function subscriptionStart(request: SubscribeRequest, findings: Findings): Subsc
   const fromTime = timestamp(request.fromTime, 'from_time', findings);
   if (fromTime !== undefined) {
     const field = request.afterPosition === undefined ? 'from_time' : 'after_position';
-    starts.set(field, { kind: 'position', after, fromTime });
+    starts.set(field, { kind: 'position', after, afterCount, fromTime });
   }
   if (request.fromNow) starts.set('from_now', { kind: 'now' });
   const [first, ...others] = starts.keys();
   for (const other of others) findings.add(other, `cannot be combined with ${String(first)}`);
-  const [start = { kind: 'position', after, fromTime: undefined }] = starts.values();
+  const [start = { kind: 'position', after, afterCount: undefined, fromTime: undefined }] = starts.values();
   return start;
 }

@@ -17,6 +17,7 @@ const showsLog: Record<StoreError['code'], boolean> = {
   OVERLOADED: false,
   STORE_FULL: false,
   STORE_REFUSED: false,
+  STORE_MISMATCH: false,
   UNREADABLE_COMMIT: false,
   NOT_PERMITTED: false,
   DEADLINE_EXCEEDED: false,

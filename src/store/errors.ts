@@ -118,6 +118,19 @@ export class StoreRefusedError extends StoreError {
   }
 }
 
+/** The positions of the request belong to another store. */
+export class StoreMismatchError extends StoreError {
+  readonly code = 'STORE_MISMATCH';
+  constructor(
+    readonly expected: string,
+    /** "": the store has no id. */
+    readonly actual: string,
+  ) {
+    const found = actual === '' ? 'a store without an id' : `store ${actual}`;
+    super(`the positions of the request belong to store ${expected}, and this is ${found}`);
+  }
+}
+
 /** A stored message is not a commit of its stream. Other streams are not affected. */
 export class UnreadableCommitError extends StoreError {
   readonly code = 'UNREADABLE_COMMIT';
@@ -164,6 +177,7 @@ export type AnyStoreError =
   | OverloadedError
   | StoreFullError
   | StoreRefusedError
+  | StoreMismatchError
   | UnreadableCommitError
   | NotPermittedError
   | DeadlineExceededError

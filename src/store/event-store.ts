@@ -129,11 +129,20 @@ export interface EventFilter {
   readonly eventTypePrefixes: readonly string[];
 }
 
+/** Within a commit. */
+export interface CommitOffset {
+  readonly position: Position;
+  /** This many of its events come before, of those that the same filters select and in the direction of the read. */
+  readonly count: bigint;
+}
+
 export interface ReadAllQuery {
   readonly filter: EventFilter;
   readonly direction: 'forward' | 'backward';
   /** Exclusive; undefined: the natural beginning in this direction. */
   readonly afterPosition: Position | undefined;
+  /** See `CommitOffset.count`; undefined: the whole commit at `afterPosition` is skipped. */
+  readonly afterCount: bigint | undefined;
   /** Inclusive; 0: no bound. */
   readonly toPosition: Position;
   /** Events after all filters; undefined: no bound. No commit is split, so that the first may have more. */
@@ -144,6 +153,8 @@ export interface ReadAllQuery {
   readonly toTime: UnixNanos | undefined;
   /** Messages that cannot be read are skipped and reported. */
   readonly skipUnreadable: boolean;
+  /** The store to which the positions belong; "": not checked. */
+  readonly storeId: string;
 }
 
 /** Where a subscription begins: with the first commit after it. */
@@ -151,6 +162,8 @@ export type SubscriptionStart =
   | {
       readonly kind: 'position';
       readonly after: Position;
+      /** See `CommitOffset.count`; undefined: the whole commit at `after` is skipped. */
+      readonly afterCount: bigint | undefined;
       /** Only commits of this time or a later one. */
       readonly fromTime: UnixNanos | undefined;
     }
@@ -167,6 +180,8 @@ export interface SubscribeQuery {
   readonly heartbeatMs: number | undefined;
   /** Messages that cannot be read are skipped and reported. */
   readonly skipUnreadable: boolean;
+  /** The store to which the start belongs; "": not checked. */
+  readonly storeId: string;
 }
 
 export interface ListStreamsQuery {
@@ -226,15 +241,25 @@ export interface AllPage extends Page {
 export interface AllRead {
   /** The end of the store; the read is complete up to here. */
   readonly position: Position;
+  /** "": the store has no id. */
+  readonly storeId: string;
   readonly pages: AsyncIterable<AllPage>;
 }
 
-/** An update of a subscription. `position`: everything up to here has been delivered. */
-export type SubscriptionUpdate = { readonly position: Position } & (
+/**
+ * An update of a subscription. `position`: everything up to here has been delivered; undefined until the rest of a commit within
+ * which the subscription begins.
+ */
+export type SubscriptionUpdate = { readonly position: Position | undefined } & (
   | { readonly kind: 'events'; readonly runs: readonly EventRun[] }
   | { readonly kind: 'caughtUp' | 'fellBehind' }
-  /** `unreadable`: the messages that were skipped. */
-  | { readonly kind: 'checkpoint'; readonly unreadable?: readonly UnreadableMessage[] }
+  | {
+      readonly kind: 'checkpoint';
+      /** The messages that were skipped. */
+      readonly unreadable?: readonly UnreadableMessage[];
+      /** In the first update; "": the store has no id. */
+      readonly storeId?: string;
+    }
   | { readonly kind: 'heartbeat'; readonly head: Position }
 );
 

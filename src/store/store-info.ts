@@ -3,6 +3,8 @@ import type { Position } from './values';
 /** What a store is, where it is kept, and what is wrong with it. */
 export interface StoreInfo {
   readonly name: string;
+  /** Made with the store; "": it has none. */
+  readonly storeId: string;
   readonly prefix: string;
   readonly replicas: number;
   readonly natsVersion: string;

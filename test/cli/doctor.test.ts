@@ -35,6 +35,16 @@ async function becomesHealthy(address: string): Promise<readonly Finding[]> {
 const levels = (found: readonly Finding[], check: string): string[] =>
   found.filter((finding) => finding.check === check).map(({ level }) => level);
 
+test('a store without an id', () => {
+  const info = GetServerInfoResponse.fromPartial({ version, store: { name: 'OLD' } });
+  expect(findings(info, version).find(({ check }) => check === 'store id')).toEqual({
+    check: 'store id',
+    level: 'warn',
+    message: 'the store has no id, so that it cannot refuse a position of another store',
+    remedy: 'nats stream edit OLD --metadata sluice-store-id=$(uuidgen)',
+  });
+});
+
 test('a healthy store', async () => {
   await using gateway = await startCommandGateway();
   await gateway.client.append('a', [{ type: 'A' }]);
@@ -138,6 +148,7 @@ describe('states that are hard to cause', () => {
   const healthy = GetServerInfoResponse.fromPartial({
     version,
     store: {
+      storeId: '0190f3a1-5555-7000-8000-000000000001',
       natsVersion: '2.15.3',
       durability: Durability.FSYNC_ALWAYS,
       replicas: 3,

@@ -11,7 +11,7 @@ import {
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { startTcpRelay } from '../support/tcp-relay';
-import { all, failureOf } from './outcomes';
+import { all, failureOf, withCursors } from './outcomes';
 
 let nats: TestNats;
 let gateway: TestGateway;
@@ -55,10 +55,16 @@ describe('readAll', () => {
     const events = await all(read);
     expect(numbers(events)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(read.head.position).toBeGreaterThanOrEqual(events.at(-1)?.position ?? 0n);
-    for (const [index, after] of events.entries()) {
+    const forward = await withCursors(client.readAll({ patterns }));
+    for (const [index, { cursor: after }] of forward.entries()) {
       expect(await all(client.readAll({ patterns, after }))).toEqual(events.slice(index + 1));
-      const backward = await all(client.readAll({ patterns, after, direction: 'backward' }));
-      expect(backward).toEqual(events.slice(0, index).reverse());
+    }
+    const direction = 'backward';
+    const backward = await withCursors(client.readAll({ patterns, direction }));
+    expect(backward.map(({ item }) => item)).toEqual(events.toReversed());
+    for (const [index, { cursor: after }] of backward.entries()) {
+      const rest = await all(client.readAll({ patterns, after, direction }));
+      expect(rest).toEqual(events.toReversed().slice(index + 1));
     }
     const { position } = events[0] as RecordedEvent;
     expect(numbers(await all(client.readAll({ patterns, after: position })))).toEqual([4, 5, 6, 7, 8, 9]);
@@ -71,7 +77,9 @@ describe('readAll', () => {
 
   test('refuses options that cannot be sent at once', () => {
     expect(() => client.readAll({ after: -1 })).toThrow(RangeError);
-    expect(() => client.readAll({ after: { position: 1n, stream: 'a', version: -1n } })).toThrow(RangeError);
+    for (const after of ['', '-1', '1+', '1+a', 'x', '1@', '1 @a'])
+      expect(() => client.readAll({ after })).toThrow(TypeError);
+    expect(() => client.readAll({ after: `${2n ** 64n}` })).toThrow(RangeError);
     expect(() => client.readAll({ patterns: ['\ud800'] })).toThrow(TypeError);
   });
 });
@@ -104,7 +112,7 @@ describe('subscribe', () => {
   });
 
   test.each<[string, (events: readonly RecordedEvent[]) => SubscribeOptions, number[]]>([
-    ['an event', ([, second]) => ({ after: second }), [3, 4, 5]],
+    ['an event', ([, second]) => ({ after: `${second?.position.toString() ?? ''}+2` }), [3, 4, 5]],
     ['a position', ([first]) => ({ after: first?.position }), [4, 5]],
     ['a version', () => ({ afterVersion: 2 }), [3, 4, 5]],
     ['a time', (events) => ({ fromTime: events[3]?.commitTimeNanos }), [4, 5]],

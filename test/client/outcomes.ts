@@ -14,3 +14,12 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   for await (const item of items) found.push(item);
   return found;
 }
+
+/** Each item with where the loop is after it. */
+export async function withCursors<T>(
+  items: AsyncIterable<T> & { readonly cursor: string | undefined },
+): Promise<{ readonly item: T; readonly cursor: string }[]> {
+  const found: { readonly item: T; readonly cursor: string }[] = [];
+  for await (const item of items) found.push({ item, cursor: items.cursor ?? 'none' });
+  return found;
+}

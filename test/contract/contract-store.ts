@@ -24,6 +24,7 @@ import {
   CancelledError,
   CommitIdReuseError,
   InvalidRequestError,
+  StoreMismatchError,
   VersionConflictError,
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
@@ -42,6 +43,15 @@ export interface ContractStore {
   /** Begins with the first question; the call ends when the loop is left. */
   follow(request: DeepPartial<SubscribeRequest>): AsyncGenerator<Followed, void>;
   list(request: DeepPartial<ListStreamsRequest>): Promise<Listed[]>;
+  /** Everything that names the store. */
+  storeIds(): Promise<StoreIds>;
+}
+
+export interface StoreIds {
+  readonly info: string;
+  readonly read: string;
+  /** As the first message has it. */
+  readonly subscription: string | undefined;
 }
 
 /** What a subscription says. */
@@ -183,6 +193,17 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
         for await (const page of store.listStreams(query, call())) listed.push(...page);
         return listed;
       }),
+    async storeIds() {
+      const info = await store.info(call());
+      const read = await store.readAll(parseReadAll(ReadAllRequest.fromPartial({}), limits), call());
+      const query = parseSubscribe(SubscribeRequest.fromPartial({}), limits);
+      let subscription: string | undefined;
+      for await (const update of store.subscribe(query, call(), new AbortController().signal)) {
+        if (update.kind === 'checkpoint') subscription = update.storeId;
+        break;
+      }
+      return { info: info.storeId, read: read.storeId, subscription };
+    },
   };
 }
 
@@ -228,6 +249,7 @@ function dataOf(error: Error): Record<string, unknown> {
     const { commitId, stream, position } = error;
     return { commitId, stream, position };
   }
+  if (error instanceof StoreMismatchError) return { expected: error.expected, actual: error.actual };
   if (error instanceof InvalidRequestError) return { fields: error.violations.map(({ field }) => field) };
   return {};
 }
@@ -290,6 +312,16 @@ export function rpcContract(client: RpcClient): ContractStore {
         const streams = await client.listStreams(request);
         return streams.map((summary) => ({ ...summary, commitTime: nanos(summary.commitTime) }));
       }),
+    async storeIds() {
+      const { store } = await client.serverInfo();
+      const { header } = await client.readAll({});
+      let subscription: string | undefined;
+      for await (const message of client.subscribe({})) {
+        subscription = message.storeId;
+        break;
+      }
+      return { info: store?.storeId ?? '', read: header.storeId, subscription };
+    },
   };
 }
 
@@ -319,6 +351,8 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
     if (others.length + 1 !== count) throw new Error('not all conflicts are told');
     return { ...first, ...(others.length > 0 && { others }) };
   }
+  const mismatch = failure.detail('sluice.v1.StoreMismatch');
+  if (mismatch !== undefined) return { expected: mismatch.expectedStoreId, actual: mismatch.actualStoreId };
   const bad = failure.detail('google.rpc.BadRequest');
   if (bad !== undefined) return { fields: bad.fieldViolations.map(({ field }) => field) };
   return { ...failure.detail('sluice.v1.CommitIdReuse') };

@@ -8,8 +8,10 @@ import { longReadContract } from './long-read-contract';
 import { multiContract } from './multi-contract';
 import { readContract } from './read-contract';
 import { readAllContract } from './read-all-contract';
+import { storeIdContract } from './store-id-contract';
 import { subscribeContract } from './subscribe-contract';
 import { versionContract } from './version-contract';
+import { withinCommitContract } from './within-commit-contract';
 
 /**
  * What every event store must do, whatever keeps it and however it is reached. The tests of a part share one store
@@ -51,6 +53,12 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('subscribe', () => {
       subscribeContract(store, open);
+    });
+    describe('within a commit', () => {
+      withinCommitContract(open);
+    });
+    describe('store id', () => {
+      storeIdContract(store);
     });
     describe('list', () => {
       listContract(store, open);

@@ -67,6 +67,9 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   OVERLOADED: text.map((message) => new errors.OverloadedError(message)),
   STORE_FULL: text.map((message) => new errors.StoreFullError(message)),
   STORE_REFUSED: text.map((message) => new errors.StoreRefusedError(message, 10_000)),
+  STORE_MISMATCH: fc
+    .tuple(text, text)
+    .map(([expected, actual]) => new errors.StoreMismatchError(expected, actual)),
   UNREADABLE_COMMIT: fc
     .tuple(text, number, text)
     .map(([name, at, reason]) => new errors.UnreadableCommitError(name, position(at), reason)),

@@ -25,10 +25,11 @@ const call = (): CallContext => ({ signal: new AbortController().signal, deadlin
 const filter = { patterns: [], eventTypes: new Set<string>(), eventTypePrefixes: [] };
 const fromStart: SubscribeQuery = {
   filter,
-  start: { kind: 'position', after: position(0n), fromTime: undefined },
+  start: { kind: 'position', after: position(0n), afterCount: undefined, fromTime: undefined },
   startMustExist: false,
   heartbeatMs: undefined,
   skipUnreadable: false,
+  storeId: '',
 };
 
 afterEach(() => {

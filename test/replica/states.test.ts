@@ -479,10 +479,16 @@ test('a subscription to one stream gets its stored and new commits without readi
   ] as const) {
     const query = {
       filter: { ...everything.filter, patterns: ['one'] },
-      start: { kind: 'position' as const, after: position(after), fromTime: undefined },
+      start: {
+        kind: 'position' as const,
+        after: position(after),
+        afterCount: undefined,
+        fromTime: undefined,
+      },
       startMustExist: false,
       heartbeatMs: undefined,
       skipUnreadable: true,
+      storeId: '',
     };
     const context = { signal: leave.signal, deadlineMs: Infinity };
     const versions: number[] = [];

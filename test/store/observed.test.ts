@@ -46,6 +46,7 @@ test('a subscription is over with its loop', async () => {
     startMustExist: false,
     heartbeatMs: undefined,
     skipUnreadable: false,
+    storeId: '',
   };
   for await (const { kind } of store.subscribe(query, call, stop.signal)) {
     expect(counts.summary()).toEqual({});

@@ -19,6 +19,7 @@ export class MemoryLog implements Log {
   private readonly doubters: (() => void)[] = [];
   isIncomplete = false;
   identity = 'one';
+  storeId = '';
   lost = 0n;
   isAuthoritative = true;
   groups: LogEntry[][] = [];

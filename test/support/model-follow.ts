@@ -1,5 +1,5 @@
 import { on, type EventEmitter } from 'node:events';
-import { InvalidRequestError } from '../../src/store/errors';
+import { InvalidRequestError, StoreMismatchError } from '../../src/store/errors';
 import type {
   AllPage,
   AllRead,
@@ -15,7 +15,16 @@ import { check, keep, matches, toRun, type Commit } from './model-store';
 
 /** The answers of the model about the whole store. */
 export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: CallContext): AllRead {
-  return { position: log.at(-1)?.position ?? position(0n), pages: allPages([...log], query, call) };
+  checkStore(query.storeId);
+  const head = log.at(-1)?.position ?? position(0n);
+  return { position: head, storeId: modelStoreId, pages: allPages([...log], query, call) };
+}
+
+/** Of every model, whose positions all begin with 1. */
+export const modelStoreId = 'model';
+
+function checkStore(storeId: string): void {
+  if (storeId !== '' && storeId !== modelStoreId) throw new StoreMismatchError(storeId, modelStoreId);
 }
 
 /** Commits in order, in groups: a commit, or those of one transaction. */
@@ -32,18 +41,26 @@ async function* allPages(
   query: ReadAllQuery,
   call: CallContext,
 ): AsyncGenerator<AllPage, void> {
-  const { direction, afterPosition, toPosition, fromTime, toTime, maxCount, filter } = query;
+  const { direction, afterPosition, afterCount, toPosition, fromTime, toTime, maxCount, filter } = query;
   const backward = direction === 'backward';
   const inRange = (backward ? log.toReversed() : log).filter(({ position: at, time }) => {
-    const isBeyond = afterPosition === undefined || (backward ? at < afterPosition : at > afterPosition);
+    const isBeyond =
+      afterPosition === undefined ||
+      (backward ? at < afterPosition : at > afterPosition) ||
+      (afterCount !== undefined && at === afterPosition);
     const isBefore = toPosition === 0n || (backward ? at >= toPosition : at <= toPosition);
     return isBeyond && isBefore && time >= (fromTime ?? 0n) && (toTime === undefined || time <= toTime);
   });
   let given = 0n;
   let at = afterPosition ?? position(0n);
+  // What is stored there later is not read yet.
+  if (afterCount !== undefined && !backward && at > 0n) at = position(at - 1n);
   for (const group of groupsOf(inRange)) {
     check(call);
-    const runs = group.flatMap((commit) => wantedOf(commit, filter, backward) ?? []);
+    const runs = skip(
+      afterCount !== undefined && group[0]?.position === afterPosition ? afterCount : 0n,
+      group.map((commit) => wantedOf(commit, filter, backward)),
+    );
     const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
     const isTooMany = maxCount !== undefined && given + eventCount > maxCount;
     if (isTooMany && given > 0n) {
@@ -60,19 +77,30 @@ async function* allPages(
   yield { runs: [], position: at, end: 'complete' };
 }
 
+/** The events of the commits of one position without the first ones. */
+function skip(count: bigint, commits: readonly Commit[]): EventRun[] {
+  let left = Number(count);
+  return commits.flatMap((commit) => {
+    const events = commit.events.slice(left);
+    left = Math.max(0, left - commit.events.length);
+    return events.length === 0 ? [] : [toRun({ ...commit, events })];
+  });
+}
+
+/** The selected events of a commit, in the order of the read. */
 function wantedOf(
   commit: Commit,
   { patterns, eventTypes, eventTypePrefixes }: EventFilter,
   backward = false,
-): EventRun | undefined {
-  if (patterns.length > 0 && !patterns.some((pattern) => matches(pattern, commit.stream))) return undefined;
+): Commit {
+  if (patterns.length > 0 && !patterns.some((pattern) => matches(pattern, commit.stream)))
+    return { ...commit, events: [] };
   const all = eventTypes.size + eventTypePrefixes.length === 0;
   const { events } = keep(
     commit,
     ({ type }) => all || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix)),
   );
-  if (events.length === 0) return undefined;
-  return toRun({ ...commit, events: backward ? events.toReversed() : events });
+  return { ...commit, events: backward ? events.toReversed() : events };
 }
 
 /** Searches the log again whenever it has grown. */
@@ -84,16 +112,22 @@ export async function* follow(
   stop: AbortSignal,
 ): AsyncGenerator<SubscriptionUpdate, void> {
   const { start, filter } = query;
+  checkStore(query.storeId);
   const head = log.at(-1)?.position ?? position(0n);
   checkStart(log, query, head);
   let at: Position = start.kind === 'position' ? start.after : position(0n);
+  const isWithin = start.kind === 'position' && start.afterCount !== undefined && at > 0n;
+  if (isWithin) at = position(at - 1n);
   if (start.kind === 'now') at = head;
   const growth = on(grown, 'commit', { signal: AbortSignal.any([call.signal, stop]) });
-  yield { kind: 'checkpoint', position: at };
+  yield { kind: 'checkpoint', position: isWithin ? undefined : at, storeId: modelStoreId };
   for (let caughtUp = false; ;) {
     for (const group of groupsOf(log.filter((one) => one.position > at))) {
       at = (group[0] as Commit).position;
-      const runs = group.flatMap((commit) => wantedOf(fromStart(commit, start), filter) ?? []);
+      const runs = skip(
+        isWithin && start.after === at ? start.afterCount : 0n,
+        group.map((commit) => wantedOf(fromStart(commit, start), filter)),
+      );
       if (runs.length > 0) yield { kind: 'events', runs, position: at };
     }
     if (!caughtUp) yield { kind: 'caughtUp', position: at };

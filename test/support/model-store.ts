@@ -37,7 +37,7 @@ import {
   type StreamName,
   type UnixNanos,
 } from '../../src/store/values';
-import { follow, readAllOf } from './model-follow';
+import { follow, modelStoreId, readAllOf } from './model-follow';
 
 /** A commit in the model. */
 export interface Commit {
@@ -107,6 +107,7 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
     info: (call) =>
       answer(call, () => ({
         name: 'EVENTS',
+        storeId: modelStoreId,
         prefix: 'es',
         replicas: 1,
         natsVersion: '0.0.0',

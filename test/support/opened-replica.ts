@@ -38,11 +38,13 @@ export const everything: ReadAllQuery = {
   filter: { patterns: [], eventTypes: new Set(), eventTypePrefixes: [] },
   direction: 'forward',
   afterPosition: undefined,
+  afterCount: undefined,
   toPosition: position(0n),
   maxCount: undefined,
   fromTime: undefined,
   toTime: undefined,
   skipUnreadable: false,
+  storeId: '',
 };
 
 export const wholeStream = {

@@ -9,6 +9,7 @@ import { Status } from '../../generated/google/rpc/status';
 import {
   CommitIdReuse,
   OutcomeUnknown,
+  StoreMismatch,
   UnreadableCommit,
   VersionConflict,
   VersionConflicts,
@@ -22,6 +23,7 @@ const detailMessages = {
   'sluice.v1.VersionConflict': VersionConflict,
   'sluice.v1.VersionConflicts': VersionConflicts,
   'sluice.v1.CommitIdReuse': CommitIdReuse,
+  'sluice.v1.StoreMismatch': StoreMismatch,
   'sluice.v1.OutcomeUnknown': OutcomeUnknown,
   'sluice.v1.UnreadableCommit': UnreadableCommit,
 };

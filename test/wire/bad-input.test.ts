@@ -409,6 +409,14 @@ const skipUnreadableCases = neverWrong(
   { skip_unreadable: false },
 );
 
+const storeIdCases: FieldCases = {
+  bad: [
+    { request: { store_id: 'with space' }, field: 'store_id', says: /other than visible ASCII/ },
+    { request: { store_id: long(129) }, field: 'store_id', says: /129 characters.*limit of 128/ },
+  ],
+  fine: [{ store_id: '' }],
+};
+
 const readAllCases: Record<string, FieldCases> = {
   patterns: patternsCases,
   after_position: neverWrong(
@@ -416,6 +424,14 @@ const readAllCases: Record<string, FieldCases> = {
     { after_position: '0' },
     { after_position: uint64Max },
   ),
+  after_count: {
+    bad: [{ request: { after_count: '0' }, field: 'after_count', says: /^requires after_position$/ }],
+    fine: [
+      { after_position: '0', after_count: '0' },
+      { after_position: uint64Max, after_count: uint64Max },
+      { after_position: uint64Max, after_count: uint64Max, direction: 'DIRECTION_BACKWARD' },
+    ],
+  },
   to_position: {
     bad: [
       { request: { after_position: '6', to_position: '5' }, field: 'to_position', says: beforeStart },
@@ -439,6 +455,7 @@ const readAllCases: Record<string, FieldCases> = {
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
   skip_unreadable: skipUnreadableCases,
+  store_id: storeIdCases,
   ...pageCases(),
 };
 
@@ -483,6 +500,13 @@ const subscribeCases: Record<string, FieldCases> = {
     ],
     fine: [{ after_position: '0', start_must_exist: true }, { after_position: uint64Max }],
   },
+  after_count: {
+    bad: [{ request: { after_count: '0' }, field: 'after_count', says: /^requires after_position$/ }],
+    fine: [
+      { after_position: '0', after_count: uint64Max },
+      { after_position: uint64Max, after_count: '0' },
+    ],
+  },
   after_version: {
     bad: [
       { request: { stream: '', after_version: '0' }, field: 'after_version', says: /^requires stream$/ },
@@ -512,6 +536,7 @@ const subscribeCases: Record<string, FieldCases> = {
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
   skip_unreadable: skipUnreadableCases,
+  store_id: storeIdCases,
   heartbeat_interval: intervalCases([{}], [{ seconds: '1' }, { seconds: '3600' }]),
   'heartbeat_interval.seconds': intervalCases(
     [

@@ -198,7 +198,7 @@ test('page.events_max bounds the events of a message; only the last of a commit 
     [['4'], at[1]?.toString()],
   ];
   const [begin, ...stored] = await follower.until('caught_up');
-  expect(begin).toEqual({ position: '0', checkpoint: {} });
+  expect(begin).toEqual({ position: '0', checkpoint: {}, store_id: expect.any(String) as string });
   // What others have written before is skipped, with checkpoints.
   const own = stored.filter((message) => eventsOf([message]).length > 0);
   expect(shapes(own)).toEqual(shape(...positions));

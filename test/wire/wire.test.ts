@@ -268,6 +268,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
     version,
     store: {
       name: 'EVENTS',
+      store_id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
       prefix: 'es',
       replicas: 1,
       nats_version: (await nats.monitor('/varz'))['version'],

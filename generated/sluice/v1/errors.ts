@@ -69,6 +69,17 @@ export interface UnreadableCommit {
   position: bigint;
 }
 
+/**
+ * StoreMismatch is a detail of status FAILED_PRECONDITION: the positions of the request belong to another store. Nothing was
+ * read.
+ */
+export interface StoreMismatch {
+  /** The id in the request. */
+  expectedStoreId: string;
+  /** The id of the store; empty if it has no id. */
+  actualStoreId: string;
+}
+
 function createBaseVersionConflict(): VersionConflict {
   return { stream: "", expectedVersion: undefined, actualVersion: 0n, mustExist: false };
 }
@@ -452,6 +463,73 @@ export const UnreadableCommit: MessageFns<UnreadableCommit> = {
     const message = createBaseUnreadableCommit();
     message.stream = object.stream ?? "";
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    return message;
+  },
+};
+
+function createBaseStoreMismatch(): StoreMismatch {
+  return { expectedStoreId: "", actualStoreId: "" };
+}
+
+export const StoreMismatch: MessageFns<StoreMismatch> = {
+  encode(message: StoreMismatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expectedStoreId !== "") {
+      writer.uint32(10).string(message.expectedStoreId);
+    }
+    if (message.actualStoreId !== "") {
+      writer.uint32(18).string(message.actualStoreId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreMismatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreMismatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.expectedStoreId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actualStoreId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreMismatch>, I>>(base?: I): StoreMismatch {
+    return StoreMismatch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreMismatch>, I>>(object: I): StoreMismatch {
+    const message = createBaseStoreMismatch();
+    message.expectedStoreId = object.expectedStoreId ?? "";
+    message.actualStoreId = object.actualStoreId ?? "";
     return message;
   },
 };

@@ -432,6 +432,15 @@ export interface ReadAllRequest {
   afterPosition?:
     | bigint
     | undefined;
+  /**
+   * Begin within the commit at `after_position` instead of after it: skip this many of the events that the filters of the
+   * request select, in the direction of the read, and return the rest of the commit. 0: the whole commit is returned.
+   * As many as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if no
+   * commit has that position, the next commit is returned whole.
+   */
+  afterCount?:
+    | bigint
+    | undefined;
   /** The last position of the read, inclusive. 0: no bound. It must not come before the start in the direction of the read. */
   toPosition: bigint;
   /** The order of the events. */
@@ -465,6 +474,11 @@ export interface ReadAllRequest {
    * the store, damaged messages, and gaps where the store has lost messages. False: it ends the read.
    */
   skipUnreadable: boolean;
+  /**
+   * The store to which the positions belong, as an earlier response named it. Another store refuses the request with
+   * FAILED_PRECONDITION and StoreMismatch. Empty: not checked.
+   */
+  storeId: string;
 }
 
 /** ReadAllResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have events. */
@@ -481,7 +495,7 @@ export interface ReadAllResponse {
     | undefined;
   /**
    * The read has come to this position, with events or without: to go on from here, set `after_position` to it. Absent in a
-   * message that ends within a commit.
+   * message that ends within a commit; to go on from there, see `after_count`.
    */
   position?:
     | bigint
@@ -494,6 +508,8 @@ export interface ReadAllResponse {
 export interface ReadAllHeader {
   /** The position of the end of the store at the time of the call; 0 if it is empty. Nothing after it is read. */
   position: bigint;
+  /** The id of the store, to which all positions belong; empty if the store has no id. */
+  storeId: string;
 }
 
 /**
@@ -509,6 +525,15 @@ export interface SubscribeRequest {
   patterns: string[];
   /** Begin after this position. 0: at the first event. Absent: not given. */
   afterPosition?:
+    | bigint
+    | undefined;
+  /**
+   * Begin within the commit at `after_position` instead of after it: skip this many of the events that the subscription
+   * selects, and send the rest of the commit. 0: the whole commit is sent. As many as the commit has, or more: the whole
+   * commit is skipped. Absent: the same. Requires `after_position`; if no commit has that position, the next commit is sent
+   * whole.
+   */
+  afterCount?:
     | bigint
     | undefined;
   /** Begin after this version; only with `stream`. 0: at the first event. Absent: not given. */
@@ -547,11 +572,16 @@ export interface SubscribeRequest {
     | undefined;
   /** True: what cannot be read as a commit is skipped and named, as in ReadAllRequest. False: it ends the subscription. */
   skipUnreadable: boolean;
+  /**
+   * The store to which `after_position` belongs, as an earlier response named it. Another store refuses the request with
+   * FAILED_PRECONDITION and StoreMismatch. Empty: not checked.
+   */
+  storeId: string;
 }
 
 /**
  * SubscribeResponse is one message of a subscription: events or one notice. The first message is a checkpoint with the
- * position at which the subscription begins.
+ * position at which the subscription begins, or without one if it begins within a commit.
  */
 export interface SubscribeResponse {
   /** Events, in position order. */
@@ -561,9 +591,8 @@ export interface SubscribeResponse {
    * `after_position` set to it and with the same filters and `from_time`. Absent in a message that ends within a commit,
    * which may take several messages.
    *
-   * `RecordedEvent.position` is the same for all events of a commit. A consumer that keeps the position of an event instead
-   * of this one must have handled the whole commit, or begin at the position before and skip the events that it knows, by
-   * stream and version.
+   * `RecordedEvent.position` is the same for all events of a commit. A consumer that stops within a commit counts the events
+   * with that position that it has handled, and resumes with `after_position` and `after_count`.
    */
   position?:
     | bigint
@@ -588,6 +617,8 @@ export interface SubscribeResponse {
     | undefined;
   /** With `skip_unreadable`, in a message with `checkpoint`: what was skipped before its position. */
   unreadable: UnreadableMessage[];
+  /** On the first message only: the id of the store, to which all positions belong; empty if the store has no id. */
+  storeId: string;
 }
 
 /** Checkpoint comes with a position when the filters drop commits: after at most 5 seconds or 1,000 dropped commits. */
@@ -672,6 +703,11 @@ export interface GetServerInfoResponse {
 export interface StoreInfo {
   /** The name of its JetStream stream. */
   name: string;
+  /**
+   * A UUID that the store got when it was created. A store that is restored from a backup keeps it. Empty: the store has no
+   * id; `sluice doctor` says how to give it one.
+   */
+  storeId: string;
   /** The first token of its subjects. */
   prefix: string;
   /** The number of replicas. */
@@ -2853,6 +2889,7 @@ function createBaseReadAllRequest(): ReadAllRequest {
   return {
     patterns: [],
     afterPosition: undefined,
+    afterCount: undefined,
     toPosition: 0n,
     direction: 0,
     maxCount: 0n,
@@ -2862,6 +2899,7 @@ function createBaseReadAllRequest(): ReadAllRequest {
     eventTypePrefixes: [],
     page: undefined,
     skipUnreadable: false,
+    storeId: "",
   };
 }
 
@@ -2875,6 +2913,12 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
         throw new globalThis.Error("value provided for field message.afterPosition of type uint64 too large");
       }
       writer.uint32(16).uint64(message.afterPosition);
+    }
+    if (message.afterCount !== undefined) {
+      if (BigInt.asUintN(64, message.afterCount) !== message.afterCount) {
+        throw new globalThis.Error("value provided for field message.afterCount of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.afterCount);
     }
     if (message.toPosition !== 0n) {
       if (BigInt.asUintN(64, message.toPosition) !== message.toPosition) {
@@ -2909,6 +2953,9 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     if (message.skipUnreadable !== false) {
       writer.uint32(88).bool(message.skipUnreadable);
     }
+    if (message.storeId !== "") {
+      writer.uint32(98).string(message.storeId);
+    }
     return writer;
   },
 
@@ -2939,6 +2986,14 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
             }
 
             message.afterPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.afterCount = reader.uint64() as bigint;
             continue;
           }
           case 3: {
@@ -3013,6 +3068,14 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
             message.skipUnreadable = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3034,6 +3097,9 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
       ? BigInt(object.afterPosition)
       : undefined;
+    message.afterCount = (object.afterCount !== undefined && object.afterCount !== null)
+      ? BigInt(object.afterCount)
+      : undefined;
     message.toPosition = (object.toPosition !== undefined && object.toPosition !== null)
       ? BigInt(object.toPosition)
       : 0n;
@@ -3049,6 +3115,7 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     message.eventTypePrefixes = object.eventTypePrefixes?.map((e) => e) || [];
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
     message.skipUnreadable = object.skipUnreadable ?? false;
+    message.storeId = object.storeId ?? "";
     return message;
   },
 };
@@ -3164,7 +3231,7 @@ export const ReadAllResponse: MessageFns<ReadAllResponse> = {
 };
 
 function createBaseReadAllHeader(): ReadAllHeader {
-  return { position: 0n };
+  return { position: 0n, storeId: "" };
 }
 
 export const ReadAllHeader: MessageFns<ReadAllHeader> = {
@@ -3174,6 +3241,9 @@ export const ReadAllHeader: MessageFns<ReadAllHeader> = {
         throw new globalThis.Error("value provided for field message.position of type uint64 too large");
       }
       writer.uint32(8).uint64(message.position);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(18).string(message.storeId);
     }
     return writer;
   },
@@ -3199,6 +3269,14 @@ export const ReadAllHeader: MessageFns<ReadAllHeader> = {
             message.position = reader.uint64() as bigint;
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3217,6 +3295,7 @@ export const ReadAllHeader: MessageFns<ReadAllHeader> = {
   fromPartial<I extends Exact<DeepPartial<ReadAllHeader>, I>>(object: I): ReadAllHeader {
     const message = createBaseReadAllHeader();
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.storeId = object.storeId ?? "";
     return message;
   },
 };
@@ -3226,6 +3305,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     stream: "",
     patterns: [],
     afterPosition: undefined,
+    afterCount: undefined,
     afterVersion: undefined,
     fromTime: undefined,
     fromNow: false,
@@ -3235,6 +3315,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     heartbeatInterval: undefined,
     page: undefined,
     skipUnreadable: false,
+    storeId: "",
   };
 }
 
@@ -3251,6 +3332,12 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
         throw new globalThis.Error("value provided for field message.afterPosition of type uint64 too large");
       }
       writer.uint32(24).uint64(message.afterPosition);
+    }
+    if (message.afterCount !== undefined) {
+      if (BigInt.asUintN(64, message.afterCount) !== message.afterCount) {
+        throw new globalThis.Error("value provided for field message.afterCount of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.afterCount);
     }
     if (message.afterVersion !== undefined) {
       if (BigInt.asUintN(64, message.afterVersion) !== message.afterVersion) {
@@ -3281,6 +3368,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.skipUnreadable !== false) {
       writer.uint32(96).bool(message.skipUnreadable);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(106).string(message.storeId);
     }
     return writer;
   },
@@ -3320,6 +3410,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             }
 
             message.afterPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.afterCount = reader.uint64() as bigint;
             continue;
           }
           case 4: {
@@ -3394,6 +3492,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.skipUnreadable = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3416,6 +3522,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
       ? BigInt(object.afterPosition)
       : undefined;
+    message.afterCount = (object.afterCount !== undefined && object.afterCount !== null)
+      ? BigInt(object.afterCount)
+      : undefined;
     message.afterVersion = (object.afterVersion !== undefined && object.afterVersion !== null)
       ? BigInt(object.afterVersion)
       : undefined;
@@ -3431,12 +3540,13 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
       : undefined;
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
     message.skipUnreadable = object.skipUnreadable ?? false;
+    message.storeId = object.storeId ?? "";
     return message;
   },
 };
 
 function createBaseSubscribeResponse(): SubscribeResponse {
-  return { events: [], position: undefined, notice: undefined, unreadable: [] };
+  return { events: [], position: undefined, notice: undefined, unreadable: [], storeId: "" };
 }
 
 export const SubscribeResponse: MessageFns<SubscribeResponse> = {
@@ -3469,6 +3579,9 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
     }
     for (const v of message.unreadable) {
       UnreadableMessage.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.storeId !== "") {
+      writer.uint32(74).string(message.storeId);
     }
     return writer;
   },
@@ -3550,6 +3663,14 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
             message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3604,6 +3725,7 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
       }
     }
     message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
+    message.storeId = object.storeId ?? "";
     return message;
   },
 };
@@ -4258,6 +4380,7 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
 function createBaseStoreInfo(): StoreInfo {
   return {
     name: "",
+    storeId: "",
     prefix: "",
     replicas: 0,
     natsVersion: "",
@@ -4280,6 +4403,9 @@ export const StoreInfo: MessageFns<StoreInfo> = {
   encode(message: StoreInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(138).string(message.storeId);
     }
     if (message.prefix !== "") {
       writer.uint32(18).string(message.prefix);
@@ -4360,6 +4486,14 @@ export const StoreInfo: MessageFns<StoreInfo> = {
             }
 
             message.name = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.storeId = reader.string();
             continue;
           }
           case 2: {
@@ -4500,6 +4634,7 @@ export const StoreInfo: MessageFns<StoreInfo> = {
   fromPartial<I extends Exact<DeepPartial<StoreInfo>, I>>(object: I): StoreInfo {
     const message = createBaseStoreInfo();
     message.name = object.name ?? "";
+    message.storeId = object.storeId ?? "";
     message.prefix = object.prefix ?? "";
     message.replicas = object.replicas ?? 0;
     message.natsVersion = object.natsVersion ?? "";
@@ -5311,6 +5446,8 @@ export const ServerLimits: MessageFns<ServerLimits> = {
  * A commit is what one Append stores: all of its events or nothing. A transaction is what one AppendMulti stores on several
  * streams: all of it or nothing, as one commit with one position. Positions order the commits of the whole store.
  *
+ * A field without `optional` counts as not given if it is 0, "" or false; docs/contract.md has a table of all request fields.
+ *
  * Every error carries a google.rpc.ErrorInfo with domain "sluice.v1" and a stable reason; docs/errors.md has the table. Each
  * call can end with INVALID_ARGUMENT (google.rpc.BadRequest names every field at fault), UNAVAILABLE and RESOURCE_EXHAUSTED
  * (google.rpc.RetryInfo says when to try again), DEADLINE_EXCEEDED, CANCELLED, PERMISSION_DENIED and INTERNAL.
@@ -5444,8 +5581,9 @@ export const EventStoreServiceService = {
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
    * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
-   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
+   * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
+   * follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll: {
     path: "/sluice.v1.EventStoreService/ReadAll" as const,
@@ -5460,15 +5598,15 @@ export const EventStoreServiceService = {
    * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
    * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
    * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
-   * message carried.
+   * message carried, and with `store_id` as the first message had it.
    *
    * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
    * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: {
@@ -5586,23 +5724,24 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
    * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
-   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
+   * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
+   * follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll: handleServerStreamingCall<ReadAllRequest, ReadAllResponse>;
   /**
    * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
    * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
    * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
-   * message carried.
+   * message carried, and with `store_id` as the first message had it.
    *
    * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
    * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
@@ -5755,8 +5894,9 @@ export interface EventStoreServiceClient extends Client {
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
    * missing.
    *
-   * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or to a gap where the
-   * store has lost messages. To read what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
+   * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
+   * follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   readAll(request: ReadAllRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadAllResponse>;
   readAll(
@@ -5768,15 +5908,15 @@ export interface EventStoreServiceClient extends Client {
    * Subscribe follows one stream, the streams that match patterns, or the whole store: first what is stored already, from
    * the chosen start, then every commit as it is stored. Every event comes exactly once, in position order. The server
    * keeps no state of a subscription: to resume, subscribe again with `after_position` set to the last `position` that a
-   * message carried.
+   * message carried, and with `store_id` as the first message had it.
    *
    * A subscription never ends with OK. When the gateway stops, it sends `draining` and ends with UNAVAILABLE. A
    * subscription also ends with UNAVAILABLE when the gateway cannot reach the store for some time. A slow subscriber is
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
-   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; DATA_LOSS with
-   * UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
+   * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe(request: SubscribeRequest, options?: Partial<CallOptions>): ClientReadableStream<SubscribeResponse>;

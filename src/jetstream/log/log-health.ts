@@ -5,6 +5,7 @@ import type { LogFaults } from '../../store/log';
 import type { UnreadableMessage } from '../../store/store-info';
 import { beginning, sequenceAfter, type Position, type Sequence } from '../../store/values';
 import { leaderOf, type StreamInfo } from '../nats/api';
+import { storeIdOf } from '../nats/open-stream';
 
 /**
  * The faults of the log that this gateway knows. Nothing is ever deleted from a log, so it has as many messages as its last sequence
@@ -12,6 +13,7 @@ import { leaderOf, type StreamInfo } from '../nats/api';
  */
 export class LogHealth implements LogFaults {
   private lost = 0n;
+  private id = '';
   private isKnown = false;
   private first: Sequence = sequenceAfter(beginning, 1n);
   private isKeptBy: string | undefined;
@@ -52,6 +54,11 @@ export class LogHealth implements LogFaults {
     return this.endSeen;
   }
 
+  /** The id of the store, as of the latest answer of the leader; "": it has none. */
+  get storeId(): string {
+    return this.id;
+  }
+
   /** How often the state of the log was put in doubt. */
   get doubts(): number {
     return this.doubtCount;
@@ -74,6 +81,7 @@ export class LogHealth implements LogFaults {
 
   /** Takes note of what the leader says of the log. `endBefore`: `end` before the request. */
   noteInfo(info: StreamInfo, endBefore: Sequence = beginning): void {
+    this.id = storeIdOf(info.config);
     this.compare(info, endBefore);
     this.countLost(info);
   }

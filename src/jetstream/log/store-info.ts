@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { ReplicaInfo, StoreInfo } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { StreamInfo } from '../nats/api';
-import { disagreements, logConfig } from '../nats/open-stream';
+import { disagreements, logConfig, storeIdOf } from '../nats/open-stream';
 import { endless } from './bounded-call';
 import type { CommitSizes } from './commit-sizes';
 import type { LogAccess } from './log-access';
@@ -25,6 +25,7 @@ export async function storeInfo(
   const wanted = logConfig({ ...stream, prefix }, limits);
   return {
     name: stream.name,
+    storeId: storeIdOf(config),
     prefix,
     replicas: stream.replicas,
     natsVersion: pool.append().serverVersion,

@@ -1,9 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import type { Limits } from '../../limits';
 import { callApi, streamInfo, type StreamConfig, type StreamInfo } from './api';
 import { isRefused } from './errors';
 import type { Link } from './link';
 import { atLeast, natsVersionFloor } from '../../versions';
 import type { StoreOptions } from './options';
+
+/** The key of the store id in the metadata of the stream. */
+const storeIdKey = 'sluice-store-id';
+
+/** The id that the stream got when Sluice created it; "": it has none. */
+export function storeIdOf({ metadata }: StreamConfig): string {
+  const id = (metadata as Readonly<Record<string, unknown>> | undefined)?.[storeIdKey];
+  return typeof id === 'string' ? id : '';
+}
 
 /** The store cannot be served as it is; the message says what was found and what Sluice needs. */
 export class StoreOpenError extends Error {}
@@ -116,7 +126,8 @@ async function findOrCreate(
     if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {
-    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, wanted, { timeoutMs });
+    const created = { ...wanted, metadata: { [storeIdKey]: randomUUID() } };
+    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, created, { timeoutMs });
   } catch (error) {
     throw openError(error, wanted.name);
   }

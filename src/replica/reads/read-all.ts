@@ -8,6 +8,7 @@ import type {
   ReadAllQuery,
   ReadEnd,
 } from '../../store/event-store';
+import { checkStoreId } from '../../store/store-id';
 import { patternMatcher } from '../../store/patterns';
 import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
@@ -18,6 +19,7 @@ import type { ReadableReplica } from './readable-replica';
 import type { RecordFilter } from './record-filter';
 import { cursorAfter, readChunk, scan } from './scan';
 import { hasAllTypes, isWithinTimes, type Selection } from './select';
+import { withoutFirst } from './skip-events';
 import { unfilteredRun, type PositionRange } from './unfiltered-run';
 
 const chunkBytes = 256 << 10;
@@ -29,10 +31,11 @@ export async function readAll(
   call: CallContext,
 ): Promise<AllRead> {
   const head = await replica.catchUp('leader', call);
-  const { files, faults } = replica;
+  const { files, faults, storeId } = replica;
+  checkStoreId(query.storeId, storeId);
   const range = rangeOf(query, head);
   if (range.after >= range.upTo)
-    return { position: position(head), pages: emptyRead(query.afterPosition ?? position(0n)) };
+    return { position: position(head), storeId, pages: emptyRead(positionOfEmpty(query)) };
   const filter: RecordFilter = {
     matches: patternMatcher(query.filter.patterns),
     skipsUnreadable: query.skipUnreadable,
@@ -41,6 +44,7 @@ export async function readAll(
   const read = { files, query, range, filter };
   return {
     position: position(head),
+    storeId,
     pages: isUnfiltered(query) ? unfilteredPages(read, call) : filteredPages(read, call),
   };
 }
@@ -53,14 +57,27 @@ interface Read {
   readonly filter: RecordFilter;
 }
 
-function rangeOf({ direction, toPosition, afterPosition }: ReadAllQuery, head: bigint): PositionRange {
+/** With a count, the commit at `afterPosition` belongs to the range. */
+function rangeOf(query: ReadAllQuery, head: bigint): PositionRange {
+  const { direction, toPosition, afterPosition, afterCount } = query;
+  const excluded = afterCount === undefined ? 1n : 0n;
   if (direction === 'forward')
     return {
-      after: afterPosition ?? 0n,
+      after: afterPosition === undefined || afterPosition === 0n ? 0n : afterPosition - 1n + excluded,
       upTo: toPosition === 0n || toPosition > head ? head : toPosition,
     };
   const isWithin = afterPosition !== undefined && afterPosition <= head;
-  return { after: toPosition === 0n ? 0n : toPosition - 1n, upTo: isWithin ? afterPosition - 1n : head };
+  return {
+    after: toPosition === 0n ? 0n : toPosition - 1n,
+    upTo: isWithin ? afterPosition - excluded : head,
+  };
+}
+
+/** Where a read of an empty range ends. If the commit within which it begins is stored later, it is not skipped. */
+function positionOfEmpty({ direction, afterPosition, afterCount }: ReadAllQuery): AllPage['position'] {
+  const at = afterPosition ?? position(0n);
+  const isWithin = direction === 'forward' && afterCount !== undefined && at > 0n;
+  return isWithin ? position(at - 1n) : at;
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
@@ -70,8 +87,8 @@ async function* emptyRead(at: AllPage['position']): AsyncGenerator<AllPage, void
 
 /** Whether the read wants all events of the range, in order. */
 function isUnfiltered(query: ReadAllQuery): boolean {
-  const { direction, filter, maxCount, fromTime, toTime, skipUnreadable } = query;
-  const isBounded = maxCount !== undefined || fromTime !== undefined || toTime !== undefined;
+  const { direction, filter, afterCount, maxCount, fromTime, toTime, skipUnreadable } = query;
+  const isBounded = [afterCount, maxCount, fromTime, toTime].some((bound) => bound !== undefined);
   return direction === 'forward' && !isBounded && !skipUnreadable && wantsAll(filter);
 }
 
@@ -214,7 +231,7 @@ class PageBuilder {
         this.handled = positionOf(group);
         continue;
       }
-      const selected = isWithinTimes(this.query, timeOf(group)) ? found : [];
+      const selected = isWithinTimes(this.query, timeOf(group)) ? this.restOf(found, group) : [];
       const hasSpace = this.count(selected);
       if (hasSpace) {
         this.handled = positionOf(group);
@@ -224,6 +241,13 @@ class PageBuilder {
     }
     this.handled = completeTo;
     return { page: this.page(runs, unreadable, isLast ? 'complete' : undefined) };
+  }
+
+  /** The rest of a commit if the read begins within it. */
+  private restOf(runs: readonly EventRun[], group: Group): readonly EventRun[] {
+    const { afterPosition, afterCount } = this.query;
+    if (afterCount === undefined || positionOf(group) !== afterPosition) return runs;
+    return withoutFirst(runs, afterCount);
   }
 
   /** Counts the events of a group; false: they do not fit any more. The first group may be larger than the bound. */

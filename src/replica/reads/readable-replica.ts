@@ -7,6 +7,8 @@ export interface ReadableReplica {
   /** The files as of now; a rebuild replaces them. */
   readonly files: ReplicaFiles;
   readonly faults: LogFaults;
+  /** The id of the store; "": it has none. */
+  readonly storeId: string;
   /**
    * `leader`: waits until the replica has all that the log had when the call began. `anyReplica`: waits only while the replica
    * is being filled. Returns the last position that the replica has. Throws ReplicaFillingError and StoreUnavailableError.

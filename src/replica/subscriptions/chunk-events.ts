@@ -5,6 +5,7 @@ import { wantsAll } from '../reads/read-all';
 import { filterRecord, type RecordFilter } from '../reads/record-filter';
 import type { Chunk } from '../reads/scan';
 import { isWithinTimes, select } from '../reads/select';
+import { withoutFirst } from '../reads/skip-events';
 import { unfilteredRun } from '../reads/unfiltered-run';
 import type { StoredRecord } from '../segments/record';
 import type { SubscriptionProgress } from './subscription-progress';
@@ -23,10 +24,12 @@ export interface ChunkEvents {
 export function chunkEvents(
   chunk: Chunk,
   { filter }: SubscribeQuery,
-  { after, fromVersion, fromTime }: Pick<Start, 'after' | 'fromVersion' | 'fromTime'>,
+  start: Omit<Start, 'head'>,
   recordFilter: RecordFilter,
 ): ChunkEvents {
-  if (wantsAll(filter) && fromTime === undefined && !recordFilter.skipsUnreadable) {
+  const { after, fromVersion, fromTime, within } = start;
+  const isWithin = within !== undefined && after < within.position;
+  if (wantsAll(filter) && fromTime === undefined && !recordFilter.skipsUnreadable && !isWithin) {
     const { run, error } = unfilteredRun(chunk, { after, upTo: chunk.last }, recordFilter);
     return { runs: run === undefined ? [] : [run], unreadable: [], error };
   }
@@ -36,7 +39,8 @@ export function chunkEvents(
     if (positionOf(group) <= after) continue;
     const found = runsOfGroup(group, recordFilter, { ...filter, fromVersion });
     if (!(found instanceof UnreadableCommitError)) {
-      if (isWithinTimes({ fromTime, toTime: undefined }, timeOf(group))) runs.push(...found);
+      if (isWithinTimes({ fromTime, toTime: undefined }, timeOf(group)))
+        runs.push(...restOf(found, positionOf(group), start));
     } else if (recordFilter.skipsUnreadable) unreadable.push(found);
     else return { runs, unreadable, error: found };
   }
@@ -47,9 +51,10 @@ export function chunkEvents(
 export function* reportRecords(
   records: readonly StoredRecord[],
   { filter, skipUnreadable: skipsUnreadable }: SubscribeQuery,
-  { fromVersion, fromTime }: Start,
+  start: Start,
   progress: SubscriptionProgress,
 ): Generator<SubscriptionUpdate, void> {
+  const { fromVersion, fromTime } = start;
   const runs: EventRun[] = [];
   const unreadable: UnreadableCommitError[] = [];
   for (const { bytes, header } of records) {
@@ -66,8 +71,17 @@ export function* reportRecords(
     if (filtered instanceof UnreadableCommitError) unreadable.push(filtered);
     else if (filtered === 'include' && isWithinTimes({ fromTime, toTime: undefined }, header.timeNanos)) {
       const run = select({ bytes, header }, { ...filter, fromVersion });
-      if (run !== undefined) runs.push(run);
+      if (run !== undefined) runs.push(...restOf([run], header.position, start));
     }
   }
   yield* progress.found(runs, unreadable);
+}
+
+/** The rest of a commit if the subscription begins within it. */
+function restOf(
+  runs: readonly EventRun[],
+  position: bigint,
+  { within }: Pick<Start, 'within'>,
+): readonly EventRun[] {
+  return within?.position === position ? withoutFirst(runs, within.count) : runs;
 }

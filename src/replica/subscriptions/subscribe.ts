@@ -56,7 +56,7 @@ async function* updates(
     const subscription = await begin(replica, query, call, { share, cancellation });
     const { files, start, interest, progress } = subscription;
     let isLive = false;
-    yield progress.say('checkpoint');
+    yield { kind: 'checkpoint', storeId: replica.storeId, position: progress.position };
     while (!isCancelled(cancellation)) {
       // After a rebuild the positions so far may belong to other commits.
       replica.throwIfReplaced(files);
@@ -114,7 +114,7 @@ async function begin(
     query,
     start,
     interest: interestOf(query.filter.patterns),
-    progress: new SubscriptionProgress(start.after),
+    progress: new SubscriptionProgress(start),
     cursor: undefined,
   };
 }

@@ -1,6 +1,7 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun, SubscriptionUpdate } from '../../store/event-store';
 import { position } from '../../store/values';
+import type { Start } from './subscription-start';
 
 /** With the ticks of the replica, a subscriber gets a position at least every 5 seconds. */
 const checkpointMs = 2_900;
@@ -8,12 +9,19 @@ const checkpointSequences = 500n;
 
 /** How far a subscription is, and how far its subscriber knows it to be. */
 export class SubscriptionProgress {
+  /** The subscription has handled all commits up to here. */
+  at: bigint;
   private reported: bigint;
   private reportedAtMs = Date.now();
 
-  /** `at`: the subscription has handled all commits up to here. */
-  constructor(public at: bigint) {
-    this.reported = at;
+  constructor(private readonly start: Pick<Start, 'after' | 'within'>) {
+    this.at = this.reported = start.after;
+  }
+
+  /** undefined: a subscriber that resumed from here would get the beginning of the first commit again. */
+  get position(): SubscriptionUpdate['position'] {
+    const { within } = this.start;
+    return within !== undefined && this.at < within.position ? undefined : position(this.at);
   }
 
   advanceTo(position: bigint): void {
@@ -45,6 +53,6 @@ export class SubscriptionProgress {
   private report(): SubscriptionUpdate['position'] {
     this.reported = this.at;
     this.reportedAtMs = Date.now();
-    return position(this.at);
+    return this.position;
   }
 }

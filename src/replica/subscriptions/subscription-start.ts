@@ -1,5 +1,6 @@
 import { InvalidRequestError } from '../../store/errors';
-import type { CallContext, SubscribeQuery } from '../../store/event-store';
+import type { CallContext, CommitOffset, SubscribeQuery } from '../../store/event-store';
+import { checkStoreId } from '../../store/store-id';
 import type { UnixNanos } from '../../store/values';
 import type { ReadableReplica } from '../reads/readable-replica';
 
@@ -11,11 +12,13 @@ export interface Start {
   readonly fromVersion: bigint;
   /** and commits from this time. */
   readonly fromTime: UnixNanos | undefined;
+  /** The commit within which the subscription begins. */
+  readonly within: CommitOffset | undefined;
   /** The end of the log when the call began. */
   readonly head: bigint;
 }
 
-/** Throws InvalidRequestError if the start must exist and does not. */
+/** Throws InvalidRequestError if the start must exist and does not, and StoreMismatchError. */
 export async function findStart(
   replica: ReadableReplica,
   query: SubscribeQuery,
@@ -23,14 +26,15 @@ export async function findStart(
 ): Promise<Start> {
   const { start, startMustExist } = query;
   const head = await replica.catchUp('leader', call);
+  checkStoreId(query.storeId, replica.storeId);
   const { index } = replica.files;
-  const found: Start = { after: head, head, fromVersion: 1n, fromTime: undefined };
+  const found: Start = { after: head, head, fromVersion: 1n, fromTime: undefined, within: undefined };
   switch (start.kind) {
     case 'now':
       return found;
     case 'position':
       if (startMustExist) checkExists('after_position', start.after, head);
-      return { ...found, after: afterBoth(replica, query, start), fromTime: start.fromTime };
+      return { ...found, ...positionStart(replica, query, start), fromTime: start.fromTime };
     case 'version': {
       const last = index.head(start.stream)?.version ?? 0n;
       if (startMustExist) checkExists('after_version', start.after, last);
@@ -40,6 +44,19 @@ export async function findStart(
       return { ...found, fromVersion };
     }
   }
+}
+
+type PositionStart = Extract<SubscribeQuery['start'], { readonly kind: 'position' }>;
+
+function positionStart(
+  replica: ReadableReplica,
+  query: SubscribeQuery,
+  start: PositionStart,
+): Pick<Start, 'after' | 'within'> {
+  const { after: position, afterCount: count } = start;
+  if (count === undefined || position === 0n)
+    return { after: afterBoth(replica, query, start), within: undefined };
+  return { after: position - 1n, within: { position, count } };
 }
 
 /** The last position before the first commit that is both after a position and not earlier than a time. */
