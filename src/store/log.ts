@@ -115,7 +115,7 @@ export interface Log {
   /** Calls the listener each time `doubts` increases. */
   onDoubt(listener: () => void): void;
   readonly faults: LogFaults;
-  /** The id of the store, as of the latest answer of the leader; "": the store has none. */
+  /** The id of the store, as of the latest answer of the leader; "": the store has no id. */
   readonly storeId: string;
   /** The end of the log at a moment after the call; concurrent calls share one request. */
   end(call: CallContext): Promise<LogEnd>;

@@ -3,7 +3,7 @@ import type { Position } from './values';
 /** What a store is, where it is kept, and what is wrong with it. */
 export interface StoreInfo {
   readonly name: string;
-  /** Made with the store; "": it has none. */
+  /** Made with the store; "": the store has no id. */
   readonly storeId: string;
   readonly prefix: string;
   readonly replicas: number;

@@ -54,7 +54,7 @@ export class LogHealth implements LogFaults {
     return this.endSeen;
   }
 
-  /** The id of the store, as of the latest answer of the leader; "": it has none. */
+  /** The id of the store, as of the latest answer of the leader; "": the store has no id. */
   get storeId(): string {
     return this.id;
   }

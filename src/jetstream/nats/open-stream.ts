@@ -9,7 +9,7 @@ import type { StoreOptions } from './options';
 /** The key of the store id in the metadata of the stream. */
 const storeIdKey = 'sluice-store-id';
 
-/** The id that the stream got when Sluice created it; "": it has none. */
+/** The id that the stream got when Sluice created it; "": the stream has no id. */
 export function storeIdOf({ metadata }: StreamConfig): string {
   const id = (metadata as Readonly<Record<string, unknown>> | undefined)?.[storeIdKey];
   return typeof id === 'string' ? id : '';

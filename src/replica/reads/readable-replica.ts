@@ -7,7 +7,7 @@ export interface ReadableReplica {
   /** The files as of now; a rebuild replaces them. */
   readonly files: ReplicaFiles;
   readonly faults: LogFaults;
-  /** The id of the store; "": it has none. */
+  /** The id of the store; "": the store has no id. */
   readonly storeId: string;
   /**
    * `leader`: waits until the replica has all that the log had when the call began. `anyReplica`: waits only while the replica
