@@ -42,7 +42,7 @@ test('test_incremental_appends', async () => {
   }
   const { events } = await client.readStream({ stream });
   expect(events.map(({ version }) => version)).toEqual(versions(1n, 50n));
-  // One message to the store each, but for the first, which asks for the version; the index may add one at any time.
+  // One message to the store each, except for the first, which asks for the version; the index may add one at any time.
   expect(Math.min(...costs.slice(1))).toBe(1);
   expect(costs[4]).toBeLessThanOrEqual((costs[0] as number) + 1);
 });

@@ -56,7 +56,7 @@ test('test_idle_subscriptions', async () => {
   );
   using crowd = subscribeAll(gateway.address, requests);
   await until(() => crowd.caughtUp() === requests.length, 60_000);
-  // More than the checkpoints' 1,000 commits: all are told that others write.
+  // More than the checkpoints' 1,000 commits: all get one, because others write.
   for (let i = 0; i < 1_100; i++) await gateway.client.append({ stream: 'busy', events: newEvents(1) });
   await sleep(3_000);
   // What the subscribers have left behind at their start is collected by and by, while something is done.

@@ -32,7 +32,7 @@ async function restartable(args: readonly string[]) {
 }
 
 /**
- * No gap and no repeat over so many events while writers append, servers are killed and started again, and the
+ * No gap and no repeat over all these events while writers append, servers are killed and started again, and the
  * subscriber's gateway is restarted twice.
  */
 export async function followThroughFailures(environment: Environment, eventCount: number): Promise<void> {

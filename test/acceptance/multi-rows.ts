@@ -11,7 +11,7 @@ import { leaderOf } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { serves, type Environment } from './environment';
 
-/** A step that was sent, and what its caller was told. */
+/** A transaction that was sent, and what its caller got. */
 interface Sent {
   readonly id: string;
   readonly streams: readonly string[];
@@ -19,15 +19,15 @@ interface Sent {
   readonly outcome: AppendMultiResult | 'unknown' | 'refused';
 }
 
-const prefix = 'steps';
+const prefix = 'transactions';
 const streams = Array.from({ length: 8 }, (_, index) => `${prefix}.${index}`);
 const writersPerGateway = 8;
 const blows = 2;
 const betweenBlows = 150;
 
 /**
- * test_append_multi: steps over several streams through two gateways, beside appends of their own, while the leader is
- * killed. Who reads or follows all of it sees each step whole, or not at all.
+ * test_append_multi: transactions over several streams through two gateways, beside appends of their own, while the leader is
+ * killed. A reader or subscriber of all of it sees each transaction whole, or not at all.
  */
 export async function appendMultiThroughKills(environment: Environment): Promise<void> {
   const { urls, flags, client, nodes } = environment;
@@ -93,7 +93,7 @@ async function write(address: string, writer: number, sent: Sent[], signal: Abor
       events: newEvents(counts[index] as number).map(({ id: eventId, type }) => ({
         id: eventId,
         type,
-        metadata: { step: id, events: eventCount.toString() },
+        metadata: { transaction: id, events: eventCount.toString() },
       })),
     }));
     const outcome = await append(client, appends, round).catch((error: unknown) =>
@@ -117,49 +117,50 @@ async function append(client: SluiceClient, appends: Appends, round: number): Pr
   return client.appendMulti([{ ...first, expectedVersion: version }, ...others], { checks });
 }
 
-interface StepEvent {
+interface TransactionEvent {
   readonly stream: string;
   readonly version: bigint;
   readonly position: bigint;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-function bySteps(events: readonly StepEvent[]): Map<string, StepEvent[]> {
-  const steps = new Map<string, StepEvent[]>();
+function byTransaction(events: readonly TransactionEvent[]): Map<string, TransactionEvent[]> {
+  const transactions = new Map<string, TransactionEvent[]>();
   for (const event of events) {
-    const id = event.metadata.get('step') ?? '';
-    const own = steps.get(id);
-    if (own === undefined) steps.set(id, [event]);
+    const id = event.metadata.get('transaction') ?? '';
+    const own = transactions.get(id);
+    if (own === undefined) transactions.set(id, [event]);
     else own.push(event);
   }
-  return steps;
+  return transactions;
 }
 
-/** Steps of which some events are missing among these, or that do not lie at one position. */
-function brokenSteps(events: readonly StepEvent[]): string[] {
-  const steps = bySteps(events);
-  return [...steps].flatMap(([id, own]) => {
+/** Transactions of which some events are missing among these, or that do not lie at one position. */
+function brokenSteps(events: readonly TransactionEvent[]): string[] {
+  const transactions = byTransaction(events);
+  return [...transactions].flatMap(([id, own]) => {
     const wanted = Number(own[0]?.metadata.get('events'));
     const positions = new Set(own.map(({ position }) => position)).size;
     return own.length === wanted && positions === 1
       ? []
-      : [`step ${id}: ${own.length} of ${wanted} events at ${positions} positions`];
+      : [`transaction ${id}: ${own.length} of ${wanted} events at ${positions} positions`];
   });
 }
 
 /** Answers that are not so. */
-function untrue(sent: readonly Sent[], events: readonly StepEvent[]): string[] {
-  const steps = bySteps(events);
+function untrue(sent: readonly Sent[], events: readonly TransactionEvent[]): string[] {
+  const transactions = byTransaction(events);
   return sent.flatMap(({ id, outcome }) => {
-    const own = steps.get(id) ?? [];
+    const own = transactions.get(id) ?? [];
     if (outcome === 'unknown') return [];
-    if (outcome === 'refused') return own.length === 0 ? [] : [`step ${id} was refused, and is stored`];
+    if (outcome === 'refused')
+      return own.length === 0 ? [] : [`transaction ${id} was refused, and is stored`];
     const isThere = outcome.streams.every(({ stream, version, firstVersion }) => {
       const versions = own.filter((event) => event.stream === stream).map((event) => event.version);
       return versions[0] === firstVersion && versions.at(-1) === version;
     });
     const isAt = own.every(({ position }) => position === outcome.position);
-    return isThere && isAt && own.length > 0 ? [] : [`step ${id} is not where it was said to be`];
+    return isThere && isAt && own.length > 0 ? [] : [`transaction ${id} is not where it was said to be`];
   });
 }
 
@@ -176,10 +177,10 @@ async function readAgainAndAgain(address: string, faults: string[], signal: Abor
   }
 }
 
-/** Events of one position come in one go, so those of a step are all there when the next position begins. */
+/** Events of one position come in one go, so those of a transaction are all there when the next position begins. */
 async function follow(address: string, faults: string[], signal: AbortSignal): Promise<void> {
   using client = connect(address);
-  let last: StepEvent[] = [];
+  let last: TransactionEvent[] = [];
   const seen = new Set<bigint>();
   const events = client.subscribe({ patterns: [`${prefix}.>`], signal });
   try {

@@ -28,18 +28,18 @@ export async function connectToCluster({ nodes, client, ...environment }: Enviro
 
   const stream = 'connect';
   let version = 0n;
-  const answered: bigint[] = [];
+  const acknowledged: bigint[] = [];
   const append = async (): Promise<void> => {
     const answer = await client.append({ stream, events: [{ type: 'T' }], expectedVersion: version });
     ({ version } = answer);
-    answered.push(answer.position);
+    acknowledged.push(answer.position);
   };
   await append();
   for (const node of nodes) {
     await node.kill();
     // With one server nothing can go on without it.
     if (nodes.length === 1) await node.start();
-    // A new leader may have to be elected first; what was not answered meanwhile may be stored.
+    // A new leader may have to be elected first; what was not acknowledged meanwhile may be stored.
     await until(async () => {
       try {
         await append();
@@ -52,7 +52,7 @@ export async function connectToCluster({ nodes, client, ...environment }: Enviro
     await until(async () => (await client.health()) === Serving.SERVING, 30_000);
     const { events } = await client.readStream({ stream });
     expect(events.map((event) => event.version)).toEqual(versions(1n, version));
-    expect(events.map(({ position }) => position)).toEqual(expect.arrayContaining(answered));
+    expect(events.map(({ position }) => position)).toEqual(expect.arrayContaining(acknowledged));
     if (nodes.length > 1) await node.start();
     await environment.settled();
   }
@@ -198,7 +198,7 @@ function expectOneWinner(attempts: readonly Attempt[], firstId: string | undefin
   }
 }
 
-const questions = 50;
+const requests = 50;
 /** The gateway looks at the end of the log now and then over the same connection. */
 const othersMax = 10;
 
@@ -213,10 +213,10 @@ export async function getVersion(environment: Environment): Promise<void> {
   expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime });
 
   const before = await sumOver(nodes, 'read', 'in_msgs');
-  for (let i = 0; i < questions; i++) await client.getVersion({ stream });
+  for (let i = 0; i < requests; i++) await client.getVersion({ stream });
   const asked = async (): Promise<number> => (await sumOver(nodes, 'read', 'in_msgs')) - before;
-  await until(async () => (await asked()) >= questions);
-  expect(await asked()).toBeLessThanOrEqual(questions + othersMax);
+  await until(async () => (await asked()) >= requests);
+  expect(await asked()).toBeLessThanOrEqual(requests + othersMax);
   // That of the gateway itself; others that were killed leave theirs for some seconds.
   await until(async () => (await consumersOf(nodes)) === 1, 30_000);
 
@@ -237,7 +237,7 @@ export async function appendSessions(environment: Environment): Promise<void> {
   const attempts = new Map<string, Attempt[]>();
   const streams = Array.from({ length: 8 }, (_, i) => `sessions.${i}`);
   for (const stream of streams) attempts.set(stream, []);
-  let answered = 0;
+  let acknowledged = 0;
   const run = async (address: string): Promise<void> => {
     const sluice = connect(address);
     await using session = sluice.appendSession({ pendingMax: 200 });
@@ -260,7 +260,7 @@ export async function appendSessions(environment: Environment): Promise<void> {
       );
       outcomes.push(
         outcome.then((known) => {
-          answered++;
+          acknowledged++;
           const endedAt = performance.now();
           attempts
             .get(stream)
@@ -273,7 +273,7 @@ export async function appendSessions(environment: Environment): Promise<void> {
     sluice.close();
   };
   const running = Promise.all([run(one.address), run(other.address)]);
-  await until(() => answered > 1_000, 30_000);
+  await until(() => acknowledged > 1_000, 30_000);
   await nodes[0]?.kill();
   await nodes[0]?.start();
   await running;

@@ -309,7 +309,7 @@ function concurrent(store: () => ContractStore): void {
   });
 }
 
-/** An event that takes so many bytes when it is stored, but for its version. */
+/** An event that takes this many bytes when it is stored, without its version. */
 function eventOfBytes(stream: string, id: string, bytes: number): GivenEvent {
   const event = (payloadBytes: number): GivenEvent => ({
     id,

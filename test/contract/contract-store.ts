@@ -40,7 +40,7 @@ export interface ContractStore {
   version(stream: string, asOf?: bigint): Promise<Head>;
   correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
   all(request: DeepPartial<ReadAllRequest>): Promise<AllReading>;
-  /** Begins with the first question; the call ends when the loop is left. */
+  /** The call begins with the first request for an update, and ends when the loop is left. */
   follow(request: DeepPartial<SubscribeRequest>): AsyncGenerator<Followed, void>;
   list(request: DeepPartial<ListStreamsRequest>): Promise<Listed[]>;
   /** Everything that names the store. */
@@ -57,7 +57,7 @@ export interface StoreIds {
 /** What a subscription says. */
 export interface Followed {
   readonly kind: 'events' | 'checkpoint' | 'heartbeat' | 'caughtUp' | 'fellBehind' | 'draining';
-  /** Empty but for `events`. */
+  /** Empty except for `events`. */
   readonly events: readonly StoredEvent[];
   readonly position: bigint | undefined;
 }
@@ -348,7 +348,7 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
         return { stream, expected: expectedVersion ?? 'exists', actual };
       },
     );
-    if (others.length + 1 !== count) throw new Error('not all conflicts are told');
+    if (others.length + 1 !== count) throw new Error('not all conflicts are reported');
     return { ...first, ...(others.length > 0 && { others }) };
   }
   const mismatch = failure.detail('sluice.v1.StoreMismatch');

@@ -103,7 +103,7 @@ function conditions(store: () => ContractStore): void {
 }
 
 function atOnce(store: () => ContractStore): void {
-  test('sees every append that was answered', async () => {
+  test('sees every append that was acknowledged', async () => {
     const correlationId = 'at-once';
     for (const number of range(1, 30)) {
       const stream = `at-once.${number % 3}`;

@@ -5,10 +5,10 @@ import type { Appended, ContractStore, Head, StoredEvent } from './contract-stor
 /** An event to append whose id is known. */
 export type GivenEvent = DeepPartial<Event> & { readonly id: string; readonly type: string };
 
-/** Where and when a commit was taken in. */
+/** Where and when a commit was stored. */
 export type Taken = Head & { readonly commitTime: bigint };
 
-/** So many events with nothing but an id and a type; the ids begin with `prefix`. */
+/** Events with nothing but an id and a type; the ids begin with `prefix`. */
 export function plainEvents(count: number, prefix = 'e', type = 'Happened'): GivenEvent[] {
   return Array.from({ length: count }, (_, index) => ({ id: `${prefix}-${index + 1}`, type }));
 }
@@ -55,6 +55,6 @@ export function versionsOf(events: readonly Pick<StoredEvent, 'version'>[]): num
 
 /** The whole numbers from one through another, up or down. */
 export function range(from: number, to: number): number[] {
-  const step = from <= to ? 1 : -1;
-  return Array.from({ length: Math.abs(to - from) + 1 }, (_, index) => from + step * index);
+  const increment = from <= to ? 1 : -1;
+  return Array.from({ length: Math.abs(to - from) + 1 }, (_, index) => from + increment * index);
 }

@@ -16,7 +16,7 @@ export class Follower implements AsyncDisposable {
     return value;
   }
 
-  /** The next update of a kind; what is of another kind is passed over, but for events. */
+  /** The next update of a kind; others are skipped, except for events, which are an error. */
   async until(kind: Followed['kind']): Promise<Followed> {
     for (;;) {
       const update = await this.next();
@@ -25,7 +25,7 @@ export class Follower implements AsyncDisposable {
     }
   }
 
-  /** So many events, as they come. */
+  /** The next events, this many. */
   async take(count: number): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     while (events.length < count) events.push(...(await this.next()).events);

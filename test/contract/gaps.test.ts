@@ -6,7 +6,7 @@ import { problemOf } from './contract-store';
 import { plainEvents, versionsOf } from './events';
 import { newStore, openJetStream, type OpenedContract } from './open';
 
-/** A read is complete or an error: what somebody else did to the log is never passed over. */
+/** A read is complete or an error: what somebody else did to the log is never skipped. */
 const names = newStore();
 let nats: TestNats;
 let raw: NatsConnection;

@@ -9,7 +9,7 @@ import { problemOf, timestamp, type ContractStore, type StoredEvent } from './co
 import { plainEvents, put, range, recorded, versionsOf, type GivenEvent, type Taken } from './events';
 import { newStore, openJetStream, type OpenedContract } from './open';
 
-/** Commits larger than what NATS takes in one message lie in several: nobody but JetStream may notice. */
+/** Commits larger than one NATS message lie in several: only JetStream may notice. */
 const names = newStore();
 const maxPayloadBytes = 64 << 10;
 const backward = Direction.BACKWARD;
@@ -441,7 +441,7 @@ test('a commit that just fits is one message; a byte more makes two', async () =
   const stream = 'large.edge';
   const messageRoom = maxPayloadBytes - 1_024;
   const sizedEvents = (bytes: number): GivenEvent[] => {
-    // Two events, framing counted, of so many bytes as stored.
+    // Two events, framing counted, of this many bytes as stored.
     const event = (id: string, size: number): GivenEvent => {
       const fixed = 2 + id.length + (2 + stream.length) + 3 + 2 * (2 + id.length) + 4;
       return { id, type: 'T', payload: { $case: 'binary', value: Buffer.alloc(size - fixed - 17) } };
@@ -488,7 +488,7 @@ test('each of many correlation ids of a commit is found', async () => {
   }
 });
 
-test('a commit of more parts than NATS takes in one batch is refused for good', async () => {
+test('a commit with more parts than a NATS batch can have is refused for good', async () => {
   await using small = await startNats({ maxPayloadBytes: 8 << 10 });
   await using narrow = await openJetStream(small.url);
   const stream = 'large.batch';
@@ -504,7 +504,7 @@ test('a commit of more parts than NATS takes in one batch is refused for good', 
   expect(versionsOf((await narrow.read({ stream })).events)).toEqual(range(1, 1_000));
 });
 
-test('streams are listed in questions that the server takes', async () => {
+test('streams are listed in requests that the server accepts', async () => {
   await using small = await startNats({ maxPayloadBytes: 8 << 10 });
   await using narrow = await openJetStream(small.url);
   const streams = range(1, 100).map((number) => `${'n'.repeat(190)}.${number.toString().padStart(3, '0')}`);

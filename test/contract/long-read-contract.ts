@@ -44,7 +44,7 @@ function manyCommits(store: () => ContractStore): void {
     expect(await read({ direction: backward })).toEqual(range(count, 1));
   });
 
-  test('of thousands of commits begins and ends where it shall', async () => {
+  test('of thousands of commits begins and ends where it must', async () => {
     expect(await read({ fromVersion: 777n })).toEqual(range(777, count));
     expect(await read({ fromVersion: 777n, toVersion: 2_222n })).toEqual(range(777, 2_222));
     expect(await read({ fromVersion: 1_000n, toVersion: 1_001n })).toEqual([1_000, 1_001]);

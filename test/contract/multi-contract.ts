@@ -28,7 +28,7 @@ function idsOf(events: readonly StoredEvent[]): string[] {
   return events.map(({ id }) => id);
 }
 
-/** Several streams in one atomic step. */
+/** Transactions over several streams. */
 export function multiContract(store: () => ContractStore, open: OpenContract): void {
   stored(store, open);
   conflicts(store);
@@ -169,7 +169,7 @@ function repeated(store: () => ContractStore): void {
     ['with an expected version', 1n, false],
     ['without an expected version', undefined, false],
     ['with a stream that must exist', undefined, true],
-  ])('is stored once and answered alike when it is repeated %s', async (_name, expected, mustExist) => {
+  ])('is stored once, with one result, when it is repeated %s', async (_name, expected, mustExist) => {
     const name = (number: number): string =>
       `multi.again.${expected ?? (mustExist ? 'exists' : 'any')}.${number}`;
     await put(store(), name(1), plainEvents(1));
@@ -187,7 +187,7 @@ function repeated(store: () => ContractStore): void {
     expect((await store().version(name(2))).version).toBe(4n);
   });
 
-  test('is not what another step, or an append to one of its streams, is', async () => {
+  test('is not what another transaction, or an append to one of its streams, is', async () => {
     const name = (number: number): string => `multi.reuse.${number}`;
     const commitId = newCommitId();
     const { position } = await store().appendMulti({
@@ -229,7 +229,7 @@ function readWhole(open: OpenContract): void {
   test('is read whole or not at all, forward and backward, wherever the read begins and ends', async () => {
     await using fresh = await open();
     await put(fresh, 'whole.z', plainEvents(1, 'before'));
-    const step = await fresh.appendMulti({
+    const transaction = await fresh.appendMulti({
       appends: [to('whole.a', 2), to('other.b', 1), to('whole.c', 2)],
       checks: [{ stream: 'whole.d', expectedVersion: 0n }],
     });
@@ -240,7 +240,7 @@ function readWhole(open: OpenContract): void {
     const forwardAll = await fresh.all({});
     expect(idsOf(forwardAll.events)).toEqual(all);
     expect(idsOf((await fresh.all(backward)).events)).toEqual(all.toReversed());
-    for (const { stream } of step.streams) {
+    for (const { stream } of transaction.streams) {
       const { events } = await fresh.read({ stream });
       expect(forwardAll.events.filter((event) => event.stream === stream)).toEqual(events);
     }
@@ -258,21 +258,26 @@ function readWhole(open: OpenContract): void {
     ];
     for (const request of filters) {
       const matching = idsOf((await fresh.all(request)).events);
-      const steps = mine.filter((id) => matching.includes(id));
+      const transactions = mine.filter((id) => matching.includes(id));
       for (let at = 1n; at <= last.position; at++) {
         const whole = async (range: object): Promise<string[]> =>
           idsOf((await fresh.all({ ...request, ...range })).events).filter((id) => mine.includes(id));
-        const isBefore = at < step.position;
-        expect([at, ...(await whole({ afterPosition: at }))]).toEqual([at, ...(isBefore ? steps : [])]);
-        expect([at, ...(await whole({ toPosition: at }))]).toEqual([at, ...(isBefore ? [] : steps)]);
-        const down = steps.toReversed();
-        expect(await whole({ ...backward, afterPosition: at })).toEqual(at <= step.position ? [] : down);
-        expect(await whole({ ...backward, toPosition: at })).toEqual(at <= step.position ? down : []);
+        const isBefore = at < transaction.position;
+        expect([at, ...(await whole({ afterPosition: at }))]).toEqual([
+          at,
+          ...(isBefore ? transactions : []),
+        ]);
+        expect([at, ...(await whole({ toPosition: at }))]).toEqual([at, ...(isBefore ? [] : transactions)]);
+        const down = transactions.toReversed();
+        expect(await whole({ ...backward, afterPosition: at })).toEqual(
+          at <= transaction.position ? [] : down,
+        );
+        expect(await whole({ ...backward, toPosition: at })).toEqual(at <= transaction.position ? down : []);
       }
       for (const count of range(1, matching.length)) {
         const { events, resume } = await fresh.all({ ...request, maxCount: BigInt(count) });
         const taken = idsOf(events);
-        expect([0, steps.length]).toContain(taken.filter((id) => mine.includes(id)).length);
+        expect([0, transactions.length]).toContain(taken.filter((id) => mine.includes(id)).length);
         const rest = await fresh.all({ ...request, afterPosition: resume });
         expect([...taken, ...idsOf(rest.events)]).toEqual(matching);
       }
@@ -321,10 +326,10 @@ function concurrent(store: () => ContractStore, open: OpenContract): void {
     const singles = range(1, 30).map((number) =>
       fresh.append({ stream: names[number % 6] as string, events: plainEvents(1, `single-${number}`) }),
     );
-    const steps = await Promise.all(range(1, 30).map((seed) => one(seed)));
+    const transactions = await Promise.all(range(1, 30).map((seed) => one(seed)));
     await Promise.all(singles);
     const { events } = await fresh.all({});
-    for (const { streams, position } of steps) {
+    for (const { streams, position } of transactions) {
       const own = events.filter((event) => event.position === position);
       expect(own.map(({ stream, version }) => [stream, version])).toEqual(
         streams.map(({ stream, version }) => [stream, version]),
@@ -337,14 +342,14 @@ function concurrent(store: () => ContractStore, open: OpenContract): void {
   });
 
   test('waits for its turn when many are sent at once', async () => {
-    const steps = await Promise.all(
+    const transactions = await Promise.all(
       range(1, 100).map((number) =>
         store().appendMulti({
           appends: [to(`multi.turn.${number}.a`, 1, 0n), to(`multi.turn.${number}.b`, 1, 0n)],
         }),
       ),
     );
-    expect(new Set(steps.map(({ position }) => position)).size).toBe(100);
+    expect(new Set(transactions.map(({ position }) => position)).size).toBe(100);
   });
 
   test('that expects the same version has one winner', async () => {

@@ -99,7 +99,7 @@ async function write(store: ContractStore, prefix: string): Promise<Written> {
 }
 
 function bounds(store: () => ContractStore): void {
-  test('begins beyond a position and ends with one, both ways', async () => {
+  test('begins after a position and ends with one, both ways', async () => {
     const { taken, pattern } = await write(store(), 'bounds');
     const numbers = async (more: DeepPartial<ReadAllRequest>): Promise<number[]> => {
       const { events } = await store().all({ patterns: [pattern], ...more });
@@ -119,7 +119,7 @@ function bounds(store: () => ContractStore): void {
     expect(await numbers({ ...backward, afterPosition: 0n })).toEqual([]);
   });
 
-  test('by commit time takes in both ends, both ways', async () => {
+  test('by commit time includes both ends, both ways', async () => {
     const { taken, pattern } = await write(store(), 'times');
     const [from, to] = [taken[2], taken[6]];
     const request = {

@@ -98,7 +98,7 @@ function commitOf(version: number): number {
 type Read = (conditions: Conditions) => Promise<Expected>;
 type Time = (commit: number, offsetNanos?: bigint) => { seconds: bigint; nanos: number };
 
-const beyond = 2n ** 64n - 1n;
+const afterEnd = 2n ** 64n - 1n;
 
 function byVersion(read: Read): void {
   test.each<[from: bigint, to: bigint, versions: number[]]>([
@@ -110,22 +110,22 @@ function byVersion(read: Read): void {
     [10n, 0n, [10, 11]],
     [11n, 0n, [11]],
     [12n, 0n, []],
-    [beyond, 0n, []],
+    [afterEnd, 0n, []],
     [0n, 1n, [1]],
     [0n, 2n, [1, 2]],
     [0n, 4n, range(1, 4)],
     [0n, 10n, range(1, 10)],
     [0n, 11n, range(1, last)],
     [0n, 12n, range(1, last)],
-    [0n, beyond, range(1, last)],
+    [0n, afterEnd, range(1, last)],
     [1n, 1n, [1]],
     [3n, 3n, [3]],
     [3n, 9n, range(3, 9)],
     [5n, 7n, [5, 6, 7]],
     [11n, 11n, [11]],
-    [11n, beyond, [11]],
+    [11n, afterEnd, [11]],
     [12n, 12n, []],
-    [12n, beyond, []],
+    [12n, afterEnd, []],
   ])('forward from version %s to %s', async (fromVersion, toVersion, versions) => {
     expect(await read({ fromVersion, toVersion })).toEqual([versions, 'complete']);
     const direction = Direction.FORWARD;
@@ -134,7 +134,7 @@ function byVersion(read: Read): void {
 
   test.each<[from: bigint, to: bigint, versions: number[]]>([
     [0n, 0n, range(last, 1)],
-    [beyond, 0n, range(last, 1)],
+    [afterEnd, 0n, range(last, 1)],
     [12n, 0n, range(last, 1)],
     [11n, 0n, range(last, 1)],
     [10n, 0n, range(10, 1)],
@@ -147,11 +147,11 @@ function byVersion(read: Read): void {
     [0n, 9n, [11, 10, 9]],
     [0n, 11n, [11]],
     [0n, 12n, []],
-    [0n, beyond, []],
+    [0n, afterEnd, []],
     [12n, 12n, []],
     [12n, 11n, [11]],
-    [beyond, 11n, [11]],
-    [beyond, beyond, []],
+    [afterEnd, 11n, [11]],
+    [afterEnd, afterEnd, []],
     [11n, 11n, [11]],
     [9n, 3n, range(9, 3)],
     [7n, 5n, [7, 6, 5]],
@@ -170,7 +170,7 @@ function byCount(read: Read): void {
     [10n, {}, [range(1, 10), 'maxCount']],
     [11n, {}, [range(1, last), 'maxCount']],
     [12n, {}, [range(1, last), 'complete']],
-    [beyond, {}, [range(1, last), 'complete']],
+    [afterEnd, {}, [range(1, last), 'complete']],
     [3n, { fromVersion: 3n }, [[3, 4, 5], 'maxCount']],
     [3n, { fromVersion: 3n, toVersion: 5n }, [[3, 4, 5], 'maxCount']],
     [4n, { fromVersion: 3n, toVersion: 5n }, [[3, 4, 5], 'complete']],

@@ -5,7 +5,7 @@ import type { AppendOperation, Moment, Operation, ReadOperation, RepeatOperation
 
 /**
  * Runs operations on a store and gives answers that are comparable between stores: each counts positions its own way
- * and has a clock of its own, so a position or a time is told as "that of the n-th commit of this run".
+ * and has a clock of its own, so a position or a time is given as "that of the n-th commit of this run".
  */
 export interface Lane {
   /** What the operation answers, or how it fails. `index` is its number within the run. */
@@ -36,7 +36,7 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
   const { position: base } = await (gateways[0] as ContractStore).correlation({ correlationId: run });
 
   const positionNumber = (position: bigint): unknown => {
-    // What was there before the run is as good as nothing.
+    // What was there before the run does not count.
     if (position <= base) return 0;
     const index = commits.findIndex((commit) => commit.position === position);
     return index < 0 ? `position ${position} of no commit` : index + 1;
@@ -98,7 +98,7 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
   async function read(store: ContractStore, operation: ReadOperation): Promise<object> {
     const { stream, direction, consistency, lowest, highest, eventTypes, maxCount, pageEvents } = operation;
     const [from, to] = direction === Direction.FORWARD ? [lowest, highest] : [highest, lowest];
-    // Such a read may lag behind, but for what was read before it.
+    // Such a read may lag behind, except for what was read before it.
     if (consistency === Consistency.ANY_REPLICA) await store.version(nameOf(stream)).catch(() => undefined);
     const answer = await store.read({
       stream: nameOf(stream),

@@ -66,7 +66,7 @@ function fromTheStart(store: () => ContractStore, follow: Follow, open: OpenCont
 }
 
 function starts(store: () => ContractStore, follow: Follow): void {
-  test('begins beyond a position, a version, at a time, or now', async () => {
+  test('begins after a position, a version, at a time, or now', async () => {
     const stream = 'sub.starts';
     const one = await put(store(), stream, plainEvents(2, 'a'));
     const two = await put(store(), stream, plainEvents(3, 'b'));
@@ -96,16 +96,16 @@ function starts(store: () => ContractStore, follow: Follow): void {
     expect(idsOf(await ahead.take(2))).toEqual(['c-3', 'c-4']);
   });
 
-  test('beyond the end waits until the store has come past it', async () => {
-    const { position } = await put(store(), 'sub.beyond', plainEvents(1));
-    await using follower = follow({ stream: 'sub.beyond', afterPosition: position + 2n });
+  test('after the end waits until the store has come past it', async () => {
+    const { position } = await put(store(), 'sub.after-end', plainEvents(1));
+    await using follower = follow({ stream: 'sub.after-end', afterPosition: position + 2n });
     await follower.until('caughtUp');
-    for (const index of range(1, 4)) await put(store(), 'sub.beyond', plainEvents(1, `n${index}`));
+    for (const index of range(1, 4)) await put(store(), 'sub.after-end', plainEvents(1, `n${index}`));
     // Other tests write to the same store, one after the other with this one.
     expect(idsOf(await follower.take(2))).toEqual(['n3-1', 'n4-1']);
   });
 
-  test('beyond the end is refused if the start must exist', async () => {
+  test('after the end is refused if the start must exist', async () => {
     const { position } = await put(store(), 'sub.must', plainEvents(2));
     const request = { stream: 'sub.must', startMustExist: true };
     const refused = async (more: DeepPartial<SubscribeRequest>): Promise<unknown> => {

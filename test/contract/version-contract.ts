@@ -20,7 +20,7 @@ export function versionContract(store: () => ContractStore): void {
     });
   });
 
-  test('as of a time counts what was taken in by then, inclusive', async () => {
+  test('as of a time counts what was stored by then, inclusive', async () => {
     const stream = 'version.then';
     const one = await put(store(), stream, plainEvents(2));
     await store().append({ stream: 'version.foreign', events: plainEvents(1) });
