@@ -206,7 +206,9 @@ describe('an interrupted export', () => {
     await using other = await startCommandGateway();
     await other.client.append('order.1', [{ type: 'A' }]);
     await other.client.append('order.1', [{ type: 'A' }]);
-    expect(await refused(other, ['--output', begun])).toContain('the positions of the request belong to store');
+    expect(await refused(other, ['--output', begun])).toContain(
+      'the positions of the request belong to store',
+    );
     expect(readFileSync(begun, 'utf8')).toBe(content);
     for (const foreign of ['notes', 'notes\n', '{"a":1}\n']) {
       const notes = path('notes.txt');
