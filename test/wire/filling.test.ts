@@ -27,7 +27,7 @@ test('while a gateway reads the log', async () => {
   await using gateway = await startGatewayProcess([`nats://${relay.address}`]);
   const { client, process } = gateway;
   expect(process.stdout()).toMatch(
-    /Reads: .* It is being filled: it has come to position \d+ of 3000(, about \d+ s are left)?\. Appends go on/,
+    /Reads are served .* It is being filled and is at position \d+ of 3000(, about \d+ s to go)?\. Until it is filled, appends work/,
   );
   expect(await client.health()).toBe(SERVING);
   expect(await client.health('append')).toBe(SERVING);

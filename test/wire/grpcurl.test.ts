@@ -118,7 +118,7 @@ describe.each(clients)('%s', (_name, call, prefix) => {
   test('shows server info and health', async () => {
     expect(await answer(`${service}/GetServerInfo`, {})).toMatchObject({
       store: { name: 'EVENTS', prefix: 'es' },
-      limits: { appendEventsMax: 10_000, appendTimeout: '10s', duplicateWindow: '120s' },
+      limits: { appendEventsMax: 10_000, appendTimeout: '10s' },
       features: expect.arrayContaining(['append']) as string[],
     });
     expect(await answer('grpc.health.v1.Health/Check', { service })).toEqual({ status: 'SERVING' });
