@@ -1,8 +1,7 @@
 import type { EventStore, Pages } from '../store/event-store';
 import { hashOf } from './index/id-hash';
-import type { LogView, ViewedCommit, ViewedHead } from '../store/log';
-import { position, sequence as toSequence, version, versionAfter } from '../store/values';
-import type { IndexEntry } from './index/index-keys';
+import type { LogView, ViewedCommit } from '../store/log';
+import { beginning, noVersion, versionAfter } from '../store/values';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
@@ -57,18 +56,18 @@ function createView(replica: Replica, { result }: Translator): LogView {
       return replica.isDoubted;
     },
     get applied() {
-      return toSequence(replica.applied);
+      return replica.applied;
     },
-    catchUp: async (call) => toSequence(await replica.catchUp('leader', call)),
+    catchUp: (call) => replica.catchUp('leader', call),
     waitUntilApplied: (sequence, call) => replica.waitUntilApplied(sequence, call),
     async head(stream) {
       const entry = replica.files.index.head(stream);
       await result(() => headOf(replica, stream, entry));
-      return toHead(entry);
+      return entry ?? { version: noVersion, sequence: beginning, position: beginning, timeNanos: 0n };
     },
     headSync(stream) {
       const entry = replica.files.index.head(stream);
-      return entry === undefined || entry.count === 0 ? undefined : toHead(entry);
+      return entry === undefined || entry.count === 0 ? undefined : entry;
     },
     mayContain: (commitId) =>
       replica.mayContain(commitId) &&
@@ -87,26 +86,16 @@ function createView(replica: Replica, { result }: Translator): LogView {
   };
 }
 
-/** All numbers are 0 without an entry. */
-function toHead(entry: IndexEntry | undefined): ViewedHead {
-  return {
-    version: version(entry?.version ?? 0n),
-    sequence: toSequence(entry?.sequence ?? 0n),
-    position: position(entry?.position ?? 0n),
-    timeNanos: entry?.timeNanos ?? 0n,
-  };
-}
-
 /** Throws UnreadableCommitError. */
 function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
   if (header.kind !== 'commit') throw errorOf(bytes, header);
-  const firstVersion = version(firstVersionOf(bytes, header));
+  const firstVersion = firstVersionOf(bytes, header);
   return {
     stream: nameOf(bytes, header),
     firstVersion,
     lastVersion: versionAfter(firstVersion, BigInt(header.count - 1)),
-    sequence: toSequence(sequenceOf(bytes, header)),
-    position: position(header.position),
+    sequence: sequenceOf(bytes, header),
+    position: header.position,
     timeNanos: header.timeNanos,
     commitId: commitIdOf(bytes, header),
     inTransaction: isInTransaction(bytes, header),

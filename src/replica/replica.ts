@@ -4,7 +4,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
-import { position } from '../store/values';
+import { beginning, position, type Sequence } from '../store/values';
 import type { CommitWaiters } from './apply/commit-waiters';
 import type { ReplicaOptions } from './apply/open-files';
 import { knownOf, Replicator, type Opened } from './apply/replicator';
@@ -52,12 +52,12 @@ export class Replica implements FollowedReplica {
     return this.replicator.waiters;
   }
 
-  get received(): bigint {
-    return this.replicator.opened?.applier.received ?? 0n;
+  get received(): Sequence {
+    return this.replicator.opened?.applier.received ?? beginning;
   }
 
-  get applied(): bigint {
-    return this.replicator.opened?.applier.applied ?? 0n;
+  get applied(): Sequence {
+    return this.replicator.opened?.applier.applied ?? beginning;
   }
 
   /** Whether a commit may have this id, as far as is known without the index; false: no commit has it. */
@@ -105,7 +105,7 @@ export class Replica implements FollowedReplica {
     this.replicator.continuity.acknowledge(sequence);
   }
 
-  async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint> {
+  async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence> {
     await this.whenFilled(call);
     if (consistency === 'leader') await this.waitUntilApplied(await this.endOfLog(call), call);
     return this.current.applier.applied;

@@ -5,12 +5,12 @@ import { position as toPosition, type Position, type Sequence, type Version } fr
 /** A complete commit of the log. */
 export interface LogCommit {
   readonly stream: string;
-  readonly firstVersion: bigint;
-  readonly lastVersion: bigint;
+  readonly firstVersion: Version;
+  readonly lastVersion: Version;
   /** The sequence of its last message. */
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   /** The position of its transaction if it belongs to one, else its own sequence. */
-  readonly position: bigint;
+  readonly position: Position;
   readonly timeNanos: bigint;
   readonly commitId: string;
   readonly inTransaction: boolean;
@@ -26,10 +26,10 @@ export interface UnreadableEntry {
   readonly kind: 'unreadable' | 'foreign';
   /** The last part of its subject, for a foreign message; otherwise the name of its stream. */
   readonly stream: string;
-  readonly position: bigint;
+  readonly position: Position;
   readonly timeNanos: bigint;
   /** The version of its stream according to its headers; 0 if they do not say. */
-  readonly claimedVersion: bigint;
+  readonly claimedVersion: Version;
   readonly reason: string;
 }
 
@@ -38,8 +38,8 @@ export interface LostEntry {
   readonly kind: 'lost';
   readonly stream: '';
   /** The first and the last of them. */
-  readonly firstPosition: bigint;
-  readonly position: bigint;
+  readonly firstPosition: Position;
+  readonly position: Position;
   readonly timeNanos: 0n;
   readonly reason: string;
 }
@@ -51,7 +51,7 @@ export type LogEntry = LogCommit | LogDamage;
 
 /** The end of the log, according to its leader. */
 export interface LogEnd {
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
   /** Distinguishes this log from another one with the same name. */
   readonly identity: string;
   /** How many messages up to the end are lost. */
@@ -79,7 +79,7 @@ export interface LogSink {
    * Receives entries in order; the entries of one transaction form a group. No later call has an entry up to `upTo`. The
    * log waits for the promise before it calls again.
    */
-  receive(groups: readonly (readonly LogEntry[])[], upTo: bigint): Promise<void>;
+  receive(groups: readonly (readonly LogEntry[])[], upTo: Sequence): Promise<void>;
   /** The log is being followed. The sink calls `fetchNow` when a reader begins to wait for new entries. */
   onStarted(fetchNow: () => void): void;
   /** Whether a reader waits for new entries; if not, the log may fetch them a little later. */
@@ -133,7 +133,7 @@ export interface Log {
 export interface LogSlice {
   readonly groups: readonly (readonly LogEntry[])[];
   /** The slice has all entries up to here, inclusive. */
-  readonly upTo: bigint;
+  readonly upTo: Sequence;
 }
 
 export function isDamage(entry: LogEntry): entry is LogDamage {
@@ -191,7 +191,7 @@ export interface LogView {
   /** The commits that have a commit id, which are those of one transaction, in order. */
   commitsById(commitId: string): Promise<ViewedCommit[]>;
   /** A commit was acknowledged: every later read must see it. */
-  onAcknowledged(sequence: bigint): void;
+  onAcknowledged(sequence: Sequence): void;
   /** The error for a request that needs the view while it is not ready. */
   fillingError(): Error;
 }

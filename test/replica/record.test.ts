@@ -11,14 +11,15 @@ import {
 import { checkChecksums, RecordIterator, completeGroups } from '../../src/replica/segments/record-iterator';
 import { unfilteredRun } from '../../src/replica/reads/unfiltered-run';
 import type { LogCommit } from '../../src/store/log';
+import { noVersion, position, sequence, version } from '../../src/store/values';
 
 const event = { id: 'e', stream: 'order.1', version: 1n, type: 'T', correlationId: 'c' };
 const commit: LogCommit = {
   stream: 'order.1',
-  firstVersion: 1n,
-  lastVersion: 1n,
-  sequence: 1n,
-  position: 1n,
+  firstVersion: version(1n),
+  lastVersion: version(1n),
+  sequence: sequence(1n),
+  position: position(1n),
   timeNanos: 1n,
   commitId: '0190f3a1-7c4e-7b3a-8f21-0123456789ab',
   inTransaction: false,
@@ -47,15 +48,15 @@ test.each(['ab'.repeat(40), 'ab', '', 'not hexadecimal', 'ä€😀'])(
 /** Three commits, the last two in one transaction, and a foreign message. */
 const records = [
   encodeRecord(commit, false),
-  encodeRecord({ ...commit, stream: 'b', sequence: 2n, position: 3n }, true),
-  encodeRecord({ ...commit, stream: 'c', sequence: 3n, position: 3n }, false),
+  encodeRecord({ ...commit, stream: 'b', sequence: sequence(2n), position: position(3n) }, true),
+  encodeRecord({ ...commit, stream: 'c', sequence: sequence(3n), position: position(3n) }, false),
   encodeRecord(
     {
       kind: 'foreign',
       stream: 'd',
-      position: 2n ** 40n,
+      position: position(2n ** 40n),
       timeNanos: 0n,
-      claimedVersion: 0n,
+      claimedVersion: noVersion,
       reason: 'it is foreign',
     },
     false,

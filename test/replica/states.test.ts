@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommitRecord } from '../../generated/sluice/v1/event';
 import { createReplicaStore } from '../../src/replica/replica-store';
-import { position, type StreamName } from '../../src/store/values';
+import { position, sequence, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
 import {
@@ -169,7 +169,7 @@ test('a log of several servers is asked again before it is considered to have go
   // As from a leader that was replaced and does not know it yet.
   log.end = async () => {
     const now = await end();
-    return old-- > 0 ? { ...now, sequence: 4n } : now;
+    return old-- > 0 ? { ...now, sequence: sequence(4n) } : now;
   };
   expect(await eventsOf(opened)).toEqual(storedIn(log));
   expect(old).toBeLessThan(1);

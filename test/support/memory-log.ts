@@ -10,7 +10,13 @@ import {
   type LogCursor,
   type LogSink,
 } from '../../src/store/log';
-import { position } from '../../src/store/values';
+import {
+  position,
+  sequence,
+  version as toVersion,
+  type Position,
+  type Sequence,
+} from '../../src/store/values';
 
 /** A log in memory, for tests of a replica. */
 export class MemoryLog implements Log {
@@ -70,10 +76,10 @@ export class MemoryLog implements Log {
       this.last++;
       return {
         stream,
-        firstVersion: version,
-        lastVersion: version,
-        sequence: this.last,
-        position: end,
+        firstVersion: toVersion(version),
+        lastVersion: toVersion(version),
+        sequence: sequence(this.last),
+        position: position(end),
         timeNanos: this.last * 1_000_000_000n,
         commitId: randomUUID(),
         inTransaction: streams.length > 1,
@@ -94,12 +100,15 @@ export class MemoryLog implements Log {
       return { id: randomUUID(), stream, version, type: 'T', correlationId: 'all' };
     });
     const record = CommitRecord.encode(CommitRecord.fromPartial({ events })).finish();
-    this.groups[this.groups.length - 1] = [{ ...commit, lastVersion: before + BigInt(count), record }];
+    this.groups[this.groups.length - 1] = [
+      { ...commit, lastVersion: toVersion(before + BigInt(count)), record },
+    ];
   }
 
-  damage(stream: string, kind: LogDamage['kind'] = 'unreadable', claimedVersion = 0n): LogDamage {
+  damage(stream: string, kind: LogDamage['kind'] = 'unreadable', claimed = 0n): LogDamage {
     this.last++;
-    const at = this.last;
+    const at = position(this.last);
+    const claimedVersion = toVersion(claimed);
     const reason = 'it is broken';
     const damage: LogDamage =
       kind === 'lost' ? lostAt(at) : { kind, stream, position: at, timeNanos: 0n, claimedVersion, reason };
@@ -113,8 +122,8 @@ export class MemoryLog implements Log {
   }
 
   end(): ReturnType<Log['end']> {
-    const { last: sequence, identity, lost, isAuthoritative } = this;
-    return Promise.resolve({ sequence, identity, lost, isAuthoritative });
+    const { last, identity, lost, isAuthoritative } = this;
+    return Promise.resolve({ sequence: sequence(last), identity, lost, isAuthoritative });
   }
 
   identityAt(sequence: bigint): Promise<string | undefined> {
@@ -122,13 +131,13 @@ export class MemoryLog implements Log {
     return Promise.resolve(found && identityOf(found));
   }
 
-  async follow({ sequence, last }: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string> {
+  async follow({ sequence: after, last }: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string> {
     this.follows++;
     sink.onStarted(() => undefined);
     if (last !== undefined && (await this.identityAt(last.sequence)) !== last.identity)
       return 'another commit';
     const ending = aborted(signal);
-    for (let at: bigint = sequence; ;) {
+    for (let at = after; ;) {
       if (signal.aborted) return 'aborted';
       const next = this.after(at);
       if (next === undefined) {
@@ -144,7 +153,7 @@ export class MemoryLog implements Log {
   /** How often entries were requested that the replica no longer had. */
   reads = 0;
 
-  read(after: bigint, upTo: bigint, bytesMax: number): ReturnType<Log['read']> {
+  read(after: Sequence, upTo: Sequence, bytesMax: number): ReturnType<Log['read']> {
     this.reads++;
     let bytes = 0;
     const groups: LogEntry[][] = [];
@@ -169,7 +178,9 @@ export class MemoryLog implements Log {
 
   /** Removes the message at a sequence. */
   lose(sequence: bigint): void {
-    this.groups = this.groups.map((group) => (group[0]?.position === sequence ? [lostAt(sequence)] : group));
+    this.groups = this.groups.map((group) =>
+      group[0]?.position === sequence ? [lostAt(position(sequence))] : group,
+    );
     this.lost++;
   }
 
@@ -217,7 +228,7 @@ export class MemoryLog implements Log {
   }
 }
 
-function lostAt(position: bigint): LogDamage {
+function lostAt(position: Position): LogDamage {
   return { kind: 'lost', stream: '', firstPosition: position, position, timeNanos: 0n, reason: 'it is gone' };
 }
 

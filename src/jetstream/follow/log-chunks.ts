@@ -49,7 +49,7 @@ export function createChunks(log: DurableLog): Read {
 /** The part of a chunk after one sequence and up to another, about `bytesMax` of it. */
 function cut(chunk: LogSlice, after: Sequence, upTo: Sequence, bytesMax: number): LogSlice {
   const groups: (readonly LogEntry[])[] = [];
-  let [bytes, last]: [number, bigint] = [0, after];
+  let [bytes, last]: [number, Sequence] = [0, after];
   for (const group of chunk.groups) {
     const position = positionOf(group);
     if (position <= after) continue;

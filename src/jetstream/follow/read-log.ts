@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors';
 import type { LogEntry, LogSink, LogSlice } from '../../store/log';
-import { sequenceAfter, type Sequence } from '../../store/values';
+import { beginning, sequenceAfter, type Position, type Sequence } from '../../store/values';
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type LogAccess } from '../log/log-access';
@@ -32,7 +32,7 @@ async function readSlice(
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const groups: (readonly LogEntry[])[] = [];
-  let received: bigint = after;
+  let received = after;
   let bytes = 0;
   const receive: LogSink['receive'] = (more, at) => {
     if (stop.signal.aborted) return Promise.resolve();
@@ -69,6 +69,6 @@ async function wholeAfter(log: LogAccess, after: Sequence): Promise<Sequence> {
   }
 }
 
-export function positionOf([entry]: readonly LogEntry[]): bigint {
-  return entry?.position ?? 0n;
+export function positionOf([entry]: readonly LogEntry[]): Position {
+  return entry?.position ?? beginning;
 }

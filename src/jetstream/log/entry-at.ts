@@ -1,6 +1,6 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogEntry } from '../../store/log';
-import { sequenceAfter, type Sequence } from '../../store/values';
+import { noVersion, position, sequenceAfter, type Sequence } from '../../store/values';
 import { apiGet } from '../nats/api';
 import type { StoredMessage } from '../nats/message';
 import { endless, within } from './bounded-call';
@@ -14,7 +14,8 @@ export async function entryAt(log: LogAccess, sequence: Sequence): Promise<LogEn
   const last = await messageAt(log, sequence);
   if (last === undefined) {
     const reason = 'it is gone';
-    return { kind: 'lost', stream: '', firstPosition: sequence, position: sequence, timeNanos: 0n, reason };
+    const at = position(sequence);
+    return { kind: 'lost', stream: '', firstPosition: at, position: at, timeNanos: 0n, reason };
   }
   const name = nameOf(log, last.subject);
   const { timeNanos } = last;
@@ -31,7 +32,8 @@ export async function entryAt(log: LogAccess, sequence: Sequence): Promise<LogEn
   } catch (error) {
     if (!(error instanceof UnreadableCommitError)) throw error;
     const { stream, reason } = error;
-    return { kind: 'unreadable', stream, position: sequence, timeNanos, claimedVersion: 0n, reason };
+    const at = position(sequence);
+    return { kind: 'unreadable', stream, position: at, timeNanos, claimedVersion: noVersion, reason };
   }
 }
 

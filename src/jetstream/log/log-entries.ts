@@ -1,6 +1,14 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { LogCommit, LogEntry, UnreadableEntry } from '../../store/log';
-import { parseStreamName, beginning, sequenceAfter, type Sequence } from '../../store/values';
+import {
+  parseStreamName,
+  beginning,
+  noVersion,
+  position,
+  sequenceAfter,
+  type Sequence,
+  type Version,
+} from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
 import type { StoredMessage } from '../nats/message';
@@ -48,7 +56,7 @@ class Assembly implements Entries {
     const name = nameOf(this.log, message.subject);
     if (parseStreamName(name) === undefined) {
       if (!isCheck(name))
-        this.put(outsideStore(name, sequence), { kind: 'foreign', timeNanos, claimedVersion: 0n });
+        this.put(outsideStore(name, sequence), { kind: 'foreign', timeNanos, claimedVersion: noVersion });
     } else this.addToStream(name, message);
     this.advance(sequence);
   }
@@ -61,7 +69,14 @@ class Assembly implements Entries {
     const reason = 'it is gone';
     this.tear(last);
     this.done.push([
-      { kind: 'lost', stream: '', firstPosition: next, position: last, timeNanos: 0n, reason },
+      {
+        kind: 'lost',
+        stream: '',
+        firstPosition: position(next),
+        position: position(last),
+        timeNanos: 0n,
+        reason,
+      },
     ]);
     this.advance(last);
   }
@@ -80,7 +95,7 @@ class Assembly implements Entries {
   private addToStream(name: string, message: StoredMessage): void {
     const { sequence, timeNanos } = message;
     for (let isAdded = false; !isAdded;) {
-      let claimedVersion = 0n;
+      let claimedVersion: Version = noVersion;
       try {
         const part = readPart(name, message);
         claimedVersion = part.lastVersion;
@@ -91,7 +106,11 @@ class Assembly implements Entries {
         // The fault may be in an earlier message: then this one gets another try.
         isAdded = error.position >= sequence;
         this.tear(error.position);
-        this.put(error, { kind: 'unreadable', timeNanos, claimedVersion: isAdded ? claimedVersion : 0n });
+        this.put(error, {
+          kind: 'unreadable',
+          timeNanos,
+          claimedVersion: isAdded ? claimedVersion : noVersion,
+        });
       }
     }
   }

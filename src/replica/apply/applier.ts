@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../../store/errors';
 import { isDamage, type LogEntry } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import { CommitIdFilter } from '../index/commit-id-filter';
 import type { ReplicaFiles } from '../index/replica-files';
 import type { StreamVersions } from '../index/stream-versions';
@@ -41,7 +42,7 @@ export class Applier {
   private readonly batchState: BatchState;
   private commits = 0;
   private state: ReplicaState;
-  private receivedUpTo: bigint;
+  private receivedUpTo: Sequence;
   private lastReceived: ReplicaState['last'];
   private readonly reads = new AppliedWaiters();
   private timer: NodeJS.Timeout | undefined;
@@ -66,12 +67,12 @@ export class Applier {
   }
 
   /** The index has all messages up to here. */
-  get applied(): bigint {
+  get applied(): Sequence {
     return this.state.applied;
   }
 
   /** The segments have all messages up to here. */
-  get received(): bigint {
+  get received(): Sequence {
     return this.receivedUpTo;
   }
 
@@ -101,7 +102,11 @@ export class Applier {
   }
 
   /** Receives durable entries as soon as the batch has space; none after the signal aborts. */
-  async receive(groups: readonly (readonly LogEntry[])[], upTo: bigint, signal: AbortSignal): Promise<void> {
+  async receive(
+    groups: readonly (readonly LogEntry[])[],
+    upTo: Sequence,
+    signal: AbortSignal,
+  ): Promise<void> {
     while (this.isBatchFull && !this.isClosed && !signal.aborted)
       await settledOrAborted(this.flush(), signal);
     if (this.isClosed || signal.aborted) return;

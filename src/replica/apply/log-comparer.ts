@@ -1,4 +1,3 @@
-import { sequence } from '../../store/values';
 import type { CallContext } from '../../store/event-store';
 import type { Log, LogEnd } from '../../store/log';
 import type { ReplicaState } from './state';
@@ -47,7 +46,7 @@ export class LogComparer {
   private async mismatchOfLast({ known }: Expected, call: CallContext): Promise<string | undefined> {
     const last = known?.last;
     if (last === undefined) return undefined;
-    const found = await this.log.identityAt(sequence(last.sequence), call);
+    const found = await this.log.identityAt(last.sequence, call);
     return found === last.identity ? undefined : `the log has another commit at ${last.sequence.toString()}`;
   }
 

@@ -5,6 +5,7 @@ import type { Limits } from '../../limits';
 import { StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import type { Log, LogEnd } from '../../store/log';
+import { beginning } from '../../store/values';
 import { noIdTimes } from '../index/commit-id-filter';
 import { indexPath, lockPath } from '../index/index-files';
 import { isIndex, readHeaderOf } from '../index/index-header';
@@ -161,7 +162,7 @@ function segmentsFolder(folder: string): string {
 function emptyState(identity: string): ReplicaState {
   return {
     identity,
-    applied: 0n,
+    applied: beginning,
     last: undefined,
     end: { segment: 0, offset: 0 },
     newestNanos: 0n,

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import { lostConnection, type LogCursor, type LogEnd, type LogSink } from '../../store/log';
-import { sequence as toSequence } from '../../store/values';
 import type { FillingProgress } from '../../store/store-info';
 import type { ReplicaFiles } from '../index/replica-files';
 import { createStreamVersions } from '../index/stream-versions';
@@ -289,8 +288,7 @@ export class Replicator {
 
 /** Where an open replica goes on to follow its log. */
 function cursorOf({ received, last }: Applier): LogCursor {
-  const lastCommit = last && { sequence: toSequence(last.sequence), identity: last.identity };
-  return { sequence: toSequence(received), last: lastCommit };
+  return { sequence: received, last };
 }
 
 /** What an open replica has received of its log. */

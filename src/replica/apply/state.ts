@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
+import { sequence, type Sequence } from '../../store/values';
 import type { IdTimes } from '../index/commit-id-filter';
 import type { SegmentCursor } from '../segments/segments';
 
@@ -8,9 +9,9 @@ import type { SegmentCursor } from '../segments/segments';
 export interface ReplicaState {
   readonly identity: string;
   /** The replica has all messages of the log up to here. */
-  readonly applied: bigint;
+  readonly applied: Sequence;
   /** The newest commit, which distinguishes the log from another one. */
-  readonly last: { readonly sequence: bigint; readonly identity: string } | undefined;
+  readonly last: { readonly sequence: Sequence; readonly identity: string } | undefined;
   readonly end: SegmentCursor;
   /** The latest commit time of all commits. */
   readonly newestNanos: bigint;
@@ -64,10 +65,10 @@ export function decodeState(text: string | undefined, isClean: boolean): Replica
   if (!isClean && boot !== bootId()) return 'the machine stopped while it was in use';
   return {
     ...state,
-    applied: BigInt(applied),
+    applied: sequence(BigInt(applied)),
     newestNanos: BigInt(newestNanos),
     lost: { messages: BigInt(lost[0]), last: BigInt(lost[1]) },
-    last: last && { sequence: BigInt(last.sequence), identity: last.identity },
+    last: last && { sequence: sequence(BigInt(last.sequence)), identity: last.identity },
   };
 }
 

@@ -1,7 +1,7 @@
 import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
 import { hashOf } from '../index/id-hash';
 import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
-import { parseStreamName } from '../../store/values';
+import { beginning, parseStreamName, version as toVersion, type Sequence } from '../../store/values';
 import type { CommitIdFilter } from '../index/commit-id-filter';
 import { IndexEntries } from '../index/index-entries';
 import type { StreamVersions } from '../index/stream-versions';
@@ -29,7 +29,7 @@ export interface BatchState {
 export class WriteBatch {
   readonly entries = new IndexEntries();
   bytes = 0;
-  upTo = 0n;
+  upTo: Sequence = beginning;
   last: ReplicaState['last'];
 
   constructor(
@@ -81,7 +81,7 @@ export class WriteBatch {
       this.state.lost = { messages, last: position };
     }
     if (damage.kind !== 'unreadable' || parseStreamName(stream) === undefined) return;
-    const version = this.versions.get(stream);
+    const version = toVersion(this.versions.get(stream));
     this.entries.addStream(stream, { location, version, sequence: position, position, timeNanos, count: 0 });
   }
 

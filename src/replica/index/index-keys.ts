@@ -1,15 +1,16 @@
 import { DamagedReplicaError } from '../segments/damage';
 import { locationBytes, readLocation, writeLocation, type RecordLocation } from '../segments/location';
+import type { Position, Sequence, Version } from '../../store/values';
 import { writeUint64BE } from '../segments/uint64';
 
 /** The entry of a commit under its stream: where its record lies, and what is known without reading the record. */
 export interface IndexEntry {
   readonly location: RecordLocation;
   /** The version of its last event; of damage, the version of the stream before it. */
-  readonly version: bigint;
+  readonly version: Version;
   /** The sequence of its last message. */
-  readonly sequence: bigint;
-  readonly position: bigint;
+  readonly sequence: Sequence;
+  readonly position: Position;
   readonly timeNanos: bigint;
   /** Number of events; 0: the entry is of damage. */
   readonly count: number;
@@ -58,7 +59,7 @@ export function writeStreamKey(
   target: Buffer,
   at: number,
   stream: string,
-  { version, sequence }: EntryKey,
+  { version, sequence }: { readonly version: bigint; readonly sequence: bigint },
 ): void {
   const end = at + target.write(stream, at, 'latin1');
   target[end] = 0;
@@ -79,8 +80,8 @@ export function writeHashKey(target: Buffer, at: number, { kind, hash, sequence 
 }
 
 /** The sequence of an encoded HashKey. */
-export function sequenceOfHashKey(key: Buffer): bigint {
-  return key.readBigUInt64BE(9);
+export function sequenceOfHashKey(key: Buffer): Sequence {
+  return key.readBigUInt64BE(9) as Sequence;
 }
 
 export function integerKey(value: bigint): Buffer {
@@ -139,10 +140,10 @@ export function toEntry(key: Buffer, value: Buffer): IndexEntry {
   const suffix = key.length - keySuffixBytes + 1;
   return {
     location: readLocation(value, 0),
-    version: key.readBigUInt64BE(suffix),
-    sequence: key.readBigUInt64BE(suffix + 8),
+    version: key.readBigUInt64BE(suffix) as Version,
+    sequence: key.readBigUInt64BE(suffix + 8) as Sequence,
     count: value.readUInt32BE(locationBytes),
-    position: value.readBigUInt64BE(locationBytes + 4),
+    position: value.readBigUInt64BE(locationBytes + 4) as Position,
     timeNanos: value.readBigInt64BE(locationBytes + 12),
   };
 }

@@ -1,4 +1,5 @@
 import type { EventRun } from '../../store/event-store';
+import { sequence as toSequence, version as toVersion } from '../../store/values';
 import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
 import { completeGroups, RecordIterator } from '../segments/record-iterator';
@@ -44,10 +45,14 @@ export async function* denseRunsAfter(
     const found = collectRun(isShared ? Buffer.from(complete) : complete, last, range);
     if (found.run === undefined) return;
     last = found.version;
-    yield { run: found.run, last: { version: BigInt(last), sequence: BigInt(found.sequence) } };
+    yield { run: found.run, last: entryKey(last, found.sequence) };
     if (!found.isAsExpected || 2 * found.run.events.length < complete.length) return;
     offset += complete.length;
   }
+}
+
+function entryKey(last: number, lastSequence: number): EntryKey {
+  return { version: toVersion(BigInt(last)), sequence: toSequence(BigInt(lastSequence)) };
 }
 
 function emptyIfRemoved(error: unknown): SegmentBytes {

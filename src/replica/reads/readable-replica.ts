@@ -1,5 +1,6 @@
 import type { CallContext } from '../../store/event-store';
 import type { LogFaults } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 
 /** A replica as reads use it. */
@@ -13,5 +14,5 @@ export interface ReadableReplica {
    * `leader`: waits until the replica has all that the log had when the call began. `anyReplica`: waits only while the replica
    * is being filled. Returns the last position that the replica has. Throws ReplicaFillingError and StoreUnavailableError.
    */
-  catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<bigint>;
+  catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence>;
 }

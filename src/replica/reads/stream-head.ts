@@ -72,7 +72,7 @@ async function headAsOf(
   const head = files.index.head(stream);
   if (head === undefined || (head.count === 0 && head.timeNanos <= asOf))
     return headOf(replica, stream, head);
-  let next = head.version;
+  let next: bigint = head.version;
   let last: IndexEntry | undefined;
   while (next > 0n) {
     const entries = firstEntries(files.index.backward(stream, next, last));

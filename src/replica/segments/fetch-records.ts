@@ -1,5 +1,4 @@
 import type { Log } from '../../store/log';
-import { sequence as toSequence } from '../../store/values';
 import { DamagedReplicaError } from './damage';
 import type { LocatedRecord, RecordLocation } from './location';
 import { encodeRecord, readHeader, sequenceOf, type StoredRecord } from './record';
@@ -67,7 +66,7 @@ async function fetchWithRemoved(
 }
 
 async function fromLog({ log }: RecordSource, { sequence }: LocatedRecord): Promise<StoredRecord> {
-  const bytes = encodeRecord(await log.entryAt(toSequence(sequence)), false);
+  const bytes = encodeRecord(await log.entryAt(sequence), false);
   return { bytes, header: readHeader(bytes, 0) };
 }
 

@@ -1,3 +1,5 @@
+import type { Sequence } from '../../store/values';
+
 /** Where a record lies in the segments. */
 export interface RecordLocation {
   readonly segment: number;
@@ -9,7 +11,7 @@ export interface RecordLocation {
 /** Where a record lies, and the sequence of its last message in the log. */
 export interface LocatedRecord {
   readonly location: RecordLocation;
-  readonly sequence: bigint;
+  readonly sequence: Sequence;
 }
 
 export const locationBytes = 12;

@@ -4,6 +4,7 @@ import { DamagedReplicaError } from './damage';
 import { EventFramer } from './event-framer';
 import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
 import type { UnreadableCommitError } from '../../store/errors';
+import { position as toPosition, type Position, type Sequence, type Version } from '../../store/values';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte, kinds } from './record-layout';
 import { checkChecksums } from './record-iterator';
 import { writeUint64LE } from './uint64';
@@ -19,7 +20,7 @@ export interface RecordHeader {
   /** Whether the next record belongs to the same transaction. */
   readonly continues: boolean;
   readonly count: number;
-  readonly position: bigint;
+  readonly position: Position;
   readonly timeNanos: bigint;
   /** Where the events, or the reason, begin and end. */
   readonly bodyStart: number;
@@ -152,7 +153,7 @@ export function headerAt(bytes: Buffer, start: number): RecordHeader {
     isTorn: flagsAt(bytes, start, flag.torn),
     continues: flagsAt(bytes, start, flag.continues),
     count: bytes.readUInt32LE(start + at.count),
-    position: bytes.readBigUInt64LE(start + at.position),
+    position: bytes.readBigUInt64LE(start + at.position) as Position,
     timeNanos: bytes.readBigInt64LE(start + at.time),
     bodyStart: start + headerBytes + bytes.readUInt16LE(start + at.nameBytes),
     bodyEnd: start + length - checksumBytes,
@@ -186,7 +187,14 @@ export function errorOf(bytes: Buffer, header: RecordHeader): UnreadableCommitEr
   const reason = bytes.toString('utf8', bodyStart, bodyEnd);
   const first = firstVersionOf(bytes, header);
   if (kind === 'lost')
-    return damageError({ kind, stream: '', firstPosition: first, position, timeNanos: 0n, reason });
+    return damageError({
+      kind,
+      stream: '',
+      firstPosition: toPosition(first),
+      position,
+      timeNanos: 0n,
+      reason,
+    });
   return damageError({ kind, stream, position, timeNanos, claimedVersion: first, reason });
 }
 
@@ -202,13 +210,13 @@ function flagsAt(bytes: Buffer, start: number, wanted: number): boolean {
   return ((bytes[start + at.flags] as number) & wanted) !== 0;
 }
 
-export function sequenceOf(bytes: Buffer, { start }: RecordHeader): bigint {
-  return bytes.readBigUInt64LE(start + at.sequence);
+export function sequenceOf(bytes: Buffer, { start }: RecordHeader): Sequence {
+  return bytes.readBigUInt64LE(start + at.sequence) as Sequence;
 }
 
 /** Of an unreadable message, its claimed version; of lost messages, their first position. */
-export function firstVersionOf(bytes: Buffer, { start }: RecordHeader): bigint {
-  return bytes.readBigUInt64LE(start + at.firstVersion);
+export function firstVersionOf(bytes: Buffer, { start }: RecordHeader): Version {
+  return bytes.readBigUInt64LE(start + at.firstVersion) as Version;
 }
 
 const dash = 0x2d;

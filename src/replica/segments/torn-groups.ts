@@ -1,3 +1,4 @@
+import { noVersion, position } from '../../store/values';
 import { isDamage, type LogCommit, type LogEntry, type UnreadableEntry } from '../../store/log';
 
 /**
@@ -11,5 +12,12 @@ export function splitIfTorn(group: readonly LogEntry[]): readonly (readonly LogE
 
 /** What takes the place of a commit whose versions its stream has already. */
 export function duplicateOf({ stream, sequence, timeNanos }: LogCommit, reason: string): UnreadableEntry {
-  return { kind: 'unreadable', stream, position: sequence, timeNanos, claimedVersion: 0n, reason };
+  return {
+    kind: 'unreadable',
+    stream,
+    position: position(sequence),
+    timeNanos,
+    claimedVersion: noVersion,
+    reason,
+  };
 }

@@ -1,3 +1,4 @@
+import type { Sequence } from '../../store/values';
 import type { CommitWaiters } from '../apply/commit-waiters';
 import type { ReadableReplica } from '../reads/readable-replica';
 import type { CatchUpBudget } from './catch-up-budget';
@@ -5,9 +6,9 @@ import type { CatchUpBudget } from './catch-up-budget';
 /** A replica as subscriptions use it. */
 export interface FollowedReplica extends ReadableReplica {
   /** The segments have all messages up to here. */
-  readonly received: bigint;
+  readonly received: Sequence;
   /** The index has all messages up to here. */
-  readonly applied: bigint;
+  readonly applied: Sequence;
   readonly waiters: CommitWaiters;
   readonly catchUpBudget: CatchUpBudget;
   /** Throws if a rebuild has replaced the files. */
