@@ -53,7 +53,7 @@ function keys(events: readonly RecordedEvent[]): Key[] {
   return events.map(({ position, stream, version }) => [position, stream, version]);
 }
 
-/** So many events of a subscription; then the loop is left. */
+/** The first events of a subscription, this many; then the loop is left. */
 async function take(count: number, events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
   const taken: RecordedEvent[] = [];
   if (count === 0) return taken;
