@@ -1,6 +1,7 @@
 import { createFileRegistry, fromBinary, type DescField, type DescMessage } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { fileDescriptorSet } from '../../generated/descriptors';
+import { defaultLimits } from '../../src/limits';
 import { document, tableRows } from './markdown';
 
 /** The table of docs/contract.md has every field of every request, and says of the right ones that absent is different. */
@@ -9,11 +10,13 @@ const registry = createFileRegistry(
   fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64')),
 );
 
+const code = (text: string): string => `\`${text}\``;
+
 /** The fields of a message of the contract and of the messages within, each message once. */
 function fieldsOf(message: DescMessage, found = new Map<string, DescField>()): Map<string, DescField> {
   if (!message.typeName.startsWith('sluice.v1.')) return found;
   for (const field of message.fields) {
-    const name = `\`${message.name}.${field.name}\``;
+    const name = code(`${message.name}.${field.name}`);
     if (found.has(name)) continue;
     found.set(name, field);
     if (field.message !== undefined) fieldsOf(field.message, found);
@@ -47,6 +50,20 @@ test('the comment of a field that can be absent says what that means', () => {
   expect(optional.length).toBeGreaterThan(6);
   for (const [name, field] of optional)
     expect([name, commentOf(field)]).toEqual([name, expect.stringMatching(/Absent: /)]);
+});
+
+test.each([
+  ['Event.id', defaultLimits.idCharsMax],
+  ['Event.type', defaultLimits.labelBytesMax],
+  ['Event.tags', defaultLimits.tagsMax],
+  ['Event.metadata', defaultLimits.metadataEntriesMax],
+  ['Event.metadata', defaultLimits.metadataBytesMax],
+  ['ReadStreamRequest.event_types', defaultLimits.filterTypesMax],
+  ['SubscribeRequest.event_type_prefixes', defaultLimits.filterTypesMax],
+  ['ReadAllRequest.patterns', defaultLimits.filterPatternsMax],
+])('the comment of %s has its bound of %d, which no setting changes', (name, bound) => {
+  const numbers = commentOf(fields.get(code(name)) as DescField).match(/\d+(,\d{3})*/g);
+  expect(numbers).toContain(bound.toLocaleString('en'));
 });
 
 /** As the .proto file has it. */

@@ -297,7 +297,7 @@ export interface ReadStreamRequest {
   toTime:
     | Timestamp
     | undefined;
-  /** Only events of these types, at most ServerLimits.filter_types_max. Empty: all types. */
+  /** Only events of these types, at most 64. Empty: all types. */
   eventTypes: string[];
   /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
@@ -379,7 +379,7 @@ export interface GetVersionResponse {
 export interface ReadByCorrelationRequest {
   /** The correlation id, compared exactly. Required: 1 to 128 visible ASCII characters. */
   correlationId: string;
-  /** Only events of these types, at most ServerLimits.filter_types_max. Empty: all types. */
+  /** Only events of these types, at most 64. Empty: all types. */
   eventTypes: string[];
   /** At most this many events. 0: no bound. */
   maxCount: bigint;
@@ -420,8 +420,7 @@ export interface ReadByCorrelationHeader {
 export interface ReadAllRequest {
   /**
    * The streams, in NATS notation: "order.*" has one further token, "order.>" one or more, and a name without either is one
-   * stream. A stream that matches several patterns is read once. At most ServerLimits.filter_patterns_max. Empty: all
-   * streams.
+   * stream. A stream that matches several patterns is read once. At most 16. Empty: all streams.
    */
   patterns: string[];
   /**
@@ -459,11 +458,11 @@ export interface ReadAllRequest {
     | Timestamp
     | undefined;
   /**
-   * Only events of these types, at most ServerLimits.filter_types_max, or whose types begin with one of
+   * Only events of these types, at most 64, or whose types begin with one of
    * `event_type_prefixes`. Both empty: all types.
    */
   eventTypes: string[];
-  /** Only events whose types begin with one of these, at most ServerLimits.filter_types_max, or are one of `event_types`. */
+  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
   eventTypePrefixes: string[];
   /** How to divide the events over response messages. Absent: the gateway decides. */
   page:
@@ -553,11 +552,11 @@ export interface SubscribeRequest {
   /** True: a position or version after the end is refused. False: the subscription waits until the store has come to it. */
   startMustExist: boolean;
   /**
-   * Only events of these types, at most ServerLimits.filter_types_max, or whose types begin with one of
+   * Only events of these types, at most 64, or whose types begin with one of
    * `event_type_prefixes`. Both empty: all types.
    */
   eventTypes: string[];
-  /** Only events whose types begin with one of these, at most ServerLimits.filter_types_max, or are one of `event_types`. */
+  /** Only events whose types begin with one of these, at most 64, or are one of `event_types`. */
   eventTypePrefixes: string[];
   /**
    * Send a heartbeat this often, from ServerLimits.heartbeat_interval_min to ServerLimits.heartbeat_interval_max, also
@@ -794,8 +793,8 @@ export interface LogReplica {
 }
 
 /**
- * ServerLimits has the limits in force that a caller can act on. docs/configuration.md explains all limits of a gateway, and
- * `sluice --print-config` prints them.
+ * ServerLimits has the limits in force that a caller can act on. Bounds that are the same for every gateway stand at the fields
+ * that they bound. docs/configuration.md explains all limits of a gateway, and `sluice --print-config` prints them.
  */
 export interface ServerLimits {
   /** Events of one Append, or of one AppendMulti. */
@@ -804,24 +803,6 @@ export interface ServerLimits {
   appendBytesMax: bigint;
   /** Bytes of one event, as stored. */
   eventBytesMax: bigint;
-  /** Bytes of the metadata of an event, keys and values together. */
-  metadataBytesMax: number;
-  /** Metadata entries of an event. */
-  metadataEntriesMax: number;
-  /** Tags of an event. */
-  tagsMax: number;
-  /** Bytes of a stream name. */
-  streamNameBytesMax: number;
-  /** Tokens of a stream name. */
-  streamNameTokensMax: number;
-  /** Bytes of a type, content type, tag or metadata key. */
-  labelBytesMax: number;
-  /** Characters of an event id, correlation id or causation id. */
-  idCharsMax: number;
-  /** Event types, or prefixes of event types, in one filter. */
-  filterTypesMax: number;
-  /** Patterns in one request. */
-  filterPatternsMax: number;
   /** Streams that one AppendMulti may write. */
   transactionStreamsMax: number;
   /** Streams that one AppendMulti may check without writing them. */
@@ -4992,15 +4973,6 @@ function createBaseServerLimits(): ServerLimits {
     appendEventsMax: 0,
     appendBytesMax: 0n,
     eventBytesMax: 0n,
-    metadataBytesMax: 0,
-    metadataEntriesMax: 0,
-    tagsMax: 0,
-    streamNameBytesMax: 0,
-    streamNameTokensMax: 0,
-    labelBytesMax: 0,
-    idCharsMax: 0,
-    filterTypesMax: 0,
-    filterPatternsMax: 0,
     transactionStreamsMax: 0,
     transactionChecksMax: 0,
     sessionAppendsMax: 0,
@@ -5038,89 +5010,62 @@ export const ServerLimits: MessageFns<ServerLimits> = {
       }
       writer.uint32(24).uint64(message.eventBytesMax);
     }
-    if (message.metadataBytesMax !== 0) {
-      writer.uint32(32).uint32(message.metadataBytesMax);
-    }
-    if (message.metadataEntriesMax !== 0) {
-      writer.uint32(40).uint32(message.metadataEntriesMax);
-    }
-    if (message.tagsMax !== 0) {
-      writer.uint32(48).uint32(message.tagsMax);
-    }
-    if (message.streamNameBytesMax !== 0) {
-      writer.uint32(56).uint32(message.streamNameBytesMax);
-    }
-    if (message.streamNameTokensMax !== 0) {
-      writer.uint32(64).uint32(message.streamNameTokensMax);
-    }
-    if (message.labelBytesMax !== 0) {
-      writer.uint32(72).uint32(message.labelBytesMax);
-    }
-    if (message.idCharsMax !== 0) {
-      writer.uint32(80).uint32(message.idCharsMax);
-    }
-    if (message.filterTypesMax !== 0) {
-      writer.uint32(88).uint32(message.filterTypesMax);
-    }
-    if (message.filterPatternsMax !== 0) {
-      writer.uint32(96).uint32(message.filterPatternsMax);
-    }
     if (message.transactionStreamsMax !== 0) {
-      writer.uint32(104).uint32(message.transactionStreamsMax);
+      writer.uint32(32).uint32(message.transactionStreamsMax);
     }
     if (message.transactionChecksMax !== 0) {
-      writer.uint32(112).uint32(message.transactionChecksMax);
+      writer.uint32(40).uint32(message.transactionChecksMax);
     }
     if (message.sessionAppendsMax !== 0) {
-      writer.uint32(120).uint32(message.sessionAppendsMax);
+      writer.uint32(48).uint32(message.sessionAppendsMax);
     }
     if (message.sessionBytesMax !== 0n) {
       if (BigInt.asUintN(64, message.sessionBytesMax) !== message.sessionBytesMax) {
         throw new globalThis.Error("value provided for field message.sessionBytesMax of type uint64 too large");
       }
-      writer.uint32(128).uint64(message.sessionBytesMax);
+      writer.uint32(56).uint64(message.sessionBytesMax);
     }
     if (message.sessionMessageAppendsMax !== 0) {
-      writer.uint32(136).uint32(message.sessionMessageAppendsMax);
+      writer.uint32(64).uint32(message.sessionMessageAppendsMax);
     }
     if (message.appendTimeout !== undefined) {
-      Duration.encode(message.appendTimeout, writer.uint32(146).fork()).join();
+      Duration.encode(message.appendTimeout, writer.uint32(74).fork()).join();
     }
     if (message.requestBytesMax !== 0n) {
       if (BigInt.asUintN(64, message.requestBytesMax) !== message.requestBytesMax) {
         throw new globalThis.Error("value provided for field message.requestBytesMax of type uint64 too large");
       }
-      writer.uint32(152).uint64(message.requestBytesMax);
+      writer.uint32(80).uint64(message.requestBytesMax);
     }
     if (message.requestMetadataBytesMax !== 0) {
-      writer.uint32(160).uint32(message.requestMetadataBytesMax);
+      writer.uint32(88).uint32(message.requestMetadataBytesMax);
     }
     if (message.pageBytesMax !== 0) {
-      writer.uint32(168).uint32(message.pageBytesMax);
+      writer.uint32(96).uint32(message.pageBytesMax);
     }
     if (message.heartbeatIntervalMin !== undefined) {
-      Duration.encode(message.heartbeatIntervalMin, writer.uint32(178).fork()).join();
+      Duration.encode(message.heartbeatIntervalMin, writer.uint32(106).fork()).join();
     }
     if (message.heartbeatIntervalMax !== undefined) {
-      Duration.encode(message.heartbeatIntervalMax, writer.uint32(186).fork()).join();
+      Duration.encode(message.heartbeatIntervalMax, writer.uint32(114).fork()).join();
     }
     if (message.readBytesPerSecondMin !== 0) {
-      writer.uint32(192).uint32(message.readBytesPerSecondMin);
+      writer.uint32(120).uint32(message.readBytesPerSecondMin);
     }
     if (message.readStallTimeout !== undefined) {
-      Duration.encode(message.readStallTimeout, writer.uint32(202).fork()).join();
+      Duration.encode(message.readStallTimeout, writer.uint32(130).fork()).join();
     }
     if (message.connectionAppendsMax !== 0) {
-      writer.uint32(208).uint32(message.connectionAppendsMax);
+      writer.uint32(136).uint32(message.connectionAppendsMax);
     }
     if (message.connectionSessionsMax !== 0) {
-      writer.uint32(216).uint32(message.connectionSessionsMax);
+      writer.uint32(144).uint32(message.connectionSessionsMax);
     }
     if (message.connectionReadsMax !== 0) {
-      writer.uint32(224).uint32(message.connectionReadsMax);
+      writer.uint32(152).uint32(message.connectionReadsMax);
     }
     if (message.connectionSubscriptionsMax !== 0) {
-      writer.uint32(232).uint32(message.connectionSubscriptionsMax);
+      writer.uint32(160).uint32(message.connectionSubscriptionsMax);
     }
     return writer;
   },
@@ -5167,7 +5112,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.metadataBytesMax = reader.uint32();
+            message.transactionStreamsMax = reader.uint32();
             continue;
           }
           case 5: {
@@ -5175,7 +5120,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.metadataEntriesMax = reader.uint32();
+            message.transactionChecksMax = reader.uint32();
             continue;
           }
           case 6: {
@@ -5183,7 +5128,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.tagsMax = reader.uint32();
+            message.sessionAppendsMax = reader.uint32();
             continue;
           }
           case 7: {
@@ -5191,7 +5136,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.streamNameBytesMax = reader.uint32();
+            message.sessionBytesMax = reader.uint64() as bigint;
             continue;
           }
           case 8: {
@@ -5199,15 +5144,15 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.streamNameTokensMax = reader.uint32();
+            message.sessionMessageAppendsMax = reader.uint32();
             continue;
           }
           case 9: {
-            if (tag !== 72) {
+            if (tag !== 74) {
               break;
             }
 
-            message.labelBytesMax = reader.uint32();
+            message.appendTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 10: {
@@ -5215,7 +5160,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.idCharsMax = reader.uint32();
+            message.requestBytesMax = reader.uint64() as bigint;
             continue;
           }
           case 11: {
@@ -5223,7 +5168,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.filterTypesMax = reader.uint32();
+            message.requestMetadataBytesMax = reader.uint32();
             continue;
           }
           case 12: {
@@ -5231,23 +5176,23 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.filterPatternsMax = reader.uint32();
+            message.pageBytesMax = reader.uint32();
             continue;
           }
           case 13: {
-            if (tag !== 104) {
+            if (tag !== 106) {
               break;
             }
 
-            message.transactionStreamsMax = reader.uint32();
+            message.heartbeatIntervalMin = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 14: {
-            if (tag !== 112) {
+            if (tag !== 114) {
               break;
             }
 
-            message.transactionChecksMax = reader.uint32();
+            message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 15: {
@@ -5255,15 +5200,15 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.sessionAppendsMax = reader.uint32();
+            message.readBytesPerSecondMin = reader.uint32();
             continue;
           }
           case 16: {
-            if (tag !== 128) {
+            if (tag !== 130) {
               break;
             }
 
-            message.sessionBytesMax = reader.uint64() as bigint;
+            message.readStallTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 17: {
@@ -5271,15 +5216,15 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.sessionMessageAppendsMax = reader.uint32();
+            message.connectionAppendsMax = reader.uint32();
             continue;
           }
           case 18: {
-            if (tag !== 146) {
+            if (tag !== 144) {
               break;
             }
 
-            message.appendTimeout = Duration.decode(reader, reader.uint32());
+            message.connectionSessionsMax = reader.uint32();
             continue;
           }
           case 19: {
@@ -5287,83 +5232,11 @@ export const ServerLimits: MessageFns<ServerLimits> = {
               break;
             }
 
-            message.requestBytesMax = reader.uint64() as bigint;
+            message.connectionReadsMax = reader.uint32();
             continue;
           }
           case 20: {
             if (tag !== 160) {
-              break;
-            }
-
-            message.requestMetadataBytesMax = reader.uint32();
-            continue;
-          }
-          case 21: {
-            if (tag !== 168) {
-              break;
-            }
-
-            message.pageBytesMax = reader.uint32();
-            continue;
-          }
-          case 22: {
-            if (tag !== 178) {
-              break;
-            }
-
-            message.heartbeatIntervalMin = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 23: {
-            if (tag !== 186) {
-              break;
-            }
-
-            message.heartbeatIntervalMax = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 24: {
-            if (tag !== 192) {
-              break;
-            }
-
-            message.readBytesPerSecondMin = reader.uint32();
-            continue;
-          }
-          case 25: {
-            if (tag !== 202) {
-              break;
-            }
-
-            message.readStallTimeout = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 26: {
-            if (tag !== 208) {
-              break;
-            }
-
-            message.connectionAppendsMax = reader.uint32();
-            continue;
-          }
-          case 27: {
-            if (tag !== 216) {
-              break;
-            }
-
-            message.connectionSessionsMax = reader.uint32();
-            continue;
-          }
-          case 28: {
-            if (tag !== 224) {
-              break;
-            }
-
-            message.connectionReadsMax = reader.uint32();
-            continue;
-          }
-          case 29: {
-            if (tag !== 232) {
               break;
             }
 
@@ -5394,15 +5267,6 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.eventBytesMax = (object.eventBytesMax !== undefined && object.eventBytesMax !== null)
       ? BigInt(object.eventBytesMax)
       : 0n;
-    message.metadataBytesMax = object.metadataBytesMax ?? 0;
-    message.metadataEntriesMax = object.metadataEntriesMax ?? 0;
-    message.tagsMax = object.tagsMax ?? 0;
-    message.streamNameBytesMax = object.streamNameBytesMax ?? 0;
-    message.streamNameTokensMax = object.streamNameTokensMax ?? 0;
-    message.labelBytesMax = object.labelBytesMax ?? 0;
-    message.idCharsMax = object.idCharsMax ?? 0;
-    message.filterTypesMax = object.filterTypesMax ?? 0;
-    message.filterPatternsMax = object.filterPatternsMax ?? 0;
     message.transactionStreamsMax = object.transactionStreamsMax ?? 0;
     message.transactionChecksMax = object.transactionChecksMax ?? 0;
     message.sessionAppendsMax = object.sessionAppendsMax ?? 0;
