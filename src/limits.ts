@@ -127,7 +127,7 @@ export interface Limits {
   /** Appends in one message of a session: more go into the next one. */
   readonly sessionMessageAppendsMax: number;
   /** How long a session may start waiting appends before other calls run. */
-  readonly sessionTurnMs: number;
+  readonly sessionSliceMs: number;
   /** Bytes of the metadata of one gRPC request. */
   readonly requestMetadataBytesMax: number;
   /** Calls under way on one client connection, as streams of HTTP/2. */
@@ -226,7 +226,7 @@ export const defaultLimits: Limits = {
   inflatesMax: 2,
   callsMax: 20_000,
   sessionMessageAppendsMax: 10_000,
-  sessionTurnMs: 10,
+  sessionSliceMs: 10,
   requestMetadataBytesMax: 16 << 10,
   connectionStreamsMax: 1_000,
   connectionsMax: 10_000,

@@ -169,9 +169,9 @@ class SessionAppends {
   }
 
   private proceed(): void {
-    const { sessionAppendsMax, sessionBytesMax, sessionTurnMs } = this.options.limits;
+    const { sessionAppendsMax, sessionBytesMax, sessionSliceMs } = this.options.limits;
     if (this.resumption !== undefined) return;
-    const sliceEndsAt = performance.now() + sessionTurnMs;
+    const sliceEndsAt = performance.now() + sessionSliceMs;
     while (this.underWay < sessionAppendsMax && this.bytesUnderWay < sessionBytesMax) {
       const append = this.next();
       if (append === undefined) break;
