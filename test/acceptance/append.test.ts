@@ -68,6 +68,7 @@ test('test_optimistic_concurrency_conflict', async () => {
     stream,
     expectedVersion: 0n,
     actualVersion: 1n,
+    mustExist: false,
   });
   const info = failure.detail('google.rpc.ErrorInfo');
   expect(info).toMatchObject({ domain: 'sluice.v1', reason: 'VERSION_CONFLICT' });
@@ -101,6 +102,7 @@ test('test_empty_event_batch', async () => {
       stream,
       expectedVersion,
       actualVersion: 3n,
+      mustExist: false,
     });
   }
   expect((await infoNow(client)).store?.messageCount).toBe(before.store?.messageCount);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from 'nats';
+import { buildOnce } from '../support/build';
 import { freePorts, startNats, until } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
 import { grpcurlPath, natsServerPath } from '../support/tools';
@@ -13,6 +14,8 @@ import { refusedStart, runSluice, startSluice } from './process';
 
 const anyPort = ['--listen', '127.0.0.1:0'];
 const dataDir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+// Compiling must not count as part of a start.
+beforeAll(buildOnce);
 afterAll(() => {
   rmSync(dataDir, { recursive: true, force: true });
 });
