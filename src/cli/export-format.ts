@@ -135,7 +135,7 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
 function toHeader({
   sluiceExport,
   store,
-  storeId,
+  storeId = '',
   patterns,
   upTo,
 }: Readonly<Record<string, unknown>>): ExportHeader {
