@@ -23,10 +23,10 @@ export class EventFramer {
   private readonly suffixBytes: number;
 
   constructor(
-    private readonly position: bigint,
-    private readonly timeNanos: bigint,
+    readonly position: bigint,
+    readonly timeNanos: bigint,
   ) {
-    this.suffixBytes = this.ownSuffix();
+    this.suffixBytes = takeSuffix(this);
   }
 
   /** The bytes of a framed event. */
@@ -36,7 +36,7 @@ export class EventFramer {
 
   /** Writes an event of `source` into `target`; returns where it ends. */
   write(source: Uint8Array, { start, end }: EventSpan, target: Uint8Array, frame: number): number {
-    if (suffixOwner !== this) this.ownSuffix();
+    if (suffixOwner !== this) takeSuffix(this);
     const { suffixBytes } = this;
     const length = end - start;
     target[frame] = eventsTag;
@@ -47,11 +47,12 @@ export class EventFramer {
     for (let from = 0; from < suffixBytes; from++) target[suffixAt + from] = suffix[from] as number;
     return suffixAt + suffixBytes;
   }
+}
 
-  private ownSuffix(): number {
-    suffixOwner = this;
-    return writeSuffix(suffix, this.position, this.timeNanos);
-  }
+/** Makes the suffix that of a commit; returns its bytes. */
+function takeSuffix(framer: EventFramer): number {
+  suffixOwner = framer;
+  return writeSuffix(suffix, framer.position, framer.timeNanos);
 }
 
 /** Writes the fields `position` and `commit_time` of RecordedEvent, and returns where they end. */
