@@ -70,7 +70,8 @@ async function pack(checkout: string): Promise<string> {
 }
 
 test('it holds what it needs and nothing else', async () => {
-  const single = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'bin/sluice'];
+  const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+  const single = ['package.json', ...pages, 'LICENSE', 'bin/sluice'];
   expect(packed).toEqual(expect.arrayContaining(single));
   expect(packed.filter((path) => /^docs\/.*\.md$/.test(path))).not.toEqual([]);
   const protos = await readdir(join(root, 'proto'), { recursive: true });
