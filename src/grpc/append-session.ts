@@ -241,14 +241,14 @@ class SessionAppends {
     const { caller } = this.session;
     const { orderSlot } = pending;
     const context = orderSlot === undefined ? caller : new OrderedCall(caller, orderSlot);
-    this.options.appends.append(command, context).then(
-      (result) => {
+    void this.options.appends.append(command, context, {
+      succeeded: (result) => {
         this.succeed(pending, result);
       },
-      (error: unknown) => {
+      failed: (error) => {
         this.fail(pending, error);
       },
-    );
+    });
   }
 
   private succeed(pending: Pending, result: AppendResult): void {

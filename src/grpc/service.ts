@@ -37,6 +37,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type {
   AllPage,
   AppendMultiResult,
+  AppendResult,
   EventRun,
   EventStore,
   Page,
@@ -50,7 +51,7 @@ import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import type { Entered } from './enter-call';
-import { createConnectionAppends } from './connection-appends';
+import { createConnectionAppends, rethrow, type Ended } from './connection-appends';
 import { toTimestamp } from './proto-time';
 import { encode, type Encodable } from './encode';
 import { reframe } from './reframe';
@@ -68,6 +69,12 @@ export interface ServiceOptions {
 /** The compiler wants a handler for each RPC of the contract. */
 type Handlers = Readonly<Record<keyof typeof EventStoreServiceService, Entered<UntypedHandleCall>>>;
 
+const answerTo = (withCommitTime: boolean): Ended<AppendResult, AppendResponse> => ({
+  succeeded: (result) => toAppendResponse(result, withCommitTime),
+  failed: rethrow,
+});
+const multiAnswer = { succeeded: toAppendMultiResponse, failed: rethrow };
+
 /** sluice.v1.EventStoreService: each method parses its request, calls the store and encodes the result. */
 export function createService({ store, limits, about, calls }: ServiceOptions): Handlers {
   const appends = createConnectionAppends(store, limits);
@@ -76,12 +83,11 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
     // Not an async function, which would keep the events until the append has ended.
     append: unary(AppendRequest, AppendResponse, (request, caller) => {
       const { withCommitTime } = request;
-      const appended = appends.append(parseAppend(request, limits), caller);
-      return appended.then((result) => toAppendResponse(result, withCommitTime));
+      return appends.append(parseAppend(request, limits), caller, answerTo(withCommitTime));
     }),
 
     appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, caller) =>
-      appends.appendMulti(parseAppendMulti(request, limits), caller).then(toAppendMultiResponse),
+      appends.appendMulti(parseAppendMulti(request, limits), caller, multiAnswer),
     ),
 
     appendSession: session((opened) => appendSession({ appends, limits }, opened)),

@@ -296,6 +296,29 @@ describe('appends in order', () => {
     expect(answers.get(52)?.['failed_tag']).toBe('51');
     expect(await wire.unary('GetVersion', { stream: 'refused.b' })).toEqual({});
   });
+
+  test('are not stored behind one for which the connection has no room', () =>
+    withGateway(['--append-bytes-max=4000', '--connection-appends-bytes-max=20000'], async (client, own) => {
+      const large = (bytes: number): WireMessage[] => [{ ...event, text: 'x'.repeat(bytes) }];
+      const call = client.duplex('AppendSession');
+      call.write({ appends: [append(1, 'warm')] });
+      await take(call, 1);
+      own.pause();
+      const others = [1, 2, 3, 4, 5].map((i) =>
+        client.unary('Append', { stream: `other.${i}`, events: large(3_700) }),
+      );
+      // The gateway responds without NATS, after all of these.
+      await wireFailureOf(client.unary('Append', { stream: 'no name' }));
+      call.write({ appends: [inOrder(2, 'full.a', { events: large(3_000) }), inOrder(3, 'full.b')] });
+      const answers = byTag(await take(call, 2));
+      own.resume();
+      await Promise.all(others);
+      expect(errorOf(answers.get(2))).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+      expect(errorOf(answers.get(3))).toMatchObject({ code: status.CANCELLED });
+      expect(answers.get(3)?.['failed_tag']).toBe('2');
+      expect(await client.unary('GetVersion', { stream: 'full.b' })).toEqual({});
+      call.on('error', () => undefined).cancel();
+    }));
 });
 
 describe('the bounds of a session', () => {

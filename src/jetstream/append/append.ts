@@ -79,12 +79,20 @@ function store(appending: Appending, encode: () => Transaction, call: CallContex
   );
 }
 
-async function decide(appending: Appending, transaction: Transaction, call: CallContext): Promise<Appended> {
-  const earlier = appending.commits.find(transaction, call);
-  const commits = earlier === undefined ? [] : await earlier;
-  return commits.length === 0
-    ? untilDecided(appending, transaction, call)
-    : replay(appending, transaction, commits, { doubted: undefined, call });
+/** Not an async function: nearly always there is no earlier call to look for. */
+function decide(appending: Appending, transaction: Transaction, call: CallContext): Promise<Appended> {
+  try {
+    const earlier = appending.commits.find(transaction, call);
+    if (earlier === undefined) return untilDecided(appending, transaction, call);
+    return earlier.then((commits) =>
+      commits.length === 0
+        ? untilDecided(appending, transaction, call)
+        : replay(appending, transaction, commits, { doubted: undefined, call }),
+    );
+  } catch (error) {
+    const refusal = error as Error;
+    return Promise.reject(refusal);
+  }
 }
 
 async function withTime({ commits }: Appending, appended: Appended, call: CallContext): Promise<Appended> {
