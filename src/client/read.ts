@@ -134,8 +134,8 @@ export class Events<Header, Head> implements EventRead<Head> {
         this.moving?.onEvent(event.position);
         yield toRecordedEvent(event);
       }
-      this.moving?.onPosition(message.position);
       await reportUnreadable(this.options, message.unreadable ?? []);
+      this.moving?.onPosition(message.position);
       count += message.events.length;
       end = message.end;
     }

@@ -49,6 +49,11 @@ test('with your own NATS, only the first start must request the store', async ()
   await expect(startPlainly(nats, ['--create-store=false', '--store-name=OTHER'])).rejects.toThrow('OTHER');
 });
 
+test('gateways that start at once create one store, and all serve it', async () => {
+  await using nats = await startNats();
+  await Promise.all([1, 2, 3, 4].map(() => startPlainly(nats, ['--create-store'])));
+});
+
 test('a NATS that was started once without its encryption key keeps the store', async () => {
   const encryption = 'cipher: chacha, key: "of-this-test"';
   await using nats = await startNats({ jetStreamConfig: encryption });

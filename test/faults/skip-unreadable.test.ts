@@ -97,6 +97,20 @@ const readAllDefaults = {
   toTime: undefined,
 };
 
+test.each([{}, { patterns: ['good.*'] }])(
+  'a subscription that ends there has reported no position after it: %j',
+  async (filter) => {
+    let position: bigint | undefined;
+    const failure = await failureOf(
+      (async () => {
+        for await (const message of setting.gateway.client.subscribe(filter)) position = message.position;
+      })(),
+    );
+    expect(failure.detail('sluice.v1.UnreadableCommit')).toEqual({ stream: 'good.2', position: foreign });
+    expect(position).toBe(foreign - 1n);
+  },
+);
+
 test('a subscription that skips continues, through stored and live events', async () => {
   const { client } = setting.gateway;
   const seen: string[] = [];

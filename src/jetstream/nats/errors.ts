@@ -57,6 +57,7 @@ const natsErrors = {
   streamExpectedLastSeqPerSubjectNotReady: [10163, 'unavailable'],
   streamOfflineReason: [10194, 'unavailable'],
   noMessageFound: [10037, 'other'],
+  streamNameExist: [10058, 'other'],
   streamMessageExceedsMaximum: [10054, 'other'],
   streamWrongLastSequence: [10071, 'other'],
   streamDuplicateMessageConflict: [10158, 'other'],

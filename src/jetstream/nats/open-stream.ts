@@ -126,10 +126,20 @@ async function findOrCreate(
     if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {
-    const created = { ...wanted, metadata: { [storeIdKey]: randomUUID() } };
-    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, created, { timeoutMs });
+    return await create(link, wanted, timeoutMs);
   } catch (error) {
     throw openError(error, wanted.name);
+  }
+}
+
+async function create(link: Link, wanted: StreamConfig, timeoutMs: number): Promise<StreamInfo> {
+  const created = { ...wanted, metadata: { [storeIdKey]: randomUUID() } };
+  try {
+    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, created, { timeoutMs });
+  } catch (error) {
+    if (!isRefused(error, 'streamNameExist')) throw error;
+    // Another gateway has created it meanwhile, with another store id.
+    return streamInfo(link, wanted.name, undefined, { timeoutMs });
   }
 }
 

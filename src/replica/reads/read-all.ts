@@ -127,6 +127,8 @@ async function* forward(read: Read, call: CallContext): AsyncGenerator<ChunkGrou
   for await (const chunk of scan(files, startOf(read), chunkBytes)) {
     call.signal.throwIfAborted();
     const { last } = chunk;
+    // From the mark to the beginning of the range: nothing of it has been read yet.
+    if (last <= range.after) continue;
     const groups = groupsOf(chunk).filter((group) => isInRange(group, range));
     yield { groups, completeTo: last < range.upTo ? last : range.upTo };
     if (last >= range.upTo) return;

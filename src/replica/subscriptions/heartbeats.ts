@@ -8,8 +8,10 @@ type Result = IteratorResult<SubscriptionUpdate, void>;
  * another one would take a kilobyte more for each of the thousands of subscriptions that wait.
  */
 export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate, void, void> {
-  /** The position of the last update; there is no heartbeat before the first update. */
-  private at: SubscriptionUpdate['position'] | undefined;
+  /** The position of the last update. */
+  private at: SubscriptionUpdate['position'];
+  /** There is no heartbeat before the first update. */
+  private hasBegun = false;
   private dueMs: number;
   private timer: NodeJS.Timeout | undefined;
   /** The next update; several heartbeats may precede it. */
@@ -67,12 +69,15 @@ export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate,
     const nowMs = Date.now();
     const isDue = nowMs >= this.dueMs;
     if (isDue) this.dueMs = nowMs + this.intervalMs;
-    if (isDue && this.at !== undefined) {
+    if (isDue && this.hasBegun) {
       this.resolve = undefined;
       resolve({ value: { kind: 'heartbeat', position: this.at, head: position(this.head()) } });
     } else if (settled !== undefined && pending !== undefined) {
       this.resolve = this.pending = this.settled = undefined;
-      if (settled !== 'error' && settled.done !== true) this.at = settled.value.position;
+      if (settled !== 'error' && settled.done !== true) {
+        this.at = settled.value.position;
+        this.hasBegun = true;
+      }
       resolve(pending);
     } else this.timer = setTimeout(this.deliver, this.dueMs - nowMs);
   };

@@ -167,7 +167,8 @@ async function chunkUpdates(
       isIncomplete: replica.faults.isIncomplete,
     },
   );
-  progress.advanceTo(chunk.last);
+  // What follows an unreadable message has not been read.
+  progress.advanceTo(found.error === undefined ? chunk.last : found.error.position - 1n);
   return reportChunk(progress, found);
 }
 
