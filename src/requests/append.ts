@@ -6,7 +6,7 @@ import { commitIdOf, streamName, versionNumber } from './field-checks';
 import { Findings } from './findings';
 import { newEvents } from './new-event';
 
-/** A command with the bytes that its events take when they are stored, or slightly fewer. */
+/** A command with the bytes that its events take when they are stored, at most. */
 export type Sized<Command> = Command & { readonly bytes: number };
 
 /** Throws InvalidRequestError. Fills in what is left out: event ids, correlation ids, causation ids. */

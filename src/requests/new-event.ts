@@ -8,9 +8,14 @@ import { excess, shown, type Findings } from './findings';
 
 interface NewEvents {
   readonly events: readonly NewEvent[];
-  /** That they take when they are stored, or slightly fewer. */
+  /** That they take when they are stored, or more. */
   readonly bytes: number;
 }
+
+/** Tags, lengths and numbers of a stored event, of one of its tags, and of one entry of its metadata, at most. */
+const eventFramingBytes = 80;
+const tagFramingBytes = 6;
+const entryFramingBytes = 18;
 
 /** Parses the events of an append to one stream, which are at `<prefix>events`. The result counts only without findings. */
 export function newEvents(
@@ -28,6 +33,7 @@ export function newEvents(
   const parsed: NewEvent[] = [];
   const firstWithId = events.length > 1 ? new Map<string, number>() : undefined;
   let bytesInAll = 0;
+  let framingBytes = 0;
   for (const sent of events) {
     if (findings.full) break;
     const index = parsed.length;
@@ -42,11 +48,13 @@ export function newEvents(
     const bytes = stream.length + storedBytes(event);
     if (bytes > eventBytesMax) findings.add('', excess(bytes, 'bytes', eventBytesMax));
     bytesInAll += bytes;
+    framingBytes +=
+      eventFramingBytes + event.tags.length * tagFramingBytes + event.metadata.size * entryFramingBytes;
     parsed.push(event);
   }
   findings.enter('');
   if (bytesInAll > appendBytesMax) findings.add(list, excess(bytesInAll, 'bytes', appendBytesMax));
-  return { events: parsed, bytes: bytesInAll };
+  return { events: parsed, bytes: bytesInAll + framingBytes };
 }
 
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for

@@ -30,19 +30,15 @@ const showsLog: Record<StoreError['code'], boolean> = {
  *
  * Every method is listed, so that a new one is decided on here before it compiles.
  */
-export function durable(
-  store: EventStore,
-  durability: Durability,
-  limits: Pick<Limits, 'appendTimeoutMs'>,
-): EventStore {
-  const appends = new DurableAppends(durability, limits.appendTimeoutMs);
+export function durable(store: EventStore, durability: Durability, limits: Timeout): EventStore {
+  const appends = new DurableAppends(durability, limits);
   return {
     append: (command, call) => appends.run(store.append(command, call), command.stream, call),
     appendMulti: (command, call) =>
       appends.run(store.appendMulti(command, call), command.appends[0]?.stream, call),
     async info(call) {
       const info = await store.info(call);
-      await durability.whenDurable(info.position);
+      await durability.whenDurable(info.position, giveUpMs(call, limits));
       return info;
     },
     // The replica gets a commit only once it is durable (src/jetstream/follow/follow-log.ts), so these show nothing else.
@@ -53,6 +49,13 @@ export function durable(
     subscribe: (query, call, stop) => store.subscribe(query, call, stop),
     listStreams: (query, call) => store.listStreams(query, call),
   };
+}
+
+type Timeout = Pick<Limits, 'appendTimeoutMs'>;
+
+/** How long a call waits from now on. */
+function giveUpMs({ deadlineMs }: CallContext, { appendTimeoutMs }: Timeout): number {
+  return Math.min(deadlineMs, Date.now() + appendTimeoutMs);
 }
 
 /** What every result of an append has. */
@@ -66,7 +69,7 @@ class DurableAppends {
 
   constructor(
     private readonly durability: Durability,
-    private readonly timeoutMs: number,
+    private readonly limits: Timeout,
   ) {}
 
   /** Not an async function, since every append runs through it. */
@@ -75,12 +78,12 @@ class DurableAppends {
     stream: StreamName | undefined,
     call: CallContext,
   ): Promise<Result> {
-    const giveUpMs = Math.min(call.deadlineMs, Date.now() + this.timeoutMs);
+    const endsMs = giveUpMs(call, this.limits);
     this.underWay++;
     return append.then(
       (result) => {
         this.underWay--;
-        const syncing = this.durability.whenDurable(result.position, giveUpMs, this.underWay > 0);
+        const syncing = this.durability.whenDurable(result.position, endsMs, this.underWay > 0);
         if (syncing === undefined) return result;
         return syncing.then(
           () => result,
@@ -91,7 +94,8 @@ class DurableAppends {
       },
       async (error: unknown) => {
         this.underWay--;
-        if (isStoreError(error) && showsLog[error.code]) await this.durability.whenAllDurable(giveUpMs);
+        if (isStoreError(error) && showsLog[error.code])
+          await this.durability.whenAllDurable(giveUpMs(call, this.limits));
         throw error;
       },
     );

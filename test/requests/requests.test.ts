@@ -13,6 +13,8 @@ import { parseListStreams } from '../../src/requests/list-streams';
 import { parsePageHint } from '../../src/requests/page-size';
 import { parseReadByCorrelation } from '../../src/requests/read-by-correlation';
 import { parseReadStream } from '../../src/requests/read-stream';
+import { encodeEvent } from '../../src/jetstream/append/encode-event';
+import { framingBytesMax } from '../../src/jetstream/log/commit-codec';
 import { InvalidRequestError } from '../../src/store/errors';
 
 /** Parsers of requests: all that is wrong is named, by its path, and nothing that is right. */
@@ -172,14 +174,6 @@ describe('an append', () => {
     const ids = ['a', 'b', '', 'a', '', 'a'].map((id) => anEvent({ id }));
     const call = (): unknown => parseAppend(anAppend({ events: ids }), defaultLimits);
     expect(faultsOf(call)).toEqual(['events[3].id', 'events[5].id']);
-  });
-
-  test('knows the bytes of its events, with their defaults and the name of the stream', () => {
-    const event = anEvent({ id: 'id', type: 'T', payload: { $case: 'text', value: '€' } });
-    const ofOne = 'a.b'.length + 3 * 'id'.length + 'T'.length + Buffer.byteLength('€');
-    expect(parseAppend(anAppend({ events: [event] }), limits).bytes).toBe(ofOne);
-    const second = { ...event, id: 'di' };
-    expect(parseAppend(anAppend({ events: [event, second] }), limits).bytes).toBe(2 * ofOne);
   });
 
   test('that is right comes out as it went in, with its defaults', () => {
@@ -407,4 +401,27 @@ test('a hint for packing cannot be wrong', () => {
     eventsMax: most,
     bytesMax: pageBytesMax,
   });
+});
+
+test('the bytes of a command are at least those of its events as they are stored', () => {
+  const label = fc.string({ minLength: 1, maxLength: 8, unit: 'binary' }).map((text) => `a${text}`);
+  const event = fc.record({
+    id: fc.constantFrom('', 'x'),
+    tags: fc.array(label, { maxLength: 64 }),
+    metadata: fc
+      .array(fc.tuple(label, fc.constantFrom('', 'value')), { maxLength: 64 })
+      .map((entries) => new Map(entries)),
+    payload: fc.constantFrom(
+      undefined,
+      { $case: 'text' as const, value: 'text' },
+      { $case: 'binary' as const, value: Buffer.alloc(300) },
+    ),
+  });
+  fc.assert(
+    fc.property(event, (more) => {
+      const { stream, events, bytes } = parseAppend(anAppend({ events: [anEvent(more)] }), defaultLimits);
+      const stored = events.reduce((sum, one) => sum + encodeEvent(stream, one).length + framingBytesMax, 0);
+      expect(bytes).toBeGreaterThanOrEqual(stored);
+    }),
+  );
 });

@@ -32,9 +32,7 @@ export function append(
   const bounded = boundedBy(appending, call);
   if (command.events.length === 0) return checkOnly(appending, command, bounded);
   const stored = store(appending, () => toTransaction(appending.publisher.sizes, command), bounded);
-  return command.withCommitTime === true
-    ? stored.then((appended) => withTime(appending, appended, bounded)).then(toResult)
-    : stored.then(toResult);
+  return (command.withCommitTime === true ? timed(appending, stored, bounded) : stored).then(toResult);
 }
 
 /** Stores the events of all streams atomically, or nothing; on each stream, one after another with the appends to it. */
@@ -93,6 +91,10 @@ function decide(appending: Appending, transaction: Transaction, call: CallContex
     const refusal = error as Error;
     return Promise.reject(refusal);
   }
+}
+
+function timed(appending: Appending, stored: Promise<Appended>, call: CallContext): Promise<Appended> {
+  return stored.then((appended) => withTime(appending, appended, call));
 }
 
 async function withTime({ commits }: Appending, appended: Appended, call: CallContext): Promise<Appended> {

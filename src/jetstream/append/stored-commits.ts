@@ -76,14 +76,18 @@ export class StoredCommits {
   /** The same, given the heads of its streams and the base of the attempt in doubt; no commits if it is not stored. */
   async findUnder(
     heads: readonly CurrentHead[],
-    { commitId, parts, isRepeatable }: Transaction,
+    { commitId, parts, isRepeatable, request }: Transaction,
     doubted: Base | undefined,
   ): Promise<Commits> {
     if (heads.every(({ isViewed }) => isViewed)) return this.view.commitsById(commitId);
     const [head] = heads;
     if (parts.length > 1 || head === undefined) throw this.view.fillingError();
     // Without the view only the newest commit of the stream is known.
-    if (head.newest?.commitId === commitId) return [head.newest];
+    if (head.newest?.commitId === commitId) {
+      // It may have commits on other streams too.
+      if (head.newest.inTransaction && request === 'appendMulti') throw this.view.fillingError();
+      return [head.newest];
+    }
     const expected = parts[0]?.expected;
     const mayBeOlder =
       (doubted !== undefined && doubted[0]?.sequence !== head.sequence) ||

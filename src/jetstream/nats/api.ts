@@ -83,19 +83,18 @@ export async function callApi<T>(
 /** An answer of the API or to a publish: what it holds, why the server refused, or why it cannot be read. */
 export type Answer<T> =
   | { readonly value: T; readonly error?: undefined }
-  | { readonly value?: undefined; readonly error: JetStreamApiError | SyntaxError };
+  | { readonly value?: undefined; readonly error: JetStreamApiError | SyntaxError | TypeError };
 
-/** Never throws. */
+/** Never throws, whatever the reply is. */
 export function parseAnswer<T>(body: Uint8Array): Answer<T> {
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+    const parsed: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+    const { error } = parsed as ApiAnswer;
+    if (error === undefined) return { value: parsed as T };
+    return { error: new JetStreamApiError(error.err_code ?? 0, error.code, error.description ?? 'refused') };
   } catch (error) {
-    return { error: error as SyntaxError };
+    return { error: error as SyntaxError | TypeError };
   }
-  const { error } = parsed as ApiAnswer;
-  if (error === undefined) return { value: parsed as T };
-  return { error: new JetStreamApiError(error.err_code ?? 0, error.code, error.description ?? 'refused') };
 }
 
 export function streamInfo(

@@ -106,8 +106,8 @@ function toOutcome({ body }: RawMessage): Outcome {
   if (error instanceof JetStreamApiError) return outcomeOf(error, 'lost');
   const { seq, duplicate = false } = value ?? {};
   // An answer that cannot be read says nothing about the commit.
-  if (seq === undefined) return { kind: 'lost', cause: error };
-  return { kind: duplicate ? 'duplicate' : 'stored', sequence: toSequence(seq) };
+  if (!Number.isSafeInteger(seq)) return { kind: 'lost', cause: error };
+  return { kind: duplicate ? 'duplicate' : 'stored', sequence: toSequence(seq as number) };
 }
 
 const errorsWithoutAnswer = [ConnectionLostError, RequestTimeoutError, AnswerForbiddenError];
