@@ -1,38 +1,30 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { logInfo } from '../log/log-info';
 import type { LogObservation, LogObserver } from '../log/log-observation';
 import { leaderOf, type StreamInfo } from '../nats/api';
 import { parseTime } from '../nats/message';
 import type { CommitSizes } from '../log/commit-sizes';
 import type { LogAccess } from '../log/log-access';
+import { checkPeriodically, type PeriodicCheck } from '../log/periodic-check';
 import type { Space } from '../log/space';
 
-/** Checks the log once a second, until it is closed. */
-export interface LogWatch {
-  close(): Promise<void>;
-}
-
-const intervalMs = 1_000;
 const nanosPerMs = 1_000_000;
 
 /**
  * Watches the leader and the clock of the log for `observer`, its free space, the largest message that it takes, and whether
  * messages are missing. Resolves after the first check.
  */
-export async function watchLog(
+export function watchLog(
   log: LogAccess,
   space: Space,
   sizes: CommitSizes,
   observer: LogObserver,
-): Promise<LogWatch> {
+): Promise<PeriodicCheck> {
   const { pool, health } = log;
-  const stop = new AbortController();
-  const { signal } = stop;
   health.onDoubt(() => {
     observer.lose();
   });
 
-  async function check(): Promise<void> {
+  async function check(signal: AbortSignal): Promise<void> {
     const { doubts } = health;
     const startedMs = performance.now();
     const { info } = await logInfo(log, { signal, deadlineMs: Infinity }, pool.append());
@@ -42,23 +34,9 @@ export async function watchLog(
     if (doubts === health.doubts) observer.observe(toObservation(info, startedMs));
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
-      await check().catch(() => {
-        health.doubt();
-      });
-    }
-  }
-
-  await check();
-  const running = run();
-  return {
-    async close() {
-      stop.abort();
-      await running;
-    },
-  };
+  return checkPeriodically(check, () => {
+    health.doubt();
+  });
 }
 
 function toObservation(info: StreamInfo, startedMs: number): LogObservation {

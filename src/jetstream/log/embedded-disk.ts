@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { streamInfo } from '../nats/api';
 import type { Logger } from 'pino';
 import type { LogAccess } from './log-access';
+import { checkPeriodically, type PeriodicCheck } from './periodic-check';
 import type { Space } from './space';
 
 /** The embedded nats-server, as far as it concerns its disk. */
@@ -20,11 +20,6 @@ export interface EmbeddedDisk {
   restart(): Promise<void>;
 }
 
-export interface DiskWatch {
-  close(): Promise<void>;
-}
-
-const intervalMs = 1_000;
 /** The search for a higher bound reads the sizes of all files of the store. */
 const raiseIntervalMs = 5_000;
 /** Space counts as free again at this multiple of the reserve, so that it does not come and go with every append. */
@@ -35,19 +30,17 @@ const returnShare = 1.25;
  * does not answer, and stores nothing until it is restarted. If the disk fills up nevertheless, the server is restarted as soon
  * as there is space.
  */
-export async function watchEmbeddedDisk(
+export function watchEmbeddedDisk(
   log: LogAccess,
   space: Space,
   server: EmbeddedDisk,
   logger: Logger,
-): Promise<DiskWatch> {
-  const stop = new AbortController();
-  const { signal } = stop;
+): Promise<PeriodicCheck> {
   let isLow = false;
   let writeError: string | undefined;
   let raiseNextMs = 0;
 
-  async function check(): Promise<void> {
+  async function check(signal: AbortSignal): Promise<void> {
     const free = await freeBytes(server.dataDir);
     const reserve = log.limits.diskReserveBytes;
     isLow = free < (isLow ? reserve * returnShare : reserve);
@@ -78,22 +71,8 @@ export async function watchEmbeddedDisk(
     raiseNextMs = performance.now() + raiseIntervalMs;
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
-      // While the server is away, its connections report that.
-      await check().catch(() => undefined);
-    }
-  }
-
-  await check();
-  const running = run();
-  return {
-    async close() {
-      stop.abort();
-      await running;
-    },
-  };
+  // While the server is away, its connections report that.
+  return checkPeriodically(check, () => undefined);
 }
 
 async function freeBytes(dataDir: string): Promise<number> {
