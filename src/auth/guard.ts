@@ -1,0 +1,33 @@
+import { anonymous, type Credentials, type Identity } from './identity';
+import { allPermissions, type Permissions } from './permissions';
+
+/** Decides who calls and what they may do, by the latest good generation of the auth file. */
+export interface Guard {
+  /** Whether there is an auth file: without one, everybody may do everything. */
+  readonly isOn: boolean;
+  /** Counts the generations of the auth file and what it refers to; 0: there is none. */
+  readonly generation: number;
+  /**
+   * Who presents these credentials; without any, `anonymous`. A promise only where a signature has to be verified. Throws
+   * UnauthenticatedError, or rejects with it.
+   */
+  identify(credentials: Credentials): Identity | Promise<Identity>;
+  /** Throws UnauthenticatedError if the credential has expired, or this generation does not accept it any more. */
+  check(identity: Identity): void;
+  /** What the identity may do in this generation; remembered for each identity. */
+  permissionsOf(identity: Identity): Permissions;
+  /** The listener is called after each new generation. */
+  onChange(listener: () => void): void;
+  close(): void;
+}
+
+/** For a gateway without an auth file. */
+export const openGuard: Guard = {
+  isOn: false,
+  generation: 0,
+  identify: () => anonymous,
+  check: () => undefined,
+  permissionsOf: () => allPermissions,
+  onChange: () => undefined,
+  close: () => undefined,
+};

@@ -1,0 +1,37 @@
+import type { DetailedPeerCertificate } from 'node:tls';
+
+/** What a caller presents. */
+export interface Credentials {
+  /** The value of the metadata entry `authorization`; undefined: there is none. */
+  readonly authorization: string | undefined;
+  /** The client certificate that TLS has verified; undefined: there is none. */
+  readonly certificate: DetailedPeerCertificate | undefined;
+}
+
+/** The credential that an identity comes from, as the audit log names it. Never holds a secret. */
+export interface CredentialId {
+  readonly kind: 'token' | 'jwt' | 'certificate' | 'none';
+  /** Of a token: its id in the auth file; of a JWT: `jti` or ""; of a certificate: its serial number. */
+  readonly id: string;
+}
+
+/** Who calls. */
+export interface Identity {
+  /** `<source>:<name>`, such as `corp:alice`, `token:ci` or `cert:orders`; or `anonymous`. */
+  readonly principal: string;
+  readonly credential: CredentialId;
+  /** Roles that come with the credential; `permissionsOf` adds those of the auth file. */
+  readonly roles: readonly string[];
+  /** The claims of a JWT that are strings. */
+  readonly claims: ReadonlyMap<string, string>;
+  /** When the credential expires, in milliseconds since 1970; undefined: never. */
+  readonly expiresAtMs: number | undefined;
+}
+
+export const anonymous: Identity = {
+  principal: 'anonymous',
+  credential: { kind: 'none', id: '' },
+  roles: [],
+  claims: new Map(),
+  expiresAtMs: undefined,
+};
