@@ -167,6 +167,22 @@ export interface Limits {
   readonly keepaliveTimeoutMs: number;
   /** How long a graceful stop waits for calls under way. */
   readonly shutdownTimeoutMs: number;
+  /** Bytes of the auth file: all calls wait while it is parsed. */
+  readonly authFileBytesMax: number;
+  /** Tokens, issuers, certificate rules, roles and principals of the auth file, each. */
+  readonly authEntriesMax: number;
+  /** Grants of one role or principal. */
+  readonly authGrantsMax: number;
+  /** Patterns of stream names in one grant. */
+  readonly authPatternsMax: number;
+  /** Roles of one identity, from its credential and from its entry each. */
+  readonly authRolesMax: number;
+  /** Identities whose permissions the gateway remembers. */
+  readonly authRememberedMax: number;
+  /** How often the gateway looks whether the auth file or a file that it names has changed. */
+  readonly authLookIntervalMs: number;
+  /** The longest life of a JWT that the auth file may accept. */
+  readonly jwtLifeMaxMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -245,4 +261,12 @@ export const defaultLimits: Limits = {
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,
+  authFileBytesMax: 1 << 20,
+  authEntriesMax: 10_000,
+  authGrantsMax: 100,
+  authPatternsMax: 100,
+  authRolesMax: 64,
+  authRememberedMax: 4_096,
+  authLookIntervalMs: 5_000,
+  jwtLifeMaxMs: 86_400_000,
 };
