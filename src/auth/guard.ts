@@ -1,5 +1,6 @@
 import { anonymous, type Credentials, type Identity } from './identity';
 import { allPermissions, type Permissions } from './permissions';
+import type { AuditEntry } from './schema';
 
 /** Decides who calls and what they may do, by the latest good generation of the auth file. */
 export interface Guard {
@@ -7,17 +8,24 @@ export interface Guard {
   readonly isOn: boolean;
   /** Counts the generations of the auth file and what it refers to; 0: there is none. */
   readonly generation: number;
+  /** `audit` of the auth file, with an absolute path; undefined: nothing is recorded. */
+  readonly audit: AuditEntry | undefined;
   /**
-   * Who presents these credentials; without any, `anonymous`. A promise only where a signature has to be verified. Throws
-   * UnauthenticatedError, or rejects with it.
+   * Who presents these credentials; without any, `anonymous` if the auth file grants it something. A promise only where a
+   * signature has to be verified. Throws UnauthenticatedError, or rejects with it.
    */
   identify(credentials: Credentials): Identity | Promise<Identity>;
   /** Throws UnauthenticatedError if the credential has expired, or this generation does not accept it any more. */
   check(identity: Identity): void;
-  /** What the identity may do in this generation; remembered for each identity. */
+  /** What the identity may do in this generation: nothing if its credential is not accepted any more. Remembered for each identity. */
   permissionsOf(identity: Identity): Permissions;
   /** The listener is called after each new generation. */
   onChange(listener: () => void): void;
+  /**
+   * Looks at the files at once; they are also looked at every `authLookIntervalMs`. Files that cannot be used change nothing: the
+   * error is logged, once for each content. Never rejects.
+   */
+  reload(): Promise<void>;
   close(): void;
 }
 
@@ -25,9 +33,11 @@ export interface Guard {
 export const openGuard: Guard = {
   isOn: false,
   generation: 0,
+  audit: undefined,
   identify: () => anonymous,
   check: () => undefined,
   permissionsOf: () => allPermissions,
   onChange: () => undefined,
+  reload: () => Promise.resolve(),
   close: () => undefined,
 };
