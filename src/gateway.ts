@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { openGuard } from './auth/guard';
 import type { Config } from './config/config';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
@@ -87,11 +88,11 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 }
 
 function serverOptions(
-  { address, tls, limits }: Config,
+  { address, tls, reflection, limits }: Config,
   { level, embedded }: ReachableNats,
 ): Omit<GrpcServerOptions, 'store' | 'log'> {
   const about = { version, durability: level, embedded: embedded !== undefined };
-  return { address, tls, limits, about };
+  return { address, tls, guard: openGuard, reflection, limits, about };
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */

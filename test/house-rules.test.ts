@@ -92,6 +92,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'limits',
   ],
   grpc: [
+    'auth',
     'requests',
     'store',
     'protobuf',
@@ -109,7 +110,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'cli', 'config'],
   'reach-nats': ['config', 'jetstream/nats', 'nats-server', 'store', 'npm:pino'],
-  gateway: ['open-store', 'reach-nats', 'config', 'grpc', 'store', 'versions', 'npm:pino'],
+  gateway: ['open-store', 'reach-nats', 'config', 'auth', 'grpc', 'store', 'versions', 'npm:pino'],
   'open-store': ['nats-server/folder-lock', 'jetstream', 'jetstream/nats', 'replica', 'store', 'npm:pino'],
   'replica-command': ['nats-server/folder-lock', 'replica', 'npm:pino'],
 };

@@ -1,32 +1,25 @@
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { contradictions, givenLimits, type AllGiven, type Given } from './contradictions';
+import { contradictions, givenLimits, requiresCertificate, type AllGiven } from './contradictions';
+import { commandVariable, readFlags, readVariables, type Environment } from './given';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
 import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import { withoutCredentials, type NatsUrls } from './nats-url';
-import { suggestion } from './nearest-name';
-import {
-  flagOf,
-  keys,
-  neverEmpty,
-  settings,
-  variableOf,
-  type Key,
-  type Setting,
-  type Values,
-} from './settings';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { flagOf, keys, settings, variableOf, type Key, type Setting, type Values } from './settings';
 
 /** Everything that can be set, checked. */
 export interface Config {
-  /** host:port for gRPC. */
+  /** host:port for gRPC, or unix:/path. */
   readonly address: string;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
-  /** Whether plain text is allowed on an address that other machines can reach. */
+  /** The file for access control, absolute; undefined: every caller may do everything. */
+  readonly authFile: string | undefined;
+  /** Whether callers must show who they are: by the auth file, or by a client certificate. */
+  readonly authenticates: boolean;
+  readonly reflection: 'on' | 'authenticated' | 'off';
+  /** Whether plain text and callers without authentication are allowed on an address that other machines can reach. */
   readonly insecure: boolean;
   readonly nats: ExternalNats | EmbeddedNats;
   readonly store: StoreOptions;
@@ -42,8 +35,10 @@ export interface Config {
 export interface ServerTls {
   readonly certFile: string;
   readonly keyFile: string;
-  /** If set, clients must present a certificate of these authorities. */
+  /** Authorities of client certificates; undefined: none is asked for. */
   readonly clientCaFile: string | undefined;
+  /** Whether clients must present a certificate. One that is presented must be valid in either case. */
+  readonly clientCert: 'required' | 'optional';
 }
 
 export interface ExternalNats {
@@ -75,9 +70,6 @@ export class ConfigError extends Error {
   }
 }
 
-/** The address of the gateway for the commands beside `serve`. */
-const commandVariable = 'SLUICE_ADDRESS';
-
 /** The host:port of the gateway for the commands beside `serve`, unless they get a flag. */
 export function commandAddress(env: Environment = process.env): string {
   return env[commandVariable] || settings.listen.default;
@@ -91,7 +83,16 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     tls:
       values.tlsCert === undefined || values.tlsKey === undefined
         ? undefined
-        : { certFile: values.tlsCert, keyFile: values.tlsKey, clientCaFile: values.tlsClientCa },
+        : {
+            certFile: values.tlsCert,
+            keyFile: values.tlsKey,
+            clientCaFile: values.tlsClientCa,
+            clientCert: values.tlsClientCert,
+          },
+    authFile: values.authFile === undefined ? undefined : resolve(values.authFile),
+    authenticates:
+      values.authFile !== undefined || requiresCertificate(values.tlsClientCa !== undefined, values),
+    reflection: values.reflection ?? (values.authFile === undefined ? 'on' : 'authenticated'),
     insecure: values.insecure,
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
     store: {
@@ -168,70 +169,6 @@ function parse(argv: readonly string[], env: Environment): { given: AllGiven; va
   problems.push(...contradictions(given, values as Partial<Values>));
   if (problems.length > 0) throw new ConfigError(problems);
   return { given, values: values as Values };
-}
-
-interface Reading {
-  readonly given: ReadonlyMap<Key, Given>;
-  readonly problems: readonly string[];
-}
-
-function readFlags(argv: readonly string[]): Reading {
-  const given = new Map<Key, Given>();
-  const problems: string[] = [];
-  const byFlag = new Map(keys.map((key) => [flagOf(key), key]));
-  const options = Object.fromEntries(
-    [...byFlag].map(
-      ([flag, key]) => [flag.slice(2), { type: isSwitch(key) ? 'boolean' : 'string' }] as const,
-    ),
-  );
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  let unknownAt = -1;
-  for (const token of tokens) {
-    if (token.kind === 'positional' && token.index !== unknownAt + 1) {
-      problems.push('unexpected argument' + (token.value.includes('@') ? '' : ` "${token.value}"`));
-    }
-    if (token.kind !== 'option') continue;
-    const key = byFlag.get(token.rawName);
-    if (key === undefined) {
-      problems.push(`unknown flag ${token.rawName}${suggestion(token.rawName, [...byFlag.keys()])}`);
-      unknownAt = token.inlineValue === true ? -1 : token.index;
-    } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
-    else if (token.value === undefined && isSwitch(key))
-      given.set(key, { text: 'true', name: token.rawName });
-    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-'))) {
-      problems.push(
-        `${token.rawName} needs a value; write one that begins with "-" as ${token.rawName}=-...`,
-      );
-    } else given.set(key, { text: token.value, name: token.rawName });
-  }
-  return { given, problems };
-}
-
-function isSwitch(key: Key): boolean {
-  return (settings[key] as Setting).isSwitch === true;
-}
-
-/** Kubernetes sets such variables in every pod for the services of its namespace: SLUICE_PORT for a service named sluice. */
-const kubernetesVariable =
-  /^SLUICE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
-
-function readVariables(env: Environment): Reading {
-  const given = new Map<Key, Given>();
-  const problems: string[] = [];
-  const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
-  for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('SLUICE_') || text === undefined || name === commandVariable) continue;
-    const key = byVariable.get(name);
-    if (text === '') {
-      if (key !== undefined && neverEmpty.includes(settings[key].group)) {
-        problems.push(`${name} is set but empty: give it a value, or unset it`);
-      }
-    } else if (key !== undefined) given.set(key, { text, name });
-    else if (!kubernetesVariable.test(name)) {
-      problems.push(`unknown variable ${name}${suggestion(name, [...byVariable.keys()])}`);
-    }
-  }
-  return { given, problems };
 }
 
 function externalNats({ servers, tls, login }: NatsUrls, values: Values): ExternalNats {

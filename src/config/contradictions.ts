@@ -1,6 +1,7 @@
 import { BlockList } from 'node:net';
 import { brokenRelations, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
+import { socketPathOf } from './setting-values';
 import { flagOf, settings, variableOf, type Group, type Key, type Values } from './settings';
 
 /** A setting that was given: its text, and the name of its flag or variable. */
@@ -19,6 +20,7 @@ export function contradictions(given: AllGiven, values: Partial<Values>): string
     ...missing(given, nameOf),
     ...logins(given, values, nameOf),
     ...openToAll(given, values, nameOf),
+    ...withoutNeed(given, values, nameOf),
     ...bounds(given, values),
   ];
 }
@@ -50,6 +52,7 @@ const pairs: readonly (readonly [key: Key, needed: Key])[] = [
   ['tlsCert', 'tlsKey'],
   ['tlsKey', 'tlsCert'],
   ['tlsClientCa', 'tlsCert'],
+  ['tlsClientCert', 'tlsClientCa'],
   ['natsTlsCert', 'natsTlsKey'],
   ['natsTlsKey', 'natsTlsCert'],
   ['natsPassword', 'natsUser'],
@@ -78,13 +81,41 @@ function logins(given: AllGiven, values: Partial<Values>, nameOf: NameOf): strin
   ];
 }
 
-/** Plain text on an address that other machines can reach must be allowed explicitly. */
-function openToAll(given: AllGiven, { listen, insecure }: Partial<Values>, nameOf: NameOf): string[] {
-  const secured = given.has('tlsCert') || given.has('tlsKey');
-  if (listen === undefined || isLoopback(listen) || secured || insecure !== false) return [];
+/** What an address that other machines can reach leaves open must be allowed explicitly. */
+function openToAll(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const { listen, insecure } = values;
+  if (listen === undefined || isLocal(listen) || insecure !== false) return [];
+  const where = `${nameOf('listen')} (${listen}) is not loopback`;
+  const otherwise = `listen on 127.0.0.1 or a Unix socket, or accept this with ${both('insecure')}`;
   return [
-    `${nameOf('listen')} (${listen}) is not loopback: with plain text anyone who reaches it can read and write. Give ` +
-      `${flagOf('tlsCert')} and ${flagOf('tlsKey')}, listen on 127.0.0.1, or accept this with ${both('insecure')}`,
+    ...(given.has('tlsCert') || given.has('tlsKey')
+      ? []
+      : [
+          `${where}: plain text shows everyone on the network what is sent, credentials too. Give ` +
+            `${flagOf('tlsCert')} and ${flagOf('tlsKey')}, ${otherwise}`,
+        ]),
+    ...(given.has('authFile') || requiresCertificate(given.has('tlsClientCa'), values)
+      ? []
+      : [
+          `${where}: without authentication anyone who reaches it can read and write. Give ` +
+            `${flagOf('authFile')}, or ${flagOf('tlsClientCa')} for callers with certificates only, ${otherwise}`,
+        ]),
+  ];
+}
+
+/** Whether no caller is served without a client certificate: without an auth file, that is the authentication. */
+export function requiresCertificate(hasClientCa: boolean, { tlsClientCert }: Partial<Values>): boolean {
+  return hasClientCa && tlsClientCert !== 'optional';
+}
+
+function withoutNeed(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const isSocket = values.listen !== undefined && socketPathOf(values.listen) !== undefined;
+  const tls = (['tlsCert', 'tlsKey', 'tlsClientCa'] as const).filter((key) => isSocket && given.has(key));
+  return [
+    ...tls.map((key) => `${nameOf(key)} is for host:port: nothing leaves this machine by a Unix socket`),
+    ...(values.reflection === 'authenticated' && !given.has('authFile')
+      ? [`${nameOf('reflection')} (authenticated) needs ${both('authFile')}`]
+      : []),
   ];
 }
 
@@ -92,8 +123,9 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether a host:port is loopback. Any name except localhost may resolve to an address that other machines reach. */
-function isLoopback(address: string): boolean {
+/** Whether only this machine can reach it. Any name except localhost may resolve to an address that other machines reach. */
+function isLocal(address: string): boolean {
+  if (socketPathOf(address) !== undefined) return true;
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');
 }

@@ -2,6 +2,7 @@ import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting 
 
 const titles: Readonly<Record<Group, string>> = {
   gateway: 'Gateway',
+  access: 'Access',
   tls: 'TLS of the gateway',
   nats: 'Your own NATS',
   embedded: 'The embedded nats-server, without --nats-url',
@@ -24,7 +25,7 @@ Usage:
 Commands:
 ${commands}
 Every setting of serve has a flag and an environment variable. The flag wins. An empty variable
-counts as not set; for TLS and your own NATS it is an error.
+counts as not set; for access, TLS and your own NATS it is an error.
 `;
 
 const exitCodes = `Exit codes of serve (the others: sluice COMMAND --help):

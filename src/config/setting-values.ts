@@ -1,4 +1,5 @@
 import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
+import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 
 /** The kinds of values that settings take. Each checks the text, and its error says what the text must be. */
@@ -20,8 +21,21 @@ export function nonEmpty() {
   return z.string().min(1, 'must not be empty');
 }
 
-export function address() {
-  return z.string().refine(isAddress, 'must be host:port, such as 0.0.0.0:50051 or [::1]:50051');
+/** `host:port`, or `unix:` and the absolute path of a Unix socket. */
+export function listenAddress() {
+  return z.string().refine(
+    (text) => {
+      const path = socketPathOf(text);
+      return path === undefined ? isAddress(text) : isSocketPath(path);
+    },
+    'must be host:port, such as 0.0.0.0:50051 or [::1]:50051, or unix: and an absolute path of at most ' +
+      `${socketPathBytesMax.toString()} bytes`,
+  );
+}
+
+/** The path in `unix:/path`; undefined: another kind of address. */
+export function socketPathOf(address: string): string | undefined {
+  return /^unix:(.*)$/s.exec(address)?.[1];
 }
 
 export function webUrl() {
@@ -59,6 +73,14 @@ function secretIn(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Systems take 103 bytes and more, and a socket is made in a folder beside its place, with a name that is 11 bytes longer. */
+const socketPathBytesMax = 92;
+
+function isSocketPath(path: string): boolean {
+  if (Buffer.byteLength(path) > socketPathBytesMax || path.includes('\0')) return false;
+  return isAbsolute(path) && normalize(path) === path && !path.endsWith('/');
 }
 
 function isAddress(text: string): boolean {

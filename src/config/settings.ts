@@ -3,10 +3,10 @@ import { indexPrefix } from '../jetstream/nats/open-stream';
 import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
-import { address, integer, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
+import { integer, listenAddress, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
 
 /** The group of a setting: settings of `nats` need --nats-url, settings of `embedded` exclude it. */
-export type Group = 'gateway' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
+export type Group = 'gateway' | 'access' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
 
 /** One setting. Its flag and its variable follow from its key, see `flagOf` and `variableOf`. */
 export interface Setting {
@@ -25,15 +25,16 @@ export interface Setting {
  * Groups whose variables must not be empty. An empty one comes from a missing secret; "not set" would open the gateway to anyone,
  * log in to NATS without credentials, or store the events elsewhere.
  */
-export const neverEmpty: readonly Group[] = ['tls', 'nats'];
+export const neverEmpty: readonly Group[] = ['access', 'tls', 'nats'];
 
 /** Every setting: the parser, --help, --print-config and the test of the documentation follow from this list. */
 export const settings = {
   listen: {
     group: 'gateway',
     default: '127.0.0.1:50051',
-    schema: address(),
-    description: 'Address and port for gRPC; port 0: a free port.',
+    schema: listenAddress(),
+    description:
+      'Address and port for gRPC; port 0: a free port. Or unix:/path for a Unix socket, for callers of the same user on this machine.',
   },
   logLevel: {
     group: 'gateway',
@@ -48,16 +49,36 @@ export const settings = {
     description:
       'Folder for the replica of the log, on a local disk, for this gateway only. Not set: `replica` in --data-dir.',
   },
+  authFile: optionalFile(
+    'access',
+    'Access control, JSON: who callers are, what they may do and how much. Not set: every caller may do everything.',
+  ),
+  reflection: {
+    group: 'access',
+    default: undefined,
+    schema: oneOf(['on', 'authenticated', 'off']),
+    description:
+      'Whether the gateway describes its services and messages (server reflection): on, authenticated (to no anonymous ' +
+      'caller) or off. Not set: authenticated with --auth-file, else on.',
+  },
+  insecure: toggle(
+    'access',
+    'Allows plain text, and callers without authentication, on an address that other machines can reach.',
+  ),
   tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM. If set, gRPC uses TLS.'),
   tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
   tlsClientCa: optionalFile(
     'tls',
-    'Certificate authorities, PEM. If set, clients must present a certificate of theirs (mutual TLS).',
+    'Certificate authorities, PEM. If set, clients present a certificate of theirs (mutual TLS).',
   ),
-  insecure: toggle(
-    'tls',
-    'Allows plain text on an address other than loopback: anyone who reaches it can read and write.',
-  ),
+  tlsClientCert: {
+    group: 'tls',
+    default: 'required',
+    schema: oneOf(['required', 'optional']),
+    description:
+      'Whether clients must present a certificate of --tls-client-ca: required, or optional, so that others come ' +
+      'with a token. One that is presented must be valid in either case.',
+  },
   natsUrl: {
     group: 'nats',
     default: undefined,

@@ -15,6 +15,7 @@ import {
 } from '../../generated/grpc/reflection/v1/reflection';
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
 import { createAdmission } from './admission';
@@ -36,6 +37,10 @@ export interface GrpcServerOptions {
     | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined }
     | undefined;
   readonly store: EventStore;
+  /** Decides who calls and what they may do. */
+  readonly guard: Guard;
+  /** Whether the services are described: to everyone, to no anonymous caller, or not at all. */
+  readonly reflection: 'on' | 'authenticated' | 'off';
   readonly limits: Limits;
   readonly about: AboutGateway;
   readonly log: Logger;
@@ -87,8 +92,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       Buffer.from(ServerReflectionResponse.encode(reflect(request)).finish()),
     ),
   };
-  add(server, ServerReflectionService, reflection);
-  add(server, AlphaService, reflection);
+  if (options.reflection !== 'off') {
+    add(server, ServerReflectionService, reflection);
+    add(server, AlphaService, reflection);
+  }
   const port = await listen(server, address, await credentialsOf(options.tls));
   adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;

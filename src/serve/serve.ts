@@ -3,7 +3,7 @@ import { banner } from './banner';
 import { commandLines } from '../cli/help';
 import { printable, writeLines } from '../cli/output';
 import { commands } from '../cli/run';
-import { ConfigError, loadConfig, printConfig } from '../config/config';
+import { ConfigError, loadConfig, printConfig, type Config } from '../config/config';
 import { StartError, startGateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
 import { helpText } from '../config/help';
@@ -56,12 +56,7 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   // Before the start, so that a signal during the start stops what is already running.
   const stopped = stopSignal(log);
   ignoreHangUp(log);
-  if (config.insecure && config.tls === undefined) {
-    log.warn(
-      { address: config.address },
-      'plain text by --insecure: anyone who reaches the address can read and write',
-    );
-  }
+  if (config.insecure) warnOfOpenness(config, log);
   if (!isPatchedNode(process.versions.node)) {
     log.warn(
       { node: process.versions.node, wanted: nodeVersions },
@@ -83,6 +78,21 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   await gateway.close();
   log.info('stopped');
   return exitCode[end];
+}
+
+function warnOfOpenness({ address, tls, authenticates }: Config, log: Logger): void {
+  if (tls === undefined) {
+    log.warn(
+      { address },
+      'plain text by --insecure: everyone on the network can read what is sent, credentials too',
+    );
+  }
+  if (!authenticates) {
+    log.warn(
+      { address },
+      'no authentication by --insecure: anyone who reaches the address can read and write',
+    );
+  }
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */

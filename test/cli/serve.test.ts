@@ -123,7 +123,7 @@ describe('a running gateway', () => {
     expect(await sluice.ended()).toBe(0);
   });
 
-  test('plain text outside loopback needs --insecure, and is logged as a warning', async () => {
+  test('plain text and no authentication outside loopback need --insecure, and are logged as warnings', async () => {
     await using nats = await startNats();
     const everywhere = ['--listen=0.0.0.0:0', '--nats-url', nats.url];
     const refused = await refusedStart(everywhere);
@@ -144,6 +144,7 @@ describe('a running gateway', () => {
     ]);
     await open.serving();
     expect(open.stderr()).toMatch(/"level":40.*plain text by --insecure/);
+    expect(open.stderr()).toMatch(/"level":40.*no authentication by --insecure/);
   });
 
   test('events that are too large for stubs with the defaults of gRPC are logged as a warning', async () => {

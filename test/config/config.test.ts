@@ -143,7 +143,7 @@ describe('values', () => {
 
   test('TLS of the gateway', () => {
     const { tls } = loadConfig(['--tls-cert', pem, '--tls-key', pem, '--tls-client-ca', pem], {});
-    expect(tls).toEqual({ certFile: pem, keyFile: pem, clientCaFile: pem });
+    expect(tls).toEqual({ certFile: pem, keyFile: pem, clientCaFile: pem, clientCert: 'required' });
   });
 });
 
@@ -202,10 +202,24 @@ describe('NATS URLs', () => {
   });
 });
 
-describe('plain text', () => {
-  test.each(['127.0.0.1:1', '127.8.0.1:1', '[::1]:1', 'localhost:1'])('on %s needs nothing', (address) => {
-    expect(problemsOf([`--listen=${address}`])).toEqual([]);
-  });
+describe('an address that other machines can reach', () => {
+  const otherwise = 'listen on 127.0.0.1 or a Unix socket, or accept this with --insecure (SLUICE_INSECURE)';
+  const plain = (listen: string): string =>
+    `${listen} is not loopback: plain text shows everyone on the network what is sent, credentials too. Give ` +
+    `--tls-cert and --tls-key, ${otherwise}`;
+  const open = (listen: string): string =>
+    `${listen} is not loopback: without authentication anyone who reaches it can read and write. Give --auth-file, ` +
+    `or --tls-client-ca for callers with certificates only, ${otherwise}`;
+  const tls = [`--tls-cert=${pem}`, `--tls-key=${pem}`];
+  const auth = `--auth-file=${pem}`;
+  const clientCa = `--tls-client-ca=${pem}`;
+
+  test.each(['127.0.0.1:1', '127.8.0.1:1', '[::1]:1', 'localhost:1', 'unix:/run/sluice.sock'])(
+    'is not %s, which needs nothing',
+    (address) => {
+      expect(problemsOf([`--listen=${address}`])).toEqual([]);
+    },
+  );
 
   test.each([
     '0.0.0.0:1',
@@ -214,24 +228,89 @@ describe('plain text', () => {
     '[::ffff:10.0.0.1]:1',
     'gateway.internal:1',
     'localhost.internal:1',
-  ])('on %s needs --insecure', (address) => {
+  ])('such as %s needs TLS and authentication, or --insecure', (address) => {
     const listen = `--listen=${address}`;
-    expect(problemsOf([listen])).toEqual([
-      `--listen (${address}) is not loopback: with plain text anyone who reaches it can read and write. Give ` +
-        '--tls-cert and --tls-key, listen on 127.0.0.1, or accept this with --insecure (SLUICE_INSECURE)',
-    ]);
+    const name = `--listen (${address})`;
+    expect(problemsOf([listen])).toEqual([plain(name), open(name)]);
+    expect(problemsOf([listen, ...tls])).toEqual([open(name)]);
+    expect(problemsOf([listen, auth])).toEqual([plain(name)]);
+    expect(problemsOf([listen, ...tls, auth])).toEqual([]);
     expect(problemsOf([listen, '--insecure'])).toEqual([]);
-    expect(problemsOf([listen, '--tls-cert', pem, '--tls-key', pem])).toEqual([]);
+    expect(problemsOf([listen, '--insecure=false', ...tls])).toEqual([open(name)]);
   });
 
-  test.each(keys.filter((key) => /^(tls|nats[A-Z])/.test(key) && key !== 'natsServer').map(variableOf))(
-    'an empty %s is an error',
-    (name) => {
-      expect(problemsOf([], { [name]: '' })).toEqual([
-        `${name} is set but empty: give it a value, or unset it`,
-      ]);
+  test('client certificates are authentication if they are required', () => {
+    const listen = ['--listen=0.0.0.0:1', ...tls];
+    expect(problemsOf([...listen, clientCa])).toEqual([]);
+    expect(problemsOf([...listen, clientCa, '--tls-client-cert=required'])).toEqual([]);
+    expect(problemsOf([...listen, clientCa, '--tls-client-cert=optional'])).toEqual([
+      open('--listen (0.0.0.0:1)'),
+    ]);
+    expect(problemsOf([...listen, clientCa, '--tls-client-cert=optional', auth])).toEqual([]);
+    expect(loadConfig([...listen, clientCa], {}).authenticates).toBe(true);
+    const optional = ['--tls-client-cert=optional', '--insecure'];
+    expect(loadConfig([...listen, clientCa, ...optional], {}).authenticates).toBe(false);
+    expect(loadConfig([auth], {}).authenticates).toBe(true);
+    expect(loadConfig([], {}).authenticates).toBe(false);
+  });
+
+  const guarded = keys.filter((key) => /^(auth|tls|nats[A-Z])/.test(key) && key !== 'natsServer');
+  test.each(guarded.map(variableOf))('an empty %s is an error', (name) => {
+    expect(problemsOf([], { [name]: '' })).toEqual([
+      `${name} is set but empty: give it a value, or unset it`,
+    ]);
+  });
+});
+
+describe('a Unix socket', () => {
+  const path = `/${'a'.repeat(91)}`;
+  test.each(['unix:/a', 'unix:/run/sluice/sluice.sock', 'unix:/with space/ü.sock', `unix:${path}`])(
+    '%s is taken',
+    (address) => {
+      expect(loadConfig([`--listen=${address}`], {}).address).toBe(address);
     },
   );
+
+  test.each([
+    'unix:',
+    'unix:50051',
+    'unix:a.sock',
+    'unix:./a.sock',
+    'unix:/',
+    'unix://a/b',
+    'unix:/a/',
+    'unix:/a/../b',
+    'unix:/a\0b',
+    `unix:${path}a`,
+    `unix:/${'ü'.repeat(46)}`,
+  ])('%s is refused', (address) => {
+    expect(problemsOf([`--listen=${address}`])).toEqual(
+      [
+        'must be host:port, such as 0.0.0.0:50051 or [::1]:50051, or unix: and an absolute path of at most 92 bytes',
+      ].map((must) => `--listen ${must}; found "${address}"`),
+    );
+  });
+
+  test('has no TLS', () => {
+    const tls = [`--tls-cert=${pem}`, `--tls-key=${pem}`, `--tls-client-ca=${pem}`];
+    const reason = 'is for host:port: nothing leaves this machine by a Unix socket';
+    expect(problemsOf(['--listen=unix:/a', ...tls])).toEqual(
+      ['--tls-cert', '--tls-key', '--tls-client-ca'].map((flag) => `${flag} ${reason}`),
+    );
+  });
+});
+
+test('the access of callers, and reflection, which follows it', () => {
+  expect(loadConfig([], {})).toMatchObject({ authFile: undefined, reflection: 'on' });
+  expect(loadConfig([`--auth-file=${pem}`], {})).toMatchObject({
+    authFile: pem,
+    reflection: 'authenticated',
+  });
+  expect(loadConfig([`--auth-file=${pem}`, '--reflection=on'], {}).reflection).toBe('on');
+  expect(loadConfig(['--reflection=off'], {}).reflection).toBe('off');
+  expect(problemsOf(['--reflection=authenticated'])).toEqual([
+    '--reflection (authenticated) needs --auth-file (SLUICE_AUTH_FILE)',
+  ]);
 });
 
 describe('what is refused', () => {
@@ -255,6 +334,9 @@ describe('what is refused', () => {
     ['--release-mirror', 'https://me:hush%@a/'],
     ['--release-sha256', 'abc'],
     ['--tls-cert', join(folder, 'missing')],
+    ['--tls-client-cert', 'maybe'],
+    ['--auth-file', join(folder, 'missing')],
+    ['--reflection', 'anonymous'],
   ])('%s=%s', (flag, value) => {
     expect(problemsOf([`${flag}=${value}`])[0]).toMatch(new RegExp(`^${flag} (must|is reserved)`));
   });
@@ -273,6 +355,7 @@ describe('what is refused', () => {
     [['--tls-cert', pem], ['--tls-cert needs --tls-key']],
     [['--tls-key', pem], ['--tls-key needs --tls-cert']],
     [['--tls-client-ca', pem], ['--tls-client-ca needs --tls-cert']],
+    [['--tls-client-cert=required'], ['--tls-client-cert needs --tls-client-ca']],
     [[natsUrl, '--nats-tls-key', pem], ['--nats-tls-key needs --nats-tls-cert']],
     [
       [natsUrl, '--nats-token=a', '--nats-creds', pem],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import pino from 'pino';
+import { openGuard } from '../../src/auth/guard';
 import { startGrpcServer } from '../../src/grpc/server';
 import { defaultLimits } from '../../src/limits';
 import type { CallContext, EventStore } from '../../src/store/event-store';
@@ -27,6 +28,8 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     address: '127.0.0.1:0',
     tls: undefined,
     store,
+    guard: openGuard,
+    reflection: 'on',
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },
     about: { version: '0', durability: 'unknown', embedded: false },
     log: pino({ level: 'silent' }),
