@@ -169,6 +169,8 @@ export interface Limits {
   readonly shutdownTimeoutMs: number;
   /** Bytes of the auth file: all calls wait while it is parsed. */
   readonly authFileBytesMax: number;
+  /** Bytes of a file that the auth file names: keys of an issuer, or a list of revoked certificates. */
+  readonly authNamedFileBytesMax: number;
   /** Tokens, issuers, certificate rules, roles and principals of the auth file, each. */
   readonly authEntriesMax: number;
   /** Grants of one role or principal. */
@@ -262,6 +264,7 @@ export const defaultLimits: Limits = {
   keepaliveTimeoutMs: 20_000,
   shutdownTimeoutMs: 10_000,
   authFileBytesMax: 1 << 20,
+  authNamedFileBytesMax: 16 << 20,
   authEntriesMax: 10_000,
   authGrantsMax: 100,
   authPatternsMax: 100,

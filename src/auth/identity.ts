@@ -24,7 +24,7 @@ export interface Identity {
   readonly roles: readonly string[];
   /** The claims of a JWT that are strings. */
   readonly claims: ReadonlyMap<string, string>;
-  /** When the credential expires, in milliseconds since 1970; undefined: never. */
+  /** From when the credential is not accepted, tolerance included, in milliseconds since 1970; undefined: never. */
   readonly expiresAtMs: number | undefined;
 }
 

@@ -1,14 +1,18 @@
+import type { GrantSet } from './grants';
+import { widest, type PatternTree } from './pattern-tree';
+import type { storeActions, streamActions } from './schema';
+
 /** What can be done with streams. */
-export type StreamAction = 'append' | 'read' | 'subscribe';
+export type StreamAction = (typeof streamActions)[number];
 
 /** What can be done with the store as a whole. */
-export type StoreAction = 'info' | 'admin';
+export type StoreAction = (typeof storeActions)[number];
 
 /** What an identity may do, as one generation of the auth file says. */
 export interface Permissions {
   /** Whether the action is granted on the stream. */
   allows(action: StreamAction, stream: string): boolean;
-  /** Whether one grant contains every stream that the pattern matches. */
+  /** Whether one grant contains every stream that the pattern matches. A pattern that is not valid is never contained. */
   covers(action: StreamAction, pattern: string): boolean;
   /** The patterns of all grants of the action, none of which contains another; [">"] is everything, [] nothing. */
   patternsOf(action: StreamAction): readonly string[];
@@ -53,3 +57,29 @@ export const allPermissions: Permissions = {
   mayUseStore: () => true,
   limits: noLimits,
 };
+
+/** Everything that a list of grants permits. */
+export function permissionsOfGrants(sets: readonly GrantSet[], limits: CallerLimits): Permissions {
+  const treesOf = (action: StreamAction): readonly PatternTree[] =>
+    sets.filter(({ patterns }) => patterns[action].length > 0).map(({ trees }) => trees[action]);
+  const trees = { append: treesOf('append'), read: treesOf('read'), subscribe: treesOf('subscribe') };
+  const known = new Map<StreamAction, readonly string[]>();
+  const covers: Permissions['covers'] = (action, pattern) => {
+    for (const tree of trees[action]) if (tree.contains(pattern)) return true;
+    return false;
+  };
+  return {
+    allows: covers,
+    covers,
+    patternsOf(action) {
+      const patterns = known.get(action) ?? widest(sets.flatMap((set) => set.patterns[action]));
+      known.set(action, patterns);
+      return patterns;
+    },
+    mayUseStore: (action) => sets.some(({ store }) => store.has(action)),
+    limits,
+  };
+}
+
+/** Nothing: the caller is not accepted. */
+export const noPermissions = permissionsOfGrants([], noLimits);

@@ -46,7 +46,8 @@ export function record<T extends z.ZodType>(isKey: (key: string) => boolean, mus
   const { authEntriesMax: max } = defaultLimits;
   return z
     .record(z.string().refine(isKey, must), value, {
-      error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : `: the name ${must}`),
+      error: (issue) =>
+        issue.code === 'invalid_type' ? 'must be an object' : `has an invalid name: it ${must}`,
     })
     .refine((entries) => Object.keys(entries).length <= max, `must have at most ${max} entries`);
 }

@@ -64,7 +64,7 @@ const issuer = {
   audience: label('must be the `aud` of its tokens'),
   algorithms: list(oneOf(['RS256', 'PS256', 'ES256', 'EdDSA']), 4).min(1, 'must have at least one algorithm'),
   keys: fields({
-    url: text(isKeysUrl, 'must be an https URL, or http of loopback, without login').optional(),
+    url: hiddenText(isKeysUrl, 'must be an https URL, or http of loopback, without login').optional(),
     file: path.optional(),
   }).refine(({ url, file }) => (url === undefined) !== (file === undefined), 'must have either url or file'),
   principal_claim: label('must be the name of a claim').default('sub'),

@@ -1,0 +1,127 @@
+import type { Logger } from 'pino';
+import { AuthFileError } from './auth-file-error';
+import { AuthFilesReader } from './auth-files';
+import { UnauthenticatedError } from './errors';
+import { openGeneration, type Generation } from './generation';
+import type { Guard } from './guard';
+import type { Credentials, Identity } from './identity';
+import { defaultLimits } from '../limits';
+import type { Permissions } from './permissions';
+import type { AuditEntry } from './schema';
+
+export interface GuardOptions {
+  /** The path of the auth file. */
+  readonly file: string;
+  readonly log: Logger;
+  readonly lookIntervalMs?: number;
+}
+
+/** A guard by an auth file. Rejects with AuthFileError if the file, or one that it names, cannot be used. */
+export async function createGuard(options: GuardOptions): Promise<Guard> {
+  const reader = new AuthFilesReader(options.file);
+  return new FileGuard(reader, await openGeneration(await reader.read(), undefined), options);
+}
+
+class FileGuard implements Guard {
+  readonly isOn = true;
+  private readonly log: Logger;
+  private readonly listeners: (() => void)[] = [];
+  private readonly timer: NodeJS.Timeout;
+  /** Of the files that were read last, usable or not. */
+  private seen: string;
+  private looking = Promise.resolve();
+  private next: Promise<void> | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly reader: AuthFilesReader,
+    private current: Generation,
+    { file, log, lookIntervalMs = defaultLimits.authLookIntervalMs }: GuardOptions,
+  ) {
+    this.log = log.child({ authFile: file });
+    this.seen = current.fingerprint;
+    this.timer = setInterval(() => void this.reload(), lookIntervalMs).unref();
+  }
+
+  get generation(): number {
+    return this.current.number;
+  }
+
+  get audit(): AuditEntry | undefined {
+    return this.current.audit;
+  }
+
+  identify(credentials: Credentials): Identity | Promise<Identity> {
+    const generation = this.current;
+    const found = generation.identify(credentials);
+    if (!(found instanceof Promise)) return found;
+    return found.then((identity) => {
+      if (generation !== this.current) this.check(identity);
+      return identity;
+    });
+  }
+
+  check(identity: Identity): void {
+    if (identity.expiresAtMs !== undefined && Date.now() >= identity.expiresAtMs) {
+      throw new UnauthenticatedError('expired', 'the credential has expired');
+    }
+    this.current.rolesOf(identity);
+  }
+
+  permissionsOf(identity: Identity): Permissions {
+    return this.current.permissionsOf(identity);
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  reload(): Promise<void> {
+    // What looks at present may have read the files before they changed.
+    this.next ??= this.looking.then(() => {
+      this.next = undefined;
+      this.looking = this.look();
+      return this.looking;
+    });
+    return this.next;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearInterval(this.timer);
+    this.current.close();
+  }
+
+  private async look(): Promise<void> {
+    if (this.isClosed) return;
+    const files = await this.reader.read();
+    if (files.fingerprint === this.seen) return;
+    this.seen = files.fingerprint;
+    if (files.fingerprint === this.current.fingerprint) {
+      this.log.info({ generation: this.generation }, 'the auth file is again the one in force');
+      return;
+    }
+    try {
+      this.replace(await openGeneration(files, this.current));
+    } catch (err) {
+      const { problems } = err as Partial<AuthFileError>;
+      const what = err instanceof AuthFileError ? { problems } : { err };
+      this.log.error(
+        { ...what, generation: this.generation },
+        'the auth file cannot be used; nothing changes',
+      );
+    }
+  }
+
+  private replace(next: Generation): void {
+    if (this.isClosed) {
+      next.close();
+      return;
+    }
+    const previous = this.current;
+    this.current = next;
+    previous.close();
+    this.log.info({ generation: next.number }, 'a new generation of the auth file is in force');
+    for (const listener of this.listeners) listener();
+  }
+}

@@ -1,0 +1,42 @@
+import { claimsIn, isGrantPattern, withClaims } from '../../src/auth/claims';
+
+test('a pattern of a grant is a pattern of streams in which whole tokens may be claims', () => {
+  const valid = ['order.>', '>', '*', 'tenant.{tenant}.>', '{tenant}', '{a}.{b}', '{https://x/tenant}.*'];
+  const invalid = [
+    '',
+    'order.',
+    '.>',
+    'a.>.b',
+    'a b',
+    'x{tenant}',
+    '{tenant}x.a',
+    '{}',
+    '{a.b}',
+    '{a b}',
+    '{>}',
+    '{{a}}',
+  ];
+  expect([...valid, ...invalid].filter(isGrantPattern)).toEqual(valid);
+  expect(claimsIn('a.{b}.*.{c}.>')).toEqual(['b', 'c']);
+});
+
+test.each([
+  ['acme', 'tenant.acme.>'],
+  ['acme2', 'tenant.acme2.>'],
+  ['a:b@c', 'tenant.a:b@c.>'],
+  ['>', undefined],
+  ['*', undefined],
+  ['a.b', undefined],
+  ['', undefined],
+  ['a b', undefined],
+  ['{tenant}', undefined],
+  ['x'.repeat(200), undefined],
+])('tenant.{tenant}.> with the claim %j is %j', (tenant, expected) => {
+  expect(withClaims('tenant.{tenant}.>', new Map([['tenant', tenant]]))).toBe(expected);
+});
+
+test('a claim that the caller does not have makes no pattern', () => {
+  expect(withClaims('tenant.{tenant}.>', new Map([['Tenant', 'acme']]))).toBeUndefined();
+  expect(withClaims('tenant.{constructor}', new Map())).toBeUndefined();
+  expect(withClaims('order.>', new Map())).toBe('order.>');
+});
