@@ -1,16 +1,16 @@
+/** @type {(syntax: object) => [string, object]} */
+const swc = (parser) => ['@swc/jest', { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' } }];
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript', explicitResourceManagement: true }, target: 'es2022' },
-        module: { type: 'commonjs' },
-      },
-    ],
+    '^.+\\.ts$': swc({ syntax: 'typescript', explicitResourceManagement: true }),
+    // Only ES modules, which Node.js can `require`, but jest cannot before Node.js 24.9.
+    '/node_modules/jose/.+\\.js$': swc({ syntax: 'ecmascript' }),
   },
+  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   // On two processors: tests wait for servers and timers more than they compute.
