@@ -122,6 +122,10 @@ export interface Limits {
   readonly requestStallBytes: number;
   /** Compressed messages that are inflated at a time: each needs a thread. */
   readonly inflatesMax: number;
+  /** Calls whose callers are being identified, because a signature has to be verified: others are refused meanwhile. */
+  readonly identifyingMax: number;
+  /** How long that may take for one call. */
+  readonly identifyTimeoutMs: number;
   /** Calls open in the gateway, subscriptions included: each needs some memory before its request is known. */
   readonly callsMax: number;
   /** Appends in one message of a session: more go into the next one. */
@@ -242,6 +246,8 @@ export const defaultLimits: Limits = {
   requestStallTimeoutMs: 10_000,
   requestStallBytes: 64 << 10,
   inflatesMax: 2,
+  identifyingMax: 1_024,
+  identifyTimeoutMs: 5_000,
   callsMax: 20_000,
   sessionMessageAppendsMax: 10_000,
   sessionSliceMs: 10,

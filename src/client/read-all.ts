@@ -54,6 +54,7 @@ export function readAll(channel: Channel, options: ReadAllOptions): AllRead {
   const start = toCursorFields(options.after);
   const request: ReadAllRequest = {
     patterns: [...(options.patterns ?? [])],
+    permittedOnly: false,
     ...start,
     toPosition: toUint64(options.toPosition ?? 0, 'toPosition'),
     ...toRangeFields(options),

@@ -157,6 +157,7 @@ function toRequest(options: SubscribeOptions): SubscribeRequest {
   return {
     stream: options.stream ?? '',
     patterns: [...(options.patterns ?? [])],
+    permittedOnly: false,
     ...toCursorFields(options.after),
     afterVersion: afterVersion === undefined ? undefined : toUint64(afterVersion, 'afterVersion'),
     fromTime: toTimestamp(options.fromTime, 'fromTime'),

@@ -3,12 +3,13 @@ import type { Limits } from '../limits';
 import { CompactingMap } from '../collections/compacting-map';
 import { connectionOf } from './connections';
 import { isAppend } from './failure';
+import type { Identify } from './identify-caller';
 import { createInflate } from './inflate';
 import { Incoming, type Held, type InnerCall } from './incoming';
 
 /**
- * Admits calls. Each call of each service passes here before its body is read: what callers send is bounded until it is dealt
- * with, for each call, for each connection, and in all.
+ * Admits calls. Each call of each service passes here before its body is read: its caller is identified, and what callers send is
+ * bounded until it is dealt with, for each call, for each connection, and in all.
  */
 export interface Admission {
   readonly intercept: ServerInterceptor;
@@ -19,7 +20,7 @@ const sweepIntervalMs = 1_000;
 const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
 
-export function createAdmission(limits: Limits): Admission {
+export function createAdmission(limits: Limits, identify: Identify): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   const gateway: Held = { heldBytes: 0 };
@@ -49,12 +50,13 @@ export function createAdmission(limits: Limits): Admission {
       // This is the only interceptor, so `outer` is the call itself. Another one would slow down every call.
       const call = outer as unknown as InnerCall;
       const number = begun++;
+      const connection = connectionOf(call.stream);
       const incoming = new Incoming(call, {
         limits,
         messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.queryBytesMax,
         kind: requestStream ? 'many' : ours.test(path) ? 'one' : 'foreign',
         mayBeIdle: path === session,
-        connection: connectionOf(call.stream),
+        connection,
         gateway,
         makeSpace,
         ended: () => calls.delete(number),
@@ -65,6 +67,7 @@ export function createAdmission(limits: Limits): Admission {
         (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
       calls.set(number, incoming);
       if (calls.size > limits.callsMax) incoming.refuse(`${calls.size - 1} calls are open`);
+      else identify(call, incoming, path, connection);
       return outer as unknown as ReturnType<ServerInterceptor>;
     },
     close() {

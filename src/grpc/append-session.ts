@@ -16,6 +16,7 @@ import type { ConnectionAppends } from './connection-appends';
 import { UndecodableError } from './decode';
 import type { Failure } from './failure';
 import { OrderedCall } from './ordered-call';
+import { permit, type Permitted } from './permit';
 import { SessionMessage, type ReceivedAppend } from './session-message';
 import { toRpcStatus } from './status';
 
@@ -60,7 +61,7 @@ interface ReadyAnswer {
  */
 export async function* appendSession(
   options: SessionOptions,
-  session: Session,
+  session: Permitted<Session>,
 ): AsyncGenerator<Buffer, void> {
   const { requests, caller } = session;
   const { stop } = caller.connection;
@@ -74,6 +75,9 @@ export async function* appendSession(
   setMaxListeners(0, caller.signal); // one for each append
   caller.signal.addEventListener('abort', onAbort);
   stop.addEventListener('abort', onStop);
+  session.onAccessLost((error) => {
+    appends.drop(error);
+  });
   try {
     if (stop.aborted) onStop();
     requests.start(
@@ -138,7 +142,8 @@ class SessionAppends {
     this.drop(new StoreUnavailableError(this.session.caller.connection.stop.reason as string));
   }
 
-  private drop(error: Error): void {
+  /** The same, and the session ends with this error. */
+  drop(error: Error): void {
     // The caller may have sent all its requests, and must not take the end of the session for success.
     if (this.waiting.length > 0) this.end = undefined;
     this.waiting.length = 0;
@@ -202,13 +207,13 @@ class SessionAppends {
   /** Begins at once, so that appends to one stream keep their order. */
   private begin(received: ReceivedAppend): void {
     let request: AppendRequest | undefined;
-    let command: Sized<AppendCommand> | undefined;
+    let command: Permitted<Sized<AppendCommand>> | undefined;
     let failure: unknown;
     try {
       request = received.decode();
       if (request === undefined)
         throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
-      command = parseAppend(request, this.options.limits);
+      command = permit.append(parseAppend(request, this.options.limits), this.session.caller);
     } catch (error) {
       if (error instanceof UndecodableError) {
         this.drop(error);
@@ -237,7 +242,7 @@ class SessionAppends {
     return { tag, stream, expectedVersion, mustExist, eventCount, withCommitTime, orderSlot, bytes };
   }
 
-  private append(pending: Pending, command: Sized<AppendCommand>): void {
+  private append(pending: Pending, command: Permitted<Sized<AppendCommand>>): void {
     const { caller } = this.session;
     const { orderSlot } = pending;
     const context = orderSlot === undefined ? caller : new OrderedCall(caller, orderSlot);

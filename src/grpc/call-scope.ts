@@ -1,16 +1,22 @@
 import { setMaxListeners } from 'node:events';
 import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { AnyAuthError } from '../auth/errors';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import type { Access, Need } from './access';
 import { connectionOf, type Connection } from './connections';
 import { deadlineExceeded } from './failure';
-import { innerOf } from './request-bytes';
+import { incomingOf, innerOf } from './request-bytes';
 
 /** A call as the handlers of this room see it. */
 export interface Caller extends CallContext {
   /** The client connection that the call came over. */
   readonly connection: Connection;
+  /** The identity of the caller, and what it may do now. */
+  readonly access: Access;
+  /** Notes what must stay granted while the call is open. */
+  hold(need: Need): void;
 }
 
 /** What all calls of grpc-js have in common. */
@@ -35,7 +41,12 @@ const answerMarginShare = 0.1;
 export class CallScope implements Caller {
   readonly deadlineMs: number;
   readonly connection: Connection;
-  private reason: AnyStoreError | undefined;
+  readonly access: Access;
+  /** undefined: nothing but an identity. */
+  need: Need | undefined;
+  /** Instead of `abort`, for a call that has to finish something first. */
+  onAccessLost: ((error: AnyAuthError) => void) | undefined;
+  private reason: AnyStoreError | AnyAuthError | undefined;
   /** Made on demand: most appends never need a signal. */
   private controller: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
@@ -45,6 +56,7 @@ export class CallScope implements Caller {
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
     this.deadlineMs = Date.now() + leftMs;
     this.connection = connectionOf(innerOf(call).stream);
+    this.access = incomingOf(call).access;
     if (leftMs <= timerMsMax) this.timer = setTimeout(this.onDeadline, leftMs);
     call.on('cancelled', this.onCancelled);
     if (call.cancelled) this.onCancelled();
@@ -64,6 +76,16 @@ export class CallScope implements Caller {
     if (this.reason !== undefined) throw this.reason;
   }
 
+  hold(need: Need): void {
+    this.need = need;
+  }
+
+  /** Ends the call, because its caller may no longer have it. */
+  loseAccess(error: AnyAuthError): void {
+    if (this.onAccessLost === undefined) this.abort(error);
+    else this.onAccessLost(error);
+  }
+
   close(): void {
     clearTimeout(this.timer);
     this.call.off('cancelled', this.onCancelled);
@@ -78,7 +100,7 @@ export class CallScope implements Caller {
   };
 
   /** Ends the call for this reason, unless it has ended for another one. */
-  abort(reason: AnyStoreError): void {
+  abort(reason: AnyStoreError | AnyAuthError): void {
     this.reason ??= reason;
     this.controller?.abort(this.reason);
   }

@@ -10,6 +10,7 @@ import type { AnyCall, Caller, CallScope } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
+import type { AccessWatch } from './access-watch';
 import { createEnterCall, type EnterCall, type Entered, type Service } from './enter-call';
 import { createRecognise, type Failure, type Recognise } from './failure';
 import { OpenCalls } from './open-calls';
@@ -81,17 +82,20 @@ export interface Session {
   readonly requests: Requests;
   /** Once its connection stops, the session takes no more requests, answers those it has, and throws an error that says why. */
   readonly caller: Caller;
+  /** The listener is called when the caller may no longer have the session, which it then ends with this error. */
+  readonly onAccessLost: (listener: (error: Error) => void) => void;
   /** Tells what an error of one append means to the caller, as if it were the error of a call. */
   readonly recognise: (error: unknown) => Failure;
 }
 
-export function createCalls(limits: Limits, log: Logger): Calls {
+export function createCalls(limits: Limits, log: Logger, watch: AccessWatch): Calls {
   const recognise = createRecognise(log);
   const common = {
     enter: createEnterCall(limits, recognise),
     recognise,
     slots: createAllSlots(limits),
     limits,
+    watch,
   };
   return { ...unaryCalls(common), ...streams(common), ...openCalls(common) };
 }
@@ -102,6 +106,7 @@ interface Common {
   readonly recognise: Recognise;
   readonly slots: ReturnType<typeof createAllSlots>;
   readonly limits: Limits;
+  readonly watch: AccessWatch;
 }
 
 /** A call whose request has not been taken. */
@@ -148,18 +153,19 @@ function streams({
   recognise,
   slots,
   limits,
+  watch,
 }: Common): Pick<Calls, 'read' | 'subscription' | 'session' | 'endReads'> {
   const open = new OpenCalls();
+  const common = { open, watch, limits };
   const unsentBytesMax = (): number => limits.pageBytesMax;
   const subscriptionBytesMax = (): number => shareOf(limits, slots.subscriptions.taken);
-  const reads = streamsOf({ slots: slots.reads, unsentBytesMax, open, limits });
+  const reads = streamsOf({ ...common, slots: slots.reads, unsentBytesMax });
   const subscriptions = streamsOf({
+    ...common,
     slots: slots.subscriptions,
     unsentBytesMax: subscriptionBytesMax,
-    open,
-    limits,
   });
-  const sessions = streamsOf({ slots: slots.sessions, unsentBytesMax, open: undefined, limits });
+  const sessions = streamsOf({ ...common, slots: slots.sessions, unsentBytesMax, open: undefined });
   return {
     read: (type, handler) =>
       enter((call) => reads(call, (caller) => handler(requestOf(type, call, limits), caller))),
@@ -177,6 +183,9 @@ function streams({
           handler({
             requests: requestsOf(call),
             caller,
+            onAccessLost: (listener) => {
+              caller.onAccessLost = listener;
+            },
             recognise: (error) => recognise(error, caller, call.getPath()),
           }),
         ),
@@ -189,6 +198,7 @@ function streams({
 function openCalls({
   enter,
   limits,
+  watch,
 }: Common): Pick<Calls, 'perRequest' | 'foreignStreaming' | 'endOpenCalls'> {
   const open = new OpenCalls();
   return {
@@ -197,7 +207,7 @@ function openCalls({
         const respondTo = (bytes: Buffer): Uint8Array =>
           respond(decodeRequest(type, bytes, call.getPath(), limits));
         return {
-          serve: (caller) => open.run(caller, () => respondToEach(call, respondTo)),
+          serve: (caller) => watch.run(caller, () => open.run(caller, () => respondToEach(call, respondTo))),
           fail: (status) => call.emit('error', status),
         };
       }),
@@ -231,6 +241,7 @@ interface StreamKind {
   readonly unsentBytesMax: () => number;
   /** Where calls are that append nothing. */
   readonly open: OpenCalls | undefined;
+  readonly watch: AccessWatch;
   readonly limits: Limits;
 }
 
@@ -239,15 +250,17 @@ type StreamService = (
   handler: (caller: CallScope) => Messages | Promise<Messages>,
 ) => Service;
 
-function streamsOf({ slots, open, ...sending }: StreamKind): StreamService {
+function streamsOf({ slots, open, watch, ...sending }: StreamKind): StreamService {
   return (call, handler) => ({
     async serve(caller) {
       const leave = slots.take(caller.connection);
       const number = open?.add(caller);
+      const watched = watch.add(caller);
       try {
         await sendAll(call, await handler(caller), caller, sending);
       } finally {
         if (number !== undefined) open?.delete(number);
+        watch.delete(watched);
         leave();
       }
     },

@@ -6,10 +6,10 @@ import type {
   AppendMultiCommand,
   AppendMultiResult,
   AppendResult,
-  EventStore,
 } from '../store/event-store';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
+import type { Permitted, PermittedStore } from './permit';
 
 /** What is made of the end of an append. In one place, since a promise more for each append shows in the cost of a session. */
 export interface Ended<Result, Answer> {
@@ -20,18 +20,18 @@ export interface Ended<Result, Answer> {
 /** The appends of a store, bounded for each client connection: they fail with OverloadedError once it has too many under way. */
 export interface ConnectionAppends {
   append<Answer>(
-    command: Sized<AppendCommand>,
+    command: Permitted<Sized<AppendCommand>>,
     call: Caller,
     ended: Ended<AppendResult, Answer>,
   ): Promise<Answer>;
   appendMulti<Answer>(
-    command: Sized<AppendMultiCommand>,
+    command: Permitted<Sized<AppendMultiCommand>>,
     call: Caller,
     ended: Ended<AppendMultiResult, Answer>,
   ): Promise<Answer>;
 }
 
-export function createConnectionAppends(store: EventStore, limits: Limits): ConnectionAppends {
+export function createConnectionAppends(store: PermittedStore, limits: Limits): ConnectionAppends {
   return {
     append(command, call, ended) {
       const refusal = enter(call, command.bytes, limits);

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server as NetServer, Socket } from 'node:net';
+import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { HeldOfConnection } from './incoming';
@@ -34,6 +35,8 @@ export class Connection implements HeldOfConnection {
   private callsBegun = 0;
   private isPinged = false;
   private pingedAtMs = 0;
+  /** undefined: not looked up yet. */
+  private verified: DetailedPeerCertificate | 'none' | undefined;
 
   constructor(
     private readonly socket: Socket,
@@ -42,6 +45,12 @@ export class Connection implements HeldOfConnection {
     private readonly ageFactor = 0.9 + Math.random() / 5,
   ) {
     setMaxListeners(0, this.draining.signal); // one for each of its calls without an end
+  }
+
+  /** Of the client, if TLS has verified one. */
+  get certificate(): DetailedPeerCertificate | undefined {
+    if (this.verified === undefined) this.verified = certificateOf(this.session?.socket);
+    return this.verified === 'none' ? undefined : this.verified;
   }
 
   get stop(): AbortSignal {
@@ -117,6 +126,12 @@ export class Connection implements HeldOfConnection {
       this.pingedAtMs = nowMs;
     }
   }
+}
+
+function certificateOf(socket: Socket | TLSSocket | undefined): DetailedPeerCertificate | 'none' {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return 'none';
+  const certificate = socket.getPeerCertificate(true);
+  return 'raw' in certificate ? certificate : 'none';
 }
 
 const sweepIntervalMs = 500;

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
-import { DeadlineExceededError, isStoreError, type AnyStoreError } from '../store/errors';
+import { isAuthError, type AnyAuthError } from '../auth/errors';
+import { CommitIdReuseError, DeadlineExceededError, isStoreError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import type { Access } from './access';
 
 /** What a call fails with. */
-export type Failure = AnyStoreError | UnexpectedError;
+export type Failure = AnyStoreError | AnyAuthError | UnexpectedError;
 
 /** A bug. The caller learns nothing about the inside; the log of the gateway has the error. */
 export class UnexpectedError extends Error {
@@ -14,20 +16,33 @@ export class UnexpectedError extends Error {
   }
 }
 
+/** A call that fails. */
+interface FailedCall extends CallContext {
+  readonly access: Access;
+}
+
 /** Tells what an error means to the caller of the RPC that gRPC calls `path`. */
-export type Recognise = (error: unknown, context: CallContext, path: string) => Failure;
+export type Recognise = (error: unknown, call: FailedCall, path: string) => Failure;
 
 /**
  * Logs an error that is a bug. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
  * fails with that reason instead. An append is different: it runs to its end all the same, and may be stored.
  */
 export function createRecognise(log: Logger): Recognise {
-  return (error, context, path) => {
-    if (isStoreError(error)) return isLate(error, context) ? deadlineExceeded({ cause: error }) : error;
-    if (context.signal.aborted && !isAppend(path)) return context.signal.reason as AnyStoreError;
+  return (error, call, path) => {
+    if (isStoreError(error))
+      return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
+    if (isAuthError(error)) return error;
+    if (call.signal.aborted && !isAppend(path)) return call.signal.reason as Failure;
     log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
     return new UnexpectedError(error);
   };
+}
+
+/** The error as the caller may see it: a commit id is no way to find the streams of others. */
+function shown(error: AnyStoreError, { access }: FailedCall): AnyStoreError {
+  if (!(error instanceof CommitIdReuseError) || access.permissions.allows('read', error.stream)) return error;
+  return error.withoutStream();
 }
 
 export function isAppend(path: string): boolean {

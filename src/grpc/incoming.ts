@@ -1,15 +1,20 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
-import type { StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
+import type { Access } from './access';
+import type { Failure } from './failure';
 import { toStatus } from './status';
 
 /** The parts of a call of grpc-js (1.14) that the gateway uses. */
 export interface InnerCall {
   readonly stream: ServerHttp2Stream;
+  readonly metadata: Metadata;
   decoder: { write(data: Buffer): Buffer[] };
   decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
+  /** Gives the call to its handler, which then reads. */
+  start(listener: unknown): void;
   sendMessage(message: Buffer, onSent: () => void): void;
   sendStatus(status: Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>): void;
 }
@@ -48,6 +53,9 @@ const messageOverheadBytes = 512;
 /** The first size of a buffer, which then grows: a declared length alone takes no memory. */
 const firstBytes = 16 << 10;
 
+/** What a refused caller may have sent before it knew. The rest stays with it, by flow control, until its call is reset. */
+const unidentifiedBytesMax = 64 << 10;
+
 const key = Symbol('incoming');
 type WatchedStream = ServerHttp2Stream & { [key]?: Incoming };
 
@@ -74,6 +82,9 @@ export class Incoming implements Held {
   private endedAtMs: number | undefined;
   private sinceMs = Date.now();
   private bytesSince = 0;
+  private identified: Access | undefined;
+  /** Bytes that a caller without an identity may still send; undefined: any number. */
+  private discardable: number | undefined;
 
   constructor(
     private readonly call: InnerCall,
@@ -105,6 +116,16 @@ export class Incoming implements Held {
     if (this.endedAtMs !== undefined) return;
     this.bytesSince += bytes;
     this.hold(bytes + chunkOverheadBytes);
+  }
+
+  /** Of the caller, once it is identified, which is before its request is read. */
+  get access(): Access {
+    if (this.identified === undefined) throw new Error('the caller was not identified');
+    return this.identified;
+  }
+
+  set access(access: Access) {
+    this.identified = access;
   }
 
   /** Somebody deals with the only request of the call. */
@@ -150,6 +171,13 @@ export class Incoming implements Held {
     this.refuseWith(new InvalidRequestError([{ field: 'request', description }]));
   }
 
+  /** Ends the call because its caller has no identity. It takes no request of such a caller from the network. */
+  refuseCaller(error: Failure): void {
+    if (this.isOver) return;
+    this.discardable = unidentifiedBytesMax;
+    this.end(error);
+  }
+
   /** Called from time to time. */
   check(nowMs: number): void {
     const { requestStallTimeoutMs, requestStallBytes } = this.options.limits;
@@ -186,7 +214,7 @@ export class Incoming implements Held {
    * Sends the status, and discards what the caller still sends. It never resets the call: this may run while Node hands over
    * what has come, and Node 20 corrupts its memory if the wrong call is reset then. A reset is for `check`, which a timer calls.
    */
-  private end(error: CancelledError | InvalidRequestError | OverloadedError): void {
+  private end(error: Failure): void {
     this.stop();
     this.call.sendStatus(toStatus(error));
     this.call.stream.resume();
@@ -249,6 +277,7 @@ export class Incoming implements Held {
 
   private readonly onData = (data: Buffer): void => {
     this.release(data.length + chunkOverheadBytes);
+    if (this.discardable !== undefined && (this.discardable -= data.length) < 0) this.call.stream.pause();
   };
 
   private readonly onClose = (): void => {

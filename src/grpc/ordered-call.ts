@@ -1,4 +1,5 @@
 import type { OrderSlot } from '../store/append-order';
+import type { Access, Need } from './access';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 
@@ -19,5 +20,13 @@ export class OrderedCall implements Caller {
 
   get connection(): Connection {
     return this.caller.connection;
+  }
+
+  get access(): Access {
+    return this.caller.access;
+  }
+
+  hold(need: Need): void {
+    this.caller.hold(need);
   }
 }

@@ -1,5 +1,6 @@
 import {
   Durability,
+  StoreInfo as StoreInfoMessage,
   type GetServerInfoResponse,
   type LogFindings,
   type ServerLimits,
@@ -65,6 +66,13 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
       trouble: replica.troubleLately,
     },
   };
+}
+
+/** What a caller without `admin` may see of it. */
+export function withoutInternals(info: GetServerInfoResponse): GetServerInfoResponse {
+  const { name, storeId, position, durability, embedded } = info.store as StoreInfoMessage;
+  const store = StoreInfoMessage.fromPartial({ name, storeId, position, durability, embedded });
+  return { ...info, store, replica: undefined };
 }
 
 function toLogFindings({ mirrors, unreadable, ...lost }: StoreInfo['log']): LogFindings {

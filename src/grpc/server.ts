@@ -18,12 +18,14 @@ import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
+import { AccessWatch } from './access-watch';
 import { createAdmission } from './admission';
-import { createCalls } from './calls';
+import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 import { addHealth } from './health';
 import { createConnections } from './connections';
 import { adjustHttp2 } from './http2-server';
+import { createIdentify, type ReflectionMode } from './identify-caller';
 import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
@@ -71,9 +73,10 @@ const services = [
 
 /** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { address, store, limits, about, log } = options;
-  const calls = createCalls(limits, log);
-  const admission = createAdmission(limits);
+  const { address, store, limits, about, log, guard, reflection } = options;
+  const watch = new AccessWatch(guard);
+  const calls = createCalls(limits, log, watch);
+  const admission = createAdmission(limits, createIdentify({ guard, reflection, limits, log }));
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
@@ -86,16 +89,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
-  const reflect = createReflect(services);
-  const reflection = {
-    serverReflectionInfo: calls.perRequest(ServerReflectionRequest, (request) =>
-      Buffer.from(ServerReflectionResponse.encode(reflect(request)).finish()),
-    ),
-  };
-  if (options.reflection !== 'off') {
-    add(server, ServerReflectionService, reflection);
-    add(server, AlphaService, reflection);
-  }
+  if (reflection !== 'off') addReflection(server, calls);
   const port = await listen(server, address, await credentialsOf(options.tls));
   adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;
@@ -115,9 +109,23 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
           connections.end();
         },
       };
-      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, endings).finally(admission.close));
+      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, endings).finally(() => {
+        admission.close();
+        watch.close();
+      }));
     },
   };
+}
+
+function addReflection(server: Server, calls: Calls): void {
+  const reflect = createReflect(services);
+  const handlers = {
+    serverReflectionInfo: calls.perRequest(ServerReflectionRequest, (request) =>
+      Buffer.from(ServerReflectionResponse.encode(reflect(request)).finish()),
+    ),
+  };
+  add(server, ServerReflectionService, handlers);
+  add(server, AlphaService, handlers);
 }
 
 /**

@@ -55,9 +55,10 @@ import { createConnectionAppends, rethrow, type Ended } from './connection-appen
 import { toTimestamp } from './proto-time';
 import { encode, type Encodable } from './encode';
 import { reframe } from './reframe';
+import { permit, type PermittedStore } from './permit';
 import type { Messages } from './send-all';
 import { toUnreadableMessage } from './unreadable-message';
-import { toServerInfo, type AboutGateway } from './server-info';
+import { toServerInfo, withoutInternals, type AboutGateway } from './server-info';
 
 export interface ServiceOptions {
   readonly store: EventStore;
@@ -76,31 +77,52 @@ const answerTo = (withCommitTime: boolean): Ended<AppendResult, AppendResponse> 
 const multiAnswer = { succeeded: toAppendMultiResponse, failed: rethrow };
 
 /** sluice.v1.EventStoreService: each method parses its request, calls the store and encodes the result. */
-export function createService({ store, limits, about, calls }: ServiceOptions): Handlers {
+export function createService(options: ServiceOptions): Handlers {
+  return { ...appendHandlers(options), ...readHandlers(options), ...lookupHandlers(options) };
+}
+
+/** What the handlers share: the store takes nothing that was not permitted. */
+interface Serving extends Omit<ServiceOptions, 'store'> {
+  readonly store: PermittedStore;
+}
+
+function appendHandlers({
+  store,
+  limits,
+  calls: { unary, session },
+}: Serving): Pick<Handlers, 'append' | 'appendMulti' | 'appendSession'> {
   const appends = createConnectionAppends(store, limits);
-  const { unary, lookup, read, subscription, session } = calls;
   return {
     // Not an async function, which would keep the events until the append has ended.
     append: unary(AppendRequest, AppendResponse, (request, caller) => {
       const { withCommitTime } = request;
-      return appends.append(parseAppend(request, limits), caller, answerTo(withCommitTime));
+      const command = permit.append(parseAppend(request, limits), caller);
+      return appends.append(command, caller, answerTo(withCommitTime));
     }),
 
     appendMulti: unary(AppendMultiRequest, AppendMultiResponse, (request, caller) =>
-      appends.appendMulti(parseAppendMulti(request, limits), caller, multiAnswer),
+      appends.appendMulti(permit.appendMulti(parseAppendMulti(request, limits), caller), caller, multiAnswer),
     ),
 
-    appendSession: session((opened) => appendSession({ appends, limits }, opened)),
+    appendSession: session((opened) => appendSession({ appends, limits }, permit.appendSession(opened))),
+  };
+}
 
+function readHandlers({
+  store,
+  limits,
+  calls: { read, subscription },
+}: Serving): Pick<Handlers, 'readStream' | 'readAll' | 'subscribe' | 'readByCorrelation' | 'listStreams'> {
+  return {
     readStream: read(ReadStreamRequest, async (request, caller) => {
-      const query = parseReadStream(request, limits);
+      const query = permit.readStream(parseReadStream(request, limits), caller);
       const { head, pages } = await store.readStream(query, caller);
       const header = encodePart(ReadStreamResponse, { header: { stream: query.stream, ...toHead(head) } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
     readAll: read(ReadAllRequest, async (request, caller) => {
-      const query = parseReadAll(request, limits);
+      const query = permit.readAll(parseReadAll(request, limits), request, caller);
       const { position, storeId, pages } = await store.readAll(query, caller);
       const header = encodePart(ReadAllResponse, { header: { position, storeId } });
       return responses(pages, parsePageHint(request.page, limits), header);
@@ -108,7 +130,7 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
 
     subscribe: subscription(SubscribeRequest, async function* (request, caller, pageBytesMax) {
       const { stop } = caller.connection;
-      const query = parseSubscribe(request, limits);
+      const query = permit.subscribe(parseSubscribe(request, limits), request, caller);
       const size = parsePageHint(request.page, { ...limits, pageBytesMax });
       let position: Position | undefined;
       for await (const update of store.subscribe(query, caller, stop)) {
@@ -119,27 +141,39 @@ export function createService({ store, limits, about, calls }: ServiceOptions): 
       throw new StoreUnavailableError(stop.reason as string);
     }),
 
-    getVersion: lookup(GetVersionRequest, GetVersionResponse, async (request, caller) => {
-      const { stream, asOf } = parseGetVersion(request);
-      return toHead(await store.getVersion(stream, asOf, caller));
-    }),
-
     readByCorrelation: read(ReadByCorrelationRequest, async (request, caller) => {
-      const query = parseReadByCorrelation(request, limits);
+      const query = permit.readByCorrelation(parseReadByCorrelation(request, limits), caller);
       const { position, pages } = await store.readByCorrelation(query, caller);
-      const header = encodePart(ReadByCorrelationResponse, { header: { position } });
+      const limitedToGrants = query.visible !== undefined;
+      const header = encodePart(ReadByCorrelationResponse, { header: { position, limitedToGrants } });
       return responses(pages, parsePageHint(request.page, limits), header);
     }),
 
     listStreams: read(ListStreamsRequest, async function* (request, caller) {
-      for await (const page of store.listStreams(parseListStreams(request), caller)) {
+      const query = permit.listStreams(parseListStreams(request), request, caller);
+      for await (const page of store.listStreams(query, caller)) {
         yield encodePart(ListStreamsResponse, { streams: page.map(toSummary) });
       }
     }),
+  };
+}
 
-    getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) =>
-      toServerInfo(await store.info(caller), about, limits),
-    ),
+function lookupHandlers({
+  store,
+  limits,
+  about,
+  calls: { lookup },
+}: Serving): Pick<Handlers, 'getVersion' | 'getServerInfo'> {
+  return {
+    getVersion: lookup(GetVersionRequest, GetVersionResponse, async (request, caller) => {
+      const { stream, asOf } = parseGetVersion(request);
+      return toHead(await store.getVersion(permit.getVersion(stream, caller), asOf, caller));
+    }),
+
+    getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) => {
+      const info = toServerInfo(await store.info(permit.getServerInfo(caller)), about, limits);
+      return caller.access.permissions.mayUseStore('admin') ? info : withoutInternals(info);
+    }),
   };
 }
 

@@ -5,6 +5,8 @@ import {
   BadRequest_FieldViolation,
   ErrorInfo,
   PreconditionFailure,
+  QuotaFailure,
+  QuotaFailure_Violation,
   RetryInfo,
 } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
@@ -16,7 +18,9 @@ import {
   VersionConflict,
   VersionConflicts,
 } from '../../generated/sluice/v1/errors';
+import type { AccessDeniedError, AuthError, QuotaExceededError } from '../auth/errors';
 import type { InvalidRequestError, StoreError, VersionConflictError } from '../store/errors';
+import { isName } from '../store/patterns';
 import type { Failure } from './failure';
 import { toDuration } from './proto-time';
 
@@ -37,7 +41,10 @@ const statusOf = {
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
   CANCELLED: status.CANCELLED,
   INTERNAL: status.INTERNAL,
-} satisfies Record<StoreError['code'] | Failure['code'], status>;
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  ACCESS_DENIED: status.PERMISSION_DENIED,
+  QUOTA_EXCEEDED: status.RESOURCE_EXHAUSTED,
+} satisfies Record<StoreError['code'] | AuthError['code'] | Failure['code'], status>;
 
 const domain = 'sluice.v1';
 
@@ -82,8 +89,9 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'COMMIT_ID_REUSE': {
       const { commitId, position } = error;
       const stream = cut(error.stream, textBytesMax);
+      const place = stream === '' ? undefined : { stream, position: position.toString() };
       return [
-        errorInfo(error.code, { commit_id: commitId, stream, position: position.toString() }),
+        errorInfo(error.code, { commit_id: commitId, ...place }),
         pack('sluice.v1.CommitIdReuse', CommitIdReuse.encode({ commitId, stream, position })),
       ];
     }
@@ -120,6 +128,12 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     }
     case 'STORE_REFUSED':
       return [errorInfo(error.code, { nats_error: error.natsError.toString() })];
+    case 'UNAUTHENTICATED':
+      return [errorInfo(error.code, { cause: error.reason })];
+    case 'ACCESS_DENIED':
+      return accessDenied(error);
+    case 'QUOTA_EXCEEDED':
+      return quotaExceeded(error);
     case 'STORE_FULL':
     case 'NOT_PERMITTED':
     case 'DEADLINE_EXCEEDED':
@@ -149,6 +163,21 @@ function versionConflict(error: VersionConflictError, bytesMax: number): Any[] {
   const all = (some: VersionConflict[]): Any =>
     pack('sluice.v1.VersionConflicts', VersionConflicts.encode({ conflicts: some, count: conflicts.length }));
   return [...details, all(fitting(conflicts, VersionConflict, bytesMax - sizeOf([...details, all([])])))];
+}
+
+function accessDenied({ code, action, subject }: AccessDeniedError): Any[] {
+  const kind = isName(subject) ? 'stream' : 'pattern';
+  return [errorInfo(code, subject === '' ? { action } : { action, [kind]: subject })];
+}
+
+function quotaExceeded({ code, limit, retryMs, message }: QuotaExceededError): Any[] {
+  const description = cut(message, textBytesMax);
+  const violation = QuotaFailure_Violation.fromPartial({ subject: limit, description });
+  return [
+    errorInfo(code, { limit }),
+    retryInfo(retryMs),
+    pack('google.rpc.QuotaFailure', QuotaFailure.encode({ violations: [violation] })),
+  ];
 }
 
 /** As many violations as fit, and how many are left out. */

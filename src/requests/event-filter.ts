@@ -4,6 +4,8 @@ import type { EventFilter } from '../store/event-store';
 import { checkStreamPattern, eventTypeFilter } from './field-checks';
 import { excess, type Findings } from './findings';
 
+const everything = ['>'];
+
 /** The filter of a request over the whole store. */
 export function eventFilter(
   request: ReadAllRequest | SubscribeRequest,
@@ -12,7 +14,7 @@ export function eventFilter(
 ): EventFilter {
   const prefixes = eventTypeFilter(request.eventTypePrefixes, limits, findings, 'event_type_prefixes');
   return {
-    patterns: streamPatterns(request.patterns, limits, findings),
+    patterns: request.patterns.length === 0 ? everything : streamPatterns(request.patterns, limits, findings),
     eventTypes: eventTypeFilter(request.eventTypes, limits, findings),
     eventTypePrefixes: [...prefixes],
   };

@@ -15,5 +15,5 @@ export function parseListStreams(request: ListStreamsRequest): ListStreamsQuery 
   }
   const count = maxCount(request.maxCount, findings);
   findings.throwIfAny();
-  return { pattern, after, maxCount: count };
+  return { patterns: [pattern], after, maxCount: count };
 }

@@ -1,5 +1,5 @@
 import type { Expectation } from './expectation';
-import type { CommitId, Position, StreamName, Version } from './values';
+import { beginning, type CommitId, type Position, type StreamName, type Version } from './values';
 
 /** What an event store may throw; anything else is a bug. Each subclass has a code of its own. */
 export abstract class StoreError extends Error {
@@ -52,12 +52,17 @@ export class CommitIdReuseError extends StoreError {
   readonly code = 'COMMIT_ID_REUSE';
   constructor(
     readonly commitId: CommitId,
+    /** "": the caller must not learn it. */
     readonly stream: string,
     readonly position: Position,
   ) {
-    super(
-      `commit id ${commitId} already belongs to a commit on stream ${stream} at position ${position.toString()}`,
-    );
+    const place = stream === '' ? '' : ` on stream ${stream} at position ${position.toString()}`;
+    super(`commit id ${commitId} already belongs to a commit${place}`);
+  }
+
+  /** The same error for a caller that must not learn where the commit is. */
+  withoutStream(): CommitIdReuseError {
+    return new CommitIdReuseError(this.commitId, '', beginning);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { OrderSlot } from './append-order';
 import type { Expectation } from './expectation';
+import type { StreamSelection } from './patterns';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -110,7 +111,7 @@ export interface ReadStreamQuery {
   readonly consistency: 'leader' | 'anyReplica';
 }
 
-export interface CorrelationQuery {
+export interface CorrelationQuery extends Pick<StreamSelection, 'visible'> {
   readonly correlationId: string;
   /** Empty: all types. */
   readonly eventTypes: ReadonlySet<string>;
@@ -121,9 +122,7 @@ export interface CorrelationQuery {
 }
 
 /** Which events of the whole store. */
-export interface EventFilter {
-  /** NATS notation over stream names; empty: all streams. */
-  readonly patterns: readonly string[];
+export interface EventFilter extends StreamSelection {
   /** Events of these types, or whose types begin with one of the prefixes; both empty: all events. */
   readonly eventTypes: ReadonlySet<string>;
   readonly eventTypePrefixes: readonly string[];
@@ -184,9 +183,7 @@ export interface SubscribeQuery {
   readonly storeId: string;
 }
 
-export interface ListStreamsQuery {
-  /** NATS notation over stream names; ">" is all. */
-  readonly pattern: string;
+export interface ListStreamsQuery extends StreamSelection {
   /** Only names after this one in byte order; "" from the first. */
   readonly after: string;
   /** undefined: no bound. */

@@ -14,6 +14,13 @@ import { gatewayPermissions } from '../../src/nats-server/permissions';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { flagOf, keys, settings, variableOf, type Key, type Setting } from '../../src/config/settings';
 import {
+  AccessDeniedError,
+  QuotaExceededError,
+  UnauthenticatedError,
+  type AnyAuthError,
+  type AuthError,
+} from '../../src/auth/errors';
+import {
   CancelledError,
   CommitIdReuseError,
   DeadlineExceededError,
@@ -118,10 +125,17 @@ const errors: { [Code in StoreError['code']]: Extract<AnyStoreError, { code: Cod
   CANCELLED: new CancelledError(),
 };
 
+const authErrors: { [Code in AuthError['code']]: Extract<AnyAuthError, { code: Code }> } = {
+  UNAUTHENTICATED: new UnauthenticatedError('missing', 'no credential'),
+  ACCESS_DENIED: new AccessDeniedError('append', stream),
+  QUOTA_EXCEEDED: new QuotaExceededError('appends_per_s', 250, 'too many'),
+};
+
 test('the table of docs/errors.md is what the gateway sends', () => {
   const [table = ''] = document('docs/errors.md').split('\n## ');
   const rows = tableRows(table);
-  const sent = [...Object.values(errors), new UnexpectedError(new Error('a bug'))].map((error) => {
+  const bug = new UnexpectedError(new Error('a bug'));
+  const sent = [...Object.values(errors), ...Object.values(authErrors), bug].map((error) => {
     const failure = toStatus(error);
     const [encoded] = failure.metadata.get('grpc-status-details-bin');
     const { details } = Status.decode(encoded as Buffer);
@@ -136,7 +150,7 @@ test('the table of docs/errors.md is what the gateway sends', () => {
   });
   expect(rows.map(([reason, name, details]) => [reason, name, details])).toEqual(sent.map(({ row }) => row));
   for (const [index, { retry }] of sent.entries()) {
-    if (retry === undefined) continue;
+    if (retry === undefined || rows[index]?.[0] === code('QUOTA_EXCEEDED')) continue; // its delay varies
     const { seconds = 0n, nanos = 0 } = RetryInfo.decode(retry).retryDelay ?? {};
     const delay = nanos === 0 ? `${String(seconds)} s` : `${nanos / 1e6} ms`;
     expect(rows[index]?.at(-1)).toContain(`(${delay})`);

@@ -87,6 +87,7 @@ test('a read that skips has everything else, and counts and names what it skippe
 const readAllDefaults = {
   storeId: '',
   patterns: [],
+  permittedOnly: false,
   toPosition: 0n,
   maxCount: 0n,
   eventTypes: [],

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { BadRequest, ErrorInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import { VersionConflicts } from '../../generated/sluice/v1/errors';
+import { AccessDeniedError, QuotaExceededError, UnauthenticatedError } from '../../src/auth/errors';
 import { UnexpectedError, type Failure } from '../../src/grpc/failure';
 import { toStatus } from '../../src/grpc/status';
 import * as errors from '../../src/store/errors';
@@ -56,6 +57,11 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   VERSION_CONFLICT: fc
     .tuple(conflict, fc.array(conflict, { maxLength: 200, size: 'max' }))
     .map(([first, others]) => new errors.VersionConflictError(first, others)),
+  UNAUTHENTICATED: fc
+    .tuple(fc.constantFrom('missing' as const, 'expired' as const, 'invalid' as const), text)
+    .map(([reason, message]) => new UnauthenticatedError(reason, message)),
+  ACCESS_DENIED: stream.map((name) => new AccessDeniedError('append', name)),
+  QUOTA_EXCEEDED: text.map((message) => new QuotaExceededError('appends_per_s', 1_000, message)),
   COMMIT_ID_REUSE: fc
     .tuple(commitId, text, number)
     .map(([id, name, at]) => new errors.CommitIdReuseError(id, name, position(at))),

@@ -22,7 +22,7 @@ function open(log: MemoryLog, folder = makeReplicaDir()): Promise<Replica> {
 
 const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
 
-const filter = { patterns: [], eventTypes: new Set<string>(), eventTypePrefixes: [] };
+const filter = { patterns: ['>'], eventTypes: new Set<string>(), eventTypePrefixes: [] };
 const fromStart: SubscribeQuery = {
   filter,
   start: { kind: 'position', after: position(0n), afterCount: undefined, fromTime: undefined },
@@ -75,7 +75,7 @@ test('a list of streams is complete or an error', async () => {
   for (let i = 0; i < 600; i++) log.append(`a.${i.toString().padStart(3, '0')}`);
   await using replica = disposable(await open(log));
   const { reads } = createReplicaStore(replica);
-  const pages = reads.listStreams({ pattern: '>', after: '', maxCount: undefined }, call());
+  const pages = reads.listStreams({ patterns: ['>'], after: '', maxCount: undefined }, call());
   const names: string[] = [];
   const listing = (async () => {
     for await (const page of pages) {

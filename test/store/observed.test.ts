@@ -17,7 +17,7 @@ test('every call is counted by how it ended, and goes on as it is', async () => 
   });
   await store.append(append, call);
   const listed = [];
-  const query = { pattern: '>', after: '', maxCount: undefined };
+  const query = { patterns: ['>'], after: '', maxCount: undefined };
   for await (const page of store.listStreams(query, call)) listed.push(...page);
   expect(listed).toHaveLength(1);
   // The caller leaves the loop.
@@ -38,7 +38,7 @@ test('a subscription is over with its loop', async () => {
   const store = observed(createModelStore(), counts);
   const [stop, filter] = [
     new AbortController(),
-    { patterns: [], eventTypes: new Set<string>(), eventTypePrefixes: [] },
+    { patterns: ['>'], eventTypes: new Set<string>(), eventTypePrefixes: [] },
   ];
   const query = {
     filter,

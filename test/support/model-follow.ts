@@ -90,10 +90,10 @@ function skip(count: bigint, commits: readonly Commit[]): EventRun[] {
 /** The selected events of a commit, in the order of the read. */
 function wantedOf(
   commit: Commit,
-  { patterns, eventTypes, eventTypePrefixes }: EventFilter,
+  { patterns, visible = ['>'], eventTypes, eventTypePrefixes }: EventFilter,
   backward = false,
 ): Commit {
-  if (patterns.length > 0 && !patterns.some((pattern) => matches(pattern, commit.stream)))
+  if (![patterns, visible].every((some) => some.some((pattern) => matches(pattern, commit.stream))))
     return { ...commit, events: [] };
   const all = eventTypes.size + eventTypePrefixes.length === 0;
   const { events } = keep(

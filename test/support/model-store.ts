@@ -357,14 +357,20 @@ function readCommits(commits: readonly Commit[], query: ReadStreamQuery): Commit
   return chosen.map((commit) => ({ ...commit, events: commit.events.toReversed() })).toReversed();
 }
 
-function correlated(log: readonly Commit[], { correlationId, eventTypes }: CorrelationQuery): Commit[] {
-  return log.map((commit) =>
-    keep(
-      commit,
-      (event) =>
-        event.correlationId === correlationId && (eventTypes.size === 0 || eventTypes.has(event.type)),
-    ),
-  );
+function correlated(
+  log: readonly Commit[],
+  { correlationId, eventTypes, visible = ['>'] }: CorrelationQuery,
+): Commit[] {
+  const isVisible = ({ stream }: Commit): boolean => visible.some((pattern) => matches(pattern, stream));
+  return log
+    .filter(isVisible)
+    .map((commit) =>
+      keep(
+        commit,
+        (event) =>
+          event.correlationId === correlationId && (eventTypes.size === 0 || eventTypes.has(event.type)),
+      ),
+    );
 }
 
 export function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean): Commit {
@@ -410,12 +416,13 @@ function encode(events: readonly RecordedEvent[]): Uint8Array {
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* listPages(
   log: readonly Commit[],
-  { pattern, after, maxCount }: ListStreamsQuery,
+  { patterns, visible = ['>'], after, maxCount }: ListStreamsQuery,
   call: CallContext,
 ): AsyncGenerator<readonly StreamSummary[], void> {
   // Names are ASCII, so the order of sort() is byte order.
   const names = [...new Set(log.map(({ stream }) => stream))]
-    .filter((name) => matches(pattern, name) && name > after)
+    .filter((name) => [patterns, visible].every((some) => some.some((pattern) => matches(pattern, name))))
+    .filter((name) => name > after)
     .sort()
     .slice(0, maxCount === undefined ? undefined : Number(maxCount));
   for (let from = 0; from < names.length; from += namesPerPage) {

@@ -35,7 +35,7 @@ export const call = (): CallContext => ({
 });
 
 export const everything: ReadAllQuery = {
-  filter: { patterns: [], eventTypes: new Set(), eventTypePrefixes: [] },
+  filter: { patterns: ['>'], eventTypes: new Set(), eventTypePrefixes: [] },
   direction: 'forward',
   afterPosition: undefined,
   afterCount: undefined,

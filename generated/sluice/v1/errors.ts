@@ -40,9 +40,9 @@ export interface VersionConflicts {
 export interface CommitIdReuse {
   /** The commit id that the caller sent. */
   commitId: string;
-  /** The stream of the stored commit with this id. */
+  /** The stream of the stored commit with this id. Empty if the caller may not read that stream. */
   stream: string;
-  /** The position of that commit. */
+  /** The position of that commit. 0 if the caller may not read its stream. */
   position: bigint;
 }
 

@@ -414,6 +414,11 @@ export interface ReadByCorrelationResponse {
 export interface ReadByCorrelationHeader {
   /** The read is complete up to this position of the store. */
   position: bigint;
+  /**
+   * True: the caller may not read all streams, so that events may have been left out. It is true for every such caller,
+   * whether there were such events or not.
+   */
+  limitedToGrants: boolean;
 }
 
 /** ReadAllRequest asks for a part of the store. All conditions hold together. */
@@ -478,6 +483,12 @@ export interface ReadAllRequest {
    * FAILED_PRECONDITION and StoreMismatch. Empty: not checked.
    */
   storeId: string;
+  /**
+   * True: read what the caller may read of the streams that are asked for, by the grants at the time of the call; without
+   * patterns, all that it may read. Streams without a grant are left out as if they did not exist, and a caller without any
+   * grant of `read` reads nothing. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
+   */
+  permittedOnly: boolean;
 }
 
 /** ReadAllResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have events. */
@@ -576,6 +587,13 @@ export interface SubscribeRequest {
    * FAILED_PRECONDITION and StoreMismatch. Empty: not checked.
    */
   storeId: string;
+  /**
+   * True: follow what the caller may follow of the streams that are asked for, by the grants at the time of the call; without
+   * patterns, all that it may follow. If that is nothing, the call is refused with PERMISSION_DENIED: such a subscription
+   * would look alive, and would not learn of a grant that comes later. When one of the grants is gone, the subscription ends
+   * with PERMISSION_DENIED. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
+   */
+  permittedOnly: boolean;
 }
 
 /**
@@ -652,6 +670,11 @@ export interface ListStreamsRequest {
   after: string;
   /** At most this many. 0: no bound. */
   maxCount: bigint;
+  /**
+   * True: list what the caller may read of the streams that are asked for, as in ReadAllRequest. False: a pattern that no
+   * single grant contains is refused with PERMISSION_DENIED.
+   */
+  permittedOnly: boolean;
 }
 
 /** ListStreamsResponse is one message of a listing. */
@@ -694,11 +717,11 @@ export interface GetServerInfoResponse {
     | undefined;
   /** What this gateway can do, for instance "append", "read-by-correlation". */
   features: string[];
-  /** The gateway's replica of the log, from which it serves reads. */
+  /** The gateway's replica of the log, from which it serves reads. Absent for a caller without `admin`. */
   replica: LogReplica | undefined;
 }
 
-/** StoreInfo describes the store. */
+/** StoreInfo describes the store. A caller without `admin` gets its name, id, position and durability, and `embedded`. */
 export interface StoreInfo {
   /** The name of its JetStream stream. */
   name: string;
@@ -2809,7 +2832,7 @@ export const ReadByCorrelationResponse: MessageFns<ReadByCorrelationResponse> = 
 };
 
 function createBaseReadByCorrelationHeader(): ReadByCorrelationHeader {
-  return { position: 0n };
+  return { position: 0n, limitedToGrants: false };
 }
 
 export const ReadByCorrelationHeader: MessageFns<ReadByCorrelationHeader> = {
@@ -2819,6 +2842,9 @@ export const ReadByCorrelationHeader: MessageFns<ReadByCorrelationHeader> = {
         throw new globalThis.Error("value provided for field message.position of type uint64 too large");
       }
       writer.uint32(8).uint64(message.position);
+    }
+    if (message.limitedToGrants !== false) {
+      writer.uint32(16).bool(message.limitedToGrants);
     }
     return writer;
   },
@@ -2844,6 +2870,14 @@ export const ReadByCorrelationHeader: MessageFns<ReadByCorrelationHeader> = {
             message.position = reader.uint64() as bigint;
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limitedToGrants = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2862,6 +2896,7 @@ export const ReadByCorrelationHeader: MessageFns<ReadByCorrelationHeader> = {
   fromPartial<I extends Exact<DeepPartial<ReadByCorrelationHeader>, I>>(object: I): ReadByCorrelationHeader {
     const message = createBaseReadByCorrelationHeader();
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.limitedToGrants = object.limitedToGrants ?? false;
     return message;
   },
 };
@@ -2881,6 +2916,7 @@ function createBaseReadAllRequest(): ReadAllRequest {
     page: undefined,
     skipUnreadable: false,
     storeId: "",
+    permittedOnly: false,
   };
 }
 
@@ -2936,6 +2972,9 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     }
     if (message.storeId !== "") {
       writer.uint32(98).string(message.storeId);
+    }
+    if (message.permittedOnly !== false) {
+      writer.uint32(112).bool(message.permittedOnly);
     }
     return writer;
   },
@@ -3057,6 +3096,14 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
             message.storeId = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.permittedOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3097,6 +3144,7 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
     message.skipUnreadable = object.skipUnreadable ?? false;
     message.storeId = object.storeId ?? "";
+    message.permittedOnly = object.permittedOnly ?? false;
     return message;
   },
 };
@@ -3297,6 +3345,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     page: undefined,
     skipUnreadable: false,
     storeId: "",
+    permittedOnly: false,
   };
 }
 
@@ -3352,6 +3401,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.storeId !== "") {
       writer.uint32(106).string(message.storeId);
+    }
+    if (message.permittedOnly !== false) {
+      writer.uint32(120).bool(message.permittedOnly);
     }
     return writer;
   },
@@ -3481,6 +3533,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.storeId = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.permittedOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3522,6 +3582,7 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     message.page = (object.page !== undefined && object.page !== null) ? PageHint.fromPartial(object.page) : undefined;
     message.skipUnreadable = object.skipUnreadable ?? false;
     message.storeId = object.storeId ?? "";
+    message.permittedOnly = object.permittedOnly ?? false;
     return message;
   },
 };
@@ -3959,7 +4020,7 @@ export const Draining: MessageFns<Draining> = {
 };
 
 function createBaseListStreamsRequest(): ListStreamsRequest {
-  return { pattern: "", after: "", maxCount: 0n };
+  return { pattern: "", after: "", maxCount: 0n, permittedOnly: false };
 }
 
 export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
@@ -3975,6 +4036,9 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
         throw new globalThis.Error("value provided for field message.maxCount of type uint64 too large");
       }
       writer.uint32(24).uint64(message.maxCount);
+    }
+    if (message.permittedOnly !== false) {
+      writer.uint32(32).bool(message.permittedOnly);
     }
     return writer;
   },
@@ -4016,6 +4080,14 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
             message.maxCount = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.permittedOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4036,6 +4108,7 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
     message.pattern = object.pattern ?? "";
     message.after = object.after ?? "";
     message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
+    message.permittedOnly = object.permittedOnly ?? false;
     return message;
   },
 };
@@ -5314,12 +5387,19 @@ export const ServerLimits: MessageFns<ServerLimits> = {
  *
  * Every error carries a google.rpc.ErrorInfo with domain "sluice.v1" and a stable reason; docs/errors.md has the table. Each
  * call can end with INVALID_ARGUMENT (google.rpc.BadRequest names every field at fault), UNAVAILABLE and RESOURCE_EXHAUSTED
- * (google.rpc.RetryInfo says when to try again), DEADLINE_EXCEEDED, CANCELLED, PERMISSION_DENIED and INTERNAL.
+ * (google.rpc.RetryInfo says when to try again), DEADLINE_EXCEEDED, CANCELLED, UNAUTHENTICATED, PERMISSION_DENIED and
+ * INTERNAL.
+ *
+ * If the gateway has an auth file, a call needs grants of actions on streams; each call says below which. They are decided by
+ * the request alone: a stream that exists and one that does not are refused alike. UNAUTHENTICATED means that there is no
+ * credential that the gateway accepts, PERMISSION_DENIED with the reason ACCESS_DENIED that the caller may not do this. A call
+ * that stays open is checked again whenever grants change and when the credential expires, and ends with one of these.
+ * Without an auth file, everybody may do everything.
  */
 export type EventStoreServiceService = typeof EventStoreServiceService;
 export const EventStoreServiceService = {
   /**
-   * Append stores events at the end of one stream, atomically.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -5344,6 +5424,10 @@ export const EventStoreServiceService = {
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
+   *
+   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
+   * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
    * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
    * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
@@ -5372,7 +5456,8 @@ export const EventStoreServiceService = {
    * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
    * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
    * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
-   * and events of its streams show it whole once the call has ended.
+   * and events of its streams show it whole once the call has ended. It needs `append` on each stream that it writes, and
+   * `read` on each that it only checks.
    *
    * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
    * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
@@ -5391,7 +5476,8 @@ export const EventStoreServiceService = {
   },
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
-   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty. It
+   * needs `read` on the stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
    * of the stream is not a commit, because then the version of the stream is unknown.
@@ -5407,7 +5493,8 @@ export const EventStoreServiceService = {
   },
   /**
    * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
-   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error. It needs `read` on the
+   * stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
    * message and the store has lost messages.
@@ -5426,6 +5513,9 @@ export const EventStoreServiceService = {
    * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
    * unknown correlation id reads as empty.
    *
+   * It needs `read` on some stream. Events of streams that the caller may not read are left out as if they did not exist, and
+   * the header says `limited_to_grants`.
+   *
    * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
@@ -5443,7 +5533,7 @@ export const EventStoreServiceService = {
   /**
    * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
-   * missing.
+   * missing. It needs a grant of `read` for each pattern that contains all of its streams; see `permitted_only`.
    *
    * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
    * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
@@ -5469,6 +5559,9 @@ export const EventStoreServiceService = {
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
+   * It needs a grant of `subscribe` for `stream`, or for each pattern one that contains all of its streams; see
+   * `permitted_only`.
+   *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
    * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
@@ -5484,7 +5577,8 @@ export const EventStoreServiceService = {
   },
   /**
    * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
-   * call may or may not be listed.
+   * call may or may not be listed. It needs a grant of `read` that contains all streams of the pattern; see
+   * `permitted_only`.
    */
   listStreams: {
     path: "/sluice.v1.EventStoreService/ListStreams" as const,
@@ -5498,6 +5592,10 @@ export const EventStoreServiceService = {
   /**
    * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
    * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
+   *
+   * It needs `info`. A caller without `admin` gets the version, the features and the limits of the gateway, and of the store
+   * its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
+   * StoreInfo are empty, and `replica` is absent.
    */
   getServerInfo: {
     path: "/sluice.v1.EventStoreService/GetServerInfo" as const,
@@ -5513,7 +5611,7 @@ export const EventStoreServiceService = {
 
 export interface EventStoreServiceServer extends UntypedServiceImplementation {
   /**
-   * Append stores events at the end of one stream, atomically.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -5530,6 +5628,10 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
+   *
+   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
+   * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
    * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
    * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
@@ -5549,7 +5651,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
    * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
    * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
-   * and events of its streams show it whole once the call has ended.
+   * and events of its streams show it whole once the call has ended. It needs `append` on each stream that it writes, and
+   * `read` on each that it only checks.
    *
    * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
    * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
@@ -5560,7 +5663,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
   appendMulti: handleUnaryCall<AppendMultiRequest, AppendMultiResponse>;
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
-   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty. It
+   * needs `read` on the stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
    * of the stream is not a commit, because then the version of the stream is unknown.
@@ -5568,7 +5672,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
   readStream: handleServerStreamingCall<ReadStreamRequest, ReadStreamResponse>;
   /**
    * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
-   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error. It needs `read` on the
+   * stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
    * message and the store has lost messages.
@@ -5579,6 +5684,9 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
    * unknown correlation id reads as empty.
    *
+   * It needs `read` on some stream. Events of streams that the caller may not read are left out as if they did not exist, and
+   * the header says `limited_to_grants`.
+   *
    * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
@@ -5586,7 +5694,7 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
   /**
    * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
-   * missing.
+   * missing. It needs a grant of `read` for each pattern that contains all of its streams; see `permitted_only`.
    *
    * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
    * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
@@ -5604,6 +5712,9 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
+   * It needs a grant of `subscribe` for `stream`, or for each pattern one that contains all of its streams; see
+   * `permitted_only`.
+   *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
    * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
@@ -5611,19 +5722,24 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
   subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
   /**
    * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
-   * call may or may not be listed.
+   * call may or may not be listed. It needs a grant of `read` that contains all streams of the pattern; see
+   * `permitted_only`.
    */
   listStreams: handleServerStreamingCall<ListStreamsRequest, ListStreamsResponse>;
   /**
    * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
    * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
+   *
+   * It needs `info`. A caller without `admin` gets the version, the features and the limits of the gateway, and of the store
+   * its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
+   * StoreInfo are empty, and `replica` is absent.
    */
   getServerInfo: handleUnaryCall<GetServerInfoRequest, GetServerInfoResponse>;
 }
 
 export interface EventStoreServiceClient extends Client {
   /**
-   * Append stores events at the end of one stream, atomically.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -5654,6 +5770,10 @@ export interface EventStoreServiceClient extends Client {
    * `failed_tag`; an append that takes any version is stored.
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
+   *
+   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
+   * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
    * The gateway accepts up to ServerLimits.session_appends_max appends and ServerLimits.session_bytes_max bytes at a time;
    * it reads no further until results have gone out. When the caller has sent its last request, the session ends with OK
@@ -5678,7 +5798,8 @@ export interface EventStoreServiceClient extends Client {
    * AppendMulti stores events at the end of several streams in one transaction: all of them or nothing. Each append has an
    * expectation of its own, and `checks` are expectations of streams that are not written. The transaction has one commit
    * id and one position. ReadAll and Subscribe return it whole or not at all, as far as they select its streams. Versions
-   * and events of its streams show it whole once the call has ended.
+   * and events of its streams show it whole once the call has ended. It needs `append` on each stream that it writes, and
+   * `read` on each that it only checks.
    *
    * Use it where all or nothing is needed, not for speed: the NATS server stages a transaction before it stores it (on disk
    * if the store has one replica), which takes some milliseconds, and it stages few at the same time.
@@ -5703,7 +5824,8 @@ export interface EventStoreServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * ReadStream reads one stream as it was at the time of the call. A read is complete or it fails: if the call ends with
-   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty.
+   * OK, the last message has `end` and no event in the range is missing. A stream that does not exist reads as empty. It
+   * needs `read` on the stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit when the read comes to a message that is not a commit, or when the last message
    * of the stream is not a commit, because then the version of the stream is unknown.
@@ -5716,7 +5838,8 @@ export interface EventStoreServiceClient extends Client {
   ): ClientReadableStream<ReadStreamResponse>;
   /**
    * GetVersion returns the version of a stream, from the leader of the store: it reflects every append that was
-   * acknowledged before the call. A stream that does not exist has version 0; that is not an error.
+   * acknowledged before the call. A stream that does not exist has version 0; that is not an error. It needs `read` on the
+   * stream.
    *
    * Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
    * message and the store has lost messages.
@@ -5741,6 +5864,9 @@ export interface EventStoreServiceClient extends Client {
    * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
    * unknown correlation id reads as empty.
    *
+   * It needs `read` on some stream. Events of streams that the caller may not read are left out as if they did not exist, and
+   * the header says `limited_to_grants`.
+   *
    * Errors: DATA_LOSS with UnreadableCommit when one of the commits cannot be read or the store has lost messages, unless
    * `skip_unreadable` is set.
    */
@@ -5756,7 +5882,7 @@ export interface EventStoreServiceClient extends Client {
   /**
    * ReadAll reads the whole store, or the streams that match patterns, in position order, as it was at the time of the
    * call. A read is complete or it fails: if the call ends with OK, the last message has `end` and no event in the range is
-   * missing.
+   * missing. It needs a grant of `read` for each pattern that contains all of its streams; see `permitted_only`.
    *
    * Errors: FAILED_PRECONDITION with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit
    * when the read comes to a message that is not a commit, or to a gap where the store has lost messages. To read what
@@ -5779,6 +5905,9 @@ export interface EventStoreServiceClient extends Client {
    * neither dropped nor buffered without bound: the gateway sends `fell_behind` and reads from its disk for it. A
    * subscriber that takes less than ServerLimits.read_bytes_per_second_min gets CANCELLED.
    *
+   * It needs a grant of `subscribe` for `stream`, or for each pattern one that contains all of its streams; see
+   * `permitted_only`.
+   *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
    * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
    * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
@@ -5791,7 +5920,8 @@ export interface EventStoreServiceClient extends Client {
   ): ClientReadableStream<SubscribeResponse>;
   /**
    * ListStreams lists the names of streams in byte order, each with its version. A stream that begins to exist during the
-   * call may or may not be listed.
+   * call may or may not be listed. It needs a grant of `read` that contains all streams of the pattern; see
+   * `permitted_only`.
    */
   listStreams(request: ListStreamsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListStreamsResponse>;
   listStreams(
@@ -5802,6 +5932,10 @@ export interface EventStoreServiceClient extends Client {
   /**
    * GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
    * may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
+   *
+   * It needs `info`. A caller without `admin` gets the version, the features and the limits of the gateway, and of the store
+   * its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
+   * StoreInfo are empty, and `replica` is absent.
    */
   getServerInfo(
     request: GetServerInfoRequest,

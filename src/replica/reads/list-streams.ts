@@ -1,5 +1,5 @@
 import type { CallContext, ListStreamsQuery, StreamSummary } from '../../store/event-store';
-import { patternMatcher } from '../../store/patterns';
+import { streamMatcher, type StreamSelection } from '../../store/patterns';
 import { position, unixNanos, version, type StreamName } from '../../store/values';
 import type { IndexEntry } from '../index/index-keys';
 import type { ReadableReplica } from './readable-replica';
@@ -11,29 +11,54 @@ const namesMax = 256;
 /** Lists streams by name in byte order, in pages, each stream with its head. */
 export async function* listStreams(
   replica: ReadableReplica,
-  { pattern, after, maxCount }: ListStreamsQuery,
+  query: ListStreamsQuery,
   call: CallContext,
 ): AsyncGenerator<readonly StreamSummary[], void> {
   await replica.catchUp('leader', call);
   // Kept for all pages: after a rebuild, the index may not be filled.
   const { index } = replica.files;
-  const matches = patternMatcher([pattern]);
-  const prefix = pattern.slice(0, /[*>]|$/.exec(pattern)?.index);
-  let last = after;
-  let left = Number(maxCount ?? Infinity);
-  for (let isAtEnd = false; !isAtEnd && left > 0;) {
+  const matches = streamMatcher(query);
+  const prefixes = prefixesOf(query);
+  let last = query.after;
+  let left = Number(query.maxCount ?? Infinity);
+  while (prefixes.length > 0 && left > 0) {
     const page: StreamSummary[] = [];
     for (let lookups = 0; lookups < namesMax && page.length < left; lookups++) {
+      const [prefix] = prefixes;
+      if (prefix === undefined) break;
       const next = index.nextStream(last, prefix);
-      isAtEnd = next === undefined || !next.stream.startsWith(prefix);
-      if (next === undefined || isAtEnd) break;
+      if (next?.stream.startsWith(prefix) !== true) {
+        prefixes.shift();
+        continue;
+      }
       last = next.stream;
       if (matches(last)) page.push(summaryOf(last, next.entry));
     }
     left -= page.length;
     if (page.length > 0) yield page;
-    if (!isAtEnd) await yieldThread(call);
+    if (prefixes.length > 0) await yieldThread(call);
   }
+}
+
+/** Every selected name begins with one of these. They are in byte order, and none begins with another. */
+function prefixesOf({ patterns, visible = ['>'] }: StreamSelection): string[] {
+  const asked = distinctPrefixes(patterns);
+  const seen = distinctPrefixes(visible);
+  return [
+    ...seen.filter((prefix) => asked.some((other) => prefix.startsWith(other))),
+    ...asked.filter((prefix) => seen.some((other) => prefix !== other && prefix.startsWith(other))),
+  ].sort();
+}
+
+/** Names are ASCII, so the order of sort() is byte order. */
+function distinctPrefixes(patterns: readonly string[]): string[] {
+  const sorted = patterns.map((pattern) => pattern.slice(0, /[*>]|$/.exec(pattern)?.index)).sort();
+  let last: string | undefined;
+  return sorted.filter((prefix) => {
+    if (last !== undefined && prefix.startsWith(last)) return false;
+    last = prefix;
+    return true;
+  });
 }
 
 function summaryOf(

@@ -9,7 +9,7 @@ import type {
   ReadEnd,
 } from '../../store/event-store';
 import { checkStoreId } from '../../store/store-id';
-import { patternMatcher } from '../../store/patterns';
+import { streamMatcher } from '../../store/patterns';
 import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
@@ -36,8 +36,10 @@ export async function readAll(
   const range = rangeOf(query, head);
   if (range.after >= range.upTo)
     return { position: position(head), storeId, pages: emptyRead(positionOfEmpty(query)) };
+  if (query.filter.patterns.length === 0)
+    return { position: position(head), storeId, pages: emptyRead(endOf(query, range)) };
   const filter: RecordFilter = {
-    matches: patternMatcher(query.filter.patterns),
+    matches: streamMatcher(query.filter),
     skipsUnreadable: query.skipUnreadable,
     isIncomplete: faults.isIncomplete,
   };
@@ -80,6 +82,11 @@ function positionOfEmpty({ direction, afterPosition, afterCount }: ReadAllQuery)
   return isWithin ? position(at - 1n) : at;
 }
 
+/** Where a read of a whole range ends. */
+function endOf({ direction }: ReadAllQuery, { after, upTo }: PositionRange): AllPage['position'] {
+  return position(direction === 'forward' ? upTo : after + 1n);
+}
+
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* emptyRead(at: AllPage['position']): AsyncGenerator<AllPage, void> {
   yield { runs: [], end: 'complete', position: at };
@@ -94,7 +101,7 @@ function isUnfiltered(query: ReadAllQuery): boolean {
 
 /** Whether a filter selects all events of all streams. */
 export function wantsAll(filter: EventFilter): boolean {
-  return (filter.patterns.length === 0 || filter.patterns.includes('>')) && hasAllTypes(filter);
+  return filter.patterns.includes('>') && filter.visible === undefined && hasAllTypes(filter);
 }
 
 async function* unfilteredPages(

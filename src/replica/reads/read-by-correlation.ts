@@ -7,10 +7,11 @@ import type {
   Pages,
 } from '../../store/event-store';
 import { hashOf } from '../index/id-hash';
+import { patternMatcher } from '../../store/patterns';
 import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
-import type { StoredRecord } from '../segments/record';
+import { nameOf, type StoredRecord } from '../segments/record';
 import type { ReadableReplica } from './readable-replica';
 import { select } from './select';
 
@@ -33,6 +34,7 @@ export async function readByCorrelation(
 /** A read in progress. */
 class CorrelationReader {
   private readonly hash: bigint;
+  private readonly isVisible: (stream: string) => boolean;
   private left: bigint | undefined;
   private after = 0n;
 
@@ -43,6 +45,7 @@ class CorrelationReader {
   ) {
     this.hash = hashOf(query.correlationId);
     this.left = query.maxCount;
+    this.isVisible = patternMatcher(query.visible ?? ['>']);
   }
 
   async page(): Promise<Page> {
@@ -60,6 +63,7 @@ class CorrelationReader {
     const runs: EventRun[] = [];
     for (const record of records) {
       const { left } = this;
+      if (!this.isVisible(nameOf(record.bytes, record.header))) continue;
       const run = select(record, { correlationId, eventTypes, countMax: left });
       if (run === undefined) continue;
       runs.push(run);

@@ -1,5 +1,5 @@
-import type { CallContext, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
-import { isName, patternMatcher } from '../../store/patterns';
+import type { CallContext, EventFilter, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
+import { isName, streamMatcher } from '../../store/patterns';
 import { Cancellation, type Interest } from '../apply/commit-waiters';
 import { cursorAfter, readChunk } from '../reads/scan';
 import { streamPages } from '../reads/stream-pages';
@@ -113,7 +113,7 @@ async function begin(
     files: replica.files,
     query,
     start,
-    interest: interestOf(query.filter.patterns),
+    interest: interestOf(query.filter),
     progress: new SubscriptionProgress(start),
     cursor: undefined,
   };
@@ -180,8 +180,9 @@ function* reportChunk(
   if (error !== undefined) throw error.withHint();
 }
 
-function interestOf(patterns: readonly string[]): Interest {
-  const [only, ...others] = patterns;
-  const stream = only !== undefined && others.length === 0 && isName(only) ? only : undefined;
-  return { stream, matches: stream === undefined ? patternMatcher(patterns) : (name) => name === stream };
+function interestOf(filter: EventFilter): Interest {
+  const [only, ...others] = filter.patterns;
+  const isOne = only !== undefined && others.length === 0 && isName(only) && filter.visible === undefined;
+  const stream = isOne ? only : undefined;
+  return { stream, matches: stream === undefined ? streamMatcher(filter) : (name) => name === stream };
 }
