@@ -1,5 +1,6 @@
 import { AuthFileError } from './auth-file-error';
 import { repeatedKeys } from './json-keys';
+import { placeOfError } from './json-place';
 import { defaultLimits } from '../limits';
 import { authFileSchema, type AuthFile } from './schema';
 
@@ -16,7 +17,9 @@ export function parseAuthFile(content: Uint8Array, name: string): AuthFile {
   const roles = new Set(Object.keys(asObject(asObject(value)['roles'])));
   const { data, error } = authFileSchema(roles).safeParse(value);
   const problems = [
-    ...repeatedKeys(text).map((path) => `${path} is there twice`),
+    ...repeatedKeys(text).map(
+      (path) => `${path} ${/__proto__$/.test(path) ? 'cannot be a name' : 'is there twice'}`,
+    ),
     ...(error?.issues ?? []).map(({ path, message }) => problemAt(path, message)),
     ...repetitions(value),
     ...foreignDomains(data),
@@ -35,13 +38,11 @@ function textOf(content: Uint8Array): string | undefined {
   }
 }
 
-/** The message of the parser may quote the file, so only the place is taken from it. */
 function parsed(text: string): { readonly value?: unknown; readonly problem?: string } {
   try {
     return { value: JSON.parse(text) as unknown };
-  } catch (error) {
-    const [place = ''] = /line \d+ column \d+/.exec((error as Error).message) ?? [];
-    return { problem: place === '' ? 'must be JSON' : `must be JSON; see ${place}` };
+  } catch {
+    return { problem: `must be JSON; see ${placeOfError(text)}` };
   }
 }
 
@@ -50,7 +51,7 @@ function problemAt(path: readonly PropertyKey[], message: string): string {
   const place = path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')
-    .slice(1);
+    .replace(/^\./, '');
   return [place === '' ? 'the file' : place, message].join(' ');
 }
 

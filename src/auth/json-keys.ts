@@ -32,5 +32,5 @@ function pathOf(open: readonly Level[]): string {
   return open
     .map(({ keys, key, index }) => (keys === undefined ? `[${index}]` : `.${key}`))
     .join('')
-    .slice(1);
+    .replace(/^\./, '');
 }

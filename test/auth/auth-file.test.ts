@@ -149,13 +149,13 @@ describe('an auth file that cannot be used', () => {
   });
 
   test.each([
-    ['', 'must be JSON'],
+    ['', 'must be JSON; see line 1 column 1'],
     ['{\n  "tokens": [],\n}', 'must be JSON; see line 3 column 1'],
     ['[]', 'the file must be an object'],
     ['null', 'the file must be an object'],
     ['{"roles": {"a": {}, "b": {}, "a": {}}}', 'roles.a is there twice'],
     ['{"tokens": [], "tokens": []}', 'tokens is there twice'],
-    ['{"roles": {"__proto__": {}}}', 'roles.__proto__ is there twice'],
+    ['{"roles": {"__proto__": {}}}', 'roles.__proto__ cannot be a name'],
     [
       '{"principals": {"token:constructor": {"roles": ["constructor"]}}}',
       /must be one of the roles of the file/,
