@@ -279,3 +279,11 @@ export const defaultLimits: Limits = {
   authLookIntervalMs: 5_000,
   jwtLifeMaxMs: 86_400_000,
 };
+
+/**
+ * What one principal may have of a bound in all, even if it has no limit of its own: three quarters, and never the last place, so
+ * that it alone cannot shut out all others. Anonymous callers together count as one principal.
+ */
+export function principalShareOf(total: number): number {
+  return Math.max(1, Math.min(total - 1, Math.floor((total * 3) / 4)));
+}

@@ -1,0 +1,155 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Logger } from 'pino';
+
+/** Bytes that are written at a time, except a single longer line. */
+const writeBytesMax = 256 << 10;
+const retryMs = 1_000;
+/** How long a file that cannot be written delays a stop. */
+const closeTimeoutMs = 5_000;
+
+/**
+ * Appends lines to a file, in order and never a part of one, in the background. While the file cannot be written, the lines wait in
+ * memory; their bound is with the caller. `sonic-boom`, which comes with pino, divides a line between two files if the disk was
+ * full before the file is opened again, and waits for ever at its end.
+ */
+export class AuditFile {
+  private lines: string[] = [];
+  private bytes = 0;
+  private running: Promise<void> | undefined;
+  private next: FileHandle | undefined;
+  private failure: unknown;
+  private isClosing = false;
+  private wake = (): void => undefined;
+
+  private constructor(
+    readonly path: string,
+    private handle: FileHandle,
+    private readonly log: Logger,
+    /** Called when all lines are written. */
+    private readonly onDrained: () => void,
+  ) {}
+
+  /** Creates the file if it does not exist. Throws if it cannot be opened. */
+  static async open(path: string, log: Logger, onDrained: () => void): Promise<AuditFile> {
+    return new AuditFile(path, await openToAppend(path), log, onDrained);
+  }
+
+  /** Bytes that are not written yet. */
+  get waitingBytes(): number {
+    return this.bytes;
+  }
+
+  /** The last attempt to write has failed. */
+  get isFailing(): boolean {
+    return this.failure !== undefined;
+  }
+
+  /** `line` ends with a line break. */
+  write(line: string): void {
+    this.lines.push(line);
+    this.bytes += Buffer.byteLength(line);
+    this.start();
+  }
+
+  /** Later lines go to the file that has the path now. Throws if it cannot be opened, and then goes on with the one it has. */
+  async reopen(): Promise<void> {
+    const opened = await openToAppend(this.path);
+    await this.next?.close();
+    this.next = opened;
+    this.wake();
+    this.start();
+  }
+
+  /** Writes what waits; if that takes too long, it is lost, and the log says so. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => {
+      this.isClosing = true;
+      this.wake();
+    }, closeTimeoutMs);
+    await this.running;
+    clearTimeout(timer);
+    this.isClosing = true;
+    if (this.bytes > 0) this.log.error({ path: this.path, bytes: this.bytes }, 'lines of the audit log are lost');
+    await this.handle.close();
+  }
+
+  private start(): void {
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+    });
+  }
+
+  private async run(): Promise<void> {
+    // All lines of this turn of the event loop are written together.
+    await new Promise(setImmediate);
+    while (!this.isClosing && (this.lines.length > 0 || this.next !== undefined)) {
+      await this.swap();
+      await this.writeSome(this.take());
+    }
+    if (this.lines.length === 0) this.onDrained();
+  }
+
+  private take(): Buffer {
+    let bytes = 0;
+    const end = this.lines.findIndex((line) => (bytes += line.length) > writeBytesMax);
+    const some = this.lines.splice(0, end < 0 ? this.lines.length : Math.max(1, end));
+    return Buffer.from(some.join(''));
+  }
+
+  private async writeSome(some: Buffer): Promise<void> {
+    let at = 0;
+    while (at < some.length) {
+      try {
+        const { bytesWritten } = await this.handle.write(some, at);
+        at += bytesWritten;
+        this.bytes -= bytesWritten;
+        this.recover();
+      } catch (error) {
+        this.fail(error);
+        if (this.isClosing) return;
+        await this.pause();
+        if (this.next === undefined) continue;
+        // The new file gets the line from its beginning.
+        const lineAt = some.subarray(0, at).lastIndexOf(lineBreak) + 1;
+        this.bytes += at - lineAt;
+        at = lineAt;
+        await this.swap();
+      }
+    }
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, retryMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private async swap(): Promise<void> {
+    if (this.next === undefined) return;
+    const before = this.handle;
+    this.handle = this.next;
+    this.next = undefined;
+    await before.close();
+  }
+
+  private fail(error: unknown): void {
+    if (!this.isFailing) this.log.error({ err: error, path: this.path }, 'the audit log cannot be written');
+    this.failure = error;
+  }
+
+  private recover(): void {
+    if (this.isFailing) this.log.info({ path: this.path }, 'the audit log is written again');
+    this.failure = undefined;
+  }
+}
+
+const lineBreak = 0x0a;
+
+/** Only its owner may read it. */
+function openToAppend(path: string): Promise<FileHandle> {
+  return open(path, 'a', 0o600);
+}
