@@ -189,6 +189,12 @@ export interface Limits {
   readonly authLookIntervalMs: number;
   /** The longest life of a JWT that the auth file may accept. */
   readonly jwtLifeMaxMs: number;
+  /** Bytes of the audit log that are not written yet: a slow disk must not fill the memory. */
+  readonly auditBytesMax: number;
+  /** Different denials that the audit log counts at a time: a caller can name any number of streams. */
+  readonly auditDenialsMax: number;
+  /** Over how long the audit log counts repeated denials together. */
+  readonly auditDenialsWindowMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -278,6 +284,9 @@ export const defaultLimits: Limits = {
   authRememberedMax: 4_096,
   authLookIntervalMs: 5_000,
   jwtLifeMaxMs: 86_400_000,
+  auditBytesMax: 8 << 20,
+  auditDenialsMax: 1_000,
+  auditDenialsWindowMs: 10_000,
 };
 
 /**

@@ -1,9 +1,5 @@
+import type { Limits } from '../limits';
 import { toFurtherDenialsLine, toLine, type AuditEntry } from './audit-entry';
-
-/** Over how long repeated denials are counted together. */
-const windowMs = 10_000;
-/** How many different denials are told apart in that time. */
-const differentMax = 1_000;
 
 interface Repeated {
   readonly entry: AuditEntry;
@@ -13,7 +9,7 @@ interface Repeated {
 
 /**
  * Turns denials into lines: the first of each kind at once, those that repeat it as one line with their count at the end of the
- * window. A caller that retries for ever thus costs a line in ten seconds.
+ * window. So a caller that retries for ever costs few lines.
  */
 export class AuditDenials {
   private readonly repeated = new Map<string, Repeated>();
@@ -21,14 +17,17 @@ export class AuditDenials {
   private since = new Date();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly write: (line: string) => void) {}
+  constructor(
+    private readonly limits: Pick<Limits, 'auditDenialsMax' | 'auditDenialsWindowMs'>,
+    private readonly write: (line: string) => void,
+  ) {}
 
   add(entry: AuditEntry): void {
     this.timer ??= this.open();
     const key = keyOf(entry);
     const known = this.repeated.get(key);
     if (known !== undefined) known.count++;
-    else if (this.repeated.size >= differentMax) this.further++;
+    else if (this.repeated.size >= this.limits.auditDenialsMax) this.further++;
     else {
       this.repeated.set(key, { entry, since: new Date(), count: 0 });
       this.write(toLine(entry));
@@ -51,7 +50,7 @@ export class AuditDenials {
     this.since = new Date();
     const timer = setTimeout(() => {
       this.flush();
-    }, windowMs);
+    }, this.limits.auditDenialsWindowMs);
     return timer.unref();
   }
 }

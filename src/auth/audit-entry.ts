@@ -27,15 +27,16 @@ export interface AuditEntry {
 
 /** How many streams one line names; it has the count of all. */
 const streamsMax = 16;
-/** Characters of one text in a line; none that is valid is longer. */
-const textCharsMax = 256;
-/** The most bytes of a line without its streams: each of four texts may need six bytes for a character. */
-const fixedBytesMax = 512 + 4 * 6 * textCharsMax;
+/** Characters of one text in a line; only what is not valid is longer. */
+const textCharsMax = 200;
+/** A line about an append has fewer bytes without its streams. */
+const fixedBytesMax = 1_024;
 
-/** More than any line about this number of streams has bytes; `streamChars`: the characters of their names. */
-export function lineBytesMax(entry: Pick<AuditEntry, 'streams'>): number {
-  const named = entry.streams.slice(0, streamsMax);
-  return named.reduce((bytes, stream) => bytes + 6 * Math.min(stream.length, textCharsMax) + 3, fixedBytesMax);
+/** No line about an append to these streams has more bytes. */
+export function lineBytesMax(streams: readonly string[]): number {
+  let bytes = fixedBytesMax;
+  for (const stream of streams.slice(0, streamsMax)) bytes += stream.length + 3;
+  return bytes;
 }
 
 /** One line of JSON. `more`: further properties. */
@@ -44,13 +45,13 @@ export function toLine(entry: AuditEntry, more: object = {}, time = new Date()):
   return line({
     time: time.toISOString(),
     generation,
-    principal: cut(principal),
-    credential: { kind: credential.kind, id: cut(credential.id) },
-    peer,
+    principal: plain(principal),
+    credential: { kind: credential.kind, id: plain(credential.id) },
+    peer: plain(peer),
     call,
     action,
     phase,
-    streams: streams.slice(0, streamsMax).map(cut),
+    streams: streams.slice(0, streamsMax).map(plain),
     stream_count: streams.length,
     commit_id: entry.commitId,
     position: entry.position?.toString(),
@@ -65,7 +66,7 @@ export function toDroppedLine(dropped: number, since: Date, time = new Date()): 
   return line({ time: time.toISOString(), dropped, since: since.toISOString() });
 }
 
-/** Denials that are not told apart, since there were too many different ones. */
+/** How many more denials there were, of too many kinds to name each. */
 export function toFurtherDenialsLine(count: number, since: Date, time = new Date()): string {
   return line({ time: time.toISOString(), further_denials: count, since: since.toISOString() });
 }
@@ -74,6 +75,8 @@ function line(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-function cut(text: string): string {
-  return text.length <= textCharsMax ? text : `${text.slice(0, textCharsMax - 1)}…`;
+/** In ASCII without anything that JSON escapes, so that a character is a byte. What is valid stays as it is. */
+function plain(text: string): string {
+  const safe = text.replace(/[^\x20-\x7e]|["\\]/g, '?');
+  return safe.length <= textCharsMax ? safe : `${safe.slice(0, textCharsMax - 3)}...`;
 }

@@ -69,7 +69,8 @@ export class AuditFile {
     await this.running;
     clearTimeout(timer);
     this.isClosing = true;
-    if (this.bytes > 0) this.log.error({ path: this.path, bytes: this.bytes }, 'lines of the audit log are lost');
+    if (this.bytes > 0)
+      this.log.error({ path: this.path, bytes: this.bytes }, 'lines of the audit log are lost');
     await this.handle.close();
   }
 

@@ -2,8 +2,8 @@
 const waitMaxMs = 3_600_000;
 
 /**
- * A token bucket that holds what may be used in one second, and at least 1. The rate is given with each question, so that another
- * one counts at once. Times are those of a monotonic clock, in milliseconds.
+ * A token bucket that holds what may be used in one second, and at least 1. Each call gives the rate, so that another one
+ * counts at once. Times are those of a monotonic clock, in milliseconds.
  */
 export class Bucket {
   /** What is missing from a full bucket; more than it holds if more was taken than there was. */

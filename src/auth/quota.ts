@@ -59,8 +59,8 @@ export function createQuotas(limits: Limits, now: () => number = () => performan
 }
 
 /**
- * What one principal uses, or one connection of anonymous callers. The limits are given with each question, so that those of a new
- * generation count at once.
+ * What one principal uses, or one connection of anonymous callers. Each call gives the limits, so that those of a new generation
+ * count at once.
  */
 export class Share {
   appends = 0;
@@ -142,8 +142,7 @@ export class Share {
   ): QuotaExceededError | undefined {
     if (appendsPerSecond === undefined && bytesPerSecond === undefined) return undefined;
     const nowMs = this.now();
-    const forAppend =
-      appendsPerSecond === undefined ? 0 : this.appendRate.waitMs(1, appendsPerSecond, nowMs);
+    const forAppend = appendsPerSecond === undefined ? 0 : this.appendRate.waitMs(1, appendsPerSecond, nowMs);
     if (forAppend > 0) return tooFast('appends_per_s', forAppend);
     const forBytes = bytesPerSecond === undefined ? 0 : this.byteRate.waitMs(bytes, bytesPerSecond, nowMs);
     if (forBytes > 0) return tooFast('bytes_per_s', forBytes);
