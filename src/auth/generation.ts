@@ -2,9 +2,11 @@ import { AuthFileError } from './auth-file-error';
 import type { AuthFiles } from './auth-files';
 import { isAuthError, UnauthenticatedError } from './errors';
 import { anonymous, type Credentials, type Identity } from './identity';
-import { noPermissions, type Permissions } from './permissions';
+import type { Permissions } from './permissions';
+import { noPermissions } from './permissions-of-grants';
 import { Policy } from './policy';
 import type { AuditEntry } from './schema';
+import { tokenPrefix } from './token';
 import { openVerifiers, type Verifiers } from './verifiers';
 
 /** What one state of the auth file and the files that it names says about callers. */
@@ -54,9 +56,6 @@ export async function openGeneration(
     },
   };
 }
-
-/** Begins every API token. */
-const tokenPrefix = 'slu_';
 
 /** A credential that is present and bad is an error: another one beside it would hide that. */
 function identifyBy(

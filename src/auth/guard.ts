@@ -6,12 +6,12 @@ import type { AuditEntry } from './schema';
 export interface Guard {
   /** Whether there is an auth file: without one, everybody may do everything. */
   readonly isOn: boolean;
-  /** Counts the generations of the auth file and what it refers to; 0: there is none. */
+  /** Counts the generations of the auth file and what it refers to; 0: without an auth file. */
   readonly generation: number;
   /** `audit` of the auth file, with an absolute path; undefined: nothing is recorded. */
   readonly audit: AuditEntry | undefined;
   /**
-   * Who presents these credentials; without any, `anonymous` if the auth file grants it something. A promise only where a
+   * The caller that presents these credentials; without any, `anonymous` if the auth file grants it something. A promise only where a
    * signature has to be verified. Throws UnauthenticatedError, or rejects with it.
    */
   identify(credentials: Credentials): Identity | Promise<Identity>;

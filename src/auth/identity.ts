@@ -2,9 +2,9 @@ import type { DetailedPeerCertificate } from 'node:tls';
 
 /** What a caller presents. */
 export interface Credentials {
-  /** The value of the metadata entry `authorization`; undefined: there is none. */
+  /** The value of the metadata entry `authorization`; undefined: it is missing. */
   readonly authorization: string | undefined;
-  /** The client certificate that TLS has verified; undefined: there is none. */
+  /** The client certificate that TLS has verified; undefined: it is missing. */
   readonly certificate: DetailedPeerCertificate | undefined;
 }
 
@@ -15,7 +15,7 @@ export interface CredentialId {
   readonly id: string;
 }
 
-/** Who calls. */
+/** The caller, as its credential says. */
 export interface Identity {
   /** `<source>:<name>`, such as `corp:alice`, `token:ci` or `cert:orders`; or `anonymous`. */
   readonly principal: string;

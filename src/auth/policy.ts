@@ -4,7 +4,8 @@ import { RecentMap } from '../collections/recent-map';
 import { forClaims, grantSet, grantsOf, hasClaims, type Grant, type GrantSet } from './grants';
 import { anonymous, type Identity } from './identity';
 import { defaultLimits } from '../limits';
-import { permissionsOfGrants, type Permissions } from './permissions';
+import type { Permissions } from './permissions';
+import { permissionsOfGrants } from './permissions-of-grants';
 import type { AccessEntry, AuthFile, LimitsEntry } from './schema';
 
 /** What a role, a principal or the defaults give. */

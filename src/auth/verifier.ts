@@ -6,7 +6,7 @@ import type { Identity } from './identity';
  * of the generation before, from which it may take what need not be fetched again.
  */
 export interface Verifier<Credential> {
-  /** Who presents this. One credential gives one Identity object while it is remembered. Throws UnauthenticatedError, or rejects. */
+  /** The caller that presents this. One credential gives one Identity object while it is remembered. Throws UnauthenticatedError, or rejects. */
   identify(credential: Credential): Identity | Promise<Identity>;
   /**
    * The roles that the credential of an identity has in this generation; another generation may have made the identity. Throws

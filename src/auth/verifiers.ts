@@ -1,6 +1,7 @@
 import type { DetailedPeerCertificate } from 'node:tls';
 import type { LoadedFiles } from './auth-files';
 import { UnauthenticatedError } from './errors';
+import { createTokens } from './token';
 import type { Verifier } from './verifier';
 
 /** What recognizes each kind of credential. */
@@ -12,8 +13,8 @@ export interface Verifiers {
 }
 
 /** `previous`: those of the generation before. Rejects with AuthFileError. */
-export function openVerifiers(_files: LoadedFiles, _previous: Verifiers | undefined): Promise<Verifiers> {
-  return Promise.resolve({ tokens: rejectAll, jwts: rejectAll, certificates: rejectAll });
+export function openVerifiers({ file }: LoadedFiles, _previous: Verifiers | undefined): Promise<Verifiers> {
+  return Promise.resolve({ tokens: createTokens(file.tokens), jwts: rejectAll, certificates: rejectAll });
 }
 
 const rejectAll: Verifier<unknown> = {

@@ -25,7 +25,7 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'sluice-auth-'));
 }
 
-/** `lookIntervalMs`: by default so long that only `reload` looks. */
+/** `lookIntervalMs`: by default an hour, so that only `reload` looks. */
 export async function openGuardFile(
   file: unknown,
   { folder = temporaryFolder(), lookIntervalMs = 3_600_000 } = {},
