@@ -1,4 +1,4 @@
-import { commandAddress } from './config/config';
+import { commandDefaults } from './config/config';
 
 /** Loads only what a command needs, so that no command waits until the gateway is loaded. */
 async function main(given: readonly string[]): Promise<number> {
@@ -10,7 +10,7 @@ async function main(given: readonly string[]): Promise<number> {
   }
   if (/^[^-]/.test(first) && first !== 'serve') {
     const { runCommand } = await import('./cli/run.js');
-    return runCommand(words, commandAddress());
+    return runCommand(words, commandDefaults());
   }
   const { serve } = await import('./serve/serve.js');
   return serve(first === 'serve' ? words.slice(1) : words);

@@ -52,7 +52,12 @@ export const commonOptions = {
   address: {
     kind: 'text',
     value: 'HOST[:PORT]',
-    help: 'Address of the gateway. Default: SLUICE_ADDRESS, or 127.0.0.1; default port: 50051.',
+    help: 'The gateway, or unix:PATH. Default: SLUICE_ADDRESS, or 127.0.0.1; default port: 50051.',
+  },
+  'token-file': {
+    kind: 'text',
+    value: 'FILE',
+    help: 'API token or JWT, only over TLS or on this machine. Default: SLUICE_TOKEN_FILE.',
   },
   tls: { kind: 'flag', help: 'Use TLS, with the default certificate authorities of Node.js.' },
   'tls-ca': { kind: 'text', value: 'FILE', help: 'Use TLS, with these certificate authorities (PEM).' },

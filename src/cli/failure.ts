@@ -1,4 +1,11 @@
-import { OutcomeUnknownError, SluiceError, UnavailableError, type SluiceErrorCode } from '../client/client';
+import {
+  OutcomeUnknownError,
+  SluiceError,
+  UnauthenticatedError,
+  UnavailableError,
+  type SluiceErrorCode,
+} from '../client/client';
+import { TokenFunctionError } from '../client/token';
 
 /** The exit codes of all commands, explained in help.ts and docs/command-line.md. */
 export const exitCode = {
@@ -8,6 +15,7 @@ export const exitCode = {
   conflict: 3,
   unavailable: 4,
   unknown: 5,
+  access: 6,
 } as const;
 
 /** An error that ends a command with its message. */
@@ -84,6 +92,9 @@ const codes = {
   STORE_MISMATCH: exitCode.failure,
   UNREADABLE_COMMIT: exitCode.failure,
   NOT_PERMITTED: exitCode.failure,
+  UNAUTHENTICATED: exitCode.access,
+  ACCESS_DENIED: exitCode.access,
+  QUOTA_EXCEEDED: exitCode.unavailable,
   INCOMPLETE_READ: exitCode.failure,
   INTERNAL: exitCode.failure,
 } as const satisfies Record<SluiceErrorCode, number>;
@@ -109,6 +120,10 @@ function messageOf(error: SluiceError, address: string): string {
   if (error instanceof OutcomeUnknownError) {
     return `${error.message}: repeat it with --commit-id=${error.commitId}, the same event ids and the same --expected-version`;
   }
+  if (error instanceof TokenFunctionError && error.cause instanceof Error)
+    return `there is no token: ${error.cause.message}`;
+  if (error instanceof UnauthenticatedError && error.reason === 'missing')
+    return `${error.message}; a token comes from --token-file or SLUICE_TOKEN_FILE`;
   return error.message;
 }
 

@@ -1,4 +1,4 @@
-import type { SubscribeOptions } from '../client/client';
+import { AccessDeniedError, type SubscribeOptions } from '../client/client';
 import type { Context } from './command';
 import { printEvent, type EventStyle } from './event-text';
 import { exitCode } from './failure';
@@ -20,7 +20,10 @@ export async function follow(
   { style, maxCount, skipsUnreadable = false }: Following,
 ): Promise<number> {
   if (maxCount === 0n) return exitCode.ok;
-  await client.serverInfo({ deadlineMs, signal });
+  await client.serverInfo({ deadlineMs, signal }).catch((error: unknown) => {
+    // The gateway answers, and need not tell more.
+    if (!(error instanceof AccessDeniedError)) throw error;
+  });
   const subscription = client.subscribe({
     ...options,
     signal,

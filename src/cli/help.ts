@@ -8,6 +8,7 @@ const exitCodes = `Exit codes:
   3  conflict: the stream is not at that version, or the commit id belongs to another commit
   4  the gateway or its store is unreachable, overloaded or too slow; try again
   5  the append may or may not be stored; repeat it with the same commit id
+  6  the gateway does not accept the token or certificate, or does not grant this
   130, 143  ended by SIGINT (Ctrl-C) or SIGTERM
 `;
 

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { connect, type ConnectOptions } from '../client/client';
+import { connect, type ConnectOptions, type Token } from '../client/client';
+import { isLocal } from '../client/target';
+import type { CommandDefaults } from '../config/config';
 import { suggestion } from '../config/nearest-name';
 import { version } from '../versions';
 import { appendCommand } from './append';
@@ -35,8 +37,11 @@ export const commands: readonly Command[] = [
   unreadableCommand,
 ];
 
-/** Runs the command that the first argument names; returns the exit code. `address` is the default of --address. */
-export async function runCommand(argv: readonly string[], address: string): Promise<number> {
+/** Runs the command that the first argument names; returns the exit code. */
+export async function runCommand(
+  argv: readonly string[],
+  { address, tokenFile }: CommandDefaults,
+): Promise<number> {
   const [name = '', ...rest] = argv;
   if (name === 'completion') return printCompletion(rest);
   const command = commands.find((candidate) => candidate.name === name);
@@ -57,7 +62,7 @@ export async function runCommand(argv: readonly string[], address: string): Prom
   }
   const at = withPort(prepared.common.address ?? address);
   try {
-    return await runAt(at, prepared);
+    return await runAt(at, { tokenFile, ...prepared });
   } catch (error) {
     const ending = endingOf(error, at);
     if (ending === undefined) throw error;
@@ -66,9 +71,15 @@ export async function runCommand(argv: readonly string[], address: string): Prom
   }
 }
 
-async function runAt(address: string, { common, run }: ReturnType<Command['prepare']>): Promise<number> {
+type Prepared = ReturnType<Command['prepare']> & Pick<CommandDefaults, 'tokenFile'>;
+
+async function runAt(address: string, { common, tokenFile, run }: Prepared): Promise<number> {
   const deadlineMs = timeoutOf(common.timeout);
-  using client = connect(address, { tls: await tlsOf(common) });
+  const tls = await tlsOf(common);
+  const token = tokenFrom(common['token-file'] ?? tokenFile);
+  if (token !== undefined && tls === undefined && !isLocal(address))
+    throw new UsageError(`--tls is missing: a token is not sent to ${address} in plain text`);
+  using client = connect(address, { tls, token });
   endQuietly();
   const signal = interrupted();
   signal.addEventListener('abort', () => {
@@ -126,6 +137,11 @@ async function tlsOf(common: Common): Promise<ConnectOptions['tls']> {
   const read = (file: string | undefined): Promise<Buffer> | undefined =>
     file === undefined ? undefined : readFile(file);
   return { ca: await read(ca), cert: await read(cert), key: await read(key) };
+}
+
+/** The file is read again when the gateway refuses what it held. */
+function tokenFrom(file: string | undefined): Token | undefined {
+  return file === undefined ? undefined : async () => (await readFile(file, 'utf8')).trim();
 }
 
 /** A reader that closes the output early, such as `head`, ends the command without an error. */

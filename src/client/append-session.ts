@@ -13,7 +13,8 @@ import {
   type AppendResult,
 } from './append';
 import { CompactingMap } from '../collections/compacting-map';
-import { duplexStream, type CallOptions, type Duplex, type DuplexEnd, type DuplexListener } from './calls';
+import { duplexStream } from './authorized-calls';
+import type { CallOptions, Duplex, DuplexEnd, DuplexListener } from './calls';
 import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
 import type { NewEvent } from './event';

@@ -4,7 +4,8 @@ import {
   EventStoreServiceService,
   AppendResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { unary, type CallOptions } from './calls';
+import { unary } from './authorized-calls';
+import type { CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toProtoEvent, type NewEvent } from './event';
 import { toProtoExpectation, type ExpectedVersion } from './expectation';

@@ -20,6 +20,11 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+/** A call as it is sent. */
+export interface SendOptions extends CallOptions {
+  readonly metadata: Metadata;
+}
+
 /** A method of the contract, with what a call of it needs. */
 export interface Method<Response> {
   readonly path: string;
@@ -36,10 +41,10 @@ export interface Call<Response> {
 }
 
 /** One request, one response. Fails with the signal's reason, or with an error of errors.ts. */
-export async function unary<Response>(
+export async function sendUnary<Response>(
   channel: Channel,
   { method, request, commit }: Call<Response>,
-  { signal, deadlineMs = channel.deadlineMs }: CallOptions,
+  { signal, deadlineMs = channel.deadlineMs, metadata }: SendOptions,
 ): Promise<Response> {
   signal?.throwIfAborted();
   const grpc = channel.client.getChannel();
@@ -52,7 +57,7 @@ export async function unary<Response>(
     const take = (message: Buffer): void => {
       response = message;
     };
-    send(call, channel.metadata, request, {
+    start(call, metadata, request, {
       onReceiveMetadata: ignore,
       onReceiveMessage: take,
       onReceiveStatus: resolve,
@@ -70,12 +75,12 @@ export async function unary<Response>(
 
 /**
  * One request, many responses: at most 16 of them wait for the caller, still encoded; the rest stays at the gateway. Leaving
- * the loop ends the call. Fails like `unary`.
+ * the loop ends the call. Fails like `sendUnary`.
  */
-export async function* serverStream<Response>(
+export async function* sendServerStream<Response>(
   channel: Channel,
   { method, request }: Call<Response>,
-  { signal, deadlineMs = Infinity }: CallOptions,
+  { signal, deadlineMs = Infinity, metadata }: SendOptions,
 ): AsyncGenerator<Response, void> {
   signal?.throwIfAborted();
   const call = channel.client.getChannel().createCall(method.path, toDeadline(deadlineMs), null, null, null);
@@ -84,7 +89,7 @@ export async function* serverStream<Response>(
   });
   const incoming = new Incoming(call);
   try {
-    send(call, channel.metadata, request, incoming);
+    start(call, metadata, request, incoming);
     for (let message = await incoming.take(); message !== undefined; message = await incoming.take())
       yield decoded(method, message);
     const { end } = incoming;
@@ -102,7 +107,7 @@ export async function* serverStream<Response>(
 export interface DuplexEnd {
   /** Its status may be OK. */
   readonly failure: Failure;
-  /** The reason of the aborted signal. */
+  /** The error of every append without a response, in place of the failure: the reason of the aborted signal, for instance. */
   readonly reason: Error | undefined;
 }
 
@@ -125,14 +130,13 @@ export interface Duplex {
 }
 
 /** Many requests, many responses. Throws the signal's reason if that has aborted. */
-export function duplexStream(
-  channel: Channel,
+export function sendDuplexStream(
+  { client }: Channel,
   { path }: { readonly path: string },
-  { signal, deadlineMs = Infinity }: CallOptions,
+  { signal, deadlineMs = Infinity, metadata }: SendOptions,
   listener: DuplexListener,
 ): Duplex {
   signal?.throwIfAborted();
-  const { client, metadata } = channel;
   const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, metadata, {
     deadline: toDeadline(deadlineMs),
   });
@@ -173,7 +177,7 @@ export function duplexStream(
 }
 
 /** Starts a call and sends its one request. */
-function send(
+function start(
   call: GrpcCall,
   metadata: Metadata,
   { buffer, byteOffset, byteLength }: Uint8Array,
@@ -214,7 +218,8 @@ function listen(signal: AbortSignal | undefined, onAbort: () => void): () => voi
 /** The longest time of a timer; with a longer one it would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 
-function toDeadline(deadlineMs: number): number {
+/** Throws a RangeError. */
+export function toDeadline(deadlineMs: number): number {
   if (!(deadlineMs > 0)) throw new RangeError(`deadlineMs must be above 0; found ${deadlineMs}`);
   return deadlineMs > timerMsMax ? Infinity : Date.now() + deadlineMs;
 }

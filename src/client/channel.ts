@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { Client, Metadata, status } from '@grpc/grpc-js';
 import { CancelledError } from './errors';
+import { isLocal } from './target';
 import { securityOf, type ClientTls } from './tls';
+import { TokenSource, withBearer, type Token } from './token';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -19,7 +21,13 @@ export interface ConnectOptions {
    * Nothing is stored twice. Default: 3.
    */
   readonly appendAttemptsMax?: number | undefined;
-  /** gRPC metadata of every call, for instance `authorization`. */
+  /**
+   * An API token or a JWT, which every call sends as `authorization: Bearer`. A function is called when there is no token yet, and
+   * again when the gateway refuses the token, once for all calls; these are then made again, once, and subscriptions continue. Only
+   * over TLS, or to this machine: an address of loopback, `localhost` or `unix:/path`.
+   */
+  readonly token?: Token | undefined;
+  /** gRPC metadata of every call. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Channel options of @grpc/grpc-js; they override those of this client. */
   readonly channelOptions?: Readonly<Record<string, string | number>> | undefined;
@@ -30,6 +38,8 @@ export interface Channel {
   /** Throws CancelledError when the channel is closed. */
   readonly client: Client;
   readonly metadata: Metadata;
+  /** undefined: what every call sends is in `metadata`. */
+  readonly tokens: TokenSource | undefined;
   readonly deadlineMs: number;
   readonly appendAttemptsMax: number;
   /** Aborted, with a CancelledError, when the channel is closed. */
@@ -57,28 +67,32 @@ const defaultChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 5_000,
 };
 
-/** Connects with the first call. Throws the error of grpc-js for an address, certificate or metadata that is not valid. */
+/**
+ * Connects with the first call. Throws the error of grpc-js for an address, certificate or metadata that is not valid, and a TypeError
+ * for a token that cannot be sent.
+ */
 export function openChannel(address: string, options: ConnectOptions): Channel {
   const { appendAttemptsMax = defaultAppendAttemptsMax } = options;
   if (!(appendAttemptsMax >= 1))
     throw new RangeError(`appendAttemptsMax must be at least 1; found ${appendAttemptsMax}`);
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one for each subscription
+  const credentials = credentialsOf(address, options, closing.signal);
   const security = securityOf(address, options.tls);
   const client = new Client(address, security.credentials, {
     ...defaultChannelOptions,
     ...security.channelOptions,
     ...options.channelOptions,
+    ...credentials.channelOptions,
   });
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
-  const closing = new AbortController();
-  setMaxListeners(0, closing.signal); // one for each subscription
   return {
     get client() {
       closing.signal.throwIfAborted();
       return client;
     },
     closed: closing.signal,
-    metadata,
+    metadata: credentials.metadata,
+    tokens: credentials.tokens,
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
     appendAttemptsMax,
     close() {
@@ -86,4 +100,31 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
       client.close();
     },
   };
+}
+
+interface Credentials {
+  readonly metadata: Metadata;
+  readonly tokens?: TokenSource;
+  readonly channelOptions?: Readonly<Record<string, number>>;
+}
+
+function credentialsOf(
+  address: string,
+  { token, tls, metadata: given, deadlineMs = defaultDeadlineMs }: ConnectOptions,
+  closed: AbortSignal,
+): Credentials {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(given ?? {})) metadata.set(key, value);
+  if (token === undefined) return { metadata };
+  if (metadata.get('authorization').length > 0)
+    throw new TypeError('token and metadata cannot both have the authorization of a call');
+  if (tls === undefined && !isLocal(address))
+    throw new TypeError(
+      `a token is not sent to ${address} in plain text: use tls, or an address of this machine (loopback, localhost or unix:/path)`,
+    );
+  // In plain text, not even this machine is reached by way of a proxy.
+  const channelOptions = tls === undefined ? { 'grpc.enable_http_proxy': 0 } : {};
+  if (typeof token !== 'function') return { metadata: withBearer(metadata, token), channelOptions };
+  const askMsMax = Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
+  return { metadata, tokens: new TokenSource(token, metadata, askMsMax, closed), channelOptions };
 }

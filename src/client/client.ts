@@ -10,7 +10,8 @@ import {
   type StreamAppend,
 } from './append-multi';
 import { appendSession, type AppendSession, type AppendSessionOptions } from './append-session';
-import { unary, type CallOptions } from './calls';
+import { unary } from './authorized-calls';
+import type { CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
 import type { NewEvent } from './event';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
@@ -54,6 +55,7 @@ export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-con
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 export type { ClientTls } from './tls';
+export type { Token } from './token';
 export type { UnreadableMessage, UnreadableOptions } from './unreadable';
 
 /**
@@ -63,7 +65,8 @@ export type { UnreadableMessage, UnreadableOptions } from './unreadable';
  *
  * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent fail with a
  * TypeError or a RangeError. Every call may fail with InvalidRequestError, UnavailableError, OverloadedError,
- * NotPermittedError, DeadlineExceededError, CancelledError and InternalError; each method lists its other errors.
+ * UnauthenticatedError, AccessDeniedError, QuotaExceededError, NotPermittedError, DeadlineExceededError, CancelledError and
+ * InternalError; each method lists its other errors.
  */
 export interface SluiceClient extends Disposable {
   /**
@@ -94,7 +97,8 @@ export interface SluiceClient extends Disposable {
 
   /**
    * Opens a session. Its appends do not wait for the responses to earlier ones, which is many times faster than one append after
-   * the other. Throws the signal's reason if that has aborted, and a RangeError for a deadline that is not above 0.
+   * the other. Throws the signal's reason if that has aborted, and a RangeError for a deadline that is not above 0. A session ends
+   * when its token expires; open another one, and append again what has no result.
    */
   appendSession(options?: AppendSessionOptions): AppendSession;
 
@@ -133,8 +137,8 @@ export interface SluiceClient extends Disposable {
    * same transaction as the effect of the event; then pass them as `after`, with the same filters.
    *
    * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop fails with InvalidRequestError,
-   * UnreadableCommitError (to continue, set `after` to its position), NotPermittedError, or CancelledError when the client is
-   * closed.
+   * UnreadableCommitError (to continue, set `after` to its position), UnauthenticatedError, AccessDeniedError, NotPermittedError,
+   * or CancelledError when the client is closed. A token that expires does not end it, if the token comes from a function.
    */
   subscribe(options?: SubscribeOptions): Subscription;
 
@@ -172,8 +176,9 @@ const serverInfo = {
 };
 
 /**
- * Returns a client of the gateway at `host:port`, or at any other name that gRPC can resolve. It does not connect yet: the first
- * call does, and fails if the gateway cannot be reached. Throws an Error for a certificate or metadata that is not valid.
+ * Returns a client of the gateway at `host:port`, at the Unix socket `unix:/path`, or at any other name that gRPC can resolve. It does
+ * not connect yet: the first call does, and fails if the gateway cannot be reached. Throws an Error for a certificate, metadata or
+ * token that is not valid, and a TypeError for a token that would leave this machine in plain text.
  */
 export function connect(address: string, options: ConnectOptions = {}): SluiceClient {
   const channel = openChannel(address, options);

@@ -23,6 +23,9 @@ export type SluiceErrorCode =
   | 'STORE_MISMATCH'
   | 'UNREADABLE_COMMIT'
   | 'NOT_PERMITTED'
+  | 'UNAUTHENTICATED'
+  | 'ACCESS_DENIED'
+  | 'QUOTA_EXCEEDED'
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED'
   | 'INCOMPLETE_READ'
@@ -194,8 +197,45 @@ export class UnreadableCommitError extends withCode('UNREADABLE_COMMIT') {
   }
 }
 
-/** The caller is not allowed to do this, or NATS does not allow it to the gateway. Nothing was stored. */
+/** NATS does not allow this to the gateway, or a proxy refuses the call. Nothing was stored. */
 export class NotPermittedError extends withCode('NOT_PERMITTED') {}
+
+/** The gateway, or a proxy before it, does not accept who calls. Nothing was stored. Log in again. */
+export class UnauthenticatedError extends withCode('UNAUTHENTICATED') {
+  constructor(
+    end: CallEnd,
+    /** `missing`: there is no credential; the token function may have failed, and `cause` is then its error. */
+    readonly reason: 'missing' | 'expired' | 'invalid',
+  ) {
+    super(end);
+  }
+}
+
+/** The caller is known, but not allowed to do this. Nothing was stored. */
+export class AccessDeniedError extends withCode('ACCESS_DENIED') {
+  constructor(
+    end: CallEnd,
+    /** What is not granted, such as `append`. */
+    readonly action: string,
+    /** The stream or pattern as it was sent; empty: the store as a whole, or several streams. */
+    readonly subject: string,
+  ) {
+    super(end);
+  }
+}
+
+/** The caller uses as much as it may. Nothing was stored. */
+export class QuotaExceededError extends withCode('QUOTA_EXCEEDED') {
+  constructor(
+    end: CallEnd,
+    /** The name of the limit, such as `appends_per_s`. */
+    readonly limit: string,
+    /** Wait this many milliseconds before the next attempt. */
+    readonly retryDelayMs: number,
+  ) {
+    super(end);
+  }
+}
 
 /** The deadline passed before the response arrived. Nothing was stored. */
 export class DeadlineExceededError extends withCode('DEADLINE_EXCEEDED') {}
@@ -211,6 +251,7 @@ export class InternalError extends withCode('INTERNAL') {}
 
 /** Every error of this client; a `switch` over `code` narrows it. `isSluiceError` finds out whether a caught value is one. */
 export type AnySluiceError =
+  | AccessDeniedError
   | CancelledError
   | CommitIdReuseError
   | DeadlineExceededError
@@ -220,9 +261,11 @@ export type AnySluiceError =
   | NotPermittedError
   | OutcomeUnknownError
   | OverloadedError
+  | QuotaExceededError
   | StoreFullError
   | StoreRefusedError
   | StoreMismatchError
+  | UnauthenticatedError
   | UnavailableError
   | UnreadableCommitError
   | VersionConflictError;

@@ -8,6 +8,8 @@ export interface Failure extends CallEnd {
   readonly status: grpcStatus;
   /** From the google.rpc.ErrorInfo; undefined: the status does not come from a gateway. */
   readonly reason: string | undefined;
+  /** From the same; empty if the status does not come from a gateway. */
+  readonly facts: ReadonlyMap<string, string>;
   readonly details: Details;
   /** False if it is certain that no gateway has received the request. */
   readonly wasSent: boolean;
@@ -52,15 +54,20 @@ export function statusFailure({ code, message, details }: Status, cause: unknown
 /** The failure of a call whose response is missing or cannot be decoded. */
 export function malformed(message: string, cause?: unknown): Failure {
   const details: Details = new Map();
-  return { status: grpcStatus.INTERNAL, message, cause, wasSent: true, reason: undefined, details };
+  const status = grpcStatus.INTERNAL;
+  return { status, message, cause, wasSent: true, reason: undefined, facts: noFacts, details };
 }
 
-function read(packed: Status['details']): Pick<Failure, 'reason' | 'details'> {
+const noFacts: ReadonlyMap<string, string> = new Map();
+
+function read(packed: Status['details']): Pick<Failure, 'reason' | 'facts' | 'details'> {
   const details = new Map(
     packed.map(({ typeUrl, value }) => [typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value]),
   );
   const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
-  return { reason: info?.domain === domain ? info.reason : undefined, details };
+  return info?.domain === domain
+    ? { reason: info.reason, facts: info.metadata, details }
+    : { reason: undefined, facts: noFacts, details };
 }
 
 interface MessageType<Message> {

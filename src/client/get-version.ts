@@ -4,7 +4,8 @@ import {
   GetVersionResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
-import { unary, type CallOptions } from './calls';
+import { unary } from './authorized-calls';
+import type { CallOptions } from './calls';
 import type { Channel } from './channel';
 import { encode } from './text';
 import { toMaybeCommitTime, toTimestamp, type MaybeCommitTime, type Time } from './time';

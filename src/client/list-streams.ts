@@ -3,7 +3,8 @@ import {
   ListStreamsRequest,
   ListStreamsResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream, type CallOptions } from './calls';
+import { serverStream } from './authorized-calls';
+import type { CallOptions } from './calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';

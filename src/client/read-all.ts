@@ -4,7 +4,7 @@ import {
   ReadAllResponse,
   type ReadAllHeader,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream } from './calls';
+import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';

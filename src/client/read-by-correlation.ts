@@ -3,7 +3,7 @@ import {
   ReadByCorrelationRequest,
   ReadByCorrelationResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream } from './calls';
+import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import { Events, toReadFields, type EventRead, type ReadOptions } from './read';
 import { encode } from './text';

@@ -4,7 +4,7 @@ import {
   ReadStreamRequest,
   ReadStreamResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream } from './calls';
+import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import { toStreamHead, type StreamHead } from './get-version';
 import { toUint64, type WholeNumber } from './numbers';

@@ -4,6 +4,7 @@ import type { Channel } from './channel';
 import {
   OutcomeUnknownError,
   OverloadedError,
+  QuotaExceededError,
   SluiceError,
   UnavailableError,
   type SluiceErrorCode,
@@ -44,7 +45,11 @@ export async function untilDecided<Result>(
 
 /** undefined: another attempt is pointless. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
-  if (error instanceof UnavailableError || error instanceof OverloadedError)
+  if (
+    error instanceof UnavailableError ||
+    error instanceof OverloadedError ||
+    error instanceof QuotaExceededError
+  )
     return error.retryDelayMs * attempt * (0.5 + Math.random());
   return error instanceof OutcomeUnknownError ? doubtPauseMs * attempt : undefined;
 }

@@ -5,15 +5,23 @@ import {
   SubscribeRequest,
   SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
-import { serverStream } from './calls';
+import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
-import { CancelledError, InternalError, OverloadedError, UnavailableError } from './errors';
+import {
+  CancelledError,
+  InternalError,
+  OverloadedError,
+  QuotaExceededError,
+  UnauthenticatedError,
+  UnavailableError,
+} from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
 import { encode } from './text';
+import { TokenFunctionError } from './token';
 import { toTimestamp, type Time } from './time';
 import { reportUnreadable, type UnreadableOptions } from './unreadable';
 
@@ -40,7 +48,7 @@ export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   readonly onCaughtUp?: (() => void) | undefined;
   /** The loop was too slow: it gets events from the log again until `onCaughtUp`. */
   readonly onFellBehind?: (() => void) | undefined;
-  /** The connection was lost, and the client is about to connect again. */
+  /** The connection was lost or the token function failed, and the client is about to try again. */
   readonly onReconnect?: ((error: Error) => void) | undefined;
 }
 
@@ -111,10 +119,12 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
     async *[Symbol.asyncIterator]() {
       for (let failures = 0; ; failures++) {
         const ends = signal === undefined ? channel.closed : AbortSignal.any([signal, channel.closed]);
+        let wasAccepted = false;
         try {
           const call = { method, request: toBytes() };
           for await (const message of serverStream(channel, call, { signal: ends })) {
             failures = 0;
+            wasAccepted = true;
             for (const event of message.events) {
               ends.throwIfAborted();
               if (afterVersion === undefined) cursor.onEvent(event.position);
@@ -125,13 +135,12 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
             take(message);
           }
         } catch (error) {
-          if (ends.aborted || !isTransient(error)) throw error;
-          options.onReconnect?.(error);
+          const needsToken =
+            wasAccepted && channel.tokens !== undefined && error instanceof UnauthenticatedError;
+          if (ends.aborted || !(needsToken || isTransient(error))) throw error;
+          if (!needsToken) options.onReconnect?.(error);
         }
-        const pauseMs = Math.min(pauseMaxMs, pauseFirstMs * 2 ** Math.min(failures, 10));
-        await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: ends }).catch(() => {
-          throw ends.reason;
-        });
+        await pauseAfter(failures, ends);
       }
     },
   };
@@ -139,11 +148,21 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
 
 const method = { path: EventStoreServiceService.subscribe.path, response: SubscribeResponse };
 
-/** Whether another call may succeed: the gateway is unavailable, stops, or has ended a slow call. */
+/** Throws the reason of the signal when that aborts. */
+async function pauseAfter(failures: number, signal: AbortSignal): Promise<void> {
+  const pauseMs = Math.min(pauseMaxMs, pauseFirstMs * 2 ** Math.min(failures, 10));
+  await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
+}
+
+/** Whether another call may succeed: the gateway is unavailable, stops, or has ended a slow call; or there is no token. */
 function isTransient(error: unknown): error is Error {
   return (
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||
+    error instanceof QuotaExceededError ||
+    error instanceof TokenFunctionError ||
     error instanceof CancelledError ||
     (error instanceof InternalError && error.status !== unimplemented)
   );

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
+import { ipOf } from './target';
 
 /** Certificates and keys in PEM, as text or bytes. */
 export interface ClientTls {
@@ -35,14 +35,6 @@ export function securityOf(address: string, tls: ClientTls | true | undefined): 
     credentials: credentials.createSsl(pem(ca), pem(key), pem(cert), { checkServerIdentity: check }),
     channelOptions: { 'grpc.ssl_target_name_override': noName },
   };
-}
-
-/** The IP address in a gRPC target; undefined for a target with a host name. */
-function ipOf(target: string): string | undefined {
-  const path = target.replace(/^(?:ipv4|ipv6|dns):(?:\/\/[^/]*\/)?/, '');
-  const [, inBrackets, plain] = /^(?:\[([^\]]*)\]|([^,:]*))(?::\d+)?(?:,|$)/.exec(path) ?? [];
-  const host = inBrackets ?? plain ?? path;
-  return isIP(host) === 0 ? undefined : host;
 }
 
 function pem(text: string | Uint8Array | undefined): Buffer | null {

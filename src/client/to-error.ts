@@ -27,7 +27,14 @@ export function toSessionError(failure: Failure, commit: RequestedCommit | undef
 }
 
 /** With these reasons a gateway ends a session only when all appends that it has begun have their responses. */
-const afterResponses: readonly string[] = ['STORE_UNAVAILABLE', 'OVERLOADED', 'INVALID_REQUEST'];
+const afterResponses: readonly string[] = [
+  'STORE_UNAVAILABLE',
+  'OVERLOADED',
+  'QUOTA_EXCEEDED',
+  'INVALID_REQUEST',
+  'UNAUTHENTICATED',
+  'ACCESS_DENIED',
+];
 
 /**
  * Statuses with which a server or a proxy refuses a call before it passes it on, also as the HTTP statuses 403, 401 and 404.
@@ -96,6 +103,16 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
       return found && new errors.StoreMismatchError(failure, found);
     },
   ],
+  ['ACCESS_DENIED', accessDenied],
+  [
+    'QUOTA_EXCEEDED',
+    (failure) =>
+      new errors.QuotaExceededError(
+        failure,
+        failure.facts.get('limit') ?? '',
+        retryDelayMs(failure) ?? defaultRetryDelayMs,
+      ),
+  ],
 ]);
 
 const byStatus = new Map<grpcStatus, (failure: Failure) => errors.AnySluiceError>([
@@ -103,7 +120,7 @@ const byStatus = new Map<grpcStatus, (failure: Failure) => errors.AnySluiceError
   [grpcStatus.UNAVAILABLE, (failure) => unavailable(failure, 'UNAVAILABLE')],
   [grpcStatus.RESOURCE_EXHAUSTED, exhausted],
   [grpcStatus.PERMISSION_DENIED, (failure) => new errors.NotPermittedError(failure)],
-  [grpcStatus.UNAUTHENTICATED, (failure) => new errors.NotPermittedError(failure)],
+  [grpcStatus.UNAUTHENTICATED, unauthenticated],
   [grpcStatus.DEADLINE_EXCEEDED, (failure) => new errors.DeadlineExceededError(failure)],
   [grpcStatus.CANCELLED, (failure) => new errors.CancelledError(failure)],
 ]);
@@ -129,6 +146,19 @@ function invalidRequest(failure: Failure): errors.InvalidRequestError {
   const { fieldViolations = [] } = find(failure.details, 'google.rpc.BadRequest', BadRequest) ?? {};
   const violations = fieldViolations.map(({ field, description }) => ({ field, description }));
   return new errors.InvalidRequestError(failure, violations);
+}
+
+/** A proxy that refuses a call does not say why. */
+function unauthenticated(failure: Failure): errors.UnauthenticatedError {
+  const cause = failure.facts.get('cause');
+  const reason = cause === 'missing' || cause === 'expired' ? cause : 'invalid';
+  return new errors.UnauthenticatedError(failure, reason);
+}
+
+function accessDenied(failure: Failure): errors.AccessDeniedError {
+  const { facts } = failure;
+  const subject = facts.get('stream') ?? facts.get('pattern') ?? '';
+  return new errors.AccessDeniedError(failure, facts.get('action') ?? '', subject);
 }
 
 /** An overload says when to try again. Other limits do not, and a retry does not help. */

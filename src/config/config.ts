@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { contradictions, givenLimits, requiresCertificate, type AllGiven } from './contradictions';
-import { commandVariable, readFlags, readVariables, type Environment } from './given';
+import { commandVariables, readFlags, readVariables, type Environment } from './given';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
 import { doesFollow, limitsInForce } from './limit-relations';
@@ -70,9 +70,19 @@ export class ConfigError extends Error {
   }
 }
 
-/** The host:port of the gateway for the commands beside `serve`, unless they get a flag. */
-export function commandAddress(env: Environment = process.env): string {
-  return env[commandVariable] || settings.listen.default;
+/** What the commands beside `serve` use unless they get a flag. */
+export interface CommandDefaults {
+  /** The host:port of the gateway. */
+  readonly address: string;
+  /** The file with the token that they send; undefined: none. */
+  readonly tokenFile: string | undefined;
+}
+
+export function commandDefaults(env: Environment = process.env): CommandDefaults {
+  return {
+    address: env[commandVariables.address] || settings.listen.default,
+    tokenFile: env[commandVariables.tokenFile] || undefined,
+  };
 }
 
 /** The configuration from flags and the environment; a flag wins. Throws ConfigError with everything that is wrong. */

@@ -5,8 +5,9 @@ import { flagOf, keys, neverEmpty, settings, variableOf, type Key, type Setting 
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The address of the gateway for the commands beside `serve`. */
-export const commandVariable = 'SLUICE_ADDRESS';
+/** For the commands beside `serve`. */
+export const commandVariables = { address: 'SLUICE_ADDRESS', tokenFile: 'SLUICE_TOKEN_FILE' } as const;
+const otherVariables: readonly string[] = Object.values(commandVariables);
 
 /** The settings of one source, and what is wrong with them. */
 interface Reading {
@@ -59,7 +60,7 @@ export function readVariables(env: Environment): Reading {
   const problems: string[] = [];
   const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('SLUICE_') || text === undefined || name === commandVariable) continue;
+    if (!name.startsWith('SLUICE_') || text === undefined || otherVariables.includes(name)) continue;
     const key = byVariable.get(name);
     if (text === '') {
       if (key !== undefined && neverEmpty.includes(settings[key].group)) {

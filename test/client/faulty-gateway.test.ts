@@ -13,8 +13,8 @@ import {
   IncompleteReadError,
   InternalError,
   InvalidRequestError,
-  NotPermittedError,
   OutcomeUnknownError,
+  UnauthenticatedError,
   type SluiceClient,
 } from '../../src/client/client';
 import { all, failureOf } from './outcomes';
@@ -137,7 +137,7 @@ describe('a status', () => {
   ])('with %s becomes the error of its number', async (_name, metadata) => {
     for (const [code, kind] of [
       [status.INVALID_ARGUMENT, InvalidRequestError],
-      [status.UNAUTHENTICATED, NotPermittedError],
+      [status.UNAUTHENTICATED, UnauthenticatedError],
       [status.ABORTED, InternalError],
     ] as const) {
       await withAnswer(
@@ -157,7 +157,7 @@ describe('a status', () => {
     [status.ABORTED, undefined, OutcomeUnknownError],
     [status.UNIMPLEMENTED, undefined, InternalError],
     [status.RESOURCE_EXHAUSTED, undefined, OutcomeUnknownError],
-    [status.UNAUTHENTICATED, undefined, NotPermittedError],
+    [status.UNAUTHENTICATED, undefined, UnauthenticatedError],
   ])('%p leaves an append in doubt unless it is a refusal', async (code, metadata, kind) => {
     await withAnswer({ failure: { code, details: 'why', ...(metadata && { metadata }) } }, async (client) => {
       const commitId = '0190f3a1-0000-7000-8000-000000000001';

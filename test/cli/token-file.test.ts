@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { failureWith, startGuardedServer, type GuardedServer } from '../client/guarded-server';
+import { runSluice } from './process';
+
+/** The token of the commands, against a server of grpc-js that wants one. */
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-token-file-'));
+const file = join(folder, 'token');
+let server: GuardedServer;
+beforeAll(async () => {
+  server = await startGuardedServer(['good']);
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(() => {
+  server.cause = 'invalid';
+  server.seen.length = 0;
+  server.failures.length = 0;
+  writeFileSync(file, 'good\n');
+});
+
+type Ended = Awaited<ReturnType<typeof runSluice>>;
+
+function version(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  return runSluice(['version', 's', ...args], { SLUICE_ADDRESS: server.address, ...env });
+}
+
+test('a token comes from --token-file, or else from SLUICE_TOKEN_FILE', async () => {
+  expect(await version([`--token-file=${file}`])).toMatchObject({ code: 0, stdout: '1\n' });
+  expect(await version([], { SLUICE_TOKEN_FILE: file })).toMatchObject({ code: 0 });
+  const env = { SLUICE_TOKEN_FILE: join(folder, 'no-such-file') };
+  expect(await version([`--token-file=${file}`], env)).toMatchObject({ code: 0 });
+  expect(server.seen).toEqual(Array.from({ length: 3 }, () => 'Bearer good'));
+});
+
+test('the exit code is 6 without a token, and with one that is refused or not granted', async () => {
+  server.cause = 'missing';
+  expect(await version([])).toMatchObject({
+    code: 6,
+    stderr: 'sluice: UNAUTHENTICATED; a token comes from --token-file or SLUICE_TOKEN_FILE\n',
+  });
+  server.cause = 'expired';
+  writeFileSync(file, 'bad');
+  expect(await version([`--token-file=${file}`])).toMatchObject({
+    code: 6,
+    stderr: 'sluice: UNAUTHENTICATED\n',
+  });
+  writeFileSync(file, 'good');
+  const facts = { action: 'read', stream: 's' };
+  server.failures.push(failureWith(status.PERMISSION_DENIED, 'ACCESS_DENIED', facts));
+  expect(await version([`--token-file=${file}`])).toMatchObject({ code: 6 });
+});
+
+test('a file that cannot be used is named, and its text is not', async () => {
+  const missing = join(folder, 'no-such-file');
+  const { code, stderr } = await version([`--token-file=${missing}`]);
+  expect(code).toBe(6);
+  expect(stderr).toContain(`there is no token: ENOENT: no such file or directory, open '${missing}'`);
+  writeFileSync(file, 'two words');
+  const bad = await version([`--token-file=${file}`]);
+  expect(bad).toMatchObject({ code: 6, stderr: expect.not.stringContaining('two words') as string });
+  expect(server.seen).toEqual([]);
+});
+
+test('the exit code is 4 where a quota is used up', async () => {
+  const exceeded = failureWith(status.RESOURCE_EXHAUSTED, 'QUOTA_EXCEEDED', { limit: 'lookups' }, 100);
+  server.failures.push(exceeded);
+  expect(await version([`--token-file=${file}`])).toMatchObject({ code: 4 });
+});
+
+test('a token does not leave the machine in plain text', async () => {
+  expect(await version([`--token-file=${file}`, '--address=gateway.example.com'])).toMatchObject({
+    code: 2,
+    stderr: 'sluice: --tls is missing: a token is not sent to gateway.example.com:50051 in plain text\n',
+  });
+});
+
+test('a Unix socket is an address', async () => {
+  await using local = await startGuardedServer(['good'], `unix:${join(folder, 'gateway.sock')}`);
+  const args = [`--token-file=${file}`, `--address=${local.address}`];
+  expect(await version(args)).toMatchObject({ code: 0, stdout: '1\n' });
+});
