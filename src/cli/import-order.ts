@@ -1,4 +1,4 @@
-import type { AppendSession } from '../client/client';
+import { UnauthenticatedError, type AppendSession } from '../client/client';
 import type { Context } from './command';
 import { commitIdOf, type ExportedAppend, type ExportedCommit } from './export-format';
 import { CommandError, LineError, mayPass } from './failure';
@@ -131,7 +131,9 @@ class Window {
     try {
       return await result;
     } catch (error) {
-      if (session?.control.signal.aborted === true || mayPass(error)) return undefined;
+      // A session ends when its token expires; a call gets a new one.
+      const mayHelp = mayPass(error) || error instanceof UnauthenticatedError;
+      if (session?.control.signal.aborted === true || mayHelp) return undefined;
       throw error;
     } finally {
       clearTimeout(timer);

@@ -108,9 +108,9 @@ export class VersionConflictError extends withCode('VERSION_CONFLICT') {
 /** The commit id belongs to another commit. Nothing was stored. */
 export class CommitIdReuseError extends withCode('COMMIT_ID_REUSE') {
   readonly commitId: string;
-  /** The stream of the stored commit that has this id. */
+  /** The stream of the stored commit that has this id; empty: the caller may not read it. */
   readonly stream: string;
-  /** The position of that commit. */
+  /** The position of that commit; 0: the caller may not read its stream. */
   readonly position: bigint;
 
   constructor(end: CallEnd, commit: Pick<CommitIdReuseError, 'commitId' | 'stream' | 'position'>) {

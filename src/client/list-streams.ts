@@ -17,6 +17,8 @@ export interface ListStreamsOptions extends CallOptions {
   readonly after?: string | undefined;
   /** At most this many; 0: no limit. */
   readonly maxCount?: WholeNumber | undefined;
+  /** True: only streams that the caller may read. Otherwise a pattern that no single grant contains fails with AccessDeniedError. */
+  readonly permittedOnly?: boolean | undefined;
 }
 
 /** One stream of a listing. */
@@ -30,8 +32,8 @@ const method = { path: EventStoreServiceService.listStreams.path, response: List
 
 /** Each loop over the result makes its own call. */
 export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
-  const { pattern = '', after = '', maxCount = 0, signal } = options;
-  const message = { pattern, after, maxCount: toUint64(maxCount, 'maxCount') };
+  const { pattern = '', after = '', maxCount = 0, permittedOnly = false, signal } = options;
+  const message = { pattern, after, maxCount: toUint64(maxCount, 'maxCount'), permittedOnly };
   const call = { method, request: encode(ListStreamsRequest, message) };
   return {
     async *[Symbol.asyncIterator]() {

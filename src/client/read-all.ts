@@ -19,6 +19,11 @@ export interface EventFilter {
   /** Only events of these types, or with a type that begins with one of `eventTypePrefixes`; both empty: all types. */
   readonly eventTypes?: readonly string[] | undefined;
   readonly eventTypePrefixes?: readonly string[] | undefined;
+  /**
+   * True: of these streams, those that the caller has grants for when the call begins; others are left out as if they did not exist.
+   * Otherwise a pattern that no single grant contains fails with AccessDeniedError.
+   */
+  readonly permittedOnly?: boolean | undefined;
 }
 
 /** Which part of the store to read; without options, the whole store. Options can be combined. */
@@ -54,7 +59,7 @@ export function readAll(channel: Channel, options: ReadAllOptions): AllRead {
   const start = toCursorFields(options.after);
   const request: ReadAllRequest = {
     patterns: [...(options.patterns ?? [])],
-    permittedOnly: false,
+    permittedOnly: options.permittedOnly ?? false,
     ...start,
     toPosition: toUint64(options.toPosition ?? 0, 'toPosition'),
     ...toRangeFields(options),

@@ -15,12 +15,14 @@ export interface ReadByCorrelationOptions extends ReadOptions, UnreadableOptions
 export interface CorrelationHead {
   /** The read is complete up to this position. */
   readonly position: bigint;
+  /** True: the caller may not read all streams, so that events may have been left out. */
+  readonly limitedToGrants: boolean;
 }
 
 const method = { path: EventStoreServiceService.readByCorrelation.path, response: ReadByCorrelationResponse };
 
-function toHead({ position }: CorrelationHead): CorrelationHead {
-  return { position };
+function toHead({ position, limitedToGrants }: CorrelationHead): CorrelationHead {
+  return { position, limitedToGrants };
 }
 
 export function readByCorrelation(

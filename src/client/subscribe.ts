@@ -176,7 +176,7 @@ function toRequest(options: SubscribeOptions): SubscribeRequest {
   return {
     stream: options.stream ?? '',
     patterns: [...(options.patterns ?? [])],
-    permittedOnly: false,
+    permittedOnly: options.permittedOnly ?? false,
     ...toCursorFields(options.after),
     afterVersion: afterVersion === undefined ? undefined : toUint64(afterVersion, 'afterVersion'),
     fromTime: toTimestamp(options.fromTime, 'fromTime'),
