@@ -9,9 +9,8 @@ import { version } from './versions';
 
 /** A gateway that serves. */
 export interface Gateway {
-  /** The host:port that it listens on. */
+  /** The host:port, or unix:/path, that it listens on. */
   readonly address: string;
-  readonly port: number;
   describe(): GatewayFacts;
   /** Resolves when the gateway cannot go on, since its disk has failed: it reports NOT_SERVING and must be closed. */
   readonly failed: Promise<void>;
@@ -24,6 +23,9 @@ export interface GatewayFacts {
   readonly version: string;
   readonly address: string;
   readonly tls: 'none' | 'server' | 'mutual';
+  /** undefined: every caller may do everything. */
+  readonly authFile: string | undefined;
+  readonly reflection: Config['reflection'];
   readonly store: string;
   readonly replicas: number;
   readonly durability: DurabilityLevel;
@@ -68,7 +70,6 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
-      port: grpc.port,
       describe: () => describe(config, nats, grpc.address, store.filling()),
       failed: reportHealth(store, grpc),
       close: () => (closing ??= closeAll()),
@@ -119,16 +120,18 @@ function reportHealth(store: OpenedStore, grpc: GrpcServer): Promise<void> {
 }
 
 function describe(
-  { tls, store, replicaDir }: Config,
+  { tls, authFile, reflection, store, replicaDir }: Config,
   { level, embedded, options }: ReachableNats,
   address: string,
   filling: FillingProgress | undefined,
 ): GatewayFacts {
-  const security = tls?.clientCaFile === undefined ? 'server' : 'mutual';
+  const security = tls?.clientCaFile === undefined || tls.clientCert === 'optional' ? 'server' : 'mutual';
   return {
     version,
     address,
     tls: tls === undefined ? 'none' : security,
+    authFile,
+    reflection,
     store: store.name,
     replicas: store.replicas,
     durability: level,

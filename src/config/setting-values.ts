@@ -79,7 +79,7 @@ function secretIn(path: string): string | undefined {
 const socketPathBytesMax = 92;
 
 function isSocketPath(path: string): boolean {
-  if (Buffer.byteLength(path) > socketPathBytesMax || path.includes('\0')) return false;
+  if (Buffer.byteLength(path) > socketPathBytesMax || /\p{Cc}/u.test(path)) return false;
   return isAbsolute(path) && normalize(path) === path && !path.endsWith('/');
 }
 

@@ -18,6 +18,8 @@ export interface Connections {
 
 /** A connection of a client. */
 export class Connection implements HeldOfConnection {
+  /** The other end as people know it: `address:port`, or `unix`. */
+  readonly peer: string;
   heldBytes = 0;
   /** Under way, in sessions or not. */
   appends = 0;
@@ -44,6 +46,7 @@ export class Connection implements HeldOfConnection {
     /** 0.9 to 1.1, so that connections that were opened together do not all end together. */
     private readonly ageFactor = 0.9 + Math.random() / 5,
   ) {
+    this.peer = peerOf(socket);
     setMaxListeners(0, this.draining.signal); // one for each of its calls without an end
   }
 
@@ -166,17 +169,17 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   timer.unref();
 
   const onConnection = (socket: Socket): void => {
-    const peer = peerOf(socket);
+    const name = nameOf(socket);
     const connection = new Connection(socket, limits);
     if (stopped !== undefined) connection.drain(stopped);
-    open.set(peer, connection);
+    open.set(name, connection);
     socket.once('close', () => {
-      if (open.get(peer) === connection) open.delete(peer);
+      if (open.get(name) === connection) open.delete(name);
     });
   };
   const onSession = (session: ServerHttp2Session & Marked): void => {
     // With TLS, its socket is not the one that connected.
-    const connection = open.get(peerOf(session.socket));
+    const connection = open.get(nameOf(session.socket));
     if (connection === undefined) session.destroy();
     else (session[key] = connection).begin(session);
   };
@@ -205,8 +208,20 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   };
 }
 
-function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
-  return `${String(remoteAddress)} ${String(remotePort)}`;
+const number = Symbol('number');
+let socketsWithoutAddress = 0;
+
+/** The name of a connection in the server. A Unix socket has no address and gets a number, which its session has as well. */
+function nameOf(socket: Peer & { [number]?: number | undefined }): string {
+  if (socket.remoteAddress !== undefined) return peerOf(socket);
+  return `unix ${(socket[number] ??= socketsWithoutAddress++)}`;
+}
+
+type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily'>;
+
+function peerOf({ remoteAddress, remotePort, remoteFamily }: Peer): string {
+  if (remoteAddress === undefined) return 'unix';
+  return `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${String(remotePort)}`;
 }
 
 /** Leaves descriptors for files, the connections to NATS and the log. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
+import { promisify } from 'node:util';
 import {
   Server,
   ServerCredentials,
@@ -30,9 +31,10 @@ import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
 import { createService } from './service';
+import { placeSocket, socketPathOf } from './unix-socket';
 
 export interface GrpcServerOptions {
-  /** host:port; port 0 takes a free one. */
+  /** host:port, and port 0 takes a free one; or unix:/path. */
   readonly address: string;
   /** Paths of PEM files; undefined: plain text. */
   readonly tls:
@@ -50,9 +52,8 @@ export interface GrpcServerOptions {
 
 /** A gRPC server that listens. */
 export interface GrpcServer {
-  /** host:port. */
+  /** host:port or unix:/path. */
   readonly address: string;
-  readonly port: number;
   /** The health of the services; NOT_SERVING at first. */
   setServing(serving: boolean): void;
   /** Whether appends are taken: their health follows both. */
@@ -90,12 +91,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
   if (reflection !== 'off') addReflection(server, calls);
-  const port = await listen(server, address, await credentialsOf(options.tls));
+  const listening = await listen(server, address, await credentialsOf(options.tls));
   adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;
   return {
-    address: address.replace(/\d+$/, port.toString()),
-    port,
+    address: listening.address,
     setServing: health.setServing,
     setTakesAppends: health.setTakesAppends,
     setAnswersReads: health.setAnswersReads,
@@ -109,10 +109,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
           connections.end();
         },
       };
-      return (closed ??= shutDown(server, limits.shutdownTimeoutMs, log, endings).finally(() => {
-        admission.close();
-        watch.close();
-      }));
+      return (closed ??= listening
+        .end()
+        .then(() => shutDown(server, limits.shutdownTimeoutMs, log, endings))
+        .finally(() => {
+          admission.close();
+          watch.close();
+        }));
     },
   };
 }
@@ -165,14 +168,26 @@ async function credentialsOf(tls: GrpcServerOptions['tls']): Promise<ServerCrede
   return ServerCredentials.createSsl(clientCa, [{ cert_chain: cert, private_key: key }], clientCa !== null);
 }
 
-/** Resolves with the port. */
-function listen(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
-    });
-  });
+interface Listening {
+  /** With the port that is in use. */
+  readonly address: string;
+  /** Removes what would lead new callers here. */
+  readonly end: () => Promise<void>;
+}
+
+async function listen(server: Server, address: string, credentials: ServerCredentials): Promise<Listening> {
+  const path = socketPathOf(address);
+  const bind = promisify(server.bindAsync.bind(server));
+  try {
+    if (path !== undefined) {
+      return { address, end: await placeSocket(path, (made) => bind(`unix:${made}`, credentials)) };
+    }
+    const port = await bind(address, credentials);
+    return { address: address.replace(/\d+$/, port.toString()), end: () => Promise.resolve() };
+  } catch (error) {
+    server.forceShutdown();
+    throw new Error(`cannot listen on ${address}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** How long callers have to take the last messages of their reads. */

@@ -6,6 +6,7 @@ export function banner(facts: GatewayFacts): string {
 
   return [
     `Sluice ${facts.version} serves gRPC on ${facts.address} (${security}).`,
+    accessText(facts),
     dataText(facts),
     `Reads are served from a replica of the log in ${facts.replicaDir}.${fillingText(facts)}`,
     `An acknowledged append ${durabilityText[facts.durability](facts.replicas)}`,
@@ -13,6 +14,14 @@ export function banner(facts: GatewayFacts): string {
     `  ${grpcurlLine(facts)}`,
     '',
   ].join('\n');
+}
+
+function accessText({ address, tls, authFile }: GatewayFacts): string {
+  if (authFile !== undefined) return `Access control is on: ${authFile} says what callers may do.`;
+  if (tls === 'mutual')
+    return 'Access control is off: every caller with a client certificate may do everything.';
+  const callers = address.startsWith('unix:') ? 'every process of this user' : 'every caller';
+  return `Access control is off: ${callers} may do everything.`;
 }
 
 function dataText({ store, embedded, servers }: GatewayFacts): string {
@@ -43,14 +52,28 @@ function fillingText({ filling }: GatewayFacts): string {
   );
 }
 
-function grpcurlLine({ address, tls }: GatewayFacts): string {
+function grpcurlLine(facts: GatewayFacts): string {
+  const { address, tls, authFile, reflection } = facts;
   const security = {
     none: '-plaintext',
     server: '-cacert ca.pem',
     mutual: '-cacert ca.pem -cert client.pem -key client.key',
   }[tls];
-  // Clients cannot connect to a wildcard address.
-  const target = address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, 'localhost');
   const request = '{"stream":"demo.1","events":[{"type":"Greeted","text":"hello"}]}';
-  return `grpcurl ${security} -d '${request}' ${target} sluice.v1.EventStoreService/Append`;
+  return [
+    'grpcurl',
+    security,
+    ...(authFile !== undefined && tls !== 'mutual' ? ['-H "authorization: Bearer $(cat token)"'] : []),
+    ...(reflection === 'off' ? ['-import-path proto -proto sluice/v1/event_store_service.proto'] : []),
+    `-d '${request}'`,
+    grpcurlTarget(address),
+    'sluice.v1.EventStoreService/Append',
+  ].join(' ');
+}
+
+function grpcurlTarget(address: string): string {
+  // As it is: the flag -unix has no effect in grpcurl 1.9.3.
+  if (address.startsWith('unix:')) return `'${address}'`;
+  // Clients cannot connect to a wildcard address.
+  return address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, 'localhost');
 }

@@ -10,7 +10,7 @@ import { connectWire, type WireClient } from './wire-client';
 
 /** A gateway on a free port on loopback, with a client. */
 export interface TestGateway extends AsyncDisposable {
-  /** host:port */
+  /** host:port or unix:/path */
   readonly address: string;
   readonly client: RpcClient;
 }
@@ -81,11 +81,13 @@ export async function startGatewayProcess(
 }
 
 function flags(natsUrls: readonly string[], args: readonly string[], port: number): string[] {
-  const listen = `--listen=127.0.0.1:${port.toString()}`;
-  if (natsUrls.length === 0) return [listen, ...args];
+  const listen = args.some((arg) => arg.startsWith('--listen'))
+    ? []
+    : [`--listen=127.0.0.1:${port.toString()}`];
+  if (natsUrls.length === 0) return [...listen, ...args];
   const replica = args.some((arg) => arg.startsWith('--replica-dir'))
     ? []
     : [`--replica-dir=${makeReplicaDir()}`];
   const create = args.some((arg) => arg.startsWith('--create-store')) ? [] : ['--create-store'];
-  return [listen, `--nats-url=${natsUrls.join(',')}`, ...create, ...replica, ...args];
+  return [...listen, `--nats-url=${natsUrls.join(',')}`, ...create, ...replica, ...args];
 }
