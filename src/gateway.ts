@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { openGuard } from './auth/guard';
+import { createGuard } from './auth/file-guard';
+import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
@@ -14,6 +15,8 @@ export interface Gateway {
   describe(): GatewayFacts;
   /** Resolves when the gateway cannot go on, since its disk has failed: it reports NOT_SERVING and must be closed. */
   readonly failed: Promise<void>;
+  /** Looks at the auth file, what it names, and the TLS files at once. Never rejects: files that cannot be used change nothing. */
+  reload(): Promise<void>;
   /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
   close(): Promise<void>;
 }
@@ -38,17 +41,17 @@ export interface GatewayFacts {
   readonly filling: FillingProgress | undefined;
 }
 
-/** The gateway could not start: NATS or the store cannot be used, or it cannot listen. */
+/** The gateway could not start: the auth file, NATS or the store cannot be used, or it cannot listen. */
 export class StartError extends Error {
   constructor(
-    readonly stage: 'store' | 'listen',
+    readonly stage: 'settings' | 'store' | 'listen',
     cause: unknown,
   ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
-/** Starts NATS if it is embedded, then the store, then gRPC. Throws StartError, and then leaves nothing open. */
+/** Reads the auth file, starts NATS if it is embedded, then the store, then gRPC. Throws StartError, and then leaves nothing open. */
 export async function startGateway(config: Config, log: Logger): Promise<Gateway> {
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
@@ -58,20 +61,29 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       });
     }
   };
-  let stage: StartError['stage'] = 'store';
+  let stage: StartError['stage'] = 'settings';
   try {
+    const guard = await openAccess(config, log);
+    opened.push(() => {
+      guard.close();
+      return Promise.resolve();
+    });
+    stage = 'store';
     const nats = await reachNats(config, log);
     opened.push(async () => nats.embedded?.close());
     const store = await openStore(storeOptions(config, nats, log));
     opened.push(() => store.close());
     stage = 'listen';
-    const grpc = await startGrpcServer({ ...serverOptions(config, nats), store, log });
+    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, store, log });
     opened.push(() => grpc.close());
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
       describe: () => describe(config, nats, grpc.address, store.filling()),
       failed: reportHealth(store, grpc),
+      reload: async () => {
+        await Promise.all([guard.reload(), grpc.reload()]);
+      },
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {
@@ -79,6 +91,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     await closeAll();
     throw new StartError(stage, error);
   }
+}
+
+async function openAccess({ authFile, limits }: Config, log: Logger): Promise<Guard> {
+  if (authFile === undefined) return openGuard;
+  return createGuard({ file: authFile, log, lookIntervalMs: limits.authLookIntervalMs });
 }
 
 function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {
@@ -91,9 +108,9 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 function serverOptions(
   { address, tls, reflection, limits }: Config,
   { level, embedded }: ReachableNats,
-): Omit<GrpcServerOptions, 'store' | 'log'> {
+): Omit<GrpcServerOptions, 'guard' | 'store' | 'log'> {
   const about = { version, durability: level, embedded: embedded !== undefined };
-  return { address, tls, guard: openGuard, reflection, limits, about };
+  return { address, tls, reflection, limits, about };
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */

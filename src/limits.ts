@@ -185,7 +185,7 @@ export interface Limits {
   readonly authRolesMax: number;
   /** Identities whose permissions the gateway remembers. */
   readonly authRememberedMax: number;
-  /** How often the gateway looks whether the auth file or a file that it names has changed. */
+  /** How often the gateway looks whether the auth file, a file that it names, or a TLS file has changed. */
   readonly authLookIntervalMs: number;
   /** The longest life of a JWT that the auth file may accept. */
   readonly jwtLifeMaxMs: number;

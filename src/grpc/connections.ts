@@ -147,6 +147,13 @@ interface Marked {
   [key]?: Connection;
 }
 
+/** Whether the client presented a certificate that could not be verified, which TLS accepts where they are optional. */
+function hasUnverified({ socket, encrypted }: ServerHttp2Session): boolean {
+  if (encrypted !== true) return false;
+  const tls = socket as TLSSocket;
+  return !tls.authorized && tls.getPeerX509Certificate() !== undefined;
+}
+
 /** The connection of an HTTP/2 stream of a server that is watched. */
 export function connectionOf(stream: ServerHttp2Stream & Marked): Connection {
   const connection = stream[key];
@@ -180,7 +187,7 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   const onSession = (session: ServerHttp2Session & Marked): void => {
     // With TLS, its socket is not the one that connected.
     const connection = open.get(nameOf(session.socket));
-    if (connection === undefined) session.destroy();
+    if (connection === undefined || hasUnverified(session)) session.destroy();
     else (session[key] = connection).begin(session);
   };
   const onStream = (stream: ServerHttp2Stream & Marked): void => {

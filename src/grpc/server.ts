@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import {
   Server,
@@ -31,15 +29,14 @@ import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
 import { createService } from './service';
+import { openTlsFiles, type FileCredentials, type TlsFiles } from './tls-files';
 import { placeSocket, socketPathOf } from './unix-socket';
 
 export interface GrpcServerOptions {
   /** host:port, and port 0 takes a free one; or unix:/path. */
   readonly address: string;
-  /** Paths of PEM files; undefined: plain text. */
-  readonly tls:
-    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined }
-    | undefined;
+  /** undefined: plain text. */
+  readonly tls: TlsFiles | undefined;
   readonly store: EventStore;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
@@ -60,6 +57,8 @@ export interface GrpcServer {
   setTakesAppends(takes: boolean): void;
   /** Whether what is stored can be read: the health of reads follows both. */
   setAnswersReads(answers: boolean): void;
+  /** Looks at the TLS files at once. Never rejects: files that cannot be used change nothing. */
+  reload(): Promise<void>;
   /** Refuses new calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
   close(): Promise<void>;
 }
@@ -91,7 +90,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
   const health = addHealth(server, [eventStore], calls);
   if (reflection !== 'off') addReflection(server, calls);
-  const listening = await listen(server, address, await credentialsOf(options.tls));
+  const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));
+  const listening = await listen(server, address, tls);
   adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;
   return {
@@ -99,7 +99,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     setServing: health.setServing,
     setTakesAppends: health.setTakesAppends,
     setAnswersReads: health.setAnswersReads,
+    reload: async () => tls?.reload(),
     close() {
+      tls?.close();
       health.setServing(false);
       calls.endOpenCalls();
       connections.drain('the gateway is stopping');
@@ -151,23 +153,6 @@ function sameBytes<T>(bytes: T): T {
   return bytes;
 }
 
-async function credentialsOf(tls: GrpcServerOptions['tls']): Promise<ServerCredentials> {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const { certFile, keyFile, clientCaFile } = tls;
-  const [cert, key, clientCa] = await Promise.all([
-    readFile(certFile),
-    readFile(keyFile),
-    clientCaFile === undefined ? null : readFile(clientCaFile),
-  ]);
-  try {
-    createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
-  } catch (error) {
-    const files = [certFile, keyFile, clientCaFile].filter((file) => file !== undefined).join(', ');
-    throw new Error(`the TLS files cannot be used (${files}): ${(error as Error).message}`, { cause: error });
-  }
-  return ServerCredentials.createSsl(clientCa, [{ cert_chain: cert, private_key: key }], clientCa !== null);
-}
-
 interface Listening {
   /** With the port that is in use. */
   readonly address: string;
@@ -175,7 +160,8 @@ interface Listening {
   readonly end: () => Promise<void>;
 }
 
-async function listen(server: Server, address: string, credentials: ServerCredentials): Promise<Listening> {
+async function listen(server: Server, address: string, tls: FileCredentials | undefined): Promise<Listening> {
+  const credentials = tls?.credentials ?? ServerCredentials.createInsecure();
   const path = socketPathOf(address);
   const bind = promisify(server.bindAsync.bind(server));
   try {
@@ -185,6 +171,7 @@ async function listen(server: Server, address: string, credentials: ServerCreden
     const port = await bind(address, credentials);
     return { address: address.replace(/\d+$/, port.toString()), end: () => Promise.resolve() };
   } catch (error) {
+    tls?.close();
     server.forceShutdown();
     throw new Error(`cannot listen on ${address}: ${(error as Error).message}`, { cause: error });
   }

@@ -4,7 +4,7 @@ import { commandLines } from '../cli/help';
 import { printable, writeLines } from '../cli/output';
 import { commands } from '../cli/run';
 import { ConfigError, loadConfig, printConfig, type Config } from '../config/config';
-import { StartError, startGateway } from '../gateway';
+import { StartError, startGateway, type Gateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
 import { helpText } from '../config/help';
 import { isPatchedNode, nodeVersions } from '../versions';
@@ -55,7 +55,7 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   const log = pino({ level: config.logLevel, hooks: { streamWrite: logLine } }, logDestination);
   // Before the start, so that a signal during the start stops what is already running.
   const stopped = stopSignal(log);
-  ignoreHangUp(log);
+  const serving = onHangUp(log);
   if (config.insecure) warnOfOpenness(config, log);
   if (!isPatchedNode(process.versions.node)) {
     log.warn(
@@ -70,6 +70,7 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
     );
   }
   const gateway = await startGateway(config, log);
+  serving(gateway);
   process.stdout.write(banner(gateway.describe()));
   const end = await Promise.race([
     stopped.then(() => 'ok' as const),
@@ -110,11 +111,19 @@ function stopSignal(log: Logger): Promise<void> {
   });
 }
 
-/** Neither a terminal that closes nor an operator who expects a reload must stop the gateway. */
-function ignoreHangUp(log: Logger): void {
+/**
+ * SIGHUP has the gateway look at its files, and never ends it: a terminal that closes sends it as well. Returns a function that
+ * takes the gateway once it serves; during the start, the files are read anyway.
+ */
+function onHangUp(log: Logger): (gateway: Gateway) => void {
+  let serving: Gateway | undefined;
   process.on('SIGHUP', () => {
-    log.info('SIGHUP has no effect: settings and files are read only at the start');
+    log.info('SIGHUP: looking at the auth file and the TLS files; settings are read only at the start');
+    void serving?.reload();
   });
+  return (gateway) => {
+    serving = gateway;
+  };
 }
 
 function print(text: string): number {

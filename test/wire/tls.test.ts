@@ -1,13 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { runSluice } from '../cli/process';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
-import { startTestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
-import { haveOpenssl } from '../support/tools';
-import { connectWire, wireFailureOf, type WireClient } from '../support/wire-client';
+import { startGatewayProcess, startTestGateway } from '../support/gateway';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import { haveOpenssl, temporaryFolder } from '../support/tools';
+import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 
 const unavailable = 14;
 
@@ -100,4 +101,111 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
     expect(stderr).toMatch(/^sluice: .*key/m);
   });
+
+  test('where client certificates are optional, a client may come without, but not with one that cannot be verified', async () => {
+    const flags = [
+      ...['--tls-cert', server.cert, '--tls-key', server.key, '--tls-client-ca', authority.ca],
+      '--tls-client-cert=optional',
+    ];
+    await using gateway = await startTestGateway([nats.url], flags);
+    await expectServed(gateway.address, clientOf(authority));
+    await expectServed(gateway.address, clientOf(authority, await authority.issue('client')));
+    await expectRefused(gateway.address, clientOf(authority, await stranger.issue('client')));
+    await expectRefused(gateway.address, credentials.createInsecure());
+    await expectServed(gateway.address, clientOf(authority));
+  });
+
+  test('new certificate files hold for new connections, and open calls go on', async () => {
+    const files = copyOf(server, authority);
+    await using gateway = await startTestGateway([nats.url], flagsOf(files), { authLookIntervalMs: 50 });
+    const client = await authority.issue('client');
+    using wire = connectByName(gateway.address, clientOf(authority, client));
+    const seen: WireMessage[] = [];
+    const open = wire.open('Subscribe', { stream: 'tls.rotated' });
+    open.on('data', (message: WireMessage) => seen.push(message)).on('error', () => undefined);
+    await until(() => seen.length > 0);
+
+    files.put(await stranger.issue('server'), stranger);
+    const newClient = await stranger.issue('client');
+    await until(() => isServed(gateway.address, clientOf(stranger, newClient)));
+    await expectRefused(gateway.address, clientOf(authority, client));
+    await expectRefused(gateway.address, clientOf(stranger, client));
+    using fresh = connectByName(gateway.address, clientOf(stranger, newClient));
+    await fresh.unary('Append', { stream: 'tls.rotated', events: [{ type: 'Fine' }] });
+    await until(() => seen.some(({ events }) => (events as readonly unknown[] | undefined)?.length === 1));
+    // The connection of before serves new calls as well.
+    await wire.unary('GetServerInfo', {});
+    open.cancel();
+  });
+
+  test('files that cannot be used change nothing, and SIGHUP has them read at once', async () => {
+    const files = copyOf(server, authority);
+    await using gateway = await startGatewayProcess([nats.url], flagsOf(files));
+    const { process } = gateway;
+    const client = clientOf(authority, await authority.issue('client'));
+    const hangUp = async (message: string, times: number): Promise<void> => {
+      process.signal('SIGHUP');
+      await until(() => process.stderr().split(message).length - 1 === times);
+      await expectServed(gateway.address, client);
+    };
+    const refusal = 'the TLS files cannot be used; nothing changes';
+    copyFileSync((await authority.issue('another')).key, files.key);
+    await hangUp(refusal, 1);
+    expect(process.stderr()).toMatch(/"level":50,.*key values mismatch/);
+    process.signal('SIGHUP'); // the same content is not reported again
+    await until(() => process.stderr().split('SIGHUP: looking').length - 1 === 2);
+    await expectServed(gateway.address, client);
+    writeFileSync(files.ca, '');
+    copyFileSync(server.key, files.key);
+    await hangUp(refusal, 2);
+    renameSync(files.ca, `${files.ca}.old`);
+    await hangUp(refusal, 3);
+    files.put(await authority.issue('renewed'), authority);
+    await hangUp('new connections get the new TLS files', 1);
+    expect(process.stderr().split(refusal)).toHaveLength(4);
+  });
+
+  test('a file without a certificate of an authority ends the start with exit code 4', async () => {
+    const flags = ['--tls-cert', server.cert, '--tls-key', server.key, '--tls-client-ca', server.key];
+    const nowhere = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'];
+    const { code, stdout, stderr } = await runSluice([...nowhere, ...flags]);
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+    expect(stderr).toContain('sluice: the TLS files cannot be used');
+  });
 });
+
+/** Files that change while a gateway uses them. */
+interface ChangingFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+  readonly put: (certificate: Certificate, authority: Authority) => void;
+}
+
+function copyOf(certificate: Certificate, authority: Authority): ChangingFiles {
+  const folder = mkdtempSync(join(temporaryFolder(), 'tls-'));
+  const files = {
+    cert: join(folder, 'cert.pem'),
+    key: join(folder, 'key.pem'),
+    ca: join(folder, 'ca.pem'),
+  };
+  const put: ChangingFiles['put'] = (one, by) => {
+    copyFileSync(one.cert, files.cert);
+    copyFileSync(one.key, files.key);
+    copyFileSync(by.ca, files.ca);
+  };
+  put(certificate, authority);
+  return { ...files, put };
+}
+
+function flagsOf({ cert, key, ca }: ChangingFiles): string[] {
+  return ['--tls-cert', cert, '--tls-key', key, '--tls-client-ca', ca];
+}
+
+async function isServed(address: string, security: ChannelCredentials): Promise<boolean> {
+  using wire = connectByName(address, security);
+  return await wire.unary('GetServerInfo', {}).then(
+    () => true,
+    () => false,
+  );
+}

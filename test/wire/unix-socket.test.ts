@@ -42,29 +42,28 @@ function mode(): string {
   return (lstatSync(path).mode & 0o777).toString(8);
 }
 
-test('the client, the commands and the line of the banner reach a gateway over its socket', async () => {
-  await using gateway = await startGatewayProcess([nats.url], [listen()]);
+test('the client and the commands reach a gateway over its socket', async () => {
+  await using gateway = await startTestGateway([nats.url], [listen()]);
   expect(gateway.address).toBe(`unix:${path}`);
   using client = connect(gateway.address);
   expect(await client.append('socket.1', [{ type: 'Fine' }])).toMatchObject({ version: 1n });
-  for (const command of ['doctor', 'version']) {
-    const args = command === 'version' ? ['socket.1'] : [];
-    const { code, stderr } = await runSluice([command, ...args, '--address', gateway.address]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  }
-  const bySetting = await runSluice(['read', 'socket.1', '--json'], { SLUICE_ADDRESS: gateway.address });
-  expect(JSON.parse(bySetting.stdout)).toMatchObject({ type: 'Fine', version: '1' });
-  expect(gateway.process.stdout()).toContain(
+  const doctor = await runSluice(['doctor', '--address', gateway.address]);
+  expect({ code: doctor.code, stderr: doctor.stderr }).toEqual({ code: 0, stderr: '' });
+  const read = await runSluice(['read', 'socket.1', '--json'], { SLUICE_ADDRESS: gateway.address });
+  expect(JSON.parse(read.stdout)).toMatchObject({ type: 'Fine', version: '1' });
+});
+
+const grpcurl = grpcurlPath();
+(grpcurl === undefined ? test.skip : test)('the line that the banner proposes reaches it', async () => {
+  await using gateway = await startGatewayProcess([nats.url], [listen()]);
+  const banner = gateway.process.stdout();
+  expect(banner).toContain(
     `serves gRPC on unix:${path} (plain text).\nAccess control is off: every process of this user may do everything.`,
   );
-  const line = /^ {2}grpcurl (.*)$/m.exec(gateway.process.stdout())?.[1] ?? '';
-  expect(line).toContain(` 'unix:${path}' `);
-  const grpcurl = grpcurlPath();
-  if (grpcurl !== undefined) {
-    const env = { ...process.env, GRPCURL: grpcurl };
-    const { stdout } = await promisify(execFile)('sh', ['-c', `"$GRPCURL" ${line}`], { env });
-    expect(JSON.parse(stdout)).toMatchObject({ version: '1' });
-  }
+  const line = /^ {2}grpcurl (.*)$/m.exec(banner)?.[1] ?? '';
+  const env = { ...process.env, GRPCURL: grpcurl };
+  const { stdout } = await promisify(execFile)('sh', ['-c', `"$GRPCURL" ${line}`], { env });
+  expect(JSON.parse(stdout)).toMatchObject({ version: '1' });
 });
 
 test('health is served over it', async () => {

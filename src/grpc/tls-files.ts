@@ -1,0 +1,123 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { ServerCredentials } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+
+/** Paths of PEM files, and what they are for. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Authorities of client certificates; undefined: none is asked for. */
+  readonly clientCaFile: string | undefined;
+  /** Whether clients must present a certificate. One that is presented must be valid in either case. */
+  readonly clientCert: 'required' | 'optional';
+}
+
+/** Credentials of a server that follow their files: connections that begin after a change get the new ones. */
+export interface FileCredentials {
+  readonly credentials: ServerCredentials;
+  /**
+   * Looks at the files at once; they are also looked at every `lookIntervalMs`. Files that cannot be used change nothing: the
+   * error is logged, once for each content. Never rejects.
+   */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/** Rejects with an error that names the files if they cannot be used. */
+export async function openTlsFiles(
+  files: TlsFiles,
+  lookIntervalMs: number,
+  log: Logger,
+): Promise<FileCredentials> {
+  const first = await read(files);
+  if (first.context instanceof Error) throw first.context;
+  const credentials = new ReplaceableCredentials(files, first.context);
+  let seen = first.content;
+  const look = async (): Promise<void> => {
+    const { content, context } = await read(files);
+    if (content === seen) return;
+    seen = content;
+    if (context instanceof Error) {
+      log.error({ err: context }, 'the TLS files cannot be used; nothing changes');
+      return;
+    }
+    credentials.replace(context);
+    const { fingerprint256, validTo } = new X509Certificate(context.cert);
+    log.info({ certificate: fingerprint256, validTo }, 'new connections get the new TLS files');
+  };
+  let looking = Promise.resolve();
+  const reload = (): Promise<void> => (looking = looking.then(look));
+  const timer = setInterval(() => void reload(), lookIntervalMs).unref();
+  return {
+    credentials,
+    reload,
+    close() {
+      clearInterval(timer);
+    },
+  };
+}
+
+class ReplaceableCredentials extends ServerCredentials {
+  constructor({ clientCaFile, clientCert }: TlsFiles, context: SecureContextOptions) {
+    // A certificate that TLS could not verify is refused by Connections.
+    super(
+      { requestCert: clientCaFile !== undefined, rejectUnauthorized: clientCert === 'required' },
+      context,
+    );
+  }
+
+  replace(context: SecureContextOptions): void {
+    this.updateSecureContextOptions(context);
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}
+
+interface Context extends SecureContextOptions {
+  readonly cert: Buffer;
+}
+
+interface Found {
+  /** Equal if and only if all contents and errors are equal. */
+  readonly content: string;
+  readonly context: Context | Error;
+}
+
+async function read(files: TlsFiles): Promise<Found> {
+  const { certFile, keyFile, clientCaFile } = files;
+  const named = [certFile, keyFile, clientCaFile].filter((file) => file !== undefined);
+  const unusable = (cause: unknown): Error =>
+    new Error(`the TLS files cannot be used (${named.join(', ')}): ${(cause as Error).message}`, { cause });
+  try {
+    const [cert, key, ca] = await Promise.all(named.map((file) => readFile(file)));
+    const digests = [cert, key, ca].map((bytes) =>
+      createHash('sha256')
+        .update(bytes ?? '')
+        .digest('base64'),
+    );
+    return { content: digests.join(), context: contextOf(cert as Buffer, key as Buffer, ca, unusable) };
+  } catch (error) {
+    return { content: (error as Error).message, context: unusable(error) };
+  }
+}
+
+function contextOf(
+  cert: Buffer,
+  key: Buffer,
+  ca: Buffer | undefined,
+  unusable: (cause: unknown) => Error,
+): Context | Error {
+  const context = { cert, key, ...(ca === undefined ? {} : { ca }) };
+  try {
+    createSecureContext(context);
+    // A context accepts authorities that it cannot read, and then no client.
+    if (ca !== undefined) new X509Certificate(ca);
+    return context;
+  } catch (error) {
+    return unusable(error);
+  }
+}
