@@ -40,8 +40,7 @@ export interface GrpcServerOptions {
   readonly store: EventStore;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
-  /** Whether the services are described: to everyone, to no anonymous caller, or not at all. */
-  readonly reflection: 'on' | 'authenticated' | 'off';
+  readonly reflection: ReflectionMode;
   readonly limits: Limits;
   readonly about: AboutGateway;
   readonly log: Logger;
