@@ -28,6 +28,7 @@ import {
   type SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { RpcFailure } from './rpc-failure';
+import { withToken } from './with-token';
 
 /** A whole read. It was checked to have one header, first, and one end, last, with the right count. */
 export interface Reading<Header> {
@@ -80,9 +81,10 @@ const channelOptions = {
 /** The default deadline, so that a test that hangs ends with a reason. */
 const deadlineMs = 30_000;
 
-/** Connects to a gateway at host:port in plain text. */
-export function connectRpc(address: string): RpcClient {
-  const raw = new EventStoreServiceClient(address, credentials.createInsecure(), channelOptions);
+/** Connects to a gateway at host:port in plain text, with a token or without a credential. */
+export function connectRpc(address: string, token?: string): RpcClient {
+  const clientOptions = { ...channelOptions, ...withToken(token) };
+  const raw = new EventStoreServiceClient(address, credentials.createInsecure(), clientOptions);
   const health = new HealthClient(address, credentials.createInsecure(), channelOptions);
   const none = new Metadata();
   return {

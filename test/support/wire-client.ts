@@ -8,11 +8,13 @@ import {
   type ChannelOptions,
   type Client,
   type ClientDuplexStream,
+  type ClientOptions,
   type ClientReadableStream,
   type MethodDefinition,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { withToken } from './with-token';
 
 /** A message as in JSON: 64-bit numbers and enums are strings, bytes are Buffers, unset fields are left out. */
 export interface WireMessage {
@@ -62,6 +64,8 @@ export interface WireClientOptions {
   readonly service?: keyof typeof files;
   readonly security?: ChannelCredentials;
   readonly channel?: ChannelOptions;
+  /** Sent with each call; undefined: no credential. */
+  readonly token?: string | undefined;
 }
 
 /** Connects to host:port, in plain text by default. */
@@ -71,18 +75,20 @@ export function connectWire(
     service = 'sluice.v1.EventStoreService',
     security = credentials.createInsecure(),
     channel = {},
+    token,
   }: WireClientOptions = {},
 ): WireClient {
   let found: unknown = loadPackageDefinition(loadSync(files[service], loading));
   for (const name of service.split('.')) found = (found as Record<string, unknown>)[name];
   const Service = found as {
-    new (address: string, security: ChannelCredentials, options: ChannelOptions): Client;
+    new (address: string, security: ChannelCredentials, options: ClientOptions): Client;
     readonly service: ServiceDefinition;
   };
   const channelOptions = {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_send_message_length': -1,
     ...channel,
+    ...withToken(token),
   };
   const client = new Service(address, security, channelOptions);
   const definition = (name: string): MethodDefinition<WireMessage, WireMessage> => {
