@@ -1,0 +1,255 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { credentials, Metadata, status } from '@grpc/grpc-js';
+import pino from 'pino';
+import { readFileSync } from 'node:fs';
+import {
+  ServerReflectionClient,
+  ServerReflectionRequest,
+} from '../../generated/grpc/reflection/v1/reflection';
+import { UnauthenticatedError } from '../../src/auth/errors';
+import { openGuard, type Guard } from '../../src/auth/guard';
+import { anonymous, type Credentials, type Identity } from '../../src/auth/identity';
+import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../src/grpc/server';
+import { defaultLimits } from '../../src/limits';
+import { startGuarded } from '../support/access';
+import { newEvents } from '../support/attempts';
+import { makeAuthority } from '../support/certificates';
+import { createModelStore } from '../support/model-store';
+import { until } from '../support/nats-server';
+import { messageHeader, openCall, openSession, statusOf } from '../support/raw-http2';
+import { haveOpenssl } from '../support/tools';
+import { connectRpc } from '../support/rpc-client';
+import { failureOf } from '../support/rpc-failure';
+import { connectWire } from '../support/wire-client';
+import { withToken } from '../support/with-token';
+
+/** Callers are identified before anything of their requests is read. */
+
+const message = Buffer.concat([messageHeader(16 << 20), Buffer.alloc(16 << 20)]);
+
+/** What a caller can send beyond control: the windows of HTTP/2, twice, and what is around it. */
+const unreadBytesMax = 512 << 10;
+
+const principals = {
+  admin: { grants: [{ actions: ['append', 'read', 'subscribe', 'info', 'admin'], streams: ['>'] }] },
+};
+
+test.each(['Append', 'AppendMulti', 'AppendSession'])(
+  'a caller of %s without a credential never makes the gateway read 16 MiB',
+  async (method) => {
+    await using guarded = await startGuarded(principals, { requestStallTimeoutMs: 1_000 });
+    const session = openSession(guarded.gateway.address);
+    try {
+      const stream = openCall(session, method, { authorization: 'Bearer nothing' });
+      const ended = statusOf(stream);
+      const closed = once(stream, 'close');
+      stream.write(message);
+      expect(await ended).toBe(status.UNAUTHENTICATED);
+      await sleep(300);
+      expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+      // What the caller still has to send is given up with its call.
+      await closed;
+      expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+    } finally {
+      session.destroy();
+    }
+    // The gateway goes on, and holds nothing of it.
+    const { version } = await guarded.as('admin').append({ stream: 'a', events: newEvents(1) });
+    expect(version).toBe(1n);
+  },
+  30_000,
+);
+
+/** A gateway without NATS whose guard is the one of a test. */
+async function serve(
+  identify: Guard['identify'],
+  options: Partial<Omit<GrpcServerOptions, 'guard'>> = {},
+): Promise<GrpcServer & AsyncDisposable> {
+  const server = await startGrpcServer({
+    address: '127.0.0.1:0',
+    tls: undefined,
+    store: createModelStore(),
+    limits: defaultLimits,
+    about: { version: '0', durability: 'unknown', embedded: false },
+    log: pino({ level: 'silent' }),
+    guard: { ...openGuard, isOn: true, generation: 1, identify },
+    reflection: 'authenticated',
+    ...options,
+  });
+  return { ...server, [Symbol.asyncDispose]: () => server.close() };
+}
+
+const alice: Identity = {
+  principal: 'corp:alice',
+  credential: { kind: 'jwt', id: '' },
+  roles: [],
+  claims: new Map(),
+  expiresAtMs: undefined,
+};
+
+test('nothing is read while a caller is being identified', async () => {
+  let identified = (_identity: Identity): void => undefined;
+  await using server = await serve(() => new Promise((resolve) => (identified = resolve)));
+  const session = openSession(server.address);
+  try {
+    const stream = openCall(session, 'Append');
+    const ended = statusOf(stream);
+    stream.end(message);
+    await sleep(500);
+    expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+    identified(alice);
+    expect(await ended).toBe(status.INVALID_ARGUMENT); // all of it was read
+    expect(session.socket?.bytesWritten).toBeGreaterThan(16 << 20);
+  } finally {
+    session.destroy();
+  }
+});
+
+test('calls of all kinds wait for the identity of their caller', async () => {
+  await using server = await serve(async () => {
+    await sleep(100);
+    return alice;
+  });
+  using client = connectRpc(server.address);
+  using wire = connectWire(server.address);
+  await client.append({ stream: 'a', events: newEvents(1) });
+  expect((await client.readStream({ stream: 'a' })).events).toHaveLength(1);
+  const appends = wire.duplex('AppendSession');
+  appends.end({ appends: [{ tag: '7', append: { stream: 'a', events: [{ type: 'A' }] } }] });
+  const answers: unknown[] = [];
+  for await (const answer of appends) answers.push(answer);
+  expect(answers).toMatchObject([{ answers: [{ tag: '7', result: { version: '2' } }] }]);
+});
+
+test('callers that are being identified are bounded in number and in time', async () => {
+  const limits = { ...defaultLimits, identifyingMax: 3, identifyTimeoutMs: 1_000 };
+  let asked = 0;
+  await using server = await serve(
+    () => {
+      asked++;
+      return new Promise<Identity>(() => undefined);
+    },
+    { limits },
+  );
+  using client = connectRpc(server.address);
+  const calls = Array.from({ length: 5 }, () => failureOf(client.getVersion({ stream: 'a' })));
+  const startedAt = performance.now();
+  const first = await Promise.race(calls);
+  expect(performance.now() - startedAt).toBeLessThan(900);
+  expect([first.code, first.reason]).toEqual([status.RESOURCE_EXHAUSTED, 'OVERLOADED']);
+  const failures = await Promise.all(calls);
+  expect(failures.map(({ reason }) => reason)).toEqual(Array.from({ length: 5 }, () => 'OVERLOADED'));
+  expect(performance.now() - startedAt).toBeGreaterThan(950);
+  expect(failures.filter(({ message: text }) => text.includes('within 1000 ms'))).toHaveLength(3);
+  expect(asked).toBe(5);
+});
+
+test('a caller that goes away, or whose deadline passes, while it is being identified harms nobody', async () => {
+  const identifying: ((identity: Identity) => void)[] = [];
+  await using server = await serve(() => new Promise((resolve) => identifying.push(resolve)));
+  using client = connectRpc(server.address);
+  using wire = connectWire(server.address);
+  const late = failureOf(client.getVersion({ stream: 'a' }, { deadline: Date.now() + 300 }));
+  const gone = wire.open('GetVersion', { stream: 'a' }).on('error', () => undefined);
+  await until(() => identifying.length === 2);
+  gone.cancel();
+  expect((await late).code).toBe(status.DEADLINE_EXCEEDED);
+  await sleep(100);
+  for (const resolve of identifying) resolve(alice);
+  const next = client.getVersion({ stream: 'a' });
+  await until(() => identifying.length === 3);
+  identifying[2]?.(alice);
+  expect((await next).version).toBe(0n);
+});
+
+test.each([
+  [
+    'at once',
+    (error: Error) => {
+      throw error;
+    },
+  ],
+  ['later', (error: Error) => Promise.reject(error)],
+])('a guard that refuses or fails %s ends the call, and the log has no credential', async (_when, fail) => {
+  let error: Error = new UnauthenticatedError('expired', 'the credential has expired');
+  let logged = '';
+  const log = pino({ level: 'trace' }, { write: (line: string) => (logged += line) });
+  await using server = await serve(() => fail(error) as never, { log });
+  using client = connectRpc(server.address, 'the-secret');
+  const expired = await failureOf(client.getVersion({ stream: 'a' }));
+  expect(expired.code).toBe(status.UNAUTHENTICATED);
+  expect(expired.detail('google.rpc.ErrorInfo')?.metadata.get('cause')).toBe('expired');
+  error = Object.assign(new Error('a bug'), { payload: 'the-secret' });
+  const bug = await failureOf(client.getVersion({ stream: 'a' }));
+  expect([bug.code, bug.reason]).toEqual([status.INTERNAL, 'INTERNAL']);
+  expect(logged).toContain('a bug');
+  expect(logged).not.toContain('the-secret');
+});
+
+describe('reflection', () => {
+  const listed = (address: string, token?: string): Promise<number> =>
+    new Promise((resolve) => {
+      const client = new ServerReflectionClient(address, credentials.createInsecure(), withToken(token));
+      const call = client.serverReflectionInfo(new Metadata());
+      call.on('data', () => {
+        resolve(status.OK);
+        call.cancel();
+      });
+      call.on('error', ({ code }: { code: number }) => {
+        resolve(code);
+        client.close();
+      });
+      call.write(
+        ServerReflectionRequest.fromPartial({ messageRequest: { $case: 'listServices', value: '' } }),
+      );
+    });
+  const identify = ({ authorization }: Credentials): Identity => {
+    if (authorization === undefined) return anonymous;
+    if (authorization === 'Bearer right') return alice;
+    throw new UnauthenticatedError('invalid', 'wrong');
+  };
+
+  test.each([
+    ['on', [status.OK, status.OK, status.OK]],
+    ['authenticated', [status.UNAUTHENTICATED, status.UNAUTHENTICATED, status.OK]],
+    ['off', [status.UNIMPLEMENTED, status.UNIMPLEMENTED, status.UNIMPLEMENTED]],
+  ] as const)('%s', async (reflection, codes) => {
+    await using server = await serve(identify, { reflection });
+    const found = [];
+    for (const token of [undefined, 'wrong', 'right']) found.push(await listed(server.address, token));
+    expect(found).toEqual(codes);
+  });
+});
+
+(haveOpenssl() ? test : test.skip)('a client certificate is looked up once for each connection', async () => {
+  using authority = await makeAuthority();
+  const [own, clients] = [await authority.issue('server'), await authority.issue('orders')];
+  const seen: Credentials[] = [];
+  const tls = { certFile: own.cert, keyFile: own.key, clientCaFile: authority.ca };
+  await using server = await serve(
+    (presented) => {
+      seen.push(presented);
+      return alice;
+    },
+    { tls },
+  );
+  const [ca, key, cert] = [authority.ca, clients.key, clients.cert].map((path) => readFileSync(path));
+  const security = credentials.createSsl(ca, key, cert);
+  for (let connection = 0; connection < 2; connection++) {
+    using wire = connectWire(server.address.replace('127.0.0.1', 'localhost'), { security });
+    await Promise.all([1, 2, 3].map(() => wire.unary('GetVersion', { stream: 'a' })));
+  }
+  expect(seen).toHaveLength(6);
+  const [first, second] = [seen[0]?.certificate, seen[3]?.certificate];
+  expect(first?.subject.CN).toBe('orders');
+  expect(seen.map(({ certificate }) => certificate === first)).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+  expect(seen.slice(3).every(({ certificate }) => certificate === second)).toBe(true);
+});
