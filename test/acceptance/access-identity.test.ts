@@ -226,7 +226,12 @@ describe('reflection', () => {
   using authority = await makeAuthority();
   const [own, clients] = [await authority.issue('server'), await authority.issue('orders')];
   const seen: Credentials[] = [];
-  const tls = { certFile: own.cert, keyFile: own.key, clientCaFile: authority.ca };
+  const tls = {
+    certFile: own.cert,
+    keyFile: own.key,
+    clientCaFile: authority.ca,
+    clientCert: 'required' as const,
+  };
   await using server = await serve(
     (presented) => {
       seen.push(presented);
