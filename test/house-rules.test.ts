@@ -105,7 +105,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@bufbuild/protobuf',
   ],
   client: ['collections', 'protobuf', 'generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
-  cli: ['client', 'config', 'versions'],
+  cli: ['client', 'auth', 'config', 'versions'],
   serve: ['gateway', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'cli', 'config'],

@@ -3,7 +3,7 @@ import { commonOptions, type Command } from './command';
 
 const exitCodes = `Exit codes:
   0  success; also if the reader of the output closes it early
-  1  failure, or doctor or unreadable found a problem
+  1  failure, or doctor or unreadable found a problem, or auth check says no
   2  invalid command line, or the gateway refused the request as invalid
   3  conflict: the stream is not at that version, or the commit id belongs to another commit
   4  the gateway or its store is unreachable, overloaded or too slow; try again

@@ -8,6 +8,7 @@ import { version } from '../versions';
 import { appendCommand } from './append';
 import { withPort } from './address';
 import type { Given } from './arguments';
+import { authCommand } from './auth';
 import type { Command, commonOptions } from './command';
 import { completionScript, completionShells } from './completion';
 import { correlationCommand } from './correlation';
@@ -23,7 +24,7 @@ import { tailCommand } from './tail';
 import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
-/** The commands that call a gateway, in the order of the help. */
+/** The commands besides `serve` and `replica`, in the order of the help. */
 export const commands: readonly Command[] = [
   appendCommand,
   readCommand,
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   importCommand,
   doctorCommand,
   unreadableCommand,
+  authCommand,
 ];
 
 /** Runs the command that the first argument names; returns the exit code. */
