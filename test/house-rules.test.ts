@@ -43,7 +43,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   protobuf: ['npm:@bufbuild/protobuf'],
   store: ['limits'],
   requests: ['store', 'limits', 'uuid', 'generated'],
-  auth: ['store/values', 'limits', 'collections', 'config/nearest-name', 'npm:zod', 'npm:pino'],
+  auth: ['store/values', 'limits', 'collections', 'config/nearest-name', 'npm:zod', 'npm:jose', 'npm:pino'],
   config: ['limits', 'versions', 'nats-server', 'jetstream/nats', 'npm:zod'],
   'nats-server': ['store/errors', 'store/durability', 'versions', 'npm:nats', 'npm:pino'],
   'jetstream/nats': ['store', 'limits', 'versions', 'collections', 'npm:nats', 'npm:pino'],

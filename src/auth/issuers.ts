@@ -1,0 +1,71 @@
+import type { Logger } from 'pino';
+import { AuthFileError } from './auth-file-error';
+import type { LoadedFiles } from './auth-files';
+import { KeysError, parseKeys, type PublicKeys } from './jwks';
+import { FetchedKeys, fixedKeys, keyTimes, type KeySource, type KeyTimes } from './jwks-source';
+import { JwtVerifier } from './jwt';
+import type { IssuerEntry } from './schema';
+
+export interface JwtOptions {
+  readonly log: Logger;
+  /** Called when keys of an issuer are gone: some identities may not be accepted any more. */
+  readonly onKeysGone: () => void;
+  readonly times?: KeyTimes;
+}
+
+/**
+ * The verifier of JWTs for the issuers of an auth file. Keys that the generation before has fetched are used further. At a start
+ * nothing waits for an issuer; later a new URL is waited for, while the generation before is in force. Rejects with AuthFileError.
+ */
+export async function openJwts(
+  { path, file, contents }: LoadedFiles,
+  previous: JwtVerifier | undefined,
+  options: JwtOptions,
+): Promise<JwtVerifier> {
+  const keysOfFiles = readKeys(path, file.issuers, contents);
+  const known = new Map(
+    [...(previous?.issuers.values() ?? [])].map(({ entry, keys }) => [entry.keys.url, keys]),
+  );
+  const opened = new Map<string, KeySource>();
+  const issuers = file.issuers.map((entry) => {
+    const { url } = entry.keys;
+    const keys = url === undefined ? fixedKeys(keysOfFiles.get(entry) ?? new Map()) : sourceOf(url, entry);
+    return { entry, keys };
+  });
+  if (previous !== undefined) await Promise.all([...opened.values()].map((source) => source.refresh()));
+  return new JwtVerifier(issuers, new Set(Object.keys(file.roles)));
+
+  /** Two issuers may have the same URL. */
+  function sourceOf(url: string, { name }: IssuerEntry): KeySource {
+    const shared = known.get(url) ?? opened.get(url);
+    if (shared !== undefined) {
+      shared.share();
+      return shared;
+    }
+    const { times = keyTimes, onKeysGone, log } = options;
+    const source = new FetchedKeys({ url, log: log.child({ issuer: name, url }), times, onKeysGone });
+    opened.set(url, source);
+    return source;
+  }
+}
+
+function readKeys(
+  path: string,
+  issuers: readonly IssuerEntry[],
+  contents: LoadedFiles['contents'],
+): ReadonlyMap<IssuerEntry, PublicKeys> {
+  const problems: string[] = [];
+  const keys = new Map<IssuerEntry, PublicKeys>();
+  for (const [index, entry] of issuers.entries()) {
+    const content = contents.get(entry.keys.file ?? '');
+    if (content === undefined) continue;
+    try {
+      keys.set(entry, parseKeys(content));
+    } catch (error) {
+      if (!(error instanceof KeysError)) throw error;
+      problems.push(`issuers[${index.toString()}].keys.file ${error.message}`);
+    }
+  }
+  if (problems.length > 0) throw new AuthFileError(path, problems);
+  return keys;
+}
