@@ -74,8 +74,8 @@ const issuer = {
 
 const certificateName = {
   uri: text(
-    (value) => /^spiffe:\/\/[a-z0-9._-]+\/[A-Za-z0-9/._-]+$/.test(value),
-    'must be a SPIFFE id, such as spiffe://example.org/orders',
+    (value) => /^spiffe:\/\/[a-z0-9._-]{1,255}(\/[A-Za-z0-9._-]+)*\/([A-Za-z0-9._-]+|\*)$/.test(value),
+    'must be a SPIFFE id, such as spiffe://example.org/orders, or spiffe://example.org/* for all below it',
   ).optional(),
   dns: text(
     (value) => /^[a-z0-9_*-]+(\.[a-z0-9_-]+)*$/.test(value),
