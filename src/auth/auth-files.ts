@@ -21,6 +21,8 @@ export interface LoadedFiles {
   readonly file: AuthFile;
   /** The contents of the key files and of the list of revoked certificates, by their absolute path. */
   readonly contents: ReadonlyMap<string, Uint8Array>;
+  /** The authorities of client certificates, PEM; undefined: they are not known. */
+  readonly clientCa: Uint8Array | undefined;
 }
 
 /**
@@ -30,7 +32,10 @@ export interface LoadedFiles {
 export class AuthFilesReader {
   private parsed: { readonly digest: string; readonly result: AuthFile | AuthFileError } | undefined;
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly clientCaFile?: string,
+  ) {}
 
   async read(): Promise<AuthFiles> {
     const { path } = this;
@@ -40,7 +45,7 @@ export class AuthFilesReader {
     const { result: file } = this.parsed;
     if (file instanceof AuthFileError) return { fingerprint: digest, result: file };
     const named = await Promise.all(
-      namedFiles(file).map(async (one) => ({
+      this.namedFiles(file).map(async (one) => ({
         ...one,
         content: await readBounded(one.path, defaultLimits.authNamedFileBytesMax),
       })),
@@ -50,10 +55,25 @@ export class AuthFilesReader {
       'problem' in content ? [`${place} ${content.problem}`] : [],
     );
     if (problems.length > 0) return { fingerprint, result: new AuthFileError(path, problems) };
-    const contents = named.flatMap((one) =>
-      'bytes' in one.content ? [[one.path, one.content.bytes] as const] : [],
+    const contents = new Map(
+      named.flatMap((one) => ('bytes' in one.content ? [[one.path, one.content.bytes] as const] : [])),
     );
-    return { fingerprint, result: { path, file, contents: new Map(contents) } };
+    const clientCa = contents.get(this.clientCaFile ?? '');
+    return { fingerprint, result: { path, file, contents, clientCa } };
+  }
+
+  /** The files that are read with the auth file, and where they are named. */
+  private namedFiles({
+    issuers,
+    certificates,
+  }: AuthFile): { readonly path: string; readonly place: string }[] {
+    const crl = certificates?.crl_file;
+    return [
+      ...issuers.map(({ keys }, index) => ({ path: keys.file, place: `issuers[${index}].keys.file` })),
+      { path: crl, place: 'certificates.crl_file' },
+      // Without a list, nothing is verified with them here.
+      { path: crl && this.clientCaFile, place: '--tls-client-ca' },
+    ].flatMap(({ path, place }) => (path === undefined ? [] : [{ path, place }]));
   }
 }
 
@@ -79,17 +99,6 @@ function withAbsolutePaths(file: AuthFile, folder: string): AuthFile {
     certificates: certificates && { ...certificates, crl_file: absolute(certificates.crl_file) },
     audit: audit && { ...audit, file: resolve(folder, audit.file) },
   };
-}
-
-/** The files that are read with the auth file, and where it names them. */
-function namedFiles({
-  issuers,
-  certificates,
-}: AuthFile): { readonly path: string; readonly place: string }[] {
-  return [
-    ...issuers.map(({ keys }, index) => ({ path: keys.file, place: `issuers[${index}].keys.file` })),
-    { path: certificates?.crl_file, place: 'certificates.crl_file' },
-  ].flatMap(({ path, place }) => (path === undefined ? [] : [{ path, place }]));
 }
 
 /** `problem`: why the file cannot be read. */

@@ -26,7 +26,7 @@ export class DerError extends Error {}
 /** The elements that the bytes consist of. Throws DerError unless they are complete. */
 export function elementsOf(bytes: Uint8Array): Element[] {
   const elements: Element[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const element = elementAt(bytes, at);
     elements.push(element);
     at += element.bytes.length;

@@ -8,24 +8,39 @@ import type { Credentials, Identity } from './identity';
 import { defaultLimits } from '../limits';
 import type { Permissions } from './permissions';
 import type { AuditEntry } from './schema';
+import type { VerifiersOptions } from './verifiers';
 
 export interface GuardOptions {
   /** The path of the auth file. */
   readonly file: string;
+  /** The path of the authorities of client certificates, PEM; undefined: lists of revoked certificates are not verified. */
+  readonly clientCaFile?: string | undefined;
   readonly log: Logger;
   readonly lookIntervalMs?: number;
 }
 
 /** A guard by an auth file. Rejects with AuthFileError if the file, or one that it names, cannot be used. */
-export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const reader = new AuthFilesReader(options.file);
-  return new FileGuard(reader, await openGeneration(await reader.read(), undefined), options);
+export async function createGuard({ file, clientCaFile, ...options }: GuardOptions): Promise<Guard> {
+  const listeners = new Set<() => void>();
+  const shared = {
+    listeners,
+    log: options.log.child({ authFile: file }),
+    onKeysGone: () => {
+      for (const listener of listeners) listener();
+    },
+  };
+  const reader = new AuthFilesReader(file, clientCaFile);
+  const first = await openGeneration(await reader.read(), undefined, shared);
+  return new FileGuard(reader, first, shared, options.lookIntervalMs ?? defaultLimits.authLookIntervalMs);
+}
+
+/** What outlives the generations. */
+interface Shared extends VerifiersOptions {
+  readonly listeners: Set<() => void>;
 }
 
 class FileGuard implements Guard {
   readonly isOn = true;
-  private readonly log: Logger;
-  private readonly listeners: (() => void)[] = [];
   private readonly timer: NodeJS.Timeout;
   /** Of the files that were read last, usable or not. */
   private seen: string;
@@ -36,9 +51,9 @@ class FileGuard implements Guard {
   constructor(
     private readonly reader: AuthFilesReader,
     private current: Generation,
-    { file, log, lookIntervalMs = defaultLimits.authLookIntervalMs }: GuardOptions,
+    private readonly shared: Shared,
+    lookIntervalMs: number,
   ) {
-    this.log = log.child({ authFile: file });
     this.seen = current.fingerprint;
     this.timer = setInterval(() => void this.reload(), lookIntervalMs).unref();
   }
@@ -73,7 +88,7 @@ class FileGuard implements Guard {
   }
 
   onChange(listener: () => void): void {
-    this.listeners.push(listener);
+    this.shared.listeners.add(listener);
   }
 
   reload(): Promise<void> {
@@ -98,15 +113,15 @@ class FileGuard implements Guard {
     if (files.fingerprint === this.seen) return;
     this.seen = files.fingerprint;
     if (files.fingerprint === this.current.fingerprint) {
-      this.log.info({ generation: this.generation }, 'the auth file is again the one in force');
+      this.shared.log.info({ generation: this.generation }, 'the auth file is again the one in force');
       return;
     }
     try {
-      this.replace(await openGeneration(files, this.current));
+      this.replace(await openGeneration(files, this.current, this.shared));
     } catch (err) {
       const { problems } = err as Partial<AuthFileError>;
       const what = err instanceof AuthFileError ? { problems } : { err };
-      this.log.error(
+      this.shared.log.error(
         { ...what, generation: this.generation },
         'the auth file cannot be used; nothing changes',
       );
@@ -121,7 +136,7 @@ class FileGuard implements Guard {
     const previous = this.current;
     this.current = next;
     previous.close();
-    this.log.info({ generation: next.number }, 'a new generation of the auth file is in force');
-    for (const listener of this.listeners) listener();
+    this.shared.log.info({ generation: next.number }, 'a new generation of the auth file is in force');
+    for (const listener of this.shared.listeners) listener();
   }
 }

@@ -7,7 +7,7 @@ import { noPermissions } from './permissions-of-grants';
 import { Policy } from './policy';
 import type { AuditEntry } from './schema';
 import { tokenPrefix } from './token';
-import { openVerifiers, type Verifiers } from './verifiers';
+import { openVerifiers, type Verifiers, type VerifiersOptions } from './verifiers';
 
 /** What one state of the auth file and the files that it names says about callers. */
 export interface Generation {
@@ -28,11 +28,12 @@ export interface Generation {
 export async function openGeneration(
   files: AuthFiles,
   previous: Generation | undefined,
+  options: VerifiersOptions,
 ): Promise<Generation> {
   if (files.result instanceof AuthFileError) throw files.result;
   const { file } = files.result;
   const policy = new Policy(file);
-  const verifiers = await openVerifiers(files.result, previous?.verifiers);
+  const verifiers = await openVerifiers(files.result, previous?.verifiers, options);
   const remembered = new WeakMap<Identity, Permissions>();
   const rolesOf = (identity: Identity): readonly string[] => rolesBy(verifiers, policy, identity);
   return {

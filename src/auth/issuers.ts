@@ -1,10 +1,9 @@
 import type { Logger } from 'pino';
-import { AuthFileError } from './auth-file-error';
 import type { LoadedFiles } from './auth-files';
 import { KeysError, parseKeys, type PublicKeys } from './jwks';
 import { FetchedKeys, fixedKeys, keyTimes, type KeySource, type KeyTimes } from './jwks-source';
 import { JwtVerifier } from './jwt';
-import type { IssuerEntry } from './schema';
+import type { AuthFile, IssuerEntry } from './schema';
 
 export interface JwtOptions {
   readonly log: Logger;
@@ -15,14 +14,14 @@ export interface JwtOptions {
 
 /**
  * The verifier of JWTs for the issuers of an auth file. Keys that the generation before has fetched are used further. At a start
- * nothing waits for an issuer; later a new URL is waited for, while the generation before is in force. Rejects with AuthFileError.
+ * nothing waits for an issuer; later a new URL is waited for, while the generation before is in force.
  */
 export async function openJwts(
-  { path, file, contents }: LoadedFiles,
+  file: AuthFile,
+  keysOfFiles: ReadonlyMap<IssuerEntry, PublicKeys>,
   previous: JwtVerifier | undefined,
   options: JwtOptions,
 ): Promise<JwtVerifier> {
-  const keysOfFiles = readKeys(path, file.issuers, contents);
   const known = new Map(
     [...(previous?.issuers.values() ?? [])].map(({ entry, keys }) => [entry.keys.url, keys]),
   );
@@ -49,14 +48,13 @@ export async function openJwts(
   }
 }
 
-function readKeys(
-  path: string,
-  issuers: readonly IssuerEntry[],
-  contents: LoadedFiles['contents'],
+/** The keys of issuers that have a file. Adds what is wrong with them to the problems. */
+export function readIssuerKeys(
+  { file, contents }: LoadedFiles,
+  problems: string[],
 ): ReadonlyMap<IssuerEntry, PublicKeys> {
-  const problems: string[] = [];
   const keys = new Map<IssuerEntry, PublicKeys>();
-  for (const [index, entry] of issuers.entries()) {
+  for (const [index, entry] of file.issuers.entries()) {
     const content = contents.get(entry.keys.file ?? '');
     if (content === undefined) continue;
     try {
@@ -66,6 +64,5 @@ function readKeys(
       problems.push(`issuers[${index.toString()}].keys.file ${error.message}`);
     }
   }
-  if (problems.length > 0) throw new AuthFileError(path, problems);
   return keys;
 }

@@ -9,7 +9,7 @@ import type { IssuerEntry } from './schema';
 export const toleranceSeconds = defaultLimits.jwtToleranceMs / 1_000;
 
 /**
- * Who a JWT names, if its issuer may say so; its signature, `iss`, `aud`, `exp` and `nbf` are right. Roles that are not in `roles`
+ * The caller that a JWT names, if its issuer may say so; its signature, `iss`, `aud`, `exp` and `nbf` are right. Roles that are not in `roles`
  * are left out. Throws UnauthenticatedError, whose message holds no value of a claim.
  */
 export function identityOf(

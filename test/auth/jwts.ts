@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { openJwts, type JwtOptions } from '../../src/auth/issuers';
 import type { JwtVerifier } from '../../src/auth/jwt';
+import { parseKeys } from '../../src/auth/jwks';
 import { keyTimes, type KeyTimes } from '../../src/auth/jwks-source';
 import type { IssuerEntry } from '../../src/auth/schema';
 import { parseAuthFile } from '../../src/auth/auth-file';
@@ -41,14 +42,16 @@ export async function openIssuers(
   );
   const roles = { admin: {}, reader: {} };
   const file = parseAuthFile(Buffer.from(JSON.stringify({ roles, issuers })), 'auth.json');
-  const contents = new Map(
-    file.issuers.flatMap(({ keys }) =>
-      keys.file === undefined ? [] : [[keys.file, Buffer.from(keys.file.replace(/^data:/, ''))] as const],
+  const keys = new Map(
+    file.issuers.flatMap((entry) =>
+      entry.keys.file === undefined
+        ? []
+        : [[entry, parseKeys(Buffer.from(entry.keys.file.replace(/^data:/, '')))]],
     ),
   );
   const opened = { logged, gone: 0 };
   const options: JwtOptions = { log, onKeysGone: () => opened.gone++, times: { ...keyTimes, ...times } };
-  const jwts = await openJwts({ path: 'auth.json', file, contents }, previous, options);
+  const jwts = await openJwts(file, keys, previous, options);
   return Object.assign(opened, {
     jwts,
     next: (...more: readonly object[]) => openIssuers(more, times, jwts),
