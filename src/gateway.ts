@@ -93,9 +93,10 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   }
 }
 
-async function openAccess({ authFile, limits }: Config, log: Logger): Promise<Guard> {
-  if (authFile === undefined) return openGuard;
-  return createGuard({ file: authFile, log, lookIntervalMs: limits.authLookIntervalMs });
+async function openAccess({ authFile: file, tls, limits }: Config, log: Logger): Promise<Guard> {
+  if (file === undefined) return openGuard;
+  const { authLookIntervalMs: lookIntervalMs } = limits;
+  return createGuard({ file, clientCaFile: tls?.clientCaFile, log, lookIntervalMs });
 }
 
 function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {

@@ -36,7 +36,8 @@ const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
  * the top.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  limits: [],
+  'access-limits': [],
+  limits: ['access-limits'],
   versions: [],
   uuid: [],
   collections: [],

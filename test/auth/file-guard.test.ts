@@ -4,6 +4,7 @@ import { AuthFileError } from '../../src/auth/auth-file-error';
 import { UnauthenticatedError } from '../../src/auth/errors';
 import { anonymous, type Credentials, type Identity } from '../../src/auth/identity';
 import { until } from '../support/nats-server';
+import { makeKey } from '../support/oidc-issuer';
 import { openGuardFile, temporaryFolder, type GuardFile } from './guard-file';
 
 const none: Credentials = { authorization: undefined, certificate: undefined };
@@ -197,8 +198,9 @@ describe('a file that cannot be used while the gateway runs', () => {
     expect(file.logged.at(-1)).toMatchObject({ generation: 2 });
   });
 
-  test('a list of revoked certificates that is gone keeps the last good set', async () => {
+  test('a file with keys that is gone keeps the last good set', async () => {
     const folder = temporaryFolder();
+    const { jwk } = await makeKey();
     const keys = {
       name: 'c',
       issuer: 'c',
@@ -207,13 +209,13 @@ describe('a file that cannot be used while the gateway runs', () => {
       keys: { file: 'keys.json' },
     };
     const withKeys = { ...anonymousReads('a.>'), issuers: [keys] };
-    writeFileSync(join(folder, 'keys.json'), '{"keys":[]}');
+    writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [jwk] }));
     using file = await openGuardFile(withKeys, { folder });
     rmSync(join(folder, 'keys.json'));
     await file.guard.reload();
     expect(file.logged.at(-1)?.problems).toEqual(['issuers[0].keys.file cannot be read: ENOENT']);
     expect([mayRead(file, 'a.1'), file.guard.generation]).toEqual([true, 1]);
-    writeFileSync(join(folder, 'keys.json'), '{"keys":[ ]}');
+    writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [jwk, jwk] }));
     await file.guard.reload();
     expect(file.guard.generation).toBe(2);
   });
