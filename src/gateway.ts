@@ -107,10 +107,17 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 }
 
 function serverOptions(
-  { address, tls, reflection, limits }: Config,
+  config: Config,
   { level, embedded }: ReachableNats,
 ): Omit<GrpcServerOptions, 'guard' | 'store' | 'log'> {
-  const about = { version, durability: level, embedded: embedded !== undefined };
+  const { address, local, tls, reflection, limits } = config;
+  const access = {
+    local,
+    tls: tls !== undefined,
+    clientCertificateRequired: tlsKind(tls) === 'mutual',
+    reflection,
+  };
+  const about = { version, durability: level, embedded: embedded !== undefined, access };
   return { address, tls, reflection, limits, about };
 }
 
@@ -143,11 +150,10 @@ function describe(
   address: string,
   filling: FillingProgress | undefined,
 ): GatewayFacts {
-  const security = tls?.clientCaFile === undefined || tls.clientCert === 'optional' ? 'server' : 'mutual';
   return {
     version,
     address,
-    tls: tls === undefined ? 'none' : security,
+    tls: tlsKind(tls),
     authFile,
     reflection,
     store: store.name,
@@ -158,4 +164,9 @@ function describe(
     replicaDir,
     filling,
   };
+}
+
+function tlsKind(tls: Config['tls']): GatewayFacts['tls'] {
+  if (tls === undefined) return 'none';
+  return tls.clientCaFile === undefined || tls.clientCert === 'optional' ? 'server' : 'mutual';
 }

@@ -6,6 +6,7 @@ import { openGeneration, type Generation } from './generation';
 import type { Guard } from './guard';
 import type { Credentials, Identity } from './identity';
 import { defaultLimits } from '../limits';
+import { opennessOf, type Openness } from './openness';
 import type { Permissions } from './permissions';
 import type { AuditEntry } from './schema';
 import type { VerifiersOptions } from './verifiers';
@@ -44,6 +45,8 @@ class FileGuard implements Guard {
   private readonly timer: NodeJS.Timeout;
   /** Of the files that were read last, usable or not. */
   private seen: string;
+  /** Why the files that were read last are not in force; empty: they are. */
+  private problems: readonly string[] = [];
   private looking = Promise.resolve();
   private next: Promise<void> | undefined;
   private isClosed = false;
@@ -64,6 +67,11 @@ class FileGuard implements Guard {
 
   get audit(): AuditEntry | undefined {
     return this.current.audit;
+  }
+
+  openness(): Openness {
+    const { file, number } = this.current;
+    return { generation: number, problems: this.problems, ...opennessOf(file, Date.now()) };
   }
 
   identify(credentials: Credentials): Identity | Promise<Identity> {
@@ -113,6 +121,7 @@ class FileGuard implements Guard {
     if (files.fingerprint === this.seen) return;
     this.seen = files.fingerprint;
     if (files.fingerprint === this.current.fingerprint) {
+      this.problems = [];
       this.shared.log.info({ generation: this.generation }, 'the auth file is again the one in force');
       return;
     }
@@ -120,6 +129,7 @@ class FileGuard implements Guard {
       this.replace(await openGeneration(files, this.current, this.shared));
     } catch (err) {
       const { problems } = err as Partial<AuthFileError>;
+      this.problems = problems ?? [String(err)];
       const what = err instanceof AuthFileError ? { problems } : { err };
       this.shared.log.error(
         { ...what, generation: this.generation },
@@ -135,6 +145,7 @@ class FileGuard implements Guard {
     }
     const previous = this.current;
     this.current = next;
+    this.problems = [];
     previous.close();
     this.shared.log.info({ generation: next.number }, 'a new generation of the auth file is in force');
     for (const listener of this.shared.listeners) listener();

@@ -5,7 +5,7 @@ import { anonymous, type Credentials, type Identity } from './identity';
 import type { Permissions } from './permissions';
 import { noPermissions } from './permissions-of-grants';
 import { Policy } from './policy';
-import type { AuditEntry } from './schema';
+import type { AuditEntry, AuthFile } from './schema';
 import { tokenPrefix } from './token';
 import { openVerifiers, type Verifiers, type VerifiersOptions } from './verifiers';
 
@@ -14,6 +14,7 @@ export interface Generation {
   readonly number: number;
   readonly fingerprint: string;
   readonly audit: AuditEntry | undefined;
+  readonly file: AuthFile;
   /** As `identify` of the guard. */
   identify(credentials: Credentials): Identity | Promise<Identity>;
   /** The roles of the credential. Throws UnauthenticatedError if this generation does not accept it. */
@@ -40,6 +41,7 @@ export async function openGeneration(
     number: (previous?.number ?? 0) + 1,
     fingerprint: files.fingerprint,
     audit: file.audit,
+    file,
     verifiers,
     identify: (credentials) => identifyBy(verifiers, policy, credentials),
     rolesOf,

@@ -1,4 +1,5 @@
 import { anonymous, type Credentials, type Identity } from './identity';
+import type { Openness } from './openness';
 import { allPermissions, type Permissions } from './permissions';
 import type { AuditEntry } from './schema';
 
@@ -10,6 +11,8 @@ export interface Guard {
   readonly generation: number;
   /** `audit` of the auth file, with an absolute path; undefined: nothing is recorded. */
   readonly audit: AuditEntry | undefined;
+  /** What the auth file leaves open at present; undefined: there is no auth file. */
+  openness(): Openness | undefined;
   /**
    * The caller that presents these credentials; without any, `anonymous` if the auth file grants it something. A promise only where a
    * signature has to be verified. Throws UnauthenticatedError, or rejects with it.
@@ -34,6 +37,7 @@ export const openGuard: Guard = {
   isOn: false,
   generation: 0,
   audit: undefined,
+  openness: () => undefined,
   identify: () => anonymous,
   check: () => undefined,
   permissionsOf: () => allPermissions,

@@ -1,7 +1,8 @@
 import { defineCommand, type Context } from './command';
 import { exitCode } from './failure';
 import { paint } from './output';
-import { findings, type Finding } from './findings';
+import type { Finding } from './finding';
+import { findings } from './findings';
 import { noWords } from './words';
 
 export const doctorCommand = defineCommand({

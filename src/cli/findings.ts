@@ -1,17 +1,8 @@
 import { Durability, type GetServerInfoResponse } from '../client/client';
+import { accessFindings, isLimited } from './access-findings';
+import type { Finding } from './finding';
 import { counted } from './words';
 import { atLeast, natsRecommendedReason, natsVersionRecommended } from '../versions';
-
-/** The result of one check of doctor. */
-export interface Finding {
-  readonly check: string;
-  /** `fail`: something is wrong. `warn`: it works, but needs attention. */
-  readonly level: 'ok' | 'warn' | 'fail';
-  /** What was found: a subject and its state. */
-  readonly message: string;
-  /** What to do about it; absent if nothing needs to be done. */
-  readonly remedy?: string;
-}
 
 /** 200 consumers that match every message were measured to make publishing 16 times slower. */
 const consumersManyMin = 50;
@@ -22,8 +13,10 @@ const fullShareMany = 0.9;
 
 /** Checks what the gateway reports about itself and its store. */
 export function findings(info: GetServerInfoResponse, ownVersion: string): Finding[] {
+  const first = [gateway(info, ownVersion), ...accessFindings(info, Date.now())];
+  if (isLimited(info)) return [...first, durability(info)];
   return [
-    gateway(info, ownVersion),
+    ...first,
     nats(info),
     settings(info),
     ...identity(info),

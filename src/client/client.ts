@@ -27,7 +27,7 @@ import { readStream, type ReadStreamOptions } from './read-stream';
 import { subscribe, type SubscribeOptions, type Subscription } from './subscribe';
 
 // The public API, with `connect` and `SluiceClient` below.
-export { Durability } from '../../generated/sluice/v1/event_store_service';
+export { Durability, ReflectionMode } from '../../generated/sluice/v1/event_store_service';
 export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 export type { AppendConditions, AppendOptions, AppendResult } from './append';
 export type {

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { contradictions, givenLimits, requiresCertificate, type AllGiven } from './contradictions';
+import { contradictions, givenLimits, isLocal, requiresCertificate, type AllGiven } from './contradictions';
 import { commandVariables, readFlags, readVariables, type Environment } from './given';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
@@ -12,6 +12,8 @@ import { flagOf, keys, settings, variableOf, type Key, type Setting, type Values
 export interface Config {
   /** host:port for gRPC, or unix:/path. */
   readonly address: string;
+  /** Whether only this machine can reach the address. */
+  readonly local: boolean;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
   /** The file for access control, absolute; undefined: every caller may do everything. */
@@ -90,6 +92,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
   const { given, values } = parse(argv, env);
   return {
     address: values.listen,
+    local: isLocal(values.listen),
     tls:
       values.tlsCert === undefined || values.tlsKey === undefined
         ? undefined

@@ -124,7 +124,7 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /** Whether only this machine can reach it. Any name except localhost may resolve to an address that other machines reach. */
-function isLocal(address: string): boolean {
+export function isLocal(address: string): boolean {
   if (socketPathOf(address) !== undefined) return true;
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');

@@ -5,9 +5,12 @@ import {
   type LogFindings,
   type ServerLimits,
 } from '../../generated/sluice/v1/event_store_service';
+import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import type { StoreInfo } from '../store/store-info';
 import { toDuration } from './proto-time';
+import type { Access } from './access';
+import { toAccessInfo, type AboutAccess } from './access-info';
 import { toUnreadableMessage } from './unreadable-message';
 
 /** What the gateway knows about itself, apart from the store. */
@@ -16,6 +19,7 @@ export interface AboutGateway {
   readonly durability: 'fsyncAlways' | 'fsyncInterval' | 'unknown';
   /** Whether it runs the embedded nats-server. */
   readonly embedded: boolean;
+  readonly access: AboutAccess;
 }
 
 /** Enough to see what is wrong. */
@@ -40,7 +44,31 @@ const durabilities = {
   unknown: Durability.UNSPECIFIED,
 } as const;
 
-export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limits): GetServerInfoResponse {
+/** What the gateway knows of itself. */
+interface Known {
+  readonly about: AboutGateway;
+  readonly limits: Limits;
+  readonly guard: Guard;
+}
+
+/** As the caller with this access may see it. */
+export function toServerInfo(
+  store: StoreInfo,
+  { about, limits, guard }: Known,
+  access: Access,
+): GetServerInfoResponse {
+  const info = {
+    ...withInternals(store, about, limits),
+    access: toAccessInfo(about.access, guard, access),
+  };
+  return access.permissions.mayUseStore('admin') ? info : withoutInternals(info);
+}
+
+function withInternals(
+  store: StoreInfo,
+  about: AboutGateway,
+  limits: Limits,
+): Omit<GetServerInfoResponse, 'access'> {
   const { eventBytesMax, replica, replicaInfos, wrongSettings, log, ...kept } = store;
   const { position } = store;
   const { version, embedded } = about;
@@ -68,8 +96,7 @@ export function toServerInfo(store: StoreInfo, about: AboutGateway, limits: Limi
   };
 }
 
-/** What a caller without `admin` may see of it. */
-export function withoutInternals(info: GetServerInfoResponse): GetServerInfoResponse {
+function withoutInternals(info: GetServerInfoResponse): GetServerInfoResponse {
   const { name, storeId, position, durability, embedded } = info.store as StoreInfoMessage;
   const store = StoreInfoMessage.fromPartial({ name, storeId, position, durability, embedded });
   return { ...info, store, replica: undefined };

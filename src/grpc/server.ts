@@ -86,7 +86,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.enable_channelz': 0, // its counters cost time in each call
     interceptors: [admission.intercept],
   });
-  add(server, EventStoreServiceService, createService({ store, limits, about, calls }));
+  add(server, EventStoreServiceService, createService({ store, limits, about, guard, calls }));
   const health = addHealth(server, [eventStore], calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));

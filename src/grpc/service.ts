@@ -23,6 +23,7 @@ import {
   GetVersionResponse,
   type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
+import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import { parseAppend } from '../requests/append';
 import { parseAppendMulti } from '../requests/append-multi';
@@ -58,12 +59,13 @@ import { reframe } from './reframe';
 import { permit, type PermittedStore } from './permit';
 import type { Messages } from './send-all';
 import { toUnreadableMessage } from './unreadable-message';
-import { toServerInfo, withoutInternals, type AboutGateway } from './server-info';
+import { toServerInfo, type AboutGateway } from './server-info';
 
 export interface ServiceOptions {
   readonly store: EventStore;
   readonly limits: Limits;
   readonly about: AboutGateway;
+  readonly guard: Guard;
   readonly calls: Calls;
 }
 
@@ -160,9 +162,8 @@ function readHandlers({
 
 function lookupHandlers({
   store,
-  limits,
-  about,
   calls: { lookup },
+  ...known
 }: Serving): Pick<Handlers, 'getVersion' | 'getServerInfo'> {
   return {
     getVersion: lookup(GetVersionRequest, GetVersionResponse, async (request, caller) => {
@@ -170,10 +171,9 @@ function lookupHandlers({
       return toHead(await store.getVersion(permit.getVersion(stream, caller), asOf, caller));
     }),
 
-    getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) => {
-      const info = toServerInfo(await store.info(permit.getServerInfo(caller)), about, limits);
-      return caller.access.permissions.mayUseStore('admin') ? info : withoutInternals(info);
-    }),
+    getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) =>
+      toServerInfo(await store.info(permit.getServerInfo(caller)), known, caller.access),
+    ),
   };
 }
 

@@ -1,11 +1,21 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { Durability } from '../../src/client/client';
-import { findings, type Finding } from '../../src/cli/findings';
+import type { Finding } from '../../src/cli/finding';
+import { findings } from '../../src/cli/findings';
 import { version } from '../../src/versions';
-import { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
+import { digestOfToken, makeToken } from '../../src/auth/token';
+import {
+  AccessInfo,
+  AuthFileInfo,
+  GetServerInfoResponse,
+  ReflectionMode,
+} from '../../generated/sluice/v1/event_store_service';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';
+import { temporaryFolder } from '../support/tools';
 import { startCluster, startNats, until } from '../support/nats-server';
 import { linesOf, startCommandGateway } from './gateway-commands';
 import { runSluice } from './process';
@@ -45,6 +55,123 @@ test('a store without an id', () => {
   });
 });
 
+type PartialAccess = Partial<Omit<AccessInfo, 'authFile'>> & { readonly authFile?: Partial<AuthFileInfo> };
+
+/** What doctor says of access, apart from what is in order. */
+function openness({ authFile, ...access }: PartialAccess): string[] {
+  const info = {
+    ...GetServerInfoResponse.fromPartial({ version }),
+    access: {
+      ...AccessInfo.fromPartial({}),
+      ...access,
+      authFile: authFile && { ...AuthFileInfo.fromPartial({}), ...authFile },
+    },
+  };
+  const found = findings(info, version).filter(({ check, level }) => check === 'access' && level !== 'ok');
+  return found.map(({ level, message }) => `${level} ${message}`);
+}
+
+describe('what is open', () => {
+  test.each<[string, PartialAccess, string[]]>([
+    ['loopback', { local: true }, []],
+    [
+      'TLS with required certificates',
+      { tls: true, clientCertificateRequired: true },
+      ['warn every caller with a client certificate may do everything: there is no auth file'],
+    ],
+    [
+      'anything else',
+      { reflection: ReflectionMode.ON },
+      [
+        'warn everyone on the network can read what is sent, credentials too: there is no TLS',
+        'warn everyone may do everything: there is no auth file',
+      ],
+    ],
+  ])('on %s without an auth file', (_address, access, expected) => {
+    expect(openness(access)).toEqual(expected);
+  });
+
+  const controlled = { controlled: true, tls: true, principal: 'token:ops' };
+
+  test('to a caller without admin: no more than the gateway shows it', () => {
+    const access = AccessInfo.fromPartial({ ...controlled, principal: 'token:ci' });
+    const found = findings(GetServerInfoResponse.fromPartial({ version, access, store: {} }), version);
+    expect(found.map(({ check, level }) => `${check} ${level}`)).toEqual([
+      'gateway ok',
+      'access warn',
+      'durability ok',
+    ]);
+    expect(found[1]?.message).toMatch(/^token:ci has no grant of admin/);
+  });
+
+  test('by the auth file', () => {
+    expect(openness({ ...controlled, authFile: { generation: 3n } })).toEqual([]);
+    const inTwoDays = BigInt(Math.floor(Date.now() / 1_000) + 2 * 86_400 - 60);
+    const authFile = {
+      generation: 3n,
+      problems: ['roles must be an object', 'tokens must be a list'],
+      anonymousGrants: ['info', 'read order.>'],
+      allStreamsByDefault: true,
+      allStreamsPrincipals: 6,
+      tokensWithoutExpiry: 2,
+      tokensExpiring: [{ id: 'ci-2026', expiresTime: { seconds: inTwoDays, nanos: 0 } }],
+      tokensExpired: 1,
+      unusedRoles: ['a', 'b'],
+    };
+    expect(openness({ ...controlled, reflection: ReflectionMode.ON, authFile })).toEqual([
+      'warn callers without a credential can ask for the services and messages (reflection)',
+      'fail the auth file has changed and cannot be used, the last good one stays in force: roles must be an object and 1 more',
+      'warn callers without a credential may: info, read order.>',
+      'warn everyone with a credential, or with one of some issuer, has a grant on all streams (`>`)',
+      'warn 6 principals have a grant on all streams (`>`)',
+      'warn API tokens that never expire: 2',
+      'warn the API token ci-2026 expires within 2 days',
+      'warn API tokens that have expired: 1',
+      'warn nobody has the roles a, b',
+    ]);
+  });
+
+  test('as a gateway tells it to an administrator, and to another caller', async () => {
+    await using nats = await startNats();
+    const folder = mkdtempSync(join(temporaryFolder(), 'doctor-'));
+    const [admin, reader] = ['admin', 'reader'].map((name) => {
+      const value = makeToken();
+      const path = join(folder, name);
+      writeFileSync(path, value);
+      return { id: name, sha256: digestOfToken(value), principal: name, path };
+    });
+    const file = {
+      roles: { idle: {} },
+      tokens: [admin, reader].map((token) => ({ ...token, path: undefined })),
+      principals: {
+        'token:admin': { grants: [{ actions: ['admin'] }] },
+        'token:reader': { grants: [{ actions: ['info'] }] },
+      },
+    };
+    const path = join(folder, 'auth.json');
+    writeFileSync(path, JSON.stringify(file));
+    await using gateway = await startTestGateway([nats.url], ['--auth-file', path, '--reflection=on']);
+    const as = async (token = ''): Promise<string[]> => {
+      const args = ['doctor', '--json', '--address', gateway.address, '--token-file', token];
+      const { code, stdout } = await runSluice(args);
+      expect(code).toBe(0);
+      const found = linesOf(stdout) as unknown as Finding[];
+      return found.filter(({ check }) => check === 'access').map(({ message }) => message);
+    };
+    const open = 'callers without a credential can ask for the services and messages (reflection)';
+    expect(await as(admin?.path)).toEqual([
+      'generation 1 of the auth file decides; you are token:admin',
+      open,
+      'API tokens that never expire: 2',
+      'nobody has the roles idle',
+    ]);
+    expect(await as(reader?.path)).toEqual([
+      'token:reader has no grant of admin, and the gateway shows the rest only to those that have it',
+      open,
+    ]);
+  });
+});
+
 test('a healthy store', async () => {
   await using gateway = await startCommandGateway();
   await gateway.client.append('a', [{ type: 'A' }]);
@@ -54,6 +181,7 @@ test('a healthy store', async () => {
   expect(new Set(found.map(({ check }) => check))).toEqual(
     new Set([
       'gateway',
+      'access',
       'nats',
       'settings',
       'log',

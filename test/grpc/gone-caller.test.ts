@@ -8,6 +8,8 @@ import { createModelStore } from '../support/model-store';
 import { until } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
 
+const access = { local: true, tls: false, clientCertificateRequired: false, reflection: 'on' } as const;
+
 test('a read whose caller goes before the response is ready frees its slot', async () => {
   const model = createModelStore();
   let gone = false;
@@ -31,7 +33,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     guard: openGuard,
     reflection: 'on',
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },
-    about: { version: '0', durability: 'unknown', embedded: false },
+    about: { version: '0', durability: 'unknown', embedded: false, access },
     log: pino({ level: 'silent' }),
   });
   using wire = connectWire(server.address);

@@ -70,6 +70,19 @@ export enum ReadEndReason {
   UNRECOGNIZED = -1,
 }
 
+/** ReflectionMode says to whom a gateway describes its services by server reflection. */
+export enum ReflectionMode {
+  /** UNSPECIFIED - The gateway is an older one. */
+  UNSPECIFIED = 0,
+  /** ON - To everyone. */
+  ON = 1,
+  /** AUTHENTICATED - To every caller whose credential is accepted, not to anonymous ones. */
+  AUTHENTICATED = 2,
+  /** OFF - To nobody. */
+  OFF = 3,
+  UNRECOGNIZED = -1,
+}
+
 /** Durability says what has happened to a commit by the time the gateway acknowledges it. */
 export enum Durability {
   /** UNSPECIFIED - Unknown to the gateway, because others run the NATS server. See `sync_interval` in the configuration of that server. */
@@ -718,7 +731,59 @@ export interface GetServerInfoResponse {
   /** What this gateway can do, for instance "append", "read-by-correlation". */
   features: string[];
   /** The gateway's replica of the log, from which it serves reads. Absent for a caller without `admin`. */
-  replica: LogReplica | undefined;
+  replica:
+    | LogReplica
+    | undefined;
+  /** How open the gateway is, and for whom it takes the caller. */
+  access: AccessInfo | undefined;
+}
+
+/** AccessInfo describes how open a gateway is. */
+export interface AccessInfo {
+  /** Whether the gateway has an auth file: without one, every caller may do everything. */
+  controlled: boolean;
+  /** Whether only the machine of the gateway can reach its address: loopback, or a Unix socket. */
+  local: boolean;
+  /** Whether gRPC uses TLS. */
+  tls: boolean;
+  /** Whether TLS serves only callers with a client certificate. */
+  clientCertificateRequired: boolean;
+  /** To whom the gateway describes its services by server reflection. */
+  reflection: ReflectionMode;
+  /** For whom the gateway takes the caller, for instance "token:ci". "anonymous": for nobody. */
+  principal: string;
+  /** What the auth file leaves open. Absent without an auth file, and for a caller without `admin`. */
+  authFile: AuthFileInfo | undefined;
+}
+
+/** AuthFileInfo describes the auth file in force. */
+export interface AuthFileInfo {
+  /** How often it was read with another content since the gateway started, the start included. */
+  generation: bigint;
+  /** Why what the file contains now is not in force, a line for each error. Empty: it is in force. */
+  problems: string[];
+  /** What callers without a credential may do, for instance "read order.>": the first 10 grants. */
+  anonymousGrants: string[];
+  /** The number of API tokens that never expire. */
+  tokensWithoutExpiry: number;
+  /** The number of API tokens that have expired. */
+  tokensExpired: number;
+  /** The API tokens that expire within 14 days, the next ones first: the first 10. */
+  tokensExpiring: ExpiringToken[];
+  /** The roles that nothing in the file gives to anybody: the first 10. Empty if an issuer names roles in its tokens. */
+  unusedRoles: string[];
+  /** Whether everyone with a credential, or with one of some issuer, has a grant on all streams (`>`). */
+  allStreamsByDefault: boolean;
+  /** The number of other principals in the file that have one. */
+  allStreamsPrincipals: number;
+}
+
+/** ExpiringToken is an API token that expires soon. */
+export interface ExpiringToken {
+  /** Its id in the auth file. */
+  id: string;
+  /** When it expires. */
+  expiresTime: Timestamp | undefined;
 }
 
 /** StoreInfo describes the store. A caller without `admin` gets its name, id, position and durability, and `embedded`. */
@@ -4323,7 +4388,7 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", store: undefined, limits: undefined, features: [], replica: undefined };
+  return { version: "", store: undefined, limits: undefined, features: [], replica: undefined, access: undefined };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -4342,6 +4407,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     }
     if (message.replica !== undefined) {
       LogReplica.encode(message.replica, writer.uint32(42).fork()).join();
+    }
+    if (message.access !== undefined) {
+      AccessInfo.encode(message.access, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -4399,6 +4467,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             message.replica = LogReplica.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.access = AccessInfo.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4426,6 +4502,381 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     message.features = object.features?.map((e) => e) || [];
     message.replica = (object.replica !== undefined && object.replica !== null)
       ? LogReplica.fromPartial(object.replica)
+      : undefined;
+    message.access = (object.access !== undefined && object.access !== null)
+      ? AccessInfo.fromPartial(object.access)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAccessInfo(): AccessInfo {
+  return {
+    controlled: false,
+    local: false,
+    tls: false,
+    clientCertificateRequired: false,
+    reflection: 0,
+    principal: "",
+    authFile: undefined,
+  };
+}
+
+export const AccessInfo: MessageFns<AccessInfo> = {
+  encode(message: AccessInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.controlled !== false) {
+      writer.uint32(8).bool(message.controlled);
+    }
+    if (message.local !== false) {
+      writer.uint32(16).bool(message.local);
+    }
+    if (message.tls !== false) {
+      writer.uint32(24).bool(message.tls);
+    }
+    if (message.clientCertificateRequired !== false) {
+      writer.uint32(32).bool(message.clientCertificateRequired);
+    }
+    if (message.reflection !== 0) {
+      writer.uint32(40).int32(message.reflection);
+    }
+    if (message.principal !== "") {
+      writer.uint32(50).string(message.principal);
+    }
+    if (message.authFile !== undefined) {
+      AuthFileInfo.encode(message.authFile, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccessInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccessInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.controlled = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.local = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tls = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.clientCertificateRequired = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.reflection = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.authFile = AuthFileInfo.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AccessInfo>, I>>(base?: I): AccessInfo {
+    return AccessInfo.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AccessInfo>, I>>(object: I): AccessInfo {
+    const message = createBaseAccessInfo();
+    message.controlled = object.controlled ?? false;
+    message.local = object.local ?? false;
+    message.tls = object.tls ?? false;
+    message.clientCertificateRequired = object.clientCertificateRequired ?? false;
+    message.reflection = object.reflection ?? 0;
+    message.principal = object.principal ?? "";
+    message.authFile = (object.authFile !== undefined && object.authFile !== null)
+      ? AuthFileInfo.fromPartial(object.authFile)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAuthFileInfo(): AuthFileInfo {
+  return {
+    generation: 0n,
+    problems: [],
+    anonymousGrants: [],
+    tokensWithoutExpiry: 0,
+    tokensExpired: 0,
+    tokensExpiring: [],
+    unusedRoles: [],
+    allStreamsByDefault: false,
+    allStreamsPrincipals: 0,
+  };
+}
+
+export const AuthFileInfo: MessageFns<AuthFileInfo> = {
+  encode(message: AuthFileInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== 0n) {
+      if (BigInt.asUintN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.generation);
+    }
+    for (const v of message.problems) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.anonymousGrants) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.tokensWithoutExpiry !== 0) {
+      writer.uint32(32).uint32(message.tokensWithoutExpiry);
+    }
+    if (message.tokensExpired !== 0) {
+      writer.uint32(40).uint32(message.tokensExpired);
+    }
+    for (const v of message.tokensExpiring) {
+      ExpiringToken.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.unusedRoles) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.allStreamsByDefault !== false) {
+      writer.uint32(64).bool(message.allStreamsByDefault);
+    }
+    if (message.allStreamsPrincipals !== 0) {
+      writer.uint32(72).uint32(message.allStreamsPrincipals);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthFileInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthFileInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generation = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.anonymousGrants.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tokensWithoutExpiry = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.tokensExpired = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tokensExpiring.push(ExpiringToken.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unusedRoles.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.allStreamsByDefault = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.allStreamsPrincipals = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AuthFileInfo>, I>>(base?: I): AuthFileInfo {
+    return AuthFileInfo.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AuthFileInfo>, I>>(object: I): AuthFileInfo {
+    const message = createBaseAuthFileInfo();
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.problems = object.problems?.map((e) => e) || [];
+    message.anonymousGrants = object.anonymousGrants?.map((e) => e) || [];
+    message.tokensWithoutExpiry = object.tokensWithoutExpiry ?? 0;
+    message.tokensExpired = object.tokensExpired ?? 0;
+    message.tokensExpiring = object.tokensExpiring?.map((e) => ExpiringToken.fromPartial(e)) || [];
+    message.unusedRoles = object.unusedRoles?.map((e) => e) || [];
+    message.allStreamsByDefault = object.allStreamsByDefault ?? false;
+    message.allStreamsPrincipals = object.allStreamsPrincipals ?? 0;
+    return message;
+  },
+};
+
+function createBaseExpiringToken(): ExpiringToken {
+  return { id: "", expiresTime: undefined };
+}
+
+export const ExpiringToken: MessageFns<ExpiringToken> = {
+  encode(message: ExpiringToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.expiresTime !== undefined) {
+      Timestamp.encode(message.expiresTime, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExpiringToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExpiringToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExpiringToken>, I>>(base?: I): ExpiringToken {
+    return ExpiringToken.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExpiringToken>, I>>(object: I): ExpiringToken {
+    const message = createBaseExpiringToken();
+    message.id = object.id ?? "";
+    message.expiresTime = (object.expiresTime !== undefined && object.expiresTime !== null)
+      ? Timestamp.fromPartial(object.expiresTime)
       : undefined;
     return message;
   },
