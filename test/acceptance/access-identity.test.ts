@@ -16,6 +16,7 @@ import { startGuarded } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { makeAuthority } from '../support/certificates';
 import { createModelStore } from '../support/model-store';
+import { openAccess } from '../support/open-access';
 import { until } from '../support/nats-server';
 import { messageHeader, openCall, openSession, statusOf } from '../support/raw-http2';
 import { haveOpenssl } from '../support/tools';
@@ -71,7 +72,7 @@ async function serve(
     tls: undefined,
     store: createModelStore(),
     limits: defaultLimits,
-    about: { version: '0', durability: 'unknown', embedded: false },
+    about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
     guard: { ...openGuard, isOn: true, generation: 1, identify },
     reflection: 'authenticated',

@@ -304,13 +304,16 @@ test('the conflicts of a transaction are about its own streams', async () => {
 test('server information needs info, and what is inside needs admin', async () => {
   expect(await deniedOf(guarded.as('orders').serverInfo())).toEqual({ action: 'info' });
   const whole = await admin.serverInfo();
-  const { store, replica, ...open } = await guarded.as('info').serverInfo();
+  const { store, replica, access, ...open } = await guarded.as('info').serverInfo();
   expect(open).toEqual({ version: whole.version, limits: whole.limits, features: whole.features });
   expect(replica).toBeUndefined();
   expect(store).toMatchObject({ name: 'EVENTS', storeId: whole.store?.storeId, embedded: false });
   expect(store).toMatchObject({ replicas: 0, bytes: 0n, messageCount: 0n, natsVersion: '', prefix: '' });
   expect(store?.replicaInfos).toEqual([]);
   expect(store?.log).toBeUndefined();
+  expect(access).toEqual({ ...whole.access, principal: 'token:info', authFile: undefined });
+  expect(whole.access).toMatchObject({ controlled: true, local: true, tls: false, principal: 'token:admin' });
+  expect(whole.access?.authFile).toMatchObject({ generation: 1n, problems: [] });
   expect(whole.store).toMatchObject({ replicas: 1, prefix: 'es' });
   expect(whole.store?.messageCount).toBeGreaterThan(0n);
 });

@@ -5,10 +5,9 @@ import { startGrpcServer } from '../../src/grpc/server';
 import { defaultLimits } from '../../src/limits';
 import type { CallContext, EventStore } from '../../src/store/event-store';
 import { createModelStore } from '../support/model-store';
+import { openAccess } from '../support/open-access';
 import { until } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
-
-const access = { local: true, tls: false, clientCertificateRequired: false, reflection: 'on' } as const;
 
 test('a read whose caller goes before the response is ready frees its slot', async () => {
   const model = createModelStore();
@@ -33,7 +32,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     guard: openGuard,
     reflection: 'on',
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },
-    about: { version: '0', durability: 'unknown', embedded: false, access },
+    about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
   });
   using wire = connectWire(server.address);
