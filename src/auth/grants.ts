@@ -1,5 +1,5 @@
 import { claimsIn, withClaims } from './claims';
-import { PatternTree } from './pattern-tree';
+import { PatternTree } from '../store/pattern-tree';
 import type { StoreAction, StreamAction } from './permissions';
 import { streamActions, type AccessEntry } from './schema';
 

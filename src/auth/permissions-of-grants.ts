@@ -1,5 +1,5 @@
 import type { GrantSet } from './grants';
-import { widest, type PatternTree } from './pattern-tree';
+import { widest, type PatternTree } from '../store/pattern-tree';
 import { noLimits, type CallerLimits, type Permissions, type StreamAction } from './permissions';
 
 /** Everything that a list of grants permits. */

@@ -1,3 +1,5 @@
+import { PatternTree } from './pattern-tree';
+
 /** Patterns over stream names in NATS notation: `*` is one token, a final `>` one or more. */
 
 /** Which streams a read over several of them is about. */
@@ -64,41 +66,9 @@ function toRegExp(pattern: string): RegExp {
 function treeMatcher(patterns: readonly string[]): Matches {
   let matches = trees.get(patterns);
   if (matches === undefined) {
-    const tree = new PatternTree();
-    for (const pattern of patterns) tree.add(pattern.split('.'));
-    matches = (name) => tree.matches(name, 0);
+    const tree = new PatternTree(patterns);
+    matches = (name) => tree.contains(name);
     trees.set(patterns, matches);
   }
   return matches;
-}
-
-/** Patterns by their tokens; this is what follows one beginning of them. */
-class PatternTree {
-  private readonly tokens = new Map<string, PatternTree>();
-  private any: PatternTree | undefined;
-  private isEnd = false;
-  private hasRest = false;
-
-  add([token, ...more]: readonly string[]): void {
-    if (token === undefined) this.isEnd = true;
-    else if (token === '>') this.hasRest = true;
-    else this.next(token).add(more);
-  }
-
-  /** `at`: where the next token begins. */
-  matches(name: string, at: number): boolean {
-    if (at > name.length) return this.isEnd;
-    if (this.hasRest) return true;
-    const dot = name.indexOf('.', at);
-    const end = dot < 0 ? name.length : dot;
-    const next = this.tokens.get(name.slice(at, end));
-    return next?.matches(name, end + 1) === true || this.any?.matches(name, end + 1) === true;
-  }
-
-  private next(token: string): PatternTree {
-    if (token === '*') return (this.any ??= new PatternTree());
-    const next = this.tokens.get(token) ?? new PatternTree();
-    this.tokens.set(token, next);
-    return next;
-  }
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { PatternTree, widest } from '../../src/auth/pattern-tree';
+import { PatternTree, widest } from '../../src/store/pattern-tree';
 import { isStreamPattern, parseStreamName } from '../../src/store/values';
 import { matches } from '../support/model-store';
 
