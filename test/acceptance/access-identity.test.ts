@@ -9,6 +9,7 @@ import {
 } from '../../generated/grpc/reflection/v1/reflection';
 import { UnauthenticatedError } from '../../src/auth/errors';
 import { openGuard, type Guard } from '../../src/auth/guard';
+import { allPermissions } from '../../src/auth/permissions';
 import { anonymous, type Credentials, type Identity } from '../../src/auth/identity';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../src/grpc/server';
 import { defaultLimits } from '../../src/limits';
@@ -22,14 +23,14 @@ import { messageHeader, openCall, openSession, statusOf } from '../support/raw-h
 import { haveOpenssl } from '../support/tools';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
-import { connectWire } from '../support/wire-client';
+import { connectWire, type WireMessage } from '../support/wire-client';
 import { withToken } from '../support/with-token';
 
 /** Callers are identified before anything of their requests is read. */
 
 const message = Buffer.concat([messageHeader(16 << 20), Buffer.alloc(16 << 20)]);
 
-/** What a caller can send beyond control: the windows of HTTP/2, twice, and what is around it. */
+/** What a caller can send before flow control stops it: the windows of HTTP/2, twice, and what is around it. */
 const unreadBytesMax = 512 << 10;
 
 const principals = {
@@ -66,6 +67,7 @@ test.each(['Append', 'AppendMulti', 'AppendSession'])(
 async function serve(
   identify: Guard['identify'],
   options: Partial<Omit<GrpcServerOptions, 'guard'>> = {},
+  guard: Partial<Guard> = {},
 ): Promise<GrpcServer & AsyncDisposable> {
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
@@ -74,7 +76,7 @@ async function serve(
     limits: defaultLimits,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
-    guard: { ...openGuard, isOn: true, generation: 1, identify },
+    guard: { ...openGuard, isOn: true, generation: 1, identify, ...guard },
     reflection: 'authenticated',
     ...options,
   });
@@ -105,6 +107,29 @@ test('nothing is read while a caller is being identified', async () => {
   } finally {
     session.destroy();
   }
+});
+
+test('each append is asked about once, alone, in a session, and for each stream of a transaction', async () => {
+  const asked: string[] = [];
+  const permissions = {
+    ...allPermissions,
+    allows: (action: string, stream: string) => asked.push(`${action} ${stream}`) > 0,
+  };
+  await using server = await serve(() => alice, {}, { permissionsOf: () => permissions });
+  using wire = connectWire(server.address);
+  const append = (stream: string): WireMessage => ({ stream, events: [{ type: 'A' }] });
+  await wire.unary('Append', append('a'));
+  const session = wire.duplex('AppendSession');
+  session.end({ appends: [1, 2, 3].map((tag) => ({ tag, append: append(`s.${tag}`), in_order: tag > 1 })) });
+  await once(session.resume(), 'end');
+  await wire.unary('AppendMulti', {
+    appends: [append('m.1'), append('m.2')],
+    checks: [{ stream: 'c', expected_version: '0' }],
+  });
+  expect(asked).toEqual([
+    ...['append a', 'append s.1', 'append s.2', 'append s.3'],
+    ...['append m.1', 'append m.2', 'read c'],
+  ]);
 });
 
 test('calls of all kinds wait for the identity of their caller', async () => {

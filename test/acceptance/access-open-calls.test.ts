@@ -5,7 +5,11 @@ import type {
   AppendSessionResponse,
   SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
-import { AppendSessionRequest as SessionRequest } from '../../generated/sluice/v1/event_store_service';
+import {
+  AppendSessionRequest as SessionRequest,
+  ReadAllRequest,
+  type ReadAllResponse,
+} from '../../generated/sluice/v1/event_store_service';
 import { startGuarded, type GuardedGateway, type Principals } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { until } from '../support/nats-server';
@@ -223,6 +227,35 @@ test('open calls end within a second after their credential has expired', async 
   );
   await gateway.as('b').append({ stream: 'order.2', events: newEvents(1) });
   await until(() => others.count() === 2);
+}, 30_000);
+
+test('a long read ends once its grant is gone', async () => {
+  const gateway = await start({ a: { grants: grantOf('order.>') } });
+  const payload = { $case: 'text' as const, value: 'x'.repeat(500_000) };
+  for (let i = 0; i < 30; i++)
+    await gateway.as('admin').append({ stream: `order.${i}`, events: [{ type: 'A', payload }] });
+  const client = gateway.as('a');
+  const call = client.raw.readAll(ReadAllRequest.fromPartial({ patterns: ['order.>'] }));
+  const ended = new Promise<RpcFailure>((resolve) => {
+    call.on('error', (error: ServiceError) => {
+      resolve(new RpcFailure(error));
+    });
+  });
+  let events = 0;
+  // It takes one message, and no more until the grant is gone.
+  call.once('data', (message: ReadAllResponse) => {
+    events += message.events.length;
+    call.pause();
+  });
+  await until(() => events > 0);
+  gateway.file.write({ admin, a: { grants: grantOf('stock.>') } });
+  await sleep(1_000);
+  call.on('data', (message: ReadAllResponse) => {
+    events += message.events.length;
+  });
+  call.resume();
+  expect((await ended).reason).toBe('ACCESS_DENIED');
+  expect(events).toBeLessThan(30);
 }, 30_000);
 
 test('a new grant counts at once, without a restart', async () => {

@@ -75,7 +75,7 @@ async function collect(pages: AsyncIterable<Page> | readonly Page[]): Promise<un
   return { ids, end };
 }
 
-/** The same question to both; returns what they say. */
+/** The same request to both; returns the result. */
 async function same(ask: (store: EventStore) => Promise<unknown>): Promise<unknown> {
   const expected = await ask(model);
   expect(await ask(jetstream)).toEqual(expected);

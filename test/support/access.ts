@@ -65,7 +65,7 @@ export function makeAuthFile(principals: Principals): TestAuthFile {
   return file;
 }
 
-/** A gateway with an auth file on a NATS server of its own. */
+/** A gateway with an auth file, and the NATS server that it uses. */
 export interface GuardedGateway extends AsyncDisposable {
   readonly nats: TestNats;
   readonly gateway: TestGateway;
