@@ -1,6 +1,6 @@
 import { isStreamAction, type Grant } from './grants';
 import { anonymous, type Identity } from './identity';
-import { PatternTree } from './pattern-tree';
+import { PatternTree } from '../store/pattern-tree';
 import type { StoreAction, StreamAction } from './permissions';
 import { Policy } from './policy';
 import type { AuthFile, TokenEntry } from './schema';

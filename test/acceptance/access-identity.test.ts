@@ -49,10 +49,10 @@ test.each(['Append', 'AppendMulti', 'AppendSession'])(
       stream.write(message);
       expect(await ended).toBe(status.UNAUTHENTICATED);
       await sleep(300);
-      expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+      expect(session.socket.bytesWritten).toBeLessThan(unreadBytesMax);
       // What the caller still has to send is given up with its call.
       await closed;
-      expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+      expect(session.socket.bytesWritten).toBeLessThan(unreadBytesMax);
     } finally {
       session.destroy();
     }
@@ -92,7 +92,7 @@ const alice: Identity = {
 };
 
 test('nothing is read while a caller is being identified', async () => {
-  let identified = (_identity: Identity): void => undefined;
+  let identified = (identity: Identity): unknown => identity;
   await using server = await serve(() => new Promise((resolve) => (identified = resolve)));
   const session = openSession(server.address);
   try {
@@ -100,10 +100,10 @@ test('nothing is read while a caller is being identified', async () => {
     const ended = statusOf(stream);
     stream.end(message);
     await sleep(500);
-    expect(session.socket?.bytesWritten).toBeLessThan(unreadBytesMax);
+    expect(session.socket.bytesWritten).toBeLessThan(unreadBytesMax);
     identified(alice);
     expect(await ended).toBe(status.INVALID_ARGUMENT); // all of it was read
-    expect(session.socket?.bytesWritten).toBeGreaterThan(16 << 20);
+    expect(session.socket.bytesWritten).toBeGreaterThan(16 << 20);
   } finally {
     session.destroy();
   }
@@ -201,7 +201,7 @@ test.each([
   let error: Error = new UnauthenticatedError('expired', 'the credential has expired');
   let logged = '';
   const log = pino({ level: 'trace' }, { write: (line: string) => (logged += line) });
-  await using server = await serve(() => fail(error) as never, { log });
+  await using server = await serve(() => fail(error), { log });
   using client = connectRpc(server.address, 'the-secret');
   const expired = await failureOf(client.getVersion({ stream: 'a' }));
   expect(expired.code).toBe(status.UNAUTHENTICATED);
