@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { openAudit } from './auth/audit';
 import { createGuard } from './auth/file-guard';
 import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
@@ -68,13 +69,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       guard.close();
       return Promise.resolve();
     });
+    const audit = await openAudit(guard, config.limits, log);
+    opened.push(() => audit.close());
     stage = 'store';
     const nats = await reachNats(config, log);
     opened.push(async () => nats.embedded?.close());
     const store = await openStore(storeOptions(config, nats, log));
     opened.push(() => store.close());
     stage = 'listen';
-    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, store, log });
+    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, audit, store, log });
     opened.push(() => grpc.close());
     let closing: Promise<void> | undefined;
     return {
@@ -83,6 +86,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       failed: reportHealth(store, grpc),
       reload: async () => {
         await Promise.all([guard.reload(), grpc.reload()]);
+        await audit.reopen();
       },
       close: () => (closing ??= closeAll()),
     };
@@ -109,7 +113,7 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 function serverOptions(
   config: Config,
   { level, embedded }: ReachableNats,
-): Omit<GrpcServerOptions, 'guard' | 'store' | 'log'> {
+): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'log'> {
   const { address, local, tls, reflection, limits } = config;
   const access = {
     local,

@@ -57,6 +57,6 @@ export class AuditDenials {
 
 /** Without the port of the peer, which is another one for each connection. */
 function keyOf({ principal, peer, call, action, streams, outcome, limit }: AuditEntry): string {
-  const address = peer.slice(0, Math.max(0, peer.lastIndexOf(':')));
+  const address = peer.replace(/:\d+$/, '');
   return JSON.stringify([principal, address, call, action, streams[0], streams.length, outcome, limit]);
 }

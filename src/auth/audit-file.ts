@@ -151,6 +151,10 @@ export class AuditFile {
 const lineBreak = 0x0a;
 
 /** Only its owner may read it. */
-function openToAppend(path: string): Promise<FileHandle> {
-  return open(path, 'a', 0o600);
+async function openToAppend(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'a', 0o600);
+  } catch (error) {
+    throw new Error(`the audit log ${path} cannot be opened: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -23,6 +23,16 @@ export interface Audit {
   appended(entry: AuditEntry, reserved: number): void;
 }
 
+/** Records nothing. */
+export const noAudit: Audit = {
+  hasWrites: false,
+  hasReads: false,
+  denied: () => undefined,
+  record: () => undefined,
+  reserve: () => 0,
+  appended: () => undefined,
+};
+
 /** The audit log of a gateway. */
 export interface AuditLog extends Audit {
   /** Opens the file again, which may have been renamed. The log of the gateway says if that fails. */
@@ -109,7 +119,7 @@ class FileAudit implements AuditLog {
   /** One after another. */
   change(work: () => Promise<void>): Promise<void> {
     this.changes = this.changes.then(work).catch((err: unknown) => {
-      this.log.error({ err }, 'the audit log cannot be opened; it goes on as before');
+      this.log.error({ err }, 'the audit log goes on as before');
     });
     return this.changes;
   }

@@ -151,6 +151,15 @@ export class Share {
     return undefined;
   }
 
+  /** How many appends may be under way at a time, and how many bytes. */
+  appendBounds({ appends, appendBytes }: CallerLimits): { readonly appends: number; readonly bytes: number } {
+    const { reserved } = this;
+    return {
+      appends: least(appends, reserved.appends),
+      bytes: least(appendBytes, reserved.appendBytes),
+    };
+  }
+
   /** Why a new stream may not be created now; undefined: it may. */
   newStreamRefusal({ newStreamsPerSecond }: CallerLimits): QuotaExceededError | undefined {
     if (newStreamsPerSecond === undefined) return undefined;

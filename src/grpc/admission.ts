@@ -67,7 +67,7 @@ export function createAdmission(limits: Limits, identify: Identify): Admission {
         (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
       calls.set(number, incoming);
       if (calls.size > limits.callsMax) incoming.refuse(`${calls.size - 1} calls are open`);
-      else identify(call, incoming, path, connection);
+      else identify({ call, incoming, path, connection });
       return outer as unknown as ReturnType<ServerInterceptor>;
     },
     close() {

@@ -17,6 +17,7 @@ import { UndecodableError } from './decode';
 import type { Failure } from './failure';
 import { OrderedCall } from './ordered-call';
 import { permit, type Permitted } from './permit';
+import { sessionBounds } from './session-bounds';
 import { SessionMessage, type ReceivedAppend } from './session-message';
 import { toRpcStatus } from './status';
 
@@ -174,10 +175,11 @@ class SessionAppends {
   }
 
   private proceed(): void {
-    const { sessionAppendsMax, sessionBytesMax, sessionSliceMs } = this.options.limits;
+    const { sessionSliceMs } = this.options.limits;
+    const { appendsMax, bytesMax } = sessionBounds(this.session.caller, this.options.limits);
     if (this.resumption !== undefined) return;
     const sliceEndsAt = performance.now() + sessionSliceMs;
-    while (this.underWay < sessionAppendsMax && this.bytesUnderWay < sessionBytesMax) {
+    while (this.underWay < appendsMax && this.bytesUnderWay < bytesMax) {
       const append = this.next();
       if (append === undefined) break;
       this.begin(append);

@@ -1,12 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { AnyAuthError } from '../auth/errors';
+import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { Access, Need } from './access';
+import type { CallAudit } from './call-audit';
 import { connectionOf, type Connection } from './connections';
-import { deadlineExceeded } from './failure';
+import { deadlineExceeded, type Failure } from './failure';
 import { incomingOf, innerOf } from './request-bytes';
 
 /** A call as the handlers of this room see it. */
@@ -15,6 +17,10 @@ export interface Caller extends CallContext {
   readonly connection: Connection;
   /** The identity of the caller, and what it may do now. */
   readonly access: Access;
+  /** What the call is counted in besides its connection; undefined: nothing. */
+  readonly share: Share | undefined;
+  /** As gRPC calls the RPC. */
+  readonly path: string;
   /** Notes what must stay granted while the call is open. */
   hold(need: Need): void;
 }
@@ -42,6 +48,7 @@ export class CallScope implements Caller {
   readonly deadlineMs: number;
   readonly connection: Connection;
   readonly access: Access;
+  readonly share: Share | undefined;
   /** undefined: nothing but an identity. */
   need: Need | undefined;
   /** Instead of `abort`, for a call that has to finish something first. */
@@ -51,15 +58,24 @@ export class CallScope implements Caller {
   private controller: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly call: AnyCall) {
+  constructor(
+    private readonly call: AnyCall,
+    private readonly audit: CallAudit,
+  ) {
     const callMs = Number(call.getDeadline()) - Date.now();
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
     this.deadlineMs = Date.now() + leftMs;
     this.connection = connectionOf(innerOf(call).stream);
-    this.access = incomingOf(call).access;
+    const { access, share } = incomingOf(call);
+    this.access = access;
+    this.share = share;
     if (leftMs <= timerMsMax) this.timer = setTimeout(this.onDeadline, leftMs);
     call.on('cancelled', this.onCancelled);
     if (call.cancelled) this.onCancelled();
+  }
+
+  get path(): string {
+    return this.call.getPath();
   }
 
   get signal(): AbortSignal {
@@ -78,6 +94,7 @@ export class CallScope implements Caller {
 
   hold(need: Need): void {
     this.need = need;
+    this.audit.begun(this, need);
   }
 
   /** Ends the call, because its caller may no longer have it. */
@@ -86,7 +103,9 @@ export class CallScope implements Caller {
     else this.onAccessLost(error);
   }
 
-  close(): void {
+  /** `failure`: what the call ends with; undefined: it succeeds. */
+  close(failure?: Failure): void {
+    if (this.need !== undefined) this.audit.ended(this, this.need, failure);
     clearTimeout(this.timer);
     this.call.off('cancelled', this.onCancelled);
   }

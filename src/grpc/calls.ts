@@ -6,6 +6,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import type { CallAudit } from './call-audit';
 import type { AnyCall, Caller, CallScope } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
@@ -88,10 +89,17 @@ export interface Session {
   readonly recognise: (error: unknown) => Failure;
 }
 
-export function createCalls(limits: Limits, log: Logger, watch: AccessWatch): Calls {
-  const recognise = createRecognise(log);
+export interface CallsOptions {
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly watch: AccessWatch;
+  readonly audit: CallAudit;
+}
+
+export function createCalls({ limits, log, watch, audit }: CallsOptions): Calls {
+  const recognise = createRecognise(log, audit);
   const common = {
-    enter: createEnterCall(limits, recognise),
+    enter: createEnterCall({ limits, recognise, audit }),
     recognise,
     slots: createAllSlots(limits),
     limits,
@@ -129,7 +137,7 @@ function unaryCalls({ enter, slots, limits }: Common): Pick<Calls, 'unary' | 'lo
 
     lookup: (type, responseType, handler) =>
       unary(type, responseType, async (request, caller) => {
-        const leave = slots.lookups.take(caller.connection);
+        const leave = slots.lookups.take(caller);
         try {
           return await handler(request, caller);
         } finally {
@@ -186,7 +194,7 @@ function streams({
             onAccessLost: (listener) => {
               caller.onAccessLost = listener;
             },
-            recognise: (error) => recognise(error, caller, call.getPath()),
+            recognise: (error) => recognise(error, caller),
           }),
         ),
       ),
@@ -253,7 +261,7 @@ type StreamService = (
 function streamsOf({ slots, open, watch, ...sending }: StreamKind): StreamService {
   return (call, handler) => ({
     async serve(caller) {
-      const leave = slots.take(caller.connection);
+      const leave = slots.take(caller);
       const number = open?.add(caller);
       const watched = watch.add(caller);
       try {

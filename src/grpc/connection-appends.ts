@@ -1,3 +1,4 @@
+import { QuotaExceededError } from '../auth/errors';
 import type { Limits } from '../limits';
 import type { Sized } from '../requests/append';
 import { OverloadedError } from '../store/errors';
@@ -6,7 +7,10 @@ import type {
   AppendMultiCommand,
   AppendMultiResult,
   AppendResult,
+  StreamAppend,
 } from '../store/event-store';
+import { noVersion } from '../store/values';
+import type { CallAudit } from './call-audit';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 import type { Permitted, PermittedStore } from './permit';
@@ -17,7 +21,10 @@ export interface Ended<Result, Answer> {
   readonly failed: (error: unknown) => Answer;
 }
 
-/** The appends of a store, bounded for each client connection: they fail with OverloadedError once it has too many under way. */
+/**
+ * The appends of a store, bounded for each client connection and for each principal, and recorded in the audit log. They fail with
+ * OverloadedError once a connection has too many under way, with QuotaExceededError once a principal has used up one of its limits.
+ */
 export interface ConnectionAppends {
   append<Answer>(
     command: Permitted<Sized<AppendCommand>>,
@@ -31,36 +38,75 @@ export interface ConnectionAppends {
   ): Promise<Answer>;
 }
 
-export function createConnectionAppends(store: PermittedStore, limits: Limits): ConnectionAppends {
+export interface ConnectionAppendsOptions {
+  readonly store: PermittedStore;
+  readonly audit: CallAudit;
+  readonly limits: Limits;
+}
+
+export function createConnectionAppends(options: ConnectionAppendsOptions): ConnectionAppends {
+  const { store } = options;
   return {
     append(command, call, ended) {
-      const refusal = enter(call, command.bytes, limits);
-      if (refusal !== undefined) return Promise.reject(refusal).catch(ended.failed);
-      return leaving(call.connection, command.bytes, store.append(command, call), ended);
+      const underWay = begin(call, command.bytes, command, options);
+      if (underWay instanceof Error) return Promise.reject(underWay).catch(ended.failed);
+      const { newStreamRefusal } = underWay;
+      const given = newStreamRefusal === undefined ? command : { ...command, newStreamRefusal };
+      return leaving(underWay, store.append(given, call), ended);
     },
     appendMulti(command, call, ended) {
-      const refusal = enter(call, command.bytes, limits);
-      if (refusal !== undefined) return Promise.reject(refusal).catch(ended.failed);
-      return leaving(call.connection, command.bytes, store.appendMulti(command, call), ended);
+      const underWay = begin(call, command.bytes, command.appends, options);
+      if (underWay instanceof Error) return Promise.reject(underWay).catch(ended.failed);
+      const { newStreamRefusal } = underWay;
+      const refusing = (append: StreamAppend): StreamAppend => ({ ...append, newStreamRefusal });
+      const given =
+        newStreamRefusal === undefined ? command : { ...command, appends: command.appends.map(refusing) };
+      return leaving(underWay, store.appendMulti(given, call), ended);
     },
   };
 }
 
+type Appends = StreamAppend | readonly StreamAppend[];
+
+function isOne(appends: Appends): appends is StreamAppend {
+  return 'stream' in appends;
+}
+
 /** Counts an append in, or says why not. */
-function enter(
-  { connection, orderSlot }: Caller,
+function begin(
+  call: Caller,
   bytes: number,
+  appends: Appends,
+  { audit, limits }: ConnectionAppendsOptions,
+): UnderWay | OverloadedError | QuotaExceededError {
+  const entered = enter(call, bytes, appends, limits);
+  const refusal = entered instanceof Error ? entered : entered.record(audit, appends);
+  if (refusal === undefined) return entered;
+  // Now, since the next append of the order may begin before the caller learns of this.
+  call.orderSlot?.fail();
+  return refusal;
+}
+
+function enter(
+  call: Caller,
+  bytes: number,
+  appends: Appends,
   limits: Limits,
-): OverloadedError | undefined {
+): UnderWay | OverloadedError | QuotaExceededError {
+  const { connection, share } = call;
   const refusal = refusalOf(connection, bytes, limits);
-  if (refusal !== undefined) {
-    // Now, since the next append of the order may begin before the caller learns of this.
-    orderSlot?.fail();
-    return refusal;
-  }
-  connection.appends++;
-  connection.appendBytes += bytes;
-  return undefined;
+  if (refusal !== undefined) return refusal;
+  if (share === undefined) return new UnderWay(call, bytes, undefined);
+  const own = call.access.permissions.limits;
+  const newStreamRefusal = share.newStreamRefusal(own);
+  if (newStreamRefusal !== undefined && creates(appends)) return newStreamRefusal;
+  return share.enterAppend(bytes, own) ?? new UnderWay(call, bytes, newStreamRefusal);
+}
+
+/** Whether a stream that it writes must not exist yet. */
+function creates(appends: Appends): boolean {
+  if (isOne(appends)) return appends.expected === noVersion && appends.events.length > 0;
+  return appends.some(({ expected }) => expected === noVersion);
 }
 
 /** A connection without appends may begin with one of any size. */
@@ -78,28 +124,79 @@ function refusalOf(
   return undefined;
 }
 
+/** An append that is counted in. It keeps none of the events. */
+class UnderWay {
+  private audit: CallAudit | undefined;
+  private streams: readonly string[] = [];
+  private reserved = 0;
+
+  constructor(
+    private readonly call: Caller,
+    private readonly bytes: number,
+    /** Why it may not create a stream; undefined: it may. */
+    readonly newStreamRefusal: QuotaExceededError | undefined,
+  ) {
+    call.connection.appends++;
+    call.connection.appendBytes += bytes;
+  }
+
+  /** Reserves its line in the audit log, if it gets one; or says why the append must not be stored. */
+  record(audit: CallAudit, appends: Appends): OverloadedError | undefined {
+    if (!audit.hasWrites) return undefined;
+    const streams = isOne(appends) ? [appends.stream] : appends.map(({ stream }) => stream);
+    const reserved = audit.reserve(streams);
+    if (reserved === undefined) {
+      this.leave();
+      return new OverloadedError('the audit log takes no more entries at present');
+    }
+    [this.audit, this.streams, this.reserved] = [audit, streams, reserved];
+    return undefined;
+  }
+
+  succeed(result: AppendResult | AppendMultiResult): void {
+    this.leave();
+    this.call.share?.chargeNewStreams(newStreamsOf(result), this.call.access.permissions.limits);
+    this.audit?.appended(this.call, this.streams, result, this.reserved);
+  }
+
+  fail(error: unknown): void {
+    this.leave();
+    this.audit?.appended(this.call, this.streams, { error }, this.reserved);
+  }
+
+  private leave(): void {
+    const { bytes } = this;
+    const { connection, share } = this.call;
+    connection.appends--;
+    connection.appendBytes -= bytes;
+    share?.leaveAppend(bytes);
+  }
+}
+
+const firstVersion = 1n;
+
+function newStreamsOf(result: AppendResult | AppendMultiResult): number {
+  if (result.replayed) return 0;
+  if (!('streams' in result)) return result.firstVersion === firstVersion ? 1 : 0;
+  return result.streams.filter((stream) => stream.firstVersion === firstVersion).length;
+}
+
 /** Not an async function, which would keep the events until the end. */
-function leaving<Result, Answer>(
-  connection: Connection,
-  bytes: number,
+function leaving<Result extends AppendResult | AppendMultiResult, Answer>(
+  underWay: UnderWay,
   append: Promise<Result>,
   ended: Ended<Result, Answer>,
 ): Promise<Answer> {
   return append.then(
     (result) => {
-      leave(connection, bytes);
+      underWay.succeed(result);
       return ended.succeeded(result);
     },
     (error: unknown) => {
-      leave(connection, bytes);
+      underWay.fail(error);
       return ended.failed(error);
     },
   );
-}
-
-function leave(connection: Connection, bytes: number): void {
-  connection.appends--;
-  connection.appendBytes -= bytes;
 }
 
 /** For `failed`: the caller of the append gets the error. */

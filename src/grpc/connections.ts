@@ -3,6 +3,7 @@ import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:ht
 import type { Server as NetServer, Socket } from 'node:net';
 import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
 import type { Logger } from 'pino';
+import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import type { HeldOfConnection } from './incoming';
 
@@ -25,6 +26,8 @@ export class Connection implements HeldOfConnection {
   appends = 0;
   appendBytes = 0;
   inflating: Promise<unknown> | undefined;
+  /** Of its calls without a credential. */
+  anonymousShare: Share | undefined;
   calls = 0;
   session: ServerHttp2Session | undefined;
   isGreeted = false;

@@ -1,5 +1,6 @@
 import type { Server, ServiceDefinition, StatusObject, UntypedHandleCall } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
+import type { CallAudit } from './call-audit';
 import { CallScope, checkMetadata, type AnyCall } from './call-scope';
 import type { Recognise } from './failure';
 import { toStatus } from './status';
@@ -24,16 +25,23 @@ export type EnterCall = <Handler extends AnyHandler>(
   begin: (...args: Parameters<Handler>) => Service,
 ) => Entered<Handler>;
 
-export function createEnterCall(limits: Limits, recognise: Recognise): EnterCall {
+export interface EnterCallOptions {
+  readonly limits: Limits;
+  readonly recognise: Recognise;
+  readonly audit: CallAudit;
+}
+
+export function createEnterCall({ limits, recognise, audit }: EnterCallOptions): EnterCall {
   const enter = async (call: AnyCall, service: Service): Promise<void> => {
-    const caller = new CallScope(call);
+    const caller = new CallScope(call, audit);
     try {
       checkMetadata(call, limits);
       await service.serve(caller);
-    } catch (error) {
-      service.fail(toStatus(recognise(error, caller, call.getPath())));
-    } finally {
       caller.close();
+    } catch (error) {
+      const failure = recognise(error, caller);
+      caller.close(failure);
+      service.fail(toStatus(failure));
     }
   };
   return <Handler extends AnyHandler>(begin: (...args: Parameters<Handler>) => Service) => {

@@ -3,6 +3,7 @@ import { isAuthError, type AnyAuthError } from '../auth/errors';
 import { CommitIdReuseError, DeadlineExceededError, isStoreError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { Access } from './access';
+import type { AuditedCall, CallAudit } from './call-audit';
 
 /** What a call fails with. */
 export type Failure = AnyStoreError | AnyAuthError | UnexpectedError;
@@ -17,25 +18,30 @@ export class UnexpectedError extends Error {
 }
 
 /** A call that fails. */
-interface FailedCall extends CallContext {
+interface FailedCall extends CallContext, AuditedCall {
   readonly access: Access;
 }
 
-/** Tells what an error means to the caller of the RPC that gRPC calls `path`. */
-export type Recognise = (error: unknown, call: FailedCall, path: string) => Failure;
+/** Tells what an error means to its caller. */
+export type Recognise = (error: unknown, call: FailedCall) => Failure;
 
 /**
- * Logs an error that is a bug. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
+ * Logs an error that is a bug, and records a denial in the audit log. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
  * fails with that reason instead. An append is different: it runs to its end all the same, and may be stored.
  */
-export function createRecognise(log: Logger): Recognise {
-  return (error, call, path) => {
+export function createRecognise(log: Logger, audit: CallAudit): Recognise {
+  const recognise: Recognise = (error, call) => {
     if (isStoreError(error))
       return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
     if (isAuthError(error)) return error;
-    if (call.signal.aborted && !isAppend(path)) return call.signal.reason as Failure;
-    log.error({ err: error, rpc: path }, 'a call failed unexpectedly');
+    if (call.signal.aborted && !isAppend(call.path)) return call.signal.reason as Failure;
+    log.error({ err: error, rpc: call.path }, 'a call failed unexpectedly');
     return new UnexpectedError(error);
+  };
+  return (error, call) => {
+    const failure = recognise(error, call);
+    if (isAuthError(failure)) audit.denied(failure, call);
+    return failure;
   };
 }
 

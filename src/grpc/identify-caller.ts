@@ -5,9 +5,11 @@ import { anonymous, type Identity } from '../auth/identity';
 import type { Limits } from '../limits';
 import { OverloadedError } from '../store/errors';
 import { createAccessOf } from './access';
+import type { CallAudit } from './call-audit';
 import type { Connection } from './connections';
 import { UnexpectedError } from './failure';
 import type { Incoming, InnerCall } from './incoming';
+import type { ShareOf } from './shares';
 
 /** Reflection is for everybody, for callers with a credential, or for nobody, since the service is not there. */
 export type ReflectionMode = 'on' | 'authenticated' | 'off';
@@ -15,33 +17,50 @@ export type ReflectionMode = 'on' | 'authenticated' | 'off';
 export interface IdentifyOptions {
   readonly guard: Guard;
   readonly reflection: ReflectionMode;
+  readonly shareOf: ShareOf;
+  readonly audit: CallAudit;
   readonly limits: Limits;
   readonly log: Logger;
 }
 
+/** A call whose request has not been read. */
+export interface ArrivingCall {
+  readonly call: InnerCall;
+  readonly incoming: Incoming;
+  readonly path: string;
+  readonly connection: Connection;
+}
+
 /**
- * Identifies the caller of a call whose request has not been read, which begins with `start`. A caller without an identity is
- * refused, and the request is never read.
+ * Identifies the caller of a call, whose request is read once the call starts. A caller without an identity, or with too many calls,
+ * is refused, and the request is never read.
  */
-export type Identify = (call: InnerCall, incoming: Incoming, path: string, connection: Connection) => void;
+export type Identify = (arriving: ArrivingCall) => void;
 
 const health = /^\/grpc\.health\./;
 const reflection = /^\/grpc\.reflection\./;
 
-export function createIdentify({ guard, limits, log, ...options }: IdentifyOptions): Identify {
+export function createIdentify({
+  guard,
+  limits,
+  log,
+  shareOf,
+  audit,
+  ...options
+}: IdentifyOptions): Identify {
   const accessOf = createAccessOf(guard);
   const everybody = accessOf(anonymous);
   const isOff = !guard.isOn && options.reflection !== 'authenticated';
   let pending = 0;
 
-  const admit = (incoming: Incoming, identity: Identity, path: string): void => {
+  const admit = ({ incoming, path, connection }: ArrivingCall, identity: Identity): void => {
+    if (identity.credential.kind === 'none' && reflection.test(path))
+      throw new UnauthenticatedError('missing', 'the call has no credential');
     const access = accessOf(identity);
-    const isKnown = identity.credential.kind !== 'none';
-    if (!isKnown && reflection.test(path))
-      refuse(incoming, new UnauthenticatedError('missing', 'the call has no credential'), path);
-    else incoming.access = access;
+    incoming.identify(access, shareOf(access, connection));
   };
-  const refuse = (incoming: Incoming, error: unknown, path: string): void => {
+  const refuse = ({ incoming, path, connection }: ArrivingCall, error: unknown): void => {
+    if (isAuthError(error)) audit.denied(error, { access: incoming.identified, path, connection });
     const isExpected = isAuthError(error) || error instanceof OverloadedError;
     if (!isExpected) {
       // Without its fields, which may have something of the credential.
@@ -51,40 +70,36 @@ export function createIdentify({ guard, limits, log, ...options }: IdentifyOptio
   };
 
   /** Holds the start of the call back, so that nothing is read, until the caller is identified. */
-  const wait = async (
-    call: InnerCall,
-    incoming: Incoming,
-    path: string,
-    identifying: Promise<Identity>,
-  ): Promise<void> => {
-    const start = holdStart(call);
+  const wait = async (arriving: ArrivingCall, identifying: Promise<Identity>): Promise<void> => {
+    const start = holdStart(arriving.call);
     pending++;
     try {
-      admit(incoming, await inTime(identifying, limits), path);
-      if (!incoming.isOver) start();
+      admit(arriving, await inTime(identifying, limits));
+      if (!arriving.incoming.isOver) start();
     } catch (error) {
-      refuse(incoming, error, path);
+      refuse(arriving, error);
     } finally {
       pending--;
     }
   };
 
-  return (call, incoming, path, connection) => {
+  return (arriving) => {
+    const { call, incoming, path, connection } = arriving;
     if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
-      incoming.access = everybody;
+      incoming.identify(everybody, undefined);
       return;
     }
     try {
       const authorization = call.metadata.get('authorization')[0]?.toString();
       const identity = guard.identify({ authorization, certificate: connection.certificate });
-      if (!(identity instanceof Promise)) admit(incoming, identity, path);
-      else if (pending < limits.identifyingMax) void wait(call, incoming, path, identity);
+      if (!(identity instanceof Promise)) admit(arriving, identity);
+      else if (pending < limits.identifyingMax) void wait(arriving, identity);
       else {
         identity.catch(() => undefined); // nobody waits for it
         throw new OverloadedError(`${pending} callers are being identified already`);
       }
     } catch (error) {
-      refuse(incoming, error, path);
+      refuse(arriving, error);
     }
   };
 }

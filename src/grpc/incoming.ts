@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
 import type { Access } from './access';
@@ -71,6 +72,8 @@ function pushCounted(this: WatchedStream, chunk: Buffer | null, encoding?: Buffe
  */
 export class Incoming implements Held {
   heldBytes = 0;
+  /** What the call is counted in until it ends; undefined: nothing but the bounds of its connection. */
+  share: Share | undefined;
   private readonly header = Buffer.allocUnsafe(headerBytes);
   private headerFilled = 0;
   /** With its header, as far as it has come. */
@@ -82,7 +85,8 @@ export class Incoming implements Held {
   private endedAtMs: number | undefined;
   private sinceMs = Date.now();
   private bytesSince = 0;
-  private identified: Access | undefined;
+  /** undefined: the caller is not identified yet. */
+  identified: Access | undefined;
   /** Bytes that a caller without an identity may still send; undefined: any number. */
   private discardable: number | undefined;
 
@@ -124,8 +128,12 @@ export class Incoming implements Held {
     return this.identified;
   }
 
-  set access(access: Access) {
+  /** The caller is identified. Throws QuotaExceededError if it has too many calls already. */
+  identify(access: Access, share: Share | undefined): void {
     this.identified = access;
+    if (this.isOver) return;
+    share?.enter('calls', access.permissions.limits);
+    this.share = share;
   }
 
   /** Somebody deals with the only request of the call. */
@@ -282,6 +290,7 @@ export class Incoming implements Held {
 
   private readonly onClose = (): void => {
     this.stop();
+    this.share?.leave('calls');
     this.options.ended();
   };
 }

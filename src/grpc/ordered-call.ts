@@ -1,3 +1,4 @@
+import type { Share } from '../auth/quota';
 import type { OrderSlot } from '../store/append-order';
 import type { Access, Need } from './access';
 import type { Caller } from './call-scope';
@@ -24,6 +25,14 @@ export class OrderedCall implements Caller {
 
   get access(): Access {
     return this.caller.access;
+  }
+
+  get share(): Share | undefined {
+    return this.caller.share;
+  }
+
+  get path(): string {
+    return this.caller.path;
   }
 
   hold(need: Need): void {

@@ -14,20 +14,24 @@ import {
 } from '../../generated/grpc/reflection/v1/reflection';
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import type { Audit } from '../auth/audit';
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
 import { AccessWatch } from './access-watch';
 import { createAdmission } from './admission';
+import { CallAudit } from './call-audit';
 import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 import { addHealth } from './health';
+import { createConnectionAppends } from './connection-appends';
 import { createConnections } from './connections';
 import { adjustHttp2 } from './http2-server';
 import { createIdentify, type ReflectionMode } from './identify-caller';
 import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
+import { createShareOf } from './shares';
 import { createService } from './service';
 import { openTlsFiles, type FileCredentials, type TlsFiles } from './tls-files';
 import { placeSocket, socketPathOf } from './unix-socket';
@@ -40,6 +44,8 @@ export interface GrpcServerOptions {
   readonly store: EventStore;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
+  /** Records what callers do, and what they are denied. */
+  readonly audit: Audit;
   readonly reflection: ReflectionMode;
   readonly limits: Limits;
   readonly about: AboutGateway;
@@ -74,8 +80,11 @@ const services = [
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { address, store, limits, about, log, guard, reflection } = options;
   const watch = new AccessWatch(guard);
-  const calls = createCalls(limits, log, watch);
-  const admission = createAdmission(limits, createIdentify({ guard, reflection, limits, log }));
+  const audit = new CallAudit(options.audit, guard);
+  const calls = createCalls({ limits, log, watch, audit });
+  const shareOf = createShareOf(guard, limits);
+  const identify = createIdentify({ guard, reflection, shareOf, audit, limits, log });
+  const admission = createAdmission(limits, identify);
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
@@ -86,7 +95,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.enable_channelz': 0, // its counters cost time in each call
     interceptors: [admission.intercept],
   });
-  add(server, EventStoreServiceService, createService({ store, limits, about, guard, calls }));
+  const appends = createConnectionAppends({ store, audit, limits });
+  add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
   const health = addHealth(server, [eventStore], calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));

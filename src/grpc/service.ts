@@ -52,7 +52,7 @@ import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import type { Entered } from './enter-call';
-import { createConnectionAppends, rethrow, type Ended } from './connection-appends';
+import { rethrow, type ConnectionAppends, type Ended } from './connection-appends';
 import { toTimestamp } from './proto-time';
 import { encode, type Encodable } from './encode';
 import { reframe } from './reframe';
@@ -67,6 +67,7 @@ export interface ServiceOptions {
   readonly about: AboutGateway;
   readonly guard: Guard;
   readonly calls: Calls;
+  readonly appends: ConnectionAppends;
 }
 
 /** The compiler wants a handler for each RPC of the contract. */
@@ -89,11 +90,10 @@ interface Serving extends Omit<ServiceOptions, 'store'> {
 }
 
 function appendHandlers({
-  store,
+  appends,
   limits,
   calls: { unary, session },
 }: Serving): Pick<Handlers, 'append' | 'appendMulti' | 'appendSession'> {
-  const appends = createConnectionAppends(store, limits);
   return {
     // Not an async function, which would keep the events until the append has ended.
     append: unary(AppendRequest, AppendResponse, (request, caller) => {

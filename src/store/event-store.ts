@@ -39,6 +39,8 @@ export interface StreamAppend {
   readonly events: readonly NewEvent[];
   /** undefined: any version will do. */
   readonly expected: Expectation | undefined;
+  /** What the append fails with if it would create the stream; undefined: it may. What an earlier call has stored is found all the same. */
+  readonly newStreamRefusal?: Error | undefined;
 }
 
 export interface AppendCommand extends StreamAppend {

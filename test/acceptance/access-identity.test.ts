@@ -8,6 +8,7 @@ import {
   ServerReflectionRequest,
 } from '../../generated/grpc/reflection/v1/reflection';
 import { UnauthenticatedError } from '../../src/auth/errors';
+import { noAudit } from '../../src/auth/audit';
 import { openGuard, type Guard } from '../../src/auth/guard';
 import { allPermissions } from '../../src/auth/permissions';
 import { anonymous, type Credentials, type Identity } from '../../src/auth/identity';
@@ -77,6 +78,7 @@ async function serve(
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
     guard: { ...openGuard, isOn: true, generation: 1, identify, ...guard },
+    audit: noAudit,
     reflection: 'authenticated',
     ...options,
   });

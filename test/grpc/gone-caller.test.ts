@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import pino from 'pino';
+import { noAudit } from '../../src/auth/audit';
 import { openGuard } from '../../src/auth/guard';
 import { startGrpcServer } from '../../src/grpc/server';
 import { defaultLimits } from '../../src/limits';
@@ -30,6 +31,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     tls: undefined,
     store,
     guard: openGuard,
+    audit: noAudit,
     reflection: 'on',
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },

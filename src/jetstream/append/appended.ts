@@ -86,6 +86,16 @@ export function checkVersions(
   if (first !== undefined) throw new VersionConflictError(first, others);
 }
 
+/** Throws the reason for which a stream that does not exist may not be created. */
+export function checkNewStreams(
+  parts: readonly StreamPart[],
+  heads: readonly { readonly version: Version }[],
+): void {
+  parts.forEach(({ newStreamRefusal }, index) => {
+    if (newStreamRefusal !== undefined && heads[index]?.version === noVersion) throw newStreamRefusal;
+  });
+}
+
 /**
  * The result of a transaction whose commit id belongs to these commits. Throws VersionConflictError or CommitIdReuseError if they
  * are not what it would store. `doubted`: the base of the attempt in doubt.

@@ -29,9 +29,11 @@ export class Heads {
   /** The heads to publish on top of, as far as they are known without a request; undefined: not all of them are. */
   known(parts: readonly StreamPart[]): Base | undefined {
     const heads: KnownHead[] = [];
-    for (const { stream, expected } of parts) {
+    for (const { stream, expected, newStreamRefusal } of parts) {
       const head = this.knownHead(stream, expected);
       if (head === undefined) return undefined;
+      // Whether the stream exists is for the leader to say.
+      if (newStreamRefusal !== undefined && head.version === noVersion) return undefined;
       heads.push(head);
     }
     return heads;

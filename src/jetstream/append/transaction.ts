@@ -19,6 +19,8 @@ export interface StreamPart {
   readonly events: readonly WrittenEvent[];
   /** undefined: any version will do. */
   readonly expected: Expectation | undefined;
+  /** Why the stream may not be created; undefined: it may. */
+  readonly newStreamRefusal: Error | undefined;
 }
 
 /** What is stored atomically, or not at all; nearly always on one stream. Its size is one that the store takes. */
@@ -60,7 +62,7 @@ export function toMultiTransaction(sizes: CommitSizes, command: AppendMultiComma
   const encoding = new Encoding(sizes);
   const parts = command.appends.map((append, index) => encoding.part(append, pathOf(index)));
   for (const { stream, expected } of command.checks) {
-    parts.push({ stream, events: [], expected });
+    parts.push({ stream, events: [], expected, newStreamRefusal: undefined });
     encoding.messages++;
   }
   encoding.throwIfTooLarge('appends');
@@ -104,7 +106,7 @@ class Encoding {
     this.bodyBytesMax = sizes.bodyBytesMax;
   }
 
-  part({ stream, events, expected }: StreamAppend, path: string): StreamPart {
+  part({ stream, events, expected, newStreamRefusal }: StreamAppend, path: string): StreamPart {
     const encoded: WrittenEvent[] = [];
     let bytes = 0;
     for (const event of events) {
@@ -117,7 +119,7 @@ class Encoding {
     }
     this.bytes += bytes;
     this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
-    return { stream, events: encoded, expected };
+    return { stream, events: encoded, expected, newStreamRefusal };
   }
 
   /** Throws InvalidRequestError, also for single events; `field` is the one that has all events. */

@@ -11,7 +11,7 @@ import type { CallContext } from '../../store/event-store';
 import type { ViewedCommit } from '../../store/log';
 import { toStoreError } from '../nats/errors';
 import type { OutgoingMessage } from '../nats/publish';
-import { checkVersions, replay, storedNow, type Appended } from './appended';
+import { checkNewStreams, checkVersions, replay, storedNow, type Appended } from './appended';
 import type { Heads } from './heads';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
 import type { Attempted, Publisher } from './publisher';
@@ -135,6 +135,7 @@ class Undecided {
         if (commits.length > 0) return { kind: 'found', result: await this.replay(commits, doubted) };
       }
       checkVersions(transaction.parts, heads);
+      checkNewStreams(transaction.parts, heads);
       return { kind: 'unstored', base: heads };
     } catch (error) {
       return obstacle(error);

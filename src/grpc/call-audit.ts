@@ -1,0 +1,113 @@
+import type { Audit } from '../auth/audit';
+import type { AuditEntry } from '../auth/audit-entry';
+import { isAuthError, type AnyAuthError } from '../auth/errors';
+import type { Guard } from '../auth/guard';
+import { anonymous } from '../auth/identity';
+import { isStoreError } from '../store/errors';
+import type { Access, Need } from './access';
+
+/** A call, as far as the audit log names it. */
+export interface AuditedCall {
+  readonly connection: { readonly peer: string };
+  /** undefined: the caller is not identified. */
+  readonly access: Access | undefined;
+  /** As gRPC calls the RPC. */
+  readonly path: string;
+}
+
+/** What an append has stored. */
+interface Stored {
+  readonly commitId: string | undefined;
+  readonly position: bigint;
+}
+
+/** What callers do, and what they are denied, for the audit log. */
+export class CallAudit {
+  constructor(
+    private readonly audit: Audit,
+    private readonly guard: Guard,
+  ) {}
+
+  /** Whether appends are recorded. */
+  get hasWrites(): boolean {
+    return this.audit.hasWrites;
+  }
+
+  /** Whether reads, subscriptions and sessions are recorded. */
+  get hasReads(): boolean {
+    return this.audit.hasReads;
+  }
+
+  denied(error: AnyAuthError, call: AuditedCall): void {
+    const outcome = error.code;
+    const entry = { ...this.entryOf(call), outcome };
+    switch (error.code) {
+      case 'UNAUTHENTICATED':
+        this.audit.denied(entry);
+        return;
+      case 'ACCESS_DENIED':
+        this.audit.denied({
+          ...entry,
+          action: error.action,
+          streams: error.subject === '' ? [] : [error.subject],
+        });
+        return;
+      case 'QUOTA_EXCEEDED':
+        this.audit.denied({ ...entry, limit: error.limit });
+    }
+  }
+
+  /** A read, a subscription or a session. */
+  begun(call: AuditedCall, need: Need): void {
+    this.spanned(call, need, 'begun', 'OK');
+  }
+
+  /** `error`: what it ended with; undefined: it succeeded. */
+  ended(call: AuditedCall, need: Need, error: unknown): void {
+    this.spanned(call, need, 'ended', outcomeOf(error));
+  }
+
+  private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: string): void {
+    if (!this.hasReads) return;
+    const { action, patterns } = need;
+    this.audit.record({ ...this.entryOf(call), action, streams: patterns, phase, outcome });
+  }
+
+  /** See `Audit.reserve`. */
+  reserve(streams: readonly string[]): number | undefined {
+    return this.audit.reserve(streams);
+  }
+
+  /** An append has ended, for whose entry these bytes are reserved. */
+  appended(
+    call: AuditedCall,
+    streams: readonly string[],
+    result: Stored | { readonly error: unknown },
+    reserved: number,
+  ): void {
+    const entry = { ...this.entryOf(call), action: 'append' as const, streams };
+    if ('error' in result) this.audit.appended({ ...entry, outcome: outcomeOf(result.error) }, reserved);
+    else {
+      const { commitId, position } = result;
+      this.audit.appended({ ...entry, commitId, position, outcome: 'OK' }, reserved);
+    }
+  }
+
+  private entryOf({ access, connection, path }: AuditedCall): Omit<AuditEntry, 'outcome'> {
+    const { principal, credential } = access?.identity ?? { principal: '', credential: anonymous.credential };
+    return {
+      principal,
+      credential,
+      generation: this.guard.generation,
+      peer: connection.peer,
+      call: path.slice(path.lastIndexOf('/') + 1),
+      action: undefined,
+      streams: [],
+    };
+  }
+}
+
+function outcomeOf(error: unknown): string {
+  if (error === undefined) return 'OK';
+  return isStoreError(error) || isAuthError(error) ? error.code : 'INTERNAL';
+}
