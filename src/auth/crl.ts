@@ -90,7 +90,9 @@ function isSignedBy(
   const hash = hashes[id];
   if (hash === undefined) throw new DerError(`it is signed in an unknown way, ${id}`);
   // The first byte of a bit string counts the bits that are not used.
-  return verify(hash, toBeSigned.bytes, publicKey, contentOf(signature, tag.bits).subarray(1));
+  const [unused, ...bytes] = contentOf(signature, tag.bits);
+  if (unused !== 0) throw new DerError('its signature is not complete');
+  return verify(hash, toBeSigned.bytes, publicKey, Uint8Array.from(bytes));
 }
 
 /** Such an extension limits what the list says, for example to a part of the certificates, or to changes since another list. */
