@@ -20,12 +20,18 @@ const outcome = {
   capture: z.record(z.string(), z.string()).optional(),
 };
 
+const making = {
+  deadlineMs: z.number().optional(),
+  /** The name of a token of the case file, which the call sends. */
+  token: z.string().optional(),
+};
+
 const action = z.union([
   z.strictObject({
     call: z.string(),
     /** One message, or, for a method that takes a stream, a list of those to send before its end. */
     request: json.optional(),
-    deadlineMs: z.number().optional(),
+    ...making,
     ...outcome,
   }),
   z.strictObject({
@@ -33,7 +39,7 @@ const action = z.union([
     /** The name by which later actions refer to it. */
     as: z.string(),
     request: json.optional(),
-    deadlineMs: z.number().optional(),
+    ...making,
   }),
   z.strictObject({ send: z.string(), request: json }),
   z.strictObject({ halfClose: z.string() }),
@@ -47,6 +53,8 @@ const action = z.union([
   z.strictObject({ gateway: z.literal('stop') }),
 ]);
 export type Action = z.infer<typeof action>;
+/** How a call is made. */
+export type Making = Pick<Extract<Action, { open: string }>, keyof typeof making>;
 export type Outcome = Pick<Extract<Action, { end: string }>, keyof typeof outcome>;
 
 const testCase = z.strictObject({ name: z.string(), actions: z.array(action).min(1) });
@@ -59,10 +67,17 @@ const caseFile = z.strictObject({
   gateway: z.array(z.string()).default([]),
   /** Lines for the configuration of the NATS server. */
   nats: z.array(z.string()).default([]),
+  /** The auth file of the gateway. A text `sha256 of NAME` in it stands for the hash of a token. */
+  auth: json.optional(),
+  /** Tokens by name. */
+  tokens: z.record(z.string(), z.string()).default({}),
   cases: z.array(testCase).min(1),
 });
 /** Cases that are played one after the other, on a gateway and a nats-server that no other file uses. */
 export type CaseFile = z.infer<typeof caseFile> & { readonly name: string };
+/** What the gateway and the nats-server of a file are started with. */
+export type CaseSettings = Pick<CaseFile, 'gateway' | 'nats' | 'auth' | 'tokens'>;
+export const plainSettings: CaseSettings = { gateway: [], nats: [], tokens: {} };
 
 /** All files of a folder, in the order of their names. Throws if one is not a case file. */
 export function readCaseFiles(folder: string): CaseFile[] {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blocks } from '../test/docs/markdown';
 import { build, toolVersions, type Built } from './build';
-import type { CaseFile } from './case-file';
+import { plainSettings, type CaseFile } from './case-file';
 import { startEnvironment } from './environment';
 import type { Language } from './languages';
 import { play } from './play';
@@ -74,13 +74,12 @@ async function playGroup(
   command: readonly string[],
   { column, tell }: { readonly column: Column; readonly tell: Tell },
 ): Promise<void> {
-  const [{ gateway, nats }] = group;
-  await using environment = await startEnvironment({ gateway, nats });
+  await using environment = await startEnvironment(group[0]);
   await using runner = await startRunner(command, environment.address);
   column.versions = runner.versions;
   for (const file of group) {
     for (const one of file.cases) {
-      const { why } = await outcomeOf(play(one, runner, environment));
+      const { why } = await outcomeOf(play(one, { runner, environment, tokens: file.tokens }));
       tell(`${file.name}: ${one.name}`, why);
     }
   }
@@ -104,7 +103,7 @@ async function runPrograms(programs: readonly Program[], tell: Tell): Promise<vo
 
 /** Runs the commands at the top of the page; they must print what is shown below them. */
 async function runAsShown(command: readonly string[]): Promise<void> {
-  await using environment = await startEnvironment({ gateway: [], nats: [] });
+  await using environment = await startEnvironment(plainSettings);
   const page = blocks(readFileSync(join('docs', 'clients.md'), 'utf8'));
   const shown = page.find(({ language }) => language === 'text')?.code ?? '';
   const runs = shown.split(/^\$ shop 127\.0\.0\.1:50051 /m).slice(1);
@@ -119,7 +118,7 @@ async function runAsShown(command: readonly string[]): Promise<void> {
 function bySettings(files: readonly CaseFile[]): Group[] {
   const groups = new Map<string, [CaseFile, ...CaseFile[]]>();
   for (const file of files) {
-    const key = JSON.stringify([file.gateway, file.nats]);
+    const key = JSON.stringify([file.gateway, file.nats, file.auth, file.tokens]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [file]);
     else group.push(file);

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
@@ -7,7 +8,7 @@ import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';
-import type { Action, CaseFile } from './case-file';
+import type { Action, CaseSettings } from './case-file';
 import { run } from './run';
 
 /** What a runner calls, and what may happen to it. */
@@ -29,14 +30,20 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 
 /** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
-export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>): Promise<Environment> {
+export async function startEnvironment(file: CaseSettings): Promise<Environment> {
   const server = await startNats({ extraConfig: file.nats.join('\n') });
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
-  const replica = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
-  const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${replica}`];
-  const flags = [`--listen=${address}`, ...store, '--log-level=error', ...file.gateway];
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
+  const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${join(folder, 'replica')}`];
+  const flags = [
+    `--listen=${address}`,
+    ...store,
+    '--log-level=error',
+    ...authFlags(file, folder),
+    ...file.gateway,
+  ];
   const start = (): TiedProcess => spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
   let gateway = start();
   const client = connectRpc(address);
@@ -44,11 +51,12 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
     server.resume();
     await gateway.stop(stopTimeoutMs);
     await server[Symbol.asyncDispose]();
-    rmSync(replica, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   };
   const serves = async (): Promise<boolean> => {
     try {
-      await client.serverInfo();
+      // With an auth file, the calls of this client are refused.
+      if (file.auth === undefined) await client.serverInfo();
       const health = await Promise.all(['', 'read'].map((service) => client.health(service)));
       return health.every((status) => status === HealthCheckResponse_ServingStatus.SERVING);
     } catch {
@@ -100,6 +108,19 @@ export async function startEnvironment(file: Pick<CaseFile, 'gateway' | 'nats'>)
       await stop();
     },
   };
+}
+
+/** Writes the auth file. */
+function authFlags({ auth, tokens }: CaseSettings, folder: string): string[] {
+  if (auth === undefined) return [];
+  const text = JSON.stringify(auth).replace(/sha256 of (\w+)/g, (_whole, name: string) =>
+    createHash('sha256')
+      .update(tokens[name] ?? '')
+      .digest('hex'),
+  );
+  const path = join(folder, 'auth.json');
+  writeFileSync(path, text);
+  return [`--auth-file=${path}`];
 }
 
 /** Whether a process has come to rest after SIGSTOP. */

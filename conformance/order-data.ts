@@ -4,6 +4,7 @@ import { blocks, section } from '../test/docs/markdown';
 import { compileExamples } from '../test/support/examples';
 import { buildExample, toolVersions } from './build';
 import { outcomeOf, teller } from './check';
+import { plainSettings } from './case-file';
 import { startEnvironment } from './environment';
 import { languages, type Language } from './languages';
 import type { Column } from './results';
@@ -48,7 +49,7 @@ export async function askInTurn(
 async function withShop(orders: number, work: (shop: Shop) => Promise<void>): Promise<void> {
   using compiled = await compileExamples('.', 'dist-conformance');
   const { folder } = compiled;
-  await using environment = await startEnvironment({ gateway: [], nats: [] });
+  await using environment = await startEnvironment(plainSettings);
   const { address } = environment;
   const node = (...args: readonly string[]): Promise<string> =>
     run([process.execPath, ...args], { cwd: folder });

@@ -1,11 +1,11 @@
-import type { Action, Case, Json, Outcome } from './case-file';
+import type { Action, Case, Json, Making, Outcome } from './case-file';
 import type { Environment } from './environment';
 import { fillIn } from './fill-in';
 import { mismatch } from './mismatch';
 import type { Runner, RunnerCall } from './runner';
 
 /** For calls without a deadline of their own, so that a call that hangs ends with a reason. */
-const deadlineMs = 20_000;
+const defaultDeadlineMs = 20_000;
 const ownService = 'sluice.v1.EventStoreService';
 
 interface OpenCall extends RunnerCall {
@@ -13,16 +13,22 @@ interface OpenCall extends RunnerCall {
   checked: number;
 }
 
-interface Scene {
+/** Where a case is played. */
+export interface Stage {
   readonly runner: Runner;
   readonly environment: Environment;
+  /** By the names that actions use. */
+  readonly tokens: Readonly<Record<string, string>>;
+}
+
+interface Scene extends Stage {
   readonly variables: Map<string, string>;
   readonly calls: Map<string, OpenCall>;
 }
 
 /** Plays the actions of a case. Throws, with the action, at the first thing that is not as expected. */
-export async function play({ actions }: Case, runner: Runner, environment: Environment): Promise<void> {
-  const scene: Scene = { runner, environment, variables: new Map(), calls: new Map() };
+export async function play({ actions }: Case, stage: Stage): Promise<void> {
+  const scene: Scene = { ...stage, variables: new Map(), calls: new Map() };
   try {
     for (const [index, action] of actions.entries()) {
       await playAction(action, scene).catch((error: unknown) => {
@@ -46,8 +52,7 @@ function headOf(action: Action): string {
 async function playAction(action: Action, scene: Scene): Promise<void> {
   const { environment, calls } = scene;
   if ('call' in action) await playCall(action, scene);
-  else if ('open' in action)
-    calls.set(action.as, open(action.open, action.deadlineMs, action.request, scene));
+  else if ('open' in action) calls.set(action.as, open(action.open, action, action.request, scene));
   else if ('send' in action) find(action.send, scene).send(fillIn(action.request, scene.variables));
   else if ('halfClose' in action) find(action.halfClose, scene).halfClose();
   else if ('cancel' in action) find(action.cancel, scene).cancel();
@@ -61,7 +66,7 @@ async function playAction(action: Action, scene: Scene): Promise<void> {
 
 async function playCall(action: Extract<Action, { call: string }>, scene: Scene): Promise<void> {
   const isStream = Array.isArray(action.request);
-  const call = open(action.call, action.deadlineMs, isStream ? undefined : (action.request ?? {}), scene);
+  const call = open(action.call, action, isStream ? undefined : (action.request ?? {}), scene);
   if (Array.isArray(action.request)) {
     for (const message of fillIn(action.request, scene.variables) as Json[]) call.send(message);
     call.halfClose();
@@ -69,10 +74,22 @@ async function playCall(action: Extract<Action, { call: string }>, scene: Scene)
   await checkEnd(call, action, scene);
 }
 
-function open(name: string, ms: number | undefined, request: Json | undefined, scene: Scene): OpenCall {
+function open(name: string, making: Making, request: Json | undefined, scene: Scene): OpenCall {
   const method = name.includes('/') ? name : `${ownService}/${name}`;
-  const filled = request === undefined ? undefined : fillIn(request, scene.variables);
-  return Object.assign(scene.runner.open(method, ms ?? deadlineMs, filled), { checked: 0 });
+  const { token, deadlineMs = defaultDeadlineMs } = making;
+  const call = {
+    method,
+    deadlineMs,
+    ...(token !== undefined && { metadata: { authorization: `Bearer ${tokenOf(token, scene)}` } }),
+    ...(request !== undefined && { request: fillIn(request, scene.variables) }),
+  };
+  return Object.assign(scene.runner.open(call), { checked: 0 });
+}
+
+function tokenOf(name: string, { tokens }: Scene): string {
+  const token = tokens[name];
+  if (token === undefined) throw new Error(`there is no token ${name}`);
+  return token;
 }
 
 function find(name: string, { calls }: Scene): OpenCall {

@@ -9,6 +9,7 @@ import { EventStoreServiceService, ReadStreamResponse } from '../generated/sluic
 import { until } from '../test/support/nats-server';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { startTcpRelay } from '../test/support/tcp-relay';
+import { plainSettings } from './case-file';
 import { outcomeOf, programName, teller } from './check';
 import { startEnvironment, type Environment } from './environment';
 import type { Column } from './results';
@@ -32,7 +33,7 @@ export async function tryPrograms(columns: readonly Column[], say: Say): Promise
   const tell = (column: Column, what: string, why: string | undefined): void => {
     teller(column, say)(`${programName}, ${what}`, why);
   };
-  await using environment = await startEnvironment({ gateway: [], nats: [] });
+  await using environment = await startEnvironment(plainSettings);
   using client = connectRpc(environment.address);
   for (const { column, command } of tried) {
     const why = [

@@ -7,8 +7,16 @@ import type { Json } from './case-file';
 export interface Runner extends AsyncDisposable {
   /** What it is made with, in its own words. */
   readonly versions: string;
-  /** Begins a call. Without a request, its messages follow by `send`. */
-  open(method: string, deadlineMs: number, request: Json | undefined): RunnerCall;
+  open(call: RunnerRequest): RunnerCall;
+}
+
+/** A call to begin. */
+export interface RunnerRequest {
+  readonly method: string;
+  readonly deadlineMs: number;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Absent: its messages follow by `send`. */
+  readonly request?: Json;
 }
 
 /** A call as the runner reports it. */
@@ -92,11 +100,11 @@ export async function startRunner(command: readonly string[], address: string): 
   }
   return {
     versions: versions ?? '',
-    open(method, deadlineMs, request) {
+    open(request) {
       const call = calls.length;
       const state: State = { messages: [] };
       calls.push(state);
-      say({ call, method, deadlineMs, ...(request === undefined ? {} : { request }) });
+      say({ call, ...request });
       return {
         messages: state.messages,
         get end() {

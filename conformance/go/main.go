@@ -22,6 +22,7 @@ import (
 	health "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -32,13 +33,14 @@ import (
 )
 
 type command struct {
-	Call       int             `json:"call"`
-	Method     string          `json:"method"`
-	DeadlineMs int             `json:"deadlineMs"`
-	Request    json.RawMessage `json:"request"`
-	Send       json.RawMessage `json:"send"`
-	HalfClose  bool            `json:"halfClose"`
-	Cancel     bool            `json:"cancel"`
+	Call       int               `json:"call"`
+	Method     string            `json:"method"`
+	DeadlineMs int               `json:"deadlineMs"`
+	Metadata   map[string]string `json:"metadata"`
+	Request    json.RawMessage   `json:"request"`
+	Send       json.RawMessage   `json:"send"`
+	HalfClose  bool              `json:"halfClose"`
+	Cancel     bool              `json:"cancel"`
 }
 
 type line struct {
@@ -89,6 +91,7 @@ func main() {
 		switch known := calls[c.Call]; {
 		case known == nil:
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.DeadlineMs)*time.Millisecond)
+			ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.Metadata))
 			calls[c.Call] = &call{cancel, make(chan json.RawMessage, 10_000)}
 			go run(ctx, clients, c, calls[c.Call].requests)
 		case c.Send != nil:

@@ -48,13 +48,16 @@ class Call:
         method = descriptor.methods_by_name[name]
         self.request_class = message_factory.GetMessageClass(method.input_type)
         call = getattr(stub(channel), name)
-        timeout = command["deadlineMs"] / 1000
+        making = {
+            "timeout": command["deadlineMs"] / 1000,
+            "metadata": list(command.get("metadata", {}).items()),
+        }
         if method.client_streaming:
-            self.call = call(iter(self.requests.get, None), timeout=timeout)
+            self.call = call(iter(self.requests.get, None), **making)
         elif method.server_streaming:
-            self.call = call(self.parse(command["request"]), timeout=timeout)
+            self.call = call(self.parse(command["request"]), **making)
         else:
-            self.call = call.future(self.parse(command["request"]), timeout=timeout)
+            self.call = call.future(self.parse(command["request"]), **making)
         answers = self.call if method.server_streaming else self.only_answer()
         threading.Thread(target=self.run, args=[answers], daemon=True).start()
 

@@ -43,6 +43,7 @@ interface Command {
   readonly method: string;
   readonly deadlineMs: number;
   readonly request?: JsonValue;
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly send?: JsonValue;
   readonly halfClose?: boolean;
   readonly cancel?: boolean;
@@ -65,7 +66,7 @@ function messageOf(method: string, side: 'input' | 'output'): DescMessage {
   return found[side];
 }
 
-function begin(client: Client, { call: number, method, deadlineMs, request }: Command): Call {
+function begin(client: Client, { call: number, method, deadlineMs, request, metadata }: Command): Call {
   const definition = methods.get(method);
   if (definition === undefined) throw new Error(`there are no stubs for ${method}`);
   const { path, requestSerialize, requestDeserialize, responseSerialize, responseDeserialize } = definition;
@@ -79,19 +80,21 @@ function begin(client: Client, { call: number, method, deadlineMs, request }: Co
   const onEnd = (ended: StatusObject): void => {
     say({ call: number, ...endOf(ended) });
   };
-  const [none, options] = [new Metadata(), { deadline: Date.now() + deadlineMs }];
+  const options = { deadline: Date.now() + deadlineMs };
+  const sent = new Metadata();
+  for (const [name, value] of Object.entries(metadata ?? {})) sent.set(name, value);
   if (!definition.responseStream) {
     const send = typed(request ?? {});
     const done = (error: ServiceError | null, answer: unknown): void => {
       if (error === null) onMessage(answer);
-      onEnd(error ?? { code: status.OK, details: '', metadata: none });
+      onEnd(error ?? { code: status.OK, details: '', metadata: new Metadata() });
     };
     const unary = client.makeUnaryRequest(
       path,
       requestSerialize,
       responseDeserialize,
       send,
-      none,
+      sent,
       options,
       done,
     );
@@ -104,7 +107,7 @@ function begin(client: Client, { call: number, method, deadlineMs, request }: Co
     };
   }
   const duplex = definition.requestStream
-    ? client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, none, options)
+    ? client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, sent, options)
     : undefined;
   const answers =
     duplex ??
@@ -113,7 +116,7 @@ function begin(client: Client, { call: number, method, deadlineMs, request }: Co
       requestSerialize,
       responseDeserialize,
       typed(request ?? {}),
-      none,
+      sent,
       options,
     );
   answers.on('data', onMessage).on('error', () => undefined); // the status tells

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::metadata::AsciiMetadataKey;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -65,6 +66,7 @@ struct Call {
     /// The request, of a call that takes one.
     value: Value,
     deadline: Duration,
+    metadata: HashMap<String, String>,
     input: MessageDescriptor,
     output: MessageDescriptor,
     /// The requests of a call that takes a stream.
@@ -120,6 +122,7 @@ async fn run(channel: Channel, number: u64, mut command: Value, mut orders: Unbo
         number,
         value: command["request"].take(),
         deadline: Duration::from_millis(command["deadlineMs"].as_u64().unwrap()),
+        metadata: serde_json::from_value(command["metadata"].take()).unwrap_or_default(),
         input: descriptor.input(),
         output: descriptor.output(),
         sent: Some(sent),
@@ -211,6 +214,9 @@ impl Call {
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline);
+        for (name, value) in &self.metadata {
+            request.metadata_mut().insert(AsciiMetadataKey::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
         request
     }
 

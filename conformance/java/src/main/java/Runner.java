@@ -9,12 +9,14 @@ import com.google.rpc.ErrorDetailsProto;
 import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.AbstractAsyncStub;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
+import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import io.sluice.v1.ErrorsProto;
 import io.sluice.v1.EventStoreServiceGrpc;
@@ -91,10 +93,19 @@ public final class Runner {
   @SuppressWarnings("unchecked")
   private Call begin(int number, JsonObject command) throws Exception {
     String[] names = command.get("method").getAsString().split("/");
+    Metadata metadata = new Metadata();
+    if (command.has("metadata")) {
+      for (Map.Entry<String, JsonElement> entry : command.getAsJsonObject("metadata").entrySet()) {
+        Metadata.Key<String> key =
+            Metadata.Key.of(entry.getKey(), Metadata.ASCII_STRING_MARSHALLER);
+        metadata.put(key, entry.getValue().getAsString());
+      }
+    }
     AbstractAsyncStub<?> stub =
         (AbstractAsyncStub<?>)
             stubs
                 .get(names[0])
+                .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))
                 .withDeadlineAfter(command.get("deadlineMs").getAsLong(), TimeUnit.MILLISECONDS);
     String name = Character.toLowerCase(names[1].charAt(0)) + names[1].substring(1);
     Method method =
