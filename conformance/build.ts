@@ -13,7 +13,7 @@ export interface Built {
   readonly cache: string;
 }
 
-/** What a language is built from, beside its own folder and the blocks of its section of docs/clients.md. */
+/** What a language is built from, beside its own folder and the blocks of its sections of docs/clients.md. */
 const shared = ['proto', 'stubs', join('conformance', 'languages.ts')];
 /** Read before the variables of the gateways are removed. */
 const cacheFolder = join(process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env), 'conformance');
@@ -30,14 +30,17 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 /** Builds a language in the user's cache folder, unless nothing has changed since its last build. */
 export function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
-  const page = section(readFileSync(join('docs', 'clients.md'), 'utf8'), `## ${language.title}`);
+  const text = readFileSync(join('docs', 'clients.md'), 'utf8');
+  const page = section(text, `## ${language.title}`);
+  const tokenPage =
+    language.tokenProgram === undefined ? '' : section(text, `### Token in ${language.title}`);
   return inCache(
     language.name,
-    hashOf([own, ...shared], versions + JSON.stringify(blocks(page))),
+    hashOf([own, ...shared], versions + JSON.stringify([blocks(page), blocks(tokenPage)])),
     async (making, cache) => {
       await cp(own, making, { recursive: true });
       for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
-      await language.build({ folder: making, cache, page });
+      await language.build({ folder: making, cache, page, tokenPage });
     },
   );
 }

@@ -76,8 +76,8 @@ const caseFile = z.strictObject({
 /** Cases that are played one after the other, on a gateway and a nats-server that no other file uses. */
 export type CaseFile = z.infer<typeof caseFile> & { readonly name: string };
 /** What the gateway and the nats-server of a file are started with. */
-export type CaseSettings = Pick<CaseFile, 'gateway' | 'nats' | 'auth' | 'tokens'>;
-export const plainSettings: CaseSettings = { gateway: [], nats: [], tokens: {} };
+export type GatewaySettings = Pick<CaseFile, 'gateway' | 'nats' | 'auth' | 'tokens'>;
+export const plainSettings: GatewaySettings = { gateway: [], nats: [], tokens: {} };
 
 /** All files of a folder, in the order of their names. Throws if one is not a case file. */
 export function readCaseFiles(folder: string): CaseFile[] {

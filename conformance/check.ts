@@ -8,6 +8,7 @@ import type { Language } from './languages';
 import { play } from './play';
 import type { Column } from './results';
 import { run } from './run';
+import { runWithTokens } from './token-program';
 import { startRunner } from './runner';
 
 /** What is checked of a language. */
@@ -66,6 +67,9 @@ export async function check(
     }
   }
   if (withPrograms) await runPrograms(programsOf(language, built.value), tell);
+  const tokenProgram = language.tokenProgram?.(folder, cache);
+  if (withPrograms && tokenProgram !== undefined)
+    tell(`${programName}, with a token`, (await outcomeOf(runWithTokens(tokenProgram))).why);
   return { ...column, command: language.program?.(folder, cache) };
 }
 

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import { connect } from 'nats';
 import { HealthCheckResponse_ServingStatus } from '../generated/grpc/health/v1/health';
 import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';
-import type { Action, CaseSettings } from './case-file';
+import type { Action, GatewaySettings } from './case-file';
 import { run } from './run';
 
 /** What a runner calls, and what may happen to it. */
@@ -29,8 +30,14 @@ export interface Environment extends AsyncDisposable {
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 
-/** Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. */
-export async function startEnvironment(file: CaseSettings): Promise<Environment> {
+/**
+ * Starts a NATS server and, on it, a gateway as users run it: a process of the compiled main.js. `security` is for a gateway that wants
+ * TLS.
+ */
+export async function startEnvironment(
+  file: GatewaySettings,
+  security?: ChannelCredentials,
+): Promise<Environment> {
   const server = await startNats({ extraConfig: file.nats.join('\n') });
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
@@ -46,7 +53,7 @@ export async function startEnvironment(file: CaseSettings): Promise<Environment>
   ];
   const start = (): TiedProcess => spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
   let gateway = start();
-  const client = connectRpc(address);
+  const client = connectRpc(address, undefined, security);
   const stop = async (): Promise<void> => {
     server.resume();
     await gateway.stop(stopTimeoutMs);
@@ -111,7 +118,7 @@ export async function startEnvironment(file: CaseSettings): Promise<Environment>
 }
 
 /** Writes the auth file. */
-function authFlags({ auth, tokens }: CaseSettings, folder: string): string[] {
+function authFlags({ auth, tokens }: GatewaySettings, folder: string): string[] {
   if (auth === undefined) return [];
   const text = JSON.stringify(auth).replace(/sha256 of (\w+)/g, (_whole, name: string) =>
     createHash('sha256')

@@ -13,6 +13,8 @@ export interface Workshop {
   readonly cache: string;
   /** The section of docs/clients.md about the language. */
   readonly page: string;
+  /** The one about its tokens. */
+  readonly tokenPage: string;
 }
 
 /** A language of docs/clients.md. */
@@ -28,7 +30,9 @@ export interface Language {
   runner?(folder: string, cache: string): readonly string[];
   /** Starts the program, of a language that is also compiled; its arguments follow. */
   program?(folder: string, cache: string): readonly string[];
-  /** The same with stubs by buf, where the section has another way as well. */
+  /** Starts the program that sends a token, of a language that has one; its arguments follow. */
+  tokenProgram?(folder: string, cache: string): readonly string[];
+  /** The same as `program` with stubs by buf, where the section has another way as well. */
   programByBuf?(folder: string, cache: string): readonly string[];
 }
 
@@ -85,18 +89,24 @@ const typescript: Language = {
   name: 'typescript',
   title: 'TypeScript',
   tools: [['node', '--version']],
-  async build({ folder, page }) {
+  async build({ folder, page, tokenPage }) {
     // The runner is compiled together with this file, from generated/.
     const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
-    const program = ts.transpile(programOf(page, 'ts'), options);
-    // A build may be of another checkout than the client.
-    const imported = /^import (.+) from 'sluice-eventstore';$/m;
-    if (!imported.test(program)) throw new Error('the program does not import the client');
-    const made = program.replace(imported, 'const $1 = await import(process.argv.splice(2, 1)[0]);');
-    await writeFile(join(folder, 'shop.mjs'), made);
+    for (const [name, text] of [
+      ['shop', page],
+      ['version', tokenPage],
+    ] as const) {
+      const program = ts.transpile(programOf(text, 'ts'), options);
+      // A build may be of another checkout than the client.
+      const imported = /^import (.+) from 'sluice-eventstore';$/m;
+      if (!imported.test(program)) throw new Error('the program does not import the client');
+      const made = program.replace(imported, 'const $1 = await import(process.argv.splice(2, 1)[0]);');
+      await writeFile(join(folder, `${name}.mjs`), made);
+    }
   },
   runner: () => [process.execPath, join(__dirname, 'typescript', 'main.js')],
   program: (folder) => [process.execPath, join(folder, 'shop.mjs'), pathToFileURL(client).href],
+  tokenProgram: (folder) => [process.execPath, join(folder, 'version.mjs'), pathToFileURL(client).href],
 };
 
 const go: Language = {
@@ -104,16 +114,22 @@ const go: Language = {
   title: 'Go',
   tools: [['go', 'version']],
   async build(workshop) {
-    const { folder, page } = workshop;
+    const { folder, page, tokenPage } = workshop;
     await runBuf(workshop);
-    await mkdir(join(folder, 'shop'));
-    await writeFile(join(folder, 'shop', 'main.go'), programOf(page, 'go'));
-    for (const name of ['.', './shop']) {
+    for (const [name, text] of [
+      ['shop', page],
+      ['version', tokenPage],
+    ] as const) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, 'main.go'), programOf(text, 'go'));
+    }
+    for (const name of ['.', './shop', './version']) {
       await run(['go', 'build', '-o', join('bin', name, 'run'), name], { cwd: folder });
     }
   },
   runner: (folder) => [join(folder, 'bin', 'run')],
   program: (folder) => [join(folder, 'bin', 'shop', 'run')],
+  tokenProgram: (folder) => [join(folder, 'bin', 'version', 'run')],
 };
 
 const pythonIn = (cache: string): string => join(cache, 'venv', 'bin');
@@ -122,7 +138,7 @@ const python: Language = {
   title: 'Python',
   tools: [['python3', '--version']],
   async build(workshop) {
-    const { folder, cache, page } = workshop;
+    const { folder, cache, page, tokenPage } = workshop;
     const bin = pythonIn(cache);
     await run(['python3', '-m', 'venv', join(cache, 'venv')], { cwd: folder });
     await run([join(bin, 'pip'), 'install', '--quiet', '--requirement', 'requirements.txt'], { cwd: folder });
@@ -142,6 +158,7 @@ const python: Language = {
     );
     const program = programOf(page, 'python');
     await writeFile(join(folder, 'shop.py'), program);
+    await writeFile(join(folder, 'version.py'), programOf(tokenPage, 'python'));
     const byBuf = join(folder, 'buf');
     for (const name of ['proto', 'stubs'])
       await cp(join(folder, name), join(byBuf, name), { recursive: true });
@@ -150,6 +167,7 @@ const python: Language = {
   },
   runner: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'runner.py')],
   program: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'shop.py')],
+  tokenProgram: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'version.py')],
   programByBuf: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'buf', 'shop.py')],
 };
 
@@ -161,10 +179,11 @@ const rust: Language = {
     ['cc', '--version'],
   ],
   async build(workshop) {
-    const { folder, cache, page } = workshop;
+    const { folder, cache, page, tokenPage } = workshop;
     const program = programOf(page, 'rust');
     await mkdir(join(folder, 'src', 'bin'));
     await writeFile(join(folder, 'src', 'bin', 'shop.rs'), program);
+    await writeFile(join(folder, 'src', 'bin', 'version.rs'), programOf(tokenPage, 'rust'));
     const target = join(cache, 'target');
     await runBuf(workshop, {
       programs: [join(cache, 'bin')],
@@ -179,12 +198,13 @@ const rust: Language = {
     await writeFile(join(folder, 'src', 'bin', 'by-buf.rs'), byBuf);
     await run(['cargo', 'build', '--quiet', '--locked'], { cwd: folder, env: { CARGO_TARGET_DIR: target } });
     await mkdir(join(folder, 'bin'));
-    for (const name of ['runner', 'shop', 'by-buf']) {
+    for (const name of ['runner', 'shop', 'version', 'by-buf']) {
       await cp(join(target, 'debug', name), join(folder, 'bin', name));
     }
   },
   runner: (folder) => [join(folder, 'bin', 'runner')],
   program: (folder) => [join(folder, 'bin', 'shop')],
+  tokenProgram: (folder) => [join(folder, 'bin', 'version')],
   programByBuf: (folder) => [join(folder, 'bin', 'by-buf')],
 };
 
@@ -205,9 +225,11 @@ const java: Language = {
   title: 'Java',
   tools: javaTools,
   async build(workshop) {
-    const { folder, page } = workshop;
+    const { folder, page, tokenPage } = workshop;
     const program = programOf(page, 'java');
-    await writeFile(join(folder, 'src', 'main', 'java', 'Shop.java'), program);
+    const sourceFolder = join(folder, 'src', 'main', 'java');
+    await writeFile(join(sourceFolder, 'Shop.java'), program);
+    await writeFile(join(sourceFolder, 'Version.java'), programOf(tokenPage, 'java'));
     await run(['mvn', '--quiet', '--batch-mode', 'package'], { cwd: folder });
     await runBuf(workshop);
     await writeFile(join(folder, 'gen', 'Shop.java'), program);
@@ -217,6 +239,7 @@ const java: Language = {
   },
   runner: (folder) => javaCommand(folder, 'Runner'),
   program: (folder) => javaCommand(folder, 'Shop'),
+  tokenProgram: (folder) => javaCommand(folder, 'Version'),
   programByBuf: (folder) => javaCommand(folder, 'Shop', 'by-buf'),
 };
 
@@ -225,14 +248,16 @@ const kotlin: Language = {
   title: 'Kotlin',
   tools: javaTools,
   async build(workshop) {
-    const { folder, page } = workshop;
+    const { folder, page, tokenPage } = workshop;
     await runBuf(workshop);
     const sources = join(folder, 'src', 'main', 'kotlin');
     await mkdir(sources, { recursive: true });
     await writeFile(join(sources, 'Shop.kt'), programOf(page, 'kotlin'));
+    await writeFile(join(sources, 'Version.kt'), programOf(tokenPage, 'kotlin'));
     await run(['mvn', '--quiet', '--batch-mode', 'package'], { cwd: folder });
   },
   program: (folder) => javaCommand(folder, 'ShopKt'),
+  tokenProgram: (folder) => javaCommand(folder, 'VersionKt'),
 };
 
 const csharp: Language = {

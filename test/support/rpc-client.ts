@@ -81,11 +81,18 @@ const channelOptions = {
 /** The default deadline, so that a test that hangs ends with a reason. */
 const deadlineMs = 30_000;
 
-/** Connects to a gateway at host:port in plain text, with a token or without a credential. */
-export function connectRpc(address: string, token?: string): RpcClient {
+/**
+ * Connects to a gateway at host:port, with a token or without a credential, and in plain text unless other channel credentials are
+ * given.
+ */
+export function connectRpc(
+  address: string,
+  token?: string,
+  security = credentials.createInsecure(),
+): RpcClient {
   const clientOptions = { ...channelOptions, ...withToken(token) };
-  const raw = new EventStoreServiceClient(address, credentials.createInsecure(), clientOptions);
-  const health = new HealthClient(address, credentials.createInsecure(), channelOptions);
+  const raw = new EventStoreServiceClient(address, security, clientOptions);
+  const health = new HealthClient(address, security, channelOptions);
   const none = new Metadata();
   return {
     address,
