@@ -53,7 +53,9 @@ export async function startEnvironment(
   ];
   const start = (): TiedProcess => spawnTied(process.execPath, [...nodeFlags, main, ...flags]);
   let gateway = start();
-  const client = connectRpc(address, undefined, security);
+  // A TLS client names its server, and an address is not a name.
+  const named = security === undefined ? address : address.replace('127.0.0.1', 'localhost');
+  const client = connectRpc(named, undefined, security);
   const stop = async (): Promise<void> => {
     server.resume();
     await gateway.stop(stopTimeoutMs);
