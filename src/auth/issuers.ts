@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import type { LoadedFiles } from './auth-files';
-import { KeysError, parseKeys, type PublicKeys } from './jwks';
+import type { PublicKeys } from './jwks';
 import { FetchedKeys, fixedKeys, keyTimes, type KeySource, type KeyTimes } from './jwks-source';
 import { JwtVerifier } from './jwt';
 import type { AuthFile, IssuerEntry } from './schema';
@@ -46,23 +45,4 @@ export async function openJwts(
     opened.set(url, source);
     return source;
   }
-}
-
-/** The keys of issuers that have a file. Adds what is wrong with them to the problems. */
-export function readIssuerKeys(
-  { file, contents }: LoadedFiles,
-  problems: string[],
-): ReadonlyMap<IssuerEntry, PublicKeys> {
-  const keys = new Map<IssuerEntry, PublicKeys>();
-  for (const [index, entry] of file.issuers.entries()) {
-    const content = contents.get(entry.keys.file ?? '');
-    if (content === undefined) continue;
-    try {
-      keys.set(entry, parseKeys(content));
-    } catch (error) {
-      if (!(error instanceof KeysError)) throw error;
-      problems.push(`issuers[${index.toString()}].keys.file ${error.message}`);
-    }
-  }
-  return keys;
 }

@@ -1,6 +1,7 @@
 import { AuthFileError } from '../auth/auth-file-error';
 import { AuthFilesReader } from '../auth/auth-files';
 import { explain, isStreamOrPattern, type Answer, type Described } from '../auth/explain';
+import { readNamedFiles } from '../auth/named-files';
 import { isPrincipal } from '../auth/principal';
 import { storeActions, streamActions, type AuthFile } from '../auth/schema';
 import { suggestion } from '../config/nearest-name';
@@ -100,8 +101,14 @@ function claimOf(text: string): readonly [string, string] {
 /** Throws CommandError with everything that is wrong with the file. */
 async function load(path: string): Promise<AuthFile> {
   const { result } = await new AuthFilesReader(path).read();
-  if (result instanceof AuthFileError) throw new CommandError(result.message);
-  return result.file;
+  try {
+    if (result instanceof AuthFileError) throw result;
+    readNamedFiles(result);
+    return result.file;
+  } catch (error) {
+    if (!(error instanceof AuthFileError)) throw error;
+    throw new CommandError(error.message);
+  }
 }
 
 async function report({ out }: Context, path: string, file: AuthFile): Promise<number> {

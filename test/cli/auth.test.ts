@@ -122,6 +122,27 @@ test('checks a file alone', async () => {
   }
 });
 
+test('checks the files that the file names', async () => {
+  const naming = join(folder, 'naming.json');
+  const issuer = { issuer: 'c', audience: 's', algorithms: ['ES256'] };
+  const named = {
+    issuers: [{ ...issuer, name: 'c', keys: { file: 'missing.json' } }],
+    certificates: { crl_file: 'crl.pem' },
+  };
+  writeFileSync(join(folder, 'crl.pem'), 'no list');
+  writeFileSync(naming, JSON.stringify(named));
+  const run = async (): Promise<string> => {
+    const { code, stderr } = await runSluice(['auth', 'check', '--auth-file', naming]);
+    expect(code).toBe(1);
+    return stderr;
+  };
+  expect(await run()).toContain('  issuers[0].keys.file cannot be read: ENOENT\n');
+  writeFileSync(join(folder, 'missing.json'), '{"keys": 1}');
+  const stderr = await run();
+  expect(stderr).toMatch(/^ {2}issuers\[0\]\.keys\.file \w/m);
+  expect(stderr).toContain('  certificates.crl_file has no list of revoked certificates\n');
+});
+
 test.each([
   [[], 'auth needs check'],
   [['chek'], 'auth needs check; did you mean check?'],
