@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { failureWith, startGuardedServer, type GuardedServer } from '../client/guarded-server';
-import { runSluice } from './process';
+import { startGuarded } from '../support/access';
+import { until } from '../support/nats-server';
+import { runSluice, startSluice } from './process';
 
 /** The token of the commands, against a server of grpc-js that wants one. */
 
@@ -79,6 +82,32 @@ test('a token does not leave the machine in plain text', async () => {
     stderr: 'sluice: --tls is missing: a token is not sent to gateway.example.com:50051 in plain text\n',
   });
 });
+
+test('tail reads the file again when its token has expired, and misses nothing', async () => {
+  const grants = [{ actions: ['append', 'subscribe'], streams: ['>'] }];
+  const lifeMs = 6_000;
+  const expires = new Date(Date.now() + lifeMs).toISOString();
+  await using guarded = await startGuarded({ first: { grants, expires }, second: { grants } });
+  const writer = guarded.as('second');
+  writeFileSync(file, guarded.file.tokenOf('first'));
+  await using tail = await startSluice(
+    ['tail', '--from=0', '--max-count=3', `--token-file=${file}`, '--address', guarded.gateway.address],
+    {},
+  );
+  await writer.append({ stream: 'a', events: [{ type: 'Before' }] });
+  await until(() => tail.stdout() !== '');
+  writeFileSync(file, guarded.file.tokenOf('second'));
+  await sleep(Math.max(0, Date.parse(expires) - Date.now()) + 1_000);
+  await writer.append({ stream: 'a', events: [{ type: 'After' }, { type: 'Last' }] });
+  expect(await tail.ended()).toBe(0);
+  const types = tail
+    .stdout()
+    .trimEnd()
+    .split('\n')
+    .map((row) => row.split('\t')[4]);
+  expect(types).toEqual(['Before', 'After', 'Last']);
+  expect(tail.stderr()).toBe('');
+}, 30_000);
 
 test('a Unix socket is an address', async () => {
   await using local = await startGuardedServer(['good'], `unix:${join(folder, 'gateway.sock')}`);

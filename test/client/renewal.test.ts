@@ -1,11 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { digestOfToken, makeToken } from '../../src/auth/token';
 import { AccessDeniedError, connect, UnauthenticatedError } from '../../src/client/client';
-import { startTestGateway } from '../support/gateway';
-import { startNats } from '../support/nats-server';
+import { startGuarded, type PrincipalEntry } from '../support/access';
 import { all, failureOf } from './outcomes';
 
 /** Tokens that expire while a client uses them, against a gateway. */
@@ -14,51 +9,36 @@ interface Guarded {
   readonly address: string;
   /** Never expires, and may do everything. */
   readonly admin: string;
-  /** The function of a client of `order.>`: its first tokens live this long from the start of the gateway. */
+  /** A token function for `order.>`. */
   readonly token: () => Promise<string>;
+  /** How often it was called. */
   readonly asked: () => number;
 }
 
-/** A gateway with an auth file. A token lives for each of `livesMs`, and one more for ever. */
+const actions = ['append', 'read', 'subscribe'];
+const orders: PrincipalEntry = { grants: [{ actions, streams: ['order.>'] }] };
+const everything: PrincipalEntry = { grants: [{ actions, streams: ['>'] }, { actions: ['info', 'admin'] }] };
+
+/** The tokens of the function live this long from now, and its last one for ever. */
 async function withGuarded(
   livesMs: readonly number[],
   test: (guarded: Guarded) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-renewal-'));
-  try {
-    await using nats = await startNats();
-    const [admin, ...tokens] = [makeToken(), ...livesMs.map(makeToken), makeToken()];
-    const beganMs = Date.now();
-    const entries = tokens.map((token, i) => {
-      const expires = livesMs[i] === undefined ? undefined : new Date(beganMs + livesMs[i]).toISOString();
-      return {
-        id: `t-${i.toString()}`,
-        sha256: digestOfToken(token),
-        principal: 'orders',
-        roles: ['orders'],
-        expires,
-      };
-    });
-    const file = join(folder, 'auth.json');
-    const everything = ['append', 'read', 'subscribe'];
-    const auth = {
-      roles: {
-        orders: { grants: [{ actions: everything, streams: ['order.>'] }] },
-        admin: { grants: [{ actions: everything, streams: ['>'] }, { actions: ['info', 'admin'] }] },
-      },
-      tokens: [
-        { id: 'admin', sha256: digestOfToken(admin), principal: 'admin', roles: ['admin'] },
-        ...entries,
-      ],
-    };
-    writeFileSync(file, JSON.stringify(auth));
-    await using gateway = await startTestGateway([nats.url], [`--auth-file=${file}`]);
-    let asked = 0;
-    const token = (): Promise<string> => Promise.resolve(tokens[Math.min(asked++, tokens.length - 1)] ?? '');
-    await test({ address: gateway.address, admin, token, asked: () => asked });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const beganMs = Date.now();
+  const mortal = livesMs.map((lifeMs): [string, PrincipalEntry] => [
+    `orders-${lifeMs}`,
+    { ...orders, expires: new Date(beganMs + lifeMs).toISOString() },
+  ]);
+  const named = [...mortal, ['orders', orders] as const];
+  await using guarded = await startGuarded({ admin: everything, ...Object.fromEntries(named) });
+  const tokens = named.map(([name]) => guarded.file.tokenOf(name));
+  let asked = 0;
+  await test({
+    address: guarded.gateway.address,
+    admin: guarded.file.tokenOf('admin'),
+    token: () => Promise.resolve(tokens[Math.min(asked++, tokens.length - 1)] ?? ''),
+    asked: () => asked,
+  });
 }
 
 test('a token that has expired is renewed once, for all calls', () =>
