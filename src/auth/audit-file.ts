@@ -25,7 +25,7 @@ export class AuditFile {
     readonly path: string,
     private handle: FileHandle,
     private readonly log: Logger,
-    /** Called when all lines are written. */
+    /** Called when all lines are written; it may write more. */
     private readonly onDrained: () => void,
   ) {}
 
@@ -86,8 +86,8 @@ export class AuditFile {
     while (!this.isClosing && (this.lines.length > 0 || this.next !== undefined)) {
       await this.swap();
       await this.writeSome(this.take());
+      if (this.lines.length === 0) this.onDrained();
     }
-    if (this.lines.length === 0) this.onDrained();
   }
 
   private take(): Buffer {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOfToken, makeToken } from '../../src/auth/token';
 import type { Limits } from '../../src/limits';
-import { startTestGateway, type TestGateway } from './gateway';
+import { startTestGateway, type LocalGateway } from './gateway';
 import { startNats, type TestNats } from './nats-server';
 import { makeReplicaDir } from './replica-dir';
 import { connectRpc, type RpcClient } from './rpc-client';
@@ -31,7 +31,8 @@ export interface TestAuthFile {
   write(principals: Principals): void;
 }
 
-export function makeAuthFile(principals: Principals): TestAuthFile {
+/** `more`: further parts of the file, such as `audit`. */
+export function makeAuthFile(principals: Principals, more: object = {}): TestAuthFile {
   const path = join(makeReplicaDir(), 'auth.json');
   const tokens = new Map<string, string>();
   const tokenOf = (name: string): string => {
@@ -45,6 +46,7 @@ export function makeAuthFile(principals: Principals): TestAuthFile {
     write(wanted) {
       const named = Object.entries(wanted).filter(([name]) => name !== 'anonymous');
       const content = {
+        ...more,
         tokens: named.map(([name, { expires }]) => ({
           id: name,
           sha256: digestOfToken(tokenOf(name)),
@@ -68,7 +70,7 @@ export function makeAuthFile(principals: Principals): TestAuthFile {
 /** A gateway with an auth file, and the NATS server that it uses. */
 export interface GuardedGateway extends AsyncDisposable {
   readonly nats: TestNats;
-  readonly gateway: TestGateway;
+  readonly gateway: LocalGateway;
   readonly file: TestAuthFile;
   /** A client with the token of a principal; undefined: without a credential. */
   as(name: string | undefined): RpcClient;
@@ -82,8 +84,9 @@ export async function startGuarded(
   principals: Principals,
   limits: Partial<Limits> = {},
   args: readonly string[] = [],
+  more: object = {},
 ): Promise<GuardedGateway> {
-  const file = makeAuthFile(principals);
+  const file = makeAuthFile(principals, more);
   const nats = await startNats();
   const clients: Disposable[] = [];
   const keep = <T extends Disposable>(client: T): T => {

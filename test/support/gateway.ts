@@ -15,6 +15,12 @@ export interface TestGateway extends AsyncDisposable {
   readonly client: RpcClient;
 }
 
+/** A gateway in the process of the test. */
+export interface LocalGateway extends TestGateway {
+  /** What SIGHUP does. */
+  reload(): Promise<void>;
+}
+
 /** A gateway in its own process. */
 export interface GatewayProcess extends TestGateway {
   readonly process: SluiceProcess;
@@ -28,7 +34,7 @@ export async function startTestGateway(
   natsUrls: readonly string[],
   args: readonly string[] = [],
   limits: Partial<Limits> = {},
-): Promise<TestGateway> {
+): Promise<LocalGateway> {
   const config = loadConfig(flags(natsUrls, args, 0), {});
   const withLimits = { ...config, limits: { ...config.limits, ...limits } };
   const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
@@ -36,6 +42,7 @@ export async function startTestGateway(
   return {
     address: gateway.address,
     client,
+    reload: () => gateway.reload(),
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();
       await gateway.close();

@@ -3,6 +3,7 @@ import {
   BadRequest,
   ErrorInfo,
   PreconditionFailure,
+  QuotaFailure,
   RetryInfo,
 } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
@@ -18,6 +19,7 @@ import {
 const detailMessages = {
   'google.rpc.ErrorInfo': ErrorInfo,
   'google.rpc.BadRequest': BadRequest,
+  'google.rpc.QuotaFailure': QuotaFailure,
   'google.rpc.RetryInfo': RetryInfo,
   'google.rpc.PreconditionFailure': PreconditionFailure,
   'sluice.v1.VersionConflict': VersionConflict,
