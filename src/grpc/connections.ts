@@ -190,8 +190,11 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   const onSession = (session: ServerHttp2Session & Marked): void => {
     // With TLS, its socket is not the one that connected.
     const connection = open.get(nameOf(session.socket));
-    if (connection === undefined || hasUnverified(session)) session.destroy();
-    else (session[key] = connection).begin(session);
+    if (connection === undefined || hasUnverified(session)) {
+      // Before a call of its can begin; the session alone would leave the connection open.
+      session.destroy();
+      connection?.destroy();
+    } else (session[key] = connection).begin(session);
   };
   const onStream = (stream: ServerHttp2Stream & Marked): void => {
     const connection = (stream.session as (ServerHttp2Session & Marked) | undefined)?.[key];

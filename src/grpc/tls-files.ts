@@ -33,7 +33,7 @@ export async function openTlsFiles(
 ): Promise<FileCredentials> {
   const first = await read(files);
   if (first.context instanceof Error) throw first.context;
-  const credentials = new ReplaceableCredentials(files, first.context);
+  const credentials = new ReplaceableCredentials(files, first.context.options);
   let seen = first.content;
   const look = async (): Promise<void> => {
     const { content, context } = await read(files);
@@ -43,8 +43,8 @@ export async function openTlsFiles(
       log.error({ err: context }, 'the TLS files cannot be used; nothing changes');
       return;
     }
-    credentials.replace(context);
-    const { fingerprint256, validTo } = new X509Certificate(context.cert);
+    credentials.replace(context.options);
+    const { fingerprint256, validTo } = context.certificate;
     log.info({ certificate: fingerprint256, validTo }, 'new connections get the new TLS files');
   };
   let looking = Promise.resolve();
@@ -77,8 +77,9 @@ class ReplaceableCredentials extends ServerCredentials {
   }
 }
 
-interface Context extends SecureContextOptions {
-  readonly cert: Buffer;
+interface Context {
+  readonly options: SecureContextOptions;
+  readonly certificate: X509Certificate;
 }
 
 interface Found {
@@ -111,12 +112,12 @@ function contextOf(
   ca: Buffer | undefined,
   unusable: (cause: unknown) => Error,
 ): Context | Error {
-  const context = { cert, key, ...(ca === undefined ? {} : { ca }) };
+  const options = { cert, key, ...(ca === undefined ? {} : { ca }) };
   try {
-    createSecureContext(context);
+    createSecureContext(options);
     // A context accepts authorities that it cannot read, and then no client.
     if (ca !== undefined) new X509Certificate(ca);
-    return context;
+    return { options, certificate: new X509Certificate(cert) };
   } catch (error) {
     return unusable(error);
   }

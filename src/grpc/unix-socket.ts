@@ -9,7 +9,7 @@ export function socketPathOf(address: string): string | undefined {
 
 /**
  * Listens on a Unix socket that only this user can reach, in place of one that a dead process left behind. Resolves with a
- * function that removes it. Throws if a process listens there, or the path belongs to something else.
+ * function that removes it and never rejects. Throws if a process listens there, or the path belongs to something else.
  */
 export async function placeSocket(
   path: string,
@@ -31,7 +31,8 @@ export async function placeSocket(
   const { ino } = await lstat(path);
   return async () => {
     const now = await lstat(path).catch(() => undefined);
-    if (now?.ino === ino) await unlink(path);
+    // A socket that stays is replaced at the next start.
+    if (now?.ino === ino) await unlink(path).catch(() => undefined);
   };
 }
 

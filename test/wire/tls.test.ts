@@ -110,7 +110,15 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     await using gateway = await startTestGateway([nats.url], flags);
     await expectServed(gateway.address, clientOf(authority));
     await expectServed(gateway.address, clientOf(authority, await authority.issue('client')));
-    await expectRefused(gateway.address, clientOf(authority, await stranger.issue('client')));
+    const foreign = clientOf(authority, await stranger.issue('client'));
+    const writes = Array.from({ length: 20 }, async () => {
+      using wire = connectByName(gateway.address, foreign);
+      const event = { type: 'Foreign' };
+      return (await wireFailureOf(wire.unary('Append', { stream: 'tls.foreign', events: [event] }))).code;
+    });
+    expect(await Promise.all(writes)).toEqual(writes.map(() => unavailable));
+    using reader = connectByName(gateway.address, clientOf(authority));
+    expect(await reader.unary('GetVersion', { stream: 'tls.foreign' })).not.toHaveProperty('version');
     await expectRefused(gateway.address, credentials.createInsecure());
     await expectServed(gateway.address, clientOf(authority));
   });
