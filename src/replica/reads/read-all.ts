@@ -74,10 +74,15 @@ function rangeOf(query: ReadAllQuery, head: bigint): PositionRange {
 }
 
 /** Where a read of an empty range ends. If the commit within which it begins is stored later, it is not skipped. */
-function positionOfEmpty({ direction, afterPosition, afterCount }: ReadAllQuery): AllPage['position'] {
+function positionOfEmpty({
+  direction,
+  afterPosition,
+  afterCount,
+  toPosition,
+}: ReadAllQuery): AllPage['position'] {
+  if (direction === 'backward') return afterPosition ?? toPosition;
   const at = afterPosition ?? position(0n);
-  const isWithin = direction === 'forward' && afterCount !== undefined && at > 0n;
-  return isWithin ? position(at - 1n) : at;
+  return afterCount !== undefined && at > 0n ? position(at - 1n) : at;
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
