@@ -53,7 +53,9 @@ function* reportGroups(
     const runs = runsOfGroup(group, filter, { ...query.filter, fromVersion });
     if (!(runs instanceof UnreadableCommitError)) {
       const isWanted = isWithinTimes({ fromTime, toTime: undefined }, timeOf(group));
-      yield* found.events(isWanted ? restOf(runs, position, start) : [], position);
+      const wanted = isWanted ? restOf(runs, position, start) : [];
+      if (found.isBefore(wanted)) yield* found.all();
+      found.events(wanted, position);
     } else if (filter.skipsUnreadable) found.unreadable(runs, position);
     else yield* found.failure(runs);
   }
@@ -83,7 +85,9 @@ export function* reportRecords(
     }
     const isWanted = filtered === 'include' && isWithinTimes({ fromTime, toTime: undefined }, timeNanos);
     const run = isWanted ? select({ bytes, header }, { ...filter, fromVersion }) : undefined;
-    yield* found.events(run === undefined ? [] : restOf([run], position, start), position);
+    const wanted = run === undefined ? [] : restOf([run], position, start);
+    if (found.isBefore(wanted)) yield* found.all();
+    found.events(wanted, position);
   }
   yield* found.all();
 }
@@ -95,9 +99,12 @@ class Found {
 
   constructor(private readonly progress: SubscriptionProgress) {}
 
-  /** A subscriber must learn what was skipped before it gets a position after that. */
-  *events(runs: readonly EventRun[], position: bigint): Generator<SubscriptionUpdate, void> {
-    if (runs.length > 0 && this.skipped.length > 0) yield* this.all();
+  /** Whether something was skipped before these events: a subscriber must learn of that first. */
+  isBefore(runs: readonly EventRun[]): boolean {
+    return runs.length > 0 && this.skipped.length > 0;
+  }
+
+  events(runs: readonly EventRun[], position: bigint): void {
     this.runs.push(...runs);
     this.progress.advanceTo(position);
   }
