@@ -6,6 +6,7 @@ import type { ChannelCredentials } from '@grpc/grpc-js';
 import { connect } from 'nats';
 import { HealthCheckResponse_ServingStatus } from '../generated/grpc/health/v1/health';
 import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
+import { gatewayConnections } from '../test/support/monitor';
 import { freePorts, startNats, until } from '../test/support/nats-server';
 import { connectRpc } from '../test/support/rpc-client';
 import { nodeFlags } from '../test/support/node-flags';
@@ -73,10 +74,19 @@ export async function startEnvironment(
       throw new Error(`the gateway ended with ${gateway.end}: ${gateway.stderrTail()}`);
     }
   };
-  /** Back from a fault, so that the next action meets a gateway at its best. */
-  const settled = (): Promise<void> => until(serves, startTimeoutMs);
+  let connections = 0;
+  /**
+   * Back from a fault, so that the next action meets a gateway at its best. It serves before all its connections are back, and
+   * forgets what it knows of the log whenever another one comes back.
+   */
+  const settled = (): Promise<void> =>
+    until(
+      async () => (await serves()) && (await gatewayConnections([server])) === connections,
+      startTimeoutMs,
+    );
   try {
-    await settled();
+    await until(serves, startTimeoutMs);
+    connections = await gatewayConnections([server]);
   } catch (error) {
     client[Symbol.dispose]();
     await stop();

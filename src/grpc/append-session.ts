@@ -9,7 +9,6 @@ import { parseAppend, type Sized } from '../requests/append';
 import { AppendOrder, type OrderSlot } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendCommand, AppendResult } from '../store/event-store';
-import { CompactingMap } from '../collections/compacting-map';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import type { ConnectionAppends } from './connection-appends';
@@ -19,6 +18,7 @@ import { OrderedCall } from './ordered-call';
 import { permit, type Permitted } from './permit';
 import { sessionBounds } from './session-bounds';
 import { SessionMessage, type ReceivedAppend } from './session-message';
+import { noteFailed, SessionStreams, type SessionStream } from './session-streams';
 import { toRpcStatus } from './status';
 
 /** What all sessions share. */
@@ -27,17 +27,11 @@ export interface SessionOptions {
   readonly limits: Limits;
 }
 
-/** A stream to which a session has appends under way. */
-interface SessionStream {
-  readonly name: string;
-  underWay: number;
-  /** The last append that failed, and the version to which it would have led. */
-  failed: { readonly tag: bigint; readonly version: bigint } | undefined;
-}
-
 /** An append of a session that has no answer yet. */
 interface Pending {
   readonly tag: bigint;
+  /** Among the appends of the session. */
+  readonly number: number;
   readonly stream: SessionStream;
   readonly expectedVersion: bigint | undefined;
   readonly mustExist: boolean;
@@ -51,6 +45,7 @@ interface Pending {
 /** An answer that the caller has not taken yet. */
 interface ReadyAnswer {
   readonly value: SessionAnswer;
+  readonly stream: SessionStream;
   /** Of the append. */
   readonly bytes: number;
 }
@@ -104,11 +99,12 @@ export async function* appendSession(
 
 /** The appends of one session: those that wait, those that are under way, and the answers that the caller has not taken yet. */
 class SessionAppends {
-  private readonly streams = new CompactingMap<string, SessionStream>();
+  private readonly streams = new SessionStreams();
   private readonly waiting: SessionMessage[] = [];
   private ready: ReadyAnswer[] = [];
   private underWay = 0;
   private bytesUnderWay = 0;
+  private begun = 0;
   private end: { readonly error: Error | undefined } | undefined;
   /** Set while the session leaves the event loop to others. */
   private resumption: NodeJS.Immediate | undefined;
@@ -171,6 +167,12 @@ class SessionAppends {
   taken(answers: readonly ReadyAnswer[]): void {
     this.underWay -= answers.length;
     this.bytesUnderWay -= answers.reduce((sum, { bytes }) => sum + bytes, 0);
+    // What waits was sent before the caller had these answers.
+    const keptMax = this.waiting.length === 0 ? 0 : this.options.limits.sessionAppendsMax;
+    this.streams.leave(
+      answers.map(({ stream }) => stream),
+      keptMax,
+    );
     this.proceed();
   }
 
@@ -234,14 +236,13 @@ class SessionAppends {
     bytes: number,
   ): Pending {
     const { stream: name = '', expectedVersion, mustExist = false, withCommitTime = false } = request ?? {};
-    const stream = this.streams.get(name) ?? { name, underWay: 0, failed: undefined };
-    this.streams.set(name, stream);
-    stream.underWay++;
+    const stream = this.streams.enter(name);
     this.underWay++;
     this.bytesUnderWay += bytes;
     const eventCount = request?.events.length ?? 0;
     const orderSlot = inOrder ? this.order.next(tag) : undefined;
-    return { tag, stream, expectedVersion, mustExist, eventCount, withCommitTime, orderSlot, bytes };
+    const number = this.begun++;
+    return { tag, number, stream, expectedVersion, mustExist, eventCount, withCommitTime, orderSlot, bytes };
   }
 
   private append(pending: Pending, command: Permitted<Sized<AppendCommand>>): void {
@@ -261,18 +262,16 @@ class SessionAppends {
   private succeed(pending: Pending, result: AppendResult): void {
     const { tag, stream, withCommitTime } = pending;
     const value = toAppendResponse(result, withCommitTime);
-    if (stream.failed !== undefined && value.version >= stream.failed.version) stream.failed = undefined;
+    stream.failed?.passed(value.version);
     this.answer(pending, { tag, outcome: { $case: 'result', value }, failedTag: undefined });
   }
 
   private fail(pending: Pending, error: unknown): void {
-    const { tag, stream, expectedVersion, mustExist, eventCount } = pending;
+    const { tag, stream } = pending;
     const failure = this.session.recognise(error);
-    const counted =
-      failure.code === 'VERSION_CONFLICT' && (mustExist || stream.failed?.version === expectedVersion);
     const brokenBy = this.brokenBy(pending, failure);
-    const failedTag = counted ? stream.failed?.tag : brokenBy;
-    if (expectedVersion !== undefined) stream.failed = { tag, version: expectedVersion + BigInt(eventCount) };
+    const failedTag = failure.code === 'VERSION_CONFLICT' ? stream.failed?.tagBefore(pending) : brokenBy;
+    noteFailed(stream, pending);
     const value = toRpcStatus(failure);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
   }
@@ -286,8 +285,7 @@ class SessionAppends {
   }
 
   private answer({ stream, bytes }: Pending, value: SessionAnswer): void {
-    if (--stream.underWay === 0) this.streams.delete(stream.name);
-    this.ready.push({ value, bytes });
+    this.ready.push({ value, stream, bytes });
     this.wake();
   }
 }

@@ -119,6 +119,18 @@ function bounds(store: () => ContractStore): void {
     expect(await numbers({ ...backward, afterPosition: 0n })).toEqual([]);
   });
 
+  test('that contain nothing yet leave the rest to a read that goes on from there, both ways', async () => {
+    const { position: last } = await put(store(), 'bounds.rest', plainEvents(1));
+    const patterns = ['bounds.rest'];
+    const end = { patterns, ...backward, toPosition: last + 1_000n };
+    const nothing = await store().all(end);
+    expect(nothing).toMatchObject({ events: [], end: 'complete', resume: last + 1_000n });
+    const earlier = await store().all({ patterns, ...backward, afterPosition: nothing.resume });
+    expect(earlier.events.map(({ position }) => position)).toEqual([last]);
+    const later = await store().all({ patterns, afterPosition: last + 1_000n });
+    expect(later).toMatchObject({ events: [], end: 'complete', resume: last + 1_000n });
+  });
+
   test('by commit time includes both ends, both ways', async () => {
     const { taken, pattern } = await write(store(), 'times');
     const [from, to] = [taken[2], taken[6]];

@@ -140,6 +140,42 @@ test('a subscription that skips continues, through stored and live events', asyn
   expect({ seen, named }).toEqual({ seen: ids, named: [foreign, outside, ...live] });
 });
 
+describe('what was skipped is named before any position after it', () => {
+  interface Message {
+    readonly events: readonly { readonly position: bigint }[];
+    readonly position?: bigint | undefined;
+    readonly unreadable: readonly UnreadableMessage[];
+  }
+  /** A reader takes the events of a message, what it names, and then its position. */
+  async function expectNamedInTime(
+    messages: AsyncIterable<Message>,
+    isAfter: (at: bigint) => boolean,
+  ): Promise<void> {
+    const before: bigint[] = [];
+    for await (const { events, position, unreadable } of messages) {
+      before.push(...events.map((event) => event.position));
+      if (unreadable.some((skipped) => skipped.position === foreign)) break;
+      if (position !== undefined) before.push(position);
+    }
+    expect(before.length).toBeGreaterThan(0);
+    expect(before.filter(isAfter)).toEqual([]);
+  }
+  const page = { eventsMax: 1, bytesMax: 0 };
+
+  test.each([
+    ['forward', Direction.FORWARD, (at: bigint) => at >= foreign],
+    ['backward', Direction.BACKWARD, (at: bigint) => at <= foreign],
+  ] as const)('by a read %s', async (_name, direction, isAfter) => {
+    const request = { ...readAllDefaults, direction, skipUnreadable: true, page };
+    await expectNamedInTime(setting.gateway.client.raw.readAll(request) as AsyncIterable<Message>, isAfter);
+  });
+
+  test.each([{}, { patterns: ['good.*'] }])('by a subscription to %j', async (filter) => {
+    const request = { ...filter, skipUnreadable: true, page };
+    await expectNamedInTime(setting.gateway.client.subscribe(request), (at) => at >= foreign);
+  });
+});
+
 test('the loop of the TypeScript client waits for onUnreadable', async () => {
   using client = connectClient(setting.gateway.address);
   const calls: string[] = [];

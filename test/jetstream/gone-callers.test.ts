@@ -7,8 +7,12 @@ const gone = new Error('gone');
 const never = new Promise<never>(() => undefined);
 const goneCall = { signal: AbortSignal.abort(gone), deadlineMs: Date.now() + 60_000 };
 
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
 test('an answer', async () => {
+  const before = timers();
   await expect(byDeadline(never, goneCall)).rejects.toBe(gone);
+  expect(timers()).toBe(before);
 });
 
 test('room, also when it was free', async () => {

@@ -52,7 +52,7 @@ async function* allPages(
     return isBeyond && isBefore && time >= (fromTime ?? 0n) && (toTime === undefined || time <= toTime);
   });
   let given = 0n;
-  let at = afterPosition ?? position(0n);
+  let at = afterPosition ?? (backward ? toPosition : position(0n));
   // What is stored there later is not read yet.
   if (afterCount !== undefined && !backward && at > 0n) at = position(at - 1n);
   for (const group of groupsOf(inRange)) {

@@ -33,6 +33,12 @@ export async function sumOver(
     .reduce((sum, connection) => sum + connection[field], 0);
 }
 
+/** How many connections gateways have to these servers. */
+export async function gatewayConnections(nodes: readonly TestNats[]): Promise<number> {
+  const connections = await connectionsOf(nodes);
+  return connections.filter(({ name }) => /^sluice-(append|read|tail)-/.test(name)).length;
+}
+
 /** How many JetStream consumers these servers have, over all streams. */
 export async function consumersOf(nodes: readonly TestNats[]): Promise<number> {
   const answers = await Promise.all(nodes.map((node) => node.monitor('/jsz?streams=true&consumers=true')));

@@ -170,6 +170,38 @@ describe('a session', () => {
     expect([4, 5].map((tag) => versionOf(answers.get(tag)))).toEqual(['1', '2']);
   });
 
+  test('names only an append that was sent before and would have stored events', async () => {
+    const call = wire.duplex('AppendSession');
+    const exists = { must_exist: true };
+    const invalid = [{ type: '' }];
+    call.write({
+      appends: [
+        append(1, 'named.any', { events: invalid }),
+        append(2, 'named.any', exists),
+        append(3, 'named.checked', { expected_version: '7', events: [] }),
+        append(4, 'named.checked', exists),
+        append(5, 'named.checked', { expected_version: '7' }),
+        append(6, 'named.later', exists),
+        append(7, 'named.later', { expected_version: '7' }),
+        append(8, 'named.later', { expected_version: '6', events: invalid }),
+        append(9, 'named.counted', { expected_version: '0', events: invalid }),
+        append(10, 'named.counted', { expected_version: '1' }),
+      ],
+    });
+    const answers = byTag(await drain(call));
+    const named = [...answers].flatMap(([tag, { failed_tag: failed }]) =>
+      failed === undefined ? [] : [[tag, failed]],
+    );
+    expect(named.sort()).toEqual([
+      [10, '9'],
+      [2, '1'],
+    ]);
+    for (const tag of [2, 4, 5, 6, 7, 10]) {
+      const { details } = failureWithin(answers.get(tag)?.['error'] as WireMessage);
+      expect(details[0]).toMatchObject({ reason: 'VERSION_CONFLICT' });
+    }
+  });
+
   test('that is broken by a message that cannot be decoded has responded to what came before', async () => {
     const call = wire.duplex('AppendSession');
     const messages: WireMessage[] = [];

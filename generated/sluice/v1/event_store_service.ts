@@ -523,7 +523,10 @@ export interface ReadAllResponse {
   position?:
     | bigint
     | undefined;
-  /** With `skip_unreadable`: what was skipped since the message before, in the order of the read. */
+  /**
+   * With `skip_unreadable`: what was skipped after the events of this message and up to its position, in the order of the
+   * read.
+   */
   unreadable: UnreadableMessage[];
 }
 
@@ -645,7 +648,10 @@ export interface SubscribeResponse {
     /** The gateway stops; the call ends with UNAVAILABLE. */
     { $case: "draining"; value: Draining }
     | undefined;
-  /** With `skip_unreadable`, in a message with `checkpoint`: what was skipped before its position. */
+  /**
+   * With `skip_unreadable`, in a message with `checkpoint`: what was skipped after everything that was sent before, and up to
+   * its position.
+   */
   unreadable: UnreadableMessage[];
   /** On the first message only: the id of the store, to which all positions belong; empty if the store has no id. */
   storeId: string;

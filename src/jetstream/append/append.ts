@@ -11,7 +11,7 @@ import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
 import { checkVersions, replay, type Appended } from './appended';
 import type { StreamQueues } from './stream-queues';
-import { isWritten, toMultiTransaction, toTransaction, type Transaction } from './transaction';
+import { streamsWritten, toMultiTransaction, toTransaction, type Transaction } from './transaction';
 import { untilDecided, type Appender } from './until-decided';
 
 /** What the appends of one gateway share. */
@@ -69,10 +69,9 @@ function store(appending: Appending, encode: () => Transaction, call: CallContex
     const refusal = error as Error;
     return Promise.reject(refusal);
   }
-  const written = transaction.parts.filter(isWritten).map(({ stream }) => stream);
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
   const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
-  return appending.queues.run(written, transaction.bytes, call, () =>
+  return appending.queues.run(streamsWritten(transaction), transaction.bytes, call, () =>
     decide(appending, transaction, toItsEnd),
   );
 }

@@ -39,7 +39,7 @@ export function storedNow(
 ): Appended {
   const { parts, commitId } = transaction;
   const { sequence, messages } = sent;
-  const streams: AppendMultiResult['streams'][number][] = [];
+  let streams: AppendMultiResult['streams'] = [];
   // The streams lie one after another, the last one at the end.
   let end = messages.length;
   for (let index = parts.length - 1; index >= 0; index--) {
@@ -51,13 +51,13 @@ export function storedNow(
       version: last,
       sequence: sequenceAfter(sequence, BigInt(end - messages.length)),
     });
-    streams.push({ stream: part.stream, version: last, firstVersion: versionAfter(before, 1n) });
+    streams = [{ stream: part.stream, version: last, firstVersion: versionAfter(before, 1n) }, ...streams];
     if (index > 0) end = beginOf(messages, end);
   }
   commits.noteStored(transaction, sequence);
   return {
     position: position(sequence),
-    streams: streams.reverse(),
+    streams,
     commitTime: undefined,
     replayed: false,
     commitId,

@@ -1,5 +1,5 @@
 import { StoreFullError } from '../../store/errors';
-import { versionAfter, type Sequence } from '../../store/values';
+import { versionAfter, type CommitId } from '../../store/values';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
 import { subjectOf, type LogAccess } from '../log/log-access';
@@ -12,10 +12,12 @@ import { checkStillFits, isWritten, type StreamPart, type Transaction } from './
 
 const attemptTimeoutMs = 2_000;
 
-/** What may come of an attempt to publish; if it is stored, its last message has this sequence. */
-export type Attempted =
-  | { readonly kind: 'stored'; readonly sequence: Sequence }
-  | Extract<Event<never>, { kind: 'duplicate' | 'conflict' | 'lost' | 'refused' | 'withheld' }>;
+/** What became of an attempt to publish; if it is stored, its last message has this sequence. */
+export type Published = Outcome | Extract<Event<never>, { kind: 'withheld' }>;
+export type Unstored = Exclude<Published, { readonly kind: 'stored' }>;
+
+/** What it means for the append that an attempt is not stored, or may not be. */
+type Meaning = Extract<Event<never>, { kind: 'duplicate' | 'conflict' | 'lost' | 'refused' | 'withheld' }>;
 
 /** Sends transactions to the log. */
 export class Publisher {
@@ -30,20 +32,14 @@ export class Publisher {
    * events. Throws InvalidRequestError if they do not fit any more.
    */
   messagesOf(transaction: Transaction, base: Base): OutgoingMessage[] {
-    const { log, sizes } = this;
     const { parts, commitId } = transaction;
-    checkStillFits(sizes, transaction);
-    const messagesOn = ({ stream, events }: StreamPart, index: number): OutgoingMessage[] => {
-      const { version, sequence: previous } = base[index] as KnownHead;
-      const subject = subjectOf(log, stream);
-      if (events.length === 0) return [checkMessage(log.prefix, subject, previous)];
-      const commit = { firstVersion: versionAfter(version, 1n), previous, commitId };
-      return toMessages(subject, events, commit, sizes.bodyBytesMax);
-    };
-    const [first, ...others] = parts as readonly [StreamPart, ...StreamPart[]];
+    checkStillFits(this.sizes, transaction);
     // On one stream it is an ordinary commit.
-    if (others.length === 0) return messagesOn(first, 0);
-    const all = parts.map((part, index) => ({ part, messages: messagesOn(part, index) }));
+    if (parts.length === 1) return this.messagesOn(parts[0] as StreamPart, base[0] as KnownHead, commitId);
+    const all = parts.map((part, index) => ({
+      part,
+      messages: this.messagesOn(part, base[index] as KnownHead, commitId),
+    }));
     const [written, checked] = [
       all.filter(({ part }) => isWritten(part)),
       all.filter(({ part }) => !isWritten(part)),
@@ -54,23 +50,33 @@ export class Publisher {
     );
   }
 
-  /** Sends the messages as one attempt. */
-  publish(messages: readonly OutgoingMessage[], deadlineMs: number): Promise<Attempted> {
+  private messagesOn(
+    { stream, events }: StreamPart,
+    { version, sequence: previous }: KnownHead,
+    commitId: CommitId,
+  ): OutgoingMessage[] {
+    const { log, sizes } = this;
+    const subject = subjectOf(log, stream);
+    if (events.length === 0) return [checkMessage(log.prefix, subject, previous)];
+    const commit = { firstVersion: versionAfter(version, 1n), previous, commitId };
+    return toMessages(subject, events, commit, sizes.bodyBytesMax);
+  }
+
+  /** Sends the messages as one attempt; of an attempt that is not stored, `explain` says what it means. */
+  publish(messages: readonly OutgoingMessage[], deadlineMs: number): Promise<Published> {
     const { closedBy } = this.space;
     if (closedBy !== undefined) return Promise.resolve({ kind: 'withheld', error: closedBy });
     const leftMs = Math.max(1, deadlineMs - Date.now());
-    const published = publishAtomically(this.log.pool.append(), messages, {
+    return publishAtomically(this.log.pool.append(), messages, {
       timeoutMs: Math.min(attemptTimeoutMs, leftMs),
       absenceMaxMs: Math.min(absenceMaxMs, leftMs),
     });
-    return published.then((outcome) =>
-      outcome.kind === 'stored' ? outcome : this.explain(outcome, messages.length > 1),
-    );
   }
 
-  private async explain(outcome: Exclude<Outcome, { kind: 'stored' }>, isBatch: boolean): Promise<Attempted> {
+  async explain(outcome: Unstored, isBatch: boolean): Promise<Meaning> {
     switch (outcome.kind) {
       case 'duplicate':
+      case 'withheld':
         return outcome;
       case 'conflict':
         // Of a batch with messages that are too large the server may only say that some of it is missing.
@@ -84,7 +90,7 @@ export class Publisher {
     }
   }
 
-  private async refusal(cause: unknown): Promise<Attempted> {
+  private async refusal(cause: unknown): Promise<Meaning> {
     const mayFit = isRefused(cause, 'streamMessageExceedsMaximum') && (await this.sizes.haveShrunk());
     const error = toAppendError(cause, this.log.stream.name, this.sizes.message.bytesMax);
     if (error instanceof StoreFullError) this.space.refuse(error.message);

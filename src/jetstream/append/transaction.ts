@@ -43,6 +43,13 @@ export function firstStream({ parts }: Transaction): StreamName {
   return (parts[0] as StreamPart).stream;
 }
 
+/** The streams that it writes. */
+export function streamsWritten(transaction: Transaction): StreamName[] {
+  const { parts } = transaction;
+  if (parts.length === 1) return [firstStream(transaction)];
+  return parts.filter(isWritten).map(({ stream }) => stream);
+}
+
 export function isWritten({ events }: StreamPart): boolean {
   return events.length > 0;
 }
@@ -107,16 +114,15 @@ class Encoding {
   }
 
   part({ stream, events, expected, newStreamRefusal }: StreamAppend, path: string): StreamPart {
-    const encoded: WrittenEvent[] = [];
     let bytes = 0;
-    for (const event of events) {
+    const encoded = events.map((event, index): WrittenEvent => {
       const stored = encodeEvent(stream, event);
       if (stored.length > this.eventBytesMax) {
-        this.violations.push(eventTooLarge(path, encoded.length, stored.length, this.eventBytesMax));
+        this.violations.push(eventTooLarge(path, index, stored.length, this.eventBytesMax));
       }
       bytes += stored.length + framingBytesMax;
-      encoded.push({ bytes: stored, hasGivenId: event.hasGivenId });
-    }
+      return { bytes: stored, hasGivenId: event.hasGivenId };
+    });
     this.bytes += bytes;
     this.messages += bytes > this.bodyBytesMax ? messageCount(encoded, this.bodyBytesMax) : 1;
     return { stream, events: encoded, expected, newStreamRefusal };

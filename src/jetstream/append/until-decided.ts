@@ -9,12 +9,13 @@ import {
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import type { ViewedCommit } from '../../store/log';
+import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
 import type { OutgoingMessage } from '../nats/publish';
 import { checkNewStreams, checkVersions, replay, storedNow, type Appended } from './appended';
 import type { Heads } from './heads';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
-import type { Attempted, Publisher } from './publisher';
+import type { Published, Publisher, Unstored } from './publisher';
 import type { StoredCommits } from './stored-commits';
 import { firstStream, type Transaction } from './transaction';
 
@@ -51,14 +52,24 @@ class Undecided {
 
   begin(): Promise<Appended> {
     const base = this.appender.heads.known(this.transaction.parts);
-    const first = next<Appended>(untried, { kind: 'begun', base });
-    if (base === undefined) return this.decide(first);
-    // Nearly always the first attempt is the only one, so it costs no more than it must.
+    if (base === undefined) return this.decide(next<Appended>(untried, { kind: 'begun', base }));
+    // Nearly always the first attempt is stored, so that costs no more than it must: `next` would say the same of it.
     const messages = this.messages(base);
-    return this.send(messages).then((attempted) => {
-      const decision = next(first.state, this.outcome(base, messages, attempted));
-      return decision.action.kind === 'acknowledge' ? decision.action.result : this.decide(decision);
-    });
+    return this.send(messages).then((published) =>
+      published.kind === 'stored'
+        ? this.stored(base, messages, published.sequence)
+        : this.decideAfter(base, messages, published),
+    );
+  }
+
+  /** The first attempt, on top of a base, is not stored. */
+  private async decideAfter(
+    base: Base,
+    messages: readonly OutgoingMessage[],
+    published: Unstored,
+  ): Promise<Appended> {
+    const { state } = next<Appended>(untried, { kind: 'begun', base });
+    return this.decide(next(state, await this.outcomeOf(messages, published)));
   }
 
   private async decide(first: Decision<Appended>): Promise<Appended> {
@@ -103,25 +114,28 @@ class Undecided {
     } catch (error) {
       return { kind: 'unfit', error };
     }
-    return this.outcome(base, messages, await this.send(messages));
+    const published = await this.send(messages);
+    return published.kind === 'stored'
+      ? { kind: 'stored', result: this.stored(base, messages, published.sequence) }
+      : this.outcomeOf(messages, published);
   }
 
   private messages(base: Base): OutgoingMessage[] {
     return this.appender.publisher.messagesOf(this.transaction, base);
   }
 
-  private send(messages: readonly OutgoingMessage[]): Promise<Attempted> {
+  private send(messages: readonly OutgoingMessage[]): Promise<Published> {
     return this.appender.publisher.publish(messages, this.call.deadlineMs);
   }
 
-  private outcome(base: Base, messages: readonly OutgoingMessage[], attempted: Attempted): Outcome {
-    const { appender, transaction } = this;
-    if (attempted.kind !== 'stored') {
-      appender.heads.forget(transaction.parts);
-      return attempted;
-    }
-    const { sequence } = attempted;
-    return { kind: 'stored', result: storedNow(appender, transaction, base, { sequence, messages }) };
+  private stored(base: Base, messages: readonly OutgoingMessage[], sequence: Sequence): Appended {
+    return storedNow(this.appender, this.transaction, base, { sequence, messages });
+  }
+
+  private outcomeOf(messages: readonly OutgoingMessage[], published: Unstored): Promise<Outcome> {
+    const { heads, publisher } = this.appender;
+    heads.forget(this.transaction.parts);
+    return publisher.explain(published, messages.length > 1);
   }
 
   private async lookUp({ doubted, isRetry }: Lookup): Promise<Outcome> {

@@ -55,21 +55,23 @@ export function cached<T>(request: () => Promise<T>, ageMaxMs: number): (call: C
 const timerMsMax = 2 ** 31 - 1;
 
 /** The answer, or RequestTimeoutError at the deadline of the call, or the reason of its signal. */
-export function byDeadline<T>(answer: Promise<T>, call: CallContext): Promise<T> {
+export function byDeadline<T>(answer: Promise<T>, { signal, deadlineMs }: CallContext): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      reject(new RequestTimeoutError('no answer within the deadline'));
-    };
-    const abort = (): void => {
-      reject(call.signal.reason as Error);
-    };
-    const timer = setTimeout(giveUp, Math.min(call.deadlineMs - Date.now(), timerMsMax));
-    const { signal } = call;
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
-    answer.then(resolve, reject).finally(() => {
+    const leave = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-    });
+    };
+    const abort = (): void => {
+      leave();
+      reject(signal.reason as Error);
+    };
+    const giveUp = (): void => {
+      leave();
+      reject(new RequestTimeoutError('no answer within the deadline'));
+    };
+    const timer = setTimeout(giveUp, Math.min(deadlineMs - Date.now(), timerMsMax));
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+    answer.then(resolve, reject).finally(leave);
   });
 }

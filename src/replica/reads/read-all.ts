@@ -76,10 +76,15 @@ function rangeOf(query: ReadAllQuery, head: bigint): PositionRange {
 }
 
 /** Where a read of an empty range ends. If the commit within which it begins is stored later, it is not skipped. */
-function positionOfEmpty({ direction, afterPosition, afterCount }: ReadAllQuery): AllPage['position'] {
+function positionOfEmpty({
+  direction,
+  afterPosition,
+  afterCount,
+  toPosition,
+}: ReadAllQuery): AllPage['position'] {
+  if (direction === 'backward') return afterPosition ?? toPosition;
   const at = afterPosition ?? position(0n);
-  const isWithin = direction === 'forward' && afterCount !== undefined && at > 0n;
-  return isWithin ? position(at - 1n) : at;
+  return afterCount !== undefined && at > 0n ? position(at - 1n) : at;
 }
 
 /** Where a read of a whole range ends. */
@@ -196,18 +201,21 @@ async function* filteredPages(read: Read, call: CallContext): AsyncGenerator<All
   const pages = new PageBuilder(query, filter, isForward ? range.after : range.upTo + 1n);
   for await (const { groups, completeTo } of isForward ? forward(read, call) : backward(read, call)) {
     const isLast = isForward ? completeTo >= range.upTo : completeTo <= range.after + 1n;
-    const { page, error } = pages.build(groups, completeTo, isLast);
-    yield page;
-    if (error !== undefined) throw error.withHint();
-    if (page.end !== undefined) return;
+    for (const page of pages.build(groups, completeTo, isLast)) {
+      yield page;
+      if (page.end !== undefined) return;
+    }
   }
   yield { runs: [], end: 'complete', position: pages.position };
 }
 
-/** Builds the pages of a filtered read, one for each chunk. */
+/** Builds the pages of a filtered read: one for each chunk, and more where messages are skipped. */
 class PageBuilder {
   private left: bigint | undefined;
   private readonly selection: Selection;
+  /** What the next page has: events, and what was skipped after them. */
+  private runs: EventRun[] = [];
+  private skipped: UnreadableMessage[] = [];
 
   /** `handled`: the read is complete up to here. */
   constructor(
@@ -223,33 +231,34 @@ class PageBuilder {
     return position(this.handled);
   }
 
-  /** `error`: why the read fails after the page. */
-  build(
-    groups: readonly Group[],
-    completeTo: bigint,
-    isLast: boolean,
-  ): { readonly page: AllPage; readonly error?: UnreadableCommitError } {
-    const runs: EventRun[] = [];
-    const unreadable: UnreadableMessage[] = [];
+  /** The last page has `end` if the read ends with it. Throws UnreadableCommitError after the page before it. */
+  *build(groups: readonly Group[], completeTo: bigint, isLast: boolean): Generator<AllPage, void> {
     for (const group of groups) {
       const found = runsOfGroup(group, this.filter, this.selection);
       if (found instanceof UnreadableCommitError) {
-        if (!this.filter.skipsUnreadable)
-          return { page: this.page(runs, unreadable, undefined), error: found };
-        unreadable.push(found);
-        this.handled = positionOf(group);
-        continue;
+        if (!this.filter.skipsUnreadable) {
+          yield this.page(undefined);
+          throw found.withHint();
+        }
+        this.skipped.push(found);
+      } else {
+        const selected = isWithinTimes(this.query, timeOf(group)) ? this.restOf(found, group) : [];
+        if (!this.count(selected)) {
+          yield this.page('maxCount');
+          return;
+        }
+        // A reader must learn what was skipped before it gets a position after that.
+        if (selected.length > 0 && this.skipped.length > 0) yield this.page(undefined);
+        this.runs.push(...selected);
       }
-      const selected = isWithinTimes(this.query, timeOf(group)) ? this.restOf(found, group) : [];
-      const hasSpace = this.count(selected);
-      if (hasSpace) {
-        this.handled = positionOf(group);
-        runs.push(...selected);
+      this.handled = positionOf(group);
+      if (this.left === 0n) {
+        yield this.page('maxCount');
+        return;
       }
-      if (!hasSpace || this.left === 0n) return { page: this.page(runs, unreadable, 'maxCount') };
     }
     this.handled = completeTo;
-    return { page: this.page(runs, unreadable, isLast ? 'complete' : undefined) };
+    yield this.page(isLast ? 'complete' : undefined);
   }
 
   /** The rest of a commit if the read begins within it. */
@@ -269,11 +278,9 @@ class PageBuilder {
     return true;
   }
 
-  private page(
-    runs: readonly EventRun[],
-    unreadable: readonly UnreadableMessage[],
-    end: ReadEnd | undefined,
-  ): AllPage {
-    return { runs, end, position: this.position, unreadable };
+  private page(end: ReadEnd | undefined): AllPage {
+    const { runs, skipped, position: at } = this;
+    [this.runs, this.skipped] = [[], []];
+    return { runs, end, position: at, unreadable: skipped };
   }
 }

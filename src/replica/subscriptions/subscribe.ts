@@ -5,7 +5,7 @@ import { cursorAfter, readChunk } from '../reads/scan';
 import { streamPages } from '../reads/stream-pages';
 import type { SegmentCursor } from '../segments/segments';
 import type { CatchUpShare } from './catch-up-budget';
-import { chunkEvents, reportRecords, type ChunkEvents } from './chunk-events';
+import { reportChunk, reportRecords } from './report-events';
 import type { FollowedReplica } from './followed-replica';
 import { WithHeartbeats } from './heartbeats';
 import { SubscriptionProgress } from './subscription-progress';
@@ -129,14 +129,15 @@ function canUseIndex(
 
 /** Reads what the index has of one stream, without the commits of others. */
 async function* storedUpdates(
-  { replica, files, query, start, progress, share, cancellation }: Subscription,
+  subscription: Subscription,
   stream: string,
 ): AsyncGenerator<SubscriptionUpdate, void> {
+  const { replica, files, progress, share, cancellation } = subscription;
   const upTo = replica.applied;
   for await (const records of streamPages(files, stream, progress.at, () => share.chunkBytes(true))) {
     if (cancellation.isCancelled) return;
     replica.throwIfReplaced(files);
-    yield* reportRecords(records, query, start, progress);
+    yield* reportRecords(records, subscription);
   }
   progress.advanceTo(upTo);
   yield* progress.found();
@@ -147,7 +148,7 @@ async function chunkUpdates(
   subscription: Subscription,
   inMemory: SegmentCursor | undefined,
 ): Promise<Iterable<SubscriptionUpdate>> {
-  const { replica, files, query, start, interest, progress, share } = subscription;
+  const { replica, files, query, interest, progress, share } = subscription;
   const cursor = inMemory ?? subscription.cursor ?? cursorAfter(files, progress.at);
   const chunk = await readChunk(files, cursor, share.chunkBytes(inMemory === undefined));
   replica.throwIfReplaced(files);
@@ -157,27 +158,11 @@ async function chunkUpdates(
     return progress.found();
   }
   subscription.cursor = chunk.next;
-  const found = chunkEvents(
-    chunk,
-    query,
-    { ...start, after: progress.at },
-    {
-      matches: interest.matches,
-      skipsUnreadable: query.skipUnreadable,
-      isIncomplete: replica.faults.isIncomplete,
-    },
-  );
-  // What follows an unreadable message has not been read.
-  progress.advanceTo(found.error === undefined ? chunk.last : found.error.position - 1n);
-  return reportChunk(progress, found);
-}
-
-function* reportChunk(
-  progress: SubscriptionProgress,
-  { runs, unreadable, error }: ChunkEvents,
-): Generator<SubscriptionUpdate, void> {
-  yield* progress.found(runs, unreadable);
-  if (error !== undefined) throw error.withHint();
+  return reportChunk(chunk, subscription, {
+    matches: interest.matches,
+    skipsUnreadable: query.skipUnreadable,
+    isIncomplete: replica.faults.isIncomplete,
+  });
 }
 
 function interestOf(filter: EventFilter): Interest {

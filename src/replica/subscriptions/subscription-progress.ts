@@ -20,8 +20,7 @@ export class SubscriptionProgress {
 
   /** undefined: a subscriber that resumed from here would get the beginning of the first commit again. */
   get position(): SubscriptionUpdate['position'] {
-    const { within } = this.start;
-    return within !== undefined && this.at < within.position ? undefined : position(this.at);
+    return this.resumable(this.at);
   }
 
   advanceTo(position: bigint): void {
@@ -30,18 +29,22 @@ export class SubscriptionProgress {
 
   /** Reports the position without events. */
   say(kind: 'checkpoint' | 'caughtUp' | 'fellBehind'): SubscriptionUpdate {
-    return { kind, position: this.report() };
+    return { kind, position: this.report(this.at) };
   }
 
-  /** Reports what was found up to the position; a checkpoint if one is due. */
+  /** Reports events, and what was skipped after them up to the position; a checkpoint if one is due. */
   *found(
     runs: readonly EventRun[] = [],
     unreadable: readonly UnreadableCommitError[] = [],
   ): Generator<SubscriptionUpdate, void> {
     const isDue = this.isCheckpointDue;
-    if (runs.length > 0) yield { kind: 'events', runs, position: this.report() };
-    if (unreadable.length > 0) yield { kind: 'checkpoint', unreadable, position: this.report() };
-    else if (runs.length === 0 && isDue) yield this.say('checkpoint');
+    const last = runs.at(-1);
+    if (last !== undefined) {
+      const at = unreadable.length === 0 ? this.at : last.position;
+      yield { kind: 'events', runs, position: this.report(at) };
+    }
+    if (unreadable.length > 0) yield { kind: 'checkpoint', unreadable, position: this.report(this.at) };
+    else if (last === undefined && isDue) yield this.say('checkpoint');
   }
 
   private get isCheckpointDue(): boolean {
@@ -50,9 +53,14 @@ export class SubscriptionProgress {
     return unreported >= checkpointSequences || Date.now() - this.reportedAtMs >= checkpointMs;
   }
 
-  private report(): SubscriptionUpdate['position'] {
-    this.reported = this.at;
+  private report(at: bigint): SubscriptionUpdate['position'] {
+    this.reported = at;
     this.reportedAtMs = Date.now();
-    return this.position;
+    return this.resumable(at);
+  }
+
+  private resumable(at: bigint): SubscriptionUpdate['position'] {
+    const { within } = this.start;
+    return within !== undefined && at < within.position ? undefined : position(at);
   }
 }
