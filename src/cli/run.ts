@@ -21,6 +21,7 @@ import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
 import { streamsCommand } from './streams';
 import { tailCommand } from './tail';
+import { tokenCommand } from './token';
 import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   doctorCommand,
   unreadableCommand,
   authCommand,
+  tokenCommand,
 ];
 
 /** Runs the command that the first argument names; returns the exit code. */
