@@ -40,6 +40,8 @@ async function createNext(path: string, next: string): Promise<FileHandle> {
     return await open(next, 'wx', 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new AuthFileError(path, [`is being changed by another command; if there is none, remove ${next}`]);
+    throw new AuthFileError(path, [
+      `is being changed by another command; if it was interrupted, remove ${next}`,
+    ]);
   }
 }

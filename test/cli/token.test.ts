@@ -127,7 +127,7 @@ test('a second command at the same time changes nothing', async () => {
     path,
   ]);
   expect([code, stdout]).toEqual([1, '']);
-  expect(stderr).toContain(`is being changed by another command; if there is none, remove ${path}.new`);
+  expect(stderr).toContain(`is being changed by another command; if it was interrupted, remove ${path}.new`);
   rmSync(`${path}.new`);
   const all = await Promise.all(
     Array.from({ length: 4 }, (_, i) =>
