@@ -45,12 +45,10 @@ export async function untilDecided<Result>(
 
 /** undefined: another attempt is pointless. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
-  if (
-    error instanceof UnavailableError ||
-    error instanceof OverloadedError ||
-    error instanceof QuotaExceededError
-  )
+  if (error instanceof UnavailableError || error instanceof OverloadedError)
     return error.retryDelayMs * attempt * (0.5 + Math.random());
+  // Before its delay has passed, a quota refuses for certain.
+  if (error instanceof QuotaExceededError) return error.retryDelayMs * attempt * (1 + Math.random() / 2);
   return error instanceof OutcomeUnknownError ? doubtPauseMs * attempt : undefined;
 }
 

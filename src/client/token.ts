@@ -55,6 +55,7 @@ export class TokenSource {
    */
   async forCall({ signal, endMs }: Wait): Promise<Metadata> {
     signal?.throwIfAborted();
+    this.closed.throwIfAborted();
     if (this.current !== undefined) return this.current;
     this.asked ??= this.askAgain();
     const late = (): Error =>

@@ -109,6 +109,12 @@ test('tail reads the file again when its token has expired, and misses nothing',
   expect(tail.stderr()).toBe('');
 }, 30_000);
 
+test('serve ignores SLUICE_TOKEN_FILE', async () => {
+  const { code, stdout } = await runSluice(['serve', '--print-config'], { SLUICE_TOKEN_FILE: file });
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('TOKEN_FILE=/');
+});
+
 test('a Unix socket is an address', async () => {
   await using local = await startGuardedServer(['good'], `unix:${join(folder, 'gateway.sock')}`);
   const args = [`--token-file=${file}`, `--address=${local.address}`];
