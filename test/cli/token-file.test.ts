@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { failureWith, startGuardedServer, type GuardedServer } from '../client/guarded-server';
-import { startGuarded } from '../support/access';
+import { startGuarded, type PrincipalEntry } from '../support/access';
+import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
 import { runSluice, startSluice } from './process';
 
@@ -108,6 +111,36 @@ test('tail reads the file again when its token has expired, and misses nothing',
   expect(types).toEqual(['Before', 'After', 'Last']);
   expect(tail.stderr()).toBe('');
 }, 30_000);
+
+test('an import goes on when its token expires', async () => {
+  const all: PrincipalEntry = {
+    grants: [{ actions: ['append', 'read'], streams: ['>'] }, { actions: ['info'] }],
+  };
+  await using source = await startGuarded({ second: all });
+  const writer = source.as('second');
+  for (let i = 1; i <= 20; i++)
+    await writer.append({ stream: `import.${i.toString()}`, events: [{ type: 'Happened' }] });
+  writeFileSync(file, source.file.tokenOf('second'));
+  const exported = join(folder, 'export.ndjson');
+  const args = ['export', '--output', exported, `--token-file=${file}`, '--address', source.gateway.address];
+  expect(await runSluice(args)).toMatchObject({ code: 0 });
+
+  const lifeMs = 5_000;
+  const expires = new Date(Date.now() + lifeMs).toISOString();
+  await using guarded = await startGuarded({ first: { ...all, expires }, second: all });
+  writeFileSync(file, guarded.file.tokenOf('first'));
+  const halves = `(head -n 11 "$FILE"; sleep ${lifeMs / 1_000 + 1}; tail -n +12 "$FILE")`;
+  const importing = promisify(execFile)('sh', ['-c', `${halves} | "$NODE" "$MAIN" import -`], {
+    env: {
+      ...{ NODE: process.execPath, MAIN: await buildOnce(), FILE: exported },
+      ...{ SLUICE_ADDRESS: guarded.gateway.address, SLUICE_TOKEN_FILE: file },
+    },
+  });
+  const reader = guarded.as('second');
+  await until(async () => (await reader.listStreams()).length === 10);
+  writeFileSync(file, guarded.file.tokenOf('second'));
+  expect((await importing).stdout).toBe('imported 20 events in 20 commits\n');
+}, 60_000);
 
 test('serve ignores SLUICE_TOKEN_FILE', async () => {
   const { code, stdout } = await runSluice(['serve', '--print-config'], { SLUICE_TOKEN_FILE: file });
