@@ -4,7 +4,7 @@ export interface AccessLimits {
   readonly authFileBytesMax: number;
   /** Bytes of a file that the auth file names: keys of an issuer, or a list of revoked certificates. */
   readonly authNamedFileBytesMax: number;
-  /** Tokens, issuers, certificate rules, roles and principals of the auth file, each. */
+  /** Tokens, issuers, certificate rules, roles, principals and patterns of the auth file, each. */
   readonly authEntriesMax: number;
   /** Grants of one role or principal. */
   readonly authGrantsMax: number;

@@ -23,6 +23,7 @@ export function parseAuthFile(content: Uint8Array, name: string): AuthFile {
     ...(error?.issues ?? []).map(({ path, message }) => problemAt(path, message)),
     ...repetitions(value),
     ...foreignDomains(data),
+    ...tooManyPatterns(data),
   ];
   return data === undefined || problems.length > 0 ? fail(...problems.slice(0, problemsMax)) : data;
 }
@@ -89,6 +90,17 @@ function foreignDomains(file: AuthFile | undefined): string[] {
       ? []
       : [`certificates.rules[${index}].uri must be of certificates.trust_domain; found "${uri}"`],
   );
+}
+
+/** Every pattern costs memory as long as the file is in force. */
+function tooManyPatterns(file: AuthFile | undefined): string[] {
+  const entries = file && [...Object.values(file.roles), ...Object.values(file.principals), file.defaults];
+  const grants = (entries ?? []).flatMap((entry) => entry.grants);
+  const count = grants.reduce((sum, { streams }) => sum + streams.length, 0);
+  const { authEntriesMax } = defaultLimits;
+  return count > authEntriesMax
+    ? [`the file must have at most ${authEntriesMax} patterns; found ${count}`]
+    : [];
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {

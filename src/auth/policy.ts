@@ -28,7 +28,7 @@ export class Policy {
   private readonly roles: ReadonlyMap<string, Source>;
   private readonly principals: ReadonlyMap<string, Source>;
   private readonly defaults: Source;
-  /** All claims in patterns of grants: identities that differ in nothing else share their permissions. */
+  /** All claims in patterns of grants. */
   private readonly claims: readonly string[];
   private readonly remembered = new RecentMap<string, Permissions>(defaultLimits.authRememberedMax);
 
@@ -45,8 +45,7 @@ export class Policy {
   /** `roles`: those that come with the credential; a role that the file does not have gives nothing. */
   permissionsOf(identity: Identity, roles: readonly string[]): Permissions {
     const known = roles.filter((role) => this.roles.has(role));
-    const values = this.claims.map((claim) => claimToken(identity.claims, claim) ?? '');
-    const key = [identity.principal, known.join(), ...values].join(' ');
+    const key = this.keyOf(identity, known);
     const remembered = this.remembered.get(key);
     if (remembered !== undefined) return remembered;
     const permissions = this.compile(identity, known);
@@ -58,6 +57,13 @@ export class Policy {
   grantsOf(identity: Identity, roles: readonly string[]): readonly Grant[] {
     const grants = this.sourcesOf(identity, roles).all.flatMap((source) => source.grants);
     return grants.flatMap((grant) => forClaims(grant, identity.claims) ?? []);
+  }
+
+  /** Equal for identities that may do the same: otherwise many principals with large roles would need much memory. */
+  private keyOf({ principal, claims }: Identity, roles: readonly string[]): string {
+    const isSingle = principal === anonymous.principal || this.principals.has(principal);
+    const values = this.claims.map((claim) => claimToken(claims, claim) ?? '');
+    return [isSingle ? principal : '', roles.join(), ...values].join(' ');
   }
 
   private compile(identity: Identity, roles: readonly string[]): Permissions {

@@ -11,7 +11,8 @@ export function fields<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return 'must be an object';
       const { keys } = issue as unknown as { readonly keys: readonly string[] };
-      return keys.map((key) => `has the unknown field ${key}${suggestion(key, known)}`).join('; ');
+      const shown = keys.slice(0, shownKeysMax);
+      return shown.map((key) => `has the unknown field ${cut(key)}${hint(key, known)}`).join('; ');
     },
   });
 }
@@ -27,8 +28,7 @@ export function text(isValid: (value: string) => boolean, must: string) {
 
 export function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
   return z.enum(words, {
-    error: ({ input }) =>
-      `must be one of ${words.join(', ')}${found(input)}${suggestion(String(input), words)}`,
+    error: ({ input }) => `must be one of ${words.join(', ')}${found(input)}${hint(input, words)}`,
   });
 }
 
@@ -52,11 +52,19 @@ export function record<T extends z.ZodType>(isKey: (key: string) => boolean, mus
     .refine((entries) => Object.keys(entries).length <= max, `must have at most ${max} entries`);
 }
 
-const foundCharsMax = 60;
+const shownKeysMax = 10;
+const shownCharsMax = 60;
 
 /** "; found …", for a value that may be shown. */
 export function found(value: unknown): string {
-  if (value === undefined) return '';
-  const shown = JSON.stringify(value);
-  return `; found ${shown.length > foundCharsMax ? `${shown.slice(0, foundCharsMax)}…` : shown}`;
+  return value === undefined ? '' : `; found ${cut(JSON.stringify(value))}`;
+}
+
+/** "; did you mean …?", for a value that may be a name with a typing error. */
+export function hint(value: unknown, known: readonly string[]): string {
+  return typeof value === 'string' && value.length <= shownCharsMax ? suggestion(value, known) : '';
+}
+
+function cut(text: string): string {
+  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
 }

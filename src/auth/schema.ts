@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { suggestion } from '../config/nearest-name';
 import { defaultLimits } from '../limits';
 import { isGrantPattern } from './claims';
 import { isIssuerName, isPrincipal, isPrincipalName } from './principal';
-import { fields, found, hiddenText, list, oneOf, record, text, whole } from './schema-fields';
+import { fields, found, hiddenText, hint, list, oneOf, record, text, whole } from './schema-fields';
 
 /** The auth file as it is written. What its fields say about each other is checked in auth-file.ts. */
 
@@ -92,9 +91,11 @@ const audit = fields({
 
 /** `roles`: the names of the roles that the file has. */
 export function authFileSchema(roles: ReadonlySet<string>) {
+  let hints = 0;
   const role = z.string({ error: nameMust }).refine((value) => roles.has(value), {
+    // To compare all wrong names with all roles could take minutes.
     error: ({ input }) =>
-      `must be one of the roles of the file${found(input)}${suggestion(String(input), [...roles])}`,
+      `must be one of the roles of the file${found(input)}${hints++ < hintsMax ? hint(input, [...roles].slice(0, hintedMax)) : ''}`,
   });
   const access = { grants: list(grant, authGrantsMax).default([]), limits: limits.default({}) };
   const member = { roles: list(role, authRolesMax).default([]) };
@@ -120,6 +121,10 @@ export function authFileSchema(roles: ReadonlySet<string>) {
     audit: audit.optional(),
   });
 }
+
+const hintsMax = 10;
+/** Roles that a wrong name is compared with. */
+const hintedMax = 1_000;
 
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
 

@@ -228,6 +228,12 @@ describe('an auth file that cannot be used', () => {
       'defaults.grants must have at most 100 entries',
     ]);
     expect(problemsOf(grants(1, authPatternsMax))).toEqual([]);
+    const { defaults } = grants(authGrantsMax, authPatternsMax);
+    expect(problemsOf({ defaults })).toEqual([]);
+    const more = { 'token:a': { grants: [{ actions: ['read'], streams: ['a'] }] } };
+    expect(problemsOf({ defaults, principals: more })).toEqual([
+      'the file must have at most 10000 patterns; found 10001',
+    ]);
     expect(problemsOf(grants(1, authPatternsMax + 1))).toEqual([
       'defaults.grants[0].streams must have at most 100 entries',
     ]);
