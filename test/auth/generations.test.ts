@@ -1,8 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Credentials, Identity } from '../../src/auth/identity';
 import { digestOfToken, makeToken } from '../../src/auth/token';
 import { makeKey, seconds } from '../support/oidc-issuer';
+import { makeAuthority } from '../support/certificates';
+import { haveOpenssl } from '../support/tools';
+import { peerOf } from './peers';
 import { openGuardFile, temporaryFolder, type GuardFile } from './guard-file';
 import { issuerEntry } from './jwts';
 import { refusal } from './refusal';
@@ -196,5 +199,92 @@ describe('a JWT', () => {
     for (const outcome of outcomes) {
       if (outcome.status === 'fulfilled') expect(await causeOf(file, outcome.value)).toBe('invalid');
     }
+  });
+});
+
+const whenOpenssl = haveOpenssl() ? describe : describe.skip;
+
+whenOpenssl('a client certificate', () => {
+  const rule = { dns: 'orders.internal', principal: 'orders', roles: ['orders'] };
+  const withRules = (rules: readonly object[], more: object = {}) => ({
+    roles,
+    certificates: { rules, ...more },
+  });
+
+  async function openWithPeer(content: object) {
+    const authority = await makeAuthority();
+    const certificate = await authority.issue('orders', 'DNS:orders.internal');
+    const peer = await peerOf(authority, certificate);
+    const file = await openGuardFile(content);
+    const dispose = (): void => {
+      file[Symbol.dispose]();
+      authority[Symbol.dispose]();
+    };
+    return {
+      file,
+      authority,
+      certificate,
+      presented: { authorization: undefined, certificate: peer },
+      [Symbol.dispose]: dispose,
+    };
+  }
+
+  test('is not accepted any more without its rule, or as another principal', async () => {
+    using opened = await openWithPeer(withRules([rule]));
+    const { file, presented } = opened;
+    const identity = await file.guard.identify(presented);
+    expect([identity.principal, patternsOf(file, identity)]).toEqual(['cert:orders', ['order.>']]);
+    await reloaded(file, withRules([{ ...rule, roles: ['invoices'] }]));
+    expect([await causeOf(file, identity), patternsOf(file, identity)]).toEqual(['', ['invoice.>']]);
+    for (const rules of [[], [{ ...rule, principal: 'others' }], [{ ...rule, dns: 'other.internal' }]]) {
+      await reloaded(file, withRules(rules));
+      expect([await causeOf(file, identity), patternsOf(file, identity)]).toEqual(['invalid', []]);
+    }
+    await reloaded(file, { roles });
+    expect([await causeOf(file, identity), patternsOf(file, identity)]).toEqual(['invalid', []]);
+  });
+
+  test('is not accepted any more once it is revoked', async () => {
+    using opened = await openWithPeer(withRules([rule]));
+    const { file, authority, certificate, presented } = opened;
+    const identity = await file.guard.identify(presented);
+    const list = join(file.folder, 'crl.pem');
+    copyFileSync(await authority.revoke([]), list);
+    await reloaded(file, withRules([rule], { crl_file: 'crl.pem' }));
+    expect(await causeOf(file, identity)).toBe('');
+    // Only the list changes.
+    copyFileSync(await authority.revoke([certificate]), list);
+    await file.guard.reload();
+    expect([file.guard.generation, await causeOf(file, identity), patternsOf(file, identity)]).toEqual([
+      3,
+      'invalid',
+      [],
+    ]);
+    expect(await refusal(() => file.guard.identify(presented))).toMatchObject({ 0: 'invalid' });
+    writeFileSync(list, 'broken');
+    await file.guard.reload();
+    expect([file.guard.generation, await causeOf(file, identity)]).toEqual([3, 'invalid']);
+  });
+
+  test('gives way to a credential in the metadata, whether that is accepted or not', async () => {
+    using opened = await openWithPeer({
+      ...withRules([rule]),
+      tokens: [{ id: 'a', sha256: digestOfToken('slu_x'), principal: 'ci' }],
+    });
+    const { file, presented } = opened;
+    const both = (authorization: string): Credentials => ({ ...presented, authorization });
+    expect((await file.guard.identify(both('Bearer slu_x'))).principal).toBe('token:ci');
+    for (const authorization of ['Bearer slu_y', 'Bearer a.b.c', 'Bearer', 'Basic YTpi', '']) {
+      expect(await refusal(() => file.guard.identify(both(authorization)))).toMatchObject({ 0: 'invalid' });
+    }
+  });
+
+  test('without a rule is refused, not anonymous; without `certificates` it says nothing', async () => {
+    const anonymous = { principals: { anonymous: reads('open.>') } };
+    using opened = await openWithPeer({ ...withRules([]), ...anonymous });
+    const { file, presented } = opened;
+    expect(await refusal(() => file.guard.identify(presented))).toMatchObject({ 0: 'invalid' });
+    await reloaded(file, { roles, ...anonymous });
+    expect((await file.guard.identify(presented)).principal).toBe('anonymous');
   });
 });
