@@ -4,7 +4,7 @@ import { toTimeJson } from './event-json';
 import { exitCode } from './failure';
 import { paint } from './output';
 import { reportNothing } from './nothing';
-import { optionalOne, patternHelp } from './words';
+import { optionalOne, patternHelp, permittedOption } from './words';
 
 const nameWidth = 40;
 
@@ -16,6 +16,7 @@ export const streamsCommand = defineCommand({
   options: {
     after: { kind: 'text', value: 'STREAM', help: 'Only names after this one.' },
     'max-count': { kind: 'text', value: 'N', help: 'Print at most this many streams.' },
+    ...permittedOption,
   },
   plan({ words, given }) {
     const pattern = optionalOne(words);
@@ -23,7 +24,8 @@ export const streamsCommand = defineCommand({
     return async (context) => {
       const { client, deadlineMs, signal, out } = context;
       let found = false;
-      const list = { pattern, after: given.after, maxCount, deadlineMs, signal };
+      const permittedOnly = given['permitted-only'];
+      const list = { pattern, after: given.after, maxCount, permittedOnly, deadlineMs, signal };
       for await (const { stream, version, position, commitTimeNanos, unreadable } of client.listStreams(
         list,
       )) {

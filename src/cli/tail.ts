@@ -6,7 +6,7 @@ import { UsageError } from './failure';
 import { follow } from './follow';
 import { hintPatterns } from './nothing';
 import { skipOption } from './unreadable';
-import { patternHelp } from './words';
+import { patternHelp, permittedOption } from './words';
 
 export const tailCommand = defineCommand({
   name: 'tail',
@@ -24,11 +24,12 @@ export const tailCommand = defineCommand({
     },
     ...printOptions,
     ...skipOption,
+    ...permittedOption,
   },
   plan({ words: patterns, given }) {
     const start = startOf(given.from ?? 'now');
     const maxCount = optionalNumber(given['max-count'], '--max-count');
-    const options = { ...start, patterns, eventTypes: given.type };
+    const options = { ...start, patterns, eventTypes: given.type, permittedOnly: given['permitted-only'] };
     const style = { asJson: given.json, full: given.full };
     const skipsUnreadable = given['skip-unreadable'];
     return async (context) => {

@@ -5,6 +5,14 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** Of commands that read matching streams. */
+export const permittedOption = {
+  'permitted-only': {
+    kind: 'flag',
+    help: 'Leave out streams that you have no grant for, instead of failing.',
+  },
+} as const;
+
 /** The part of the help about patterns, two lines. */
 export const patternHelp =
   'PATTERN is in NATS notation: "order.*" matches "order.42", and "order.>" also "order.eu.42". Quote\n' +

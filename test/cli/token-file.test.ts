@@ -142,6 +142,27 @@ test('an import goes on when its token expires', async () => {
   expect((await importing).stdout).toBe('imported 20 events in 20 commits\n');
 }, 60_000);
 
+test('streams and tail leave out what is not granted only with --permitted-only', async () => {
+  const owner: PrincipalEntry = { grants: [{ actions: ['append'], streams: ['>'] }] };
+  const orders: PrincipalEntry = { grants: [{ actions: ['read', 'subscribe'], streams: ['order.>'] }] };
+  await using guarded = await startGuarded({ owner, orders });
+  for (const stream of ['bill.1', 'order.1'])
+    await guarded.as('owner').append({ stream, events: [{ type: 'Happened' }] });
+  writeFileSync(file, guarded.file.tokenOf('orders'));
+  const run = (args: readonly string[]): Promise<Ended> =>
+    runSluice([...args, `--token-file=${file}`, '--address', guarded.gateway.address]);
+  for (const [command, action] of [
+    [['streams'], 'read'],
+    [['tail', '--from=0', '--max-count=1'], 'subscribe'],
+  ] as const) {
+    const stderr = `sluice: the caller may not ${action} >\n`;
+    expect(await run(command)).toMatchObject({ code: 6, stdout: '', stderr });
+    const permitted = await run([...command, '--permitted-only']);
+    expect(permitted).toMatchObject({ code: 0, stderr: '' });
+    expect(permitted.stdout).toMatch(/^[^\n]*order\.1[^\n]*\n$/);
+  }
+}, 60_000);
+
 test('serve ignores SLUICE_TOKEN_FILE', async () => {
   const { code, stdout } = await runSluice(['serve', '--print-config'], { SLUICE_TOKEN_FILE: file });
   expect(code).toBe(0);
