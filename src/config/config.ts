@@ -20,6 +20,8 @@ export interface Config {
   readonly authFile: string | undefined;
   /** Whether callers must show who they are: by the auth file, or by a client certificate. */
   readonly authenticates: boolean;
+  /** Whether the principal of each commit is stored beside it. */
+  readonly recordPrincipal: boolean;
   readonly reflection: 'on' | 'authenticated' | 'off';
   /** Whether plain text and callers without authentication are allowed on an address that other machines can reach. */
   readonly insecure: boolean;
@@ -105,6 +107,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     authFile: values.authFile === undefined ? undefined : resolve(values.authFile),
     authenticates:
       values.authFile !== undefined || requiresCertificate(values.tlsClientCa !== undefined, values),
+    recordPrincipal: values.recordPrincipal,
     reflection: values.reflection ?? (values.authFile === undefined ? 'on' : 'authenticated'),
     insecure: values.insecure,
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),

@@ -113,6 +113,9 @@ function withoutNeed(given: AllGiven, values: Partial<Values>, nameOf: NameOf): 
   const tls = (['tlsCert', 'tlsKey', 'tlsClientCa'] as const).filter((key) => isSocket && given.has(key));
   return [
     ...tls.map((key) => `${nameOf(key)} is for host:port: nothing leaves this machine by a Unix socket`),
+    ...(values.recordPrincipal === true && !given.has('authFile')
+      ? [`${nameOf('recordPrincipal')} needs ${both('authFile')}`]
+      : []),
     ...(values.reflection === 'authenticated' && !given.has('authFile')
       ? [`${nameOf('reflection')} (authenticated) needs ${both('authFile')}`]
       : []),

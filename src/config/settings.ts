@@ -53,6 +53,10 @@ export const settings = {
     'access',
     'Access control, JSON: who callers are, what they may do and how much. Not set: every caller may do everything.',
   ),
+  recordPrincipal: toggle(
+    'access',
+    'Stores the principal that has appended a commit beside it, in a header of its message.',
+  ),
   reflection: {
     group: 'access',
     default: undefined,

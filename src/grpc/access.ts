@@ -12,6 +12,8 @@ export class Access {
   constructor(
     private readonly guard: Guard,
     readonly identity: Identity,
+    /** What is stored beside the commits of its calls; undefined: nothing. */
+    readonly recorded: string | undefined,
   ) {
     this.generation = guard.generation;
     this.known = guard.permissionsOf(identity);
@@ -41,13 +43,15 @@ export class Access {
 /** The access of each identity. Without an auth file, there is a single one. */
 export type AccessOf = (identity: Identity) => Access;
 
-export function createAccessOf(guard: Guard): AccessOf {
-  const everybody = new Access(guard, anonymous);
+export function createAccessOf(guard: Guard, recordPrincipal: boolean): AccessOf {
+  const open = (identity: Identity): Access =>
+    new Access(guard, identity, recordPrincipal ? identity.principal : undefined);
+  const everybody = open(anonymous);
   if (!guard.isOn) return () => everybody;
   const known = new WeakMap<Identity, Access>([[anonymous, everybody]]);
   return (identity) => {
     let access = known.get(identity);
-    if (access === undefined) known.set(identity, (access = new Access(guard, identity)));
+    if (access === undefined) known.set(identity, (access = open(identity)));
     return access;
   };
 }

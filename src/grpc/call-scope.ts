@@ -78,6 +78,10 @@ export class CallScope implements Caller {
     return this.call.getPath();
   }
 
+  get principal(): string | undefined {
+    return this.access.recorded;
+  }
+
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();

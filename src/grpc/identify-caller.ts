@@ -17,6 +17,8 @@ export type ReflectionMode = 'on' | 'authenticated' | 'off';
 export interface IdentifyOptions {
   readonly guard: Guard;
   readonly reflection: ReflectionMode;
+  /** Whether the principal of each commit is stored beside it. */
+  readonly recordPrincipal: boolean;
   readonly shareOf: ShareOf;
   readonly audit: CallAudit;
   readonly limits: Limits;
@@ -48,7 +50,7 @@ export function createIdentify({
   audit,
   ...options
 }: IdentifyOptions): Identify {
-  const accessOf = createAccessOf(guard);
+  const accessOf = createAccessOf(guard, options.recordPrincipal);
   const everybody = accessOf(anonymous);
   const isOff = !guard.isOn && options.reflection !== 'authenticated';
   let pending = 0;

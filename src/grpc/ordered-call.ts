@@ -31,6 +31,10 @@ export class OrderedCall implements Caller {
     return this.caller.share;
   }
 
+  get principal(): string | undefined {
+    return this.caller.principal;
+  }
+
   get path(): string {
     return this.caller.path;
   }

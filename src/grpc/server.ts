@@ -44,6 +44,8 @@ export interface GrpcServerOptions {
   readonly store: EventStore;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
+  /** Whether the principal of each commit is stored beside it. */
+  readonly recordPrincipal: boolean;
   /** Records what callers do, and what they are denied. */
   readonly audit: Audit;
   readonly reflection: ReflectionMode;
@@ -83,7 +85,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const audit = new CallAudit(options.audit, guard);
   const calls = createCalls({ limits, log, watch, audit });
   const shareOf = createShareOf(guard, limits);
-  const identify = createIdentify({ guard, reflection, shareOf, audit, limits, log });
+  const { recordPrincipal } = options;
+  const identify = createIdentify({ guard, recordPrincipal, reflection, shareOf, audit, limits, log });
   const admission = createAdmission(limits, identify);
   const connections = createConnections(limits, log);
   const server = new Server({

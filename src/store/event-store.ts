@@ -31,6 +31,8 @@ export interface CallContext {
   readonly deadlineMs: number;
   /** The slot of an append in an order over several streams; undefined: the append is ordered on its stream alone. */
   readonly orderSlot?: OrderSlot | undefined;
+  /** The principal to store beside a commit; undefined: none is stored. */
+  readonly principal?: string | undefined;
 }
 
 /** What to append to one stream. */

@@ -78,6 +78,7 @@ async function serve(
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
     guard: { ...openGuard, isOn: true, generation: 1, identify, ...guard },
+    recordPrincipal: false,
     audit: noAudit,
     reflection: 'authenticated',
     ...options,

@@ -308,6 +308,10 @@ test('the access of callers, and reflection, which follows it', () => {
   });
   expect(loadConfig([`--auth-file=${pem}`, '--reflection=on'], {}).reflection).toBe('on');
   expect(loadConfig(['--reflection=off'], {}).reflection).toBe('off');
+  expect(problemsOf(['--record-principal'])).toEqual([
+    '--record-principal needs --auth-file (SLUICE_AUTH_FILE)',
+  ]);
+  expect(loadConfig(['--record-principal=false'], {}).recordPrincipal).toBe(false);
   expect(problemsOf(['--reflection=authenticated'])).toEqual([
     '--reflection (authenticated) needs --auth-file (SLUICE_AUTH_FILE)',
   ]);

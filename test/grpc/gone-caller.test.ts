@@ -31,6 +31,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     tls: undefined,
     store,
     guard: openGuard,
+    recordPrincipal: false,
     audit: noAudit,
     reflection: 'on',
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },

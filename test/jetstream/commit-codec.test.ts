@@ -4,11 +4,13 @@ import { CommitAssembler, type StoredCommit } from '../../src/jetstream/log/comm
 import {
   asTransaction,
   checkMessage,
+  headerBytesMax,
   messageCount,
   readPart,
   toMessages,
   type StoredPart,
 } from '../../src/jetstream/log/commit-codec';
+import { principalValue } from '../../src/jetstream/log/principal-value';
 import { encodeEvent } from '../../src/jetstream/append/encode-event';
 import type { StoredMessage } from '../../src/jetstream/nats/message';
 import type { OutgoingMessage } from '../../src/jetstream/nats/publish';
@@ -96,6 +98,50 @@ test('the headers that the server adds change nothing', () => {
       }
     }),
   );
+});
+
+test('a recorded principal is on the first part, and changes nothing for a reader', () => {
+  fc.assert(
+    fc.property(commit, fc.string({ unit: 'binary', maxLength: 400 }), (given, name) => {
+      const principal = principalValue(name);
+      const { events, firstVersion: first, previous, bodyBytesMax, sequence } = given;
+      const encoded = events.map((event) => ({ bytes: encodeEvent(stream, event) }));
+      const written = { firstVersion: version(first), previous: toSequence(previous), commitId, principal };
+      const messages = toMessages(subject, encoded, written, bodyBytesMax);
+      const parts = messages.map((message, index) => asStored(message, sequence + BigInt(index)));
+      expect(parts.map((part) => readPart(stream, part))).toEqual(partsOf(given));
+      expect(messages.map(({ headers }) => headers['Sluice-Principal'])).toEqual(
+        messages.map((_, index) => (index === 0 ? principal : undefined)),
+      );
+    }),
+  );
+});
+
+test('the value of a principal is visible ASCII of a bounded length, and different for different principals', () => {
+  expect(principalValue('corp:alice@example.com')).toBe('corp:alice@example.com');
+  expect(principalValue('a b\r\nNats-Msg-Id: x')).toBe('a%20b%0D%0ANats-Msg-Id:%20x');
+  expect(principalValue('100%:é')).toBe('100%25:%C3%A9');
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (name) => {
+      const value = principalValue(name);
+      expect(value).toMatch(/^[!-~]{0,256}$/);
+      if (name.isWellFormed() && value.length < 250) expect(decodeURIComponent(value)).toBe(name);
+    }),
+  );
+  expect(principalValue('é'.repeat(10_000))).toBe('%C3%A9'.repeat(42) + '%C3');
+});
+
+test('the headers of a message fit into what is kept for them, whatever they hold', () => {
+  const highest = 2n ** 53n - 2n;
+  const longest = { firstVersion: version(highest - 999n), previous: toSequence(2n ** 64n - 1n), commitId };
+  const principal = principalValue('%'.repeat(1_000));
+  const events = Array.from({ length: 1_000 }, () => ({ bytes: Buffer.alloc(1_000) }));
+  const messages = asTransaction(toMessages(subject, events, { ...longest, principal }, 1_200), commitId);
+  expect(messages).toHaveLength(1_000);
+  // Headers that come on top, in an atomic batch and from the server.
+  const batch = `Nats-Batch-Id: ${'x'.repeat(64)}\r\nNats-Batch-Sequence: 1000\r\nNats-Batch-Commit: 1\r\n`;
+  const lengths = messages.map((message) => asStored(message, 2n ** 64n - 1n, batch).headers.length);
+  expect(Math.max(...lengths)).toBeLessThan(headerBytesMax);
 });
 
 /** The commits that the parts make up. */

@@ -31,7 +31,8 @@ export function append(
 ): Promise<AppendResult> {
   const bounded = boundedBy(appending, call);
   if (command.events.length === 0) return checkOnly(appending, command, bounded);
-  const stored = store(appending, () => toTransaction(appending.publisher.sizes, command), bounded);
+  const { sizes } = appending.publisher;
+  const stored = store(appending, () => toTransaction(sizes, command, call.principal), bounded);
   return (command.withCommitTime === true ? timed(appending, stored, bounded) : stored).then(toResult);
 }
 
@@ -42,7 +43,11 @@ export function appendMulti(
   call: CallContext,
 ): Promise<AppendMultiResult> {
   const { sizes } = appending.publisher;
-  const stored = store(appending, () => toMultiTransaction(sizes, command), boundedBy(appending, call));
+  const stored = store(
+    appending,
+    () => toMultiTransaction(sizes, command, call.principal),
+    boundedBy(appending, call),
+  );
   return stored.then(({ position, streams, replayed, commitId }) => ({
     position,
     streams,

@@ -35,10 +35,10 @@ export class Publisher {
     const { parts, commitId } = transaction;
     checkStillFits(this.sizes, transaction);
     // On one stream it is an ordinary commit.
-    if (parts.length === 1) return this.messagesOn(parts[0] as StreamPart, base[0] as KnownHead, commitId);
+    if (parts.length === 1) return this.messagesOn(parts[0] as StreamPart, base[0] as KnownHead, transaction);
     const all = parts.map((part, index) => ({
       part,
-      messages: this.messagesOn(part, base[index] as KnownHead, commitId),
+      messages: this.messagesOn(part, base[index] as KnownHead, transaction),
     }));
     const [written, checked] = [
       all.filter(({ part }) => isWritten(part)),
@@ -53,12 +53,12 @@ export class Publisher {
   private messagesOn(
     { stream, events }: StreamPart,
     { version, sequence: previous }: KnownHead,
-    commitId: CommitId,
+    { commitId, principal }: Transaction,
   ): OutgoingMessage[] {
     const { log, sizes } = this;
     const subject = subjectOf(log, stream);
     if (events.length === 0) return [checkMessage(log.prefix, subject, previous)];
-    const commit = { firstVersion: versionAfter(version, 1n), previous, commitId };
+    const commit = { firstVersion: versionAfter(version, 1n), previous, commitId, principal };
     return toMessages(subject, events, commit, sizes.bodyBytesMax);
   }
 

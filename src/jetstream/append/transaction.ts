@@ -5,6 +5,7 @@ import { uuidV7 } from '../../uuid';
 import type { CommitId, StreamName } from '../../store/values';
 import { batchMessagesMax, framingBytesMax, messageCount, type EncodedEvent } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
+import { principalValue } from '../log/principal-value';
 import { encodeEvent } from './encode-event';
 
 /** An event of a transaction. */
@@ -34,6 +35,8 @@ export interface Transaction {
   readonly bytes: number;
   /** The largest event that could be stored when they were encoded, in bytes. */
   readonly eventBytesMax: number;
+  /** As the header holds it; undefined: nobody is recorded. It does not distinguish the transaction from another one. */
+  readonly principal: string | undefined;
   /** The request that it came in. */
   readonly request: 'append' | 'appendMulti';
 }
@@ -57,15 +60,23 @@ export function isWritten({ events }: StreamPart): boolean {
 const violationsMax = 32;
 
 /** Encodes the events of an append to one stream. Throws InvalidRequestError. */
-export function toTransaction(sizes: CommitSizes, command: AppendCommand): Transaction {
+export function toTransaction(
+  sizes: CommitSizes,
+  command: AppendCommand,
+  principal: string | undefined,
+): Transaction {
   const encoding = new Encoding(sizes);
   const parts = [encoding.part(command, '')];
   encoding.throwIfTooLarge('events');
-  return encoding.finish(parts, command.commitId, 'append');
+  return encoding.finish(parts, command.commitId, 'append', principal);
 }
 
 /** The same for several streams. */
-export function toMultiTransaction(sizes: CommitSizes, command: AppendMultiCommand): Transaction {
+export function toMultiTransaction(
+  sizes: CommitSizes,
+  command: AppendMultiCommand,
+  principal: string | undefined,
+): Transaction {
   const encoding = new Encoding(sizes);
   const parts = command.appends.map((append, index) => encoding.part(append, pathOf(index)));
   for (const { stream, expected } of command.checks) {
@@ -73,7 +84,7 @@ export function toMultiTransaction(sizes: CommitSizes, command: AppendMultiComma
     encoding.messages++;
   }
   encoding.throwIfTooLarge('appends');
-  return encoding.finish(parts, command.commitId, 'appendMulti');
+  return encoding.finish(parts, command.commitId, 'appendMulti', principal);
 }
 
 function pathOf(index: number): string {
@@ -151,9 +162,11 @@ class Encoding {
     parts: readonly StreamPart[],
     givenId: CommitId | undefined,
     request: Transaction['request'],
+    givenPrincipal: string | undefined,
   ): Transaction {
     const { bytes, eventBytesMax } = this;
     const commitId = givenId ?? (uuidV7() as CommitId);
-    return { parts, commitId, isRepeatable: givenId !== undefined, bytes, eventBytesMax, request };
+    const principal = givenPrincipal === undefined ? undefined : principalValue(givenPrincipal);
+    return { parts, commitId, isRepeatable: givenId !== undefined, bytes, eventBytesMax, principal, request };
   }
 }

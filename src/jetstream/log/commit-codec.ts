@@ -50,11 +50,20 @@ export function messageCount(encoded: readonly EncodedEvent[], bodyBytesMax: num
   return group(encoded, bodyBytesMax).length;
 }
 
+/** A commit that is about to be stored. */
+export interface NewCommit {
+  readonly firstVersion: Version;
+  readonly previous: Sequence;
+  readonly commitId: CommitId;
+  /** Of `principalValue`; undefined: nobody is recorded. */
+  readonly principal?: string | undefined;
+}
+
 /** Divides a commit into as few messages as the server's limit allows; usually one. */
 export function toMessages(
   subject: string,
   encoded: readonly EncodedEvent[],
-  commit: { readonly firstVersion: Version; readonly previous: Sequence; readonly commitId: CommitId },
+  commit: NewCommit,
   bodyBytesMax: number,
 ): OutgoingMessage[] {
   const groups = group(encoded, bodyBytesMax);
@@ -74,6 +83,7 @@ export function toMessages(
       [header.count]: events.length.toString(),
     };
     if (index === 0) headers[header.previous] = commit.previous.toString();
+    if (index === 0 && commit.principal !== undefined) headers[header.principal] = commit.principal;
     if (groups.length > 1) headers[header.part] = `${(index + 1).toString()}/${groups.length.toString()}`;
     return { subject, headers, body };
   });
@@ -170,7 +180,8 @@ const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 /** The headers of a commit of one message, as nearly all are, exactly as `toMessages` and `Frames` write them. */
 const plainHeaders = new RegExp(
   `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
-    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n\r\n$`,
+    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n` +
+    `(?:${header.principal}: [!-~]+\r\n)?\r\n$`,
 );
 
 /** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */

@@ -20,6 +20,8 @@ export const sentHeader = {
   part: 'Sluice-Part',
   /** `<message>/<messages>` of a transaction over several streams, 1-based; absent on a commit outside a transaction. */
   transaction: 'Sluice-Transaction',
+  /** The principal that has appended the commit; absent unless the gateway records it. Nothing is decided by it. */
+  principal: 'Sluice-Principal',
 } as const;
 
 export type SentHeader = (typeof sentHeader)[keyof typeof sentHeader];
