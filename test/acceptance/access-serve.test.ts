@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { credentials, status } from '@grpc/grpc-js';
+import { linesOf } from '../cli/gateway-commands';
 import { refusedStart } from '../cli/process';
 import { AccessDeniedError, connect, UnauthenticatedError, type SluiceClient } from '../../src/client/client';
 import { makeAuthFile, type Principals } from '../support/access';
@@ -85,6 +86,9 @@ test('SIGHUP has it read at once; a broken one changes nothing', async () => {
 test('it decides about callers over a Unix socket as well', async () => {
   const file = makeAuthFile(onlyOrders);
   const folder = mkdtempSync(join(temporaryFolder(), 'socket-'));
+  const audited = join(folder, 'audit.jsonl');
+  const content = JSON.parse(readFileSync(file.path, 'utf8')) as object;
+  writeFileSync(file.path, JSON.stringify({ ...content, audit: { file: audited, events: 'all' } }));
   const flags = [`--listen=unix:${join(folder, 's.sock')}`, `--auth-file=${file.path}`];
   await using gateway = await startTestGateway([nats.url], flags);
   using client = connect(gateway.address, { token: file.tokenOf('ops') });
@@ -92,6 +96,13 @@ test('it decides about callers over a Unix socket as well', async () => {
   await expect(appended(client, 'other.socket')).rejects.toThrow(AccessDeniedError);
   using stranger = connect(gateway.address);
   await expect(appended(stranger, 'order.socket')).rejects.toThrow(UnauthenticatedError);
+  await until(() => linesOf(readFileSync(audited, 'utf8')).length >= 3);
+  const lines = linesOf(readFileSync(audited, 'utf8'));
+  expect(lines.map(({ principal, peer }) => [principal, peer])).toEqual([
+    ['token:ops', 'unix'],
+    ['token:ops', 'unix'],
+    ['', 'unix'],
+  ]);
 });
 
 const grpcurl = grpcurlPath();
