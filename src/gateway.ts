@@ -100,7 +100,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
 async function openAccess({ authFile: file, tls, limits }: Config, log: Logger): Promise<Guard> {
   if (file === undefined) return openGuard;
   const { authLookIntervalMs: lookIntervalMs } = limits;
-  return createGuard({ file, clientCaFile: tls?.clientCaFile, log, lookIntervalMs });
+  return createGuard({ file, clientCaFile: tls?.clientCaFile, log, lookIntervalMs, keyTimes: limits });
 }
 
 function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {

@@ -7,9 +7,10 @@ import type { Guard } from './guard';
 import type { Credentials, Identity } from './identity';
 import { defaultLimits } from '../limits';
 import { opennessOf, type Openness } from './openness';
+import type { JwtOptions } from './issuers';
+import type { KeyTimes } from './jwks-source';
 import type { Permissions } from './permissions';
 import type { AuditEntry } from './schema';
-import type { VerifiersOptions } from './verifiers';
 
 export interface GuardOptions {
   /** The path of the auth file. */
@@ -18,6 +19,7 @@ export interface GuardOptions {
   readonly clientCaFile?: string | undefined;
   readonly log: Logger;
   readonly lookIntervalMs?: number;
+  readonly keyTimes?: KeyTimes;
 }
 
 /** A guard by an auth file. Rejects with AuthFileError if the file, or one that it names, cannot be used. */
@@ -26,6 +28,7 @@ export async function createGuard({ file, clientCaFile, ...options }: GuardOptio
   const shared = {
     listeners,
     log: options.log.child({ authFile: file }),
+    keyTimes: options.keyTimes ?? defaultLimits,
     onKeysGone: () => {
       for (const listener of listeners) listener();
     },
@@ -36,7 +39,7 @@ export async function createGuard({ file, clientCaFile, ...options }: GuardOptio
 }
 
 /** What outlives the generations. */
-interface Shared extends VerifiersOptions {
+interface Shared extends JwtOptions {
   readonly listeners: Set<() => void>;
 }
 

@@ -3,11 +3,12 @@ import type { AuthFiles } from './auth-files';
 import { isAuthError, UnauthenticatedError } from './errors';
 import { anonymous, type Credentials, type Identity } from './identity';
 import type { Permissions } from './permissions';
+import type { JwtOptions } from './issuers';
 import { noPermissions } from './permissions-of-grants';
 import { Policy } from './policy';
 import type { AuditEntry, AuthFile } from './schema';
 import { tokenPrefix } from './token';
-import { openVerifiers, type Verifiers, type VerifiersOptions } from './verifiers';
+import { openVerifiers, type Verifiers } from './verifiers';
 
 /** What one state of the auth file and the files that it names says about callers. */
 export interface Generation {
@@ -29,7 +30,7 @@ export interface Generation {
 export async function openGeneration(
   files: AuthFiles,
   previous: Generation | undefined,
-  options: VerifiersOptions,
+  options: JwtOptions,
 ): Promise<Generation> {
   if (files.result instanceof AuthFileError) throw files.result;
   const { file } = files.result;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { PublicKeys } from './jwks';
-import { FetchedKeys, fixedKeys, keyTimes, type KeySource, type KeyTimes } from './jwks-source';
+import { FetchedKeys, fixedKeys, type KeySource, type KeyTimes } from './jwks-source';
 import { JwtVerifier } from './jwt';
 import type { AuthFile, IssuerEntry } from './schema';
 
@@ -8,7 +8,7 @@ export interface JwtOptions {
   readonly log: Logger;
   /** Called when keys of an issuer are gone: some identities may not be accepted any more. */
   readonly onKeysGone: () => void;
-  readonly times?: KeyTimes;
+  readonly keyTimes: KeyTimes;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function openJwts(
       shared.share();
       return shared;
     }
-    const { times = keyTimes, onKeysGone, log } = options;
+    const { keyTimes: times, onKeysGone, log } = options;
     const source = new FetchedKeys({ url, log: log.child({ issuer: name, url }), times, onKeysGone });
     opened.set(url, source);
     return source;

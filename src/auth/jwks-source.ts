@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { defaultLimits } from '../limits';
+
+import { defaultLimits, type Limits } from '../limits';
 import { KeysError, parseKeys, type PublicKeys } from './jwks';
 
 /** The keys of an issuer. */
@@ -18,14 +19,11 @@ export function fixedKeys(keys: PublicKeys): KeySource {
   return { keys: () => keys, refresh: () => undefined, share: () => undefined, close: () => undefined };
 }
 
-/** How often and how long keys are requested and used; tests cannot wait as long as the limits say. */
-export const keyTimes = {
-  intervalMs: defaultLimits.issuerKeysIntervalMs,
-  retryMs: defaultLimits.issuerKeysRetryMs,
-  timeoutMs: defaultLimits.issuerKeysTimeoutMs,
-  keptMs: defaultLimits.issuerKeysKeptMs,
-};
-export type KeyTimes = typeof keyTimes;
+/** How often and how long keys are requested and used. */
+export type KeyTimes = Pick<
+  Limits,
+  'issuerKeysIntervalMs' | 'issuerKeysRetryMs' | 'issuerKeysTimeoutMs' | 'issuerKeysKeptMs'
+>;
 
 export interface FetchedKeysOptions {
   readonly url: string;
@@ -49,7 +47,10 @@ export class FetchedKeys implements KeySource {
   }
 
   keys(): PublicKeys | undefined {
-    if (this.latest !== undefined && performance.now() - this.latest.atMs > this.options.times.keptMs) {
+    if (
+      this.latest !== undefined &&
+      performance.now() - this.latest.atMs > this.options.times.issuerKeysKeptMs
+    ) {
       this.latest = undefined;
       this.options.log.error('the keys of the issuer are too old to be used');
     }
@@ -58,14 +59,17 @@ export class FetchedKeys implements KeySource {
 
   refresh(): Promise<void> | undefined {
     if (this.fetching !== undefined) return this.fetching;
-    const isEarly = performance.now() - this.begunMs < this.options.times.retryMs;
+    const isEarly = performance.now() - this.begunMs < this.options.times.issuerKeysRetryMs;
     if (isEarly || this.closing.signal.aborted) return undefined;
     this.begunMs = performance.now();
     clearTimeout(this.timer);
     this.fetching = this.fetch().then((isGood) => {
       this.fetching = undefined;
-      const { intervalMs, retryMs } = this.options.times;
-      this.timer = setTimeout(() => void this.refresh(), isGood ? intervalMs : retryMs).unref();
+      const { issuerKeysIntervalMs, issuerKeysRetryMs } = this.options.times;
+      this.timer = setTimeout(
+        () => void this.refresh(),
+        isGood ? issuerKeysIntervalMs : issuerKeysRetryMs,
+      ).unref();
     });
     return this.fetching;
   }
@@ -84,7 +88,7 @@ export class FetchedKeys implements KeySource {
   private async fetch(): Promise<boolean> {
     const { url, log, times } = this.options;
     try {
-      const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(times.timeoutMs)]);
+      const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(times.issuerKeysTimeoutMs)]);
       this.replace(parseKeys(await fetchBounded(url, signal)));
       return true;
     } catch (err) {

@@ -4,7 +4,7 @@ import type { LoadedFiles } from './auth-files';
 import { createCertificateRules } from './certificate';
 import type { SerialNumber } from './certificate-names';
 import type { RevocationList } from './crl';
-import { openJwts } from './issuers';
+import { openJwts, type JwtOptions } from './issuers';
 import type { JwtVerifier } from './jwt';
 import { readNamedFiles } from './named-files';
 import { createTokens } from './token';
@@ -18,18 +18,11 @@ export interface Verifiers {
   readonly certificates: Verifier<DetailedPeerCertificate> | undefined;
 }
 
-/** What the verifiers of every generation use. */
-export interface VerifiersOptions {
-  readonly log: Logger;
-  /** Called when keys of an issuer are gone: some identities may not be accepted any more. */
-  readonly onKeysGone: () => void;
-}
-
 /** `previous`: those of the generation before. Rejects with AuthFileError. */
 export async function openVerifiers(
   files: LoadedFiles,
   previous: Verifiers | undefined,
-  options: VerifiersOptions,
+  options: JwtOptions,
 ): Promise<Verifiers> {
   const { file } = files;
   const { keys, revocationLists } = readNamedFiles(files);

@@ -30,7 +30,7 @@ test('two issuers with one URL share its keys', async () => {
 test('1,000 tokens with unknown keys cause one request in the time between two', async () => {
   const [key, stranger] = [await makeKey(), await makeKey()];
   await using issuer = await OidcIssuer.start(key);
-  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { retryMs: 1_000 });
+  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysRetryMs: 1_000 });
   expect((await opened.jwts.identify(await key.sign())).principal).toBe('corp:alice');
   await new Promise((resolve) => setTimeout(resolve, 1_050));
   const tokens = await Promise.all(
@@ -57,7 +57,7 @@ test('by the limits, the time between two such requests is 30 s', async () => {
 test('a new key is found by the first token that it signs, without a restart', async () => {
   const [old, young] = [await makeKey(), await makeKey()];
   await using issuer = await OidcIssuer.start(old);
-  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { retryMs: 0 });
+  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysRetryMs: 0 });
   await opened.jwts.identify(await old.sign());
   issuer.publish(young, old);
   for (const key of [young, old]) {
@@ -68,7 +68,7 @@ test('a new key is found by the first token that it signs, without a restart', a
 test('a key that replaces another one without a name is found as well', async () => {
   const [old, young] = [await makeKey('ES256', null), await makeKey('ES256', null)];
   await using issuer = await OidcIssuer.start(old);
-  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { retryMs: 0 });
+  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysRetryMs: 0 });
   await opened.jwts.identify(await old.sign());
   const early = await young.sign();
   expect((await refusal(() => opened.jwts.identify(early)))[0]).toBe('invalid');
@@ -80,7 +80,10 @@ test('a key that replaces another one without a name is found as well', async ()
 test('a key that is gone ends the identities that it verified, with the next refresh', async () => {
   const [old, young] = [await makeKey(), await makeKey()];
   await using issuer = await OidcIssuer.start(old);
-  using opened = await openIssuers([issuerEntry({ url: issuer.url })], { intervalMs: 100, retryMs: 50 });
+  using opened = await openIssuers([issuerEntry({ url: issuer.url })], {
+    issuerKeysIntervalMs: 100,
+    issuerKeysRetryMs: 50,
+  });
   const token = await old.sign({ roles: ['reader'] });
   const identity = await opened.jwts.identify(token);
   expect(opened.jwts.rolesOf(identity)).toEqual(['reader']);
@@ -95,7 +98,7 @@ describe('an issuer that is away', () => {
     const key = await makeKey();
     await using issuer = await OidcIssuer.start(key);
     await issuer.goAway();
-    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { retryMs: 200 });
+    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysRetryMs: 200 });
     const token = await key.sign();
     expect(await refusal(() => opened.jwts.identify(token))).toEqual(unavailable);
     expect(opened.logged[0]).toMatchObject({
@@ -113,9 +116,9 @@ describe('an issuer that is away', () => {
     const key = await makeKey();
     await using issuer = await OidcIssuer.start(key);
     using opened = await openIssuers([issuerEntry({ url: issuer.url })], {
-      intervalMs: 100,
-      retryMs: 50,
-      keptMs: 2_000,
+      issuerKeysIntervalMs: 100,
+      issuerKeysRetryMs: 50,
+      issuerKeysKeptMs: 2_000,
     });
     const remembered = await key.sign();
     const identity = await opened.jwts.identify(remembered);
@@ -133,7 +136,7 @@ describe('an issuer that is away', () => {
     const key = await makeKey();
     await using issuer = await OidcIssuer.start(key);
     issuer.serve(() => undefined);
-    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { timeoutMs: 300 });
+    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysTimeoutMs: 300 });
     expect(await refusal(async () => opened.jwts.identify(await key.sign()))).toEqual(unavailable);
   });
 });
@@ -172,7 +175,7 @@ describe('a response that is not accepted', () => {
   ])('%s: the last good keys stay', async (_, served, why) => {
     const [key, young] = [await makeKey(), await makeKey()];
     await using issuer = await OidcIssuer.start(key);
-    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { retryMs: 0 });
+    using opened = await openIssuers([issuerEntry({ url: issuer.url })], { issuerKeysRetryMs: 0 });
     await opened.jwts.identify(await key.sign());
     issuer.serve(served);
     expect(await refusal(async () => opened.jwts.identify(await young.sign()))).toEqual(unknownKey);
@@ -211,7 +214,10 @@ describe('a next generation', () => {
   test('nothing is requested after the last generation is closed', async () => {
     const key = await makeKey();
     await using issuer = await OidcIssuer.start(key);
-    const opened = await openIssuers([issuerEntry({ url: issuer.url })], { intervalMs: 20, retryMs: 10 });
+    const opened = await openIssuers([issuerEntry({ url: issuer.url })], {
+      issuerKeysIntervalMs: 20,
+      issuerKeysRetryMs: 10,
+    });
     await until(() => issuer.requests > 2);
     opened[Symbol.dispose]();
     await new Promise((resolve) => setTimeout(resolve, 50));

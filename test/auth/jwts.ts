@@ -2,7 +2,8 @@ import pino from 'pino';
 import { openJwts, type JwtOptions } from '../../src/auth/issuers';
 import type { JwtVerifier } from '../../src/auth/jwt';
 import { parseKeys } from '../../src/auth/jwks';
-import { keyTimes, type KeyTimes } from '../../src/auth/jwks-source';
+import type { KeyTimes } from '../../src/auth/jwks-source';
+import { defaultLimits } from '../../src/limits';
 import type { IssuerEntry } from '../../src/auth/schema';
 import { parseAuthFile } from '../../src/auth/auth-file';
 import { audience, issuerName, type SigningKey } from '../support/oidc-issuer';
@@ -50,7 +51,11 @@ export async function openIssuers(
     ),
   );
   const opened = { logged, gone: 0 };
-  const options: JwtOptions = { log, onKeysGone: () => opened.gone++, times: { ...keyTimes, ...times } };
+  const options: JwtOptions = {
+    log,
+    onKeysGone: () => opened.gone++,
+    keyTimes: { ...defaultLimits, ...times },
+  };
   const jwts = await openJwts(file, keys, previous, options);
   return Object.assign(opened, {
     jwts,
