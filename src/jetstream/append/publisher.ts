@@ -1,5 +1,5 @@
 import { StoreFullError } from '../../store/errors';
-import { versionAfter, type CommitId } from '../../store/values';
+import { versionAfter } from '../../store/values';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
 import { subjectOf, type LogAccess } from '../log/log-access';
