@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { SubscribeRequest, type SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
+import { makeAuthFile } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { startGatewayProcess } from '../support/gateway';
 import { connectionsOf, consumersOf } from '../support/monitor';
@@ -24,13 +25,13 @@ interface Crowd extends Disposable {
   readonly events: readonly number[];
 }
 
-function subscribeAll(address: string, requests: readonly SubscribeRequest[]): Crowd {
+function subscribeAll(address: string, requests: readonly SubscribeRequest[], token?: string): Crowd {
   const clients: RpcClient[] = [];
   const calls: ClientReadableStream<SubscribeResponse>[] = [];
   const events = requests.map(() => 0);
   let caughtUp = 0;
   for (const [index, request] of requests.entries()) {
-    if (index % callsPerConnection === 0) clients.push(connectRpc(address));
+    if (index % callsPerConnection === 0) clients.push(connectRpc(address, token));
     const call = (clients.at(-1) as RpcClient).raw.subscribe(request);
     call.on('error', () => undefined);
     call.on('data', (message: SubscribeResponse) => {
@@ -49,27 +50,39 @@ function subscribeAll(address: string, requests: readonly SubscribeRequest[]): C
   };
 }
 
-test('test_idle_subscriptions', async () => {
-  await using gateway = await startGatewayProcess(server.urls);
-  const requests = Array.from({ length: 5_000 }, (_, index) =>
-    SubscribeRequest.fromPartial({ stream: `idle.${index}`, heartbeatInterval: { seconds: 10n } }),
-  );
-  using crowd = subscribeAll(gateway.address, requests);
-  await until(() => crowd.caughtUp() === requests.length, 60_000);
-  // More than the checkpoints' 1,000 commits: all get one, because others write.
-  for (let i = 0; i < 1_100; i++) await gateway.client.append({ stream: 'busy', events: newEvents(1) });
-  await sleep(3_000);
-  // What the subscribers have left behind at their start is collected by and by, while something is done.
-  await until(async () => {
-    for (let i = 0; i < 10; i++) await gateway.client.append({ stream: 'busy', events: newEvents(100) });
-    return residentBytes(gateway.process.pid) < 250 << 20;
-  }, 30_000);
-  // One for each gateway.
-  expect(await consumersOf(server.nodes)).toBe(2);
-  expect((await connectionsOf(server.nodes)).length).toBeLessThan(10);
-  await gateway.client.append({ stream: 'idle.4999', events: newEvents(1) });
-  await until(() => crowd.events[4_999] === 1);
-}, 120_000);
+const grants = [{ actions: ['append', 'read', 'subscribe', 'info'], streams: ['>'] }];
+
+test.each([false, true])(
+  'test_idle_subscriptions, with an auth file: %s',
+  async (hasAuthFile) => {
+    const file = makeAuthFile({ reader: { grants } });
+    const [flags, token] = hasAuthFile
+      ? [[`--auth-file=${file.path}`], file.tokenOf('reader')]
+      : [[], undefined];
+    await using own = await singleServer(); // memory also depends on what the store has
+    await using gateway = await startGatewayProcess(own.urls, flags);
+    using client = connectRpc(gateway.address, token);
+    const requests = Array.from({ length: 5_000 }, (_, index) =>
+      SubscribeRequest.fromPartial({ stream: `idle.${index}`, heartbeatInterval: { seconds: 10n } }),
+    );
+    using crowd = subscribeAll(gateway.address, requests, token);
+    await until(() => crowd.caughtUp() === requests.length, 60_000);
+    // More than the checkpoints' 1,000 commits: all get one, because others write.
+    for (let i = 0; i < 1_100; i++) await client.append({ stream: 'busy', events: newEvents(1) });
+    await sleep(3_000);
+    // What the subscribers have left behind at their start is collected by and by, while something is done.
+    await until(async () => {
+      for (let i = 0; i < 10; i++) await client.append({ stream: 'busy', events: newEvents(100) });
+      return residentBytes(gateway.process.pid) < 250 << 20;
+    }, 30_000);
+    // One for each gateway.
+    expect(await consumersOf(own.nodes)).toBe(2);
+    expect((await connectionsOf(own.nodes)).length).toBeLessThan(10);
+    await client.append({ stream: 'idle.4999', events: newEvents(1) });
+    await until(() => crowd.events[4_999] === 1);
+  },
+  120_000,
+);
 
 test('test_hot_stream', async () => {
   await using gateway = await startGatewayProcess(server.urls);
