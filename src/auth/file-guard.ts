@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { AuthFileError } from './auth-file-error';
-import { AuthFilesReader } from './auth-files';
+import { AuthFilesReader, type AuthFiles } from './auth-files';
 import { UnauthenticatedError } from './errors';
 import { openGeneration, type Generation } from './generation';
 import type { Guard } from './guard';
@@ -118,18 +118,11 @@ class FileGuard implements Guard {
     this.current.close();
   }
 
+  /** Never rejects: whatever goes wrong, the gateway goes on with what is in force. */
   private async look(): Promise<void> {
     if (this.isClosed) return;
-    const files = await this.reader.read();
-    if (files.fingerprint === this.seen) return;
-    this.seen = files.fingerprint;
-    if (files.fingerprint === this.current.fingerprint) {
-      this.problems = [];
-      this.shared.log.info({ generation: this.generation }, 'the auth file is again the one in force');
-      return;
-    }
     try {
-      this.replace(await openGeneration(files, this.current, this.shared));
+      await this.lookAt(await this.reader.read());
     } catch (err) {
       const { problems } = err as Partial<AuthFileError>;
       this.problems = problems ?? [String(err)];
@@ -139,6 +132,16 @@ class FileGuard implements Guard {
         'the auth file cannot be used; nothing changes',
       );
     }
+  }
+
+  /** Rejects with AuthFileError. */
+  private async lookAt(files: AuthFiles): Promise<void> {
+    if (files.fingerprint === this.seen) return;
+    this.seen = files.fingerprint;
+    if (files.fingerprint === this.current.fingerprint) {
+      this.problems = [];
+      this.shared.log.info({ generation: this.generation }, 'the auth file is again the one in force');
+    } else this.replace(await openGeneration(files, this.current, this.shared));
   }
 
   private replace(next: Generation): void {

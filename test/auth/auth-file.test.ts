@@ -88,13 +88,8 @@ describe('an auth file that can be used', () => {
   });
 
   test('gives an issuer the defaults of the design', () => {
-    const {
-      principal_claim: _,
-      roles_claim: __,
-      roles: ___,
-      life_max_s: ____,
-      ...issuer
-    } = full.issuers[0] ?? {};
+    const keys = { file: 'keys.json' };
+    const issuer = { name: 'corp', issuer: 'corp', audience: 'sluice', algorithms: ['EdDSA'], keys };
     const file = parseAuthFile(Buffer.from(JSON.stringify({ issuers: [issuer] })), 'auth.json');
     expect(file.issuers[0]).toMatchObject({ principal_claim: 'sub', roles: [], life_max_s: 86_400 });
     expect(file.issuers[0]).not.toHaveProperty('roles_claim');

@@ -118,12 +118,15 @@ describe('a JWT', () => {
     });
     const file = await openGuardFile(content(change, more), { folder });
     const token = await key.sign({ roles: ['orders', 'unknown'], tenant: 'acme' });
-    return { file, folder, key, token, content };
+    const dispose = (): void => {
+      file[Symbol.dispose]();
+    };
+    return { file, folder, key, token, content, [Symbol.dispose]: dispose };
   }
 
   test('has the roles of its claim and of its issuer, by the file as it is now', async () => {
-    const { file, token, content } = await openIssuer();
-    using _ = file;
+    using opened = await openIssuer();
+    const { file, token, content } = opened;
     const identity = await file.guard.identify(bearer(token));
     expect(identity.principal).toBe('corp:alice');
     expect(patternsOf(file, identity)).toEqual(['order.>']);
@@ -136,8 +139,8 @@ describe('a JWT', () => {
   });
 
   test('has the grants of its claims', async () => {
-    const { file, key, token, content } = await openIssuer({}, { defaults: reads('tenant.{tenant}.>') });
-    using _ = file;
+    using opened = await openIssuer({}, { defaults: reads('tenant.{tenant}.>') });
+    const { file, key, token, content } = opened;
     const acme = await file.guard.identify(bearer(token));
     expect(patternsOf(file, acme)).toEqual(['order.>', 'tenant.acme.>']);
     for (const tenant of ['>', '*', 'a.b', '', 7, ['acme'], null, { acme: true }, true]) {
@@ -156,8 +159,8 @@ describe('a JWT', () => {
     ['another claim names the principal', { principal_claim: 'tenant' }],
     ['its life is too long', { life_max_s: 60 }],
   ])('is not accepted any more when %s', async (_, change) => {
-    const { file, token, content } = await openIssuer();
-    using __ = file;
+    using opened = await openIssuer();
+    const { file, token, content } = opened;
     const identity = await file.guard.identify(bearer(token));
     await reloaded(file, content(change));
     expect(await causeOf(file, identity)).toBe('invalid');
@@ -165,8 +168,8 @@ describe('a JWT', () => {
   });
 
   test('is not accepted any more when its key has been taken out of the file of keys', async () => {
-    const { file, folder, token } = await openIssuer();
-    using _ = file;
+    using opened = await openIssuer();
+    const { file, folder, token } = opened;
     const identity = await file.guard.identify(bearer(token));
     const other = await makeKey();
     writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [other.jwk] }));
@@ -178,8 +181,8 @@ describe('a JWT', () => {
   });
 
   test('that one generation begins to verify is not accepted by the next one', async () => {
-    const { file, key, content } = await openIssuer();
-    using _ = file;
+    using opened = await openIssuer();
+    const { file, key, content } = opened;
     const tokens = await Promise.all(
       Array.from({ length: 300 }, (__, i) => key.sign({ exp: seconds() + 600 + i })),
     );
