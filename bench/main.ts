@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { prepareTools, removeTools } from '../test/support/tools';
+import { accessCost } from './access';
 import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
@@ -7,7 +8,7 @@ import { fromGo } from './from-go';
 import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
 import { overload } from './overload';
-import { cleanEnvironment, natsVersion, writeTables } from './results';
+import { cleanEnvironment, natsVersion, writePart } from './results';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
 import { sharedSync, sharedSyncFromGo } from './shared-sync';
@@ -74,9 +75,13 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
       found = true;
       print(renderTable(table, index + 1));
     }
-    if (!found) throw new UsageError('--only matches no row');
-    print(renderMemory(run.peaks));
-    if (settings.write) writeTables(parts.join('\n\n'));
+    if (found) print(renderMemory(run.peaks));
+    if (found && settings.write) writePart(parts.join('\n\n'));
+    const access = await accessCost(run, facts(settings, argv));
+    if (!found && access === undefined) throw new UsageError('--only matches no row');
+    if (access === undefined) return;
+    process.stdout.write(`${access}\n`);
+    if (settings.write) writePart(access);
   } finally {
     removeTools();
   }
@@ -91,7 +96,12 @@ function checkWritable(): void {
   }
 }
 
-function introduction({ rounds, clients, quick }: Settings, argv: readonly string[]): string {
+function introduction(settings: Settings, argv: readonly string[]): string {
+  return ['# Results', facts(settings, argv), legend].join('\n\n');
+}
+
+/** How the figures were measured. */
+function facts({ rounds, clients, quick }: Settings, argv: readonly string[]): string {
   const lines = [
     `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
@@ -101,7 +111,7 @@ function introduction({ rounds, clients, quick }: Settings, argv: readonly strin
     `Rounds: ${rounds} for each row, alternating between the two sides, after one warm-up round`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
-  return ['# Results', ...warning, lines.map((line) => `- ${line}`).join('\n'), legend].join('\n\n');
+  return [...warning, lines.map((line) => `- ${line}`).join('\n')].join('\n\n');
 }
 
 void main(process.argv.slice(2)).then(

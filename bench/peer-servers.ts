@@ -182,7 +182,7 @@ function statOf(pid: number): string[] {
 const ticksPerSecond = 100;
 
 /** Includes the time of children that have ended. */
-function cpuSecondsOf(pid: number): number {
+export function cpuSecondsOf(pid: number): number {
   const ticks = statOf(pid).slice(11, 15);
   return ticks.reduce((sum, field) => sum + Number(field), 0) / ticksPerSecond;
 }

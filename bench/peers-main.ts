@@ -4,7 +4,7 @@ import { hasGo } from './go-clients';
 import { describeMachine } from './machine';
 import { peersLegend, renderPeers, type PeerTable } from './peer-table';
 import { measurePeers } from './peers';
-import { cleanEnvironment, natsVersion, peersTitle, writePeers } from './results';
+import { cleanEnvironment, natsVersion, writePart } from './results';
 
 const helpText = `Measures Sluice beside other event stores, and prints a table of medians.
 
@@ -60,7 +60,7 @@ async function main(argv: readonly string[]): Promise<number> {
     });
     const text = render(table, argv, { rounds, quick });
     process.stdout.write(`${text}\n`);
-    if (values.write) writePeers(text);
+    if (values.write) writePart(text);
     return 0;
   } finally {
     removeTools();
@@ -83,7 +83,7 @@ function render(
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   const list = lines.map((line) => `- ${line}`).join('\n');
-  return [peersTitle, ...warning, list, peersLegend, renderPeers(table)].join('\n\n');
+  return ['# Beside peers', ...warning, list, peersLegend, renderPeers(table)].join('\n\n');
 }
 
 void main(process.argv.slice(2)).then(

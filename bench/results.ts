@@ -5,28 +5,23 @@ import { natsServerPath } from '../test/support/tools';
 
 /** `npm run` runs the benchmarks in the folder of the project. */
 const file = join('bench', 'RESULTS.md');
-/** The first line of the part that `npm run bench:peers` writes; it is the last part. */
-export const peersTitle = '# Beside peers';
 
-/** Replaces the part that `npm run bench` writes. */
-export function writeTables(text: string): void {
-  writeResults(text, partsOfFile().peers);
+/** Replaces the part of the file with the same title, a line that begins with "# ", or adds a part. */
+export function writePart(text: string): void {
+  const title = titleOf(text);
+  const parts = partsOfFile();
+  const at = parts.findIndex((part) => titleOf(part) === title);
+  parts.splice(at < 0 ? parts.length : at, 1, text);
+  writeFileSync(file, `${parts.map((part) => part.trim()).join('\n\n')}\n`);
 }
 
-/** Replaces the part that `npm run bench:peers` writes. */
-export function writePeers(text: string): void {
-  writeResults(partsOfFile().tables, text);
-}
-
-function writeResults(...parts: readonly string[]): void {
-  const filled = parts.map((part) => part.trim()).filter((part) => part !== '');
-  writeFileSync(file, `${filled.join('\n\n')}\n`);
-}
-
-function partsOfFile(): { readonly tables: string; readonly peers: string } {
+function partsOfFile(): string[] {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const at = text.startsWith(peersTitle) ? 0 : text.indexOf(`\n${peersTitle}\n`);
-  return at < 0 ? { tables: text, peers: '' } : { tables: text.slice(0, at), peers: text.slice(at) };
+  return text.split(/^(?=# )/m).filter((part) => part.trim() !== '');
+}
+
+function titleOf(part: string): string {
+  return part.trim().split('\n', 1)[0] ?? '';
 }
 
 /** Without the variables for finding tools, which gateways would take for settings. */

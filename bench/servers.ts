@@ -11,6 +11,7 @@ import { residentBytes } from '../test/support/resident-memory';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
 import { nodeFlags } from '../test/support/node-flags';
+import { cpuSecondsOf } from './peer-servers';
 import { rawStore } from './raw-peer';
 
 /** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
@@ -29,6 +30,8 @@ export interface BenchGateway extends AsyncDisposable {
   readonly caughtUp: () => Promise<void>;
   /** The memory that it has resident now. */
   residentBytes(): number;
+  /** The CPU time that it has used so far. */
+  cpuMs(): number;
 }
 
 /** The most memory that a gateway used. */
@@ -110,6 +113,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
         return replica !== undefined && replica.lag < indexLagMax;
       }, indexTimeoutMs),
     residentBytes: () => residentBytes(gateway.pid as number),
+    cpuMs: () => 1_000 * cpuSecondsOf(gateway.pid as number),
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -41,7 +41,7 @@ export function sessionPeer(address: string): Peer {
   };
 }
 
-function toNewEvents(events: readonly Event[]): NewEvent[] {
+export function toNewEvents(events: readonly Event[]): NewEvent[] {
   return events.map(({ id, type, payload, contentType, correlationId, causationId }) => {
     return { id, type, data: payload?.value, contentType, correlationId, causationId };
   });
