@@ -16,6 +16,7 @@ import { failureOf } from '../support/rpc-failure';
 const actions = ['append', 'read', 'subscribe'];
 const principals = {
   admin: { grants: [{ actions: [...actions, 'info', 'admin'], streams: ['>'] }] },
+  slow: { grants: [{ actions, streams: ['order.>'] }], limits: { appends_per_s: 1 } },
   orders: { grants: [{ actions, streams: ['order.>'] }], limits: { lookups: 64 } },
 };
 
@@ -111,6 +112,21 @@ test('each append of a session has a line, in the order in which they end', asyn
   // Those that are alike are counted together, here until the gateway stops.
   const denied = lines().filter(({ outcome }) => outcome === 'ACCESS_DENIED');
   expect(denied).toMatchObject([{ streams: ['secret.1'], call: 'AppendSession' }]);
+});
+
+test('denied: no appends; a limit that is exceeded for long is counted', async () => {
+  await start({ events: 'denied' }, { auditDenialsWindowMs: 300 });
+  const slow = guarded.as('slow');
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 50 }, () => slow.append({ stream: 'order.1', events: newEvents(1) })),
+  );
+  const refused = outcomes.filter(({ status: outcome }) => outcome === 'rejected').length;
+  expect(refused).toBeGreaterThan(40);
+  const of = { principal: 'token:slow', call: 'Append', outcome: 'QUOTA_EXCEEDED', limit: 'appends_per_s' };
+  expect(await linesOnce(2)).toEqual([
+    expect.objectContaining(of),
+    expect.objectContaining({ ...of, count: refused - 1 }),
+  ]);
 });
 
 test('all: reads, subscriptions and sessions when they begin and end', async () => {

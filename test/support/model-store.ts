@@ -193,9 +193,16 @@ function append(log: Commit[], command: AppendCommand, limits: Limits, now: () =
   if (isRepetition) throw new CommitIdReuseError(known.id, known.stream, known.position);
   if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
   if (known !== undefined) throw new CommitIdReuseError(known.id, known.stream, known.position);
+  checkNewStreams(log, [command]);
 
   const [commit] = push(log, [command], commitId, now);
   return { ...resultOf(commit as Commit), replayed: false };
+}
+
+function checkNewStreams(log: Commit[], appends: readonly StreamAppend[]): void {
+  for (const { stream, newStreamRefusal } of appends) {
+    if (newStreamRefusal !== undefined && commitsOf(log, stream).length === 0) throw newStreamRefusal;
+  }
 }
 
 /** Ids that the gateway filled in are not compared. */
@@ -271,6 +278,7 @@ function appendMulti(
   if (first !== undefined) throw new VersionConflictError(first, others);
   const [owner] = known;
   if (owner !== undefined) throw new CommitIdReuseError(owner.id, owner.stream, owner.position);
+  checkNewStreams(log, appends);
   return multiResultOf(push(log, appends, commitId, now), false);
 }
 
