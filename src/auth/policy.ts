@@ -1,5 +1,5 @@
 import { callerLimits } from './caller-limits';
-import { claimsIn, claimToken } from './claims';
+import { claimsIn, tokenOf } from './claims';
 import { RecentMap } from '../collections/recent-map';
 import { forClaims, grantSet, grantsOf, hasClaims, type Grant, type GrantSet } from './grants';
 import { anonymous, type Identity } from './identity';
@@ -62,7 +62,7 @@ export class Policy {
   /** Equal for identities that may do the same: otherwise many principals with large roles would need much memory. */
   private keyOf({ principal, claims }: Identity, roles: readonly string[]): string {
     const isSingle = principal === anonymous.principal || this.principals.has(principal);
-    const values = this.claims.map((claim) => claimToken(claims, claim) ?? '');
+    const values = this.claims.map((claim) => tokenOf(claims, claim) ?? '');
     return [isSingle ? principal : '', roles.join(), ...values].join(' ');
   }
 

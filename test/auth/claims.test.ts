@@ -1,7 +1,8 @@
 import { claimsIn, isGrantPattern, withClaims } from '../../src/auth/claims';
 
 test('a pattern of a grant is a pattern of streams in which whole tokens may be claims', () => {
-  const valid = ['order.>', '>', '*', 'tenant.{tenant}.>', '{tenant}', '{a}.{b}', '{https://x/tenant}.*'];
+  const claims = ['tenant.{tenant}.>', '{tenant}', '{a}.{b}', '{https://id.example.com/tenant}.*', '{a.b}'];
+  const valid = ['order.>', '>', '*', ...claims];
   const invalid = [
     '',
     'order.',
@@ -11,13 +12,14 @@ test('a pattern of a grant is a pattern of streams in which whole tokens may be 
     'x{tenant}',
     '{tenant}x.a',
     '{}',
-    '{a.b}',
     '{a b}',
     '{>}',
     '{{a}}',
   ];
+  invalid.push('{a}{b}', '{a', 'a}', '{a}.', '.{a}', '{a.}b', `{${'a'.repeat(129)}}`);
   expect([...valid, ...invalid].filter(isGrantPattern)).toEqual(valid);
-  expect(claimsIn('a.{b}.*.{c}.>')).toEqual(['b', 'c']);
+  expect(claimsIn('a.{b}.*.{c.d}.>')).toEqual(['b', 'c.d']);
+  expect(claimsIn('a.b{c}.d')).toEqual([]);
 });
 
 test.each([
@@ -33,6 +35,16 @@ test.each([
   ['x'.repeat(200), undefined],
 ])('tenant.{tenant}.> with the claim %j is %j', (tenant, expected) => {
   expect(withClaims('tenant.{tenant}.>', new Map([['tenant', tenant]]))).toBe(expected);
+});
+
+test('a value is never looked at as a claim or as an expression', () => {
+  const claims = new Map([
+    ['a', '$&'],
+    ['b', 'x'],
+    ['https://id.example.com/t', 'acme'],
+  ]);
+  expect(withClaims('{a}.{b}', claims)).toBeUndefined();
+  expect(withClaims('{b}.{b}.{https://id.example.com/t}.>', claims)).toBe('x.x.acme.>');
 });
 
 test('a claim that the caller does not have makes no pattern', () => {
