@@ -60,7 +60,7 @@ withGrpcurl('the commands of README.md print what is shown', async () => {
   });
   const address = await sluice.serving();
   const start = blocks(section(readme, '## Start'));
-  expect(start.map(({ language }) => language)).toEqual(['sh', 'text']);
+  expect(start.map(({ language }) => language)).toEqual(['sh', 'text', 'sh']);
   const banner = start[1]?.code.replaceAll(exampleAddress, address).replaceAll('/srv/sluice/data', dataDir);
   expect(normal(sluice.stdout())).toBe(normal(banner ?? ''));
   mkdirSync(join(folder, 'bin'));
