@@ -97,17 +97,19 @@ function checkWritable(): void {
 }
 
 function introduction(settings: Settings, argv: readonly string[]): string {
-  return ['# Results', facts(settings, argv), legend].join('\n\n');
+  const { clients } = settings;
+  const load =
+    `- Load: ${clients} ${clients === 1 ? 'process' : 'processes'}, each with one gRPC channel and one NATS connection; ` +
+    'gateway, nats-server and load are separate processes on this machine';
+  return ['# Results', `${facts(settings, argv)}\n${load}`, legend].join('\n\n');
 }
 
 /** How the figures were measured. */
-function facts({ rounds, clients, quick }: Settings, argv: readonly string[]): string {
+function facts({ rounds, quick }: Settings, argv: readonly string[]): string {
   const lines = [
     `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     ...describeMachine(natsVersion()),
-    `Load: ${clients} ${clients === 1 ? 'process' : 'processes'}, each with one gRPC channel and one NATS connection; ` +
-      'gateway, nats-server and load are separate processes on this machine',
     `Rounds: ${rounds} for each row, alternating between the two sides, after one warm-up round`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
