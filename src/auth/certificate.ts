@@ -116,7 +116,8 @@ const chainMax = 10;
 
 function chainOf(certificate: DetailedPeerCertificate): SerialNumber[] {
   const chain: SerialNumber[] = [];
-  let next: DetailedPeerCertificate | undefined = certificate;
+  // Of a session that was resumed, only the certificate is known.
+  let next: Partial<DetailedPeerCertificate> | undefined = certificate;
   while (next?.raw !== undefined && chain.length < chainMax) {
     const { serial } = namesOf(next.raw);
     // The last one has issued itself.

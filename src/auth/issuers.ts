@@ -30,7 +30,7 @@ export async function openJwts(
     const keys = url === undefined ? fixedKeys(keysOfFiles.get(entry) ?? new Map()) : sourceOf(url, entry);
     return { entry, keys };
   });
-  if (previous !== undefined) await Promise.all([...opened.values()].map((source) => source.refresh()));
+  if (previous !== undefined) await Promise.all([...opened.values()].map(async (source) => source.refresh()));
   return new JwtVerifier(issuers, new Set(Object.keys(file.roles)));
 
   /** Two issuers may have the same URL. */

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-
 import { defaultLimits, type Limits } from '../limits';
 import { KeysError, parseKeys, type PublicKeys } from './jwks';
 
@@ -125,7 +124,7 @@ async function fetchBounded(url: string, signal: AbortSignal): Promise<Uint8Arra
   const { issuerKeysBytesMax: bytesMax } = defaultLimits;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.length;
     // Leaving the loop cancels the rest.

@@ -3,7 +3,7 @@ import { parseAuthFile } from '../auth/auth-file';
 import { AuthFileError } from '../auth/auth-file-error';
 import { changeAuthFile } from '../auth/change-auth-file';
 import { isPrincipalName } from '../auth/principal';
-import type { AuthFile, TokenEntry } from '../auth/schema';
+import type { TokenEntry } from '../auth/schema';
 import { digestOfToken, makeToken } from '../auth/token';
 import { entryText, withToken, type WrittenTokenEntry } from '../auth/token-entry';
 import { suggestion } from '../config/nearest-name';
@@ -122,7 +122,7 @@ async function printEntry({ out }: Context, entry: TokenEntry, json: boolean): P
 }
 
 /** Throws CommandError with everything that is wrong with the file. */
-async function inFile<T extends AuthFile | void>(work: () => Promise<T>): Promise<T> {
+async function inFile<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -31,7 +31,7 @@ async function subscribe(client: RpcClient): Promise<{ readonly ended: Promise<R
   const updates = client.subscribe({ patterns: ['order.*'] });
   await updates.next();
   const readOn = async (): Promise<void> => {
-    for await (const update of updates) void update;
+    while ((await updates.next()).done !== true);
   };
   return { ended: failureOf(readOn()) };
 }

@@ -22,7 +22,7 @@ test('two issuers with one URL share its keys', async () => {
   );
   using opened = await openIssuers(entries);
   const tokens = [await key.sign(), await key.sign({ iss: 'https://other/' })];
-  const identities = await Promise.all(tokens.map((token) => opened.jwts.identify(token)));
+  const identities = await Promise.all(tokens.map(async (token) => opened.jwts.identify(token)));
   expect(identities.map(({ principal }) => principal)).toEqual(['corp:alice', 'other:alice']);
   expect(issuer.requests).toBe(1);
 });
