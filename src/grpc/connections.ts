@@ -3,6 +3,7 @@ import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:ht
 import type { Server as NetServer, Socket } from 'node:net';
 import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
 import type { Logger } from 'pino';
+import type { Identity } from '../auth/identity';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import type { HeldOfConnection } from './incoming';
@@ -17,6 +18,13 @@ export interface Connections {
   end(): void;
 }
 
+/** An API token that was accepted. Its identity depends on nothing else than the generation of the auth file. */
+export interface KnownToken {
+  readonly authorization: string | undefined;
+  readonly generation: number;
+  readonly identity: Identity;
+}
+
 /** A connection of a client. */
 export class Connection implements HeldOfConnection {
   /** The other end as people know it: `address:port`, or `unix`. */
@@ -26,6 +34,8 @@ export class Connection implements HeldOfConnection {
   appends = 0;
   appendBytes = 0;
   inflating: Promise<unknown> | undefined;
+  /** The API token of its last call that had one. */
+  knownToken: KnownToken | undefined;
   /** Of its calls without a credential. */
   anonymousShare: Share | undefined;
   calls = 0;

@@ -85,15 +85,27 @@ export function createIdentify({
     }
   };
 
+  /** Most calls of a connection have the token of the call before, which need not be hashed again. */
+  const identityOf = ({ call, connection }: ArrivingCall): Identity | Promise<Identity> => {
+    const authorization = call.metadata.get('authorization')[0]?.toString();
+    const { generation } = guard;
+    const known = connection.knownToken;
+    const isKnown = known?.authorization === authorization && known?.generation === generation;
+    if (isKnown && Date.now() < (known.identity.expiresAtMs ?? Infinity)) return known.identity;
+    const identity = guard.identify({ authorization, certificate: connection.certificate });
+    if (!(identity instanceof Promise) && identity.credential.kind === 'token')
+      connection.knownToken = { authorization, generation, identity };
+    return identity;
+  };
+
   return (arriving) => {
-    const { call, incoming, path, connection } = arriving;
+    const { incoming, path } = arriving;
     if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
       incoming.identify(everybody, undefined);
       return;
     }
     try {
-      const authorization = call.metadata.get('authorization')[0]?.toString();
-      const identity = guard.identify({ authorization, certificate: connection.certificate });
+      const identity = identityOf(arriving);
       if (!(identity instanceof Promise)) admit(arriving, identity);
       else if (pending < limits.identifyingMax) void wait(arriving, identity);
       else {

@@ -24,7 +24,7 @@ import { messageHeader, openCall, openSession, statusOf } from '../support/raw-h
 import { haveOpenssl } from '../support/tools';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
-import { connectWire, type WireMessage } from '../support/wire-client';
+import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 import { withToken } from '../support/with-token';
 
 /** Callers are identified before anything of their requests is read. */
@@ -77,7 +77,7 @@ async function serve(
     limits: defaultLimits,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
-    guard: { ...openGuard, isOn: true, generation: 1, identify, ...guard },
+    guard: Object.setPrototypeOf(guard, { ...openGuard, isOn: true, generation: 1, identify }) as Guard,
     recordPrincipal: false,
     audit: noAudit,
     reflection: 'authenticated',
@@ -133,6 +133,37 @@ test('each append is asked about once, alone, in a session, and for each stream 
     ...['append a', 'append s.1', 'append s.2', 'append s.3'],
     ...['append m.1', 'append m.2', 'read c'],
   ]);
+});
+
+test('a token is recognized once for each connection and generation, and never after it has expired', async () => {
+  const identified: string[] = [];
+  let generation = 1;
+  const expiresAtMs = Date.now() + 3_000;
+  const identify = ({ authorization = '' }: Credentials): Identity => {
+    identified.push(authorization);
+    if (Date.now() >= expiresAtMs) throw new UnauthenticatedError('expired', 'the token has expired');
+    return { ...alice, credential: { kind: 'token', id: authorization }, expiresAtMs };
+  };
+  const guard = {
+    get generation() {
+      return generation;
+    },
+  };
+  await using server = await serve(identify, {}, guard);
+  using client = connectWire(server.address);
+  const call = (token: string): Promise<unknown> => {
+    const metadata = new Metadata();
+    metadata.set('authorization', token);
+    return client.unary('GetVersion', { stream: 'a' }, { metadata });
+  };
+  for (const token of ['one', 'one', 'other', 'one', 'one']) await call(token);
+  expect(identified.splice(0)).toEqual(['one', 'other', 'one']);
+  generation = 2;
+  for (const token of ['one', 'one']) await call(token);
+  expect(identified.splice(0)).toEqual(['one']);
+  await sleep(expiresAtMs - Date.now() + 20);
+  expect((await wireFailureOf(call('one'))).code).toBe(status.UNAUTHENTICATED);
+  expect(identified).toEqual(['one']);
 });
 
 test('calls of all kinds wait for the identity of their caller', async () => {
