@@ -2,6 +2,7 @@ import { AuthFileError } from './auth-file-error';
 import { repeatedKeys } from './json-keys';
 import { placeOfError } from './json-place';
 import { defaultLimits } from '../limits';
+import { shownKey } from './schema-fields';
 import { authFileSchema, type AuthFile } from './schema';
 
 /** The contents of an auth file, checked. `name` is for errors. Throws AuthFileError with everything that is wrong. */
@@ -50,7 +51,7 @@ function parsed(text: string): { readonly value?: unknown; readonly problem?: st
 /** `roles.tenant.grants[0].streams[1] must be …` */
 function problemAt(path: readonly PropertyKey[], message: string): string {
   const place = path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${shownKey(String(key))}`))
     .join('')
     .replace(/^\./, '');
   return [place === '' ? 'the file' : place, message].join(' ');

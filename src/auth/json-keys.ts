@@ -1,3 +1,5 @@
+import { shownKey } from './schema-fields';
+
 /**
  * The paths of the keys that an object of this valid JSON has twice, and of `__proto__`. JSON.parse takes the last of them and says
  * nothing: a reviewer could read another grant than the one that holds.
@@ -30,7 +32,7 @@ interface Level {
 
 function pathOf(open: readonly Level[]): string {
   return open
-    .map(({ keys, key, index }) => (keys === undefined ? `[${index}]` : `.${key}`))
+    .map(({ keys, key, index }) => (keys === undefined ? `[${index}]` : `.${shownKey(key)}`))
     .join('')
     .replace(/^\./, '');
 }

@@ -12,7 +12,7 @@ export function fields<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
       if (issue.code !== 'unrecognized_keys') return 'must be an object';
       const { keys } = issue as unknown as { readonly keys: readonly string[] };
       const shown = keys.slice(0, shownKeysMax);
-      return shown.map((key) => `has the unknown field ${cut(key)}${hint(key, known)}`).join('; ');
+      return shown.map((key) => `has the unknown field ${shownKey(key)}${hint(key, known)}`).join('; ');
     },
   });
 }
@@ -63,6 +63,11 @@ export function found(value: unknown): string {
 /** "; did you mean …?", for a value that may be a name with a typing error. */
 export function hint(value: unknown, known: readonly string[]): string {
   return typeof value === 'string' && value.length <= shownCharsMax ? suggestion(value, known) : '';
+}
+
+/** A key for a line of text: short, and without line feeds. */
+export function shownKey(key: string): string {
+  return cut(JSON.stringify(key).slice(1, -1));
 }
 
 function cut(text: string): string {

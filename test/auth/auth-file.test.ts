@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { parseAuthFile } from '../../src/auth/auth-file';
 import { AuthFileError } from '../../src/auth/auth-file-error';
+import { anonymous } from '../../src/auth/identity';
+import { Policy } from '../../src/auth/policy';
 import { defaultLimits } from '../../src/limits';
 
 const sha256 = 'ab'.repeat(32);
@@ -259,4 +262,52 @@ describe('an auth file that cannot be used', () => {
       expect(problemsOf(text).join()).not.toContain('planted');
     }
   });
+});
+
+/** A copy in which the value at one of its places is another one, or is not there. */
+function changed(value: unknown, path: number, other: unknown): unknown {
+  const places: [parent: Record<string, unknown>, key: string][] = [];
+  const copy = structuredClone(value);
+  const collect = (parent: unknown): void => {
+    if (typeof parent !== 'object' || parent === null) return;
+    for (const [key, child] of Object.entries(parent)) {
+      places.push([parent as Record<string, unknown>, key]);
+      collect(child);
+    }
+  };
+  collect(copy);
+  const [parent, key] = places[path % places.length] ?? [{}, ''];
+  if (other === undefined) Reflect.deleteProperty(parent, key);
+  else parent[key] = other;
+  return copy;
+}
+
+test('whatever is in the file, it can be used or has problems of a line each', () => {
+  const other = fc.option(fc.oneof(fc.jsonValue(), fc.constantFrom('a\nb', 'x'.repeat(500))), {
+    nil: undefined,
+  });
+  const file = fc.tuple(fc.nat(), other).map(([path, value]) => JSON.stringify(changed(full, path, value)));
+  const named = fc.string().map((key) => JSON.stringify({ [key]: {}, roles: { [key]: { [key]: 1 } } }));
+  const content = fc.oneof(file, named, fc.json()).map((text) => Buffer.from(text));
+  let usable = 0;
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        content,
+        fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      ),
+      (bytes) => {
+        try {
+          new Policy(parseAuthFile(bytes, 'auth.json')).permissionsOf(anonymous, []);
+          usable++;
+        } catch (error) {
+          if (!(error instanceof AuthFileError)) throw error;
+          expect(error.problems.length).toBeGreaterThan(0);
+          for (const line of error.problems) expect(line).toMatch(/^.{1,1000}$/u);
+        }
+      },
+    ),
+    { numRuns: 1_000 },
+  );
+  expect(usable).toBeGreaterThan(10);
 });
