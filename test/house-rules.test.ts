@@ -46,6 +46,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   requests: ['store', 'limits', 'uuid', 'generated'],
   auth: [
     'store/pattern-tree',
+    'store/errors',
     'store/values',
     'limits',
     'collections',

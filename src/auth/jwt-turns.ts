@@ -1,4 +1,4 @@
-import { QuotaExceededError } from './errors';
+import { OverloadedError } from '../store/errors';
 
 /** Bounds what runs and what waits. */
 export class Turns {
@@ -10,7 +10,7 @@ export class Turns {
     private readonly waitingMax: number,
   ) {}
 
-  /** Runs the work when it is its turn, in order of arrival. Rejects with QuotaExceededError if too many wait. */
+  /** Runs the work when it is its turn, in order of arrival. Rejects with OverloadedError if too many wait. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.running < this.runningMax) this.running++;
     else await this.turn();
@@ -23,7 +23,7 @@ export class Turns {
 
   private turn(): Promise<void> {
     if (this.waiting.size >= this.waitingMax) {
-      throw new QuotaExceededError('jwts_waiting', 1_000, 'too many tokens wait to be verified');
+      throw new OverloadedError('too many tokens wait to be verified');
     }
     return new Promise((resolve) => this.waiting.add(resolve));
   }

@@ -58,7 +58,7 @@ export class JwtVerifier implements Verifier<string> {
     this.issuers = new Map(issuers.map((issuer) => [issuer.entry.issuer, issuer]));
   }
 
-  /** Rejects with QuotaExceededError if too many tokens wait to be verified. */
+  /** Rejects with OverloadedError if too many tokens wait to be verified. */
   identify(token: string): Identity | Promise<Identity> {
     if (token.length > limits.jwtBytesMax) throw invalid('the token is too long');
     const digest = hash('sha256', token, 'base64');

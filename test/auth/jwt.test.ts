@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT, UnsecuredJWT } from 'jose';
-import { QuotaExceededError, UnauthenticatedError } from '../../src/auth/errors';
+import { UnauthenticatedError } from '../../src/auth/errors';
 import type { Identity } from '../../src/auth/identity';
+import { OverloadedError } from '../../src/store/errors';
 import { audience, issuerName, makeKey, seconds, type SigningKey } from '../support/oidc-issuer';
 import { issuerEntry, keyFile, openIssuers, type Opened } from './jwts';
 import { refusal } from './refusal';
@@ -273,7 +274,7 @@ test('10,000 wrong tokens at a time do not keep others waiting', async () => {
   const refusals = wrong.map((token) =>
     (async () => opened.jwts.identify(token))().then(
       () => 'accepted',
-      (error: unknown) => (error instanceof QuotaExceededError ? error.limit : (error as Error).message),
+      (error: unknown) => (error instanceof OverloadedError ? 'overloaded' : (error as Error).message),
     ),
   );
   expect(opened.jwts.identify(remembered)).toBe(known);
@@ -286,5 +287,5 @@ test('10,000 wrong tokens at a time do not keep others waiting', async () => {
   expect(identity?.principal).toBe('corp:alice');
   expect(performance.now() - begun).toBeLessThan(2_000);
   const outcomes = new Set(await Promise.all(refusals));
-  expect([...outcomes].sort()).toEqual(['jwts_waiting', 'the signature of the token is wrong']);
+  expect([...outcomes].sort()).toEqual(['overloaded', 'the signature of the token is wrong']);
 });
