@@ -108,12 +108,12 @@ class FileAudit implements AuditLog {
       const opened = settings && (await this.open(settings.file));
       this.denials.flush();
       this.file = opened;
-      await before?.close();
     }
     const { events, when_full: whenFull } = settings ?? {};
     this.hasWrites = events === 'writes' || events === 'all';
     this.hasReads = events === 'all';
     this.refuses = this.hasWrites && whenFull === 'refuse';
+    if (this.file !== before) await before?.close();
   }
 
   /** One after another. */
