@@ -233,6 +233,18 @@ describe('an audit log that cannot be written', () => {
   });
 });
 
+test('a file that cannot be opened ends the start', async () => {
+  folder = join(folder, 'missing');
+  await expect(start()).rejects.toMatchObject({
+    stage: 'settings',
+    message: expect.stringMatching(
+      /^the audit log .*missing\/audit\.jsonl cannot be opened: ENOENT/,
+    ) as string,
+  });
+  folder = makeReplicaDir();
+  await start();
+});
+
 test('a file that was renamed is continued under its name after a reload, and no line is lost', async () => {
   await start();
   const orders = guarded.as('orders');
