@@ -1,8 +1,11 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
 /** Bytes that are written at a time, except a single longer line. */
 const writeBytesMax = 256 << 10;
+/** How long lines are gathered before they are written. */
+const gatherMs = 5;
 const retryMs = 1_000;
 /** How long a file that cannot be written delays a stop. */
 const closeTimeoutMs = 5_000;
@@ -66,7 +69,7 @@ export class AuditFile {
       this.isClosing = true;
       this.wake();
     }, closeTimeoutMs);
-    await this.running;
+    while (this.running !== undefined) await this.running;
     clearTimeout(timer);
     this.isClosing = true;
     if (this.bytes > 0)
@@ -77,13 +80,18 @@ export class AuditFile {
   private start(): void {
     this.running ??= this.run().finally(() => {
       this.running = undefined;
+      if (this.hasWork) this.start();
     });
   }
 
+  private get hasWork(): boolean {
+    return !this.isClosing && (this.lines.length > 0 || this.next !== undefined);
+  }
+
   private async run(): Promise<void> {
-    // All lines of this turn of the event loop are written together.
-    await new Promise(setImmediate);
-    while (!this.isClosing && (this.lines.length > 0 || this.next !== undefined)) {
+    while (this.hasWork) {
+      // A write costs ten times as much as a line.
+      if (this.bytes < writeBytesMax) await sleep(gatherMs);
       await this.swap();
       await this.writeSome(this.take());
       if (this.lines.length === 0) this.onDrained();
