@@ -88,6 +88,7 @@ export function duplexStream(
   if (tokens === undefined) return sendDuplexStream(channel, method, { ...options, metadata }, listener);
   const { signal, deadlineMs = Infinity } = options;
   signal?.throwIfAborted();
+  channel.closed.throwIfAborted();
   const endMs = toDeadline(deadlineMs);
   const send: Send = (withToken, attempt) =>
     sendDuplexStream(channel, method, { signal, deadlineMs: msUntil(endMs), metadata: withToken }, attempt);

@@ -54,7 +54,7 @@ export function failureWith(
   const info = { reason, domain: 'sluice.v1', metadata: new Map(Object.entries(facts)) };
   const packed = [{ typeUrl: 'x/google.rpc.ErrorInfo', value: Buffer.from(ErrorInfo.encode(info).finish()) }];
   if (retryMs !== undefined) {
-    const retryDelay = { seconds: 0n, nanos: retryMs * 1e6 };
+    const retryDelay = { seconds: BigInt(Math.floor(retryMs / 1_000)), nanos: (retryMs % 1_000) * 1e6 };
     packed.push({
       typeUrl: 'x/google.rpc.RetryInfo',
       value: Buffer.from(RetryInfo.encode({ retryDelay }).finish()),

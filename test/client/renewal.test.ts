@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AccessDeniedError, connect, UnauthenticatedError } from '../../src/client/client';
-import { startGuarded, type PrincipalEntry } from '../support/access';
+import { startGuarded, type PrincipalEntry, type Principals } from '../support/access';
+import { until } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
 /** Tokens that expire while a client uses them, against a gateway. */
@@ -9,44 +10,53 @@ interface Guarded {
   readonly address: string;
   /** Never expires, and may do everything. */
   readonly admin: string;
-  /** A token function for `order.>`. */
+  /** A token function for `order.>`: another token each time. */
   readonly token: () => Promise<string>;
   /** How often it was called. */
   readonly asked: () => number;
+  /** Lets all tokens expire that the function has returned, after this time; resolves when the gateway knows it. */
+  readonly expire: (afterMs?: number) => Promise<void>;
 }
 
 const actions = ['append', 'read', 'subscribe'];
 const orders: PrincipalEntry = { grants: [{ actions, streams: ['order.>'] }] };
 const everything: PrincipalEntry = { grants: [{ actions, streams: ['>'] }, { actions: ['info', 'admin'] }] };
+const names = ['first', 'second', 'third', 'fourth', 'fifth'];
 
-/** The tokens of the function live this long from now, and its last one for ever. */
-async function withGuarded(
-  livesMs: readonly number[],
-  test: (guarded: Guarded) => Promise<void>,
-): Promise<void> {
-  const beganMs = Date.now();
-  const mortal = livesMs.map((lifeMs): [string, PrincipalEntry] => [
-    `orders-${lifeMs}`,
-    { ...orders, expires: new Date(beganMs + lifeMs).toISOString() },
-  ]);
-  const named = [...mortal, ['orders', orders] as const];
-  await using guarded = await startGuarded({ admin: everything, ...Object.fromEntries(named) });
-  const tokens = named.map(([name]) => guarded.file.tokenOf(name));
+async function withGuarded(test: (guarded: Guarded) => Promise<void>): Promise<void> {
+  const withExpiry = (count: number, expires?: string): Principals =>
+    Object.fromEntries(
+      names.map((name, i) => [name, i < count && expires !== undefined ? { ...orders, expires } : orders]),
+    );
+  await using guarded = await startGuarded({ admin: everything, ...withExpiry(0), 'round-0': orders });
   let asked = 0;
+  let rounds = 0;
   await test({
     address: guarded.gateway.address,
     admin: guarded.file.tokenOf('admin'),
-    token: () => Promise.resolve(tokens[Math.min(asked++, tokens.length - 1)] ?? ''),
+    token: () => Promise.resolve(guarded.file.tokenOf(names[asked++] ?? 'none')),
     asked: () => asked,
+    async expire(afterMs = 0) {
+      const expires = new Date(Date.now() + afterMs).toISOString();
+      const round = `round-${(++rounds).toString()}`;
+      guarded.file.write({ admin: everything, ...withExpiry(asked, expires), [round]: orders });
+      const probe = guarded.as(round);
+      await until(async () => {
+        const accepted = await probe.getVersion({ stream: 'order.1' }).catch(() => undefined);
+        return accepted !== undefined;
+      });
+    },
   });
 }
 
 test('a token that has expired is renewed once, for all calls', () =>
-  withGuarded([3_000], async ({ address, token, asked }) => {
+  withGuarded(async ({ address, token, asked, expire }) => {
     using client = connect(address, { token });
     await client.append('order.1', [{ type: 'Placed' }]);
     expect(asked()).toBe(1);
-    await sleep(3_100);
+    const lifeMs = 2_000;
+    await expire(lifeMs);
+    await sleep(lifeMs);
     const calls = Array.from({ length: 10 }, (_, i) => [
       client.append(`order.many.${i.toString()}`, [{ type: 'Placed' }], { expectedVersion: 0 }),
       client.getVersion('order.1'),
@@ -57,40 +67,51 @@ test('a token that has expired is renewed once, for all calls', () =>
   }));
 
 test('a subscription goes on over tokens that expire, without gap or repeat', () =>
-  withGuarded([3_000, 4_500, 6_000], async ({ address, admin, token, asked }) => {
+  withGuarded(async ({ address, admin, token, asked, expire }) => {
     using writer = connect(address, { token: admin });
     using client = connect(address, { token });
-    const stopped = new AbortController();
-    const write = async (): Promise<number> => {
-      for (let i = 1; ; i++) {
-        if (asked() > 3) stopped.abort();
-        await writer.append(`order.${(i % 7).toString()}`, [{ type: 'Placed', data: i.toString() }]);
-        if (stopped.signal.aborted) return i;
+    let written = 0;
+    let isOver = false;
+    const write = async (): Promise<void> => {
+      while (!isOver) {
+        const data = (++written).toString();
+        await writer.append(`order.${(written % 7).toString()}`, [{ type: 'Placed', data }]);
         await sleep(5);
       }
     };
-    const written = write();
+    const writing = write();
+    const expiring = (async () => {
+      for (let round = 1; round <= 3; round++) {
+        await until(() => Promise.resolve(asked() === round));
+        await expire();
+      }
+      await until(() => Promise.resolve(asked() === 4));
+      isOver = true;
+      await writing;
+      await writer.append('order.0', [{ type: 'Last', data: (++written).toString() }]);
+    })();
     const got: string[] = [];
-    let last: number | undefined;
-    void written.then((count) => (last = count));
-    for await (const { data } of client.subscribe({ patterns: ['order.*'], heartbeatMs: 1_000 })) {
+    for await (const { type, data } of client.subscribe({ patterns: ['order.*'] })) {
       got.push(String(data));
-      if (got.length === last) break;
+      if (type === 'Last') break;
     }
-    expect(got).toEqual(Array.from({ length: await written }, (_, i) => (i + 1).toString()));
+    await expiring;
+    expect(got).toEqual(Array.from({ length: written }, (_, i) => (i + 1).toString()));
     expect(asked()).toBe(4);
   }));
 
 test('a session ends when its token expires; what has no result was not stored', () =>
-  withGuarded([3_000], async ({ address, token, asked }) => {
+  withGuarded(async ({ address, token, asked, expire }) => {
     using client = connect(address, { token });
     const session = client.appendSession();
     const stored: string[] = [];
     const lost: string[] = [];
     const results: Promise<unknown>[] = [];
+    let expiring: Promise<void> | undefined;
     try {
       for (let i = 1; ; i++) {
         await session.ready();
+        if (i === 200) expiring = expire();
         const stream = `order.session.${i.toString()}`;
         const result = session.append(stream, [{ type: 'Placed' }], { expectedVersion: 0 }).then(
           () => stored.push(stream),
@@ -106,9 +127,10 @@ test('a session ends when its token expires; what has no result was not stored',
     } catch (error) {
       expect(error).toBeInstanceOf(UnauthenticatedError);
     }
+    await expiring;
     await Promise.all(results);
-    const names = (await all(client.listStreams({ pattern: 'order.session.*' }))).map(({ stream }) => stream);
-    expect(names.sort()).toEqual(stored.sort());
+    const found = (await all(client.listStreams({ pattern: 'order.session.*' }))).map(({ stream }) => stream);
+    expect(found.sort()).toEqual(stored.sort());
     expect(stored.length).toBeGreaterThan(100);
     await using next = client.appendSession();
     await Promise.all(
@@ -118,10 +140,10 @@ test('a session ends when its token expires; what has no result was not stored',
   }));
 
 test('a session that begins with an expired token has a new one', () =>
-  withGuarded([2_500], async ({ address, token, asked }) => {
+  withGuarded(async ({ address, token, asked, expire }) => {
     using client = connect(address, { token });
     await client.append('order.1', [{ type: 'Placed' }]);
-    await sleep(2_600);
+    await expire();
     await using session = client.appendSession();
     await Promise.all(Array.from({ length: 50 }, () => session.append('order.1', [{ type: 'Placed' }])));
     expect(await client.getVersion('order.1')).toMatchObject({ version: 51n });
@@ -129,7 +151,7 @@ test('a session that begins with an expired token has a new one', () =>
   }));
 
 test('what is not granted, and what may be seen of it', () =>
-  withGuarded([], async ({ address, admin, token }) => {
+  withGuarded(async ({ address, admin, token }) => {
     using owner = connect(address, { token: admin });
     using client = connect(address, { token });
     const shared = { type: 'Placed', correlationId: 'c-1' };

@@ -167,11 +167,11 @@ test('a gateway is reached at a Unix socket', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-socket-'));
   try {
     await using server = await startGuardedServer(['good'], `unix:${join(folder, 'gateway.sock')}`);
-    using client = connect(server.address, { token: 'good' });
+    using client = connect(server.address, { token: 'good', appendAttemptsMax: 1 });
     expect(await client.append('s', [event])).toMatchObject({ version: 1n });
     await all(client.listStreams());
     server.failures.push({ code: status.UNKNOWN, details: 'lost' });
-    const lost = await failureOf(client.append('s', [event], { deadlineMs: 50 }));
+    const lost = await failureOf(client.append('s', [event]));
     expect(lost).toBeInstanceOf(OutcomeUnknownError);
     using nobody = connect(`unix:${join(folder, 'nobody.sock')}`, { appendAttemptsMax: 1 });
     expect(await failureOf(nobody.append('s', [event]))).toMatchObject({ code: 'UNAVAILABLE' });
@@ -305,7 +305,7 @@ describe('a token function', () => {
         reason: 'missing',
         message: expect.stringContaining('400 ms') as string,
       });
-      expect(Date.now() - beganMs).toBeLessThan(2_000);
+      expect(Date.now() - beganMs).toBeLessThan(10_000);
       expect(asked).toBe(1);
       expect(await client.getVersion('s')).toMatchObject({ version: 1n });
     }));
@@ -461,6 +461,7 @@ describe('a session', () => {
       const closed = connect(server.address, tokens);
       closed.close();
       expect(await failureOf(closed.getVersion('s'))).toBeInstanceOf(CancelledError);
+      expect(() => closed.appendSession()).toThrow(CancelledError);
       expect(tokens.asked).toBe(0);
     }));
 });
@@ -482,10 +483,10 @@ describe('an append', () => {
   test('does not wait longer than its deadline', () =>
     withServer(['good'], async (server) => {
       using client = connect(server.address, { token: 'good' });
-      server.failures.push(exceeded(900));
-      const error = await failureOf(client.append('s', [event], { deadlineMs: 300 }));
+      server.failures.push(exceeded(30_000));
+      const error = await failureOf(client.append('s', [event], { deadlineMs: 10_000 }));
       expect(error).toBeInstanceOf(QuotaExceededError);
-      expect(error).toMatchObject({ code: 'QUOTA_EXCEEDED', limit: 'appends_per_s', retryDelayMs: 900 });
+      expect(error).toMatchObject({ code: 'QUOTA_EXCEEDED', limit: 'appends_per_s', retryDelayMs: 30_000 });
       expect(server.commitIds).toHaveLength(1);
     }));
 
