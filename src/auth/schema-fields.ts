@@ -55,9 +55,11 @@ export function record<T extends z.ZodType>(isKey: (key: string) => boolean, mus
 const shownKeysMax = 10;
 const shownCharsMax = 60;
 
-/** "; found …", for a value that may be shown. */
+/** "; found …", for a value that may be shown. Of an object or a list only that: it may be nested without end. */
 export function found(value: unknown): string {
-  return value === undefined ? '' : `; found ${cut(JSON.stringify(value))}`;
+  if (value === undefined) return '';
+  if (Array.isArray(value)) return '; found a list';
+  return `; found ${typeof value === 'object' && value !== null ? 'an object' : cut(JSON.stringify(value))}`;
 }
 
 /** "; did you mean …?", for a value that may be a name with a typing error. */

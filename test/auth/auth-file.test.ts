@@ -248,6 +248,13 @@ describe('an auth file that cannot be used', () => {
     expect(problemsOf(`{}${' '.repeat(authFileBytesMax - 1)}`)).toEqual(['must have at most 1048576 bytes']);
   });
 
+  test('may be nested without end', () => {
+    const nested = `${'['.repeat(50_000)}1${']'.repeat(50_000)}`;
+    expect(problemsOf(`{ "audit": { "file": "audit.jsonl", "events": ${nested} } }`)).toEqual([
+      'audit.events must be one of denied, writes, all; found a list',
+    ]);
+  });
+
   test('is not quoted where a secret may stand', () => {
     const secret = 'slu_planted';
     const texts = [

@@ -78,7 +78,7 @@ describe.each([
     expect((await store.append(commandOf('new'), call())).version).toBe(1n);
   });
 
-  test('appends to a stream that exists, whoever has created it', async () => {
+  test('appends to a stream that exists, whichever append has created it', async () => {
     await store.append(commandOf('there'), call());
     expect((await store.append(refused(commandOf('there')), call())).version).toBe(2n);
     expect((await store.append(refused(commandOf('there', { expectedVersion: 2n })), call())).version).toBe(
