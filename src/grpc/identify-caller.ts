@@ -85,19 +85,6 @@ export function createIdentify({
     }
   };
 
-  /** Most calls of a connection have the token of the call before, which need not be hashed again. */
-  const identityOf = ({ call, connection }: ArrivingCall): Identity | Promise<Identity> => {
-    const authorization = call.metadata.get('authorization')[0]?.toString();
-    const { generation } = guard;
-    const known = connection.knownToken;
-    const isKnown = known?.authorization === authorization && known?.generation === generation;
-    if (isKnown && Date.now() < (known.identity.expiresAtMs ?? Infinity)) return known.identity;
-    const identity = guard.identify({ authorization, certificate: connection.certificate });
-    if (!(identity instanceof Promise) && identity.credential.kind === 'token')
-      connection.knownToken = { authorization, generation, identity };
-    return identity;
-  };
-
   return (arriving) => {
     const { incoming, path } = arriving;
     if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
@@ -105,7 +92,7 @@ export function createIdentify({
       return;
     }
     try {
-      const identity = identityOf(arriving);
+      const identity = identityOf(guard, arriving);
       if (!(identity instanceof Promise)) admit(arriving, identity);
       else if (pending < limits.identifyingMax) void wait(arriving, identity);
       else {
@@ -116,6 +103,19 @@ export function createIdentify({
       refuse(arriving, error);
     }
   };
+}
+
+/** Most calls of a connection have the token of the call before, which need not be hashed again. */
+function identityOf(guard: Guard, { call, connection }: ArrivingCall): Identity | Promise<Identity> {
+  const authorization = call.metadata.get('authorization')[0]?.toString();
+  const { generation } = guard;
+  const known = connection.knownToken;
+  const isKnown = known?.authorization === authorization && known?.generation === generation;
+  if (isKnown && Date.now() < (known.identity.expiresAtMs ?? Infinity)) return known.identity;
+  const identity = guard.identify({ authorization, certificate: connection.certificate });
+  if (!(identity instanceof Promise) && identity.credential.kind === 'token')
+    connection.knownToken = { authorization, generation, identity };
+  return identity;
 }
 
 /** Throws OverloadedError. */
