@@ -34,11 +34,17 @@ export function parseRevocationLists(
   });
 }
 
+/** The content of each block, and what is around it. */
+const block = /-----BEGIN X509 CRL-----([A-Za-z\d+/=\s]*)-----END X509 CRL-----/;
+
+/** A part of a list may be half of a file that is being written: without it, certificates would no longer be revoked. */
 function blocksOf(content: Uint8Array): Uint8Array[] {
   if (content[0] === tag.sequence) return [content];
-  const text = Buffer.from(content).toString('latin1');
-  const blocks = text.matchAll(/-----BEGIN X509 CRL-----([^-]*)-----END X509 CRL-----/g);
-  return Array.from(blocks, ([, body = '']) => Buffer.from(body, 'base64'));
+  const parts = Buffer.from(content).toString('latin1').split(block);
+  if (parts.some((part, index) => index % 2 === 0 && part.trim() !== '')) {
+    throw new RevocationListError('has something other than complete lists of revoked certificates');
+  }
+  return parts.filter((_, index) => index % 2 === 1).map((body) => Buffer.from(body, 'base64'));
 }
 
 function parseList(bytes: Uint8Array, authorities: readonly X509Certificate[] | undefined): RevocationList {

@@ -89,6 +89,28 @@ whenOpenssl('lists of revoked certificates', () => {
     return 'accepted';
   }
 
+  test('are refused as a whole if anything of the file is not a complete list', async () => {
+    const between = await get(authority).issueAuthority('second');
+    const first = list.toString();
+    const second = readFileSync(await between.revoke([bad])).toString();
+    const both = (changed: string) => parseRevocationLists(Buffer.from(first + changed), undefined);
+    expect(both(`\r\n ${second.replaceAll('\n', '\r\n')}\n\n`)).toHaveLength(2);
+    const damaged = [
+      ...[1, 10, second.length / 2, second.length - 2].map((length) => second.slice(0, length)),
+      second.slice(1),
+      second.replace('-----BEGIN X509 CRL-----', ''),
+      second.replace('X509 CRL', 'CERTIFICATE'),
+      second.replaceAll('X509 CRL', 'CERTIFICATE'),
+      second.replace(/(?<=\n)./, '-'),
+      second.replace(/(?<=\n)./, '#'),
+      `${second}x`,
+      `# the second one\n${second}`,
+    ];
+    for (const one of damaged) {
+      expect([one, attempt(() => both(one))]).toEqual([one, 'refused']);
+    }
+  });
+
   test.each<[string, () => Buffer]>([
     ['an empty file', () => Buffer.alloc(0)],
     ['a text', () => Buffer.from('revoked: none')],
