@@ -81,11 +81,11 @@ export class CallAudit {
   /** An append has ended, for whose entry these bytes are reserved. */
   appended(
     call: AuditedCall,
-    streams: readonly string[],
+    { action, streams }: Pick<AuditEntry, 'action' | 'streams'>,
     result: Stored | { readonly error: unknown },
     reserved: number,
   ): void {
-    const entry = { ...this.entryOf(call), action: 'append' as const, streams };
+    const entry = { ...this.entryOf(call), action, streams };
     if ('error' in result) this.audit.appended({ ...entry, outcome: outcomeOf(result.error) }, reserved);
     else {
       const { commitId, position } = result;

@@ -1,4 +1,5 @@
 import { QuotaExceededError } from '../auth/errors';
+import type { StreamAction } from '../auth/permissions';
 import type { Limits } from '../limits';
 import type { Sized } from '../requests/append';
 import { OverloadedError } from '../store/errors';
@@ -127,7 +128,9 @@ function refusalOf(
 /** An append that is counted in. It keeps none of the events. */
 class UnderWay {
   private audit: CallAudit | undefined;
-  private streams: readonly string[] = [];
+  streams: readonly string[] = [];
+  /** `read`: without events. */
+  action: StreamAction = 'append';
   private reserved = 0;
 
   constructor(
@@ -150,18 +153,19 @@ class UnderWay {
       return new OverloadedError('the audit log takes no more entries at present');
     }
     [this.audit, this.streams, this.reserved] = [audit, streams, reserved];
+    if (isOne(appends) && appends.events.length === 0) this.action = 'read';
     return undefined;
   }
 
   succeed(result: AppendResult | AppendMultiResult): void {
     this.leave();
     this.call.share?.chargeNewStreams(newStreamsOf(result), this.call.access.permissions.limits);
-    this.audit?.appended(this.call, this.streams, result, this.reserved);
+    this.audit?.appended(this.call, this, result, this.reserved);
   }
 
   fail(error: unknown): void {
     this.leave();
-    this.audit?.appended(this.call, this.streams, { error }, this.reserved);
+    this.audit?.appended(this.call, this, { error }, this.reserved);
   }
 
   private leave(): void {

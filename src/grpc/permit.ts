@@ -106,8 +106,9 @@ export const permit = {
   },
 } satisfies Record<keyof typeof EventStoreServiceService, unknown>;
 
+/** Without events it only tells where the stream is. */
 function append<Command extends AppendCommand>(command: Command, caller: Caller): Permitted<Command> {
-  demand('append', command.stream, caller);
+  demand(command.events.length === 0 ? 'read' : 'append', command.stream, caller);
   return pass(command);
 }
 

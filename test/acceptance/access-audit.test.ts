@@ -94,6 +94,12 @@ test('appends of all kinds and denials, each with who, where and what', async ()
   ]);
 });
 
+test('an append without events is a read', async () => {
+  await start();
+  await guarded.as('orders').append({ stream: 'order.1' });
+  expect(await linesOnce(1)).toMatchObject([{ call: 'Append', action: 'read', outcome: 'OK' }]);
+});
+
 test('each append of a session has a line, in the order in which they end', async () => {
   await start();
   using sluice = connect(guarded.gateway.address, { token: guarded.file.tokenOf('orders') });

@@ -88,6 +88,23 @@ test('a grant of order.> is for whole tokens below order', async () => {
   });
 });
 
+test('an append without events tells where a stream is, and needs read instead of append', async () => {
+  await admin.append({ stream: 'secret.head', events: newEvents(2) });
+  const writer = guarded.as('writer');
+  expect(await deniedOf(writer.append({ stream: 'secret.head' }))).toEqual({
+    action: 'read',
+    stream: 'secret.head',
+  });
+  expect(await deniedOf(writer.append({ stream: 'secret.none', mustExist: true }))).toMatchObject({
+    action: 'read',
+  });
+  expect((await guarded.as('mixed').append({ stream: 'limit.1' })).version).toBe(0n);
+  const session = guarded.wireAs('writer').duplex('AppendSession');
+  session.end({ appends: [{ tag: '1', append: { stream: 'secret.head' } }] });
+  const [response] = await session.toArray();
+  expect(response).toMatchObject({ answers: [{ tag: '1', error: { code: status.PERMISSION_DENIED } }] });
+});
+
 test('a transaction needs append on what it writes and read on what it checks, or stores nothing', async () => {
   const mixed = guarded.as('mixed');
   const write = (stream: string) => ({ stream, events: newEvents(1) });

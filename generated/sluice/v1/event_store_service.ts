@@ -5856,7 +5856,8 @@ export const ServerLimits: MessageFns<ServerLimits> = {
 export type EventStoreServiceService = typeof EventStoreServiceService;
 export const EventStoreServiceService = {
   /**
-   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
+   * `read` instead.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -5882,7 +5883,7 @@ export const EventStoreServiceService = {
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * Each append needs the same grant as Append, and has its denial as its result. A session needs one grant of `append` at
    * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
    * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
@@ -6068,7 +6069,8 @@ export const EventStoreServiceService = {
 
 export interface EventStoreServiceServer extends UntypedServiceImplementation {
   /**
-   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
+   * `read` instead.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -6086,7 +6088,7 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * Each append needs the same grant as Append, and has its denial as its result. A session needs one grant of `append` at
    * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
    * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
@@ -6196,7 +6198,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
 
 export interface EventStoreServiceClient extends Client {
   /**
-   * Append stores events at the end of one stream, atomically. It needs `append` on the stream.
+   * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
+   * `read` instead.
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
@@ -6228,7 +6231,7 @@ export interface EventStoreServiceClient extends Client {
    *
    * Appends with `in_order` are stored one after another in the order in which they were sent, over all streams.
    *
-   * Each append needs `append` on its stream, and has its denial as its result. A session needs one grant of `append` at
+   * Each append needs the same grant as Append, and has its denial as its result. A session needs one grant of `append` at
    * least. When the caller loses the last one, or its credential expires, the gateway sends the results of the appends in
    * progress and ends the session: as when the gateway stops, an append without a result was not stored.
    *
