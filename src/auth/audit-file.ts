@@ -57,8 +57,9 @@ export class AuditFile {
   /** Later lines go to the file that has the path now. Throws if it cannot be opened, and then goes on with the one it has. */
   async reopen(): Promise<void> {
     const opened = await openToAppend(this.path);
-    await this.next?.close();
+    const unused = this.next;
     this.next = opened;
+    await this.discard(unused);
     this.wake();
     this.start();
   }
@@ -74,7 +75,8 @@ export class AuditFile {
     this.isClosing = true;
     if (this.bytes > 0)
       this.log.error({ path: this.path, bytes: this.bytes }, 'lines of the audit log are lost');
-    await this.handle.close();
+    await this.discard(this.next);
+    await this.discard(this.handle);
   }
 
   private start(): void {
@@ -142,7 +144,16 @@ export class AuditFile {
     const before = this.handle;
     this.handle = this.next;
     this.next = undefined;
-    await before.close();
+    await this.discard(before);
+  }
+
+  /** Nothing is left to write to it, so an error of its close must not stop what is written elsewhere. */
+  private async discard(handle: FileHandle | undefined): Promise<void> {
+    try {
+      await handle?.close();
+    } catch (err) {
+      this.log.error({ err, path: this.path }, 'a file of the audit log cannot be closed');
+    }
   }
 
   private fail(error: unknown): void {

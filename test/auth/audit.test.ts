@@ -1,4 +1,4 @@
-import {
+import files, {
   mkdtemp,
   open as openFile,
   readFile,
@@ -349,6 +349,33 @@ test('a line that was written in part is written again as a whole in the next fi
   await audit.close();
   expect((await lines())[0]).toMatchObject({ principal: 'corp:bob' });
 });
+
+test('a file whose close fails after it was renamed: the lines go on in the next one', async () => {
+  failCloseOfNext();
+  const audit = await open();
+  await rename(join(folder, 'audit.jsonl'), join(folder, 'audit.1'));
+  await audit.reopen();
+  audit.appended(entry, 0);
+  await until(async () => (await lines()).length === 1);
+  audit.appended(entry, 0);
+  await audit.close();
+  expect(await lines()).toHaveLength(2);
+});
+
+/** The next file that this process opens is closed with an error. */
+function failCloseOfNext(): void {
+  const { open: openReally } = files;
+  jest.spyOn(files, 'open').mockImplementationOnce(async (...args) => {
+    const handle = await openReally(...args);
+    const close = handle.close.bind(handle);
+    return Object.assign(handle, {
+      close: async () => {
+        await close();
+        throw Object.assign(new Error('i/o error'), { code: 'EIO' });
+      },
+    });
+  });
+}
 
 /** The next write of this process to any file gets this many bytes to the disk, the one after it fails, later ones succeed. */
 async function fullAfter(bytes: number): Promise<void> {
