@@ -22,8 +22,13 @@ export interface Dex extends AsyncDisposable {
 const name = 'dex-20210917';
 const source = join(__dirname, 'dex');
 
-export function haveGo(): boolean {
-  return spawnSync('go', ['version']).status === 0;
+/** Whether Go and a C compiler are there, which its SQLite needs. */
+export function canBuildDex(): boolean {
+  const commands: [string, string][] = [
+    ['go', 'version'],
+    [process.env['CC'] || 'cc', '--version'],
+  ];
+  return commands.every(([command, argument]) => spawnSync(command, [argument]).status === 0);
 }
 
 /** The path of Dex from the cache, or built by Go, whose checksums test/support/dex/go.sum pins: this takes a minute or two. */
