@@ -36,6 +36,8 @@ export function createEnterCall({ limits, recognise, audit }: EnterCallOptions):
     const caller = new CallScope(call, audit);
     try {
       checkMetadata(call, limits);
+      // Its request may have taken long to come.
+      if (caller.access.mayHaveExpired(Date.now())) caller.access.check();
       await service.serve(caller);
       caller.close();
     } catch (error) {

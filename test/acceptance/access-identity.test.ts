@@ -94,6 +94,34 @@ const alice: Identity = {
   expiresAtMs: undefined,
 };
 
+test.each(['Append', 'GetVersion', 'ReadStream'])(
+  'a request of %s that is complete after its credential has expired is refused',
+  async (method) => {
+    const expiresAtMs = Date.now() + 2_000;
+    await using server = await serve(
+      () => ({ ...alice, expiresAtMs }),
+      {},
+      {
+        check() {
+          if (Date.now() >= expiresAtMs) throw new UnauthenticatedError('expired', 'it has expired');
+        },
+      },
+    );
+    const session = openSession(server.address);
+    try {
+      const body = Buffer.from('\n\x01a');
+      const stream = openCall(session, method);
+      const ended = statusOf(stream);
+      stream.write(messageHeader(body.length));
+      await sleep(expiresAtMs - Date.now() + 20);
+      stream.end(body);
+      expect(await ended).toBe(status.UNAUTHENTICATED);
+    } finally {
+      session.destroy();
+    }
+  },
+);
+
 test('nothing is read while a caller is being identified', async () => {
   let identified = (identity: Identity): unknown => identity;
   await using server = await serve(() => new Promise((resolve) => (identified = resolve)));
