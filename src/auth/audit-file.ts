@@ -19,13 +19,13 @@ export class AuditFile {
   private lines: string[] = [];
   private bytes = 0;
   private running: Promise<void> | undefined;
-  private next: FileHandle | undefined;
+  private next: { readonly path: string; readonly handle: FileHandle } | undefined;
   private failure: unknown;
   private isClosing = false;
   private wake = (): void => undefined;
 
   private constructor(
-    readonly path: string,
+    private current: string,
     private handle: FileHandle,
     private readonly log: Logger,
     /** Called when all lines are written; it may write more. */
@@ -35,6 +35,11 @@ export class AuditFile {
   /** Creates the file if it does not exist. Throws if it cannot be opened. */
   static async open(path: string, log: Logger, onDrained: () => void): Promise<AuditFile> {
     return new AuditFile(path, await openToAppend(path), log, onDrained);
+  }
+
+  /** Of the file that is written at present. */
+  get path(): string {
+    return this.current;
   }
 
   /** Bytes that are not written yet. */
@@ -54,12 +59,15 @@ export class AuditFile {
     this.start();
   }
 
-  /** Later lines go to the file that has the path now. Throws if it cannot be opened, and then goes on with the one it has. */
-  async reopen(): Promise<void> {
-    const opened = await openToAppend(this.path);
+  /**
+   * Later lines, and those that wait, go to the file that has this path now. Throws if it cannot be opened, and then goes on with the
+   * one it has.
+   */
+  async moveTo(path: string): Promise<void> {
+    const handle = await openToAppend(path);
     const unused = this.next;
-    this.next = opened;
-    await this.discard(unused);
+    this.next = { path, handle };
+    await this.discard(unused?.handle);
     this.wake();
     this.start();
   }
@@ -75,7 +83,7 @@ export class AuditFile {
     this.isClosing = true;
     if (this.bytes > 0)
       this.log.error({ path: this.path, bytes: this.bytes }, 'lines of the audit log are lost');
-    await this.discard(this.next);
+    await this.discard(this.next?.handle);
     await this.discard(this.handle);
   }
 
@@ -141,10 +149,11 @@ export class AuditFile {
 
   private async swap(): Promise<void> {
     if (this.next === undefined) return;
-    const before = this.handle;
-    this.handle = this.next;
+    const [before, { path, handle }] = [this.handle, this.next];
+    this.handle = handle;
     this.next = undefined;
     await this.discard(before);
+    this.current = path;
   }
 
   /** Nothing is left to write to it, so an error of its close must not stop what is written elsewhere. */

@@ -35,45 +35,56 @@ export const noAudit: Audit = {
 
 /** The audit log of a gateway. */
 export interface AuditLog extends Audit {
-  /** Opens the file again, which may have been renamed. The log of the gateway says if that fails. */
+  /** Opens the file that the guard wants, also if it is the same one, which may have been renamed. Never rejects: see `openAudit`. */
   reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the audit log that the guard wants, and follows its generations: if a later one names a file that cannot be opened, the
- * one before is used. Throws if the first one cannot be opened.
+ * Opens the audit log that the guard wants, and follows its generations. If a later one names a file that cannot be opened, the one
+ * before is used, except that appends are refused where only the later one wants that; the log of the gateway and the guard say so.
+ * Throws if the first one cannot be opened.
  */
 export async function openAudit(guard: Guard, limits: Limits, log: Logger): Promise<AuditLog> {
-  const audit = new FileAudit(limits, log);
-  await audit.configure(guard.audit);
-  guard.onChange(() => {
-    void audit.change(() => audit.configure(guard.audit));
-  });
+  const audit = new FileAudit(guard, limits, log);
+  await audit.use(guard.audit);
+  guard.onChange(() => void audit.reopen());
   return audit;
 }
 
 const warnIntervalMs = 60_000;
 
 class FileAudit implements AuditLog {
-  hasWrites = false;
   hasReads = false;
   private file: AuditFile | undefined;
+  private recordsWrites = false;
   private refuses = false;
   private reserved = 0;
   private dropped = 0;
   private droppedSince = new Date();
   private warnedAtMs = -Infinity;
   private changes: Promise<void> = Promise.resolve();
+  private closing: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
   private readonly denials: AuditDenials;
 
   constructor(
+    private readonly guard: Guard,
     private readonly limits: Limits,
     private readonly log: Logger,
   ) {
     this.denials = new AuditDenials(limits, (line) => {
       this.write(line);
     });
+  }
+
+  get hasWrites(): boolean {
+    return this.recordsWrites || this.isBlocked;
+  }
+
+  /** The guard wants nothing unaudited, and the file for that is not open, or not yet. */
+  private get isBlocked(): boolean {
+    return !this.refuses && refuses(this.guard.audit);
   }
 
   denied(entry: AuditEntry): void {
@@ -85,6 +96,7 @@ class FileAudit implements AuditLog {
   }
 
   reserve(streams: readonly string[]): number | undefined {
+    if (this.isBlocked) return undefined;
     const { file } = this;
     if (!this.refuses || file === undefined) return 0;
     const bytes = lineBytesMax(streams);
@@ -96,40 +108,55 @@ class FileAudit implements AuditLog {
 
   appended(entry: AuditEntry, reserved: number): void {
     this.reserved -= reserved;
-    if (!this.hasWrites) return;
+    if (!this.recordsWrites) return;
     if (reserved > 0) this.file?.write(toLine(entry));
     else this.write(toLine(entry));
   }
 
-  async configure(settings: AuditSettings | undefined): Promise<void> {
-    const before = this.file;
-    if (settings !== undefined && settings.file === before?.path) await before.reopen();
-    else {
-      const opened = settings && (await this.open(settings.file));
-      this.denials.flush();
-      this.file = opened;
-    }
-    const { events, when_full: whenFull } = settings ?? {};
-    this.hasWrites = events === 'writes' || events === 'all';
-    this.hasReads = events === 'all';
-    this.refuses = this.hasWrites && whenFull === 'refuse';
-    if (this.file !== before) await before?.close();
+  /** Throws if the file cannot be opened, and then changes nothing. */
+  async use(settings: AuditSettings | undefined): Promise<void> {
+    if (settings === undefined) this.retire();
+    else if (this.file !== undefined) await this.file.moveTo(settings.file);
+    else this.file = await this.open(settings.file);
+    this.recordsWrites = recordsWrites(settings);
+    this.hasReads = settings?.events === 'all';
+    this.refuses = refuses(settings);
   }
 
   /** One after another. */
-  change(work: () => Promise<void>): Promise<void> {
-    this.changes = this.changes.then(work).catch((err: unknown) => {
-      this.log.error({ err }, 'the audit log goes on as before');
-    });
+  reopen(): Promise<void> {
+    this.changes = this.changes
+      .then(() => this.use(this.isClosed ? undefined : this.guard.audit))
+      .then(
+        () => {
+          this.guard.reportAudit(undefined);
+        },
+        (err: unknown) => {
+          this.report(err);
+        },
+      );
     return this.changes;
   }
 
-  reopen(): Promise<void> {
-    return this.change(async () => this.file?.reopen());
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.reopen();
+    await this.closing;
   }
 
-  close(): Promise<void> {
-    return this.change(() => this.configure(undefined));
+  private report(err: unknown): void {
+    const message = this.isBlocked
+      ? 'appends are refused until the audit log can be opened'
+      : 'the audit log goes on as before';
+    this.log.error({ err }, message);
+    this.guard.reportAudit(`${message}: ${(err as Error).message}`);
+  }
+
+  /** In the background, since a file that cannot be written takes its time, and the next one must not wait for it. */
+  private retire(): void {
+    this.denials.flush();
+    this.closing = Promise.all([this.closing, this.file?.close()]);
+    this.file = undefined;
   }
 
   private open(path: string): Promise<AuditFile> {
@@ -162,4 +189,12 @@ class FileAudit implements AuditLog {
     this.file?.write(toDroppedLine(this.dropped, this.droppedSince));
     this.dropped = 0;
   }
+}
+
+function recordsWrites(settings: AuditSettings | undefined): boolean {
+  return settings?.events === 'writes' || settings?.events === 'all';
+}
+
+function refuses(settings: AuditSettings | undefined): boolean {
+  return settings?.when_full === 'refuse' && recordsWrites(settings);
 }

@@ -50,6 +50,7 @@ class FileGuard implements Guard {
   private seen: string;
   /** Why the files that were read last are not in force; empty: they are. */
   private problems: readonly string[] = [];
+  private auditProblem: string | undefined;
   private looking = Promise.resolve();
   private next: Promise<void> | undefined;
   private isClosed = false;
@@ -72,9 +73,14 @@ class FileGuard implements Guard {
     return this.current.audit;
   }
 
+  reportAudit(problem: string | undefined): void {
+    this.auditProblem = problem;
+  }
+
   openness(): Openness {
     const { file, number } = this.current;
-    return { generation: number, problems: this.problems, ...opennessOf(file, Date.now()) };
+    const problems = this.auditProblem === undefined ? this.problems : [...this.problems, this.auditProblem];
+    return { generation: number, problems, ...opennessOf(file, Date.now()) };
   }
 
   identify(credentials: Credentials): Identity | Promise<Identity> {

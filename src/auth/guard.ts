@@ -11,6 +11,8 @@ export interface Guard {
   readonly generation: number;
   /** `audit` of the auth file, with an absolute path; undefined: nothing is recorded. */
   readonly audit: AuditEntry | undefined;
+  /** Why the audit log does not follow `audit`, for the problems of `openness`; undefined: it does. */
+  reportAudit(problem: string | undefined): void;
   /** What the auth file leaves open at present; undefined: there is no auth file. */
   openness(): Openness | undefined;
   /**
@@ -37,6 +39,7 @@ export const openGuard: Guard = {
   isOn: false,
   generation: 0,
   audit: undefined,
+  reportAudit: () => undefined,
   openness: () => undefined,
   identify: () => anonymous,
   check: () => undefined,

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, symlinkSync, existsSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
@@ -249,6 +249,28 @@ test('a file that cannot be opened ends the start', async () => {
   });
   folder = makeReplicaDir();
   await start();
+});
+
+test('refuse, at a reload: nothing is stored until the file can be opened', async () => {
+  const more: { audit?: object } = {};
+  guarded = await startGuarded(principals, {}, [], more);
+  const admin = guarded.as('admin');
+  const append = async (): Promise<unknown> => admin.append({ stream: 'order.1', events: newEvents(1) });
+  await append();
+  more.audit = { file: join(folder, 'later', 'audit.jsonl'), when_full: 'refuse' };
+  guarded.file.write(principals);
+  await guarded.gateway.reload();
+  expect((await failureOf(append())).reason).toBe('OVERLOADED');
+  expect((await admin.serverInfo()).access?.authFile).toMatchObject({
+    generation: 2n,
+    problems: [expect.stringMatching(/^appends are refused until the audit log can be opened: .*ENOENT/)],
+  });
+  mkdirSync(join(folder, 'later'));
+  await guarded.gateway.reload();
+  await append();
+  expect((await admin.serverInfo()).access?.authFile?.problems).toEqual([]);
+  await until(() => lines('later/audit.jsonl').length === 1);
+  expect((await admin.readStream({ stream: 'order.1' })).events).toHaveLength(2);
 });
 
 test('a file that was renamed is continued under its name after a reload, and no line is lost', async () => {

@@ -1,6 +1,7 @@
 import files, {
   mkdtemp,
   open as openFile,
+  mkdir,
   readFile,
   rename,
   rm,
@@ -41,12 +42,14 @@ interface Settings {
   when_full: 'drop' | 'refuse';
 }
 
-/** A guard whose audit settings change. */
+/** A guard whose audit settings change, and the problem that the audit log reported last. */
 function guardWith(first: Settings | undefined): {
   guard: Guard;
   change: (next: Settings | undefined) => void;
+  reported: () => string | undefined;
 } {
   let audit = first;
+  let problem: string | undefined;
   const listeners: (() => void)[] = [];
   return {
     guard: {
@@ -55,7 +58,9 @@ function guardWith(first: Settings | undefined): {
         return audit;
       },
       onChange: (listener) => listeners.push(listener),
+      reportAudit: (reported) => (problem = reported),
     },
+    reported: () => problem,
     change(next) {
       audit = next;
       for (const listener of listeners) listener();
@@ -262,14 +267,17 @@ test('a file that cannot be opened: an error at first, later the one before goes
   await expect(
     openAudit(guardWith(settings({ file: missing })).guard, defaultLimits, silent),
   ).rejects.toThrow(/ENOENT/);
-  const { guard, change } = guardWith(settings());
+  const { guard, change, reported } = guardWith(settings());
   const audit = await openAudit(guard, defaultLimits, silent);
   change(settings({ file: missing, events: 'denied' }));
   await audit.reopen();
+  expect(reported()).toMatch(/^the audit log goes on as before: .*ENOENT/);
   audit.appended(entry, 0);
+  await until(async () => (await lines()).length === 1);
   change(settings({ file: join(folder, 'other.jsonl') }));
   await audit.reopen();
   audit.appended({ ...entry, principal: 'corp:bob' }, 0);
+  expect(reported()).toBeUndefined();
   change(undefined);
   await audit.reopen();
   expect(audit.hasWrites).toBe(false);
@@ -277,6 +285,51 @@ test('a file that cannot be opened: an error at first, later the one before goes
   await audit.close();
   expect((await lines()).map(({ principal }) => principal)).toEqual(['corp:alice']);
   expect((await lines('other.jsonl')).map(({ principal }) => principal)).toEqual(['corp:bob']);
+});
+
+test.each([
+  ['nothing', false],
+  ['drop', true],
+])('refuse after %s: no append is let in until the file can be opened', async (_before, isOpen) => {
+  const { guard, change, reported } = guardWith(isOpen ? settings() : undefined);
+  const audit = await openAudit(guard, defaultLimits, silent);
+  expect(audit.reserve(entry.streams)).toBe(0);
+  change(settings({ file: join(folder, 'later', 'audit.jsonl'), when_full: 'refuse' }));
+  // At once, not when the file turns out to be missing.
+  expect([audit.hasWrites, audit.reserve(entry.streams)]).toEqual([true, undefined]);
+  await audit.reopen();
+  expect([audit.hasWrites, audit.reserve(entry.streams)]).toEqual([true, undefined]);
+  expect(reported()).toMatch(/^appends are refused until the audit log can be opened: .*ENOENT/);
+
+  await mkdir(join(folder, 'later'));
+  await audit.reopen();
+  expect(reported()).toBeUndefined();
+  const reserved = audit.reserve(entry.streams) ?? 0;
+  expect(reserved).toBeGreaterThan(0);
+  audit.appended(entry, reserved);
+  await audit.close();
+  expect(await lines('later/audit.jsonl')).toHaveLength(1);
+});
+
+test('refuse after refuse: a file that cannot be opened leaves the one before, in which nothing is missing', async () => {
+  const { guard, change } = guardWith(settings({ when_full: 'refuse' }));
+  const audit = await openAudit(guard, defaultLimits, silent);
+  change(settings({ file: join(folder, 'missing', 'audit.jsonl'), when_full: 'refuse' }));
+  await audit.reopen();
+  const reserved = audit.reserve(entry.streams) ?? 0;
+  expect(reserved).toBeGreaterThan(0);
+  audit.appended(entry, reserved);
+  await audit.close();
+  expect(await lines()).toHaveLength(1);
+});
+
+test('after its end, nothing opens a file again', async () => {
+  const { guard, change } = guardWith(settings());
+  const audit = await openAudit(guard, defaultLimits, silent);
+  await audit.close();
+  change(settings({ file: join(folder, 'other.jsonl') }));
+  await audit.reopen();
+  await expect(stat(join(folder, 'other.jsonl'))).rejects.toThrow('ENOENT');
 });
 
 test('without settings nothing is recorded and nothing is refused', async () => {
@@ -319,6 +372,33 @@ describe('a disk that is full', () => {
     await audit.close();
     expect(await lines()).toHaveLength(1);
   });
+
+  test('what waits goes to the file of the next settings, which count at once', async () => {
+    const { guard, change } = guardWith(settings({ when_full: 'refuse' }));
+    const audit = await openAudit(guard, defaultLimits, silent);
+    audit.appended(entry, audit.reserve(entry.streams) ?? 0);
+    await until(() => audit.reserve(entry.streams) === undefined);
+    change(settings({ file: join(folder, 'other.jsonl'), events: 'all', when_full: 'refuse' }));
+    await audit.reopen();
+    expect(audit.hasReads).toBe(true);
+    await until(() => audit.reserve(entry.streams) !== undefined);
+    await audit.close();
+    expect(await lines('other.jsonl')).toHaveLength(1);
+  });
+
+  test('the next settings do not wait for the end of a log that is not wanted any more', async () => {
+    const { guard, change } = guardWith(settings());
+    const audit = await openAudit(guard, defaultLimits, silent);
+    audit.appended(entry, 0);
+    await sleep(100);
+    change(undefined);
+    change(settings({ file: join(folder, 'other.jsonl'), when_full: 'refuse' }));
+    const beganAt = performance.now();
+    await audit.reopen();
+    expect(audit.reserve(entry.streams)).toBeGreaterThan(0);
+    expect(performance.now() - beganAt).toBeLessThan(2_000);
+    await audit.close();
+  }, 15_000);
 
   test('is reported once, and does not delay a stop for ever', async () => {
     const messages: string[] = [];

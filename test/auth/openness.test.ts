@@ -166,6 +166,9 @@ test('a guard tells its generation, and why the newest content is not in force',
   await guard.reload();
   expect(guard.openness()).toMatchObject({ generation: 1, unusedRoles: ['unused'] });
   expect(guard.openness()?.problems).toHaveLength(1);
+  guard.reportAudit('the audit log goes on as before');
+  expect(guard.openness()?.problems).toEqual([expect.any(String), 'the audit log goes on as before']);
+  guard.reportAudit(undefined);
   opened.write({});
   await guard.reload();
   expect(guard.openness()).toMatchObject({ generation: 2, problems: [], unusedRoles: [] });
