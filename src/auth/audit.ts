@@ -108,9 +108,8 @@ class FileAudit implements AuditLog {
 
   appended(entry: AuditEntry, reserved: number): void {
     this.reserved -= reserved;
-    if (!this.recordsWrites) return;
     if (reserved > 0) this.file?.write(toLine(entry));
-    else this.write(toLine(entry));
+    else if (this.recordsWrites) this.write(toLine(entry));
   }
 
   /** Throws if the file cannot be opened, and then changes nothing. */

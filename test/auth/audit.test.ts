@@ -323,6 +323,18 @@ test('refuse after refuse: a file that cannot be opened leaves the one before, i
   expect(await lines()).toHaveLength(1);
 });
 
+test('an append that was let in gets its line, although the next settings do not record appends', async () => {
+  const { guard, change } = guardWith(settings({ when_full: 'refuse' }));
+  const audit = await openAudit(guard, defaultLimits, silent);
+  const reserved = audit.reserve(entry.streams) ?? 0;
+  change(settings({ events: 'denied', when_full: 'refuse' }));
+  await audit.reopen();
+  expect(audit.hasWrites).toBe(false);
+  audit.appended(entry, reserved);
+  await audit.close();
+  expect(await lines()).toHaveLength(1);
+});
+
 test('after its end, nothing opens a file again', async () => {
   const { guard, change } = guardWith(settings());
   const audit = await openAudit(guard, defaultLimits, silent);
