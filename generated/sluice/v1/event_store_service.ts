@@ -400,7 +400,10 @@ export interface ReadByCorrelationRequest {
   page:
     | PageHint
     | undefined;
-  /** True: commits that cannot be read are skipped, counted and named. False: they end the read. */
+  /**
+   * True: commits that cannot be read are skipped, counted and named. Lost messages are not: their correlation ids are not
+   * known, and GetServerInfo counts them. False: either of them ends the read.
+   */
   skipUnreadable: boolean;
 }
 
@@ -6021,8 +6024,9 @@ export const EventStoreServiceService = {
    * `permitted_only`.
    *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
-   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
-   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes
+   * to a message that is not a commit, or to a gap where the store has lost messages. To get what follows, set
+   * `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: {
     path: "/sluice.v1.EventStoreService/Subscribe" as const,
@@ -6175,8 +6179,9 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * `permitted_only`.
    *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
-   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
-   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes
+   * to a message that is not a commit, or to a gap where the store has lost messages. To get what follows, set
+   * `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe: handleServerStreamingCall<SubscribeRequest, SubscribeResponse>;
   /**
@@ -6369,8 +6374,9 @@ export interface EventStoreServiceClient extends Client {
    * `permitted_only`.
    *
    * Errors: INVALID_ARGUMENT also for a start after the end of the store if `start_must_exist` is set; FAILED_PRECONDITION
-   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes to a message that is not a commit, or to a gap where the store has lost
-   * messages. To get what follows, set `after_position` to its position, or set `skip_unreadable`.
+   * with StoreMismatch if `store_id` is not that of the store; DATA_LOSS with UnreadableCommit when the subscription comes
+   * to a message that is not a commit, or to a gap where the store has lost messages. To get what follows, set
+   * `after_position` to its position, or set `skip_unreadable`.
    */
   subscribe(request: SubscribeRequest, options?: Partial<CallOptions>): ClientReadableStream<SubscribeResponse>;
   subscribe(
