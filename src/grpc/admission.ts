@@ -23,6 +23,11 @@ const ours = /^\/sluice\.v1\.EventStoreService\//;
 export function createAdmission(limits: Limits, identify: Identify): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
+  /** Without those that are over: a refused caller that does not close its calls takes no place of others. */
+  let open = 0;
+  const over = (): void => {
+    open--;
+  };
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);
   const makeSpace = (): void => {
@@ -60,13 +65,14 @@ export function createAdmission(limits: Limits, identify: Identify): Admission {
         gateway,
         makeSpace,
         ended: () => calls.delete(number),
+        over,
       });
       const decompress = call.decompressMessage.bind(call);
       call.decoder = incoming;
       call.decompressMessage = (message, encoding) =>
         (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
       calls.set(number, incoming);
-      if (calls.size > limits.callsMax) incoming.refuse(`${calls.size - 1} calls are open`);
+      if (++open > limits.callsMax) incoming.refuse(`${open - 1} calls are open`);
       else identify({ call, incoming, path, connection });
       return outer as unknown as ReturnType<ServerInterceptor>;
     },

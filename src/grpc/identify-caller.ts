@@ -86,12 +86,12 @@ export function createIdentify({
   };
 
   return (arriving) => {
-    const { incoming, path } = arriving;
-    if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
-      incoming.identify(everybody, undefined);
-      return;
-    }
+    const { incoming, path, connection } = arriving;
     try {
+      if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
+        incoming.identify(everybody, shareOf(everybody, connection));
+        return;
+      }
       const identity = identityOf(guard, arriving);
       if (!(identity instanceof Promise)) admit(arriving, identity);
       else if (pending < limits.identifyingMax) void wait(arriving, identity);

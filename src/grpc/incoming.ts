@@ -45,6 +45,8 @@ export interface IncomingOptions {
   /** Too many bytes are held in all. */
   makeSpace(): void;
   ended(): unknown;
+  /** Called once, before `ended`: the call is over, although its caller may not have closed it. */
+  over(): void;
 }
 
 const headerBytes = 5;
@@ -72,7 +74,7 @@ function pushCounted(this: WatchedStream, chunk: Buffer | null, encoding?: Buffe
  */
 export class Incoming implements Held {
   heldBytes = 0;
-  /** What the call is counted in until it ends; undefined: nothing but the bounds of its connection. */
+  /** What the call is counted in until it is over; undefined: nothing but the bounds of its connection. */
   share: Share | undefined;
   private readonly header = Buffer.allocUnsafe(headerBytes);
   private headerFilled = 0;
@@ -229,7 +231,11 @@ export class Incoming implements Held {
   }
 
   private stop(): void {
-    this.endedAtMs = Date.now();
+    if (!this.isOver) {
+      this.endedAtMs = Date.now();
+      this.share?.leave('calls');
+      this.options.over();
+    }
     this.message = undefined;
     this.release(this.heldBytes);
   }
@@ -290,7 +296,6 @@ export class Incoming implements Held {
 
   private readonly onClose = (): void => {
     this.stop();
-    this.share?.leave('calls');
     this.options.ended();
   };
 }

@@ -6,6 +6,7 @@ import type { Limits } from '../../src/limits';
 import { startGuarded, type GuardedGateway, type Principals } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { until } from '../support/nats-server';
+import { messageHeader, openCall, openSession, statusOf } from '../support/raw-http2';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
 
@@ -127,6 +128,46 @@ test('no principal gets the last calls of all, of whatever kind', async () => {
   expect(await refused).toBeInstanceOf(QuotaExceededError);
   await session.close().catch(() => undefined);
   await guarded.as('other').append({ stream: 'a', events: newEvents(1) });
+});
+
+test('calls without a credential leave places for those with one', async () => {
+  await start({}, { callsMax: 12 });
+  const sessions = [1, 2].map(() => openSession(guarded.gateway.address));
+  const health = (): Promise<unknown> => guarded.as(undefined).health();
+  try {
+    for (const session of sessions) {
+      for (let count = 0; count < 10; count++)
+        openCall(session, '', { ':path': '/grpc.health.v1.Health/Watch' }).resume().end(messageHeader(0));
+    }
+    await until(() =>
+      health().then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect(await limitOfCall(health())).toBe('calls');
+    await guarded.as('other').append({ stream: 'a', events: newEvents(1) });
+  } finally {
+    for (const session of sessions) session.destroy();
+  }
+  await until(() =>
+    health().then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+
+test('refused calls that their caller does not end take no places', async () => {
+  await start({}, { callsMax: 12 });
+  const session = openSession(guarded.gateway.address);
+  try {
+    for (let count = 0; count < 40; count++)
+      expect(await statusOf(openCall(session, 'Append'))).toBe(status.UNAUTHENTICATED);
+    await guarded.as('other').append({ stream: 'a', events: newEvents(1) });
+  } finally {
+    session.destroy();
+  }
 });
 
 test('limits of calls: subscriptions, sessions and reads', async () => {
