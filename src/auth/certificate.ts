@@ -1,6 +1,5 @@
 import type { DetailedPeerCertificate } from 'node:tls';
-import { RecentMap } from '../collections/recent-map';
-import { defaultLimits } from '../limits';
+import { chainOf, type AuthorityId, type Link } from './certificate-chain';
 import { namesOf, type CertificateNames, type SerialNumber } from './certificate-names';
 import { DerError } from './der';
 import { UnauthenticatedError } from './errors';
@@ -10,25 +9,33 @@ import type { Verifier } from './verifier';
 
 type Rule = CertificatesEntry['rules'][number];
 
-/** What a certificate says, and who has issued it. */
-interface Presented extends CertificateNames {
-  /** The serial numbers of the certificate and of those that have issued it. */
-  readonly chain: readonly SerialNumber[];
+/** What the lists of revoked certificates say. */
+export interface Revocation {
+  readonly serials: ReadonlySet<SerialNumber>;
+  /** The authorities of client certificates that have issued themselves; undefined: not known. */
+  readonly roots: ReadonlySet<AuthorityId> | undefined;
 }
 
+/** What a certificate says, and who has issued it. */
+interface Presented extends CertificateNames {
+  readonly chain: readonly Link[];
+}
+
+/** What a connection has presented: each has its own chain, also if the certificate is the same. */
+const read = new WeakMap<DetailedPeerCertificate, Presented>();
 /** The certificate that an identity comes from, whichever generation made it. */
 const presentedBy = new WeakMap<Identity, Presented>();
 
-/** Identifies callers by their client certificates, which TLS has verified. Certificates in `revoked` are refused. */
+/** Identifies callers by their client certificates, which TLS has verified. `revocation`: undefined if there is no list. */
 export function createCertificateRules(
   { trust_domain: domain, rules }: Pick<CertificatesEntry, 'trust_domain' | 'rules'>,
-  revoked: ReadonlySet<SerialNumber>,
+  revocation: Revocation | undefined,
   now: () => number = Date.now,
 ): Verifier<DetailedPeerCertificate> {
-  const remembered = new RecentMap<string, Identity>(defaultLimits.authRememberedMax);
+  const remembered = new WeakMap<DetailedPeerCertificate, Identity>();
 
   function ruleFor(presented: Presented): Rule {
-    if (presented.chain.some((serial) => revoked.has(serial))) throw invalid('the certificate is revoked');
+    if (revocation !== undefined) refuseRevoked(presented.chain, revocation);
     const rule = ruleOf(presented, rules, domain);
     if (rule === undefined) throw invalid('no rule accepts a name of the certificate');
     return rule;
@@ -36,13 +43,12 @@ export function createCertificateRules(
 
   return {
     identify(certificate) {
-      const { fingerprint256: fingerprint } = certificate;
-      let identity = remembered.get(fingerprint);
+      let identity = remembered.get(certificate);
       if (identity === undefined) {
         const presented = presentedOf(certificate);
         identity = identityOf(ruleFor(presented), certificate);
         presentedBy.set(identity, presented);
-        remembered.set(fingerprint, identity);
+        remembered.set(certificate, identity);
       }
       // TLS looks at it once for a connection, or for several.
       if (!(now() < (identity.expiresAtMs ?? 0))) {
@@ -102,30 +108,23 @@ function isUriOf(rule: string, id: string): boolean {
   return id.startsWith(folder) && id.length > folder.length;
 }
 
+/** A chain that leads to no authority may lack what is revoked, for example that of a TLS session that was resumed. */
+function refuseRevoked(chain: readonly Link[], { serials, roots }: Revocation): void {
+  if (chain.some(({ serial }) => serials.has(serial))) throw invalid('the certificate is revoked');
+  const isWhole = chain.some(({ id, isSelfIssued }) => roots?.has(id) ?? isSelfIssued);
+  if (!isWhole) throw invalid('the certificate does not lead to an authority of client certificates');
+}
+
 function presentedOf(certificate: DetailedPeerCertificate): Presented {
   try {
-    return { ...namesOf(certificate.raw), chain: chainOf(certificate) };
+    const known = read.get(certificate);
+    const presented = known ?? { ...namesOf(certificate.raw), chain: chainOf(certificate) };
+    read.set(certificate, presented);
+    return presented;
   } catch (error) {
     if (error instanceof DerError) throw invalid('the certificate cannot be read');
     throw error;
   }
-}
-
-/** More is no chain that anybody would use. */
-const chainMax = 10;
-
-function chainOf(certificate: DetailedPeerCertificate): SerialNumber[] {
-  const chain: SerialNumber[] = [];
-  // Of a session that was resumed, only the certificate is known.
-  let next: Partial<DetailedPeerCertificate> | undefined = certificate;
-  while (next?.raw !== undefined && chain.length < chainMax) {
-    const { serial } = namesOf(next.raw);
-    // The last one has issued itself.
-    if (chain.includes(serial)) break;
-    chain.push(serial);
-    next = next.issuerCertificate;
-  }
-  return chain;
 }
 
 function invalid(message: string): UnauthenticatedError {

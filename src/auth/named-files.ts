@@ -10,15 +10,18 @@ export interface NamedFiles {
   /** The keys of issuers that have a file. */
   readonly keys: ReadonlyMap<IssuerEntry, PublicKeys>;
   readonly revocationLists: readonly RevocationList[];
+  /** The authorities of client certificates; undefined: not known, or there is no list. */
+  readonly authorities: readonly X509Certificate[] | undefined;
 }
 
 /** Throws AuthFileError with everything that is wrong. */
 export function readNamedFiles(files: LoadedFiles): NamedFiles {
   const problems: string[] = [];
   const keys = issuerKeys(files, problems);
-  const revocationLists = revocationListsOf(files, problems);
+  const authorities = files.clientCa && authoritiesIn(files.clientCa);
+  const revocationLists = revocationListsOf(files, authorities, problems);
   if (problems.length > 0) throw new AuthFileError(files.path, problems);
-  return { keys, revocationLists };
+  return { keys, revocationLists, authorities };
 }
 
 function issuerKeys({ file, contents }: LoadedFiles, problems: string[]): NamedFiles['keys'] {
@@ -37,13 +40,14 @@ function issuerKeys({ file, contents }: LoadedFiles, problems: string[]): NamedF
 }
 
 function revocationListsOf(
-  { file: { certificates }, contents, clientCa }: LoadedFiles,
+  { file: { certificates }, contents }: LoadedFiles,
+  authorities: NamedFiles['authorities'],
   problems: string[],
 ): readonly RevocationList[] {
   const content = contents.get(certificates?.crl_file ?? '');
   if (content === undefined) return [];
   try {
-    return parseRevocationLists(content, clientCa && authoritiesIn(clientCa));
+    return parseRevocationLists(content, authorities);
   } catch (error) {
     if (!(error instanceof RevocationListError)) throw error;
     problems.push(`certificates.crl_file ${error.message}`);

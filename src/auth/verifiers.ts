@@ -1,12 +1,11 @@
 import type { DetailedPeerCertificate } from 'node:tls';
 import type { Logger } from 'pino';
 import type { LoadedFiles } from './auth-files';
-import { createCertificateRules } from './certificate';
-import type { SerialNumber } from './certificate-names';
-import type { RevocationList } from './crl';
+import { createCertificateRules, type Revocation } from './certificate';
+import { rootsOf } from './certificate-chain';
 import { openJwts, type JwtOptions } from './issuers';
 import type { JwtVerifier } from './jwt';
-import { readNamedFiles } from './named-files';
+import { readNamedFiles, type NamedFiles } from './named-files';
 import { createTokens } from './token';
 import type { Verifier } from './verifier';
 
@@ -25,20 +24,22 @@ export async function openVerifiers(
   options: JwtOptions,
 ): Promise<Verifiers> {
   const { file } = files;
-  const { keys, revocationLists } = readNamedFiles(files);
-  const revoked = revokedBy(revocationLists, options.log);
+  const named = readNamedFiles(files);
+  const revocation = revocationBy(named, options.log);
   return {
     tokens: createTokens(file.tokens),
-    jwts: await openJwts(file, keys, previous?.jwts, options),
-    certificates: file.certificates && createCertificateRules(file.certificates, revoked),
+    jwts: await openJwts(file, named.keys, previous?.jwts, options),
+    certificates: file.certificates && createCertificateRules(file.certificates, revocation),
   };
 }
 
-function revokedBy(lists: readonly RevocationList[], log: Logger): ReadonlySet<SerialNumber> {
-  for (const { nextUpdateMs = Infinity } of lists) {
+function revocationBy({ revocationLists, authorities }: NamedFiles, log: Logger): Revocation | undefined {
+  for (const { nextUpdateMs = Infinity } of revocationLists) {
     if (nextUpdateMs < Date.now()) {
       log.warn({ nextUpdate: new Date(nextUpdateMs) }, 'a newer list of revoked certificates is due');
     }
   }
-  return new Set(lists.flatMap((list) => list.revoked));
+  if (revocationLists.length === 0) return undefined;
+  const serials = new Set(revocationLists.flatMap((list) => list.revoked));
+  return { serials, roots: authorities && rootsOf(authorities) };
 }

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { constants, createHash, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -112,7 +112,9 @@ function contextOf(
   ca: Buffer | undefined,
   unusable: (cause: unknown) => Error,
 ): Context | Error {
-  const options = { cert, key, ...(ca === undefined ? {} : { ca }) };
+  // Of a session that is resumed, TLS knows the certificate of the client, and not who has issued it.
+  const options =
+    ca === undefined ? { cert, key } : { cert, key, ca, secureOptions: constants.SSL_OP_NO_TICKET };
   try {
     createSecureContext(options);
     // A context accepts authorities that it cannot read, and then no client.

@@ -1,21 +1,27 @@
+import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { DetailedPeerCertificate } from 'node:tls';
+import { promisify } from 'node:util';
 import { parseAuthFile } from '../../src/auth/auth-file';
 import { createCertificateRules } from '../../src/auth/certificate';
+import { rootsOf } from '../../src/auth/certificate-chain';
 import { namesOf, type SerialNumber } from '../../src/auth/certificate-names';
 import { parseRevocationLists } from '../../src/auth/crl';
 import type { Verifier } from '../../src/auth/verifier';
-import { makeAuthority, type Authority } from '../support/certificates';
+import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { haveOpenssl } from '../support/tools';
 import { peerOf } from './peers';
 import { refusal } from './refusal';
 
+const run = promisify(execFile);
 const whenOpenssl = haveOpenssl() ? describe : describe.skip;
 
 const noRule = ['invalid', 'no rule accepts a name of the certificate'];
 const foreign = ['invalid', 'the certificate is of another trust domain'];
 const revoked = ['invalid', 'the certificate is revoked'];
+
+const unknownAuthority = ['invalid', 'the certificate does not lead to an authority of client certificates'];
 
 const rules = [
   { uri: 'spiffe://example.org/orders', principal: 'orders', roles: ['writer'] },
@@ -27,12 +33,14 @@ const rules = [
 
 function rulesOf(
   certificates: object,
-  revoked: readonly SerialNumber[] = [],
+  revoked?: readonly SerialNumber[],
+  authority?: Authority,
 ): Verifier<DetailedPeerCertificate> {
   const content = JSON.stringify({ roles: { writer: {} }, certificates });
   const { certificates: entry } = parseAuthFile(Buffer.from(content), 'auth.json');
   if (entry === undefined) throw new Error('there are no rules');
-  return createCertificateRules(entry, new Set(revoked));
+  const roots = authority && rootsOf([new X509Certificate(readFileSync(authority.ca))]);
+  return createCertificateRules(entry, revoked && { serials: new Set(revoked), roots });
 }
 
 whenOpenssl('certificates', () => {
@@ -66,7 +74,7 @@ whenOpenssl('certificates', () => {
     });
     expect(identity.expiresAtMs).toBeGreaterThan(Date.now() + 86_400_000);
     expect(verifier.identify(certificate)).toBe(identity);
-    const late = createCertificateRules({ rules: [], trust_domain: undefined }, new Set());
+    const late = createCertificateRules({ rules: [], trust_domain: undefined }, undefined);
     expect(await refusal(() => late.identify(certificate))).toEqual(noRule);
   });
 
@@ -143,7 +151,7 @@ whenOpenssl('certificates', () => {
     const certificate = await peer('', '/CN=orders');
     const late = createCertificateRules(
       { trust_domain: undefined, rules: [{ common_name: 'orders', principal: 'orders', roles: [] }] },
-      new Set(),
+      undefined,
       () => Date.now() + 3 * 86_400_000,
     );
     expect(await refusal(() => late.identify(certificate))).toEqual([
@@ -184,6 +192,39 @@ whenOpenssl('certificates', () => {
     expect(await refusal(() => next.identify(certificate))).toEqual(revoked);
   });
 
+  test('with a list, a certificate whose authorities are not all known is refused, also after one with them', async () => {
+    const between = await authority.issueAuthority('known');
+    const client = await between.issue('client', 'URI:spiffe://example.org/orders');
+    const whole = await peerOf(authority, client, between);
+    // What TLS knows of a session that is resumed.
+    const { issuerCertificate, ...resumed } = whole;
+    expect(issuerCertificate.raw).toBeInstanceOf(Buffer);
+    const alone = resumed as DetailedPeerCertificate;
+    for (const by of [undefined, authority]) {
+      const strict = rulesOf({ trust_domain: 'example.org', rules }, [], by);
+      expect((await strict.identify(whole)).principal).toBe('cert:orders');
+      expect(await refusal(() => strict.identify(alone))).toEqual(unknownAuthority);
+    }
+    const identity = await verifier.identify(alone);
+    const next = rulesOf({ trust_domain: 'example.org', rules }, [], authority);
+    expect(await refusal(() => next.rolesOf(identity))).toEqual(unknownAuthority);
+  });
+
+  test('a client cannot hide that its authority is revoked behind other certificates with the same name', async () => {
+    const between = await authority.issueAuthority('hidden');
+    const client = await between.issue('client', 'URI:spiffe://example.org/orders');
+    const [list] = parseRevocationLists(readFileSync(await authority.revoke([between])), undefined);
+    const next = rulesOf({ trust_domain: 'example.org', rules }, list?.revoked, authority);
+    using stranger = await makeAuthority();
+    const other = await authority.issue('other');
+    for (const key of [other.key, between.key]) {
+      const decoy = await expiredOf(stranger, key);
+      const seen = await peerOf(authority, client, decoy, between);
+      expect((await verifier.identify(seen)).principal).toBe('cert:orders');
+      expect((await refusal(() => next.identify(seen)))[0]).toBe('invalid');
+    }
+  });
+
   test('names are read as openssl wrote them', async () => {
     const names = ['DNS:a, b', 'URI:https://x/"q"', 'DNS:c', 'email:a@b', 'IP:127.0.0.1', 'URI:spiffe://a/b'];
     const { raw } = await peer(names, '/CN=one/O=x/CN=zw\u00f6lf');
@@ -193,6 +234,15 @@ whenOpenssl('certificates', () => {
       commonNames: ['one', expect.stringMatching(/^zw/)],
     });
   });
+
+  /** A certificate of an authority with the name of the true one. It has expired, so that TLS takes another one with its name. */
+  async function expiredOf({ ca }: Authority, key: string): Promise<Certificate> {
+    const [request, cert] = [`${ca}.csr`, `${ca}-${++issued}.pem`];
+    await run('openssl', ['req', '-new', '-key', key, '-out', request, '-subj', '/CN=hidden']);
+    const by = ['-CA', ca, '-CAkey', ca.replace('.pem', '.key'), '-CAcreateserial', '-days', '-1'];
+    await run('openssl', ['x509', '-req', '-in', request, '-out', cert, ...by]);
+    return { cert, key };
+  }
 
   test('a certificate that cannot be read is refused', async () => {
     const certificate = await peer('', '/CN=orders');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectTls, type SecureVersion } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { runSluice } from '../cli/process';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
@@ -73,6 +74,23 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     await expectRefused(gateway.address, credentials.createInsecure());
     await expectServed(gateway.address, clientOf(authority, client));
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a session of %s that has a client certificate is never resumed, so that the whole chain is known',
+    async (version) => {
+      const files = copyOf(server, authority);
+      const plain = ['--tls-cert', server.cert, '--tls-key', server.key];
+      await using open = await startTestGateway([nats.url], plain);
+      expect(await resumes(open.address, version, authority)).toBe(true);
+      await using mutual = await startTestGateway([nats.url], flagsOf(files), { authLookIntervalMs: 50 });
+      const client = await authority.issue('client');
+      expect(await resumes(mutual.address, version, authority, client)).toBe(false);
+      files.put(await stranger.issue('server'), stranger);
+      const newClient = await stranger.issue('client');
+      await until(() => isServed(mutual.address, clientOf(stranger, newClient)));
+      expect(await resumes(mutual.address, version, stranger, newClient)).toBe(false);
+    },
+  );
 
   test('a connection that is stuck in its handshake does not keep the gateway from stopping', async () => {
     const flags = ['--tls-cert', server.cert, '--tls-key', server.key, '--shutdown-timeout-ms=300'];
@@ -181,6 +199,33 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     expect(stderr).toContain('sluice: the TLS files cannot be used');
   });
 });
+
+/** Whether a connection can go on with the TLS session of another one. */
+async function resumes(
+  address: string,
+  version: SecureVersion,
+  { ca }: Authority,
+  own?: Certificate,
+): Promise<boolean> {
+  const shown = own && { cert: readFileSync(own.cert), key: readFileSync(own.key) };
+  const connectOnce = async (session?: Buffer): Promise<{ session?: Buffer; isReused: boolean }> => {
+    const socket = connectTls({
+      ...{ ...shown, ca: readFileSync(ca), ALPNProtocols: ['h2'] },
+      ...{ port: Number(address.split(':')[1]), host: 'localhost', servername: 'localhost' },
+      ...{ minVersion: version, maxVersion: version, ...(session && { session }) },
+    });
+    let last: Buffer | undefined;
+    socket.on('session', (given: Buffer) => (last = given));
+    // With the first bytes of HTTP/2, tickets of TLS 1.3 have come as well.
+    await once(socket, 'data');
+    last ??= socket.getSession();
+    const isReused = socket.isSessionReused();
+    socket.destroy();
+    return { isReused, ...(last && { session: last }) };
+  };
+  const { session } = await connectOnce();
+  return (await connectOnce(session)).isReused;
+}
 
 /** Files that change while a gateway uses them. */
 interface ChangingFiles {
