@@ -124,8 +124,13 @@ export interface Limits extends AccessLimits {
   readonly requestStallBytes: number;
   /** Compressed messages that are inflated at a time: each needs a thread. */
   readonly inflatesMax: number;
-  /** Calls whose callers are being identified, because a signature has to be verified: others are refused meanwhile. */
+  /**
+   * Calls whose callers are being identified, because a signature has to be verified, and at most an eighth of `callsMax`: above
+   * it, one of the connection that has most is refused.
+   */
   readonly identifyingMax: number;
+  /** Different JWTs of one connection that are being verified. */
+  readonly connectionIdentifyingMax: number;
   /** How long that may take for one call. */
   readonly identifyTimeoutMs: number;
   /** Calls open in the gateway, subscriptions included: each needs some memory before its request is known. */
@@ -231,6 +236,7 @@ export const defaultLimits: Limits = {
   requestStallBytes: 64 << 10,
   inflatesMax: 2,
   identifyingMax: 1_024,
+  connectionIdentifyingMax: 16,
   identifyTimeoutMs: 5_000,
   callsMax: 20_000,
   sessionMessageAppendsMax: 10_000,

@@ -65,13 +65,13 @@ export async function openGeneration(
 function identifyBy(
   { tokens, jwts, certificates }: Verifiers,
   policy: Policy,
-  { authorization, certificate }: Credentials,
+  { authorization, certificate, isBusy }: Credentials,
 ): Identity | Promise<Identity> {
   if (authorization !== undefined) {
     const bearer = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1];
     if (bearer === undefined)
       throw new UnauthenticatedError('invalid', '`authorization` must be `Bearer <token>`');
-    return bearer.startsWith(tokenPrefix) ? tokens.identify(bearer) : jwts.identify(bearer);
+    return bearer.startsWith(tokenPrefix) ? tokens.identify(bearer) : jwts.identify(bearer, isBusy);
   }
   if (certificate !== undefined && certificates !== undefined) return certificates.identify(certificate);
   return anonymousBy(policy);

@@ -17,7 +17,7 @@ export interface Guard {
   openness(): Openness | undefined;
   /**
    * The caller that presents these credentials; without any, `anonymous` if the auth file grants it something. A promise only where a
-   * signature has to be verified. Throws UnauthenticatedError, or rejects with it.
+   * signature has to be verified. Throws UnauthenticatedError, or rejects with it; the same with OverloadedError.
    */
   identify(credentials: Credentials): Identity | Promise<Identity>;
   /** Throws UnauthenticatedError if the credential has expired, or this generation does not accept it any more. */

@@ -6,6 +6,8 @@ export interface Credentials {
   readonly authorization: string | undefined;
   /** The client certificate that TLS has verified; undefined: it is missing. */
   readonly certificate: DetailedPeerCertificate | undefined;
+  /** Whether the connection has as many JWTs being verified as it may: only those that are known are recognized. */
+  readonly isBusy?: boolean;
 }
 
 /** The credential that an identity comes from, as the audit log names it. Never holds a secret. */

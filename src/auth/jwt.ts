@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { RecentMap } from '../collections/recent-map';
 import { defaultLimits } from '../limits';
+import { OverloadedError } from '../store/errors';
 import { UnauthenticatedError } from './errors';
 import type { Identity } from './identity';
 import type { PublicKey, PublicKeys } from './jwks';
@@ -58,8 +59,10 @@ export class JwtVerifier implements Verifier<string> {
     this.issuers = new Map(issuers.map((issuer) => [issuer.entry.issuer, issuer]));
   }
 
-  /** Rejects with OverloadedError if too many tokens wait to be verified. */
-  identify(token: string): Identity | Promise<Identity> {
+  /**
+   * Rejects with OverloadedError if too many tokens wait to be verified. `isBusy`: throws it rather than verify another one.
+   */
+  identify(token: string, isBusy = false): Identity | Promise<Identity> {
     if (token.length > limits.jwtBytesMax) throw invalid('the token is too long');
     const digest = hash('sha256', token, 'base64');
     const identity = this.remembered(digest);
@@ -68,6 +71,7 @@ export class JwtVerifier implements Verifier<string> {
     if (wrong !== undefined && wrong.source.keys() === wrong.keys) throw wrong.error;
     let underWay = this.underWay.get(digest);
     if (underWay === undefined) {
+      if (isBusy) throw new OverloadedError('too many tokens of this connection are being verified');
       underWay = this.verify(token, digest).finally(() => this.underWay.delete(digest));
       this.underWay.set(digest, underWay);
     }

@@ -5,7 +5,8 @@ import { connectionOf } from './connections';
 import { isAppend } from './failure';
 import type { Identify } from './identify-caller';
 import { createInflate } from './inflate';
-import { Incoming, type Held, type InnerCall } from './incoming';
+import { Incoming, type Held } from './incoming';
+import type { InnerCall } from './inner-call';
 
 /**
  * Admits calls. Each call of each service passes here before its body is read: its caller is identified, and what callers send is

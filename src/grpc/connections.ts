@@ -36,6 +36,8 @@ export class Connection implements HeldOfConnection {
   inflating: Promise<unknown> | undefined;
   /** The API token of its last call that had one. */
   knownToken: KnownToken | undefined;
+  /** The callers of its calls that are being identified, by the value of `authorization`. */
+  readonly identifying = new Map<string | undefined, Promise<Identity>>();
   /** Of its calls without a credential. */
   anonymousShare: Share | undefined;
   calls = 0;

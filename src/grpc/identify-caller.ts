@@ -8,8 +8,10 @@ import { createAccessOf } from './access';
 import type { CallAudit } from './call-audit';
 import type { Connection } from './connections';
 import { UnexpectedError } from './failure';
-import type { Incoming, InnerCall } from './incoming';
+import type { Incoming } from './incoming';
+import type { InnerCall } from './inner-call';
 import type { ShareOf } from './shares';
+import { WaitingCalls } from './waiting-calls';
 
 /** Reflection is for everybody, for callers with a credential, or for nobody, since the service is not there. */
 export type ReflectionMode = 'on' | 'authenticated' | 'off';
@@ -53,7 +55,7 @@ export function createIdentify({
   const accessOf = createAccessOf(guard, options.recordPrincipal);
   const everybody = accessOf(anonymous);
   const isOff = !guard.isOn && options.reflection !== 'authenticated';
-  let pending = 0;
+  const waiting = new WaitingCalls(limits);
 
   const admit = ({ incoming, path, connection }: ArrivingCall, identity: Identity): void => {
     if (identity.credential.kind === 'none' && reflection.test(path))
@@ -74,14 +76,11 @@ export function createIdentify({
   /** Holds the start of the call back, so that nothing is read, until the caller is identified. */
   const wait = async (arriving: ArrivingCall, identifying: Promise<Identity>): Promise<void> => {
     const start = holdStart(arriving.call);
-    pending++;
     try {
-      admit(arriving, await inTime(identifying, limits));
+      admit(arriving, await waiting.wait(arriving.connection, identifying));
       if (!arriving.incoming.isOver) start();
     } catch (error) {
       refuse(arriving, error);
-    } finally {
-      pending--;
     }
   };
 
@@ -92,13 +91,9 @@ export function createIdentify({
         incoming.identify(everybody, shareOf(everybody, connection));
         return;
       }
-      const identity = identityOf(guard, arriving);
-      if (!(identity instanceof Promise)) admit(arriving, identity);
-      else if (pending < limits.identifyingMax) void wait(arriving, identity);
-      else {
-        identity.catch(() => undefined); // nobody waits for it
-        throw new OverloadedError(`${pending} callers are being identified already`);
-      }
+      const identity = identityOf(guard, arriving, limits);
+      if (identity instanceof Promise) void wait(arriving, identity);
+      else admit(arriving, identity);
     } catch (error) {
       refuse(arriving, error);
     }
@@ -106,16 +101,27 @@ export function createIdentify({
 }
 
 /** Most calls of a connection have the token of the call before, which need not be hashed again. */
-function identityOf(guard: Guard, { call, connection }: ArrivingCall): Identity | Promise<Identity> {
+function identityOf(
+  guard: Guard,
+  { call, connection }: ArrivingCall,
+  limits: Limits,
+): Identity | Promise<Identity> {
   const authorization = call.metadata.get('authorization')[0]?.toString();
   const { generation } = guard;
-  const known = connection.knownToken;
+  const { knownToken: known, identifying } = connection;
   const isKnown = known?.authorization === authorization && known?.generation === generation;
   if (isKnown && Date.now() < (known.identity.expiresAtMs ?? Infinity)) return known.identity;
-  const identity = guard.identify({ authorization, certificate: connection.certificate });
-  if (!(identity instanceof Promise) && identity.credential.kind === 'token')
-    connection.knownToken = { authorization, generation, identity };
-  return identity;
+  const begun = identifying.get(authorization);
+  if (begun !== undefined) return begun;
+  const isBusy = identifying.size >= limits.connectionIdentifyingMax;
+  const identity = guard.identify({ authorization, certificate: connection.certificate, isBusy });
+  if (!(identity instanceof Promise)) {
+    if (identity.credential.kind === 'token') connection.knownToken = { authorization, generation, identity };
+    return identity;
+  }
+  const identified = inTime(identity, limits).finally(() => identifying.delete(authorization));
+  identifying.set(authorization, identified);
+  return identified;
 }
 
 /** Throws OverloadedError. */
@@ -125,7 +131,7 @@ async function inTime(identifying: Promise<Identity>, { identifyTimeoutMs }: Lim
     const message = `the caller could not be identified within ${identifyTimeoutMs} ms`;
     timer = setTimeout(() => {
       reject(new OverloadedError(message));
-    }, identifyTimeoutMs);
+    }, identifyTimeoutMs).unref();
   });
   try {
     return await Promise.race([identifying, late]);

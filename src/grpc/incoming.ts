@@ -1,24 +1,12 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
-import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
 import type { Access } from './access';
 import type { Failure } from './failure';
+import type { InnerCall } from './inner-call';
 import { toStatus } from './status';
-
-/** The parts of a call of grpc-js (1.14) that the gateway uses. */
-export interface InnerCall {
-  readonly stream: ServerHttp2Stream;
-  readonly metadata: Metadata;
-  decoder: { write(data: Buffer): Buffer[] };
-  decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
-  /** Gives the call to its handler, which then reads. */
-  start(listener: unknown): void;
-  sendMessage(message: Buffer, onSent: () => void): void;
-  sendStatus(status: Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>): void;
-}
 
 /** Bytes that callers have sent and that no handler has taken yet. */
 export interface Held {

@@ -1,4 +1,5 @@
-import { Incoming, type InnerCall } from './incoming';
+import { Incoming } from './incoming';
+import type { InnerCall } from './inner-call';
 
 /** The bytes of a single request. grpc-js keeps the object until the call has ended, so the bytes can be taken out of it. */
 export class RequestBytes {

@@ -230,7 +230,59 @@ test('callers that are being identified are bounded in number and in time', asyn
   expect(failures.map(({ reason }) => reason)).toEqual(Array.from({ length: 5 }, () => 'OVERLOADED'));
   expect(performance.now() - startedAt).toBeGreaterThan(950);
   expect(failures.filter(({ message: text }) => text.includes('within 1000 ms'))).toHaveLength(3);
-  expect(asked).toBe(5);
+  expect(asked).toBe(1); // they have the same credential
+});
+
+test('a connection whose callers are never identified leaves places for those of others', async () => {
+  const limits = { ...defaultLimits, identifyingMax: 8 };
+  const identify = async ({ authorization }: Credentials): Promise<Identity> => {
+    await (authorization === 'good' ? sleep(20) : new Promise(() => undefined));
+    return alice;
+  };
+  await using server = await serve(identify, { limits });
+  const flood = openSession(server.address);
+  const other = openSession(server.address);
+  const call = (session: typeof flood, authorization: string): Promise<number | undefined> => {
+    const stream = openCall(session, 'GetVersion', { authorization });
+    const body = Buffer.from('\n\x01a');
+    stream.end(Buffer.concat([messageHeader(body.length), body]));
+    return statusOf(stream);
+  };
+  try {
+    const ended = Array.from({ length: 100 }, (_, i) => call(flood, i % 2 === 0 ? 'bad' : `bad ${i}`));
+    expect(await Promise.race(ended)).toBe(status.RESOURCE_EXHAUSTED);
+    expect(await Promise.all([1, 2, 3].map(() => call(other, 'good')))).toEqual([0, 0, 0]);
+  } finally {
+    flood.destroy();
+    other.destroy();
+  }
+});
+
+test('different tokens of one connection that are being verified are bounded, calls with the same one are not', async () => {
+  const limits = { ...defaultLimits, connectionIdentifyingMax: 4 };
+  const asked: [string | undefined, boolean | undefined][] = [];
+  const identify = async ({ authorization, isBusy }: Credentials): Promise<Identity> => {
+    asked.push([authorization, isBusy]);
+    await sleep(300);
+    return alice;
+  };
+  await using server = await serve(identify, { limits });
+  const session = openSession(server.address);
+  try {
+    for (const token of ['a', 'b', 'a', 'c', 'a', 'd', 'e', 'a'])
+      openCall(session, 'GetVersion', { authorization: token }).resume();
+    await until(() => asked.length === 5);
+    await sleep(50);
+    expect(asked).toEqual([
+      ['a', false],
+      ['b', false],
+      ['c', false],
+      ['d', false],
+      ['e', true],
+    ]);
+  } finally {
+    session.destroy();
+  }
 });
 
 test('a caller that goes away, or whose deadline passes, while it is being identified harms nobody', async () => {

@@ -289,3 +289,13 @@ test('10,000 wrong tokens at a time do not keep others waiting', async () => {
   const outcomes = new Set(await Promise.all(refusals));
   expect([...outcomes].sort()).toEqual(['overloaded', 'the signature of the token is wrong']);
 });
+
+test('for a busy connection no other token is verified, and those that are known are recognized', async () => {
+  const [known, fresh] = [await key.sign({ jti: 'known' }), await key.sign({ jti: 'fresh' })];
+  const identity = await opened.jwts.identify(known);
+  expect(opened.jwts.identify(known, true)).toBe(identity);
+  expect(() => opened.jwts.identify(fresh, true)).toThrow(OverloadedError);
+  const underWay = opened.jwts.identify(fresh);
+  expect(opened.jwts.identify(fresh, true)).toBe(underWay);
+  expect((await underWay).credential.id).toBe('fresh');
+});
