@@ -110,7 +110,7 @@ function broken({ problems }: AuthFile): Finding[] {
   const [first] = problems;
   if (first === undefined) return [];
   const more = problems.length === 1 ? '' : ` and ${problems.length - 1} more`;
-  const message = `the auth file has changed and cannot be used, the last good one stays in force: ${first}${more}`;
+  const message = `the newest auth file, or what it names, is not in force: ${first}${more}`;
   return [{ check, level: 'fail', message, remedy: 'mend it, and check it with sluice auth check' }];
 }
 

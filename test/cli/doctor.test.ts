@@ -120,7 +120,7 @@ describe('what is open', () => {
     };
     expect(openness({ ...controlled, reflection: ReflectionMode.ON, authFile })).toEqual([
       'warn callers without a credential can ask for the services and messages (reflection)',
-      'fail the auth file has changed and cannot be used, the last good one stays in force: roles must be an object and 1 more',
+      'fail the newest auth file, or what it names, is not in force: roles must be an object and 1 more',
       'warn callers without a credential may: info, read order.>',
       'warn everyone with a credential, or with one of some issuer, has a grant on all streams (`>`)',
       'warn 6 principals have a grant on all streams (`>`)',
