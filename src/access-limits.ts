@@ -36,6 +36,8 @@ export interface AccessLimits {
   readonly issuerKeysBytesMax: number;
   /** How long a request for the keys of an issuer may take. */
   readonly issuerKeysTimeoutMs: number;
+  /** How long a change of the auth file waits for the keys of a new URL before it is in force. */
+  readonly issuerKeysWaitMs: number;
   /** How often the gateway requests the keys of an issuer. */
   readonly issuerKeysIntervalMs: number;
   /** How often it does so if the keys are not available, or for a JWT with an unknown key. */
@@ -69,6 +71,7 @@ export const accessLimits: AccessLimits = {
   issuerKeysMax: 100,
   issuerKeysBytesMax: 256 << 10,
   issuerKeysTimeoutMs: 5_000,
+  issuerKeysWaitMs: 1_000,
   issuerKeysIntervalMs: 600_000,
   issuerKeysRetryMs: 30_000,
   issuerKeysKeptMs: 86_400_000,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { PublicKeys } from './jwks';
 import { FetchedKeys, fixedKeys, type KeySource, type KeyTimes } from './jwks-source';
@@ -13,7 +14,7 @@ export interface JwtOptions {
 
 /**
  * The verifier of JWTs for the issuers of an auth file. Keys that the generation before has fetched are used further. At a start
- * nothing waits for an issuer; later a new URL is waited for, while the generation before is in force.
+ * nothing waits for an issuer; later a new URL is waited for a short time, while the generation before is in force.
  */
 export async function openJwts(
   file: AuthFile,
@@ -30,7 +31,11 @@ export async function openJwts(
     const keys = url === undefined ? fixedKeys(keysOfFiles.get(entry) ?? new Map()) : sourceOf(url, entry);
     return { entry, keys };
   });
-  if (previous !== undefined) await Promise.all([...opened.values()].map(async (source) => source.refresh()));
+  if (previous !== undefined && opened.size > 0) {
+    const found = Promise.all([...opened.values()].map(async (source) => source.refresh()));
+    // A URL that hangs must not keep what else the file says, such as a revocation, from being in force.
+    await Promise.race([found, setTimeout(options.keyTimes.issuerKeysWaitMs, undefined, { ref: false })]);
+  }
   return new JwtVerifier(issuers, new Set(Object.keys(file.roles)));
 
   /** Two issuers may have the same URL. */

@@ -21,7 +21,11 @@ export function fixedKeys(keys: PublicKeys): KeySource {
 /** How often and how long keys are requested and used. */
 export type KeyTimes = Pick<
   Limits,
-  'issuerKeysIntervalMs' | 'issuerKeysRetryMs' | 'issuerKeysTimeoutMs' | 'issuerKeysKeptMs'
+  | 'issuerKeysIntervalMs'
+  | 'issuerKeysRetryMs'
+  | 'issuerKeysTimeoutMs'
+  | 'issuerKeysKeptMs'
+  | 'issuerKeysWaitMs'
 >;
 
 export interface FetchedKeysOptions {
@@ -52,6 +56,8 @@ export class FetchedKeys implements KeySource {
     ) {
       this.latest = undefined;
       this.options.log.error('the keys of the issuer are too old to be used');
+      // Later, since this may be asked while open calls are looked at.
+      queueMicrotask(this.options.onKeysGone);
     }
     return this.latest?.keys;
   }

@@ -130,6 +130,7 @@ describe('an issuer that is away', () => {
       expect(await refusal(() => opened.jwts.identify(token))).toEqual(unavailable);
     }
     expect((await refusal(() => opened.jwts.rolesOf(identity)))[0]).toBe('invalid');
+    expect(opened.gone).toBe(1);
   });
 
   test('a request that takes too long ends, and a token that waits for it is refused', async () => {
@@ -209,6 +210,27 @@ describe('a next generation', () => {
     const identity = await opened.jwts.identify(await key.sign());
     using next = await opened.next(issuerEntry({ url: issuer.url }, { roles: ['reader'] }));
     expect(next.jwts.rolesOf(identity)).toEqual(['reader']);
+  });
+
+  test('waits for a URL that does not answer only for a short time, and uses its keys later', async () => {
+    const [key, young] = [await makeKey(), await makeKey()];
+    await using issuer = await OidcIssuer.start();
+    const answers = new Promise<void>((resolve) => {
+      issuer.serve((_, response) => {
+        setTimeout(() => {
+          response.end(JSON.stringify({ keys: [young.jwk] }));
+          resolve();
+        }, 3_000);
+      });
+    });
+    using opened = await openIssuers([issuerEntry({ file: keyFile(key) })]);
+    const identity = await opened.jwts.identify(await key.sign());
+    const begun = performance.now();
+    using next = await opened.next(issuerEntry({ url: issuer.url }));
+    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect((await refusal(() => next.jwts.rolesOf(identity)))[0]).toBe('invalid');
+    await answers;
+    expect((await next.jwts.identify(await young.sign())).principal).toBe('corp:alice');
   });
 
   test('nothing is requested after the last generation is closed', async () => {
