@@ -225,6 +225,18 @@ whenOpenssl('certificates', () => {
     }
   });
 
+  test('a client may send another certificate of an authority, by one that is not known', async () => {
+    using stranger = await makeAuthority();
+    const cross = await expiredOf(stranger, keyOf(authority.ca), 'authority of a test');
+    const client = await authority.issue('crossed', 'URI:spiffe://example.org/orders');
+    const seen = await peerOf(authority, client, cross);
+    expect(namesOf(seen.issuerCertificate.raw).serial).toBe(serialOf(cross));
+    const next = rulesOf({ trust_domain: 'example.org', rules }, [], authority);
+    expect((await next.identify(seen)).principal).toBe('cert:orders');
+    const after = rulesOf({ trust_domain: 'example.org', rules }, [serialOf(cross)], authority);
+    expect(await refusal(() => after.identify(seen))).toEqual(revoked);
+  });
+
   test('names are read as openssl wrote them', async () => {
     const names = ['DNS:a, b', 'URI:https://x/"q"', 'DNS:c', 'email:a@b', 'IP:127.0.0.1', 'URI:spiffe://a/b'];
     const { raw } = await peer(names, '/CN=one/O=x/CN=zw\u00f6lf');
@@ -235,13 +247,21 @@ whenOpenssl('certificates', () => {
     });
   });
 
-  /** A certificate of an authority with the name of the true one. It has expired, so that TLS takes another one with its name. */
-  async function expiredOf({ ca }: Authority, key: string): Promise<Certificate> {
+  /** A certificate of `key` by an authority. It has expired, so that TLS takes another one with its name. */
+  async function expiredOf({ ca }: Authority, key: string, name = 'hidden'): Promise<Certificate> {
     const [request, cert] = [`${ca}.csr`, `${ca}-${++issued}.pem`];
-    await run('openssl', ['req', '-new', '-key', key, '-out', request, '-subj', '/CN=hidden']);
-    const by = ['-CA', ca, '-CAkey', ca.replace('.pem', '.key'), '-CAcreateserial', '-days', '-1'];
+    await run('openssl', ['req', '-new', '-key', key, '-out', request, '-subj', `/CN=${name}`]);
+    const by = ['-CA', ca, '-CAkey', keyOf(ca), '-CAcreateserial', '-days', '-1'];
     await run('openssl', ['x509', '-req', '-in', request, '-out', cert, ...by]);
     return { cert, key };
+  }
+
+  function serialOf({ cert }: Certificate): SerialNumber {
+    return namesOf(new X509Certificate(readFileSync(cert)).raw).serial;
+  }
+
+  function keyOf(ca: string): string {
+    return ca.replace('.pem', '.key');
   }
 
   test('a certificate that cannot be read is refused', async () => {
