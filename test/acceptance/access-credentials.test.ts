@@ -1,11 +1,13 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials } from '@grpc/grpc-js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { credentials, status } from '@grpc/grpc-js';
 import { makeAuthority, type Certificate } from '../support/certificates';
 import { startTestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { makeKey, OidcIssuer, issuerName, audience, type SigningKey } from '../support/oidc-issuer';
+import { openCall, openSession, statusOf } from '../support/raw-http2';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 import { haveOpenssl } from '../support/tools';
@@ -73,6 +75,44 @@ test('a key that an issuer withdraws ends the calls of the tokens that it signed
   await append(byYoung);
   expect(await isOpen(other)).toBe(true);
 });
+
+test('tokens with unknown keys, while the keys are being fetched, do not shut out those with known keys', async () => {
+  const [known, unknown] = [await makeKey(), await makeKey()];
+  await using issuer = await OidcIssuer.start(known);
+  const file = join(folder, 'flood.json');
+  const entry = {
+    name: 'corp',
+    issuer: issuerName,
+    audience,
+    algorithms: ['ES256'],
+    keys: { url: issuer.url },
+  };
+  writeFileSync(file, JSON.stringify({ roles, issuers: [{ ...entry, roles: ['orders'] }] }));
+  const often = { issuerKeysRetryMs: 100 };
+  await using gateway = await startTestGateway([nats.url], [`--auth-file=${file}`], often);
+  using first = connectRpc(gateway.address, await known.sign({ jti: 'first' }));
+  await append(first);
+  await sleep(200);
+  issuer.serve(() => undefined); // it never answers
+  const sessions = [openSession(gateway.address), openSession(gateway.address)];
+  try {
+    const tokens = await Promise.all(Array.from({ length: 600 }, (_, i) => unknown.sign({ jti: `${i}` })));
+    let refused = 0;
+    for (const token of tokens) {
+      for (const session of sessions) {
+        const call = openCall(session, 'Append', { authorization: `Bearer ${token}` });
+        void statusOf(call).then((code) => (refused += code === status.RESOURCE_EXHAUSTED ? 1 : 0));
+      }
+    }
+    await until(() => refused > 1_000);
+    for (let i = 0; i < 20; i++) {
+      using fresh = connectRpc(gateway.address, await known.sign({ jti: `fresh ${i}` }));
+      await append(fresh);
+    }
+  } finally {
+    for (const session of sessions) session.destroy();
+  }
+}, 30_000);
 
 (haveOpenssl() ? test : test.skip)(
   'a certificate that is revoked ends its calls, also on open connections, and no others',
