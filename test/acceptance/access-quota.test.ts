@@ -66,17 +66,7 @@ function subscribe(client: RpcClient): Promise<() => void> {
 test('ten connections of a principal at its limit do not slow another one', async () => {
   await start({ greedy: { limits: { appends: 8 } } });
   const other = guarded.as('other');
-  const latencyMs = async (): Promise<number> => {
-    const tookMs: number[] = [];
-    for (let number = 0; number < 60; number++) {
-      const beganMs = performance.now();
-      await other.append({ stream: `calm.${number}`, events: newEvents(1) });
-      tookMs.push(performance.now() - beganMs);
-    }
-    return tookMs.sort((a, b) => a - b)[30] ?? NaN;
-  };
-  const aloneMs = await latencyMs();
-
+  const appends = 60;
   let isOver = false;
   const refused: (string | undefined)[] = [];
   let stored = 0;
@@ -90,13 +80,17 @@ test('ten connections of a principal at its limit do not slow another one', asyn
       await sleep(limits.length > 0 ? 250 : 0); // as the error says
     }
   });
-  const besideMs = await latencyMs();
+  for (let number = 0; number < appends; number++) {
+    await other.append({ stream: `calm.${number}`, events: newEvents(1) });
+  }
+  const storedBeside = stored;
   isOver = true;
   await Promise.all(greedy);
   expect(stored).toBeGreaterThan(8);
   expect(refused.length).toBeGreaterThan(100);
   expect(new Set(refused)).toEqual(new Set(['appends']));
-  expect(besideMs).toBeLessThan(4 * aloneMs + 25);
+  // Each append of the other one waits for about as many as the greedy one may have, not for the 200 that it sends.
+  expect(storedBeside).toBeLessThan(3 * 8 * appends);
 }, 60_000);
 
 test('no principal gets the last places of all, however many connections it has', async () => {
