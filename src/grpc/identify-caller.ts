@@ -107,6 +107,7 @@ function identityOf(
   limits: Limits,
 ): Identity | Promise<Identity> {
   const authorization = call.metadata.get('authorization')[0]?.toString();
+  call.metadata.remove('authorization'); // a call may stay open for days, and must not keep a secret
   const { generation } = guard;
   const { knownToken: known, identifying } = connection;
   const isKnown = known?.authorization === authorization && known?.generation === generation;

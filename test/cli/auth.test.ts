@@ -140,7 +140,9 @@ test('checks the files that the file names', async () => {
   writeFileSync(join(folder, 'missing.json'), '{"keys": 1}');
   const stderr = await run();
   expect(stderr).toMatch(/^ {2}issuers\[0\]\.keys\.file \w/m);
-  expect(stderr).toContain('  certificates.crl_file has no list of revoked certificates\n');
+  expect(stderr).toContain(
+    '  certificates.crl_file has something other than complete lists of revoked certificates\n',
+  );
 });
 
 test.each([

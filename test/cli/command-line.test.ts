@@ -51,7 +51,7 @@ describe('the command line', () => {
       '  unknown flag --stor-name; did you mean --store-name?',
       '  unexpected argument "stray"',
       '  unknown variable SLUICE_NATSURL; did you mean SLUICE_NATS_URL?',
-      '  --listen must be host:port, such as 0.0.0.0:50051 or [::1]:50051; found "nowhere"',
+      '  --listen must be host:port, such as 0.0.0.0:50051 or [::1]:50051, or unix: and an absolute path of at most 92 bytes; found "nowhere"',
       '  SLUICE_STORE_REPLICAS must be 1, 3 or 5; found "2"',
       '  SLUICE_NATS_TOKEN needs --nats-url (SLUICE_NATS_URL): without it the gateway runs an embedded nats-server',
     ]);

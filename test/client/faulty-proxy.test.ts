@@ -7,7 +7,13 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { connect, InternalError, NotPermittedError, type SluiceClient } from '../../src/client/client';
+import {
+  connect,
+  InternalError,
+  NotPermittedError,
+  UnauthenticatedError,
+  type SluiceClient,
+} from '../../src/client/client';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import { openSession } from '../support/raw-http2';
@@ -134,7 +140,7 @@ test.each<[string, Fault]>([
 );
 
 test.each([
-  [401, NotPermittedError],
+  [401, UnauthenticatedError],
   [403, NotPermittedError],
   [404, InternalError],
 ])('a page for %d is a refusal, and is not sent again', (status, kind) =>

@@ -114,7 +114,7 @@ test('by reads of the whole store', async () => {
     ),
     { numRuns: 200 },
   );
-  expect(found).toBeGreaterThan(1_000);
+  expect(found).toBeGreaterThan(200);
 }, 60_000);
 
 test('by listings', async () => {

@@ -409,6 +409,12 @@ const skipUnreadableCases = neverWrong(
   { skip_unreadable: false },
 );
 
+const permittedOnlyCases = neverWrong(
+  'it is true or false',
+  { permitted_only: true },
+  { permitted_only: false },
+);
+
 const storeIdCases: FieldCases = {
   bad: [
     { request: { store_id: 'with space' }, field: 'store_id', says: /other than visible ASCII/ },
@@ -454,6 +460,7 @@ const readAllCases: Record<string, FieldCases> = {
   to_time: { bad: [reversedTimes], fine: [{ from_time: { seconds: '5' }, to_time: { seconds: '5' } }] },
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
+  permitted_only: permittedOnlyCases,
   skip_unreadable: skipUnreadableCases,
   store_id: storeIdCases,
   ...pageCases(),
@@ -535,6 +542,7 @@ const subscribeCases: Record<string, FieldCases> = {
   ),
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
+  permitted_only: permittedOnlyCases,
   skip_unreadable: skipUnreadableCases,
   store_id: storeIdCases,
   heartbeat_interval: intervalCases([{}], [{ seconds: '1' }, { seconds: '3600' }]),
@@ -724,6 +732,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
       fine: [...fineNames, ''].map((after) => ({ after })),
     },
     max_count: countCases,
+    permitted_only: permittedOnlyCases,
   },
   GetServerInfo: {},
 };

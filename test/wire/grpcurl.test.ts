@@ -153,7 +153,7 @@ testWithGrpcurl('grpcurl lists and describes services, methods and messages', as
 
   // With the contract, which the comments are.
   expect(await ask('describe', `${service}.Append`)).toContain(
-    '// Append stores events at the end of one stream, atomically.\n',
+    '// Append stores events at the end of one stream, atomically. ',
   );
   expect(event).toContain('// Any bytes.\n    bytes binary = 3;');
 });
