@@ -266,6 +266,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
   expect(BigInt(position) + BigInt(lag)).toBe(BigInt(state.last_seq));
   expect(answer).toEqual({
     version,
+    access: { principal: 'anonymous', reflection: 'REFLECTION_MODE_ON', local: true },
     store: {
       name: 'EVENTS',
       store_id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
