@@ -1,4 +1,4 @@
-import { BlockList } from 'node:net';
+import { isLoopbackAddress } from '../loopback';
 import { brokenRelations, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import { socketPathOf } from './setting-values';
@@ -122,15 +122,11 @@ function withoutNeed(given: AllGiven, values: Partial<Values>, nameOf: NameOf): 
   ];
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 /** Whether only this machine can reach it. Any name except localhost may resolve to an address that other machines reach. */
 export function isLocal(address: string): boolean {
   if (socketPathOf(address) !== undefined) return true;
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  return host === 'localhost' || loopback.check(host, 'ipv4') || loopback.check(host, 'ipv6');
+  return host === 'localhost' || isLoopbackAddress(host);
 }
 
 /** The limits among the given settings, except those with invalid values. */
