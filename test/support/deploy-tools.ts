@@ -108,8 +108,7 @@ function helm(): Promise<Tool> {
 /** Checks resources of Kubernetes against the schemas that it carries. Run with `-m kubernetes_validate`. */
 async function kubernetesValidate(): Promise<Tool> {
   const requirements = join(root, 'test', 'deploy', 'kubernetes-validate.txt');
-  const [, version = ''] =
-    /^kubernetes-validate==([0-9.]+)/m.exec(readFileSync(requirements, 'utf8')) ?? [];
+  const [, version = ''] = /^kubernetes-validate==([0-9.]+)/m.exec(readFileSync(requirements, 'utf8')) ?? [];
   const { stdout } = await run('python3', ['-c', 'import sys; print(sys.version_info[:2], sys.executable)']);
   const [, minor = '', python = ''] = /^\(3, (\d+)\) (.+)$/m.exec(stdout) ?? [];
   const folder = join(cacheDir, `kubernetes-validate-${version}-py3${minor}-${platformName}`);
