@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openAudit } from './auth/audit';
 import { createGuard } from './auth/file-guard';
@@ -18,6 +19,8 @@ export interface Gateway {
   readonly failed: Promise<void>;
   /** Looks at the auth file, what it names, and the TLS files at once. Never rejects: files that cannot be used change nothing. */
   reload(): Promise<void>;
+  /** To be called before `close`: reports NOT_SERVING, and goes on serving for `drainWaitMs`. */
+  drain(): Promise<void>;
   /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
   close(): Promise<void>;
 }
@@ -87,6 +90,13 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
       reload: async () => {
         await Promise.all([guard.reload(), grpc.reload()]);
         await audit.reopen();
+      },
+      async drain() {
+        const { drainWaitMs } = config.limits;
+        grpc.leave();
+        if (drainWaitMs > 0)
+          log.info({ drainWaitMs }, 'health is NOT_SERVING; calls are accepted until the wait is over');
+        await sleep(drainWaitMs);
       },
       close: () => (closing ??= closeAll()),
     };

@@ -176,6 +176,8 @@ export interface Limits extends AccessLimits {
   readonly keepaliveIntervalMs: number;
   /** How long the answer to such a ping may take before the connection is closed. */
   readonly keepaliveTimeoutMs: number;
+  /** How long a stop goes on accepting calls, with health at NOT_SERVING: load balancers need it to send calls elsewhere. */
+  readonly drainWaitMs: number;
   /** How long a graceful stop waits for calls under way. */
   readonly shutdownTimeoutMs: number;
 }
@@ -258,6 +260,7 @@ export const defaultLimits: Limits = {
   unreadableRememberedMax: 1_000,
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
+  drainWaitMs: 0,
   shutdownTimeoutMs: 10_000,
   ...accessLimits,
 };

@@ -95,6 +95,12 @@ export const limitSettings = {
     2_000_000_000,
     'Age in milliseconds at which a client connection ends, so that clients spread over gateways again; 0: never.',
   ),
+  connectionAgeGraceMs: limit(
+    'connectionAgeGraceMs',
+    1_000,
+    2_000_000_000,
+    'How long calls of a connection that ends for its age may continue, in milliseconds.',
+  ),
   callsMax: limit('callsMax', 1, 1_000_000, 'Calls open in the gateway.'),
   heldBytesMax: limit(
     'heldBytesMax',
@@ -120,6 +126,12 @@ export const limitSettings = {
     1,
     2 ** 30,
     'Bytes a second that a caller must take of the messages of a read that wait for it.',
+  ),
+  drainWaitMs: limit(
+    'drainWaitMs',
+    0,
+    3_600_000,
+    'How long a stop goes on accepting calls while health is NOT_SERVING, in milliseconds, for load balancers.',
   ),
   shutdownTimeoutMs: limit(
     'shutdownTimeoutMs',

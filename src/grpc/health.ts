@@ -12,6 +12,8 @@ import { addService, type Entered } from './enter-call';
 /** grpc.health.v1: the health of the gateway as a whole, which is the service "", of each service, of appends, and of reads. */
 export interface Health {
   readonly setServing: (serving: boolean) => void;
+  /** NOT_SERVING from now on, whatever else is reported. */
+  readonly leave: () => void;
   /** Whether the store has space for more. */
   readonly setTakesAppends: (takes: boolean) => void;
   /** Whether what is stored can be read. */
@@ -30,19 +32,27 @@ const readService = 'read';
 export function addHealth(server: Server, services: readonly string[], calls: Calls): Health {
   const health = new HealthImplementation();
   let isServing = false;
+  let isLeaving = false;
   let takesAppends = true;
   let answersReads = true;
+  const reported = new Map<string, boolean>();
+  // Watch sends every report, also of what has not changed.
+  const report = (name: string, serves: boolean): void => {
+    if (reported.get(name) === serves) return;
+    reported.set(name, serves);
+    health.setStatus(name, serves ? 'SERVING' : 'NOT_SERVING');
+  };
   const setRead = (): void => {
-    health.setStatus(readService, isServing && answersReads ? 'SERVING' : 'NOT_SERVING');
+    report(readService, isServing && answersReads);
   };
   const setAppend = (): void => {
-    health.setStatus(appendService, isServing && takesAppends ? 'SERVING' : 'NOT_SERVING');
+    report(appendService, isServing && takesAppends);
   };
   const setServing = (serving: boolean): void => {
-    isServing = serving;
+    isServing = serving && !isLeaving;
     setAppend();
     setRead();
-    for (const name of ['', ...services]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    for (const name of ['', ...services]) report(name, isServing);
   };
   setServing(false);
   health.addToServer({
@@ -52,6 +62,10 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
   });
   return {
     setServing,
+    leave() {
+      isLeaving = true;
+      setServing(false);
+    },
     setTakesAppends(takes) {
       takesAppends = takes;
       setAppend();

@@ -64,6 +64,8 @@ export interface GrpcServer {
   setTakesAppends(takes: boolean): void;
   /** Whether what is stored can be read: the health of reads follows both. */
   setAnswersReads(answers: boolean): void;
+  /** Reports NOT_SERVING from now on, and goes on serving. */
+  leave(): void;
   /** Looks at the TLS files at once. Never rejects: files that cannot be used change nothing. */
   reload(): Promise<void>;
   /** Refuses new calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
@@ -111,10 +113,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     setServing: health.setServing,
     setTakesAppends: health.setTakesAppends,
     setAnswersReads: health.setAnswersReads,
+    leave: health.leave,
     reload: async () => tls?.reload(),
     close() {
       tls?.close();
-      health.setServing(false);
+      health.leave();
       calls.endOpenCalls();
       connections.drain('the gateway is stopping');
       const endings = {

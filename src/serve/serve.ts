@@ -73,7 +73,7 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   serving(gateway);
   process.stdout.write(banner(gateway.describe()));
   const end = await Promise.race([
-    stopped.then(() => 'ok' as const),
+    stopped.then(() => gateway.drain()).then(() => 'ok' as const),
     gateway.failed.then(() => 'disk' as const),
   ]);
   await gateway.close();

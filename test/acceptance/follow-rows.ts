@@ -1,35 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type RecordedEvent } from '../../src/client/client';
-import { startSluice, type SluiceProcess } from '../cli/process';
 import { insist, newEvents } from '../support/attempts';
 import { consumersOf } from '../support/monitor';
-import { freePorts, until } from '../support/nats-server';
+import { until } from '../support/nats-server';
+import { startRestartable } from '../support/restartable-gateway';
 import type { Environment } from './environment';
 
 const eventsPerCommit = 25;
 const writers = 8;
 const timeoutMs = 240_000;
-
-/** A gateway process that can be started again at the same address. */
-async function restartable(args: readonly string[]) {
-  const [port] = await freePorts(1);
-  const address = `127.0.0.1:${String(port)}`;
-  const start = async (): Promise<SluiceProcess> => {
-    const started = await startSluice([`--listen=${address}`, ...args]);
-    await started.serving();
-    return started;
-  };
-  let gateway = await start();
-  return {
-    address,
-    async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-      gateway.signal(signal);
-      await gateway.ended();
-      gateway = await start();
-    },
-    [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
-  };
-}
 
 /**
  * No gap and no repeat over all these events while writers append, servers are killed and started again, and the
@@ -37,7 +16,7 @@ async function restartable(args: readonly string[]) {
  */
 export async function followThroughFailures(environment: Environment, eventCount: number): Promise<void> {
   const { nodes, urls, flags, client: writing } = environment;
-  await using gateway = await restartable([`--nats-url=${urls.join(',')}`, ...flags]);
+  await using gateway = await startRestartable([`--nats-url=${urls.join(',')}`, ...flags]);
   using client = connect(gateway.address);
   const received: RecordedEvent[] = [];
   let reconnects = 0;

@@ -25,14 +25,20 @@ function replicaOf(args: readonly string[]): Readonly<Record<string, string>> {
   return isGateway ? { SLUICE_REPLICA_DIR: makeReplicaDir() } : {};
 }
 
+export interface ProcessOptions {
+  readonly openFilesMax?: number | undefined;
+  /** The path of main.js. Default: compiled from the present sources. */
+  readonly main?: string | undefined;
+}
+
 /** Starts main.js with these flags, variables and standard input, without the SLUICE_ variables of the tests. */
 export async function startSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input?: string | Uint8Array,
-  openFilesMax?: number,
+  { openFilesMax, main: built }: ProcessOptions = {},
 ): Promise<SluiceProcess> {
-  const main = await buildOnce();
+  const main = built ?? (await buildOnce());
   const command = [process.execPath, ...nodeFlags, main, ...args] as const;
   // The limit of the shell holds for the process that replaces it.
   const limited = ['-c', `ulimit -n ${openFilesMax ?? ''} && exec "$0" "$@"`, ...command];

@@ -6,6 +6,7 @@ import { greedySoak } from '../support/greedy';
 import { replicated } from '../support/info-now';
 import { startNats } from '../support/nats-server';
 import { subscriberSoak } from '../support/slow-subscribers';
+import { deadlineMs, startRollingCluster } from '../support/rolling';
 import { HistoryError, soak, soakServer } from '../support/soak';
 import { prepareTools, removeTools } from '../support/tools';
 
@@ -13,6 +14,7 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
        npm run soak -- --bulk N
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
+       npm run soak -- --rolling MINUTES
 
   --minutes N   how long, in rounds of a minute; 1 unless given
   --seed S      of the schedule of the first round, the next one has the next seed; any unless given
@@ -23,6 +25,7 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
   --subscribers N
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
+  --rolling N   restarts three gateways and three NATS servers by SIGTERM, one by one, under writers and subscribers, for N minutes
   --only WORDS  of the kinds of greedy callers, those whose name has these words
 `;
 
@@ -36,6 +39,9 @@ class BulkError extends Error {}
 /** A modest caller was not served, or greedy ones were, or they left something behind. */
 class GreedyError extends Error {}
 
+/** A rolling restart lost or doubled something, or a client failed. */
+class RollingError extends Error {}
+
 /** Streams of a bulk load. */
 const bulkStreamsMax = 60_000;
 const fillTimeoutMs = 600_000;
@@ -47,6 +53,8 @@ interface Settings {
   readonly greedy: number | undefined;
   /** Seconds with subscribers; undefined: no subscribers. */
   readonly subscribers: number | undefined;
+  /** Minutes of rolling restarts; undefined: none. */
+  readonly rolling: number | undefined;
   /** Words in the names of their kinds. */
   readonly only: string;
   readonly minutes: number;
@@ -66,6 +74,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     bulk: string,
     greedy: string,
     subscribers: string,
+    rolling: string,
     only: string,
     operator: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -77,7 +86,10 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     throw new UsageError((error as Error).message);
   }
   if (values.help === true) return undefined;
-  const whole = (name: 'minutes' | 'seed' | 'bulk' | 'greedy' | 'subscribers', text: string): number => {
+  const whole = (
+    name: 'minutes' | 'seed' | 'bulk' | 'greedy' | 'subscribers' | 'rolling',
+    text: string,
+  ): number => {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
     return Number(text);
   };
@@ -87,6 +99,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     bulk: values.bulk === undefined ? undefined : whole('bulk', values.bulk),
     greedy: values.greedy === undefined ? undefined : whole('greedy', values.greedy),
     subscribers: values.subscribers === undefined ? undefined : whole('subscribers', values.subscribers),
+    rolling: values.rolling === undefined ? undefined : whole('rolling', values.rolling),
     only: values.only ?? '',
     isOperated: values.operator === true,
     minutes: whole('minutes', values.minutes ?? '1'),
@@ -101,6 +114,7 @@ async function run(settings: Settings): Promise<void> {
     if (settings.bulk !== undefined) await runBulk(settings.bulk);
     else if (settings.greedy !== undefined) await runGreedy(settings.greedy, settings.only);
     else if (settings.subscribers !== undefined) await runSubscribers(settings.subscribers);
+    else if (settings.rolling !== undefined) await runRolling(settings.rolling);
     else await runHistories(settings);
   } finally {
     removeTools();
@@ -121,6 +135,18 @@ async function runGreedy(seconds: number, only: string): Promise<void> {
 async function runSubscribers(seconds: number): Promise<void> {
   const faults = await subscriberSoak(seconds, say);
   if (faults.length > 0) throw new GreedyError(faults.join('\n'));
+}
+
+/** Throws RollingError. */
+async function runRolling(minutes: number): Promise<void> {
+  await using cluster = await startRollingCluster();
+  const endMs = Date.now() + minutes * 60_000;
+  do {
+    const { faults, ...figures } = await cluster.round();
+    say(JSON.stringify(figures));
+    if (figures.appendMsMax >= deadlineMs) faults.push(`an append took ${figures.appendMsMax} ms`);
+    if (faults.length > 0) throw new RollingError(faults.join('\n'));
+  } while (Date.now() < endMs);
 }
 
 /** Throws BulkError. */
@@ -165,10 +191,10 @@ async function main(args: readonly string[]): Promise<number> {
       process.stderr.write(`soak: ${error.message}\n\n${help}`);
       return exitCode.usage;
     }
-    const text =
-      error instanceof HistoryError || error instanceof BulkError || error instanceof GreedyError
-        ? error.message
-        : String((error as Error).stack);
+    const faults = [HistoryError, BulkError, GreedyError, RollingError];
+    const text = faults.some((kind) => error instanceof kind)
+      ? (error as Error).message
+      : String((error as Error).stack);
     process.stderr.write(`soak: ${text}\n`);
     return exitCode.failed;
   }

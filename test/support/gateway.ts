@@ -68,7 +68,7 @@ export async function startGatewayProcess(
   port = 0,
   openFilesMax?: number,
 ): Promise<GatewayProcess> {
-  const process = await startSluice(flags(natsUrls, args, port), {}, undefined, openFilesMax);
+  const process = await startSluice(flags(natsUrls, args, port), {}, undefined, { openFilesMax });
   try {
     const address = await process.serving();
     const client = connectRpc(address);

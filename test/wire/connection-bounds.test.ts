@@ -97,6 +97,35 @@ test('a connection that reaches its greatest age ends without harm to its calls'
     expect(version).toBe(counts[0]?.toString());
   }));
 
+test('connections that were opened together do not all end together at their greatest age', () =>
+  withGateway(['--connection-age-max-ms=5000'], async (_wire, _nats, address) => {
+    const openedMs = performance.now();
+    const sessions = Array.from({ length: 60 }, () => openSession(address));
+    const agesMs = await Promise.all(
+      sessions.map(async (session) => {
+        await once(session, 'goaway');
+        return performance.now() - openedMs;
+      }),
+    );
+    for (const session of sessions) session.destroy();
+    // Plus or minus a tenth; the gateway looks at its connections twice a second.
+    expect(Math.min(...agesMs)).toBeGreaterThanOrEqual(4_450);
+    expect(Math.max(...agesMs)).toBeLessThan(7_000);
+    expect(Math.max(...agesMs) - Math.min(...agesMs)).toBeGreaterThan(400);
+  }));
+
+test('calls of a connection at its greatest age are cut off after connection_age_grace_ms', () =>
+  withGateway(['--connection-age-max-ms=1000', '--connection-age-grace-ms=1000'], async (wire) => {
+    const events = Array.from({ length: 60 }, () => ({ type: 'Large', text: 'x'.repeat(50_000) }));
+    await wire.unary('Append', { stream: 'calm.large', events });
+    const read = wire.open('ReadStream', { stream: 'calm.large', page: { events_max: 1 } });
+    await once(read, 'data');
+    read.pause();
+    const startedMs = performance.now();
+    expect(await wireFailureOf(once(read, 'end'))).toMatchObject({ code: status.unavailable });
+    expect(performance.now() - startedMs).toBeLessThan(6_000);
+  }));
+
 test(
   'a connection that the gateway does not hear any more is closed',
   () =>

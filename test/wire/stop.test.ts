@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
@@ -82,6 +83,45 @@ test('appends and reads under way finish, new calls are UNAVAILABLE, and the exi
   expect(rest.at(-1)?.['end']).toEqual({ reason: 'READ_END_REASON_COMPLETE', event_count: '60' });
   expect(await gateway.process.ended()).toBe(0);
   expect(gateway.process.stderr()).not.toContain('cutting them off');
+});
+
+test('with --drain-wait-ms health is NOT_SERVING at once, and calls go on until the wait is over', async () => {
+  await using own = await startNats();
+  await using gateway = await startGatewayProcess([own.url], ['--drain-wait-ms=5000']);
+  using wire = connectWire(gateway.address);
+  using health = connectWire(gateway.address, { service: 'grpc.health.v1.Health' });
+  const isServing = async (service = ''): Promise<boolean> =>
+    (await health.unary('Check', { service }))['status'] === 'SERVING';
+  await wire.unary('Append', { stream: 'stop.wait', events: [event] });
+  const subscription = wire.open('Subscribe', { stream: 'stop.wait' });
+  const messages: WireMessage[] = [];
+  subscription.on('data', (message: WireMessage) => messages.push(message));
+  const ended = wireFailureOf(once(subscription, 'end'));
+
+  const signalledMs = performance.now();
+  gateway.process.signal('SIGTERM');
+  await until(async () => !(await isServing()));
+  expect(performance.now() - signalledMs).toBeLessThan(2_000);
+  // Not even when NATS comes back.
+  await own.restart();
+  using late = connectWire(gateway.address);
+  const append = { stream: 'stop.wait', events: [event], commit_id: randomUUID() };
+  await until(() =>
+    late.unary('Append', append).then(
+      () => true,
+      () => false,
+    ),
+  );
+  for (const service of ['', 'append', 'read']) expect(await isServing(service)).toBe(false);
+  await until(() =>
+    messages.some(({ events }) => (events as WireMessage[] | undefined)?.[0]?.['version'] === '2'),
+  );
+  expect(messages.some(({ draining }) => draining !== undefined)).toBe(false);
+
+  expect(await ended).toMatchObject({ code: unavailable });
+  expect(performance.now() - signalledMs).toBeGreaterThan(4_900);
+  expect(messages.at(-1)).toHaveProperty('draining');
+  expect(await gateway.process.ended()).toBe(0);
 });
 
 test('calls that have no end are ended with UNAVAILABLE', async () => {
