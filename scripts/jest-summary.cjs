@@ -1,7 +1,7 @@
 const { relative } = require('node:path');
 
 /** Test files that may skip tests in CI, relative to the project, with "/". Any other skip there is a failure. */
-const maySkipInCi = [];
+const maySkipInCi = ['test/cluster/mixed-versions.test.ts']; // in a clone without history
 
 /** Ends the output of jest with one machine-readable line: `N passed, N failed[, N skipped]`. */
 module.exports = class Summary {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+const run = promisify(execFile);
 const root = join(__dirname, '..', '..');
 /** Under node_modules, so that the build finds its packages; git, jest and prettier ignore it. */
 const folder = join(root, 'node_modules', '.cache', 'sluice-build');
@@ -16,31 +17,65 @@ const keptMs = 24 * 3_600_000;
  * The path of main.js, compiled from the present sources, once for all workers and runs: the name of the folder is a hash of the
  * sources. Types are not checked; `npm run typecheck` does that.
  */
-export async function buildOnce(): Promise<string> {
-  const target = join(folder, hashOfSources());
+export function buildOnce(): Promise<string> {
+  return buildInto(join(folder, hashOfSources()), (making) => compile(root, making));
+}
+
+/** Whether the clone has a commit. */
+export function hasCommit(commit: string): boolean {
+  try {
+    execFileSync('git', ['-C', root, 'cat-file', '-e', `${commit}^{commit}`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The same as `buildOnce` for the sources of a commit, with the present packages. */
+export function buildOf(commit: string): Promise<string> {
+  return buildInto(join(folder, commit), async (making) => {
+    // Not in the folder of the output, which tsc leaves out of the sources.
+    const sources = await mkdtemp(join(folder, 'sources-'));
+    try {
+      const archive = join(sources, 'sources.tar');
+      const parts = ['src', 'generated', 'tsconfig.json', 'tsconfig.build.json'];
+      await run('git', ['-C', root, 'archive', '--output', archive, commit, ...parts]);
+      await run('tar', ['-xf', archive, '-C', sources]);
+      await compile(sources, making);
+    } finally {
+      await rm(sources, { recursive: true });
+    }
+  });
+}
+
+async function buildInto(target: string, build: (making: string) => Promise<void>): Promise<string> {
   const main = join(target, 'src', 'main.js');
   await mkdir(folder, { recursive: true });
   const giveUpMs = Date.now() + 2 * buildTimeoutMs;
   while (!existsSync(main)) {
     if (Date.now() > giveUpMs) throw new Error(`nobody finished the build of ${target}`);
     if (await takeLock(`${target}.lock`))
-      await build(target).finally(() => rm(`${target}.lock`, { recursive: true }));
+      await buildOne(target, build).finally(() => rm(`${target}.lock`, { recursive: true }));
     else await sleep(100);
   }
   return main;
 }
 
 /** Compiles into a temporary folder and renames that, so that no process finds half a build. */
-async function build(target: string): Promise<void> {
+async function buildOne(target: string, build: (making: string) => Promise<void>): Promise<void> {
   if (existsSync(target)) return;
   await removeOld();
   const making = await mkdtemp(join(folder, 'making-'));
+  await build(making);
+  await rename(making, target);
+}
+
+async function compile(sources: string, making: string): Promise<void> {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = ['--outDir', making, '--declaration', 'false', '--noCheck'];
-  await promisify(execFile)(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), ...options], {
+  await run(process.execPath, [tsc, '-p', join(sources, 'tsconfig.build.json'), ...options], {
     timeout: buildTimeoutMs,
   });
-  await rename(making, target);
 }
 
 /** Whether this process has the lock now. The lock of a dead process is removed. */

@@ -7,8 +7,8 @@ export interface RestartableGateway extends AsyncDisposable {
   /** host:port */
   readonly address: string;
   readonly pid: number;
-  /** Signals it, waits for its end, and starts it again; resolves with the exit code when it serves. */
-  restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | NodeJS.Signals>;
+  /** Signals it, waits for its end, and starts it again, as another build if there is one; resolves with the exit code. */
+  restart(signal: 'SIGTERM' | 'SIGKILL', main?: string): Promise<number | NodeJS.Signals>;
 }
 
 /** Starts it on a free port. `main` is the main.js of another build. */
@@ -16,8 +16,8 @@ export async function startRestartable(args: readonly string[], main?: string): 
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const all = [`--listen=${address}`, `--replica-dir=${makeReplicaDir()}`, ...args];
-  const start = async (): Promise<SluiceProcess> => {
-    const started = await startSluice(all, {}, undefined, { main });
+  const start = async (build = main): Promise<SluiceProcess> => {
+    const started = await startSluice(all, {}, undefined, { main: build });
     await started.serving();
     return started;
   };
@@ -27,10 +27,10 @@ export async function startRestartable(args: readonly string[], main?: string): 
     get pid() {
       return gateway.pid;
     },
-    async restart(signal) {
+    async restart(signal, build) {
       gateway.signal(signal);
       const code = await gateway.ended();
-      gateway = await start();
+      gateway = await start(build);
       return code;
     },
     [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
