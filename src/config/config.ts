@@ -5,6 +5,7 @@ import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
 import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
+import type { LogLevel } from './log-level';
 import { withoutCredentials, type NatsUrls } from './nats-url';
 import { flagOf, keys, settings, variableOf, type Key, type Setting, type Values } from './settings';
 
@@ -32,7 +33,12 @@ export interface Config {
   /** Folder of the replica of the log; absolute. */
   readonly replicaDir: string;
   readonly limits: Limits;
-  readonly logLevel: Values['logLevel'];
+  /** The one in force at the start. */
+  readonly logLevel: LogLevel;
+  /** The file that has it, absolute; undefined: it stays. */
+  readonly logLevelFile: string | undefined;
+  /** Calls that take the gateway longer are logged as slow; 0: none. */
+  readonly slowCallMs: number;
 }
 
 /** Paths of PEM files. */
@@ -120,7 +126,9 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     createStore: values.createStore,
     replicaDir: resolve(values.replicaDir ?? join(values.dataDir, 'replica')),
     limits: limitsInForce(givenLimits(given, values)),
-    logLevel: values.logLevel,
+    logLevel: values.logLevelFile?.level ?? values.logLevel,
+    logLevelFile: values.logLevelFile === undefined ? undefined : resolve(values.logLevelFile.path),
+    slowCallMs: values.slowCallMs,
   };
 }
 

@@ -112,6 +112,9 @@ function withoutNeed(given: AllGiven, values: Partial<Values>, nameOf: NameOf): 
   const isSocket = values.listen !== undefined && socketPathOf(values.listen) !== undefined;
   const tls = (['tlsCert', 'tlsKey', 'tlsClientCa'] as const).filter((key) => isSocket && given.has(key));
   return [
+    ...(given.has('logLevel') && given.has('logLevelFile')
+      ? [`${nameOf('logLevel')} and ${nameOf('logLevelFile')} contradict each other: give one level`]
+      : []),
     ...tls.map((key) => `${nameOf(key)} is for host:port: nothing leaves this machine by a Unix socket`),
     ...(values.recordPrincipal === true && !given.has('authFile')
       ? [`${nameOf('recordPrincipal')} needs ${both('authFile')}`]

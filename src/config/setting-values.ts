@@ -1,6 +1,7 @@
 import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
+import { logLevels, readLogLevel } from './log-level';
 
 /** The kinds of values that settings take. Each checks the text, and its error says what the text must be. */
 
@@ -46,6 +47,19 @@ export function webUrl() {
 
 export function readableFile() {
   return z.string().refine(isReadable, 'must be a file that can be read');
+}
+
+/** A file that holds a level of the log. */
+export function levelFile() {
+  return z.string().transform((path, context) => {
+    try {
+      return { path, level: readLogLevel(path) };
+    } catch {
+      const message = `must be a file that can be read and holds one of ${logLevels.join(', ')}`;
+      context.issues.push({ code: 'custom', message, input: path });
+      return z.NEVER;
+    }
+  });
 }
 
 /** A file with a secret. The value is the secret, without the end of its last line. */

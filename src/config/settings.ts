@@ -3,7 +3,17 @@ import { indexPrefix } from '../jetstream/nats/open-stream';
 import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
-import { integer, listenAddress, nonEmpty, oneOf, readableFile, secretFile, webUrl } from './setting-values';
+import { logLevels } from './log-level';
+import {
+  integer,
+  levelFile,
+  listenAddress,
+  nonEmpty,
+  oneOf,
+  readableFile,
+  secretFile,
+  webUrl,
+} from './setting-values';
 
 /** The group of a setting: settings of `nats` need --nats-url, settings of `embedded` exclude it. */
 export type Group = 'gateway' | 'access' | 'tls' | 'nats' | 'embedded' | 'connections' | 'store' | 'limits';
@@ -39,8 +49,22 @@ export const settings = {
   logLevel: {
     group: 'gateway',
     default: 'info',
-    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    schema: oneOf(logLevels),
     description: 'Lowest level of the JSON log on stderr: trace, debug, info, warn, error, fatal or silent.',
+  },
+  logLevelFile: {
+    group: 'gateway',
+    default: undefined,
+    schema: levelFile(),
+    description: 'File that holds the level instead of --log-level. It is read again on SIGHUP.',
+  },
+  slowCallMs: {
+    group: 'gateway',
+    default: '1000',
+    schema: integer(0, 3_600_000),
+    description:
+      'Calls that take the gateway longer are logged as slow, in milliseconds; 0: none. Subscriptions and append ' +
+      'sessions never are.',
   },
   replicaDir: {
     group: 'gateway',

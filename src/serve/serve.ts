@@ -1,30 +1,18 @@
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { banner } from './banner';
 import { commandLines } from '../cli/help';
-import { printable, writeLines } from '../cli/output';
+import { writeLines } from '../cli/output';
 import { commands } from '../cli/run';
 import { ConfigError, loadConfig, printConfig, type Config } from '../config/config';
 import { StartError, startGateway, type Gateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
 import { helpText } from '../config/help';
+import { logCrash, openLog, reloadLevel } from './log';
 import { isPatchedNode, nodeVersions } from '../versions';
 import { version } from '../versions';
 
 /** The exit codes of serving; config/help.ts explains them. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;
-
-/** Bytes that wait while stderr cannot be written; later lines are dropped. */
-const logBytesMax = 1 << 20;
-
-/** `sync`, since the log must be written before the process ends. An error while writing does not end the process. */
-const logDestination = pino
-  .destination({ fd: 2, sync: true, maxLength: logBytesMax })
-  .on('error', () => undefined);
-
-/** On a terminal without control characters, which JSON does not escape and a terminal would obey. */
-function logLine(line: string): string {
-  return process.stderr.isTTY ? `${printable(line.trimEnd())}\n` : line;
-}
 
 /** The largest message that gRPC clients receive by default. */
 const stubBytesMax = 4 << 20;
@@ -52,10 +40,10 @@ export async function serve(argv: readonly string[]): Promise<number> {
 /** Serves until a signal or a failed disk. Throws ConfigError and StartError. */
 async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   const config = loadConfig(argv);
-  const log = pino({ level: config.logLevel, hooks: { streamWrite: logLine } }, logDestination);
+  const log = openLog(config.logLevel);
   // Before the start, so that a signal during the start stops what is already running.
   const stopped = stopSignal(log);
-  const serving = onHangUp(log);
+  const serving = onHangUp(config, log);
   if (config.insecure) warnOfOpenness(config, log);
   if (!isPatchedNode(process.versions.node)) {
     log.warn(
@@ -115,10 +103,11 @@ function stopSignal(log: Logger): Promise<void> {
  * SIGHUP has the gateway look at its files, and never ends it: a terminal that closes sends it as well. Returns a function that
  * takes the gateway once it serves; during the start, the files are read anyway.
  */
-function onHangUp(log: Logger): (gateway: Gateway) => void {
+function onHangUp({ logLevelFile }: Config, log: Logger): (gateway: Gateway) => void {
   let serving: Gateway | undefined;
   process.on('SIGHUP', () => {
-    log.info('SIGHUP: looking at the auth file and the TLS files; settings are read only at the start');
+    log.info('SIGHUP: looking at the files; settings are read only at the start');
+    if (logLevelFile !== undefined) reloadLevel(log, logLevelFile);
     void serving?.reload();
   });
   return (gateway) => {
@@ -133,6 +122,6 @@ function print(text: string): number {
 
 /** Logs a bug and ends the process, whose state is unknown. */
 function crash(err: unknown): never {
-  pino({ hooks: { streamWrite: logLine } }, logDestination).fatal({ err }, 'unexpected error');
+  logCrash(err);
   process.exit(exitCode.unexpected);
 }
