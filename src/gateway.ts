@@ -124,7 +124,7 @@ function serverOptions(
   config: Config,
   { level, embedded }: ReachableNats,
 ): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'log'> {
-  const { address, local, tls, recordPrincipal, reflection, limits } = config;
+  const { address, local, tls, recordPrincipal, reflection, limits, slowCallMs } = config;
   const access = {
     local,
     tls: tls !== undefined,
@@ -132,7 +132,7 @@ function serverOptions(
     reflection,
   };
   const about = { version, durability: level, embedded: embedded !== undefined, access };
-  return { address, tls, recordPrincipal, reflection, limits, about };
+  return { address, tls, recordPrincipal, reflection, limits, slowCallMs, about };
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */

@@ -6,6 +6,8 @@ export interface CallEnd {
   readonly status: number;
   /** What gRPC reported, if anything. */
   readonly cause?: unknown;
+  /** See `SluiceError`. */
+  readonly requestId?: string | undefined;
 }
 
 /** The codes of all errors. */
@@ -40,11 +42,14 @@ export abstract class SluiceError extends Error {
   abstract readonly code: SluiceErrorCode;
   /** The number of the gRPC status that the call ended with, for instance 10 for ABORTED. */
   readonly status: number;
+  /** By which the log of the gateway names the call; undefined: no gateway has ended it. */
+  readonly requestId: string | undefined;
 
   constructor(end: CallEnd) {
     super(end.message, end);
     this.name = new.target.name;
     this.status = end.status;
+    this.requestId = end.requestId;
   }
 }
 

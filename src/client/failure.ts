@@ -1,5 +1,5 @@
 import { status as grpcStatus, type StatusObject } from '@grpc/grpc-js';
-import { ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
+import { ErrorInfo, RequestInfo, RetryInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import type { CallEnd } from './errors';
 
@@ -60,14 +60,14 @@ export function malformed(message: string, cause?: unknown): Failure {
 
 const noFacts: ReadonlyMap<string, string> = new Map();
 
-function read(packed: Status['details']): Pick<Failure, 'reason' | 'facts' | 'details'> {
+function read(packed: Status['details']): Pick<Failure, 'reason' | 'facts' | 'details' | 'requestId'> {
   const details = new Map(
     packed.map(({ typeUrl, value }) => [typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value]),
   );
   const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
-  return info?.domain === domain
-    ? { reason: info.reason, facts: info.metadata, details }
-    : { reason: undefined, facts: noFacts, details };
+  if (info?.domain !== domain) return { reason: undefined, facts: noFacts, details };
+  const requestId = find(details, 'google.rpc.RequestInfo', RequestInfo)?.requestId;
+  return { reason: info.reason, facts: info.metadata, details, requestId };
 }
 
 interface MessageType<Message> {

@@ -2,7 +2,8 @@ import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CompactingMap } from '../collections/compacting-map';
 import { connectionOf } from './connections';
-import { isAppend } from './failure';
+import type { CallLog } from './call-log';
+import { isAppend, type Failure } from './failure';
 import type { Identify } from './identify-caller';
 import { createInflate } from './inflate';
 import { Incoming, type Held } from './incoming';
@@ -21,13 +22,17 @@ const sweepIntervalMs = 1_000;
 const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
 
-export function createAdmission(limits: Limits, identify: Identify): Admission {
+export function createAdmission(limits: Limits, identify: Identify, callLog: CallLog): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   /** Without those that are over: a refused caller that does not close its calls takes no place of others. */
   let open = 0;
   const over = (): void => {
     open--;
+  };
+  const refused = ({ call, identified: access, requestId }: Incoming, error: Failure): void => {
+    const { path } = call.handler;
+    callLog.ended({ requestId, path, access, connection: connectionOf(call.stream) }, error, 0);
   };
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);
@@ -67,6 +72,7 @@ export function createAdmission(limits: Limits, identify: Identify): Admission {
         makeSpace,
         ended: () => calls.delete(number),
         over,
+        refused,
       });
       const decompress = call.decompressMessage.bind(call);
       call.decoder = incoming;

@@ -272,7 +272,7 @@ class SessionAppends {
     const brokenBy = this.brokenBy(pending, failure);
     const failedTag = failure.code === 'VERSION_CONFLICT' ? stream.failed?.tagBefore(pending) : brokenBy;
     noteFailed(stream, pending);
-    const value = toRpcStatus(failure);
+    const value = toRpcStatus(failure, this.session.caller.requestId);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
   }
 

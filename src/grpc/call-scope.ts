@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { Metadata, ServerWritableStream } from '@grpc/grpc-js';
 import type { AnyAuthError } from '../auth/errors';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
@@ -9,7 +9,10 @@ import type { Access, Need } from './access';
 import type { CallAudit } from './call-audit';
 import { connectionOf, type Connection } from './connections';
 import { deadlineExceeded, type Failure } from './failure';
+import type { Incoming } from './incoming';
 import { incomingOf, innerOf } from './request-bytes';
+import { givenRequestId, requestIdKey } from './request-id';
+import { trailersWith } from './status';
 
 /** A call as the handlers of this room see it. */
 export interface Caller extends CallContext {
@@ -21,6 +24,8 @@ export interface Caller extends CallContext {
   readonly share: Share | undefined;
   /** As gRPC calls the RPC. */
   readonly path: string;
+  /** See `requestIdOf`. */
+  readonly requestId: string;
   /** Notes what must stay granted while the call is open. */
   hold(need: Need): void;
 }
@@ -51,6 +56,13 @@ export class CallScope implements Caller {
   readonly share: Share | undefined;
   /** undefined: nothing but an identity. */
   need: Need | undefined;
+  /** What its caller gets with its end, unless it fails; undefined: nothing. */
+  trailers: Metadata | undefined;
+  /** How long it has waited for its caller to take what it sends. */
+  waitedMs = 0;
+  private readonly incoming: Incoming;
+  private readonly beganAtMs = performance.now();
+  private sentAtMs: number | undefined;
   /** Instead of `abort`, for a call that has to finish something first. */
   onAccessLost: ((error: AnyAuthError) => void) | undefined;
   private reason: AnyStoreError | AnyAuthError | undefined;
@@ -66,9 +78,10 @@ export class CallScope implements Caller {
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
     this.deadlineMs = Date.now() + leftMs;
     this.connection = connectionOf(innerOf(call).stream);
-    const { access, share } = incomingOf(call);
-    this.access = access;
-    this.share = share;
+    this.incoming = incomingOf(call);
+    this.incoming.isEntered = true;
+    this.access = this.incoming.access;
+    this.share = this.incoming.share;
     if (leftMs <= timerMsMax) this.timer = setTimeout(this.onDeadline, leftMs);
     call.on('cancelled', this.onCancelled);
     if (call.cancelled) this.onCancelled();
@@ -76,6 +89,25 @@ export class CallScope implements Caller {
 
   get path(): string {
     return this.call.getPath();
+  }
+
+  get requestId(): string {
+    return this.incoming.requestId;
+  }
+
+  /** What the call was ended with from outside, before its handler noticed. */
+  get refusal(): Failure | undefined {
+    return this.incoming.refusal;
+  }
+
+  /** Everything was sent: from now on it only waits for its caller. */
+  doneSending(): void {
+    this.sentAtMs = performance.now();
+  }
+
+  /** How long the gateway has worked on it, in milliseconds. */
+  get tookMs(): number {
+    return (this.sentAtMs ?? performance.now()) - this.beganAtMs - this.waitedMs;
   }
 
   get principal(): string | undefined {
@@ -129,13 +161,21 @@ export class CallScope implements Caller {
   }
 }
 
-/** Throws InvalidRequestError. The only other bound are the 64 KiB at which HTTP/2 refuses the call. */
-export function checkMetadata({ metadata }: AnyCall, { requestMetadataBytesMax }: Limits): void {
+/**
+ * Returns the trailers of the call; undefined: none. Throws InvalidRequestError. The only other bound are the 64 KiB at which HTTP/2
+ * refuses the call.
+ */
+export function checkMetadata(
+  { metadata }: AnyCall,
+  { requestMetadataBytesMax }: Limits,
+): Metadata | undefined {
   let bytes = 0;
+  let requestId: string | undefined;
   for (const [key, values] of Object.entries(metadata.toJSON())) {
     for (const value of values) bytes += key.length + value.length;
+    if (key === requestIdKey) requestId = givenRequestId(values);
   }
-  if (bytes <= requestMetadataBytesMax) return;
+  if (bytes <= requestMetadataBytesMax) return requestId === undefined ? undefined : trailersWith(requestId);
   const description = `has ${bytes} bytes, more than the limit of ${requestMetadataBytesMax}`;
   throw new InvalidRequestError([{ field: 'grpc_metadata', description }]);
 }

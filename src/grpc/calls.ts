@@ -7,6 +7,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { CallAudit } from './call-audit';
+import type { CallLog } from './call-log';
 import type { AnyCall, Caller, CallScope } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
@@ -94,12 +95,13 @@ export interface CallsOptions {
   readonly log: Logger;
   readonly watch: AccessWatch;
   readonly audit: CallAudit;
+  readonly callLog: CallLog;
 }
 
-export function createCalls({ limits, log, watch, audit }: CallsOptions): Calls {
+export function createCalls({ limits, log, watch, audit, callLog }: CallsOptions): Calls {
   const recognise = createRecognise(log, audit);
   const common = {
-    enter: createEnterCall({ limits, recognise, audit }),
+    enter: createEnterCall({ limits, recognise, audit, callLog }),
     recognise,
     slots: createAllSlots(limits),
     limits,
@@ -128,7 +130,8 @@ function unaryCalls({ enter, slots, limits }: Common): Pick<Calls, 'unary' | 'lo
   const unary: Calls['unary'] = (type, responseType, handler) =>
     enter((call: ServerUnaryCall<RequestBytes, Buffer>, respond) => ({
       async serve(caller) {
-        endWith(call, encode(responseType, await handler(requestOf(type, call, limits), caller)), nothing);
+        const response = encode(responseType, await handler(requestOf(type, call, limits), caller));
+        endWith(call, response, caller.trailers, nothing);
       },
       fail: respond,
     }));
@@ -147,8 +150,10 @@ function unaryCalls({ enter, slots, limits }: Common): Pick<Calls, 'unary' | 'lo
 
     foreignUnary: (handler) =>
       enter((call, respond) => ({
-        serve() {
-          handler(call, respond);
+        serve({ trailers }) {
+          handler(call, (error, value) => {
+            respond(error, value, trailers);
+          });
           return Promise.resolve();
         },
         fail: respond,

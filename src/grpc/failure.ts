@@ -20,6 +20,7 @@ export class UnexpectedError extends Error {
 /** A call that fails. */
 interface FailedCall extends CallContext, AuditedCall {
   readonly access: Access;
+  readonly requestId: string;
 }
 
 /** Tells what an error means to its caller. */
@@ -35,7 +36,7 @@ export function createRecognise(log: Logger, audit: CallAudit): Recognise {
       return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
     if (isAuthError(error)) return error;
     if (call.signal.aborted && !isAppend(call.path)) return call.signal.reason as Failure;
-    log.error({ err: error, rpc: call.path }, 'a call failed unexpectedly');
+    log.error({ err: error, rpc: call.path, requestId: call.requestId }, 'a call failed unexpectedly');
     return new UnexpectedError(error);
   };
   return (error, call) => {

@@ -68,7 +68,8 @@ export function createIdentify({
     const isExpected = isAuthError(error) || error instanceof OverloadedError;
     if (!isExpected) {
       // Without its fields, which may have something of the credential.
-      log.error({ stack: (error as Error).stack, rpc: path }, 'a caller could not be identified');
+      const { requestId } = incoming;
+      log.error({ stack: (error as Error).stack, rpc: path, requestId }, 'a caller could not be identified');
     }
     incoming.refuseCaller(isExpected ? error : new UnexpectedError(error));
   };

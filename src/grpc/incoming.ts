@@ -1,11 +1,12 @@
-import { constants, type ServerHttp2Stream } from 'node:http2';
-import { Readable } from 'node:stream';
+import { constants } from 'node:http2';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
 import type { Access } from './access';
+import { countChunks } from './count-chunks';
 import type { Failure } from './failure';
 import type { InnerCall } from './inner-call';
+import { requestIdOf } from './request-id';
 import { toStatus } from './status';
 
 /** Bytes that callers have sent and that no handler has taken yet. */
@@ -35,6 +36,8 @@ export interface IncomingOptions {
   ended(): unknown;
   /** Called once, before `ended`: the call is over, although its caller may not have closed it. */
   over(): void;
+  /** The call has ended with this error before a handler had it. */
+  refused(incoming: Incoming, error: Failure): void;
 }
 
 const headerBytes = 5;
@@ -46,15 +49,6 @@ const firstBytes = 16 << 10;
 
 /** What a refused caller may have sent before it knew. The rest stays with it, by flow control, until its call is reset. */
 const unidentifiedBytesMax = 64 << 10;
-
-const key = Symbol('incoming');
-type WatchedStream = ServerHttp2Stream & { [key]?: Incoming };
-
-/** Counts what comes for a call even while nothing reads it. */
-function pushCounted(this: WatchedStream, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
-  if (chunk !== null) this[key]?.came(chunk.length);
-  return Readable.prototype.push.call(this, chunk, encoding);
-}
 
 /**
  * What comes for one call. It replaces the decoder of grpc-js, which keeps each piece of a message as it came, and bounds what
@@ -77,16 +71,20 @@ export class Incoming implements Held {
   private bytesSince = 0;
   /** undefined: the caller is not identified yet. */
   identified: Access | undefined;
+  /** A handler has the call. */
+  isEntered = false;
+  /** What the call was ended with, instead of what its handler says. */
+  refusal: Failure | undefined;
+  private knownId: string | undefined;
   /** Bytes that a caller without an identity may still send; undefined: any number. */
   private discardable: number | undefined;
 
   constructor(
-    private readonly call: InnerCall,
+    readonly call: InnerCall,
     readonly options: IncomingOptions,
   ) {
-    const stream: WatchedStream = call.stream;
-    stream[key] = this;
-    stream.push = pushCounted;
+    const { stream } = call;
+    countChunks(stream, this);
     stream.on('data', this.onData);
     stream.once('close', this.onClose);
   }
@@ -116,6 +114,11 @@ export class Incoming implements Held {
   get access(): Access {
     if (this.identified === undefined) throw new Error('the caller was not identified');
     return this.identified;
+  }
+
+  /** Made at the first use, since most calls need none. */
+  get requestId(): string {
+    return (this.knownId ??= requestIdOf(this.call.metadata));
   }
 
   /** The caller is identified. Throws QuotaExceededError if it has too many calls already. */
@@ -214,8 +217,10 @@ export class Incoming implements Held {
    */
   private end(error: Failure): void {
     this.stop();
-    this.call.sendStatus(toStatus(error));
+    this.call.sendStatus(toStatus(error, this.requestId));
     this.call.stream.resume();
+    this.refusal = error;
+    if (!this.isEntered) this.options.refused(this, error);
   }
 
   private stop(): void {

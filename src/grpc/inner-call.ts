@@ -5,6 +5,7 @@ import type { Metadata, StatusObject } from '@grpc/grpc-js';
 export interface InnerCall {
   readonly stream: ServerHttp2Stream;
   readonly metadata: Metadata;
+  readonly handler: { readonly path: string };
   decoder: { write(data: Buffer): Buffer[] };
   decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
   /** Gives the call to its handler, which then reads. */

@@ -39,6 +39,10 @@ export class OrderedCall implements Caller {
     return this.caller.path;
   }
 
+  get requestId(): string {
+    return this.caller.requestId;
+  }
+
   hold(need: Need): void {
     this.caller.hold(need);
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:http2';
-import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CancelledError } from '../store/errors';
 import type { CallScope } from './call-scope';
@@ -25,14 +25,15 @@ export interface Sending {
 export async function sendAll(
   call: StreamingCall,
   messages: Messages,
-  scope: Pick<CallScope, 'signal' | 'throwIfAborted'>,
+  scope: Pick<CallScope, 'signal' | 'throwIfAborted' | 'trailers' | 'doneSending' | 'waitedMs'>,
   { unsentBytesMax, limits }: Sending,
 ): Promise<void> {
   // A call that has ended sends nothing more.
   scope.throwIfAborted();
   const [only] = Symbol.asyncIterator in messages || messages.length > 1 ? [] : messages;
   if (only !== undefined && only.length <= shortBytesMax) {
-    await sendOnly(call, only, limits);
+    scope.doneSending();
+    await sendOnly(call, only, scope.trailers, limits);
     return;
   }
   const { signal } = scope;
@@ -44,7 +45,9 @@ export async function sendAll(
     while (unsentBytes > bytesMax) {
       const [since, before] = [performance.now(), takenBytes];
       await progress((listener) => (notify = listener), signal, patience.leftMs());
-      patience.spend(performance.now() - since, takenBytes - before);
+      const tookMs = performance.now() - since;
+      scope.waitedMs += tookMs;
+      patience.spend(tookMs, takenBytes - before);
     }
   };
   for await (const message of messages) {
@@ -57,7 +60,8 @@ export async function sendAll(
     });
     await untilUnsentIs(unsentBytesMax());
   }
-  call.end();
+  call.end(scope.trailers);
+  scope.doneSending();
   await untilUnsentIs(0);
 }
 
@@ -65,7 +69,12 @@ export async function sendAll(
 const shortBytesMax = 16 << 10;
 
 /** Sends a single message together with the end of the call, which is reset if the caller does not take it in time. */
-function sendOnly(call: StreamingCall, message: Buffer, { readStallTimeoutMs }: Limits): Promise<void> {
+function sendOnly(
+  call: StreamingCall,
+  message: Buffer,
+  trailers: Metadata | undefined,
+  { readStallTimeoutMs }: Limits,
+): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
@@ -73,7 +82,7 @@ function sendOnly(call: StreamingCall, message: Buffer, { readStallTimeoutMs }: 
     };
     const timer = setTimeout(reset, readStallTimeoutMs, call);
     call.once('cancelled', done); // also emitted when the call has ended in another way
-    endWith(call, message, done);
+    endWith(call, message, trailers, done);
   });
 }
 

@@ -21,6 +21,7 @@ import type { EventStore } from '../store/event-store';
 import { AccessWatch } from './access-watch';
 import { createAdmission } from './admission';
 import { CallAudit } from './call-audit';
+import { CallLog } from './call-log';
 import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 import { addHealth } from './health';
@@ -50,6 +51,8 @@ export interface GrpcServerOptions {
   readonly audit: Audit;
   readonly reflection: ReflectionMode;
   readonly limits: Limits;
+  /** Calls that take the gateway longer are logged as slow; 0: none. */
+  readonly slowCallMs: number;
   readonly about: AboutGateway;
   readonly log: Logger;
 }
@@ -85,11 +88,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const { address, store, limits, about, log, guard, reflection } = options;
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
-  const calls = createCalls({ limits, log, watch, audit });
+  const callLog = new CallLog(log, options.slowCallMs);
+  const calls = createCalls({ limits, log, watch, audit, callLog });
   const shareOf = createShareOf(guard, limits);
   const { recordPrincipal } = options;
   const identify = createIdentify({ guard, recordPrincipal, reflection, shareOf, audit, limits, log });
-  const admission = createAdmission(limits, identify);
+  const admission = createAdmission(limits, identify, callLog);
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission

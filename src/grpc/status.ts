@@ -7,6 +7,7 @@ import {
   PreconditionFailure,
   QuotaFailure,
   QuotaFailure_Violation,
+  RequestInfo,
   RetryInfo,
 } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
@@ -23,9 +24,10 @@ import type { InvalidRequestError, StoreError, VersionConflictError } from '../s
 import { isName } from '../store/patterns';
 import type { Failure } from './failure';
 import { toDuration } from './proto-time';
+import { requestIdBytesMax, requestIdKey } from './request-id';
 
 /** The gRPC status of each error; docs/errors.md has the same table. */
-const statusOf = {
+export const statusOf = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
   VERSION_CONFLICT: status.ABORTED,
   COMMIT_ID_REUSE: status.ALREADY_EXISTS,
@@ -56,27 +58,36 @@ const retryDelayMs = { STORE_UNAVAILABLE: 1_000, OVERLOADED: 250 };
  * from 6 KB, grpc-java a whole connection from 10 KB. The names and the code need some of it.
  */
 export const trailersBytesMax = 3_072 - 128;
+const requestIdTrailerBytesMax = requestIdKey.length + requestIdBytesMax;
 /** The message as it goes over the wire, where a byte that is not plain ASCII takes three. */
 const messageBytesMax = 512;
 /** The google.rpc.Status, which is sent in base64: 4 bytes for 3. */
-const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax) / 4) * 3;
+const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax - requestIdTrailerBytesMax) / 4) * 3;
 /** One text within the details, such as a stream name or a description. */
 const textBytesMax = 200;
 
 /** A failure as the caller gets it. */
-export function toRpcStatus(failure: Failure): Status {
+export function toRpcStatus(failure: Failure, requestId: string): Status {
   const code = statusOf[failure.code];
   const message = cutMessage(failure.message);
-  const bytesLeft = detailsBytesMax - encodedBytes(Status, { code, message, details: [] });
-  return { code, message, details: detailsOf(failure, bytesLeft) };
+  const request = pack('google.rpc.RequestInfo', RequestInfo.encode({ requestId, servingData: '' }));
+  const bytesLeft = detailsBytesMax - encodedBytes(Status, { code, message, details: [request] });
+  return { code, message, details: [...detailsOf(failure, bytesLeft), request] };
 }
 
 /** The status of a call that fails. */
-export function toStatus(failure: Failure): StatusObject {
-  const rpcStatus = toRpcStatus(failure);
-  const metadata = new Metadata();
+export function toStatus(failure: Failure, requestId: string): StatusObject {
+  const rpcStatus = toRpcStatus(failure, requestId);
+  const metadata = trailersWith(requestId);
   metadata.set('grpc-status-details-bin', Buffer.from(Status.encode(rpcStatus).finish()));
   return { code: statusOf[failure.code], details: rpcStatus.message, metadata };
+}
+
+/** What tells a caller the id of its request. */
+export function trailersWith(requestId: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(requestIdKey, requestId);
+  return metadata;
 }
 
 /** Details that take at most `bytesMax`. */

@@ -48,9 +48,9 @@ export function reloadLevel(log: Logger, file: string): void {
   try {
     const level = readLogLevel(file);
     if (level === log.level) return;
-    const before = log.level;
+    const from = log.level;
     log.level = level;
-    log.info({ level, before }, 'the log has another level');
+    log.info({ from, to: level }, 'the log has another level');
   } catch (err) {
     log.error({ err, file }, 'the file of the log level cannot be used; the level stays');
   }

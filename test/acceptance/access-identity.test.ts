@@ -75,6 +75,7 @@ async function serve(
     tls: undefined,
     store: createModelStore(),
     limits: defaultLimits,
+    slowCallMs: 0,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
     guard: Object.setPrototypeOf(guard, { ...openGuard, isOn: true, generation: 1, identify }) as Guard,

@@ -13,6 +13,9 @@ export interface SluiceProcess extends AsyncDisposable {
   /** Waits until it listens, and returns host:port. Fails if it ends before. */
   serving(): Promise<string>;
   signal(signal: NodeJS.Signals): void;
+  /** From now on nobody reads what it writes to stderr, as with a log collector that hangs. */
+  pauseStderr(): void;
+  resumeStderr(): void;
   /** From now on it cannot write to stderr, as on a terminal that was closed. */
   closeStderr(): void;
   /** Waits for its end; resolves with the exit code, or the signal that ended it. */
@@ -71,6 +74,8 @@ export async function startSluice(
       return found;
     },
     signal: (signal) => void child.kill(signal),
+    pauseStderr: () => void child.stderr?.pause(),
+    resumeStderr: () => void child.stderr?.resume(),
     closeStderr: () => void child.stderr?.destroy(),
     ended: () => closed,
     async [Symbol.asyncDispose]() {

@@ -46,6 +46,17 @@ function everyCall(client: SluiceClient): Promise<unknown>[] {
   ];
 }
 
+test('an error has the id of its request, the own one if there is one', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using client = connect(gateway.address, { metadata: { 'x-request-id': 'mine' } });
+  using other = connect(gateway.address);
+  const append = (by: SluiceClient): Promise<unknown> => by.append('a.1', [event], { expectedVersion: 7 });
+  expect(await failureOf(append(client))).toHaveProperty('requestId', 'mine');
+  const made = expect.stringMatching(/^[\w-]{8}-[0-9a-z]+$/) as unknown;
+  expect(await failureOf(append(other))).toHaveProperty('requestId', made);
+});
+
 test('a version conflict has both versions', () =>
   withClient(async (client) => {
     await client.append('conflict.1', [event, event]);

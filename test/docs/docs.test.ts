@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details';
+import { ErrorInfo, RequestInfo, RetryInfo } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import { ServerLimits } from '../../generated/sluice/v1/event_store_service';
 import { UnexpectedError } from '../../src/grpc/failure';
@@ -136,12 +136,15 @@ test('the table of docs/errors.md is what the gateway sends', () => {
   const rows = tableRows(table);
   const bug = new UnexpectedError(new Error('a bug'));
   const sent = [...Object.values(errors), ...Object.values(authErrors), bug].map((error) => {
-    const failure = toStatus(error);
+    const failure = toStatus(error, 'r-1');
     const [encoded] = failure.metadata.get('grpc-status-details-bin');
     const { details } = Status.decode(encoded as Buffer);
     const values = new Map(
       details.map(({ typeUrl, value }) => [typeUrl.replace('type.googleapis.com/', ''), value]),
     );
+    const request = values.get('google.rpc.RequestInfo') as Buffer;
+    expect(RequestInfo.decode(request).requestId).toBe('r-1');
+    values.delete('google.rpc.RequestInfo'); // in all of them, as the text says
     const { reason, metadata } = ErrorInfo.decode(values.get('google.rpc.ErrorInfo') as Buffer);
     const fields = metadata.size === 0 ? '' : ` {${[...metadata.keys()].map(code).join(', ')}}`;
     const named = [...values.keys()].map((name) => code(name) + (name.endsWith('.ErrorInfo') ? fields : ''));

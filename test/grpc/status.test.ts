@@ -10,21 +10,23 @@ import { position, version, type CommitId, type StreamName } from '../../src/sto
 
 /** What proxies and clients take without harm. */
 const trailersBytesMax = 3_072;
+const longestId = '~'.repeat(128);
 
 /** All trailers as they are sent: names, values, and the code. */
 function trailersBytes(error: Failure): number {
-  const { details, metadata } = toStatus(error);
+  const { details, metadata } = toStatus(error, longestId);
   const [encoded] = metadata.get('grpc-status-details-bin') as [Buffer];
   const lines = [
     ['grpc-status', '16'],
     ['grpc-message', encodeURI(details)],
     ['grpc-status-details-bin', encoded.toString('base64')],
+    ['x-request-id', longestId],
   ];
   return lines.join('').length;
 }
 
 function detailsOf(error: Failure): Map<string, Uint8Array> {
-  const [encoded] = toStatus(error).metadata.get('grpc-status-details-bin') as [Buffer];
+  const [encoded] = toStatus(error, longestId).metadata.get('grpc-status-details-bin') as [Buffer];
   const { details } = Status.decode(encoded);
   return new Map(details.map(({ typeUrl, value }) => [typeUrl.split('.').at(-1) as string, value]));
 }

@@ -47,7 +47,10 @@ export interface WireFailure {
   /** The number of the gRPC status. */
   readonly code: number;
   readonly message: string;
-  /** The details of its google.rpc.Status, each with the name of its message as `@type`. */
+  /**
+   * The details of its google.rpc.Status, each with the name of its message as `@type`; without the google.rpc.RequestInfo that all
+   * of them have, see `requestIdIn`.
+   */
   readonly details: readonly WireMessage[];
 }
 
@@ -157,10 +160,20 @@ export function failureWithin(status: WireMessage): WireFailure {
 }
 
 function namedDetails(details: unknown): WireMessage[] {
-  return (details as WireMessage[]).map((detail) => ({
+  const named = (details as WireMessage[]).map((detail) => ({
     ...detail,
     '@type': (detail['@type'] as string).replace(/^type\.googleapis\.com\//, ''),
   }));
+  return named.filter((detail) => detail['@type'] !== requestInfo);
+}
+
+const requestInfo = 'google.rpc.RequestInfo';
+
+/** The id of the request, by the details of an encoded google.rpc.Status or of one within a message. */
+export function requestIdIn(status: Buffer | WireMessage): unknown {
+  const encoded = Buffer.isBuffer(status) ? status : plainStatusType.serialize(status);
+  const details = statusType.deserialize(encoded)['details'] as WireMessage[];
+  return details.find((detail) => (detail['@type'] as string).endsWith(requestInfo))?.['request_id'];
 }
 
 /** How a call fails; fails itself if the call does not end with a status other than OK. */
