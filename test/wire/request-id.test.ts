@@ -1,13 +1,7 @@
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { makeAuthFile } from '../support/access';
 import { withGateway } from '../support/gateway';
-import {
-  connectWire,
-  failureWithin,
-  wireFailureOf,
-  type WireClient,
-  type WireMessage,
-} from '../support/wire-client';
+import { connectWire, requestIdIn, type WireClient, type WireMessage } from '../support/wire-client';
 
 function named(...ids: readonly string[]): { metadata: Metadata } {
   const metadata = new Metadata();
@@ -30,16 +24,12 @@ async function idsOf(
 ): Promise<Ended> {
   const call = wire.open(method, request, options);
   const ended = new Promise<StatusObject>((resolve) => call.once('status', resolve));
-  const failure = call.toArray().then(
-    () => undefined,
-    (error: unknown) => wireFailureOf(Promise.reject(error as Error)),
-  );
-  const [id] = (await ended).metadata.get('x-request-id');
-  return { id: id as string | undefined, detail: detailOf((await failure)?.details ?? []) };
-}
-
-function detailOf(details: readonly WireMessage[]): unknown {
-  return details.find((detail) => detail['@type'] === 'google.rpc.RequestInfo')?.['request_id'];
+  const messages = call.toArray().catch(() => undefined);
+  const { metadata } = await ended;
+  const [id] = metadata.get('x-request-id');
+  const [details] = metadata.get('grpc-status-details-bin');
+  await messages;
+  return { id: id as string | undefined, detail: details && requestIdIn(details as Buffer) };
 }
 
 const append = ['Append', { stream: 'a.1', events: [{ type: 'A' }] }] as const;
@@ -87,8 +77,7 @@ test('an append of a session that fails has the id of the session', () =>
         resolve(message['answers'] as WireMessage[]);
       }),
     );
-    const failure = failureWithin(answers[0]?.['error'] as WireMessage);
-    expect(detailOf(failure.details)).toBe('s-1');
+    expect(requestIdIn(answers[0]?.['error'] as WireMessage)).toBe('s-1');
     const ended = new Promise<StatusObject>((resolve) => session.once('status', resolve));
     session.end();
     expect((await ended).metadata.get('x-request-id')).toEqual(['s-1']);
