@@ -150,7 +150,7 @@ function size({ store }: Info): Finding {
   const size = `${counted(Number(messageCount), 'message')}, ${bytes.toString()} bytes`;
   if (fullBy !== '') {
     const message = `${size}; appends are refused: ${fullBy}`;
-    return { check, level: 'fail', message, remedy: 'make space; see docs/operations/troubleshooting.md' };
+    return { check, level: 'fail', message, remedy: 'make space; see docs/operations/runbook.md' };
   }
   if (bytesMax === 0n) return { check, level: 'ok', message: size };
   const message = `${size} of at most ${bytesMax.toString()}`;

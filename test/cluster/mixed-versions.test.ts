@@ -13,7 +13,7 @@ const isThere = hasCommit(before);
 if (!isThere) process.stderr.write(`SKIPPED: this clone has no history, so there is no build of ${before}\n`);
 
 (isThere ? test : test.skip)(
-  'gateways of two neighbouring versions serve one store, and each takes over the replica of the other',
+  'gateways of two neighboring versions serve one store, and each takes over the replica of the other',
   async () => {
     const old = await buildOf(before);
     const present = await buildOnce();
