@@ -5,9 +5,12 @@ import { createGuard } from './auth/file-guard';
 import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
+import { openGatewayHttp, type GatewayHttp, type GatewayHttpOptions } from './gateway-http';
+import { StoreCounts } from './metrics/store-counts';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
 import { reachNats, type DurabilityLevel, type ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
+import { observed } from './store/observed';
 import { version } from './versions';
 
 /** A gateway that serves. */
@@ -29,6 +32,8 @@ export interface Gateway {
 export interface GatewayFacts {
   readonly version: string;
   readonly address: string;
+  /** host:port; undefined: nothing is served over HTTP. */
+  readonly httpAddress: string | undefined;
   readonly tls: 'none' | 'server' | 'mutual';
   /** undefined: every caller may do everything. */
   readonly authFile: string | undefined;
@@ -80,25 +85,34 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     const store = await openStore(storeOptions(config, nats, log));
     opened.push(() => store.close());
     stage = 'listen';
-    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, audit, store, log });
+    const counts = new StoreCounts();
+    const http = await openGatewayHttp({ ...httpOptions(config, nats), store, counts, guard, audit, log });
+    opened.push(() => http.close());
+    const served = observed(store, counts);
+    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, audit, store: served, log });
     opened.push(() => grpc.close());
+    http.begin(grpc.facts);
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
-      describe: () => describe(config, nats, grpc.address, store.filling()),
-      failed: reportHealth(store, grpc),
+      describe: () => describe(config, nats, { grpc, http, store }),
+      failed: reportHealth(store, grpc, http),
       reload: async () => {
         await Promise.all([guard.reload(), grpc.reload()]);
         await audit.reopen();
       },
       async drain() {
         const { drainWaitMs } = config.limits;
+        http.end('stopping');
         grpc.leave();
         if (drainWaitMs > 0)
           log.info({ drainWaitMs }, 'health is NOT_SERVING; calls are accepted until the wait is over');
         await sleep(drainWaitMs);
       },
-      close: () => (closing ??= closeAll()),
+      close() {
+        http.end('stopping');
+        return (closing ??= closeAll());
+      },
     };
   } catch (error) {
     log.debug({ err: error, stage }, 'the start failed');
@@ -120,6 +134,13 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
   return { nats: options, store, mayCreate, limits, log, durability, embedded, replicaDir };
 }
 
+function httpOptions(
+  { httpAddress: address, replicaDir, limits }: Config,
+  { durability, embedded }: ReachableNats,
+): Omit<GatewayHttpOptions, 'store' | 'counts' | 'guard' | 'audit' | 'log'> {
+  return { address, limits, durability, folders: { store: embedded?.dataDir, replica: replicaDir } };
+}
+
 function serverOptions(
   config: Config,
   { level, embedded }: ReachableNats,
@@ -136,7 +157,7 @@ function serverOptions(
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */
-function reportHealth(store: OpenedStore, grpc: GrpcServer): Promise<void> {
+function reportHealth(store: OpenedStore, grpc: GrpcServer, http: GatewayHttp): Promise<void> {
   let isAvailable = false;
   let hasFailed = false;
   const report = (): void => {
@@ -154,19 +175,26 @@ function reportHealth(store: OpenedStore, grpc: GrpcServer): Promise<void> {
   });
   return store.failed.then(() => {
     hasFailed = true;
+    http.end('failed');
     report();
   });
+}
+
+interface Parts {
+  readonly grpc: GrpcServer;
+  readonly http: GatewayHttp;
+  readonly store: OpenedStore;
 }
 
 function describe(
   { tls, authFile, reflection, store, replicaDir }: Config,
   { level, embedded, options }: ReachableNats,
-  address: string,
-  filling: FillingProgress | undefined,
+  { grpc, http, store: opened }: Parts,
 ): GatewayFacts {
   return {
     version,
-    address,
+    address: grpc.address,
+    httpAddress: http.address,
     tls: tlsKind(tls),
     authFile,
     reflection,
@@ -176,7 +204,7 @@ function describe(
     embedded,
     servers: options.servers,
     replicaDir,
-    filling,
+    filling: opened.filling(),
   };
 }
 

@@ -178,6 +178,18 @@ export interface Limits extends AccessLimits {
   readonly keepaliveTimeoutMs: number;
   /** How long a stop goes on accepting calls, with health at NOT_SERVING: load balancers need it to send calls elsewhere. */
   readonly drainWaitMs: number;
+  /** Bytes of the headers of one HTTP request. */
+  readonly httpHeaderBytesMax: number;
+  /** How long a caller may take to send a request over HTTP: a slower one only occupies a connection. */
+  readonly httpRequestTimeoutMs: number;
+  /** How long an HTTP connection may be silent, between requests or while its caller takes no data. */
+  readonly httpIdleMs: number;
+  /** HTTP connections: each needs a file descriptor. */
+  readonly httpConnectionsMax: number;
+  /** How old a page of metrics may be: all scrapers within this time share one. */
+  readonly metricsAgeMaxMs: number;
+  /** How long the replica may have been behind the log while `/readyz` still says that the gateway is ready. */
+  readonly readyLagMaxMs: number;
   /** How long a graceful stop waits for calls under way. */
   readonly shutdownTimeoutMs: number;
 }
@@ -261,9 +273,20 @@ export const defaultLimits: Limits = {
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   drainWaitMs: 0,
+  httpHeaderBytesMax: 16 << 10,
+  httpRequestTimeoutMs: 5_000,
+  httpIdleMs: 60_000,
+  httpConnectionsMax: 128,
+  metricsAgeMaxMs: 500,
+  readyLagMaxMs: 10_000,
   shutdownTimeoutMs: 10_000,
   ...accessLimits,
 };
+
+/** The name of a bound in ServerLimits, in metrics and in docs/configuration.md: `appends_max` for `appendsMax`, and without a unit of time. */
+export function boundName(key: keyof Limits): string {
+  return key.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
 /**
  * What one principal may have of a bound in all, even if it has no limit of its own: three quarters, and never the last place, so

@@ -5,10 +5,10 @@ import { openJetStream, type JetStream, type JetStreamOptions } from './jetstrea
 import { toStoreError } from './jetstream/nats/errors';
 import { cached } from './jetstream/nats/coalesce';
 import { durable } from './store/durable';
-import { CallCounts, observed } from './store/observed';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
 import type { EventStore } from './store/event-store';
+import type { StoreFacts } from './store/store-facts';
 import type { FillingProgress } from './store/store-info';
 
 /** An event store in JetStream that is read from a replica. */
@@ -19,6 +19,7 @@ export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability
   onFilled(listener: (isFilled: boolean) => void): void;
   /** How far the replica is; undefined: it is filled. */
   filling(): FillingProgress | undefined;
+  readonly facts: StoreFacts;
   /** Lets appends under way finish, then closes the replica and the connections. */
   close(): Promise<void>;
 }
@@ -51,15 +52,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const replica = await Replica.open({ folder: replicaDir, log, limits, logger }, fillWaitMs);
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
-    const counts = new CallCounts();
-    const store = durable(combine(jetstream, replica, limits), durability, limits);
-    opened.push(() => {
-      logger.debug({ calls: counts.summary() }, 'the calls of the store, by method and outcome');
-      return Promise.resolve();
-    });
     return {
-      // Counting takes a microsecond of each call.
-      ...(logger.isLevelEnabled('debug') ? observed(store, counts) : store),
+      ...durable(combine(jetstream, replica, limits), durability, limits),
       onAvailability(listener) {
         jetstream.onAvailability(listener);
       },
@@ -71,6 +65,9 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
         replica.onFilled(listener);
       },
       filling: () => replica.progress,
+      get facts() {
+        return { ...jetstream.facts, replica: replica.facts };
+      },
       close,
     };
   } catch (error) {

@@ -42,6 +42,11 @@ export class AuditFile {
     return this.current;
   }
 
+  /** Lines that no write has begun for. */
+  get waitingLines(): number {
+    return this.lines.length;
+  }
+
   /** Bytes that are not written yet. */
   get waitingBytes(): number {
     return this.bytes;

@@ -35,6 +35,7 @@ export const noAudit: Audit = {
 
 /** The audit log of a gateway. */
 export interface AuditLog extends Audit {
+  readonly facts: AuditFacts;
   /** Opens the file that the guard wants, also if it is the same one, which may have been renamed. Never rejects: see `openAudit`. */
   reopen(): Promise<void>;
   close(): Promise<void>;
@@ -52,6 +53,15 @@ export async function openAudit(guard: Guard, limits: Limits, log: Logger): Prom
   return audit;
 }
 
+export interface AuditFacts {
+  /** Lines that are not written yet. */
+  readonly waitingLines: number;
+  /** Bytes of these, and those that are reserved for appends under way. */
+  readonly waitingBytes: number;
+  /** Lines that were dropped since the start. */
+  readonly dropped: number;
+}
+
 const warnIntervalMs = 60_000;
 
 class FileAudit implements AuditLog {
@@ -61,6 +71,7 @@ class FileAudit implements AuditLog {
   private refuses = false;
   private reserved = 0;
   private dropped = 0;
+  private droppedInAll = 0;
   private droppedSince = new Date();
   private warnedAtMs = -Infinity;
   private changes: Promise<void> = Promise.resolve();
@@ -76,6 +87,11 @@ class FileAudit implements AuditLog {
     this.denials = new AuditDenials(limits, (line) => {
       this.write(line);
     });
+  }
+
+  get facts(): AuditFacts {
+    const { waitingLines = 0, waitingBytes = 0 } = this.file ?? {};
+    return { waitingLines, waitingBytes: waitingBytes + this.reserved, dropped: this.droppedInAll };
   }
 
   get hasWrites(): boolean {
@@ -177,6 +193,7 @@ class FileAudit implements AuditLog {
   }
 
   private drop(path: string): void {
+    this.droppedInAll++;
     if (this.dropped++ === 0) this.droppedSince = new Date();
     if (performance.now() - this.warnedAtMs < warnIntervalMs) return;
     this.warnedAtMs = performance.now();

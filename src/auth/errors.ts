@@ -5,11 +5,13 @@ export abstract class AuthError extends Error {
   abstract readonly code: AnyAuthError['code'];
 }
 
+export const unauthenticatedReasons = ['missing', 'expired', 'invalid'] as const;
+
 /** The caller presents no credential that is accepted: to log in again may help. */
 export class UnauthenticatedError extends AuthError {
   readonly code = 'UNAUTHENTICATED';
   constructor(
-    readonly reason: 'missing' | 'expired' | 'invalid',
+    readonly reason: (typeof unauthenticatedReasons)[number],
     message: string,
     options?: ErrorOptions,
   ) {
@@ -29,12 +31,27 @@ export class AccessDeniedError extends AuthError {
   }
 }
 
+/** The limits of a principal, as the auth file names them; `calls` is its share of `calls_max`. */
+export const quotaLimits = [
+  'calls',
+  'appends',
+  'append_bytes',
+  'reads',
+  'subscriptions',
+  'sessions',
+  'lookups',
+  'appends_per_s',
+  'bytes_per_s',
+  'new_streams_per_s',
+] as const;
+
+export type QuotaLimit = (typeof quotaLimits)[number];
+
 /** The principal uses as much as it may. */
 export class QuotaExceededError extends AuthError {
   readonly code = 'QUOTA_EXCEEDED';
   constructor(
-    /** The name of the limit as in the auth file, such as `appends_per_s`. */
-    readonly limit: string,
+    readonly limit: QuotaLimit,
     /** When to try again, in milliseconds from now. */
     readonly retryMs: number,
     message: string,

@@ -3,7 +3,7 @@ import { AuthFileError } from './auth-file-error';
 import { AuthFilesReader, type AuthFiles } from './auth-files';
 import { UnauthenticatedError } from './errors';
 import { openGeneration, type Generation } from './generation';
-import type { Guard } from './guard';
+import type { Guard, GuardFacts } from './guard';
 import type { Credentials, Identity } from './identity';
 import { defaultLimits } from '../limits';
 import { opennessOf, type Openness } from './openness';
@@ -71,6 +71,16 @@ class FileGuard implements Guard {
 
   get audit(): AuditEntry | undefined {
     return this.current.audit;
+  }
+
+  get facts(): GuardFacts {
+    const { loadedAtMs, verifiers } = this.current;
+    const fetched = [...verifiers.jwts.issuers.values()].filter(({ entry }) => entry.keys.url !== undefined);
+    return {
+      loadedAtMs,
+      isCurrent: this.problems.length === 0,
+      keysFetchedAtMs: new Map(fetched.map(({ entry, keys }) => [entry.name, keys.fetchedAtMs])),
+    };
   }
 
   reportAudit(problem: string | undefined): void {

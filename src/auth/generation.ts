@@ -13,6 +13,8 @@ import { openVerifiers, type Verifiers } from './verifiers';
 /** What one state of the auth file and the files that it names says about callers. */
 export interface Generation {
   readonly number: number;
+  /** In milliseconds since 1970. */
+  readonly loadedAtMs: number;
   readonly fingerprint: string;
   readonly audit: AuditEntry | undefined;
   readonly file: AuthFile;
@@ -40,6 +42,7 @@ export async function openGeneration(
   const rolesOf = (identity: Identity): readonly string[] => rolesBy(verifiers, policy, identity);
   return {
     number: (previous?.number ?? 0) + 1,
+    loadedAtMs: Date.now(),
     fingerprint: files.fingerprint,
     audit: file.audit,
     file,

@@ -13,6 +13,8 @@ export interface Guard {
   readonly audit: AuditEntry | undefined;
   /** Why the audit log does not follow `audit`, for the problems of `openness`; undefined: it does. */
   reportAudit(problem: string | undefined): void;
+  /** About the auth file in force; undefined: there is no auth file. */
+  readonly facts: GuardFacts | undefined;
   /** What the auth file leaves open at present; undefined: there is no auth file. */
   openness(): Openness | undefined;
   /**
@@ -34,11 +36,21 @@ export interface Guard {
   close(): void;
 }
 
+export interface GuardFacts {
+  /** When it came into force, in milliseconds since 1970. */
+  readonly loadedAtMs: number;
+  /** Whether the files that were read last are in force. */
+  readonly isCurrent: boolean;
+  /** When keys were last fetched, by the name of their issuer; only of issuers with a URL. */
+  readonly keysFetchedAtMs: ReadonlyMap<string, number | undefined>;
+}
+
 /** For a gateway without an auth file. */
 export const openGuard: Guard = {
   isOn: false,
   generation: 0,
   audit: undefined,
+  facts: undefined,
   reportAudit: () => undefined,
   openness: () => undefined,
   identify: () => anonymous,

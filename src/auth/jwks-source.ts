@@ -11,11 +11,14 @@ export interface KeySource {
   /** Another generation uses the source as well, and closes it once. */
   share(): void;
   close(): void;
+  /** When the keys in use were fetched, in milliseconds since 1970; undefined: there are no keys, or they are those of a file. */
+  readonly fetchedAtMs: number | undefined;
 }
 
 /** The keys of a file: each content of the file has its own generation. */
 export function fixedKeys(keys: PublicKeys): KeySource {
-  return { keys: () => keys, refresh: () => undefined, share: () => undefined, close: () => undefined };
+  const nothing = (): undefined => undefined;
+  return { keys: () => keys, refresh: nothing, share: nothing, close: nothing, fetchedAtMs: undefined };
 }
 
 /** How often and how long keys are requested and used. */
@@ -38,7 +41,7 @@ export interface FetchedKeysOptions {
 
 /** Requests the keys at once and then in the background. While the issuer is not available, the last good keys are used. */
 export class FetchedKeys implements KeySource {
-  private latest: { readonly keys: PublicKeys; readonly atMs: number } | undefined;
+  private latest: { readonly keys: PublicKeys; readonly atMs: number; readonly wallMs: number } | undefined;
   private fetching: Promise<void> | undefined;
   private begunMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
@@ -60,6 +63,10 @@ export class FetchedKeys implements KeySource {
       queueMicrotask(this.options.onKeysGone);
     }
     return this.latest?.keys;
+  }
+
+  get fetchedAtMs(): number | undefined {
+    return this.keys() === undefined ? undefined : this.latest?.wallMs;
   }
 
   refresh(): Promise<void> | undefined {
@@ -109,7 +116,7 @@ export class FetchedKeys implements KeySource {
 
   private replace(keys: PublicKeys): void {
     const before = this.latest?.keys ?? new Map<string, unknown>();
-    this.latest = { keys, atMs: performance.now() };
+    this.latest = { keys, atMs: performance.now(), wallMs: Date.now() };
     const isNew = [...keys.keys()].some((id) => !before.has(id));
     const isGone = [...before.keys()].some((id) => !keys.has(id));
     if (isNew || isGone) {

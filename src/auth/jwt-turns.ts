@@ -23,7 +23,7 @@ export class Turns {
 
   private turn(): Promise<void> {
     if (this.waiting.size >= this.waitingMax) {
-      throw new OverloadedError('too many tokens wait to be verified');
+      throw new OverloadedError('jwtsWaitingMax', 'too many tokens wait to be verified');
     }
     return new Promise((resolve) => this.waiting.add(resolve));
   }

@@ -71,7 +71,11 @@ export class JwtVerifier implements Verifier<string> {
     if (wrong !== undefined && wrong.source.keys() === wrong.keys) throw wrong.error;
     let underWay = this.underWay.get(digest);
     if (underWay === undefined) {
-      if (isBusy) throw new OverloadedError('too many tokens of this connection are being verified');
+      if (isBusy)
+        throw new OverloadedError(
+          'connectionIdentifyingMax',
+          'too many tokens of this connection are being verified',
+        );
       underWay = this.verify(token, digest).finally(() => this.underWay.delete(digest));
       this.underWay.set(digest, underWay);
     }

@@ -1,6 +1,6 @@
 import { principalShareOf, type Limits } from '../limits';
 import { Bucket } from './buckets';
-import { QuotaExceededError } from './errors';
+import { QuotaExceededError, type QuotaLimit } from './errors';
 import type { CallerLimits } from './permissions';
 
 /** What calls occupy while they are under way, besides appends. `calls`: every call, from its metadata to its end. */
@@ -189,7 +189,7 @@ function least(limit: number | undefined, reserved: number): number {
   return limit === undefined ? reserved : Math.min(limit, reserved);
 }
 
-function tooMany(limit: string, what: string, count: number): QuotaExceededError {
+function tooMany(limit: QuotaLimit, what: string, count: number): QuotaExceededError {
   return new QuotaExceededError(
     limit,
     retryMs,
@@ -197,6 +197,6 @@ function tooMany(limit: string, what: string, count: number): QuotaExceededError
   );
 }
 
-function tooFast(limit: string, waitMs: number): QuotaExceededError {
+function tooFast(limit: QuotaLimit, waitMs: number): QuotaExceededError {
   return new QuotaExceededError(limit, waitMs, `the caller has used up its limit ${limit}`);
 }

@@ -15,6 +15,8 @@ export interface Config {
   readonly address: string;
   /** Whether only this machine can reach the address. */
   readonly local: boolean;
+  /** host:port for HTTP; undefined: none. */
+  readonly httpAddress: string | undefined;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
   /** The file for access control, absolute; undefined: every caller may do everything. */
@@ -101,6 +103,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
   return {
     address: values.listen,
     local: isLocal(values.listen),
+    httpAddress: values.httpListen,
     tls:
       values.tlsCert === undefined || values.tlsKey === undefined
         ? undefined

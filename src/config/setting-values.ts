@@ -34,6 +34,14 @@ export function listenAddress() {
   );
 }
 
+/** `host:port`; `off` becomes undefined. */
+export function httpAddress() {
+  return z
+    .string()
+    .refine((text) => text === 'off' || isAddress(text), 'must be host:port, such as 127.0.0.1:8080, or off')
+    .transform((text) => (text === 'off' ? undefined : text));
+}
+
 /** The path in `unix:/path`; undefined: another kind of address. */
 export function socketPathOf(address: string): string | undefined {
   return /^unix:(.*)$/s.exec(address)?.[1];

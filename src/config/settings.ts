@@ -5,6 +5,7 @@ import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
 import { logLevels } from './log-level';
 import {
+  httpAddress,
   integer,
   levelFile,
   listenAddress,
@@ -45,6 +46,13 @@ export const settings = {
     schema: listenAddress(),
     description:
       'Address and port for gRPC; port 0: a free port. Or unix:/path for a Unix socket, for callers of the same user on this machine.',
+  },
+  httpListen: {
+    group: 'gateway',
+    default: '127.0.0.1:8080',
+    schema: httpAddress(),
+    description:
+      'Address and port for metrics and health over HTTP, plain text and open to everyone who reaches it; port 0: a free port; off: none.',
   },
   logLevel: {
     group: 'gateway',

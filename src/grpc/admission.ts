@@ -1,13 +1,16 @@
-import type { ServerInterceptor } from '@grpc/grpc-js';
+import { status, type ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CompactingMap } from '../collections/compacting-map';
 import { connectionOf } from './connections';
 import type { CallLog } from './call-log';
+import { countCall } from './counted-call';
 import { isAppend, type Failure } from './failure';
+import type { FailureCounts } from './failure-counts';
 import type { Identify } from './identify-caller';
 import { createInflate } from './inflate';
 import { Incoming, type Held } from './incoming';
 import type { InnerCall } from './inner-call';
+import type { RpcCounts } from './rpc-counts';
 
 /**
  * Admits calls. Each call of each service passes here before its body is read: its caller is identified, and what callers send is
@@ -15,6 +18,10 @@ import type { InnerCall } from './inner-call';
  */
 export interface Admission {
   readonly intercept: ServerInterceptor;
+  /** How many calls are open. */
+  readonly callsOpen: number;
+  /** Bytes of requests that no handler has taken yet. */
+  readonly heldBytes: number;
   readonly close: () => void;
 }
 
@@ -22,7 +29,15 @@ const sweepIntervalMs = 1_000;
 const session = '/sluice.v1.EventStoreService/AppendSession';
 const ours = /^\/sluice\.v1\.EventStoreService\//;
 
-export function createAdmission(limits: Limits, identify: Identify, callLog: CallLog): Admission {
+export interface AdmissionOptions {
+  readonly limits: Limits;
+  readonly identify: Identify;
+  readonly rpcs: ReadonlyMap<string, RpcCounts>;
+  readonly failures: FailureCounts;
+  readonly callLog: CallLog;
+}
+
+export function createAdmission({ limits, identify, rpcs, failures, callLog }: AdmissionOptions): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   /** Without those that are over: a refused caller that does not close its calls takes no place of others. */
@@ -30,7 +45,10 @@ export function createAdmission(limits: Limits, identify: Identify, callLog: Cal
   const over = (): void => {
     open--;
   };
-  const refused = ({ call, identified: access, requestId }: Incoming, error: Failure): void => {
+  const refused = (incoming: Incoming, error: Failure): void => {
+    failures.note(error);
+    if (incoming.isEntered) return;
+    const { call, identified: access, requestId } = incoming;
     const { path } = call.handler;
     callLog.ended({ requestId, path, access, connection: connectionOf(call.stream) }, error, 0);
   };
@@ -48,7 +66,7 @@ export function createAdmission(limits: Limits, identify: Identify, callLog: Cal
     for (const incoming of largest) {
       if (gateway.heldBytes <= (limits.heldBytesMax / 8) * 7 || gateway.heldBytes === incoming.heldBytes)
         return;
-      incoming.refuse(`${gateway.heldBytes} bytes of requests wait already`);
+      incoming.refuse('heldBytesMax', `${gateway.heldBytes} bytes of requests wait already`);
     }
   };
   const timer = setInterval(() => {
@@ -57,11 +75,18 @@ export function createAdmission(limits: Limits, identify: Identify, callLog: Cal
   }, sweepIntervalMs);
   timer.unref();
   return {
+    get callsOpen() {
+      return open;
+    },
+    get heldBytes() {
+      return gateway.heldBytes;
+    },
     intercept({ path, requestStream }, outer) {
       // This is the only interceptor, so `outer` is the call itself. Another one would slow down every call.
       const call = outer as unknown as InnerCall;
       const number = begun++;
       const connection = connectionOf(call.stream);
+      const counted = countCall(call, rpcs.get(path) as RpcCounts);
       const incoming = new Incoming(call, {
         limits,
         messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.queryBytesMax,
@@ -69,8 +94,12 @@ export function createAdmission(limits: Limits, identify: Identify, callLog: Cal
         mayBeIdle: path === session,
         connection,
         gateway,
+        counted,
         makeSpace,
-        ended: () => calls.delete(number),
+        ended() {
+          calls.delete(number);
+          counted.end(status.CANCELLED);
+        },
         over,
         refused,
       });
@@ -79,7 +108,7 @@ export function createAdmission(limits: Limits, identify: Identify, callLog: Cal
       call.decompressMessage = (message, encoding) =>
         (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
       calls.set(number, incoming);
-      if (++open > limits.callsMax) incoming.refuse(`${open - 1} calls are open`);
+      if (++open > limits.callsMax) incoming.refuse('callsMax', `${open - 1} calls are open`);
       else identify({ call, incoming, path, connection });
       return outer as unknown as ReturnType<ServerInterceptor>;
     },

@@ -14,12 +14,13 @@ import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
 import type { AccessWatch } from './access-watch';
 import { createEnterCall, type EnterCall, type Entered, type Service } from './enter-call';
+import type { FailureCounts } from './failure-counts';
 import { createRecognise, type Failure, type Recognise } from './failure';
 import { OpenCalls } from './open-calls';
 import { takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, respondToEach, type Requests } from './requests';
 import { failRead, sendAll, type Messages, type StreamingCall } from './send-all';
-import { createAllSlots, type Slots } from './slots';
+import { createAllSlots, type Kind, type Slots } from './slots';
 
 /**
  * The kinds of calls. Each turns the callbacks of grpc-js into async functions and async generators, and deals with decoding,
@@ -75,6 +76,9 @@ export interface Calls {
   /** Ends `perRequest` and `foreignStreaming` calls with UNAVAILABLE. Later ones end at once. */
   readonly endOpenCalls: () => void;
 
+  /** How many calls of each kind are under way. */
+  readonly slots: Readonly<Record<Kind, Pick<Slots, 'taken'>>>;
+
   /** Ends reads and subscriptions that are still under way with UNAVAILABLE. */
   readonly endReads: () => void;
 }
@@ -96,10 +100,11 @@ export interface CallsOptions {
   readonly watch: AccessWatch;
   readonly audit: CallAudit;
   readonly callLog: CallLog;
+  readonly failures: FailureCounts;
 }
 
-export function createCalls({ limits, log, watch, audit, callLog }: CallsOptions): Calls {
-  const recognise = createRecognise(log, audit);
+export function createCalls({ limits, log, watch, audit, callLog, failures }: CallsOptions): Calls {
+  const recognise = createRecognise(log, audit, failures);
   const common = {
     enter: createEnterCall({ limits, recognise, audit, callLog }),
     recognise,
@@ -107,7 +112,7 @@ export function createCalls({ limits, log, watch, audit, callLog }: CallsOptions
     limits,
     watch,
   };
-  return { ...unaryCalls(common), ...streams(common), ...openCalls(common) };
+  return { ...unaryCalls(common), ...streams(common), ...openCalls(common), slots: common.slots };
 }
 
 /** What all kinds of calls share. */

@@ -117,10 +117,16 @@ function refusalOf(
   limits: Limits,
 ): OverloadedError | undefined {
   if (appends >= limits.connectionAppendsMax) {
-    return new OverloadedError(`${appends} appends of this connection are under way already`);
+    return new OverloadedError(
+      'connectionAppendsMax',
+      `${appends} appends of this connection are under way already`,
+    );
   }
   if (appends > 0 && appendBytes + bytes > limits.connectionAppendsBytesMax) {
-    return new OverloadedError(`${appendBytes} bytes of appends of this connection are under way already`);
+    return new OverloadedError(
+      'connectionAppendsBytesMax',
+      `${appendBytes} bytes of appends of this connection are under way already`,
+    );
   }
   return undefined;
 }
@@ -150,7 +156,7 @@ class UnderWay {
     const reserved = audit.reserve(streams);
     if (reserved === undefined) {
       this.leave();
-      return new OverloadedError('the audit log takes no more entries at present');
+      return new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
     }
     [this.audit, this.streams, this.reserved] = [audit, streams, reserved];
     if (isOne(appends) && appends.events.length === 0) this.action = 'read';

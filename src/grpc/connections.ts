@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Identity } from '../auth/identity';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
+import { boundByDescriptors } from './descriptors';
 import type { HeldOfConnection } from './incoming';
 
 /** The client connections: bounded in number, in the time without calls, and in age. */
@@ -16,6 +17,12 @@ export interface Connections {
   drain(reason: string): void;
   /** Destroys all connections. */
   end(): void;
+  /** How many are open. */
+  readonly size: number;
+  /** How many were closed at once, because there were too many. */
+  readonly refused: number;
+  /** How many there may be. */
+  readonly max: number;
 }
 
 /** An API token that was accepted. Its identity depends on nothing else than the generation of the auth file. */
@@ -184,6 +191,7 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   const open = new Map<string, Connection>();
   const connectionsMax = boundByDescriptors(limits, log);
   let stopped: string | undefined;
+  let refused = 0;
   const timer = setInterval(() => {
     const nowMs = Date.now();
     for (const connection of open.values()) connection.check(nowMs);
@@ -216,8 +224,16 @@ export function createConnections(limits: Limits, log: Logger): Connections {
     stream.once('close', onStreamClose);
   };
   return {
+    get size() {
+      return open.size;
+    },
+    get refused() {
+      return refused;
+    },
+    max: connectionsMax,
     watch(http2Server) {
       refuseBeyond(connectionsMax, http2Server, log);
+      http2Server.on('drop', () => refused++);
       http2Server.prependListener('connection', onConnection);
       http2Server.prependListener('session', onSession);
       http2Server.prependListener('stream', onStream);
@@ -247,32 +263,6 @@ type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily'>;
 function peerOf({ remoteAddress, remotePort, remoteFamily }: Peer): string {
   if (remoteAddress === undefined) return 'unix';
   return `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${String(remotePort)}`;
-}
-
-/** Leaves descriptors for files, the connections to NATS and the log. */
-function boundByDescriptors({ connectionsMax, descriptorsReserved }: Limits, log: Logger): number {
-  const descriptors = descriptorsMax();
-  const available = Math.max(1, descriptors - descriptorsReserved);
-  if (!(available < connectionsMax)) return connectionsMax; // also if it is not a number
-  log.warn(
-    { descriptors, connectionsMax: available, wanted: connectionsMax },
-    'too few file descriptors for connections_max',
-  );
-  return available;
-}
-
-/** NaN if there is no limit. */
-function descriptorsMax(): number {
-  // The part on the network would ask name servers for both ends of every open socket, and wait for them.
-  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean }; // @types/node does not know it
-  const { excludeNetwork } = report;
-  report.excludeNetwork = true;
-  try {
-    const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-    return Number(userLimits?.open_files?.soft);
-  } finally {
-    report.excludeNetwork = excludeNetwork;
-  }
 }
 
 /** Closes connections above the bound as soon as they are opened. */

@@ -4,6 +4,7 @@ import { CommitIdReuseError, DeadlineExceededError, isStoreError, type AnyStoreE
 import type { CallContext } from '../store/event-store';
 import type { Access } from './access';
 import type { AuditedCall, CallAudit } from './call-audit';
+import type { FailureCounts } from './failure-counts';
 
 /** What a call fails with. */
 export type Failure = AnyStoreError | AnyAuthError | UnexpectedError;
@@ -27,10 +28,10 @@ interface FailedCall extends CallContext, AuditedCall {
 export type Recognise = (error: unknown, call: FailedCall) => Failure;
 
 /**
- * Logs an error that is a bug, and records a denial in the audit log. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
+ * Logs an error that is a bug, counts what is refused, and records a denial in the audit log. When the caller has gone, or its deadline has passed, all kinds of things fail, so that the call
  * fails with that reason instead. An append is different: it runs to its end all the same, and may be stored.
  */
-export function createRecognise(log: Logger, audit: CallAudit): Recognise {
+export function createRecognise(log: Logger, audit: CallAudit, failures: FailureCounts): Recognise {
   const recognise: Recognise = (error, call) => {
     if (isStoreError(error))
       return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
@@ -41,6 +42,7 @@ export function createRecognise(log: Logger, audit: CallAudit): Recognise {
   };
   return (error, call) => {
     const failure = recognise(error, call);
+    failures.note(failure);
     if (isAuthError(failure)) audit.denied(failure, call);
     return failure;
   };

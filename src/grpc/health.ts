@@ -18,6 +18,14 @@ export interface Health {
   readonly setTakesAppends: (takes: boolean) => void;
   /** Whether what is stored can be read. */
   readonly setAnswersReads: (answers: boolean) => void;
+  /** What is SERVING. */
+  readonly current: () => Serving;
+}
+
+export interface Serving {
+  readonly gateway: boolean;
+  readonly append: boolean;
+  readonly read: boolean;
 }
 
 /**
@@ -35,6 +43,11 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
   let isLeaving = false;
   let takesAppends = true;
   let answersReads = true;
+  const current = (): Serving => ({
+    gateway: isServing,
+    append: isServing && takesAppends,
+    read: isServing && answersReads,
+  });
   const reported = new Map<string, boolean>();
   // Watch sends every report, also of what has not changed.
   const report = (name: string, serves: boolean): void => {
@@ -43,10 +56,10 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
     health.setStatus(name, serves ? 'SERVING' : 'NOT_SERVING');
   };
   const setRead = (): void => {
-    report(readService, isServing && answersReads);
+    report(readService, current().read);
   };
   const setAppend = (): void => {
-    report(appendService, isServing && takesAppends);
+    report(appendService, current().append);
   };
   const setServing = (serving: boolean): void => {
     isServing = serving && !isLeaving;
@@ -61,6 +74,7 @@ export function addHealth(server: Server, services: readonly string[], calls: Ca
     },
   });
   return {
+    current,
     setServing,
     leave() {
       isLeaving = true;

@@ -39,7 +39,11 @@ export interface ArrivingCall {
  * Identifies the caller of a call, whose request is read once the call starts. A caller without an identity, or with too many calls,
  * is refused, and the request is never read.
  */
-export type Identify = (arriving: ArrivingCall) => void;
+export interface Identify {
+  (arriving: ArrivingCall): void;
+  /** How many callers are being identified. */
+  waiting(): number;
+}
 
 const health = /^\/grpc\.health\./;
 const reflection = /^\/grpc\.reflection\./;
@@ -85,7 +89,7 @@ export function createIdentify({
     }
   };
 
-  return (arriving) => {
+  const identify = (arriving: ArrivingCall): void => {
     const { incoming, path, connection } = arriving;
     try {
       if (isOff || health.test(path) || (options.reflection === 'on' && reflection.test(path))) {
@@ -99,6 +103,7 @@ export function createIdentify({
       refuse(arriving, error);
     }
   };
+  return Object.assign(identify, { waiting: () => waiting.size });
 }
 
 /** Most calls of a connection have the token of the call before, which need not be hashed again. */
@@ -132,7 +137,7 @@ async function inTime(identifying: Promise<Identity>, { identifyTimeoutMs }: Lim
   const late = new Promise<never>((_resolve, reject) => {
     const message = `the caller could not be identified within ${identifyTimeoutMs} ms`;
     timer = setTimeout(() => {
-      reject(new OverloadedError(message));
+      reject(new OverloadedError('identifyTimeoutMs', message));
     }, identifyTimeoutMs).unref();
   });
   try {

@@ -1,9 +1,10 @@
 import { constants } from 'node:http2';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
-import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
+import { CancelledError, InvalidRequestError, OverloadedError, type RefusingBound } from '../store/errors';
 import type { Access } from './access';
 import { countChunks } from './count-chunks';
+import type { CountedCall } from './counted-call';
 import type { Failure } from './failure';
 import type { InnerCall } from './inner-call';
 import { requestIdOf } from './request-id';
@@ -31,12 +32,13 @@ export interface IncomingOptions {
   readonly mayBeIdle: boolean;
   readonly connection: HeldOfConnection;
   readonly gateway: Held;
+  readonly counted: CountedCall;
   /** Too many bytes are held in all. */
   makeSpace(): void;
   ended(): unknown;
   /** Called once, before `ended`: the call is over, although its caller may not have closed it. */
   over(): void;
-  /** The call has ended with this error before a handler had it. */
+  /** The call is refused for this reason. */
   refused(incoming: Incoming, error: Failure): void;
 }
 
@@ -95,6 +97,7 @@ export class Incoming implements Held {
     for (let at = 0; at < data.length && this.endedAtMs === undefined;) {
       at += this.message === undefined ? this.readHeader(data, at) : this.readBody(this.message, data, at);
       if (this.message !== undefined && this.filled === this.size) {
+        this.options.counted.rpc.messagesReceived++;
         complete.push(this.message);
         this.message = undefined;
         this.messages++;
@@ -144,8 +147,9 @@ export class Incoming implements Held {
     const { limits, connection, gateway } = this.options;
     if (this.isOver) return;
     this.add(bytes);
-    if (connection.heldBytes > limits.connectionHeldBytesMax && connection.heldBytes > this.heldBytes)
-      this.refuse(`${connection.heldBytes} bytes of requests of this connection wait already`);
+    const { heldBytes } = connection;
+    if (heldBytes > limits.connectionHeldBytesMax && heldBytes > this.heldBytes)
+      this.refuse('connectionHeldBytesMax', `${heldBytes} bytes of requests of this connection wait already`);
     else if (gateway.heldBytes > limits.heldBytesMax) this.options.makeSpace();
   }
 
@@ -163,8 +167,8 @@ export class Incoming implements Held {
   }
 
   /** Ends the call because a bound is reached. */
-  refuse(reason: string): void {
-    this.refuseWith(new OverloadedError(reason));
+  refuse(bound: RefusingBound, reason: string): void {
+    this.refuseWith(new OverloadedError(bound, reason));
   }
 
   /** Ends the call because a message is invalid. */
@@ -208,19 +212,19 @@ export class Incoming implements Held {
   private refuseWith(error: InvalidRequestError | OverloadedError): void {
     const hasBegun = this.options.kind === 'many' && this.messages > 0;
     // For a session, the error itself would mean that nothing without an answer is stored.
-    this.end(hasBegun ? new CancelledError(error.message) : error);
+    this.end(hasBegun ? new CancelledError(error.message) : error, error);
   }
 
   /**
    * Sends the status, and discards what the caller still sends. It never resets the call: this may run while Node hands over
    * what has come, and Node 20 corrupts its memory if the wrong call is reset then. A reset is for `check`, which a timer calls.
    */
-  private end(error: Failure): void {
+  private end(error: Failure, cause = error): void {
     this.stop();
     this.call.sendStatus(toStatus(error, this.requestId));
     this.call.stream.resume();
     this.refusal = error;
-    if (!this.isEntered) this.options.refused(this, error);
+    this.options.refused(this, cause);
   }
 
   private stop(): void {

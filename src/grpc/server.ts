@@ -6,6 +6,7 @@ import {
   type ServiceDefinition,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import {
   ServerReflectionRequest,
@@ -24,6 +25,7 @@ import { CallAudit } from './call-audit';
 import { CallLog } from './call-log';
 import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
+import { FailureCounts } from './failure-counts';
 import { addHealth } from './health';
 import { createConnectionAppends } from './connection-appends';
 import { createConnections } from './connections';
@@ -32,6 +34,8 @@ import { createIdentify, type ReflectionMode } from './identify-caller';
 import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
 import type { AboutGateway } from './server-info';
+import { createRpcCounts } from './rpc-counts';
+import { boundsOf, type ServerFacts } from './server-facts';
 import { createShareOf } from './shares';
 import { createService } from './service';
 import { openTlsFiles, type FileCredentials, type TlsFiles } from './tls-files';
@@ -69,6 +73,7 @@ export interface GrpcServer {
   setAnswersReads(answers: boolean): void;
   /** Reports NOT_SERVING from now on, and goes on serving. */
   leave(): void;
+  readonly facts: ServerFacts;
   /** Looks at the TLS files at once. Never rejects: files that cannot be used change nothing. */
   reload(): Promise<void>;
   /** Refuses new calls, lets those under way finish for `shutdownTimeoutMs`, then cuts them off. */
@@ -76,7 +81,9 @@ export interface GrpcServer {
 }
 
 const eventStore = 'sluice.v1.EventStoreService';
-const services = [
+const services = [EventStoreServiceService, healthService];
+const reflectionServices = [ServerReflectionService, AlphaService];
+const serviceNames = [
   eventStore,
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
@@ -89,11 +96,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
   const callLog = new CallLog(log, options.slowCallMs);
-  const calls = createCalls({ limits, log, watch, audit, callLog });
+  const failures = new FailureCounts();
+  const rpcs = createRpcCounts(reflection === 'off' ? services : [...services, ...reflectionServices]);
+  const calls = createCalls({ limits, log, watch, audit, callLog, failures });
   const shareOf = createShareOf(guard, limits);
   const { recordPrincipal } = options;
   const identify = createIdentify({ guard, recordPrincipal, reflection, shareOf, audit, limits, log });
-  const admission = createAdmission(limits, identify, callLog);
+  const admission = createAdmission({ limits, identify, rpcs, failures, callLog });
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
@@ -118,6 +127,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     setTakesAppends: health.setTakesAppends,
     setAnswersReads: health.setAnswersReads,
     leave: health.leave,
+    facts: {
+      rpcs: [...rpcs.values()],
+      failures,
+      connectionsRefused: () => connections.refused,
+      serving: health.current,
+      certificate: tls,
+      bounds: () => boundsOf(limits, { calls, admission, identify, connections }),
+    },
     reload: async () => tls?.reload(),
     close() {
       tls?.close();
@@ -142,7 +159,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 function addReflection(server: Server, calls: Calls): void {
-  const reflect = createReflect(services);
+  const reflect = createReflect(serviceNames);
   const handlers = {
     serverReflectionInfo: calls.perRequest(ServerReflectionRequest, (request) =>
       Buffer.from(ServerReflectionResponse.encode(reflect(request)).finish()),

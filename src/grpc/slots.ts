@@ -1,6 +1,6 @@
 import type { Slot } from '../auth/quota';
-import type { Limits } from '../limits';
-import { OverloadedError } from '../store/errors';
+import { boundName, type Limits } from '../limits';
+import { OverloadedError, type RefusingBound } from '../store/errors';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 
@@ -12,16 +12,12 @@ export interface Slots {
   readonly taken: number;
 }
 
-type Kind = Exclude<Slot, 'calls'>;
+export type Kind = Exclude<Slot, 'calls'>;
 
 /** The slots of each kind of calls. */
 export function createAllSlots(limits: Limits): Record<Kind, Slots> {
-  const of = (what: Kind, total: keyof Limits, share: keyof Limits): Slots =>
-    createSlots(
-      what,
-      { name: wireName(total), max: limits[total] },
-      { name: wireName(share), max: limits[share] },
-    );
+  const of = (what: Kind, total: SlotBound, share: SlotBound): Slots =>
+    createSlots(what, { key: total, max: limits[total] }, { key: share, max: limits[share] });
   return {
     reads: of('reads', 'readsMax', 'connectionReadsMax'),
     subscriptions: of('subscriptions', 'subscriptionsMax', 'connectionSubscriptionsMax'),
@@ -30,21 +26,21 @@ export function createAllSlots(limits: Limits): Record<Kind, Slots> {
   };
 }
 
-/** The name of a bound in ServerLimits and docs/configuration.md. */
-function wireName(key: keyof Limits): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
+type SlotBound = RefusingBound & keyof Limits;
 
 interface Bound {
-  readonly name: string;
+  readonly key: SlotBound;
   readonly max: number;
 }
 
 function createSlots(what: Kind, total: Bound, share: Bound): Slots {
   const byConnection = new Map<Connection, number>();
   let taken = 0;
-  const refuse = (count: number, whose: string, { name }: Bound): never => {
-    throw new OverloadedError(`${count} ${what}${whose} are under way, as many as ${name} allows`);
+  const refuse = (count: number, whose: string, { key }: Bound): never => {
+    throw new OverloadedError(
+      key,
+      `${count} ${what}${whose} are under way, as many as ${boundName(key)} allows`,
+    );
   };
   return {
     get taken() {

@@ -22,6 +22,10 @@ export interface FileCredentials {
    * error is logged, once for each content. Never rejects.
    */
   reload(): Promise<void>;
+  /** When the certificate in force expires, in milliseconds since 1970. */
+  readonly expiresAtMs: number;
+  /** Whether the files that were read last are in force. */
+  readonly isCurrent: boolean;
   close(): void;
 }
 
@@ -35,16 +39,20 @@ export async function openTlsFiles(
   if (first.context instanceof Error) throw first.context;
   const credentials = new ReplaceableCredentials(files, first.context.options);
   let seen = first.content;
+  let expiresAtMs = Date.parse(first.context.certificate.validTo);
+  let isCurrent = true;
   const look = async (): Promise<void> => {
     const { content, context } = await read(files);
     if (content === seen) return;
     seen = content;
+    isCurrent = !(context instanceof Error);
     if (context instanceof Error) {
       log.error({ err: context }, 'the TLS files cannot be used; nothing changes');
       return;
     }
     credentials.replace(context.options);
     const { fingerprint256, validTo } = context.certificate;
+    expiresAtMs = Date.parse(validTo);
     log.info({ certificate: fingerprint256, validTo }, 'new connections get the new TLS files');
   };
   let looking = Promise.resolve();
@@ -53,6 +61,12 @@ export async function openTlsFiles(
   return {
     credentials,
     reload,
+    get expiresAtMs() {
+      return expiresAtMs;
+    },
+    get isCurrent() {
+      return isCurrent;
+    },
     close() {
       clearInterval(timer);
     },

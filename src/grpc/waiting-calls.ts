@@ -18,6 +18,10 @@ export class WaitingCalls {
     this.max = Math.max(1, Math.min(identifyingMax, Math.floor(callsMax / 8)));
   }
 
+  get size(): number {
+    return this.count;
+  }
+
   /** Ends as the work does, or rejects with OverloadedError, at once or once others need the place. */
   wait<T>(connection: Connection, work: Promise<T>): Promise<T> {
     let refuse: Refuse | undefined;
@@ -39,7 +43,7 @@ export class WaitingCalls {
 
   /** Throws OverloadedError if no connection has more than the newcomer would have. */
   private makeSpace(ownSize: number): void {
-    const error = new OverloadedError(`${this.count} callers are being identified already`);
+    const error = new OverloadedError('identifyingMax', `${this.count} callers are being identified already`);
     const sizes = [...this.byConnection].map(([connection, { size }]) => ({ connection, size }));
     const [largest] = sizes.sort((a, b) => b.size - a.size);
     const [refuse] = (largest && this.byConnection.get(largest.connection)) ?? [];

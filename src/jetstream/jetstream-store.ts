@@ -3,8 +3,11 @@ import type { Limits } from '../limits';
 import type { Durability } from '../store/durability';
 import type { CallContext, EventStore } from '../store/event-store';
 import type { Log, LogView } from '../store/log';
+import type { LogFacts, StoreFacts } from '../store/store-facts';
 import type { StoreInfo } from '../store/store-info';
+import { position } from '../store/values';
 import { append, appendMulti, type Appending } from './append/append';
+import { Doubts } from './append/doubts';
 import { Heads } from './append/heads';
 import { IdMemory } from './append/id-memory';
 import { Publisher } from './append/publisher';
@@ -45,6 +48,7 @@ export interface JetStream {
   onAvailability(listener: (available: boolean) => void): void;
   /** The listener gets whether the store takes appends, which does not affect reads: now and whenever it changes. */
   onSpace(listener: (hasSpace: boolean) => void): void;
+  readonly facts: Omit<StoreFacts, 'replica'>;
   /** Waits for appends under way. */
   idle(): Promise<void>;
   /** Drains the connections. */
@@ -102,6 +106,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   watches.push(await watchLog(log, space, sizes, ids));
   await lookForMirrors(log, logger);
   const queues = new StreamQueues(limits);
+  const doubts = new Doubts();
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     appends: (view) =>
@@ -110,6 +115,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         commits: new StoredCommits(log, view, ids),
         publisher: new Publisher(log, space, sizes),
         queues,
+        doubts,
         appendTimeoutMs: limits.appendTimeoutMs,
       }),
     info: () => translated(storeInfo(log, space, sizes, logger)),
@@ -118,6 +124,14 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     },
     onAvailability(listener) {
       pool.onAvailability(listener);
+    },
+    get facts() {
+      return {
+        log: logFacts(health),
+        appends: { underWay: queues.appends, bytesUnderWay: queues.bytes, doubts },
+        space: space.facts,
+        nats: pool.facts,
+      };
     },
     async idle() {
       for (const watch of watches) await watch.close();
@@ -134,6 +148,16 @@ function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void 
   pool.onLinkChange(() => {
     health.doubt();
   });
+}
+
+function logFacts(health: LogHealth): LogFacts {
+  return {
+    end: position(health.end),
+    lostMessages: health.lostMessages,
+    unreadableMessages: health.unreadableCount,
+    mirrors: health.mirrors.length,
+    timesGoneBack: health.timesGoneBack,
+  };
 }
 
 function createAppends(appending: Appending): ReturnType<JetStream['appends']> {

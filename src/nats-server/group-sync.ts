@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
-import type { Durability } from '../store/durability';
+import { newSyncCounts, type Durability } from '../store/durability';
 import { StoreUnavailableError } from '../store/errors';
 import { openBlockFiles, OpenFailure, type BlockFiles, type LogFiles } from './block-files';
 
@@ -49,6 +49,7 @@ class GroupSync implements Durability {
   private openPauseMs = 0;
 
   readonly failed: Promise<void>;
+  readonly counts = newSyncCounts();
   private onFailure = (): void => undefined;
   private readonly log: Logger;
   private blocks: BlockFiles = {
@@ -119,7 +120,10 @@ class GroupSync implements Durability {
     const upTo = this.group.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
     const { timesForgotten } = this;
     this.syncing = upTo;
+    const beganMs = performance.now();
     await this.blocks.sync(isOnlyAppend).finally(() => (this.syncing = 0n));
+    this.counts.seconds.observe((performance.now() - beganMs) / 1_000);
+    this.counts.batchSizes.observe(this.group.length);
     if (this.openPauseMs > 0) this.log.info('the log is synced to disk again');
     this.openPauseMs = 0;
     if (upTo > this.synced && timesForgotten === this.timesForgotten) this.synced = upTo;

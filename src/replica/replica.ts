@@ -4,6 +4,7 @@ import { StoreUnavailableError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
+import type { ReplicaFacts } from '../store/store-facts';
 import { beginning, position, type Sequence } from '../store/values';
 import type { CommitWaiters } from './apply/commit-waiters';
 import type { ReplicaOptions } from './apply/open-files';
@@ -12,6 +13,7 @@ import { folderBytes } from './folder-bytes';
 import type { ReplicaFiles } from './index/replica-files';
 import { isDamagedReplica } from './segments/damage';
 import { createCatchUpBudget, type CatchUpBudget } from './subscriptions/catch-up-budget';
+import { OpenSubscriptions } from './subscriptions/open-subscriptions';
 import type { FollowedReplica } from './subscriptions/followed-replica';
 
 /** How long a read waits for a replica that is nearly filled before it fails. */
@@ -24,6 +26,7 @@ export class Replica implements FollowedReplica {
   readonly limits: Limits;
   readonly faults: LogFaults;
   readonly catchUpBudget: CatchUpBudget;
+  readonly subscriptions = new OpenSubscriptions();
   private readonly replicator: Replicator;
 
   private constructor(private readonly options: ReplicaOptions) {
@@ -78,6 +81,16 @@ export class Replica implements FollowedReplica {
   /** Whether the log may have changed since the replica was last compared with it. */
   get isDoubted(): boolean {
     return this.replicator.continuity.isDoubted;
+  }
+
+  get facts(): ReplicaFacts {
+    return {
+      received: position(this.received),
+      applied: position(this.applied),
+      isFilled: this.isFilled,
+      rebuilds: this.replicator.readiness.rebuilds,
+      subscriptions: () => this.subscriptions.factsAt(this.received),
+    };
   }
 
   /** Calls the listener with whether the replica is filled and writable: now, and each time that changes. */

@@ -6,6 +6,7 @@ export function banner(facts: GatewayFacts): string {
 
   return [
     `Sluice ${facts.version} serves gRPC on ${facts.address} (${security}).`,
+    ...httpLines(facts),
     accessText(facts),
     dataText(facts),
     `Reads are served from a replica of the log in ${facts.replicaDir}.${fillingText(facts)}`,
@@ -14,6 +15,12 @@ export function banner(facts: GatewayFacts): string {
     `  ${grpcurlLine(facts)}`,
     '',
   ].join('\n');
+}
+
+function httpLines({ httpAddress }: GatewayFacts): string[] {
+  return httpAddress === undefined
+    ? []
+    : [`Metrics and health are on http://${reachable(httpAddress)}: /metrics, /livez, /readyz.`];
 }
 
 function accessText({ address, tls, authFile }: GatewayFacts): string {
@@ -74,6 +81,10 @@ function grpcurlLine(facts: GatewayFacts): string {
 function grpcurlTarget(address: string): string {
   // As it is: the flag -unix has no effect in grpcurl 1.9.3.
   if (address.startsWith('unix:')) return `'${address}'`;
-  // Clients cannot connect to a wildcard address.
+  return reachable(address);
+}
+
+/** Clients cannot connect to a wildcard address. */
+function reachable(address: string): string {
   return address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, 'localhost');
 }

@@ -1,3 +1,18 @@
+import { durationBounds, Histogram } from '../collections/histogram';
+
+/** The syncs since the start. */
+export interface SyncCounts {
+  /** How long each took. */
+  readonly seconds: Histogram;
+  /** How many waited for each. */
+  readonly batchSizes: Histogram;
+}
+
+export function newSyncCounts(): SyncCounts {
+  const batchBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
+  return { seconds: new Histogram(durationBounds), batchSizes: new Histogram(batchBounds) };
+}
+
 /** Says when what is stored survives a loss of power. */
 export interface Durability {
   /**
@@ -19,6 +34,7 @@ export interface Durability {
   idle(): Promise<void>;
   /** Resolves when the disk has failed: nothing becomes durable any more. */
   readonly failed: Promise<void>;
+  readonly counts: SyncCounts;
 }
 
 /** For a log that only its NATS servers sync. */
@@ -29,4 +45,5 @@ export const leftToNats: Durability = {
   forget: () => undefined,
   idle: () => Promise.resolve(),
   failed: new Promise(() => undefined),
+  counts: newSyncCounts(),
 };

@@ -1,3 +1,4 @@
+import type { AnyAppend } from './any-append';
 import type { OrderSlot } from './append-order';
 import type { Expectation } from './expectation';
 import type { StreamSelection } from './patterns';
@@ -45,9 +46,7 @@ export interface StreamAppend {
   readonly newStreamRefusal?: Error | undefined;
 }
 
-export interface AppendCommand extends StreamAppend {
-  /** undefined: the caller does not ask for idempotency. */
-  readonly commitId: CommitId | undefined;
+export interface AppendCommand extends StreamAppend, AnyAppend {
   /** Whether the result needs `commitTime`, which may cost one more request to the store. Absent: no. */
   readonly withCommitTime?: boolean;
 }
@@ -75,11 +74,9 @@ export interface VersionCheck {
 }
 
 /** No stream occurs twice, and every append has events. */
-export interface AppendMultiCommand {
+export interface AppendMultiCommand extends AnyAppend {
   readonly appends: readonly StreamAppend[];
   readonly checks: readonly VersionCheck[];
-  /** undefined: the caller does not ask for idempotency. */
-  readonly commitId: CommitId | undefined;
 }
 
 /** What was stored on one stream. */

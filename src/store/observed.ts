@@ -1,15 +1,36 @@
 import { isStoreError, type StoreError } from './errors';
-import type { EventStore } from './event-store';
+import type {
+  AppendMultiCommand,
+  EventRun,
+  EventStore,
+  Page,
+  Pages,
+  SubscriptionUpdate,
+} from './event-store';
 
 export type Method = keyof EventStore;
+
+/** The methods that store something. */
+export type AppendMethod = 'append' | 'appendMulti';
+export type ReadMethod = Exclude<Method, AppendMethod>;
+/** The methods that give events. */
+export type EventMethod = 'readStream' | 'readByCorrelation' | 'readAll' | 'subscribe';
 
 /** How a call ended. `ERROR`: with an error that is no StoreError, which is a bug. */
 export type Outcome = 'OK' | StoreError['code'] | 'ERROR';
 
-/** Learns of every call of a store. */
+/** Learns of every call of a store. It must not throw. */
 export interface CallObserver {
-  /** A call ended after this time. A read ends with its first answer, a call that gives a sequence with the end of that. */
-  onEnd(method: Method, outcome: Outcome, tookMs: number): void;
+  /** An append ended after this time. */
+  onAppend(outcome: Outcome, tookMs: number): void;
+  /** An append has succeeded, and this is what it has stored. */
+  onStored(events: number, bytes: number): void;
+  /** An append has succeeded that an earlier call had stored. */
+  onReplay(): void;
+  /** A read ended, with all of its pages, or a subscription. */
+  onRead(method: ReadMethod, outcome: Outcome): void;
+  /** Events were given to a caller. */
+  onEvents(method: EventMethod, events: number, bytes: number): void;
 }
 
 /**
@@ -17,82 +38,173 @@ export interface CallObserver {
  * is observed before it compiles.
  */
 export function observed(store: EventStore, observer: CallObserver): EventStore {
-  const begin = (method: Method): ((outcome: Outcome) => void) => {
-    const beganMs = performance.now();
-    return (outcome) => {
-      observer.onEnd(method, outcome, performance.now() - beganMs);
-    };
+  return { ...observedAppends(store, observer), ...observedReads(store, observer) };
+}
+
+/** What every result of an append has. */
+interface Appended {
+  readonly replayed: boolean;
+}
+
+function observedAppends(store: EventStore, observer: CallObserver): Pick<EventStore, AppendMethod> {
+  // Not an async function, and without the command, since every append runs through it and none may keep its events.
+  const end = <Result extends Appended>(
+    appending: Promise<Result>,
+    beganMs: number,
+    events: number,
+    bytes: number,
+  ): Promise<Result> =>
+    appending.then(
+      (result) => {
+        observer.onAppend('OK', performance.now() - beganMs);
+        if (result.replayed) observer.onReplay();
+        else observer.onStored(events, bytes);
+        return result;
+      },
+      (error: unknown) => {
+        observer.onAppend(outcomeOf(error), performance.now() - beganMs);
+        throw error;
+      },
+    );
+  return {
+    append(command, call) {
+      const beganMs = performance.now();
+      return end(store.append(command, call), beganMs, command.events.length, command.bytes ?? 0);
+    },
+    appendMulti(command, call) {
+      const beganMs = performance.now();
+      return end(store.appendMulti(command, call), beganMs, eventsOf(command), command.bytes ?? 0);
+    },
   };
-  const answer = async <T>(method: Method, call: () => Promise<T>): Promise<T> => {
-    const end = begin(method);
+}
+
+function eventsOf({ appends }: AppendMultiCommand): number {
+  return appends.reduce((sum, { events }) => sum + events.length, 0);
+}
+
+function observedReads(store: EventStore, observer: CallObserver): Pick<EventStore, ReadMethod> {
+  const answer = async <T>(method: ReadMethod, answering: Promise<T>): Promise<T> => {
     try {
-      const result = await call();
-      end('OK');
+      const result = await answering;
+      observer.onRead(method, 'OK');
       return result;
     } catch (error) {
-      end(outcomeOf(error));
+      observer.onRead(method, outcomeOf(error));
       throw error;
     }
   };
-  async function* sequence<T>(method: Method, call: () => AsyncIterable<T>): AsyncGenerator<T, void> {
-    const end = begin(method);
-    // A caller that has enough leaves the loop, and nothing more runs here than `finally`.
-    let outcome: Outcome = 'OK';
-    try {
-      yield* call();
-    } catch (error) {
-      outcome = outcomeOf(error);
+  const paged = async <P extends Page, R extends { readonly pages: Pages<P> }>(
+    method: EventMethod,
+    reading: Promise<R>,
+  ): Promise<R> => {
+    const read = await reading.catch((error: unknown) => {
+      observer.onRead(method, outcomeOf(error));
       throw error;
-    } finally {
-      end(outcome);
-    }
-  }
+    });
+    return { ...read, pages: observedPages(read.pages, method, observer) };
+  };
   return {
-    append: (command, call) => answer('append', () => store.append(command, call)),
-    appendMulti: (command, call) => answer('appendMulti', () => store.appendMulti(command, call)),
-    readStream: (query, call) => answer('readStream', () => store.readStream(query, call)),
-    getVersion: (stream, asOf, call) => answer('getVersion', () => store.getVersion(stream, asOf, call)),
-    readByCorrelation: (query, call) =>
-      answer('readByCorrelation', () => store.readByCorrelation(query, call)),
-    readAll: (query, call) => answer('readAll', () => store.readAll(query, call)),
-    subscribe: (query, call, stop) => sequence('subscribe', () => store.subscribe(query, call, stop)),
-    listStreams: (query, call) => sequence('listStreams', () => store.listStreams(query, call)),
-    info: (call) => answer('info', () => store.info(call)),
+    readStream: (query, call) => paged('readStream', store.readStream(query, call)),
+    readByCorrelation: (query, call) => paged('readByCorrelation', store.readByCorrelation(query, call)),
+    readAll: (query, call) => paged('readAll', store.readAll(query, call)),
+    getVersion: (stream, asOf, call) => answer('getVersion', store.getVersion(stream, asOf, call)),
+    info: (call) => answer('info', store.info(call)),
+    subscribe: (query, call, stop) => new ObservedUpdates(store.subscribe(query, call, stop), observer),
+    listStreams: (query, call) => observedSequence(store.listStreams(query, call), 'listStreams', observer),
   };
+}
+
+/** Of a read that has them all at once, the end is now. */
+function observedPages<P extends Page>(
+  pages: Pages<P>,
+  method: EventMethod,
+  observer: CallObserver,
+): Pages<P> {
+  if (Symbol.asyncIterator in pages) {
+    return observedSequence(pages, method, observer, ({ runs }) => {
+      reportRuns(runs, method, observer);
+    });
+  }
+  for (const { runs } of pages) reportRuns(runs, method, observer);
+  observer.onRead(method, 'OK');
+  return pages;
+}
+
+function reportRuns(runs: readonly EventRun[], method: EventMethod, observer: CallObserver): void {
+  let [events, bytes] = [0, 0];
+  for (const run of runs) {
+    events += run.eventCount;
+    bytes += run.events.length;
+  }
+  if (events > 0) observer.onEvents(method, events, bytes);
+}
+
+async function* observedSequence<T>(
+  sequence: AsyncIterable<T>,
+  method: ReadMethod,
+  observer: CallObserver,
+  onEach: (each: T) => void = () => undefined,
+): AsyncGenerator<T, void> {
+  // A caller that has enough leaves the loop, and nothing more runs here than `finally`.
+  let outcome: Outcome = 'OK';
+  try {
+    for await (const each of sequence) {
+      onEach(each);
+      yield each;
+    }
+  } catch (error) {
+    outcome = outcomeOf(error);
+    throw error;
+  } finally {
+    observer.onRead(method, outcome);
+  }
+}
+
+/** The updates of a subscription. A generator would take several times the memory, and thousands of subscriptions wait at a time. */
+class ObservedUpdates implements AsyncIterableIterator<SubscriptionUpdate> {
+  private readonly updates: AsyncIterator<SubscriptionUpdate>;
+  private isOver = false;
+
+  constructor(
+    updates: AsyncIterable<SubscriptionUpdate>,
+    private readonly observer: CallObserver,
+  ) {
+    this.updates = updates[Symbol.asyncIterator]();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<SubscriptionUpdate>> {
+    return this.updates.next().then(this.onNext, this.onError);
+  }
+
+  /** The caller has enough. */
+  async return(): Promise<IteratorResult<SubscriptionUpdate>> {
+    await this.updates.return?.();
+    this.end('OK');
+    return { done: true, value: undefined };
+  }
+
+  private readonly onNext = (result: IteratorResult<SubscriptionUpdate>): typeof result => {
+    if (result.done === true) this.end('OK');
+    else if (result.value.kind === 'events') reportRuns(result.value.runs, 'subscribe', this.observer);
+    return result;
+  };
+
+  private readonly onError = (error: unknown): never => {
+    this.end(outcomeOf(error));
+    throw error;
+  };
+
+  private end(outcome: Outcome): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.observer.onRead('subscribe', outcome);
+  }
 }
 
 function outcomeOf(error: unknown): Outcome {
   return isStoreError(error) ? error.code : 'ERROR';
-}
-
-/** The calls of one method that ended alike. */
-export interface CallCount {
-  readonly calls: number;
-  readonly meanMs: number;
-  readonly maxMs: number;
-}
-
-/** Counts calls by method and outcome. */
-export class CallCounts implements CallObserver {
-  private readonly counts = new Map<string, { calls: number; totalMs: number; maxMs: number }>();
-
-  onEnd(method: Method, outcome: Outcome, tookMs: number): void {
-    const key = `${method} ${outcome}`;
-    const count = this.counts.get(key) ?? { calls: 0, totalMs: 0, maxMs: 0 };
-    count.calls++;
-    count.totalMs += tookMs;
-    count.maxMs = Math.max(count.maxMs, tookMs);
-    this.counts.set(key, count);
-  }
-
-  /** By method and outcome, such as `append VERSION_CONFLICT`. */
-  summary(): Readonly<Record<string, CallCount>> {
-    const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;
-    return Object.fromEntries(
-      [...this.counts].map(([key, { calls, totalMs, maxMs }]) => [
-        key,
-        { calls, meanMs: rounded(totalMs / calls), maxMs: rounded(maxMs) },
-      ]),
-    );
-  }
 }

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
@@ -28,13 +30,21 @@ function replicaOf(args: readonly string[]): Readonly<Record<string, string>> {
   return isGateway ? { SLUICE_REPLICA_DIR: makeReplicaDir() } : {};
 }
 
+/** A build of before there was HTTP does not know the variable. */
+function withoutHttp(main: string): Readonly<Record<string, string>> {
+  return existsSync(join(dirname(main), 'http')) ? { SLUICE_HTTP_LISTEN: 'off' } : {};
+}
+
 export interface ProcessOptions {
   readonly openFilesMax?: number | undefined;
   /** The path of main.js. Default: compiled from the present sources. */
   readonly main?: string | undefined;
 }
 
-/** Starts main.js with these flags, variables and standard input, without the SLUICE_ variables of the tests. */
+/**
+ * Starts main.js with these flags, variables and standard input, without the SLUICE_ variables of the tests. Without HTTP unless that
+ * is asked for: gateways side by side would want the same port.
+ */
 export async function startSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -48,7 +58,7 @@ export async function startSluice(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const [program, ...programArgs] = openFilesMax === undefined ? command : (['sh', ...limited] as const);
   const child = spawn(program, programArgs, {
-    env: { ...Object.fromEntries(inherited), ...replicaOf(args), ...env },
+    env: { ...Object.fromEntries(inherited), ...withoutHttp(main), ...replicaOf(args), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   await once(child, 'spawn');

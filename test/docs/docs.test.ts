@@ -115,7 +115,7 @@ const errors: { [Code in StoreError['code']]: Extract<AnyStoreError, { code: Cod
   STORE_UNAVAILABLE: new StoreUnavailableError(),
   REPLICA_FILLING: new ReplicaFillingError(position(7n), position(9n), 250),
   OUTCOME_UNKNOWN: new OutcomeUnknownError(stream, commitId),
-  OVERLOADED: new OverloadedError(),
+  OVERLOADED: new OverloadedError('appendsMax', ''),
   STORE_FULL: new StoreFullError(),
   STORE_REFUSED: new StoreRefusedError('refused', 10_109),
   STORE_MISMATCH: new StoreMismatchError('one', 'other'),

@@ -72,7 +72,7 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
     .tuple(number, number)
     .map(([applied, end]) => new errors.ReplicaFillingError(position(applied), position(end), 1_000)),
   OUTCOME_UNKNOWN: fc.tuple(stream, commitId).map(([name, id]) => new errors.OutcomeUnknownError(name, id)),
-  OVERLOADED: text.map((message) => new errors.OverloadedError(message)),
+  OVERLOADED: text.map((message) => new errors.OverloadedError('appendsMax', message)),
   STORE_FULL: text.map((message) => new errors.StoreFullError(message)),
   STORE_REFUSED: text.map((message) => new errors.StoreRefusedError(message, 10_000)),
   STORE_MISMATCH: fc

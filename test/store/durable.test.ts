@@ -1,7 +1,7 @@
 import type { AppendCommand, CallContext, EventStore, ReadStreamQuery } from '../../src/store/event-store';
 import { defaultLimits } from '../../src/limits';
 import { durable } from '../../src/store/durable';
-import { leftToNats, type Durability } from '../../src/store/durability';
+import { leftToNats, newSyncCounts, type Durability } from '../../src/store/durability';
 import { OutcomeUnknownError, StoreUnavailableError, VersionConflictError } from '../../src/store/errors';
 import { parseStreamName, version, type StreamName } from '../../src/store/values';
 import { createModelStore } from '../support/model-store';
@@ -12,6 +12,7 @@ import { newEvent } from './new-event';
 /** A disk that syncs when the test says so. */
 class SlowDisk implements Durability {
   readonly failed = new Promise<void>(() => undefined);
+  readonly counts = newSyncCounts();
   /** Sequences that somebody waits for; "all". */
   readonly waiting: string[] = [];
   private syncs: { resolve(): void; reject(error: Error): void }[] = [];

@@ -35,7 +35,7 @@ export async function startTestGateway(
   args: readonly string[] = [],
   limits: Partial<Limits> = {},
 ): Promise<LocalGateway> {
-  const config = loadConfig(flags(natsUrls, args, 0), {});
+  const config = loadConfig(flags(natsUrls, args, 0), { SLUICE_HTTP_LISTEN: 'off' });
   const withLimits = { ...config, limits: { ...config.limits, ...limits } };
   const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);

@@ -35,8 +35,10 @@ function leave(queues: Queues, line: Line): void {
 /** Runs the appends to one stream, and those of one order, one after another, and bounds how many wait. */
 export class StreamQueues {
   private readonly queues: Queues = new CompactingMap();
-  private appends = 0;
-  private bytes = 0;
+  /** Under way. */
+  appends = 0;
+  /** Of these appends. */
+  bytes = 0;
   private whenIdle: (() => void)[] = [];
 
   constructor(private readonly limits: Limits) {}
@@ -96,13 +98,19 @@ export class StreamQueues {
     for (const stream of streams) {
       const length = this.queues.get(stream)?.length ?? 0;
       if (length < streamQueueMax) continue;
-      throw new OverloadedError(`${length.toString()} appends wait for stream ${stream} already`);
+      throw new OverloadedError(
+        'streamQueueMax',
+        `${length.toString()} appends wait for stream ${stream} already`,
+      );
     }
     if (this.appends >= appendsMax) {
-      throw new OverloadedError(`${this.appends.toString()} appends are under way already`);
+      throw new OverloadedError('appendsMax', `${this.appends.toString()} appends are under way already`);
     }
     if (this.appends > 0 && this.bytes + bytes > appendsBytesMax) {
-      throw new OverloadedError(`${this.bytes.toString()} bytes of appends are under way already`);
+      throw new OverloadedError(
+        'appendsBytesMax',
+        `${this.bytes.toString()} bytes of appends are under way already`,
+      );
     }
   }
 

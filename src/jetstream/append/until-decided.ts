@@ -13,6 +13,7 @@ import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
 import type { OutgoingMessage } from '../nats/publish';
 import { checkNewStreams, checkVersions, replay, storedNow, type Appended } from './appended';
+import type { Doubts } from './doubts';
 import type { Heads } from './heads';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
 import type { Published, Publisher, Unstored } from './publisher';
@@ -24,6 +25,7 @@ export interface Appender {
   readonly heads: Heads;
   readonly commits: StoredCommits;
   readonly publisher: Publisher;
+  readonly doubts: Doubts;
 }
 
 const retryPauseMs = 20;
@@ -73,18 +75,25 @@ class Undecided {
   }
 
   private async decide(first: Decision<Appended>): Promise<Appended> {
+    const { doubts } = this.appender;
     let { state, action } = first;
+    let wasInDoubt = false;
     for (;;) {
+      wasInDoubt ||= state.doubt !== undefined;
       switch (action.kind) {
         case 'acknowledge':
+          if (wasInDoubt) doubts.stored++;
           return action.result;
         case 'reject':
+          if (wasInDoubt) doubts.notStored++;
           throw action.error;
         case 'expire':
+          if (wasInDoubt) doubts.notStored++;
           throw new DeadlineExceededError(
             'the deadline passed before the append was decided; nothing was stored',
           );
         case 'giveUp':
+          doubts.unknown++;
           throw this.unknownOutcome(action.cause);
         default:
           ({ state, action } = next(state, await this.carryOut(action)));

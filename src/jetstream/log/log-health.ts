@@ -19,6 +19,8 @@ export class LogHealth implements LogFaults {
   private isKeptBy: string | undefined;
   private endSeen: Sequence = beginning;
   private doubtCount = 0;
+  /** How often the log was found at an earlier state. */
+  timesGoneBack = 0;
   private readonly doubtListeners: (() => void)[] = [];
   private readonly mirrorNames = new Set<string>();
   private readonly met = new Map<Position, UnreadableMessage>();
@@ -91,6 +93,7 @@ export class LogHealth implements LogFaults {
     const leader = leaderOf(info);
     const isBack = end < endBefore;
     if (isBack) {
+      this.timesGoneBack++;
       const facts = { end: end.toString(), before: endBefore.toString() };
       this.logger.error(facts, 'the log has gone back to an earlier state: see docs/storage.md');
     }
@@ -145,7 +148,12 @@ export class LogHealth implements LogFaults {
     for (const name of names) this.noteMirror(name);
   }
 
-  /** The unreadable messages found since the start, by position, up to a bound. */
+  /** How many unreadable messages were found since the start, up to a bound. */
+  get unreadableCount(): number {
+    return this.met.size;
+  }
+
+  /** These messages, by position. */
   get unreadable(): readonly UnreadableMessage[] {
     return [...this.met.values()].sort((a, b) => (a.position < b.position ? -1 : 1));
   }

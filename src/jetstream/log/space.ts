@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { StoreFullError } from '../../store/errors';
+import type { SpaceFacts } from '../../store/store-facts';
 
 /** From this share on, an operator should make space. */
 const nearlyFullShare = 0.9;
@@ -14,6 +15,7 @@ export class Space {
   private refused: { readonly reason: string; readonly untilMs: number } | undefined;
   private freeBytes = Infinity;
   private isReported = false;
+  private size: { readonly bytes: number; readonly configured: unknown } = { bytes: 0, configured: 0 };
   private isNearlyFull = false;
   private listener: ((hasSpace: boolean) => void) | undefined;
   /** An append got no answer: nats-server does not answer when it cannot write. */
@@ -32,6 +34,16 @@ export class Space {
     return this.closed === undefined
       ? undefined
       : new StoreFullError(`the store has no space: ${this.closed}`);
+  }
+
+  /** As of the last check. */
+  get facts(): SpaceFacts {
+    const { bytes, configured } = this.size;
+    return {
+      bytes,
+      bytesMax: this.bytesMax(bytes, configured) || undefined,
+      takesAppends: this.fullBy === undefined,
+    };
   }
 
   /** The listener gets whether there is space: now, and whenever that changes. */
@@ -66,6 +78,7 @@ export class Space {
 
   /** The log has this size in bytes now. */
   setSize(bytes: number, configured: unknown): void {
+    this.size = { bytes, configured };
     const bytesMax = this.bytesMax(bytes, configured);
     const share = bytesMax === 0 ? 0 : bytes / bytesMax;
     if (share >= fullShare && this.fullBy !== undefined && this.refused !== undefined)

@@ -116,7 +116,7 @@ export function toStoreError(error: unknown): unknown {
     case 'full':
       return new StoreFullError(`the store has no space: ${error.message}`, options);
     case 'overloaded':
-      return new OverloadedError(`NATS has too much to do: ${error.message}`, options);
+      return new OverloadedError('nats', `NATS has too much to do: ${error.message}`, options);
     case 'unavailable':
       return new StoreUnavailableError(error.message, options);
     case 'other':

@@ -18,6 +18,14 @@ export interface PushedMessage extends RawMessage {
   readonly reply: string;
 }
 
+/** Of one connection since the start. */
+export interface LinkCounts {
+  /** Requests and publishes, also repeated ones. */
+  readonly requests: number;
+  /** How often it came back. */
+  readonly reconnects: number;
+}
+
 /** One NATS connection. Every request fails at once while it is disconnected. */
 export interface Link {
   /** Bounds the bytes of requested messages that are in transit. */
@@ -25,6 +33,7 @@ export interface Link {
   /** Bounds the atomic batches under way. */
   readonly batches: Semaphore;
   readonly connected: boolean;
+  readonly counts: LinkCounts;
   /** Bytes of headers and body that the server accepts in one message, as it last announced. */
   readonly maxPayloadBytes: number;
   readonly serverVersion: string;
@@ -66,17 +75,14 @@ interface ConnectionInternals {
 export function createLink(connection: NatsConnection): Link {
   keepOneTransport(connection);
   const serverInfo = lastInfoOf(connection);
-  let connected = true;
-  const sender = openSender(
-    connection,
-    () => connected,
-    () => serverInfo()?.max_payload ?? Infinity,
-  );
+  const state = { connected: true, requests: 0, reconnects: 0 };
+  const sender = openSender(connection, state, () => serverInfo()?.max_payload ?? Infinity);
   const inbox = openInbox(connection, sender);
   const listeners = createListeners();
   const changeConnected = (now: boolean): void => {
-    connected = now;
-    if (!now) {
+    state.connected = now;
+    if (now) state.reconnects++;
+    else {
       sender.fail(notConnected());
       inbox.fail(new ConnectionLostError('the connection to NATS was lost'));
     }
@@ -91,10 +97,11 @@ export function createLink(connection: NatsConnection): Link {
   };
 
   return {
+    counts: state,
     answerBytes: createSemaphore(fetchesBytesMax),
     batches: createSemaphore(openBatchesMax),
     get connected() {
-      return connected;
+      return state.connected;
     },
     get maxPayloadBytes() {
       return serverInfo()?.max_payload ?? 0;
@@ -150,7 +157,7 @@ function createListeners(): { add(listener: () => void): () => void; notify(): v
 
 function openSender(
   connection: NatsConnection,
-  isConnected: () => boolean,
+  state: { readonly connected: boolean; requests: number },
   payloadBytesMax: () => number,
 ): Sender & Pick<Outbox, 'flush' | 'fail'> {
   const { protocol } = connection as unknown as ConnectionInternals;
@@ -161,7 +168,8 @@ function openSender(
   const { add, flush, fail } = openOutbox(sendFrames);
   return {
     add(message) {
-      if (!isConnected()) throw notConnected();
+      if (!state.connected) throw notConnected();
+      state.requests++;
       add(message);
     },
     send(subject, payload, headers, reply) {

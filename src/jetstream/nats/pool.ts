@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, credsAuthenticator, type ConnectionOptions } from 'nats';
 import type { Logger } from 'pino';
 import type { Limits } from '../../limits';
+import type { LinkFacts } from '../../store/store-facts';
 import { readCredentials } from './credentials';
 import { createLink, type Link } from './link';
 import type { NatsOptions } from './options';
@@ -22,6 +23,7 @@ export interface NatsPool {
   readonly available: boolean;
   /** The listener gets `available`: now and whenever it changes. */
   onAvailability(listener: (available: boolean) => void): void;
+  readonly facts: readonly LinkFacts[];
   /** The listener is called when any connection is lost or comes back. */
   onLinkChange(listener: () => void): void;
   close(): Promise<void>;
@@ -78,6 +80,9 @@ function createPool(append: readonly Link[], read: readonly Link[], tail: Link, 
     get available() {
       return available;
     },
+    get facts() {
+      return [linkFacts('append', append), linkFacts('read', read), linkFacts('tail', [tail])];
+    },
     onAvailability(listener) {
       listeners.push(listener);
       listener(available);
@@ -89,6 +94,17 @@ function createPool(append: readonly Link[], read: readonly Link[], tail: Link, 
       closing = true;
       await Promise.all(all.map((link) => link.close()));
     },
+  };
+}
+
+function linkFacts(role: LinkFacts['role'], links: readonly Link[]): LinkFacts {
+  const sum = (of: (link: Link) => number): number => links.reduce((total, link) => total + of(link), 0);
+  return {
+    role,
+    wanted: links.length,
+    connected: sum((link) => Number(link.connected)),
+    requests: sum((link) => link.counts.requests),
+    reconnects: sum((link) => link.counts.reconnects),
   };
 }
 

@@ -2,6 +2,8 @@
 export class Readiness {
   /** When the replica last began to be filled, in milliseconds since 1970. */
   fillingSinceMs = Date.now();
+  /** How often the replica had to be filled again. */
+  rebuilds = 0;
   private isFilledNow = false;
   private readonly waiting = new Set<() => void>();
   private listener: (isFilled: boolean) => void = () => undefined;
@@ -19,6 +21,7 @@ export class Readiness {
   set(isFilled: boolean): void {
     const changes = this.isFilledNow !== isFilled;
     if (this.isFilledNow && !isFilled) this.fillingSinceMs = Date.now();
+    if (!isFilled) this.rebuilds++;
     this.isFilledNow = isFilled;
     if (changes) this.listener(isFilled);
     if (isFilled) this.releaseAll();

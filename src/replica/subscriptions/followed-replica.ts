@@ -2,6 +2,7 @@ import type { Sequence } from '../../store/values';
 import type { CommitWaiters } from '../apply/commit-waiters';
 import type { ReadableReplica } from '../reads/readable-replica';
 import type { CatchUpBudget } from './catch-up-budget';
+import type { OpenSubscriptions } from './open-subscriptions';
 
 /** A replica as subscriptions use it. */
 export interface FollowedReplica extends ReadableReplica {
@@ -11,6 +12,7 @@ export interface FollowedReplica extends ReadableReplica {
   readonly applied: Sequence;
   readonly waiters: CommitWaiters;
   readonly catchUpBudget: CatchUpBudget;
+  readonly subscriptions: OpenSubscriptions;
   /** Throws if a rebuild has replaced the files. */
   throwIfReplaced(files: ReadableReplica['files']): void;
   /** The error for the caller of a read that failed. Damage begins a rebuild. */

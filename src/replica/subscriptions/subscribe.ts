@@ -52,25 +52,27 @@ async function* updates(
   const signals = [call.signal, stop];
   cancelAtAbort(signals, cancellation);
   const share = replica.catchUpBudget.join();
+  let progress: SubscriptionProgress | undefined;
   try {
     const subscription = await begin(replica, query, call, { share, cancellation });
-    const { files, start, interest, progress } = subscription;
-    let isLive = false;
+    const { files, start, interest } = subscription;
+    progress = subscription.progress;
+    replica.subscriptions.add(progress);
     yield { kind: 'checkpoint', storeId: replica.storeId, position: progress.position };
     while (!isCancelled(cancellation)) {
       // After a rebuild the positions so far may belong to other commits.
       replica.throwIfReplaced(files);
       if (progress.at < replica.received) {
         const inMemory = files.segments.cursorInMemory(progress.at);
-        if (isLive && inMemory === undefined) {
-          isLive = false;
+        if (progress.isLive && inMemory === undefined) {
+          progress.isLive = false;
           yield progress.say('fellBehind');
         }
         if (inMemory === undefined && replica.applied > progress.at && canUseIndex(replica, interest))
           yield* storedUpdates(subscription, interest.stream);
         else yield* await chunkUpdates(subscription, inMemory);
-      } else if (!isLive && progress.at >= start.head) {
-        isLive = true;
+      } else if (!progress.isLive && progress.at >= start.head) {
+        progress.isLive = true;
         yield progress.say('caughtUp');
       } else {
         subscription.cursor = undefined;
@@ -84,6 +86,7 @@ async function* updates(
     throw replica.toStoreError(error);
   } finally {
     share.leave();
+    if (progress !== undefined) replica.subscriptions.delete(progress);
     for (const signal of signals) signal.removeEventListener('abort', cancellation.cancel);
   }
 }

@@ -11,6 +11,8 @@ const checkpointSequences = 500n;
 export class SubscriptionProgress {
   /** The subscription has handled all commits up to here. */
   at: bigint;
+  /** Whether its subscriber knows that it has caught up, and has not fallen behind since. */
+  isLive = false;
   private reported: bigint;
   private reportedAtMs = Date.now();
 

@@ -1,0 +1,69 @@
+import type { Position } from './values';
+
+/** What an open store can tell of itself at any time, without a request to NATS: for metrics and health. */
+export interface StoreFacts {
+  readonly log: LogFacts;
+  readonly replica: ReplicaFacts;
+  readonly appends: AppendFacts;
+  readonly space: SpaceFacts;
+  readonly nats: readonly LinkFacts[];
+}
+
+export interface LogFacts {
+  /** The end of the log as it was last observed, which is at most some seconds ago while NATS is there. */
+  readonly end: Position;
+  readonly lostMessages: bigint;
+  readonly unreadableMessages: number;
+  readonly mirrors: number;
+  /** How often the log was found at an earlier state. */
+  readonly timesGoneBack: number;
+}
+
+export interface ReplicaFacts {
+  /** Subscribers see everything up to here. */
+  readonly received: Position;
+  /** Reads see everything up to here. */
+  readonly applied: Position;
+  /** Whether it is filled, so that reads are served. */
+  readonly isFilled: boolean;
+  readonly rebuilds: number;
+  subscriptions(): SubscriptionsFacts;
+}
+
+/** The open subscriptions. */
+export interface SubscriptionsFacts {
+  readonly live: SubscriptionFacts;
+  readonly catchingUp: SubscriptionFacts;
+}
+
+/** Those of one state. */
+export interface SubscriptionFacts {
+  readonly count: number;
+  /** How far the slowest one is behind what the gateway has received, in positions. */
+  readonly lagMax: number;
+}
+
+export interface AppendFacts {
+  readonly underWay: number;
+  readonly bytesUnderWay: number;
+  /** Appends to which an answer of NATS was lost, by what was found out. */
+  readonly doubts: { readonly stored: number; readonly notStored: number; readonly unknown: number };
+}
+
+export interface SpaceFacts {
+  readonly bytes: number;
+  /** undefined: no bound is known. */
+  readonly bytesMax: number | undefined;
+  readonly takesAppends: boolean;
+}
+
+export const linkRoles = ['append', 'read', 'tail'] as const;
+
+/** The connections to NATS of one role. */
+export interface LinkFacts {
+  readonly role: (typeof linkRoles)[number];
+  readonly wanted: number;
+  readonly connected: number;
+  readonly requests: number;
+  readonly reconnects: number;
+}
