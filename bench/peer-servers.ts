@@ -40,7 +40,9 @@ export async function sluicePeer(label: string, folder: string, root: string): P
   const address = `127.0.0.1:${port}`;
   const dataDir = join(root, label.replaceAll(/\W/g, '-'));
   const flags = [`--listen=${address}`, `--data-dir=${dataDir}`, `--nats-server=${natsServerPath()}`];
-  const args = [...nodeFlags, join(folder, 'src', 'main.js'), ...flags, '--log-level=warn'];
+  // Another build may not know the flag.
+  const http = label === 'Sluice' ? ['--http-listen=off'] : [];
+  const args = [...nodeFlags, join(folder, 'src', 'main.js'), ...flags, ...http, '--log-level=warn'];
   const about = `${label}: ${label === 'Sluice' ? `${version}, this build` : folder}, with the embedded nats-server`;
   return peer(
     { label, about, url: `sluice://${address}`, dataDir },

@@ -88,7 +88,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     nats === undefined
       ? ownServer(dataDir ?? '')
       : [`--nats-url=${nats.url}`, '--create-store', `--replica-dir=${replicaDir}`];
-  const flags = [`--listen=${address}`, ...store, '--log-level=warn', ...args];
+  const flags = [`--listen=${address}`, '--http-listen=off', ...store, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);

@@ -47,6 +47,7 @@ export async function startEnvironment(
   const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${join(folder, 'replica')}`];
   const flags = [
     `--listen=${address}`,
+    '--http-listen=off',
     ...store,
     '--log-level=error',
     ...authFlags(file, folder),

@@ -10,6 +10,7 @@ import type { Limits } from './limits';
 import { createMetrics, metricsContentType, type GatewayMetrics } from './metrics/gateway-metrics';
 import { Lag } from './metrics/lag';
 import type { Folders } from './metrics/log-metrics';
+import type { Snapshot } from './metrics/metric';
 import type { StoreCounts } from './metrics/store-counts';
 import type { Durability } from './store/durability';
 import type { StoreFacts } from './store/store-facts';
@@ -34,6 +35,8 @@ export interface GatewayHttp {
   readonly address: string | undefined;
   /** The gateway serves gRPC. */
   begin(server: ServerFacts): void;
+  /** See `GatewayMetrics.asJson`; empty before `begin`. */
+  metricsAsJson(): Promise<readonly Snapshot[]>;
   /** The gateway is stopping, or cannot go on; from now on it is not ready. */
   end(reason: 'stopping' | 'failed'): void;
   close(): Promise<void>;
@@ -53,6 +56,7 @@ export async function openGatewayHttp(options: GatewayHttpOptions): Promise<Gate
     begin(server) {
       health.begin(server);
     },
+    metricsAsJson: () => health.metricsAsJson(),
     end(reason) {
       health.end(reason);
     },
@@ -103,6 +107,10 @@ class Health {
 
   end(reason: 'stopping' | 'failed'): void {
     if (this.ending !== 'failed') this.ending = reason;
+  }
+
+  async metricsAsJson(): Promise<readonly Snapshot[]> {
+    return (await this.metrics?.asJson()) ?? [];
   }
 
   async metricsPage(): Promise<Answer> {

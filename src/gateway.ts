@@ -6,6 +6,7 @@ import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
 import { openGatewayHttp, type GatewayHttp, type GatewayHttpOptions } from './gateway-http';
+import type { Snapshot } from './metrics/metric';
 import { StoreCounts } from './metrics/store-counts';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
 import { reachNats, type DurabilityLevel, type ReachableNats } from './reach-nats';
@@ -24,6 +25,8 @@ export interface Gateway {
   reload(): Promise<void>;
   /** To be called before `close`: reports NOT_SERVING, and goes on serving for `drainWaitMs`. */
   drain(): Promise<void>;
+  /** The metrics as another process combines them with those of others; empty until the gateway serves. */
+  metricsAsJson(): Promise<readonly Snapshot[]>;
   /** Stops in the reverse order of the start: calls under way, then NATS. Never throws; may be called again. */
   close(): Promise<void>;
 }
@@ -101,6 +104,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
         await Promise.all([guard.reload(), grpc.reload()]);
         await audit.reopen();
       },
+      metricsAsJson: () => http.metricsAsJson(),
       async drain() {
         const { drainWaitMs } = config.limits;
         http.end('stopping');

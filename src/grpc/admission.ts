@@ -55,19 +55,7 @@ export function createAdmission({ limits, identify, rpcs, failures, callLog }: A
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);
   const makeSpace = (): void => {
-    // Refuses calls of the connections that hold the most, until an eighth is free, so that this is rare.
-    const largest = calls
-      .values()
-      .filter((incoming) => incoming.isRefusable)
-      .sort(
-        (a, b) =>
-          b.options.connection.heldBytes - a.options.connection.heldBytes || b.heldBytes - a.heldBytes,
-      );
-    for (const incoming of largest) {
-      if (gateway.heldBytes <= (limits.heldBytesMax / 8) * 7 || gateway.heldBytes === incoming.heldBytes)
-        return;
-      incoming.refuse('heldBytesMax', `${gateway.heldBytes} bytes of requests wait already`);
-    }
+    refuseLargest(calls.values(), gateway, limits);
   };
   const timer = setInterval(() => {
     const nowMs = Date.now();
@@ -116,4 +104,17 @@ export function createAdmission({ limits, identify, rpcs, failures, callLog }: A
       clearInterval(timer);
     },
   };
+}
+
+/** Refuses calls of the connections that hold the most, until an eighth is free, so that this is rare. */
+function refuseLargest(calls: readonly Incoming[], gateway: Held, { heldBytesMax }: Limits): void {
+  const largest = calls
+    .filter((incoming) => incoming.isRefusable)
+    .sort(
+      (a, b) => b.options.connection.heldBytes - a.options.connection.heldBytes || b.heldBytes - a.heldBytes,
+    );
+  for (const incoming of largest) {
+    if (gateway.heldBytes <= (heldBytesMax / 8) * 7 || gateway.heldBytes === incoming.heldBytes) return;
+    incoming.refuse('heldBytesMax', `${gateway.heldBytes} bytes of requests wait already`);
+  }
 }

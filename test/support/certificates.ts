@@ -19,6 +19,8 @@ export interface Authority extends Disposable {
    * has a comma. `subject` is `/CN=<name>` by default.
    */
   issue(name: string, names?: string | readonly string[], subject?: string): Promise<Certificate>;
+  /** The same with a certificate that expired a day ago. */
+  issueExpired(name: string): Promise<Certificate>;
   /** An authority that has a certificate of this one, for the same time. */
   issueAuthority(name: string): Promise<Authority & Certificate>;
   /** Path of a list of the revoked certificates, these included, PEM. `options`: of `openssl ca -gencrl`. */
@@ -52,12 +54,17 @@ function authorityIn(folder: string, { cert: ca, key: caKey }: Certificate): Aut
   const file = (name: string): string => join(folder, name);
   let lists = 0;
 
-  async function issue(name: string, subject: string, extensions: string): Promise<Certificate> {
+  async function issue(
+    name: string,
+    subject: string,
+    extensions: string,
+    lifetime = days,
+  ): Promise<Certificate> {
     writeFileSync(file(`${name}.extensions`), extensions);
     const [cert, key, request] = [file(`${name}.pem`), file(`${name}.key`), file(`${name}.csr`)];
     await run('openssl', ['req', ...newKey, '-keyout', key, '-out', request, '-subj', subject]);
     const signing = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', file(`${name}.extensions`)];
-    await run('openssl', ['x509', '-req', '-in', request, '-out', cert, ...days, ...signing]);
+    await run('openssl', ['x509', '-req', '-in', request, '-out', cert, ...lifetime, ...signing]);
     return { cert, key };
   }
 
@@ -65,6 +72,8 @@ function authorityIn(folder: string, { cert: ca, key: caKey }: Certificate): Aut
     ca,
     issue: (name, names = 'IP:127.0.0.1,DNS:localhost', subject = `/CN=${name}`) =>
       issue(name, subject, namesExtension(names)),
+    issueExpired: (name) =>
+      issue(name, `/CN=${name}`, namesExtension('IP:127.0.0.1,DNS:localhost'), ['-days', '-1']),
     async issueAuthority(name) {
       const own = await issue(name, `/CN=${name}`, 'basicConstraints=critical,CA:TRUE\n');
       mkdirSync(file(`${name}-authority`));

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { loadConfig } from '../../src/config/config';
-import { startGateway } from '../../src/gateway';
+import { startGateway, type Gateway } from '../../src/gateway';
 import type { Limits } from '../../src/limits';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { startNats, type TestNats } from './nats-server';
@@ -17,6 +17,9 @@ export interface TestGateway extends AsyncDisposable {
 
 /** A gateway in the process of the test. */
 export interface LocalGateway extends TestGateway {
+  /** http://host:port; undefined without `--http-listen`. */
+  readonly http: string | undefined;
+  metricsAsJson: Gateway['metricsAsJson'];
   /** What SIGHUP does. */
   reload(): Promise<void>;
 }
@@ -39,9 +42,12 @@ export async function startTestGateway(
   const withLimits = { ...config, limits: { ...config.limits, ...limits } };
   const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
   const client = connectRpc(gateway.address);
+  const { httpAddress } = gateway.describe();
   return {
     address: gateway.address,
     client,
+    http: httpAddress === undefined ? undefined : `http://${httpAddress}`,
+    metricsAsJson: () => gateway.metricsAsJson(),
     reload: () => gateway.reload(),
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();

@@ -1,0 +1,55 @@
+import { document, inlineCode, tableRows } from '../docs/markdown';
+import { makeAuthFile } from '../support/access';
+import { makeAuthority } from '../support/certificates';
+import { startTestGateway } from '../support/gateway';
+import { metricsOf, type MetricsPage } from '../support/metrics-page';
+import { startNats } from '../support/nats-server';
+import { haveOpenssl } from '../support/tools';
+
+interface Row {
+  readonly type: string;
+  readonly labels: readonly string[];
+}
+
+/** The tables of docs/operations/metrics.md. */
+function documented(): Map<string, Row> {
+  const rows = tableRows(document('docs/operations/metrics.md'));
+  return new Map(
+    rows.map(([name = '', type = '', labels = '']) => [
+      name.replaceAll('`', ''),
+      { type, labels: inlineCode(labels).sort() },
+    ]),
+  );
+}
+
+/** Of a gateway that has everything of which there are metrics. */
+async function pageOfEverything(): Promise<MetricsPage> {
+  using authority = await makeAuthority();
+  const { cert, key } = await authority.issue('server');
+  const keys = { url: 'http://127.0.0.1:9/keys' };
+  const issuers = [
+    { name: 'corp', issuer: 'https://corp.example', audience: 'sluice', algorithms: ['ES256'], keys },
+  ];
+  const file = makeAuthFile({ anonymous: { grants: [{ actions: ['info'] }] } }, { issuers });
+  const access = [`--auth-file=${file.path}`, `--tls-cert=${cert}`, `--tls-key=${key}`];
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0', ...access]);
+  return await metricsOf(gateway.http);
+}
+
+/** Nothing is known of these here: the log has no bound, and nothing of the process is under way. */
+const withoutValue = ['sluice_store_limit_bytes', 'nodejs_active_requests', 'sluice_http_requests_total'];
+
+(haveOpenssl() ? test : test.skip)(
+  'the documented metrics are those that are served, with their types and labels',
+  async () => {
+    const page = await pageOfEverything();
+    const table = documented();
+    expect([...page.types.keys()].sort()).toEqual([...table.keys()].sort());
+    for (const [name, { type, labels }] of table) {
+      expect({ name, type: page.types.get(name) }).toEqual({ name, type });
+      if (withoutValue.includes(name)) continue;
+      expect({ name, labels: page.labels.get(name) }).toEqual({ name, labels });
+    }
+  },
+);
