@@ -136,7 +136,12 @@ test('npm start runs the same command', () => {
 
 test('a signal for its command ends the gateway, in order', async () => {
   await using nats = await startNats();
-  await using gateway = startInstalled(['--listen=127.0.0.1:0', '--http-listen=off', `--nats-url=${nats.url}`, '--create-store']);
+  await using gateway = startInstalled([
+    '--listen=127.0.0.1:0',
+    '--http-listen=off',
+    `--nats-url=${nats.url}`,
+    '--create-store',
+  ]);
   await gateway.serving();
   expect(await gateway.terminated()).toBe(0);
 }, 60_000);
@@ -204,7 +209,12 @@ test('a strict TypeScript program compiles against its types and runs against it
   expect(complaints).toBe('');
 
   await using nats = await startNats();
-  await using gateway = startInstalled(['--listen=127.0.0.1:0', '--http-listen=off', `--nats-url=${nats.url}`, '--create-store']);
+  await using gateway = startInstalled([
+    '--listen=127.0.0.1:0',
+    '--http-listen=off',
+    `--nats-url=${nats.url}`,
+    '--create-store',
+  ]);
   const address = await gateway.serving();
   for (const name of ['esm.mjs', 'cjs.cjs']) {
     const { stdout } = await run(process.execPath, [join(user, name), address, `order.${name.slice(0, 3)}`]);
