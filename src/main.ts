@@ -1,5 +1,9 @@
 import { commandDefaults } from './config/config';
 
+function isOperatorVerb(word: string): word is 'backup' | 'restore' | 'verify' {
+  return ['backup', 'restore', 'verify'].includes(word);
+}
+
 /** Loads only what a command needs, so that no command waits until the gateway is loaded. */
 async function main(given: readonly string[]): Promise<number> {
   const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
@@ -7,6 +11,10 @@ async function main(given: readonly string[]): Promise<number> {
   if (first === 'replica') {
     const { replicaCommand } = await import('./replica-command.js');
     return replicaCommand(words.slice(1));
+  }
+  if (isOperatorVerb(first)) {
+    const { operatorCommand } = await import('./operator-command.js');
+    return operatorCommand(first, words.slice(1));
   }
   if (/^[^-]/.test(first) && first !== 'serve') {
     const { runCommand } = await import('./cli/run.js');

@@ -49,7 +49,8 @@ async function embeddedNats(
   };
 }
 
-function findBinary(nats: EmbeddedNats, log: Logger): ReturnType<typeof findNatsServer> {
+/** Finds or fetches the program of the embedded nats-server. */
+export function findBinary(nats: EmbeddedNats, log: Logger): ReturnType<typeof findNatsServer> {
   const { serverPath: explicitPath, cacheDir, releaseMirror, releaseSha256, env } = nats;
   return findNatsServer({
     explicitPath,

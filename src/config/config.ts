@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path';
 import { contradictions, givenLimits, isLocal, requiresCertificate, type AllGiven } from './contradictions';
-import { commandVariables, readFlags, readVariables, type Environment } from './given';
+import { commandVariables, readFlags, readVariables, type Environment, type Reading } from './given';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
 import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import type { LogLevel } from './log-level';
 import { withoutCredentials, type NatsUrls } from './nats-url';
-import { flagOf, keys, settings, variableOf, type Key, type Setting, type Values } from './settings';
+import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting, type Values } from './settings';
 
 /** Everything that can be set, checked. */
 export interface Config {
@@ -75,6 +75,12 @@ export interface EmbeddedNats {
   readonly connections: Pick<NatsOptions, 'connectTimeoutMs' | 'appendConnections' | 'readConnections'>;
 }
 
+/** What the commands backup, restore and verify need, checked. */
+export interface OperatorConfig extends Pick<Config, 'nats' | 'store' | 'replicaDir' | 'limits'> {
+  /** Whether `store.replicas` was given. */
+  readonly replicasGiven: boolean;
+}
+
 /** The settings cannot be used; `problems` has a line for each error. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
@@ -99,8 +105,9 @@ export function commandDefaults(env: Environment = process.env): CommandDefaults
 
 /** The configuration from flags and the environment; a flag wins. Throws ConfigError with everything that is wrong. */
 export function loadConfig(argv: readonly string[], env: Environment = process.env): Config {
-  const { given, values } = parse(argv, env);
+  const { given, values } = parse(readFlags(argv), readVariables(env));
   return {
+    ...storeConfig(given, values, env),
     address: values.listen,
     local: isLocal(values.listen),
     httpAddress: values.httpListen,
@@ -119,6 +126,36 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     recordPrincipal: values.recordPrincipal,
     reflection: values.reflection ?? (values.authFile === undefined ? 'on' : 'authenticated'),
     insecure: values.insecure,
+    createStore: values.createStore,
+    logLevel: values.logLevelFile?.level ?? values.logLevel,
+    logLevelFile: values.logLevelFile === undefined ? undefined : resolve(values.logLevelFile.path),
+    slowCallMs: values.slowCallMs,
+  };
+}
+
+/** The groups of settings that the commands backup, restore and verify have; of the environment, they ignore the others. */
+const operatorGroups: readonly Group[] = ['nats', 'embedded', 'connections', 'store'];
+
+/** The configuration of an operator's command, of the same flags and variables. Throws ConfigError with everything that is wrong. */
+export function loadOperatorConfig(
+  argv: readonly string[],
+  env: Environment = process.env,
+): OperatorConfig {
+  const [flags, variables] = [readFlags(argv), readVariables(env)];
+  const isMine = (key: Key): boolean => operatorGroups.includes(settings[key].group);
+  const others = [...flags.given].filter(([key]) => !isMine(key)).map(([, { name }]) => `${name} is for serve`);
+  const mine = new Map([...variables.given].filter(([key]) => isMine(key)));
+  const problems = [...flags.problems, ...others];
+  const { given, values } = parse({ ...flags, problems }, { ...variables, given: mine });
+  return { ...storeConfig(given, values, env), replicasGiven: given.has('storeReplicas') };
+}
+
+function storeConfig(
+  given: AllGiven,
+  values: Values,
+  env: Environment,
+): Pick<Config, 'nats' | 'store' | 'replicaDir' | 'limits'> {
+  return {
     nats: values.natsUrl === undefined ? embeddedNats(values, env) : externalNats(values.natsUrl, values),
     store: {
       name: values.storeName,
@@ -126,12 +163,8 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
       replicas: values.storeReplicas,
       lostMessagesAccepted: values.lostMessagesAccepted,
     },
-    createStore: values.createStore,
     replicaDir: resolve(values.replicaDir ?? join(values.dataDir, 'replica')),
     limits: limitsInForce(givenLimits(given, values)),
-    logLevel: values.logLevelFile?.level ?? values.logLevel,
-    logLevelFile: values.logLevelFile === undefined ? undefined : resolve(values.logLevelFile.path),
-    slowCallMs: values.slowCallMs,
   };
 }
 
@@ -140,7 +173,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
  * Throws ConfigError.
  */
 export function printConfig(argv: readonly string[], env: Environment = process.env): string {
-  const { given, values } = parse(argv, env);
+  const { given, values } = parse(readFlags(argv), readVariables(env));
   const limits = limitsInForce(givenLimits(given, values));
   const fixed = (Object.keys(limits) as (keyof Limits)[]).filter((key) => !(key in settings));
   const lines = [
@@ -174,9 +207,7 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function parse(argv: readonly string[], env: Environment): { given: AllGiven; values: Values } {
-  const flags = readFlags(argv);
-  const variables = readVariables(env);
+function parse(flags: Reading, variables: Reading): { given: AllGiven; values: Values } {
   const given: AllGiven = new Map([...variables.given, ...flags.given]);
   const problems = [...flags.problems, ...variables.problems];
   const values: Partial<Record<Key, unknown>> = {};

@@ -10,7 +10,7 @@ export const commandVariables = { address: 'SLUICE_ADDRESS', tokenFile: 'SLUICE_
 const otherVariables: readonly string[] = Object.values(commandVariables);
 
 /** The settings of one source, and what is wrong with them. */
-interface Reading {
+export interface Reading {
   readonly given: ReadonlyMap<Key, Given>;
   readonly problems: readonly string[];
 }

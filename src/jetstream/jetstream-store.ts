@@ -35,6 +35,8 @@ import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './
 import type { NatsOptions, StoreOptions } from './nats/options';
 import { openPool, type NatsPool } from './nats/pool';
 import { coalesced } from './nats/coalesce';
+import { unfinishedRestore } from './nats/unfinished-restore';
+import { StoreUnavailableError } from '../store/errors';
 
 /** JetStream's part of an event store: it stores the log, and decides what is appended. */
 export interface JetStream {
@@ -188,6 +190,8 @@ function createLog(log: DurableLog, isEmbedded: boolean): Log {
     },
     async end(call) {
       const { sequence, info } = await translated(askLeader(ask, limits, call));
+      if (unfinishedRestore(info.config) !== undefined)
+        throw new StoreUnavailableError('the store is being restored from a backup');
       const isAuthoritative = Number(info.config['num_replicas'] ?? 1) <= 1;
       return { sequence, identity: info.created, lost: lostMessages(info), isAuthoritative };
     },

@@ -2,6 +2,11 @@ import { readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Permissions } from './permissions';
 
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
 /** What the configuration of an embedded nats-server is made from. */
 export interface EmbeddedConfig {
   /** Absolute. */
@@ -13,6 +18,8 @@ export interface EmbeddedConfig {
   readonly password: string;
   /** What the user may do at the server. */
   readonly permissions: Permissions;
+  /** The user of the commands backup, restore and verify. */
+  readonly operator: Login & { readonly permissions: Permissions };
   /** What the store may take on the disk at most. */
   readonly storeBytesMax?: number | undefined;
   /** Folder of the replica of the log, which takes space beside the store. */
@@ -32,6 +39,8 @@ export function embeddedPaths(dataDir: string) {
     /** Files of the running server; empty when no server runs. */
     runDir,
     pid: join(runDir, 'nats-server.pid'),
+    /** The login for the commands backup, restore and verify. */
+    operator: join(runDir, 'operator.json'),
   } as const;
 }
 
@@ -43,17 +52,12 @@ export const systemUser = 'sluice-system';
  */
 export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: number): Promise<void> {
   const paths = embeddedPaths(config.dataDir);
-  const { publish, subscribe } = config.permissions;
-  const allow = (subjects: readonly string[]): string => `{ allow: [${subjects.map(quoted).join(', ')}] }`;
   const lines = [
     '# Written by Sluice at every start: changes here are lost.',
     'server_name: "sluice"',
     `listen: "${config.host}:${config.port.toString()}"`,
     'max_payload: 8MB',
-    'authorization { users: [ {',
-    `  user: ${quoted(config.user)}, password: ${quoted(config.password)}`,
-    `  permissions { publish: ${allow(publish)}, subscribe: ${allow(subscribe)} }`,
-    '} ] }',
+    `authorization { users: [ ${userEntry(config, config.permissions)}, ${userEntry(config.operator, config.operator.permissions)} ] }`,
     `accounts { $SYS { users: [{ user: ${quoted(systemUser)}, password: ${quoted(config.systemPassword)} }] } }`,
     'jetstream {',
     `  store_dir: ${quoted(config.dataDir)}`,
@@ -72,6 +76,12 @@ export async function writeEmbeddedConfig(config: EmbeddedConfig, bytesMax: numb
   await rm(next, { force: true });
   await writeFile(next, lines.join('\n') + '\n', { flag: 'wx', mode: 0o600 });
   await rename(next, paths.config);
+}
+
+function userEntry({ user, password }: Login, { publish, subscribe }: Permissions): string {
+  const allow = (subjects: readonly string[]): string => `{ allow: [${subjects.map(quoted).join(', ')}] }`;
+  const permissions = `permissions { publish: ${allow(publish)}, subscribe: ${allow(subscribe)} }`;
+  return `{ user: ${quoted(user)}, password: ${quoted(password)}, ${permissions} }`;
 }
 
 /** The share of the disk that nats-server by itself gives to streams. */

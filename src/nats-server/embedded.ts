@@ -15,7 +15,8 @@ import { streamWriteError } from './embedded-health';
 import { lockFolder, type FolderLock } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
 import { endOrphan } from './orphan';
-import { gatewayPermissions, type StoreNames } from './permissions';
+import { gatewayPermissions, operatorPermissions, type StoreNames } from './permissions';
+import { writeOperatorLogin } from './operator-login';
 import { EmbeddedNatsError, untilReady, urlOf } from './readiness';
 import { stopTimeoutMs, supervise, type Supervised } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
@@ -156,6 +157,7 @@ function newConfig(options: EmbeddedOptions, dataDir: string, host: string): Omi
     user: 'sluice',
     password: secret(),
     permissions,
+    operator: { user: 'sluice-operator', password: secret(), permissions: operatorPermissions(store) },
     systemPassword: secret(),
     storeBytesMax,
     replicaDir,
@@ -205,5 +207,6 @@ async function launch(binary: NatsBinary, config: EmbeddedConfig, bytesMax: numb
   await rm(paths.runDir, { recursive: true, force: true });
   await mkdir(paths.runDir, { mode: 0o700 });
   await writeEmbeddedConfig(config, bytesMax);
+  await writeOperatorLogin(config);
   return spawnTied(binary.path, ['-c', paths.config]);
 }

@@ -28,3 +28,24 @@ export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
     subscribe: ['_INBOX.>'],
   };
 }
+
+/** Everything that the commands backup, restore and verify need of NATS, as docs/operations/security.md lists it; a test compares. */
+export function operatorPermissions({ name }: StoreNames): Permissions {
+  const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
+  return {
+    publish: [
+      api('STREAM.INFO'),
+      api('STREAM.MSG.GET'),
+      api('CONSUMER.CREATE', '.*'),
+      api('CONSUMER.MSG.NEXT', '.*'),
+      api('CONSUMER.DELETE', '.*'),
+      api('STREAM.SNAPSHOT'),
+      `$JS.SNAPSHOT.ACK.${name}.>`,
+      api('STREAM.RESTORE'),
+      `$JS.SNAPSHOT.RESTORE.${name}.*`,
+      api('STREAM.UPDATE'),
+      api('STREAM.DELETE'),
+    ],
+    subscribe: ['_INBOX.>'],
+  };
+}

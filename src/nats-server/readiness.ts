@@ -58,7 +58,7 @@ export async function untilReady(
 }
 
 /** The port from the file that the server writes once it listens. */
-async function readPort(runDir: string): Promise<number | undefined> {
+export async function readPort(runDir: string): Promise<number | undefined> {
   const name = (await readdir(runDir)).find((entry) => entry.endsWith('.ports'));
   const text = name === undefined ? '' : await readFile(join(runDir, name), 'utf8');
   // The file may be missing or incomplete.

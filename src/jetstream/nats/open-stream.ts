@@ -5,6 +5,7 @@ import { isRefused } from './errors';
 import type { Link } from './link';
 import { atLeast, natsVersionFloor } from '../../versions';
 import type { StoreOptions } from './options';
+import { unfinishedRestore } from './unfinished-restore';
 
 /** The key of the store id in the metadata of the stream. */
 const storeIdKey = 'sluice-store-id';
@@ -68,6 +69,7 @@ export interface Opening {
 /** Opens a stream. Throws StoreOpenError if its configuration differs, or if it does not exist and may not be created. */
 export async function openStream(link: Link, wanted: StreamConfig, opening: Opening): Promise<StreamInfo> {
   const info = await findOrCreate(link, wanted, opening);
+  if (unfinishedRestore(info.config) !== undefined) throw new StoreOpenError(notRestored(wanted.name));
   const wrong = disagreements(info.config, wanted);
   if (wrong.length > 0) {
     throw new StoreOpenError(
@@ -150,6 +152,13 @@ function notFound(name: string): string {
     '  For a new store, start once with --create-store.\n' +
     '  If the store should exist, do not create it: that can delete what is on disk. Check whether the NATS server was\n' +
     '  started without its encryption key, with another store_dir, or for another account or domain.'
+  );
+}
+
+function notRestored(name: string): string {
+  return (
+    `the store ${name} is being restored from a backup, or its restore was interrupted: it may have only a part of the events.\n` +
+    '  If no sluice restore is under way, delete the stream (nats stream rm) and restore the backup again.'
   );
 }
 

@@ -1,0 +1,134 @@
+import type { OpenedLog } from '../jetstream/open-log';
+import { storeIdOf } from '../jetstream/nats/open-stream';
+import { requestSnapshot, type Snapshot } from '../jetstream/nats/snapshot';
+import { unfinishedRestore } from '../jetstream/nats/unfinished-restore';
+import { sequence } from '../store/values';
+import { version } from '../versions';
+import { BackupError } from './backup-error';
+import { newBackupFolder } from './backup-folder';
+import { checkLog, type Checked } from './check-log';
+import { createHashedFile, type FileFacts } from './hashed-file';
+import { backupFiles, newManifest, type Manifest } from './manifest';
+import type { OnProgress } from './progress';
+import { writeVersions } from './versions-file';
+
+export interface BackupOptions {
+  readonly log: OpenedLog;
+  readonly store: { readonly name: string; readonly prefix: string };
+  /** Created, or empty. */
+  readonly folder: string;
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+export interface BackedUp extends Checked {
+  readonly manifest: Manifest;
+}
+
+/** A snapshot may end within a batch, which is stored within milliseconds. */
+const snapshotsMax = 50;
+const snapshotTimeoutMs = 60_000;
+/** The first bytes of a snapshot that nats-server 2.15 or later has made of messages, below the framing of its compression. */
+const messageSnapshot = 'NATSARC1';
+const beginningBytes = 64;
+
+/** Writes a backup of the store as it is now, while gateways append. Leaves nothing if it fails. Throws BackupError. */
+export async function backup(options: BackupOptions): Promise<BackedUp> {
+  const { log, store, signal, onProgress } = options;
+  const info = await log.info();
+  if (info === undefined) throw new BackupError(`NATS has no JetStream stream ${store.name}`);
+  if (unfinishedRestore(info.config) !== undefined)
+    throw new BackupError(`the store ${store.name} has not been restored completely`);
+  const folder = await newBackupFolder(options.folder);
+  try {
+    const { snapshot, file } = await copySnapshot(options, folder.path);
+    const end = sequence(BigInt(snapshot.state.last_seq));
+    const files: FileFacts[] = [file];
+    const onVersions: Parameters<typeof checkLog>[2]['onVersions'] = async (versions) => {
+      files.push(await writeVersions(folder.path, versions));
+    };
+    const checked = await checkLog(log, end, { folder: folder.path, onVersions, onProgress, signal });
+    signal.throwIfAborted();
+    const manifest = describe(options, snapshot, { checked, files });
+    if (snapshot.state.messages !== manifest.counts.messages) throw new BackupError(changed);
+    await folder.complete(manifest);
+    return { ...checked, manifest };
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
+}
+
+const changed = 'the log has other messages than the snapshot: messages were removed from it meanwhile';
+
+function describe(
+  { log, store }: BackupOptions,
+  { config, state }: Snapshot,
+  { checked, files }: { readonly checked: Checked; readonly files: FileFacts[] },
+): Manifest {
+  return newManifest({
+    created: new Date().toISOString(),
+    sluice: version,
+    natsServer: log.link.serverVersion,
+    store: {
+      name: store.name,
+      prefix: store.prefix,
+      id: storeIdOf(config),
+      replicas: Number(config['num_replicas'] ?? 1),
+    },
+    position: state.last_seq,
+    counts: checked.counts,
+    stream: { config: { ...config }, state: { ...state } },
+    files,
+  });
+}
+
+/** Requests snapshots until one ends with a whole batch, and writes that one to a file. */
+async function copySnapshot(
+  options: BackupOptions,
+  folder: string,
+): Promise<{ readonly snapshot: Snapshot; readonly file: FileFacts }> {
+  const { log, store, signal } = options;
+  for (let attempt = 0; attempt < snapshotsMax; attempt++) {
+    signal.throwIfAborted();
+    const snapshot = await requestSnapshot(log.link, store.name, snapshotTimeoutMs);
+    try {
+      if (await log.isWithinBatch(sequence(BigInt(snapshot.state.last_seq)))) continue;
+      return { snapshot, file: await writeSnapshot(options, folder, snapshot) };
+    } finally {
+      snapshot.close();
+    }
+  }
+  throw new BackupError('every snapshot ended within a transaction: try again when there is less load');
+}
+
+async function writeSnapshot(
+  { onProgress, signal }: BackupOptions,
+  folder: string,
+  { chunks, state }: Snapshot,
+): Promise<FileFacts> {
+  const file = await createHashedFile(folder, backupFiles.log);
+  try {
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      signal.throwIfAborted();
+      if (bytes === 0) checkKind(chunk);
+      await file.write(chunk);
+      bytes += chunk.length;
+      onProgress('copying the log', bytes, state.bytes);
+    }
+    return await file.finish();
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Older servers make snapshots of files, which may have a part of what is being stored. */
+function checkKind(chunk: Uint8Array): void {
+  if (Buffer.from(chunk.subarray(0, beginningBytes)).includes(messageSnapshot)) return;
+  throw new BackupError(
+    'the nats-server that leads the store is too old: backups need nats-server 2.15 or later, whose snapshots end at a message',
+  );
+}
+
