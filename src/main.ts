@@ -13,7 +13,7 @@ async function main(given: readonly string[]): Promise<number> {
     return replicaCommand(words.slice(1));
   }
   if (isOperatorVerb(first)) {
-    const { operatorCommand } = await import('./operator-command.js');
+    const { operatorCommand } = await import('./operator/command.js');
     return operatorCommand(first, words.slice(1));
   }
   if (/^[^-]/.test(first) && first !== 'serve') {

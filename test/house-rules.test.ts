@@ -122,7 +122,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: ['client', 'auth', 'config', 'versions'],
   serve: ['gateway', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
-  main: ['serve', 'replica-command', 'cli', 'config'],
+  main: ['serve', 'replica-command', 'operator', 'cli', 'config'],
   'reach-nats': ['config', 'jetstream/nats', 'nats-server', 'store', 'npm:pino'],
   gateway: [
     'open-store',
@@ -138,6 +138,17 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'gateway-http': ['auth', 'grpc', 'http', 'metrics', 'store', 'limits', 'versions', 'npm:pino'],
   'open-store': ['nats-server/folder-lock', 'jetstream', 'jetstream/nats', 'replica', 'store', 'npm:pino'],
+  backup: ['jetstream', 'jetstream/nats', 'store', 'versions', 'npm:zod'],
+  operator: [
+    'backup',
+    'jetstream',
+    'jetstream/nats',
+    'nats-server',
+    'reach-nats',
+    'config',
+    'cli',
+    'npm:pino',
+  ],
   'replica-command': ['nats-server/folder-lock', 'replica', 'npm:pino'],
 };
 

@@ -131,4 +131,3 @@ function checkKind(chunk: Uint8Array): void {
     'the nats-server that leads the store is too old: backups need nats-server 2.15 or later, whose snapshots end at a message',
   );
 }
-

@@ -66,7 +66,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
   });
   const { manifest, sha256 } = parse(text, path);
   const { format: found } = manifest as { readonly format?: unknown };
-  if (digestOf(manifest) !== sha256) throw new BackupError(`${path} is damaged: it does not have its checksum`);
+  if (digestOf(manifest) !== sha256)
+    throw new BackupError(`${path} is damaged: it does not have its checksum`);
   if (found !== format) {
     throw new BackupError(
       `the backup has format ${String(found)}, and this version of Sluice reads only format ${format.toString()}`,

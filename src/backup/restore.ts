@@ -128,14 +128,21 @@ async function send(options: RestoreOptions, mark: string): Promise<void> {
 }
 
 /** Waits until all servers of the store have the log. */
-async function untilReplicated({ log, replicas, manifest, onProgress, signal }: RestoreOptions): Promise<void> {
+async function untilReplicated({
+  log,
+  replicas,
+  manifest,
+  onProgress,
+  signal,
+}: RestoreOptions): Promise<void> {
   const giveUpMs = Date.now() + replicasTimeoutMs;
   for (;;) {
     const info = await log.info();
     const others = info?.cluster?.replicas ?? [];
     const lag = others.reduce((most, one) => Math.max(most, one.current ? 0 : (one.lag ?? 0)), 0);
     if (others.length === replicas - 1 && others.every(({ current }) => current)) return;
-    if (Date.now() > giveUpMs) throw new BackupError('the other NATS servers of the store do not get the log');
+    if (Date.now() > giveUpMs)
+      throw new BackupError('the other NATS servers of the store do not get the log');
     onProgress('copying to the other servers', manifest.position - lag, manifest.position);
     await sleep(pauseMs, undefined, { signal });
   }
@@ -158,11 +165,14 @@ async function compare({ log, manifest, onProgress, signal }: RestoreOptions): P
     const end = (await log.info())?.state.last_seq;
     const expected = manifest.files.find(({ name }) => name === backupFiles.versions)?.sha256;
     const wrong = [
-      ...(end === manifest.position ? [] : [`it ends at ${String(end)}, not at ${manifest.position.toString()}`]),
+      ...(end === manifest.position
+        ? []
+        : [`it ends at ${String(end)}, not at ${manifest.position.toString()}`]),
       ...(versions === expected ? [] : ['streams have other versions']),
       ...differences(manifest.counts, checked.counts),
     ];
-    if (wrong.length > 0) throw new BackupError(`the restored store is not the one in the backup: ${wrong.join('; ')}`);
+    if (wrong.length > 0)
+      throw new BackupError(`the restored store is not the one in the backup: ${wrong.join('; ')}`);
     return checked;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -182,7 +192,11 @@ async function release(options: RestoreOptions): Promise<void> {
 }
 
 /** Deletes what a failed restore has left, if it is certainly from this one. */
-async function remove({ log, manifest: { store } }: RestoreOptions, mark: string, cause: unknown): Promise<void> {
+async function remove(
+  { log, manifest: { store } }: RestoreOptions,
+  mark: string,
+  cause: unknown,
+): Promise<void> {
   try {
     // nats-server creates the stream a moment after it has taken the first bytes.
     await sleep(settleMs);

@@ -15,6 +15,8 @@ export interface StreamVersion {
   readonly version: number;
 }
 
+type VersionedCommit = Pick<LogCommit, 'stream' | 'firstVersion' | 'lastVersion' | 'position'>;
+
 type OnFinding = (finding: Finding) => void;
 
 interface Open {
@@ -32,12 +34,13 @@ export class StreamVersions {
   constructor(
     folder: string,
     private readonly onFinding: OnFinding,
+    private readonly inMemoryMax = streamsInMemoryMax,
   ) {
     this.runs = new VersionRuns(folder);
   }
 
   /** Takes the next commit of the log; a promise if it must be waited for. */
-  add({ stream, firstVersion, lastVersion, position: at }: LogCommit): Promise<void> | undefined {
+  add({ stream, firstVersion, lastVersion, position: at }: VersionedCommit): Promise<void> | undefined {
     const [first, last, position] = [Number(firstVersion), Number(lastVersion), Number(at)];
     const known = this.open.get(stream);
     if (known !== undefined) {
@@ -46,7 +49,7 @@ export class StreamVersions {
       return undefined;
     }
     this.open.set(stream, { first, last, position });
-    return this.open.size >= streamsInMemoryMax ? this.spill() : undefined;
+    return this.open.size >= this.inMemoryMax ? this.spill() : undefined;
   }
 
   /** The version of every stream, sorted by name. To be read to the end, once. */
@@ -74,7 +77,12 @@ export class StreamVersions {
   }
 
   private segments(): Segment[] {
-    return Array.from(this.open, ([stream, { first, last, position }]) => ({ stream, first, last, position }));
+    return Array.from(this.open, ([stream, { first, last, position }]) => ({
+      stream,
+      first,
+      last,
+      position,
+    }));
   }
 
   private async spill(): Promise<void> {

@@ -39,7 +39,8 @@ export async function verify({ log, store, onProgress, signal }: VerifyOptions):
 
 /** The versions are compared while they are read. */
 async function readAll(versions: AsyncIterable<unknown>): Promise<void> {
-  for await (const version of versions) void version;
+  const iterator = versions[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
 }
 
 function withCutEnd(checked: Checked, position: number): Checked {

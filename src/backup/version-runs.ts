@@ -98,7 +98,7 @@ async function* merge(runs: readonly AsyncIterable<Segment>[]): AsyncGenerator<S
 }
 
 function valueOf({ done, value }: IteratorResult<Segment, unknown>): Segment | undefined {
-  return done === true ? undefined : (value as Segment);
+  return done === true ? undefined : value;
 }
 
 async function removeAll(paths: readonly string[]): Promise<void> {

@@ -25,7 +25,10 @@ import { tokenCommand } from './token';
 import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
-/** The commands besides `serve` and `replica`, in the order of the help. */
+/** The commands that do not go through a gateway. */
+const otherCommands = ['serve', 'help', 'completion', 'replica', 'backup', 'restore', 'verify'] as const;
+
+/** The commands besides those, in the order of the help. */
 export const commands: readonly Command[] = [
   appendCommand,
   readCommand,
@@ -50,7 +53,7 @@ export async function runCommand(
   if (name === 'completion') return printCompletion(rest);
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const known = ['serve', 'help', 'completion', 'replica', ...commands.map((candidate) => candidate.name)];
+    const known = [...otherCommands, ...commands.map((candidate) => candidate.name)];
     return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
   }
   if (asksForHelp(rest)) {

@@ -7,7 +7,16 @@ import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import type { LogLevel } from './log-level';
 import { withoutCredentials, type NatsUrls } from './nats-url';
-import { flagOf, keys, settings, variableOf, type Group, type Key, type Setting, type Values } from './settings';
+import {
+  flagOf,
+  keys,
+  settings,
+  variableOf,
+  type Group,
+  type Key,
+  type Setting,
+  type Values,
+} from './settings';
 
 /** Everything that can be set, checked. */
 export interface Config {
@@ -137,13 +146,12 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
 const operatorGroups: readonly Group[] = ['nats', 'embedded', 'connections', 'store'];
 
 /** The configuration of an operator's command, of the same flags and variables. Throws ConfigError with everything that is wrong. */
-export function loadOperatorConfig(
-  argv: readonly string[],
-  env: Environment = process.env,
-): OperatorConfig {
+export function loadOperatorConfig(argv: readonly string[], env: Environment = process.env): OperatorConfig {
   const [flags, variables] = [readFlags(argv), readVariables(env)];
   const isMine = (key: Key): boolean => operatorGroups.includes(settings[key].group);
-  const others = [...flags.given].filter(([key]) => !isMine(key)).map(([, { name }]) => `${name} is for serve`);
+  const others = [...flags.given]
+    .filter(([key]) => !isMine(key))
+    .map(([, { name }]) => `${name} is for serve`);
   const mine = new Map([...variables.given].filter(([key]) => isMine(key)));
   const problems = [...flags.problems, ...others];
   const { given, values } = parse({ ...flags, problems }, { ...variables, given: mine });

@@ -18,6 +18,7 @@ Usage:
   sluice --print-config [flags]   check the settings and print them with all limits, without secrets
   sluice COMMAND ...              use a running gateway; see sluice COMMAND --help
   sluice replica VERB FOLDER      verify or rebuild the replica of a stopped gateway
+  sluice backup FOLDER [flags]    back up the store; also restore FOLDER, and verify: see sluice backup --help
   sluice --version
   sluice help [COMMAND]           or --help
   sluice completion SHELL         print a completion script for bash, zsh or fish

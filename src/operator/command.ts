@@ -1,19 +1,19 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import pino from 'pino';
-import { backup } from './backup/backup';
-import { BackupError } from './backup/backup-error';
-import type { Checked } from './backup/check-log';
-import { readManifest, type Manifest } from './backup/manifest';
-import { checkFiles, restore } from './backup/restore';
-import { verify } from './backup/verify';
-import { writeLines } from './cli/output';
-import { counted } from './cli/words';
-import { ConfigError, loadOperatorConfig, type OperatorConfig } from './config/config';
-import { openLog, type OpenedLog } from './jetstream/open-log';
-import { DataFolderError, reachAsOperator } from './reach-as-operator';
-import { operatorHelp } from './operator-help';
-import { createReport, type Report } from './operator-report';
+import { backup } from '../backup/backup';
+import { BackupError } from '../backup/backup-error';
+import type { Checked } from '../backup/check-log';
+import { readManifest, type Manifest } from '../backup/manifest';
+import { checkFiles, restore } from '../backup/restore';
+import { verify } from '../backup/verify';
+import { writeLines } from '../cli/output';
+import { counted } from '../cli/words';
+import { ConfigError, loadOperatorConfig, type OperatorConfig } from '../config/config';
+import { openLog, type OpenedLog } from '../jetstream/open-log';
+import { DataFolderError, reachAsOperator } from './reach';
+import { operatorHelp } from './help';
+import { createReport, type Report } from './report';
 
 export type OperatorVerb = 'backup' | 'restore' | 'verify';
 
@@ -116,7 +116,8 @@ async function runVerify({ config, report, signal }: Command): Promise<number> {
       writeLines(process.stdout, `${at.toString().padStart(10)}  ${stream === '' ? '-' : stream}  ${reason}`);
     const more = findings.count - findings.first.length;
     if (more > 0) writeLines(process.stdout, `and ${more.toString()} more`);
-    if (foreign > 0) warn(`${counted(foreign, 'message')} in the log: not part of the store, and skipped by readers`);
+    if (foreign > 0)
+      warn(`${counted(foreign, 'message')} in the log: not part of the store, and skipped by readers`);
     const read = `${store.name} up to position ${position.toString()}: ${numbers(counts)}`;
     if (findings.count === 0) writeLines(process.stdout, `verified ${read}; no faults`);
     else writeLines(process.stderr, `sluice: read ${read}; ${counted(findings.count, 'fault')}`);

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import type { EmbeddedNats, OperatorConfig } from './config/config';
-import type { NatsOptions } from './jetstream/nats/options';
-import { startEmbeddedNats } from './nats-server/embedded';
-import { embeddedPaths } from './nats-server/embedded-config';
-import { FolderInUseError } from './nats-server/folder-lock';
-import { readOperatorAccess } from './nats-server/operator-login';
-import { findBinary } from './reach-nats';
+import type { EmbeddedNats, OperatorConfig } from '../config/config';
+import type { NatsOptions } from '../jetstream/nats/options';
+import { startEmbeddedNats } from '../nats-server/embedded';
+import { embeddedPaths } from '../nats-server/embedded-config';
+import { FolderInUseError } from '../nats-server/folder-lock';
+import { readOperatorAccess } from '../nats-server/operator-login';
+import { findBinary } from '../reach-nats';
 
 /** NATS for a command of an operator. */
 export interface OperatorNats {
@@ -38,7 +38,8 @@ export async function reachAsOperator(
     const { storeBytesMax } = nats;
     const server = await startEmbeddedNats({ dataDir, binary, store, replicaDir, log, storeBytesMax });
     const access = await readOperatorAccess(server.dataDir);
-    if (access === undefined) throw new DataFolderError('the embedded nats-server has no login for operators');
+    if (access === undefined)
+      throw new DataFolderError('the embedded nats-server has no login for operators');
     return { options: optionsOf(nats, access), close: () => server.close() };
   } catch (error) {
     if (!(error instanceof FolderInUseError)) throw error;
@@ -51,7 +52,15 @@ function optionsOf(
   { connections }: EmbeddedNats,
   { url, user, password }: { readonly url: string; readonly user: string; readonly password: string },
 ): NatsOptions {
-  return { servers: [url], user, password, token: undefined, credsFile: undefined, tls: undefined, ...connections };
+  return {
+    servers: [url],
+    user,
+    password,
+    token: undefined,
+    credsFile: undefined,
+    tls: undefined,
+    ...connections,
+  };
 }
 
 async function hasStreams(dataDir: string): Promise<boolean> {

@@ -1,10 +1,10 @@
-import { createProgress } from './cli/progress';
-import { writeLines, type Sink } from './cli/output';
+import { createProgress } from '../cli/progress';
+import { writeLines, type Sink } from '../cli/output';
 
 /** Shows how far a command is: a bar on a terminal, elsewhere a line every ten seconds. */
 export interface Report {
   /** `done` of `total` of one part of the work, which is named. */
-  progress(what: string, done: number, total: number): void;
+  readonly progress: (what: string, done: number, total: number) => void;
   /** Removes the bar. */
   clear(): void;
 }
@@ -24,7 +24,10 @@ export function createReport(sink: Sink, now: () => number = Date.now): Report {
       } else if (nowMs - writtenMs >= lineIntervalMs) {
         writtenMs = nowMs;
         const percent = Math.floor((100 * done) / Math.max(1, total));
-        writeLines(sink, `${what}: ${Math.min(100, percent).toString()} %, ${left(done, total, nowMs - part.beganMs)}`);
+        writeLines(
+          sink,
+          `${what}: ${Math.min(100, percent).toString()} %, ${left(done, total, nowMs - part.beganMs)}`,
+        );
       }
     },
     clear() {
