@@ -10,6 +10,7 @@ import { checkLog, type Checked } from './check-log';
 import { createHashedFile, type FileFacts } from './hashed-file';
 import { backupFiles, newManifest, type Manifest } from './manifest';
 import type { OnProgress } from './progress';
+import { UnpackedBytes } from './unpacked-bytes';
 import { writeVersions } from './versions-file';
 
 export interface BackupOptions {
@@ -109,13 +110,13 @@ async function writeSnapshot(
 ): Promise<FileFacts> {
   const file = await createHashedFile(folder, backupFiles.log);
   try {
-    let bytes = 0;
+    const unpacked = new UnpackedBytes();
     for await (const chunk of chunks) {
       signal.throwIfAborted();
-      if (bytes === 0) checkKind(chunk);
+      if (unpacked.count === 0) checkKind(chunk);
       await file.write(chunk);
-      bytes += chunk.length;
-      onProgress('copying the log', bytes, state.bytes);
+      unpacked.add(chunk);
+      onProgress('copying the log', unpacked.count, state.bytes);
     }
     return await file.finish();
   } catch (error) {
