@@ -54,7 +54,7 @@ export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify({ manifest, sha256: digestOf(manifest) }, null, 2)}\n`;
 }
 
-/** Reads the manifest of a backup. Throws BackupError if there is none, or if it is damaged or of another format. */
+/** Reads the manifest of a backup. Throws BackupError if it is missing, damaged or of another format. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestName);
   const text = await readFile(path, 'utf8').catch((error: unknown) => {

@@ -12,10 +12,8 @@ import { counted } from '../cli/words';
 import { ConfigError, loadOperatorConfig, type OperatorConfig } from '../config/config';
 import { openLog, type OpenedLog } from '../jetstream/open-log';
 import { DataFolderError, reachAsOperator } from './reach';
-import { operatorHelp } from './help';
+import { operatorHelp, type OperatorVerb } from './help';
 import { createReport, type Report } from './report';
-
-export type OperatorVerb = 'backup' | 'restore' | 'verify';
 
 const exitCode = { ok: 0, failed: 1, usage: 2, found: 3 } as const;
 

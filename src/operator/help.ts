@@ -1,4 +1,4 @@
-import type { OperatorVerb } from './command';
+export type OperatorVerb = 'backup' | 'restore' | 'verify';
 
 const settings = `The store and its NATS are named by the flags and variables that serve has for them: --nats-url and the other
 flags for your own NATS, --data-dir and the other flags for the embedded nats-server, --store-name,
