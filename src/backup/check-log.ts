@@ -13,7 +13,7 @@ export interface Checked {
   readonly findings: Findings;
 }
 
-/** What is wrong: a bounded number of findings, and how many there are. */
+/** What is wrong: a bounded number of findings, by position, and how many there are. */
 export interface Findings {
   readonly first: readonly Finding[];
   readonly count: number;
@@ -116,7 +116,7 @@ class Tally {
     return {
       counts: { messages: end - lost, commits, events, streams, unreadable: unreadable + lost },
       foreign,
-      findings: { first: this.first, count: this.findingCount },
+      findings: { first: this.first.sort((a, b) => a.position - b.position), count: this.findingCount },
     };
   }
 

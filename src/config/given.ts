@@ -25,7 +25,7 @@ export function readFlags(argv: readonly string[]): Reading {
     ),
   );
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  let unknownAt = -1;
+  let unknownAt = -2;
   for (const token of tokens) {
     if (token.kind === 'positional' && token.index !== unknownAt + 1) {
       problems.push('unexpected argument' + (token.value.includes('@') ? '' : ` "${token.value}"`));
@@ -34,7 +34,7 @@ export function readFlags(argv: readonly string[]): Reading {
     const key = byFlag.get(token.rawName);
     if (key === undefined) {
       problems.push(`unknown flag ${token.rawName}${suggestion(token.rawName, [...byFlag.keys()])}`);
-      unknownAt = token.inlineValue === true ? -1 : token.index;
+      unknownAt = token.inlineValue === true ? -2 : token.index;
     } else if (given.has(key)) problems.push(`${token.rawName} is given twice`);
     else if (token.value === undefined && isSwitch(key))
       given.set(key, { text: 'true', name: token.rawName });

@@ -76,8 +76,8 @@ test('messages that are no commits, versions that do not follow each other, and 
   expect(code).toBe(3);
   expect(lines).toEqual([
     expect.stringMatching(/^\d+ {2}by-hand {2}its headers are not those of a commit$/),
-    expect.stringMatching(/^\d+ {2}torn {2}/),
     expect.stringMatching(/^\d+ {2}jump {2}version 5 follows version 2$/),
+    expect.stringMatching(/^\d+ {2}torn {2}the rest of its transaction is missing$/),
   ]);
   expect(stderr).toContain('3 faults');
 }, 60_000);
