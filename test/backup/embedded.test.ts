@@ -36,6 +36,21 @@ test('back up a running gateway, lose its data folder, restore to another one, a
   expect((await client.serverInfo()).store?.storeId).toBe(manifestOf(live).store.id);
 }, 120_000);
 
+test('a store that is larger than the disk may take is refused before anything is restored', async () => {
+  const [from, to] = [newDataDir(), newDataDir()];
+  const folder = newFolder();
+  {
+    await using gateway = await startGatewayProcess([], [`--data-dir=${from}`]);
+    for (let i = 0; i < 10; i++) await gateway.client.append({ stream: 'a', events: newEvents(1, 300_000) });
+    await succeed('backup', folder, `--data-dir=${from}`);
+  }
+  const bound = '--store-bytes-max=1000000';
+  expect(await fail('restore', folder, `--data-dir=${to}`, bound)).toContain(
+    'insufficient storage resources',
+  );
+  await succeed('restore', folder, `--data-dir=${to}`);
+}, 60_000);
+
 test('a folder without a store is reported, and not created', async () => {
   const folder = newDataDir();
   for (const args of [['verify'], ['backup', newFolder()]])

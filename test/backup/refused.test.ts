@@ -204,18 +204,28 @@ test('a message that the server does not take is reported, and nothing is left t
   expect(await streamsOf(nats)).toEqual([]);
 });
 
-test('a backup that is interrupted leaves nothing', async () => {
-  await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url]);
-  for (let i = 0; i < 300; i++)
-    await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
-  const folder = newFolder();
-  await using backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
-  await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
-  backup.signal('SIGINT');
-  expect(await backup.ended()).toBe(130);
-  expect(namesIn(folder)).toEqual([]);
-});
+test.each([
+  ['by a signal', 130],
+  ['by the end of nats-server', 1],
+])(
+  'a backup that is interrupted %s leaves nothing',
+  async (how, code) => {
+    await using nats = await startNats();
+    {
+      await using gateway = await startTestGateway([nats.url]);
+      for (let i = 0; i < 300; i++)
+        await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
+    }
+    const folder = newFolder();
+    await using backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
+    await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
+    if (how === 'by a signal') backup.signal('SIGINT');
+    else await nats.kill();
+    expect(await backup.ended()).toBe(code);
+    expect(namesIn(folder)).toEqual([]);
+  },
+  90_000,
+);
 
 function namesIn(folder: string): string[] {
   try {

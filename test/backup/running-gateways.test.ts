@@ -4,8 +4,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
-import { RpcFailure } from '../support/rpc-failure';
-import { failureOf } from '../support/rpc-failure';
+import { failureOf, RpcFailure } from '../support/rpc-failure';
 import { manifestOf, newFolder, succeed } from './commands';
 
 /** Gateways that run while somebody deletes the store and restores an older one. */
@@ -81,8 +80,12 @@ test('an older store under two gateways: nothing of the newer one is served, and
   await succeed('verify', `--nats-url=${nats.url}`);
 }, 120_000);
 
-/** Starts a restore and kills it when a part of the log is there. */
-async function interruptedRestore(folder: string, nats: TestNats): Promise<void> {
+/** Starts a restore and ends it by a signal when a part of the log is there; resolves with how it ended. */
+async function interruptedRestore(
+  folder: string,
+  nats: TestNats,
+  signal: 'SIGINT' | 'SIGKILL',
+): Promise<number | NodeJS.Signals> {
   const connection = await connect({ servers: nats.url });
   const manager = await connection.jetstreamManager();
   await using restore = await startSluice(['restore', folder, `--nats-url=${nats.url}`]);
@@ -90,9 +93,10 @@ async function interruptedRestore(folder: string, nats: TestNats): Promise<void>
     async () => ((await manager.streams.info('EVENTS').catch(() => undefined))?.state.messages ?? 0) > 0,
     20_000,
   );
-  restore.signal('SIGKILL');
-  await restore.ended();
+  restore.signal(signal);
+  const ended = await restore.ended();
   await connection.close();
+  return ended;
 }
 
 test('a restore that is killed leaves a part that no gateway serves or extends, and no other restore overwrites', async () => {
@@ -108,7 +112,9 @@ test('a restore that is killed leaves a part that no gateway serves or extends, 
   const url = `--nats-url=${nats.url}`;
   await using running = await startTestGateway([nats.url]);
   await removeStore(nats);
-  await interruptedRestore(folder, nats);
+  expect(await interruptedRestore(folder, nats, 'SIGINT')).toBe(130);
+  await expect(removeStore(nats)).rejects.toThrow('stream not found');
+  await interruptedRestore(folder, nats, 'SIGKILL');
   const { code, stderr } = await refusedStart(['--listen=127.0.0.1:0', url]);
   expect({ code, stderr }).toEqual({
     code: 3,
