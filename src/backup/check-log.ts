@@ -39,7 +39,7 @@ export async function checkLog(log: OpenedLog, end: Sequence, options: CheckOpti
   const tally = new Tally(options.folder);
   const total = Number(end);
   try {
-    await log.walk(
+    const before = await log.walk(
       end,
       async (groups, upTo) => {
         for (const group of groups)
@@ -52,7 +52,7 @@ export async function checkLog(log: OpenedLog, end: Sequence, options: CheckOpti
       options.signal,
     );
     await options.onVersions(tally.versions());
-    return tally.result(total);
+    return tally.result(total - Number(before));
   } finally {
     await tally.close();
   }
@@ -111,10 +111,11 @@ class Tally {
     }
   }
 
-  result(end: number): Checked {
+  /** `sequences`: how many the log has, with those of messages that are gone. */
+  result(sequences: number): Checked {
     const { commits, events, streams, unreadable, lost, foreign } = this;
     return {
-      counts: { messages: end - lost, commits, events, streams, unreadable: unreadable + lost },
+      counts: { messages: sequences - lost, commits, events, streams, unreadable: unreadable + lost },
       foreign,
       findings: { first: this.first.sort((a, b) => a.position - b.position), count: this.findingCount },
     };

@@ -27,8 +27,8 @@ export interface OpenedLog {
   wholeEnd(info: StreamInfo): Promise<{ readonly end: Sequence; readonly isWhole: boolean }>;
   /** Whether a sequence is within a batch of messages: what ends there has a part of it. */
   isWithinBatch(at: Sequence): Promise<boolean>;
-  /** Gives every entry up to a sequence. Throws StoreErrors. */
-  walk(upTo: Sequence, onGroups: OnGroups, signal: AbortSignal): Promise<void>;
+  /** Gives every entry up to a sequence. Resolves with the sequence before the first one of the log. Throws StoreErrors. */
+  walk(upTo: Sequence, onGroups: OnGroups, signal: AbortSignal): Promise<Sequence>;
   close(): Promise<void>;
 }
 
@@ -67,6 +67,7 @@ export async function openLog({ nats, store, limits, log: logger }: OpenLogOptio
     async walk(upTo, onGroups, signal) {
       health.noteInfo(await streamInfo(pool.read(), stream.name, undefined, { timeoutMs }));
       await walkLog({ access, durability: leftToNats }, upTo, onGroups, signal);
+      return health.before;
     },
     close: () => pool.close(),
   };
