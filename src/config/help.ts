@@ -18,7 +18,9 @@ Usage:
   sluice --print-config [flags]   check the settings and print them with all limits, without secrets
   sluice COMMAND ...              use a running gateway; see sluice COMMAND --help
   sluice replica VERB FOLDER      verify or rebuild the replica of a stopped gateway
-  sluice backup FOLDER [flags]    back up the store; also restore FOLDER, and verify: see sluice backup --help
+  sluice backup FOLDER [flags]    back up the store, without a gateway
+  sluice restore FOLDER [flags]   restore a backup
+  sluice verify [flags]           read the whole log of the store and check it
   sluice --version
   sluice help [COMMAND]           or --help
   sluice completion SHELL         print a completion script for bash, zsh or fish
