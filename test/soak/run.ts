@@ -1,17 +1,15 @@
 import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
-import { BulkLoad } from '../support/bulk';
-import { startGatewayProcess } from '../support/gateway';
+import { bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
 import { greedySoak } from '../support/greedy';
-import { replicated } from '../support/info-now';
-import { startNats } from '../support/nats-server';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { deadlineMs, startRollingCluster } from '../support/rolling';
-import { HistoryError, soak, soakServer } from '../support/soak';
+import { HistoryError, soak, soakGateways, soakServer } from '../support/soak';
+import { SoakAccess } from '../support/soak-access';
 import { prepareTools, removeTools } from '../support/tools';
 
-const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator]
-       npm run soak -- --bulk N
+const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
+       npm run soak -- --bulk N [--auth]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
        npm run soak -- --rolling MINUTES
@@ -20,6 +18,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --seed S      of the schedule of the first round, the next one has the next seed; any unless given
   --servers N   1 or 3 NATS servers; 1 and 3 in turns unless given
   --operator    an operator edits the log meanwhile: mirrored, full, with a short memory of ids, with smaller messages
+  --auth        with access control, which changes meanwhile: auth files, tokens and keys; other callers try what they may not; the audit
+                logs must have each append. Gateways are stopped instead of killed, since one that is killed may lose lines
   --bulk N      writes N commits by sessions as fast as they go through one gateway, looks for all of their correlation ids
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
@@ -44,7 +44,7 @@ class RollingError extends Error {}
 
 /** Streams of a bulk load. */
 const bulkStreamsMax = 60_000;
-const fillTimeoutMs = 600_000;
+const faultsShown = 20;
 
 interface Settings {
   /** Commits of a bulk load; undefined: histories. */
@@ -59,6 +59,7 @@ interface Settings {
   readonly only: string;
   readonly minutes: number;
   readonly isOperated: boolean;
+  readonly isGuarded: boolean;
   readonly seed: number;
   /** Of each round, in this order. */
   readonly servers: readonly number[];
@@ -77,6 +78,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     rolling: string,
     only: string,
     operator: { type: 'boolean' },
+    auth: { type: 'boolean' },
     help: { type: 'boolean' },
   } as const;
   let values;
@@ -102,6 +104,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     rolling: values.rolling === undefined ? undefined : whole('rolling', values.rolling),
     only: values.only ?? '',
     isOperated: values.operator === true,
+    isGuarded: values.auth === true,
     minutes: whole('minutes', values.minutes ?? '1'),
     seed: whole('seed', values.seed ?? (Date.now() % 1_000_000).toString()),
     servers: servers.split(',').map(Number),
@@ -111,7 +114,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
 async function run(settings: Settings): Promise<void> {
   await prepareTools();
   try {
-    if (settings.bulk !== undefined) await runBulk(settings.bulk);
+    if (settings.bulk !== undefined) await runBulk(settings.bulk, settings.isGuarded);
     else if (settings.greedy !== undefined) await runGreedy(settings.greedy, settings.only);
     else if (settings.subscribers !== undefined) await runSubscribers(settings.subscribers);
     else if (settings.rolling !== undefined) await runRolling(settings.rolling);
@@ -150,33 +153,21 @@ async function runRolling(minutes: number): Promise<void> {
 }
 
 /** Throws BulkError. */
-async function runBulk(commits: number): Promise<void> {
-  await using nats = await startNats();
-  const load = new BulkLoad(commits, Math.min(bulkStreamsMax, Math.ceil(commits / 4)));
-  await using writer = await startGatewayProcess([nats.url]);
-  await using reader = await startGatewayProcess([nats.url]);
-  say(`${commits} commits, ${await load.write(writer.address)}/s`);
-  const incomplete = await load.incompleteIds(reader.address);
-  say(`${load.ids} correlation ids, ${incomplete.length} of them without all their events`);
-  const again = await load.storedAgain(reader.address);
-  say(`${commits} commits sent again, ${again.length} of them stored again`);
-  const startedMs = Date.now();
-  await using late = await startGatewayProcess([nats.url]);
-  await replicated(late.client, fillTimeoutMs);
-  say(`a new gateway has them after ${Date.now() - startedMs} ms`);
-  if (incomplete.length + again.length > 0)
-    throw new BulkError(`for instance ${incomplete[0] ?? ''} ${again[0] ?? ''}`);
+async function runBulk(commits: number, isGuarded: boolean): Promise<void> {
+  const streams = Math.min(bulkStreamsMax, Math.ceil(commits / 4));
+  const faults = await (isGuarded ? guardedBulkSoak : bulkSoak)(commits, streams, say);
+  if (faults.length > 0) throw new BulkError(faults.slice(0, faultsShown).join('\n'));
 }
 
-async function runHistories({ minutes, seed, servers, isOperated }: Settings): Promise<void> {
+async function runHistories({ minutes, seed, servers, isOperated, isGuarded }: Settings): Promise<void> {
   for (let minute = 0; minute < minutes; minute++) {
     const count = servers[minute % servers.length];
-    process.stdout.write(
-      `minute ${minute + 1} of ${minutes}: servers: ${count ?? 0}, seed ${seed + minute}\n`,
-    );
+    say(`minute ${minute + 1} of ${minutes}: servers: ${count ?? 0}, seed ${seed + minute}`);
     await using environment = await (count === 1 ? singleServer : threeServers)(soakServer);
-    const { strikes, counts } = await soak(environment, 60, seed + minute, isOperated);
-    process.stdout.write(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}\n`);
+    await using access = isGuarded ? await SoakAccess.start(soakGateways) : undefined;
+    const options = { seconds: 60, seed: seed + minute, isOperated, access };
+    const { strikes, counts } = await soak(environment, options);
+    say(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}`);
   }
 }
 

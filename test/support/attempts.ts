@@ -50,6 +50,8 @@ export const refusals: readonly string[] = [
   'REPLICA_FILLING',
   'OVERLOADED',
   'DEADLINE_EXCEEDED',
+  // The credential has expired, or is no longer in the auth file.
+  'UNAUTHENTICATED',
 ];
 /** Reasons that mean that nothing was stored. */
 const appendRefusals = [...refusals, 'STORE_FULL'];

@@ -28,7 +28,7 @@ import {
   type SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { RpcFailure } from './rpc-failure';
-import { withToken } from './with-token';
+import { withToken, type TestToken } from './with-token';
 
 /** A whole read. It was checked to have one header, first, and one end, last, with the right count. */
 export interface Reading<Header> {
@@ -45,6 +45,7 @@ export interface Reading<Header> {
 export interface RpcClient extends Disposable {
   /** host:port */
   readonly address: string;
+  readonly token: TestToken;
   append(request: DeepPartial<AppendRequest>, options?: CallOptions): Promise<AppendResponse>;
   appendMulti(request: DeepPartial<AppendMultiRequest>, options?: CallOptions): Promise<AppendMultiResponse>;
   readStream(
@@ -87,7 +88,7 @@ const deadlineMs = 30_000;
  */
 export function connectRpc(
   address: string,
-  token?: string,
+  token?: TestToken,
   security = credentials.createInsecure(),
 ): RpcClient {
   const clientOptions = { ...channelOptions, ...withToken(token) };
@@ -96,6 +97,7 @@ export function connectRpc(
   const none = new Metadata();
   return {
     address,
+    token,
     append: (request, options) =>
       unary((done) => raw.append(AppendRequest.fromPartial(request), none, bounded(options), done)),
     appendMulti: (request, options) =>

@@ -6,6 +6,7 @@ import {
   OutcomeUnknownError,
   OverloadedError,
   StoreFullError,
+  UnauthenticatedError,
   UnavailableError,
   VersionConflictError,
   type AppendSession,
@@ -29,8 +30,11 @@ export async function writeInSessions(
   signal: AbortSignal,
 ): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
-    const { address } = clients[turn % clients.length] as RpcClient;
-    using sluice = connect(address, { channelOptions: { 'grpc.max_reconnect_backoff_ms': 500 } });
+    const { address, token } = clients[turn % clients.length] as RpcClient;
+    using sluice = connect(address, {
+      ...(token !== undefined && { token }),
+      channelOptions: { 'grpc.max_reconnect_backoff_ms': 500 },
+    });
     const session = sluice.appendSession();
     await writeInSession(session, stream, options, attempts, signal);
     // If it has ended in another way, its appends have failed with that.
@@ -106,7 +110,9 @@ function outcomeOf(error: unknown): Outcome {
     error instanceof UnavailableError ||
     error instanceof OverloadedError ||
     error instanceof StoreFullError ||
-    error instanceof DeadlineExceededError;
+    error instanceof DeadlineExceededError ||
+    // The token has expired, or is no longer in the auth file.
+    error instanceof UnauthenticatedError;
   if (isRefusal) return { kind: 'refused', actualVersion: undefined };
   throw error;
 }

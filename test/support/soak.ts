@@ -3,27 +3,30 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serves, type Environment } from '../acceptance/environment';
+import { readAudit } from './audit-lines';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
+import { deniedType, startIntruders, type Intruders, type Tried } from './intruders';
 import { makeReplicaDir } from './replica-dir';
 import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
 import { hands, operate } from './operator';
 import { randomFrom } from './random';
 import { connectRpc, type RpcClient } from './rpc-client';
+import type { Reloaded, SoakAccess } from './soak-access';
 import { startWriters, type Writers } from './writers';
 
 /** What happened while the writers and the nemesis worked. */
 export interface Soaked {
   /** The strikes, in words. */
   readonly strikes: readonly string[];
-  readonly counts: Readonly<Record<'stored' | 'refused' | 'unknown' | 'looks', number>>;
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** A history has faults. The message has some of them, the seed, and the file that the whole history was written to. */
 export class HistoryError extends Error {}
 
 const streams = 8;
-const gateways = 2;
+export const soakGateways = 2;
 const faultsShown = 20;
 const load = { counts: [1, 3, 12, 1, 2, 30, 5], payloadBytes: 300, restMs: 20 };
 /** The appends of the load are one message of such a server, or several. */
@@ -33,54 +36,99 @@ export const soakServer = {
   jetStreamConfig: 'limits { batch { max_inflight_per_stream: 1000, max_inflight_total: 2000 } }',
 };
 
+/** How a soak runs besides its writers and the nemesis. */
+export interface SoakOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  /** Before each strike an operator edits the log and reverts that. */
+  readonly isOperated?: boolean;
+  /** The gateways have access control, which changes while they run, and callers try what they may not. Gateways are stopped, not killed. */
+  readonly access?: SoakAccess | undefined;
+}
+
 /**
  * 32 writers append to eight new streams through two gateways, and others read them, while servers and gateways are killed and
- * paused by a schedule that depends only on the seed. The effects also depend on timing. `isOperated`: before each strike an
- * operator edits the log and reverts that. Throws HistoryError.
+ * paused by a schedule that depends only on the seed. The effects also depend on timing. Throws HistoryError.
  */
-export async function soak(
-  environment: Environment,
-  seconds: number,
-  seed: number,
-  isOperated = false,
-): Promise<Soaked> {
-  const { nodes, client } = environment;
-  const all = await Promise.all((await freePorts(gateways)).map((port) => startTarget(environment, port)));
-  const clients = all.map(({ address }) => connectRpc(address));
+export async function soak(environment: Environment, options: SoakOptions): Promise<Soaked> {
+  const { nodes } = environment;
+  const { access, seed } = options;
+  const ports = await freePorts(soakGateways);
+  const all = await Promise.all(
+    ports.map((port, index) => startTarget(environment, port, access && { access, index })),
+  );
+  const clients = all.flatMap(({ address }) =>
+    access === undefined
+      ? [connectRpc(address)]
+      : [access.alpha, access.beta].map((token) => connectRpc(address, token)),
+  );
   const done: string[] = [];
   try {
-    const id = randomUUID();
-    const writers = startWriters(clients, {
-      streams: Array.from({ length: streams }, (_, index) => `soak.${id}.${index}`),
-      ...load,
-    });
+    const names = Array.from({ length: streams }, (_, index) => `soak.${randomUUID()}.${index}`);
+    const intruders = access && intrude(access, all, names);
+    const writers = startWriters(clients, { streams: names, ...load });
     const targets = [...nodes.map(serverTarget), ...all];
-    const endMs = Date.now() + seconds * 1_000;
-    for (const next of strikes(randomFrom(seed), nodes.length, gateways)) {
-      const hand = isOperated ? hands[done.length % hands.length] : undefined;
-      if (hand !== undefined) await operate(environment.urls, hand);
-      done.push(`${hand === undefined ? '' : `${hand.name}; `}${describe(targets, next)}`);
-      await strike(targets, next);
-      await environment.settled();
-      for (const one of [client, ...clients]) await serves(one);
-      await writers.more(streams);
-      if (Date.now() > endMs) break;
-    }
-    const faults = await writers.faults(client);
-    if (faults.length > 0) throw new HistoryError(await report(faults, { seed, done, writers, client }));
-    const counts = {
-      stored: writers.count('stored'),
-      refused: writers.count('refused'),
-      unknown: writers.count('unknown'),
-      looks: writers.looks,
-    };
-    return { strikes: done, counts };
+    await strikeOften({ environment, targets, clients, writers, done }, options);
+    const faults = await writers.faults(environment.client);
+    const tried = await intruders?.stopped(all.map(({ starts }) => starts));
+    await Promise.all(all.map((one) => one.stop()));
+    if (access !== undefined && tried !== undefined)
+      faults.push(...tried.faults, ...(await auditFaults(access, writers, tried, environment.client)));
+    if (faults.length > 0)
+      throw new HistoryError(await report(faults, { seed, done, writers, client: environment.client }));
+    return { strikes: done, counts: { ...countsOf(writers), ...tried?.counts } };
   } catch (error) {
     if (error instanceof HistoryError) throw error;
     throw new Error(`seed ${seed}, ${done.at(-1) ?? 'at the start'}: ${String(error)}`, { cause: error });
   } finally {
     for (const one of clients) one[Symbol.dispose]();
     await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
+  }
+}
+
+function countsOf(writers: Writers): Record<string, number> {
+  return {
+    stored: writers.count('stored'),
+    refused: writers.count('refused'),
+    unknown: writers.count('unknown'),
+    looks: writers.looks,
+  };
+}
+
+/** Begins to change the auth files, and to try what is not permitted. */
+function intrude(
+  access: SoakAccess,
+  gateways: readonly GatewayTarget[],
+  [target = '']: readonly string[],
+): Intruders {
+  access.keepChanging(gateways);
+  const addresses = gateways.map(({ address }) => address);
+  return startIntruders(access, addresses, { target, correlationId: 'soak' });
+}
+
+interface UnderAttack {
+  readonly environment: Environment;
+  readonly targets: readonly Target[];
+  readonly clients: readonly RpcClient[];
+  readonly writers: Writers;
+  /** The strikes so far. */
+  readonly done: string[];
+}
+
+async function strikeOften(
+  { environment, targets, clients, writers, done }: UnderAttack,
+  { seconds, seed, isOperated = false }: SoakOptions,
+): Promise<void> {
+  const endMs = Date.now() + seconds * 1_000;
+  for (const next of strikes(randomFrom(seed), environment.nodes.length, soakGateways)) {
+    const hand = isOperated ? hands[done.length % hands.length] : undefined;
+    if (hand !== undefined) await operate(environment.urls, hand);
+    done.push(`${hand === undefined ? '' : `${hand.name}; `}${describe(targets, next)}`);
+    await strike(targets, next);
+    await environment.settled();
+    for (const one of [environment.client, ...clients]) await serves(one);
+    await writers.more(streams);
+    if (Date.now() > endMs) return;
   }
 }
 
@@ -98,17 +146,44 @@ function serverTarget(node: TestNats, index: number): Target {
   };
 }
 
-interface GatewayTarget extends Target, AsyncDisposable {
+interface GatewayTarget extends Target, Reloaded, AsyncDisposable {
   readonly address: string;
+  /** How often it was started. */
+  readonly starts: number;
+  /** Ends it in order, so that its audit log is complete. */
+  stop(): Promise<void>;
 }
 
-async function startTarget({ urls, flags }: Environment, port: number): Promise<GatewayTarget> {
-  const own = [...flags, `--replica-dir=${makeReplicaDir()}`];
+interface Guarded {
+  readonly access: SoakAccess;
+  readonly index: number;
+}
+
+async function startTarget(
+  { urls, flags }: Environment,
+  port: number,
+  guarded: Guarded | undefined,
+): Promise<GatewayTarget> {
+  const own = [
+    ...flags,
+    `--replica-dir=${makeReplicaDir()}`,
+    ...(guarded?.access.flags(guarded.index) ?? []),
+  ];
   const begin = (): Promise<GatewayProcess> => startGatewayProcess(urls, own, port);
   let gateway = await begin();
+  let starts = 1;
+  let isServing = true;
+  const stop = async (): Promise<void> => {
+    isServing = false;
+    gateway.process.signal('SIGCONT'); // a paused process handles no other signal
+    await gateway[Symbol.asyncDispose]();
+  };
   return {
     name: `gateway at ${port}`,
     address: gateway.address,
+    get starts() {
+      return starts;
+    },
     pause() {
       gateway.process.signal('SIGSTOP');
     },
@@ -116,19 +191,52 @@ async function startTarget({ urls, flags }: Environment, port: number): Promise<
       gateway.process.signal('SIGCONT');
     },
     async kill() {
-      gateway.process.signal('SIGKILL');
-      await gateway.process.ended();
-      await gateway[Symbol.asyncDispose]();
+      // One that is killed may lose the last lines of its audit log.
+      if (guarded === undefined) gateway.process.signal('SIGKILL');
+      await stop();
     },
     async start() {
       gateway = await begin();
+      starts++;
+      isServing = true;
     },
-    async [Symbol.asyncDispose]() {
-      // A paused process handles no other signal.
-      gateway.process.signal('SIGCONT');
-      await gateway[Symbol.asyncDispose]();
+    reload() {
+      // Before it serves, the signal would end it.
+      if (isServing) gateway.process.signal('SIGHUP');
     },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
+}
+
+/** What is wrong with what the audit logs say of the appends, and of what was denied. */
+async function auditFaults(
+  access: SoakAccess,
+  writers: Writers,
+  { denials, stored }: Tried,
+  client: RpcClient,
+): Promise<string[]> {
+  const audits = await Promise.all(denials.map((_, index) => readAudit(access.auditFile(index))));
+  const acknowledged = [...writers.histories.values()].flatMap(({ attempts }) =>
+    attempts.flatMap(({ outcome }) => (outcome.kind === 'stored' ? [outcome.position.toString()] : [])),
+  );
+  const { events } = await client.readAll();
+  const inLog = new Set(events.map(({ position }) => position.toString()));
+  const isAudited = (position: string): boolean => audits.some(({ commits }) => commits.has(position));
+  const missing = [...acknowledged, ...stored.flat()].filter((position) => !isAudited(position));
+  const invented = audits.flatMap(({ commits }) => [...commits.keys()].filter((one) => !inLog.has(one)));
+  const denied = events.filter(({ type }) => type === deniedType);
+  return [
+    ...audits.flatMap(({ faults }) => faults),
+    ...missing.map((position) => `position ${position} was acknowledged, and no audit log has it`),
+    ...invented.map((position) => `position ${position} is in an audit log, and not in the store`),
+    ...denied.map(({ stream }) => `${stream} has an event of an append that was denied`),
+    ...denials.flatMap((count, index) => {
+      const { denials: found = 0 } = audits[index] ?? {};
+      // A denial whose response is lost has a line all the same.
+      return found >= count ? [] : [`${count} calls were denied, and the audit log has ${found}`];
+    }),
+  ];
 }
 
 interface Evidence {

@@ -1,13 +1,22 @@
 import { InterceptingCall, type ClientOptions, type Interceptor } from '@grpc/grpc-js';
 
-/** Options of a client that sends this token with each call; undefined: it sends no credential. */
-export function withToken(token: string | undefined): Pick<ClientOptions, 'interceptors'> {
+/** A token, or a function that returns the one to send with the next call; undefined: no credential. */
+export type TestToken = string | (() => string | Promise<string>) | undefined;
+
+/** Options of a client that sends this token with each call. */
+export function withToken(token: TestToken): Pick<ClientOptions, 'interceptors'> {
   if (token === undefined) return {};
+  const ask = typeof token === 'string' ? () => token : token;
   const interceptor: Interceptor = (options, nextCall) =>
     new InterceptingCall(nextCall(options), {
       start(metadata, listener, next) {
-        metadata.set('authorization', `Bearer ${token}`);
-        next(metadata, listener);
+        const send = (text: string): void => {
+          metadata.set('authorization', `Bearer ${text}`);
+          next(metadata, listener);
+        };
+        const asked = ask();
+        if (typeof asked === 'string') send(asked);
+        else void asked.then(send);
       },
     });
   return { interceptors: [interceptor] };
