@@ -1,12 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startNats, until } from '../support/nats-server';
+import { startInstalled, type InstalledGateway } from '../support/installed-gateway';
+import { startNats } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
 
 /** The package as users get it: packed, installed in an empty folder, compiled against and run. */
@@ -136,12 +136,7 @@ test('npm start runs the same command', () => {
 
 test('a signal for its command ends the gateway, in order', async () => {
   await using nats = await startNats();
-  await using gateway = startInstalled([
-    '--listen=127.0.0.1:0',
-    '--http-listen=off',
-    `--nats-url=${nats.url}`,
-    '--create-store',
-  ]);
+  await using gateway = start(nats.url);
   await gateway.serving();
   expect(await gateway.terminated()).toBe(0);
 }, 60_000);
@@ -209,12 +204,7 @@ test('a strict TypeScript program compiles against its types and runs against it
   expect(complaints).toBe('');
 
   await using nats = await startNats();
-  await using gateway = startInstalled([
-    '--listen=127.0.0.1:0',
-    '--http-listen=off',
-    `--nats-url=${nats.url}`,
-    '--create-store',
-  ]);
+  await using gateway = start(nats.url);
   const address = await gateway.serving();
   for (const name of ['esm.mjs', 'cjs.cjs']) {
     const { stdout } = await run(process.execPath, [join(user, name), address, `order.${name.slice(0, 3)}`]);
@@ -222,51 +212,9 @@ test('a strict TypeScript program compiles against its types and runs against it
   }
 }, 90_000);
 
-interface InstalledGateway extends AsyncDisposable {
-  /** Waits until it serves, and gives host:port. */
-  serving(): Promise<string>;
-  /** Sends SIGTERM, waits for the end, and gives the exit code; null if the signal itself ended what was started. */
-  terminated(): Promise<number | null>;
-}
-
 /** Runs the installed command. */
-function startInstalled(args: readonly string[]): InstalledGateway {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')));
-  const child = spawn(join(user, 'node_modules', '.bin', 'sluice'), args, { env, detached: true });
-  const ended = once(child, 'exit');
-  const closed = once(child, 'close');
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
-  const address = (): string | undefined => /serves gRPC on (\S+) /.exec(output)?.[1];
-  const terminated = async (): Promise<number | null> => {
-    child.kill();
-    await ended;
-    return child.exitCode;
-  };
-  return {
-    async serving() {
-      await until(() => {
-        if (child.exitCode !== null) throw new Error(`the gateway ended:\n${output}`);
-        return address() !== undefined;
-      }, 30_000);
-      return address() as string;
-    },
-    terminated,
-    async [Symbol.asyncDispose]() {
-      await terminated();
-      endGroup(child.pid as number);
-      await closed;
-    },
-  };
-}
-
-/** Ends what a command that has ended left behind. */
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
+function start(natsUrl: string): InstalledGateway {
+  const command = join(user, 'node_modules', '.bin', 'sluice');
+  const args = ['--listen=127.0.0.1:0', '--http-listen=off', `--nats-url=${natsUrl}`, '--create-store'];
+  return startInstalled([command, ...args], {});
 }

