@@ -182,7 +182,7 @@ async function systemdAnalyze(): Promise<Tool> {
       rmSync(making, { recursive: true, force: true });
     }
   }
-  const { stdout } = await run('find', [folder, '-name', '*.so*', '-printf', '%h\n']);
+  const { stdout } = await run('find', [folder, '-name', 'lib*.so*', '-printf', '%h\n']);
   const tool = {
     path: join(folder, 'usr', 'bin', 'systemd-analyze'),
     env: { LD_LIBRARY_PATH: [...new Set(stdout.trim().split('\n'))].join(':') },
