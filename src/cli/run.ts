@@ -78,6 +78,9 @@ export async function runCommand(
   }
 }
 
+/** Fewer than a program makes: a person should learn within seconds that nobody listens. */
+const appendAttemptsMax = 3;
+
 type Prepared = ReturnType<Command['prepare']> & Pick<CommandDefaults, 'tokenFile'>;
 
 async function runAt(address: string, { common, tokenFile, run }: Prepared): Promise<number> {
@@ -86,7 +89,7 @@ async function runAt(address: string, { common, tokenFile, run }: Prepared): Pro
   const token = tokenFrom(common['token-file'] ?? tokenFile);
   if (token !== undefined && tls === undefined && !isLocal(address))
     throw new UsageError(`--tls is missing: a token is not sent to ${address} in plain text`);
-  using client = connect(address, { tls, token });
+  using client = connect(address, { tls, token, appendAttemptsMax });
   endQuietly();
   const signal = interrupted();
   signal.addEventListener('abort', () => {

@@ -18,7 +18,7 @@ export interface ConnectOptions {
   /**
    * How often an append or appendMulti is sent at most, 1 or more. The client sends it again, with the same commit id, when
    * the gateway or the store is unavailable or overloaded, or when the response was lost, as long as its deadline allows.
-   * Nothing is stored twice. Default: 3.
+   * Nothing is stored twice. Default: 8, which fill the default deadline: a restart of the only gateway takes some seconds.
    */
   readonly appendAttemptsMax?: number | undefined;
   /**
@@ -48,7 +48,7 @@ export interface Channel {
 }
 
 const defaultDeadlineMs = 15_000;
-const defaultAppendAttemptsMax = 3;
+const defaultAppendAttemptsMax = 8;
 
 const defaultChannelOptions = {
   // Clients of one process do not share connections.

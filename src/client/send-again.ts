@@ -11,6 +11,8 @@ import {
 } from './errors';
 
 const doubtPauseMs = 100;
+/** Pauses grow to this, so that several attempts fit into a deadline. */
+const pauseMsMax = 3_000;
 
 /** These errors show that no attempt has stored the commit, and none will. */
 const definite: readonly SluiceErrorCode[] = ['VERSION_CONFLICT', 'COMMIT_ID_REUSE', 'INVALID_REQUEST'];
@@ -46,10 +48,16 @@ export async function untilDecided<Result>(
 /** undefined: another attempt is pointless. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
   if (error instanceof UnavailableError || error instanceof OverloadedError)
-    return error.retryDelayMs * attempt * (0.5 + Math.random());
+    return growing(error.retryDelayMs, attempt) * (0.5 + Math.random());
   // Before its delay has passed, a quota refuses for certain.
-  if (error instanceof QuotaExceededError) return error.retryDelayMs * attempt * (1 + Math.random() / 2);
+  if (error instanceof QuotaExceededError)
+    return growing(error.retryDelayMs, attempt) * (1 + Math.random() / 2);
   return error instanceof OutcomeUnknownError ? doubtPauseMs * attempt : undefined;
+}
+
+/** At least the delay that the gateway has asked for. */
+function growing(delayMs: number, attempt: number): number {
+  return Math.max(delayMs, Math.min(delayMs * attempt, pauseMsMax));
 }
 
 function isDefinite(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
   OutcomeUnknownError,
@@ -23,6 +24,23 @@ test('an append waits for a store that comes back', async () => {
   const appended = client.append('again.1', [event], { expectedVersion: 0 });
   await nats.start();
   expect(await appended).toMatchObject({ version: 1n, replayed: false });
+});
+
+test('an append waits through the restart of the only gateway', async () => {
+  await using nats = await startNats();
+  const [port = 0] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
+  const start = () => startTestGateway([nats.url], [`--listen=${address}`]);
+  using client = connect(address);
+  const before = await start();
+  await client.append('again.5', [event]);
+  await before[Symbol.asyncDispose]();
+  const appended = client.append('again.5', [event], { expectedVersion: 1 });
+  // Longer than three attempts.
+  await sleep(5_000);
+  await using after = await start();
+  expect(await appended).toMatchObject({ version: 2n });
+  expect(after.address).toBe(address);
 });
 
 describe('when the response is lost', () => {

@@ -196,7 +196,8 @@ class Follower {
   reconnects = 0;
   silenceMsMax = 0;
   failure: string | undefined;
-  private lastMs = performance.now();
+  /** undefined: nothing has arrived, since it reads the store from its beginning. */
+  private lastMs: number | undefined;
 
   constructor(client: SluiceClient, patterns: readonly string[], signal: AbortSignal) {
     this.follow(client, patterns, signal).catch((error: unknown) => {
@@ -215,7 +216,7 @@ class Follower {
     for await (const { id, position } of client.subscribe({ patterns, signal, onReconnect })) {
       this.events.push({ id, position });
       const nowMs = performance.now();
-      this.silenceMsMax = Math.max(this.silenceMsMax, nowMs - this.lastMs);
+      this.silenceMsMax = Math.max(this.silenceMsMax, nowMs - (this.lastMs ?? nowMs));
       this.lastMs = nowMs;
     }
   }
