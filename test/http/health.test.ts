@@ -61,9 +61,7 @@ test('without NATS it is alive and not ready, until NATS is back', async () => {
   await using gateway = await startTestGateway([nats.url], [anyPort]);
   nats.pause();
   await until(async () => (await ask(gateway.http, '/readyz')).status === 503, 30_000);
-  expect((await ask(gateway.http, '/readyz')).problems['nats']).toBe(
-    'no connection to NATS for append, read',
-  );
+  expect((await ask(gateway.http, '/readyz')).problems['nats']).toMatch(/^no connection to NATS for /);
   expect((await ask(gateway.http, '/livez')).status).toBe(200);
   nats.resume();
   await until(async () => (await ask(gateway.http, '/readyz')).status === 200, 30_000);
