@@ -33,7 +33,9 @@ export function openLog(level: LogLevel): Logger {
   const children = new Set<WeakRef<Logger>>();
   const log = pino({ ...options, level, onChild: (child) => children.add(new WeakRef(child)) }, writer);
   // Those of pino keep the level that they begin with.
-  log.on('level-change', () => {
+  log.on('level-change', (...change) => {
+    // Children emit it too, on the same emitter.
+    if (change[4] !== log) return;
     for (const kept of children) {
       const child = kept.deref();
       if (child === undefined) children.delete(kept);
