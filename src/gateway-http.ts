@@ -7,6 +7,7 @@ import { HttpCounts } from './http/http-counts';
 import { startHttpServer, type HttpServer, type Routes } from './http/http-server';
 import { sharedAnswer } from './http/shared-answer';
 import type { Limits } from './limits';
+import { combinedPage } from './metrics/combined';
 import { createMetrics, metricsContentType, type GatewayMetrics } from './metrics/gateway-metrics';
 import { Lag } from './metrics/lag';
 import type { Folders } from './metrics/log-metrics';
@@ -33,14 +34,16 @@ export interface GatewayHttpOptions {
 export interface GatewayHttp {
   /** host:port; undefined: nothing is served over HTTP. */
   readonly address: string | undefined;
-  /** The gateway serves gRPC. */
-  begin(server: ServerFacts): void;
+  /** The gateway serves gRPC. `others`: the metrics of its other processes; undefined: it is the only process. */
+  begin(server: ServerFacts, others?: MetricsOfOthers): void;
   /** See `GatewayMetrics.asJson`; empty before `begin`. */
   metricsAsJson(): Promise<readonly Snapshot[]>;
   /** The gateway is stopping, or cannot go on; from now on it is not ready. */
   end(reason: 'stopping' | 'failed'): void;
   close(): Promise<void>;
 }
+
+type MetricsOfOthers = () => Promise<readonly (readonly Snapshot[])[]>;
 
 const lagIntervalMs = 1_000;
 
@@ -53,8 +56,8 @@ export async function openGatewayHttp(options: GatewayHttpOptions): Promise<Gate
   }, lagIntervalMs).unref();
   return {
     address: http?.address,
-    begin(server) {
-      health.begin(server);
+    begin(server, others) {
+      health.begin(server, others);
     },
     metricsAsJson: () => health.metricsAsJson(),
     end(reason) {
@@ -82,6 +85,7 @@ class Health {
   readonly http = new HttpCounts();
   private server: ServerFacts | undefined;
   private metrics: GatewayMetrics | undefined;
+  private others: MetricsOfOthers | undefined;
   private ending: 'stopping' | 'failed' | undefined;
   private readonly tail: Lag;
   private readonly replica: Lag;
@@ -97,8 +101,9 @@ class Health {
     this.replica.sample();
   }
 
-  begin(server: ServerFacts): void {
+  begin(server: ServerFacts, others?: MetricsOfOthers): void {
     this.server = server;
+    this.others = others;
     const { options, http, tail, replica } = this;
     const { durability, ...sources } = options;
     const lags = { tail, replica };
@@ -115,7 +120,11 @@ class Health {
 
   async metricsPage(): Promise<Answer> {
     if (this.metrics === undefined) return textAnswer(503, 'the gateway is starting');
-    return { status: 200, type: metricsContentType, body: Buffer.from(await this.metrics.page()) };
+    const page =
+      this.others === undefined
+        ? await this.metrics.page()
+        : await combinedPage(await this.metrics.asJson(), await this.others());
+    return { status: 200, type: metricsContentType, body: Buffer.from(page) };
   }
 
   /** That this runs shows that the event loop turns. */

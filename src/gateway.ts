@@ -4,15 +4,18 @@ import { openAudit } from './auth/audit';
 import { createGuard } from './auth/file-guard';
 import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
-import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
+import type { GrpcServer, GrpcServerOptions } from './grpc/server';
 import { openGatewayHttp, type GatewayHttp, type GatewayHttpOptions } from './gateway-http';
 import type { Snapshot } from './metrics/metric';
 import { StoreCounts } from './metrics/store-counts';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
-import { reachNats, type DurabilityLevel, type ReachableNats } from './reach-nats';
+import { primary } from './primary';
+import { alone, type Role } from './role';
+import type { DurabilityLevel, ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
 import { observed } from './store/observed';
 import { version } from './versions';
+import { WorkerStartError } from './workers/worker-process';
 
 /** A gateway that serves. */
 export interface Gateway {
@@ -23,6 +26,8 @@ export interface Gateway {
   readonly failed: Promise<void>;
   /** Looks at the auth file, what it names, and the TLS files at once. Never rejects: files that cannot be used change nothing. */
   reload(): Promise<void>;
+  /** Reports NOT_SERVING from now on, and goes on serving. */
+  leave(): void;
   /** To be called before `close`: reports NOT_SERVING, and goes on serving for `drainWaitMs`. */
   drain(): Promise<void>;
   /** The metrics as another process combines them with those of others; empty until the gateway serves. */
@@ -63,8 +68,15 @@ export class StartError extends Error {
   }
 }
 
-/** Reads the auth file, starts NATS if it is embedded, then the store, then gRPC. Throws StartError, and then leaves nothing open. */
-export async function startGateway(config: Config, log: Logger): Promise<Gateway> {
+/**
+ * Reads the auth file, starts NATS if it is embedded, then the store, then gRPC, in this process or in workers. Throws StartError,
+ * and then leaves nothing open.
+ */
+export async function startGateway(
+  config: Config,
+  log: Logger,
+  role: Role = config.workers === 1 ? alone : primary(config, log),
+): Promise<Gateway> {
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (let close = opened.pop(); close !== undefined; close = opened.pop()) {
@@ -75,7 +87,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   };
   let stage: StartError['stage'] = 'settings';
   try {
-    const guard = await openAccess(config, log);
+    const guard = await openAccess(config, log, role);
     opened.push(() => {
       guard.close();
       return Promise.resolve();
@@ -83,18 +95,19 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
     const audit = await openAudit(guard, config.limits, log);
     opened.push(() => audit.close());
     stage = 'store';
-    const nats = await reachNats(config, log);
+    const nats = await role.reachNats(config, log);
     opened.push(async () => nats.embedded?.close());
-    const store = await openStore(storeOptions(config, nats, log));
+    const store = await openStore({ ...storeOptions(config, nats, log), ...role.sharing });
     opened.push(() => store.close());
     stage = 'listen';
     const counts = new StoreCounts();
     const http = await openGatewayHttp({ ...httpOptions(config, nats), store, counts, guard, audit, log });
     opened.push(() => http.close());
     const served = observed(store, counts);
-    const grpc = await startGrpcServer({ ...serverOptions(config, nats), guard, audit, store: served, log });
+    const options = { ...serverOptions(config, nats), guard, audit, store: served, log };
+    const grpc = await role.serve(options, { nats, space: store.space });
     opened.push(() => grpc.close());
-    http.begin(grpc.facts);
+    http.begin(grpc.facts, grpc.metricsOfOthers);
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
@@ -105,6 +118,9 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
         await audit.reopen();
       },
       metricsAsJson: () => http.metricsAsJson(),
+      leave: () => {
+        grpc.leave();
+      },
       async drain() {
         const { drainWaitMs } = config.limits;
         http.end('stopping');
@@ -121,14 +137,25 @@ export async function startGateway(config: Config, log: Logger): Promise<Gateway
   } catch (error) {
     log.debug({ err: error, stage }, 'the start failed');
     await closeAll();
-    throw new StartError(stage, error);
+    throw new StartError(error instanceof WorkerStartError ? error.failure.stage : stage, error);
   }
 }
 
-async function openAccess({ authFile: file, tls, limits }: Config, log: Logger): Promise<Guard> {
+async function openAccess(
+  { authFile: file, tls, limits }: Config,
+  log: Logger,
+  { callerShare }: Role,
+): Promise<Guard> {
   if (file === undefined) return openGuard;
   const { authLookIntervalMs: lookIntervalMs } = limits;
-  return createGuard({ file, clientCaFile: tls?.clientCaFile, log, lookIntervalMs, keyTimes: limits });
+  return createGuard({
+    file,
+    clientCaFile: tls?.clientCaFile,
+    log,
+    lookIntervalMs,
+    keyTimes: limits,
+    callerShare,
+  });
 }
 
 function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {

@@ -7,12 +7,15 @@ import { cached } from './jetstream/nats/coalesce';
 import { durable } from './store/durable';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
+import type { ReplicaOptions } from './replica/apply/open-files';
+import type { Publication } from './replica/share/publication';
+import type { SharedReplicaOptions } from './replica/share/shared-keeper';
 import type { EventStore } from './store/event-store';
 import type { StoreFacts } from './store/store-facts';
 import type { FillingProgress } from './store/store-info';
 
 /** An event store in JetStream that is read from a replica. */
-export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onSpace'> {
+export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onSpace' | 'space'> {
   /** Resolves when the disk has failed or the folder of the replica is lost: nothing can be served any more. */
   readonly failed: Promise<void>;
   /** The listener gets whether the replica is filled, so that reads are served: now and whenever it changes. */
@@ -27,21 +30,30 @@ export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability
 export interface OpenStoreOptions extends JetStreamOptions {
   /** Folder of the replica; created if it does not exist. */
   readonly replicaDir: string;
+  /** Lets other processes read the replica; undefined: none does. */
+  readonly publication?: Publication | undefined;
+  /** The way to the process that writes the replica; undefined: this one does. */
+  readonly replicaLink?: SharedReplicaOptions['link'] | undefined;
 }
 
 /** How long a start waits until the replica is filled; a larger replica is filled while the gateway serves. */
 const fillWaitMs = 5_000;
+/** The same for a replica that another process writes, which has waited already. */
+const sharedWaitMs = 1_000;
 
 /** Connects, creates or checks the store, and opens the replica. Throws ConnectError, StoreOpenError or FolderInUseError. */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
   const { limits, log: logger, replicaDir, durability } = options;
   let lose = (): void => undefined;
   const lost = new Promise<void>((resolve) => (lose = resolve));
-  const lock = await takeFolder(replicaDir, logger, () => {
-    logger.fatal({ replicaDir }, 'another gateway took over the folder of the replica; this gateway ends');
-    lose();
-  });
-  const opened: (() => Promise<void>)[] = [() => lock.release()];
+  const opened: (() => Promise<void>)[] = [];
+  if (options.replicaLink === undefined) {
+    const lock = await takeFolder(replicaDir, logger, () => {
+      logger.fatal({ replicaDir }, 'another gateway took over the folder of the replica; this gateway ends');
+      lose();
+    });
+    opened.push(() => lock.release());
+  }
   const close = async (): Promise<void> => {
     for (let next = opened.pop(); next !== undefined; next = opened.pop()) await next();
   };
@@ -49,7 +61,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const jetstream = await openJetStream(options);
     opened.push(() => jetstream.close());
     const { log } = jetstream;
-    const replica = await Replica.open({ folder: replicaDir, log, limits, logger }, fillWaitMs);
+    const replica = await openReplica({ folder: replicaDir, log, limits, logger }, options);
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
     return {
@@ -60,6 +72,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       onSpace(listener) {
         jetstream.onSpace(listener);
       },
+      space: jetstream.space,
       failed: Promise.race([durability.failed, lost]),
       onFilled(listener) {
         replica.onFilled(listener);
@@ -74,6 +87,15 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     await close();
     throw error;
   }
+}
+
+function openReplica(
+  replica: Omit<ReplicaOptions, 'readers'>,
+  { publication, replicaLink: link }: OpenStoreOptions,
+): Promise<Replica> {
+  return link === undefined
+    ? Replica.open(replica, fillWaitMs, publication)
+    : Replica.openShared({ ...replica, link }, sharedWaitMs);
 }
 
 /** Reads of the replica, appends of JetStream, and what both know of the store. */

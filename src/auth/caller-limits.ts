@@ -14,6 +14,23 @@ export const limitNames = {
   newStreamsPerSecond: 'new_streams_per_s',
 } as const satisfies Record<keyof CallerLimits, keyof LimitsEntry>;
 
+/** The limits of a caller in one of several processes that share them: at least 1, except rates. */
+export function shareOf(limits: CallerLimits, share: number): CallerLimits {
+  if (share === 1) return limits;
+  const shared: Partial<Record<keyof CallerLimits, number>> = {};
+  for (const [key, value] of Object.entries(limits) as [keyof CallerLimits, number | undefined][]) {
+    if (value === undefined) continue;
+    shared[key] = rates.has(key) ? value * share : Math.max(Math.min(1, value), Math.floor(value * share));
+  }
+  return { ...noLimits, ...shared };
+}
+
+const rates: ReadonlySet<keyof CallerLimits> = new Set([
+  'appendsPerSecond',
+  'bytesPerSecond',
+  'newStreamsPerSecond',
+]);
+
 /** Each limit by the most specific that gives a value: of the principal, else the largest of the roles, else the default. */
 export function callerLimits(
   principal: LimitsEntry,

@@ -20,6 +20,8 @@ export interface GuardOptions {
   readonly log: Logger;
   readonly lookIntervalMs?: number;
   readonly keyTimes?: KeyTimes;
+  /** The share of this process of what the file allows callers; default: all of it. */
+  readonly callerShare?: number | undefined;
 }
 
 /** A guard by an auth file. Rejects with AuthFileError if the file, or one that it names, cannot be used. */
@@ -29,6 +31,7 @@ export async function createGuard({ file, clientCaFile, ...options }: GuardOptio
     listeners,
     log: options.log.child({ authFile: file }),
     keyTimes: options.keyTimes ?? defaultLimits,
+    callerShare: options.callerShare,
     onKeysGone: () => {
       for (const listener of listeners) listener();
     },
@@ -40,6 +43,7 @@ export async function createGuard({ file, clientCaFile, ...options }: GuardOptio
 
 /** What outlives the generations. */
 interface Shared extends JwtOptions {
+  readonly callerShare: number | undefined;
   readonly listeners: Set<() => void>;
 }
 

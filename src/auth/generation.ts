@@ -32,11 +32,11 @@ export interface Generation {
 export async function openGeneration(
   files: AuthFiles,
   previous: Generation | undefined,
-  options: JwtOptions,
+  options: JwtOptions & { readonly callerShare?: number | undefined },
 ): Promise<Generation> {
   if (files.result instanceof AuthFileError) throw files.result;
   const { file } = files.result;
-  const policy = new Policy(file);
+  const policy = new Policy(file, options.callerShare);
   const verifiers = await openVerifiers(files.result, previous?.verifiers, options);
   const remembered = new WeakMap<Identity, Permissions>();
   const rolesOf = (identity: Identity): readonly string[] => rolesBy(verifiers, policy, identity);

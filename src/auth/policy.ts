@@ -1,4 +1,4 @@
-import { callerLimits } from './caller-limits';
+import { callerLimits, shareOf } from './caller-limits';
 import { claimsIn, tokenOf } from './claims';
 import { RecentMap } from '../collections/recent-map';
 import { forClaims, grantSet, grantsOf, hasClaims, type Grant, type GrantSet } from './grants';
@@ -32,7 +32,11 @@ export class Policy {
   private readonly claims: readonly string[];
   private readonly remembered = new RecentMap<string, Permissions>(defaultLimits.authRememberedMax);
 
-  constructor({ roles, principals, defaults }: AuthFile) {
+  /** `share`: of the limits of callers, which several processes of a gateway divide among them. */
+  constructor(
+    { roles, principals, defaults }: AuthFile,
+    private readonly share = 1,
+  ) {
     this.roles = sources(roles, 'roles');
     this.principals = sources(principals, 'principals');
     this.defaults = sourceOf(defaults, 'defaults');
@@ -76,7 +80,10 @@ export class Policy {
       ofRoles.map((role) => role.limits),
       defaults.limits,
     );
-    return permissionsOfGrants([...all.map(({ fixed }) => fixed), grantSet(own)], limits);
+    return permissionsOfGrants(
+      [...all.map(({ fixed }) => fixed), grantSet(own)],
+      shareOf(limits, this.share),
+    );
   }
 
   private sourcesOf({ principal: name }: Identity, roles: readonly string[]) {

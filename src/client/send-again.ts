@@ -14,9 +14,6 @@ const doubtPauseMs = 100;
 /** Pauses grow to this, so that several attempts fit into a deadline. */
 const pauseMsMax = 3_000;
 
-/** With less time, an attempt would replace an error that says more by a deadline. */
-const attemptMsMin = 100;
-
 /** These errors show that no attempt has stored the commit, and none will. */
 const definite: readonly SluiceErrorCode[] = ['VERSION_CONFLICT', 'COMMIT_ID_REUSE', 'INVALID_REQUEST'];
 
@@ -39,8 +36,7 @@ export async function untilDecided<Result>(
       signal?.throwIfAborted();
       if (error instanceof OutcomeUnknownError) doubt = error;
       const pauseMs = pauseAfter(error, attempt);
-      const isLast =
-        attempt >= appendAttemptsMax || Date.now() + (pauseMs ?? Infinity) > endMs - attemptMsMin;
+      const isLast = attempt >= appendAttemptsMax || Date.now() + (pauseMs ?? Infinity) >= endMs;
       if (pauseMs === undefined || isLast) throw doubt === undefined || isDefinite(error) ? error : doubt;
       await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
         signal?.throwIfAborted();

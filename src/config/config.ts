@@ -26,6 +26,8 @@ export interface Config {
   readonly local: boolean;
   /** host:port for HTTP; undefined: none. */
   readonly httpAddress: string | undefined;
+  /** Processes that serve gRPC; 1: the only process. */
+  readonly workers: number;
   /** undefined: plain text. */
   readonly tls: ServerTls | undefined;
   /** The file for access control, absolute; undefined: every caller may do everything. */
@@ -120,6 +122,7 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     address: values.listen,
     local: isLocal(values.listen),
     httpAddress: values.httpListen,
+    workers: values.workers,
     tls:
       values.tlsCert === undefined || values.tlsKey === undefined
         ? undefined

@@ -1,4 +1,5 @@
 import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import { logLevels, readLogLevel } from './log-level';
@@ -12,6 +13,20 @@ export function integer(min: number, max: number) {
     .regex(/^\d{1,15}$/, { error: must, abort: true })
     .transform(Number)
     .refine((value) => value >= min && value <= max, must);
+}
+
+const workersMax = 64;
+
+/** A number of processes; `auto`: as many as there are processors. */
+export function workerCount() {
+  return z
+    .string()
+    .regex(/^(auto|\d{1,2})$/, `must be auto or a whole number from 1 to ${workersMax.toString()}`)
+    .transform((text) => (text === 'auto' ? Math.min(workersMax, availableParallelism()) : Number(text)))
+    .refine(
+      (value) => value >= 1 && value <= workersMax,
+      `must be auto or a whole number from 1 to ${workersMax.toString()}`,
+    );
 }
 
 export function oneOf<const T extends readonly string[]>(words: T) {

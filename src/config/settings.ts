@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { indexPrefix } from '../jetstream/nats/open-stream';
+import { connectionSettings } from './connection-settings';
 import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
@@ -14,6 +15,7 @@ import {
   readableFile,
   secretFile,
   webUrl,
+  workerCount,
 } from './setting-values';
 
 /** The group of a setting: settings of `nats` need --nats-url, settings of `embedded` exclude it. */
@@ -53,6 +55,14 @@ export const settings = {
     schema: httpAddress(),
     description:
       'Address and port for metrics and health over HTTP, plain text and open to everyone who reaches it; port 0: a free port; off: none.',
+  },
+  workers: {
+    group: 'gateway',
+    default: '1',
+    schema: workerCount(),
+    description:
+      'Processes that serve gRPC, beside one that follows the log: a number, or auto for one for each processor. 1: one ' +
+      'process does everything.',
   },
   logLevel: {
     group: 'gateway',
@@ -210,24 +220,7 @@ export const settings = {
       `SHA-256 of the release archive of nats-server ${natsVersionRecommended} for this platform; without it no ` +
       'release is downloaded.',
   },
-  connectTimeoutMs: {
-    group: 'connections',
-    default: '10000',
-    schema: integer(1, 3_600_000),
-    description: 'How long the start tries to reach NATS, in milliseconds.',
-  },
-  appendConnections: {
-    group: 'connections',
-    default: '1',
-    schema: integer(1, 64),
-    description: 'NATS connections that carry appends.',
-  },
-  readConnections: {
-    group: 'connections',
-    default: '1',
-    schema: integer(1, 64),
-    description: 'NATS connections that carry reads.',
-  },
+  ...connectionSettings,
   storeName: {
     group: 'store',
     default: 'EVENTS',

@@ -234,7 +234,14 @@ export function createConnections(limits: Limits, log: Logger): Connections {
     watch(http2Server) {
       refuseBeyond(connectionsMax, http2Server, log);
       http2Server.on('drop', () => refused++);
-      http2Server.prependListener('connection', onConnection);
+      http2Server.prependListener('connection', (socket: Socket) => {
+        // A server that does not listen counts nothing; the session finds no connection, and ends.
+        if (http2Server.listening || open.size < connectionsMax) onConnection(socket);
+        else {
+          http2Server.emit('drop');
+          socket.destroy();
+        }
+      });
       http2Server.prependListener('session', onSession);
       http2Server.prependListener('stream', onStream);
     },

@@ -12,7 +12,7 @@ import type { FileCredentials } from './tls-files';
 export interface ServerFacts {
   readonly rpcs: readonly RpcCounts[];
   readonly failures: FailureCounts;
-  readonly connectionsRefused: () => number;
+  connectionsRefused(): number;
   serving(): Serving;
   /** undefined: plain text. */
   readonly certificate: Pick<FileCredentials, 'expiresAtMs' | 'isCurrent'> | undefined;

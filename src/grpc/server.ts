@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import {
   Server,
@@ -59,6 +60,8 @@ export interface GrpcServerOptions {
   readonly slowCallMs: number;
   readonly about: AboutGateway;
   readonly log: Logger;
+  /** Gives the server its connections, which another process accepts. undefined: it listens on the address. */
+  readonly accept?: ((take: (socket: Socket) => void) => void) | undefined;
 }
 
 /** A gRPC server that listens. */
@@ -92,7 +95,7 @@ const serviceNames = [
 
 /** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { address, store, limits, about, log, guard, reflection } = options;
+  const { store, limits, about, log, guard, reflection } = options;
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
   const callLog = new CallLog(log, options.slowCallMs);
@@ -118,7 +121,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = addHealth(server, [eventStore], calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));
-  const listening = await listen(server, address, tls);
+  const listening = await listen(server, options, tls);
   adjustHttp2(server, connections);
   let closed: Promise<void> | undefined;
   return {
@@ -196,8 +199,19 @@ interface Listening {
   readonly end: () => Promise<void>;
 }
 
-async function listen(server: Server, address: string, tls: FileCredentials | undefined): Promise<Listening> {
+async function listen(
+  server: Server,
+  { address, accept }: Pick<GrpcServerOptions, 'address' | 'accept'>,
+  tls: FileCredentials | undefined,
+): Promise<Listening> {
   const credentials = tls?.credentials ?? ServerCredentials.createInsecure();
+  if (accept !== undefined) {
+    const injector = server.createConnectionInjector(credentials);
+    accept((socket) => {
+      injector.injectConnection(socket);
+    });
+    return { address, end: () => Promise.resolve() };
+  }
   const path = socketPathOf(address);
   const bind = promisify(server.bindAsync.bind(server));
   try {

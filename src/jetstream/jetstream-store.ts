@@ -42,6 +42,7 @@ import { StoreUnavailableError } from '../store/errors';
 export interface JetStream {
   /** The log, for a view of it. */
   readonly log: Log;
+  readonly space: Space;
   /** Appends, which look up in the view what is stored already. */
   appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
   /** Everything except what a view of the log knows. */
@@ -111,6 +112,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const doubts = new Doubts();
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
+    space,
     appends: (view) =>
       createAppends({
         heads: new Heads(log, view),

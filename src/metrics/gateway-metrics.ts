@@ -52,18 +52,11 @@ export function createMetrics(sources: Sources): GatewayMetrics {
 
 let ofProcess: Registry | undefined;
 
-/** They list every connection each time, and their names break the rules of Prometheus. */
-const unwanted = ['resources', 'handles', 'requests'].flatMap((what) => [
-  `nodejs_active_${what}`,
-  `nodejs_active_${what}_total`,
-]);
-
 /** Once for the process: its collectors never end. */
 function processRegistry(): Registry {
   if (ofProcess !== undefined) return ofProcess;
   ofProcess = new Registry();
   collectDefaultMetrics({ register: ofProcess });
-  for (const name of unwanted) ofProcess.removeSingleMetric(name);
   return ofProcess;
 }
 

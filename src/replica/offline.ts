@@ -16,7 +16,7 @@ import {
   sequenceOf,
   type RecordHeader,
 } from './segments/record';
-import type { Segments } from './segments/segments';
+import type { SegmentView } from './segments/segment-view';
 
 const chunkBytes = 1 << 20;
 
@@ -69,7 +69,10 @@ async function verifyIndex(index: ReplicaIndex, folder: string): Promise<Verifie
   }
 }
 
-async function verifyRecords(segments: Segments, index: ReplicaIndex): Promise<Omit<Verified, 'position'>> {
+async function verifyRecords(
+  segments: SegmentView,
+  index: ReplicaIndex,
+): Promise<Omit<Verified, 'position'>> {
   let records = 0;
   let bytes = 0;
   for await (const chunk of recordsOfSegments(segments, chunkBytes)) {

@@ -8,11 +8,14 @@ import type { ReplicaFacts } from '../store/store-facts';
 import { beginning, position, type Sequence } from '../store/values';
 import type { CommitWaiters } from './apply/commit-waiters';
 import type { ReplicaOptions } from './apply/open-files';
-import { knownOf, Replicator, type Opened } from './apply/replicator';
+import { knownOf, type OpenReplica, type ReplicaKeeper } from './apply/keeper';
+import { Replicator } from './apply/replicator';
 import { folderBytes } from './folder-bytes';
 import type { ReplicaFiles } from './index/replica-files';
 import { isDamagedReplica } from './segments/damage';
 import { createCatchUpBudget, type CatchUpBudget } from './subscriptions/catch-up-budget';
+import { SharedKeeper, type SharedReplicaOptions } from './share/shared-keeper';
+import type { Publication } from './share/publication';
 import { OpenSubscriptions } from './subscriptions/open-subscriptions';
 import type { FollowedReplica } from './subscriptions/followed-replica';
 
@@ -27,20 +30,32 @@ export class Replica implements FollowedReplica {
   readonly faults: LogFaults;
   readonly catchUpBudget: CatchUpBudget;
   readonly subscriptions = new OpenSubscriptions();
-  private readonly replicator: Replicator;
 
-  private constructor(private readonly options: ReplicaOptions) {
+  private constructor(
+    private readonly options: Omit<ReplicaOptions, 'readers'>,
+    private readonly keeper: ReplicaKeeper,
+  ) {
     this.limits = options.limits;
     this.faults = options.log.faults;
     this.catchUpBudget = createCatchUpBudget(options.limits);
-    this.replicator = new Replicator(options);
   }
 
-  /** Opens the replica and begins to follow the log. Resolves when the replica is filled, at the latest after `waitMs`. */
-  static async open(options: ReplicaOptions, waitMs: number): Promise<Replica> {
-    const replica = new Replica(options);
-    await replica.replicator.whenFilled(waitMs, new AbortController().signal);
-    return replica;
+  /**
+   * Opens the replica and begins to follow the log, so that `publication` can let other processes read it. Resolves when the
+   * replica is filled, at the latest after `waitMs`.
+   */
+  static async open(options: ReplicaOptions, waitMs: number, publication?: Publication): Promise<Replica> {
+    const replicator = new Replicator({ ...options, readers: publication });
+    publication?.begin(replicator);
+    await replicator.whenFilled(waitMs, new AbortController().signal);
+    return new Replica(options, replicator);
+  }
+
+  /** Opens a replica that another process keeps equal to the log. Resolves as `open` does. */
+  static async openShared(options: SharedReplicaOptions, waitMs: number): Promise<Replica> {
+    const keeper = new SharedKeeper(options);
+    await keeper.whenFilled(waitMs, new AbortController().signal);
+    return new Replica(options, keeper);
   }
 
   get storeId(): string {
@@ -52,15 +67,15 @@ export class Replica implements FollowedReplica {
   }
 
   get waiters(): CommitWaiters {
-    return this.replicator.waiters;
+    return this.keeper.waiters;
   }
 
   get received(): Sequence {
-    return this.replicator.opened?.applier.received ?? beginning;
+    return this.keeper.opened?.applier.received ?? beginning;
   }
 
   get applied(): Sequence {
-    return this.replicator.opened?.applier.applied ?? beginning;
+    return this.keeper.opened?.applier.applied ?? beginning;
   }
 
   /** Whether a commit may have this id, as far as is known without the index; false: no commit has it. */
@@ -69,18 +84,18 @@ export class Replica implements FollowedReplica {
   }
 
   get isFilled(): boolean {
-    return this.replicator.readiness.isFilled;
+    return this.keeper.readiness.isFilled;
   }
 
   /** Whether the replica is filled and follows the log. */
   get isReady(): boolean {
-    const { readiness, isRefused, opened } = this.replicator;
+    const { readiness, isRefused, opened } = this.keeper;
     return readiness.isFilled && !isRefused && opened?.applier.isFailing === false;
   }
 
   /** Whether the log may have changed since the replica was last compared with it. */
   get isDoubted(): boolean {
-    return this.replicator.continuity.isDoubted;
+    return this.keeper.continuity.isDoubted;
   }
 
   get facts(): ReplicaFacts {
@@ -88,34 +103,34 @@ export class Replica implements FollowedReplica {
       received: position(this.received),
       applied: position(this.applied),
       isFilled: this.isFilled,
-      rebuilds: this.replicator.readiness.rebuilds,
+      rebuilds: this.keeper.readiness.rebuilds,
       subscriptions: () => this.subscriptions.factsAt(this.received),
     };
   }
 
   /** Calls the listener with whether the replica is filled and writable: now, and each time that changes. */
   onFilled(listener: (isFilled: boolean) => void): void {
-    this.replicator.readiness.onChange(listener);
+    this.keeper.readiness.onChange(listener);
   }
 
   /** When the replica last began to be filled, in milliseconds since 1970. */
   get fillingSinceMs(): number {
-    return this.replicator.readiness.fillingSinceMs;
+    return this.keeper.readiness.fillingSinceMs;
   }
 
   /** undefined: the replica is filled, or is not open yet. */
   get progress(): FillingProgress | undefined {
-    return this.replicator.progress;
+    return this.keeper.progress;
   }
 
   /** The error for a request that cannot wait until the replica is filled. */
   fillingError(): Error {
-    return this.replicator.fillingError();
+    return this.keeper.fillingError();
   }
 
   /** A commit of this gateway was acknowledged: every later read sees it. */
   onAcknowledged(sequence: bigint): void {
-    this.replicator.continuity.acknowledge(sequence);
+    this.keeper.continuity.acknowledge(sequence);
   }
 
   async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence> {
@@ -134,45 +149,45 @@ export class Replica implements FollowedReplica {
   }
 
   throwIfReplaced(files: ReplicaFiles): void {
-    if (this.replicator.opened?.files !== files) throw this.fillingError();
+    if (this.keeper.opened?.files !== files) throw this.fillingError();
   }
 
   toStoreError(error: unknown): unknown {
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const isClosed = code === 'EBADF';
     if (!isDamagedReplica(error) && code !== 'ENOENT' && !isClosed) return error;
-    if (!isClosed) this.replicator.rebuild(error);
+    if (!isClosed) this.keeper.rebuild(error);
     return new StoreUnavailableError('the replica is being rebuilt', { cause: error });
   }
 
   /** What GetServerInfo reports of the replica. */
   async findings(): Promise<ReplicaFindings> {
-    const { replicator } = this;
+    const { keeper } = this;
     const bytes = BigInt(await folderBytes(this.options.folder));
     return {
       position: position(this.applied),
-      isFilled: replicator.readiness.isFilled,
-      troubleNow: replicator.followFailure.current,
-      troubleLately: replicator.followFailure.recent,
+      isFilled: keeper.readiness.isFilled,
+      troubleNow: keeper.followFailure.current,
+      troubleLately: keeper.followFailure.recent,
       bytes,
     };
   }
 
   close(): Promise<void> {
-    return this.replicator.close();
+    return this.keeper.close();
   }
 
   /** The end of the log, at least the highest sequence that this gateway has acknowledged. */
   private async endOfLog(call: CallContext): Promise<bigint> {
-    const { replicator, isDoubted } = this;
-    if (!this.options.log.isSoleWriter || isDoubted) replicator.end = await this.requestEnd(call);
-    const { acknowledged } = replicator.continuity;
-    return replicator.end > acknowledged ? replicator.end : acknowledged;
+    const { keeper, isDoubted } = this;
+    if (!this.options.log.isSoleWriter || isDoubted) keeper.end = await this.requestEnd(call);
+    const { acknowledged } = keeper.continuity;
+    return keeper.end > acknowledged ? keeper.end : acknowledged;
   }
 
   /** Requests the end of the log until it matches the replica, which may have to be rebuilt first. */
   private async requestEnd(call: CallContext): Promise<bigint> {
-    const { continuity, comparer } = this.replicator;
+    const { continuity, comparer } = this.keeper;
     for (;;) {
       const { current } = this;
       const before = continuity.snapshot();
@@ -181,12 +196,12 @@ export class Replica implements FollowedReplica {
       const { mismatch, isCertain } = continuity.isDoubted
         ? await comparer.compare(end, expected, call)
         : comparer.compareEnd(end, expected);
-      const isUnchanged = continuity.isUnchangedSince(before) && this.replicator.opened === current;
+      const isUnchanged = continuity.isUnchangedSince(before) && this.keeper.opened === current;
       if (isUnchanged && mismatch === undefined) {
         continuity.confirm(before);
         return end.sequence;
       }
-      if (isUnchanged && mismatch !== undefined && isCertain) this.replicator.onOtherLog(mismatch);
+      if (isUnchanged && mismatch !== undefined && isCertain) this.keeper.onOtherLog(mismatch);
       await sleep(doubtPauseMs);
       await this.whenFilled(call);
       if (Date.now() > call.deadlineMs)
@@ -194,17 +209,17 @@ export class Replica implements FollowedReplica {
     }
   }
 
-  private get current(): Opened {
-    const { opened } = this.replicator;
+  private get current(): OpenReplica {
+    const { opened } = this.keeper;
     if (opened === undefined) throw this.fillingError();
     return opened;
   }
 
   private async whenFilled(call: CallContext): Promise<void> {
-    const { replicator } = this;
-    if (replicator.isRefused) throw this.fillingError();
-    if (replicator.readiness.isFilled) return;
-    await replicator.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
+    const { keeper } = this;
+    if (keeper.isRefused) throw this.fillingError();
+    if (keeper.readiness.isFilled) return;
+    await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
     call.signal.throwIfAborted();
     if (!this.isFilled) throw this.fillingError();
   }

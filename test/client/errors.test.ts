@@ -29,7 +29,7 @@ const appendTimeoutMs = 700;
 async function withClient(test: (client: SluiceClient, nats: TestNats) => Promise<void>): Promise<void> {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url], [`--append-timeout-ms=${appendTimeoutMs}`]);
-  using client = connect(gateway.address, { appendAttemptsMax: 3 });
+  using client = connect(gateway.address);
   await test(client, nats);
 }
 
@@ -171,7 +171,7 @@ test('without NATS every call is unavailable, with a retry delay', () =>
 
 test('without a gateway every call is unavailable, and no append is in doubt', async () => {
   const [port] = await freePorts(1);
-  using client = connect(`127.0.0.1:${String(port)}`, { appendAttemptsMax: 2 });
+  using client = connect(`127.0.0.1:${String(port)}`);
   for (const error of await Promise.all(everyCall(client).map(failureOf))) {
     expect(error).toBeInstanceOf(UnavailableError);
     expect(error).toMatchObject({ code: 'UNAVAILABLE', status: 14, retryDelayMs: 1_000 });

@@ -3,9 +3,10 @@ import { defaultLimits, type Limits } from '../../src/limits';
 import { openStore } from '../../src/open-store';
 import { leftToNats } from '../../src/store/durability';
 import { makeReplicaDir } from '../support/replica-dir';
-import { startTestGateway } from '../support/gateway';
+import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { createModelStore } from '../support/model-store';
 import { natsOptions } from '../support/nats-options';
+import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { directContract, rpcContract, type ContractStore } from './contract-store';
 
 /** A store of its own, new and empty. */
@@ -69,16 +70,46 @@ export async function openJetStream(
 export async function openOverRpc(
   natsUrl: string,
   set: SetLimits = {},
-  { name, prefix }: StoreNames = newStore(),
+  names: StoreNames = newStore(),
 ): Promise<OpenedContract> {
-  const flags = [`--store-name=${name}`, `--store-prefix=${prefix}`];
-  if (set.eventBytesMax !== undefined) flags.push(`--event-bytes-max=${set.eventBytesMax}`);
-  if (set.appendBytesMax !== undefined) flags.push(`--append-bytes-max=${set.appendBytesMax}`);
-  const gateway = await startTestGateway([natsUrl], flags);
+  const gateway = await startTestGateway([natsUrl], flagsOf(set, names));
   return {
     ...rpcContract(gateway.client),
     [Symbol.asyncDispose]: async () => {
       await gateway[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A gateway with two workers, over gRPC: the calls go to them in turns. */
+export async function openOverWorkers(natsUrl: string, set: SetLimits = {}): Promise<OpenedContract> {
+  const gateway = await startGatewayProcess([natsUrl], ['--workers=2', ...flagsOf(set, newStore())]);
+  const other = connectRpc(gateway.address);
+  // Each is one connection, and a worker with fewer gets the next one.
+  for (const client of [gateway.client, other]) await client.health();
+  return {
+    ...rpcContract(inTurns([gateway.client, other])),
+    [Symbol.asyncDispose]: async () => {
+      other[Symbol.dispose]();
+      await gateway[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Appends to one stream take one way, since only one connection keeps their order. */
+function inTurns(clients: readonly RpcClient[]): RpcClient {
+  let calls = 0;
+  const at = (index: number): RpcClient => clients[index % clients.length] as RpcClient;
+  const append: RpcClient['append'] = (request, options) =>
+    at(Buffer.from(request.stream ?? '').reduce((sum, byte) => sum + byte, 0)).append(request, options);
+  return new Proxy(at(0), {
+    get: (_, name) => (name === 'append' ? append : (Reflect.get(at(calls++), name) as unknown)),
+  });
+}
+
+function flagsOf(set: SetLimits, { name, prefix }: StoreNames): string[] {
+  const flags = [`--store-name=${name}`, `--store-prefix=${prefix}`];
+  if (set.eventBytesMax !== undefined) flags.push(`--event-bytes-max=${set.eventBytesMax}`);
+  if (set.appendBytesMax !== undefined) flags.push(`--append-bytes-max=${set.appendBytesMax}`);
+  return flags;
 }

@@ -12,10 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import manifest from '../../package.json';
-import { gatewayPermissions } from '../../src/nats-server/permissions';
 import { spawnTied, type TiedProcess } from '../../src/nats-server/tied-process';
-import { natsVersionRecommended } from '../../src/versions';
 import { runSluice, startSluice, type SluiceProcess } from '../cli/process';
 import { root } from '../docs/markdown';
 import { buildOnce } from '../support/build';
@@ -101,16 +98,6 @@ test('the secrets are made once, and closed to others', () => {
   expect(readFileSync(join(folder, 'nats-password'), 'utf8')).toBe(before);
   const ignored = execFileSync('git', ['check-ignore', 'deploy/compose/secrets/me.token'], { cwd: root });
   expect(ignored.toString().trim()).toBe('deploy/compose/secrets/me.token');
-});
-
-test('the login of the gateways has the permissions of a gateway, and the images are those that fit', () => {
-  if (compose === undefined || !haveOpenssl()) return;
-  const logins = readFileSync(join(deploy, 'compose', 'secrets', 'nats-logins.conf'), 'utf8');
-  const [, ...subjects] = Array.from(logins.matchAll(/"([^"]+)"/g), ([, quoted = '']) => quoted);
-  const { publish, subscribe } = gatewayPermissions({ name: 'EVENTS', prefix: 'es' });
-  expect(subjects.sort()).toEqual([...publish, ...subscribe].sort());
-  expect(read.services['nats-1']?.image).toContain(`:${natsVersionRecommended}-`);
-  expect(read.services['gateway-1']?.image).toBe(`sluice:${manifest.version}`);
 });
 
 test('three servers, two gateways and Prometheus run as it says', async () => {

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { document, inlineCode, tableRows } from '../docs/markdown';
 import { makeAuthFile } from '../support/access';
 import { makeAuthority } from '../support/certificates';
-import { deployTool } from '../support/deploy-tools';
 import { startTestGateway } from '../support/gateway';
-import { metricsText, parsePage } from '../support/metrics-page';
+import { metricsOf, type MetricsPage } from '../support/metrics-page';
 import { startNats } from '../support/nats-server';
 import { haveOpenssl } from '../support/tools';
 
@@ -25,7 +23,7 @@ function documented(): Map<string, Row> {
 }
 
 /** Of a gateway that has everything of which there are metrics. */
-async function pageOfEverything(): Promise<string> {
+async function pageOfEverything(): Promise<MetricsPage> {
   using authority = await makeAuthority();
   const { cert, key } = await authority.issue('server');
   const keys = { url: 'http://127.0.0.1:9/keys' };
@@ -36,17 +34,21 @@ async function pageOfEverything(): Promise<string> {
   const access = [`--auth-file=${file.path}`, `--tls-cert=${cert}`, `--tls-key=${key}`];
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0', ...access]);
-  return await metricsText(gateway.http);
+  return await metricsOf(gateway.http);
 }
 
 /** These may have no value here: the log has no bound, and no garbage may have been collected, for instance. */
-const withoutValue = ['sluice_store_limit_bytes', 'sluice_http_requests_total', 'nodejs_gc_duration_seconds'];
+const withoutValue = [
+  'sluice_store_limit_bytes',
+  'sluice_http_requests_total',
+  'nodejs_active_requests',
+  'nodejs_gc_duration_seconds',
+];
 
 (haveOpenssl() ? test : test.skip)(
   'the documented metrics are those that are served, with their types and labels',
   async () => {
-    const text = await pageOfEverything();
-    const page = parsePage(text);
+    const page = await pageOfEverything();
     const table = documented();
     expect([...page.types.keys()].sort()).toEqual([...table.keys()].sort());
     for (const [name, { type, labels }] of table) {
@@ -54,12 +56,5 @@ const withoutValue = ['sluice_store_limit_bytes', 'sluice_http_requests_total', 
       if (withoutValue.includes(name)) continue;
       expect({ name, labels: page.labels.get(name) }).toEqual({ name, labels });
     }
-    const promtool = await deployTool('promtool');
-    if (promtool === undefined) return;
-    const { status, stderr } = spawnSync(promtool.path, ['check', 'metrics'], {
-      input: text,
-      encoding: 'utf8',
-    });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   },
 );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { loadConfig } from '../../src/config/config';
 import { startGateway, type Gateway } from '../../src/gateway';
@@ -38,6 +39,8 @@ export async function startTestGateway(
   args: readonly string[] = [],
   limits: Partial<Limits> = {},
 ): Promise<LocalGateway> {
+  if (workers !== undefined && Object.keys(limits).length === 0)
+    return startWithWorkers(natsUrls, [...args, `--workers=${workers}`]);
   const config = loadConfig(flags(natsUrls, args, 0), { SLUICE_HTTP_LISTEN: 'off' });
   const withLimits = { ...config, limits: { ...config.limits, ...limits } };
   const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
@@ -55,6 +58,25 @@ export async function startTestGateway(
     },
   };
 }
+
+/** With a number, tests run against gateways with that many workers, which are processes of their own. */
+const workers = process.env['SLUICE_TEST_WORKERS'];
+
+async function startWithWorkers(natsUrls: readonly string[], args: readonly string[]): Promise<LocalGateway> {
+  const gateway = await startGatewayProcess(natsUrls, args);
+  return {
+    ...gateway,
+    http: undefined,
+    metricsAsJson: () => Promise.resolve([]),
+    async reload() {
+      gateway.process.signal('SIGHUP');
+      await sleep(reloadMs);
+    },
+  };
+}
+
+/** By then, all workers have looked at their files. */
+const reloadMs = 1_000;
 
 /** A gateway with these flags, a NATS server and a client, for one test. */
 export async function withGateway(

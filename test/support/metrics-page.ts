@@ -16,15 +16,10 @@ interface Sample {
 
 /** Fetches it. `http`: http://host:port. */
 export async function metricsOf(http: string | undefined): Promise<MetricsPage> {
-  return parsePage(await metricsText(http));
-}
-
-/** The same as text. */
-export async function metricsText(http: string | undefined): Promise<string> {
   const response = await fetch(`${http ?? ''}/metrics`);
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`status ${response.status.toString()}: ${text}`);
-  return text;
+  if (response.status !== 200)
+    throw new Error(`status ${response.status.toString()}: ${await response.text()}`);
+  return parsePage(await response.text());
 }
 
 /** Throws if a line is not one of the text format. */

@@ -9,6 +9,21 @@ const fullShare = 0.99;
 /** NATS does not report when there is space again: the store counts as full for this time after it refused an append. */
 const refusalMs = 10_000;
 
+/** What the process that runs the embedded nats-server knows of its disk. */
+export interface DiskReport {
+  /** Why no append can be stored; undefined: it can. */
+  readonly closedBy: string | undefined;
+  readonly freeBytes: number;
+}
+
+/** What another process of the gateway learns from its appends. */
+export interface SpaceReport {
+  /** Why NATS has refused one lately; undefined: it has not. */
+  readonly refusedBy: string | undefined;
+  /** Whether one got no answer since the last report. */
+  readonly isUnanswered: boolean;
+}
+
 /** What this gateway knows of the space that the store has. */
 export class Space {
   private closed: string | undefined;
@@ -62,6 +77,30 @@ export class Space {
   close(reason: string | undefined): void {
     this.closed = reason;
     this.report();
+  }
+
+  /** For the other processes of the gateway. */
+  get disk(): DiskReport {
+    return { closedBy: this.closed, freeBytes: this.freeBytes };
+  }
+
+  /** Another process runs the embedded nats-server, and says this of its disk. */
+  takeDisk({ closedBy, freeBytes }: DiskReport): void {
+    this.freeBytes = freeBytes;
+    this.close(closedBy);
+  }
+
+  /** For the process that runs the embedded nats-server. */
+  takeReport(): SpaceReport {
+    const isUnanswered = this.unanswered;
+    this.unanswered = false;
+    return { refusedBy: this.closed === undefined ? this.fullBy : undefined, isUnanswered };
+  }
+
+  /** Another process of the gateway has learnt this. */
+  note({ refusedBy, isUnanswered }: SpaceReport): void {
+    if (isUnanswered) this.unanswered = true;
+    if (refusedBy !== undefined) this.refuse(refusedBy);
   }
 
   /** How many more bytes the embedded nats-server and its disk can store. */

@@ -4,10 +4,13 @@ import { StoreUnavailableError } from '../../store/errors';
 import { isDamage, type LogEntry } from '../../store/log';
 import type { Sequence } from '../../store/values';
 import { CommitIdFilter } from '../index/commit-id-filter';
-import type { ReplicaFiles } from '../index/replica-files';
+import type { WrittenSegments } from '../segments/followed-segments';
 import type { StreamVersions } from '../index/stream-versions';
 import { AppliedWaiters } from './applied-waiters';
 import type { CommitWaiters } from './commit-waiters';
+import type { ReplicaProgress } from './keeper';
+import type { WrittenFiles } from './open-files';
+import { settledOrAborted } from './settled-or-aborted';
 import { encodeState, type ReplicaState } from './state';
 import { WriteBatch, type BatchState } from './write-batch';
 
@@ -25,7 +28,7 @@ const retryMs = 1_000;
 /** How long after a read had to wait new entries are still fetched at once. */
 const awaitedMs = 1_000;
 
-export interface ApplierOptions extends Pick<ReplicaFiles, 'segments' | 'index'> {
+export interface ApplierOptions extends Pick<WrittenFiles, 'segments' | 'index'> {
   readonly versions: StreamVersions;
   readonly state: ReplicaState;
   readonly waiters: CommitWaiters;
@@ -34,10 +37,12 @@ export interface ApplierOptions extends Pick<ReplicaFiles, 'segments' | 'index'>
   readonly onWriteFailure: (cause: unknown) => void;
   /** Called when a read begins to wait for entries that were not received yet. */
   readonly onAwaited: () => void;
+  /** Called when the files have more; undefined: no other process reads them. */
+  readonly onAdvanced: (() => void) | undefined;
 }
 
 /** Puts the entries of the log into the segments and, in batches, into the index; wakes those that wait for them. */
-export class Applier {
+export class Applier implements ReplicaProgress {
   private batch: WriteBatch;
   private readonly batchState: BatchState;
   private commits = 0;
@@ -49,6 +54,7 @@ export class Applier {
   private flushing: Promise<void> | undefined;
   private failure: StoreUnavailableError | undefined;
   private isClosed = false;
+  private flushed: WrittenSegments;
   private awaitedAtMs = -Infinity;
 
   constructor(private readonly options: ApplierOptions) {
@@ -64,6 +70,7 @@ export class Applier {
       lost: state.lost,
     };
     this.batch = this.newBatch();
+    this.flushed = this.segmentsNow();
   }
 
   /** The index has all messages up to here. */
@@ -74,6 +81,11 @@ export class Applier {
   /** The segments have all messages up to here. */
   get received(): Sequence {
     return this.receivedUpTo;
+  }
+
+  /** What the files of the segments have, which other processes read. */
+  get written(): WrittenSegments {
+    return this.flushed;
   }
 
   /** The newest commit that was received. */
@@ -117,7 +129,27 @@ export class Applier {
     this.receivedUpTo = upTo;
     this.lastReceived = this.batch.last ?? this.lastReceived;
     this.wakeWaiters(groups, before);
+    if (this.options.onAdvanced !== undefined) this.flushForOthers();
     this.scheduleFlush();
+  }
+
+  private flushForOthers(): void {
+    try {
+      this.flushSegments();
+    } catch {
+      return; // The next batch tries again, and reports the failure.
+    }
+    this.options.onAdvanced?.();
+  }
+
+  private flushSegments(): void {
+    this.options.segments.flush();
+    this.flushed = this.segmentsNow();
+  }
+
+  private segmentsNow(): WrittenSegments {
+    const { end, first } = this.options.segments;
+    return { received: this.receivedUpTo, end, first };
   }
 
   private wakeWaiters(groups: readonly (readonly LogEntry[])[], before: bigint): void {
@@ -222,6 +254,7 @@ export class Applier {
     }
     this.state = state;
     this.onWritten();
+    this.options.onAdvanced?.();
     this.reads.resolveUpTo(state.applied);
   }
 
@@ -242,11 +275,10 @@ export class Applier {
 
   /** Returns undefined if the batch is written when it returns. */
   private write(batch: WriteBatch, state: ReplicaState, isSync: boolean): Promise<void> | undefined {
-    const { segments, index } = this.options;
-    segments.flush();
+    this.flushSegments();
     const additions = { entries: batch.entries, state: encodeState(state) };
-    if (!isSync) return index.putInBackground(additions);
-    index.putSync(additions);
+    if (!isSync) return this.options.index.putInBackground(additions);
+    this.options.index.putSync(additions);
     return undefined;
   }
 
@@ -264,16 +296,4 @@ export class Applier {
     this.reads.rejectAll(this.failure);
     this.options.onWriteFailure(cause);
   }
-}
-
-/** Resolves when a promise is settled, or the signal aborts. */
-function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    signal.addEventListener('abort', end);
-    promise.then(end, end);
-  });
 }

@@ -31,9 +31,17 @@ export class Filling {
 
   /** The error for a request that cannot wait until the replica is filled. */
   error(): ReplicaFillingError {
-    const { applied, end, restMs = retryDefaultMs } = this.progress;
-    return new ReplicaFillingError(applied, end, Math.min(retryMaxMs, Math.max(retryMinMs, restMs)));
+    return fillingErrorAt(this.progress);
   }
+}
+
+/** The error for a request that cannot wait until the replica is filled. */
+export function fillingErrorAt({
+  applied,
+  end,
+  restMs = retryDefaultMs,
+}: FillingProgress): ReplicaFillingError {
+  return new ReplicaFillingError(applied, end, Math.min(retryMaxMs, Math.max(retryMinMs, restMs)));
 }
 
 /** Logs the progress every 5 seconds while there is any. */

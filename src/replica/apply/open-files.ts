@@ -26,10 +26,29 @@ export interface ReplicaOptions {
   readonly log: Log;
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Other processes that read the replica; undefined: no other process reads it. */
+  readonly readers?: ReplicaReaders | undefined;
+}
+
+/** Other processes that read the files of a replica. */
+export interface ReplicaReaders {
+  /** Whether one of them has subscribers, so that new commits are fetched at once. */
+  readonly areAwaiting: boolean;
+  /** The files have more, or the state of the replica has changed. */
+  advanced(): void;
+  /** Resolves when no reader has the files open any more. */
+  closing(): Promise<void>;
+  /** The replica is closed. */
+  close(): void;
+}
+
+/** The files of a replica that this process writes. */
+export interface WrittenFiles extends ReplicaFiles {
+  readonly segments: Segments;
 }
 
 export interface OpenedFiles {
-  readonly files: ReplicaFiles;
+  readonly files: WrittenFiles;
   readonly state: ReplicaState;
 }
 
@@ -155,7 +174,8 @@ export function indexFolder(folder: string): string {
   return join(folder, 'index');
 }
 
-function segmentsFolder(folder: string): string {
+/** The folder of the segments of a replica. */
+export function segmentsFolder(folder: string): string {
   return join(folder, 'segments');
 }
 
@@ -172,7 +192,10 @@ function emptyState(identity: string): ReplicaState {
 }
 
 /** Notes the damage that was found before this start. */
-async function noteStoredFaults({ log, limits }: ReplicaOptions, files: ReplicaFiles): Promise<void> {
+export async function noteStoredFaults(
+  { log, limits }: Pick<ReplicaOptions, 'log' | 'limits'>,
+  files: ReplicaFiles,
+): Promise<void> {
   const located = files.index.locations('damage', 0n, 0n, limits.unreadableRememberedMax);
   for (const { bytes, header } of await fetchRecords(files, located))
     if (header.kind !== 'lost' || log.faults.isIncomplete) log.faults.noteUnreadable(errorOf(bytes, header));

@@ -6,16 +6,27 @@ export class Readiness {
   rebuilds = 0;
   private isFilledNow = false;
   private readonly waiting = new Set<() => void>();
-  private listener: (isFilled: boolean) => void = () => undefined;
+  private readonly listeners: ((isFilled: boolean) => void)[] = [];
+  private isWritableNow = true;
 
   get isFilled(): boolean {
     return this.isFilledNow;
   }
 
+  /** Whether the files can be written. */
+  get isWritable(): boolean {
+    return this.isWritableNow;
+  }
+
   /** Calls the listener with whether the replica is filled and writable: now, and each time that changes. */
   onChange(listener: (isFilled: boolean) => void): void {
-    this.listener = listener;
-    listener(this.isFilledNow);
+    this.listeners.push(listener);
+    listener(this.isUsable);
+  }
+
+  /** Whether the replica is filled and writable. */
+  get isUsable(): boolean {
+    return this.isFilledNow && this.isWritableNow;
   }
 
   set(isFilled: boolean): void {
@@ -23,13 +34,17 @@ export class Readiness {
     if (this.isFilledNow && !isFilled) this.fillingSinceMs = Date.now();
     if (!isFilled) this.rebuilds++;
     this.isFilledNow = isFilled;
-    if (changes) this.listener(isFilled);
+    // A replica is only filled once everything was written.
+    if (isFilled) this.isWritableNow = true;
+    if (changes) this.tell();
     if (isFilled) this.releaseAll();
   }
 
   /** Whether the files can be written; this does not matter while the replica is not filled. */
   setWritable(isWritable: boolean): void {
-    this.listener(this.isFilledNow && isWritable);
+    if (this.isWritableNow === isWritable) return;
+    this.isWritableNow = isWritable;
+    this.tell();
   }
 
   /** Resolves when the replica is filled, after a time, when the signal aborts, or at `releaseAll`. */
@@ -46,6 +61,10 @@ export class Readiness {
       this.waiting.add(end);
       signal.addEventListener('abort', end);
     });
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener(this.isUsable);
   }
 
   releaseAll(): void {

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import { lostConnection, type LogCursor, type LogEnd, type LogSink } from '../../store/log';
 import type { FillingProgress } from '../../store/store-info';
-import type { ReplicaFiles } from '../index/replica-files';
 import { createStreamVersions } from '../index/stream-versions';
 import { isDamagedReplica } from '../segments/damage';
 import { Applier } from './applier';
@@ -10,19 +9,18 @@ import { writeCleanShutdownMark } from './clean-shutdown';
 import { createCommitWaiters, type CommitWaiters } from './commit-waiters';
 import { Continuity, type Snapshot } from './continuity';
 import { Filling, logFilling } from './filling';
-import { LogComparer, type Known } from './log-comparer';
+import { knownOf, type OpenReplica, type ReplicaKeeper } from './keeper';
+import { LogComparer } from './log-comparer';
 import { noteFaults } from './note-faults';
-import { openFiles, removeFiles, type ReplicaOptions } from './open-files';
+import { openFiles, removeFiles, type ReplicaOptions, type WrittenFiles } from './open-files';
 import { startProgressTicker } from './progress-ticker';
 import { Readiness } from './readiness';
 import { createRecentFailure, type RecentFailure } from './recent-failure';
 
 /** The open files of a replica, and what writes to them. */
-export interface Opened {
-  readonly files: ReplicaFiles;
+export interface Opened extends OpenReplica {
+  readonly files: WrittenFiles;
   readonly applier: Applier;
-  /** Of the log. */
-  readonly identity: string;
 }
 
 const retryMs = 250;
@@ -30,7 +28,7 @@ const retryMs = 250;
 const retryRefusedMs = 5_000;
 
 /** Opens a replica, follows the log, and rebuilds the replica whenever it does not match the log. */
-export class Replicator {
+export class Replicator implements ReplicaKeeper {
   readonly waiters: CommitWaiters = createCommitWaiters(() => {
     this.fetchNow();
   });
@@ -125,6 +123,7 @@ export class Replicator {
     await this.running;
     this.waiters.failAll(new StoreUnavailableError('the gateway is stopping'));
     await this.closeFiles();
+    this.options.readers?.close();
   }
 
   private async run(): Promise<void> {
@@ -204,7 +203,8 @@ export class Replicator {
         this.downSinceMs = undefined;
         if (this.current?.applier.isFailing !== true) this.failure.clear();
       },
-      isAwaited: () => !this.waiters.isEmpty || applier.wasAwaited,
+      isAwaited: () =>
+        !this.waiters.isEmpty || applier.wasAwaited || this.options.readers?.areAwaiting === true,
     };
   }
 
@@ -260,6 +260,7 @@ export class Replicator {
       onAwaited: () => {
         this.fetchNow();
       },
+      onAdvanced: options.readers && (() => options.readers?.advanced()),
     });
     return { files, applier, identity: end.identity };
   }
@@ -276,6 +277,7 @@ export class Replicator {
     this.current = undefined;
     if (current === undefined) return;
     const { applier, files } = current;
+    await options.readers?.closing();
     const isComplete = await applier.close();
     await files.segments.close();
     await files.index.close();
@@ -289,9 +291,4 @@ export class Replicator {
 /** Where an open replica goes on to follow its log. */
 function cursorOf({ received, last }: Applier): LogCursor {
   return { sequence: received, last };
-}
-
-/** What an open replica has received of its log. */
-export function knownOf({ identity, applier: { received: applied, last, lost } }: Opened): Known {
-  return { identity, applied, last, lost };
 }

@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import { sequence, type Sequence } from '../../store/values';
 import type { IdTimes } from '../index/commit-id-filter';
-import type { SegmentCursor } from '../segments/segments';
+import type { SegmentCursor } from '../segments/segment-view';
 
 /** Which log a replica is of, and how far it is; stored with every batch. */
 export interface ReplicaState {

@@ -45,9 +45,15 @@ export class ReplicaIndex {
   private readonly sealed: Table;
   private isClosed = false;
 
-  constructor(private readonly folder: string) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    fillLockFile(folder);
+  /** `readOnly`: another process writes the index, and has it open already. */
+  constructor(
+    private readonly folder: string,
+    { readOnly = false }: { readonly readOnly?: boolean } = {},
+  ) {
+    if (!readOnly) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      fillLockFile(folder);
+    }
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     this.root = open({
       path: folder,
@@ -57,6 +63,7 @@ export class ReplicaIndex {
       // No writemap, which is not safe on a full disk. Background writes are one explicit `batch`: if LMDB began batches by
       // itself, their failures would go unnoticed.
       eventTurnBatching: false,
+      readOnly,
       ...encodings,
     });
     const table = (name: string): Table => this.root.openDB({ name, ...encodings });
@@ -72,6 +79,16 @@ export class ReplicaIndex {
   /** The state that was stored with the newest batch. */
   state(): string | undefined {
     return this.root.get(stateKey)?.toString();
+  }
+
+  /** From now on, reads see what another process has stored up to now. */
+  refresh(): void {
+    this.root.resetReadTxn();
+  }
+
+  /** Frees what processes that are dead were reading: LMDB keeps it for them otherwise. */
+  releaseDeadReaders(): void {
+    if (!this.isClosed) this.root.readerCheck();
   }
 
   /** Stores a small batch before it returns. */

@@ -4,7 +4,7 @@ import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
 import { completeGroups, RecordIterator } from '../segments/record-iterator';
 import { RunBuilder } from '../segments/run-builder';
-import { SegmentRemovedError, type SegmentBytes } from '../segments/segments';
+import { SegmentRemovedError, type SegmentBytes } from '../segments/segment-view';
 
 const chunkBytes = 256 << 10;
 

@@ -13,7 +13,7 @@ import { streamMatcher } from '../../store/patterns';
 import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
-import type { SegmentCursor } from '../segments/segments';
+import type { SegmentCursor } from '../segments/segment-view';
 import { groupsOf, positionOf, runsOfGroup, timeOf, type Group } from './groups';
 import type { ReadableReplica } from './readable-replica';
 import type { RecordFilter } from './record-filter';

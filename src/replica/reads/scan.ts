@@ -5,7 +5,7 @@ import { DamagedReplicaError } from '../segments/damage';
 import { encodeRecord, lengthAt } from '../segments/record';
 import { completeGroups } from '../segments/record-iterator';
 import { headerBytes } from '../segments/record-layout';
-import { SegmentRemovedError, type SegmentCursor, type Segments } from '../segments/segments';
+import { SegmentRemovedError, type SegmentCursor, type SegmentView } from '../segments/segment-view';
 import { duplicateOf, splitIfTorn } from '../segments/torn-groups';
 
 /** Complete groups of records, at least one, in the order of the log. */
@@ -58,7 +58,7 @@ export async function readChunk(
 
 /** All records of the segments. Throws DamagedReplicaError. */
 export async function* recordsOfSegments(
-  segments: Segments,
+  segments: SegmentView,
   chunkBytes: number,
 ): AsyncGenerator<Chunk, void> {
   let cursor: SegmentCursor = { segment: segments.first, offset: 0 };
@@ -102,7 +102,7 @@ function encodeGroup({ index }: ReplicaFiles, group: readonly LogEntry[]): Buffe
 }
 
 async function chunkOfSegments(
-  segments: Segments,
+  segments: SegmentView,
   from: SegmentCursor,
   chunkBytes: number,
 ): Promise<Chunk | undefined> {

@@ -2,7 +2,7 @@ import type { Log } from '../../store/log';
 import { DamagedReplicaError } from './damage';
 import type { LocatedRecord, RecordLocation } from './location';
 import { encodeRecord, readHeader, sequenceOf, type StoredRecord } from './record';
-import { SegmentRemovedError, type Segments } from './segments';
+import { SegmentRemovedError, type SegmentView } from './segment-view';
 
 /** Reading this many unneeded bytes costs less than another read. */
 const gapBytesMax = 16 << 10;
@@ -13,7 +13,7 @@ const empty = Buffer.alloc(0);
 
 /** Where records are: in the segments, or in the log if their segment was removed. */
 export interface RecordSource {
-  readonly segments: Segments;
+  readonly segments: SegmentView;
   readonly log: Log;
 }
 
@@ -94,7 +94,7 @@ function recordOf({ location, sequence }: LocatedRecord, source: Buffer | Segmen
 }
 
 /** Makes the reads that the page cache can serve; returns the others. */
-function readCached({ reader }: Segments, reads: readonly SegmentRead[]): SegmentRead[] {
+function readCached({ reader }: SegmentView, reads: readonly SegmentRead[]): SegmentRead[] {
   return reads.filter((read) => {
     const { segment, from, to } = read;
     const bytes = reader.readSync(segment, from, to - from);
@@ -104,7 +104,7 @@ function readCached({ reader }: Segments, reads: readonly SegmentRead[]): Segmen
 }
 
 /** Reads whole blocks, so that the blocks around the record are known to be cached too. */
-async function readFromDisk(segments: Segments, read: SegmentRead): Promise<void> {
+async function readFromDisk(segments: SegmentView, read: SegmentRead): Promise<void> {
   const { segment } = read;
   const from = read.from - (read.from % blockBytes);
   const to = Math.ceil(read.to / blockBytes) * blockBytes;

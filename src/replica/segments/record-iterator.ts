@@ -35,7 +35,7 @@ export class RecordIterator {
   /** Where the current record ends. */
   end = 0;
 
-  constructor(private readonly bytes: Buffer) {
+  constructor(readonly bytes: Buffer) {
     // Several times as fast as the methods of a Buffer.
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -58,6 +58,11 @@ export class RecordIterator {
 
   get isCommit(): boolean {
     return this.view.getUint8(this.start + at.kind) === kindByte.commit;
+  }
+
+  /** Whether the record stands for messages that the log no longer has. */
+  get isLost(): boolean {
+    return this.view.getUint8(this.start + at.kind) === kindByte.lost;
   }
 
   get isTorn(): boolean {
@@ -88,6 +93,12 @@ export class RecordIterator {
     // From the end, where names differ.
     for (let i = name.length - 1; i >= 0; i--) if (bytes[from + i] !== name[i]) return false;
     return true;
+  }
+
+  /** The name of its stream. */
+  get name(): string {
+    const { bytes, start, bodyStart } = this;
+    return bytes.toString(this.isCommit ? 'latin1' : 'utf8', start + headerBytes, bodyStart);
   }
 
   get count(): number {

@@ -3,7 +3,7 @@ import { isName, streamMatcher } from '../../store/patterns';
 import { Cancellation, type Interest } from '../apply/commit-waiters';
 import { cursorAfter, readChunk } from '../reads/scan';
 import { streamPages } from '../reads/stream-pages';
-import type { SegmentCursor } from '../segments/segments';
+import type { SegmentCursor } from '../segments/segment-view';
 import type { CatchUpShare } from './catch-up-budget';
 import { reportChunk, reportRecords } from './report-events';
 import type { FollowedReplica } from './followed-replica';

@@ -1,0 +1,37 @@
+import type { Logger } from 'pino';
+import type { Config } from './config/config';
+import { reachNats } from './reach-nats';
+import { Publication } from './replica/share/publication';
+import type { Role } from './role';
+import { shareLimits } from './workers/share-limits';
+import { startWorkers } from './workers/workers';
+
+/** The process that writes the replica, and runs the embedded nats-server; others serve gRPC. */
+export function primary({ workers: count, ...config }: Config, log: Logger): Role {
+  const { limits, address } = config;
+  const publication = new Publication(limits);
+  return {
+    reachNats,
+    callerShare: 1,
+    sharing: { publication },
+    serve({ tls }, { nats: { options: nats, level, embedded, durability }, space }) {
+      const start = {
+        config: {
+          ...config,
+          workers: 1,
+          httpAddress: undefined,
+          nats: { kind: 'external', options: nats } as const,
+          limits: shareLimits(limits, count),
+        },
+        nats,
+        level,
+        embedded: embedded !== undefined,
+        callerShare: 1 / count,
+      };
+      return startWorkers({
+        ...{ publication, durability, space, address, tls, count, limits, log },
+        startOf: (number) => ({ ...start, number }),
+      });
+    },
+  };
+}

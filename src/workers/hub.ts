@@ -1,0 +1,81 @@
+import type { Space } from '../jetstream/log/space';
+import type { ReaderLink } from '../replica/share/messages';
+import type { Publication } from '../replica/share/publication';
+import type { Durability } from '../store/durability';
+import type { FromWorker } from './messages';
+import type { WorkerProcess } from './worker-process';
+
+/** What the primary does for its workers. */
+export interface HubOptions {
+  readonly publication: Publication;
+  readonly durability: Durability;
+  readonly space: Pick<Space, 'disk' | 'note'>;
+}
+
+const diskIntervalMs = 250;
+
+/** Lets a worker read the replica, syncs the log for it, and tells it about the disk. */
+export function attach(worker: WorkerProcess, { publication, durability, space }: HubOptions): void {
+  publication.add(readerLink(worker));
+  worker.onMessage((message) => {
+    if (message.kind === 'sync') sync(worker, durability, message);
+    else if (message.kind === 'forget') durability.forget();
+    else if (message.kind === 'space') space.note(message.report);
+  });
+  void durability.failed.then(() => {
+    worker.send({ kind: 'diskFailed' });
+  });
+  watchDisk(worker, space);
+}
+
+function readerLink(worker: WorkerProcess): ReaderLink {
+  return {
+    send: (message) => {
+      worker.send({ kind: 'replica', message });
+    },
+    onMessage: (listener) => {
+      worker.onMessage((message) => {
+        if (message.kind === 'replica') listener(message.message);
+      });
+    },
+    onEnd: (listener) => {
+      worker.onEnd(listener);
+    },
+    kill: () => {
+      worker.kill();
+    },
+  };
+}
+
+function sync(
+  worker: WorkerProcess,
+  durability: Durability,
+  { ticket, upTo, giveUpMs }: Extract<FromWorker, { readonly kind: 'sync' }>,
+): void {
+  const waiting =
+    upTo === 0n ? durability.whenAllDurable(giveUpMs) : durability.whenDurable(upTo, giveUpMs, true);
+  const done = (): void => {
+    worker.send({ kind: 'synced', ticket });
+  };
+  if (waiting === undefined) done();
+  else
+    waiting.then(done, (error: unknown) => {
+      worker.send({ kind: 'unsynced', ticket, reason: (error as Error).message });
+    });
+}
+
+function watchDisk(worker: WorkerProcess, space: HubOptions['space']): void {
+  let sent = '';
+  const tell = (): void => {
+    const report = space.disk;
+    const text = `${report.freeBytes.toString()} ${report.closedBy ?? ''}`;
+    if (text === sent) return;
+    sent = text;
+    worker.send({ kind: 'disk', report });
+  };
+  tell();
+  const timer = setInterval(tell, diskIntervalMs).unref();
+  worker.onEnd(() => {
+    clearInterval(timer);
+  });
+}

@@ -1,0 +1,64 @@
+import type { Limits } from '../limits';
+
+/** The limits that bound the whole gateway, and that its workers share. */
+const shared = [
+  'appendsMax',
+  'appendsBytesMax',
+  'sessionsMax',
+  'readsMax',
+  'subscriptionsMax',
+  'lookupsMax',
+  'callsMax',
+  'connectionsMax',
+  'heldBytesMax',
+  'subscriptionsBytesMax',
+  'catchUpBytesMax',
+  'tailBytesMax',
+  'headCacheEntriesMax',
+  'openBatchesMax',
+  'inflatesMax',
+  'identifyingMax',
+  'authRememberedMax',
+  'jwtVerificationsMax',
+  'jwtsWaitingMax',
+  'auditBytesMax',
+  'auditDenialsMax',
+] as const satisfies readonly (keyof Limits)[];
+
+/** What a share must at least be, so that the largest request, and one of everything, still fits. */
+const least: Partial<Record<keyof Limits, (limits: Limits) => number>> = {
+  appendsBytesMax: ({ appendBytesMax, sessionBytesMax }) => appendBytesMax + sessionBytesMax,
+  heldBytesMax: ({ requestBytesMax }) => requestBytesMax,
+  subscriptionsBytesMax: ({ subscriptionBytesMax }) => subscriptionBytesMax,
+  catchUpBytesMax: ({ subscriptionBytesMax }) => subscriptionBytesMax,
+  auditBytesMax: () => 1 << 20,
+};
+
+/** The limits of one connection, stream or session, which must not be above what its worker has. */
+const within = [
+  ['connectionAppendsMax', 'appendsMax'],
+  ['connectionAppendsBytesMax', 'appendsBytesMax'],
+  ['connectionSessionsMax', 'sessionsMax'],
+  ['connectionReadsMax', 'readsMax'],
+  ['connectionSubscriptionsMax', 'subscriptionsMax'],
+  ['connectionLookupsMax', 'lookupsMax'],
+  ['connectionHeldBytesMax', 'heldBytesMax'],
+  ['connectionIdentifyingMax', 'identifyingMax'],
+  ['streamQueueMax', 'appendsMax'],
+  ['sessionAppendsMax', 'connectionAppendsMax'],
+  ['sessionAppendsMax', 'streamQueueMax'],
+  ['sessionBytesMax', 'connectionAppendsBytesMax'],
+] as const satisfies readonly (readonly [keyof Limits, keyof Limits])[];
+
+/**
+ * The limits of one of several workers: its share of each limit of the whole gateway, at least 1.
+ */
+export function shareLimits(limits: Limits, workers: number): Limits {
+  const share: { -readonly [K in keyof Limits]: Limits[K] } = { ...limits };
+  for (const key of shared) {
+    const needed = Math.min(limits[key], least[key]?.(limits) ?? 1);
+    share[key] = Math.max(needed, Math.floor(limits[key] / workers));
+  }
+  for (const [key, total] of within) share[key] = Math.min(share[key], share[total]);
+  return share;
+}

@@ -1,0 +1,163 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Snapshot } from '../metrics/metric';
+import type { FromWorker, StartFailure, ToWorker, WorkerStart } from './messages';
+
+/** The program of a worker. */
+const program = join(__dirname, '..', 'worker-main.js');
+
+/** How long an answer of a worker is waited for. */
+const answerTimeoutMs = 2_000;
+
+type Answer = Extract<FromWorker, { readonly kind: 'reloaded' | 'metrics' }>;
+
+/** How a worker process ended. */
+export interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A worker could not start. */
+export class WorkerStartError extends Error {
+  constructor(readonly failure: StartFailure) {
+    super(failure.message);
+  }
+}
+
+/** A worker process, as the primary knows it. */
+export class WorkerProcess {
+  /** Its client connections. */
+  connections = 0;
+  /** Whether it takes connections. */
+  isReady = false;
+  readonly number: number;
+  readonly startedAtMs = performance.now();
+  private readonly child: ChildProcess;
+  private readonly listeners: ((message: FromWorker) => void)[] = [];
+  private readonly endListeners: (() => void)[] = [];
+  private hasEnded = false;
+  /** What waits for its answers, which come in order. */
+  private readonly asked: Record<Answer['kind'], ((answer: Answer | undefined) => void)[]> = {
+    reloaded: [],
+    metrics: [],
+  };
+  readonly ended: Promise<WorkerEnd>;
+
+  constructor(start: WorkerStart) {
+    this.number = start.number;
+    this.child = fork(program, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    // A message to a worker that is gone: its end is reported anyway.
+    this.child.on('error', () => undefined);
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        if (this.hasEnded) return;
+        this.hasEnded = true;
+        this.isReady = false;
+        for (const listener of this.endListeners) listener();
+        for (const settle of [...this.asked.reloaded, ...this.asked.metrics]) settle(undefined);
+        resolve({ code, signal });
+      };
+      this.child.once('exit', end);
+      // It may not have been started at all.
+      this.child.once('error', () => {
+        if (this.child.pid === undefined) end(null, null);
+      });
+    });
+    this.child.on('message', (message) => {
+      this.receive(message as FromWorker);
+    });
+    this.send({ kind: 'start', start });
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  send(message: ToWorker): void {
+    if (!this.hasEnded && this.child.connected) this.child.send(message, () => undefined);
+  }
+
+  /** Hands over a connection that nobody has read from. */
+  give(socket: Socket): void {
+    this.connections++;
+    const message: ToWorker = { kind: 'connection' };
+    this.child.send(message, socket, { keepOpen: false }, (error) => {
+      if (error !== null) socket.destroy();
+    });
+  }
+
+  onMessage(listener: (message: FromWorker) => void): void {
+    this.listeners.push(listener);
+  }
+
+  onEnd(listener: () => void): void {
+    this.endListeners.push(listener);
+  }
+
+  /** Resolves when it takes connections. Rejects with WorkerStartError if it cannot. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.onMessage((message) => {
+        if (message.kind === 'ready') resolve();
+        else if (message.kind === 'failed') reject(new WorkerStartError(message.failure));
+      });
+      this.onEnd(() => {
+        reject(new WorkerStartError({ stage: 'store', message: 'a worker ended before it could serve' }));
+      });
+    });
+  }
+
+  /** Asks it to look at its files and to log at a level, and waits until it has. */
+  async reload(level: string): Promise<void> {
+    await this.ask({ kind: 'reload', level }, 'reloaded');
+  }
+
+  /** Its metrics; none if it does not answer in time. */
+  async metrics(): Promise<readonly Snapshot[]> {
+    return (await this.ask({ kind: 'metrics' }, 'metrics'))?.metrics ?? [];
+  }
+
+  /** Sends a request; resolves with the answer, or with undefined if it does not come in time. */
+  private ask<Kind extends Answer['kind']>(
+    request: ToWorker,
+    kind: Kind,
+  ): Promise<Extract<Answer, { readonly kind: Kind }> | undefined> {
+    if (this.hasEnded) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const settle = (answer: Answer | undefined): void => {
+        clearTimeout(timer);
+        resolve(answer as Extract<Answer, { readonly kind: Kind }> | undefined);
+      };
+      const timer = setTimeout(settle, answerTimeoutMs, undefined);
+      this.asked[kind].push(settle);
+      this.send(request);
+    });
+  }
+
+  /** Asks it to finish its calls and to end; ends it after a time. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.isReady = false;
+    this.send({ kind: 'stop' });
+    const timer = setTimeout(() => {
+      this.kill();
+    }, timeoutMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    if (!this.hasEnded) this.child.kill('SIGKILL');
+  }
+
+  private receive(message: FromWorker): void {
+    if (message.kind === 'ended') this.connections -= message.connections;
+    if (message.kind === 'ready') this.isReady = true;
+    if (message.kind === 'reloaded' || message.kind === 'metrics')
+      this.asked[message.kind].shift()?.(message);
+    for (const listener of this.listeners) listener(message);
+  }
+}
