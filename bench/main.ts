@@ -15,6 +15,7 @@ import { sharedSync, sharedSyncFromGo } from './shared-sync';
 import { storeSize } from './store-size';
 import { streamLength } from './stream-length';
 import { legend, renderMemory, renderTable } from './table';
+import { workersGain } from './workers';
 
 const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   (run) => againstRaw(run, 'interval'),
@@ -77,11 +78,14 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     }
     if (found) print(renderMemory(run.peaks));
     if (found && settings.write) writePart(parts.join('\n\n'));
-    const access = await accessCost(run, facts(settings, argv));
-    if (!found && access === undefined) throw new UsageError('--only matches no row');
-    if (access === undefined) return;
-    process.stdout.write(`${access}\n`);
-    if (settings.write) writePart(access);
+    for (const measurePart of [accessCost, workersGain]) {
+      const part = await measurePart(run, facts(settings, argv));
+      if (part === undefined) continue;
+      found = true;
+      process.stdout.write(`${part}\n`);
+      if (settings.write) writePart(part);
+    }
+    if (!found) throw new UsageError('--only matches no row');
   } finally {
     removeTools();
   }

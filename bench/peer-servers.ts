@@ -162,7 +162,7 @@ function canConnect(port: number): Promise<void> {
 }
 
 /** A process and all its descendants. */
-function familyOf(pid: number): number[] {
+export function familyOf(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     if (/^\d+$/.test(name)) parents.set(Number(name), Number(statOf(Number(name))[1]));

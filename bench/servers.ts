@@ -11,7 +11,7 @@ import { residentBytes } from '../test/support/resident-memory';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
 import { nodeFlags } from '../test/support/node-flags';
-import { cpuSecondsOf } from './peer-servers';
+import { cpuSecondsOf, familyOf } from './peer-servers';
 import { rawStore } from './raw-peer';
 
 /** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
@@ -32,6 +32,8 @@ export interface BenchGateway extends AsyncDisposable {
   residentBytes(): number;
   /** The CPU time that it has used so far. */
   cpuMs(): number;
+  /** The same with its workers and its embedded nats-server. */
+  familyCpuMs(): number;
 }
 
 /** The most memory that a gateway used. */
@@ -114,6 +116,8 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
       }, indexTimeoutMs),
     residentBytes: () => residentBytes(gateway.pid as number),
     cpuMs: () => 1_000 * cpuSecondsOf(gateway.pid as number),
+    familyCpuMs: () =>
+      familyOf(gateway.pid as number).reduce((sum, pid) => sum + 1_000 * cpuSecondsOf(pid), 0),
     [Symbol.asyncDispose]: stop,
   };
 }
