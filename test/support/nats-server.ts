@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, NatsError, StorageType } from 'nats';
 import { spawnTied, type TiedProcess } from '../../src/nats-server/tied-process';
 import { natsServerPath } from './tools';
 
@@ -91,6 +92,8 @@ export function startCluster(size = 3, options: TestClusterOptions = {}): Promis
     const settled = (): Promise<void> => until(() => isSettled(nodes), settleTimeoutMs);
     return startAll(nodes, async () => {
       await settled();
+      // With a login in the configuration nobody can try.
+      if (options.extraConfig === undefined) await until(() => placesStreams(nodes), settleTimeoutMs);
       return {
         nodes,
         urls: nodes.map(({ url }) => url),
@@ -158,6 +161,22 @@ async function isSettled(nodes: readonly TestNats[]): Promise<boolean> {
       others.length === nodes.length - 1 && others.every((peer) => peer.current && peer.offline !== true)
     );
   });
+}
+
+/** Whether the leader gives a stream a copy on each node: for a while after it sees all of them, it may report one as offline. */
+async function placesStreams(nodes: readonly TestNats[]): Promise<boolean> {
+  const connection = await connect({ servers: nodes.map(({ url }) => url) });
+  try {
+    const { streams } = await connection.jetstreamManager();
+    const probe = { name: 'PROBE', subjects: ['probe'], storage: StorageType.Memory };
+    await streams.add({ ...probe, num_replicas: nodes.length });
+    return await streams.delete(probe.name);
+  } catch (error) {
+    if (error instanceof NatsError) return false;
+    throw error;
+  } finally {
+    await connection.close();
+  }
 }
 
 interface NodeSettings {
