@@ -38,6 +38,9 @@ export interface StoreNames {
   readonly prefix: string;
 }
 
+/** A busy machine needs longer than a caller would wait for its turn, which the contract says that an append has. */
+const patient = { appendTimeoutMs: 30_000 };
+
 let stores = 0;
 
 /** Stores of one NATS server must not share a name or a prefix. */
@@ -52,7 +55,7 @@ export async function openJetStream(
   set: SetLimits = {},
   names: StoreNames = newStore(),
 ): Promise<OpenedContract> {
-  const limits = { ...defaultLimits, ...set };
+  const limits = { ...defaultLimits, ...patient, ...set };
   const replicaDir = makeReplicaDir();
   const store = await openStore({
     nats: natsOptions(natsUrl),
@@ -72,7 +75,7 @@ export async function openOverRpc(
   set: SetLimits = {},
   names: StoreNames = newStore(),
 ): Promise<OpenedContract> {
-  const gateway = await startTestGateway([natsUrl], flagsOf(set, names));
+  const gateway = await startTestGateway([natsUrl], flagsOf(set, names), patient);
   return {
     ...rpcContract(gateway.client),
     [Symbol.asyncDispose]: async () => {
