@@ -70,7 +70,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'uuid',
     'generated',
   ],
-  'jetstream/follow': ['jetstream/log', 'jetstream/nats', 'store'],
+  'jetstream/follow': ['jetstream/log', 'jetstream/nats', 'store', 'collections'],
   jetstream: [
     'jetstream/append',
     'jetstream/follow',

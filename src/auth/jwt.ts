@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { RecentMap } from '../collections/recent-map';
+import { createSemaphore } from '../collections/semaphore';
 import { defaultLimits } from '../limits';
 import { OverloadedError } from '../store/errors';
 import { UnauthenticatedError } from './errors';
@@ -9,7 +10,6 @@ import type { PublicKey, PublicKeys } from './jwks';
 import type { KeySource } from './jwks-source';
 import { identityOf, invalid, isFor, toleranceSeconds } from './jwt-claims';
 import { readClaimed, type Claimed } from './jwt-header';
-import { Turns } from './jwt-turns';
 import type { IssuerEntry } from './schema';
 import type { Verifier } from './verifier';
 
@@ -29,8 +29,16 @@ interface Signed {
 /** What was verified for an identity, whichever generation made it. */
 const proofs = new WeakMap<Identity, Signed>();
 
-/** A token that stays wrong as long as the keys stay the same. */
-class WrongForGood extends UnauthenticatedError {}
+/** A token that stays wrong as long as the keys stay the same, and the clock is not set back before `sinceMs`. */
+class WrongForGood extends UnauthenticatedError {
+  constructor(
+    cause: 'invalid' | 'expired',
+    message: string,
+    readonly sinceMs = -Infinity,
+  ) {
+    super(cause, message);
+  }
+}
 
 interface Wrong {
   readonly error: WrongForGood;
@@ -43,12 +51,16 @@ const limits = defaultLimits;
 /** Verifies JWTs. Those that it has verified last, and those that were wrong last, it remembers by their hash. */
 export class JwtVerifier implements Verifier<string> {
   readonly issuers: ReadonlyMap<string, Issuer>;
+  /** `untilMs`: of `performance.now()`, since with the clock a token could be remembered for as long as the clock is set back. */
   private readonly verified = new RecentMap<string, { identity: Identity; untilMs: number }>(
     limits.authRememberedMax,
   );
   private readonly wrong = new RecentMap<string, Wrong>(limits.authRememberedMax);
   private readonly underWay = new Map<string, Promise<Identity>>();
-  private readonly turns = new Turns(limits.jwtVerificationsMax, limits.jwtsWaitingMax);
+  private readonly verifications = createSemaphore(limits.jwtVerificationsMax, {
+    max: limits.jwtsWaitingMax,
+    refusal: () => new OverloadedError('jwtsWaitingMax', 'too many tokens wait to be verified'),
+  });
 
   /** `roles`: the names of the roles that the auth file has. */
   constructor(
@@ -68,7 +80,7 @@ export class JwtVerifier implements Verifier<string> {
     const identity = this.remembered(digest);
     if (identity !== undefined) return identity;
     const wrong = this.wrong.get(digest);
-    if (wrong !== undefined && wrong.source.keys() === wrong.keys) throw wrong.error;
+    if (wrong !== undefined && this.isStillWrong(wrong)) throw wrong.error;
     let underWay = this.underWay.get(digest);
     if (underWay === undefined) {
       if (isBusy)
@@ -97,10 +109,15 @@ export class JwtVerifier implements Verifier<string> {
 
   private remembered(digest: string): Identity | undefined {
     const found = this.verified.get(digest);
-    if (found === undefined || this.now() >= found.untilMs) return undefined;
+    if (found === undefined || performance.now() >= found.untilMs) return undefined;
+    if (this.now() >= (found.identity.expiresAtMs ?? Infinity)) return undefined;
     const signed = proofs.get(found.identity);
     const keys = this.issuers.get(signed?.payload.iss ?? '')?.keys.keys();
     return keys?.has(signed?.keyId ?? '') === true ? found.identity : undefined;
+  }
+
+  private isStillWrong({ error, source, keys }: Wrong): boolean {
+    return source.keys() === keys && this.now() >= error.sinceMs;
   }
 
   private async verify(token: string, digest: string): Promise<Identity> {
@@ -110,8 +127,7 @@ export class JwtVerifier implements Verifier<string> {
       const signed = await this.signed(token, claimed, issuer);
       const identity = identityOf(signed.payload, issuer.entry, this.roles, this.now());
       proofs.set(identity, signed);
-      const untilMs = Math.min(identity.expiresAtMs ?? Infinity, this.now() + limits.jwtRememberedMs);
-      this.verified.set(digest, { identity, untilMs });
+      this.verified.set(digest, { identity, untilMs: performance.now() + limits.jwtRememberedMs });
       return identity;
     } catch (error) {
       const { keys: source } = issuer;
@@ -151,7 +167,9 @@ export class JwtVerifier implements Verifier<string> {
     for (const key of keysFor(claimed, issuer)) {
       if (tried.has(key) || tried.size >= limits.jwtKeysTriedMax) continue;
       tried.add(key);
-      const payload = await this.turns.run(() => verifiedPayload(token, key, issuer.entry, this.now()));
+      const payload = await this.verifications.with(1, undefined, () =>
+        verifiedPayload(token, key, issuer.entry, this.now()),
+      );
       if (payload !== undefined) return { payload, algorithm: claimed.algorithm, keyId: key.id };
     }
     return undefined;
@@ -190,7 +208,10 @@ async function verifiedPayload(
 
 /** Without its cause, which has the claims. */
 function refusalOf(error: unknown): UnauthenticatedError {
-  if (error instanceof errors.JWTExpired) return new WrongForGood('expired', 'the token has expired');
+  if (error instanceof errors.JWTExpired) {
+    const expiredMs = ((error.payload.exp ?? 0) + toleranceSeconds) * 1_000;
+    return new WrongForGood('expired', 'the token has expired', expiredMs);
+  }
   if (error instanceof errors.JWTClaimValidationFailed) {
     return invalid(`the claim ${error.claim} of the token is missing or not accepted`);
   }

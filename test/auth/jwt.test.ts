@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { UnauthenticatedError } from '../../src/auth/errors';
 import type { Identity } from '../../src/auth/identity';
+import { defaultLimits } from '../../src/limits';
 import { OverloadedError } from '../../src/store/errors';
 import { audience, issuerName, makeKey, seconds, type SigningKey } from '../support/oidc-issuer';
 import { issuerEntry, keyFile, openIssuers, type Opened } from './jwts';
@@ -102,6 +103,34 @@ describe('time', () => {
     expect(identity.expiresAtMs).toBeGreaterThan(Date.now());
     await new Promise((resolve) => setTimeout(resolve, (identity.expiresAtMs ?? 0) - Date.now() + 5));
     expect(await refused(token)).toEqual(['expired', 'the token has expired']);
+  });
+
+  describe('when somebody sets the clock', () => {
+    const day = 86_400_000;
+    beforeEach(async () => {
+      jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+      opened[Symbol.dispose]();
+      opened = await openIssuers([issuerEntry({ file: keyFile(key) })]);
+    });
+    afterEach(() => jest.useRealTimers());
+
+    test('a token that had expired by a clock that was ahead is accepted by the right one', async () => {
+      const token = await key.sign();
+      jest.setSystemTime(Date.now() + day);
+      expect(await refused(token)).toEqual(['expired', 'the token has expired']);
+      expect(await refused(token)).toEqual(['expired', 'the token has expired']);
+      jest.setSystemTime(Date.now() - day);
+      expect((await opened.jwts.identify(token)).principal).toBe('corp:alice');
+    });
+
+    test('a token is not remembered for as long as the clock is set back', async () => {
+      const token = await key.sign({ nbf: seconds(), exp: seconds() + 86_400 });
+      await opened.jwts.identify(token);
+      jest.setSystemTime(Date.now() - day / 2);
+      jest.advanceTimersByTime(defaultLimits.jwtRememberedMs);
+      const message = 'the claim nbf of the token is missing or not accepted';
+      expect(await refused(token)).toEqual(['invalid', message]);
+    });
   });
 
   /** Claims at these seconds from now. */

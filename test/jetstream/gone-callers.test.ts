@@ -1,11 +1,11 @@
-import { createSemaphore } from '../../src/jetstream/nats/semaphore';
+import { createSemaphore } from '../../src/collections/semaphore';
 import { byDeadline } from '../../src/jetstream/nats/coalesce';
 
 /** Nothing is waited for on behalf of a caller that has gone, or whose time is up. */
 
 const gone = new Error('gone');
 const never = new Promise<never>(() => undefined);
-const goneCall = { signal: AbortSignal.abort(gone), deadlineMs: Date.now() + 60_000 };
+const goneCall = { signal: AbortSignal.abort(gone), deadlineMs: performance.now() + 60_000 };
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 

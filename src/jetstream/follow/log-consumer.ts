@@ -99,7 +99,7 @@ class PullConsumer implements LogConsumer {
   private lose: (reason: string) => void = () => undefined;
   private readonly inbox = uniqueInbox();
   private readonly ends: (() => void)[] = [];
-  private receivedMs = Date.now();
+  private receivedMs = performance.now();
   private delivered = 0;
   private requested = 0;
   private unhandled = 0;
@@ -218,7 +218,7 @@ class PullConsumer implements LogConsumer {
   }
 
   private take(message: PushedMessage): void {
-    this.receivedMs = Date.now();
+    this.receivedMs = performance.now();
     if (message.status !== 0) {
       this.onStatus(message);
       return;
@@ -260,8 +260,8 @@ class PullConsumer implements LogConsumer {
   private watchSilence(): () => void {
     const timer = setInterval(() => {
       // Without a request under way nothing arrives: the messages before are not processed yet.
-      if (this.requested <= 0) this.receivedMs = Date.now();
-      if (Date.now() - this.receivedMs > silenceMaxMs) this.lose('nothing arrived for too long');
+      if (this.requested <= 0) this.receivedMs = performance.now();
+      if (performance.now() - this.receivedMs > silenceMaxMs) this.lose('nothing arrived for too long');
     }, watchMs);
     return () => {
       clearInterval(timer);

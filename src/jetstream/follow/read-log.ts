@@ -5,7 +5,7 @@ import { beginning, sequenceAfter, type Position, type Sequence } from '../../st
 import { readPart } from '../log/commit-codec';
 import { messageAt } from '../log/entry-at';
 import { nameOf, type LogAccess } from '../log/log-access';
-import { createSemaphore } from '../nats/semaphore';
+import { createSemaphore } from '../../collections/semaphore';
 import { followLog, type DurableLog } from './follow-log';
 
 /** Each read has its own consumer, with some megabytes in transit. */

@@ -8,7 +8,7 @@ import { openInbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import type { RequestOptions } from './request-options';
 import { openOutbox, type Outbox } from './outbox';
-import { createSemaphore, type Semaphore } from './semaphore';
+import { createSemaphore, type Semaphore } from '../../collections/semaphore';
 import { bytesReceived, endSocket, keepOneTransport } from './sole-transport';
 
 /** A message that came on a subscription. */

@@ -1,10 +1,20 @@
 /** A weighted semaphore: it bounds what is under way at the same time. Waiters get their permits in order of arrival. */
 export interface Semaphore {
-  /** Runs `work` while it holds the permits. Waiting for them ends when the signal is aborted, with its reason. */
+  /**
+   * Runs `work` while it holds the permits. Waiting for them ends when the signal is aborted, with its reason; if too many wait
+   * already, it fails at once.
+   */
   with<T>(permits: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>;
 }
 
-export function createSemaphore(permitsMax: number): Semaphore {
+/** How many may wait, and the error for those who may not. */
+export interface Queue {
+  readonly max: number;
+  readonly refusal: () => Error;
+}
+
+/** `queue`: undefined if what waits is bounded elsewhere. */
+export function createSemaphore(permitsMax: number, queue?: Queue): Semaphore {
   let acquired = 0;
   const waiters: { readonly permits: number; readonly begin: () => void }[] = [];
 
@@ -19,6 +29,7 @@ export function createSemaphore(permitsMax: number): Semaphore {
   }
 
   function acquire(permits: number, signal: AbortSignal | undefined): Promise<void> {
+    if (queue !== undefined && waiters.length >= queue.max) return Promise.reject(queue.refusal());
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         waiters.splice(waiters.indexOf(waiter), 1);
