@@ -346,6 +346,37 @@ test('only config.ts reads the environment', () => {
   expect(offences(others, isEnvironment)).toEqual([]);
 });
 
+/** The files of the gateway that need the time of day: when credentials expire, and when ids, keys and files were made. */
+const needTimeOfDay = [
+  'src/auth/certificate.ts',
+  'src/auth/explain.ts',
+  'src/auth/file-guard.ts',
+  'src/auth/generation.ts',
+  'src/auth/jwks-source.ts',
+  'src/auth/jwt.ts',
+  'src/auth/token.ts',
+  'src/auth/verifiers.ts',
+  'src/gateway-http.ts',
+  'src/grpc/access-watch.ts',
+  'src/grpc/call-scope.ts',
+  'src/grpc/enter-call.ts',
+  'src/grpc/identify-caller.ts',
+  'src/jetstream/append/id-memory.ts',
+  'src/jetstream/append/stored-commits.ts',
+  'src/jetstream/follow/watch-log.ts',
+  'src/nats-server/nats-cache.ts',
+  'src/replica/apply/readiness.ts',
+  'src/replica/index/commit-id-filter.ts',
+  'src/uuid.ts',
+];
+
+test('durations and deadlines of the gateway are those of performance.now(), so that setting the clock changes none', () => {
+  const read = inSrc
+    .filter(([file, source]) => !/^src\/(cli|client)\//.test(file) && source.text.includes('Date.now'))
+    .map(([file]) => file);
+  expect(read.sort()).toEqual(needTimeOfDay);
+});
+
 test('tests open raw HTTP/2 sessions in one place, which knows how to end them', () => {
   const tests = [...sources].filter(([file]) => file.startsWith('test/') && !file.endsWith('/raw-http2.ts'));
   const opens = (node: ts.Node): boolean =>

@@ -66,11 +66,11 @@ export async function restore(options: RestoreOptions): Promise<Checked> {
   await checkTarget(log, manifest);
   const mark = randomUUID();
   try {
-    const sinceMs = Date.now();
+    const sinceMs = performance.now();
     await send(options, mark);
     await untilReplicated(options);
     const checked = await compare(options);
-    const leftMs = Math.max(0, quarantineMinMs - (Date.now() - sinceMs));
+    const leftMs = Math.max(0, quarantineMinMs - (performance.now() - sinceMs));
     await sleep(leftMs, undefined, { signal: options.signal });
     await release(options);
     return checked;
@@ -135,13 +135,13 @@ async function untilReplicated({
   onProgress,
   signal,
 }: RestoreOptions): Promise<void> {
-  const giveUpMs = Date.now() + replicasTimeoutMs;
+  const giveUpMs = performance.now() + replicasTimeoutMs;
   for (;;) {
     const info = await log.info();
     const others = info?.cluster?.replicas ?? [];
     const lag = others.reduce((most, one) => Math.max(most, one.current ? 0 : (one.lag ?? 0)), 0);
     if (others.length === replicas - 1 && others.every(({ current }) => current)) return;
-    if (Date.now() > giveUpMs)
+    if (performance.now() > giveUpMs)
       throw new BackupError('the other NATS servers of the store do not get the log');
     onProgress('copying to the other servers', manifest.position - lag, manifest.position);
     await sleep(pauseMs, undefined, { signal });

@@ -58,7 +58,7 @@ export function createAdmission({ limits, identify, rpcs, failures, callLog }: A
     refuseLargest(calls.values(), gateway, limits);
   };
   const timer = setInterval(() => {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const incoming of calls.values()) incoming.check(nowMs);
   }, sweepIntervalMs);
   timer.unref();

@@ -76,7 +76,7 @@ export class CallScope implements Caller {
   ) {
     const callMs = Number(call.getDeadline()) - Date.now();
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));
-    this.deadlineMs = Date.now() + leftMs;
+    this.deadlineMs = performance.now() + leftMs;
     this.connection = connectionOf(innerOf(call).stream);
     this.incoming = incomingOf(call);
     this.incoming.isEntered = true;

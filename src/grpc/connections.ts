@@ -52,13 +52,13 @@ export class Connection implements HeldOfConnection {
   isGreeted = false;
   /** Aborted to end the calls that have no end of their own; the reason is for their callers. */
   private readonly draining = new AbortController();
-  private readonly openedAtMs = Date.now();
-  private idleSinceMs = Date.now();
+  private readonly openedAtMs = performance.now();
+  private idleSinceMs = performance.now();
   private leavingSinceMs: number | undefined;
   private bytesRead = 0;
   private callsBegun = 0;
   private isPinged = false;
-  private pingedAtMs = 0;
+  private pingedAtMs = -Infinity;
   /** undefined: not looked up yet. */
   private verified: DetailedPeerCertificate | 'none' | undefined;
 
@@ -95,7 +95,7 @@ export class Connection implements HeldOfConnection {
   }
 
   callEnds(): void {
-    if (--this.calls === 0) this.idleSinceMs = Date.now();
+    if (--this.calls === 0) this.idleSinceMs = performance.now();
   }
 
   drain(reason: string): void {
@@ -193,7 +193,7 @@ export function createConnections(limits: Limits, log: Logger): Connections {
   let stopped: string | undefined;
   let refused = 0;
   const timer = setInterval(() => {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const connection of open.values()) connection.check(nowMs);
   }, sweepIntervalMs);
   timer.unref();

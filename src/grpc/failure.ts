@@ -63,7 +63,7 @@ const timerSlackMs = 25;
 
 /** Whether an error only says that the time of the call was too short to reach the store. */
 function isLate({ code }: AnyStoreError, { deadlineMs }: CallContext): boolean {
-  return code === 'STORE_UNAVAILABLE' && Date.now() >= deadlineMs - timerSlackMs;
+  return code === 'STORE_UNAVAILABLE' && performance.now() >= deadlineMs - timerSlackMs;
 }
 
 export function deadlineExceeded(options?: ErrorOptions): DeadlineExceededError {

@@ -69,7 +69,7 @@ export class Incoming implements Held {
   private messages = 0;
   private isTaken = false;
   private endedAtMs: number | undefined;
-  private sinceMs = Date.now();
+  private sinceMs = performance.now();
   private bytesSince = 0;
   /** undefined: the caller is not identified yet. */
   identified: Access | undefined;
@@ -229,7 +229,7 @@ export class Incoming implements Held {
 
   private stop(): void {
     if (!this.isOver) {
-      this.endedAtMs = Date.now();
+      this.endedAtMs = performance.now();
       this.share?.leave('calls');
       this.options.over();
     }

@@ -83,9 +83,9 @@ async function wholeEnd(access: LogAccess, at: Sequence): ReturnType<OpenedLog['
   const message = at === 0n ? undefined : await messageAt(access, at, endless);
   if (message === undefined) return { end: at, isWhole: true };
   const { first, last } = batchEndOf(message);
-  const giveUpMs = Date.now() + batchPatienceMs;
+  const giveUpMs = performance.now() + batchPatienceMs;
   while (last > at && (await messageAt(access, last, endless)) === undefined) {
-    if (Date.now() > giveUpMs) return { end: sequenceAfter(first, -1n), isWhole: false };
+    if (performance.now() > giveUpMs) return { end: sequenceAfter(first, -1n), isWhole: false };
     await sleep(pauseMs);
   }
   return { end: last, isWhole: true };

@@ -84,7 +84,7 @@ class GroupSync implements Durability {
     while (this.group.length + this.waiting.length > 0) await sleep(checkMs);
   }
 
-  private wait(sequence: bigint, giveUpMs = Date.now() + patienceMs, isBusy = false): Promise<void> {
+  private wait(sequence: bigint, giveUpMs = performance.now() + patienceMs, isBusy = false): Promise<void> {
     return new Promise((resolve, reject) => {
       const isSyncing = sequence > 0n && sequence <= this.syncing;
       (isSyncing ? this.group : this.waiting).push({ sequence, giveUpMs, isBusy, resolve, reject });
@@ -142,7 +142,7 @@ class GroupSync implements Durability {
 
   /** Rejects the waiters whose deadline has passed. */
   private giveUp(message: string, cause?: OpenFailure): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const mayWait = ({ giveUpMs, reject }: Waiter): boolean => {
       if (giveUpMs > nowMs) return true;
       reject(new StoreUnavailableError(message, { cause }));

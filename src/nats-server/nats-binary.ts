@@ -190,9 +190,9 @@ async function fetchNats(
   fetchInto: (folder: string) => Promise<string>,
 ): Promise<NatsBinary> {
   const { cacheDir, log } = options;
-  const startMs = Date.now();
+  const startMs = performance.now();
   const life = setInterval(() => {
-    log(`still working after ${Math.round((Date.now() - startMs) / 1000).toString()} s`);
+    log(`still working after ${Math.round((performance.now() - startMs) / 1000).toString()} s`);
   }, lifeSignMs);
   try {
     let version = '';

@@ -22,8 +22,8 @@ export async function endOrphan(pidFile: string, configFile: string, log: Logger
     if (!(await runsConfig(pid, configFile))) return;
     log.warn({ pid, signal }, 'ending the nats-server that a killed gateway left behind');
     send(pid, signal);
-    const giveUpMs = Date.now() + patienceMs;
-    while (Date.now() < giveUpMs && (await runsConfig(pid, configFile))) await sleep(probeMs);
+    const giveUpMs = performance.now() + patienceMs;
+    while (performance.now() < giveUpMs && (await runsConfig(pid, configFile))) await sleep(probeMs);
   }
   if (!(await runsConfig(pid, configFile))) return;
   throw new OrphanError(

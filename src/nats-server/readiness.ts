@@ -34,14 +34,14 @@ export async function untilReady(
   { config, stream, logStart, timeoutMs, log }: Readiness,
 ): Promise<number> {
   const { log: logFile, runDir } = embeddedPaths(config.dataDir);
-  const startMs = Date.now();
+  const startMs = performance.now();
   let reportMs = startMs + progressMs;
   for (;;) {
     // Read before the probe: the supervisor handles a server that ends right after its answer.
     const { end } = server;
     const port = await readPort(runDir);
     if (port !== undefined && (await jetStreamAnswers(config, port, stream))) return port;
-    const waitedMs = Date.now() - startMs;
+    const waitedMs = performance.now() - startMs;
     if (end !== undefined || waitedMs > timeoutMs) {
       const what = end === undefined ? `is not ready after ${timeoutMs.toString()} ms` : `ended with ${end}`;
       const words = server.stderrTail() || (await lastComplaint(logFile, logStart));
@@ -49,8 +49,11 @@ export async function untilReady(
         `the embedded nats-server ${what}${words === '' ? '' : `: ${words}`} (its log is ${logFile})`,
       );
     }
-    if (Date.now() > reportMs) {
-      log.info({ waitedMs }, 'waiting for the embedded nats-server to recover its data');
+    if (performance.now() > reportMs) {
+      log.info(
+        { waitedMs: Math.round(waitedMs) },
+        'waiting for the embedded nats-server to recover its data',
+      );
       reportMs += progressMs;
     }
     await sleep(probeMs);

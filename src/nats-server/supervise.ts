@@ -36,10 +36,10 @@ export function supervise(
   const watch = async (): Promise<void> => {
     let backoffMs = backoffMinMs;
     while (!isClosing()) {
-      const startMs = Date.now();
+      const startMs = performance.now();
       const end = await server.ended;
       if (isClosing()) return;
-      if (Date.now() - startMs > stableMs) backoffMs = backoffMinMs;
+      if (performance.now() - startMs > stableMs) backoffMs = backoffMinMs;
       log.error(
         { end, stderr: server.stderrTail(), backoffMs },
         'the embedded nats-server ended; restarting it',

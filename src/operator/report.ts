@@ -11,7 +11,7 @@ export interface Report {
 
 const lineIntervalMs = 10_000;
 
-export function createReport(sink: Sink, now: () => number = Date.now): Report {
+export function createReport(sink: Sink, now: () => number = () => performance.now()): Report {
   const bar = createProgress(sink);
   let part = { what: '', beganMs: 0 };
   let writtenMs = now();

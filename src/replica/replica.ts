@@ -144,7 +144,7 @@ export class Replica implements FollowedReplica {
     const { applier } = this.current;
     // Before `call.signal` is read: to create the signal takes as long as a lookup.
     if (sequence <= applier.applied) return;
-    const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, call.deadlineMs - Date.now());
+    const timeoutMs = Math.min(this.limits.readProgressTimeoutMs, call.deadlineMs - performance.now());
     await applier.waitUntilApplied(sequence, call.signal, timeoutMs);
   }
 
@@ -204,7 +204,7 @@ export class Replica implements FollowedReplica {
       if (isUnchanged && mismatch !== undefined && isCertain) this.keeper.onOtherLog(mismatch);
       await sleep(doubtPauseMs);
       await this.whenFilled(call);
-      if (Date.now() > call.deadlineMs)
+      if (performance.now() > call.deadlineMs)
         throw new StoreUnavailableError(`${mismatch ?? 'the log may have changed'}; trying again`);
     }
   }
@@ -219,7 +219,7 @@ export class Replica implements FollowedReplica {
     const { keeper } = this;
     if (keeper.isRefused) throw this.fillingError();
     if (keeper.readiness.isFilled) return;
-    await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - Date.now()), call.signal);
+    await keeper.whenFilled(Math.min(filledWaitMs, call.deadlineMs - performance.now()), call.signal);
     call.signal.throwIfAborted();
     if (!this.isFilled) throw this.fillingError();
   }

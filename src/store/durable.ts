@@ -55,7 +55,7 @@ type Timeout = Pick<Limits, 'appendTimeoutMs'>;
 
 /** How long a call waits from now on. */
 function giveUpMs({ deadlineMs }: CallContext, { appendTimeoutMs }: Timeout): number {
-  return Math.min(deadlineMs, Date.now() + appendTimeoutMs);
+  return Math.min(deadlineMs, performance.now() + appendTimeoutMs);
 }
 
 /** What every result of an append has. */

@@ -28,7 +28,7 @@ export interface NewEvent {
 export interface CallContext {
   /** Aborted when the caller has gone, or the deadline has passed. */
   readonly signal: AbortSignal;
-  /** Milliseconds since 1970; Infinity if the caller set none. */
+  /** In milliseconds of `performance.now()`, which goes on when somebody sets the clock; Infinity if the caller set none. */
   readonly deadlineMs: number;
   /** The slot of an append in an order over several streams; undefined: the append is ordered on its stream alone. */
   readonly orderSlot?: OrderSlot | undefined;

@@ -96,7 +96,7 @@ export class SharedDurability implements Durability {
     this.onFailure();
   }
 
-  private wait(sequence: bigint, giveUpMs = Date.now() + patienceMs): Promise<void> {
+  private wait(sequence: bigint, giveUpMs = performance.now() + patienceMs): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.waiting.length === 0) setImmediate(this.request);
       this.waiting.push({ sequence, giveUpMs, resolve, reject });
@@ -134,7 +134,7 @@ export class SharedDurability implements Durability {
 
   /** Rejects the waiters whose deadline has passed. */
   private giveUp(): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const request of this.requests.values())
       request.waiters = request.waiters.filter(({ giveUpMs, reject }) => {
         if (giveUpMs > nowMs) return true;

@@ -126,7 +126,7 @@ export async function problemOf(call: Promise<unknown>): Promise<Readonly<Record
 export function directContract(store: EventStore, limits: Limits = defaultLimits): ContractStore {
   const call = (): CallContext => ({
     signal: new AbortController().signal,
-    deadlineMs: Date.now() + 30_000,
+    deadlineMs: performance.now() + 30_000,
   });
   return {
     append: (request) =>

@@ -49,7 +49,7 @@ const refusal = new Error('no new streams');
 
 const call = (): CallContext => ({
   signal: new AbortController().signal,
-  deadlineMs: Date.now() + 30_000,
+  deadlineMs: performance.now() + 30_000,
 });
 
 function commandOf(stream: string, request: Partial<AppendRequest> = {}): AppendCommand {

@@ -30,7 +30,10 @@ const selection: fc.Arbitrary<StreamSelection> = fc.record({
   visible: fc.option(patterns, { nil: undefined }),
 });
 
-const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
+const call = (): CallContext => ({
+  signal: new AbortController().signal,
+  deadlineMs: performance.now() + 10_000,
+});
 
 const model = createModelStore();
 let nats: TestNats;

@@ -37,7 +37,7 @@ async function resolvedWith(promises: readonly (Promise<void> | undefined)[]): P
 }
 
 const later = (sequence: bigint): Promise<void> | undefined =>
-  durability.whenDurable(sequence, Date.now() + 10_000, true);
+  durability.whenDurable(sequence, performance.now() + 10_000, true);
 
 test('who waits for what a sync covers that is under way waits for no other one', async () => {
   const first = later(10n);

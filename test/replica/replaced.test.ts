@@ -20,7 +20,10 @@ function open(log: MemoryLog, folder = makeReplicaDir()): Promise<Replica> {
   return Replica.open({ folder, log, limits, logger }, 2_000);
 }
 
-const call = (): CallContext => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 });
+const call = (): CallContext => ({
+  signal: new AbortController().signal,
+  deadlineMs: performance.now() + 10_000,
+});
 
 const filter = { patterns: ['>'], eventTypes: new Set<string>(), eventTypePrefixes: [] };
 const fromStart: SubscribeQuery = {

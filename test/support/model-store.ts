@@ -152,7 +152,7 @@ function inPlace<T>(call: CallContext, request: () => T): T {
 }
 
 export function check({ signal, deadlineMs }: CallContext): void {
-  if (Date.now() >= deadlineMs) throw new DeadlineExceededError('the deadline has passed');
+  if (performance.now() >= deadlineMs) throw new DeadlineExceededError('the deadline has passed');
   if (signal.aborted) throw new CancelledError('the caller has gone');
 }
 

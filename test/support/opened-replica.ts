@@ -31,7 +31,7 @@ export async function open(
 
 export const call = (): CallContext => ({
   signal: new AbortController().signal,
-  deadlineMs: Date.now() + 10_000,
+  deadlineMs: performance.now() + 10_000,
 });
 
 export const everything: ReadAllQuery = {

@@ -57,7 +57,7 @@ export function appendMulti(
 }
 
 function boundedBy({ appendTimeoutMs }: Appending, call: CallContext): CallContext {
-  return withDeadline(call, Math.min(call.deadlineMs, Date.now() + appendTimeoutMs));
+  return withDeadline(call, Math.min(call.deadlineMs, performance.now() + appendTimeoutMs));
 }
 
 function toResult({ position, streams, commitTime, replayed, commitId }: Appended): AppendResult {

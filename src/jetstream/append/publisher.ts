@@ -66,7 +66,7 @@ export class Publisher {
   publish(messages: readonly OutgoingMessage[], deadlineMs: number): Promise<Published> {
     const { closedBy } = this.space;
     if (closedBy !== undefined) return Promise.resolve({ kind: 'withheld', error: closedBy });
-    const leftMs = Math.max(1, deadlineMs - Date.now());
+    const leftMs = Math.max(1, deadlineMs - performance.now());
     return publishAtomically(this.log.pool.append(), messages, {
       timeoutMs: Math.min(attemptTimeoutMs, leftMs),
       absenceMaxMs: Math.min(absenceMaxMs, leftMs),

@@ -136,7 +136,7 @@ function begin<T>({ deadlineMs, orderSlot }: CallContext, append: () => Promise<
     const message = 'an append that had to be stored before this one has failed; nothing was stored';
     return Promise.reject(new CancelledError(message));
   }
-  return Date.now() > deadlineMs
+  return performance.now() > deadlineMs
     ? Promise.reject(new DeadlineExceededError('the append waited too long for those before it'))
     : append();
 }

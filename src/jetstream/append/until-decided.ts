@@ -149,7 +149,7 @@ class Undecided {
 
   private async lookUp({ doubted, isRetry }: Lookup): Promise<Outcome> {
     if (isRetry) await sleep(retryPauseMs);
-    if (Date.now() >= this.call.deadlineMs) return { kind: 'late' };
+    if (performance.now() >= this.call.deadlineMs) return { kind: 'late' };
     const { appender, transaction, call } = this;
     try {
       const heads = await appender.heads.current(transaction.parts, call);

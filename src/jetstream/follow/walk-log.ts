@@ -22,7 +22,7 @@ export async function walkLog(
   signal: AbortSignal,
 ): Promise<void> {
   let cursor: LogCursor = { sequence: beginning, last: undefined };
-  let movedMs = Date.now();
+  let movedMs = performance.now();
   const stop = new AbortController();
   const receive: LogSink['receive'] = async (groups, at) => {
     if (stop.signal.aborted) return;
@@ -30,7 +30,7 @@ export async function walkLog(
     const sequence = at < upTo ? at : upTo;
     await onGroups(wanted, sequence);
     cursor = { sequence, last: lastCommit(wanted) ?? cursor.last };
-    movedMs = Date.now();
+    movedMs = performance.now();
     if (at >= upTo) stop.abort();
   };
   const sink = { receive, onStarted: () => undefined, onProgress: () => undefined, isAwaited: () => true };
@@ -43,7 +43,7 @@ export async function walkLog(
       signal.throwIfAborted();
       const reason = await followLog(log, cursor, sink, stop.signal);
       if (stop.signal.aborted) continue;
-      if (Date.now() - movedMs > standstillMaxMs)
+      if (performance.now() - movedMs > standstillMaxMs)
         throw new StoreUnavailableError(`the log cannot be read: ${reason}`);
       await sleep(retryMs, undefined, { signal }).catch(() => undefined);
     }

@@ -5,7 +5,10 @@ import type { RequestOptions } from '../nats/request-options';
 
 /** Options for one request to NATS on behalf of a call: it takes no longer than the call has left. */
 export function within(call: CallContext, timeoutMs: number): RequestOptions {
-  return { timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - Date.now())), signal: call.signal };
+  return {
+    timeoutMs: Math.max(1, Math.min(timeoutMs, call.deadlineMs - performance.now())),
+    signal: call.signal,
+  };
 }
 
 /** Never aborted. */

@@ -16,11 +16,11 @@ export async function askLeader(
   { readProgressTimeoutMs }: Pick<Limits, 'readProgressTimeoutMs'>,
   call: CallContext,
 ): Promise<LogInfo> {
-  const giveUpMs = Math.min(call.deadlineMs, Date.now() + readProgressTimeoutMs);
+  const giveUpMs = Math.min(call.deadlineMs, performance.now() + readProgressTimeoutMs);
   for (;;) {
     const found = await ask(call);
     if (leadsForCertain(found.info)) return found;
-    if (Date.now() > giveUpMs)
+    if (performance.now() > giveUpMs)
       throw new StoreUnavailableError('the leader of the log is cut off from the other servers that keep it');
     await sleep(pauseMs);
     call.signal.throwIfAborted();

@@ -24,8 +24,8 @@ const listedAtMs = new WeakMap<LogHealth, number>();
  */
 export async function lookForMirrors({ pool, stream, health }: LogAccess, logger: Logger): Promise<void> {
   const listed = listedAtMs.get(health) ?? -Infinity;
-  if (Date.now() - listed < listingAgeMaxMs) return;
-  listedAtMs.set(health, Date.now());
+  if (performance.now() - listed < listingAgeMaxMs) return;
+  listedAtMs.set(health, performance.now());
   try {
     const mirrors: string[] = [];
     for (let offset = 0, page = 0; page < pagesMax; page++) {

@@ -41,7 +41,9 @@ export class Space {
   /** Why the store takes no appends now; undefined: it does. */
   get fullBy(): string | undefined {
     if (this.closed !== undefined) return this.closed;
-    return this.refused !== undefined && Date.now() < this.refused.untilMs ? this.refused.reason : undefined;
+    return this.refused !== undefined && performance.now() < this.refused.untilMs
+      ? this.refused.reason
+      : undefined;
   }
 
   /** The error for an append that is not even sent to NATS; undefined: it is sent. */
@@ -69,7 +71,7 @@ export class Space {
 
   /** NATS refused an append. */
   refuse(reason: string): void {
-    this.refused = { reason, untilMs: Date.now() + refusalMs };
+    this.refused = { reason, untilMs: performance.now() + refusalMs };
     this.report();
   }
 

@@ -69,7 +69,7 @@ export function byDeadline<T>(answer: Promise<T>, { signal, deadlineMs }: CallCo
       leave();
       reject(new RequestTimeoutError('no answer within the deadline'));
     };
-    const timer = setTimeout(giveUp, Math.min(deadlineMs - Date.now(), timerMsMax));
+    const timer = setTimeout(giveUp, Math.min(deadlineMs - performance.now(), timerMsMax));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     answer.then(resolve, reject).finally(leave);

@@ -207,16 +207,19 @@ class Waiting implements Outgoing {
       return;
     }
     const { subject, options } = this.exchange;
-    this.fail(new RequestTimeoutError(`no answer on ${subject} in ${options.timeoutMs.toString()} ms`));
+    this.fail(
+      new RequestTimeoutError(`no answer on ${subject} in ${Math.round(options.timeoutMs).toString()} ms`),
+    );
   }
 
   /** No server took the request. */
   private onAbsence(): void {
     const { subject, options } = this.exchange;
-    this.absentUntilMs ??= Date.now() + (options.absenceMaxMs ?? 0);
+    this.absentUntilMs ??= performance.now() + (options.absenceMaxMs ?? 0);
     clearTimeout(this.pause);
     this.timeout.refresh(); // the server has reported that nothing took the request
-    if (Date.now() >= this.absentUntilMs) this.fail(new NoRespondersError(`nothing answers on ${subject}`));
+    if (performance.now() >= this.absentUntilMs)
+      this.fail(new NoRespondersError(`nothing answers on ${subject}`));
     else
       this.pause = setTimeout(() => {
         this.sendAgain();

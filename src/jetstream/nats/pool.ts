@@ -37,7 +37,7 @@ const retryMs = 250;
 /** Opens all connections. Throws ConnectError. */
 export async function openPool(options: NatsOptions, limits: Limits, log: Logger): Promise<NatsPool> {
   const roles = { append: options.appendConnections, read: options.readConnections };
-  const giveUpMs = Date.now() + options.connectTimeoutMs;
+  const giveUpMs = performance.now() + options.connectTimeoutMs;
   const opened: Link[] = [];
   const open = async (role: string, count: number): Promise<Link[]> => {
     const links: Link[] = [];
@@ -123,7 +123,7 @@ function roundRobin(links: readonly Link[]): () => Link {
 async function openLink(options: NatsOptions, limits: Limits, name: string, giveUpMs: number): Promise<Link> {
   const connection = await connectionOptions(options, limits, name);
   for (;;) {
-    const leftMs = giveUpMs - Date.now();
+    const leftMs = giveUpMs - performance.now();
     try {
       return createLink(await connect({ ...connection, timeout: limits.natsDialTimeoutMs }));
     } catch (error) {

@@ -46,9 +46,9 @@ export function publishAtomically(
   const [first] = messages;
   if (first === undefined) throw new Error('there is nothing to publish');
   if (messages.length === 1) return commitBy(link, first, patience);
-  const giveUpMs = Date.now() + patience.timeoutMs;
+  const giveUpMs = performance.now() + patience.timeoutMs;
   return link.batches.with(1, undefined, async () => {
-    const timeoutMs = giveUpMs - Date.now();
+    const timeoutMs = giveUpMs - performance.now();
     return timeoutMs > 0 ? publishBatch(link, messages, { ...patience, timeoutMs }) : { kind: 'conflict' };
   });
 }

@@ -10,20 +10,20 @@ const logIntervalMs = 5_000;
 
 /** How far a replica is with the log, and how fast it fills. */
 export class Filling {
-  private startedMs = Date.now();
+  private startedMs = performance.now();
   private startedAt = 0n;
 
   constructor(private readonly now: () => { readonly applied: bigint; readonly end: bigint }) {}
 
   /** Begins to measure the speed. */
   start(): void {
-    this.startedMs = Date.now();
+    this.startedMs = performance.now();
     this.startedAt = this.now().applied;
   }
 
   get progress(): FillingProgress {
     const { applied, end } = this.now();
-    const perMs = Number(applied - this.startedAt) / Math.max(1, Date.now() - this.startedMs);
+    const perMs = Number(applied - this.startedAt) / Math.max(1, performance.now() - this.startedMs);
     const left = Number(end > applied ? end - applied : 0n);
     const restMs = perMs > 0 ? Math.ceil(left / perMs) : undefined;
     return { applied: position(applied), end: position(end), restMs };

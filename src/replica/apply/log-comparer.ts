@@ -55,7 +55,7 @@ export class LogComparer {
       this.mismatchSince = undefined;
       return { mismatch, isCertain: true };
     }
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const { mismatchSince: since } = this;
     // An old mismatch without a later comparison proves nothing.
     const isContinued = since !== undefined && nowMs - since.lastMs <= certainAfterMs;

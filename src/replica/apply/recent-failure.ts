@@ -24,12 +24,12 @@ export function createRecentFailure(): RecentFailure {
     },
     record(reason) {
       current = recent = reason;
-      recordedMs = Date.now();
+      recordedMs = performance.now();
     },
     clear() {
       current = '';
       // A failure before the first success only delayed the start.
-      if (!hasWorked || Date.now() - recordedMs > keptMs) recent = '';
+      if (!hasWorked || performance.now() - recordedMs > keptMs) recent = '';
       hasWorked = true;
     },
   };

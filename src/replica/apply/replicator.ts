@@ -152,8 +152,8 @@ export class Replicator implements ReplicaKeeper {
 
   private failWaitersIfDown(cause: unknown): void {
     const { logger, limits } = this.options;
-    this.downSinceMs ??= Date.now();
-    const isDown = Date.now() - this.downSinceMs > limits.readProgressTimeoutMs;
+    this.downSinceMs ??= performance.now();
+    const isDown = performance.now() - this.downSinceMs > limits.readProgressTimeoutMs;
     if (!isDown || this.stop.signal.aborted) return;
     const message = 'no new commits arrive from the log';
     this.waiters.failAll(new StoreUnavailableError(message, { cause }));

@@ -27,7 +27,7 @@ export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate,
     private readonly head: () => bigint,
     private readonly cancel: () => void,
   ) {
-    this.dueMs = Date.now() + intervalMs;
+    this.dueMs = performance.now() + intervalMs;
   }
 
   [Symbol.asyncIterator](): this {
@@ -66,7 +66,7 @@ export class WithHeartbeats implements AsyncIterableIterator<SubscriptionUpdate,
     const { resolve, pending, settled } = this;
     if (resolve === undefined) return;
     clearTimeout(this.timer);
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const isDue = nowMs >= this.dueMs;
     if (isDue) this.dueMs = nowMs + this.intervalMs;
     if (isDue && this.hasBegun) {

@@ -14,7 +14,7 @@ export class SubscriptionProgress {
   /** Whether its subscriber knows that it has caught up, and has not fallen behind since. */
   isLive = false;
   private reported: bigint;
-  private reportedAtMs = Date.now();
+  private reportedAtMs = performance.now();
 
   constructor(private readonly start: Pick<Start, 'after' | 'within'>) {
     this.at = this.reported = start.after;
@@ -52,12 +52,12 @@ export class SubscriptionProgress {
   private get isCheckpointDue(): boolean {
     const unreported = this.at - this.reported;
     if (unreported <= 0n) return false;
-    return unreported >= checkpointSequences || Date.now() - this.reportedAtMs >= checkpointMs;
+    return unreported >= checkpointSequences || performance.now() - this.reportedAtMs >= checkpointMs;
   }
 
   private report(at: bigint): SubscriptionUpdate['position'] {
     this.reported = at;
-    this.reportedAtMs = Date.now();
+    this.reportedAtMs = performance.now();
     return this.resumable(at);
   }
 
