@@ -19,6 +19,9 @@ const tokenTurns = 4;
 /** Turns until the issuer signs with another key, longer than a gateway waits before it requests the keys again. */
 const keyTurns = 15;
 const jwtLifeSeconds = 20;
+const jwtTurns = 3;
+/** The roles of the callers who log in with the issuer. */
+const jwtRoles = { beta: 'writer', spy: 'spy' } as const;
 
 /** A gateway that looks at its files on demand. */
 export interface Reloaded {
@@ -38,7 +41,8 @@ export class SoakAccess implements AsyncDisposable {
   private readonly apiTokens = [makeToken()];
   private readonly fixed = new Map(['ops', 'slow'].map((name) => [name, makeToken()]));
   private readonly keys: SigningKey[];
-  private readonly jwts = new Map<string, { readonly token: Promise<string>; readonly since: number }>();
+  /** By the name of their caller. */
+  private readonly jwts = new Map<keyof typeof jwtRoles, string>();
 
   private constructor(
     gateways: number,
@@ -52,7 +56,9 @@ export class SoakAccess implements AsyncDisposable {
 
   static async start(gateways: number): Promise<SoakAccess> {
     const key = await makeKey();
-    return new SoakAccess(gateways, await OidcIssuer.start(key), key);
+    const access = new SoakAccess(gateways, await OidcIssuer.start(key), key);
+    await access.renewJwts();
+    return access;
   }
 
   /** Flags of a gateway. */
@@ -72,9 +78,9 @@ export class SoakAccess implements AsyncDisposable {
   /** Of a writer whose API token is replaced. */
   readonly alpha = (): string => this.apiTokens.at(-1) as string;
   /** Of a writer who logs in with the issuer. */
-  readonly beta = (): Promise<string> => this.jwt('beta', 'writer');
+  readonly beta = (): string => this.jwts.get('beta') as string;
   /** Of a caller who may see nothing of the load. */
-  readonly spy = (): Promise<string> => this.jwt('spy', 'spy');
+  readonly spy = (): string => this.jwts.get('spy') as string;
   /** May do everything but append. */
   readonly ops = (): string => this.fixed.get('ops') as string;
   /** May append a few times a second. */
@@ -108,6 +114,7 @@ export class SoakAccess implements AsyncDisposable {
       if (this.turns % tokenTurns === tokenTurns - 1) this.upcoming = makeToken();
       if (this.turns % tokenTurns === 0) this.useUpcoming();
       if (this.turns % keyTurns === 0) await this.useAnotherKey();
+      if (this.turns % jwtTurns === 0) await this.renewJwts();
       this.write();
       for (const gateway of gateways) gateway.reload();
     }
@@ -128,14 +135,11 @@ export class SoakAccess implements AsyncDisposable {
     this.issuer.publish(...this.keys);
   }
 
-  private jwt(sub: string, role: string): Promise<string> {
-    const known = this.jwts.get(sub);
-    const now = seconds();
-    if (known !== undefined && now - known.since < jwtLifeSeconds / 2) return known.token;
+  private async renewJwts(): Promise<void> {
     const [key] = this.keys.slice(-2) as [SigningKey];
-    const token = key.sign({ sub, roles: [role], iat: now, exp: now + jwtLifeSeconds });
-    this.jwts.set(sub, { token, since: now });
-    return token;
+    const iat = seconds();
+    for (const sub of ['beta', 'spy'] as const)
+      this.jwts.set(sub, await key.sign({ sub, roles: [jwtRoles[sub]], iat, exp: iat + jwtLifeSeconds }));
   }
 
   /** As a whole, with a rename: a file that is written in place may be read half, which changes nothing. */
