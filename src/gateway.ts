@@ -14,6 +14,7 @@ import { alone, type Role } from './role';
 import type { DurabilityLevel, ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
 import { observed } from './store/observed';
+import { openTracing } from './tracing/tracing';
 import { version } from './versions';
 import { WorkerStartError } from './workers/worker-process';
 
@@ -184,7 +185,8 @@ function serverOptions(
     reflection,
   };
   const about = { version, durability: level, embedded: embedded !== undefined, access };
-  return { address, tls, recordPrincipal, reflection, limits, slowCallMs, about };
+  const tracing = openTracing(version);
+  return { address, tls, recordPrincipal, reflection, limits, slowCallMs, tracing, about };
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */

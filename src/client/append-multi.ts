@@ -7,7 +7,7 @@ import { uuidV7 } from './append';
 import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
-import { toProtoEvent, type NewEvent } from './event';
+import { toProtoEvents, type NewEvent } from './event';
 import { toProtoExpectation, type ExpectedVersion } from './expectation';
 import { untilDecided } from './send-again';
 import { encode } from './text';
@@ -60,7 +60,7 @@ export async function appendMulti(
   appends: readonly StreamAppend[],
   options: AppendMultiOptions,
 ): Promise<AppendMultiResult> {
-  const request = toRequest(appends, options);
+  const request = toRequest(appends, options, channel);
   const commit = { stream: request.appends[0]?.stream ?? '', commitId: request.commitId };
   const call = { method, request: encode(AppendMultiRequest, request), commit };
   return untilDecided(channel, options, async (callOptions) =>
@@ -71,11 +71,12 @@ export async function appendMulti(
 function toRequest(
   appends: readonly StreamAppend[],
   { checks = [], commitId = uuidV7() }: AppendMultiOptions,
+  channel: Channel,
 ): AppendMultiRequest {
   return {
     appends: appends.map(({ stream, events, expectedVersion }, index) => ({
       stream,
-      events: events.map(toProtoEvent),
+      events: toProtoEvents(events, channel),
       ...toProtoExpectation(expectedVersion, `appends[${index}].expectedVersion`),
     })),
     checks: checks.map(({ stream, expectedVersion }, index) => ({

@@ -110,7 +110,7 @@ class OpenSession implements DuplexListener {
         const message = `${this.pendingMax} appends of the session are pending; wait for ready()`;
         throw new OverloadedError({ message, status: status.RESOURCE_EXHAUSTED }, 0);
       }
-      const request = toAppendRequest(stream, events, conditions);
+      const request = toAppendRequest(stream, events, conditions, this.channel);
       const tag = ++this.tags;
       const message = { tag, append: request, inOrder: this.inOrder };
       const bytes = written((writer) =>

@@ -7,7 +7,7 @@ import {
 import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
-import { toProtoEvent, type NewEvent } from './event';
+import { toProtoEvents, type NewEvent } from './event';
 import { toProtoExpectation, type ExpectedVersion } from './expectation';
 import { untilDecided } from './send-again';
 import { encode } from './text';
@@ -49,10 +49,11 @@ export function toAppendRequest(
   stream: string,
   events: readonly NewEvent[],
   { expectedVersion, commitId = uuidV7(), withCommitTime = false }: AppendConditions,
+  channel: Pick<Channel, 'recordTraceContext'>,
 ): AppendRequest {
   return {
     stream,
-    events: events.map(toProtoEvent),
+    events: toProtoEvents(events, channel),
     ...toProtoExpectation(expectedVersion, 'expectedVersion'),
     commitId,
     withCommitTime,
@@ -77,7 +78,7 @@ export async function append(
   events: readonly NewEvent[],
   options: AppendOptions,
 ): Promise<AppendResult> {
-  const request = toAppendRequest(stream, events, options);
+  const request = toAppendRequest(stream, events, options, channel);
   const call = { method, request: encode(AppendRequest, request), commit: requestedCommit(request) };
   return untilDecided(channel, options, async (callOptions) =>
     toAppendResult(await unary(channel, call, callOptions)),

@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Channel } from './channel';
 import { malformed, toFailure, type Failure } from './failure';
+import { beginSpan } from './spans';
 import { Incoming, type GrpcCall } from './incoming';
 import { decode, type ResponseType } from './text';
 import { toError, type RequestedCommit } from './to-error';
@@ -49,6 +50,7 @@ export async function sendUnary<Response>(
   signal?.throwIfAborted();
   const grpc = channel.client.getChannel();
   const call = grpc.createCall(method.path, toDeadline(deadlineMs), null, null, null);
+  const span = beginSpan(method.path);
   const stop = listen(signal, () => {
     cancel(call);
   });
@@ -57,13 +59,14 @@ export async function sendUnary<Response>(
     const take = (message: Buffer): void => {
       response = message;
     };
-    start(call, metadata, request, {
+    start(call, span?.metadataOf(metadata) ?? metadata, request, {
       onReceiveMetadata: ignore,
       onReceiveMessage: take,
       onReceiveStatus: resolve,
     });
   });
   stop();
+  span?.end(end.code);
   if (end.code === status.OK) {
     if (response !== undefined) return decoded(method, response, commit);
     throw toError(malformed('the call ended with OK, but without a response'), commit);
@@ -88,8 +91,9 @@ export async function* sendServerStream<Response>(
     cancel(call);
   });
   const incoming = new Incoming(call);
+  const span = beginSpan(method.path);
   try {
-    start(call, metadata, request, incoming);
+    start(call, span?.metadataOf(metadata) ?? metadata, request, incoming);
     for (let message = await incoming.take(); message !== undefined; message = await incoming.take())
       yield decoded(method, message);
     const { end } = incoming;
@@ -100,6 +104,7 @@ export async function* sendServerStream<Response>(
   } finally {
     stop();
     if (incoming.end === undefined) cancel(call);
+    span?.end(incoming.end?.code ?? status.CANCELLED);
   }
 }
 
@@ -137,7 +142,9 @@ export function sendDuplexStream(
   listener: DuplexListener,
 ): Duplex {
   signal?.throwIfAborted();
-  const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, metadata, {
+  const span = beginSpan(path);
+  const sent = span?.metadataOf(metadata) ?? metadata;
+  const call = client.makeBidiStreamRequest(path, asBuffer, sameBytes, sent, {
     deadline: toDeadline(deadlineMs),
   });
   const target = client.getChannel().getTarget();
@@ -146,10 +153,11 @@ export function sendDuplexStream(
   };
   const stop = listen(signal, cancel);
   const ended = new Promise<void>((resolve) => {
-    const end = (status: StatusObject): void => {
+    const end = (ended: StatusObject): void => {
       stop();
+      span?.end(ended.code);
       const reason = signal?.aborted === true ? (signal.reason as Error) : undefined;
-      listener.onEnd({ failure: toFailure(status, call.getPeer() !== target), reason });
+      listener.onEnd({ failure: toFailure(ended, call.getPeer() !== target), reason });
       resolve();
     };
     call.on('error', (error: ServiceError) => {

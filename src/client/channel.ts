@@ -29,6 +29,11 @@ export interface ConnectOptions {
   readonly token?: Token | undefined;
   /** gRPC metadata of every call. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /**
+   * True: events that are appended while a span of OpenTelemetry is active get its `traceparent`, and its `tracestate` if it has
+   * one, in their metadata, unless they have a `traceparent` of their own. Default: false.
+   */
+  readonly recordTraceContext?: boolean | undefined;
   /** Channel options of @grpc/grpc-js; they override those of this client. */
   readonly channelOptions?: Readonly<Record<string, string | number>> | undefined;
 }
@@ -42,6 +47,7 @@ export interface Channel {
   readonly tokens: TokenSource | undefined;
   readonly deadlineMs: number;
   readonly appendAttemptsMax: number;
+  readonly recordTraceContext: boolean;
   /** Aborted, with a CancelledError, when the channel is closed. */
   readonly closed: AbortSignal;
   readonly close: () => void;
@@ -95,6 +101,7 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
     tokens: credentials.tokens,
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
     appendAttemptsMax,
+    recordTraceContext: options.recordTraceContext ?? false,
     close() {
       closing.abort(new CancelledError({ message: 'the client is closed', status: status.CANCELLED }));
       client.close();

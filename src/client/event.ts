@@ -2,6 +2,8 @@ import type {
   Event as ProtoEvent,
   RecordedEvent as ProtoRecordedEvent,
 } from '../../generated/sluice/v1/event';
+import type { Channel } from './channel';
+import { activeTraceContext } from './spans';
 import { toCommitTime, type CommitTime } from './time';
 
 /** An event to append. `jsonEvent` makes one from a value. */
@@ -45,7 +47,22 @@ export interface RecordedEvent extends CommitTime {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-export function toProtoEvent(event: NewEvent): ProtoEvent {
+/** Throws a TypeError or a RangeError for an event that cannot be sent. */
+export function toProtoEvents(
+  events: readonly NewEvent[],
+  { recordTraceContext }: Pick<Channel, 'recordTraceContext'>,
+): ProtoEvent[] {
+  const protoEvents = events.map(toProtoEvent);
+  if (!recordTraceContext) return protoEvents;
+  const active = Object.entries(activeTraceContext());
+  for (const { metadata } of protoEvents) {
+    if (metadata.has('traceparent')) continue;
+    for (const [key, value] of active) metadata.set(key, value);
+  }
+  return protoEvents;
+}
+
+function toProtoEvent(event: NewEvent): ProtoEvent {
   const { id = '', type, contentType = '', correlationId = '', causationId = '', tags = [] } = event;
   const payload = toPayload(event.data);
   const metadata = toMap(event.metadata);

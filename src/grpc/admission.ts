@@ -2,7 +2,7 @@ import { status, type ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CompactingMap } from '../collections/compacting-map';
 import { connectionOf } from './connections';
-import type { CallLog } from './call-log';
+import type { CallReports } from './call-reports';
 import { countCall } from './counted-call';
 import { isAppend, type Failure } from './failure';
 import type { FailureCounts } from './failure-counts';
@@ -34,10 +34,10 @@ export interface AdmissionOptions {
   readonly identify: Identify;
   readonly rpcs: ReadonlyMap<string, RpcCounts>;
   readonly failures: FailureCounts;
-  readonly callLog: CallLog;
+  readonly reports: CallReports;
 }
 
-export function createAdmission({ limits, identify, rpcs, failures, callLog }: AdmissionOptions): Admission {
+export function createAdmission({ limits, identify, rpcs, failures, reports }: AdmissionOptions): Admission {
   const calls = new CompactingMap<number, Incoming>();
   let begun = 0;
   /** Without those that are over: a refused caller that does not close its calls takes no place of others. */
@@ -47,10 +47,7 @@ export function createAdmission({ limits, identify, rpcs, failures, callLog }: A
   };
   const refused = (incoming: Incoming, error: Failure): void => {
     failures.note(error);
-    if (incoming.isEntered) return;
-    const { call, identified: access, requestId } = incoming;
-    const { path } = call.handler;
-    callLog.ended({ requestId, path, access, connection: connectionOf(call.stream) }, error, 0);
+    if (!incoming.isEntered) reports.refused(incoming, error);
   };
   const gateway: Held = { heldBytes: 0 };
   const inflate = createInflate(limits);

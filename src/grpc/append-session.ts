@@ -14,12 +14,12 @@ import type { Session } from './calls';
 import type { ConnectionAppends } from './connection-appends';
 import { UndecodableError } from './decode';
 import type { Failure } from './failure';
-import { OrderedCall } from './ordered-call';
+import { AppendCall } from './append-call';
 import { permit, type Permitted } from './permit';
 import { sessionBounds } from './session-bounds';
 import { SessionMessage, type ReceivedAppend } from './session-message';
 import { noteFailed, SessionStreams, type SessionStream } from './session-streams';
-import { toRpcStatus } from './status';
+import { callEndOf, toRpcStatus } from './status';
 
 /** What all sessions share. */
 export interface SessionOptions {
@@ -248,13 +248,17 @@ class SessionAppends {
   private append(pending: Pending, command: Permitted<Sized<AppendCommand>>): void {
     const { caller } = this.session;
     const { orderSlot } = pending;
-    const context = orderSlot === undefined ? caller : new OrderedCall(caller, orderSlot);
+    const trace = caller.trace?.beginAppend();
+    const isAsSession = orderSlot === undefined && trace === undefined;
+    const context = isAsSession ? caller : new AppendCall(caller, orderSlot, trace);
     void this.options.appends.append(command, context, {
       succeeded: (result) => {
         this.succeed(pending, result);
+        trace?.end(callEndOf(undefined));
       },
       failed: (error) => {
-        this.fail(pending, error);
+        const failure = this.fail(pending, error);
+        trace?.end(callEndOf(failure));
       },
     });
   }
@@ -266,7 +270,7 @@ class SessionAppends {
     this.answer(pending, { tag, outcome: { $case: 'result', value }, failedTag: undefined });
   }
 
-  private fail(pending: Pending, error: unknown): void {
+  private fail(pending: Pending, error: unknown): Failure {
     const { tag, stream } = pending;
     const failure = this.session.recognise(error);
     const brokenBy = this.brokenBy(pending, failure);
@@ -274,6 +278,7 @@ class SessionAppends {
     noteFailed(stream, pending);
     const value = toRpcStatus(failure, this.session.caller.requestId);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
+    return failure;
   }
 
   /** The tag of an earlier append that has broken the order, if this one failed for that; otherwise this one breaks the order. */

@@ -7,6 +7,8 @@ import { statusOf } from './status';
 /** A call that is over, as far as the log names it. */
 export interface LoggedCall extends AuditedCall {
   readonly requestId: string;
+  /** undefined: nobody collects traces. */
+  readonly trace: { readonly traceId: string } | undefined;
 }
 
 /** Calls without an end of their own, which are never slow. */
@@ -47,9 +49,10 @@ export class CallLog {
 }
 
 function fieldsOf(call: LoggedCall, failure: Failure | undefined, tookMs: number): object {
-  const { requestId, path, access, connection } = call;
+  const { requestId, trace, path, access, connection } = call;
   return {
     requestId,
+    traceId: trace?.traceId,
     rpc: path,
     principal: access?.identity.principal,
     peer: connection.peer,

@@ -5,6 +5,7 @@ import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import type { CallSpan } from '../tracing/call-span';
 import type { Access, Need } from './access';
 import type { CallAudit } from './call-audit';
 import { connectionOf, type Connection } from './connections';
@@ -26,6 +27,7 @@ export interface Caller extends CallContext {
   readonly path: string;
   /** See `requestIdOf`. */
   readonly requestId: string;
+  readonly trace: CallSpan | undefined;
   /** Notes what must stay granted while the call is open. */
   hold(need: Need): void;
 }
@@ -73,6 +75,7 @@ export class CallScope implements Caller {
   constructor(
     private readonly call: AnyCall,
     private readonly audit: CallAudit,
+    readonly trace: CallSpan | undefined,
   ) {
     const callMs = Number(call.getDeadline()) - Date.now();
     const leftMs = Math.floor(callMs - Math.min(answerMarginMaxMs, callMs * answerMarginShare));

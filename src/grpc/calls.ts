@@ -7,7 +7,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { CallAudit } from './call-audit';
-import type { CallLog } from './call-log';
+import type { CallReports } from './call-reports';
 import type { AnyCall, Caller, CallScope } from './call-scope';
 import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
@@ -99,14 +99,14 @@ export interface CallsOptions {
   readonly log: Logger;
   readonly watch: AccessWatch;
   readonly audit: CallAudit;
-  readonly callLog: CallLog;
+  readonly reports: CallReports;
   readonly failures: FailureCounts;
 }
 
-export function createCalls({ limits, log, watch, audit, callLog, failures }: CallsOptions): Calls {
+export function createCalls({ limits, log, watch, audit, reports, failures }: CallsOptions): Calls {
   const recognise = createRecognise(log, audit, failures);
   const common = {
-    enter: createEnterCall({ limits, recognise, audit, callLog }),
+    enter: createEnterCall({ limits, recognise, audit, reports }),
     recognise,
     slots: createAllSlots(limits),
     limits,

@@ -1,7 +1,7 @@
 import type { Server, ServiceDefinition, StatusObject, UntypedHandleCall } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import type { CallAudit } from './call-audit';
-import type { CallLog } from './call-log';
+import type { CallReports } from './call-reports';
 import { CallScope, checkMetadata, type AnyCall } from './call-scope';
 import type { Recognise } from './failure';
 import { toStatus } from './status';
@@ -30,24 +30,24 @@ export interface EnterCallOptions {
   readonly limits: Limits;
   readonly recognise: Recognise;
   readonly audit: CallAudit;
-  readonly callLog: CallLog;
+  readonly reports: CallReports;
 }
 
-export function createEnterCall({ limits, recognise, audit, callLog }: EnterCallOptions): EnterCall {
+export function createEnterCall({ limits, recognise, audit, reports }: EnterCallOptions): EnterCall {
   const enter = async (call: AnyCall, service: Service): Promise<void> => {
-    const caller = new CallScope(call, audit);
+    const caller = new CallScope(call, audit, reports.begun(call.getPath(), call.metadata));
     try {
       caller.trailers = checkMetadata(call, limits);
       // Its request may have taken long to come.
       if (caller.access.mayHaveExpired(Date.now())) caller.access.check();
       await service.serve(caller);
       caller.close();
-      callLog.ended(caller, undefined, caller.tookMs);
+      reports.ended(caller, undefined, caller.tookMs);
     } catch (error) {
       const failure = recognise(error, caller);
       caller.close(failure);
       service.fail(toStatus(failure, caller.requestId));
-      callLog.ended(caller, caller.refusal ?? failure, caller.tookMs);
+      reports.ended(caller, caller.refusal ?? failure, caller.tookMs);
     }
   };
   return <Handler extends AnyHandler>(begin: (...args: Parameters<Handler>) => Service) => {

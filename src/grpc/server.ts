@@ -20,10 +20,13 @@ import type { Audit } from '../auth/audit';
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import type { EventStore } from '../store/event-store';
+import { traced } from '../store/traced';
+import type { Tracing } from '../tracing/tracing';
 import { AccessWatch } from './access-watch';
 import { createAdmission } from './admission';
 import { CallAudit } from './call-audit';
 import { CallLog } from './call-log';
+import { CallReports } from './call-reports';
 import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 import { FailureCounts } from './failure-counts';
@@ -58,6 +61,8 @@ export interface GrpcServerOptions {
   readonly limits: Limits;
   /** Calls that take the gateway longer are logged as slow; 0: none. */
   readonly slowCallMs: number;
+  /** undefined: nobody collects traces. */
+  readonly tracing: Tracing | undefined;
   readonly about: AboutGateway;
   readonly log: Logger;
   /** Gives the server its connections, which another process accepts. undefined: it listens on the address. */
@@ -95,17 +100,18 @@ const serviceNames = [
 
 /** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { store, limits, about, log, guard, reflection } = options;
+  const { limits, about, log, guard, reflection } = options;
+  const store = options.tracing === undefined ? options.store : traced(options.store);
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
-  const callLog = new CallLog(log, options.slowCallMs);
+  const reports = new CallReports(new CallLog(log, options.slowCallMs), options.tracing);
   const failures = new FailureCounts();
   const rpcs = createRpcCounts(reflection === 'off' ? services : [...services, ...reflectionServices]);
-  const calls = createCalls({ limits, log, watch, audit, callLog, failures });
+  const calls = createCalls({ limits, log, watch, audit, reports, failures });
   const shareOf = createShareOf(guard, limits);
   const { recordPrincipal } = options;
   const identify = createIdentify({ guard, recordPrincipal, reflection, shareOf, audit, limits, log });
-  const admission = createAdmission({ limits, identify, rpcs, failures, callLog });
+  const admission = createAdmission({ limits, identify, rpcs, failures, reports });
   const connections = createConnections(limits, log);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission

@@ -22,6 +22,7 @@ import {
 import type { AccessDeniedError, AuthError, QuotaExceededError } from '../auth/errors';
 import type { InvalidRequestError, StoreError, VersionConflictError } from '../store/errors';
 import { isName } from '../store/patterns';
+import type { CallEnd } from '../tracing/call-span';
 import type { Failure } from './failure';
 import { toDuration } from './proto-time';
 import { requestIdBytesMax, requestIdKey } from './request-id';
@@ -47,6 +48,13 @@ export const statusOf = {
   ACCESS_DENIED: status.PERMISSION_DENIED,
   QUOTA_EXCEEDED: status.RESOURCE_EXHAUSTED,
 } satisfies Record<StoreError['code'] | AuthError['code'] | Failure['code'], status>;
+
+/** How a call ends for its trace; undefined: it succeeds. */
+export function callEndOf(failure: Failure | undefined): CallEnd {
+  return failure === undefined
+    ? { status: status.OK, reason: undefined }
+    : { status: statusOf[failure.code], reason: failure.code };
+}
 
 const domain = 'sluice.v1';
 

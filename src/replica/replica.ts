@@ -5,6 +5,7 @@ import type { CallContext } from '../store/event-store';
 import type { LogFaults } from '../store/log';
 import type { FillingProgress, ReplicaFindings } from '../store/store-info';
 import type { ReplicaFacts } from '../store/store-facts';
+import { during } from '../store/trace';
 import { beginning, position, type Sequence } from '../store/values';
 import type { CommitWaiters } from './apply/commit-waiters';
 import type { ReplicaOptions } from './apply/open-files';
@@ -133,7 +134,13 @@ export class Replica implements FollowedReplica {
     this.keeper.continuity.acknowledge(sequence);
   }
 
-  async catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence> {
+  catchUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence> {
+    const { trace } = call;
+    const caughtUp = this.whenCaughtUp(consistency, call);
+    return trace === undefined ? caughtUp : during(trace, 'catch up', caughtUp);
+  }
+
+  private async whenCaughtUp(consistency: 'leader' | 'anyReplica', call: CallContext): Promise<Sequence> {
     await this.whenFilled(call);
     if (consistency === 'leader') await this.waitUntilApplied(await this.endOfLog(call), call);
     return this.current.applier.applied;

@@ -2,6 +2,7 @@ import type { Limits } from '../limits';
 import type { Durability } from './durability';
 import { OutcomeUnknownError, isStoreError, type StoreError } from './errors';
 import type { CallContext, EventStore } from './event-store';
+import { during } from './trace';
 import type { CommitId, Position, StreamName } from './values';
 
 /**
@@ -85,7 +86,8 @@ class DurableAppends {
         this.underWay--;
         const syncing = this.durability.whenDurable(result.position, endsMs, this.underWay > 0);
         if (syncing === undefined) return result;
-        return syncing.then(
+        const { trace } = call;
+        return (trace === undefined ? syncing : during(trace, 'sync', syncing)).then(
           () => result,
           (cause: unknown) => {
             throw failureOf(result, stream, cause);

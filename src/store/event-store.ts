@@ -3,6 +3,7 @@ import type { OrderSlot } from './append-order';
 import type { Expectation } from './expectation';
 import type { StreamSelection } from './patterns';
 import type { StoreInfo, UnreadableMessage } from './store-info';
+import type { Trace } from './trace';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
 /** The payload of an event: bytes or text, kept apart so that text stays readable. */
@@ -34,6 +35,8 @@ export interface CallContext {
   readonly orderSlot?: OrderSlot | undefined;
   /** The principal to store beside a commit; undefined: none is stored. */
   readonly principal?: string | undefined;
+  /** undefined: nobody collects traces. */
+  readonly trace?: Trace | undefined;
 }
 
 /** What to append to one stream. */

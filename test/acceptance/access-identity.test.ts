@@ -76,6 +76,7 @@ async function serve(
     store: createModelStore(),
     limits: defaultLimits,
     slowCallMs: 0,
+    tracing: undefined,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
     guard: Object.setPrototypeOf(guard, { ...openGuard, isOn: true, generation: 1, identify }) as Guard,

@@ -200,6 +200,13 @@ function reused(store: () => ContractStore): void {
     const sorted = { ...event, metadata: new Map([...event.metadata].reverse()) };
     const again = await store().append({ stream, events: [sorted], commitId, expectedVersion });
     expect(again).toMatchObject({ position, replayed: true });
+    // Nor is the trace in which it is repeated.
+    const traced = {
+      ...event,
+      metadata: new Map([...event.metadata, ['traceparent', '00-1'], ['tracestate', 'a=b']]),
+    };
+    const repeated = await store().append({ stream, events: [traced], commitId, expectedVersion });
+    expect(repeated).toMatchObject({ position, replayed: true });
     expect((await store().version(stream)).version).toBe(2n);
   });
 

@@ -37,6 +37,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     limits: { ...defaultLimits, readsMax: 1, connectionReadsMax: 1, readStallTimeoutMs: 60_000 },
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     slowCallMs: 0,
+    tracing: undefined,
     log: pino({ level: 'silent' }),
   });
   using wire = connectWire(server.address);

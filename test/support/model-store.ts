@@ -27,6 +27,7 @@ import type {
   StreamSummary,
 } from '../../src/store/event-store';
 import type { Expectation } from '../../src/store/expectation';
+import { traceContextKeys } from '../../src/store/trace';
 import { uuidV7 } from '../../src/uuid';
 import {
   position,
@@ -210,7 +211,8 @@ function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
   const shown = (event: NewEvent | RecordedEvent, keepsId: boolean): unknown => {
     const { id, type, payload, contentType, correlationId, causationId, tags, metadata } = event;
     const others = [correlationId, causationId].map((other) => (other === id ? 'own' : other));
-    return [keepsId ? id : '', ...others, type, payload, contentType, tags, new Map(metadata)];
+    const compared = [...metadata].filter(([key]) => !traceContextKeys.includes(key));
+    return [keepsId ? id : '', ...others, type, payload, contentType, tags, new Map(compared)];
   };
   return (
     commit.events.length === events.length &&

@@ -119,8 +119,9 @@ export interface AppendRequest {
    * The idempotency key: a UUID that is new for each commit, best a UUID v7. A repeated request (the same stream, events,
    * expectation and commit id) stores nothing and returns the first result with `replayed`. This never expires: it
    * holds after restarts, through any gateway, and however many events have followed. A repeated request may leave out the
-   * event ids that the first one left out. The same commit id with other events, on another stream or at another version
-   * is refused with ALREADY_EXISTS; an expectation that does not hold takes precedence and is refused with ABORTED.
+   * event ids that the first one left out, and `traceparent` and `tracestate` in the metadata of its events may differ. The
+   * same commit id with other events, on another stream or at another version is refused with ALREADY_EXISTS; an expectation
+   * that does not hold takes precedence and is refused with ABORTED.
    *
    * The gateway looks it up in its replica of the log, which takes some microseconds for any kind of UUID.
    *

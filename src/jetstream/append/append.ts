@@ -75,7 +75,7 @@ function store(appending: Appending, encode: () => Transaction, call: CallContex
     return Promise.reject(refusal);
   }
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
-  const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs };
+  const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs, trace: call.trace };
   return appending.queues.run(streamsWritten(transaction), transaction.bytes, call, () =>
     decide(appending, transaction, toItsEnd),
   );

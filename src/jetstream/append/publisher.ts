@@ -1,4 +1,5 @@
 import { StoreFullError } from '../../store/errors';
+import type { Notes } from '../../store/trace';
 import { versionAfter } from '../../store/values';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
 import type { CommitSizes } from '../log/commit-sizes';
@@ -71,6 +72,17 @@ export class Publisher {
       timeoutMs: Math.min(attemptTimeoutMs, leftMs),
       absenceMaxMs: Math.min(absenceMaxMs, leftMs),
     });
+  }
+
+  /** What a trace says of an attempt, by the conventions of OpenTelemetry for messaging. */
+  notesOf(messages: readonly OutgoingMessage[], { kind }: Published): Notes {
+    const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
+    return {
+      'messaging.destination.name': this.log.stream.name,
+      'messaging.batch.message_count': messages.length,
+      'messaging.message.body.size': bytes,
+      'sluice.outcome': kind,
+    };
   }
 
   async explain(outcome: Unstored, isBatch: boolean): Promise<Meaning> {

@@ -1,9 +1,10 @@
 import { CommitRecord, RecordedEvent } from '../../../generated/sluice/v1/event';
+import { traceContextKeys } from '../../store/trace';
 import type { WrittenEvent } from './transaction';
 
 /**
  * Whether a stored commit has the events that would be written. An id that the gateway filled in differs in each call, and so does
- * a correlation or causation id that was derived from it: these are not compared.
+ * a correlation or causation id that was derived from it: these are not compared, nor is the trace that the events were appended in.
  */
 export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Array): boolean {
   const { events } = CommitRecord.decode(record);
@@ -19,7 +20,8 @@ export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Ar
 /** The bytes of what the caller gave. Map entries are sorted, since a caller may send them in another order. */
 function comparable({ id, correlationId, causationId, ...event }: RecordedEvent, keepsId: boolean): Buffer {
   const unlessOwn = (other: string): string => (other === id ? '' : other);
-  const metadata = new Map([...event.metadata].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const compared = [...event.metadata].filter(([key]) => !traceContextKeys.includes(key));
+  const metadata = new Map(compared.sort(([a], [b]) => (a < b ? -1 : 1)));
   return Buffer.from(
     RecordedEvent.encode({
       ...event,

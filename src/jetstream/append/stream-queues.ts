@@ -2,6 +2,7 @@ import type { Limits } from '../../limits';
 import type { AppendOrder } from '../../store/append-order';
 import { CancelledError, DeadlineExceededError, OverloadedError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
+import { during } from '../../store/trace';
 import type { StreamName } from '../../store/values';
 import { CompactingMap } from '../../collections/compacting-map';
 
@@ -126,7 +127,8 @@ export class StreamQueues {
 }
 
 async function whenFirst<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
-  await new Promise<void>((resolve) => (ticket.begin = resolve));
+  const turn = new Promise<void>((resolve) => (ticket.begin = resolve));
+  await (call.trace === undefined ? turn : during(call.trace, 'wait for turn', turn));
   call.signal.throwIfAborted();
   return begin(call, append);
 }

@@ -9,6 +9,7 @@ import {
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import type { ViewedCommit } from '../../store/log';
+import { during } from '../../store/trace';
 import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
 import type { OutgoingMessage } from '../nats/publish';
@@ -134,7 +135,11 @@ class Undecided {
   }
 
   private send(messages: readonly OutgoingMessage[]): Promise<Published> {
-    return this.appender.publisher.publish(messages, this.call.deadlineMs);
+    const { publisher } = this.appender;
+    const { trace, deadlineMs } = this.call;
+    const published = publisher.publish(messages, deadlineMs);
+    if (trace === undefined) return published;
+    return during(trace, 'publish', published, (outcome) => publisher.notesOf(messages, outcome));
   }
 
   private stored(base: Base, messages: readonly OutgoingMessage[], sequence: Sequence): Appended {
@@ -147,7 +152,13 @@ class Undecided {
     return publisher.explain(published, messages.length > 1);
   }
 
-  private async lookUp({ doubted, isRetry }: Lookup): Promise<Outcome> {
+  private lookUp(lookup: Lookup): Promise<Outcome> {
+    const looking = this.lookedUp(lookup);
+    const { trace } = this.call;
+    return trace === undefined ? looking : during(trace, 'look up', looking);
+  }
+
+  private async lookedUp({ doubted, isRetry }: Lookup): Promise<Outcome> {
     if (isRetry) await sleep(retryPauseMs);
     if (performance.now() >= this.call.deadlineMs) return { kind: 'late' };
     const { appender, transaction, call } = this;

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { OrderSlot } from '../../store/append-order';
 import type { CallContext } from '../../store/event-store';
+import type { Trace } from '../../store/trace';
 import type { RequestOptions } from '../nats/request-options';
 
 /** Options for one request to NATS on behalf of a call: it takes no longer than the call has left. */
@@ -31,6 +32,10 @@ class BoundedCall implements CallContext {
 
   get signal(): AbortSignal {
     return this.call.signal;
+  }
+
+  get trace(): Trace | undefined {
+    return this.call.trace;
   }
 
   get orderSlot(): OrderSlot | undefined {

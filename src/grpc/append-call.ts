@@ -1,14 +1,16 @@
 import type { Share } from '../auth/quota';
 import type { OrderSlot } from '../store/append-order';
+import type { CallSpan } from '../tracing/call-span';
 import type { Access, Need } from './access';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 
-/** The call of a session, for one of its appends in order. */
-export class OrderedCall implements Caller {
+/** The call of a session, for one of its appends that is in order or has a trace. */
+export class AppendCall implements Caller {
   constructor(
     private readonly caller: Caller,
-    readonly orderSlot: OrderSlot,
+    readonly orderSlot: OrderSlot | undefined,
+    readonly trace: CallSpan | undefined,
   ) {}
 
   get signal(): AbortSignal {

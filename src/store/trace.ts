@@ -1,0 +1,43 @@
+/** Entries of the metadata of an event that say who was at work when it was appended: they do not distinguish one event from another. */
+export const traceContextKeys: readonly string[] = ['traceparent', 'tracestate'];
+
+/** The parts of a call that take time of their own. */
+export type StepName = 'wait for turn' | 'look up' | 'publish' | 'sync' | 'catch up' | 'read pages';
+
+/** Facts about a call or a step, by name. */
+export type Notes = Readonly<Record<string, string | number>>;
+
+/** A step of a call that is under way. */
+export interface OpenStep {
+  note(notes: Notes): void;
+  /** `error`: what it failed with; undefined: it succeeded. */
+  end(error?: unknown): void;
+}
+
+/** Where the time of one call goes. Calls have one only if somebody collects traces. */
+export interface Trace {
+  /** Notes facts about the call. */
+  note(notes: Notes): void;
+  begin(step: StepName, notes?: Notes): OpenStep;
+}
+
+/** Notes a step that has just begun and ends with the promise; `toNotes` says what is worth noting of its result. */
+export function during<T>(
+  trace: Trace,
+  step: StepName,
+  work: Promise<T>,
+  toNotes?: (result: T) => Notes,
+): Promise<T> {
+  const open = trace.begin(step);
+  return work.then(
+    (result) => {
+      if (toNotes !== undefined) open.note(toNotes(result));
+      open.end();
+      return result;
+    },
+    (error: unknown) => {
+      open.end(error);
+      throw error;
+    },
+  );
+}

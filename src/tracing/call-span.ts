@@ -1,0 +1,94 @@
+import {
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Context,
+  type Link,
+  type Span,
+  type Tracer,
+  ROOT_CONTEXT,
+} from '@opentelemetry/api';
+import type { Notes, OpenStep, StepName, Trace } from '../store/trace';
+
+/** How a call has ended. */
+export interface CallEnd {
+  /** The number of its gRPC status. */
+  readonly status: number;
+  /** The reason of the error; undefined: it succeeded. */
+  readonly reason: string | undefined;
+}
+
+/** The statuses that are failures of the server, by the conventions of OpenTelemetry: for the others the caller is to blame. */
+const failures: readonly number[] = [2, 4, 12, 13, 14, 15];
+
+/** The span of a call, or of an append of a session. Its steps are spans below it. */
+export class CallSpan implements Trace {
+  private readonly span: Span;
+  private readonly context: Context;
+
+  constructor(
+    private readonly tracer: Tracer,
+    private readonly path: string,
+    parent: Context,
+    links: Link[] = [],
+  ) {
+    const [service = '', method = ''] = path.slice(1).split('/');
+    const attributes = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
+    const name = links.length === 0 ? path.slice(1) : `${path.slice(1)} append`;
+    this.span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, parent);
+    this.context = trace.setSpan(parent, this.span);
+  }
+
+  /** The span of one append of this session: a trace of its own, since a session may have millions, with a link to the session. */
+  beginAppend(): CallSpan {
+    return new CallSpan(this.tracer, this.path, ROOT_CONTEXT, [{ context: this.span.spanContext() }]);
+  }
+
+  get traceId(): string {
+    return this.span.spanContext().traceId;
+  }
+
+  note(notes: Notes): void {
+    this.span.setAttributes(notes);
+  }
+
+  begin(step: StepName, notes?: Notes): OpenStep {
+    if (!this.span.isRecording()) return noStep;
+    const kind = step === 'publish' ? SpanKind.PRODUCER : SpanKind.INTERNAL;
+    const attributes: Attributes = { ...(step === 'publish' && messaging), ...notes };
+    return new StepSpan(this.tracer.startSpan(step, { kind, attributes }, this.context));
+  }
+
+  end({ status, reason }: CallEnd): void {
+    this.span.setAttribute('rpc.grpc.status_code', status);
+    if (reason !== undefined) this.span.setAttribute('error.type', reason);
+    if (failures.includes(status)) this.span.setStatus({ code: SpanStatusCode.ERROR });
+    this.span.end();
+  }
+}
+
+const messaging = {
+  'messaging.system': 'nats',
+  'messaging.operation.type': 'send',
+  'messaging.operation.name': 'publish',
+};
+
+class StepSpan implements OpenStep {
+  constructor(private readonly span: Span) {}
+
+  note(notes: Notes): void {
+    this.span.setAttributes(notes);
+  }
+
+  end(error?: unknown): void {
+    if (error !== undefined) {
+      const { code, name } = error as { readonly code?: unknown; readonly name?: string };
+      this.span.setAttribute('error.type', typeof code === 'string' ? code : (name ?? 'Error'));
+      this.span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+    this.span.end();
+  }
+}
+
+const noStep: OpenStep = { note: () => undefined, end: () => undefined };
