@@ -226,7 +226,7 @@ function targets(file: string, name: string): string[] {
   }
   if (name.startsWith('node:') || builtinModules.includes(name)) return ['node:'];
   const [first = '', second = ''] = name.split('/');
-  return [first === '@bufbuild' ? `npm:${first}/${second}` : `npm:${first}`];
+  return [['@bufbuild', '@opentelemetry'].includes(first) ? `npm:${first}/${second}` : `npm:${first}`];
 }
 
 /** The path from the root of the project of a module that a file names relative to itself. */

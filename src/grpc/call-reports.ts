@@ -12,7 +12,7 @@ export interface EndedCall extends LoggedCall {
   readonly trace: CallSpan | undefined;
 }
 
-/** Tells of every call, refused ones included: the log, and whoever collects traces. */
+/** Tells of every call, refused ones included: the log, and anyone who collects traces. */
 export class CallReports {
   constructor(
     private readonly log: CallLog,

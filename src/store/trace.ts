@@ -2,13 +2,13 @@
 export const traceContextKeys: readonly string[] = ['traceparent', 'tracestate'];
 
 /** The parts of a call that take time of their own. */
-export type StepName = 'wait for turn' | 'look up' | 'publish' | 'sync' | 'catch up' | 'read pages';
+export type PartName = 'wait for turn' | 'look up' | 'publish' | 'sync' | 'catch up' | 'read pages';
 
-/** Facts about a call or a step, by name. */
+/** Facts about a call or a part, by name. */
 export type Notes = Readonly<Record<string, string | number>>;
 
-/** A step of a call that is under way. */
-export interface OpenStep {
+/** A part of a call that is under way. */
+export interface OpenPart {
   note(notes: Notes): void;
   /** `error`: what it failed with; undefined: it succeeded. */
   end(error?: unknown): void;
@@ -18,17 +18,17 @@ export interface OpenStep {
 export interface Trace {
   /** Notes facts about the call. */
   note(notes: Notes): void;
-  begin(step: StepName, notes?: Notes): OpenStep;
+  begin(part: PartName, notes?: Notes): OpenPart;
 }
 
-/** Notes a step that has just begun and ends with the promise; `toNotes` says what is worth noting of its result. */
+/** Notes a part that has just begun and ends with the promise; `toNotes` says what is worth noting of its result. */
 export function during<T>(
   trace: Trace,
-  step: StepName,
+  part: PartName,
   work: Promise<T>,
   toNotes?: (result: T) => Notes,
 ): Promise<T> {
-  const open = trace.begin(step);
+  const open = trace.begin(part);
   return work.then(
     (result) => {
       if (toNotes !== undefined) open.note(toNotes(result));

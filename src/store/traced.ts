@@ -11,7 +11,7 @@ import type { StreamSelection } from './patterns';
 import type { Trace } from './trace';
 
 /**
- * The store, which notes in the trace of each call what it is about, and for reads the step that gives the pages. The other steps are
+ * The store, which notes in the trace of each call what it is about, and for reads the part that gives the pages. The other parts are
  * noted where they happen. Only for a gateway that collects traces.
  */
 export function traced(store: EventStore): EventStore {
@@ -81,9 +81,9 @@ function eventsOf(runs: readonly EventRun[]): number {
   return runs.reduce((sum, { eventCount }) => sum + eventCount, 0);
 }
 
-/** One step for all pages: a read may have thousands. Its time includes waits for the caller, `sluice.busy_ms` does not. */
+/** One part for all pages: a read may have thousands. Its time includes waits for the caller, `sluice.busy_ms` does not. */
 async function* eachPage<P extends Page>(pages: AsyncIterable<P>, trace: Trace): AsyncGenerator<P, void> {
-  const step = trace.begin('read pages');
+  const part = trace.begin('read pages');
   let [count, events, busyMs] = [0, 0, 0];
   let failure: unknown;
   let sinceMs = performance.now();
@@ -99,7 +99,7 @@ async function* eachPage<P extends Page>(pages: AsyncIterable<P>, trace: Trace):
     failure = error;
     throw error;
   } finally {
-    step.note({ 'sluice.pages': count, 'sluice.events': events, 'sluice.busy_ms': busyMs });
-    step.end(failure);
+    part.note({ 'sluice.pages': count, 'sluice.events': events, 'sluice.busy_ms': busyMs });
+    part.end(failure);
   }
 }

@@ -9,7 +9,7 @@ import {
   type Tracer,
   ROOT_CONTEXT,
 } from '@opentelemetry/api';
-import type { Notes, OpenStep, StepName, Trace } from '../store/trace';
+import type { Notes, OpenPart, PartName, Trace } from '../store/trace';
 
 /** How a call has ended. */
 export interface CallEnd {
@@ -22,7 +22,7 @@ export interface CallEnd {
 /** The statuses that are failures of the server, by the conventions of OpenTelemetry: for the others the caller is to blame. */
 const failures: readonly number[] = [2, 4, 12, 13, 14, 15];
 
-/** The span of a call, or of an append of a session. Its steps are spans below it. */
+/** The span of a call, or of an append of a session. Its parts are spans below it. */
 export class CallSpan implements Trace {
   private readonly span: Span;
   private readonly context: Context;
@@ -53,11 +53,11 @@ export class CallSpan implements Trace {
     this.span.setAttributes(notes);
   }
 
-  begin(step: StepName, notes?: Notes): OpenStep {
-    if (!this.span.isRecording()) return noStep;
-    const kind = step === 'publish' ? SpanKind.PRODUCER : SpanKind.INTERNAL;
-    const attributes: Attributes = { ...(step === 'publish' && messaging), ...notes };
-    return new StepSpan(this.tracer.startSpan(step, { kind, attributes }, this.context));
+  begin(part: PartName, notes?: Notes): OpenPart {
+    if (!this.span.isRecording()) return noPart;
+    const kind = part === 'publish' ? SpanKind.PRODUCER : SpanKind.INTERNAL;
+    const attributes: Attributes = { ...(part === 'publish' && messaging), ...notes };
+    return new PartSpan(this.tracer.startSpan(part, { kind, attributes }, this.context));
   }
 
   end({ status, reason }: CallEnd): void {
@@ -74,7 +74,7 @@ const messaging = {
   'messaging.operation.name': 'publish',
 };
 
-class StepSpan implements OpenStep {
+class PartSpan implements OpenPart {
   constructor(private readonly span: Span) {}
 
   note(notes: Notes): void {
@@ -91,4 +91,4 @@ class StepSpan implements OpenStep {
   }
 }
 
-const noStep: OpenStep = { note: () => undefined, end: () => undefined };
+const noPart: OpenPart = { note: () => undefined, end: () => undefined };

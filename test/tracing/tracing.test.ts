@@ -197,8 +197,8 @@ test('each append of a session has a trace of its own, which links to the sessio
       expect(append.links.map(({ context }) => context)).toEqual([session]);
       expect(append.parentSpanContext).toBeUndefined();
       const { traceId } = append.spanContext();
-      const steps = all.filter((span) => span.spanContext().traceId === traceId && span !== append);
-      expect(steps.map(({ name }) => name)).toContain(append === appends[0] ? 'look up' : 'publish');
+      const parts = all.filter((span) => span.spanContext().traceId === traceId && span !== append);
+      expect(parts.map(({ name }) => name)).toContain(append === appends[0] ? 'look up' : 'publish');
     }
   }));
 
