@@ -2,7 +2,7 @@ import { connect } from 'nats';
 import { refusedStart, startSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
+import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
 import { manifestOf, newFolder, succeed } from './commands';
@@ -30,40 +30,59 @@ function follow(client: RpcClient): { readonly streams: string[]; readonly ended
 }
 
 async function serves(client: RpcClient): Promise<void> {
-  await until(() =>
-    client.readAll().then(
-      () => true,
-      () => false,
-    ),
+  await until(
+    () =>
+      client.readAll().then(
+        () => true,
+        () => false,
+      ),
+    60_000,
   );
 }
 
-test('an older store under two gateways: nothing of the newer one is served, and versions continue', async () => {
-  await using nats = await startNats();
-  await using one = await startTestGateway([nats.url]);
-  await using other = await startTestGateway([nats.url]);
-  const clients = [one.client, other.client] as const;
-  await appendMany(one.client, 'both', 5);
-  await appendMany(other.client, 'kept', 3);
-  const folder = newFolder();
-  await succeed('backup', folder, `--nats-url=${nats.url}`);
-  const followers = clients.map(follow);
-  await appendMany(one.client, 'both', 4);
-  await appendMany(other.client, 'lost', 4);
-  await until(() => followers.every(({ streams }) => streams.length === 16));
+/** Servers for a store of so many replicas. */
+async function servers(replicas: number): Promise<AsyncDisposable & { readonly nodes: readonly TestNats[] }> {
+  if (replicas > 1) return startCluster(replicas);
+  const nats = await startNats();
+  return { nodes: [nats], [Symbol.asyncDispose]: () => nats[Symbol.asyncDispose]() };
+}
 
+interface Restored {
+  readonly clients: readonly [RpcClient, RpcClient];
+  /** The position of the backup. */
+  readonly position: bigint;
+  /** The flags of commands. */
+  readonly flags: readonly string[];
+}
+
+/** Restores a store of 5 commits of `both` and 3 of `kept`, when it has 4 more of `both` and 4 of `lost`, which are followed. */
+async function restoreOlder(
+  { clients, flags }: Omit<Restored, 'position'>,
+  nats: TestNats,
+): Promise<Restored> {
+  const [one, other] = clients;
+  await appendMany(one, 'both', 5);
+  await appendMany(other, 'kept', 3);
+  const folder = newFolder();
+  await succeed('backup', folder, ...flags);
+  const followers = clients.map(follow);
+  await appendMany(one, 'both', 4);
+  await appendMany(other, 'lost', 4);
+  await until(() => followers.every(({ streams }) => streams.length === 16));
   await removeStore(nats);
-  await succeed('restore', folder, `--nats-url=${nats.url}`);
+  await succeed('restore', folder, ...flags);
   // At once: no gateway may append with what it knew of the log before.
-  const stale = await failureOf(
-    one.client.append({ stream: 'both', events: newEvents(1), expectedVersion: 9n }),
-  );
+  const stale = await failureOf(one.append({ stream: 'both', events: newEvents(1), expectedVersion: 9n }));
   expect(['VERSION_CONFLICT', 'REPLICA_FILLING', 'STORE_UNAVAILABLE']).toContain(stale.reason);
   for (const { ended } of followers) {
     const error = await ended;
     expect(error).toBeInstanceOf(RpcFailure);
     expect(error).toMatchObject({ code: 14, reason: expect.stringMatching(/^[A-Z_]+$/) as unknown });
   }
+  return { clients, position: BigInt(manifestOf(folder).position), flags };
+}
+
+async function expectOlder({ clients, position, flags }: Restored): Promise<void> {
   for (const client of clients) {
     await serves(client);
     const { events } = await client.readAll();
@@ -71,14 +90,29 @@ test('an older store under two gateways: nothing of the newer one is served, and
     expect(events.map(({ stream }) => stream)).toEqual(order);
     expect((await client.getVersion({ stream: 'lost' })).version).toBe(0n);
   }
-  const { position } = manifestOf(folder);
-  const next = await one.client.append({ stream: 'both', events: newEvents(1) });
-  expect([next.version, next.position]).toEqual([6n, BigInt(position) + 1n]);
-  const after = await other.client.append({ stream: 'both', events: newEvents(1), expectedVersion: 6n });
+  const [one, other] = clients;
+  const next = await one.append({ stream: 'both', events: newEvents(1) });
+  expect([next.version, next.position]).toEqual([6n, position + 1n]);
+  const after = await other.append({ stream: 'both', events: newEvents(1), expectedVersion: 6n });
   expect(after.version).toBe(7n);
-  expect((await other.client.append({ stream: 'lost', events: newEvents(1) })).version).toBe(1n);
-  await succeed('verify', `--nats-url=${nats.url}`);
-}, 120_000);
+  expect((await other.append({ stream: 'lost', events: newEvents(1) })).version).toBe(1n);
+  await succeed('verify', ...flags);
+}
+
+test.each([1, 3])(
+  'an older store on %d servers under two gateways: nothing of the newer one is served, and versions continue',
+  async (replicas) => {
+    await using cluster = await servers(replicas);
+    const urls = cluster.nodes.map(({ url }) => url);
+    const storeReplicas = `--store-replicas=${replicas.toString()}`;
+    await using one = await startTestGateway(urls, [storeReplicas]);
+    await using other = await startTestGateway(urls, [storeReplicas]);
+    const flags = [`--nats-url=${urls.join(',')}`, storeReplicas];
+    const clients = [one.client, other.client] as const;
+    await expectOlder(await restoreOlder({ clients, flags }, cluster.nodes[0] as TestNats));
+  },
+  180_000,
+);
 
 /** Starts a restore and ends it by a signal when a part of the log is there; resolves with how it ended. */
 async function interruptedRestore(
