@@ -8,7 +8,7 @@ import { followLog, type DurableLog } from './follow-log';
 export type OnGroups = (groups: readonly (readonly LogEntry[])[], upTo: Sequence) => Promise<void>;
 
 /** After this time without progress, a walk fails. */
-const standstillMaxMs = 60_000;
+const standstillMaxMs = 30_000;
 const retryMs = 500;
 
 /**
