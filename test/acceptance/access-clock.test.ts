@@ -127,9 +127,9 @@ test('a clock that was ahead by a day: expired is only what expires by the clock
     'OK',
     'OK',
   ]);
-  await until(() => going.events === 7);
+  await until(() => going.events === 9);
   expect(going.failure).toBeUndefined();
-  await expectAudited(8);
+  await expectAudited(9);
 }, 60_000);
 
 test.each([
