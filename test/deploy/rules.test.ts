@@ -56,7 +56,7 @@ test('each fires when it must, and only then', async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 180_000);
 
 /** Two tests for each alert, in the format of `promtool test rules`, which is JSON as well. */
 function promtoolTests(all: readonly Alert[]): object {
