@@ -144,6 +144,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'config/config',
     'grpc',
     'metrics/metric',
+    'metrics/combined',
     'store',
     'limits',
     'npm:pino',

@@ -17,3 +17,9 @@ export function combinedPage(
   ];
   return AggregatorRegistry.aggregate(all).metrics();
 }
+
+/** What two processes have counted together; their gauges are left out. */
+export async function countsOf(one: readonly Snapshot[], other: readonly Snapshot[]): Promise<Snapshot[]> {
+  const counts = [one, other].map((metrics) => metrics.filter(({ type }) => type !== 'gauge'));
+  return (await AggregatorRegistry.aggregate(counts).getMetricsAsJSON()) as unknown as Snapshot[];
+}

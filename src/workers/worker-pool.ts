@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import { countsOf } from '../metrics/combined';
+import type { Snapshot } from '../metrics/metric';
 import { attach, type HubOptions } from './hub';
 import type { WorkerStart } from './messages';
 import { WorkerProcess } from './worker-process';
@@ -32,6 +34,8 @@ export class WorkerPool {
   private readonly replacing = new Set<Promise<void>>();
   private waiting: { readonly socket: Socket; readonly atMs: number }[] = [];
   private lastGiven = 0;
+  /** What workers have counted that are gone: a sum that goes back would look like a reset of all. */
+  private counted: Promise<readonly Snapshot[]> = Promise.resolve([]);
   /** Connections that were refused at the limit. */
   refused = 0;
   private refusedSince = 0;
@@ -61,6 +65,12 @@ export class WorkerPool {
     return [...this.workers.values()].filter(({ isReady }) => isReady);
   }
 
+  /** The metrics of all workers, and the counts of those that are gone. */
+  async metrics(): Promise<readonly (readonly Snapshot[])[]> {
+    const ofWorkers = await Promise.all(this.ready.map((worker) => worker.metrics()));
+    return [...ofWorkers, await this.counted];
+  }
+
   /** Stops all workers; resolves when they have ended. */
   async close(): Promise<void> {
     this.stop.abort();
@@ -83,6 +93,7 @@ export class WorkerPool {
     attach(worker, this.options);
     void worker.ended.then(() => {
       if (this.workers.get(number) === worker) this.workers.delete(number);
+      this.counted = this.counted.then((counts) => countsOf(counts, worker.lastMetrics));
     });
     try {
       await worker.ready();

@@ -36,6 +36,8 @@ export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly listeners: ((message: FromWorker) => void)[] = [];
   private readonly endListeners: (() => void)[] = [];
+  /** As of the last request for them. */
+  lastMetrics: readonly Snapshot[] = [];
   private hasEnded = false;
   /** What waits for its answers, which come in order. */
   private readonly asked: Record<Answer['kind'], ((answer: Answer | undefined) => void)[]> = {
@@ -118,7 +120,9 @@ export class WorkerProcess {
 
   /** Its metrics; none if it does not answer in time. */
   async metrics(): Promise<readonly Snapshot[]> {
-    return (await this.ask({ kind: 'metrics' }, 'metrics'))?.metrics ?? [];
+    const answer = await this.ask({ kind: 'metrics' }, 'metrics');
+    if (answer !== undefined) this.lastMetrics = answer.metrics;
+    return answer?.metrics ?? [];
   }
 
   /** Sends a request; resolves with the answer, or with undefined if it does not come in time. */

@@ -42,7 +42,7 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
       async reload() {
         await Promise.all([tls?.reload(), ...pool.ready.map((worker) => worker.reload(log.level))]);
       },
-      metricsOfOthers: () => Promise.all(pool.ready.map((worker) => worker.metrics())),
+      metricsOfOthers: () => pool.metrics(),
       async close() {
         await acceptor.close();
         await close();
