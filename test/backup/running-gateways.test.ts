@@ -40,7 +40,7 @@ async function serves(client: RpcClient): Promise<void> {
   );
 }
 
-/** Servers for a store of so many replicas. */
+/** Servers for a store with this number of replicas. */
 async function servers(replicas: number): Promise<AsyncDisposable & { readonly nodes: readonly TestNats[] }> {
   if (replicas > 1) return startCluster(replicas);
   const nats = await startNats();
