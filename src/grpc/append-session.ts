@@ -6,7 +6,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { parseAppend, type Sized } from '../requests/append';
-import { AppendOrder, type OrderSlot } from '../store/append-order';
+import { AppendOrder } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendCommand, AppendResult } from '../store/event-store';
 import { toAppendResponse } from './append-response';
@@ -15,6 +15,7 @@ import type { ConnectionAppends } from './connection-appends';
 import { UndecodableError } from './decode';
 import type { Failure } from './failure';
 import { AppendCall } from './append-call';
+import { PendingAppend } from './pending-append';
 import { permit, type Permitted } from './permit';
 import { sessionBounds } from './session-bounds';
 import { SessionMessage, type ReceivedAppend } from './session-message';
@@ -25,21 +26,6 @@ import { callEndOf, toRpcStatus } from './status';
 export interface SessionOptions {
   readonly appends: ConnectionAppends;
   readonly limits: Limits;
-}
-
-/** An append of a session that has no answer yet. */
-interface Pending {
-  readonly tag: bigint;
-  /** Among the appends of the session. */
-  readonly number: number;
-  readonly stream: SessionStream;
-  readonly expectedVersion: bigint | undefined;
-  readonly mustExist: boolean;
-  readonly eventCount: number;
-  readonly withCommitTime: boolean;
-  /** undefined: not in order. */
-  readonly orderSlot: OrderSlot | undefined;
-  readonly bytes: number;
 }
 
 /** An answer that the caller has not taken yet. */
@@ -234,43 +220,33 @@ class SessionAppends {
     { tag, inOrder }: ReceivedAppend,
     request: AppendRequest | undefined,
     bytes: number,
-  ): Pending {
-    const { stream: name = '', expectedVersion, mustExist = false, withCommitTime = false } = request ?? {};
-    const stream = this.streams.enter(name);
+  ): PendingAppend {
+    const stream = this.streams.enter(request?.stream ?? '');
     this.underWay++;
     this.bytesUnderWay += bytes;
-    const eventCount = request?.events.length ?? 0;
     const orderSlot = inOrder ? this.order.next(tag) : undefined;
-    const number = this.begun++;
-    return { tag, number, stream, expectedVersion, mustExist, eventCount, withCommitTime, orderSlot, bytes };
+    return new PendingAppend(this, { tag, number: this.begun++, stream, orderSlot, bytes }, request);
   }
 
-  private append(pending: Pending, command: Permitted<Sized<AppendCommand>>): void {
+  private append(pending: PendingAppend, command: Permitted<Sized<AppendCommand>>): void {
     const { caller } = this.session;
     const { orderSlot } = pending;
     const trace = caller.trace?.beginAppend();
+    pending.trace = trace;
     const isAsSession = orderSlot === undefined && trace === undefined;
     const context = isAsSession ? caller : new AppendCall(caller, orderSlot, trace);
-    void this.options.appends.append(command, context, {
-      succeeded: (result) => {
-        this.succeed(pending, result);
-        trace?.end(callEndOf(undefined));
-      },
-      failed: (error) => {
-        const failure = this.fail(pending, error);
-        trace?.end(callEndOf(failure));
-      },
-    });
+    void this.options.appends.append(command, context, pending);
   }
 
-  private succeed(pending: Pending, result: AppendResult): void {
+  succeed(pending: PendingAppend, result: AppendResult): void {
     const { tag, stream, withCommitTime } = pending;
     const value = toAppendResponse(result, withCommitTime);
     stream.failed?.passed(value.version);
     this.answer(pending, { tag, outcome: { $case: 'result', value }, failedTag: undefined });
+    pending.trace?.end(callEndOf(undefined));
   }
 
-  private fail(pending: Pending, error: unknown): Failure {
+  fail(pending: PendingAppend, error: unknown): void {
     const { tag, stream } = pending;
     const failure = this.session.recognise(error);
     const brokenBy = this.brokenBy(pending, failure);
@@ -278,18 +254,18 @@ class SessionAppends {
     noteFailed(stream, pending);
     const value = toRpcStatus(failure, this.session.caller.requestId);
     this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
-    return failure;
+    pending.trace?.end(callEndOf(failure));
   }
 
   /** The tag of an earlier append that has broken the order, if this one failed for that; otherwise this one breaks the order. */
-  private brokenBy({ orderSlot }: Pending, { code }: Failure): bigint | undefined {
+  private brokenBy({ orderSlot }: PendingAppend, { code }: Failure): bigint | undefined {
     const lostTo = orderSlot?.lostTo;
     if (lostTo !== undefined && code === 'CANCELLED') return lostTo;
     orderSlot?.fail();
     return undefined;
   }
 
-  private answer({ stream, bytes }: Pending, value: SessionAnswer): void {
+  private answer({ stream, bytes }: PendingAppend, value: SessionAnswer): void {
     this.ready.push({ value, stream, bytes });
     this.wake();
   }

@@ -18,8 +18,8 @@ import type { Permitted, PermittedStore } from './permit';
 
 /** What is made of the end of an append. In one place, since a promise more for each append shows in the cost of a session. */
 export interface Ended<Result, Answer> {
-  readonly succeeded: (result: Result) => Answer;
-  readonly failed: (error: unknown) => Answer;
+  succeeded(result: Result): Answer;
+  failed(error: unknown): Answer;
 }
 
 /**
@@ -50,14 +50,14 @@ export function createConnectionAppends(options: ConnectionAppendsOptions): Conn
   return {
     append(command, call, ended) {
       const underWay = begin(call, command.bytes, command, options);
-      if (underWay instanceof Error) return Promise.reject(underWay).catch(ended.failed);
+      if (underWay instanceof Error) return refused(underWay, ended);
       const { newStreamRefusal } = underWay;
       const given = newStreamRefusal === undefined ? command : { ...command, newStreamRefusal };
       return leaving(underWay, store.append(given, call), ended);
     },
     appendMulti(command, call, ended) {
       const underWay = begin(call, command.bytes, command.appends, options);
-      if (underWay instanceof Error) return Promise.reject(underWay).catch(ended.failed);
+      if (underWay instanceof Error) return refused(underWay, ended);
       const { newStreamRefusal } = underWay;
       const refusing = (append: StreamAppend): StreamAppend => ({ ...append, newStreamRefusal });
       const given =
@@ -65,6 +65,10 @@ export function createConnectionAppends(options: ConnectionAppendsOptions): Conn
       return leaving(underWay, store.appendMulti(given, call), ended);
     },
   };
+}
+
+function refused<Result, Answer>(refusal: Error, ended: Ended<Result, Answer>): Promise<Answer> {
+  return Promise.reject(refusal).catch((error: unknown) => ended.failed(error));
 }
 
 type Appends = StreamAppend | readonly StreamAppend[];
@@ -133,11 +137,8 @@ function refusalOf(
 
 /** An append that is counted in. It keeps none of the events. */
 class UnderWay {
-  private audit: CallAudit | undefined;
-  streams: readonly string[] = [];
-  /** `read`: without events. */
-  action: StreamAction = 'append';
-  private reserved = 0;
+  /** undefined: it is not recorded. */
+  private line: AuditLine | undefined;
 
   constructor(
     private readonly call: Caller,
@@ -158,20 +159,24 @@ class UnderWay {
       this.leave();
       return new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
     }
-    [this.audit, this.streams, this.reserved] = [audit, streams, reserved];
-    if (isOne(appends) && appends.events.length === 0) this.action = 'read';
+    const action = isOne(appends) && appends.events.length === 0 ? 'read' : 'append';
+    this.line = { audit, streams, action, reserved };
     return undefined;
   }
 
   succeed(result: AppendResult | AppendMultiResult): void {
     this.leave();
     this.call.share?.chargeNewStreams(newStreamsOf(result), this.call.access.permissions.limits);
-    this.audit?.appended(this.call, this, result, this.reserved);
+    if (this.line !== undefined) this.write(this.line, result);
   }
 
   fail(error: unknown): void {
     this.leave();
-    this.audit?.appended(this.call, this, { error }, this.reserved);
+    if (this.line !== undefined) this.write(this.line, { error });
+  }
+
+  private write(line: AuditLine, end: Parameters<CallAudit['appended']>[2]): void {
+    line.audit.appended(this.call, line, end, line.reserved);
   }
 
   private leave(): void {
@@ -181,6 +186,16 @@ class UnderWay {
     connection.appendBytes -= bytes;
     share?.leaveAppend(bytes);
   }
+}
+
+/** What is known of the line of an append before it ends. */
+interface AuditLine {
+  readonly audit: CallAudit;
+  readonly streams: readonly string[];
+  /** `read`: without events. */
+  readonly action: StreamAction;
+  /** Bytes. */
+  readonly reserved: number;
 }
 
 const firstVersion = 1n;

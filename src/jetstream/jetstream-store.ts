@@ -166,8 +166,8 @@ function logFacts(health: LogHealth): LogFacts {
 
 function createAppends(appending: Appending): ReturnType<JetStream['appends']> {
   return {
-    append: (command, call) => translated(append(appending, command, call)),
-    appendMulti: (command, call) => translated(appendMulti(appending, command, call)),
+    append: (command, call) => append(appending, command, call),
+    appendMulti: (command, call) => appendMulti(appending, command, call),
   };
 }
 

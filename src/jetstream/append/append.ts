@@ -9,6 +9,7 @@ import type {
 } from '../../store/event-store';
 import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
+import { toStoreError } from '../nats/errors';
 import { checkVersions, replay, type Appended } from './appended';
 import type { StreamQueues } from './stream-queues';
 import { streamsWritten, toMultiTransaction, toTransaction, type Transaction } from './transaction';
@@ -21,8 +22,8 @@ export interface Appending extends Appender {
 }
 
 /**
- * Stores the events of an append as one commit, or nothing. Appends to one stream are stored one after another. Not an async
- * function, which would keep the events, large beside their encoded form, until the end.
+ * Stores the events of an append as one commit, or nothing. Appends to one stream are stored one after another. Rejects with
+ * StoreErrors. Not an async function, which would keep the events, large beside their encoded form, until the end.
  */
 export function append(
   appending: Appending,
@@ -30,13 +31,16 @@ export function append(
   call: CallContext,
 ): Promise<AppendResult> {
   const bounded = boundedBy(appending, call);
-  if (command.events.length === 0) return checkOnly(appending, command, bounded);
+  if (command.events.length === 0) return checkOnly(appending, command, bounded).catch(rethrow);
   const { sizes } = appending.publisher;
   const stored = store(appending, () => toTransaction(sizes, command, call.principal), bounded);
-  return (command.withCommitTime === true ? timed(appending, stored, bounded) : stored).then(toResult);
+  return (command.withCommitTime === true ? timed(appending, stored, bounded) : stored).then(
+    toResult,
+    rethrow,
+  );
 }
 
-/** Stores the events of all streams atomically, or nothing; on each stream, one after another with the appends to it. */
+/** Stores the events of all streams atomically, or nothing; on each stream, one after another with the appends to it. Rejects with StoreErrors. */
 export function appendMulti(
   appending: Appending,
   command: AppendMultiCommand,
@@ -48,12 +52,15 @@ export function appendMulti(
     () => toMultiTransaction(sizes, command, call.principal),
     boundedBy(appending, call),
   );
-  return stored.then(({ position, streams, replayed, commitId }) => ({
-    position,
-    streams,
-    replayed,
-    commitId,
-  }));
+  return stored.then(
+    ({ position, streams, replayed, commitId }) => ({ position, streams, replayed, commitId }),
+    rethrow,
+  );
+}
+
+/** Throws a StoreError instead. Here, since each append has one promise less than if its caller did it. */
+function rethrow(error: unknown): never {
+  throw toStoreError(error);
 }
 
 function boundedBy({ appendTimeoutMs }: Appending, call: CallContext): CallContext {
@@ -75,9 +82,8 @@ function store(appending: Appending, encode: () => Transaction, call: CallContex
     return Promise.reject(refusal);
   }
   // Once sent, an append runs to its end even if the caller has gone: the next one needs what it finds out.
-  const toItsEnd = { signal: unattended, deadlineMs: call.deadlineMs, trace: call.trace };
   return appending.queues.run(streamsWritten(transaction), transaction.bytes, call, () =>
-    decide(appending, transaction, toItsEnd),
+    decide(appending, transaction, { signal: unattended, deadlineMs: call.deadlineMs, trace: call.trace }),
   );
 }
 

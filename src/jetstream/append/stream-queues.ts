@@ -2,7 +2,6 @@ import type { Limits } from '../../limits';
 import type { AppendOrder } from '../../store/append-order';
 import { CancelledError, DeadlineExceededError, OverloadedError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
-import { during } from '../../store/trace';
 import type { StreamName } from '../../store/values';
 import { CompactingMap } from '../../collections/compacting-map';
 
@@ -17,6 +16,8 @@ interface Ticket {
 /** What has a queue: a stream, or an order over several streams. */
 type Line = StreamName | AppendOrder;
 type Queues = CompactingMap<Line, Ticket[]>;
+
+const nothing = (): void => undefined;
 
 function join(queues: Queues, ticket: Ticket, line: Line): void {
   const queue = queues.get(line);
@@ -87,7 +88,7 @@ export class StreamQueues {
     this.admit(streams, bytes);
     this.appends++;
     this.bytes += bytes;
-    const ticket: Ticket = { behind: 0, begin: () => undefined };
+    const ticket: Ticket = { behind: 0, begin: nothing };
     for (const stream of streams) join(this.queues, ticket, stream);
     if (orderSlot !== undefined) join(this.queues, ticket, orderSlot.order);
     return ticket;
@@ -126,11 +127,16 @@ export class StreamQueues {
   }
 }
 
-async function whenFirst<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
-  const turn = new Promise<void>((resolve) => (ticket.begin = resolve));
-  await (call.trace === undefined ? turn : during(call.trace, 'wait for turn', turn));
-  call.signal.throwIfAborted();
-  return begin(call, append);
+/** Not an async function, which would keep more objects while the append waits. */
+function whenFirst<T>(ticket: Ticket, call: CallContext, append: () => Promise<T>): Promise<T> {
+  const waiting = call.trace?.begin('wait for turn');
+  return new Promise((resolve, reject) => {
+    ticket.begin = () => {
+      waiting?.end();
+      if (call.signal.aborted) reject(call.signal.reason as Error);
+      else begin(call, append).then(resolve, reject);
+    };
+  });
 }
 
 function begin<T>({ deadlineMs, orderSlot }: CallContext, append: () => Promise<T>): Promise<T> {
