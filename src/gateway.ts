@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openAudit } from './auth/audit';
-import { createGuard } from './auth/file-guard';
 import { openGuard, type Guard } from './auth/guard';
 import type { Config } from './config/config';
 import type { GrpcServer, GrpcServerOptions } from './grpc/server';
@@ -149,6 +148,8 @@ async function openAccess(
 ): Promise<Guard> {
   if (file === undefined) return openGuard;
   const { authLookIntervalMs: lookIntervalMs } = limits;
+  // Verifying credentials takes much code, which a gateway without an auth file need not load.
+  const { createGuard } = await import('./auth/file-guard.js');
   return createGuard({
     file,
     clientCaFile: tls?.clientCaFile,

@@ -107,6 +107,10 @@ class FileGuard implements Guard {
     });
   }
 
+  remembers(identity: Identity): boolean {
+    return this.current.remembers(identity);
+  }
+
   check(identity: Identity): void {
     if (identity.expiresAtMs !== undefined && Date.now() >= identity.expiresAtMs) {
       throw new UnauthenticatedError('expired', 'the credential has expired');

@@ -20,6 +20,8 @@ export interface Generation {
   readonly file: AuthFile;
   /** As `identify` of the guard. */
   identify(credentials: Credentials): Identity | Promise<Identity>;
+  /** As `remembers` of the guard. */
+  remembers(identity: Identity): boolean;
   /** The roles of the credential. Throws UnauthenticatedError if this generation does not accept it. */
   rolesOf(identity: Identity): readonly string[];
   /** As `permissionsOf` of the guard. */
@@ -48,6 +50,10 @@ export async function openGeneration(
     file,
     verifiers,
     identify: (credentials) => identifyBy(verifiers, policy, credentials),
+    remembers: (identity) =>
+      identity.credential.kind === 'jwt'
+        ? verifiers.jwts.remembers(identity)
+        : Date.now() < (identity.expiresAtMs ?? Infinity),
     rolesOf,
     permissionsOf(identity) {
       const known = remembered.get(identity);

@@ -22,6 +22,8 @@ export interface Guard {
    * signature has to be verified. Throws UnauthenticatedError, or rejects with it; the same with OverloadedError.
    */
   identify(credentials: Credentials): Identity | Promise<Identity>;
+  /** Whether `identify` would give this identity of the present generation again for its token. Costs much less. */
+  remembers(identity: Identity): boolean;
   /** Throws UnauthenticatedError if the credential has expired, or this generation does not accept it any more. */
   check(identity: Identity): void;
   /** What the identity may do in this generation: nothing if its credential is not accepted any more. Remembered for each identity. */
@@ -54,6 +56,7 @@ export const openGuard: Guard = {
   reportAudit: () => undefined,
   openness: () => undefined,
   identify: () => anonymous,
+  remembers: () => true,
   check: () => undefined,
   permissionsOf: () => allPermissions,
   onChange: () => undefined,

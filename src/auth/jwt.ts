@@ -26,8 +26,14 @@ interface Signed {
   readonly keyId: string;
 }
 
-/** What was verified for an identity, whichever generation made it. */
-const proofs = new WeakMap<Identity, Signed>();
+/** What was verified for an identity, and until when that is enough. */
+interface Proof extends Signed {
+  /** Of `performance.now()`, since with the clock a token could be remembered for as long as the clock is set back. */
+  readonly untilMs: number;
+}
+
+/** The proof of each identity, whichever generation made it. */
+const proofs = new WeakMap<Identity, Proof>();
 
 /** A token that stays wrong as long as the keys stay the same, and the clock is not set back before `sinceMs`. */
 class WrongForGood extends UnauthenticatedError {
@@ -51,10 +57,7 @@ const limits = defaultLimits;
 /** Verifies JWTs. Those that it has verified last, and those that were wrong last, it remembers by their hash. */
 export class JwtVerifier implements Verifier<string> {
   readonly issuers: ReadonlyMap<string, Issuer>;
-  /** `untilMs`: of `performance.now()`, since with the clock a token could be remembered for as long as the clock is set back. */
-  private readonly verified = new RecentMap<string, { identity: Identity; untilMs: number }>(
-    limits.authRememberedMax,
-  );
+  private readonly verified = new RecentMap<string, Identity>(limits.authRememberedMax);
   private readonly wrong = new RecentMap<string, Wrong>(limits.authRememberedMax);
   private readonly underWay = new Map<string, Promise<Identity>>();
   private readonly verifications = createSemaphore(limits.jwtVerificationsMax, {
@@ -77,8 +80,8 @@ export class JwtVerifier implements Verifier<string> {
   identify(token: string, isBusy = false): Identity | Promise<Identity> {
     if (token.length > limits.jwtBytesMax) throw invalid('the token is too long');
     const digest = hash('sha256', token, 'base64');
-    const identity = this.remembered(digest);
-    if (identity !== undefined) return identity;
+    const identity = this.verified.get(digest);
+    if (identity !== undefined && this.remembers(identity)) return identity;
     const wrong = this.wrong.get(digest);
     if (wrong !== undefined && this.isStillWrong(wrong)) throw wrong.error;
     let underWay = this.underWay.get(digest);
@@ -94,6 +97,19 @@ export class JwtVerifier implements Verifier<string> {
     return underWay;
   }
 
+  /** Whether the token of an identity need not be verified again: it has not expired, and its issuer still has the key. */
+  remembers(identity: Identity): boolean {
+    const proof = proofs.get(identity);
+    if (proof === undefined || performance.now() >= proof.untilMs) return false;
+    if (this.now() >= (identity.expiresAtMs ?? Infinity)) return false;
+    return (
+      this.issuers
+        .get(proof.payload.iss ?? '')
+        ?.keys.keys()
+        ?.has(proof.keyId) === true
+    );
+  }
+
   rolesOf(identity: Identity): readonly string[] {
     const signed = proofs.get(identity);
     const issuer = this.issuers.get(signed?.payload.iss ?? '');
@@ -107,15 +123,6 @@ export class JwtVerifier implements Verifier<string> {
     for (const { keys } of this.issuers.values()) keys.close();
   }
 
-  private remembered(digest: string): Identity | undefined {
-    const found = this.verified.get(digest);
-    if (found === undefined || performance.now() >= found.untilMs) return undefined;
-    if (this.now() >= (found.identity.expiresAtMs ?? Infinity)) return undefined;
-    const signed = proofs.get(found.identity);
-    const keys = this.issuers.get(signed?.payload.iss ?? '')?.keys.keys();
-    return keys?.has(signed?.keyId ?? '') === true ? found.identity : undefined;
-  }
-
   private isStillWrong({ error, source, keys }: Wrong): boolean {
     return source.keys() === keys && this.now() >= error.sinceMs;
   }
@@ -126,8 +133,8 @@ export class JwtVerifier implements Verifier<string> {
     try {
       const signed = await this.signed(token, claimed, issuer);
       const identity = identityOf(signed.payload, issuer.entry, this.roles, this.now());
-      proofs.set(identity, signed);
-      this.verified.set(digest, { identity, untilMs: performance.now() + limits.jwtRememberedMs });
+      proofs.set(identity, { ...signed, untilMs: performance.now() + limits.jwtRememberedMs });
+      this.verified.set(digest, identity);
       return identity;
     } catch (error) {
       const { keys: source } = issuer;

@@ -25,9 +25,9 @@ export interface Connections {
   readonly max: number;
 }
 
-/** An API token that was accepted. Its identity depends on nothing else than the generation of the auth file. */
+/** A token that one generation of the auth file has accepted. */
 export interface KnownToken {
-  readonly authorization: string | undefined;
+  readonly authorization: string;
   readonly generation: number;
   readonly identity: Identity;
 }
@@ -41,7 +41,7 @@ export class Connection implements HeldOfConnection {
   appends = 0;
   appendBytes = 0;
   inflating: Promise<unknown> | undefined;
-  /** The API token of its last call that had one. */
+  /** The token of its last call that had one. */
   knownToken: KnownToken | undefined;
   /** The callers of its calls that are being identified, by the value of `authorization`. */
   readonly identifying = new Map<string | undefined, Promise<Identity>>();

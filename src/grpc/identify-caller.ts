@@ -106,7 +106,7 @@ export function createIdentify({
   return Object.assign(identify, { waiting: () => waiting.size });
 }
 
-/** Most calls of a connection have the token of the call before, which need not be hashed again. */
+/** Most calls of a connection have the token of the call before, which need not be looked at again. */
 function identityOf(
   guard: Guard,
   { call, connection }: ArrivingCall,
@@ -117,16 +117,17 @@ function identityOf(
   const { generation } = guard;
   const { knownToken: known, identifying } = connection;
   const isKnown = known?.authorization === authorization && known?.generation === generation;
-  if (isKnown && Date.now() < (known.identity.expiresAtMs ?? Infinity)) return known.identity;
+  if (isKnown && guard.remembers(known.identity)) return known.identity;
   const begun = identifying.get(authorization);
   if (begun !== undefined) return begun;
+  const note = (identity: Identity): Identity => {
+    if (authorization !== undefined) connection.knownToken = { authorization, generation, identity };
+    return identity;
+  };
   const isBusy = identifying.size >= limits.connectionIdentifyingMax;
   const identity = guard.identify({ authorization, certificate: connection.certificate, isBusy });
-  if (!(identity instanceof Promise)) {
-    if (identity.credential.kind === 'token') connection.knownToken = { authorization, generation, identity };
-    return identity;
-  }
-  const identified = inTime(identity, limits).finally(() => identifying.delete(authorization));
+  if (!(identity instanceof Promise)) return note(identity);
+  const identified = inTime(identity.then(note), limits).finally(() => identifying.delete(authorization));
   identifying.set(authorization, identified);
   return identified;
 }

@@ -1,13 +1,11 @@
 import type { Logger } from 'pino';
 import { banner } from './banner';
-import { commandLines } from '../cli/help';
 import { writeLines } from '../cli/output';
-import { commands } from '../cli/run';
 import { ConfigError, loadConfig, printConfig, type Config } from '../config/config';
 import { StartError, startGateway, type Gateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
-import { helpText } from '../config/help';
 import { logCrash, openLog, reloadLevel } from './log';
+import { helpText } from '../config/help';
 import { isPatchedNode, nodeVersions } from '../versions';
 import { version } from '../versions';
 
@@ -23,7 +21,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   process.on('unhandledRejection', crash);
   boundHeapGrowth();
   boundBuffers();
-  if (argv.includes('--help') || argv.includes('-h')) return print(helpText(commandLines(commands)));
+  if (argv.includes('--help') || argv.includes('-h')) return print(await help());
   if (argv.includes('--version')) return print(`${version}\n`);
   try {
     if (argv.includes('--print-config')) {
@@ -67,6 +65,13 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
   await gateway.close();
   log.info('stopped');
   return exitCode[end];
+}
+
+/** Loads the commands, which serving does not need. */
+async function help(): Promise<string> {
+  const { commands } = await import('../cli/run.js');
+  const { commandLines } = await import('../cli/help.js');
+  return helpText(commandLines(commands));
 }
 
 function warnOfOpenness({ address, tls, authenticates }: Config, log: Logger): void {
