@@ -79,7 +79,13 @@ async function serve(
     tracing: undefined,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
     log: pino({ level: 'silent' }),
-    guard: Object.setPrototypeOf(guard, { ...openGuard, isOn: true, generation: 1, identify }) as Guard,
+    guard: Object.setPrototypeOf(guard, {
+      ...openGuard,
+      isOn: true,
+      generation: 1,
+      identify,
+      remembers: () => false,
+    }) as Guard,
     recordPrincipal: false,
     audit: noAudit,
     reflection: 'authenticated',
@@ -178,6 +184,7 @@ test('a token is recognized once for each connection and generation, and never a
     get generation() {
       return generation;
     },
+    remembers: () => Date.now() < expiresAtMs,
   };
   await using server = await serve(identify, {}, guard);
   using client = connectWire(server.address);
@@ -194,6 +201,28 @@ test('a token is recognized once for each connection and generation, and never a
   await sleep(expiresAtMs - Date.now() + 20);
   expect((await wireFailureOf(call('one'))).code).toBe(status.UNAUTHENTICATED);
   expect(identified).toEqual(['one']);
+});
+
+test('a token that takes time to verify is verified once for each connection, until the guard forgets it', async () => {
+  const identified: string[] = [];
+  let isRemembered = true;
+  const identify = async ({ authorization = '' }: Credentials): Promise<Identity> => {
+    identified.push(authorization);
+    await sleep(1);
+    return { ...alice, credential: { kind: 'jwt', id: authorization } };
+  };
+  await using server = await serve(identify, {}, { remembers: () => isRemembered });
+  using client = connectWire(server.address);
+  const call = (token: string): Promise<unknown> => {
+    const metadata = new Metadata();
+    metadata.set('authorization', token);
+    return client.unary('GetVersion', { stream: 'a' }, { metadata });
+  };
+  for (const token of ['one', 'one', 'other', 'other']) await call(token);
+  expect(identified.splice(0)).toEqual(['one', 'other']);
+  isRemembered = false;
+  await call('other');
+  expect(identified).toEqual(['other']);
 });
 
 test('calls of all kinds wait for the identity of their caller', async () => {

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { UnauthenticatedError } from '../../src/auth/errors';
 import type { Identity } from '../../src/auth/identity';
+import { JwtVerifier } from '../../src/auth/jwt';
 import { defaultLimits } from '../../src/limits';
 import { OverloadedError } from '../../src/store/errors';
 import { audience, issuerName, makeKey, seconds, type SigningKey } from '../support/oidc-issuer';
@@ -65,6 +66,27 @@ test('a token that is remembered is served at once, with the same identity', asy
   const identity = await first;
   expect(await second).toBe(identity);
   expect(opened.jwts.identify(token)).toBe(identity);
+});
+
+test('an identity is remembered no longer than its token is valid', async () => {
+  let nowMs = Date.now();
+  const jwts = new JwtVerifier([...opened.jwts.issuers.values()], new Set(), () => nowMs);
+  const [long, short] = [await key.sign({ exp: seconds() + 3_600 }), await key.sign({ exp: seconds() + 60 })];
+  const [byLong, byShort] = [await jwts.identify(long), await jwts.identify(short)];
+  const isRemembered = (): boolean[] => [jwts.remembers(byLong), jwts.remembers(byShort)];
+  expect(isRemembered()).toEqual([true, true]);
+  nowMs = (byShort.expiresAtMs ?? 0) - 1;
+  expect(isRemembered()).toEqual([true, true]);
+  nowMs++;
+  expect(isRemembered()).toEqual([true, false]);
+  nowMs += 3_600_000;
+  expect(isRemembered()).toEqual([false, false]);
+});
+
+test('an identity is forgotten by a verifier whose issuer does not have its key', async () => {
+  const identity = await opened.jwts.identify(await key.sign());
+  using others = await openIssuers([issuerEntry({ file: keyFile(await makeKey()) })]);
+  expect([opened.jwts.remembers(identity), others.jwts.remembers(identity)]).toEqual([true, false]);
 });
 
 describe('time', () => {
