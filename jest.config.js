@@ -10,6 +10,8 @@ module.exports = {
     // Only ES modules, which Node.js can `require`, but jest cannot before Node.js 24.9.
     '/node_modules/jose/.+\\.js$': swc({ syntax: 'ecmascript' }),
   },
+  // `import()` in src/ names the file as it is built.
+  moduleNameMapper: { '^(\\./auth/.+)\\.js$': '$1' },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',

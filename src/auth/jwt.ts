@@ -102,12 +102,8 @@ export class JwtVerifier implements Verifier<string> {
     const proof = proofs.get(identity);
     if (proof === undefined || performance.now() >= proof.untilMs) return false;
     if (this.now() >= (identity.expiresAtMs ?? Infinity)) return false;
-    return (
-      this.issuers
-        .get(proof.payload.iss ?? '')
-        ?.keys.keys()
-        ?.has(proof.keyId) === true
-    );
+    const keys = this.issuers.get(proof.payload.iss ?? '')?.keys.keys();
+    return keys?.has(proof.keyId) === true;
   }
 
   rolesOf(identity: Identity): readonly string[] {

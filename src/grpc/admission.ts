@@ -1,14 +1,15 @@
-import { status, type ServerInterceptor } from '@grpc/grpc-js';
+import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Limits } from '../limits';
 import { CompactingMap } from '../collections/compacting-map';
-import { connectionOf } from './connections';
+import { createKindOf } from './call-kind';
 import type { CallReports } from './call-reports';
-import { countCall } from './counted-call';
-import { isAppend, type Failure } from './failure';
+import { connectionOf } from './connections';
+import { countCall, countClosed } from './counted-call';
 import type { FailureCounts } from './failure-counts';
 import type { Identify } from './identify-caller';
+import type { Held } from './held';
 import { createInflate } from './inflate';
-import { Incoming, type Held } from './incoming';
+import { Incoming, type Surroundings } from './incoming';
 import type { InnerCall } from './inner-call';
 import type { RpcCounts } from './rpc-counts';
 
@@ -26,8 +27,6 @@ export interface Admission {
 }
 
 const sweepIntervalMs = 1_000;
-const session = '/sluice.v1.EventStoreService/AppendSession';
-const ours = /^\/sluice\.v1\.EventStoreService\//;
 
 export interface AdmissionOptions {
   readonly limits: Limits;
@@ -42,18 +41,32 @@ export function createAdmission({ limits, identify, rpcs, failures, reports }: A
   let begun = 0;
   /** Without those that are over: a refused caller that does not close its calls takes no place of others. */
   let open = 0;
-  const over = (): void => {
-    open--;
+  const held = { heldBytes: 0 };
+  const surroundings: Surroundings = {
+    limits,
+    held,
+    makeSpace() {
+      refuseLargest(calls.values(), held, limits);
+    },
+    begun(incoming) {
+      open++;
+      calls.set(begun, incoming);
+      return begun++;
+    },
+    over() {
+      open--;
+    },
+    closed({ call, number }) {
+      calls.delete(number);
+      countClosed(call);
+    },
+    refused(incoming, error) {
+      failures.note(error);
+      if (!incoming.isEntered) reports.refused(incoming, error);
+    },
   };
-  const refused = (incoming: Incoming, error: Failure): void => {
-    failures.note(error);
-    if (!incoming.isEntered) reports.refused(incoming, error);
-  };
-  const gateway: Held = { heldBytes: 0 };
-  const inflate = createInflate(limits);
-  const makeSpace = (): void => {
-    refuseLargest(calls.values(), gateway, limits);
-  };
+  const kindOf = createKindOf(limits, rpcs);
+  const decompress = createDecompress(limits);
   const timer = setInterval(() => {
     const nowMs = performance.now();
     for (const incoming of calls.values()) incoming.check(nowMs);
@@ -64,36 +77,18 @@ export function createAdmission({ limits, identify, rpcs, failures, reports }: A
       return open;
     },
     get heldBytes() {
-      return gateway.heldBytes;
+      return held.heldBytes;
     },
     intercept({ path, requestStream }, outer) {
       // This is the only interceptor, so `outer` is the call itself. Another one would slow down every call.
       const call = outer as unknown as InnerCall;
-      const number = begun++;
       const connection = connectionOf(call.stream);
-      const counted = countCall(call, rpcs.get(path) as RpcCounts);
-      const incoming = new Incoming(call, {
-        limits,
-        messageBytesMax: ours.test(path) && isAppend(path) ? limits.requestBytesMax : limits.queryBytesMax,
-        kind: requestStream ? 'many' : ours.test(path) ? 'one' : 'foreign',
-        mayBeIdle: path === session,
-        connection,
-        gateway,
-        counted,
-        makeSpace,
-        ended() {
-          calls.delete(number);
-          counted.end(status.CANCELLED);
-        },
-        over,
-        refused,
-      });
-      const decompress = call.decompressMessage.bind(call);
+      const kind = kindOf(path, requestStream);
+      countCall(call, kind.rpc);
+      const incoming = new Incoming(call, kind, connection, surroundings);
       call.decoder = incoming;
-      call.decompressMessage = (message, encoding) =>
-        (message[0] === 1 && inflate(incoming, message, encoding)) || decompress(message, encoding);
-      calls.set(number, incoming);
-      if (++open > limits.callsMax) incoming.refuse('callsMax', `${open - 1} calls are open`);
+      call.decompressMessage = decompress;
+      if (open > limits.callsMax) incoming.refuse('callsMax', `${open - 1} calls are open`);
       else identify({ call, incoming, path, connection });
       return outer as unknown as ReturnType<ServerInterceptor>;
     },
@@ -104,14 +99,24 @@ export function createAdmission({ limits, identify, rpcs, failures, reports }: A
 }
 
 /** Refuses calls of the connections that hold the most, until an eighth is free, so that this is rare. */
-function refuseLargest(calls: readonly Incoming[], gateway: Held, { heldBytesMax }: Limits): void {
+function refuseLargest(calls: readonly Incoming[], held: Held, { heldBytesMax }: Limits): void {
   const largest = calls
     .filter((incoming) => incoming.isRefusable)
-    .sort(
-      (a, b) => b.options.connection.heldBytes - a.options.connection.heldBytes || b.heldBytes - a.heldBytes,
-    );
+    .sort((a, b) => b.connection.heldBytes - a.connection.heldBytes || b.heldBytes - a.heldBytes);
   for (const incoming of largest) {
-    if (gateway.heldBytes <= (heldBytesMax / 8) * 7 || gateway.heldBytes === incoming.heldBytes) return;
-    incoming.refuse('heldBytesMax', `${gateway.heldBytes} bytes of requests wait already`);
+    if (held.heldBytes <= (heldBytesMax / 8) * 7 || held.heldBytes === incoming.heldBytes) return;
+    incoming.refuse('heldBytesMax', `${held.heldBytes} bytes of requests wait already`);
   }
+}
+
+/** Replaces `decompressMessage` of a call: inflates what is compressed in bounds. */
+function createDecompress(limits: Limits): InnerCall['decompressMessage'] {
+  const inflate = createInflate(limits);
+  return function (this: InnerCall, message, encoding) {
+    const { decoder } = this;
+    const isCompressed = message[0] === 1 && decoder instanceof Incoming;
+    const inflated = isCompressed ? inflate(decoder, message, encoding) : undefined;
+    const plain = Object.getPrototypeOf(this) as InnerCall;
+    return inflated ?? plain.decompressMessage.call(this, message, encoding);
+  };
 }

@@ -7,7 +7,7 @@ import type { Identity } from '../auth/identity';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { boundByDescriptors } from './descriptors';
-import type { HeldOfConnection } from './incoming';
+import type { HeldOfConnection } from './held';
 
 /** The client connections: bounded in number, in the time without calls, and in age. */
 export interface Connections {

@@ -3,7 +3,7 @@ import type { InnerCall } from './inner-call';
 import type { RpcCounts } from './rpc-counts';
 
 /** One call, for the counts of its RPC. */
-export class CountedCall {
+class CountedCall {
   private readonly beganMs = performance.now();
   private isOver = false;
 
@@ -24,12 +24,15 @@ export class CountedCall {
 type WithCount = InnerCall & { counted: CountedCall };
 
 /** Counts a call whose headers have come: every message and every status of it passes here, also those of grpc-js itself. */
-export function countCall(call: InnerCall, rpc: RpcCounts): CountedCall {
-  const counted = new CountedCall(rpc);
-  (call as WithCount).counted = counted;
+export function countCall(call: InnerCall, rpc: RpcCounts): void {
+  (call as WithCount).counted = new CountedCall(rpc);
   call.sendMessage = sendCounted;
   call.sendStatus = endCounted;
-  return counted;
+}
+
+/** The stream of a counted call is closed. */
+export function countClosed(call: InnerCall): void {
+  (call as WithCount).counted.end(status.CANCELLED);
 }
 
 // Without closures, which would take memory in each call. The methods of grpc-js are in the prototype.

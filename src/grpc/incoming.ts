@@ -3,41 +3,26 @@ import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { CancelledError, InvalidRequestError, OverloadedError, type RefusingBound } from '../store/errors';
 import type { Access } from './access';
+import type { CallKind } from './call-kind';
 import { countChunks } from './count-chunks';
-import type { CountedCall } from './counted-call';
 import type { Failure } from './failure';
+import type { Held, HeldOfConnection } from './held';
 import type { InnerCall } from './inner-call';
 import { requestIdOf } from './request-id';
 import { toStatus } from './status';
 
-/** Bytes that callers have sent and that no handler has taken yet. */
-export interface Held {
-  heldBytes: number;
-}
-
-/** The bytes held for one connection. */
-export interface HeldOfConnection extends Held {
-  /** Resolves when its last message so far is inflated. */
-  inflating: Promise<unknown> | undefined;
-}
-
-/** What an incoming call needs to know about the gateway. */
-export interface IncomingOptions {
+/** What all incoming calls share. */
+export interface Surroundings {
   readonly limits: Limits;
-  /** Of one message. */
-  readonly messageBytesMax: number;
-  /** Of a call of one request: whether `taken` will be called. Of others, `consumed` will, for each message. */
-  readonly kind: 'one' | 'many' | 'foreign';
-  /** Whether its caller may leave it open without a request. */
-  readonly mayBeIdle: boolean;
-  readonly connection: HeldOfConnection;
-  readonly gateway: Held;
-  readonly counted: CountedCall;
+  /** All that is held. */
+  readonly held: Held;
   /** Too many bytes are held in all. */
   makeSpace(): void;
-  ended(): unknown;
-  /** Called once, before `ended`: the call is over, although its caller may not have closed it. */
+  /** Returns the number of a call that begins. */
+  begun(incoming: Incoming): number;
+  /** The call is over, although its caller may not have closed it. Called once, before `closed`. */
   over(): void;
+  closed(incoming: Incoming): void;
   /** The call is refused for this reason. */
   refused(incoming: Incoming, error: Failure): void;
 }
@@ -60,8 +45,9 @@ export class Incoming implements Held {
   heldBytes = 0;
   /** What the call is counted in until it is over; undefined: nothing but the bounds of its connection. */
   share: Share | undefined;
-  private readonly header = Buffer.allocUnsafe(headerBytes);
   private headerFilled = 0;
+  private flags = 0;
+  private declaredBytes = 0;
   /** With its header, as far as it has come. */
   private message: Buffer | undefined;
   private filled = 0;
@@ -81,10 +67,15 @@ export class Incoming implements Held {
   /** Bytes that a caller without an identity may still send; undefined: any number. */
   private discardable: number | undefined;
 
+  readonly number: number;
+
   constructor(
     readonly call: InnerCall,
-    readonly options: IncomingOptions,
+    readonly kind: CallKind,
+    readonly connection: HeldOfConnection,
+    private readonly surroundings: Surroundings,
   ) {
+    this.number = surroundings.begun(this);
     const { stream } = call;
     countChunks(stream, this);
     stream.on('data', this.onData);
@@ -97,7 +88,7 @@ export class Incoming implements Held {
     for (let at = 0; at < data.length && this.endedAtMs === undefined;) {
       at += this.message === undefined ? this.readHeader(data, at) : this.readBody(this.message, data, at);
       if (this.message !== undefined && this.filled === this.size) {
-        this.options.counted.rpc.messagesReceived++;
+        this.kind.rpc.messagesReceived++;
         complete.push(this.message);
         this.message = undefined;
         this.messages++;
@@ -144,13 +135,13 @@ export class Incoming implements Held {
   }
 
   hold(bytes: number): void {
-    const { limits, connection, gateway } = this.options;
+    const { limits, held } = this.surroundings;
     if (this.isOver) return;
     this.add(bytes);
-    const { heldBytes } = connection;
+    const { heldBytes } = this.connection;
     if (heldBytes > limits.connectionHeldBytesMax && heldBytes > this.heldBytes)
       this.refuse('connectionHeldBytesMax', `${heldBytes} bytes of requests of this connection wait already`);
-    else if (gateway.heldBytes > limits.heldBytesMax) this.options.makeSpace();
+    else if (held.heldBytes > limits.heldBytesMax) this.surroundings.makeSpace();
   }
 
   release(bytes: number): void {
@@ -185,7 +176,7 @@ export class Incoming implements Held {
 
   /** Called from time to time. */
   check(nowMs: number): void {
-    const { requestStallTimeoutMs, requestStallBytes } = this.options.limits;
+    const { requestStallTimeoutMs, requestStallBytes } = this.surroundings.limits;
     if (this.call.stream.writableFinished && !this.isOver) this.stop();
     if (this.endedAtMs !== undefined) {
       if (nowMs - this.endedAtMs >= requestStallTimeoutMs) this.call.stream.close(constants.NGHTTP2_CANCEL);
@@ -203,14 +194,14 @@ export class Incoming implements Held {
 
   /** Whether the caller has yet to send the rest of a message. */
   private get isAwaited(): boolean {
-    const { kind, mayBeIdle } = this.options;
+    const { requests, mayBeIdle } = this.kind;
     if (this.messages === 0 && !mayBeIdle) return true;
-    if (kind === 'one') return !this.isTaken; // the end of its request
+    if (requests === 'one') return !this.isTaken; // the end of its request
     return this.message !== undefined && !this.call.stream.isPaused();
   }
 
   private refuseWith(error: InvalidRequestError | OverloadedError): void {
-    const hasBegun = this.options.kind === 'many' && this.messages > 0;
+    const hasBegun = this.kind.requests === 'many' && this.messages > 0;
     // For a session, the error itself would mean that nothing without an answer is stored.
     this.end(hasBegun ? new CancelledError(error.message) : error, error);
   }
@@ -224,45 +215,52 @@ export class Incoming implements Held {
     this.call.sendStatus(toStatus(error, this.requestId));
     this.call.stream.resume();
     this.refusal = error;
-    this.options.refused(this, cause);
+    this.surroundings.refused(this, cause);
   }
 
   private stop(): void {
     if (!this.isOver) {
       this.endedAtMs = performance.now();
       this.share?.leave('calls');
-      this.options.over();
+      this.surroundings.over();
     }
     this.message = undefined;
     this.release(this.heldBytes);
   }
 
   private add(bytes: number): void {
-    const { connection, gateway } = this.options;
     this.heldBytes += bytes;
-    connection.heldBytes += bytes;
-    gateway.heldBytes += bytes;
+    this.connection.heldBytes += bytes;
+    this.surroundings.held.heldBytes += bytes;
   }
 
-  private readHeader(data: Buffer, at: number): number {
-    const count = data.copy(this.header, this.headerFilled, at, at + headerBytes - this.headerFilled);
-    this.headerFilled += count;
-    if (this.headerFilled < headerBytes) return count;
-    const { messageBytesMax } = this.options;
-    const size = this.header.readUInt32BE(1);
+  private readHeader(data: Buffer, begin: number): number {
+    let at = begin;
+    for (; this.headerFilled < headerBytes && at < data.length; at++) {
+      const byte = data[at] as number;
+      if (this.headerFilled++ === 0) this.flags = byte;
+      else this.declaredBytes = this.declaredBytes * 256 + byte;
+    }
+    if (this.headerFilled === headerBytes) this.begin(data.length - at);
+    return at - begin;
+  }
+
+  /** The header of a message is complete; this many bytes are there after it. */
+  private begin(bytes: number): void {
+    const { flags, declaredBytes: size } = this;
+    this.headerFilled = 0;
+    this.declaredBytes = 0;
+    const { messageBytesMax } = this.kind;
     if (size > messageBytesMax) {
       this.refuseRequest(`has ${size} bytes, more than the limit of ${messageBytesMax}`);
-      return count;
+      return;
     }
     this.size = headerBytes + size;
-    this.headerFilled = 0;
-    const message = this.grown(
-      Math.min(this.size, Math.max(firstBytes, headerBytes + data.length - at - count)),
-    );
-    if (message === undefined) return count;
-    this.filled = this.header.copy(message);
+    const message = this.grown(Math.min(this.size, Math.max(firstBytes, headerBytes + bytes)));
+    if (message === undefined) return;
+    message[0] = flags;
+    this.filled = message.writeUInt32BE(size, 1);
     this.message = message;
-    return count;
   }
 
   private readBody(message: Buffer, data: Buffer, at: number): number {
@@ -293,6 +291,6 @@ export class Incoming implements Held {
 
   private readonly onClose = (): void => {
     this.stop();
-    this.options.ended();
+    this.surroundings.closed(this);
   };
 }

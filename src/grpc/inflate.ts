@@ -34,7 +34,7 @@ export function createInflate({ inflatesMax }: Limits): Inflate {
   };
   return (incoming, message, encoding) => {
     if (encoding !== 'gzip' && encoding !== 'deflate') return undefined;
-    const { connection } = incoming.options;
+    const { connection } = incoming;
     const work = (): Promise<Buffer> =>
       inSlot(() => inflated(incoming, message.subarray(headerBytes), encoding));
     const done = (connection.inflating ?? Promise.resolve()).then(work);
@@ -49,7 +49,7 @@ async function inflated(
   bytes: Buffer,
   encoding: keyof typeof inflaters,
 ): Promise<Buffer> {
-  const { messageBytesMax } = incoming.options;
+  const { messageBytesMax } = incoming.kind;
   const expected = expectedBytes(bytes, encoding);
   const maxOutputLength = Math.max(1, Math.min(messageBytesMax, expected));
   if (encoding === 'gzip' && expected > messageBytesMax)
