@@ -1,7 +1,7 @@
 import { claimsIn, withClaims } from './claims';
 import { PatternTree } from '../store/pattern-tree';
-import type { StoreAction, StreamAction } from './permissions';
-import { streamActions, type AccessEntry } from './schema';
+import { streamActions, type StoreAction, type StreamAction } from './permissions';
+import type { AccessEntry } from './schema';
 
 /** One action on the streams of one pattern, or on the store as a whole. */
 export interface Grant {

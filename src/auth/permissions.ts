@@ -1,9 +1,9 @@
-import type { storeActions, streamActions } from './schema';
-
 /** What can be done with streams. */
+export const streamActions = ['append', 'read', 'subscribe'] as const;
 export type StreamAction = (typeof streamActions)[number];
 
 /** What can be done with the store as a whole. */
+export const storeActions = ['info', 'admin'] as const;
 export type StoreAction = (typeof storeActions)[number];
 
 /** What an identity may do, as one generation of the auth file says. */

@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { defaultLimits } from '../limits';
 import { isGrantPattern } from './claims';
+import { storeActions, streamActions } from './permissions';
 import { isIssuerName, isPrincipal, isPrincipalName } from './principal';
 import { fields, found, hiddenText, hint, list, oneOf, record, text, whole } from './schema-fields';
 
 /** The auth file as it is written. What its fields say about each other is checked in auth-file.ts. */
 
 const { authEntriesMax, authGrantsMax, authPatternsMax, authRolesMax, jwtLifeMaxMs } = defaultLimits;
-
-export const streamActions = ['append', 'read', 'subscribe'] as const;
-export const storeActions = ['info', 'admin'] as const;
 
 const nameMust = 'must be 1 to 128 characters of A-Z a-z 0-9 _ . @ + / : = -';
 const name = text(isPrincipalName, nameMust);

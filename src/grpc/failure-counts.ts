@@ -6,7 +6,7 @@ import {
   type QuotaLimit,
   type UnauthenticatedError,
 } from '../auth/errors';
-import { storeActions, streamActions } from '../auth/schema';
+import { storeActions, streamActions } from '../auth/permissions';
 import { refusingBounds, type AnyStoreError, type RefusingBound } from '../store/errors';
 
 /** What callers were refused since the start, by its cause; each append of a session counts as well. */
