@@ -1,5 +1,5 @@
 import type { Limits } from '../limits';
-import type { Durability } from './durability';
+import { leftToNats, type Durability } from './durability';
 import { OutcomeUnknownError, isStoreError, type StoreError } from './errors';
 import type { CallContext, EventStore } from './event-store';
 import { during } from './trace';
@@ -32,6 +32,7 @@ const showsLog: Record<StoreError['code'], boolean> = {
  * Every method is listed, so that a new one is decided on here before it compiles.
  */
 export function durable(store: EventStore, durability: Durability, limits: Timeout): EventStore {
+  if (durability === leftToNats) return store; // nothing would wait
   const appends = new DurableAppends(durability, limits);
   return {
     append: (command, call) => appends.run(store.append(command, call), command.stream, call),
