@@ -39,6 +39,8 @@ export async function accessCost(run: Run, facts: string): Promise<string | unde
     const sides: readonly Side[] = [
       { gateway: guarded, client: connect(guarded.address, { token }) },
       { gateway: open, client: connect(open.address) },
+      // Without an auth file the token is ignored: what its bytes alone cost.
+      { gateway: open, client: connect(open.address, { token }) },
     ];
     const costs = await measureCosts(
       sides,
@@ -135,22 +137,35 @@ async function callers(
   await Promise.all(Array.from({ length: count }, call));
 }
 
-function render([guarded = [], open = []]: readonly (readonly Cost[])[]): string {
+function render([guarded = [], open = [], ignored = []]: readonly (readonly Cost[])[]): string {
   const row = (what: string, kind: keyof Cost): string[] => {
-    const [with_, without] = [guarded, open].map((costs) => costs.map((cost) => cost[kind]));
-    const ratios = (with_ ?? []).map((cost, round) => cost / (without?.[round] ?? NaN));
-    const figures = [median(with_ ?? []), median(without ?? [])].map((cost) => cost.toFixed(1));
-    const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
-    return [what, ...figures, `${median(ratios).toFixed(3)} (${low ?? ''}-${high ?? ''})`];
+    const of = (costs: readonly Cost[]): number[] => costs.map((cost) => cost[kind]);
+    const figures = [guarded, open, ignored].map((costs) => median(of(costs)).toFixed(1));
+    return [what, ...figures, ratioOf(of(guarded), of(open)), ratioOf(of(ignored), of(open))];
   };
   const about =
     `Durability: ${durability.interval}. CPU time of the gateway for each append of 1 event, in microseconds: with an auth file, ` +
-    `where the callers have a JWT (ES256) and ${grantCount} grants, and without one. ${unaryCallers} callers, and ` +
+    `where the callers have a JWT (ES256) and ${grantCount} grants; without one; and without one although the callers send a ` +
+    `JWT, which is ignored. ${unaryCallers} callers, and ` +
     `${sessionCallers} appends at a time in one session.`;
   const rows = [
-    ['append of 1 event', 'JWT and grants', 'none', 'ratio'],
+    [
+      'append of 1 event',
+      'JWT and grants',
+      'none',
+      'JWT ignored',
+      'JWT and grants / none',
+      'JWT ignored / none',
+    ],
     row('Append', 'unary'),
     row('AppendSession', 'session'),
   ];
   return [about, renderRows(rows)].join('\n\n');
+}
+
+/** The median of the ratios of rounds, and the lowest and the highest one. */
+function ratioOf(costs: readonly number[], others: readonly number[]): string {
+  const ratios = costs.map((cost, round) => cost / (others[round] ?? NaN));
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
+  return `${median(ratios).toFixed(3)} (${low ?? ''}-${high ?? ''})`;
 }
