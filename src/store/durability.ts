@@ -22,7 +22,7 @@ export interface Durability {
   begin(): void;
   /**
    * Resolves when all commits up to a sequence of the log are as durable as they get; undefined: they are already. Rejects with
-   * StoreUnavailableError when the disk fails, and at `giveUpMs` (milliseconds since 1970), or after some seconds without one.
+   * StoreUnavailableError when the disk fails, and at `giveUpMs` (of `performance.now()`), or after some seconds without one.
    * `isBusy`: other appends are under way, which must not stand still meanwhile.
    */
   whenDurable(sequence: bigint, giveUpMs?: number, isBusy?: boolean): Promise<void> | undefined;

@@ -50,8 +50,9 @@ function readerLink(worker: WorkerProcess): ReaderLink {
 function sync(
   worker: WorkerProcess,
   durability: Durability,
-  { ticket, upTo, giveUpMs }: Extract<FromWorker, { readonly kind: 'sync' }>,
+  { ticket, upTo, waitMs }: Extract<FromWorker, { readonly kind: 'sync' }>,
 ): void {
+  const giveUpMs = performance.now() + waitMs;
   const waiting =
     upTo === 0n ? durability.whenAllDurable(giveUpMs) : durability.whenDurable(upTo, giveUpMs, true);
   const done = (): void => {

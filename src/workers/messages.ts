@@ -49,8 +49,8 @@ export type FromWorker =
   /** This number of its connections have ended. */
   | { readonly kind: 'ended'; readonly connections: number }
   | { readonly kind: 'replica'; readonly message: FromReader }
-  /** To sync the log up to a sequence, or all of it (0), for callers that wait until a time. */
-  | { readonly kind: 'sync'; readonly ticket: number; readonly upTo: bigint; readonly giveUpMs: number }
+  /** To sync the log up to a sequence, or all of it (0), for callers that wait this long: each process has a clock of its own. */
+  | { readonly kind: 'sync'; readonly ticket: number; readonly upTo: bigint; readonly waitMs: number }
   /** The log may have gone back. */
   | { readonly kind: 'forget' }
   | { readonly kind: 'space'; readonly report: SpaceReport }

@@ -4,7 +4,7 @@ import { StoreUnavailableError } from '../store/errors';
 
 /** The way to the process that syncs the log. */
 export interface SyncLink {
-  sync(request: { readonly ticket: number; readonly upTo: bigint; readonly giveUpMs: number }): void;
+  sync(request: { readonly ticket: number; readonly upTo: bigint; readonly waitMs: number }): void;
   forget(): void;
 }
 
@@ -119,7 +119,7 @@ export class SharedDurability implements Durability {
     if (waiters.some(({ sequence }) => sequence === 0n)) upTo = 0n;
     const ticket = this.tickets++;
     this.requests.set(ticket, { upTo, waiters, timesForgotten: this.timesForgotten });
-    this.link.sync({ ticket, upTo, giveUpMs });
+    this.link.sync({ ticket, upTo, waitMs: giveUpMs - performance.now() });
   };
 
   private take(ticket: number): Request | undefined {

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const root = join(__dirname, '..', '..');
 /** Under node_modules, so that the build finds its packages; git, jest and prettier ignore it. */
 const folder = join(root, 'node_modules', '.cache', 'sluice-build');
-const buildTimeoutMs = 50_000;
+const buildTimeoutMs = 120_000;
 const keptMs = 24 * 3_600_000;
 
 /**
