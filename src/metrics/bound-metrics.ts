@@ -4,17 +4,15 @@ import type { StoreFacts } from '../store/store-facts';
 import { byName, counter, gauge, type Metric, type Sample } from './metric';
 
 /** Metrics of bounds, and of what was refused at them. `bounds`: those of the whole gateway. */
-export function boundMetrics(
-  { failures, connectionsRefused }: ServerFacts,
-  bounds: () => readonly BoundInUse[],
-): Metric[] {
+export function boundMetrics(server: ServerFacts, bounds: () => readonly BoundInUse[]): Metric[] {
+  const { failures } = server;
   return [
     counter(
       'sluice_refusals_total',
       'What was refused with OVERLOADED, by the bound that was reached.',
       () => [
         ...Object.entries(failures.overloaded).map(([bound, value]) => sample(bound, value)),
-        sample('connectionsMax', connectionsRefused()),
+        sample('connectionsMax', server.connectionsRefused()),
       ],
     ),
     counter('sluice_quota_refusals_total', 'What was refused with QUOTA_EXCEEDED, by limit.', () =>

@@ -144,7 +144,7 @@ test('a port that is taken is an error that names the flag', async () => {
 });
 
 test('a stop lets a request under way finish, and takes no new one', async () => {
-  let finish = (_answer: Answer): void => undefined;
+  let finish: (answer: Answer) => void = () => undefined;
   const answer = new Promise<Answer>((resolve) => (finish = resolve));
   let hasBegun = (): void => undefined;
   const begun = new Promise<void>((resolve) => (hasBegun = resolve));

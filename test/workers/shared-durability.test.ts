@@ -27,8 +27,8 @@ test('a request says how long its callers wait, since the clock of the primary b
 test('callers of one turn share a request, which waits as long as the most patient of them', async () => {
   const { durability, requests } = open();
   const both = [
-    durability.whenDurable(5n, performance.now() + 1_000),
-    durability.whenDurable(7n, performance.now() + 60_000),
+    durability.whenDurable(5n, performance.now() + 1_000) as Promise<void>,
+    durability.whenDurable(7n, performance.now() + 60_000) as Promise<void>,
   ];
   await turn();
   expect(requests.map(({ upTo }) => upTo)).toEqual([7n]);
