@@ -55,6 +55,7 @@ boundHeapGrowth();
 boundBuffers();
 let isStarted = false;
 link.onMessage((message) => {
+  if (message.kind === 'ping') link.send({ kind: 'pong' });
   if (message.kind !== 'start' || isStarted) return;
   isStarted = true;
   void serve(message.start);

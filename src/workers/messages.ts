@@ -34,6 +34,7 @@ export type ToWorker =
   | { readonly kind: 'leave' }
   | { readonly kind: 'reload'; readonly level: string }
   | { readonly kind: 'metrics' }
+  | { readonly kind: 'ping' }
   | { readonly kind: 'stop' };
 
 /** Why a worker could not start; see StartError. */
@@ -55,4 +56,6 @@ export type FromWorker =
   | { readonly kind: 'forget' }
   | { readonly kind: 'space'; readonly report: SpaceReport }
   | { readonly kind: 'reloaded' }
+  /** To a ping, at once. */
+  | { readonly kind: 'pong' }
   | { readonly kind: 'metrics'; readonly metrics: readonly Snapshot[] };

@@ -10,6 +10,10 @@ const program = join(__dirname, '..', 'worker-main.js');
 /** How long an answer of a worker is waited for. */
 const answerTimeoutMs = 2_000;
 
+/** A worker that does not answer so many pings is ended: it serves nobody, and what waits for it takes ever more memory. */
+const pingIntervalMs = 5_000;
+const pingsMax = 4;
+
 type Answer = Extract<FromWorker, { readonly kind: 'reloaded' | 'metrics' }>;
 
 /** How a worker process ended. */
@@ -39,6 +43,8 @@ export class WorkerProcess {
   /** As of the last request for them. */
   lastMetrics: readonly Snapshot[] = [];
   private hasEnded = false;
+  /** Counted, since a primary that was stopped itself has sent none. */
+  private pings = 0;
   /** What waits for its answers, which come in order. */
   private readonly asked: Record<Answer['kind'], ((answer: Answer | undefined) => void)[]> = {
     reloaded: [],
@@ -68,6 +74,12 @@ export class WorkerProcess {
       this.child.once('error', () => {
         if (this.child.pid === undefined) end(null, null);
       });
+    });
+    const pinging = setInterval(() => {
+      this.ping();
+    }, pingIntervalMs).unref();
+    this.onEnd(() => {
+      clearInterval(pinging);
     });
     this.child.on('message', (message) => {
       this.receive(message as FromWorker);
@@ -118,11 +130,11 @@ export class WorkerProcess {
     await this.ask({ kind: 'reload', level }, 'reloaded');
   }
 
-  /** Its metrics; none if it does not answer in time. */
+  /** Its metrics; the last ones if it does not answer in time: without them, all counts would go back. */
   async metrics(): Promise<readonly Snapshot[]> {
     const answer = await this.ask({ kind: 'metrics' }, 'metrics');
     if (answer !== undefined) this.lastMetrics = answer.metrics;
-    return answer?.metrics ?? [];
+    return this.lastMetrics;
   }
 
   /** Sends a request; resolves with the answer, or with undefined if it does not come in time. */
@@ -157,7 +169,13 @@ export class WorkerProcess {
     if (!this.hasEnded) this.child.kill('SIGKILL');
   }
 
+  private ping(): void {
+    if (this.pings++ < pingsMax) this.send({ kind: 'ping' });
+    else this.kill();
+  }
+
   private receive(message: FromWorker): void {
+    if (message.kind === 'pong') this.pings = 0;
     if (message.kind === 'ended') this.connections -= message.connections;
     if (message.kind === 'ready') this.isReady = true;
     if (message.kind === 'reloaded' || message.kind === 'metrics')

@@ -106,6 +106,16 @@ test('the connections of other workers do not notice that a worker is killed', a
   expect(new Set(failures).size).toBe(1);
 }, 120_000);
 
+test('a worker that answers nothing any more is replaced', async () => {
+  await using gateway = await startWithWorkers();
+  const [stuck] = workersOf(gateway.process.pid);
+  process.kill(stuck as number, 'SIGSTOP');
+  await until(() => !isAlive(stuck as number), 60_000);
+  await until(() => workersOf(gateway.process.pid).length === 2, 30_000);
+  using other = connectRpc(gateway.address);
+  for (const client of [gateway.client, other]) await client.append(event('unstuck'));
+}, 120_000);
+
 test('when the primary is killed, its workers end, and the next gateway has everything', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
   const flags = ['--workers=2', `--data-dir=${dataDir}`];

@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultLimits } from '../../src/limits';
 import { startGatewayProcess } from '../support/gateway';
 import { until } from '../support/nats-server';
@@ -20,6 +21,22 @@ function valueOf(page: string, sample: string): number {
       ?.slice(sample.length),
   );
 }
+
+test('counts do not go back while a worker does not answer', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
+  const flags = ['--workers=2', `--data-dir=${dataDir}`, '--http-listen=127.0.0.1:0'];
+  await using gateway = await startGatewayProcess([], flags);
+  using other = connectRpc(gateway.address);
+  const appends = 'sluice_appends_total{outcome="OK"}';
+  for (const client of [gateway.client, other])
+    for (let i = 0; i < 5; i++) await client.append({ stream: 'counted', events: [{ type: 'Happened' }] });
+  expect(valueOf(await pageOf(gateway.process.stdout()), appends)).toBe(10);
+  const [stuck] = workersOf(gateway.process.pid);
+  process.kill(stuck as number, 'SIGSTOP');
+  await sleep(defaultLimits.metricsAgeMaxMs);
+  expect(valueOf(await pageOf(gateway.process.stdout()), appends)).toBe(10);
+  process.kill(stuck as number, 'SIGCONT');
+}, 60_000);
 
 test('metrics are those of all processes, and counts do not go back when a worker ends', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
