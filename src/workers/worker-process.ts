@@ -10,7 +10,7 @@ const program = join(__dirname, '..', 'worker-main.js');
 /** How long an answer of a worker is waited for. */
 const answerTimeoutMs = 2_000;
 
-/** A worker that has not answered this number of pings is ended: it serves nobody, and what waits for it takes ever more memory. */
+/** Pings without an answer after which a worker is ended: it serves nobody, and what waits for it takes ever more memory. */
 const pingIntervalMs = 5_000;
 const pingsMax = 4;
 
