@@ -114,7 +114,7 @@ function facts({ rounds, quick }: Settings, argv: readonly string[]): string {
     `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     ...describeMachine(natsVersion()),
-    `Rounds: ${rounds} for each row, alternating between the two sides, after one warm-up round`,
+    `Rounds: ${rounds} for each row, alternating between the sides, after one warm-up round`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   return [...warning, lines.map((line) => `- ${line}`).join('\n')].join('\n\n');
