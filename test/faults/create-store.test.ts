@@ -30,7 +30,7 @@ async function streamNames(connection: NatsConnection): Promise<string[]> {
 async function startPlainly(nats: TestNats, more: readonly string[] = []): Promise<void> {
   const config = loadConfig(
     ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, `--replica-dir=${makeReplicaDir()}`, ...more],
-    {},
+    { SLUICE_HTTP_LISTEN: 'off' },
   );
   const gateway = await startGateway(config, pino({ level: 'silent' }));
   await gateway.close();

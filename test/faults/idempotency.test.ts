@@ -45,7 +45,7 @@ afterAll(async () => {
 async function startForgetfulGateway(): Promise<TestGateway> {
   const config = loadConfig(
     ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store', `--replica-dir=${makeReplicaDir()}`],
-    {},
+    { SLUICE_HTTP_LISTEN: 'off' },
   );
   const limits = { ...config.limits, duplicateWindowMs };
   const gateway = await startGateway({ ...config, limits }, pino({ level: 'silent' }));

@@ -277,7 +277,7 @@ test('1,000 subscriptions that are left one after another leave nothing behind',
 test('more than subscriptions_max are refused, until others have gone', async () => {
   const config = loadConfig(
     ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store', `--replica-dir=${makeReplicaDir()}`],
-    {},
+    { SLUICE_HTTP_LISTEN: 'off' },
   );
   const limits = { ...config.limits, subscriptionsMax: 2 };
   const small = await startGateway({ ...config, limits }, pino({ level: 'silent' }));
