@@ -39,8 +39,8 @@ export class FollowedSegments extends SegmentView {
   }
 
   /**
-   * The files have more records; `visit` gets each that is new, in order. Returns false if this process is too far behind: then
-   * they are in the files only. Throws DamagedReplicaError, and errors of the file system.
+   * The files have more records; `visit` gets each that is new, in order. Returns false if this process is too far behind, or cannot
+   * read them now: then they are in the files only. Throws DamagedReplicaError.
    */
   advanceTo({ received, end, first }: WrittenSegments, visit: (record: RecordIterator) => void): boolean {
     for (; this.oldest < first; this.oldest++) this.reader.closeFile(this.oldest);
@@ -76,9 +76,9 @@ export class FollowedSegments extends SegmentView {
       for (const range of ranges ?? []) this.copy(range, visit);
       return ranges !== undefined;
     } catch (error) {
-      // The other process has removed the segment meanwhile.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw error;
+      if (error instanceof DamagedReplicaError) throw error;
+      // The other process has removed the segment meanwhile, or this one has no descriptors left: no reason to build a new replica.
+      return false;
     }
   }
 
