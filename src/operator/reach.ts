@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { EmbeddedNats, OperatorConfig } from '../config/config';
 import type { NatsOptions } from '../jetstream/nats/options';
 import { startEmbeddedNats } from '../nats-server/embedded';
 import { embeddedPaths } from '../nats-server/embedded-config';
-import { FolderInUseError } from '../nats-server/folder-lock';
+import { FolderInUseError, lockFolder } from '../nats-server/folder-lock';
 import { readOperatorAccess } from '../nats-server/operator-login';
 import { findBinary } from '../reach-nats';
 
@@ -34,6 +34,7 @@ export async function reachAsOperator(
     throw new DataFolderError(`${dataDir} is not the data folder of an embedded nats-server with a store`);
   const running = await readOperatorAccess(dataDir);
   try {
+    if (!(await isOwn(dataDir))) await refuseUnused(dataDir, log);
     const binary = await findBinary(nats, log);
     const { storeBytesMax } = nats;
     const server = await startEmbeddedNats({ dataDir, binary, store, replicaDir, log, storeBytesMax });
@@ -61,6 +62,22 @@ function optionsOf(
     tls: undefined,
     ...connections,
   };
+}
+
+/** Whether the gateway that has used the folder last was run by this user. */
+async function isOwn(dataDir: string): Promise<boolean> {
+  const { getuid } = process;
+  const found = await stat(embeddedPaths(dataDir).config).catch(() => undefined);
+  return found === undefined || getuid === undefined || found.uid === getuid();
+}
+
+/** A nats-server of this user would leave files that the user of the gateway can neither read nor remove. */
+async function refuseUnused(dataDir: string, log: Logger): Promise<never> {
+  const lock = await lockFolder({ path: dataDir, kind: 'data folder' }, log, () => undefined);
+  await lock.release();
+  throw new DataFolderError(
+    `${dataDir} belongs to another user, and no gateway uses it: run this command as that user`,
+  );
 }
 
 async function hasStreams(dataDir: string): Promise<boolean> {

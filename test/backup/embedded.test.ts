@@ -1,9 +1,10 @@
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { readOperatorAccess } from '../../src/nats-server/operator-login';
 import { newEvents } from '../support/attempts';
 import { startGatewayProcess } from '../support/gateway';
+import { haveOtherUser } from '../support/other-user';
 import { makeReplicaDir } from '../support/replica-dir';
 import { fail, manifestOf, newFolder, succeed } from './commands';
 
@@ -35,6 +36,32 @@ test('back up a running gateway, lose its data folder, restore to another one, a
   );
   expect((await client.serverInfo()).store?.storeId).toBe(manifestOf(live).store.id);
 }, 120_000);
+
+/** Not that of any test. */
+const otherUser = 10_002;
+
+(haveOtherUser() ? test : test.skip)(
+  'a data folder of another user is left as it is unless a gateway uses it',
+  async () => {
+    const dataDir = newDataDir();
+    const config = join(dataDir, 'nats.conf');
+    {
+      await using gateway = await startGatewayProcess([], [`--data-dir=${dataDir}`]);
+      await gateway.client.append({ stream: 'a', events: newEvents(1) });
+      chownSync(config, otherUser, otherUser);
+      expect(await succeed('verify', `--data-dir=${dataDir}`)).toContain('1 event');
+    }
+    const before = readFileSync(config, 'utf8');
+    expect(await fail('verify', `--data-dir=${dataDir}`)).toContain('belongs to another user');
+    expect(await fail('backup', newFolder(), `--data-dir=${dataDir}`)).toContain(
+      'run this command as that user',
+    );
+    expect(readFileSync(config, 'utf8')).toBe(before);
+    await using gateway = await startGatewayProcess([], [`--data-dir=${dataDir}`]);
+    expect((await gateway.client.readStream({ stream: 'a' })).events).toHaveLength(1);
+  },
+  60_000,
+);
 
 test('a store that is larger than the disk may take is refused before anything is restored', async () => {
   const [from, to] = [newDataDir(), newDataDir()];
