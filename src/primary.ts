@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from './config/config';
+import type { LogLevel } from './config/log-level';
 import { reachNats } from './reach-nats';
 import { Publication } from './replica/share/publication';
 import type { Role } from './role';
@@ -30,7 +31,12 @@ export function primary({ workers: count, ...config }: Config, log: Logger): Rol
       };
       return startWorkers({
         ...{ publication, durability, space, address, tls, count, limits, log },
-        startOf: (number) => ({ ...start, number }),
+        // The level may have changed since the start.
+        startOf: (number) => ({
+          ...start,
+          number,
+          config: { ...start.config, logLevel: log.level as LogLevel },
+        }),
       });
     },
   };

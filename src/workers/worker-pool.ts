@@ -34,6 +34,7 @@ export class WorkerPool {
   private readonly replacing = new Set<Promise<void>>();
   private waiting: { readonly socket: Socket; readonly atMs: number }[] = [];
   private lastGiven = 0;
+  private isLeaving = false;
   /** What workers have counted that are gone: a sum that goes back would look like a reset of all. */
   private counted: Promise<readonly Snapshot[]> = Promise.resolve([]);
   /** Connections that were refused at the limit. */
@@ -69,6 +70,12 @@ export class WorkerPool {
   async metrics(): Promise<readonly (readonly Snapshot[])[]> {
     const ofWorkers = await Promise.all(this.ready.map((worker) => worker.metrics()));
     return [...ofWorkers, await this.counted];
+  }
+
+  /** All workers report NOT_SERVING from now on, also those that are replaced. */
+  leave(): void {
+    this.isLeaving = true;
+    for (const worker of this.ready) worker.send({ kind: 'leave' });
   }
 
   /** Stops all workers; resolves when they have ended. */
@@ -110,6 +117,7 @@ export class WorkerPool {
       );
       this.replacing.add(replaced);
     });
+    if (this.isLeaving) worker.send({ kind: 'leave' });
     for (const { socket } of this.waiting.splice(0)) this.give(socket);
   }
 

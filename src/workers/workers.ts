@@ -37,7 +37,7 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
       ...known,
       facts: factsOf(pool, tls),
       leave() {
-        for (const worker of pool.ready) worker.send({ kind: 'leave' });
+        pool.leave();
       },
       async reload() {
         await Promise.all([tls?.reload(), ...pool.ready.map((worker) => worker.reload(log.level))]);
