@@ -153,7 +153,9 @@ class Health {
 
   private servingProblem(): string | undefined {
     if (this.ending !== undefined) return 'the gateway is stopping';
-    return this.server === undefined ? 'the gateway is starting' : undefined;
+    if (this.server === undefined) return 'the gateway is starting';
+    const isServed = this.others === undefined || this.server.serving().gateway;
+    return isServed ? undefined : 'no worker takes connections';
   }
 
   private replicaProblem(): string | undefined {

@@ -116,6 +116,18 @@ test('a worker that answers nothing any more is replaced', async () => {
   for (const client of [gateway.client, other]) await client.append(event('unstuck'));
 }, 120_000);
 
+test('a gateway is ready only while a worker takes connections', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
+  const flags = ['--workers=2', `--data-dir=${dataDir}`, '--http-listen=127.0.0.1:0'];
+  await using gateway = await startGatewayProcess([], flags);
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(gateway.process.stdout())?.[0] ?? '';
+  const ready = (): Promise<Response> => fetch(`${url}/readyz`);
+  expect((await ready()).status).toBe(200);
+  for (const worker of workersOf(gateway.process.pid)) process.kill(worker, 'SIGKILL');
+  await until(async () => (await ready()).status === 503, 5_000);
+  await until(async () => (await ready()).status === 200, 30_000);
+}, 60_000);
+
 test('when the primary is killed, its workers end, and the next gateway has everything', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
   const flags = ['--workers=2', `--data-dir=${dataDir}`];
