@@ -367,7 +367,7 @@ describe('a disk that is full', () => {
     for (let number = 0; number < 100; number++) audit.appended({ ...entry, position: BigInt(number) }, 0);
     await sleep(100);
     await makeSpace(audit);
-    await until(async () => (await lines()).length === 100);
+    await until(async () => (await readFile(join(folder, 'audit.jsonl'), 'utf8')).split('\n').length === 101);
     await audit.close();
     expect((await lines()).map(({ position }) => Number(position))).toEqual(
       Array.from({ length: 100 }, (_, number) => number),

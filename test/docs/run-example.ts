@@ -61,12 +61,13 @@ export function programFolder(parent: string, programs: Readonly<Record<string, 
   return folder;
 }
 
-/** Replaces what differs from run to run: ids that the store makes, times, checksums, versions, sizes at NATS and of the disk. */
+/** Replaces what differs from run to run: ids that the store and the gateway make, times, checksums, versions, sizes at NATS and of the disk. */
 export function normal(text: string): string {
   return text
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
     .replace(/\b[0-9a-f]{64}\b/g, '<checksum>')
+    .replace(/"requestId": "[\w-]+"/g, '"requestId": "<request>"')
     .replace(/"natsVersion": "[^"]+"/g, '"natsVersion": "<version>"')
     .replace(/nats-server \d+\.\d+\.\d+/g, 'nats-server <version>')
     .replace(/"(bytes|bytesMax)": "\d+"/g, '"$1": "<bytes>"')
