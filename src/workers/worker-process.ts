@@ -170,6 +170,8 @@ export class WorkerProcess {
   }
 
   private ping(): void {
+    // A start on a slow machine, and a stop, take their time.
+    if (!this.isReady) return;
     if (this.pings++ < pingsMax) this.send({ kind: 'ping' });
     else this.kill();
   }
