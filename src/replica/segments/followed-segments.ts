@@ -1,6 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { DamagedReplicaError } from './damage';
 import { RecordIterator } from './record-iterator';
+import { segmentFile } from './segment-files';
 import { SegmentRemovedError, SegmentView, type SegmentCursor, type TailBounds } from './segment-view';
 
 /** How far the process that writes the segments is. */
@@ -58,11 +60,18 @@ export class FollowedSegments extends SegmentView {
     try {
       return await super.readFile(segment, offset, length);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isMissing || !(await this.hasFileAfter(segment))) throw error;
       // The other process has removed it and has not said so yet; the oldest go first.
       this.oldest = Math.max(this.oldest, segment + 1);
       throw new SegmentRemovedError();
     }
+  }
+
+  /** Files have names in the order of their segments. */
+  private async hasFileAfter(segment: number): Promise<boolean> {
+    const names = await readdir(this.folder).catch((): string[] => []);
+    return names.some((name) => name > segmentFile(segment));
   }
 
   close(): Promise<void> {
