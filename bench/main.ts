@@ -82,7 +82,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
       found = true;
-      process.stdout.write(`${part}\n`);
+      process.stdout.write(`${part.trim()}\n\n`);
       if (settings.write) writePart(part);
     }
     if (!found) throw new UsageError('--only matches no row');

@@ -47,6 +47,8 @@ export type FromWorker =
   /** It takes connections. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly failure: StartFailure }
+  /** It has the oldest of the connections that were sent and not taken. */
+  | { readonly kind: 'taken' }
   /** This number of its connections have ended. */
   | { readonly kind: 'ended'; readonly connections: number }
   | { readonly kind: 'replica'; readonly message: FromReader }

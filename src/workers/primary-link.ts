@@ -32,6 +32,7 @@ export function linkToPrimary(): PrimaryLink {
       for (const listener of listeners) listener(message);
       return;
     }
+    send({ kind: 'taken' });
     // Without a socket if it ended on the way.
     const socket = handle as Socket | undefined;
     if (socket === undefined) onEnded();

@@ -40,6 +40,8 @@ export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly listeners: ((message: FromWorker) => void)[] = [];
   private readonly endListeners: (() => void)[] = [];
+  /** Connections that it has not taken yet, in order. Node.js would leave some of them open when it ends. */
+  private readonly untaken: Socket[] = [];
   /** As of the last request for them. */
   lastMetrics: readonly Snapshot[] = [];
   private hasEnded = false;
@@ -80,6 +82,7 @@ export class WorkerProcess {
     }, pingIntervalMs).unref();
     this.onEnd(() => {
       clearInterval(pinging);
+      for (const socket of this.untaken) socket.destroy();
     });
     this.child.on('message', (message) => {
       this.receive(message as FromWorker);
@@ -99,9 +102,8 @@ export class WorkerProcess {
   give(socket: Socket): void {
     this.connections++;
     const message: ToWorker = { kind: 'connection' };
-    this.child.send(message, socket, { keepOpen: false }, (error) => {
-      if (error !== null) socket.destroy();
-    });
+    this.untaken.push(socket);
+    this.child.send(message, socket, { keepOpen: true }, () => undefined);
   }
 
   onMessage(listener: (message: FromWorker) => void): void {
@@ -178,6 +180,8 @@ export class WorkerProcess {
 
   private receive(message: FromWorker): void {
     if (message.kind === 'pong') this.pings = 0;
+    // Of this process; the connection belongs to the worker now.
+    if (message.kind === 'taken') this.untaken.shift()?.destroy();
     if (message.kind === 'ended') this.connections -= message.connections;
     if (message.kind === 'ready') this.isReady = true;
     if (message.kind === 'reloaded' || message.kind === 'metrics')

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -103,7 +105,8 @@ test('the connections of other workers do not notice that a worker is killed', a
   await until(() => calls.gateway > before + 20 && calls.other > otherBefore + 20, 30_000);
   ends.abort();
   await Promise.all(calling);
-  expect(new Set(failures).size).toBe(1);
+  // None if the client of the killed worker was between two calls.
+  expect(new Set(failures).size).toBeLessThanOrEqual(1);
 }, 120_000);
 
 test('a worker that answers nothing any more is replaced', async () => {
@@ -126,6 +129,19 @@ test('a gateway is ready only while a worker takes connections', async () => {
   for (const worker of workersOf(gateway.process.pid)) process.kill(worker, 'SIGKILL');
   await until(async () => (await ready()).status === 503, 5_000);
   await until(async () => (await ready()).status === 200, 30_000);
+}, 60_000);
+
+test('connections that a worker has not taken yet end with it', async () => {
+  await using gateway = await startWithWorkers();
+  const workers = workersOf(gateway.process.pid);
+  for (const worker of workers) process.kill(worker, 'SIGSTOP');
+  const { hostname, port } = new URL(`http://${gateway.address}`);
+  const sockets = Array.from({ length: 6 }, () => createConnection(Number(port), hostname));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  await sleep(200);
+  for (const worker of workers) process.kill(worker, 'SIGKILL');
+  await until(() => sockets.every(({ closed }) => closed), 5_000);
 }, 60_000);
 
 test('when the primary is killed, its workers end, and the next gateway has everything', async () => {
