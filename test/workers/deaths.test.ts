@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -143,6 +143,25 @@ test('connections that a worker has not taken yet end with it', async () => {
   for (const worker of workers) process.kill(worker, 'SIGKILL');
   await until(() => sockets.every(({ closed }) => closed), 5_000);
 }, 60_000);
+
+test.each(['index', 'segments'])(
+  'a worker that finds no %s of the replica has it built again',
+  async (part) => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
+    await using gateway = await startGatewayProcess([], ['--workers=2', `--data-dir=${dataDir}`]);
+    const { pid } = gateway.process;
+    for (let i = 0; i < 20; i++) await gateway.client.append(event('deleted'));
+    await rm(join(dataDir, 'replica', part), { recursive: true });
+    for (const worker of workersOf(pid)) process.kill(worker, 'SIGKILL');
+    const count = async (): Promise<number> => {
+      using client = connectRpc(gateway.address);
+      const { events } = await client.readAll({ patterns: ['deleted'] });
+      return events.length;
+    };
+    await until(async () => (await count().catch(() => 0)) === 20, 30_000);
+  },
+  60_000,
+);
 
 test('when the primary is killed, its workers end, and the next gateway has everything', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));

@@ -19,6 +19,8 @@ export interface SharedReplicaOptions extends Omit<ReplicaOptions, 'readers'> {
   readonly link: ReplicaLink<FromReader, ToReader>;
 }
 
+/** What LMDB says of a file that is not there: the number of ENOENT. */
+const missing = 2;
 /** How often the end of all subscriptions is noticed. */
 const lookMs = 1_000;
 
@@ -121,7 +123,7 @@ export class SharedKeeper implements ReplicaKeeper {
   private receive(message: ToReader): void {
     switch (message.kind) {
       case 'files':
-        this.open(message.files);
+        this.openOrRebuild(message.files);
         return;
       case 'advanced':
         this.advanceTo(message.progress);
@@ -134,6 +136,18 @@ export class SharedKeeper implements ReplicaKeeper {
         void this.closeFiles().then(() => {
           this.options.link.send({ kind: 'closed' });
         });
+    }
+  }
+
+  /** Throws errors of LMDB and of the file system, except that files are missing. */
+  private openOrRebuild(files: SharedFiles): void {
+    try {
+      this.open(files);
+    } catch (error) {
+      const { code, message } = error as { readonly code?: unknown; readonly message: string };
+      if (code !== missing) throw error;
+      // The other process, which has them open, does not notice that somebody has deleted them.
+      this.options.link.send({ kind: 'damaged', generation: files.generation, message });
     }
   }
 
