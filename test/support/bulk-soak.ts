@@ -2,7 +2,7 @@ import { readAudit } from './audit-lines';
 import { BulkLoad } from './bulk';
 import { startGatewayProcess } from './gateway';
 import { replicated } from './info-now';
-import { deniedType, startIntruders, type Tried } from './intruders';
+import { deniedType, denialFaults, startIntruders, type Tried } from './intruders';
 import { startNats } from './nats-server';
 import { connectRpc } from './rpc-client';
 import { SoakAccess } from './soak-access';
@@ -97,8 +97,7 @@ async function auditFaults(
     faults.push(...missing.map((position) => `the audit log does not have position ${position} once`));
     const more = audit.commits.size - positions.length - own.length;
     if (more !== 0) faults.push(`the audit log has ${more} commits that nobody got`);
-    if (audit.denials !== denials[gateway])
-      faults.push(`${denials[gateway] ?? 0} calls were denied, and the audit log has ${audit.denials}`);
+    faults.push(...denialFaults(denials[gateway] ?? 0, audit.denials));
   }
   return faults;
 }

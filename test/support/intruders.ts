@@ -222,3 +222,9 @@ class Intruder {
     this.counts.set(what, (this.counts.get(what) ?? 0) + count);
   }
 }
+
+/** What is wrong with the number of denials in an audit log, if callers got this many. */
+export function denialFaults(denied: number, found: number): string[] {
+  // A denial whose response is lost, or comes after the deadline of its caller, has a line all the same.
+  return found >= denied ? [] : [`${denied} calls were denied, and the audit log has ${found}`];
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { serves, type Environment } from '../acceptance/environment';
 import { readAudit } from './audit-lines';
 import { startGatewayProcess, type GatewayProcess } from './gateway';
-import { deniedType, startIntruders, type Intruders, type Tried } from './intruders';
+import { deniedType, denialFaults, startIntruders, type Intruders, type Tried } from './intruders';
 import { makeReplicaDir } from './replica-dir';
 import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
@@ -231,11 +231,7 @@ async function auditFaults(
     ...missing.map((position) => `position ${position} was acknowledged, and no audit log has it`),
     ...invented.map((position) => `position ${position} is in an audit log, and not in the store`),
     ...denied.map(({ stream }) => `${stream} has an event of an append that was denied`),
-    ...denials.flatMap((count, index) => {
-      const { denials: found = 0 } = audits[index] ?? {};
-      // A denial whose response is lost has a line all the same.
-      return found >= count ? [] : [`${count} calls were denied, and the audit log has ${found}`];
-    }),
+    ...denials.flatMap((count, index) => denialFaults(count, audits[index]?.denials ?? 0)),
   ];
 }
 
