@@ -1,5 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startGatewayProcess, type GatewayProcess } from './gateway';
 import { until } from './nats-server';
+
+/** A gateway with the embedded nats-server and two workers. */
+export async function startWithWorkers(flags: readonly string[] = []): Promise<GatewayProcess> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
+  return startGatewayProcess([], ['--workers=2', `--data-dir=${dataDir}`, ...flags]);
+}
 
 /** The workers of a gateway process, by their ids. */
 export function workersOf(pid: number): number[] {

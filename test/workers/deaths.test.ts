@@ -6,21 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SluiceClient } from '../../src/client/client';
-import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
+import { startGatewayProcess } from '../support/gateway';
 import { until } from '../support/nats-server';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
-import { isAlive, replaceWorker, workersOf } from '../support/worker-processes';
+import { isAlive, replaceWorker, startWithWorkers, workersOf } from '../support/worker-processes';
 import { startWriters } from '../support/writers';
 
 const streams = 4;
 const clients = 4;
 const restMs = 10;
-
-/** A gateway with the embedded nats-server and two workers. */
-async function startWithWorkers(): Promise<GatewayProcess> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
-  return startGatewayProcess([], ['--workers=2', `--data-dir=${dataDir}`]);
-}
 
 /** Follows all events of some streams, through every loss of a connection. */
 class Follower {

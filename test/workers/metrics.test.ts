@@ -1,12 +1,8 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultLimits } from '../../src/limits';
-import { startGatewayProcess } from '../support/gateway';
 import { until } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
-import { replaceWorker, workersOf } from '../support/worker-processes';
+import { replaceWorker, startWithWorkers, workersOf } from '../support/worker-processes';
 
 async function pageOf(stdout: string): Promise<string> {
   const url = /http:\/\/127\.0\.0\.1:\d+/.exec(stdout)?.[0] ?? '';
@@ -23,9 +19,7 @@ function valueOf(page: string, sample: string): number {
 }
 
 test('counts do not go back while a worker does not answer', async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
-  const flags = ['--workers=2', `--data-dir=${dataDir}`, '--http-listen=127.0.0.1:0'];
-  await using gateway = await startGatewayProcess([], flags);
+  await using gateway = await startWithWorkers(['--http-listen=127.0.0.1:0']);
   using other = connectRpc(gateway.address);
   const appends = 'sluice_appends_total{outcome="OK"}';
   for (const client of [gateway.client, other])
@@ -39,9 +33,7 @@ test('counts do not go back while a worker does not answer', async () => {
 }, 60_000);
 
 test('metrics are those of all processes, and counts do not go back when a worker ends', async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
-  const flags = ['--workers=2', `--data-dir=${dataDir}`, '--http-listen=127.0.0.1:0'];
-  await using gateway = await startGatewayProcess([], flags);
+  await using gateway = await startWithWorkers(['--http-listen=127.0.0.1:0']);
   using other = connectRpc(gateway.address);
   const appends = 'sluice_appends_total{outcome="OK"}';
   for (const client of [gateway.client, other])
