@@ -70,6 +70,20 @@ export interface Limits extends AccessLimits {
   readonly subscriptionsMax: number;
   /** Subscriptions of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionSubscriptionsMax: number;
+  /** Consumer groups of a store: each has some records beside the log. */
+  readonly groupsMax: number;
+  /** Members of one group, on all gateways: each has a record that is renewed. */
+  readonly groupMembersMax: number;
+  /** Members of groups on this gateway: each needs as much as a subscription, and its deliveries. */
+  readonly membersMax: number;
+  /** Deliveries that one member may have at a time. */
+  readonly memberInFlightMax: number;
+  /** Bytes of events that wait for the members of one group on this gateway or are with them, except one delivery for each lane. */
+  readonly groupBytesMax: number;
+  /** The same for all groups on this gateway. */
+  readonly groupsBytesMax: number;
+  /** Streams of one lane that may wait for an event that failed or is not settled: the record of the lane names them. */
+  readonly laneStreamsWaitingMax: number;
   /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
   readonly lookupsMax: number;
   /** Such calls of one client connection: one caller alone must not use up the bound for all. */
@@ -225,6 +239,13 @@ export const defaultLimits: Limits = {
   connectionReadsMax: 128,
   subscriptionsMax: 10_000,
   connectionSubscriptionsMax: 5_000,
+  groupsMax: 2_000,
+  groupMembersMax: 256,
+  membersMax: 1_000,
+  memberInFlightMax: 10_000,
+  groupBytesMax: 8 << 20,
+  groupsBytesMax: 64 << 20,
+  laneStreamsWaitingMax: 1_000,
   lookupsMax: 4_096,
   connectionLookupsMax: 2_048,
   subscriptionBytesMax: 64 << 10,

@@ -124,6 +124,9 @@ export const refusingBounds = [
   'identifyTimeoutMs',
   'jwtsWaitingMax',
   'auditBytesMax',
+  'groupsMax',
+  'groupMembersMax',
+  'membersMax',
   'nats',
 ] as const satisfies readonly (keyof Limits | 'nats')[];
 

@@ -1,0 +1,43 @@
+import type { CallContext } from './event-store';
+
+/** What the gateways of a store keep beside its log: small records, each changed only by who has seen its last value. */
+export interface StateRecord {
+  /** Tokens joined by ".", with the characters of a stream name. */
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Higher after each change; of two records, the one with the higher revision was changed later. */
+  readonly revision: bigint;
+  /** By the clock of the store, in nanoseconds since 1970. */
+  readonly timeNanos: bigint;
+}
+
+/** The record has changed since it was read. Whoever changes records catches it: no caller sees it. */
+export class StateChangedError extends Error {}
+
+/** The records under a prefix as they change. */
+export interface StateView {
+  /** Every record, by key. In place once `watch` has resolved; at most some seconds behind the store, less while it is reached. */
+  readonly records: ReadonlyMap<string, StateRecord>;
+  /** Called after each change of `records`; the listener of an earlier call is replaced. */
+  onChange(listener: (keys: readonly string[]) => void): void;
+  /** Ends when the view has failed for good, for instance because the store's user may not read. */
+  readonly failed: Promise<Error>;
+  close(): void;
+}
+
+/** The state of the gateways. Every method throws only `StoreError`s and, where it says so, StateChangedError. */
+export interface StateStore {
+  /** The record as the leader of the store has it. */
+  get(key: string, call: CallContext): Promise<StateRecord | undefined>;
+  /** All records whose keys begin with the prefix, which ends with ".", by key. */
+  list(prefix: string, call: CallContext): Promise<readonly StateRecord[]>;
+  /**
+   * Stores a value if the revision of the record is still the given one; 0n: if there is no record. Throws StateChangedError if it
+   * is another. If the answer was lost, the record is read, so that no outcome is unknown.
+   */
+  put(key: string, value: Uint8Array, revision: bigint, call: CallContext): Promise<bigint>;
+  /** Removes the record under the same condition; nothing if there is none. */
+  remove(key: string, revision: bigint, call: CallContext): Promise<void>;
+  /** Follows the records whose keys match one of the patterns, in NATS notation. */
+  watch(patterns: readonly string[], call: CallContext): Promise<StateView>;
+}
