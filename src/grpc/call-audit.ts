@@ -4,6 +4,7 @@ import { isAuthError, type AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
 import { isStoreError } from '../store/errors';
+import { GroupError } from '../store/group-errors';
 import type { Access, Need } from './access';
 
 /** A call, as far as the audit log names it. */
@@ -109,5 +110,6 @@ export class CallAudit {
 
 function outcomeOf(error: unknown): string {
   if (error === undefined) return 'OK';
-  return isStoreError(error) || isAuthError(error) ? error.code : 'INTERNAL';
+  const isKnown = isStoreError(error) || isAuthError(error) || error instanceof GroupError;
+  return isKnown ? error.code : 'INTERNAL';
 }

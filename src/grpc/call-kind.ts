@@ -14,7 +14,7 @@ export interface CallKind {
 }
 
 const session = '/sluice.v1.EventStoreService/AppendSession';
-const ours = /^\/sluice\.v1\.EventStoreService\//;
+const ours = /^\/sluice\.v1\./;
 
 /** Returns a function that tells the kind of the calls to an RPC of the server. */
 export function createKindOf(

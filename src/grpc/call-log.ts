@@ -12,7 +12,7 @@ export interface LoggedCall extends AuditedCall {
 }
 
 /** Calls without an end of their own, which are never slow. */
-const openEnded = /\/(Subscribe|AppendSession|Watch|ServerReflectionInfo)$/;
+const openEnded = /\/(Subscribe|Consume|AppendSession|Watch|ServerReflectionInfo)$/;
 
 /** Lines about slow calls in one second; a gateway that is slow as a whole must not fill its log. */
 const slowLinesMax = 10;

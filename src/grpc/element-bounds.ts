@@ -11,6 +11,7 @@ export interface ElementBound {
 
 const types: ElementBound = { max: 'filterTypesMax', unit: 'types' };
 const patterns: ElementBound = { max: 'filterPatternsMax', unit: 'patterns' };
+const deliveries: ElementBound = { max: 'memberInFlightMax', unit: 'deliveries' };
 
 /**
  * Every repeated field, maps included, of every message that is part of a request, by the name of the message. The gateway
@@ -32,6 +33,10 @@ export const elementBounds: Readonly<Record<string, Readonly<Record<string, Elem
   'sluice.v1.ReadByCorrelationRequest': { event_types: types },
   'sluice.v1.ReadAllRequest': { patterns, event_types: types, event_type_prefixes: types },
   'sluice.v1.SubscribeRequest': { patterns, event_types: types, event_type_prefixes: types },
+  'sluice.v1.GroupSettings': { patterns, event_types: types, event_type_prefixes: types },
+  // Packed, they come as one element: the parser counts them as well.
+  'sluice.v1.Ack': { deliveries },
+  'sluice.v1.Extend': { deliveries },
 };
 
 /** Messages that come many to a request, each with bounds of its own, so that one that is too large is refused alone. */

@@ -2,12 +2,13 @@ import type { Logger } from 'pino';
 import { isAuthError, type AnyAuthError } from '../auth/errors';
 import { CommitIdReuseError, DeadlineExceededError, isStoreError, type AnyStoreError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
+import { GroupError } from '../store/group-errors';
 import type { Access } from './access';
 import type { AuditedCall, CallAudit } from './call-audit';
 import type { FailureCounts } from './failure-counts';
 
 /** What a call fails with. */
-export type Failure = AnyStoreError | AnyAuthError | UnexpectedError;
+export type Failure = AnyStoreError | AnyAuthError | GroupError | UnexpectedError;
 
 /** A bug. The caller learns nothing about the inside; the log of the gateway has the error. */
 export class UnexpectedError extends Error {
@@ -35,7 +36,7 @@ export function createRecognise(log: Logger, audit: CallAudit, failures: Failure
   const recognise: Recognise = (error, call) => {
     if (isStoreError(error))
       return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
-    if (isAuthError(error)) return error;
+    if (isAuthError(error) || error instanceof GroupError) return error;
     if (call.signal.aborted && !isAppend(call.path)) return call.signal.reason as Failure;
     log.error({ err: error, rpc: call.path, requestId: call.requestId }, 'a call failed unexpectedly');
     return new UnexpectedError(error);

@@ -47,6 +47,15 @@ export const statusOf = {
   UNAUTHENTICATED: status.UNAUTHENTICATED,
   ACCESS_DENIED: status.PERMISSION_DENIED,
   QUOTA_EXCEEDED: status.RESOURCE_EXHAUSTED,
+  GROUP_NOT_FOUND: status.NOT_FOUND,
+  GROUP_EXISTS: status.ALREADY_EXISTS,
+  GROUP_CHANGED: status.ABORTED,
+  GROUP_HAS_MEMBERS: status.FAILED_PRECONDITION,
+  GROUP_AHEAD_OF_STORE: status.FAILED_PRECONDITION,
+  POSITION_BEYOND_END: status.OUT_OF_RANGE,
+  MEMBER_EXISTS: status.ALREADY_EXISTS,
+  MEMBER_STALLED: status.DEADLINE_EXCEEDED,
+  DELIVERY_NOT_HELD: status.FAILED_PRECONDITION,
 } satisfies Record<StoreError['code'] | AuthError['code'] | Failure['code'], status>;
 
 /** How a call ends for its trace; undefined: it succeeds. */
@@ -158,6 +167,15 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'DEADLINE_EXCEEDED':
     case 'CANCELLED':
     case 'INTERNAL':
+    case 'GROUP_NOT_FOUND':
+    case 'GROUP_EXISTS':
+    case 'GROUP_CHANGED':
+    case 'GROUP_HAS_MEMBERS':
+    case 'GROUP_AHEAD_OF_STORE':
+    case 'POSITION_BEYOND_END':
+    case 'MEMBER_EXISTS':
+    case 'MEMBER_STALLED':
+    case 'DELIVERY_NOT_HELD':
       return [errorInfo(error.code, {})];
   }
 }

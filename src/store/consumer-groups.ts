@@ -140,7 +140,10 @@ export interface Membership {
   readonly member: GroupName;
   /** "": the store has no id. */
   readonly storeId: string;
+  /** Those in force: another object once the group was updated, and before lanes are assigned by it. */
   readonly settings: GroupSettings;
+  /** Updates `refused` that were not taken yet: whoever settles waits while there are many, so that they cannot pile up. */
+  readonly refusedWaiting: number;
   /**
    * What the member gets, once; the next deliveries come when those before were taken. Ends when the member has left and what it
    * settled is stored. Throws a StoreError or a GroupError if the membership ends otherwise; leaving the loop ends it too.
@@ -185,4 +188,28 @@ export interface ConsumerGroups {
   replayParked(selection: ParkedSelection, call: CallContext): Promise<number>;
   /** The number of events that were removed. */
   dropParked(selection: ParkedSelection, call: CallContext): Promise<number>;
+  /** The groups that have members on this gateway, from memory. */
+  facts(): readonly GroupFacts[];
+}
+
+/** What became of deliveries. `timedOut`: the member took too long; `lost`: its lane went to another member, or it went away. */
+export const groupOutcomes = ['acknowledged', 'retried', 'parked', 'skipped', 'timedOut', 'lost'] as const;
+export type GroupOutcome = (typeof groupOutcomes)[number];
+
+/** How a group is doing, as far as this gateway knows. Counts are those of its own members, since they are here. */
+export interface GroupFacts {
+  readonly name: GroupName;
+  readonly members: number;
+  /** Lanes that no member of any gateway has. */
+  readonly lanesWithoutOwner: number;
+  /** The lowest floor of all lanes. */
+  readonly floor: Position;
+  readonly head: Position;
+  /** When the oldest event that is not settled was committed; undefined: nothing is outstanding. */
+  readonly oldestTime: UnixNanos | undefined;
+  readonly streamsWaiting: number;
+  readonly parked: number;
+  readonly deliveries: number;
+  readonly redeliveries: number;
+  readonly outcomes: Readonly<Record<GroupOutcome, number>>;
 }

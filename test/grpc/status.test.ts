@@ -6,6 +6,7 @@ import { AccessDeniedError, QuotaExceededError, UnauthenticatedError } from '../
 import { UnexpectedError, type Failure } from '../../src/grpc/failure';
 import { toStatus } from '../../src/grpc/status';
 import * as errors from '../../src/store/errors';
+import { GroupError, type GroupErrorCode } from '../../src/store/group-errors';
 import { position, version, type CommitId, type StreamName } from '../../src/store/values';
 
 /** What proxies and clients take without harm. */
@@ -53,6 +54,8 @@ const violations = fc.array(fc.record({ field: text, description: text }), {
   size: 'max',
 });
 const conflict = fc.record({ stream, expected: number.map(version), actual: number.map(version) });
+const ofGroup = (code: GroupErrorCode): fc.Arbitrary<Failure> =>
+  text.map((message) => new GroupError(code, message));
 
 const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   INVALID_REQUEST: violations.map((some) => new errors.InvalidRequestError(some)),
@@ -85,6 +88,15 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   DEADLINE_EXCEEDED: text.map((message) => new errors.DeadlineExceededError(message)),
   CANCELLED: text.map((message) => new errors.CancelledError(message)),
   INTERNAL: text.map((message) => new UnexpectedError(new Error(message))),
+  GROUP_NOT_FOUND: ofGroup('GROUP_NOT_FOUND'),
+  GROUP_EXISTS: ofGroup('GROUP_EXISTS'),
+  GROUP_CHANGED: ofGroup('GROUP_CHANGED'),
+  GROUP_HAS_MEMBERS: ofGroup('GROUP_HAS_MEMBERS'),
+  GROUP_AHEAD_OF_STORE: ofGroup('GROUP_AHEAD_OF_STORE'),
+  POSITION_BEYOND_END: ofGroup('POSITION_BEYOND_END'),
+  MEMBER_EXISTS: ofGroup('MEMBER_EXISTS'),
+  MEMBER_STALLED: ofGroup('MEMBER_STALLED'),
+  DELIVERY_NOT_HELD: ofGroup('DELIVERY_NOT_HELD'),
 };
 
 test.each(Object.entries(kinds))(
