@@ -11,13 +11,18 @@ export interface StateRecord {
   readonly timeNanos: bigint;
 }
 
-/** The record has changed since it was read. Whoever changes records catches it: no caller sees it. */
+/** The record has changed or is gone since it was read. Code that changes records catches it: no caller sees it. */
 export class StateChangedError extends Error {}
 
 /** The records under a prefix as they change. */
 export interface StateView {
-  /** Every record, by key. In place once `watch` has resolved; at most some seconds behind the store, less while it is reached. */
+  /** Every record, by key. In place once `watch` has resolved; usually some milliseconds behind the store. */
   readonly records: ReadonlyMap<string, StateRecord>;
+  /**
+   * Everything that the store had at this time of `performance.now()` is in `records`. While the store is reached, it is at most
+   * some seconds ago. To wait for a record to change, use it in place of the clock: a view that stands still shows no change.
+   */
+  readonly verifiedMs: number;
   /** Called after each change of `records`; the listener of an earlier call is replaced. */
   onChange(listener: (keys: readonly string[]) => void): void;
   /** Ends when the view has failed for good, for instance because the store's user may not read. */
@@ -32,11 +37,13 @@ export interface StateStore {
   /** All records whose keys begin with the prefix, which ends with ".", by key. */
   list(prefix: string, call: CallContext): Promise<readonly StateRecord[]>;
   /**
-   * Stores a value if the revision of the record is still the given one; 0n: if there is no record. Throws StateChangedError if it
-   * is another. If the answer was lost, the record is read, so that no outcome is unknown.
+   * Stores a value, of at least one byte, if the revision of the record is still the given one; 0n: if there is no record. Resolves
+   * with the new revision. Throws StateChangedError if the revision is another, also if this value was stored and has been changed
+   * since. If an answer is lost, it finds out what became of the value. It throws StoreUnavailableError if it cannot find out
+   * within the deadline of the call: then the value may be stored, even some seconds later.
    */
   put(key: string, value: Uint8Array, revision: bigint, call: CallContext): Promise<bigint>;
-  /** Removes the record under the same condition; nothing if there is none. */
+  /** Removes the record under the same condition and with the same errors; a record that does not exist is no error. */
   remove(key: string, revision: bigint, call: CallContext): Promise<void>;
   /** Follows the records whose keys match one of the patterns, in NATS notation. */
   watch(patterns: readonly string[], call: CallContext): Promise<StateView>;
