@@ -1,11 +1,12 @@
 import { accessLimits, type AccessLimits } from './access-limits';
+import { groupLimits, type GroupLimits } from './group-limits';
 
 /**
- * Every limit of the gateway, with its reason; those of access control are in access-limits.ts. The unit is the last word of the
- * name. docs/configuration.md lists all of them, `--print-config` shows those in force, and GetServerInfo shows those that a caller
- * can act on. Only `eventBytesMax` also depends on the NATS server.
+ * Every limit of the gateway, with its reason; two parts have files of their own. The unit is the last word of the name.
+ * docs/configuration.md lists all of them, `--print-config` shows those in force, and GetServerInfo shows those that a caller can
+ * act on. Only `eventBytesMax` also depends on the NATS server.
  */
-export interface Limits extends AccessLimits {
+export interface Limits extends AccessLimits, GroupLimits {
   /** Events in one Append: a commit must not occupy the thread of the gateway for long. */
   readonly appendEventsMax: number;
   /** Bytes of one Append as stored: a reader holds a whole commit in memory, because a commit is never split. */
@@ -70,20 +71,6 @@ export interface Limits extends AccessLimits {
   readonly subscriptionsMax: number;
   /** Subscriptions of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionSubscriptionsMax: number;
-  /** Consumer groups of a store: each has some records beside the log. */
-  readonly groupsMax: number;
-  /** Members of one group, on all gateways: each has a record that is renewed. */
-  readonly groupMembersMax: number;
-  /** Members of groups on this gateway: each needs as much as a subscription, and its deliveries. */
-  readonly membersMax: number;
-  /** Deliveries that one member may have at a time. */
-  readonly memberInFlightMax: number;
-  /** Bytes of events that wait for the members of one group on this gateway or are with them, except one delivery for each lane. */
-  readonly groupBytesMax: number;
-  /** The same for all groups on this gateway. */
-  readonly groupsBytesMax: number;
-  /** Streams of one lane that may wait for an event that failed or is not settled: the record of the lane names them. */
-  readonly laneStreamsWaitingMax: number;
   /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
   readonly lookupsMax: number;
   /** Such calls of one client connection: one caller alone must not use up the bound for all. */
@@ -112,10 +99,7 @@ export interface Limits extends AccessLimits {
   readonly readProgressTimeoutMs: number;
   /** The time over which `readBytesPerSecondMin` is measured; only time in which messages wait for the caller counts. */
   readonly readStallTimeoutMs: number;
-  /**
-   * What a caller must take of the messages that wait for it: a caller that takes a byte a minute must not keep a slot.
-   * Messages that were sent together count when all of them are taken.
-   */
+  /** What a caller must take of what waits for it, so that it keeps no slot with a byte a minute. What was sent together counts together. */
   readonly readBytesPerSecondMin: number;
   /** How long the NATS server remembers commit ids, which saves lookups; ids are found without that as well. */
   readonly duplicateWindowMs: number;
@@ -239,13 +223,6 @@ export const defaultLimits: Limits = {
   connectionReadsMax: 128,
   subscriptionsMax: 10_000,
   connectionSubscriptionsMax: 5_000,
-  groupsMax: 2_000,
-  groupMembersMax: 256,
-  membersMax: 1_000,
-  memberInFlightMax: 10_000,
-  groupBytesMax: 8 << 20,
-  groupsBytesMax: 64 << 20,
-  laneStreamsWaitingMax: 1_000,
   lookupsMax: 4_096,
   connectionLookupsMax: 2_048,
   subscriptionBytesMax: 64 << 10,
@@ -302,6 +279,7 @@ export const defaultLimits: Limits = {
   readyLagMaxMs: 10_000,
   shutdownTimeoutMs: 10_000,
   ...accessLimits,
+  ...groupLimits,
 };
 
 /** The name of a bound in ServerLimits, in metrics and in docs/configuration.md: `appends_max` for `appendsMax`, and without a unit of time. */

@@ -20,7 +20,8 @@ import { permit, type Permitted } from './permit';
 import { sessionBounds } from './session-bounds';
 import { SessionMessage, type ReceivedAppend } from './session-message';
 import { noteFailed, SessionStreams, type SessionStream } from './session-streams';
-import { callEndOf, toRpcStatus } from './status';
+import { toRpcStatus } from './status';
+import { callEndOf } from './status-codes';
 
 /** What all sessions share. */
 export interface SessionOptions {

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { AuditedCall } from './call-audit';
 import type { Failure } from './failure';
-import { statusOf } from './status';
+import { statusOf } from './status-codes';
 
 /** A call that is over, as far as the log names it. */
 export interface LoggedCall extends AuditedCall {

@@ -5,7 +5,7 @@ import { connectionOf } from './connections';
 import type { Failure } from './failure';
 import type { Incoming } from './incoming';
 import type { InnerCall } from './inner-call';
-import { callEndOf } from './status';
+import { callEndOf } from './status-codes';
 
 /** A call that is over. */
 export interface EndedCall extends LoggedCall {

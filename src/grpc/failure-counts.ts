@@ -2,12 +2,13 @@ import {
   quotaLimits,
   unauthenticatedReasons,
   type AccessDeniedError,
+  type AnyAuthError,
   type QuotaLimit,
   type UnauthenticatedError,
 } from '../auth/errors';
 import { storeActions, streamActions } from '../auth/permissions';
-import { refusingBounds, type RefusingBound } from '../store/errors';
-import type { Failure } from './failure';
+import { refusingBounds, type AnyStoreError, type RefusingBound } from '../store/errors';
+import type { GroupErrorCode } from '../store/group-errors';
 
 /** What callers were refused since the start, by its cause; each append of a session counts as well. */
 export class FailureCounts {
@@ -16,7 +17,7 @@ export class FailureCounts {
   readonly unauthenticated = zeroes<UnauthenticatedError['reason']>(unauthenticatedReasons);
   readonly denied = zeroes<AccessDeniedError['action']>([...streamActions, ...storeActions]);
 
-  note(failure: Failure): void {
+  note(failure: AnyStoreError | AnyAuthError | { readonly code: GroupErrorCode | 'INTERNAL' }): void {
     switch (failure.code) {
       case 'OVERLOADED':
         this.overloaded[failure.bound]++;

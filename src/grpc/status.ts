@@ -1,4 +1,4 @@
-import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { Any } from '../../generated/google/protobuf/any';
 import {
   BadRequest,
@@ -19,51 +19,14 @@ import {
   VersionConflict,
   VersionConflicts,
 } from '../../generated/sluice/v1/errors';
-import type { AccessDeniedError, AuthError, QuotaExceededError } from '../auth/errors';
-import type { InvalidRequestError, StoreError, VersionConflictError } from '../store/errors';
+import type { AccessDeniedError, QuotaExceededError } from '../auth/errors';
+import type { InvalidRequestError, VersionConflictError } from '../store/errors';
+import { GroupError } from '../store/group-errors';
 import { isName } from '../store/patterns';
-import type { CallEnd } from '../tracing/call-span';
 import type { Failure } from './failure';
 import { toDuration } from './proto-time';
 import { requestIdBytesMax, requestIdKey } from './request-id';
-
-/** The gRPC status of each error; docs/errors.md has the same table. */
-export const statusOf = {
-  INVALID_REQUEST: status.INVALID_ARGUMENT,
-  VERSION_CONFLICT: status.ABORTED,
-  COMMIT_ID_REUSE: status.ALREADY_EXISTS,
-  STORE_UNAVAILABLE: status.UNAVAILABLE,
-  REPLICA_FILLING: status.UNAVAILABLE,
-  OUTCOME_UNKNOWN: status.UNKNOWN,
-  OVERLOADED: status.RESOURCE_EXHAUSTED,
-  STORE_FULL: status.RESOURCE_EXHAUSTED,
-  STORE_REFUSED: status.FAILED_PRECONDITION,
-  STORE_MISMATCH: status.FAILED_PRECONDITION,
-  UNREADABLE_COMMIT: status.DATA_LOSS,
-  NOT_PERMITTED: status.PERMISSION_DENIED,
-  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
-  CANCELLED: status.CANCELLED,
-  INTERNAL: status.INTERNAL,
-  UNAUTHENTICATED: status.UNAUTHENTICATED,
-  ACCESS_DENIED: status.PERMISSION_DENIED,
-  QUOTA_EXCEEDED: status.RESOURCE_EXHAUSTED,
-  GROUP_NOT_FOUND: status.NOT_FOUND,
-  GROUP_EXISTS: status.ALREADY_EXISTS,
-  GROUP_CHANGED: status.ABORTED,
-  GROUP_HAS_MEMBERS: status.FAILED_PRECONDITION,
-  GROUP_AHEAD_OF_STORE: status.FAILED_PRECONDITION,
-  POSITION_BEYOND_END: status.OUT_OF_RANGE,
-  MEMBER_EXISTS: status.ALREADY_EXISTS,
-  MEMBER_STALLED: status.DEADLINE_EXCEEDED,
-  DELIVERY_NOT_HELD: status.FAILED_PRECONDITION,
-} satisfies Record<StoreError['code'] | AuthError['code'] | Failure['code'], status>;
-
-/** How a call ends for its trace; undefined: it succeeds. */
-export function callEndOf(failure: Failure | undefined): CallEnd {
-  return failure === undefined
-    ? { status: status.OK, reason: undefined }
-    : { status: statusOf[failure.code], reason: failure.code };
-}
+import { statusOf } from './status-codes';
 
 const domain = 'sluice.v1';
 
@@ -109,6 +72,7 @@ export function trailersWith(requestId: string): Metadata {
 
 /** Details that take at most `bytesMax`. */
 function detailsOf(error: Failure, bytesMax: number): Any[] {
+  if (error instanceof GroupError) return [errorInfo(error.code, {})];
   switch (error.code) {
     case 'INVALID_REQUEST':
       return invalidRequest(error, bytesMax);
@@ -167,15 +131,6 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'DEADLINE_EXCEEDED':
     case 'CANCELLED':
     case 'INTERNAL':
-    case 'GROUP_NOT_FOUND':
-    case 'GROUP_EXISTS':
-    case 'GROUP_CHANGED':
-    case 'GROUP_HAS_MEMBERS':
-    case 'GROUP_AHEAD_OF_STORE':
-    case 'POSITION_BEYOND_END':
-    case 'MEMBER_EXISTS':
-    case 'MEMBER_STALLED':
-    case 'DELIVERY_NOT_HELD':
       return [errorInfo(error.code, {})];
   }
 }

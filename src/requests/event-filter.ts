@@ -1,4 +1,4 @@
-import type { ReadAllRequest, SubscribeRequest } from '../../generated/sluice/v1/event_store_service';
+import type { ReadAllRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import type { EventFilter } from '../store/event-store';
 import { checkStreamPattern, eventTypeFilter } from './field-checks';
@@ -6,9 +6,9 @@ import { excess, type Findings } from './findings';
 
 const everything = ['>'];
 
-/** The filter of a request over the whole store. */
+/** The filter of a request over the whole store, or of a group. */
 export function eventFilter(
-  request: ReadAllRequest | SubscribeRequest,
+  request: Pick<ReadAllRequest, 'patterns' | 'eventTypes' | 'eventTypePrefixes'>,
   limits: Limits,
   findings: Findings,
 ): EventFilter {

@@ -2,6 +2,7 @@ import type { Duration } from '../../generated/google/protobuf/duration';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 import { Direction } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
+import { parseGroupName, type GroupName } from '../store/consumer-groups';
 import {
   isStreamPattern,
   parseCommitId,
@@ -32,6 +33,26 @@ export function streamName(text: string, findings: Findings, field = 'stream'): 
       : `is not 1 to 16 tokens of A-Z a-z 0-9 _ : @ = + ~ - joined by ".", at most 200 bytes: ${shown(text)}`,
   );
   return text as StreamName;
+}
+
+/** The name of a group or the id of a member. */
+export function groupName(text: string, findings: Findings, field = 'group'): GroupName {
+  const name = parseGroupName(text);
+  if (name !== undefined) return name;
+  const must = 'is not 1 to 100 characters of A-Z a-z 0-9 _ : @ = + ~ -';
+  findings.add(field, text === '' ? 'is required' : `${must}: ${shown(text)}`);
+  return text as GroupName;
+}
+
+/** A whole number within bounds. */
+export function countWithin(
+  value: number,
+  field: string,
+  { min, max }: { readonly min: number; readonly max: number },
+  findings: Findings,
+): number {
+  if (!(value >= min && value <= max)) findings.add(field, `is ${value}, not ${min} to ${max}`);
+  return value;
 }
 
 /** "": undefined, the caller did not ask for idempotency. */

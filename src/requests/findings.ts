@@ -6,10 +6,13 @@ const violationsMax = 32;
 export class Findings {
   private readonly violations: FieldViolation[] = [];
   private list = '';
-  private index = 0;
+  private index: number | undefined;
 
-  /** From here on, fields belong to an element of a list; the empty field is the element itself. "": to the request. */
-  enter(list: string, index = 0): void {
+  /**
+   * From here on, fields belong to an element of a list, or to a message within the request; the empty field is that itself. "": to
+   * the request.
+   */
+  enter(list: string, index?: number): void {
     this.list = list;
     this.index = index;
   }
@@ -20,7 +23,7 @@ export class Findings {
 
   private pathOf(field: string): string {
     if (this.list === '') return field;
-    const element = `${this.list}[${this.index}]`;
+    const element = this.index === undefined ? this.list : `${this.list}[${this.index}]`;
     return field === '' ? element : `${element}.${field}`;
   }
 

@@ -133,7 +133,7 @@ export type Failed =
   | { readonly kind: 'skip' };
 
 /**
- * A member of a group. Settling never throws: what the member does not have is answered by an update `refused`. Nothing waits
+ * A member of a group. Settling never throws: for what the member does not have, an update `refused` comes. Nothing waits
  * here: what was settled is stored within a second, and before `updates` ends.
  */
 export interface Membership {
@@ -142,7 +142,7 @@ export interface Membership {
   readonly storeId: string;
   /** Those in force: another object once the group was updated, and before lanes are assigned by it. */
   readonly settings: GroupSettings;
-  /** Updates `refused` that were not taken yet: whoever settles waits while there are many, so that they cannot pile up. */
+  /** Updates `refused` that were not taken yet: nothing more is settled while there are many, so that they cannot pile up. */
   readonly refusedWaiting: number;
   /**
    * What the member gets, once; the next deliveries come when those before were taken. Ends when the member has left and what it
@@ -155,35 +155,62 @@ export interface Membership {
   leave(): void;
 }
 
+export interface CreateGroup {
+  readonly name: GroupName;
+  readonly settings: GroupSettings;
+  readonly start: GroupStart;
+}
+
+export interface UpdateGroup {
+  readonly name: GroupName;
+  readonly settings: GroupSettings;
+  /** The one that the caller has seen; 0n: any. */
+  readonly revision: bigint;
+}
+
+export interface DeleteGroup {
+  readonly name: GroupName;
+  readonly force: boolean;
+}
+
+export interface ResetGroup {
+  readonly name: GroupName;
+  readonly to: GroupStart;
+  readonly force: boolean;
+}
+
+export interface ListGroups {
+  /** Only names after this one in byte order; "": from the first. */
+  readonly after: string;
+  /** undefined: no bound. */
+  readonly maxCount: number | undefined;
+}
+
+export interface ListParked extends ParkedSelection {
+  /** undefined: no bound. */
+  readonly maxCount: number | undefined;
+  readonly withEvents: boolean;
+}
+
 /** The groups of a store. Every method throws only `StoreError`s and `GroupError`s. */
 export interface ConsumerGroups {
-  /** The group as it is stored; undefined: there is none. */
+  /** The group as it is stored; undefined: it does not exist. */
   find(name: GroupName, call: CallContext): Promise<Group | undefined>;
   create(
-    command: { readonly name: GroupName; readonly settings: GroupSettings; readonly start: GroupStart },
+    command: CreateGroup,
     call: CallContext,
   ): Promise<{ readonly group: Group; readonly created: boolean }>;
-  /** `revision` 0n: any. */
-  update(
-    command: { readonly name: GroupName; readonly settings: GroupSettings; readonly revision: bigint },
-    call: CallContext,
-  ): Promise<Group>;
+  update(command: UpdateGroup, call: CallContext): Promise<Group>;
   /** Whether there was one. */
-  delete(command: { readonly name: GroupName; readonly force: boolean }, call: CallContext): Promise<boolean>;
+  delete(command: DeleteGroup, call: CallContext): Promise<boolean>;
   /** All groups by name, after a name. */
   list(after: string, call: CallContext): Promise<readonly Group[]>;
   get(name: GroupName, call: CallContext): Promise<GroupState>;
-  reset(
-    command: { readonly name: GroupName; readonly to: GroupStart; readonly force: boolean },
-    call: CallContext,
-  ): Promise<Group>;
+  reset(command: ResetGroup, call: CallContext): Promise<Group>;
   /** `stop` is aborted when the connection of the member ends or the gateway stops, with the reason for the member. */
   join(command: JoinCommand, call: CallContext, stop: AbortSignal): Promise<Membership>;
   /** In the order of their positions, in pages. */
-  listParked(
-    query: ParkedSelection & { readonly maxCount: number | undefined; readonly withEvents: boolean },
-    call: CallContext,
-  ): AsyncIterable<readonly ParkedEvent[]>;
+  listParked(query: ListParked, call: CallContext): AsyncIterable<readonly ParkedEvent[]>;
   /** The number of events that will be delivered again. */
   replayParked(selection: ParkedSelection, call: CallContext): Promise<number>;
   /** The number of events that were removed. */

@@ -127,6 +127,7 @@ export const refusingBounds = [
   'groupsMax',
   'groupMembersMax',
   'membersMax',
+  'connectionMembersMax',
   'nats',
 ] as const satisfies readonly (keyof Limits | 'nats')[];
 

@@ -51,8 +51,10 @@ export interface FieldPath {
 }
 
 /** Every field of every request, also of the messages within, by the name of the RPC. */
-export function requestFields(): ReadonlyMap<string, readonly FieldPath[]> {
-  const service = registry.getService('sluice.v1.EventStoreService');
+export function requestFields(
+  of: 'EventStoreService' | 'ConsumerGroupService' = 'EventStoreService',
+): ReadonlyMap<string, readonly FieldPath[]> {
+  const service = registry.getService(`sluice.v1.${of}`);
   if (service === undefined) throw new Error('there is no service');
   return new Map(service.methods.map(({ name, input }) => [name, [...pathsOf(input, '', [])]]));
 }

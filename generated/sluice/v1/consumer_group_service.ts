@@ -56,7 +56,7 @@ export interface GroupSettings {
   backoffMax:
     | Duration
     | undefined;
-  /** How long a member may take for a delivery until it counts as failed. `extend` begins it anew. 1 s to 1 h. Absent: 30 s. */
+  /** How long a member may take for a delivery until it counts as failed. `extend` begins it again. 1 s to 1 h. Absent: 30 s. */
   ackTimeout:
     | Duration
     | undefined;
@@ -240,7 +240,7 @@ export interface ResetGroupRequest {
   to:
     | GroupStart
     | undefined;
-  /** True: also with members, whose lanes are given anew. */
+  /** True: also with members, whose lanes are assigned again. */
   force: boolean;
 }
 
@@ -331,7 +331,7 @@ export interface Skip {
   handled: number;
 }
 
-/** Extend begins the time anew that the member has for deliveries. */
+/** Extend begins again the time that the member has for deliveries. */
 export interface Extend {
   /** `Delivery.id` of each. At most 10,000. */
   deliveries: bigint[];
@@ -411,8 +411,8 @@ export interface Revoked {
   /** Their numbers. */
   lanes: number[];
   /**
-   * The member can settle the deliveries that it has of them for so long. Absent: it has lost them already, and they may come
-   * to another member now.
+   * For how long the member can settle the deliveries that it has of them. Absent: it has lost them already, and they may come to
+   * another member now.
    */
   timeout: Duration | undefined;
 }
@@ -4160,8 +4160,8 @@ export const ConsumerGroupServiceService = {
     responseDeserialize: (value: Buffer): CreateGroupResponse => CreateGroupResponse.decode(value),
   },
   /**
-   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. Its members get all lanes anew. New filters
-   * hold for what has not been delivered yet.
+   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
+   * filters hold for what has not been delivered yet.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
@@ -4235,8 +4235,9 @@ export const ConsumerGroupServiceService = {
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
    * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. A group that was changed or reset gives
-   * its lanes anew; one that was deleted ends the call with NOT_FOUND.
+   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
+   * gets CANCELLED, since it can settle nothing more.
    *
    * Errors: ALREADY_EXISTS with the reason MEMBER_EXISTS if the group has a member with this id; FAILED_PRECONDITION with the
    * reason GROUP_AHEAD_OF_STORE if the store has not got what the group has settled, as after a restore of an older backup:
@@ -4299,8 +4300,8 @@ export interface ConsumerGroupServiceServer extends UntypedServiceImplementation
    */
   createGroup: handleUnaryCall<CreateGroupRequest, CreateGroupResponse>;
   /**
-   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. Its members get all lanes anew. New filters
-   * hold for what has not been delivered yet.
+   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
+   * filters hold for what has not been delivered yet.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
@@ -4334,8 +4335,9 @@ export interface ConsumerGroupServiceServer extends UntypedServiceImplementation
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
    * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. A group that was changed or reset gives
-   * its lanes anew; one that was deleted ends the call with NOT_FOUND.
+   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
+   * gets CANCELLED, since it can settle nothing more.
    *
    * Errors: ALREADY_EXISTS with the reason MEMBER_EXISTS if the group has a member with this id; FAILED_PRECONDITION with the
    * reason GROUP_AHEAD_OF_STORE if the store has not got what the group has settled, as after a restore of an older backup:
@@ -4379,8 +4381,8 @@ export interface ConsumerGroupServiceClient extends Client {
     callback: (error: ServiceError | null, response: CreateGroupResponse) => void,
   ): ClientUnaryCall;
   /**
-   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. Its members get all lanes anew. New filters
-   * hold for what has not been delivered yet.
+   * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
+   * filters hold for what has not been delivered yet.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
@@ -4475,8 +4477,9 @@ export interface ConsumerGroupServiceClient extends Client {
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
    * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. A group that was changed or reset gives
-   * its lanes anew; one that was deleted ends the call with NOT_FOUND.
+   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
+   * gets CANCELLED, since it can settle nothing more.
    *
    * Errors: ALREADY_EXISTS with the reason MEMBER_EXISTS if the group has a member with this id; FAILED_PRECONDITION with the
    * reason GROUP_AHEAD_OF_STORE if the store has not got what the group has settled, as after a restore of an older backup:
