@@ -36,6 +36,7 @@ import type { NatsOptions, StoreOptions } from './nats/options';
 import { openPool, type NatsPool } from './nats/pool';
 import { coalesced } from './nats/coalesce';
 import { unfinishedRestore } from './nats/unfinished-restore';
+import { createState, type JetStreamState } from './state/jetstream-state';
 import { StoreUnavailableError } from '../store/errors';
 
 /** JetStream's part of an event store: it stores the log, and decides what is appended. */
@@ -43,6 +44,8 @@ export interface JetStream {
   /** The log, for a view of it. */
   readonly log: Log;
   readonly space: Space;
+  /** What the gateways of the store keep beside its log. */
+  readonly state: JetStreamState;
   /** Appends, which look up in the view what is stored already. */
   appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
   /** Everything except what a view of the log knows. */
@@ -110,9 +113,11 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   await lookForMirrors(log, logger);
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
+  const state = createState({ pool, stream, limits, logger });
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     space,
+    state,
     appends: (view) =>
       createAppends({
         heads: new Heads(log, view),
@@ -138,6 +143,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
       };
     },
     async idle() {
+      state.close();
       for (const watch of watches) await watch.close();
       await queues.idle();
       await durability.idle();

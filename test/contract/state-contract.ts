@@ -1,9 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import { StateChangedError, type StateStore, type StateView } from '../../src/store/state-store';
 import { until } from '../support/nats-server';
 
 /** What every StateStore must do, wherever it keeps the records. */
 
 const call = { signal: new AbortController().signal, deadlineMs: Infinity };
+setMaxListeners(0, call.signal);
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (value: Uint8Array | undefined): string | undefined => value && Buffer.from(value).toString();
 

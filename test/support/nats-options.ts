@@ -1,9 +1,12 @@
 import type { NatsOptions } from '../../src/jetstream/nats/options';
 
 /** How a store reaches the NATS server of a test, with a login if the server requires one. */
-export function natsOptions(url: string, login: { user?: string; password?: string } = {}): NatsOptions {
+export function natsOptions(
+  url: string | readonly string[],
+  login: { user?: string; password?: string } = {},
+): NatsOptions {
   return {
-    servers: [url],
+    servers: [url].flat(),
     user: login.user,
     password: login.password,
     token: undefined,

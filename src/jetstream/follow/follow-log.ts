@@ -3,7 +3,8 @@ import { StoreUnavailableError } from '../../store/errors';
 import type { LogCursor, LogSink } from '../../store/log';
 import { sequenceAfter, beginning, type Sequence } from '../../store/values';
 import { identityIn } from '../log/identity';
-import { startLogConsumer, type LogConsumer } from './log-consumer';
+import type { PullConsumer } from '../nats/pull-consumer';
+import { startLogConsumer } from './log-consumer';
 import { createEntries, type Entries } from '../log/log-entries';
 import type { StoredMessage } from '../nats/message';
 import type { LogAccess } from '../log/log-access';
@@ -65,7 +66,7 @@ export async function followLog(
 class Pump {
   /** Rejects when the sink or a sync fails. */
   readonly failed: Promise<never>;
-  consumer: LogConsumer | undefined;
+  consumer: PullConsumer | undefined;
   private fail: (error: unknown) => void = () => undefined;
   private readonly entries: Entries;
   private waiting: StoredMessage[] = [];

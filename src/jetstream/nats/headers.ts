@@ -9,6 +9,8 @@ export const sentHeader = {
   previous: 'Nats-Expected-Last-Subject-Sequence',
   /** The subject that `previous` is about, if it is not the subject of the message. Without wildcards. */
   previousOn: 'Nats-Expected-Last-Subject-Sequence-Subject',
+  /** When the message is removed. Only for records of groups that were removed, never on the log. */
+  timeToLive: 'Nats-TTL',
   batchId: 'Nats-Batch-Id',
   batchSequence: 'Nats-Batch-Sequence',
   batchCommit: 'Nats-Batch-Commit',
@@ -22,6 +24,8 @@ export const sentHeader = {
   transaction: 'Sluice-Transaction',
   /** The principal that has appended the commit; absent unless the gateway records it. Nothing is decided by it. */
   principal: 'Sluice-Principal',
+  /** On a record of groups: names the attempt to change it, whose answer may be lost. */
+  write: 'Sluice-Write',
 } as const;
 
 export type SentHeader = (typeof sentHeader)[keyof typeof sentHeader];

@@ -24,24 +24,19 @@ export const indexPrefix = 'ix';
 
 type StreamOptions = Pick<StoreOptions, 'name' | 'prefix' | 'replicas'>;
 
-/** The configuration that the log must have. Other fields, such as `max_bytes`, are up to the operator. */
-export function logConfig(options: StreamOptions, limits: Limits): StreamConfig {
+/** What every stream of a store must have, so that NATS drops, changes and refuses nothing by itself. */
+export function lastingStream({
+  replicas,
+}: Pick<StreamOptions, 'replicas'>): Readonly<Record<string, unknown>> {
   return {
-    name: options.name,
-    description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
-    subjects: [`${options.prefix}.>`],
-    // Events never expire and are never dropped to make space.
     storage: 'file',
     retention: 'limits',
     discard: 'new',
-    num_replicas: options.replicas,
+    num_replicas: replicas,
     max_age: 0,
     max_msgs: -1,
-    max_msgs_per_subject: -1,
     max_consumers: -1,
     max_msg_size: -1,
-    allow_direct: true,
-    allow_atomic: true,
     allow_rollup_hdrs: false,
     allow_msg_counter: false,
     allow_msg_schedules: false,
@@ -53,6 +48,20 @@ export function logConfig(options: StreamOptions, limits: Limits): StreamConfig 
     persist_mode: undefined,
     // They would apply to the consumers of the gateway, which then could not be created, or would stall.
     consumer_limits: {},
+  };
+}
+
+/** The configuration that the log must have. Other fields, such as `max_bytes`, are up to the operator. */
+export function logConfig(options: StreamOptions, limits: Limits): StreamConfig {
+  return {
+    name: options.name,
+    description: 'Sluice event store: do not publish here by hand, see docs/storage.md',
+    subjects: [`${options.prefix}.>`],
+    // Events never expire and are never dropped to make space.
+    ...lastingStream(options),
+    max_msgs_per_subject: -1,
+    allow_direct: true,
+    allow_atomic: true,
     deny_delete: true,
     deny_purge: true,
     duplicate_window: limits.duplicateWindowMs * 1_000_000,
@@ -64,6 +73,8 @@ export interface Opening {
   readonly timeoutMs: number;
   /** Whether the stream is created if it does not exist. */
   readonly mayCreate: boolean;
+  /** Of a stream that is created. Default: 1. */
+  readonly firstSequence?: number;
 }
 
 /** Opens a stream. Throws StoreOpenError if its configuration differs, or if it does not exist and may not be created. */
@@ -119,7 +130,7 @@ export function messageTtlWarning(name: string): string {
 async function findOrCreate(
   link: Link,
   wanted: StreamConfig,
-  { timeoutMs, mayCreate }: Opening,
+  { timeoutMs, mayCreate, firstSequence }: Opening,
 ): Promise<StreamInfo> {
   try {
     return await streamInfo(link, wanted.name, undefined, { timeoutMs });
@@ -128,7 +139,7 @@ async function findOrCreate(
     if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {
-    return await create(link, wanted, timeoutMs);
+    return await create(link, { ...wanted, first_seq: firstSequence }, timeoutMs);
   } catch (error) {
     throw openError(error, wanted.name);
   }

@@ -1,5 +1,5 @@
 import type { Sequence } from '../../store/values';
-import { parseInteger, parseSequence } from '../nats/message';
+import { parseInteger, parseSequence } from './message';
 
 /** The metadata of a message that a consumer delivers. */
 export interface DeliveryMetadata {

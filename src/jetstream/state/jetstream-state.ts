@@ -1,0 +1,99 @@
+import type { Logger } from 'pino';
+import type { Limits } from '../../limits';
+import type { CallContext } from '../../store/event-store';
+import { overlap } from '../../store/patterns';
+import { StateChangedError, type StateStore, type StateView } from '../../store/state-store';
+import { byDeadline } from '../nats/coalesce';
+import { RequestTimeoutError, toStoreError } from '../nats/errors';
+import type { NatsPool } from '../nats/pool';
+import { listRecords } from './list-records';
+import { RecordsView } from './records-view';
+import { recordIn, type StateAccess } from './state-access';
+import { StateStream, stateStreamOf } from './state-stream';
+import { newestMessage, writeRecord, type Change } from './write-record';
+
+/** The records beside the log, in the stream `<store>_STATE`. */
+export interface JetStreamState extends StateStore {
+  /** A line for each setting of the stream that is wrong, as of the last look. */
+  readonly wrongSettings: readonly string[];
+  close(): void;
+}
+
+export interface StateOptions {
+  readonly pool: NatsPool;
+  /** The log. */
+  readonly stream: { readonly name: string; readonly replicas: number };
+  readonly limits: Limits;
+  readonly logger: Logger;
+}
+
+/** Each is looked for once a second. */
+const patternsMax = 8;
+const none = new Uint8Array(0);
+
+/** Sends nothing to NATS until it is used. */
+export function createState({ pool, stream, limits, logger }: StateOptions): JetStreamState {
+  const { name: log, replicas } = stream;
+  const access: StateAccess = { pool, stream: { name: stateStreamOf(log), replicas }, log, limits, logger };
+  const state = new StateStream(access);
+  const views = new Set<RecordsView>();
+
+  const write = (change: Change, call: CallContext): Promise<bigint> =>
+    translated(writeRecord(access, state, change, call));
+
+  return {
+    get wrongSettings() {
+      return state.wrongSettings;
+    },
+    async get(key, call) {
+      const message = await translated(newestMessage(access, key, call));
+      return message && recordIn(access, message);
+    },
+    list: (prefix, call) => translated(listRecords(access, prefix, call)),
+    async put(key, value, revision, call) {
+      if (value.length === 0) throw new Error('a record has at least one byte');
+      return write({ key, value, revision }, call);
+    },
+    async remove(key, revision, call) {
+      try {
+        if (revision > 0n) await write({ key, value: none, revision }, call);
+        else throw new StateChangedError(`${key} has not been read`);
+      } catch (error) {
+        if (!(error instanceof StateChangedError)) throw error;
+        const message = await translated(newestMessage(access, key, call));
+        if (message !== undefined && message.body.length > 0) throw error;
+      }
+    },
+    watch: (patterns, call) => watch(patterns, call),
+    close() {
+      for (const view of views) view.close();
+    },
+  };
+
+  async function watch(patterns: readonly string[], call: CallContext): Promise<StateView> {
+    checkPatterns(patterns);
+    const view: RecordsView = new RecordsView({ access, patterns }, state, () => views.delete(view));
+    views.add(view);
+    const deadlineMs = Math.min(call.deadlineMs, performance.now() + limits.requestTimeoutMs);
+    try {
+      await byDeadline(view.ready, { signal: call.signal, deadlineMs });
+      return view;
+    } catch (error) {
+      view.close();
+      throw toStoreError(error instanceof RequestTimeoutError ? (view.obstacle ?? error) : error);
+    }
+  }
+}
+
+/** A mistake of the caller is a bug. */
+function checkPatterns(patterns: readonly string[]): void {
+  const doOverlap = patterns.some((one, i) => patterns.slice(i + 1).some((other) => overlap(one, other)));
+  if (patterns.length === 0 || patterns.length > patternsMax || doOverlap)
+    throw new Error('1 to 8 patterns that do not overlap');
+}
+
+function translated<T>(promise: Promise<T>): Promise<T> {
+  return promise.catch((error: unknown) => {
+    throw toStoreError(error);
+  });
+}
