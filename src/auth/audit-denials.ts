@@ -56,7 +56,17 @@ export class AuditDenials {
 }
 
 /** Without the port of the peer, which is another one for each connection. */
-function keyOf({ principal, peer, call, action, streams, outcome, limit }: AuditEntry): string {
+function keyOf({ principal, peer, call, action, group, streams, outcome, limit }: AuditEntry): string {
   const address = peer.replace(/:\d+$/, '');
-  return JSON.stringify([principal, address, call, action, streams[0], streams.length, outcome, limit]);
+  return JSON.stringify([
+    principal,
+    address,
+    call,
+    action,
+    group,
+    streams[0],
+    streams.length,
+    outcome,
+    limit,
+  ]);
 }

@@ -15,6 +15,8 @@ export interface AuditEntry {
   readonly action: StreamAction | StoreAction | undefined;
   /** The streams or patterns that it is about. */
   readonly streams: readonly string[];
+  /** The consumer group that it is about; undefined: it is about no group. */
+  readonly group?: string | undefined;
   /** Whether a read, a subscription or a session begins or ends; undefined: neither. */
   readonly phase?: 'begun' | 'ended' | undefined;
   readonly commitId?: string | undefined;
@@ -50,6 +52,7 @@ export function toLine(entry: AuditEntry, more: object = {}, time = new Date()):
     peer: plain(peer),
     call,
     action,
+    group: entry.group,
     phase,
     streams: streams.slice(0, streamsMax).map(plain),
     stream_count: streams.length,

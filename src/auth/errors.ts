@@ -24,20 +24,23 @@ export class AccessDeniedError extends AuthError {
   readonly code = 'ACCESS_DENIED';
   constructor(
     readonly action: StreamAction | StoreAction,
-    /** The stream or the pattern as the caller sent it; "": the store as a whole, or several streams. */
+    /** The stream, the pattern or the group as the caller sent it; "": the store as a whole, or several streams. */
     readonly subject: string,
+    readonly isGroup = false,
   ) {
-    super(subject === '' ? `the caller may not ${action}` : `the caller may not ${action} ${subject}`);
+    const what = isGroup ? `group ${subject}` : subject;
+    super(what === '' ? `the caller may not ${action}` : `the caller may not ${action} ${what}`);
   }
 }
 
-/** The limits of a principal, as the auth file names them; `calls` is its share of `calls_max`. */
+/** The limits of a principal, as the auth file names them; `calls` and `members` are its shares of `calls_max` and `members_max`. */
 export const quotaLimits = [
   'calls',
   'appends',
   'append_bytes',
   'reads',
   'subscriptions',
+  'members',
   'sessions',
   'lookups',
   'appends_per_s',

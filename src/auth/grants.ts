@@ -48,7 +48,7 @@ export interface GrantSet {
 }
 
 export function grantSet(grants: readonly Grant[]): GrantSet {
-  const patterns: Record<StreamAction, string[]> = { append: [], read: [], subscribe: [] };
+  const patterns: Record<StreamAction, string[]> = { append: [], read: [], subscribe: [], manage: [] };
   const store = new Set<StoreAction>();
   for (const { action, pattern } of grants) {
     if (!isStreamAction(action)) store.add(action);
@@ -59,6 +59,7 @@ export function grantSet(grants: readonly Grant[]): GrantSet {
     append: new PatternTree(patterns.append),
     read: new PatternTree(patterns.read),
     subscribe: new PatternTree(patterns.subscribe),
+    manage: new PatternTree(patterns.manage),
   };
   return { patterns, trees, store };
 }

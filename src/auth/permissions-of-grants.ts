@@ -6,7 +6,12 @@ import { noLimits, type CallerLimits, type Permissions, type StreamAction } from
 export function permissionsOfGrants(sets: readonly GrantSet[], limits: CallerLimits): Permissions {
   const treesOf = (action: StreamAction): readonly PatternTree[] =>
     sets.filter(({ patterns }) => patterns[action].length > 0).map(({ trees }) => trees[action]);
-  const trees = { append: treesOf('append'), read: treesOf('read'), subscribe: treesOf('subscribe') };
+  const trees = {
+    append: treesOf('append'),
+    read: treesOf('read'),
+    subscribe: treesOf('subscribe'),
+    manage: treesOf('manage'),
+  };
   const known = new Map<StreamAction, readonly string[]>();
   const covers: Permissions['covers'] = (action, pattern) => {
     for (const tree of trees[action]) if (tree.contains(pattern)) return true;

@@ -1,5 +1,5 @@
-/** What can be done with streams. */
-export const streamActions = ['append', 'read', 'subscribe'] as const;
+/** What can be done with streams; `manage`: with the consumer groups that select them. */
+export const streamActions = ['append', 'read', 'subscribe', 'manage'] as const;
 export type StreamAction = (typeof streamActions)[number];
 
 /** What can be done with the store as a whole. */

@@ -3,8 +3,11 @@ import { Bucket } from './buckets';
 import { QuotaExceededError, type QuotaLimit } from './errors';
 import type { CallerLimits } from './permissions';
 
-/** What calls occupy while they are under way, besides appends. `calls`: every call, from its metadata to its end. */
-export type Slot = 'calls' | 'reads' | 'subscriptions' | 'sessions' | 'lookups';
+/**
+ * What calls occupy while they are under way, besides appends. `calls`: every call, from its metadata to its end. `members`: of
+ * groups, each of which is a subscription as well.
+ */
+export type Slot = 'calls' | 'reads' | 'subscriptions' | 'members' | 'sessions' | 'lookups';
 
 /** What one principal may have of each bound in all, so that others find room. */
 type Reserved = Readonly<Record<Slot | 'appends' | 'appendBytes', number>>;
@@ -30,6 +33,7 @@ export function createQuotas(limits: Limits, now: () => number = () => performan
     calls: principalShareOf(limits.callsMax),
     reads: principalShareOf(limits.readsMax),
     subscriptions: principalShareOf(limits.subscriptionsMax),
+    members: principalShareOf(limits.membersMax),
     sessions: principalShareOf(limits.sessionsMax),
     lookups: principalShareOf(limits.lookupsMax),
     appends: principalShareOf(limits.appendsMax),
@@ -69,6 +73,7 @@ export class Share {
     calls: 0,
     reads: 0,
     subscriptions: 0,
+    members: 0,
     sessions: 0,
     lookups: 0,
   };
@@ -85,7 +90,8 @@ export class Share {
 
   /** Occupies a slot. Throws QuotaExceededError. */
   enter(slot: Slot, limits: CallerLimits): void {
-    const max = least(slot === 'calls' ? undefined : limits[slot], this.reserved[slot]);
+    const ownMax = slot === 'calls' || slot === 'members' ? undefined : limits[slot];
+    const max = least(ownMax, this.reserved[slot]);
     if (this.taken[slot] >= max) throw tooMany(slot, slot, this.taken[slot]);
     this.whole?.enterWhole(slot);
     this.taken[slot]++;

@@ -17,8 +17,10 @@ function label(must: string) {
   return text((value) => value !== '' && value.length <= 1_024, must);
 }
 
+const allActions = [...streamActions, ...storeActions] as const;
+
 const grant = fields({
-  actions: list(oneOf([...streamActions, ...storeActions]), 5).min(1, 'must have at least one action'),
+  actions: list(oneOf(allActions), allActions.length).min(1, 'must have at least one action'),
   streams: list(
     text(isGrantPattern, 'must be a pattern of stream names, such as order.> or tenant.{tenant}.*'),
     authPatternsMax,
@@ -26,7 +28,7 @@ const grant = fields({
 }).refine(
   ({ actions, streams }) =>
     actions.some((action) => streamActions.some((one) => one === action)) === streams.length > 0,
-  'must have streams if and only if it has append, read or subscribe',
+  'must have streams if and only if it has append, read, subscribe or manage',
 );
 
 const limit = whole(1, Number.MAX_SAFE_INTEGER).optional();

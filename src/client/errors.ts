@@ -222,7 +222,7 @@ export class AccessDeniedError extends withCode('ACCESS_DENIED') {
     end: CallEnd,
     /** What is not granted, such as `append`. */
     readonly action: string,
-    /** The stream or pattern as it was sent; empty: the store as a whole, or several streams. */
+    /** The stream, pattern or group as it was sent; empty: the store as a whole, or several streams. */
     readonly subject: string,
   ) {
     super(end);

@@ -157,7 +157,7 @@ function unauthenticated(failure: Failure): errors.UnauthenticatedError {
 
 function accessDenied(failure: Failure): errors.AccessDeniedError {
   const { facts } = failure;
-  const subject = facts.get('stream') ?? facts.get('pattern') ?? '';
+  const subject = facts.get('stream') ?? facts.get('pattern') ?? facts.get('group') ?? '';
   return new errors.AccessDeniedError(failure, facts.get('action') ?? '', subject);
 }
 

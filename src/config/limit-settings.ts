@@ -47,6 +47,22 @@ export const limitSettings = {
     1_000_000,
     'Subscriptions of one client connection. Not set: half of --subscriptions-max.',
   ),
+  groupsMax: limit('groupsMax', 1, 100_000, 'Consumer groups of the store.'),
+  groupMembersMax: limit('groupMembersMax', 1, 10_000, 'Members of one consumer group, on all gateways.'),
+  membersMax: limit('membersMax', 1, 1_000_000, 'Members of consumer groups on this gateway.'),
+  connectionMembersMax: limit(
+    'connectionMembersMax',
+    1,
+    1_000_000,
+    'Such members of one client connection. Not set: half of --members-max.',
+  ),
+  groupBytesMax: limit(
+    'groupBytesMax',
+    1_024,
+    2 ** 40,
+    'Bytes of events that members of one consumer group have or wait for, on this gateway.',
+  ),
+  groupsBytesMax: limit('groupsBytesMax', 1_024, 2 ** 40, 'The same for all consumer groups.'),
   lookupsMax: limit(
     'lookupsMax',
     1,

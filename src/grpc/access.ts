@@ -63,6 +63,8 @@ export interface Need {
   readonly patterns: readonly string[];
   /** The grants by which the streams of the call were chosen; undefined: each pattern must be within one grant. */
   readonly grants: readonly string[] | undefined;
+  /** The consumer group that the call is about; undefined: it is about no group. */
+  readonly group?: string | undefined;
 }
 
 /** Why a caller with these permissions is denied what it needs; undefined: it is not denied. */

@@ -1,6 +1,6 @@
 import type { Audit } from '../auth/audit';
 import type { AuditEntry } from '../auth/audit-entry';
-import { isAuthError, type AnyAuthError } from '../auth/errors';
+import { isAuthError, type AccessDeniedError, type AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
 import { isStoreError } from '../store/errors';
@@ -20,6 +20,13 @@ export interface AuditedCall {
 interface Stored {
   readonly commitId: string | undefined;
   readonly position: bigint;
+}
+
+/** A consumer group that a call is about to change. */
+export interface ChangedGroup {
+  readonly group: string;
+  /** The streams that it selects. */
+  readonly patterns: readonly string[];
 }
 
 /** What callers do, and what they are denied, for the audit log. */
@@ -50,7 +57,7 @@ export class CallAudit {
         this.audit.denied({
           ...entry,
           action: error.action,
-          streams: error.subject === '' ? [] : [error.subject],
+          ...subjectOf(error),
         });
         return;
       case 'QUOTA_EXCEEDED':
@@ -70,8 +77,8 @@ export class CallAudit {
 
   private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: string): void {
     if (!this.hasReads) return;
-    const { action, patterns } = need;
-    this.audit.record({ ...this.entryOf(call), action, streams: patterns, phase, outcome });
+    const { action, patterns, group } = need;
+    this.audit.record({ ...this.entryOf(call), action, group, streams: patterns, phase, outcome });
   }
 
   /** See `Audit.reserve`. */
@@ -94,6 +101,12 @@ export class CallAudit {
     }
   }
 
+  /** A group was changed, or could not be; see `appended`. `error`: undefined if it was changed. */
+  groupChanged(call: AuditedCall, { group, patterns }: ChangedGroup, error: unknown, reserved: number): void {
+    const entry = { ...this.entryOf(call), action: 'manage', group, streams: patterns } as const;
+    this.audit.appended({ ...entry, outcome: outcomeOf(error) }, reserved);
+  }
+
   private entryOf({ access, connection, path }: AuditedCall): Omit<AuditEntry, 'outcome'> {
     const { principal, credential } = access?.identity ?? { principal: '', credential: anonymous.credential };
     return {
@@ -106,6 +119,11 @@ export class CallAudit {
       streams: [],
     };
   }
+}
+
+function subjectOf({ subject, isGroup }: AccessDeniedError): Pick<AuditEntry, 'group' | 'streams'> {
+  if (isGroup) return { group: subject, streams: [] };
+  return { streams: subject === '' ? [] : [subject] };
 }
 
 function outcomeOf(error: unknown): string {

@@ -3,7 +3,7 @@ import type { Metadata, ServerWritableStream } from '@grpc/grpc-js';
 import type { AnyAuthError } from '../auth/errors';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
-import { CancelledError, InvalidRequestError, type AnyStoreError } from '../store/errors';
+import { CancelledError, InvalidRequestError } from '../store/errors';
 import type { CallContext } from '../store/event-store';
 import type { CallSpan } from '../tracing/call-span';
 import type { Access, Need } from './access';
@@ -67,7 +67,7 @@ export class CallScope implements Caller {
   private sentAtMs: number | undefined;
   /** Instead of `abort`, for a call that has to finish something first. */
   onAccessLost: ((error: AnyAuthError) => void) | undefined;
-  private reason: AnyStoreError | AnyAuthError | undefined;
+  private reason: Failure | undefined;
   /** Made on demand: most appends never need a signal. */
   private controller: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
@@ -132,8 +132,9 @@ export class CallScope implements Caller {
   }
 
   hold(need: Need): void {
+    const isKnown = this.need?.patterns.join() === need.patterns.join();
     this.need = need;
-    this.audit.begun(this, need);
+    if (!isKnown) this.audit.begun(this, need);
   }
 
   /** Ends the call, because its caller may no longer have it. */
@@ -158,7 +159,7 @@ export class CallScope implements Caller {
   };
 
   /** Ends the call for this reason, unless it has ended for another one. */
-  abort(reason: AnyStoreError | AnyAuthError): void {
+  abort(reason: Failure): void {
     this.reason ??= reason;
     this.controller?.abort(this.reason);
   }

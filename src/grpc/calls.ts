@@ -2,10 +2,12 @@ import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  ServerDuplexStream,
   ServerUnaryCall,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
+import { isStoreError } from '../store/errors';
 import type { CallAudit } from './call-audit';
 import type { CallReports } from './call-reports';
 import type { AnyCall, Caller, CallScope } from './call-scope';
@@ -13,14 +15,15 @@ import { decodeRequest, type MessageType } from './decode';
 import { encode, type Encodable } from './encode';
 import { endWith } from './end-with';
 import type { AccessWatch } from './access-watch';
-import { createEnterCall, type EnterCall, type Entered, type Service } from './enter-call';
+import { createEnterCall, type EnterCall, type Entered } from './enter-call';
 import type { FailureCounts } from './failure-counts';
 import { createRecognise, type Failure, type Recognise } from './failure';
 import { OpenCalls } from './open-calls';
 import { takeRequest, type RequestBytes } from './request-bytes';
 import { requestsOf, respondToEach, type Requests } from './requests';
-import { failRead, sendAll, type Messages, type StreamingCall } from './send-all';
+import type { Messages } from './send-all';
 import { createAllSlots, type Kind, type Slots } from './slots';
+import { shareOf, streamsOf } from './stream-calls';
 
 /**
  * The kinds of calls. Each turns the callbacks of grpc-js into async functions and async generators, and deals with decoding,
@@ -55,6 +58,11 @@ export interface Calls {
   /** Requests and responses side by side, with bounds of its own: the handler yields encoded responses. */
   readonly session: (
     handler: (session: Session) => AsyncIterable<Buffer>,
+  ) => Entered<handleBidiStreamingCall<Buffer, Buffer>>;
+
+  /** The same for a member of a group, with bounds of its own, which counts as a subscription. `bytesMax`: as of one. */
+  readonly member: (
+    handler: (session: Session, bytesMax: number) => AsyncIterable<Buffer>,
   ) => Entered<handleBidiStreamingCall<Buffer, Buffer>>;
 
   /** One encoded response for each request, until the caller has enough or `endOpenCalls` is called. */
@@ -92,6 +100,8 @@ export interface Session {
   readonly onAccessLost: (listener: (error: Error) => void) => void;
   /** Tells what an error of one append means to the caller, as if it were the error of a call. */
   readonly recognise: (error: unknown) => Failure;
+  /** Ends the call with what this error means to the caller. */
+  readonly fail: (error: unknown) => void;
 }
 
 export interface CallsOptions {
@@ -172,17 +182,18 @@ function streams({
   slots,
   limits,
   watch,
-}: Common): Pick<Calls, 'read' | 'subscription' | 'session' | 'endReads'> {
+}: Common): Pick<Calls, 'read' | 'subscription' | 'session' | 'member' | 'endReads'> {
   const open = new OpenCalls();
   const common = { open, watch, limits };
   const unsentBytesMax = (): number => limits.pageBytesMax;
-  const subscriptionBytesMax = (): number => shareOf(limits, slots.subscriptions.taken);
+  const subscriptionBytesMax = (): number => shareOf(limits, slots.subscriptions.taken + slots.members.taken);
   const reads = streamsOf({ ...common, slots: slots.reads, unsentBytesMax });
   const subscriptions = streamsOf({
     ...common,
     slots: slots.subscriptions,
     unsentBytesMax: subscriptionBytesMax,
   });
+  const members = streamsOf({ ...common, slots: slots.members, unsentBytesMax: subscriptionBytesMax });
   const sessions = streamsOf({ ...common, slots: slots.sessions, unsentBytesMax, open: undefined });
   return {
     read: (type, handler) =>
@@ -196,20 +207,32 @@ function streams({
       ),
 
     session: (handler) =>
+      enter((call) => sessions(call, (caller) => handler(sessionOf(call, caller, recognise)))),
+
+    member: (handler) =>
       enter((call) =>
-        sessions(call, (caller) =>
-          handler({
-            requests: requestsOf(call),
-            caller,
-            onAccessLost: (listener) => {
-              caller.onAccessLost = listener;
-            },
-            recognise: (error) => recognise(error, caller),
-          }),
-        ),
+        members(call, (caller) => handler(sessionOf(call, caller, recognise), subscriptionBytesMax())),
       ),
 
     endReads: open.end,
+  };
+}
+
+function sessionOf(
+  call: ServerDuplexStream<Buffer, Buffer>,
+  caller: CallScope,
+  recognise: Recognise,
+): Session {
+  return {
+    requests: requestsOf(call),
+    caller,
+    onAccessLost: (listener) => {
+      caller.onAccessLost = listener;
+    },
+    recognise: (error) => recognise(error, caller),
+    fail: (error) => {
+      caller.abort(isStoreError(error) ? error : recognise(error, caller));
+    },
   };
 }
 
@@ -242,50 +265,6 @@ function openCalls({
 
     endOpenCalls: open.end,
   };
-}
-
-const subscriptionBytesMin = 4 << 10;
-
-/** Bytes that may wait for one of this number of subscribers. */
-function shareOf({ subscriptionBytesMax, subscriptionsBytesMax }: Limits, subscriptions: number): number {
-  const share = Math.floor(subscriptionsBytesMax / Math.max(1, subscriptions));
-  return Math.max(subscriptionBytesMin, Math.min(subscriptionBytesMax, share));
-}
-
-/** What calls of one kind that respond with a stream have in common. */
-interface StreamKind {
-  readonly slots: Slots;
-  /** Bytes that may wait for one caller. */
-  readonly unsentBytesMax: () => number;
-  /** Where calls are that append nothing. */
-  readonly open: OpenCalls | undefined;
-  readonly watch: AccessWatch;
-  readonly limits: Limits;
-}
-
-type StreamService = (
-  call: StreamingCall & AnyCall,
-  handler: (caller: CallScope) => Messages | Promise<Messages>,
-) => Service;
-
-function streamsOf({ slots, open, watch, ...sending }: StreamKind): StreamService {
-  return (call, handler) => ({
-    async serve(caller) {
-      const leave = slots.take(caller);
-      const number = open?.add(caller);
-      const watched = watch.add(caller);
-      try {
-        await sendAll(call, await handler(caller), caller, sending);
-      } finally {
-        if (number !== undefined) open?.delete(number);
-        watch.delete(watched);
-        leave();
-      }
-    },
-    fail(status) {
-      failRead(call, status, sending.limits);
-    },
-  });
 }
 
 const nothing = (): void => undefined;

@@ -14,7 +14,8 @@ import { noVersion } from '../store/values';
 import type { CallAudit } from './call-audit';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
-import type { Permitted, PermittedStore } from './permit';
+import type { PermittedStore } from './permit';
+import type { Permitted } from './permitted';
 
 /** What is made of the end of an append. In one place, since a promise more for each append shows in the cost of a session. */
 export interface Ended<Result, Answer> {

@@ -19,24 +19,13 @@ import type {
   SubscribeQuery,
 } from '../store/event-store';
 import type { StreamName } from '../store/values';
-import { denialOf, type Need } from './access';
+import { denialOf } from './access';
 import type { Caller } from './call-scope';
 import type { Session } from './calls';
-
-declare const permitted: unique symbol;
-
-/** What the caller has asked for and may have. Only `permit` makes one. */
-export type Permitted<Query> = Query & { readonly [permitted]: true };
+import { hold, pass, type Permitted, type TakesPermitted } from './permitted';
 
 /** An event store that takes nothing that was not permitted. */
-export type PermittedStore = {
-  readonly [Method in keyof EventStore]: EventStore[Method] extends (
-    query: infer Query,
-    ...more: infer More
-  ) => infer Result
-    ? (query: Permitted<Query>, ...more: More) => Result
-    : never;
-};
+export type PermittedStore = TakesPermitted<EventStore>;
 
 /**
  * What the caller of each RPC must be granted: each entry takes what was parsed, and returns what the store may be asked. All throw
@@ -112,19 +101,8 @@ function append<Command extends AppendCommand>(command: Command, caller: Caller)
   return pass(command);
 }
 
-function pass<Query>(query: Query): Permitted<Query> {
-  return query as Permitted<Query>;
-}
-
 function demand(action: StreamAction, stream: StreamName, { access }: Caller): void {
   if (!access.permissions.allows(action, stream)) throw new AccessDeniedError(action, stream);
-}
-
-/** The same for a call that may stay open: it ends once the grant is gone. */
-function hold(need: Need, caller: Caller): void {
-  const denial = denialOf(need, caller.access.permissions);
-  if (denial !== undefined) throw denial;
-  caller.hold(need);
 }
 
 /** What was asked for if all of it is granted. Otherwise, with `permitted_only`, what is left of it; without patterns: nothing. */

@@ -41,6 +41,7 @@ export function boundsOf(
   const used = {
     readsMax: slots.reads.taken,
     subscriptionsMax: slots.subscriptions.taken,
+    membersMax: slots.members.taken,
     sessionsMax: slots.sessions.taken,
     lookupsMax: slots.lookups.taken,
     callsMax: admission.callsOpen,

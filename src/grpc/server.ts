@@ -15,10 +15,12 @@ import {
   ServerReflectionService,
 } from '../../generated/grpc/reflection/v1/reflection';
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
+import { ConsumerGroupServiceService } from '../../generated/sluice/v1/consumer_group_service';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
 import type { Audit } from '../auth/audit';
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
+import type { ConsumerGroups } from '../store/consumer-groups';
 import type { EventStore } from '../store/event-store';
 import { traced } from '../store/traced';
 import type { Tracing } from '../tracing/tracing';
@@ -30,6 +32,7 @@ import { CallReports } from './call-reports';
 import { createCalls, type Calls } from './calls';
 import { addService, type Entered } from './enter-call';
 import { FailureCounts } from './failure-counts';
+import { createGroupService } from './group-service';
 import { addHealth } from './health';
 import { createConnectionAppends } from './connection-appends';
 import { createConnections } from './connections';
@@ -51,6 +54,8 @@ export interface GrpcServerOptions {
   /** undefined: plain text. */
   readonly tls: TlsFiles | undefined;
   readonly store: EventStore;
+  /** undefined: nobody asks for them. */
+  readonly groups?: ConsumerGroups | undefined;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
   /** Whether the principal of each commit is stored beside it. */
@@ -88,11 +93,11 @@ export interface GrpcServer {
   close(): Promise<void>;
 }
 
-const eventStore = 'sluice.v1.EventStoreService';
-const services = [EventStoreServiceService, healthService];
+const ourServices = ['sluice.v1.EventStoreService', 'sluice.v1.ConsumerGroupService'];
+const services = [EventStoreServiceService, ConsumerGroupServiceService, healthService];
 const reflectionServices = [ServerReflectionService, AlphaService];
 const serviceNames = [
-  eventStore,
+  ...ourServices,
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
@@ -124,7 +129,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   const appends = createConnectionAppends({ store, audit, limits });
   add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
-  const health = addHealth(server, [eventStore], calls);
+  const { groups } = options;
+  if (groups !== undefined)
+    add(server, ConsumerGroupServiceService, createGroupService({ groups, limits, audit, calls }));
+  const health = addHealth(server, ourServices, calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));
   const listening = await listen(server, options, tls);

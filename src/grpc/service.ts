@@ -54,7 +54,7 @@ import type { Calls } from './calls';
 import type { Entered } from './enter-call';
 import { rethrow, type ConnectionAppends, type Ended } from './connection-appends';
 import { toTimestamp } from './proto-time';
-import { encode, type Encodable } from './encode';
+import { encodePart } from './encode-part';
 import { reframe } from './reframe';
 import { permit, type PermittedStore } from './permit';
 import type { Messages } from './send-all';
@@ -288,12 +288,4 @@ function* groupsOf(runs: readonly EventRun[], size: PageSize): Generator<readonl
     [some, bytes, events] = [[], 0, 0];
   }
   if (some.length > 0) yield some;
-}
-
-interface PartlyEncodable<Message> extends Encodable<Message> {
-  fromPartial(fields: object): Message;
-}
-
-function encodePart<Message>(type: PartlyEncodable<Message>, fields: Partial<Message> & object): Buffer {
-  return encode(type, type.fromPartial(fields));
 }

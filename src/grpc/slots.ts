@@ -1,4 +1,5 @@
-import type { Slot } from '../auth/quota';
+import type { CallerLimits } from '../auth/permissions';
+import type { Share, Slot } from '../auth/quota';
 import { boundName, type Limits } from '../limits';
 import { OverloadedError, type RefusingBound } from '../store/errors';
 import type { Caller } from './call-scope';
@@ -21,6 +22,7 @@ export function createAllSlots(limits: Limits): Record<Kind, Slots> {
   return {
     reads: of('reads', 'readsMax', 'connectionReadsMax'),
     subscriptions: of('subscriptions', 'subscriptionsMax', 'connectionSubscriptionsMax'),
+    members: of('members', 'membersMax', 'connectionMembersMax'),
     sessions: of('sessions', 'sessionsMax', 'connectionSessionsMax'),
     lookups: of('lookups', 'lookupsMax', 'connectionLookupsMax'),
   };
@@ -50,16 +52,33 @@ function createSlots(what: Kind, total: Bound, share: Bound): Slots {
       if (taken >= total.max) refuse(taken, '', total);
       const own = byConnection.get(connection) ?? 0;
       if (own >= share.max) refuse(own, ' of this connection', share);
-      ofPrincipal?.enter(what, access.permissions.limits);
+      enterShare(ofPrincipal, what, access.permissions.limits);
       byConnection.set(connection, own + 1);
       taken++;
       return () => {
         taken--;
-        ofPrincipal?.leave(what);
+        leaveShare(ofPrincipal, what);
         const left = (byConnection.get(connection) ?? 0) - 1;
         if (left > 0) byConnection.set(connection, left);
         else byConnection.delete(connection);
       };
     },
   };
+}
+
+/** A member of a group counts as a subscription as well. Throws QuotaExceededError. */
+function enterShare(share: Share | undefined, what: Kind, limits: CallerLimits): void {
+  share?.enter(what, limits);
+  if (what !== 'members') return;
+  try {
+    share?.enter('subscriptions', limits);
+  } catch (error) {
+    share?.leave(what);
+    throw error;
+  }
+}
+
+function leaveShare(share: Share | undefined, what: Kind): void {
+  share?.leave(what);
+  if (what === 'members') share?.leave('subscriptions');
 }

@@ -157,8 +157,8 @@ function versionConflict(error: VersionConflictError, bytesMax: number): Any[] {
   return [...details, all(fitting(conflicts, VersionConflict, bytesMax - sizeOf([...details, all([])])))];
 }
 
-function accessDenied({ code, action, subject }: AccessDeniedError): Any[] {
-  const kind = isName(subject) ? 'stream' : 'pattern';
+function accessDenied({ code, action, subject, isGroup }: AccessDeniedError): Any[] {
+  const kind = isGroup ? 'group' : isName(subject) ? 'stream' : 'pattern';
   return [errorInfo(code, subject === '' ? { action } : { action, [kind]: subject })];
 }
 

@@ -7,6 +7,8 @@ const shared = [
   'sessionsMax',
   'readsMax',
   'subscriptionsMax',
+  'membersMax',
+  'groupsBytesMax',
   'lookupsMax',
   'callsMax',
   'connectionsMax',
@@ -31,6 +33,7 @@ const least: Partial<Record<keyof Limits, (limits: Limits) => number>> = {
   heldBytesMax: ({ requestBytesMax }) => requestBytesMax,
   subscriptionsBytesMax: ({ subscriptionBytesMax }) => subscriptionBytesMax,
   catchUpBytesMax: ({ subscriptionBytesMax }) => subscriptionBytesMax,
+  groupsBytesMax: ({ appendBytesMax }) => appendBytesMax,
   auditBytesMax: () => 1 << 20,
 };
 
@@ -41,6 +44,8 @@ const within = [
   ['connectionSessionsMax', 'sessionsMax'],
   ['connectionReadsMax', 'readsMax'],
   ['connectionSubscriptionsMax', 'subscriptionsMax'],
+  ['connectionMembersMax', 'membersMax'],
+  ['groupBytesMax', 'groupsBytesMax'],
   ['connectionLookupsMax', 'lookupsMax'],
   ['connectionHeldBytesMax', 'heldBytesMax'],
   ['connectionIdentifyingMax', 'identifyingMax'],

@@ -124,11 +124,11 @@ describe('an auth file that cannot be used', () => {
       principals: { alice: {}, 'token:a': { roles: 'writer' } },
     };
     expect(problemsOf(file)).toEqual([
-      'roles.writer.grants[0].actions[0] must be one of append, read, subscribe, info, admin; found "apend"; did you mean append?',
+      'roles.writer.grants[0].actions[0] must be one of append, read, subscribe, manage, info, admin; found "apend"; did you mean append?',
       'roles.writer.grants[1].streams[0] must be a pattern of stream names, such as order.> or tenant.{tenant}.*; found "order.>.x"',
       'roles.writer.grants[1].streams[1] must be a pattern of stream names, such as order.> or tenant.{tenant}.*; found "x{tenant}"',
-      'roles.writer.grants[2] must have streams if and only if it has append, read or subscribe',
-      'roles.writer.grants[3] must have streams if and only if it has append, read or subscribe',
+      'roles.writer.grants[2] must have streams if and only if it has append, read, subscribe or manage',
+      'roles.writer.grants[3] must have streams if and only if it has append, read, subscribe or manage',
       'roles.writer.grants[4].actions must have at least one action',
       'roles.writer.limits.appends must be a whole number from 1 to 9007199254740991',
       'roles.writer.limits.reads must be a whole number from 1 to 9007199254740991',

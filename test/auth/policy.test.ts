@@ -156,7 +156,7 @@ describe('over random files', () => {
   const pattern = fc
     .tuple(fc.array(token, { maxLength: 2 }), fc.constantFrom('a', 'b', '*', '>', '{t}'))
     .map(([tokens, last]) => [...tokens, last].join('.'));
-  const actions = fc.uniqueArray(fc.constantFrom<StreamAction>('append', 'read', 'subscribe'), {
+  const actions = fc.uniqueArray(fc.constantFrom<StreamAction>('append', 'read', 'subscribe', 'manage'), {
     minLength: 1,
   });
   const grant = fc.record({ actions, streams: fc.array(pattern, { minLength: 1, maxLength: 3 }) });
@@ -168,7 +168,7 @@ describe('over random files', () => {
 
   test('what sluice auth check says is what the gateway does', () => {
     const issuer = { name: 'x', issuer: 'x', audience: 's', algorithms: ['ES256'], keys: { file: 'k' } };
-    const action = fc.constantFrom<StreamAction>('append', 'read', 'subscribe');
+    const action = fc.constantFrom<StreamAction>('append', 'read', 'subscribe', 'manage');
     const subject = fc.oneof(name, pattern).filter((one) => !one.includes('{t}'));
     fc.assert(
       fc.property(fc.tuple(grants, grants), value, action, subject, ([ofRole, ofAll], t, asked, one) => {

@@ -11,6 +11,7 @@ const entry: Required<AuditEntry> = {
   peer: 'unix',
   call: 'Append',
   action: 'append',
+  group: 'mailer',
   streams: ['order.1'],
   phase: 'begun',
   commitId: '',
