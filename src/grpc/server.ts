@@ -25,7 +25,7 @@ import type { EventStore } from '../store/event-store';
 import { traced } from '../store/traced';
 import type { Tracing } from '../tracing/tracing';
 import { AccessWatch } from './access-watch';
-import { createAdmission } from './admission';
+import { createAdmission, type Admission } from './admission';
 import { CallAudit } from './call-audit';
 import { CallLog } from './call-log';
 import { CallReports } from './call-reports';
@@ -118,15 +118,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const identify = createIdentify({ guard, recordPrincipal, reflection, shareOf, audit, limits, log });
   const admission = createAdmission({ limits, identify, rpcs, failures, reports });
   const connections = createConnections(limits, log);
-  const server = new Server({
-    'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
-    'grpc.max_send_message_length': -1, // a single event may be larger than the default; responses are bounded elsewhere
-    'grpc.max_concurrent_streams': limits.connectionStreamsMax,
-    'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
-    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
-    'grpc.enable_channelz': 0, // its counters cost time in each call
-    interceptors: [admission.intercept],
-  });
+  const server = createServer(limits, admission);
   const appends = createConnectionAppends({ store, audit, limits });
   add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
   const { groups } = options;
@@ -173,6 +165,18 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
         }));
     },
   };
+}
+
+function createServer(limits: Limits, { intercept }: Admission): Server {
+  return new Server({
+    'grpc.max_receive_message_length': limits.requestBytesMax, // as in createAdmission
+    'grpc.max_send_message_length': -1, // a single event may be larger than the default; responses are bounded elsewhere
+    'grpc.max_concurrent_streams': limits.connectionStreamsMax,
+    'grpc.keepalive_time_ms': limits.keepaliveIntervalMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    'grpc.enable_channelz': 0, // its counters cost time in each call
+    interceptors: [intercept],
+  });
 }
 
 function addReflection(server: Server, calls: Calls): void {
