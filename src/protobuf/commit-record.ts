@@ -8,11 +8,12 @@ import { utf8 } from './utf8';
 /** The bytes are not a CommitRecord. */
 export class MalformedRecordError extends Error {}
 
-const lengthDelimited = 2;
+export const lengthDelimited = 2;
+const idTag = (1 << 3) | lengthDelimited;
 /** Field 1, length-delimited: `CommitRecord.events`, and `events` of every response that carries events. */
 export const eventsTag = (1 << 3) | lengthDelimited;
-const streamTag = (2 << 3) | lengthDelimited;
-const versionTag = 3 << 3;
+export const streamTag = (2 << 3) | lengthDelimited;
+export const versionTag = 3 << 3;
 const typeTag = (4 << 3) | lengthDelimited;
 const correlationIdTag = (8 << 3) | lengthDelimited;
 
@@ -89,7 +90,7 @@ function isText(record: Uint8Array, start: number, end: number, text: string): b
 }
 
 /** The end of the value that begins at a byte, by its tag. */
-function fieldEnd(record: Uint8Array, at: number, end: number, tag: number): number {
+export function fieldEnd(record: Uint8Array, at: number, end: number, tag: number): number {
   switch (tag & 7) {
     case 0:
       return readVarint(record, at).next;
@@ -109,12 +110,17 @@ function fieldEnd(record: Uint8Array, at: number, end: number, tag: number): num
   }
 }
 
-function spanAt(record: Uint8Array, frame: number): EventSpan {
+export function spanAt(record: Uint8Array, frame: number): EventSpan {
   if (record[frame] !== eventsTag) throw new MalformedRecordError(`no event at byte ${frame.toString()}`);
   const { value: length, next: start } = readVarint(record, frame + 1);
   const end = start + length;
   if (end > record.length) throw new MalformedRecordError(`the event at byte ${frame.toString()} is cut off`);
   return { frame, start, end };
+}
+
+/** The `id` of the event in [start, end). */
+export function eventId(record: Uint8Array, span: EventSpan): string {
+  return stringField(record, span, idTag);
 }
 
 /** The `type` of the event in [start, end). */
@@ -152,7 +158,7 @@ function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: numb
 }
 
 /** A varint of up to 32 bits; longer ones are read and cut, as protobuf does for lengths and tags. */
-function readVarint(bytes: Uint8Array, start: number): { value: number; next: number } {
+export function readVarint(bytes: Uint8Array, start: number): { value: number; next: number } {
   let value = 0;
   let scale = 1;
   for (let at = start; at < start + 10; at++) {

@@ -10,6 +10,8 @@ export const groupErrorCodes = [
   'GROUP_HAS_MEMBERS',
   /** The group has settled what the store has not got, as after a restore of an older backup. */
   'GROUP_AHEAD_OF_STORE',
+  /** What is stored of the group cannot be read: somebody has edited it, or a later version of Sluice wrote it. */
+  'GROUP_STATE_UNREADABLE',
   /** The place is after the end of the store. */
   'POSITION_BEYOND_END',
   /** The group has a member with this id. */

@@ -93,6 +93,7 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   GROUP_CHANGED: ofGroup('GROUP_CHANGED'),
   GROUP_HAS_MEMBERS: ofGroup('GROUP_HAS_MEMBERS'),
   GROUP_AHEAD_OF_STORE: ofGroup('GROUP_AHEAD_OF_STORE'),
+  GROUP_STATE_UNREADABLE: ofGroup('GROUP_STATE_UNREADABLE'),
   POSITION_BEYOND_END: ofGroup('POSITION_BEYOND_END'),
   MEMBER_EXISTS: ofGroup('MEMBER_EXISTS'),
   MEMBER_STALLED: ofGroup('MEMBER_STALLED'),

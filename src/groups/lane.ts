@@ -1,0 +1,302 @@
+import { DueQueue } from '../collections/due-queue';
+import type { StreamName, UnixNanos } from '../store/values';
+import { StreamQueue, type Hole } from './stream-queue';
+import type { Unit } from './unit';
+
+/** An event that a lane has settled. */
+export interface Mark {
+  readonly stream: StreamName;
+  readonly version: number;
+  readonly position: number;
+  readonly event: string;
+}
+
+/** How far a lane is: everything that it selects up to `cursor` is settled, except the streams in `holes` from their versions on. */
+export interface LaneProgress {
+  readonly cursor: number;
+  readonly holes: readonly Hole[];
+}
+
+/** Units in memory for one stream: the rest of a long queue is read when it is needed. */
+const streamUnitsMax = 64;
+
+/** The most that a lane has in memory. */
+export interface LaneBounds {
+  readonly streamsMax: number;
+  bytesMax: number;
+}
+
+/** A unit to deliver. */
+export interface Offer {
+  readonly unit: Unit;
+  readonly attempt: number;
+  readonly redelivered: boolean;
+}
+
+/**
+ * What one lane has read and not settled: which units may be delivered, and what follows from their outcomes. No I/O and no timers:
+ * times are those of the caller, in milliseconds.
+ */
+export class Lane {
+  private readonly streams = new Map<StreamName, StreamQueue>();
+  private ready: StreamQueue[] = [];
+  private unread: StreamQueue[] = [];
+  private readonly waiting = new DueQueue<StreamQueue>();
+  private bytes = 0;
+  private cursorNow: number;
+  /** The highest position of a unit that was delivered. */
+  private offeredTo: number;
+  private lastSettled: Unit | undefined;
+  private isStopped = false;
+  private readingCount = 0;
+  /** Whether anything has changed that its record has. */
+  hasChanged = false;
+  /** Units with members. */
+  busyCount = 0;
+
+  /** What is not after `triedTo` may have been delivered before. */
+  constructor(
+    { cursor, holes }: LaneProgress,
+    private readonly bounds: LaneBounds,
+    nowMs: number,
+    private readonly triedTo = 0,
+  ) {
+    this.cursorNow = this.offeredTo = cursor;
+    for (const hole of holes) this.restore(hole, nowMs);
+  }
+
+  private restore(hole: Hole, nowMs: number): void {
+    const queue = new StreamQueue(hole.stream, hole);
+    queue.missingTo = Math.max(this.cursorNow, hole.position);
+    this.streams.set(hole.stream, queue);
+    if (hole.waitMs > 0) this.delay(queue, nowMs + hole.waitMs);
+    else this.place(queue);
+  }
+
+  /** The lane has read everything up to here. */
+  get cursor(): number {
+    return this.cursorNow;
+  }
+
+  /** Whether it takes no more units; it takes some again when half of what it may have is settled. */
+  isFull(): boolean {
+    const { streamsMax, bytesMax } = this.bounds;
+    const part = this.isStopped ? 0.5 : 1;
+    const isOverBytes = this.bytes > 0 && this.bytes >= part * bytesMax;
+    this.isStopped = isOverBytes || this.streams.size >= part * streamsMax;
+    return this.isStopped;
+  }
+
+  get isEmpty(): boolean {
+    return this.streams.size === 0;
+  }
+
+  /** Whether nothing is left to deliver now. */
+  get isIdle(): boolean {
+    return this.ready.length + this.unread.length + this.readingCount === 0;
+  }
+
+  get hasReady(): boolean {
+    return this.ready.length > 0;
+  }
+
+  get streamCount(): number {
+    return this.streams.size;
+  }
+
+  /** A unit that was read. The reader then says with `advance` up to where it is complete. */
+  accept(unit: Unit): void {
+    if (unit.position <= this.cursorNow) return;
+    const queue = this.streams.get(unit.stream);
+    if (queue === undefined) {
+      const { stream, firstVersion: version, position } = unit;
+      const added = new StreamQueue(stream, { version, position, attempts: 0, time: undefined, wasTried: false });
+      this.streams.set(stream, added);
+      this.push(added, unit);
+      this.place(added);
+    } else if (queue.missingTo > 0 || queue.units.length >= streamUnitsMax) queue.missingTo = unit.position;
+    else this.push(queue, unit);
+  }
+
+  advance(position: number): void {
+    if (position > this.cursorNow) this.cursorNow = position;
+  }
+
+  /** The next unit to deliver. Its stream is busy until its outcome. */
+  next(): Offer | undefined {
+    const queue = this.ready.shift();
+    const unit = queue?.first;
+    if (queue === undefined || unit === undefined) return undefined;
+    queue.state = 'busy';
+    const redelivered = queue.wasTried || unit.position <= this.triedTo;
+    queue.wasTried = true;
+    this.offeredTo = Math.max(this.offeredTo, unit.position);
+    this.busyCount++;
+    return { unit, attempt: queue.attempts + 1, redelivered };
+  }
+
+  /** The unit that is busy on its stream is settled. */
+  settle(stream: StreamName): void {
+    const queue = this.busy(stream);
+    const unit = queue.first as Unit;
+    this.busyCount--;
+    this.bytes -= unit.events.length;
+    queue.settle();
+    this.settled(unit);
+    this.place(queue);
+  }
+
+  /** Everything up to a version is settled, and the rest of the unit, which replaces it, is busy as before. */
+  settleFirst(stream: StreamName, version: number): void {
+    const queue = this.busy(stream);
+    queue.settle(version);
+    this.settled(queue.first as Unit);
+  }
+
+  /** How often the first event that is not settled has failed before. */
+  attemptsOf(stream: StreamName): number {
+    return this.streams.get(stream)?.attempts ?? 0;
+  }
+
+  /** The first event that is not settled has failed, unless `isFailure` is false. Its stream waits until it is due. */
+  retry(stream: StreamName, dueMs: number, isFailure = true): void {
+    const queue = this.busy(stream);
+    if (isFailure) queue.attempts++;
+    queue.wasTried = true;
+    this.busyCount--;
+    this.forget(queue);
+    this.hasChanged = true;
+    this.delay(queue, dueMs);
+  }
+
+  /** The rest of the unit that is busy can be delivered at once. */
+  putBack(stream: StreamName): void {
+    const queue = this.busy(stream);
+    this.busyCount--;
+    this.forget(queue);
+    this.place(queue);
+  }
+
+  /** Ends the waiting of what is due. */
+  wake(nowMs: number): void {
+    for (let queue = this.waiting.take(nowMs); queue !== undefined; queue = this.waiting.take(nowMs)) {
+      queue.dueMs = 0;
+      this.place(queue);
+    }
+  }
+
+  /** When `wake` has something to do; Infinity: nothing waits. */
+  get dueMs(): number {
+    return this.waiting.nextMs;
+  }
+
+  /** A stream of which units have to be read. It stays `reading` until `read` or `readFailed`. */
+  nextUnread(): { readonly stream: StreamName; readonly version: number; readonly upTo: number } | undefined {
+    const queue = this.unread.shift();
+    if (queue === undefined) return undefined;
+    queue.state = 'reading';
+    this.readingCount++;
+    return { stream: queue.stream, version: queue.version, upTo: queue.missingTo };
+  }
+
+  /** Takes what was read. `isComplete`: up to the position that was requested, nothing is missing. */
+  read(stream: StreamName, units: readonly Unit[], isComplete: boolean, upTo: number): void {
+    const queue = this.streams.get(stream);
+    if (queue?.state !== 'reading') return;
+    this.readingCount--;
+    for (const unit of units) if (unit.position <= queue.missingTo) this.push(queue, unit);
+    // More may have come while it was read.
+    if (isComplete && (queue.missingTo === upTo || queue.missingTo === queue.units.at(-1)?.position))
+      queue.missingTo = 0;
+    this.place(queue);
+    this.hasChanged = true;
+  }
+
+  readFailed(stream: StreamName): void {
+    const queue = this.streams.get(stream);
+    if (queue?.state !== 'reading') return;
+    this.readingCount--;
+    this.place(queue);
+  }
+
+  /** What the record of the lane has: at most `streamsMax` holes. */
+  progress(nowMs: number): LaneProgress {
+    const byPosition = [...this.streams.values()].sort((a, b) => a.position - b.position);
+    const holes = byPosition.filter(({ position }) => position <= this.offeredTo);
+    const next = byPosition[holes.length];
+    let cursor = next === undefined ? this.cursorNow : Math.min(this.cursorNow, next.position - 1);
+    const excess = holes[this.bounds.streamsMax];
+    if (excess !== undefined) {
+      cursor = excess.position - 1;
+      while ((holes.at(-1)?.position ?? 0) > cursor) holes.pop();
+    }
+    return { cursor, holes: holes.map((queue) => queue.hole(nowMs)) };
+  }
+
+  /** Everything up to here is settled. */
+  get floor(): number {
+    let floor = this.cursorNow;
+    for (const { position } of this.streams.values()) floor = Math.min(floor, position - 1);
+    return floor;
+  }
+
+  /** When the oldest event that is not settled was committed. */
+  get oldestTime(): UnixNanos | undefined {
+    let oldest: UnixNanos | undefined;
+    for (const { oldestTime: time } of this.streams.values())
+      if (time !== undefined && (oldest === undefined || time < oldest)) oldest = time;
+    return oldest;
+  }
+
+  /** Streams that an event holds up which has failed, or that were delivered and are not settled. */
+  get streamsWaiting(): number {
+    let count = 0;
+    for (const { attempts, state } of this.streams.values()) if (attempts > 0 || state === 'busy') count++;
+    return count;
+  }
+
+  /** The last unit that was settled since the last call. */
+  takeLastSettled(): Unit | undefined {
+    const { lastSettled } = this;
+    this.lastSettled = undefined;
+    return lastSettled;
+  }
+
+  private busy(stream: StreamName): StreamQueue {
+    const queue = this.streams.get(stream);
+    if (queue?.state !== 'busy') throw new Error(`stream ${stream} is not busy`);
+    return queue;
+  }
+
+  private settled(unit: Unit): void {
+    this.hasChanged = true;
+    if (unit.position >= (this.lastSettled?.position ?? 0)) this.lastSettled = unit;
+  }
+
+  private push(queue: StreamQueue, unit: Unit): void {
+    queue.push(unit);
+    this.bytes += unit.events.length;
+  }
+
+  private forget(queue: StreamQueue): void {
+    this.bytes -= queue.bytes;
+    queue.dropUnits();
+  }
+
+  private delay(queue: StreamQueue, dueMs: number): void {
+    queue.state = 'waiting';
+    queue.dueMs = dueMs;
+    this.waiting.add(dueMs, queue);
+  }
+
+  /** Puts a stream that is not busy where it belongs. */
+  private place(queue: StreamQueue): void {
+    if (queue.units.length > 0) {
+      queue.state = 'ready';
+      this.ready.push(queue);
+    } else if (queue.missingTo > 0) {
+      queue.state = 'unread';
+      this.unread.push(queue);
+    } else this.streams.delete(queue.stream);
+  }
+}

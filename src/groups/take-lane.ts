@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { GroupError } from '../store/group-errors';
+import { StateChangedError, type StateRecord } from '../store/state-store';
+import { ownCall, type GroupsContext } from './context';
+import type { StoredGroup } from './group-record';
+import { Lane, type LaneBounds, type Mark } from './lane';
+import { LaneOwner } from './lane-owner';
+import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
+import type { Member } from './member';
+import { UnreadableRecordError } from './record-fields';
+import { checkLane } from './store-reads';
+import type { Position } from '../store/values';
+
+/** Which lane to take, for whom. */
+export interface LaneTake {
+  readonly stored: StoredGroup;
+  readonly member: Member;
+  readonly number: number;
+  /** The record as it was seen. */
+  readonly record: StateRecord | undefined;
+  readonly bounds: LaneBounds;
+  /** The end of the store. */
+  readonly end: Position;
+}
+
+const takeTimeoutMs = 10_000;
+
+/**
+ * Takes a lane that nobody has; undefined: its record has changed meanwhile. Throws GroupError if the lane does not fit the store
+ * or its record cannot be read, and StoreError.
+ */
+export async function takeLane(context: GroupsContext, take: LaneTake): Promise<LaneOwner | undefined> {
+  const { stored, member, number, record, end } = take;
+  const before = laneOf(take);
+  await checkLane(context.store, before, end, ownCall(takeTimeoutMs));
+  const lease = randomUUID();
+  const value = encodeLane({ ...before, member: member.member, lease });
+  const key = laneKey(stored.group.name, number);
+  try {
+    const revision = await context.state.put(key, value, record?.revision ?? 0n, ownCall(takeTimeoutMs));
+    return ownerOf(context, take, before, { lease, revision, mark: before.mark });
+  } catch (error) {
+    if (error instanceof StateChangedError) return undefined;
+    throw error;
+  }
+}
+
+function ownerOf(
+  context: GroupsContext,
+  { stored, member, number, end, bounds }: LaneTake,
+  before: StoredLane,
+  record: { readonly lease: string; readonly revision: bigint; readonly mark: Mark | undefined },
+): LaneOwner {
+  // It was not given back, so that more may have been delivered than its record has.
+  const triedTo = before.lease === '' ? 0 : Number(end);
+  const lane = new Lane(before, bounds, performance.now(), triedTo);
+  return new LaneOwner(context, stored, member, number, lane, record);
+}
+
+/** The lane as its record has it; a lane without one, or of before a reset, begins with the group. Throws GroupError. */
+function laneOf({ stored, record, number }: LaneTake): StoredLane {
+  const { id, generation, group } = stored;
+  const found = record === undefined ? undefined : readLane(record, number);
+  if (found !== undefined && found.group === id && found.generation === generation) return found;
+  const start = Number(group.start);
+  return {
+    group: id,
+    generation,
+    member: '',
+    lease: '',
+    cursor: start,
+    floor: start,
+    holes: [],
+    mark: undefined,
+    oldestTime: undefined,
+    streamsWaiting: 0,
+  };
+}
+
+function readLane({ value }: StateRecord, number: number): StoredLane {
+  try {
+    return decodeLane(value);
+  } catch (error) {
+    if (error instanceof UnreadableRecordError)
+      throw new GroupError(
+        'GROUP_STATE_UNREADABLE',
+        `the record of lane ${number.toString()} cannot be read: ${error.message}; ResetGroup makes a new one`,
+      );
+    throw error;
+  }
+}
