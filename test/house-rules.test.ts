@@ -124,6 +124,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@bufbuild/protobuf',
   ],
   http: ['limits', 'npm:pino'],
+  groups: ['store', 'collections', 'protobuf', 'limits', 'npm:pino'],
   metrics: ['grpc', 'http', 'auth', 'store', 'collections', 'limits', 'npm:prom-client'],
   client: [
     'loopback',

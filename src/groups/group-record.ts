@@ -1,7 +1,13 @@
 import { isStreamPattern, position, unixNanos, type Position } from '../store/values';
 import type { Group, GroupName, GroupSettings, GroupStart } from '../store/consumer-groups';
 import type { StateRecord } from '../store/state-store';
-import { decodeRecord, encodeRecord, toText, UnreadableRecordError, type RecordFields } from './record-fields';
+import {
+  decodeRecord,
+  encodeRecord,
+  toText,
+  UnreadableRecordError,
+  type RecordFields,
+} from './record-fields';
 
 /** A group as its record has it. */
 export interface StoredGroup {
@@ -14,11 +20,16 @@ export interface StoredGroup {
   readonly createdFrom: GroupStart;
 }
 
+/** A group as it is now: another object once it was changed. */
+export interface CurrentGroup {
+  stored: StoredGroup;
+}
+
 export function groupKey(name: GroupName): string {
   return `group.${name}`;
 }
 
-export function encodeGroup({ group, id, generation, createdFrom }: Omit<StoredGroup, 'revision'>): Uint8Array {
+export function encodeGroup({ group, id, generation, createdFrom }: StoredGroup): Uint8Array {
   const { settings, start, createTime } = group;
   const { filter, ...others } = settings;
   return encodeRecord({
@@ -49,7 +60,7 @@ function encodeStart(start: GroupStart): string {
 }
 
 /** Throws UnreadableRecordError. */
-export function decodeGroup(name: GroupName, { value, revision }: StateRecord): StoredGroup {
+export function decodeGroup(name: GroupName, { value, revision, timeNanos }: StateRecord): StoredGroup {
   return decodeRecord(value, (fields) => ({
     id: fields.text('id'),
     generation: fields.count('generation'),
@@ -59,7 +70,8 @@ export function decodeGroup(name: GroupName, { value, revision }: StateRecord): 
       revision,
       settings: decodeSettings(fields.object('settings')),
       start: position(fields.bigint('start')),
-      createTime: unixNanos(BigInt.asUintN(63, fields.bigint('createTime'))),
+      // The clock of the store is known only when the record is stored.
+      createTime: unixNanos(BigInt.asUintN(63, fields.bigint('createTime')) || timeNanos),
     },
   }));
 }
@@ -107,10 +119,7 @@ export function isSameGroup(
   a: { readonly settings: GroupSettings; readonly start: GroupStart },
   b: StoredGroup,
 ): boolean {
-  return (
-    encodeStart(a.start) === encodeStart(b.createdFrom) &&
-    isSameSettings(a.settings, b.group.settings)
-  );
+  return encodeStart(a.start) === encodeStart(b.createdFrom) && isSameSettings(a.settings, b.group.settings);
 }
 
 /** The order of patterns and types does not matter. */

@@ -1,16 +1,38 @@
 import { eventId, spanAt } from '../protobuf/commit-record';
-import { StateChangedError } from '../store/state-store';
+import type { GroupName, MemberUpdate } from '../store/consumer-groups';
+import { StoreUnavailableError } from '../store/errors';
+import { StateChangedError, type StateRecord } from '../store/state-store';
 import { cursorWriteMs, laneWriteMs, ownCall, type GroupsContext } from './context';
-import type { Lane, Mark } from './lane';
+import type { Lane } from './lane';
+import type { Mark } from './lane-progress';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
-import type { Member } from './member';
 import { UnreadableRecordError } from './record-fields';
-import type { StoredGroup } from './group-record';
+import { groupKey, type StoredGroup } from './group-record';
+
+/** A member that has lanes. */
+export interface LaneHolder {
+  readonly member: GroupName;
+  readonly lanes: Set<LaneOwner>;
+  readonly hasEnded: boolean;
+  /** Whether it is to learn when nothing is left to deliver. */
+  awaitsCaughtUp: boolean;
+  /** Sends a notice before all further deliveries. */
+  notify(notice: MemberUpdate): void;
+  /** Gives up what it has of a lane; how many deliveries that is. */
+  drop(owner: LaneOwner): number;
+}
+
+/** Which lane of which group it is, and who has it. */
+export interface LanePlace {
+  readonly stored: StoredGroup;
+  readonly member: LaneHolder;
+  readonly number: number;
+}
 
 /** How long one write of a record may take. */
 const writeTimeoutMs = 5_000;
 
-/** A lane that a member of this gateway has, and its record. Whoever loses the compare-and-set of the record has lost the lane. */
+/** A lane that a member of this gateway has, and its record. The compare-and-set of the record that is lost is the lane lost. */
 export class LaneOwner {
   /** Another gateway has it, or it was given back: nothing of it may be delivered or settled any more. */
   isLost = false;
@@ -23,14 +45,30 @@ export class LaneOwner {
 
   constructor(
     private readonly context: GroupsContext,
-    readonly stored: StoredGroup,
-    readonly member: Member,
-    readonly number: number,
+    private readonly place: LanePlace,
     readonly lane: Lane,
     private readonly record: { readonly lease: string; revision: bigint; readonly mark: Mark | undefined },
   ) {
     this.mark = record.mark;
     this.writtenCursor = lane.cursor;
+  }
+
+  get stored(): StoredGroup {
+    return this.place.stored;
+  }
+
+  get member(): LaneHolder {
+    return this.place.member;
+  }
+
+  get number(): number {
+    return this.place.number;
+  }
+
+  /** Takes note of a record that was seen: whether another gateway has the lane. */
+  observe(record: StateRecord): void {
+    if (this.writing !== undefined || record.revision <= this.record.revision) return;
+    if (!isOf(record.value, this.record.lease)) this.isLost = true;
   }
 
   /** Whether deliveries come from it. */
@@ -58,7 +96,9 @@ export class LaneOwner {
   async write(): Promise<void> {
     while (this.writing !== undefined) await this.writing;
     if (this.isLost) return;
-    this.writing = this.store(this.member.member, this.record.lease).finally(() => (this.writing = undefined));
+    this.writing = this.store(this.member.member, this.record.lease).finally(
+      () => (this.writing = undefined),
+    );
     await this.writing;
   }
 
@@ -82,7 +122,7 @@ export class LaneOwner {
     } catch (error) {
       lane.hasChanged = true;
       if (!this.isLost)
-        this.context.log.warn({ err: error, lane: this.key }, 'the record of a lane was not written');
+        this.context.log.debug({ err: error, lane: this.key }, 'the record of a lane was not written');
     }
   }
 
@@ -90,7 +130,12 @@ export class LaneOwner {
     const { state } = this.context;
     for (let attempt = 0; attempt < writeAttemptsMax; attempt++) {
       try {
-        this.record.revision = await state.put(this.key, value, this.record.revision, ownCall(writeTimeoutMs));
+        this.record.revision = await state.put(
+          this.key,
+          value,
+          this.record.revision,
+          ownCall(writeTimeoutMs),
+        );
         return;
       } catch (error) {
         if (!(error instanceof StateChangedError)) throw error;
@@ -98,13 +143,19 @@ export class LaneOwner {
         if (this.isLost) return;
       }
     }
+    throw new StoreUnavailableError(`the record ${this.key} changes all the time`);
   }
 
   /** The record has changed: an earlier write was stored late, somebody edited or deleted the record, or another gateway has it. */
   private async readAgain(): Promise<void> {
-    const record = await this.context.state.get(this.key, ownCall(writeTimeoutMs));
-    if (record === undefined || isOf(record.value, this.record.lease))
-      this.record.revision = record?.revision ?? 0n;
+    const { state } = this.context;
+    const record = await state.get(this.key, ownCall(writeTimeoutMs));
+    // Without its group, the record was deleted for good.
+    const isMine =
+      record === undefined
+        ? (await state.get(groupKey(this.stored.group.name), ownCall(writeTimeoutMs))) !== undefined
+        : isOf(record.value, this.record.lease);
+    if (isMine) this.record.revision = record?.revision ?? 0n;
     else this.isLost = true;
   }
 
@@ -146,4 +197,14 @@ function isOf(value: Uint8Array, lease: string): boolean {
     if (error instanceof UnreadableRecordError) return true;
     throw error;
   }
+}
+
+export function byMember(owners: readonly LaneOwner[]): ReadonlyMap<LaneHolder, LaneOwner[]> {
+  const found = new Map<LaneHolder, LaneOwner[]>();
+  for (const owner of owners) {
+    const others = found.get(owner.member);
+    if (others === undefined) found.set(owner.member, [owner]);
+    else others.push(owner);
+  }
+  return found;
 }

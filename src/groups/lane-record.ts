@@ -1,6 +1,6 @@
 import type { GroupName } from '../store/consumer-groups';
 import { parseStreamName, unixNanos, type StreamName, type UnixNanos } from '../store/values';
-import type { LaneProgress, Mark } from './lane';
+import type { LaneProgress, Mark } from './lane-progress';
 import { decodeRecord, encodeRecord, RecordFields, UnreadableRecordError } from './record-fields';
 import type { Hole } from './stream-queue';
 

@@ -1,21 +1,8 @@
 import { DueQueue } from '../collections/due-queue';
 import type { StreamName, UnixNanos } from '../store/values';
+import { oldestTimeOf, progressOf, type LaneProgress } from './lane-progress';
 import { StreamQueue, type Hole } from './stream-queue';
 import type { Unit } from './unit';
-
-/** An event that a lane has settled. */
-export interface Mark {
-  readonly stream: StreamName;
-  readonly version: number;
-  readonly position: number;
-  readonly event: string;
-}
-
-/** How far a lane is: everything that it selects up to `cursor` is settled, except the streams in `holes` from their versions on. */
-export interface LaneProgress {
-  readonly cursor: number;
-  readonly holes: readonly Hole[];
-}
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
@@ -110,7 +97,13 @@ export class Lane {
     const queue = this.streams.get(unit.stream);
     if (queue === undefined) {
       const { stream, firstVersion: version, position } = unit;
-      const added = new StreamQueue(stream, { version, position, attempts: 0, time: undefined, wasTried: false });
+      const added = new StreamQueue(stream, {
+        version,
+        position,
+        attempts: 0,
+        time: undefined,
+        wasTried: false,
+      });
       this.streams.set(stream, added);
       this.push(added, unit);
       this.place(added);
@@ -146,7 +139,17 @@ export class Lane {
     this.place(queue);
   }
 
-  /** Everything up to a version is settled, and the rest of the unit, which replaces it, is busy as before. */
+  /** Everything up to a version of the unit that is busy is settled; the rest of it can be delivered at once. */
+  settleThrough(stream: StreamName, version: number): void {
+    if (version >= (this.busy(stream).first?.lastVersion ?? 0)) {
+      this.settle(stream);
+      return;
+    }
+    this.settleFirst(stream, version);
+    this.putBack(stream);
+  }
+
+  /** Everything up to a version of the unit that is busy is settled; the unit stays busy. */
   settleFirst(stream: StreamName, version: number): void {
     const queue = this.busy(stream);
     queue.settle(version);
@@ -170,7 +173,7 @@ export class Lane {
   }
 
   /** The rest of the unit that is busy can be delivered at once. */
-  putBack(stream: StreamName): void {
+  private putBack(stream: StreamName): void {
     const queue = this.busy(stream);
     this.busyCount--;
     this.forget(queue);
@@ -212,25 +215,22 @@ export class Lane {
     this.hasChanged = true;
   }
 
-  readFailed(stream: StreamName): void {
+  /** It is to be read again when that is due. */
+  readFailed(stream: StreamName, dueMs: number): void {
     const queue = this.streams.get(stream);
     if (queue?.state !== 'reading') return;
     this.readingCount--;
-    this.place(queue);
+    this.delay(queue, dueMs);
   }
 
   /** What the record of the lane has: at most `streamsMax` holes. */
   progress(nowMs: number): LaneProgress {
-    const byPosition = [...this.streams.values()].sort((a, b) => a.position - b.position);
-    const holes = byPosition.filter(({ position }) => position <= this.offeredTo);
-    const next = byPosition[holes.length];
-    let cursor = next === undefined ? this.cursorNow : Math.min(this.cursorNow, next.position - 1);
-    const excess = holes[this.bounds.streamsMax];
-    if (excess !== undefined) {
-      cursor = excess.position - 1;
-      while ((holes.at(-1)?.position ?? 0) > cursor) holes.pop();
-    }
-    return { cursor, holes: holes.map((queue) => queue.hole(nowMs)) };
+    const { cursor, offeredTo } = this;
+    return progressOf(
+      [...this.streams.values()],
+      { cursor, offeredTo, holesMax: this.bounds.streamsMax },
+      nowMs,
+    );
   }
 
   /** Everything up to here is settled. */
@@ -242,10 +242,7 @@ export class Lane {
 
   /** When the oldest event that is not settled was committed. */
   get oldestTime(): UnixNanos | undefined {
-    let oldest: UnixNanos | undefined;
-    for (const { oldestTime: time } of this.streams.values())
-      if (time !== undefined && (oldest === undefined || time < oldest)) oldest = time;
-    return oldest;
+    return oldestTimeOf(this.streams.values());
   }
 
   /** Streams that an event holds up which has failed, or that were delivered and are not settled. */

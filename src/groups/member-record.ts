@@ -9,10 +9,11 @@ export interface StoredMember {
   readonly inFlightMax: number;
   /** It gets no more lanes. */
   readonly isLeaving: boolean;
-  /** Where its gateway reads: a lane of it that is not in `busy` is settled up to here. */
+  /** `StoredGroup.generation` of what it says about lanes. */
+  readonly generation: number;
+  /** The lanes of `idle` are settled up to this position. */
   readonly position: number;
-  /** Its lanes that have something that is not settled, or are behind. */
-  readonly busy: readonly number[];
+  readonly idle: readonly number[];
 }
 
 export function memberPrefix(group: GroupName): string {
@@ -34,9 +35,10 @@ export function decodeMember(value: Uint8Array): StoredMember {
     gateway: fields.text('gateway'),
     inFlightMax: fields.count('inFlightMax'),
     isLeaving: fields.flag('isLeaving'),
+    generation: fields.count('generation'),
     position: fields.count('position'),
-    busy: fields.list('busy', (value) => {
-      if (typeof value !== 'number') throw new UnreadableRecordError('it has no valid busy');
+    idle: fields.list('idle', (value) => {
+      if (typeof value !== 'number') throw new UnreadableRecordError('it has no valid idle');
       return value;
     }),
   }));

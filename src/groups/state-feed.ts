@@ -89,11 +89,13 @@ export class StateFeed {
       .watch(patterns, ownCall(openTimeoutMs))
       .finally(() => (this.opening = undefined));
     const view = await this.opening;
-    if (this.view === undefined) this.use(view);
+    this.useOnce(view);
     return view;
   }
 
-  private use(view: StateView): void {
+  /** Several callers may have waited for it. */
+  private useOnce(view: StateView): void {
+    if (this.view !== undefined) return;
     this.view = view;
     view.onChange((keys) => {
       if (this.view === view) this.changed(keys, view);

@@ -5,7 +5,7 @@ import type { CallContext, EventRun, EventStore, Page, ReadStreamQuery } from '.
 import { GroupError } from '../store/group-errors';
 import type { GroupSettings, GroupStart } from '../store/consumer-groups';
 import { beginning, position, version, type Position, type StreamName } from '../store/values';
-import type { LaneProgress, Mark } from './lane';
+import type { LaneProgress, Mark } from './lane-progress';
 import { typeMatcher, unitsOf, type Unit } from './unit';
 
 const readAllOf = (patterns: readonly string[]) =>
@@ -33,7 +33,11 @@ export async function storeEnd(
 }
 
 /** The position after which a group begins. Throws GroupError. */
-export async function resolveStart(store: EventStore, start: GroupStart, call: CallContext): Promise<Position> {
+export async function resolveStart(
+  store: EventStore,
+  start: GroupStart,
+  call: CallContext,
+): Promise<Position> {
   const { position: end } = await storeEnd(store, call);
   switch (start.kind) {
     case 'beginning':
@@ -78,20 +82,29 @@ export async function checkLane(
 }
 
 async function hasMark(store: EventStore, mark: Mark, call: CallContext): Promise<boolean> {
-  const number = version(BigInt(mark.version));
   try {
-    const query = { ...streamQuery(mark.stream, mark.version), toVersion: number };
-    const { pages } = await store.readStream(query, call);
-    for await (const { runs } of pages)
-      for (const { events } of runs)
-        for (const span of eventSpans(events))
-          return eventId(events, span) === mark.event && eventPlace(events, span).position === mark.position;
-    return false;
+    const run = await readEvent(store, mark.stream, mark.version, call);
+    const [span] = run === undefined ? [] : eventSpans(run.events);
+    if (run === undefined || span === undefined) return false;
+    return eventId(run.events, span) === mark.event && Number(run.position) === mark.position;
   } catch (error) {
     // Messages are gone, or are not commits: that is not for this check.
     if (error instanceof UnreadableCommitError) return true;
     throw error;
   }
+}
+
+/** One event; undefined: there is no such event. Throws StoreError. */
+export async function readEvent(
+  store: EventStore,
+  stream: StreamName,
+  number: number,
+  call: CallContext,
+): Promise<EventRun | undefined> {
+  const query = { ...streamQuery(stream, number), toVersion: version(BigInt(number)) };
+  const { pages } = await store.readStream(query, call);
+  for await (const { runs } of pages) if (runs[0] !== undefined) return runs[0];
+  return undefined;
 }
 
 function streamQuery(stream: StreamName, fromVersion: number): ReadStreamQuery {

@@ -2,20 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { GroupError } from '../store/group-errors';
 import { StateChangedError, type StateRecord } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
-import type { StoredGroup } from './group-record';
-import { Lane, type LaneBounds, type Mark } from './lane';
-import { LaneOwner } from './lane-owner';
+import { Lane, type LaneBounds } from './lane';
+import type { Mark } from './lane-progress';
+import { LaneOwner, type LanePlace } from './lane-owner';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
-import type { Member } from './member';
 import { UnreadableRecordError } from './record-fields';
 import { checkLane } from './store-reads';
 import type { Position } from '../store/values';
 
 /** Which lane to take, for whom. */
-export interface LaneTake {
-  readonly stored: StoredGroup;
-  readonly member: Member;
-  readonly number: number;
+export interface LaneTake extends LanePlace {
   /** The record as it was seen. */
   readonly record: StateRecord | undefined;
   readonly bounds: LaneBounds;
@@ -54,7 +50,7 @@ function ownerOf(
   // It was not given back, so that more may have been delivered than its record has.
   const triedTo = before.lease === '' ? 0 : Number(end);
   const lane = new Lane(before, bounds, performance.now(), triedTo);
-  return new LaneOwner(context, stored, member, number, lane, record);
+  return new LaneOwner(context, { stored, member, number }, lane, record);
 }
 
 /** The lane as its record has it; a lane without one, or of before a reset, begins with the group. Throws GroupError. */

@@ -26,7 +26,7 @@ export function timeOf({ seconds, nanos }: Pick<Unit, 'seconds' | 'nanos'>): Uni
 
 /** Which events become units. */
 export interface UnitSelection {
-  isStream(stream: string): boolean;
+  readonly isStream: (stream: string) => boolean;
   /** undefined: all types. */
   readonly isType?: ((type: string) => boolean) | undefined;
   /** Events before this version are left out; undefined: no event is. */

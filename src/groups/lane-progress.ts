@@ -1,0 +1,53 @@
+import type { StreamName, UnixNanos } from '../store/values';
+import type { Hole, StreamQueue } from './stream-queue';
+
+/** An event that a lane has settled. */
+export interface Mark {
+  readonly stream: StreamName;
+  readonly version: number;
+  readonly position: number;
+  readonly event: string;
+}
+
+/** How far a lane is: everything that it selects up to `cursor` is settled, except the streams in `holes` from their versions on. */
+export interface LaneProgress {
+  readonly cursor: number;
+  readonly holes: readonly Hole[];
+}
+
+/** Where a lane is. */
+interface LaneCursors {
+  /** It has read everything up to here. */
+  readonly cursor: number;
+  /** The highest position of a unit that was delivered. */
+  readonly offeredTo: number;
+  readonly holesMax: number;
+}
+
+/**
+ * What the record of a lane has. Its cursor is not below what was delivered, so that little comes again, unless there were more holes
+ * than `holesMax`.
+ */
+export function progressOf(
+  queues: readonly StreamQueue[],
+  { cursor, offeredTo, holesMax }: LaneCursors,
+  nowMs: number,
+): LaneProgress {
+  const byPosition = queues.toSorted((a, b) => a.position - b.position);
+  const holes = byPosition.filter(({ position }) => position <= offeredTo);
+  const next = byPosition[holes.length];
+  let upTo = next === undefined ? cursor : Math.min(cursor, next.position - 1);
+  const excess = holes[holesMax];
+  if (excess !== undefined) {
+    upTo = excess.position - 1;
+    while ((holes.at(-1)?.position ?? 0) > upTo) holes.pop();
+  }
+  return { cursor: upTo, holes: holes.map((queue) => queue.hole(nowMs)) };
+}
+
+export function oldestTimeOf(queues: Iterable<StreamQueue>): UnixNanos | undefined {
+  let oldest: UnixNanos | undefined;
+  for (const { oldestTime: time } of queues)
+    if (time !== undefined && (oldest === undefined || time < oldest)) oldest = time;
+  return oldest;
+}

@@ -1,0 +1,205 @@
+import { InvalidRequestError } from '../store/errors';
+import type {
+  Delivery,
+  Failed,
+  GroupName,
+  GroupSettings,
+  Membership,
+  MemberUpdate,
+} from '../store/consumer-groups';
+import { GroupError } from '../store/group-errors';
+import type { Position } from '../store/values';
+import type { Held } from './held';
+import type { LaneHolder, LaneOwner } from './lane-owner';
+
+/** What a member needs of its group. */
+export interface MemberHost {
+  readonly settings: GroupSettings;
+  readonly storeId: string;
+  /** Takes lanes away that the member may not have any more: before anything of them is settled or delivered. */
+  checkLease(member: Member): void;
+  /** The next deliveries for the member; empty: nothing is ready, or the member has all it may have. */
+  collect(member: Member): readonly Delivery[];
+  acknowledge(held: readonly Held[]): void;
+  failDelivery(held: Held, handled: number, failed: Failed): void;
+  /** The member wants no more deliveries. */
+  leave(member: Member): void;
+  /** The member has gone. Resolves when what it has settled is stored. */
+  remove(member: Member): Promise<void>;
+}
+
+type Result = IteratorResult<MemberUpdate, void>;
+
+/** A member of a group on this gateway: what it has, and what it is to be sent. */
+export class Member implements Membership, LaneHolder {
+  readonly held = new Map<bigint, Held>();
+  readonly lanes = new Set<LaneOwner>();
+  readonly updates: AsyncIterable<MemberUpdate>;
+  isLeaving = false;
+  /** Whether it is to learn when nothing is left to deliver. */
+  awaitsCaughtUp = false;
+  refusedWaiting = 0;
+  /** Since when it has deliveries and has settled nothing, in milliseconds of `performance.now()`. */
+  quietSinceMs: number | undefined;
+  private readonly notices: MemberUpdate[] = [];
+  private lastId = 0n;
+  private ending: { readonly error: unknown } | undefined;
+  private waiter:
+    { readonly resolve: (result: Result) => void; readonly reject: (error: unknown) => void } | undefined;
+  /** Round robin over its lanes. */
+  private turn = 0;
+
+  constructor(
+    readonly member: GroupName,
+    readonly inFlightMax: number,
+    private readonly host: MemberHost,
+  ) {
+    this.updates = { [Symbol.asyncIterator]: () => this.iterator() };
+  }
+
+  get settings(): GroupSettings {
+    return this.host.settings;
+  }
+
+  get storeId(): string {
+    return this.host.storeId;
+  }
+
+  get hasEnded(): boolean {
+    return this.ending !== undefined;
+  }
+
+  /** Its lanes that it keeps, beginning with another one each time. */
+  activeLanes(): LaneOwner[] {
+    const active = [...this.lanes].filter(({ isActive }) => isActive);
+    if (active.length === 0) return active;
+    this.turn = (this.turn + 1) % active.length;
+    return [...active.slice(this.turn), ...active.slice(0, this.turn)];
+  }
+
+  nextId(): bigint {
+    return ++this.lastId;
+  }
+
+  ack(deliveries: readonly bigint[]): void {
+    this.host.checkLease(this);
+    const found = deliveries.flatMap((id) => this.take(id) ?? []);
+    if (found.length > 0) this.host.acknowledge(found);
+    this.wake();
+  }
+
+  fail(delivery: bigint, handled: number, failed: Failed): void {
+    this.host.checkLease(this);
+    const held = this.held.get(delivery);
+    const count = held?.unit.eventCount ?? 0;
+    if (held !== undefined && (handled < 0 || handled >= count)) {
+      const description = `is ${handled.toString()}, and the delivery has ${count.toString()} events`;
+      this.refuse(delivery, new InvalidRequestError([{ field: 'handled', description }]));
+    } else if (this.take(delivery) !== undefined && held !== undefined)
+      this.host.failDelivery(held, handled, failed);
+    this.wake();
+  }
+
+  extend(deliveries: readonly bigint[]): void {
+    this.host.checkLease(this);
+    const dueMs = performance.now() + this.settings.ackTimeoutMs;
+    for (const id of deliveries) {
+      const held = this.take(id);
+      if (held === undefined) continue;
+      held.dueMs = dueMs;
+      this.held.set(id, held);
+    }
+    if (this.held.size > 0) this.quietSinceMs ??= performance.now();
+    this.wake();
+  }
+
+  leave(): void {
+    if (!this.isLeaving) this.host.leave(this);
+  }
+
+  /** Sends a notice before all further deliveries. */
+  notify(notice: MemberUpdate): void {
+    this.notices.push(notice);
+    this.wake();
+  }
+
+  /** Sends the end of the store, unless an earlier notice was not taken. */
+  heartbeat(head: Position): void {
+    if (this.notices.length === 0) this.notify({ kind: 'heartbeat', head });
+  }
+
+  /** Ends the membership, with an error unless it is undefined. */
+  end(error: unknown): void {
+    if (this.ending !== undefined) return;
+    this.ending = { error };
+    this.wake();
+  }
+
+  /** Gives what is there to the caller that waits for it. */
+  wake(): void {
+    const { waiter } = this;
+    if (waiter === undefined) return;
+    const update = this.nextUpdate();
+    if (update === undefined && this.ending === undefined) return;
+    this.waiter = undefined;
+    if (update !== undefined) waiter.resolve({ value: update, done: false });
+    else if (this.ending?.error === undefined) waiter.resolve({ value: undefined, done: true });
+    else waiter.reject(this.ending.error);
+  }
+
+  /** Gives up what it has of a lane; its number. */
+  drop(owner: LaneOwner): number {
+    let dropped = 0;
+    for (const held of this.held.values()) {
+      if (held.owner !== owner) continue;
+      this.held.delete(held.id);
+      dropped++;
+    }
+    if (this.held.size === 0) this.quietSinceMs = undefined;
+    return dropped;
+  }
+
+  /** The delivery that it has, which it then has no more; otherwise it learns that it does not have it. */
+  private take(id: bigint): Held | undefined {
+    const held = this.held.get(id);
+    if (held === undefined || held.owner.isLost) {
+      this.refuse(
+        id,
+        new GroupError('DELIVERY_NOT_HELD', `the member does not have delivery ${id.toString()}`),
+      );
+      return undefined;
+    }
+    this.held.delete(id);
+    this.quietSinceMs = this.held.size === 0 ? undefined : performance.now();
+    return held;
+  }
+
+  private refuse(delivery: bigint, error: Error): void {
+    this.refusedWaiting++;
+    this.notices.push({ kind: 'refused', delivery, error });
+  }
+
+  private nextUpdate(): MemberUpdate | undefined {
+    const notice = this.notices.shift();
+    if (notice?.kind === 'refused') this.refusedWaiting--;
+    if (notice !== undefined || this.ending !== undefined) return notice;
+    const deliveries = this.host.collect(this);
+    if (deliveries.length > 0) return { kind: 'deliveries', deliveries };
+    return this.notices.shift();
+  }
+
+  private iterator(): AsyncIterator<MemberUpdate, void> {
+    return {
+      next: () =>
+        new Promise((resolve, reject) => {
+          this.waiter = { resolve, reject };
+          this.wake();
+        }),
+      return: async () => {
+        this.end(undefined);
+        await this.host.remove(this);
+        return { value: undefined, done: true };
+      },
+    };
+  }
+}

@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidRequestError, isStoreError, UnreadableCommitError } from '../store/errors';
+import type { EventStore, SubscriptionUpdate } from '../store/event-store';
+import type { GroupSettings } from '../store/consumer-groups';
+import { GroupError } from '../store/group-errors';
+import { position } from '../store/values';
+import type { Lane } from './lane';
+import { laneOf } from './hash';
+import { unitsOf } from './unit';
+
+/** What a reader needs of its group. */
+export interface ReaderHost {
+  readonly settings: GroupSettings;
+  /** The lanes to read for, by number. */
+  activeLane(number: number): Lane | undefined;
+  activeLanes(): readonly Lane[];
+  /** Called after lanes got units, or were found to have all. */
+  onRead(): void;
+  /** The group cannot go on. */
+  onFailure(error: Error): void;
+}
+
+const heartbeatMs = 1_000;
+/** A subscription from which nothing comes for this long, not even a heartbeat, is begun again. */
+const silenceMs = 15_000;
+const retryMinMs = 100;
+const retryMaxMs = 2_000;
+/** Positions that no lane needs are read rather than skipped by another subscription, if they are few. */
+const skipMin = 10_000;
+
+/**
+ * Reads the store for all lanes that a group has on this gateway, with one subscription. A lane takes what follows its cursor. While
+ * a lane is full, the reader waits, or leaves it behind if another lane has nothing to do; then it goes back for that lane.
+ */
+export class Reader {
+  /** The end of the store, as far as it is known. */
+  head = 0;
+  /** Everything up to here was read for the lanes that were not behind. */
+  at = 0;
+  /** Whether the subscription has reached the end of the store. */
+  private hasCaughtUp = false;
+  private readonly closed = new AbortController();
+  /** Ends the subscription. */
+  private again = new AbortController();
+  private wakeWaiter: (() => void) | undefined;
+  private readonly done: Promise<void>;
+  private heardMs = performance.now();
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly host: ReaderHost,
+    private readonly pageBytesMax: number,
+  ) {
+    this.done = this.run();
+  }
+
+  async close(): Promise<void> {
+    this.closed.abort();
+    this.again.abort();
+    this.wakeWaiter?.();
+    await this.done;
+  }
+
+  /** Begins again if a lane is behind the subscription and has room, or the subscription is silent. Goes on if it waits for room. */
+  check(): void {
+    const isSilent = this.wakeWaiter === undefined && performance.now() - this.heardMs > silenceMs;
+    this.wakeWaiter?.();
+    const from = this.startOf();
+    if (from === undefined) return;
+    if (from < this.at || from > this.at + skipMin || isSilent) this.again.abort();
+  }
+
+  /** Whether a lane has everything that is stored. */
+  isLive(lane: Lane): boolean {
+    return this.hasCaughtUp && lane.cursor >= this.at;
+  }
+
+  private async run(): Promise<void> {
+    let failures = 0;
+    while (!this.closed.signal.aborted) {
+      const from = this.startOf();
+      if (from === undefined) {
+        await this.pause();
+        continue;
+      }
+      try {
+        await this.follow(from);
+        failures = 0;
+      } catch (error) {
+        const fatal = fatalError(error);
+        if (fatal !== undefined) this.host.onFailure(fatal);
+        const delayMs = Math.min(retryMaxMs, retryMinMs * 2 ** failures++);
+        await sleep(delayMs, undefined, { signal: this.closed.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Where the next subscription begins: after the lowest cursor of the lanes that have room; undefined: none has. */
+  private startOf(): number | undefined {
+    const cursors = this.host.activeLanes().flatMap((lane) => (lane.isFull() ? [] : [lane.cursor]));
+    return cursors.length === 0 ? undefined : Math.min(...cursors);
+  }
+
+  private async follow(from: number): Promise<void> {
+    this.again = new AbortController();
+    if (this.closed.signal.aborted) return;
+    const { filter, skipUnreadable } = this.host.settings;
+    const start = {
+      kind: 'position',
+      after: position(BigInt(from)),
+      afterCount: undefined,
+      fromTime: undefined,
+    } as const;
+    const query = { filter, start, startMustExist: true, heartbeatMs, skipUnreadable, storeId: '' };
+    const call = { signal: neverAborted, deadlineMs: Infinity };
+    this.at = from;
+    this.hasCaughtUp = false;
+    this.heardMs = performance.now();
+    for await (const update of this.store.subscribe(query, call, this.again.signal)) {
+      if (this.isInterrupted()) return;
+      this.heardMs = performance.now();
+      this.take(update);
+      while (this.mustWait() && !this.isInterrupted()) {
+        await this.pause();
+        this.heardMs = performance.now();
+      }
+    }
+  }
+
+  /** A function, since the compiler believes that a property which is false stays false. */
+  private isInterrupted(): boolean {
+    return this.again.signal.aborted;
+  }
+
+  private take(update: SubscriptionUpdate): void {
+    // Lanes that are full or behind are not advanced: the reader comes back for them.
+    const lanes = this.host.activeLanes().filter((lane) => lane.cursor >= this.at && !lane.isFull());
+    const before = this.at;
+    if (update.kind === 'events') this.takeRuns(update, new Set(lanes));
+    const to = Number(update.position ?? before);
+    for (const lane of lanes) lane.advance(to);
+    this.at = Math.max(before, to);
+    this.head = Math.max(this.head, this.at, update.kind === 'heartbeat' ? Number(update.head) : 0);
+    if (update.kind === 'caughtUp') this.hasCaughtUp = true;
+    if (update.kind === 'fellBehind') this.hasCaughtUp = false;
+    if (update.kind !== 'heartbeat') this.host.onRead();
+  }
+
+  private takeRuns(
+    { runs }: Extract<SubscriptionUpdate, { readonly kind: 'events' }>,
+    lanes: ReadonlySet<Lane>,
+  ): void {
+    const laneFor = (stream: string): Lane | undefined =>
+      this.host.activeLane(laneOf(stream, this.host.settings.lanes));
+    const isStream = (stream: string): boolean => {
+      const lane = laneFor(stream);
+      return lane !== undefined && lanes.has(lane);
+    };
+    const selection = { isStream, bytesMax: this.pageBytesMax };
+    for (const run of runs) for (const unit of unitsOf(run, selection)) laneFor(unit.stream)?.accept(unit);
+  }
+
+  /** Whether a lane that is not behind is full, and no other one has nothing to do. */
+  private mustWait(): boolean {
+    const inTurn = this.host.activeLanes().filter((lane) => lane.cursor >= this.at);
+    const full = inTurn.filter((lane) => lane.isFull());
+    if (full.length === 0) return inTurn.length === 0;
+    return full.length === inTurn.length || !inTurn.some((lane) => lane.isEmpty);
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wakeWaiter = () => {
+        this.wakeWaiter = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+const neverAborted = new AbortController().signal;
+
+/** What no further attempt can mend. */
+function fatalError(error: unknown): Error | undefined {
+  if (error instanceof UnreadableCommitError) return error;
+  if (error instanceof InvalidRequestError)
+    return new GroupError(
+      'GROUP_AHEAD_OF_STORE',
+      'the group is after the end of the store; was an older backup restored? ResetGroup says where to go on',
+    );
+  return isStoreError(error) ? undefined : (error as Error);
+}

@@ -1,0 +1,122 @@
+import pino from 'pino';
+import { randomUUID } from 'node:crypto';
+import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
+import { defaultLimits, type Limits } from '../../src/limits';
+import type { CallContext, EventStore, NewEvent } from '../../src/store/event-store';
+import {
+  parseGroupName,
+  type Delivery,
+  type GroupName,
+  type GroupSettings,
+  type Membership,
+  type MemberUpdate,
+} from '../../src/store/consumer-groups';
+import type { StateStore } from '../../src/store/state-store';
+import { parseStreamName, type StreamName } from '../../src/store/values';
+
+export const log = pino({ level: process.env['GROUPS_LOG'] ?? 'silent' });
+
+export function call(): CallContext {
+  return { signal: new AbortController().signal, deadlineMs: Infinity };
+}
+
+export function name(text: string): GroupName {
+  return parseGroupName(text) as GroupName;
+}
+
+export function stream(text: string): StreamName {
+  return parseStreamName(text) as StreamName;
+}
+
+export const defaultSettings: GroupSettings = {
+  filter: { patterns: ['>'], eventTypes: new Set(), eventTypePrefixes: [] },
+  lanes: 8,
+  attemptsMax: 10,
+  backoffMinMs: 20,
+  backoffMaxMs: 1_000,
+  ackTimeoutMs: 30_000,
+  handoverTimeoutMs: 2_000,
+  parkedMax: 1_000,
+  parkFollowing: false,
+  skipUnreadable: false,
+};
+
+export function open(store: EventStore, state: StateStore, limits: Partial<Limits> = {}): OpenGroups {
+  return openGroups({ store, state, limits: { ...defaultLimits, ...limits }, log, gateway: 'here:1' });
+}
+
+export async function append(store: EventStore, to: string, count = 1, type = 'Happened'): Promise<void> {
+  const events = Array.from({ length: count }, (): NewEvent => {
+    const id = randomUUID();
+    return {
+      id,
+      hasGivenId: true,
+      type,
+      payload: undefined,
+      contentType: '',
+      correlationId: id,
+      causationId: id,
+      tags: [],
+      metadata: new Map(),
+    };
+  });
+  await store.append({ stream: stream(to), events, expected: undefined, commitId: undefined }, call());
+}
+
+/** A member in a test: what it got, and what it is to do with it. */
+export class TestMember {
+  readonly updates: MemberUpdate[] = [];
+  readonly done: Promise<unknown>;
+  readonly caller = new AbortController();
+  readonly stop = new AbortController();
+  membership!: Membership;
+  private readonly joined: Promise<void>;
+
+  constructor(
+    groups: OpenGroups,
+    group: string,
+    readonly id: string,
+    private readonly handle: (delivery: Delivery, member: TestMember) => void,
+    inFlightMax = 16,
+  ) {
+    const joining = groups.join(
+      { group: name(group), member: name(id), inFlightMax, heartbeatMs: undefined },
+      { signal: this.caller.signal, deadlineMs: Infinity },
+      this.stop.signal,
+    );
+    this.joined = joining.then((membership) => {
+      this.membership = membership;
+    });
+    this.done = this.joined.then(() => this.run()).catch((error: unknown) => error);
+    this.joined.catch(() => undefined);
+  }
+
+  ready(): Promise<void> {
+    return this.joined;
+  }
+
+  private async run(): Promise<undefined> {
+    for await (const update of this.membership.updates) {
+      this.updates.push(update);
+      if (update.kind === 'deliveries') for (const delivery of update.deliveries) this.handle(delivery, this);
+    }
+    return undefined;
+  }
+
+  lanes(): number[] {
+    const lanes = new Set<number>();
+    for (const update of this.updates) {
+      if (update.kind === 'assigned') for (const lane of update.lanes) lanes.add(lane);
+      if (update.kind === 'revoked') for (const lane of update.lanes) lanes.delete(lane);
+    }
+    return [...lanes].sort((a, b) => a - b);
+  }
+}
+
+export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+  const endMs = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error('it did not happen in time');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,107 @@
+import { CommitRecord } from '../../generated/sluice/v1/event';
+import type { Delivery } from '../../src/store/consumer-groups';
+import { MemoryState } from '../support/memory-state';
+import { createModelStore } from '../support/model-store';
+import { append, call, defaultSettings, name, open, TestMember, until } from './groups-setup';
+
+const beginning = { kind: 'beginning' } as const;
+
+function versionsOf({ run }: Delivery): string[] {
+  return CommitRecord.decode(run.events).events.map(
+    ({ stream, version }) => `${stream} ${version.toString()}`,
+  );
+}
+
+async function setup(settings: Partial<typeof defaultSettings> = {}) {
+  const store = createModelStore();
+  const state = new MemoryState();
+  const groups = open(store, state.gateway());
+  await groups.create(
+    { name: name('g'), settings: { ...defaultSettings, ...settings }, start: beginning },
+    call(),
+  );
+  return { store, state, groups };
+}
+
+test('one member gets everything, in order for each stream', async () => {
+  const { store, groups } = await setup();
+  for (let round = 0; round < 20; round++) for (const to of ['a', 'b', 'c.d']) await append(store, to, 2);
+  const got: string[] = [];
+  const member = new TestMember(groups, 'g', 'm1', (delivery, { membership }) => {
+    got.push(...versionsOf(delivery));
+    membership.ack([delivery.id]);
+  });
+  await until(() => got.length === 120);
+  for (const to of ['a', 'b', 'c.d'])
+    expect(got.filter((event) => event.startsWith(`${to} `))).toEqual(
+      Array.from({ length: 40 }, (_, index) => `${to} ${(index + 1).toString()}`),
+    );
+  await append(store, 'a');
+  await until(() => got.length === 121);
+  await until(() => member.updates.some(({ kind }) => kind === 'caughtUp'));
+  member.membership.leave();
+  expect(await member.done).toBeUndefined();
+  const state = await groups.get(name('g'), call());
+  expect(state.members).toEqual([]);
+  expect(state.lanes.map(({ floor }) => floor)).toEqual(Array(8).fill(61n));
+  await groups.close();
+});
+
+test('two members on two gateways share the lanes, and nothing is delivered twice', async () => {
+  const { store, state, groups } = await setup();
+  const other = open(store, state.gateway());
+  const got: string[] = [];
+  const handle = (delivery: Delivery, { membership }: TestMember) => {
+    got.push(...versionsOf(delivery));
+    setTimeout(() => {
+      membership.ack([delivery.id]);
+    }, 1);
+  };
+  const first = new TestMember(groups, 'g', 'm1', handle);
+  await until(() => first.lanes().length === 8);
+  const second = new TestMember(other, 'g', 'm2', handle);
+  for (let round = 0; round < 50; round++)
+    for (let to = 0; to < 10; to++) await append(store, `s${to.toString()}`);
+  await until(() => second.lanes().length === 4 && first.lanes().length === 4);
+  await until(() => got.length >= 500);
+  expect(new Set(got).size).toBe(500);
+  expect(got).toHaveLength(500);
+  second.caller.abort();
+  await until(() => first.lanes().length === 8);
+  await append(store, 's1');
+  await until(() => got.length === 501);
+  await groups.close();
+  await other.close();
+});
+
+test('a retry comes again with its attempt, and at the last attempt the event is parked', async () => {
+  const { store, groups } = await setup({ attemptsMax: 3 });
+  await append(store, 'bad');
+  await append(store, 'bad');
+  await append(store, 'good');
+  const got: string[] = [];
+  const member = new TestMember(groups, 'g', 'm1', (delivery, { membership }) => {
+    const [event = ''] = versionsOf(delivery);
+    got.push(`${event} ${delivery.attempt.toString()} ${delivery.redelivered ? 'again' : ''}`);
+    if (event === 'bad 1')
+      membership.fail(delivery.id, 0, { kind: 'retry', delayMs: undefined, reason: 'bad' });
+    else membership.ack([delivery.id]);
+  });
+  await until(() => got.some((event) => event.startsWith('bad 2')));
+  expect(got.filter((event) => event.startsWith('bad'))).toEqual([
+    'bad 1 1 ',
+    'bad 1 2 again',
+    'bad 1 3 again',
+    'bad 2 1 ',
+  ]);
+  const parked = [];
+  for await (const page of groups.listParked(
+    { group: name('g'), stream: undefined, version: undefined, maxCount: undefined, withEvents: true },
+    call(),
+  ))
+    parked.push(...page);
+  expect(parked).toMatchObject([{ stream: 'bad', version: 1n, attempts: 3, reason: 'bad' }]);
+  member.membership.leave();
+  await member.done;
+  await groups.close();
+});
