@@ -10,7 +10,7 @@ import { StoreCounts } from './metrics/store-counts';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
 import { primary } from './primary';
 import { alone, type Role } from './role';
-import type { DurabilityLevel, ReachableNats } from './reach-nats';
+import { streamSync, type DurabilityLevel, type ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
 import { observed } from './store/observed';
 import { openTracing } from './tracing/tracing';
@@ -164,7 +164,8 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
   const { store, createStore, replicaDir, limits } = config;
   const { options, durability, embedded } = nats;
   const mayCreate = createStore || embedded?.isNew === true;
-  return { nats: options, store, mayCreate, limits, log, durability, embedded, replicaDir };
+  const syncStream = streamSync(config);
+  return { nats: options, store, mayCreate, limits, log, durability, syncStream, embedded, replicaDir };
 }
 
 function httpOptions(

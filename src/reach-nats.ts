@@ -4,6 +4,7 @@ import type { NatsOptions } from './jetstream/nats/options';
 import { startEmbeddedNats, type EmbeddedServer } from './nats-server/embedded';
 import { syncInGroups } from './nats-server/group-sync';
 import { findNatsServer } from './nats-server/nats-binary';
+import { syncStream } from './nats-server/sync-stream';
 import { leftToNats, type Durability } from './store/durability';
 
 /** What has happened to a commit when its append is acknowledged; see Durability in the contract. */
@@ -47,6 +48,13 @@ async function embeddedNats(
       : leftToNats,
     embedded,
   };
+}
+
+/** What syncs a small stream of the embedded nats-server to disk; undefined: only NATS syncs. */
+export function streamSync({ nats }: Pick<Config, 'nats'>): ((stream: string) => Promise<void>) | undefined {
+  if (nats.kind === 'external' || nats.sync !== 'always') return undefined;
+  const { dataDir } = nats;
+  return (stream) => syncStream({ dataDir, stream });
 }
 
 /** Finds or fetches the program of the embedded nats-server. */

@@ -70,6 +70,8 @@ export interface JetStreamOptions {
   readonly log: Logger;
   /** Says when what is stored is on disk. */
   readonly durability: Durability;
+  /** Syncs a small stream to disk; undefined: that is left to NATS. */
+  readonly syncStream?: ((stream: string) => Promise<void>) | undefined;
   /** The embedded nats-server, if there is one: nobody else writes to the store. */
   readonly embedded?: EmbeddedDisk | undefined;
 }
@@ -113,7 +115,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   await lookForMirrors(log, logger);
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
-  const state = createState({ pool, stream, limits, logger });
+  const state = createState({ pool, stream, limits, logger, sync: options.syncStream });
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     space,
@@ -127,7 +129,10 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         doubts,
         appendTimeoutMs: limits.appendTimeoutMs,
       }),
-    info: () => translated(storeInfo(log, space, sizes, logger)),
+    async info() {
+      const info = await translated(storeInfo(log, space, sizes, logger));
+      return { ...info, wrongSettings: [...info.wrongSettings, ...state.wrongSettings] };
+    },
     onSpace(listener) {
       space.onChange(listener);
     },

@@ -6,7 +6,7 @@ export interface Permissions {
 
 /** What NATS knows a store by. */
 export interface StoreNames {
-  /** Of the JetStream stream. */
+  /** Of the JetStream stream that is the log. */
   readonly name: string;
   /** First token of its subjects. */
   readonly prefix: string;
@@ -14,19 +14,23 @@ export interface StoreNames {
 
 /** Everything that a gateway needs of NATS, as docs/operations/security.md lists it for the operator of a NATS server; a test compares. */
 export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
-  const api = (verb: string, rest = ''): string => `$JS.API.${verb}.${name}${rest}`;
+  const state = `${name}_STATE`;
   return {
-    publish: [
-      `${prefix}.>`,
-      api('STREAM.INFO'),
-      api('STREAM.CREATE'),
-      api('STREAM.MSG.GET'),
-      api('CONSUMER.CREATE', '.*'),
-      api('CONSUMER.MSG.NEXT', '.*'),
-      api('CONSUMER.DELETE', '.*'),
-    ],
+    publish: [`${prefix}.>`, ...followed(name), `${state}.>`, ...followed(state)],
     subscribe: ['_INBOX.>'],
   };
+}
+
+/** To create a stream, to read single messages, and to follow it. */
+function followed(stream: string): string[] {
+  return [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.CREATE.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.*`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
+    `$JS.API.CONSUMER.DELETE.${stream}.*`,
+  ];
 }
 
 /** Everything that the commands backup, restore and verify need of NATS, as docs/operations/security.md lists it; a test compares. */

@@ -30,7 +30,10 @@ export interface StateView {
   close(): void;
 }
 
-/** The state of the gateways. Every method throws only `StoreError`s and, where it says so, StateChangedError. */
+/**
+ * The state of the gateways. Every method throws only `StoreError`s and, where it says so, StateChangedError. A change of a record
+ * under "group." is as durable as an append when it resolves; a loss of power can undo the last changes of others.
+ */
 export interface StateStore {
   /** The record as the leader of the store has it. */
   get(key: string, call: CallContext): Promise<StateRecord | undefined>;

@@ -2,12 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { connect, type NatsConnection } from 'nats';
+import { streamInfo } from '../../src/jetstream/nats/api';
+import { NotPermittedError } from '../../src/store/errors';
+import { StateChangedError } from '../../src/store/state-store';
 import type { SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';
 import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
+import { openState } from '../support/opened-state';
 import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
@@ -22,7 +26,7 @@ const [block] = blocks(section(document('docs/operations/security.md'), '## NATS
 /** The block in the document; the password is a variable of the configuration. */
 const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
 const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
-/** What creates the streams is needed for the first start only. */
+/** What creates the streams is needed for the first start and the first group only. */
 const forTheFirstStart = subjects.filter((subject) => subject.includes('.STREAM.CREATE.'));
 
 /** The configuration without one permission, or several. */
@@ -36,6 +40,28 @@ function without(...left: readonly string[]): string {
 /** Enough events for several requests to the consumer of the log. */
 const commits = 80;
 const eventsPerCommit = 800;
+
+/** Uses everything that a gateway does with the records of consumer groups; fails if something does not work. */
+async function exerciseState(urls: readonly string[], replicas: number): Promise<void> {
+  const call = { signal: AbortSignal.timeout(20_000), deadlineMs: performance.now() + 20_000 };
+  await using opened = await openState(urls, 'EVENTS', replicas, { user: login.user, password });
+  const { state } = opened;
+  const key = 'group.permitted';
+  const before = await state.get(key, call);
+  const first = await state.put(key, Buffer.from('1'), before?.revision ?? 0n, call);
+  const view = await state.watch(['group.*'], call);
+  const revision = await state.put(key, Buffer.from('2'), first, call);
+  await expect(state.put(key, Buffer.from('x'), 0n, call)).rejects.toThrow(StateChangedError);
+  expect(await state.list('group.', call)).toHaveLength(1);
+  await until(() => view.records.get(key)?.revision === revision, 8_000);
+  view.close();
+  const consumers = async (): Promise<number> =>
+    (await streamInfo(opened.pool.append(), opened.name, undefined, { timeoutMs: 5_000 })).state
+      .consumer_count;
+  // The server would remove it by itself after 10 seconds.
+  await until(async () => (await consumers()) === 0, 5_000);
+  await state.remove(key, revision, call);
+}
 
 /** Uses everything that a gateway does with NATS; fails if something does not work. */
 async function exercise(
@@ -66,6 +92,7 @@ async function exercise(
       await client.append({ stream: 'many', events: newEvents(eventsPerCommit, 1) });
     await until(() => live.eventCount === 4 + commits * eventsPerCommit, 8_000);
   }
+  await exerciseState(urls, nodes.length);
   // The server would remove it by itself after 10 seconds.
   await until(async () => (await consumersOf(nodes)) === 0, 5_000);
   // Its replica is compared with the log.
@@ -89,7 +116,7 @@ async function follow(client: RpcClient): Promise<{ readonly eventCount: number 
 }
 
 test('with exactly these permissions everything works, and nothing else is permitted', async () => {
-  expect(subjects).toHaveLength(7);
+  expect(subjects).toHaveLength(14);
   await using nats = await startNats({ extraConfig: permissions });
   await exercise([nats.url], [], [nats]);
   const connection = await connect({ servers: nats.url, ...login });
@@ -99,6 +126,9 @@ test('with exactly these permissions everything works, and nothing else is permi
     '$JS.API.STREAM.UPDATE.EVENTS',
     '$JS.API.STREAM.PURGE.EVENTS',
     '$JS.API.STREAM.MSG.DELETE.EVENTS',
+    '$JS.API.STREAM.DELETE.EVENTS_STATE',
+    '$JS.API.STREAM.UPDATE.EVENTS_STATE',
+    '$JS.API.CONSUMER.CREATE.EVENTS_STATE.name.EVENTS_STATE.>',
     '$JS.API.STREAM.INFO.OTHERS',
     '$JS.API.STREAM.CREATE.OTHERS',
     '$JS.API.CONSUMER.CREATE.EVENTS',
@@ -119,10 +149,11 @@ test('once the store exists, everything works without the permissions to create 
   {
     await using first = await startTestGateway([nats.url], loginFlags);
     await first.client.serverInfo();
+    await exerciseState([nats.url], 1);
   }
   const config = join(nats.dataDir, 'nats.conf');
   const text = readFileSync(config, 'utf8');
-  expect(forTheFirstStart).toHaveLength(1);
+  expect(forTheFirstStart).toHaveLength(2);
   writeFileSync(config, text.replace(permissions, without(...forTheFirstStart)));
   await nats.restart();
   await exercise([nats.url], ['--create-store=false'], [nats]);
@@ -187,6 +218,24 @@ describe('a missing permission', () => {
     }
     expect((await client.append({ stream: 's', events: newEvents(1) })).version).toBe(1n);
   });
+
+  test.each(subjects.filter((subject) => subject.includes('EVENTS_STATE')))(
+    'for consumer groups (%s): they are refused with its name, and everything else works',
+    async (subject) => {
+      await using nats = await startNats({ extraConfig: without(subject) });
+      await using gateway = await startTestGateway([nats.url], loginFlags);
+      const found: unknown = await exerciseState([nats.url], 1).catch((error: unknown) => error);
+      const message = String(found);
+      // NATS refuses these without a reply; without the second one, the consumer goes by itself later.
+      if (subject.includes('MSG.NEXT')) expect(message).toContain('nothing arrived for too long');
+      else if (subject.includes('CONSUMER.DELETE')) expect(message).toContain('did not come true');
+      else {
+        expect(found).toBeInstanceOf(NotPermittedError);
+        expect(message).toContain(subject.replace(/[*>]$/, ''));
+      }
+      expect((await gateway.client.append({ stream: 's', events: newEvents(1) })).version).toBe(1n);
+    },
+  );
 
   test.each([
     ['$JS.API.STREAM.INFO.EVENTS', 'JetStream cannot be used'],

@@ -21,9 +21,10 @@ export async function openState(
   urls: string | readonly string[],
   store: string,
   replicas = 1,
+  login: { readonly user?: string; readonly password?: string } = {},
 ): Promise<OpenedState> {
   const logger = pino({ level: 'silent' });
-  const options = { ...natsOptions(urls), appendConnections: 1, readConnections: 1 };
+  const options = { ...natsOptions(urls, login), appendConnections: 1, readConnections: 1 };
   const pool = await openPool(options, defaultLimits, logger);
   const state = createState({ pool, stream: { name: store, replicas }, limits: defaultLimits, logger });
   return {

@@ -80,6 +80,12 @@ export interface Opening {
 /** Opens a stream. Throws StoreOpenError if its configuration differs, or if it does not exist and may not be created. */
 export async function openStream(link: Link, wanted: StreamConfig, opening: Opening): Promise<StreamInfo> {
   const info = await findOrCreate(link, wanted, opening);
+  checkStream(info, wanted);
+  return info;
+}
+
+/** Throws StoreOpenError if the stream cannot be used as it is. */
+export function checkStream(info: StreamInfo, wanted: StreamConfig): void {
   if (unfinishedRestore(info.config) !== undefined) throw new StoreOpenError(notRestored(wanted.name));
   const wrong = disagreements(info.config, wanted);
   if (wrong.length > 0) {
@@ -90,7 +96,6 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
     );
   }
   checkSequences(info);
-  return info;
 }
 
 /** NATS refuses to change these fields, or to reset them. */
@@ -127,7 +132,8 @@ export function messageTtlWarning(name: string): string {
   );
 }
 
-async function findOrCreate(
+/** Finds a stream, or creates it if it may. Throws StoreOpenError. */
+export async function findOrCreate(
   link: Link,
   wanted: StreamConfig,
   { timeoutMs, mayCreate, firstSequence }: Opening,

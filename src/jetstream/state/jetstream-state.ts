@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../../limits';
+import { StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { overlap } from '../../store/patterns';
 import { StateChangedError, type StateStore, type StateView } from '../../store/state-store';
@@ -14,7 +15,7 @@ import { newestMessage, writeRecord, type Change } from './write-record';
 
 /** The records beside the log, in the stream `<store>_STATE`. */
 export interface JetStreamState extends StateStore {
-  /** A line for each setting of the stream that is wrong, as of the last look. */
+  /** A line for each setting of the stream that is wrong, as of the last look, with the name of the stream. */
   readonly wrongSettings: readonly string[];
   close(): void;
 }
@@ -25,21 +26,28 @@ export interface StateOptions {
   readonly stream: { readonly name: string; readonly replicas: number };
   readonly limits: Limits;
   readonly logger: Logger;
+  readonly sync?: StateAccess['sync'];
 }
 
+/** What is acknowledged to callers. With power, other records may be lost, the newest first: then events are delivered again. */
+const durablePrefix = 'group.';
 /** Each is looked for once a second. */
 const patternsMax = 8;
 const none = new Uint8Array(0);
 
 /** Sends nothing to NATS until it is used. */
-export function createState({ pool, stream, limits, logger }: StateOptions): JetStreamState {
-  const { name: log, replicas } = stream;
-  const access: StateAccess = { pool, stream: { name: stateStreamOf(log), replicas }, log, limits, logger };
+export function createState({ stream: log, sync, ...options }: StateOptions): JetStreamState {
+  const stream = { name: stateStreamOf(log.name), replicas: log.replicas };
+  const access: StateAccess = { ...options, stream, log: log.name, sync };
+  const { limits } = options;
   const state = new StateStream(access);
   const views = new Set<RecordsView>();
 
-  const write = (change: Change, call: CallContext): Promise<bigint> =>
-    translated(writeRecord(access, state, change, call));
+  const write = async (change: Change, call: CallContext): Promise<bigint> => {
+    const revision = await translated(writeRecord(access, state, change, call));
+    if (change.key.startsWith(durablePrefix)) await syncNow(access);
+    return revision;
+  };
 
   return {
     get wrongSettings() {
@@ -82,6 +90,18 @@ export function createState({ pool, stream, limits, logger }: StateOptions): Jet
       view.close();
       throw toStoreError(error instanceof RequestTimeoutError ? (view.obstacle ?? error) : error);
     }
+  }
+}
+
+async function syncNow({ sync, stream, logger }: StateAccess): Promise<void> {
+  try {
+    await sync?.(stream.name);
+  } catch (cause) {
+    logger.error(
+      { err: cause, stream: stream.name },
+      'the records of consumer groups cannot be synced to disk',
+    );
+    throw new StoreUnavailableError('the change is stored, and cannot be synced to disk', { cause });
   }
 }
 

@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NotPermittedError, StoreRefusedError, isStoreError } from '../../store/errors';
+import {
+  NotPermittedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+  isStoreError,
+} from '../../store/errors';
 import type { StateRecord, StateView } from '../../store/state-store';
 import { toSequence, type StoredMessage } from '../nats/message';
 import type { StreamInfo } from '../nats/api';
@@ -61,7 +66,8 @@ export class RecordsView implements StateView {
     while (!signal.aborted) {
       try {
         const reason = await this.follow();
-        logger.debug({ reason }, 'the records of the consumer groups are followed again');
+        this.obstacle = new StoreUnavailableError(`the records of consumer groups do not arrive: ${reason}`);
+        logger.debug({ reason }, 'the records of consumer groups are followed again');
       } catch (error) {
         this.takeFailure(error);
       }
@@ -74,10 +80,7 @@ export class RecordsView implements StateView {
     if (isRefused(error, 'streamNotFound')) this.state.forget();
     const known = toStoreError(error);
     this.obstacle = known;
-    this.selection.access.logger.debug(
-      { err: known },
-      'the records of the consumer groups cannot be followed',
-    );
+    this.selection.access.logger.debug({ err: known }, 'the records of consumer groups cannot be followed');
     if (isStoreError(known) && !(known instanceof NotPermittedError) && !(known instanceof StoreRefusedError))
       return;
     this.stop.abort();

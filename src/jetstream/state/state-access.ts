@@ -15,6 +15,8 @@ export interface StateAccess {
   readonly log: string;
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Syncs a stream to disk; undefined: that is left to NATS. */
+  readonly sync: ((stream: string) => Promise<void>) | undefined;
 }
 
 export function subjectOf({ stream }: Pick<StateAccess, 'stream'>, key: string): string {

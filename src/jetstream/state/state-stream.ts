@@ -3,7 +3,7 @@ import type { CallContext } from '../../store/event-store';
 import { within } from '../log/bounded-call';
 import { streamInfo, type StreamConfig, type StreamInfo } from '../nats/api';
 import { isRefused, toStoreError } from '../nats/errors';
-import { disagreements, lastingStream, openStream, StoreOpenError } from '../nats/open-stream';
+import { checkStream, disagreements, findOrCreate, lastingStream, StoreOpenError } from '../nats/open-stream';
 import type { StateAccess } from './state-access';
 
 /** The name of the stream that keeps the state of a store. */
@@ -41,9 +41,9 @@ export class StateStream {
 
   constructor(private readonly access: StateAccess) {}
 
-  /** A line for each setting that is wrong, as of the last look. */
+  /** A line for each setting that is wrong, as of the last look, with the name of the stream. */
   get wrongSettings(): readonly string[] {
-    return this.wrong;
+    return this.wrong.map((line) => `${this.access.stream.name} ${line}`);
   }
 
   /** Whether the stream exists, with the right settings. Throws StoreErrors, and StoreRefusedError if a setting is wrong. */
@@ -77,7 +77,10 @@ export class StateStream {
     if (mayCreate) await streamInfo(pool.append(), log, undefined, { timeoutMs });
     const opening = { timeoutMs, mayCreate, firstSequence: firstSequence() };
     try {
-      this.note(await openStream(pool.append(), stateConfig(stream), opening));
+      const wanted = stateConfig(stream);
+      const info = await findOrCreate(pool.append(), wanted, opening);
+      this.note(info);
+      checkStream(info, wanted);
     } catch (error) {
       if (!(error instanceof StoreOpenError)) throw error;
       if (isRefused(error.cause, 'streamNotFound')) return false;

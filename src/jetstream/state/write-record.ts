@@ -161,8 +161,9 @@ class Write {
   }
 
   private undecided(): Error {
-    const options = { cause: this.cause };
-    return new StoreUnavailableError(`the change of ${this.change.key} got no answer in time`, options);
+    const { cause, change } = this;
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    return new StoreUnavailableError(`it is not known whether ${change.key} was changed${why}`, { cause });
   }
 }
 
