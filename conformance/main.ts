@@ -7,6 +7,7 @@ import { check, outcomeOf } from './check';
 import { readCaseFiles } from './case-file';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
+import { sendTogether } from './order-emails';
 import { tryPrograms } from './programs';
 import { renderResults } from './results';
 
@@ -17,7 +18,7 @@ const resultsFile = join('conformance', 'RESULTS.md');
 const atATime = 2;
 const help = `Usage: npm run conformance -- [flags]
 Plays the cases of conformance/cases/ in each language whose tools are there, and runs the programs of docs/clients.md, under
-faults as well, and those of examples/order-data.
+faults as well, and those of examples/order-data and examples/order-emails.
   --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
   --require LANGUAGES  fail where one of these has no tools; "all" for all
   --build-only         build what is not built yet, and play nothing
@@ -122,8 +123,10 @@ async function main(args: string[]): Promise<number> {
           say,
         }),
     );
-    if (settings.named === '')
+    if (settings.named === '') {
       await Promise.all([askInTurn(columns, { orders: settings.orders, say }), tryPrograms(columns, say)]);
+      await sendTogether(columns, say);
+    }
     if (settings.write) writeFileSync(resultsFile, renderResults(columns));
     const outcomes = columns.flatMap(({ results }) => [...results.values()]);
     const passed = outcomes.filter((why) => why === undefined).length;

@@ -16,12 +16,18 @@ from grpc_protos.reflection.v1 import reflection_pb2, reflection_pb2_grpc
 from grpc_protos.reflection.v1alpha import reflection_pb2 as alpha_pb2
 from grpc_protos.reflection.v1alpha import reflection_pb2_grpc as alpha_pb2_grpc
 from sluice.v1 import errors_pb2  # noqa: F401
-from sluice.v1 import event_store_service_pb2, event_store_service_pb2_grpc
+from sluice.v1 import (
+    consumer_group_service_pb2,
+    consumer_group_service_pb2_grpc,
+    event_store_service_pb2,
+    event_store_service_pb2_grpc,
+)
 
 SERVICES = {
     service.full_name: (service, getattr(stubs, f"{service.name}Stub"))
     for messages, stubs in [
         (event_store_service_pb2, event_store_service_pb2_grpc),
+        (consumer_group_service_pb2, consumer_group_service_pb2_grpc),
         (health_pb2, health_pb2_grpc),
         (reflection_pb2, reflection_pb2_grpc),
         (alpha_pb2, alpha_pb2_grpc),

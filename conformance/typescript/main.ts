@@ -15,6 +15,7 @@ import { fileDescriptorSet } from '../../generated/descriptors';
 import { HealthService } from '../../generated/grpc/health/v1/health';
 import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection';
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
+import { ConsumerGroupServiceService } from '../../generated/sluice/v1/consumer_group_service';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
 import { version } from '@grpc/grpc-js/package.json';
 
@@ -28,6 +29,7 @@ const registry = createRegistry(...files);
 type AnyMethod = MethodDefinition<unknown, unknown>;
 const services: readonly ServiceDefinition[] = [
   EventStoreServiceService,
+  ConsumerGroupServiceService,
   HealthService,
   ServerReflectionService,
   AlphaService,

@@ -26,6 +26,7 @@ const options = {
 export const authCommand = defineCommand({
   name: 'auth',
   usage: 'check [ACTION [STREAM]]',
+  verbs: ['check'],
   summary: 'Check an auth file, and what it permits; no gateway is called.',
   details:
     'ACTION is append, read, subscribe or manage, with a stream or a pattern, or info or admin. The answer\n' +

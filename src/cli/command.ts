@@ -25,6 +25,8 @@ export interface Command {
   readonly name: string;
   /** Its arguments, as the help shows them after the name. */
   readonly usage: string;
+  /** The words that its first argument can be, if there are only some. */
+  readonly verbs?: readonly string[];
   /** One line. */
   readonly summary: string;
   /** More help, in lines of at most 100 characters. */
@@ -40,6 +42,7 @@ export interface Command {
 interface Definition<O extends Options> {
   readonly name: string;
   readonly usage: string;
+  readonly verbs?: readonly string[];
   readonly summary: string;
   readonly details: string;
   readonly options: O;

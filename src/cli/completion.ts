@@ -20,9 +20,10 @@ export function completionScript(shell: string, commands: readonly Command[]): s
 
 function forBash(commands: readonly Command[]): string {
   const names = [...otherWords, ...commands.map(({ name }) => name)];
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map(({ name, options, verbs = [] }) => {
     const flags = Object.keys(options).map((option) => `--${option}`);
-    return `    ${name}) words="${flags.join(' ')}" ;;\n`;
+    const verb = verbs.length === 0 ? '' : ` [ "$COMP_CWORD" -eq 2 ] && words="${verbs.join(' ')}"`;
+    return `    ${name}) words="${flags.join(' ')}"${verb && `;${verb}`} ;;\n`;
   });
   return [
     '_sluice() {\n',
@@ -42,8 +43,12 @@ function forBash(commands: readonly Command[]): string {
 function forFish(commands: readonly Command[]): string {
   const lines = programs.flatMap((program) => [
     `complete -c ${program} -n __fish_use_subcommand -f -a '${otherWords.join(' ')}'`,
-    ...commands.flatMap(({ name, summary, options }) => [
+    ...commands.flatMap(({ name, summary, options, verbs = [] }) => [
       `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
+      ...verbs.map(
+        (verb) =>
+          `complete -c ${program} -n '__fish_seen_subcommand_from ${name}; and not __fish_seen_subcommand_from ${verbs.join(' ')}' -f -a ${verb}`,
+      ),
       ...Object.entries(options).map(
         ([option, { help }]) =>
           `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option} -d ${quoted(help)}`,

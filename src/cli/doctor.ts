@@ -3,6 +3,7 @@ import { exitCode } from './failure';
 import { paint } from './output';
 import type { Finding } from './finding';
 import { findings } from './findings';
+import { groupFindings } from './group-findings';
 import { noWords } from './words';
 
 export const doctorCommand = defineCommand({
@@ -17,7 +18,8 @@ export const doctorCommand = defineCommand({
     noWords(words);
     return async (context) => {
       const { client, deadlineMs, signal, out, version } = context;
-      const list = findings(await client.serverInfo({ deadlineMs, signal }), version);
+      const info = await client.serverInfo({ deadlineMs, signal });
+      const list = [...findings(info, version), ...(await groupFindings(context))];
       for (const finding of list) {
         if (given.json) await out.line(JSON.stringify(finding));
         else await print(context, finding);

@@ -96,6 +96,16 @@ const codes = {
   ACCESS_DENIED: exitCode.access,
   QUOTA_EXCEEDED: exitCode.unavailable,
   INCOMPLETE_READ: exitCode.failure,
+  GROUP_NOT_FOUND: exitCode.failure,
+  GROUP_EXISTS: exitCode.conflict,
+  GROUP_CHANGED: exitCode.conflict,
+  GROUP_HAS_MEMBERS: exitCode.conflict,
+  GROUP_AHEAD_OF_STORE: exitCode.failure,
+  GROUP_STATE_UNREADABLE: exitCode.failure,
+  POSITION_BEYOND_END: exitCode.usage,
+  MEMBER_EXISTS: exitCode.conflict,
+  MEMBER_STALLED: exitCode.failure,
+  DELIVERY_NOT_HELD: exitCode.failure,
   INTERNAL: exitCode.failure,
 } as const satisfies Record<SluiceErrorCode, number>;
 

@@ -5,7 +5,7 @@ const exitCodes = `Exit codes:
   0  success; also if the reader of the output closes it early
   1  failure, or doctor or unreadable found a problem, or auth check says no
   2  invalid command line, or the gateway refused the request as invalid
-  3  conflict: the stream is not at that version, or the commit id belongs to another commit
+  3  conflict: the stream, the commit id or the consumer group is not as expected
   4  the gateway or its store is unreachable, overloaded or too slow; try again
   5  the append may or may not be stored; repeat it with the same commit id
   6  the gateway does not accept the token or certificate, or does not grant this

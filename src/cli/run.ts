@@ -11,10 +11,12 @@ import type { Given } from './arguments';
 import { authCommand } from './auth';
 import type { Command, commonOptions } from './command';
 import { completionScript, completionShells } from './completion';
+import { consumeCommand } from './consume';
 import { correlationCommand } from './correlation';
 import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
 import { endingOf, exitCode, InterruptedError, UsageError } from './failure';
+import { groupCommand } from './group';
 import { commandHelp } from './help';
 import { importCommand } from './import';
 import { createOutput, writeLines } from './output';
@@ -38,6 +40,8 @@ export const commands: readonly Command[] = [
   tailCommand,
   exportCommand,
   importCommand,
+  groupCommand,
+  consumeCommand,
   doctorCommand,
   unreadableCommand,
   authCommand,

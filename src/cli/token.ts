@@ -35,6 +35,7 @@ type Options = Given<typeof options> & { readonly json: boolean };
 export const tokenCommand = defineCommand({
   name: 'token',
   usage: 'create/list',
+  verbs: ['create', 'list'],
   summary: 'Create an API token, or list those of an auth file; no gateway is called.',
   details:
     '"create" prints the new token on stdout, once: nothing else has it. Its entry is added to the auth\n' +

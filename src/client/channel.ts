@@ -50,6 +50,8 @@ export interface Channel {
   readonly recordTraceContext: boolean;
   /** Aborted, with a CancelledError, when the channel is closed. */
   readonly closed: AbortSignal;
+  /** Gives up a connection that has gone silent, unless that has happened: later calls get another one. */
+  readonly leave: (silent: Client) => void;
   readonly close: () => void;
 }
 
@@ -85,12 +87,14 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
   setMaxListeners(0, closing.signal); // one for each subscription
   const credentials = credentialsOf(address, options, closing.signal);
   const security = securityOf(address, options.tls);
-  const client = new Client(address, security.credentials, {
-    ...defaultChannelOptions,
-    ...security.channelOptions,
-    ...options.channelOptions,
-    ...credentials.channelOptions,
-  });
+  const makeClient = (): Client =>
+    new Client(address, security.credentials, {
+      ...defaultChannelOptions,
+      ...security.channelOptions,
+      ...options.channelOptions,
+      ...credentials.channelOptions,
+    });
+  let client = makeClient();
   return {
     get client() {
       closing.signal.throwIfAborted();
@@ -102,6 +106,11 @@ export function openChannel(address: string, options: ConnectOptions): Channel {
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
     appendAttemptsMax,
     recordTraceContext: options.recordTraceContext ?? false,
+    leave(silent) {
+      if (client !== silent || closing.signal.aborted) return;
+      client = makeClient();
+      silent.close();
+    },
     close() {
       closing.abort(new CancelledError({ message: 'the client is closed', status: status.CANCELLED }));
       client.close();

@@ -13,8 +13,11 @@ import { appendSession, type AppendSession, type AppendSessionOptions } from './
 import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
+import { consume, type ConsumeOptions } from './consume';
 import type { NewEvent } from './event';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
+import { groupsOf, type Groups } from './groups';
+import type { EventHandler } from './handler';
 import { listStreams, type ListStreamsOptions, type StreamSummary } from './list-streams';
 import type { EventRead } from './read';
 import { readAll, type AllRead, type ReadAllOptions } from './read-all';
@@ -40,13 +43,33 @@ export type {
 export type { AppendSession, AppendSessionOptions } from './append-session';
 export type { CallOptions } from './calls';
 export type { ConnectOptions } from './channel';
+export type { ConsumeOptions, JoinedGroup } from './consume';
 export * from './errors';
 export type { Cursor } from './cursor';
 export type { NewEvent, RecordedEvent } from './event';
 export type { GetVersionOptions, StreamHead } from './get-version';
+export type {
+  Group,
+  GroupLane,
+  GroupMember,
+  GroupSettings,
+  GroupStart,
+  GroupState,
+  StoredGroupSettings,
+} from './group';
+export type { GroupErrorCode } from './group-error-codes';
+export type {
+  CreateGroupOptions,
+  ForceOptions,
+  Groups,
+  ListGroupsOptions,
+  UpdateGroupOptions,
+} from './groups';
+export { ParkEvent, RetryEvent, SkipEvent, type EventHandler, type HandlerContext } from './handler';
 export { jsonEvent, parseJson } from './json';
 export type { ListStreamsOptions, StreamSummary } from './list-streams';
 export type { WholeNumber } from './numbers';
+export type { DropParkedOptions, ListParkedOptions, ParkedEvent, ParkedSelection } from './parked';
 export type { EventRead, PageOptions, RangeOptions, ReadOptions } from './read';
 export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
@@ -142,6 +165,27 @@ export interface SluiceClient extends Disposable {
    */
   subscribe(options?: SubscribeOptions): Subscription;
 
+  /** Creates and changes consumer groups, and shows how far they are. */
+  readonly groups: Groups;
+
+  /**
+   * Handles the events of a consumer group, which shares them among its members: each event goes to one of them, and those of a
+   * stream come in order. It joins, and joins again whenever a gateway or a connection goes away, until `stop` aborts:
+   *
+   *     const stop = new AbortController();
+   *     process.once('SIGTERM', () => stop.abort());
+   *     await client.consume('emails', async (event) => send(event), { stop: stop.signal });
+   *
+   * Delivery is at least once: an event may come again after its handler has returned. A handler whose effect must not happen
+   * twice stores the event's stream and version with the effect; docs/groups.md shows how.
+   *
+   * Throws a TypeError or a RangeError at once for options that cannot be sent. Otherwise it fails with a GroupError whose code is
+   * GROUP_NOT_FOUND, GROUP_AHEAD_OF_STORE, GROUP_STATE_UNREADABLE, MEMBER_EXISTS or MEMBER_STALLED, InvalidRequestError, UnreadableCommitError,
+   * UnauthenticatedError, AccessDeniedError, NotPermittedError, CancelledError when the client is closed, or with the reason of
+   * `signal`. Handlers that are still running then learn it by the signal of their context.
+   */
+  consume(group: string, handler: EventHandler, options?: ConsumeOptions): Promise<void>;
+
   /**
    * Lists streams in the byte order of their names. Streams that are created during the listing may or may not appear. Throws
    * a TypeError or a RangeError at once for options that cannot be sent.
@@ -190,6 +234,8 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
     readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),
     readAll: (readOptions = {}) => readAll(channel, readOptions),
     subscribe: (subscribeOptions = {}) => subscribe(channel, subscribeOptions),
+    groups: groupsOf(channel),
+    consume: (group, handler, consumeOptions = {}) => consume(channel, group, handler, consumeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),
     getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
     serverInfo: (callOptions = {}) => unary(channel, serverInfo, callOptions),

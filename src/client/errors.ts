@@ -1,3 +1,5 @@
+import type { GroupErrorCode } from './group-error-codes';
+
 /** How a call ended. */
 export interface CallEnd {
   /** For people. */
@@ -31,6 +33,7 @@ export type SluiceErrorCode =
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED'
   | 'INCOMPLETE_READ'
+  | GroupErrorCode
   | 'INTERNAL';
 
 /**
@@ -251,6 +254,16 @@ export class CancelledError extends withCode('CANCELLED') {}
 /** A read ended without an error, but not with all that was announced: something between client and gateway is broken. */
 export class IncompleteReadError extends withCode('INCOMPLETE_READ') {}
 
+/** A call of a consumer group failed; docs/errors.md explains the codes. Nothing was changed. */
+export class GroupError extends SluiceError {
+  constructor(
+    end: CallEnd,
+    readonly code: GroupErrorCode,
+  ) {
+    super(end);
+  }
+}
+
 /** Anything else: a bug in the gateway or the client, or a gateway that does not know the call; see `status`. */
 export class InternalError extends withCode('INTERNAL') {}
 
@@ -260,6 +273,7 @@ export type AnySluiceError =
   | CancelledError
   | CommitIdReuseError
   | DeadlineExceededError
+  | GroupError
   | IncompleteReadError
   | InternalError
   | InvalidRequestError

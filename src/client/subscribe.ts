@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
 import {
   EventStoreServiceService,
   SubscribeRequest,
@@ -7,22 +5,15 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
-import {
-  CancelledError,
-  InternalError,
-  OverloadedError,
-  QuotaExceededError,
-  UnauthenticatedError,
-  UnavailableError,
-} from './errors';
+import { UnauthenticatedError } from './errors';
 import { toRecordedEvent, type RecordedEvent } from './event';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
+import { isTransient, pauseAfter } from './reconnect';
 import { encode } from './text';
-import { TokenFunctionError } from './token';
-import { toTimestamp, type Time } from './time';
+import { toDuration, toTimestamp, type Time } from './time';
 import { reportUnreadable, type UnreadableOptions } from './unreadable';
 
 /** What to follow, and where to start: at most one of `after`, `afterVersion` and `fromNow`. */
@@ -73,10 +64,6 @@ export interface Subscription extends AsyncIterable<RecordedEvent> {
 }
 
 const heartbeatDefaultMs = 5_000;
-const pauseFirstMs = 100;
-const pauseMaxMs = 5_000;
-/** The gateway does not know subscriptions. */
-const unimplemented: number = status.UNIMPLEMENTED;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
   const cursor = new MovingCursor(toCursorFields(options.after));
@@ -148,31 +135,9 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
 
 const method = { path: EventStoreServiceService.subscribe.path, response: SubscribeResponse };
 
-/** Throws the reason of the signal when that aborts. */
-async function pauseAfter(failures: number, signal: AbortSignal): Promise<void> {
-  const pauseMs = Math.min(pauseMaxMs, pauseFirstMs * 2 ** Math.min(failures, 10));
-  await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
-    throw signal.reason;
-  });
-}
-
-/** Whether another call may succeed: the gateway is unavailable, stops, or has ended a slow call; or there is no token. */
-function isTransient(error: unknown): error is Error {
-  return (
-    error instanceof UnavailableError ||
-    error instanceof OverloadedError ||
-    error instanceof QuotaExceededError ||
-    error instanceof TokenFunctionError ||
-    error instanceof CancelledError ||
-    (error instanceof InternalError && error.status !== unimplemented)
-  );
-}
-
 /** Throws TypeError and RangeError. */
 function toRequest(options: SubscribeOptions): SubscribeRequest {
   const { heartbeatMs = heartbeatDefaultMs, afterVersion } = options;
-  if (!Number.isFinite(heartbeatMs))
-    throw new RangeError(`heartbeatMs must be a number; found ${heartbeatMs}`);
   return {
     stream: options.stream ?? '',
     patterns: [...(options.patterns ?? [])],
@@ -184,10 +149,7 @@ function toRequest(options: SubscribeOptions): SubscribeRequest {
     startMustExist: options.startMustExist ?? false,
     eventTypes: [...(options.eventTypes ?? [])],
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
-    heartbeatInterval: {
-      seconds: BigInt(Math.trunc(heartbeatMs / 1_000)),
-      nanos: Math.round((heartbeatMs % 1_000) * 1e6),
-    },
+    heartbeatInterval: toDuration(heartbeatMs, 'heartbeatMs'),
     page: toPageHint(options.page),
     skipUnreadable: options.onUnreadable !== undefined,
   };

@@ -1,3 +1,4 @@
+import type { Duration } from '../../generated/google/protobuf/duration';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp';
 
 /** A point in time: a Date, or nanoseconds since 1970, as in `commitTimeNanos`. */
@@ -35,4 +36,15 @@ export function toCommitTime({ seconds, nanos }: Timestamp): CommitTime {
 
 export function toMaybeCommitTime(time: Timestamp | undefined): MaybeCommitTime {
   return time === undefined ? { commitTime: undefined, commitTimeNanos: undefined } : toCommitTime(time);
+}
+
+/** Throws a RangeError for what is not a number. */
+export function toDuration(ms: number, name: string): Duration {
+  if (!Number.isFinite(ms)) throw new RangeError(`${name} must be a number of milliseconds; found ${ms}`);
+  return { seconds: BigInt(Math.trunc(ms / 1_000)), nanos: Math.round((ms % 1_000) * 1e6) };
+}
+
+/** In milliseconds; 0 if it is absent. */
+export function fromDuration(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }

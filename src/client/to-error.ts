@@ -2,6 +2,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import { BadRequest } from '../../generated/google/rpc/error_details';
 import * as detail from '../../generated/sluice/v1/errors';
 import * as errors from './errors';
+import { groupErrorCodes } from './group-error-codes';
 import { find, retryDelayMs, type Failure } from './failure';
 
 /** The commit that an append requests. */
@@ -113,6 +114,9 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
         retryDelayMs(failure) ?? defaultRetryDelayMs,
       ),
   ],
+  ...groupErrorCodes.map(
+    (code) => [code, (failure: Failure) => new errors.GroupError(failure, code)] as const,
+  ),
 ]);
 
 const byStatus = new Map<grpcStatus, (failure: Failure) => errors.AnySluiceError>([

@@ -21,6 +21,9 @@ test('bash completes commands, and the options of each', () => {
   );
   expect(offered(script, ['sluice', 'append', 'order.1', '--expected'])).toEqual(['--expected-version']);
   expect(offered(script, ['sluice', 'help', 'ta'])).toEqual(['tail']);
+  expect(offered(script, ['sluice', 'group', 're'])).toEqual(['reset', 'replay']);
+  expect(offered(script, ['sluice', 'group', 'get', '--ev'])).toEqual(['--events']);
+  expect(offered(script, ['sluice', 'token', ''])).toEqual(['create', 'list']);
 });
 
 test.each(completionShells)('the script for %s has every command and option', async (shell) => {

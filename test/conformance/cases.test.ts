@@ -21,12 +21,15 @@ test('each case has a name of its own', () => {
 
 test('there is a case for every method of the contract', () => {
   const descriptors = fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64'));
-  const service = createFileRegistry(descriptors).getService('sluice.v1.EventStoreService');
+  const registry = createFileRegistry(descriptors);
   const called = new Set(
     actions.flatMap((action) => ('call' in action ? [action.call] : 'open' in action ? [action.open] : [])),
   );
-  const methods = service?.methods.map(({ name }) => name) ?? [];
-  expect(methods.length).toBeGreaterThan(8);
+  const methodsOf = (service: string): string[] =>
+    registry.getService(`sluice.v1.${service}`)?.methods.map(({ name }) => name) ?? [];
+  const ofGroups = methodsOf('ConsumerGroupService').map((name) => `sluice.v1.ConsumerGroupService/${name}`);
+  const methods = [...methodsOf('EventStoreService'), ...ofGroups];
+  expect(methods.length).toBeGreaterThan(18);
   expect(methods.filter((name) => !called.has(name))).toEqual([]);
 });
 

@@ -47,6 +47,7 @@ mod grpc {
 use grpc::health::v1::health_client::HealthClient;
 use grpc::reflection::v1::server_reflection_client::ServerReflectionClient;
 use grpc::reflection::v1alpha::server_reflection_client::ServerReflectionClient as AlphaClient;
+use sluice::v1::consumer_group_service_client::ConsumerGroupServiceClient;
 use sluice::v1::event_store_service_client::EventStoreServiceClient;
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -152,6 +153,7 @@ async fn run(channel: Channel, number: u64, mut command: Value, mut orders: Unbo
 /// Calls the method of the generated client. A new method of the contract needs a line here.
 async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status> {
     let mut store = EventStoreServiceClient::new(channel.clone());
+    let mut groups = ConsumerGroupServiceClient::new(channel.clone());
     let mut health = HealthClient::new(channel.clone());
     let mut reflection = ServerReflectionClient::new(channel.clone());
     let mut alpha = AlphaClient::new(channel);
@@ -168,6 +170,16 @@ async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status
         "sluice.v1.EventStoreService/Subscribe" => streaming(call, async |q| store.subscribe(q).await).await,
         "sluice.v1.EventStoreService/ListStreams" => streaming(call, async |q| store.list_streams(q).await).await,
         "sluice.v1.EventStoreService/GetServerInfo" => unary(call, async |q| store.get_server_info(q).await).await,
+        "sluice.v1.ConsumerGroupService/CreateGroup" => unary(call, async |q| groups.create_group(q).await).await,
+        "sluice.v1.ConsumerGroupService/UpdateGroup" => unary(call, async |q| groups.update_group(q).await).await,
+        "sluice.v1.ConsumerGroupService/DeleteGroup" => unary(call, async |q| groups.delete_group(q).await).await,
+        "sluice.v1.ConsumerGroupService/ListGroups" => streaming(call, async |q| groups.list_groups(q).await).await,
+        "sluice.v1.ConsumerGroupService/GetGroup" => unary(call, async |q| groups.get_group(q).await).await,
+        "sluice.v1.ConsumerGroupService/ResetGroup" => unary(call, async |q| groups.reset_group(q).await).await,
+        "sluice.v1.ConsumerGroupService/Consume" => duplex(call, async |q| groups.consume(q).await).await,
+        "sluice.v1.ConsumerGroupService/ListParked" => streaming(call, async |q| groups.list_parked(q).await).await,
+        "sluice.v1.ConsumerGroupService/ReplayParked" => unary(call, async |q| groups.replay_parked(q).await).await,
+        "sluice.v1.ConsumerGroupService/DropParked" => unary(call, async |q| groups.drop_parked(q).await).await,
         "grpc.health.v1.Health/Check" => unary(call, async |q| health.check(q).await).await,
         "grpc.health.v1.Health/Watch" => streaming(call, async |q| health.watch(q).await).await,
         "grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => {

@@ -19,6 +19,7 @@ import io.grpc.stub.ClientResponseObserver;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import io.sluice.v1.ErrorsProto;
+import io.sluice.v1.ConsumerGroupServiceGrpc;
 import io.sluice.v1.EventStoreServiceGrpc;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -53,6 +54,8 @@ public final class Runner {
         Map.of(
             EventStoreServiceGrpc.SERVICE_NAME,
             EventStoreServiceGrpc.newStub(channel),
+            ConsumerGroupServiceGrpc.SERVICE_NAME,
+            ConsumerGroupServiceGrpc.newStub(channel),
             HealthGrpc.SERVICE_NAME,
             HealthGrpc.newStub(channel),
             io.grpc.reflection.v1.ServerReflectionGrpc.SERVICE_NAME,
