@@ -9,10 +9,12 @@ import { sharedAnswer } from './http/shared-answer';
 import type { Limits } from './limits';
 import { combinedPage } from './metrics/combined';
 import { createMetrics, metricsContentType, type GatewayMetrics } from './metrics/gateway-metrics';
+import { GroupLags } from './metrics/group-metrics';
 import { Lag } from './metrics/lag';
 import type { Folders } from './metrics/log-metrics';
 import type { Snapshot } from './metrics/metric';
 import type { StoreCounts } from './metrics/store-counts';
+import type { ConsumerGroups } from './store/consumer-groups';
 import type { Durability } from './store/durability';
 import type { StoreFacts } from './store/store-facts';
 import { version } from './versions';
@@ -21,6 +23,7 @@ export interface GatewayHttpOptions {
   /** host:port; undefined: nothing is served over HTTP. */
   readonly address: string | undefined;
   readonly store: { readonly facts: StoreFacts };
+  readonly groups: Pick<ConsumerGroups, 'facts'>;
   readonly counts: StoreCounts;
   readonly durability: Durability;
   readonly guard: Guard;
@@ -89,9 +92,11 @@ class Health {
   private ending: 'stopping' | 'failed' | undefined;
   private readonly tail: Lag;
   private readonly replica: Lag;
+  private readonly groups: GroupLags;
 
   constructor(private readonly options: GatewayHttpOptions) {
-    const { store } = options;
+    const { store, groups, limits } = options;
+    this.groups = new GroupLags(() => groups.facts(), limits.metricsAgeMaxMs);
     this.tail = new Lag(() => ({ at: store.facts.replica.received, end: store.facts.log.end }));
     this.replica = new Lag(() => ({ at: store.facts.replica.applied, end: store.facts.log.end }));
   }
@@ -99,15 +104,24 @@ class Health {
   sample(): void {
     this.tail.sample();
     this.replica.sample();
+    this.groups.sample();
   }
 
   begin(server: ServerFacts, others?: MetricsOfOthers): void {
     this.server = server;
     this.others = others;
-    const { options, http, tail, replica } = this;
+    const { options, http, tail, replica, groups } = this;
     const { durability, ...sources } = options;
     const lags = { tail, replica };
-    this.metrics = createMetrics({ ...sources, version, server, lags, http, syncs: durability.counts });
+    this.metrics = createMetrics({
+      ...sources,
+      version,
+      server,
+      lags,
+      groups,
+      http,
+      syncs: durability.counts,
+    });
   }
 
   end(reason: 'stopping' | 'failed'): void {

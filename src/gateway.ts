@@ -101,10 +101,19 @@ export async function startGateway(
     opened.push(() => store.close());
     stage = 'listen';
     const counts = new StoreCounts();
-    const http = await openGatewayHttp({ ...httpOptions(config, nats), store, counts, guard, audit, log });
+    const { groups } = store;
+    const http = await openGatewayHttp({
+      ...httpOptions(config, nats),
+      store,
+      groups,
+      counts,
+      guard,
+      audit,
+      log,
+    });
     opened.push(() => http.close());
     const served = observed(store, counts);
-    const options = { ...serverOptions(config, nats), guard, audit, store: served, log };
+    const options = { ...serverOptions(config, nats), guard, audit, store: served, groups, log };
     const grpc = await role.serve(options, { nats, space: store.space });
     opened.push(() => grpc.close());
     http.begin(grpc.facts, grpc.metricsOfOthers);
@@ -161,24 +170,24 @@ async function openAccess(
 }
 
 function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenStoreOptions {
-  const { store, createStore, replicaDir, limits } = config;
+  const { address, store, createStore, replicaDir, limits } = config;
   const { options, durability, embedded } = nats;
   const mayCreate = createStore || embedded?.isNew === true;
   const syncStream = streamSync(config);
-  return { nats: options, store, mayCreate, limits, log, durability, syncStream, embedded, replicaDir };
+  return { address, nats: options, store, mayCreate, limits, log, durability, syncStream, embedded, replicaDir };
 }
 
 function httpOptions(
   { httpAddress: address, replicaDir, limits }: Config,
   { durability, embedded }: ReachableNats,
-): Omit<GatewayHttpOptions, 'store' | 'counts' | 'guard' | 'audit' | 'log'> {
+): Omit<GatewayHttpOptions, 'store' | 'groups' | 'counts' | 'guard' | 'audit' | 'log'> {
   return { address, limits, durability, folders: { store: embedded?.dataDir, replica: replicaDir } };
 }
 
 function serverOptions(
   config: Config,
   { level, embedded }: ReachableNats,
-): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'log'> {
+): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'groups' | 'log'> {
   const { address, local, tls, recordPrincipal, reflection, limits, slowCallMs } = config;
   const access = {
     local,

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { openGroups } from './groups/open-groups';
 import { FolderInUseError, lockFolder, type FolderLock } from './nats-server/folder-lock';
 import { openJetStream, type JetStream, type JetStreamOptions } from './jetstream/jetstream-store';
 import { toStoreError } from './jetstream/nats/errors';
@@ -10,6 +11,7 @@ import { createReplicaStore } from './replica/replica-store';
 import type { ReplicaOptions } from './replica/apply/open-files';
 import type { Publication } from './replica/share/publication';
 import type { SharedReplicaOptions } from './replica/share/shared-keeper';
+import type { ConsumerGroups } from './store/consumer-groups';
 import type { EventStore } from './store/event-store';
 import type { StoreFacts } from './store/store-facts';
 import type { FillingProgress } from './store/store-info';
@@ -23,11 +25,14 @@ export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability
   /** How far the replica is; undefined: it is filled. */
   filling(): FillingProgress | undefined;
   readonly facts: StoreFacts;
-  /** Lets appends under way finish, then closes the replica and the connections. */
+  readonly groups: ConsumerGroups;
+  /** Lets members of groups and appends under way finish, then closes the replica and the connections. */
   close(): Promise<void>;
 }
 
 export interface OpenStoreOptions extends JetStreamOptions {
+  /** Where the gateway listens, for those who look for a member of a group. */
+  readonly address: string;
   /** Folder of the replica; created if it does not exist. */
   readonly replicaDir: string;
   /** Lets other processes read the replica; undefined: none does. */
@@ -64,8 +69,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const replica = await openReplica({ folder: replicaDir, log, limits, logger }, options);
     opened.push(() => replica.close());
     opened.push(() => jetstream.idle());
+    const store = durable(combine(jetstream, replica, limits), durability, limits);
+    const { state } = jetstream;
+    const groups = openGroups({ store, state, limits, log: logger, gateway: options.address });
+    opened.push(() => groups.close());
     return {
-      ...durable(combine(jetstream, replica, limits), durability, limits),
+      ...store,
+      groups,
       onAvailability(listener) {
         jetstream.onAvailability(listener);
       },

@@ -54,8 +54,7 @@ export interface GrpcServerOptions {
   /** undefined: plain text. */
   readonly tls: TlsFiles | undefined;
   readonly store: EventStore;
-  /** undefined: nobody asks for them. */
-  readonly groups?: ConsumerGroups | undefined;
+  readonly groups: ConsumerGroups;
   /** Decides who calls and what they may do. */
   readonly guard: Guard;
   /** Whether the principal of each commit is stored beside it. */
@@ -105,7 +104,7 @@ const serviceNames = [
 
 /** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { limits, about, log, guard, reflection } = options;
+  const { groups, limits, about, log, guard, reflection } = options;
   const store = options.tracing === undefined ? options.store : traced(options.store);
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
@@ -121,9 +120,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const server = createServer(limits, admission);
   const appends = createConnectionAppends({ store, audit, limits });
   add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
-  const { groups } = options;
-  if (groups !== undefined)
-    add(server, ConsumerGroupServiceService, createGroupService({ groups, limits, audit, calls }));
+  add(server, ConsumerGroupServiceService, createGroupService({ groups, limits, audit, calls }));
   const health = addHealth(server, ourServices, calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));

@@ -9,6 +9,7 @@ import type { StoreFacts } from '../store/store-facts';
 import { accessMetrics } from './access-metrics';
 import { boundMetrics, natsMetrics } from './bound-metrics';
 import { callMetrics } from './call-metrics';
+import { groupMetrics, type GroupLags } from './group-metrics';
 import { diskMetrics, logMetrics, type Folders, type Lags } from './log-metrics';
 import { counter, flag, gauge, type Metric, type Snapshot } from './metric';
 import type { StoreCounts } from './store-counts';
@@ -23,6 +24,7 @@ export interface Sources {
   readonly store: { readonly facts: StoreFacts };
   readonly syncs: SyncCounts;
   readonly lags: Lags;
+  readonly groups: GroupLags;
   readonly folders: Folders;
   readonly guard: Pick<Guard, 'generation' | 'facts'>;
   readonly audit: { readonly facts: AuditFacts };
@@ -61,7 +63,7 @@ function processRegistry(): Registry {
 }
 
 function metricsOf(sources: Sources): Metric[] {
-  const { server, counts, store, syncs, lags, folders, guard, audit, limits } = sources;
+  const { server, counts, store, syncs, lags, groups, folders, guard, audit, limits } = sources;
   const facts = (): StoreFacts => store.facts;
   const bounds = () => {
     const { appends } = facts();
@@ -75,6 +77,7 @@ function metricsOf(sources: Sources): Metric[] {
   return [
     ...callMetrics(server.rpcs),
     ...storeMetrics(counts, facts),
+    ...groupMetrics(groups),
     ...logMetrics(facts, lags),
     ...diskMetrics(facts, syncs, folders),
     ...natsMetrics(facts),

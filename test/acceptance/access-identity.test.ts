@@ -17,6 +17,7 @@ import { defaultLimits } from '../../src/limits';
 import { startGuarded } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { makeAuthority } from '../support/certificates';
+import { FakeGroups } from '../support/fake-groups';
 import { createModelStore } from '../support/model-store';
 import { openAccess } from '../support/open-access';
 import { until } from '../support/nats-server';
@@ -74,6 +75,7 @@ async function serve(
     address: '127.0.0.1:0',
     tls: undefined,
     store: createModelStore(),
+    groups: new FakeGroups(),
     limits: defaultLimits,
     slowCallMs: 0,
     tracing: undefined,

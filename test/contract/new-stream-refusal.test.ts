@@ -28,6 +28,7 @@ function openModel(): Promise<Opened> {
 async function openJetStream(): Promise<Opened> {
   const nats = await startNats();
   const store = await openStore({
+    address: '',
     nats: natsOptions(nats.url),
     store: { ...newStore(), replicas: 1 },
     mayCreate: true,

@@ -58,6 +58,7 @@ export async function openJetStream(
   const limits = { ...defaultLimits, ...patient, ...set };
   const replicaDir = makeReplicaDir();
   const store = await openStore({
+    address: '',
     nats: natsOptions(natsUrl),
     store: { ...names, replicas: 1 },
     mayCreate: true,

@@ -41,6 +41,7 @@ let jetstream: EventStore & { close(): Promise<void> };
 beforeAll(async () => {
   nats = await startNats();
   jetstream = await openStore({
+    address: '',
     nats: natsOptions(nats.url),
     store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
     mayCreate: true,

@@ -12,6 +12,7 @@ export interface AlertCase {
 }
 
 const gateway = { job: 'sluice', instance: 'a' };
+const group = { group: 'mailer' };
 
 /** `name{job="sluice",instance="a",...}` */
 function of(name: string, labels: Readonly<Record<string, string>> = {}): string {
@@ -235,6 +236,30 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     labels: gateway,
   },
 
+  SluiceGroupStuck: {
+    bad: [
+      [of('sluice_group_lag_commits', group), constant(7)],
+      [of('sluice_group_floor_position', group), constant(100)],
+    ],
+    good: [
+      [of('sluice_group_lag_commits', group), constant(7)],
+      [of('sluice_group_floor_position', group), rising(100)],
+    ],
+    at: 30,
+    labels: { job: 'sluice', ...group },
+  },
+  SluiceGroupWithoutMembers: {
+    bad: [[of('sluice_group_members', group), '2x10 _x200']],
+    good: [[of('sluice_group_members', group), constant(2)]],
+    at: 60,
+    labels: { job: 'sluice', ...group },
+  },
+  SluiceGroupParked: {
+    bad: [[of('sluice_group_parked_events', group), constant(101)]],
+    good: [[of('sluice_group_parked_events', group), constant(100)]],
+    at: 10,
+    labels: { job: 'sluice', ...group },
+  },
   SluiceNatsConnectionLost: {
     bad: [
       [of('sluice_nats_connections', { role: 'append' }), constant(0)],

@@ -64,6 +64,7 @@ const storeOptions = { name: 'EVENTS', prefix: 'es', replicas: 1 };
 
 async function open(server: EmbeddedServer): Promise<Opened> {
   const store = await openStore({
+    address: '',
     nats: natsOptions(server.url, server),
     store: storeOptions,
     mayCreate: true,

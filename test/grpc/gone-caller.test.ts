@@ -5,6 +5,7 @@ import { openGuard } from '../../src/auth/guard';
 import { startGrpcServer } from '../../src/grpc/server';
 import { defaultLimits } from '../../src/limits';
 import type { CallContext, EventStore } from '../../src/store/event-store';
+import { FakeGroups } from '../support/fake-groups';
 import { createModelStore } from '../support/model-store';
 import { openAccess } from '../support/open-access';
 import { until } from '../support/nats-server';
@@ -30,6 +31,7 @@ test('a read whose caller goes before the response is ready frees its slot', asy
     address: '127.0.0.1:0',
     tls: undefined,
     store,
+    groups: new FakeGroups(),
     guard: openGuard,
     recordPrincipal: false,
     audit: noAudit,
