@@ -22,8 +22,7 @@ import { version } from './versions';
 export interface GatewayHttpOptions {
   /** host:port; undefined: nothing is served over HTTP. */
   readonly address: string | undefined;
-  readonly store: { readonly facts: StoreFacts };
-  readonly groups: Pick<ConsumerGroups, 'facts'>;
+  readonly store: { readonly facts: StoreFacts; readonly groups: Pick<ConsumerGroups, 'facts'> };
   readonly counts: StoreCounts;
   readonly durability: Durability;
   readonly guard: Guard;
@@ -95,8 +94,8 @@ class Health {
   private readonly groups: GroupLags;
 
   constructor(private readonly options: GatewayHttpOptions) {
-    const { store, groups, limits } = options;
-    this.groups = new GroupLags(() => groups.facts(), limits.metricsAgeMaxMs);
+    const { store, limits } = options;
+    this.groups = new GroupLags(() => store.groups.facts(), limits.metricsAgeMaxMs);
     this.tail = new Lag(() => ({ at: store.facts.replica.received, end: store.facts.log.end }));
     this.replica = new Lag(() => ({ at: store.facts.replica.applied, end: store.facts.log.end }));
   }

@@ -101,19 +101,10 @@ export async function startGateway(
     opened.push(() => store.close());
     stage = 'listen';
     const counts = new StoreCounts();
-    const { groups } = store;
-    const http = await openGatewayHttp({
-      ...httpOptions(config, nats),
-      store,
-      groups,
-      counts,
-      guard,
-      audit,
-      log,
-    });
+    const http = await openGatewayHttp({ ...httpOptions(config, nats), store, counts, guard, audit, log });
     opened.push(() => http.close());
     const served = observed(store, counts);
-    const options = { ...serverOptions(config, nats), guard, audit, store: served, groups, log };
+    const options = { ...serverOptions(config, nats, store), guard, audit, store: served, log };
     const grpc = await role.serve(options, { nats, space: store.space });
     opened.push(() => grpc.close());
     http.begin(grpc.facts, grpc.metricsOfOthers);
@@ -180,14 +171,15 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 function httpOptions(
   { httpAddress: address, replicaDir, limits }: Config,
   { durability, embedded }: ReachableNats,
-): Omit<GatewayHttpOptions, 'store' | 'groups' | 'counts' | 'guard' | 'audit' | 'log'> {
+): Omit<GatewayHttpOptions, 'store' | 'counts' | 'guard' | 'audit' | 'log'> {
   return { address, limits, durability, folders: { store: embedded?.dataDir, replica: replicaDir } };
 }
 
 function serverOptions(
   config: Config,
   { level, embedded }: ReachableNats,
-): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'groups' | 'log'> {
+  { groups }: OpenedStore,
+): Omit<GrpcServerOptions, 'guard' | 'audit' | 'store' | 'log'> {
   const { address, local, tls, recordPrincipal, reflection, limits, slowCallMs } = config;
   const access = {
     local,
@@ -197,7 +189,7 @@ function serverOptions(
   };
   const about = { version, durability: level, embedded: embedded !== undefined, access };
   const tracing = openTracing(version);
-  return { address, tls, recordPrincipal, reflection, limits, slowCallMs, tracing, about };
+  return { groups, address, tls, recordPrincipal, reflection, limits, slowCallMs, tracing, about };
 }
 
 /** Keeps the health service up to date. Resolves when the store has failed. */

@@ -38,6 +38,7 @@ import {
   type AnyStoreError,
   type StoreError,
 } from '../../src/store/errors';
+import { GroupError, groupErrorCodes } from '../../src/store/group-errors';
 import { position, version, type CommitId, type StreamName } from '../../src/store/values';
 import { anchors, blocks, document, inlineCode, links, root, section, tableRows } from './markdown';
 
@@ -135,7 +136,8 @@ test('the table of docs/errors.md is what the gateway sends', () => {
   const [table = ''] = document('docs/errors.md').split('\n## ');
   const rows = tableRows(table);
   const bug = new UnexpectedError(new Error('a bug'));
-  const sent = [...Object.values(errors), ...Object.values(authErrors), bug].map((error) => {
+  const groupErrors = groupErrorCodes.map((reason) => new GroupError(reason, 'about a group'));
+  const sent = [...Object.values(errors), ...Object.values(authErrors), ...groupErrors, bug].map((error) => {
     const failure = toStatus(error, 'r-1');
     const [encoded] = failure.metadata.get('grpc-status-details-bin');
     const { details } = Status.decode(encoded as Buffer);
