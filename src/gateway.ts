@@ -165,7 +165,18 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
   const { options, durability, embedded } = nats;
   const mayCreate = createStore || embedded?.isNew === true;
   const syncStream = streamSync(config);
-  return { address, nats: options, store, mayCreate, limits, log, durability, syncStream, embedded, replicaDir };
+  return {
+    address,
+    nats: options,
+    store,
+    mayCreate,
+    limits,
+    log,
+    durability,
+    syncStream,
+    embedded,
+    replicaDir,
+  };
 }
 
 function httpOptions(
