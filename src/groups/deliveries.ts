@@ -4,12 +4,13 @@ import { isStoreError } from '../store/errors';
 import { StateChangedError } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
 import { toPosition, type CurrentGroup } from './group-record';
-import type { Held } from './held';
 import type { Offer } from './lane';
-import type { LaneOwner } from './lane-owner';
+import type { Held, LaneOwner } from './lane-owner';
 import type { Member } from './member';
 import type { ParkedIndex } from './parked-index';
 import { encodeParked, keptReason, parkedKey } from './parked-record';
+import type { Replay } from './replay';
+import { Replays } from './replays';
 import { unitFrom, versionAt, type Unit } from './unit';
 
 /** An event of a delivery, by its index, that is to be parked. */
@@ -37,6 +38,7 @@ export class Deliveries {
   };
   count = 0;
   redeliveries = 0;
+  readonly replays: Replays;
 
   /** `onChange`: called after anything has changed outside of a call. */
   constructor(
@@ -44,14 +46,16 @@ export class Deliveries {
     private readonly group: CurrentGroup,
     private readonly parked: ParkedIndex,
     private readonly onChange: () => void,
-  ) {}
+  ) {
+    this.replays = new Replays(context, group, parked, onChange);
+  }
 
   /** The next deliveries for a member, from each of its lanes in turn. */
   collect(member: Member): Delivery[] {
     const found: Delivery[] = [];
     let room = member.inFlightMax - member.held.size;
     let bytes = this.context.limits.pageBytesMax;
-    let lanes = member.activeLanes().filter(({ lane }) => lane.hasReady);
+    let lanes = member.activeLanes().filter((owner) => this.hasReady(owner));
     while (lanes.length > 0 && room > 0 && bytes > 0) {
       for (const owner of lanes) {
         const delivery = room > 0 && bytes > 0 ? this.next(member, owner) : undefined;
@@ -60,27 +64,43 @@ export class Deliveries {
         room--;
         bytes -= delivery.run.events.length;
       }
-      lanes = lanes.filter(({ lane }) => lane.hasReady);
+      lanes = lanes.filter((owner) => this.hasReady(owner));
     }
     return found;
   }
 
+  private hasReady(owner: LaneOwner): boolean {
+    return owner.lane.hasReady || this.replays.hasReady(owner);
+  }
+
   private next(member: Member, owner: LaneOwner): Delivery | undefined {
+    const replay = this.replays.next(owner);
+    if (replay !== undefined) {
+      const offer = { unit: replay.unit, attempt: replay.parked.attempts + 1, redelivered: true };
+      return this.deliver(member, owner, offer, replay);
+    }
     const offer = owner.lane.next();
     if (offer === undefined) return undefined;
     const deliverable = this.parked.of(offer.unit.stream) === undefined ? offer : this.unparked(owner, offer);
-    if (deliverable === undefined) return undefined;
-    const { unit, attempt, redelivered } = deliverable;
+    return deliverable === undefined ? undefined : this.deliver(member, owner, deliverable);
+  }
+
+  private deliver(
+    member: Member,
+    owner: LaneOwner,
+    { unit, attempt, redelivered }: Offer,
+    replay?: Replay,
+  ): Delivery {
     const nowMs = performance.now();
     const id = member.nextId();
     const dueMs = nowMs + this.settings.ackTimeoutMs;
-    member.held.set(id, { id, owner, unit, dueMs });
+    member.held.set(id, { id, owner, unit, replay, dueMs });
     member.quietSinceMs ??= nowMs;
     this.count++;
     if (redelivered) this.redeliveries++;
     const { stream, events, eventCount } = unit;
     const run = { position: toPosition(unit.position), events, eventCount };
-    return { id, lane: owner.number, stream, run, attempt, redelivered, replayed: false };
+    return { id, lane: owner.number, stream, run, attempt, redelivered, replayed: replay !== undefined };
   }
 
   /** What may be delivered of a unit whose stream has parked events; undefined: nothing now. */
@@ -108,23 +128,36 @@ export class Deliveries {
   }
 
   acknowledge(held: readonly Held[]): void {
-    for (const { owner, unit } of held) {
+    for (const { owner, unit, replay } of held) {
       if (owner.isLost) continue;
       this.outcomes.acknowledged++;
-      owner.lane.settleThrough(unit.stream, unit.lastVersion);
+      if (replay !== undefined) this.replays.settle(owner, replay, undefined);
+      else owner.lane.settleThrough(unit.stream, unit.lastVersion);
     }
   }
 
-  fail({ owner, unit }: Held, handled: number, failed: Failed, isTimeout = false): void {
-    const { lane } = owner;
+  fail(held: Held, handled: number, failed: Failed, isTimeout = false): void {
+    const { owner, replay } = held;
     if (owner.isLost) return;
+    this.outcomes[isTimeout ? 'timedOut' : outcomeOf[failed.kind]]++;
+    if (replay !== undefined) this.replays.settle(owner, replay, failed);
+    else this.failLive(held, handled, failed);
+  }
+
+  /** A lane was lost, and with it what its member had of it. */
+  lose(owner: LaneOwner, held: readonly Held[]): void {
+    this.outcomes.lost += held.length;
+    for (const { replay } of held) if (replay !== undefined) this.replays.lost(replay);
+    this.replays.drop(owner);
+  }
+
+  private failLive({ owner, unit }: Held, handled: number, failed: Failed): void {
+    const { lane } = owner;
     if (handled > 0) lane.settleFirst(unit.stream, versionAt(unit, handled - 1));
     if (failed.kind === 'skip') {
-      this.outcomes.skipped++;
       lane.settleThrough(unit.stream, versionAt(unit, handled));
       return;
     }
-    this.outcomes[isTimeout ? 'timedOut' : failed.kind === 'retry' ? 'retried' : 'parked']++;
     const attempts = lane.attemptsOf(unit.stream) + 1;
     const isLast = this.settings.attemptsMax > 0 && attempts >= this.settings.attemptsMax;
     const { reason } = failed;
@@ -188,6 +221,8 @@ export class Deliveries {
     return this.group.stored.group.settings;
   }
 }
+
+const outcomeOf = { retry: 'retried', park: 'parked', skip: 'skipped' } as const;
 
 const followReason = 'an event before it on its stream is parked';
 

@@ -4,12 +4,11 @@ import { laneWriteMs, type GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
 import { unreadableGroup } from './group-admin';
-import type { Held } from './held';
 import { Memberships, type Joined } from './memberships';
 import type { Lane, LaneBounds } from './lane';
 import { LaneKeeper } from './lane-keeper';
 import { LaneLoader } from './lane-loader';
-import { byMember, type LaneOwner } from './lane-owner';
+import { byMember, type Held, type LaneOwner } from './lane-owner';
 import type { Member, MemberHost } from './member';
 import type { StoredMember } from './member-record';
 import { ParkedIndex, replayKey } from './parked-index';
@@ -154,12 +153,15 @@ export class GroupRunner implements MemberHost {
     const nowMs = performance.now();
     this.assignFresh();
     let dueMs = Infinity;
-    for (const { lane, isActive } of this.keeper.owners.values()) {
+    for (const owner of this.keeper.owners.values()) {
+      const { lane, isActive } = owner;
+      if (!isActive) this.deliveries.replays.drop(owner);
       if (!isActive) continue;
       lane.wake(nowMs);
       this.loader.load(lane);
       dueMs = Math.min(dueMs, lane.dueMs);
     }
+    this.deliveries.replays.load((number) => this.keeper.owners.get(number));
     this.keeper.giveBackRevoked(nowMs);
     this.reader.check();
     for (const { member } of this.memberships.joined.values()) member.wake();
@@ -290,7 +292,9 @@ export class GroupRunner implements MemberHost {
       },
       beforeUse: () => this.parked.refresh(),
       onTaken: (owner) => this.fresh.push(owner),
-      onDropped: (count) => (this.deliveries.outcomes.lost += count),
+      onDropped: (owner, held) => {
+        this.deliveries.lose(owner, held);
+      },
       onChange: this.schedule,
       onFailure: this.fail,
     };

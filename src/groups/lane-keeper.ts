@@ -5,7 +5,7 @@ import { assign } from './assignment';
 import { memberDeadMs, ownCall, type GroupsContext } from './context';
 import type { StoredGroup } from './group-record';
 import type { LaneBounds } from './lane';
-import { byMember, type LaneHolder, type LaneOwner } from './lane-owner';
+import { byMember, type Held, type LaneHolder, type LaneOwner } from './lane-owner';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
 import { decodeMember, memberPrefix } from './member-record';
 import { UnreadableRecordError } from './record-fields';
@@ -24,8 +24,8 @@ export interface KeeperHost {
   beforeUse(): Promise<void>;
   /** A member has got a lane. */
   onTaken(owner: LaneOwner): void;
-  /** A member has lost a number of deliveries. */
-  onDropped(count: number): void;
+  /** A member has lost what it had of a lane. */
+  onDropped(owner: LaneOwner, held: readonly Held[]): void;
   /** Lanes have come, or gone. */
   onChange(): void;
   onFailure(error: Error): void;
@@ -195,8 +195,8 @@ export class LaneKeeper {
     if (this.owners.get(number) === owner) this.owners.delete(number);
     const had = member.lanes.delete(owner);
     const dropped = member.drop(owner);
-    this.host.onDropped(dropped);
-    if (had && (dropped > 0 || mustTell))
+    this.host.onDropped(owner, dropped);
+    if (had && (dropped.length > 0 || mustTell))
       member.notify({ kind: 'revoked', lanes: [number], timeoutMs: undefined });
   }
 

@@ -6,8 +6,21 @@ import { cursorWriteMs, laneWriteMs, ownCall, type GroupsContext } from './conte
 import type { Lane } from './lane';
 import type { Mark } from './lane-progress';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
+import type { Replay } from './replay';
+import type { Unit } from './unit';
 import { UnreadableRecordError } from './record-fields';
 import { groupKey, type StoredGroup } from './group-record';
+
+/** A delivery that a member has not settled. */
+export interface Held {
+  readonly id: bigint;
+  readonly owner: LaneOwner;
+  readonly unit: Unit;
+  /** undefined: it does not come from the list of parked events. */
+  readonly replay: Replay | undefined;
+  /** When it counts as failed, in milliseconds of `performance.now()`. */
+  dueMs: number;
+}
 
 /** A member that has lanes. */
 export interface LaneHolder {
@@ -18,8 +31,8 @@ export interface LaneHolder {
   awaitsCaughtUp: boolean;
   /** Sends a notice before all further deliveries. */
   notify(notice: MemberUpdate): void;
-  /** Gives up what it has of a lane; how many deliveries that is. */
-  drop(owner: LaneOwner): number;
+  /** Gives up what it has of a lane. */
+  drop(owner: LaneOwner): readonly Held[];
 }
 
 /** Which lane of which group it is, and who has it. */

@@ -51,3 +51,15 @@ export function oldestTimeOf(queues: Iterable<StreamQueue>): UnixNanos | undefin
     if (time !== undefined && (oldest === undefined || time < oldest)) oldest = time;
   return oldest;
 }
+
+export function floorOf(queues: Iterable<StreamQueue>, cursor: number): number {
+  let floor = cursor;
+  for (const { position } of queues) floor = Math.min(floor, position - 1);
+  return floor;
+}
+
+export function waitingCount(queues: Iterable<StreamQueue>): number {
+  let count = 0;
+  for (const { attempts, state } of queues) if (attempts > 0 || state === 'busy') count++;
+  return count;
+}

@@ -1,6 +1,7 @@
 import { DueQueue } from '../collections/due-queue';
 import type { StreamName, UnixNanos } from '../store/values';
-import { oldestTimeOf, progressOf, type LaneProgress } from './lane-progress';
+import { ReadyStreams } from './ready-streams';
+import { floorOf, oldestTimeOf, progressOf, waitingCount, type LaneProgress } from './lane-progress';
 import { StreamQueue, type Hole } from './stream-queue';
 import type { Unit } from './unit';
 
@@ -26,7 +27,7 @@ export interface Offer {
  */
 export class Lane {
   private readonly streams = new Map<StreamName, StreamQueue>();
-  private ready: StreamQueue[] = [];
+  private readonly ready = new ReadyStreams();
   private unread: StreamQueue[] = [];
   private readonly waiting = new DueQueue<StreamQueue>();
   private bytes = 0;
@@ -80,11 +81,11 @@ export class Lane {
 
   /** Whether nothing is left to deliver now. */
   get isIdle(): boolean {
-    return this.ready.length + this.unread.length + this.readingCount === 0;
+    return this.ready.size + this.unread.length + this.readingCount === 0;
   }
 
   get hasReady(): boolean {
-    return this.ready.length > 0;
+    return this.ready.size > 0;
   }
 
   get streamCount(): number {
@@ -154,6 +155,19 @@ export class Lane {
     const queue = this.busy(stream);
     queue.settle(version);
     this.settled(queue.first as Unit);
+  }
+
+  /** Nothing of a stream is delivered until `unhold`; false: something of it is with a member, or it is on hold already. */
+  hold(stream: StreamName): boolean {
+    if (this.streams.get(stream)?.state === 'busy' || this.ready.isBlocked(stream)) return false;
+    this.ready.block(stream);
+    this.busyCount++;
+    return true;
+  }
+
+  unhold(stream: StreamName): void {
+    this.busyCount--;
+    this.ready.unblock(stream);
   }
 
   /** How often the first event that is not settled has failed before. */
@@ -235,9 +249,7 @@ export class Lane {
 
   /** Everything up to here is settled. */
   get floor(): number {
-    let floor = this.cursorNow;
-    for (const { position } of this.streams.values()) floor = Math.min(floor, position - 1);
-    return floor;
+    return floorOf(this.streams.values(), this.cursorNow);
   }
 
   /** When the oldest event that is not settled was committed. */
@@ -247,9 +259,7 @@ export class Lane {
 
   /** Streams that an event holds up which has failed, or that were delivered and are not settled. */
   get streamsWaiting(): number {
-    let count = 0;
-    for (const { attempts, state } of this.streams.values()) if (attempts > 0 || state === 'busy') count++;
-    return count;
+    return waitingCount(this.streams.values());
   }
 
   /** The last unit that was settled since the last call. */

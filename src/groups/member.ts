@@ -9,8 +9,7 @@ import type {
 } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
 import type { Position } from '../store/values';
-import type { Held } from './held';
-import type { LaneHolder, LaneOwner } from './lane-owner';
+import type { Held, LaneHolder, LaneOwner } from './lane-owner';
 
 /** What a member needs of its group. */
 export interface MemberHost {
@@ -147,14 +146,10 @@ export class Member implements Membership, LaneHolder {
     else waiter.reject(this.ending.error);
   }
 
-  /** Gives up what it has of a lane; its number. */
-  drop(owner: LaneOwner): number {
-    let dropped = 0;
-    for (const held of this.held.values()) {
-      if (held.owner !== owner) continue;
-      this.held.delete(held.id);
-      dropped++;
-    }
+  /** Gives up what it has of a lane. */
+  drop(owner: LaneOwner): readonly Held[] {
+    const dropped = [...this.held.values()].filter((held) => held.owner === owner);
+    for (const { id } of dropped) this.held.delete(id);
     if (this.held.size === 0) this.quietSinceMs = undefined;
     return dropped;
   }

@@ -36,11 +36,7 @@ export class ParkedIndex {
   }
 
   /** Streams of which events are to be replayed. */
-  replaying(): StreamName[] {
-    return [...this.streams].flatMap(([stream, entries]) =>
-      [...entries.values()].some(({ isReplaying }) => isReplaying) ? [stream] : [],
-    );
-  }
+  readonly replaying = new Set<StreamName>();
 
   set(stream: StreamName, version: number, entry: ParkedEntry): void {
     this.changes?.push(() => {
@@ -50,6 +46,7 @@ export class ParkedIndex {
     if (!entries.has(version)) this.countNow++;
     entries.set(version, entry);
     this.streams.set(stream, entries);
+    this.note(stream);
   }
 
   delete(stream: StreamName, version: number): void {
@@ -59,6 +56,13 @@ export class ParkedIndex {
     const entries = this.streams.get(stream);
     if (entries?.delete(version) === true) this.countNow--;
     if (entries?.size === 0) this.streams.delete(stream);
+    this.note(stream);
+  }
+
+  private note(stream: StreamName): void {
+    const entries = [...(this.streams.get(stream)?.values() ?? [])];
+    if (entries.some(({ isReplaying }) => isReplaying)) this.replaying.add(stream);
+    else this.replaying.delete(stream);
   }
 
   /** Resolves when it has everything that was stored before the call. Throws StoreError. */
@@ -86,6 +90,7 @@ export class ParkedIndex {
       this.changes = undefined;
       this.streams = new Map();
       this.countNow = 0;
+      this.replaying.clear();
       for (const { value, key } of records) this.take(value, key);
       for (const change of changes) change();
     } finally {

@@ -105,3 +105,80 @@ test('a retry comes again with its attempt, and at the last attempt the event is
   await member.done;
   await groups.close();
 });
+
+const parkedOf = async (groups: ReturnType<typeof open>) => {
+  const parked = [];
+  for await (const page of groups.listParked(
+    { group: name('g'), stream: undefined, version: undefined, maxCount: undefined, withEvents: false },
+    call(),
+  ))
+    parked.push(...page);
+  return parked;
+};
+
+const everything = { group: name('g'), stream: undefined, version: undefined };
+
+test.each([true, false])(
+  'parked events are replayed in order; what follows is parked: %s',
+  async (parkFollowing) => {
+    const { store, groups } = await setup({ parkFollowing });
+    for (let round = 0; round < 3; round++) await append(store, 'bad', 2);
+    await append(store, 'good');
+    const got: string[] = [];
+    let isMended = false;
+    const member = new TestMember(groups, 'g', 'm1', (delivery, { membership }) => {
+      const events = versionsOf(delivery);
+      got.push(...events.map((event) => `${event}${delivery.replayed ? ' replayed' : ''}`));
+      if (events.includes('bad 2') && !isMended)
+        membership.fail(delivery.id, events.indexOf('bad 2'), { kind: 'park', reason: 'why' });
+      else membership.ack([delivery.id]);
+    });
+    const expected = parkFollowing ? 5 : 1;
+    let parked = await parkedOf(groups);
+    for (; parked.length < expected || !got.includes('good 1'); parked = await parkedOf(groups))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    if (!parkFollowing) await until(() => got.includes('bad 6'));
+    expect(parked.map(({ version, following }) => [version, following])).toEqual(
+      Array.from({ length: expected }, (_, index) => [BigInt(index + 2), index > 0]),
+    );
+    expect((await groups.get(name('g'), call())).parkedCount).toBe(expected);
+    // It fails again, and stays parked with all that follows.
+    expect(await groups.replayParked(everything, call())).toBe(expected);
+    await until(() => got.includes('bad 2 replayed'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await parkedOf(groups)).filter(({ replaying }) => !replaying)).toHaveLength(expected);
+    isMended = true;
+    got.length = 0;
+    expect(await groups.replayParked(everything, call())).toBe(expected);
+    await until(() => got.length >= expected);
+    await append(store, 'bad');
+    await until(() => got.includes('bad 7'));
+    expect(got).toEqual([
+      ...Array.from({ length: expected }, (_, index) => `bad ${(index + 2).toString()} replayed`),
+      'bad 7',
+    ]);
+    expect(await parkedOf(groups)).toEqual([]);
+    member.membership.leave();
+    expect(await member.done).toBeUndefined();
+    await groups.close();
+  },
+);
+
+test('parked events can be dropped', async () => {
+  const { store, groups } = await setup({ attemptsMax: 1 });
+  for (let round = 0; round < 3; round++) await append(store, 'bad');
+  const member = new TestMember(groups, 'g', 'm1', (delivery, { membership }) => {
+    membership.fail(delivery.id, 0, { kind: 'retry', delayMs: undefined, reason: '' });
+  });
+  while ((await parkedOf(groups)).length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(
+    await groups.dropParked({ ...everything, version: 2n as never, stream: 'bad' as never }, call()),
+  ).toBe(1);
+  expect((await parkedOf(groups)).map(({ version }) => version)).toEqual([1n, 3n]);
+  expect(await groups.dropParked(everything, call())).toBe(2);
+  expect(await groups.replayParked(everything, call())).toBe(0);
+  await until(() => groups.facts()[0]?.parked === 0);
+  member.caller.abort();
+  await member.done;
+  await groups.close();
+});

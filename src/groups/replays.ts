@@ -1,0 +1,198 @@
+import type { Failed, GroupName, GroupSettings } from '../store/consumer-groups';
+import type { CallContext } from '../store/event-store';
+import { UnreadableCommitError } from '../store/errors';
+import { StateChangedError } from '../store/state-store';
+import type { StreamName } from '../store/values';
+import { ownCall, type GroupsContext } from './context';
+import type { CurrentGroup } from './group-record';
+import { laneOf } from './hash';
+import type { LaneOwner } from './lane-owner';
+import type { ParkedIndex } from './parked-index';
+import { decodeParked, encodeParked, keptReason, parkedKey, type StoredParked } from './parked-record';
+import { UnreadableRecordError } from './record-fields';
+import { readEvent } from './store-reads';
+import type { Replay } from './replay';
+import { unitsOf } from './unit';
+
+const callTimeoutMs = 5_000;
+const attemptsMax = 5;
+
+/** Delivers parked events again that were asked for, in order for each stream. */
+export class Replays {
+  /** Streams of which a replay is being read, is ready or is with a member. */
+  private readonly underWay = new Set<StreamName>();
+  private readonly ready = new Map<LaneOwner, Replay[]>();
+
+  constructor(
+    private readonly context: GroupsContext,
+    private readonly group: CurrentGroup,
+    private readonly index: ParkedIndex,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** Begins to read what is to be replayed. */
+  load(ownerOf: (lane: number) => LaneOwner | undefined): void {
+    for (const stream of this.index.replaying) {
+      const owner = ownerOf(laneOf(stream, this.settings.lanes));
+      if (owner?.isActive !== true || this.underWay.has(stream) || !owner.lane.hold(stream)) continue;
+      this.underWay.add(stream);
+      void this.read(owner, stream);
+    }
+  }
+
+  hasReady(owner: LaneOwner): boolean {
+    return this.ready.has(owner);
+  }
+
+  next(owner: LaneOwner): Replay | undefined {
+    const found = this.ready.get(owner)?.shift();
+    if (this.ready.get(owner)?.length === 0) this.ready.delete(owner);
+    return found;
+  }
+
+  /** The member was done with it, or has failed. */
+  settle(owner: LaneOwner, replay: Replay, failed: Failed | undefined): void {
+    const isDone = failed === undefined || failed.kind === 'skip';
+    void this.finish(owner, replay.unit.stream, () =>
+      isDone ? this.remove(replay) : this.putBack(replay.parked, failed.reason),
+    );
+  }
+
+  /** Forgets what is ready of a lane that delivers no more: the next owner replays it. */
+  drop(owner: LaneOwner): void {
+    for (const { unit } of this.ready.get(owner) ?? []) {
+      this.underWay.delete(unit.stream);
+      if (!owner.isLost) owner.lane.unhold(unit.stream);
+    }
+    this.ready.delete(owner);
+  }
+
+  /** A delivery of it was lost with its lane. */
+  lost({ unit }: Replay): void {
+    this.underWay.delete(unit.stream);
+  }
+
+  private async read(owner: LaneOwner, stream: StreamName): Promise<void> {
+    const version = Math.min(
+      ...[...(this.index.of(stream) ?? [])].flatMap(([one, { isReplaying }]) => (isReplaying ? [one] : [])),
+    );
+    try {
+      const replay = await this.find(stream, version);
+      if (replay !== undefined && owner.isActive) {
+        this.ready.set(owner, [...(this.ready.get(owner) ?? []), replay]);
+        this.onChange();
+        return;
+      }
+    } catch (error) {
+      this.context.log.warn({ err: error, stream }, 'a parked event was not replayed');
+    }
+    await this.finish(owner, stream, () => Promise.resolve());
+  }
+
+  /** undefined: it is not to be replayed, or can no longer be read. */
+  private async find(stream: StreamName, version: number): Promise<Replay | undefined> {
+    const { state, store, limits } = this.context;
+    const record = await state.get(parkedKey(this.name, stream, version), ownCall(callTimeoutMs));
+    const parked = record === undefined ? undefined : readable(record.value);
+    if (parked?.isReplaying !== true) {
+      if (parked === undefined) this.index.delete(stream, version);
+      else this.index.set(stream, version, parked);
+      return undefined;
+    }
+    const run = await readEvent(store, stream, version, ownCall(callTimeoutMs)).catch(ifUnreadable);
+    const [unit] =
+      run === undefined ? [] : unitsOf(run, { isStream: () => true, bytesMax: limits.pageBytesMax });
+    if (unit !== undefined) return { unit, parked };
+    await this.putBack(parked, 'the event can no longer be read');
+    return undefined;
+  }
+
+  private async finish(owner: LaneOwner, stream: StreamName, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      // It is still to be replayed.
+      this.context.log.warn({ err: error, stream }, 'what became of a replay was not stored');
+    }
+    this.underWay.delete(stream);
+    if (!owner.isLost) owner.lane.unhold(stream);
+    this.onChange();
+  }
+
+  private async remove({ parked: { stream, version } }: Replay): Promise<void> {
+    const { state } = this.context;
+    const key = parkedKey(this.name, stream, version);
+    await untilUnchanged(async (call) => {
+      const record = await state.get(key, call);
+      if (record !== undefined) await state.remove(key, record.revision, call);
+    });
+    this.index.delete(stream, version);
+  }
+
+  /** It stays parked. If order counts, so does what follows on its stream. */
+  private async putBack({ stream, version }: StoredParked, reason: string): Promise<void> {
+    await this.store(stream, version, (parked) => ({
+      ...parked,
+      isReplaying: false,
+      attempts: parked.attempts + 1,
+      reason: keptReason(reason),
+    }));
+    if (!this.settings.parkFollowing) return;
+    for (const [other, { isReplaying }] of [...(this.index.of(stream) ?? [])])
+      if (isReplaying) await this.store(stream, other, (parked) => ({ ...parked, isReplaying: false }));
+  }
+
+  private async store(
+    stream: StreamName,
+    version: number,
+    change: (parked: StoredParked) => StoredParked,
+  ): Promise<void> {
+    const { state } = this.context;
+    const key = parkedKey(this.name, stream, version);
+    await untilUnchanged(async (call) => {
+      const record = await state.get(key, call);
+      const parked = record === undefined ? undefined : readable(record.value);
+      if (record === undefined || parked === undefined) {
+        this.index.delete(stream, version);
+        return;
+      }
+      const changed = change(parked);
+      await state.put(key, encodeParked(changed), record.revision, call);
+      this.index.set(stream, version, changed);
+    });
+  }
+
+  private get name(): GroupName {
+    return this.group.stored.group.name;
+  }
+
+  private get settings(): GroupSettings {
+    return this.group.stored.group.settings;
+  }
+}
+
+/** Repeats what others have changed at the same time. */
+async function untilUnchanged(act: (call: CallContext) => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await act(ownCall(callTimeoutMs));
+      return;
+    } catch (error) {
+      if (!(error instanceof StateChangedError) || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+function readable(value: Uint8Array): StoredParked | undefined {
+  try {
+    return decodeParked(value);
+  } catch (error) {
+    if (error instanceof UnreadableRecordError) return undefined;
+    throw error;
+  }
+}
+
+function ifUnreadable(error: unknown): undefined {
+  if (error instanceof UnreadableCommitError) return undefined;
+  throw error;
+}
