@@ -1,6 +1,6 @@
 import type { Delivery, Failed, GroupName, GroupSettings } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
-import { laneWriteMs, type GroupsContext } from './context';
+import type { GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
 import { unreadableGroup } from './group-admin';
@@ -8,7 +8,7 @@ import { Memberships, type Joined } from './memberships';
 import type { Lane, LaneBounds } from './lane';
 import { LaneKeeper } from './lane-keeper';
 import { LaneLoader } from './lane-loader';
-import { byMember, type Held, type LaneOwner } from './lane-owner';
+import type { Held, LaneOwner } from './lane-owner';
 import type { Member, MemberHost } from './member';
 import type { StoredMember } from './member-record';
 import { ParkedIndex, replayKey } from './parked-index';
@@ -35,8 +35,6 @@ export class GroupRunner implements MemberHost {
   reader: Reader;
   private readonly current: CurrentGroup;
   private readonly loader: LaneLoader;
-  /** Lanes that were taken, of which the members do not know yet. */
-  private fresh: LaneOwner[] = [];
   private isScheduled = false;
   private wakeTimer: NodeJS.Timeout | undefined;
   private nextReviewMs = 0;
@@ -117,7 +115,7 @@ export class GroupRunner implements MemberHost {
   }
 
   private hasCaughtUp(member: Member): boolean {
-    if (this.keeper.isChanging || this.fresh.length > 0) return false;
+    if (this.keeper.isChanging) return false;
     const lanes = member.activeLanes();
     return lanes.length > 0 && lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle);
   }
@@ -151,7 +149,7 @@ export class GroupRunner implements MemberHost {
   /** Moves on what can move on. */
   private pump(): void {
     const nowMs = performance.now();
-    this.assignFresh();
+    this.keeper.assignTaken();
     let dueMs = Infinity;
     for (const owner of this.keeper.owners.values()) {
       const { lane, isActive } = owner;
@@ -169,23 +167,12 @@ export class GroupRunner implements MemberHost {
     if (dueMs < Infinity) this.wakeTimer = setTimeout(this.schedule, Math.max(1, dueMs - nowMs));
   }
 
-  private assignFresh(): void {
-    const { fresh } = this;
-    this.fresh = [];
-    const usable = fresh.filter((owner) => owner.isActive && !owner.member.hasEnded);
-    for (const [member, owners] of byMember(usable)) {
-      member.awaitsCaughtUp = true;
-      member.notify({ kind: 'assigned', lanes: owners.map(({ number }) => number).sort((a, b) => a - b) });
-      for (const owner of owners) member.lanes.add(owner);
-    }
-  }
-
   /** Does what depends on the time. */
   tick(nowMs: number): void {
     this.memberships.tick(nowMs);
     for (const owner of this.keeper.owners.values()) owner.writeIfDue(nowMs);
     if (nowMs >= this.nextReviewMs) {
-      this.nextReviewMs = nowMs + laneWriteMs;
+      this.nextReviewMs = nowMs + this.context.timings.laneWriteMs;
       this.keeper.fence();
       this.keeper.review();
       this.schedule();
@@ -291,7 +278,6 @@ export class GroupRunner implements MemberHost {
         return mayHave && joined.lease.isValid(performance.now()) ? joined.member : undefined;
       },
       beforeUse: () => this.parked.refresh(),
-      onTaken: (owner) => this.fresh.push(owner),
       onDropped: (owner, held) => {
         this.deliveries.lose(owner, held);
       },

@@ -4,7 +4,7 @@ import type { GroupFacts, GroupName, JoinCommand, Membership } from '../store/co
 import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
 import { parseGroupName } from '../store/consumer-groups';
-import { tickMs, type GroupsContext } from './context';
+import type { GroupsContext } from './context';
 import { factsOf } from './group-facts';
 import { readGroup } from './group-admin';
 import { GroupRunner } from './group-runner';
@@ -138,7 +138,7 @@ export class GroupRunners {
     this.timer ??= setInterval(() => {
       const nowMs = performance.now();
       for (const one of this.open) one.tick(nowMs);
-    }, tickMs);
+    }, this.context.timings.tickMs);
     return runner;
   }
 

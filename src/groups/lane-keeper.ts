@@ -2,7 +2,7 @@ import type { Position } from '../store/values';
 import { GroupError } from '../store/group-errors';
 import { StateChangedError, type StateRecord } from '../store/state-store';
 import { assign } from './assignment';
-import { memberDeadMs, ownCall, type GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import type { StoredGroup } from './group-record';
 import type { LaneBounds } from './lane';
 import { byMember, type Held, type LaneHolder, type LaneOwner } from './lane-owner';
@@ -22,8 +22,6 @@ export interface KeeperHost {
   memberOf(id: string): LaneHolder | undefined;
   /** Called before a lane that was taken is used. */
   beforeUse(): Promise<void>;
-  /** A member has got a lane. */
-  onTaken(owner: LaneOwner): void;
   /** A member has lost what it had of a lane. */
   onDropped(owner: LaneOwner, held: readonly Held[]): void;
   /** Lanes have come, or gone. */
@@ -38,6 +36,8 @@ export class LaneKeeper {
   readonly owners = new Map<number, LaneOwner>();
   /** Lanes that are being taken or given back. */
   private readonly changing = new Set<number>();
+  /** Lanes that were taken, of which their members do not know yet. */
+  private taken: LaneOwner[] = [];
   private readonly fencing = new Set<string>();
 
   constructor(
@@ -47,7 +47,7 @@ export class LaneKeeper {
 
   /** Whether a lane of a member is being taken or given back. */
   get isChanging(): boolean {
-    return this.changing.size > 0;
+    return this.changing.size > 0 || this.taken.length > 0;
   }
 
   /** Compares the lanes with the records, and begins what follows from that. */
@@ -69,6 +69,17 @@ export class LaneKeeper {
         // The end is requested after the record was seen, which says how far the lane is.
         else void this.take(number, member, record, (end ??= this.end()));
       }
+    }
+  }
+
+  /** Lets members know of the lanes that they have got, and use them. */
+  assignTaken(): void {
+    const usable = this.taken.filter((owner) => owner.isActive && !owner.member.hasEnded);
+    this.taken = [];
+    for (const [member, owners] of byMember(usable)) {
+      member.awaitsCaughtUp = true;
+      member.notify({ kind: 'assigned', lanes: owners.map(({ number }) => number).sort((a, b) => a - b) });
+      for (const owner of owners) member.lanes.add(owner);
     }
   }
 
@@ -128,7 +139,7 @@ export class LaneKeeper {
       if (owner === undefined) return;
       await this.host.beforeUse();
       this.owners.set(number, owner);
-      if (this.host.memberOf(member.member) === member) this.host.onTaken(owner);
+      if (this.host.memberOf(member.member) === member) this.taken.push(owner);
       else await this.giveBack(owner);
     } catch (error) {
       if (error instanceof GroupError) this.host.onFailure(error);
@@ -202,6 +213,7 @@ export class LaneKeeper {
 
   /** Removes the records of members that are dead, which then cannot renew them. */
   fence(): void {
+    const { memberDeadMs } = this.context.timings;
     const prefix = memberPrefix(this.host.stored.group.name);
     for (const seen of this.host.records.under(prefix)) {
       const { key, revision } = seen.record;

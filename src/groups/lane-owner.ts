@@ -2,7 +2,7 @@ import { eventId, spanAt } from '../protobuf/commit-record';
 import type { GroupName, MemberUpdate } from '../store/consumer-groups';
 import { StoreUnavailableError } from '../store/errors';
 import { StateChangedError, type StateRecord } from '../store/state-store';
-import { cursorWriteMs, laneWriteMs, ownCall, type GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import type { Lane } from './lane';
 import type { Mark } from './lane-progress';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
@@ -100,6 +100,7 @@ export class LaneOwner {
   /** Writes the record if it has changed and the last write is long enough ago. */
   writeIfDue(nowMs: number): void {
     if (this.isLost || this.writing !== undefined) return;
+    const { cursorWriteMs, laneWriteMs } = this.context.timings;
     const sinceMs = nowMs - this.writtenMs;
     const hasMoved = this.lane.cursor !== this.writtenCursor && sinceMs >= cursorWriteMs;
     if (hasMoved || (this.lane.hasChanged && sinceMs >= laneWriteMs)) void this.write();
@@ -178,7 +179,8 @@ export class LaneOwner {
 
   private toStored(member: string, lease: string, nowMs: number): StoredLane {
     const { lane, stored } = this;
-    const settled = lane.takeLastSettled();
+    const settled = lane.lastSettled;
+    lane.lastSettled = undefined;
     if (settled !== undefined)
       this.mark = {
         stream: settled.stream,

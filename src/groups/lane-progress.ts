@@ -13,6 +13,8 @@ export interface Mark {
 export interface LaneProgress {
   readonly cursor: number;
   readonly holes: readonly Hole[];
+  /** What is not after this position may have been delivered before, also if it is after the cursor. */
+  readonly triedTo: number;
 }
 
 /** Where a lane is. */
@@ -21,6 +23,8 @@ interface LaneCursors {
   readonly cursor: number;
   /** The highest position of a unit that was delivered. */
   readonly offeredTo: number;
+  /** See `LaneProgress`. */
+  readonly triedTo: number;
   readonly holesMax: number;
 }
 
@@ -30,7 +34,7 @@ interface LaneCursors {
  */
 export function progressOf(
   queues: readonly StreamQueue[],
-  { cursor, offeredTo, holesMax }: LaneCursors,
+  { cursor, offeredTo, triedTo, holesMax }: LaneCursors,
   nowMs: number,
 ): LaneProgress {
   const byPosition = queues.toSorted((a, b) => a.position - b.position);
@@ -42,7 +46,11 @@ export function progressOf(
     upTo = excess.position - 1;
     while ((holes.at(-1)?.position ?? 0) > upTo) holes.pop();
   }
-  return { cursor: upTo, holes: holes.map((queue) => queue.hole(nowMs)) };
+  return {
+    cursor: upTo,
+    holes: holes.map((queue) => queue.hole(nowMs)),
+    triedTo: excess === undefined ? triedTo : Math.max(triedTo, offeredTo),
+  };
 }
 
 export function oldestTimeOf(queues: Iterable<StreamQueue>): UnixNanos | undefined {

@@ -47,6 +47,7 @@ export function decodeLane(value: Uint8Array): StoredLane {
     member: fields.text('member'),
     lease: fields.text('lease'),
     cursor: fields.count('cursor'),
+    triedTo: fields.count('triedTo'),
     floor: fields.count('floor'),
     mark: fields.has('mark') ? decodeMark(fields.object('mark')) : undefined,
     holes: fields.list('holes', decodeHole),

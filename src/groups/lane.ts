@@ -34,7 +34,8 @@ export class Lane {
   private cursorNow: number;
   /** The highest position of a unit that was delivered. */
   private offeredTo: number;
-  private lastSettled: Unit | undefined;
+  /** The highest unit that was settled since somebody took it from here. */
+  lastSettled: Unit | undefined;
   private isStopped = false;
   private readingCount = 0;
   /** Whether anything has changed that its record has. */
@@ -42,13 +43,14 @@ export class Lane {
   /** Units with members. */
   busyCount = 0;
 
-  /** What is not after `triedTo` may have been delivered before. */
+  private readonly triedTo: number;
+
   constructor(
-    { cursor, holes }: LaneProgress,
+    { cursor, holes, triedTo }: LaneProgress,
     private readonly bounds: LaneBounds,
     nowMs: number,
-    private readonly triedTo = 0,
   ) {
+    this.triedTo = triedTo;
     this.cursorNow = this.offeredTo = cursor;
     for (const hole of holes) this.restore(hole, nowMs);
   }
@@ -81,15 +83,11 @@ export class Lane {
 
   /** Whether nothing is left to deliver now. */
   get isIdle(): boolean {
-    return this.ready.size + this.unread.length + this.readingCount === 0;
+    return !this.hasReady && this.unread.length + this.readingCount === 0;
   }
 
   get hasReady(): boolean {
     return this.ready.size > 0;
-  }
-
-  get streamCount(): number {
-    return this.streams.size;
   }
 
   /** A unit that was read. The reader then says with `advance` up to where it is complete. */
@@ -239,12 +237,9 @@ export class Lane {
 
   /** What the record of the lane has: at most `streamsMax` holes. */
   progress(nowMs: number): LaneProgress {
-    const { cursor, offeredTo } = this;
-    return progressOf(
-      [...this.streams.values()],
-      { cursor, offeredTo, holesMax: this.bounds.streamsMax },
-      nowMs,
-    );
+    const { cursor, offeredTo, triedTo } = this;
+    const cursors = { cursor, offeredTo, triedTo, holesMax: this.bounds.streamsMax };
+    return progressOf([...this.streams.values()], cursors, nowMs);
   }
 
   /** Everything up to here is settled. */
@@ -260,13 +255,6 @@ export class Lane {
   /** Streams that an event holds up which has failed, or that were delivered and are not settled. */
   get streamsWaiting(): number {
     return waitingCount(this.streams.values());
-  }
-
-  /** The last unit that was settled since the last call. */
-  takeLastSettled(): Unit | undefined {
-    const { lastSettled } = this;
-    this.lastSettled = undefined;
-    return lastSettled;
   }
 
   private busy(stream: StreamName): StreamQueue {

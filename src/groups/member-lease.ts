@@ -4,15 +4,14 @@ import type { GroupName } from '../store/consumer-groups';
 import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
 import { StateChangedError } from '../store/state-store';
-import { leaseMs, memberDeadMs, ownCall, renewMs, type GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import { decodeMember, encodeMember, memberKey, type StoredMember } from './member-record';
 import { UnreadableRecordError } from './record-fields';
 
 const renewTimeoutMs = 5_000;
 const removeTimeoutMs = 5_000;
-const pollMs = 500;
-/** After a renewal that failed. */
-const renewAgainMs = 500;
+/** How often it is looked at whether a member is dead. */
+const polls = 20;
 
 /**
  * What became of a renewal. `fenced`: another gateway took the member for dead, so that its lanes are lost. `replaced`: another
@@ -37,7 +36,7 @@ export class MemberLease {
 
   /** Whether other gateways cannot have taken the member for dead. */
   isValid(nowMs: number): boolean {
-    return nowMs - this.renewedMs < leaseMs;
+    return nowMs - this.renewedMs < this.context.timings.leaseMs;
   }
 
   isDue(nowMs: number): boolean {
@@ -56,7 +55,7 @@ export class MemberLease {
       try {
         this.revision = await state.put(this.key, encodeMember(stored), await this.deadRevision(call), call);
         this.renewedMs = nowMs;
-        this.nextMs = nowMs + renewMs;
+        this.nextMs = nowMs + this.context.timings.renewMs;
         return;
       } catch (error) {
         if (!(error instanceof StateChangedError)) throw error;
@@ -68,8 +67,9 @@ export class MemberLease {
   private async deadRevision(call: CallContext): Promise<bigint> {
     const record = await this.context.state.get(this.key, call);
     if (record === undefined) return 0n;
+    const { memberDeadMs } = this.context.timings;
     for (const sinceMs = performance.now(); performance.now() - sinceMs < memberDeadMs;) {
-      await sleep(pollMs, undefined, { signal: call.signal });
+      await sleep(memberDeadMs / polls, undefined, { signal: call.signal });
       const now = await this.context.state.get(this.key, call);
       if (now === undefined) return 0n;
       if (now.revision !== record.revision)
@@ -85,7 +85,7 @@ export class MemberLease {
 
   private async store(stored: StoredMember): Promise<Renewal> {
     const nowMs = performance.now();
-    this.nextMs = nowMs + renewAgainMs;
+    this.nextMs = nowMs + this.context.timings.renewMs / 6;
     try {
       this.revision = await this.context.state.put(
         this.key,
@@ -99,7 +99,7 @@ export class MemberLease {
       return 'failed';
     }
     this.renewedMs = nowMs;
-    this.nextMs = nowMs + renewMs;
+    this.nextMs = nowMs + this.context.timings.renewMs;
     return 'renewed';
   }
 

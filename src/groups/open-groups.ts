@@ -1,5 +1,5 @@
 import type { ConsumerGroups } from '../store/consumer-groups';
-import type { GroupsContext } from './context';
+import { defaultTimings, type GroupsContext, type GroupTimings } from './context';
 import { createAdmin } from './group-admin';
 import { GroupRunners } from './group-runners';
 import { createParkedCalls } from './parked-list';
@@ -10,7 +10,11 @@ export interface OpenGroups extends ConsumerGroups {
   close(): Promise<void>;
 }
 
-export function openGroups(context: GroupsContext): OpenGroups {
+/** `timings`: for tests. */
+export type GroupsOptions = Omit<GroupsContext, 'timings'> & { readonly timings?: GroupTimings };
+
+export function openGroups(options: GroupsOptions): OpenGroups {
+  const context = { timings: defaultTimings, ...options };
   const runners = new GroupRunners(context);
   return {
     ...createAdmin(context),

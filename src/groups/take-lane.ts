@@ -27,7 +27,7 @@ const takeTimeoutMs = 10_000;
  */
 export async function takeLane(context: GroupsContext, take: LaneTake): Promise<LaneOwner | undefined> {
   const { stored, member, number, record, end } = take;
-  const before = laneOf(take);
+  const before = withTried(laneOf(take), end);
   await checkLane(context.store, before, end, ownCall(takeTimeoutMs));
   const lease = randomUUID();
   const value = encodeLane({ ...before, member: member.member, lease });
@@ -41,15 +41,18 @@ export async function takeLane(context: GroupsContext, take: LaneTake): Promise<
   }
 }
 
+/** If it was not given back, more may have been delivered than its record has. */
+function withTried(lane: StoredLane, end: Position): StoredLane {
+  return lane.lease === '' ? lane : { ...lane, triedTo: Number(end) };
+}
+
 function ownerOf(
   context: GroupsContext,
-  { stored, member, number, end, bounds }: LaneTake,
+  { stored, member, number, bounds }: LaneTake,
   before: StoredLane,
   record: { readonly lease: string; readonly revision: bigint; readonly mark: Mark | undefined },
 ): LaneOwner {
-  // It was not given back, so that more may have been delivered than its record has.
-  const triedTo = before.lease === '' ? 0 : Number(end);
-  const lane = new Lane(before, bounds, performance.now(), triedTo);
+  const lane = new Lane(before, bounds, performance.now());
   return new LaneOwner(context, { stored, member, number }, lane, record);
 }
 
@@ -67,6 +70,7 @@ function laneOf({ stored, record, number }: LaneTake): StoredLane {
     cursor: start,
     floor: start,
     holes: [],
+    triedTo: 0,
     mark: undefined,
     oldestTime: undefined,
     streamsWaiting: 0,

@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { randomUUID } from 'node:crypto';
 import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
+import { defaultTimings, type GroupTimings } from '../../src/groups/context';
 import { defaultLimits, type Limits } from '../../src/limits';
 import type { CallContext, EventStore, NewEvent } from '../../src/store/event-store';
 import {
@@ -41,8 +42,30 @@ export const defaultSettings: GroupSettings = {
   skipUnreadable: false,
 };
 
-export function open(store: EventStore, state: StateStore, limits: Partial<Limits> = {}): OpenGroups {
-  return openGroups({ store, state, limits: { ...defaultLimits, ...limits }, log, gateway: 'here:1' });
+/** The protocol a few hundred times faster than usual. */
+export const shortTimings: GroupTimings = {
+  memberDeadMs: 300,
+  leaseMs: 200,
+  renewMs: 60,
+  laneWriteMs: 20,
+  cursorWriteMs: 200,
+  tickMs: 5,
+};
+
+export function open(
+  store: EventStore,
+  state: StateStore,
+  limits: Partial<Limits> = {},
+  timings: GroupTimings = { ...defaultTimings, tickMs: 10, laneWriteMs: 50 },
+): OpenGroups {
+  return openGroups({
+    store,
+    state,
+    limits: { ...defaultLimits, ...limits },
+    log,
+    gateway: 'here:1',
+    timings,
+  });
 }
 
 export async function append(store: EventStore, to: string, count = 1, type = 'Happened'): Promise<void> {
@@ -70,6 +93,10 @@ export class TestMember {
   readonly caller = new AbortController();
   readonly stop = new AbortController();
   membership!: Membership;
+  hasJoined = false;
+  /** It says nothing any more. */
+  isDead = false;
+  onUpdate: (update: MemberUpdate) => void = () => undefined;
   private readonly joined: Promise<void>;
 
   constructor(
@@ -86,6 +113,7 @@ export class TestMember {
     );
     this.joined = joining.then((membership) => {
       this.membership = membership;
+      this.hasJoined = true;
     });
     this.done = this.joined.then(() => this.run()).catch((error: unknown) => error);
     this.joined.catch(() => undefined);
@@ -97,7 +125,9 @@ export class TestMember {
 
   private async run(): Promise<undefined> {
     for await (const update of this.membership.updates) {
+      if (this.isDead) return undefined;
       this.updates.push(update);
+      this.onUpdate(update);
       if (update.kind === 'deliveries') for (const delivery of update.deliveries) this.handle(delivery, this);
     }
     return undefined;
