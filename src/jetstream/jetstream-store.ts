@@ -144,6 +144,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         log: logFacts(health),
         appends: { underWay: queues.appends, bytesUnderWay: queues.bytes, doubts },
         space: space.facts,
+        state: state.facts,
         nats: pool.facts,
       };
     },

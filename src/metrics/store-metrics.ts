@@ -16,7 +16,25 @@ const rpcOf: Readonly<Record<ReadMethod, string>> = {
 
 /** Metrics of what is appended, read and followed. */
 export function storeMetrics(counts: StoreCounts, facts: () => StoreFacts): Metric[] {
-  return [...appendMetrics(counts, facts), ...readMetrics(counts), ...subscriptionMetrics(facts)];
+  return [
+    ...appendMetrics(counts, facts),
+    ...readMetrics(counts),
+    ...subscriptionMetrics(facts),
+    ...stateMetrics(facts),
+  ];
+}
+
+function stateMetrics(facts: () => StoreFacts): Metric[] {
+  return [
+    counter('sluice_state_changes_total', 'Changes of records of consumer groups.', () => {
+      const { stored, tooLate, failed } = facts().state.changes;
+      return byName('end', { stored, too_late: tooLate, failed });
+    }),
+    gauge('sluice_state_view_age_seconds', 'How long ago all records were known.', 'max', () => {
+      const { viewAgeMs } = facts().state;
+      return viewAgeMs === undefined ? undefined : viewAgeMs / 1_000;
+    }),
+  ];
 }
 
 function appendMetrics(counts: StoreCounts, facts: () => StoreFacts): Metric[] {

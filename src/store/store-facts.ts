@@ -6,6 +6,7 @@ export interface StoreFacts {
   readonly replica: ReplicaFacts;
   readonly appends: AppendFacts;
   readonly space: SpaceFacts;
+  readonly state: StateFacts;
   readonly nats: readonly LinkFacts[];
 }
 
@@ -55,6 +56,14 @@ export interface SpaceFacts {
   /** undefined: no bound is known. */
   readonly bytesMax: number | undefined;
   readonly takesAppends: boolean;
+}
+
+/** The records of consumer groups. */
+export interface StateFacts {
+  /** Changes of records since the start, by how they ended. `tooLate`: somebody had changed the record before. */
+  readonly changes: { readonly stored: number; readonly tooLate: number; readonly failed: number };
+  /** How long ago the view that is furthest behind had all records; undefined: there is no view. */
+  readonly viewAgeMs: number | undefined;
 }
 
 export const linkRoles = ['append', 'read', 'tail'] as const;

@@ -3,6 +3,7 @@ import type { Limits } from '../../limits';
 import { StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { overlap } from '../../store/patterns';
+import type { StateFacts } from '../../store/store-facts';
 import { StateChangedError, type StateStore, type StateView } from '../../store/state-store';
 import { byDeadline } from '../nats/coalesce';
 import { RequestTimeoutError, toStoreError } from '../nats/errors';
@@ -17,6 +18,7 @@ import { newestMessage, writeRecord, type Change } from './write-record';
 export interface JetStreamState extends StateStore {
   /** A line for each setting of the stream that is wrong, as of the last look, with the name of the stream. */
   readonly wrongSettings: readonly string[];
+  readonly facts: StateFacts;
   close(): void;
 }
 
@@ -43,15 +45,28 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
   const state = new StateStream(access);
   const views = new Set<RecordsView>();
 
+  const changes = { stored: 0, tooLate: 0, failed: 0 };
+
   const write = async (change: Change, call: CallContext): Promise<bigint> => {
-    const revision = await translated(writeRecord(access, state, change, call));
-    if (change.key.startsWith(durablePrefix)) await syncNow(access);
-    return revision;
+    try {
+      const revision = await translated(writeRecord(access, state, change, call));
+      if (change.key.startsWith(durablePrefix)) await syncNow(access);
+      changes.stored++;
+      return revision;
+    } catch (error) {
+      if (error instanceof StateChangedError) changes.tooLate++;
+      else changes.failed++;
+      throw error;
+    }
   };
 
   return {
     get wrongSettings() {
       return state.wrongSettings;
+    },
+    get facts() {
+      const age = performance.now() - Math.min(...[...views].map(({ verifiedMs }) => verifiedMs));
+      return { changes, viewAgeMs: Number.isFinite(age) ? age : undefined };
     },
     async get(key, call) {
       const message = await translated(newestMessage(access, key, call));
