@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { prepareTools, removeTools } from '../test/support/tools';
 import { build, toolVersions } from './build';
 import { check, outcomeOf } from './check';
-import { readCaseFiles } from './case-file';
+import { readCaseFiles, type Case } from './case-file';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
 import { sendTogether } from './order-emails';
@@ -111,7 +111,10 @@ async function main(args: string[]): Promise<number> {
   try {
     cleanEnvironment();
     const files = readCaseFiles(casesFolder)
-      .map((file) => ({ ...file, cases: file.cases.filter(({ name }) => name.includes(settings.named)) }))
+      .map((file) => {
+        const isNamed = ({ name }: Case): boolean => `${file.name}: ${name}`.includes(settings.named);
+        return { ...file, cases: file.cases.filter(isNamed) };
+      })
       .filter(({ cases }) => cases.length > 0);
     const columns = await inTurns(
       languages.filter(({ name }) => settings.only.includes(name)),

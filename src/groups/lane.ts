@@ -81,9 +81,12 @@ export class Lane {
     return this.streams.size === 0;
   }
 
-  /** Whether nothing is left to deliver now. */
+  /** Whether everything was delivered, except what waits for a retry. */
   get isIdle(): boolean {
-    return !this.hasReady && this.unread.length + this.readingCount === 0;
+    if (this.hasReady || this.unread.length + this.readingCount > 0) return false;
+    for (const { state, units, missingTo } of this.streams.values())
+      if (state === 'busy' && (units.length > 1 || missingTo > 0)) return false;
+    return true;
   }
 
   get hasReady(): boolean {
