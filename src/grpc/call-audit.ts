@@ -1,9 +1,9 @@
 import type { Audit } from '../auth/audit';
 import type { AuditEntry } from '../auth/audit-entry';
-import { isAuthError, type AnyAuthError } from '../auth/errors';
+import type { AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
-import { isStoreError } from '../store/errors';
+import { outcomeOf, type Outcome } from '../store/errors';
 import type { Access, Need } from './access';
 
 /** A call, as far as the audit log names it. */
@@ -67,7 +67,7 @@ export class CallAudit {
     this.spanned(call, need, 'ended', outcomeOf(error));
   }
 
-  private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: string): void {
+  private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: Outcome): void {
     if (!this.hasReads) return;
     const { action, patterns } = need;
     this.audit.record({ ...this.entryOf(call), action, streams: patterns, phase, outcome });
@@ -105,9 +105,4 @@ export class CallAudit {
       streams: [],
     };
   }
-}
-
-function outcomeOf(error: unknown): string {
-  if (error === undefined) return 'OK';
-  return isStoreError(error) || isAuthError(error) ? error.code : 'INTERNAL';
 }
