@@ -186,6 +186,8 @@ export interface Limits extends AccessLimits {
   readonly httpIdleMs: number;
   /** HTTP connections: each needs a file descriptor. */
   readonly httpConnectionsMax: number;
+  /** HTTP connections of one address: a caller that opens many must leave some for the probes of others. */
+  readonly httpAddressConnectionsMax: number;
   /** How old a page of metrics may be: all scrapers within this time share one. */
   readonly metricsAgeMaxMs: number;
   /** How long the replica may have been behind the log while `/readyz` still says that the gateway is ready. */
@@ -277,6 +279,7 @@ export const defaultLimits: Limits = {
   httpRequestTimeoutMs: 5_000,
   httpIdleMs: 60_000,
   httpConnectionsMax: 128,
+  httpAddressConnectionsMax: 64,
   metricsAgeMaxMs: 500,
   readyLagMaxMs: 10_000,
   shutdownTimeoutMs: 10_000,
