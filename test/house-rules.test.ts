@@ -373,6 +373,7 @@ const needTimeOfDay = [
   'src/grpc/access-watch.ts',
   'src/grpc/call-scope.ts',
   'src/grpc/enter-call.ts',
+  'src/grpc/tls-files.ts',
   'src/jetstream/append/id-memory.ts',
   'src/jetstream/append/stored-commits.ts',
   'src/jetstream/follow/watch-log.ts',

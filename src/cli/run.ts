@@ -98,6 +98,8 @@ async function runAt(address: string, { common, tokenFile, run }: Prepared): Pro
   });
   return await run({
     client,
+    address,
+    tls,
     deadlineMs,
     signal,
     stdin: process.stdin,

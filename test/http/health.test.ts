@@ -101,7 +101,7 @@ test('a replica that is behind the log makes it not ready, until it has caught u
 
 (haveOpenssl() ? test : test.skip)('with a certificate that has expired it is not ready', async () => {
   using authority = await makeAuthority();
-  const { cert, key } = await authority.issueExpired('late');
+  const { cert, key } = await authority.issueFor('late', -1);
   await using nats = await startNats();
   const flags = [anyPort, '--tls-cert', cert, '--tls-key', key];
   await using gateway = await startTestGateway([nats.url], flags);
