@@ -37,7 +37,8 @@ const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   'access-limits': [],
-  limits: ['access-limits'],
+  'http-limits': [],
+  limits: ['access-limits', 'http-limits'],
   versions: [],
   uuid: [],
   loopback: [],
