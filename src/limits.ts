@@ -3,8 +3,8 @@ import { httpLimits, type HttpLimits } from './http-limits';
 
 /**
  * Every limit of the gateway, with its reason; those of access control are in access-limits.ts, those of HTTP in http-limits.ts. The
- * unit is the last word of the name. docs/configuration.md lists all of them, `--print-config` shows those in force, and GetServerInfo shows those that a caller
- * can act on. Only `eventBytesMax` also depends on the NATS server.
+ * unit is the last word of the name. docs/configuration.md lists all of them, `--print-config` shows those in force, and GetServerInfo
+ * shows those that a caller can act on. Only `eventBytesMax` also depends on the NATS server.
  */
 export interface Limits extends AccessLimits, HttpLimits {
   /** Events in one Append: a commit must not occupy the thread of the gateway for long. */
