@@ -52,7 +52,7 @@ test('a gateway that serves is alive and ready, and says what was checked', asyn
 
 test('without NATS it is alive and not ready, until NATS is back', async () => {
   await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url], [anyPort]);
+  await using gateway = await startTestGateway([nats.url], [anyPort], { natsPingIntervalMs: 500 });
   nats.pause();
   await until(async () => (await ask(gateway.http, '/readyz')).status === 503, 30_000);
   expect((await ask(gateway.http, '/readyz')).problems['nats']).toBe(

@@ -103,14 +103,10 @@ test('a caller that sends nothing more, or takes nothing, loses its connection',
   const deaf = connect(server.port, '127.0.0.1').on('error', () => undefined);
   deaf.write('GET /large HTTP/1.1\r\nHost: a\r\n\r\n');
   await once(deaf, 'readable');
-  const begun = performance.now();
-  while (deaf.bytesRead < page.length && !deaf.destroyed && performance.now() - begun < 20_000) {
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    deaf.read();
-    if (deaf.readableEnded) break;
-  }
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  // What the system has buffered, and no more.
+  await allFrom(deaf);
   expect(deaf.bytesRead).toBeLessThan(page.length);
-  deaf.destroy();
 });
 
 test('connections above the bound are closed at once, and others are served on', async () => {
