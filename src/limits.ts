@@ -1,12 +1,13 @@
 import { accessLimits, type AccessLimits } from './access-limits';
 import { groupLimits, type GroupLimits } from './group-limits';
+import { httpLimits, type HttpLimits } from './http-limits';
 
 /**
- * Every limit of the gateway, with its reason; two parts have files of their own. The unit is the last word of the name.
+ * Every limit of the gateway, with its reason; three parts have files of their own. The unit is the last word of the name.
  * docs/configuration.md lists all of them, `--print-config` shows those in force, and GetServerInfo shows those that a caller can
  * act on. Only `eventBytesMax` also depends on the NATS server.
  */
-export interface Limits extends AccessLimits, GroupLimits {
+export interface Limits extends AccessLimits, GroupLimits, HttpLimits {
   /** Events in one Append: a commit must not occupy the thread of the gateway for long. */
   readonly appendEventsMax: number;
   /** Bytes of one Append as stored: a reader holds a whole commit in memory, because a commit is never split. */
@@ -157,6 +158,8 @@ export interface Limits extends AccessLimits, GroupLimits {
   readonly headCacheEntriesMax: number;
   /** How old the data of GetServerInfo may be: frequent calls cost NATS one request a second. */
   readonly serverInfoAgeMaxMs: number;
+  /** How often the gateway looks for streams that mirror the log: a listing goes to every server of a cluster. */
+  readonly mirrorsIntervalMs: number;
   /** How often the gateway pings the server of a silent NATS connection. */
   readonly natsPingIntervalMs: number;
   /** Pings without an answer; after one more the gateway reconnects. */
@@ -176,16 +179,6 @@ export interface Limits extends AccessLimits, GroupLimits {
   readonly keepaliveTimeoutMs: number;
   /** How long a stop goes on accepting calls, with health at NOT_SERVING: load balancers need it to send calls elsewhere. */
   readonly drainWaitMs: number;
-  /** Bytes of the headers of one HTTP request. */
-  readonly httpHeaderBytesMax: number;
-  /** How long a caller may take to send a request over HTTP: a slower one only occupies a connection. */
-  readonly httpRequestTimeoutMs: number;
-  /** How long an HTTP connection may be silent, between requests or while its caller takes no data. */
-  readonly httpIdleMs: number;
-  /** HTTP connections: each needs a file descriptor. */
-  readonly httpConnectionsMax: number;
-  /** How old a page of metrics may be: all scrapers within this time share one. */
-  readonly metricsAgeMaxMs: number;
   /** How long the replica may have been behind the log while `/readyz` still says that the gateway is ready. */
   readonly readyLagMaxMs: number;
   /** How long a graceful stop waits for calls under way. */
@@ -263,6 +256,7 @@ export const defaultLimits: Limits = {
   connectionAgeGraceMs: 60_000,
   headCacheEntriesMax: 100_000,
   serverInfoAgeMaxMs: 1_000,
+  mirrorsIntervalMs: 60_000,
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,
   natsDialTimeoutMs: 2_000,
@@ -271,13 +265,9 @@ export const defaultLimits: Limits = {
   keepaliveIntervalMs: 30_000,
   keepaliveTimeoutMs: 20_000,
   drainWaitMs: 0,
-  httpHeaderBytesMax: 16 << 10,
-  httpRequestTimeoutMs: 5_000,
-  httpIdleMs: 60_000,
-  httpConnectionsMax: 128,
-  metricsAgeMaxMs: 500,
   readyLagMaxMs: 10_000,
   shutdownTimeoutMs: 10_000,
+  ...httpLimits,
   ...accessLimits,
   ...groupLimits,
 };

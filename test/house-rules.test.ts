@@ -38,7 +38,8 @@ const inSrc = [...sources].filter(([file]) => file.startsWith('src/'));
 const arrows: Readonly<Record<string, readonly string[]>> = {
   'access-limits': [],
   'group-limits': [],
-  limits: ['access-limits', 'group-limits'],
+  'http-limits': [],
+  limits: ['access-limits', 'group-limits', 'http-limits'],
   versions: [],
   uuid: [],
   loopback: [],
@@ -378,6 +379,7 @@ const needTimeOfDay = [
   'src/grpc/access-watch.ts',
   'src/grpc/call-scope.ts',
   'src/grpc/enter-call.ts',
+  'src/grpc/tls-files.ts',
   'src/jetstream/append/id-memory.ts',
   'src/jetstream/append/stored-commits.ts',
   'src/jetstream/follow/watch-log.ts',

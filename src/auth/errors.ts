@@ -1,8 +1,9 @@
+import { RefusedError } from '../store/errors';
 import type { StoreAction, StreamAction } from './permissions';
 
 /** What a caller lacks to be served. Nothing was stored. Each subclass has a code of its own. */
-export abstract class AuthError extends Error {
-  abstract readonly code: AnyAuthError['code'];
+export abstract class AuthError extends RefusedError {
+  abstract override readonly code: AnyAuthError['code'];
 }
 
 export const unauthenticatedReasons = ['missing', 'expired', 'invalid'] as const;

@@ -93,10 +93,13 @@ async function copySnapshot(
   for (let attempt = 0; attempt < snapshotsMax; attempt++) {
     signal.throwIfAborted();
     const snapshot = await requestSnapshot(log.link, store.name, snapshotTimeoutMs);
+    // The server may be silent for seconds.
+    signal.addEventListener('abort', snapshot.close);
     try {
       if (await log.isWithinBatch(sequence(BigInt(snapshot.state.last_seq)))) continue;
       return { snapshot, file: await writeSnapshot(options, folder, snapshot) };
     } finally {
+      signal.removeEventListener('abort', snapshot.close);
       snapshot.close();
     }
   }

@@ -1,10 +1,14 @@
-import type { SluiceClient } from '../client/client';
+import type { ConnectOptions, SluiceClient } from '../client/client';
 import { parseArguments, type Arguments, type Options } from './arguments';
 import type { Output, Sink } from './output';
 
 /** What a command gets to run. */
 export interface Context {
   readonly client: SluiceClient;
+  /** Of the gateway, as gRPC takes it. */
+  readonly address: string;
+  /** How the client checks the gateway; undefined: plain text. */
+  readonly tls: ConnectOptions['tls'];
   /** The deadline of each call; undefined: the client's default. */
   readonly deadlineMs: number | undefined;
   /** Aborted by Ctrl-C; for every call of the client. */

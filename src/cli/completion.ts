@@ -1,10 +1,11 @@
 import type { Command } from './command';
+import { otherCommands, type Completed } from './other-commands';
 
 const programs = ['sluice', 'sluice-eventstore'];
 /** The other words that `sluice` accepts as a command. */
-const otherWords = ['serve', 'help', 'completion'];
+const otherWords = ['help', 'completion'];
 
-const shells: Readonly<Record<string, (commands: readonly Command[]) => string>> = {
+const shells: Readonly<Record<string, (commands: readonly Completed[]) => string>> = {
   bash: forBash,
   zsh: (commands) => `autoload -U +X bashcompinit && bashcompinit\n${forBash(commands)}`,
   fish: forFish,
@@ -13,12 +14,12 @@ const shells: Readonly<Record<string, (commands: readonly Command[]) => string>>
 /** The shells that completion supports. */
 export const completionShells = Object.keys(shells);
 
-/** A script that completes commands and options in a shell; undefined: the shell is unknown. */
+/** A script that completes these commands and all others, and options, in a shell; undefined: the shell is unknown. */
 export function completionScript(shell: string, commands: readonly Command[]): string | undefined {
-  return Object.hasOwn(shells, shell) ? shells[shell]?.(commands) : undefined;
+  return Object.hasOwn(shells, shell) ? shells[shell]?.([...otherCommands, ...commands]) : undefined;
 }
 
-function forBash(commands: readonly Command[]): string {
+function forBash(commands: readonly Completed[]): string {
   const names = [...otherWords, ...commands.map(({ name }) => name)];
   const cases = commands.map(({ name, options, verbs = [] }) => {
     const flags = Object.keys(options).map((option) => `--${option}`);
@@ -36,11 +37,12 @@ function forBash(commands: readonly Command[]): string {
     `  if [ "$COMP_CWORD" -eq 1 ]; then words="${names.join(' ')}"; fi\n`,
     '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))\n',
     '}\n',
-    `complete -F _sluice ${programs.join(' ')}\n`,
+    // Where nothing fits, files and folders.
+    `complete -o default -F _sluice ${programs.join(' ')}\n`,
   ].join('');
 }
 
-function forFish(commands: readonly Command[]): string {
+function forFish(commands: readonly Completed[]): string {
   const lines = programs.flatMap((program) => [
     `complete -c ${program} -n __fish_use_subcommand -f -a '${otherWords.join(' ')}'`,
     ...commands.flatMap(({ name, summary, options, verbs = [] }) => [

@@ -1,3 +1,4 @@
+import { certificateExpiry, certificateFinding } from './certificate';
 import { defineCommand, type Context } from './command';
 import { exitCode } from './failure';
 import { paint } from './output';
@@ -17,17 +18,27 @@ export const doctorCommand = defineCommand({
   plan({ words, given }) {
     noWords(words);
     return async (context) => {
-      const { client, deadlineMs, signal, out, version } = context;
-      const info = await client.serverInfo({ deadlineMs, signal });
-      const list = [...findings(info, version), ...(await groupFindings(context))];
+      const list = await check(context);
+      if (!list.some(isFailure)) list.push(...(await groupFindings(context)));
       for (const finding of list) {
-        if (given.json) await out.line(JSON.stringify(finding));
+        if (given.json) await context.out.line(JSON.stringify(finding));
         else await print(context, finding);
       }
-      return list.some(({ level }) => level === 'fail') ? exitCode.failure : exitCode.ok;
+      return list.some(isFailure) ? exitCode.failure : exitCode.ok;
     };
   },
 });
+
+async function check({ client, address, tls, deadlineMs, signal, version }: Context): Promise<Finding[]> {
+  const expiresAtMs = await certificateExpiry(address, tls, signal);
+  const first = expiresAtMs === undefined ? [] : [certificateFinding(expiresAtMs, Date.now())];
+  if (first.some(isFailure)) return first; // no call would succeed
+  return [...first, ...findings(await client.serverInfo({ deadlineMs, signal }), version)];
+}
+
+function isFailure({ level }: Finding): boolean {
+  return level === 'fail';
+}
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 

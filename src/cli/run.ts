@@ -19,6 +19,7 @@ import { endingOf, exitCode, InterruptedError, UsageError } from './failure';
 import { groupCommand } from './group';
 import { commandHelp } from './help';
 import { importCommand } from './import';
+import { otherCommands } from './other-commands';
 import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
 import { streamsCommand } from './streams';
@@ -27,10 +28,7 @@ import { tokenCommand } from './token';
 import { unreadableCommand } from './unreadable';
 import { versionCommand } from './version';
 
-/** The commands that do not go through a gateway. */
-const otherCommands = ['serve', 'help', 'completion', 'replica', 'backup', 'restore', 'verify'] as const;
-
-/** The commands besides those, in the order of the help. */
+/** The commands that go through a gateway, in the order of the help. */
 export const commands: readonly Command[] = [
   appendCommand,
   readCommand,
@@ -57,7 +55,7 @@ export async function runCommand(
   if (name === 'completion') return printCompletion(rest);
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const known = [...otherCommands, ...commands.map((candidate) => candidate.name)];
+    const known = ['help', 'completion', ...[...otherCommands, ...commands].map((one) => one.name)];
     return usageError(`unknown command ${name}${suggestion(name, known)}`, 'sluice --help');
   }
   if (asksForHelp(rest)) {
@@ -102,6 +100,8 @@ async function runAt(address: string, { common, tokenFile, run }: Prepared): Pro
   });
   return await run({
     client,
+    address,
+    tls,
     deadlineMs,
     signal,
     stdin: process.stdin,

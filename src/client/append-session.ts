@@ -19,6 +19,7 @@ import type { Channel } from './channel';
 import { CancelledError, OverloadedError } from './errors';
 import type { NewEvent } from './event';
 import { statusFailure } from './failure';
+import { beginSpan, type ClientSpan } from './spans';
 import { decode, written } from './text';
 import { toError, toSessionError, type RequestedCommit } from './to-error';
 
@@ -58,6 +59,7 @@ interface Pending {
   readonly commit: RequestedCommit | undefined;
   /** A field of AppendSessionRequest, until it is sent. */
   bytes: Uint8Array | undefined;
+  readonly span: ClientSpan | undefined;
   readonly resolve: (result: AppendResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -112,11 +114,12 @@ class OpenSession implements DuplexListener {
       }
       const request = toAppendRequest(stream, events, conditions, this.channel);
       const tag = ++this.tags;
-      const message = { tag, append: request, inOrder: this.inOrder };
+      const span = beginSpan(EventStoreServiceService.appendSession.path, 'append');
+      const message = { tag, append: request, inOrder: this.inOrder, traceContext: span?.traceContext };
       const bytes = written((writer) =>
         SessionAppend.encode(message, writer.uint32(appendsTag).fork()).join(),
       );
-      this.add(tag, { commit: requestedCommit(request), bytes, resolve, reject });
+      this.add(tag, { commit: requestedCommit(request), bytes, span, resolve, reject });
     });
   }
 
@@ -146,8 +149,10 @@ class OpenSession implements DuplexListener {
     const error = reason ?? (failure.status === status.OK ? undefined : toError(failure));
     this.end = { error };
     this.channel.closed.removeEventListener('abort', this.finish);
-    for (const { commit, bytes, reject } of this.pending.values())
+    for (const { commit, bytes, span, reject } of this.pending.values()) {
       reject(reason ?? toSessionError(failure, bytes === undefined ? commit : undefined));
+      span?.end(failure.status);
+    }
     this.pending = new CompactingMap();
     this.unsent = [];
     for (const { reject } of this.waiting.splice(0)) reject(error ?? closedError());
@@ -172,6 +177,7 @@ class OpenSession implements DuplexListener {
     const entry = this.pending.get(tag);
     if (entry === undefined || outcome === undefined) return;
     this.pending.delete(tag);
+    entry.span?.end(outcome.$case === 'result' ? status.OK : outcome.value.code);
     if (outcome.$case === 'result') {
       entry.resolve(toAppendResult(outcome.value));
       return;

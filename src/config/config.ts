@@ -7,16 +7,8 @@ import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import type { LogLevel } from './log-level';
 import { withoutCredentials, type NatsUrls } from './nats-url';
-import {
-  flagOf,
-  keys,
-  settings,
-  variableOf,
-  type Group,
-  type Key,
-  type Setting,
-  type Values,
-} from './settings';
+import { operatorKeys } from './operator-keys';
+import { flagOf, keys, settings, variableOf, type Key, type Setting, type Values } from './settings';
 
 /** Everything that can be set, checked. */
 export interface Config {
@@ -145,13 +137,13 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
   };
 }
 
-/** The groups of settings that the commands backup, restore and verify have; of the environment, they ignore the others. */
-const operatorGroups: readonly Group[] = ['nats', 'embedded', 'connections', 'store'];
-
-/** The configuration of an operator's command, of the same flags and variables. Throws ConfigError with everything that is wrong. */
+/**
+ * The configuration of an operator's command, of the same flags and variables; variables of other settings are ignored. Throws
+ * ConfigError with everything that is wrong.
+ */
 export function loadOperatorConfig(argv: readonly string[], env: Environment = process.env): OperatorConfig {
   const [flags, variables] = [readFlags(argv), readVariables(env)];
-  const isMine = (key: Key): boolean => operatorGroups.includes(settings[key].group);
+  const isMine = (key: Key): boolean => operatorKeys.includes(key);
   const others = [...flags.given]
     .filter(([key]) => !isMine(key))
     .map(([, { name }]) => `${name} is for serve`);

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   AppendSessionResponse,
+  TraceContext,
   type AppendRequest,
   type SessionAnswer,
 } from '../../generated/sluice/v1/event_store_service';
@@ -215,7 +216,10 @@ class SessionAppends {
     }
     const pending = this.enter(received, request, command?.bytes ?? received.bytes);
     if (command === undefined) this.fail(pending, failure);
-    else this.append(pending, command);
+    else {
+      pending.trace = this.session.caller.trace?.beginAppend(callerSpanOf(received));
+      this.append(pending, command);
+    }
   }
 
   private enter(
@@ -232,9 +236,7 @@ class SessionAppends {
 
   private append(pending: PendingAppend, command: Permitted<Sized<AppendCommand>>): void {
     const { caller } = this.session;
-    const { orderSlot } = pending;
-    const trace = caller.trace?.beginAppend();
-    pending.trace = trace;
+    const { orderSlot, trace } = pending;
     const isAsSession = orderSlot === undefined && trace === undefined;
     const context = isAsSession ? caller : new AppendCall(caller, orderSlot, trace);
     void this.options.appends.append(command, context, pending);
@@ -271,4 +273,9 @@ class SessionAppends {
     this.ready.push({ value, stream, bytes });
     this.wake();
   }
+}
+
+/** The framing of the field has been checked; what it names need not be a span. */
+function callerSpanOf({ traceContext }: ReceivedAppend): TraceContext | undefined {
+  return traceContext && TraceContext.decode(traceContext);
 }

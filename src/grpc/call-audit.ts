@@ -1,10 +1,10 @@
 import type { Audit } from '../auth/audit';
 import type { AuditEntry } from '../auth/audit-entry';
-import { isAuthError, type AccessDeniedError, type AnyAuthError } from '../auth/errors';
+import type { AccessDeniedError, AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
-import { isStoreError } from '../store/errors';
-import { GroupError } from '../store/group-errors';
+import { outcomeOf as storeOutcomeOf, type Outcome as StoreOutcome } from '../store/errors';
+import { GroupError, type GroupErrorCode } from '../store/group-errors';
 import type { Access, Need } from './access';
 
 /** A call, as far as the audit log names it. */
@@ -75,7 +75,7 @@ export class CallAudit {
     this.spanned(call, need, 'ended', outcomeOf(error));
   }
 
-  private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: string): void {
+  private spanned(call: AuditedCall, need: Need, phase: AuditEntry['phase'], outcome: Outcome): void {
     if (!this.hasReads) return;
     const { action, patterns, group } = need;
     this.audit.record({ ...this.entryOf(call), action, group, streams: patterns, phase, outcome });
@@ -126,8 +126,8 @@ function subjectOf({ subject, isGroup }: AccessDeniedError): Pick<AuditEntry, 'g
   return { streams: subject === '' ? [] : [subject] };
 }
 
-function outcomeOf(error: unknown): string {
-  if (error === undefined) return 'OK';
-  const isKnown = isStoreError(error) || isAuthError(error) || error instanceof GroupError;
-  return isKnown ? error.code : 'INTERNAL';
+type Outcome = StoreOutcome | GroupErrorCode;
+
+function outcomeOf(error: unknown): Outcome {
+  return error instanceof GroupError ? error.code : storeOutcomeOf(error);
 }

@@ -1,5 +1,4 @@
 import type { Limits } from '../limits';
-import { isAppend } from './failure';
 import type { RpcCounts } from './rpc-counts';
 
 /** What the calls of one RPC have in common. */
@@ -11,10 +10,15 @@ export interface CallKind {
   readonly requests: 'one' | 'many' | 'foreign';
   /** Whether its caller may leave it open without a request. */
   readonly mayBeIdle: boolean;
+  /** Whether it stores something. */
+  readonly isAppend: boolean;
+  /** Whether it stays open as long as its caller likes, so that it is never slow. */
+  readonly isOpenEnded: boolean;
 }
 
-const session = '/sluice.v1.EventStoreService/AppendSession';
-const ours = /^\/sluice\.v1\./;
+const ours = 'sluice.v1.';
+const appends = ['Append', 'AppendMulti', 'AppendSession'];
+const openEnded = ['AppendSession', 'Subscribe', 'Consume', 'Watch', 'ServerReflectionInfo'];
 
 /** Returns a function that tells the kind of the calls to an RPC of the server. */
 export function createKindOf(
@@ -25,12 +29,16 @@ export function createKindOf(
   return (path, hasManyRequests) => {
     let kind = known.get(path);
     if (kind === undefined) {
-      const isOurs = ours.test(path);
+      const rpc = rpcs.get(path) as RpcCounts;
+      const isOurs = rpc.service.startsWith(ours);
+      const isAppend = isOurs && appends.includes(rpc.method);
       kind = {
-        rpc: rpcs.get(path) as RpcCounts,
-        messageBytesMax: isOurs && isAppend(path) ? limits.requestBytesMax : limits.queryBytesMax,
+        rpc,
+        messageBytesMax: isAppend ? limits.requestBytesMax : limits.queryBytesMax,
         requests: hasManyRequests ? 'many' : isOurs ? 'one' : 'foreign',
-        mayBeIdle: path === session,
+        mayBeIdle: isAppend && hasManyRequests,
+        isAppend,
+        isOpenEnded: openEnded.includes(rpc.method),
       };
       known.set(path, kind);
     }

@@ -1,18 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { AuditedCall } from './call-audit';
+import type { CallKind } from './call-kind';
 import type { Failure } from './failure';
 import { statusOf } from './status-codes';
 
 /** A call that is over, as far as the log names it. */
 export interface LoggedCall extends AuditedCall {
+  readonly kind: CallKind;
   readonly requestId: string;
   /** undefined: nobody collects traces. */
   readonly trace: { readonly traceId: string } | undefined;
 }
-
-/** Calls without an end of their own, which are never slow. */
-const openEnded = /\/(Subscribe|Consume|AppendSession|Watch|ServerReflectionInfo)$/;
 
 /** Lines about slow calls in one second; a gateway that is slow as a whole must not fill its log. */
 const slowLinesMax = 10;
@@ -30,7 +29,7 @@ export class CallLog {
 
   /** `failure`: what it ended with; undefined: it succeeded. `tookMs`: without the time in which it waited for its caller. */
   ended(call: LoggedCall, failure: Failure | undefined, tookMs: number): void {
-    const isSlow = this.slowCallMs > 0 && tookMs > this.slowCallMs && !openEnded.test(call.path);
+    const isSlow = this.slowCallMs > 0 && tookMs > this.slowCallMs && !call.kind.isOpenEnded;
     if (isSlow) this.slow(call, failure, tookMs);
     else if (this.log.isLevelEnabled('debug')) this.log.debug(fieldsOf(call, failure, tookMs), 'call ended');
   }

@@ -33,9 +33,9 @@ export class CallReports {
   }
 
   /** No handler has had the call. */
-  refused({ call, identified: access, requestId }: Incoming, failure: Failure): void {
+  refused({ call, kind, identified: access, requestId }: Incoming, failure: Failure): void {
     const { path } = call.handler;
     const trace = this.begun(path, call.metadata);
-    this.ended({ requestId, path, access, connection: connectionOf(call.stream), trace }, failure, 0);
+    this.ended({ requestId, path, kind, access, connection: connectionOf(call.stream), trace }, failure, 0);
   }
 }

@@ -8,6 +8,7 @@ import type { CallContext } from '../store/event-store';
 import type { CallSpan } from '../tracing/call-span';
 import type { Access, Need } from './access';
 import type { CallAudit } from './call-audit';
+import type { CallKind } from './call-kind';
 import { connectionOf, type Connection } from './connections';
 import { deadlineExceeded, type Failure } from './failure';
 import type { Incoming } from './incoming';
@@ -92,6 +93,10 @@ export class CallScope implements Caller {
 
   get path(): string {
     return this.call.getPath();
+  }
+
+  get kind(): CallKind {
+    return this.incoming.kind;
   }
 
   get requestId(): string {

@@ -5,6 +5,7 @@ import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
 import type { Access } from './access';
 import type { AuditedCall, CallAudit } from './call-audit';
+import type { CallKind } from './call-kind';
 import type { FailureCounts } from './failure-counts';
 
 /** What a call fails with. */
@@ -21,6 +22,7 @@ export class UnexpectedError extends Error {
 
 /** A call that fails. */
 interface FailedCall extends CallContext, AuditedCall {
+  readonly kind: CallKind;
   readonly access: Access;
   readonly requestId: string;
 }
@@ -37,7 +39,7 @@ export function createRecognise(log: Logger, audit: CallAudit, failures: Failure
     if (isStoreError(error))
       return isLate(error, call) ? deadlineExceeded({ cause: error }) : shown(error, call);
     if (isAuthError(error) || error instanceof GroupError) return error;
-    if (call.signal.aborted && !isAppend(call.path)) return call.signal.reason as Failure;
+    if (call.signal.aborted && !call.kind.isAppend) return call.signal.reason as Failure;
     log.error({ err: error, rpc: call.path, requestId: call.requestId }, 'a call failed unexpectedly');
     return new UnexpectedError(error);
   };
@@ -53,10 +55,6 @@ export function createRecognise(log: Logger, audit: CallAudit, failures: Failure
 function shown(error: AnyStoreError, { access }: FailedCall): AnyStoreError {
   if (!(error instanceof CommitIdReuseError) || access.permissions.allows('read', error.stream)) return error;
   return error.withoutStream();
-}
-
-export function isAppend(path: string): boolean {
-  return /\/Append(Multi|Session)?$/.test(path);
 }
 
 /** Timers fire early by the time that their iteration of the event loop has taken. */

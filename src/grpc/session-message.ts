@@ -9,6 +9,8 @@ export interface ReceivedAppend {
   readonly inOrder: boolean;
   /** Its bytes within the message. */
   readonly bytes: number;
+  /** Of a TraceContext; undefined: the field is missing. */
+  readonly traceContext: Uint8Array | undefined;
   /** undefined: the field is missing. Throws InvalidRequestError; UndecodableError, if the bytes are not a request. */
   decode(): AppendRequest | undefined;
 }
@@ -47,22 +49,29 @@ export class SessionMessage {
   }
 
   private append(length: number): ReceivedAppend {
-    const { reader, message, limits } = this;
+    const { reader, limits } = this;
     const end = reader.pos + length;
     let tag = 0n;
     let inOrder = false;
     let encoded: Uint8Array | undefined;
+    let traceContext: Uint8Array | undefined;
     while (reader.pos < end) {
-      const [field, wireType] = reader.tag();
-      if (field === 1 && wireType === WireType.Varint) tag = reader.uint64() as bigint;
-      else if (field === 3 && wireType === WireType.Varint) inOrder = reader.bool();
-      else if (field === 2 && wireType === WireType.LengthDelimited) {
-        const size = reader.uint32();
-        encoded = message.subarray(reader.pos, (reader.pos += size));
-      } else reader.skip(wireType, field);
+      const [number, wireType] = reader.tag();
+      if (number === 1 && wireType === WireType.Varint) tag = reader.uint64() as bigint;
+      else if (number === 3 && wireType === WireType.Varint) inOrder = reader.bool();
+      else if (number === 2 && wireType === WireType.LengthDelimited) encoded = this.part();
+      else if (number === 4 && wireType === WireType.LengthDelimited) traceContext = this.part();
+      else reader.skip(wireType, number);
     }
     const decode = (): AppendRequest | undefined =>
       encoded && decodeRequest(AppendRequest, encoded, appendPath, limits);
-    return { tag, inOrder, bytes: length, decode };
+    return { tag, inOrder, bytes: length, traceContext, decode };
+  }
+
+  /** The bytes of a field. */
+  private part(): Uint8Array {
+    const { reader } = this;
+    const size = reader.uint32();
+    return this.message.subarray(reader.pos, (reader.pos += size));
   }
 }

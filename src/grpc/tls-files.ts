@@ -19,7 +19,8 @@ export interface FileCredentials {
   readonly credentials: ServerCredentials;
   /**
    * Looks at the files at once; they are also looked at every `lookIntervalMs`. Files that cannot be used change nothing: the
-   * error is logged, once for each content. Never rejects.
+   * error is logged, once for each content. A certificate that has expired is in force all the same, with a warning, once for
+   * each. Never rejects.
    */
   reload(): Promise<void>;
   /** When the certificate in force expires, in milliseconds since 1970. */
@@ -55,8 +56,15 @@ export async function openTlsFiles(
     expiresAtMs = Date.parse(validTo);
     log.info({ certificate: fingerprint256, validTo }, 'new connections get the new TLS files');
   };
+  let warnedOfMs: number | undefined;
+  const warnIfExpired = (): void => {
+    if (Date.now() < expiresAtMs || warnedOfMs === expiresAtMs) return;
+    warnedOfMs = expiresAtMs;
+    log.warn({ expired: new Date(expiresAtMs) }, 'the certificate has expired: clients refuse it');
+  };
+  warnIfExpired();
   let looking = Promise.resolve();
-  const reload = (): Promise<void> => (looking = looking.then(look));
+  const reload = (): Promise<void> => (looking = looking.then(look).then(warnIfExpired));
   const timer = setInterval(() => void reload(), lookIntervalMs).unref();
   return {
     credentials,

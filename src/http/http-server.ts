@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import { textAnswer, type Answer } from './answer';
+import { boundConnections } from './connection-bounds';
 import { HttpCounts } from './http-counts';
 
 /** What is served, by path. Each route takes GET and HEAD. */
@@ -48,7 +49,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     (request, response) => void respond(request, response, options),
   );
-  server.maxConnections = limits.httpConnectionsMax;
+  boundConnections(server, limits);
   server.setTimeout(limits.httpIdleMs);
   const port = await listen(server, address);
   return {

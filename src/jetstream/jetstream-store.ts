@@ -24,7 +24,7 @@ import { askLeader } from './log/leadership';
 import type { LogAccess } from './log/log-access';
 import { LogHealth, lostMessages } from './log/log-health';
 import { logInfo } from './log/log-info';
-import { lookForMirrors } from './log/mirrors';
+import { watchMirrors } from './log/mirrors';
 import { watchEmbeddedDisk, type EmbeddedDisk } from './log/embedded-disk';
 import { Space } from './log/space';
 import { storeInfo } from './log/store-info';
@@ -112,7 +112,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const watches: { close(): Promise<void> }[] = [];
   if (embedded !== undefined) watches.push(await watchEmbeddedDisk(log, space, embedded, logger));
   watches.push(await watchLog(log, space, sizes, ids));
-  await lookForMirrors(log, logger);
+  watches.push(await watchMirrors(log, logger));
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
   const state = createState({ pool, stream, limits, logger, sync: options.syncStream });

@@ -1,5 +1,6 @@
 import { durationBounds, Histogram } from '../collections/histogram';
-import type { CallObserver, EventMethod, Outcome, ReadMethod } from '../store/observed';
+import type { Outcome } from '../store/errors';
+import type { CallObserver, EventMethod, ReadMethod } from '../store/observed';
 
 /** What the calls of a store were since the start. */
 export class StoreCounts implements CallObserver {
@@ -66,6 +67,9 @@ function outcomes(): Record<Outcome, number> {
     NOT_PERMITTED: 0,
     DEADLINE_EXCEEDED: 0,
     CANCELLED: 0,
-    ERROR: 0,
+    UNAUTHENTICATED: 0,
+    ACCESS_DENIED: 0,
+    QUOTA_EXCEEDED: 0,
+    INTERNAL: 0,
   };
 }

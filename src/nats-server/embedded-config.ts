@@ -36,7 +36,7 @@ export function embeddedPaths(dataDir: string) {
     log: join(dataDir, 'nats.log'),
     /** The streams of the only account. */
     streams: join(dataDir, 'jetstream', '$G', 'streams'),
-    /** Files of the running server; empty when no server runs. */
+    /** Files of the running server; when it has stopped, no more than its pid. */
     runDir,
     pid: join(runDir, 'nats-server.pid'),
     /** The login for the commands backup, restore and verify. */

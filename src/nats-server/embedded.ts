@@ -16,7 +16,7 @@ import { lockFolder, type FolderLock } from './folder-lock';
 import type { NatsBinary } from './nats-binary';
 import { endOrphan } from './orphan';
 import { gatewayPermissions, operatorPermissions, type StoreNames } from './permissions';
-import { writeOperatorLogin } from './operator-login';
+import { removeOperatorLogin, writeOperatorLogin } from './operator-login';
 import { EmbeddedNatsError, untilReady, urlOf } from './readiness';
 import { stopTimeoutMs, supervise, type Supervised } from './supervise';
 import { spawnTied, type TiedProcess } from './tied-process';
@@ -76,7 +76,7 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
   // One name for one folder: the path of its configuration identifies a server process.
   const dataDir = await realpath(options.dataDir);
   const running: Running = { server: undefined, supervised: undefined };
-  const lock = await lockFolder({ path: dataDir, kind: 'data folder' }, log, () => {
+  const lock = await lockData(dataDir, log, () => {
     log.fatal({ dataDir }, 'another gateway took over the data folder; this gateway ends its nats-server');
     running.supervised?.abandon();
     running.server?.kill('SIGKILL');
@@ -88,6 +88,18 @@ export async function startEmbeddedNats(options: EmbeddedOptions): Promise<Embed
     await lock.release();
     throw error;
   }
+}
+
+/** Locks the folder until its server has stopped. */
+async function lockData(dataDir: string, log: Logger, onLost: () => void): Promise<FolderLock> {
+  const lock = await lockFolder({ path: dataDir, kind: 'data folder' }, log, onLost);
+  return {
+    held: () => lock.held(),
+    async release() {
+      if (await lock.held()) await removeOperatorLogin(dataDir).catch(() => undefined);
+      await lock.release();
+    },
+  };
 }
 
 /** What must be ended if the start fails or the folder is lost. */

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { embeddedPaths, type EmbeddedConfig, type Login } from './embedded-config';
 import { readPort, urlOf } from './readiness';
 
@@ -12,6 +12,11 @@ export async function writeOperatorLogin({ dataDir, operator }: EmbeddedConfig):
   const { user, password } = operator;
   const text = JSON.stringify({ user, password } satisfies Login);
   await writeFile(embeddedPaths(dataDir).operator, text, { flag: 'wx', mode: 0o600 });
+}
+
+/** For a server that has stopped; the next one has another login. */
+export async function removeOperatorLogin(dataDir: string): Promise<void> {
+  await rm(embeddedPaths(dataDir).operator, { force: true });
 }
 
 /** undefined: no embedded nats-server runs over the folder, or it has just been started. */

@@ -40,13 +40,15 @@ export async function operatorCommand(verb: OperatorVerb, args: readonly string[
     return exitCode.ok;
   }
   const report = createReport(process.stderr);
+  const signal = interrupted();
   try {
     const { folder, flags } = parse(verb, args);
-    const command = { folder, config: loadOperatorConfig(flags), report, signal: interrupted() };
+    const command = { folder, config: loadOperatorConfig(flags), report, signal };
     return await { backup: runBackup, restore: runRestore, verify: runVerify }[verb](command);
   } catch (error) {
     report.clear();
-    return failed(verb, error);
+    // After a signal, all kinds of things fail.
+    return failed(verb, signal.aborted ? signal.reason : error);
   }
 }
 
@@ -156,8 +158,8 @@ function warn(text: string): void {
 }
 
 function failed(verb: OperatorVerb, error: unknown): number {
-  const { message, code, cause } = error as NodeJS.ErrnoException;
-  for (const reason of [error, cause]) if (reason instanceof Interrupted) return 128 + reason.signalNumber;
+  if (error instanceof Interrupted) return 128 + error.signalNumber;
+  const { message, code } = error as NodeJS.ErrnoException;
   if (error instanceof UsageError || error instanceof ConfigError) {
     warn(`${message}\nsee sluice ${verb} --help`);
     return exitCode.usage;

@@ -1,4 +1,4 @@
-import { isStoreError, type StoreError } from './errors';
+import { outcomeOf, type Outcome } from './errors';
 import type {
   AppendMultiCommand,
   EventRun,
@@ -15,9 +15,6 @@ export type AppendMethod = 'append' | 'appendMulti';
 export type ReadMethod = Exclude<Method, AppendMethod>;
 /** The methods that give events. */
 export type EventMethod = 'readStream' | 'readByCorrelation' | 'readAll' | 'subscribe';
-
-/** How a call ended. `ERROR`: with an error that is no StoreError, which is a bug. */
-export type Outcome = 'OK' | StoreError['code'] | 'ERROR';
 
 /** Learns of every call of a store. It must not throw. */
 export interface CallObserver {
@@ -203,8 +200,4 @@ class ObservedUpdates implements AsyncIterableIterator<SubscriptionUpdate> {
     this.isOver = true;
     this.observer.onRead('subscribe', outcome);
   }
-}
-
-function outcomeOf(error: unknown): Outcome {
-  return isStoreError(error) ? error.code : 'ERROR';
 }

@@ -1,4 +1,5 @@
 import {
+  propagation,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -17,6 +18,12 @@ export interface CallEnd {
   readonly status: number;
   /** The reason of the error; undefined: it succeeded. */
   readonly reason: string | undefined;
+}
+
+/** A span of somebody else, as W3C Trace Context names it. */
+export interface NamedSpan {
+  readonly traceparent: string;
+  readonly tracestate: string;
 }
 
 /** The statuses that are failures of the server, by the conventions of OpenTelemetry: for the others the caller is to blame. */
@@ -40,9 +47,13 @@ export class CallSpan implements Trace {
     this.context = trace.setSpan(parent, this.span);
   }
 
-  /** The span of one append of this session: a trace of its own, since a session may have millions, with a link to the session. */
-  beginAppend(): CallSpan {
-    return new CallSpan(this.tracer, this.path, ROOT_CONTEXT, [{ context: this.span.spanContext() }]);
+  /**
+   * The span of one append of this session, with a link to the session, which may have millions of them. It is a child of the span that
+   * the caller names; undefined: it begins a trace.
+   */
+  beginAppend(named: NamedSpan | undefined): CallSpan {
+    const parent = named === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, named);
+    return new CallSpan(this.tracer, this.path, parent, [{ context: this.span.spanContext() }]);
   }
 
   get traceId(): string {

@@ -92,6 +92,7 @@ export class SharedDurability implements Durability {
     const waiters = [...this.waiting, ...[...this.requests.values()].flatMap((request) => request.waiters)];
     this.waiting = [];
     this.requests.clear();
+    clearInterval(this.checking);
     for (const { reject } of waiters) reject(this.failure);
     this.onFailure();
   }

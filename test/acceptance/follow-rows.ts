@@ -62,5 +62,8 @@ export async function followThroughFailures(environment: Environment, eventCount
   leave.abort(new Error('enough'));
   await expect(following).rejects.toThrow('enough');
   // One for each gateway, and not that of the one that was killed.
-  await until(async () => (await consumersOf(nodes)) === 2, 30_000);
+  let consumers = -1;
+  await until(async () => (consumers = await consumersOf(nodes)) === 2, 60_000).catch(() => {
+    throw new Error(`there are still ${consumers} consumers`);
+  });
 }

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { readOperatorAccess } from '../../src/nats-server/operator-login';
@@ -23,7 +23,9 @@ test('back up a running gateway, lose its data folder, restore to another one, a
     await gateway.client.append({ stream: 'a', events: newEvents(1) });
     expect(await fail('restore', live, `--data-dir=${lost}`)).toContain('nothing is overwritten');
   }
+  expect(readdirSync(join(lost, 'run'))).not.toContain('operator.json');
   await succeed('backup', stopped, `--data-dir=${lost}`);
+  expect(readdirSync(join(lost, 'run'))).not.toContain('operator.json');
   expect([live, stopped].map((folder) => manifestOf(folder).position)).toEqual([20, 21]);
   rmSync(lost, { recursive: true });
   await succeed('restore', live, `--data-dir=${restored}`);

@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, cpSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  cpSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { runSluice, startSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
@@ -221,11 +231,40 @@ test.each([
     await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
     if (how === 'by a signal') backup.signal('SIGINT');
     else await nats.kill();
-    expect(await backup.ended()).toBe(code);
+    const ended = await backup.ended();
+    expect({ ended, stderr: backup.stderr() }).toMatchObject({ ended: code });
     expect(namesIn(folder)).toEqual([]);
   },
   90_000,
 );
+
+test('a backup of a server that is silent ends with the signal all the same', async () => {
+  await using nats = await startNats();
+  {
+    await using gateway = await startTestGateway([nats.url]);
+    for (let i = 0; i < 300; i++)
+      await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
+  }
+  const folder = newFolder();
+  await using backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
+  await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
+  nats.pause();
+  // It has taken what was on its way.
+  await until(async () => {
+    const before = bytesIn(folder);
+    await sleep(500);
+    return bytesIn(folder) === before;
+  });
+  const begunMs = performance.now();
+  backup.signal('SIGINT');
+  expect(await backup.ended()).toBe(130);
+  expect(performance.now() - begunMs).toBeLessThan(5_000);
+  expect(namesIn(folder)).toEqual([]);
+}, 90_000);
+
+function bytesIn(folder: string): number {
+  return namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
 
 function namesIn(folder: string): string[] {
   try {

@@ -40,8 +40,15 @@ function consecutive(random: () => number, commits: number, streams: number): Co
   });
 }
 
-test.each([1, 2, 7, 50, 10_000])('are the same with %d streams in memory', async (inMemoryMax) => {
-  const commits = consecutive(randomFrom(7), 3_000, 400);
+// Files are merged whenever there are 32: with the first two, some twenty times.
+test.each([
+  [1, 700],
+  [2, 1_400],
+  [7, 3_000],
+  [50, 3_000],
+  [10_000, 3_000],
+])('are the same with %d streams in memory', async (inMemoryMax, count) => {
+  const commits = consecutive(randomFrom(7), count, 400);
   const expected = new Map(commits.map(([stream, , last]) => [stream, last]));
   const { versions, findings } = await walk(commits, inMemoryMax);
   expect(findings).toEqual([]);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { completionScript, completionShells } from '../../src/cli/completion';
+import { otherCommands } from '../../src/cli/other-commands';
 import { commands } from '../../src/cli/run';
 import { runSluice } from './process';
 
@@ -24,12 +25,18 @@ test('bash completes commands, and the options of each', () => {
   expect(offered(script, ['sluice', 'group', 're'])).toEqual(['reset', 'replay']);
   expect(offered(script, ['sluice', 'group', 'get', '--ev'])).toEqual(['--events']);
   expect(offered(script, ['sluice', 'token', ''])).toEqual(['create', 'list']);
+  expect(offered(script, ['sluice', 'back'])).toEqual(['backup']);
+  for (const name of ['backup', 'restore', 'verify']) {
+    expect(offered(script, ['sluice', name, '--data'])).toEqual(['--data-dir']);
+    expect(offered(script, ['sluice', name, '--listen'])).toEqual(['']);
+  }
+  expect(offered(script, ['sluice', 'serve', '--listen'])).toEqual(['--listen']);
 });
 
 test.each(completionShells)('the script for %s has every command and option', async (shell) => {
   const { code, stdout, stderr } = await runSluice(['completion', shell]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  for (const { name, options } of commands) {
+  for (const { name, options } of [...otherCommands, ...commands]) {
     expect(stdout).toContain(name);
     for (const option of Object.keys(options)) expect(stdout).toContain(option);
   }

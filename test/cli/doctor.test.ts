@@ -13,9 +13,10 @@ import {
   GetServerInfoResponse,
   ReflectionMode,
 } from '../../generated/sluice/v1/event_store_service';
+import { makeAuthority } from '../support/certificates';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { infoNow } from '../support/info-now';
-import { temporaryFolder } from '../support/tools';
+import { haveOpenssl, temporaryFolder } from '../support/tools';
 import { startCluster, startNats, until } from '../support/nats-server';
 import { linesOf, startCommandGateway } from './gateway-commands';
 import { runSluice } from './process';
@@ -171,6 +172,46 @@ describe('what is open', () => {
     ]);
   });
 });
+
+(haveOpenssl() ? test : test.skip)(
+  'the certificate that clients get',
+  async () => {
+    await using nats = await startNats();
+    using authority = await makeAuthority();
+    const seen = async (
+      days: number,
+      host = '127.0.0.1',
+    ): Promise<[Diagnosis['code'], Finding[], string]> => {
+      const { cert, key } = await authority.issueFor(`for-${days}`, days);
+      await using gateway = await startTestGateway([nats.url], ['--tls-cert', cert, '--tls-key', key]);
+      const address = gateway.address.replace('127.0.0.1', host);
+      const args = ['doctor', '--json', '--address', address, '--tls-ca', authority.ca];
+      const { code, stdout, stderr } = await runSluice(args);
+      return [code, linesOf(stdout) as unknown as Finding[], stderr];
+    };
+    const message = (state: string): string => `the certificate of the gateway ${state}`;
+    for (const [days, level] of [
+      [22, 'ok'],
+      [21, 'warn'],
+      [1, 'warn'],
+    ] as const) {
+      const [code, [first, ...more], stderr] = await seen(days, days === 1 ? 'localhost' : '127.0.0.1');
+      expect([code, stderr]).toEqual([0, '']);
+      expect(first).toMatchObject({
+        check: 'tls',
+        level,
+        message: message(`expires within ${days} day${days === 1 ? '' : 's'}`),
+      });
+      expect(more.length).toBeGreaterThan(5);
+    }
+    const [code, found, stderr] = await seen(-1);
+    expect([code, stderr]).toEqual([1, '']);
+    expect(found).toMatchObject([
+      { check: 'tls', level: 'fail', message: expect.stringContaining(message('expired at 20')) as string },
+    ]);
+  },
+  120_000,
+);
 
 test('a healthy store', async () => {
   await using gateway = await startCommandGateway();

@@ -25,11 +25,13 @@ import { all, failureOf } from './outcomes';
 /** Every error of a gateway, as a user of the client gets it. */
 const event = { type: 'Happened' };
 const appendTimeoutMs = 700;
+/** With more, each append that fails takes the default deadline of 15 s. */
+const appendAttemptsMax = 3;
 
 async function withClient(test: (client: SluiceClient, nats: TestNats) => Promise<void>): Promise<void> {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url], [`--append-timeout-ms=${appendTimeoutMs}`]);
-  using client = connect(gateway.address);
+  using client = connect(gateway.address, { appendAttemptsMax });
   await test(client, nats);
 }
 
@@ -171,7 +173,7 @@ test('without NATS every call is unavailable, with a retry delay', () =>
 
 test('without a gateway every call is unavailable, and no append is in doubt', async () => {
   const [port] = await freePorts(1);
-  using client = connect(`127.0.0.1:${String(port)}`);
+  using client = connect(`127.0.0.1:${String(port)}`, { appendAttemptsMax });
   for (const error of await Promise.all(everyCall(client).map(failureOf))) {
     expect(error).toBeInstanceOf(UnavailableError);
     expect(error).toMatchObject({ code: 'UNAVAILABLE', status: 14, retryDelayMs: 1_000 });
@@ -244,7 +246,7 @@ describe('an append whose response is lost', () => {
       `--nats-url=${nats.url}`,
       '--create-store',
     ]);
-    using client = connect(await first.serving());
+    using client = connect(await first.serving(), { appendAttemptsMax });
     await client.append('doubt.2', [event]);
     nats.pause();
     // The system may need a moment to stop it.

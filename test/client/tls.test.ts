@@ -35,7 +35,8 @@ import { failureOf } from './outcomes';
   async function appendOver(args: string[], tls: ClientTls | true | undefined): Promise<bigint> {
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url], args);
-    using client = connect(gateway.address.replace('127.0.0.1', 'localhost'), { tls });
+    const address = gateway.address.replace('127.0.0.1', 'localhost');
+    using client = connect(address, { tls, appendAttemptsMax: 3 });
     const { version } = await client.append('tls.1', [{ type: 'Happened' }]);
     return version;
   }

@@ -1,6 +1,7 @@
 import { connect, type StreamConfig } from 'nats';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
+import { metricsOf } from '../support/metrics-page';
 import { startCluster, startNats, until } from '../support/nats-server';
 import { Direction } from '../../generated/sluice/v1/event_store_service';
 
@@ -93,6 +94,21 @@ test('with one replica, a whole mirror and two filtered ones', async () => {
   const { store } = await other.client.serverInfo();
   expect(store?.log?.mirrors).toEqual(['MIRROR_0', 'MIRROR_1', 'MIRROR_2']);
 }, 120_000);
+
+test('a mirror that is made while the gateway runs is in the metrics, as long as it exists', async () => {
+  await using nats = await startNats();
+  const flags = ['--http-listen=127.0.0.1:0'];
+  await using gateway = await startTestGateway([nats.url], flags, { mirrorsIntervalMs: 200 });
+  const mirrors = async (): Promise<number | undefined> =>
+    (await metricsOf(gateway.http)).value('sluice_log_mirrors');
+  expect(await mirrors()).toBe(0);
+  await mirror(nats.url, [whole], []);
+  await until(async () => (await mirrors()) === 1);
+  const connection = await connect({ servers: nats.url });
+  await (await connection.jetstreamManager()).streams.delete('MIRROR_0');
+  await connection.close();
+  await until(async () => (await mirrors()) === 0);
+});
 
 test('a stream with the log among its sources does not answer instead of the log', async () => {
   await using nats = await startNats();

@@ -52,7 +52,7 @@ test('a gateway that serves is alive and ready, and says what was checked', asyn
 
 test('without NATS it is alive and not ready, until NATS is back', async () => {
   await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url], [anyPort]);
+  await using gateway = await startTestGateway([nats.url], [anyPort], { natsPingIntervalMs: 500 });
   nats.pause();
   await until(async () => (await ask(gateway.http, '/readyz')).status === 503, 30_000);
   expect((await ask(gateway.http, '/readyz')).problems['nats']).toBe(
@@ -101,7 +101,7 @@ test('a replica that is behind the log makes it not ready, until it has caught u
 
 (haveOpenssl() ? test : test.skip)('with a certificate that has expired it is not ready', async () => {
   using authority = await makeAuthority();
-  const { cert, key } = await authority.issueExpired('late');
+  const { cert, key } = await authority.issueFor('late', -1);
   await using nats = await startNats();
   const flags = [anyPort, '--tls-cert', cert, '--tls-key', key];
   await using gateway = await startTestGateway([nats.url], flags);

@@ -228,12 +228,15 @@ test('an append whose answer was lost is counted by what was found out', async (
   await using gateway = await startTestGateway([own.url], [anyPort], { metricsAgeMaxMs: ageMaxMs });
   const { client } = gateway;
   await client.append({ stream: 'd.1', events: newEvents(1) });
+  const sent = async (): Promise<number> =>
+    (await pageOf(gateway)).value('sluice_nats_requests_total', { role: 'append' }) ?? 0;
+  const sentBefore = await sent();
   own.pause();
   const appends = Array.from({ length: 20 }, (_, i) =>
     client.append({ stream: `d.${i.toString()}`, events: newEvents(1) }),
   );
   const outcomes = Promise.allSettled(appends);
-  await sleep(500);
+  await until(async () => (await sent()) >= sentBefore + appends.length);
   await own.kill();
   await own.start();
   const results = await outcomes;

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
-import { bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
+import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
 import { greedySoak } from '../support/greedy';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { deadlineMs, startRollingCluster } from '../support/rolling';
@@ -9,7 +9,7 @@ import { SoakAccess } from '../support/soak-access';
 import { prepareTools, removeTools } from '../support/tools';
 
 const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
-       npm run soak -- --bulk N [--auth]
+       npm run soak -- --bulk N [--auth | --backup]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
        npm run soak -- --rolling MINUTES
@@ -22,6 +22,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
                 logs must have each append. Gateways are stopped instead of killed, since one that is killed may lose lines
   --bulk N      writes N commits by sessions as fast as they go through one gateway, looks for all of their correlation ids
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
+  --backup      backs the store up while half of them have yet to be written, restores it elsewhere, verifies it, and sends all of them
+                again there: those that the backup has must be found, and the others stored
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
   --subscribers N
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
@@ -60,6 +62,7 @@ interface Settings {
   readonly minutes: number;
   readonly isOperated: boolean;
   readonly isGuarded: boolean;
+  readonly isBackedUp: boolean;
   readonly seed: number;
   /** Of each round, in this order. */
   readonly servers: readonly number[];
@@ -79,6 +82,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     only: string,
     operator: { type: 'boolean' },
     auth: { type: 'boolean' },
+    backup: { type: 'boolean' },
     help: { type: 'boolean' },
   } as const;
   let values;
@@ -95,6 +99,8 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
     return Number(text);
   };
+  if (values.backup === true && (values.bulk === undefined || values.auth === true))
+    throw new UsageError('--backup is for --bulk without --auth');
   const { servers = '1,3' } = values;
   if (!['1', '3', '1,3'].includes(servers)) throw new UsageError('--servers must be 1 or 3');
   return {
@@ -105,6 +111,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     only: values.only ?? '',
     isOperated: values.operator === true,
     isGuarded: values.auth === true,
+    isBackedUp: values.backup === true,
     minutes: whole('minutes', values.minutes ?? '1'),
     seed: whole('seed', values.seed ?? (Date.now() % 1_000_000).toString()),
     servers: servers.split(',').map(Number),
@@ -114,7 +121,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
 async function run(settings: Settings): Promise<void> {
   await prepareTools();
   try {
-    if (settings.bulk !== undefined) await runBulk(settings.bulk, settings.isGuarded);
+    if (settings.bulk !== undefined) await runBulk(settings.bulk, settings);
     else if (settings.greedy !== undefined) await runGreedy(settings.greedy, settings.only);
     else if (settings.subscribers !== undefined) await runSubscribers(settings.subscribers);
     else if (settings.rolling !== undefined) await runRolling(settings.rolling);
@@ -153,9 +160,10 @@ async function runRolling(minutes: number): Promise<void> {
 }
 
 /** Throws BulkError. */
-async function runBulk(commits: number, isGuarded: boolean): Promise<void> {
+async function runBulk(commits: number, { isGuarded, isBackedUp }: Settings): Promise<void> {
   const streams = Math.min(bulkStreamsMax, Math.ceil(commits / 4));
-  const faults = await (isGuarded ? guardedBulkSoak : bulkSoak)(commits, streams, say);
+  const kind = isGuarded ? guardedBulkSoak : isBackedUp ? backedUpBulkSoak : bulkSoak;
+  const faults = await kind(commits, streams, say);
   if (faults.length > 0) throw new BulkError(faults.slice(0, faultsShown).join('\n'));
 }
 

@@ -1,5 +1,6 @@
 import type { AppendCommand, CallContext, EventStore } from '../../src/store/event-store';
 import { observed, type CallObserver } from '../../src/store/observed';
+import { AccessDeniedError } from '../../src/auth/errors';
 import { parseStreamName, version, type StreamName } from '../../src/store/values';
 import { createModelStore } from '../support/model-store';
 import { newEvent } from './new-event';
@@ -120,4 +121,16 @@ test('a subscription is over with its loop, however that ends', async () => {
     if (kind === 'caughtUp') break;
   }
   expect(lines).toEqual(['subscribe events 1', 'subscribe OK', 'subscribe events 1', 'subscribe OK']);
+});
+
+test.each([
+  ['ACCESS_DENIED', new AccessDeniedError('read', 'a')],
+  ['INTERNAL', new TypeError('a bug')],
+])('a call that ends with something else than an error of the store: %s', async (code, error) => {
+  const observer = notes();
+  const fails = (): Promise<never> => Promise.reject(error);
+  const store = observed({ ...createModelStore(), append: fails, getVersion: fails }, observer);
+  await expect(store.append(append, call)).rejects.toBe(error);
+  await expect(store.getVersion(stream, undefined, call)).rejects.toBe(error);
+  expect(observer.lines).toEqual([`append ${code}`, `getVersion ${code}`]);
 });

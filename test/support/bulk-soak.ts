@@ -1,9 +1,11 @@
+import type { Manifest } from '../../src/backup/manifest';
+import { manifestOf, newFolder, succeed } from '../backup/commands';
 import { readAudit } from './audit-lines';
 import { BulkLoad } from './bulk';
 import { startGatewayProcess } from './gateway';
 import { replicated } from './info-now';
 import { deniedType, denialFaults, startIntruders, type Tried } from './intruders';
-import { startNats } from './nats-server';
+import { startNats, until } from './nats-server';
 import { connectRpc } from './rpc-client';
 import { SoakAccess } from './soak-access';
 
@@ -26,6 +28,64 @@ export async function bulkSoak(commits: number, streams: number, say: Say): Prom
   await replicated(late.client, fillTimeoutMs);
   say(`a new gateway has them after ${Math.round(performance.now() - startedMs)} ms`);
   return faults;
+}
+
+/**
+ * Writes commits by sessions, backs the store up meanwhile, restores the backup to another server, verifies it, and sends all commits
+ * again there. Returns what is wrong.
+ */
+export async function backedUpBulkSoak(commits: number, streams: number, say: Say): Promise<string[]> {
+  const load = new BulkLoad(commits, streams);
+  const folder = newFolder();
+  {
+    await using nats = await startNats();
+    await using writer = await startGatewayProcess([nats.url]);
+    const backUp = async (): Promise<void> => {
+      const isHalf = async (): Promise<boolean> =>
+        ((await writer.client.serverInfo()).store?.position ?? 0n) >= BigInt(commits >> 1);
+      await until(isHalf, fillTimeoutMs);
+      say(await timed('backup', folder, `--nats-url=${nats.url}`));
+    };
+    const [rate] = await Promise.all([load.write(writer.address), backUp()]);
+    say(`${commits} commits, ${rate}/s`);
+  }
+  await using nats = await startNats();
+  const url = `--nats-url=${nats.url}`;
+  say(await timed('restore', folder, url));
+  say(await timed('verify', url));
+  await using reader = await startGatewayProcess([nats.url], ['--create-store=false']);
+  await replicated(reader.client, fillTimeoutMs);
+  const again = new Set(await load.storedAgain(reader.address));
+  const incomplete = await load.incompleteIds(reader.address);
+  const { position, counts } = manifestOf(folder);
+  const kept = load.positions.map((at) => at <= BigInt(position));
+  say(`${commits} commits sent again, ${again.size} of them stored`);
+  const wrong = load.commitIds.filter((id, number) => again.has(id) === kept[number]);
+  const found = await succeed('verify', url);
+  const whole = `${commits} events in ${commits} commits of ${streams} streams; no faults`;
+  return [
+    ...wrong.map((id) => `the commit ${id} is ${again.has(id) ? 'not ' : ''}in the backup`),
+    ...incomplete.map((id) => `not all events of ${id} are found`),
+    ...countFaults(counts, kept, streams),
+    ...(found.includes(whole) ? [] : [found]),
+  ];
+}
+
+/** What a command of an operator prints, and how long it took. */
+async function timed(...args: readonly string[]): Promise<string> {
+  const startedMs = performance.now();
+  const text = (await succeed(...args)).trimEnd();
+  return `${text} (${Math.round(performance.now() - startedMs)} ms)`;
+}
+
+/** The manifest must count what is in the backup. `kept`: whether it has a commit, by number. */
+function countFaults(counts: Manifest['counts'], kept: readonly boolean[], streams: number): string[] {
+  const numbers = [...kept.keys()].filter((number) => kept[number]);
+  const wanted = [numbers.length, numbers.length, new Set(numbers.map((number) => number % streams)).size];
+  const found = [counts.events, counts.commits, counts.streams];
+  return found.join() === wanted.join()
+    ? []
+    : [`the manifest counts ${found.join()} instead of ${wanted.join()}`];
 }
 
 /** The same without the third gateway, but with access control, which changes meanwhile, and callers who try what they may not. */

@@ -19,8 +19,8 @@ export interface Authority extends Disposable {
    * has a comma. `subject` is `/CN=<name>` by default.
    */
   issue(name: string, names?: string | readonly string[], subject?: string): Promise<Certificate>;
-  /** The same with a certificate that expired a day ago. */
-  issueExpired(name: string): Promise<Certificate>;
+  /** The same for this number of days instead of two; -1: it expired a day ago. */
+  issueFor(name: string, days: number): Promise<Certificate>;
   /** An authority that has a certificate of this one, for the same time. */
   issueAuthority(name: string): Promise<Authority & Certificate>;
   /** Path of a list of the revoked certificates, these included, PEM. `options`: of `openssl ca -gencrl`. */
@@ -72,8 +72,8 @@ function authorityIn(folder: string, { cert: ca, key: caKey }: Certificate): Aut
     ca,
     issue: (name, names = 'IP:127.0.0.1,DNS:localhost', subject = `/CN=${name}`) =>
       issue(name, subject, namesExtension(names)),
-    issueExpired: (name) =>
-      issue(name, `/CN=${name}`, namesExtension('IP:127.0.0.1,DNS:localhost'), ['-days', '-1']),
+    issueFor: (name, wanted) =>
+      issue(name, `/CN=${name}`, namesExtension('IP:127.0.0.1,DNS:localhost'), ['-days', `${wanted}`]),
     async issueAuthority(name) {
       const own = await issue(name, `/CN=${name}`, 'basicConstraints=critical,CA:TRUE\n');
       mkdirSync(file(`${name}-authority`));

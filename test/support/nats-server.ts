@@ -207,9 +207,8 @@ function createNode({ port = 0, monitorPort = 0, cluster, options }: NodeSetting
 
   let server: TiedProcess | undefined;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
-    // A paused server handles no other signal.
-    server?.kill('SIGCONT');
-    if (signal === 'SIGKILL') server?.kill(signal);
+    // A paused server handles no other signal; going on before SIGKILL, it would still answer what has come to it.
+    server?.kill(signal === 'SIGKILL' ? signal : 'SIGCONT');
     await server?.stop(stopTimeoutMs);
   };
   const node: TestNats = {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { makeAuthFile } from '../support/access';
 import { startTestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
+import { connectWire } from '../support/wire-client';
 
 const exporter = new InMemorySpanExporter();
 const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
@@ -178,29 +180,81 @@ test('a subscription that its caller cancels has its spans', () =>
     expect(attributesOf(spans, rpc('Subscribe'), SpanKind.CLIENT)).toMatchObject(cancelled);
   }));
 
-test('each append of a session has a trace of its own, which links to the session', () =>
+const append = `${rpc('AppendSession')} append`;
+
+/** The spans of appends of sessions on one side, in the order of the appends. */
+function appendsOf(spans: readonly ReadableSpan[], kind: SpanKind): ReadableSpan[] {
+  return spans.filter((span) => span.name === append && span.kind === kind);
+}
+
+test('each append of a session is in the trace of its caller, with a link to the session', () =>
   withClient(async (client) => {
-    const spans = await traceOf(3, async () => {
+    const spans = await traceOf(9, async () => {
       await using session = client.appendSession();
       const refused = session.append('d.1', [event], { expectedVersion: 7 });
       await expect(refused).rejects.toThrow(VersionConflictError);
       await session.append('d.1', [event]);
     });
-    expect(treeOf(spans)).toEqual({
-      'INTERNAL work': { [`CLIENT ${rpc('AppendSession')}`]: { [`SERVER ${rpc('AppendSession')}`]: {} } },
-    });
-    const session = spans.find(({ kind }) => kind === SpanKind.SERVER)?.spanContext();
-    const all = exporter.getFinishedSpans();
-    const appends = all.filter(({ name }) => name === `${rpc('AppendSession')} append`);
-    expect(appends.map(({ attributes }) => attributes['rpc.grpc.status_code'])).toEqual([10, 0]);
-    for (const append of appends) {
-      expect(append.links.map(({ context }) => context)).toEqual([session]);
-      expect(append.parentSpanContext).toBeUndefined();
-      const { traceId } = append.spanContext();
-      const parts = all.filter((span) => span.spanContext().traceId === traceId && span !== append);
-      expect(parts.map(({ name }) => name)).toContain(append === appends[0] ? 'look up' : 'publish');
+    const session = spans.find(({ name, kind }) => name === rpc('AppendSession') && kind === SpanKind.SERVER);
+    const [sent, served] = [SpanKind.CLIENT, SpanKind.SERVER].map((kind) => appendsOf(spans, kind));
+    const work = spans.find(({ name }) => name === 'work')?.spanContext().spanId;
+    const codes = (some: readonly ReadableSpan[] = []): unknown[] =>
+      some.map(({ attributes }) => attributes['rpc.grpc.status_code']);
+    expect([codes(sent), codes(served)]).toEqual([
+      [10, 0],
+      [10, 0],
+    ]);
+    for (const [index, span] of served?.entries() ?? []) {
+      expect(span.links.map(({ context }) => context)).toEqual([session?.spanContext()]);
+      expect(span.parentSpanContext?.spanId).toBe(sent?.[index]?.spanContext().spanId);
+      expect(sent?.[index]?.parentSpanContext?.spanId).toBe(work);
+      const parts = treeOf(spans, span.spanContext().spanId);
+      expect(parts).toHaveProperty(index === 0 ? ['INTERNAL look up'] : ['PRODUCER publish'], {});
     }
   }));
+
+test('an append of a session of another client: in the trace that it names, else in one of its own', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using wire = connectWire(gateway.address);
+  const call = wire.duplex('AppendSession').on('data', () => undefined);
+  const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+  const contexts = [
+    { traceparent: `00-${traceId}-${spanId}-01`, tracestate: 'vendor=1' },
+    { traceparent: 'nonsense' },
+    undefined,
+  ];
+  for (const trace_context of contexts)
+    call.write({ appends: [{ append: { stream: 'f.1', events: [{ type: 'A' }] }, trace_context }] });
+  call.end();
+  await once(call, 'end');
+  const served = (): ReadableSpan[] => appendsOf(exporter.getFinishedSpans(), SpanKind.SERVER);
+  await until(() => served().length === contexts.length);
+  const [named, ...own] = served();
+  expect(named?.parentSpanContext).toMatchObject({ traceId, spanId, isRemote: true });
+  expect(named?.spanContext().traceState?.get('vendor')).toBe('1');
+  for (const span of own) expect(span.parentSpanContext).toBeUndefined();
+  expect(new Set(served().map((span) => span.spanContext().traceId)).size).toBe(contexts.length);
+});
+
+test('the appends of a session that breaks have their spans', async () => {
+  await using nats = await startNats();
+  await using gateway = await startTestGateway([nats.url]);
+  using client = connect(gateway.address);
+  const spans = await traceOf(3, async () => {
+    const stop = new AbortController();
+    const session = client.appendSession({ signal: stop.signal });
+    await session.append('g.1', [event]);
+    nats.pause();
+    const broken = expect(session.append('g.1', [event])).rejects.toThrow('enough');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stop.abort(new Error('enough'));
+    await broken;
+    nats.resume();
+  });
+  const codes = appendsOf(spans, SpanKind.CLIENT).map(({ attributes }) => attributes['rpc.grpc.status_code']);
+  expect(codes).toEqual([0, 1]);
+});
 
 test('a call that is refused has a span', async () => {
   const file = makeAuthFile({ writer: {} });

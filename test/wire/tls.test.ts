@@ -191,6 +191,31 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     expect(process.stderr().split(refusal)).toHaveLength(4);
   });
 
+  test('a certificate that has expired is in force all the same, and the log warns once', async () => {
+    const warning = 'the certificate has expired: clients refuse it';
+    const warnings = ({ process }: typeof gateway): number => process.stderr().split(warning).length - 1;
+    const late = await authority.issueFor('late', -1);
+    await using gateway = await startGatewayProcess(
+      [nats.url],
+      ['--tls-cert', late.cert, '--tls-key', late.key],
+    );
+    const client = clientOf(authority);
+    const hangUp = async (certificate: Certificate, times: number): Promise<void> => {
+      copyFileSync(certificate.cert, late.cert);
+      copyFileSync(certificate.key, late.key);
+      gateway.process.signal('SIGHUP');
+      await until(() => gateway.process.stderr().split('new connections get').length - 1 === times);
+    };
+    await until(() => warnings(gateway) === 1);
+    await expectRefused(gateway.address, client);
+    await hangUp(server, 1);
+    await expectServed(gateway.address, client);
+    expect(warnings(gateway)).toBe(1);
+    await hangUp(await authority.issueFor('later', -1), 2);
+    await until(() => warnings(gateway) === 2);
+    await expectRefused(gateway.address, client);
+  });
+
   test('a file without a certificate of an authority ends the start with exit code 4', async () => {
     const flags = ['--tls-cert', server.cert, '--tls-key', server.key, '--tls-client-ca', server.key];
     const nowhere = ['--listen=127.0.0.1:0', `--nats-url=${nats.url}`, '--create-store'];

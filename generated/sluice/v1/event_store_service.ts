@@ -240,6 +240,16 @@ export interface SessionAppend {
    * `failed_tag`, and nothing of them is stored. A session in order is slower than another one.
    */
   inOrder: boolean;
+  /** The span that the span of the gateway for this append is a child of. Absent: it begins a trace of its own. */
+  traceContext: TraceContext | undefined;
+}
+
+/** TraceContext names a span, as W3C Trace Context does in two HTTP headers. It is not stored. */
+export interface TraceContext {
+  /** The header `traceparent`. */
+  traceparent: string;
+  /** The header `tracestate`, or empty. */
+  tracestate: string;
 }
 
 /** AppendSessionResponse has results of a session. */
@@ -1695,7 +1705,7 @@ export const AppendSessionRequest: MessageFns<AppendSessionRequest> = {
 };
 
 function createBaseSessionAppend(): SessionAppend {
-  return { tag: 0n, append: undefined, inOrder: false };
+  return { tag: 0n, append: undefined, inOrder: false, traceContext: undefined };
 }
 
 export const SessionAppend: MessageFns<SessionAppend> = {
@@ -1711,6 +1721,9 @@ export const SessionAppend: MessageFns<SessionAppend> = {
     }
     if (message.inOrder !== false) {
       writer.uint32(24).bool(message.inOrder);
+    }
+    if (message.traceContext !== undefined) {
+      TraceContext.encode(message.traceContext, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1752,6 +1765,14 @@ export const SessionAppend: MessageFns<SessionAppend> = {
             message.inOrder = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.traceContext = TraceContext.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1774,6 +1795,76 @@ export const SessionAppend: MessageFns<SessionAppend> = {
       ? AppendRequest.fromPartial(object.append)
       : undefined;
     message.inOrder = object.inOrder ?? false;
+    message.traceContext = (object.traceContext !== undefined && object.traceContext !== null)
+      ? TraceContext.fromPartial(object.traceContext)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTraceContext(): TraceContext {
+  return { traceparent: "", tracestate: "" };
+}
+
+export const TraceContext: MessageFns<TraceContext> = {
+  encode(message: TraceContext, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.traceparent !== "") {
+      writer.uint32(10).string(message.traceparent);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(18).string(message.tracestate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceContext {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceContext();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TraceContext>, I>>(base?: I): TraceContext {
+    return TraceContext.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceContext>, I>>(object: I): TraceContext {
+    const message = createBaseTraceContext();
+    message.traceparent = object.traceparent ?? "";
+    message.tracestate = object.tracestate ?? "";
     return message;
   },
 };

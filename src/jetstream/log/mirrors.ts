@@ -22,9 +22,12 @@ const listedAtMs = new WeakMap<LogHealth, number>();
  * Looks for streams of the account that mirror the log. Without the permission to list streams, the gateway only knows mirrors
  * that reply in place of the log.
  */
-export async function lookForMirrors({ pool, stream, health }: LogAccess, logger: Logger): Promise<void> {
+export async function lookForMirrors(
+  { pool, stream, health, limits }: LogAccess,
+  logger: Logger,
+): Promise<void> {
   const listed = listedAtMs.get(health) ?? -Infinity;
-  if (performance.now() - listed < listingAgeMaxMs) return;
+  if (performance.now() - listed < Math.min(listingAgeMaxMs, limits.mirrorsIntervalMs)) return;
   listedAtMs.set(health, performance.now());
   try {
     const mirrors: string[] = [];
@@ -42,6 +45,18 @@ export async function lookForMirrors({ pool, stream, health }: LogAccess, logger
     if (err instanceof NotPermittedError) listedAtMs.set(health, Infinity);
     logger.debug({ err }, 'whether streams mirror the log cannot be seen');
   }
+}
+
+/** Looks for mirrors now, and every `mirrorsIntervalMs` until it is closed: somebody may make one at any time. */
+export async function watchMirrors(log: LogAccess, logger: Logger): Promise<{ close(): Promise<void> }> {
+  await lookForMirrors(log, logger);
+  const timer = setInterval(() => void lookForMirrors(log, logger), log.limits.mirrorsIntervalMs).unref();
+  return {
+    close() {
+      clearInterval(timer);
+      return Promise.resolve();
+    },
+  };
 }
 
 /** The stream of this account that another one mirrors. */

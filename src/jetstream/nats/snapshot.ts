@@ -11,7 +11,7 @@ export interface Snapshot {
   /** Its bytes, in order. The server waits while they are not taken. Ends with an error unless it is complete. */
   readonly chunks: AsyncGenerator<Uint8Array, void>;
   /** Ends a snapshot whose chunks are not read to the end. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** The snapshot could not be taken, or was not received as a whole. */
