@@ -81,6 +81,8 @@ test('a group is created, changed, shown, listed and deleted', async () => {
   const updated = await client.groups.update('admin', { ...settings, ackTimeoutMs: 1_500 });
   expect(updated).toMatchObject({ settings: { ackTimeoutMs: 1_500 } });
   expect(updated.revision).toBeGreaterThan(group.revision);
+  const otherLanes = { ...settings, lanes: 3 };
+  expect(await failureOf(client.groups.update('admin', otherLanes))).toBeInstanceOf(InvalidRequestError);
   const stale = await failureOf(client.groups.update('admin', settings, { revision: group.revision }));
   expect(stale).toBeInstanceOf(GroupError);
   expect(stale).toMatchObject({ code: 'GROUP_CHANGED' });
