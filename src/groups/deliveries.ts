@@ -4,14 +4,13 @@ import { isStoreError } from '../store/errors';
 import { StateChangedError } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
 import { toPosition, type CurrentGroup } from './group-record';
-import type { Offer } from './lane';
 import type { Held, LaneOwner } from './lane-owner';
 import type { Member } from './member';
 import type { ParkedIndex } from './parked-index';
 import { encodeParked, keptReason, parkedKey } from './parked-record';
 import type { Replay } from './replay';
 import { Replays } from './replays';
-import { unitFrom, versionAt, type Unit } from './unit';
+import { unitFrom, versionAt, type Offer, type Unit } from './unit';
 
 /** An event of a delivery, by its index, that is to be parked. */
 interface ToPark {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { OverloadedError } from '../store/errors';
+import { InvalidRequestError, OverloadedError } from '../store/errors';
 import type { ConsumerGroups, Group, GroupName, GroupStart } from '../store/consumer-groups';
 import { parseGroupName } from '../store/consumer-groups';
 import type { CallContext } from '../store/event-store';
@@ -38,6 +38,7 @@ export function createAdmin(context: GroupsContext): Admin {
         const { group } = stored;
         if (revision !== 0n && revision !== group.revision)
           throw new GroupError('GROUP_CHANGED', `group ${name} is at revision ${group.revision.toString()}`);
+        if (settings.lanes !== group.settings.lanes) throw fixedLanes(settings.lanes, group);
         if (isSameSettings(settings, group.settings)) return undefined;
         return { ...stored, group: { ...group, settings } };
       }),
@@ -46,6 +47,12 @@ export function createAdmin(context: GroupsContext): Admin {
     get: async (name, call) => groupState(context, await readExisting(context, name, call), call),
     reset: ({ name, to, force }, call) => reset(context, { name, to, force }, call),
   };
+}
+
+/** With another number of lanes, a stream would belong to another lane, which knows nothing of what is settled. */
+function fixedLanes(lanes: number, { settings }: Group): InvalidRequestError {
+  const description = `is ${lanes.toString()}, and the group has ${settings.lanes.toString()}; the number is fixed`;
+  return new InvalidRequestError([{ field: 'settings.lanes', description }]);
 }
 
 /** undefined: there is no such group. Throws GroupError if its record cannot be read. */

@@ -71,3 +71,10 @@ export function waitingCount(queues: Iterable<StreamQueue>): number {
   for (const { attempts, state } of queues) if (attempts > 0 || state === 'busy') count++;
   return count;
 }
+
+/** Whether a stream has something to deliver after what is with a member. */
+export function hasMoreBehind(queues: Iterable<StreamQueue>): boolean {
+  for (const { state, units, missingTo } of queues)
+    if (state === 'busy' && (units.length > 1 || missingTo > 0)) return true;
+  return false;
+}

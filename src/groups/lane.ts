@@ -1,9 +1,16 @@
 import { DueQueue } from '../collections/due-queue';
 import type { StreamName, UnixNanos } from '../store/values';
 import { ReadyStreams } from './ready-streams';
-import { floorOf, oldestTimeOf, progressOf, waitingCount, type LaneProgress } from './lane-progress';
+import {
+  floorOf,
+  hasMoreBehind,
+  oldestTimeOf,
+  progressOf,
+  waitingCount,
+  type LaneProgress,
+} from './lane-progress';
 import { StreamQueue, type Hole } from './stream-queue';
-import type { Unit } from './unit';
+import type { Offer, Unit } from './unit';
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
@@ -12,13 +19,6 @@ const streamUnitsMax = 64;
 export interface LaneBounds {
   readonly streamsMax: number;
   bytesMax: number;
-}
-
-/** A unit to deliver. */
-export interface Offer {
-  readonly unit: Unit;
-  readonly attempt: number;
-  readonly redelivered: boolean;
 }
 
 /**
@@ -84,9 +84,7 @@ export class Lane {
   /** Whether everything was delivered, except what waits for a retry. */
   get isIdle(): boolean {
     if (this.hasReady || this.unread.length + this.readingCount > 0) return false;
-    for (const { state, units, missingTo } of this.streams.values())
-      if (state === 'busy' && (units.length > 1 || missingTo > 0)) return false;
-    return true;
+    return !hasMoreBehind(this.streams.values());
   }
 
   get hasReady(): boolean {

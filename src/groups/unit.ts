@@ -20,6 +20,13 @@ export interface Unit {
   readonly eventCount: number;
 }
 
+/** A unit to deliver. */
+export interface Offer {
+  readonly unit: Unit;
+  readonly attempt: number;
+  readonly redelivered: boolean;
+}
+
 export function timeOf({ seconds, nanos }: Pick<Unit, 'seconds' | 'nanos'>): UnixNanos {
   return (BigInt(seconds) * 1_000_000_000n + BigInt(nanos)) as UnixNanos;
 }

@@ -95,15 +95,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   durability.begin();
   const { config } = info;
   if (config['allow_msg_ttl'] === true) logger.warn(messageTtlWarning(store.name));
-  const health = new LogHealth(
-    logger,
-    BigInt(store.lostMessagesAccepted ?? 0),
-    limits.unreadableRememberedMax,
-  );
-  watchHealth(health, pool, info);
-  health.onDoubt(() => {
-    durability.forget();
-  });
+  const health = openHealth(pool, info, options);
   const stream = { name: store.name, replicas: store.replicas };
   const log: LogAccess = { pool, stream, prefix: store.prefix, limits, health };
   const space = new Space(logger);
@@ -158,12 +150,22 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   };
 }
 
-/** A server that comes back may have less of the log than before. */
-function watchHealth(health: LogHealth, pool: NatsPool, info: StreamInfo): void {
+function openHealth(
+  pool: NatsPool,
+  info: StreamInfo,
+  { store, limits, log, durability }: JetStreamOptions,
+): LogHealth {
+  const accepted = BigInt(store.lostMessagesAccepted ?? 0);
+  const health = new LogHealth(log, accepted, limits.unreadableRememberedMax);
   health.noteInfo(info);
+  // A server that comes back may have less of the log than before.
   pool.onLinkChange(() => {
     health.doubt();
   });
+  health.onDoubt(() => {
+    durability.forget();
+  });
+  return health;
 }
 
 function logFacts(health: LogHealth): LogFacts {

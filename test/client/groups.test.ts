@@ -73,12 +73,16 @@ test('a group is created, changed, shown, listed and deleted', async () => {
     settings: { ...settings, ackTimeoutMs: 30_000, parkedMax: 1_000 },
   });
   expect(Math.abs(group.createTime.getTime() - Date.now())).toBeLessThan(60_000);
-  const again = await client.groups.create('admin', { settings, start: { after: group.start } });
+  const again = await client.groups.create('admin', { settings, start: 'end' });
   expect(again).toEqual({ group, created: false });
-  expect(await failureOf(client.groups.create('admin'))).toMatchObject({ code: 'GROUP_EXISTS' });
+  expect(await failureOf(client.groups.create('admin', { settings }))).toMatchObject({
+    code: 'GROUP_EXISTS',
+  });
   const updated = await client.groups.update('admin', { ...settings, ackTimeoutMs: 1_500 });
   expect(updated).toMatchObject({ settings: { ackTimeoutMs: 1_500 } });
   expect(updated.revision).toBeGreaterThan(group.revision);
+  const otherLanes = { ...settings, lanes: 3 };
+  expect(await failureOf(client.groups.update('admin', otherLanes))).toBeInstanceOf(InvalidRequestError);
   const stale = await failureOf(client.groups.update('admin', settings, { revision: group.revision }));
   expect(stale).toBeInstanceOf(GroupError);
   expect(stale).toMatchObject({ code: 'GROUP_CHANGED' });

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { CommitRecord } from '../../generated/sluice/v1/event';
 import { randomUUID } from 'node:crypto';
 import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
 import { defaultTimings, type GroupTimings } from '../../src/groups/context';
@@ -149,4 +150,11 @@ export async function until(condition: () => boolean, timeoutMs = 10_000): Promi
     if (performance.now() > endMs) throw new Error('it did not happen in time');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** The events of a delivery as "stream version". */
+export function versionsOf({ run }: Delivery): string[] {
+  return CommitRecord.decode(run.events).events.map(
+    ({ stream, version }) => `${stream} ${version.toString()}`,
+  );
 }

@@ -1,16 +1,9 @@
-import { CommitRecord } from '../../generated/sluice/v1/event';
 import type { Delivery } from '../../src/store/consumer-groups';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
-import { append, call, defaultSettings, name, open, TestMember, until } from './groups-setup';
+import { append, call, defaultSettings, name, open, TestMember, until, versionsOf } from './groups-setup';
 
 const beginning = { kind: 'beginning' } as const;
-
-function versionsOf({ run }: Delivery): string[] {
-  return CommitRecord.decode(run.events).events.map(
-    ({ stream, version }) => `${stream} ${version.toString()}`,
-  );
-}
 
 async function setup(settings: Partial<typeof defaultSettings> = {}) {
   const store = createModelStore();

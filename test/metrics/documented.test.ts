@@ -40,6 +40,7 @@ async function pageOfEverything(): Promise<MetricsPage> {
 /** These may have no value here: the log has no bound, and no garbage may have been collected, for instance. */
 const withoutValue = [
   'sluice_store_limit_bytes',
+  'sluice_state_view_age_seconds',
   'sluice_http_requests_total',
   'nodejs_active_requests',
   'nodejs_gc_duration_seconds',
