@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { ObservedDelivery } from './group-history';
 import {
   connectWire,
   wireFailureOf,
@@ -19,6 +20,9 @@ export interface Delivered {
   readonly replayed: boolean;
 }
 
+/** One clock for all that members observe: no two times are the same. */
+let now = 0;
+
 /** What a member says of a delivery; undefined: nothing. */
 export type Decide = (delivery: Delivered) => WireMessage | undefined | Promise<WireMessage | undefined>;
 
@@ -30,7 +34,12 @@ export function acknowledge({ id }: Pick<Delivered, 'id'>): WireMessage {
 /** One call of Consume, and what has come of it. */
 export class GroupMember implements Disposable {
   readonly delivered: Delivered[] = [];
+  /** The same for the judge of histories. */
+  readonly observed: ObservedDelivery[] = [];
   readonly notices: WireMessage[] = [];
+  private readonly open = new Map<string, ObservedDelivery>();
+  private readonly byId = new Map<string, ObservedDelivery>();
+  private readonly name: string;
   /** The failure of the call; undefined: it has ended with OK. */
   readonly ended: Promise<WireFailure | undefined>;
   readonly call: ClientDuplexStream<WireMessage, WireMessage>;
@@ -54,7 +63,11 @@ export class GroupMember implements Disposable {
         () => undefined,
         (error: unknown) => wireFailureOf(Promise.reject(error as Error)),
       )
-      .finally(() => (this.isOver = true));
+      .finally(() => {
+        this.isOver = true;
+        this.loseAll();
+      });
+    this.name = `member ${(members++).toString()}`;
     this.call.write({ join });
   }
 
@@ -77,7 +90,14 @@ export class GroupMember implements Disposable {
   }
 
   say(request: WireMessage): void {
-    if (!this.isOver) this.call.write(request);
+    if (this.isOver) return;
+    for (const [outcome, id, handled] of outcomesIn(request)) this.end(id, outcome, handled);
+    this.call.write(request);
+  }
+
+  /** What it has is lost from now on, whether it knows or not. */
+  loseAll(): void {
+    for (const id of this.open.keys()) this.end(id, 'lost');
   }
 
   /** Leaves, and waits for the end of the call. */
@@ -93,12 +113,38 @@ export class GroupMember implements Disposable {
 
   private take(response: WireMessage): void {
     const { deliveries } = response;
-    if (deliveries === undefined) this.notices.push(response);
+    if (deliveries === undefined) this.note(response);
     for (const delivery of (deliveries as WireMessage[] | undefined) ?? []) {
       const one = toDelivered(delivery);
       this.delivered.push(one);
+      this.begin(one);
       void this.answer(one);
     }
+  }
+
+  private note(notice: WireMessage): void {
+    this.notices.push(notice);
+    const { revoked, refused } = notice as { revoked?: Revoked; refused?: { delivery: string } };
+    if (refused !== undefined) {
+      const observed = this.byId.get(refused.delivery);
+      if (observed?.outcome !== undefined) observed.outcome = 'lost';
+    }
+    if (revoked === undefined || revoked.timeout !== undefined) return;
+    for (const { id, lane } of this.delivered) if (revoked.lanes?.includes(lane)) this.end(id, 'lost');
+  }
+
+  private begin({ id, stream, versions, redelivered, replayed }: Delivered): void {
+    const observed = { member: this.name, stream, versions, redelivered, replayed, startedAt: ++now };
+    this.observed.push(observed);
+    this.open.set(id, observed);
+    this.byId.set(id, observed);
+  }
+
+  private end(id: string, outcome: NonNullable<ObservedDelivery['outcome']>, handled = 0): void {
+    const observed = this.open.get(id);
+    if (observed === undefined) return;
+    this.open.delete(id);
+    Object.assign(observed, { outcome, handled, endedAt: ++now });
   }
 
   private async answer(delivery: Delivered): Promise<void> {
@@ -106,6 +152,35 @@ export class GroupMember implements Disposable {
     if (says !== undefined) this.say(says);
   }
 }
+
+let members = 0;
+
+interface Revoked {
+  readonly lanes?: readonly number[];
+  readonly timeout?: unknown;
+}
+
+type Outcome = readonly [
+  outcome: 'acknowledged' | 'retried' | 'parked' | 'skipped',
+  id: string,
+  handled: number,
+];
+
+function outcomesIn(request: WireMessage): Outcome[] {
+  const { ack, ...failures } = request as { ack?: { deliveries: string[] } };
+  const acknowledged = (ack === undefined ? [] : ack.deliveries).map((id): Outcome => [
+    'acknowledged',
+    id,
+    0,
+  ]);
+  const failed = (['retry', 'park', 'skip'] as const).flatMap((kind): Outcome[] => {
+    const said = (failures as Record<string, { delivery: string; handled?: number } | undefined>)[kind];
+    return said === undefined ? [] : [[pastOf[kind], said.delivery, said.handled ?? 0]];
+  });
+  return [...acknowledged, ...failed];
+}
+
+const pastOf = { retry: 'retried', park: 'parked', skip: 'skipped' } as const;
 
 function toDelivered(delivery: WireMessage): Delivered {
   const events = delivery['events'] as WireMessage[];
@@ -140,6 +215,10 @@ export class LoyalMember {
     return this.calls.flatMap(({ delivered }) => delivered);
   }
 
+  get observed(): ObservedDelivery[] {
+    return this.calls.flatMap(({ observed }) => observed);
+  }
+
   /** Leaves the group. */
   async stop(): Promise<void> {
     this.isStopped = true;
@@ -148,14 +227,20 @@ export class LoyalMember {
     await this.running;
   }
 
+  private hasStopped(): boolean {
+    return this.isStopped;
+  }
+
   private async run(): Promise<void> {
-    for (let turn = this.start; !this.isStopped; turn++) {
+    for (let turn = this.start; ; turn++) {
       const address = this.addresses[turn % this.addresses.length] as string;
       const member = new GroupMember(address, this.join, this.decide);
       this.calls.push(member);
       await member.ended;
       member[Symbol.dispose]();
-      if (!this.isStopped) await sleep(200);
+      if (this.hasStopped()) return;
+      await sleep(200);
+      if (this.hasStopped()) return;
     }
   }
 }
