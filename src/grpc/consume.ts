@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ConsumeResponse } from '../../generated/sluice/v1/consumer_group_service';
 import type { Limits } from '../limits';
 import type { JoinCommand, Membership, MemberUpdate } from '../store/consumer-groups';
@@ -57,7 +58,9 @@ export async function* consume(
 
 /** The call of the member as long as it is served. */
 function contextOf({ signal, deadlineMs, principal, trace }: Caller, over: AbortSignal): CallContext {
-  return { signal: AbortSignal.any([signal, over]), deadlineMs, principal, trace };
+  const ends = AbortSignal.any([signal, over]);
+  setMaxListeners(0, ends); // one for each request to NATS that waits
+  return { signal: ends, deadlineMs, principal, trace };
 }
 
 function joinedOf({ member, storeId, settings }: Membership) {

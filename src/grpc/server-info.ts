@@ -36,6 +36,7 @@ const features = [
   'list-streams',
   'read-all',
   'subscribe',
+  'consumer-groups',
 ];
 
 const durabilities = {

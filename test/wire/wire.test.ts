@@ -292,6 +292,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
       'list-streams',
       'read-all',
       'subscribe',
+      'consumer-groups',
     ],
     replica: {
       position,
