@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { insist, newEvents } from '../support/attempts';
 import { groupFaults, type ObservedDelivery } from '../support/group-history';
-import { acknowledge, LoyalMember } from '../support/group-member';
+import { acknowledge, GroupMember, LoyalMember } from '../support/group-member';
+import { leaderOf } from '../support/monitor';
 import { until } from '../support/nats-server';
 import { startRestartable } from '../support/restartable-gateway';
 import type { RpcClient } from '../support/rpc-client';
@@ -66,8 +67,9 @@ export async function groupThroughFailures(environment: Environment, rounds: num
   const blows: (() => Promise<unknown>)[] = [
     () => first.restart('SIGKILL'),
     async () => {
-      await nodes[0]?.kill();
-      await nodes[0]?.start();
+      const leader = nodes.length === 1 ? nodes[0] : await leaderOf(nodes);
+      await leader?.kill();
+      await leader?.start();
       await environment.settled();
     },
     async () => {
@@ -96,4 +98,67 @@ export async function groupThroughFailures(environment: Environment, rounds: num
   await Promise.all(members.map((member) => member.stop()));
   const history = { log, deliveries: observed(), parked: new Set<string>(), isComplete: true };
   expect(groupFaults(history)).toEqual([]);
+}
+
+/**
+ * A gateway that is stopped for 20 s believes to have its lanes, and another one has them meanwhile: the floor only rises, and what
+ * the stopped one's member says of its deliveries changes nothing.
+ */
+export async function groupWithPausedGateway({ urls, flags, client }: Environment): Promise<void> {
+  const args = [`--nats-url=${urls.join(',')}`, ...flags];
+  await using first = await startRestartable(args);
+  await using second = await startRestartable(args);
+  using wire = groupsOf(second.address);
+  await wire.unary('CreateGroup', { group: 'pause', settings: { patterns: ['pause.>'], lanes: 8 } });
+  const write = (): Promise<unknown> =>
+    Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        client.append({ stream: `pause.${i.toString()}`, events: newEvents(1) }),
+      ),
+    );
+  let isPaused = false;
+  const held: string[] = [];
+  using paused = new GroupMember(first.address, { group: 'pause' }, (delivery) => {
+    if (!isPaused) return acknowledge(delivery);
+    held.push(delivery.id);
+    return undefined;
+  });
+  await until(() => paused.has('caught_up'));
+  using other = new GroupMember(second.address, { group: 'pause' });
+  await until(() => other.lanes.length > 0 && paused.lanes.length > 0);
+  await write();
+  isPaused = true;
+  await write();
+  await until(() => held.length > 0);
+  process.kill(first.pid, 'SIGSTOP');
+  paused.loseAll();
+  const floors = async (): Promise<bigint[]> => {
+    const { lanes } = await wire.unary('GetGroup', { group: 'pause' });
+    return (lanes as WireMessage[]).map((lane) =>
+      BigInt((lane['floor_position'] as string | undefined) ?? 0),
+    );
+  };
+  let before = await floors();
+  const rises = async (): Promise<void> => {
+    const now = await floors();
+    expect(now.every((floor, lane) => floor >= (before[lane] as bigint))).toBe(true);
+    before = now;
+  };
+  for (let second = 0; second < 20; second++) {
+    await write();
+    await rises();
+    await sleep(1_000);
+  }
+  process.kill(first.pid, 'SIGCONT');
+  paused.say({ ack: { deliveries: held } });
+  for (let second = 0; second < 5; second++) {
+    await rises();
+    await sleep(500);
+  }
+  const log = await logOf(client, 'pause');
+  const observed = (): ObservedDelivery[] => [...paused.observed, ...other.observed];
+  isPaused = false;
+  await until(() => isAllDone(log, observed()), 60_000);
+  await until(() => isSettled(wire, 'pause'), 30_000);
+  expect(groupFaults({ log, deliveries: observed(), parked: new Set(), isComplete: true })).toEqual([]);
 }

@@ -6,7 +6,14 @@ import { acknowledge, GroupMember, LoyalMember, type Decide } from '../support/g
 import { until } from '../support/nats-server';
 import { wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 import { singleServer, type Environment } from './environment';
-import { groupsOf, groupThroughFailures, isAllDone, isSettled, logOf } from './group-rows';
+import {
+  groupsOf,
+  groupThroughFailures,
+  groupWithPausedGateway,
+  isAllDone,
+  isSettled,
+  logOf,
+} from './group-rows';
 
 /** Consumer groups over gRPC, on one server. Every test has a group and streams of its own. */
 
@@ -69,6 +76,8 @@ test('test_group_one_member', async () => {
 });
 
 test('test_group_through_failures', () => groupThroughFailures(server, 100), 300_000);
+
+test('test_group_with_paused_gateway', () => groupWithPausedGateway(server), 120_000);
 
 test('test_group_poison', async () => {
   await create('poison', {

@@ -4,7 +4,7 @@ import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '.
 
 const notFound = 5;
 /** "" is the gateway as a whole. */
-const services = ['', 'append', 'read', 'sluice.v1.EventStoreService'];
+const services = ['', 'append', 'read', 'sluice.v1.EventStoreService', 'sluice.v1.ConsumerGroupService'];
 
 let nats: TestNats;
 let gateway: TestGateway;

@@ -86,6 +86,7 @@ describe.each([
   test('lists the services', async () => {
     const names = [
       'sluice.v1.EventStoreService',
+      'sluice.v1.ConsumerGroupService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
       'grpc.reflection.v1alpha.ServerReflection',

@@ -1,0 +1,103 @@
+import { connect, type NatsConnection } from 'nats';
+import { newEvents } from '../support/attempts';
+import { startTestGateway } from '../support/gateway';
+import { GroupMember } from '../support/group-member';
+import { startNats, until, type TestNats } from '../support/nats-server';
+import { makeReplicaDir } from '../support/replica-dir';
+import { wireFailureOf, type WireMessage } from '../support/wire-client';
+import { groupsOf, isSettled } from './group-rows';
+
+/** What is stored of consumer groups, edited or deleted by hand, and a log that is not the one that was consumed. */
+
+let nats: TestNats;
+let connection: NatsConnection;
+beforeEach(async () => {
+  nats = await startNats();
+  connection = await connect({ servers: nats.url });
+});
+afterEach(async () => {
+  await connection.close();
+  await nats[Symbol.asyncDispose]();
+});
+
+const reason = (name: string): object => ({ details: [{ reason: name }] });
+
+test('a record of a group that somebody has edited is a typed error, and a reset mends a lane', async () => {
+  await using gateway = await startTestGateway([nats.url]);
+  using wire = groupsOf(gateway.address);
+  const jetstream = connection.jetstream();
+  await wire.unary('CreateGroup', { group: 'good' });
+  await wire.unary('CreateGroup', { group: 'bad' });
+  await gateway.client.append({ stream: 'a', events: newEvents(3) });
+  {
+    using member = new GroupMember(gateway.address, { group: 'good' });
+    await until(() => member.delivered.length === 1);
+    await until(() => isSettled(wire, 'good'));
+    expect(await member.leave()).toBeUndefined();
+  }
+  await jetstream.publish('EVENTS_STATE.group.bad', '{"v":1');
+  expect(await wireFailureOf(wire.unary('GetGroup', { group: 'bad' }))).toMatchObject({
+    code: 9,
+    ...reason('GROUP_STATE_UNREADABLE'),
+  });
+  using refused = new GroupMember(gateway.address, { group: 'bad' });
+  expect(await refused.ended).toMatchObject({ code: 9, ...reason('GROUP_STATE_UNREADABLE') });
+
+  // One lane of 32 is enough: to go on without it would skip its events, or deliver all of them again.
+  const lanes = await Promise.all(
+    Array.from({ length: 32 }, (_, lane) =>
+      jetstream.publish(`EVENTS_STATE.lane.good.${lane.toString()}`, 'garbage'),
+    ),
+  );
+  expect(lanes).toHaveLength(32);
+  using stopped = new GroupMember(gateway.address, { group: 'good' });
+  expect(await stopped.ended).toMatchObject({ code: 9, ...reason('GROUP_STATE_UNREADABLE') });
+  await wire.unary('ResetGroup', { group: 'good', to: {}, force: true });
+  using member = new GroupMember(gateway.address, { group: 'good' });
+  await until(() => member.delivered.length === 1);
+  expect(member.delivered[0]?.versions).toEqual([1, 2, 3]);
+}, 60_000);
+
+test('without their stream the groups are gone, members learn it, and the events stay', async () => {
+  await using gateway = await startTestGateway([nats.url]);
+  using wire = groupsOf(gateway.address);
+  await wire.unary('CreateGroup', { group: 'g' });
+  await gateway.client.append({ stream: 'a', events: newEvents(3) });
+  using member = new GroupMember(gateway.address, { group: 'g' });
+  await until(() => member.delivered.length === 1);
+  const manager = await connection.jetstreamManager();
+  await manager.streams.delete('EVENTS_STATE');
+  const failure = await member.ended;
+  expect([5, 14]).toContain(failure?.code);
+  await until(async () => (await wireFailureOf(wire.unary('GetGroup', { group: 'g' }))).code === 5, 30_000);
+  await wire.unary('CreateGroup', { group: 'g' });
+  using next = new GroupMember(gateway.address, { group: 'g' });
+  await until(() => next.delivered.length === 1, 30_000);
+}, 90_000);
+
+test('a group that is ahead of its store delivers nothing until it is reset', async () => {
+  const events = newEvents(1);
+  {
+    await using gateway = await startTestGateway([nats.url]);
+    using wire = groupsOf(gateway.address);
+    await wire.unary('CreateGroup', { group: 'g' });
+    for (let i = 0; i < 20; i++) await gateway.client.append({ stream: 'a', events: newEvents(1) });
+    using member = new GroupMember(gateway.address, { group: 'g' });
+    await until(() => member.delivered.length === 20);
+    await until(() => isSettled(wire, 'g'));
+    await member.leave();
+  }
+  // As after a restore of an older backup.
+  await (await connection.jetstreamManager()).streams.delete('EVENTS');
+  await using gateway = await startTestGateway([nats.url], [`--replica-dir=${makeReplicaDir()}`]);
+  using wire = groupsOf(gateway.address);
+  for (let i = 0; i < 3; i++)
+    await gateway.client.append({ stream: 'a', events: i === 0 ? events : newEvents(1) });
+  using member = new GroupMember(gateway.address, { group: 'g' });
+  expect(await member.ended).toMatchObject({ code: 9, ...reason('GROUP_AHEAD_OF_STORE') });
+  await wire.unary('ResetGroup', { group: 'g', to: {}, force: true });
+  using next = new GroupMember(gateway.address, { group: 'g' });
+  await until(() => next.delivered.length === 3, 30_000);
+  const { lanes } = await wire.unary('GetGroup', { group: 'g' });
+  expect((lanes as WireMessage[]).length).toBe(32);
+}, 90_000);
