@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import pino from 'pino';
 import { RecordedEvent } from '../../generated/sluice/v1/event';
-import { noAudit } from '../../src/auth/audit';
+import { noAudit, type Audit } from '../../src/auth/audit';
+import type { AuditEntry } from '../../src/auth/audit-entry';
 import { createGuard } from '../../src/auth/file-guard';
 import { openGuard } from '../../src/auth/guard';
 import { startGrpcServer } from '../../src/grpc/server';
@@ -33,7 +34,11 @@ interface Served extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-async function serve(limits: Partial<Limits> = {}, principals?: Principals): Promise<Served> {
+async function serve(
+  limits: Partial<Limits> = {},
+  principals?: Principals,
+  audit: Audit = noAudit,
+): Promise<Served> {
   const log = pino({ level: 'silent' });
   const file = principals && makeAuthFile(principals);
   const all = { ...defaultLimits, ...limits };
@@ -56,7 +61,7 @@ async function serve(limits: Partial<Limits> = {}, principals?: Principals): Pro
     groups,
     guard,
     recordPrincipal: false,
-    audit: noAudit,
+    audit,
     reflection: 'on',
     limits: all,
     about: { version: '0', durability: 'unknown', embedded: false, access: openAccess },
@@ -502,4 +507,39 @@ test('a member counts as a subscription of its principal', async () => {
     code: 8,
     details: [{ reason: 'QUOTA_EXCEEDED', metadata: { limit: 'subscriptions' } }, {}, {}],
   });
+});
+
+test('changes of groups are in the audit log with their outcomes, and nothing changes when it takes no more', async () => {
+  const lines: AuditEntry[] = [];
+  let room: number | undefined = 0;
+  const note = (entry: AuditEntry): unknown => lines.push(entry);
+  const audit: Audit = {
+    hasWrites: true,
+    hasReads: true,
+    denied: note,
+    record: note,
+    reserve: () => room,
+    appended: note,
+  };
+  await using served = await serve({}, principals, audit);
+  const owner = served.wireAs('owner');
+  const settings = { patterns: ['order.>'] };
+  await owner.unary('CreateGroup', { group: 'g', settings });
+  await wireFailureOf(owner.unary('CreateGroup', { group: 'g', settings }));
+  await wireFailureOf(served.wireAs('other').unary('DeleteGroup', { group: 'g' }));
+  const { member } = await joined(served, owner);
+  member.say({ leave: {} });
+  await member.ended;
+  room = undefined;
+  const refused = await wireFailureOf(owner.unary('DeleteGroup', { group: 'g' }));
+  expect(refused).toMatchObject({ code: 8, details: [{ reason: 'OVERLOADED' }, {}] });
+  expect(served.groups.groups.has('g')).toBe(true);
+  const about = { group: 'g', streams: ['order.>'] };
+  expect(lines).toMatchObject([
+    { principal: 'token:owner', call: 'CreateGroup', action: 'manage', outcome: 'OK', ...about },
+    { call: 'CreateGroup', outcome: 'GROUP_EXISTS', ...about },
+    { principal: 'token:other', call: 'DeleteGroup', outcome: 'ACCESS_DENIED', group: 'g', streams: [] },
+    { call: 'Consume', action: 'subscribe', phase: 'begun', outcome: 'OK', ...about },
+    { call: 'Consume', action: 'subscribe', phase: 'ended', outcome: 'OK', ...about },
+  ]);
 });
