@@ -141,6 +141,16 @@ export function stateContract(
     expect(new Set(seen)).toEqual(new Set(['lane.a.0', 'group.b']));
   });
 
+  test('a view of many records has all of them at once', async () => {
+    const keys = Array.from({ length: 6_000 }, (_, i) => (i % 6 === 0 ? `group.${i}` : `lane.${i % 6}.${i}`));
+    await Promise.all(keys.map((key) => one.put(key, bytes(key), 0n, call)));
+    await one.put('parked.a.x', bytes('the last one is not watched'), 0n, call);
+    for (let i = 0; i < 3; i++) {
+      const view = await watch('group.*', 'member.>', 'lane.>', 'replay.*');
+      expect(view.records.size).toBe(keys.length);
+    }
+  });
+
   test('a view begins before there are records', async () => {
     const view = await watch('group.*');
     await other.put('group.a', bytes('a'), 0n, call);
