@@ -179,7 +179,7 @@ function watchEnd(runner: GroupRunner, member: Member, call: CallContext, stop: 
     runner.memberships.leave(member, stop.reason, performance.now() + drainMs);
   };
   const drop = (): void => {
-    runner.memberships.end(member, new CancelledError('the caller has gone'));
+    runner.memberships.end(member, call.signal.reason);
   };
   stop.addEventListener('abort', drain, { once: true });
   call.signal.addEventListener('abort', drop, { once: true });
