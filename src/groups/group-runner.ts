@@ -1,9 +1,11 @@
 import type { Delivery, Failed, GroupName, GroupSettings } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
+import type { StreamName } from '../store/values';
 import type { GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
 import { unreadableGroup } from './group-admin';
+import { laneOf } from './hash';
 import { Memberships, type Joined } from './memberships';
 import type { Lane, LaneBounds } from './lane';
 import { LaneKeeper } from './lane-keeper';
@@ -117,7 +119,13 @@ export class GroupRunner implements MemberHost {
   private hasCaughtUp(member: Member): boolean {
     if (this.keeper.isChanging) return false;
     const lanes = member.activeLanes();
-    return lanes.length > 0 && lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle);
+    const isReplayed = (stream: StreamName): boolean =>
+      lanes.some(({ number }) => number === laneOf(stream, this.settings.lanes));
+    return (
+      lanes.length > 0 &&
+      lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle) &&
+      ![...this.parked.replaying].some(isReplayed)
+    );
   }
 
   acknowledge(held: readonly Held[]): void {

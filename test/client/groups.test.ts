@@ -184,6 +184,25 @@ test('what fails is retried, parked and replayed', async () => {
   await running.stop();
 }, 60_000);
 
+test('it has caught up when all commits of each stream, and what is to be replayed, are handled', async () => {
+  await append(client, ['caught.1', 'caught.2'], 4);
+  await client.groups.create('caught', { settings: { patterns: ['caught.*'] } });
+  let parked = 0;
+  await consumeStored('caught', () => {
+    parked++;
+    throw new ParkEvent('later');
+  });
+  expect(parked).toBe(8);
+  expect(await client.groups.replayParked('caught')).toBe(8);
+  const replayed: string[] = [];
+  await consumeStored(
+    'caught',
+    ({ stream, version }) => void replayed.push(`${stream}/${version.toString()}`),
+  );
+  expect(replayed.toSorted()).toEqual([1, 2].flatMap((s) => [1, 2, 3, 4].map((v) => `caught.${s}/${v}`)));
+  expect((await client.groups.get('caught')).parkedCount).toBe(0);
+}, 60_000);
+
 test('a reset delivers again', async () => {
   await append(client, ['reset.1'], 3);
   await client.groups.create('reset', { settings: { patterns: ['reset.*'] } });
