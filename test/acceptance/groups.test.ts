@@ -146,6 +146,27 @@ test('test_group_member_that_settles_nothing', async () => {
   expect(member.delivered.every(({ attempt }) => attempt > 1)).toBe(true);
 }, 30_000);
 
+test('test_group_drains', async () => {
+  await using gateway = await startTestGateway(server.urls, ['--connection-age-max-ms=1000']);
+  await create('drain', { lanes: 4 });
+  let isSlow = true;
+  const decide: Decide = async (delivery) => {
+    if (isSlow) await sleep(300);
+    return acknowledge(delivery);
+  };
+  await write('drain', 4, 1);
+  using aged = new GroupMember(gateway.address, { group: 'drain' }, decide);
+  const failure = await aged.ended;
+  expect(failure).toMatchObject({ code: 14, details: [{ reason: 'STORE_UNAVAILABLE' }, {}] });
+  expect(aged.has('draining')).toBe(true);
+  isSlow = false;
+  // What it had settled when it drained is stored.
+  using next = new GroupMember(address, { group: 'drain' });
+  await until(() => next.has('caught_up'));
+  expect(next.delivered).toEqual([]);
+  expect(aged.observed.map(({ outcome }) => outcome)).toEqual(Array(4).fill('acknowledged'));
+}, 30_000);
+
 describe('bad input', () => {
   const reason = (name: string): unknown => ({ details: [{ reason: name }] });
 

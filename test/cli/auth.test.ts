@@ -38,7 +38,12 @@ writeFileSync(
       'token:ci': { grants: [{ actions: ['append'], streams: ['build.*'] }] },
       anonymous: { grants: [{ actions: ['info'] }] },
     },
-    defaults: { grants: [{ actions: ['subscribe'], streams: ['news.>'] }] },
+    defaults: {
+      grants: [
+        { actions: ['subscribe'], streams: ['news.>'] },
+        { actions: ['manage'], streams: ['ads.>'] },
+      ],
+    },
   }),
 );
 
@@ -77,6 +82,8 @@ test.each<[string[], number, string[]]>([
     ['no\t\t\ttokens[1]', 'yes\troles.admin.grants[1].streams[0]\t>\ttokens[2]'],
   ],
   [['--as', 'cert:orders', 'admin'], 0, ['yes\troles.admin.grants[0]\t\tcertificates.rules[0]']],
+  [[...alice, 'manage', 'ads.*'], 0, ['yes\tdefaults.grants[1].streams[0]\tads.>\tissuers[0]']],
+  [[...alice, 'manage', 'news.1'], 1, ['no\t\t\tissuers[0]']],
   [['--as', 'anonymous', 'info'], 0, ['yes\tprincipals.anonymous.grants[0]\t\t']],
   [['--as', 'anonymous', 'subscribe', 'news.1'], 1, ['no\t\t\t']],
 ])('auth check %j', async (args, code, lines) => {
