@@ -35,11 +35,17 @@ export async function* consume(
   const { caller } = session;
   const requests = new MemberRequests(session, limits);
   const over = new AbortController();
+  const { stop } = caller.connection;
+  const stopping = new AbortController();
+  const onStop = (): void => {
+    stopping.abort(new StoreUnavailableError(stop.reason as string));
+  };
+  stop.addEventListener('abort', onStop);
+  if (stop.aborted) onStop();
   try {
     const join = await permitted(await requests.first(), caller);
-    const { stop } = caller.connection;
-    if (stop.aborted) throw new StoreUnavailableError(stop.reason as string);
-    const membership = await groups.join(join, contextOf(caller, over.signal), stop);
+    stopping.signal.throwIfAborted();
+    const membership = await groups.join(join, contextOf(caller, over.signal), stopping.signal);
     let { settings } = membership;
     hold(join.group, settings, caller);
     yield notice({ $case: 'joined', value: joinedOf(membership) });
@@ -49,7 +55,12 @@ export async function* consume(
       yield* toMessages(update, session, bytesMax);
       requests.proceed();
     }
+  } catch (error) {
+    // What ended the call, and so the membership.
+    caller.signal.throwIfAborted();
+    throw error;
   } finally {
+    stop.removeEventListener('abort', onStop);
     requests.end();
     // Also where the loop was never entered.
     over.abort(new CancelledError('the call has ended'));

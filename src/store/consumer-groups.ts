@@ -207,7 +207,7 @@ export interface ConsumerGroups {
   list(after: string, call: CallContext): Promise<readonly Group[]>;
   get(name: GroupName, call: CallContext): Promise<GroupState>;
   reset(command: ResetGroup, call: CallContext): Promise<Group>;
-  /** `stop` is aborted when the connection of the member ends or the gateway stops, with the reason for the member. */
+  /** `stop` is aborted when the connection of the member ends or the gateway stops, with the error that the member gets. */
   join(command: JoinCommand, call: CallContext, stop: AbortSignal): Promise<Membership>;
   /** In the order of their positions, in pages. */
   listParked(query: ListParked, call: CallContext): AsyncIterable<readonly ParkedEvent[]>;

@@ -11,7 +11,7 @@ import type {
   MemberUpdate,
   ParkedEvent,
 } from '../../src/store/consumer-groups';
-import { StoreUnavailableError } from '../../src/store/errors';
+import { CancelledError } from '../../src/store/errors';
 import type { EventRun } from '../../src/store/event-store';
 import { GroupError } from '../../src/store/group-errors';
 import { beginning, position, unixNanos, type StreamName } from '../../src/store/values';
@@ -161,12 +161,13 @@ export class FakeMember implements Membership {
 
   private async *run(): AsyncGenerator<MemberUpdate, void> {
     for (;;) {
-      this.signal.throwIfAborted();
+      // As of a caller that has gone: why, its call knows.
+      if (this.signal.aborted) throw new CancelledError('the caller has gone');
       const update = this.waiting.shift();
       if (update !== undefined) {
         if (update.kind === 'refused') this.refusedWaiting--;
         yield update;
-        if (update.kind === 'draining') throw new StoreUnavailableError(this.stop.reason as string);
+        if (update.kind === 'draining') throw this.stop.reason as Error;
       } else if (this.hasLeft && this.held.size === 0) return;
       else await new Promise<void>((resolve) => (this.wake = resolve));
     }

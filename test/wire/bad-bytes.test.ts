@@ -104,9 +104,25 @@ test.each(stringFields)('%s: %s that is not UTF-8 is refused', async (rpc, _path
   expect(await messageCount()).toBe(before);
 });
 
+const groupStringFields = [...requestFields('ConsumerGroupService')].flatMap(([rpc, fields]) =>
+  fields.filter(({ kind }) => kind === 'string').map(({ path, numbers }) => [rpc, path, numbers] as const),
+);
+
+test.each(groupStringFields)(
+  'of groups, %s: %s that is not UTF-8 is refused',
+  async (rpc, _path, numbers) => {
+    using groups = connectWire(gateway.address, { service: 'sluice.v1.ConsumerGroupService' });
+    for (const bytes of Object.values(invalidUtf8)) {
+      const bad = nested(numbers, Buffer.from(bytes));
+      expect(await wireFailureOf(groups.bytes(rpc, bad))).toEqual(unreadable('text that is not UTF-8'));
+    }
+  },
+);
+
 test('there are strings in most requests', () => {
   expect(new Set(stringFields.map(([rpc]) => rpc)).size).toBe(9);
   expect(stringFields.length).toBeGreaterThan(15);
+  expect(new Set(groupStringFields.map(([rpc]) => rpc)).size).toBe(10);
 });
 
 test('a replacement character that was sent as such is kept', async () => {
