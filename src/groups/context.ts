@@ -41,8 +41,6 @@ export const defaultTimings: GroupTimings = {
 };
 
 /** A call of the gateway itself. */
-export function ownCall(timeoutMs: number, signal: AbortSignal = never): CallContext {
-  return { signal, deadlineMs: performance.now() + timeoutMs };
+export function ownCall(timeoutMs: number): CallContext {
+  return { signal: new AbortController().signal, deadlineMs: performance.now() + timeoutMs };
 }
-
-const never = new AbortController().signal;

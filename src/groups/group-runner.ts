@@ -169,6 +169,7 @@ export class GroupRunner implements MemberHost {
     }
     this.deliveries.replays.load((number) => this.keeper.owners.get(number));
     this.keeper.giveBackRevoked(nowMs);
+    this.failIfUnreadable();
     this.reader.check();
     for (const { member } of this.memberships.joined.values()) member.wake();
     clearTimeout(this.wakeTimer);
@@ -217,6 +218,14 @@ export class GroupRunner implements MemberHost {
   readonly fail = (error: Error): void => {
     for (const { member } of this.memberships.joined.values()) this.memberships.end(member, error);
   };
+
+  /** Ends all memberships if everything was delivered that comes before a message that is not a commit. */
+  private failIfUnreadable(): void {
+    const { unreadable } = this.reader;
+    if (unreadable === undefined || this.keeper.isChanging) return;
+    const isDone = [...this.keeper.owners.values()].every(({ lane }) => lane.isIdle && lane.busyCount === 0);
+    if (isDone && this.keeper.owners.size > 0) this.fail(unreadable);
+  }
 
   private onRecords(): void {
     const record = this.records.get(groupKey(this.name));

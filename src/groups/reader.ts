@@ -35,6 +35,8 @@ const skipMin = 10_000;
 export class Reader {
   /** The end of the store, as far as it is known. */
   head = 0;
+  /** The message after what was read, if it is not a commit. */
+  unreadable: UnreadableCommitError | undefined;
   /** Everything up to here was read for the lanes that were not behind. */
   at = 0;
   /** Whether the subscription has reached the end of the store. */
@@ -87,12 +89,22 @@ export class Reader {
         await this.follow(from);
         failures = 0;
       } catch (error) {
-        const fatal = fatalError(error);
-        if (fatal !== undefined) this.host.onFailure(fatal);
+        this.onError(error);
         const delayMs = Math.min(retryMaxMs, retryMinMs * 2 ** failures++);
         await sleep(delayMs, undefined, { signal: this.closed.signal }).catch(() => undefined);
       }
     }
+  }
+
+  private onError(error: unknown): void {
+    if (error instanceof UnreadableCommitError) {
+      // What comes before it can be delivered and settled.
+      this.unreadable = error;
+      this.host.onRead();
+      return;
+    }
+    const fatal = fatalError(error);
+    if (fatal !== undefined) this.host.onFailure(fatal);
   }
 
   /** Where the next subscription begins: after the lowest cursor of the lanes that have room; undefined: none has. */
@@ -112,7 +124,7 @@ export class Reader {
       fromTime: undefined,
     } as const;
     const query = { filter, start, startMustExist: true, heartbeatMs, skipUnreadable, storeId: '' };
-    const call = { signal: neverAborted, deadlineMs: Infinity };
+    const call = { signal: new AbortController().signal, deadlineMs: Infinity };
     this.at = from;
     this.hasCaughtUp = false;
     this.heardMs = performance.now();
@@ -141,7 +153,7 @@ export class Reader {
     for (const lane of lanes) lane.advance(to);
     this.at = Math.max(before, to);
     this.head = Math.max(this.head, this.at, update.kind === 'heartbeat' ? Number(update.head) : 0);
-    if (update.kind === 'caughtUp') this.hasCaughtUp = true;
+    if (update.kind === 'caughtUp') [this.hasCaughtUp, this.unreadable] = [true, undefined];
     if (update.kind === 'fellBehind') this.hasCaughtUp = false;
     if (update.kind !== 'heartbeat') this.host.onRead();
   }
@@ -178,11 +190,8 @@ export class Reader {
   }
 }
 
-const neverAborted = new AbortController().signal;
-
 /** What no further attempt can mend. */
 function fatalError(error: unknown): Error | undefined {
-  if (error instanceof UnreadableCommitError) return error;
   if (error instanceof InvalidRequestError)
     return new GroupError(
       'GROUP_AHEAD_OF_STORE',

@@ -101,7 +101,7 @@ export class TestMember {
   private readonly joined: Promise<void>;
 
   constructor(
-    groups: OpenGroups,
+    groups: Pick<OpenGroups, 'join'>,
     group: string,
     readonly id: string,
     private readonly handle: (delivery: Delivery, member: TestMember) => void,
@@ -144,9 +144,9 @@ export class TestMember {
   }
 }
 
-export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
   const endMs = performance.now() + timeoutMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > endMs) throw new Error('it did not happen in time');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -18,7 +18,7 @@ const good: readonly Row[] = [
   { versions: [3], startedAt: 40, redelivered: true },
 ];
 
-test('a history without faults has none', () => {
+test('nothing is found in a history without faults', () => {
   expect(groupFaults(history(good))).toEqual([]);
   expect(groupFaults(history(good.slice(0, 2), { isComplete: false }))).toEqual([]);
   expect(groupFaults(history(good.slice(0, 2), { parked: new Set(['s 3']) }))).toEqual([]);
