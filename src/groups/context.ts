@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Limits } from '../limits';
 import type { CallContext, EventStore } from '../store/event-store';
@@ -42,5 +43,7 @@ export const defaultTimings: GroupTimings = {
 
 /** A call of the gateway itself. */
 export function ownCall(timeoutMs: number): CallContext {
-  return { signal: new AbortController().signal, deadlineMs: performance.now() + timeoutMs };
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal); // one for each record of a list
+  return { signal, deadlineMs: performance.now() + timeoutMs };
 }

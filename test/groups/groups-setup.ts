@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { CommitRecord } from '../../generated/sluice/v1/event';
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
 import { defaultTimings, type GroupTimings } from '../../src/groups/context';
 import { defaultLimits, type Limits } from '../../src/limits';
@@ -19,7 +20,9 @@ import { parseStreamName, type StreamName } from '../../src/store/values';
 export const log = pino({ level: process.env['GROUPS_LOG'] ?? 'silent' });
 
 export function call(): CallContext {
-  return { signal: new AbortController().signal, deadlineMs: Infinity };
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal);
+  return { signal, deadlineMs: Infinity };
 }
 
 export function name(text: string): GroupName {
