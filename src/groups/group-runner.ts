@@ -1,6 +1,5 @@
 import type { Delivery, Failed, GroupName, GroupSettings } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
-import type { StreamName } from '../store/values';
 import type { GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
@@ -119,13 +118,10 @@ export class GroupRunner implements MemberHost {
   private hasCaughtUp(member: Member): boolean {
     if (this.keeper.isChanging) return false;
     const lanes = member.activeLanes();
-    const isReplayed = (stream: StreamName): boolean =>
-      lanes.some(({ number }) => number === laneOf(stream, this.settings.lanes));
-    return (
-      lanes.length > 0 &&
-      lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle) &&
-      ![...this.parked.replaying].some(isReplayed)
-    );
+    if (lanes.length === 0 || !lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle))
+      return false;
+    const numbers = new Set(lanes.map(({ number }) => number));
+    return ![...this.parked.replaying].some((stream) => numbers.has(laneOf(stream, this.settings.lanes)));
   }
 
   acknowledge(held: readonly Held[]): void {
@@ -289,11 +285,7 @@ export class GroupRunner implements MemberHost {
       },
       records: this.records,
       bounds: this.bounds,
-      memberOf: (id) => {
-        const joined = this.memberships.joined.get(id as GroupName);
-        const mayHave = joined?.leaving === undefined && joined?.member.hasEnded === false;
-        return mayHave && joined.lease.isValid(performance.now()) ? joined.member : undefined;
-      },
+      memberOf: (id) => this.memberships.holder(id),
       beforeUse: () => this.parked.refresh(),
       onDropped: (owner, held) => {
         this.deliveries.lose(owner, held);

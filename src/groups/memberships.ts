@@ -47,6 +47,13 @@ export class Memberships {
     this.joined.set(joined.member.member, joined);
   }
 
+  /** A member that may have lanes. */
+  holder(id: string): Member | undefined {
+    const joined = this.joined.get(id as GroupName);
+    const mayHave = joined?.leaving === undefined && joined?.member.hasEnded === false;
+    return mayHave && joined.lease.isValid(performance.now()) ? joined.member : undefined;
+  }
+
   tick(nowMs: number): void {
     for (const joined of this.joined.values()) {
       const { member, lease } = joined;
