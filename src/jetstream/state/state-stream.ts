@@ -83,7 +83,10 @@ export class StateStream {
       checkStream(info, wanted);
     } catch (error) {
       if (!(error instanceof StoreOpenError)) throw error;
-      if (isRefused(error.cause, 'streamNotFound')) return false;
+      if (isRefused(error.cause, 'streamNotFound')) {
+        this.wrong = [];
+        return false;
+      }
       const known = toStoreError(error.cause);
       throw error.cause === undefined || known === error.cause
         ? new StoreRefusedError(error.message, 0, { cause: error })

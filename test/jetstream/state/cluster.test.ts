@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, headers } from 'nats';
 import { isStoreError } from '../../../src/store/errors';
 import { StateChangedError, type StateStore } from '../../../src/store/state-store';
 import { streamInfo } from '../../../src/jetstream/nats/api';
@@ -138,3 +139,32 @@ test.each([
   },
   240_000,
 );
+
+test('what marks a removed record goes away on all servers', async () => {
+  const first = await openNewState(cluster.urls, 3);
+  opened.push(first);
+  const { state, name, pool } = first;
+  await state.remove('lane.a.0', await state.put('lane.a.0', Buffer.from('1'), 0n, call), call);
+  const connection = await connect({ servers: [...cluster.urls] });
+  const soon = headers();
+  soon.set('Nats-TTL', '1s');
+  await connection.jetstream().publish(`${name}.lane.a.0`, '', { headers: soon });
+  await connection.close();
+  const messages = async (): Promise<number> =>
+    (await streamInfo(pool.append(), name, undefined, { timeoutMs: 10_000 })).state.messages;
+  await until(async () => (await messages()) === 0, 15_000);
+  const node = await leader(first);
+  await node?.kill();
+  await until(
+    () =>
+      messages().then(
+        (count) => count === 0,
+        () => false,
+      ),
+    30_000,
+  );
+  await state.put('lane.a.0', Buffer.from('2'), 0n, call);
+  await node?.start();
+  await cluster.settled();
+  expect(Buffer.from((await state.get('lane.a.0', call))?.value ?? '').toString()).toBe('2');
+}, 120_000);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, headers, type JetStreamManager, type NatsConnection } from 'nats';
 import { StoreFullError, StoreUnavailableError } from '../../../src/store/errors';
 import { StateChangedError, type StateStore, type StateView } from '../../../src/store/state-store';
+import { changeTimes } from '../../support/log-blocks';
 import { startNats, until, type TestNats } from '../../support/nats-server';
 import { openNewState, openState, type OpenedState } from '../../support/opened-state';
 
@@ -128,6 +129,23 @@ describe('the server', () => {
     expect(revision).toBe(first + 1n);
   }, 30_000);
 });
+
+test('the clock of the server was set back: records have later times than newer ones, and nothing else changes', async () => {
+  const seen = await watched();
+  const before = new Map(seen.records);
+  await nats.stop();
+  const nextHour = BigInt(Date.now() + 3_600_000) * 1_000_000n;
+  changeTimes(nats.dataDir, opened.name, (sequence) => nextHour + (sequence % 1_000n));
+  await nats.start();
+  await agrees(seen);
+  expect([...seen.records.keys()]).toEqual([...before.keys()]);
+  expect(seen.records.get('lane.a.0')?.timeNanos).toBeGreaterThan(nextHour - 1n);
+  const revision = await put('lane.a.0', 'second', revisionOf(seen, 'lane.a.0'));
+  await state.remove('lane.a.1', revisionOf(seen, 'lane.a.1'), call);
+  await until(() => revisionOf(seen, 'lane.a.0') === revision && !seen.records.has('lane.a.1'));
+  expect(seen.records.get('lane.a.0')?.timeNanos).toBeLessThan(nextHour);
+  await agrees(seen);
+}, 60_000);
 
 describe('the consumer of a view', () => {
   test.each([
