@@ -115,7 +115,7 @@ class Consumer implements PullConsumer {
   private delivered = 0;
   private requested = 0;
   private unhandled = 0;
-  /** Messages of the log that were not delivered yet when the last one was. */
+  /** Messages that were not delivered yet when the last one was. */
   private pending = 0;
   /** Of a request that does not wait: the messages that have not arrived, and those that have. */
   private fetching = 0;
@@ -203,7 +203,7 @@ class Consumer implements PullConsumer {
     }, pauseMs);
   }
 
-  /** The log has no more messages now. */
+  /** The stream has no more messages now. */
   private onNone(): void {
     this.requested -= this.fetching;
     this.fetching = 0;
