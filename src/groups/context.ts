@@ -37,7 +37,7 @@ export const defaultTimings: GroupTimings = {
   leaseMs: 7_000,
   renewMs: 3_000,
   laneWriteMs: 1_000,
-  cursorWriteMs: 60_000,
+  cursorWriteMs: 300_000,
   tickMs: 100,
 };
 

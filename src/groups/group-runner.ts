@@ -1,9 +1,9 @@
 import type { Delivery, Failed, GroupName, GroupSettings } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
-import type { GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
-import { unreadableGroup } from './group-admin';
+import { readGroup, unreadableGroup } from './group-admin';
 import { laneOf } from './hash';
 import { Memberships, type Joined } from './memberships';
 import type { Lane, LaneBounds } from './lane';
@@ -11,11 +11,12 @@ import { LaneKeeper } from './lane-keeper';
 import { LaneLoader } from './lane-loader';
 import type { Held, LaneOwner } from './lane-owner';
 import type { Member, MemberHost } from './member';
-import type { StoredMember } from './member-record';
 import { ParkedIndex, replayKey } from './parked-index';
 import { Reader } from './reader';
 import { UnreadableRecordError } from './record-fields';
 import type { GroupRecords } from './state-feed';
+
+const callTimeoutMs = 5_000;
 
 /** What a group is opened with. */
 export interface RunnerOpening {
@@ -57,9 +58,8 @@ export class GroupRunner implements MemberHost {
     this.memberships = new Memberships(context, {
       keeper: this.keeper,
       deliveries: this.deliveries,
-      toRecord: (joined) => this.toRecord(joined),
-      head: () => this.reader.head,
-      settings: () => this.settings,
+      reader: () => this.reader,
+      stored: () => this.stored,
       onChange: this.schedule,
       onEmpty,
     });
@@ -193,23 +193,6 @@ export class GroupRunner implements MemberHost {
     return this.memberships.remove(member);
   }
 
-  /** What the record of a member has. */
-  private toRecord({ member, session, leaving }: Joined): StoredMember {
-    const { at } = this.reader;
-    const idle = [...member.lanes].filter(
-      ({ lane, isActive }) => isActive && lane.isEmpty && lane.cursor >= at,
-    );
-    return {
-      session,
-      gateway: this.context.gateway,
-      inFlightMax: member.inFlightMax,
-      isLeaving: leaving !== undefined,
-      generation: this.stored.generation,
-      position: at,
-      idle: idle.map(({ number }) => number),
-    };
-  }
-
   /** Ends all memberships. */
   readonly fail = (error: Error): void => {
     for (const { member } of this.memberships.joined.values()) this.memberships.end(member, error);
@@ -226,8 +209,7 @@ export class GroupRunner implements MemberHost {
   private onRecords(): void {
     const record = this.records.get(groupKey(this.name));
     if (record === undefined) {
-      this.keeper.loseAll();
-      this.fail(new GroupError('GROUP_NOT_FOUND', `the group ${this.name} was deleted`));
+      void this.onGroupMissing();
       return;
     }
     if (record.revision !== this.stored.group.revision) this.onGroupChanged(record);
@@ -235,6 +217,14 @@ export class GroupRunner implements MemberHost {
     if (replay !== this.replayRevision) this.onParkedChanged(replay);
     this.keeper.review();
     this.schedule();
+  }
+
+  /** The group was deleted, or has just been created and is not in the view yet. */
+  private async onGroupMissing(): Promise<void> {
+    const stored = await readGroup(this.context, this.name, ownCall(callTimeoutMs)).catch(() => this.stored);
+    if (stored !== undefined) return;
+    this.keeper.loseAll();
+    this.fail(new GroupError('GROUP_NOT_FOUND', `the group ${this.name} was deleted`));
   }
 
   private onGroupChanged(record: Parameters<typeof decodeGroup>[1]): void {

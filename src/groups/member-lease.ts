@@ -8,7 +8,8 @@ import { ownCall, type GroupsContext } from './context';
 import { decodeMember, encodeMember, memberKey, type StoredMember } from './member-record';
 import { UnreadableRecordError } from './record-fields';
 
-const renewTimeoutMs = 5_000;
+/** So short that a second renewal fits into a lease. */
+const renewTimeoutMs = 2_500;
 const removeTimeoutMs = 5_000;
 /** How often it is looked at whether a member is dead. */
 const polls = 20;

@@ -1,12 +1,13 @@
-import type { GroupName, GroupSettings } from '../store/consumer-groups';
+import type { GroupName } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
 import type { GroupsContext } from './context';
 import type { Deliveries } from './deliveries';
-import { toPosition } from './group-record';
+import { toPosition, type StoredGroup } from './group-record';
 import type { LaneKeeper } from './lane-keeper';
 import type { Member } from './member';
 import type { MemberLease, Renewal } from './member-lease';
 import type { StoredMember } from './member-record';
+import type { Reader } from './reader';
 
 /** A member with its record. */
 export interface Joined {
@@ -26,9 +27,9 @@ export interface Joined {
 export interface MembershipsHost {
   readonly keeper: LaneKeeper;
   readonly deliveries: Deliveries;
-  toRecord(joined: Joined): StoredMember;
-  head(): number;
-  settings(): GroupSettings;
+  /** Of now: others replace them. */
+  reader(): Reader;
+  stored(): StoredGroup;
   onChange(): void;
   /** The last member has gone. */
   onEmpty(): void;
@@ -110,8 +111,20 @@ export class Memberships {
   }
 
   /** What the record of a member has now. */
-  toRecord(joined: Joined): StoredMember {
-    return this.host.toRecord(joined);
+  toRecord({ member, session, leaving }: Joined): StoredMember {
+    const { at } = this.host.reader();
+    const idle = [...member.lanes].filter(
+      ({ lane, isActive }) => isActive && lane.isEmpty && lane.cursor >= at,
+    );
+    return {
+      session,
+      gateway: this.context.gateway,
+      inFlightMax: member.inFlightMax,
+      isLeaving: leaving !== undefined,
+      generation: this.host.stored().generation,
+      position: at,
+      idle: idle.map(({ number }) => number),
+    };
   }
 
   private async renew(joined: Joined): Promise<void> {
@@ -128,7 +141,7 @@ export class Memberships {
 
   /** Deliveries are in the order of their time-outs. */
   private timeOut(member: Member, nowMs: number): void {
-    const { ackTimeoutMs } = this.host.settings();
+    const { ackTimeoutMs } = this.host.stored().group.settings;
     const reason = `the member ${member.member} took longer than ${ackTimeoutMs.toString()} ms`;
     for (const held of member.held.values()) {
       if (held.dueMs > nowMs) break;
@@ -146,6 +159,6 @@ export class Memberships {
     const { heartbeatMs, nextHeartbeatMs, member } = joined;
     if (heartbeatMs === undefined || nowMs < nextHeartbeatMs) return;
     joined.nextHeartbeatMs = nowMs + heartbeatMs;
-    member.heartbeat(toPosition(this.host.head()));
+    member.heartbeat(toPosition(this.host.reader().head));
   }
 }
