@@ -82,7 +82,7 @@ test('the examples of docs/typescript.md print what is shown, one after the othe
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
   const examples = withOutput(document('docs/typescript.md'), 'ts');
-  expect(examples).toHaveLength(4);
+  expect(examples).toHaveLength(5);
   const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
   const file = join(folder, 'example.mjs');
