@@ -34,8 +34,14 @@ test('there is a case for every method of the contract', () => {
 });
 
 test('there is a case for every reason of errors that a caller can bring about', () => {
-  // A bug in the gateway, a caller that takes nothing, and a gateway that has just been started.
-  const others = ['INTERNAL', 'CANCELLED', 'REPLICA_FILLING'];
+  // A bug in the gateway, a caller that takes nothing, a gateway that has just been started, a restored store, and an edited one.
+  const others = [
+    'INTERNAL',
+    'CANCELLED',
+    'REPLICA_FILLING',
+    'GROUP_AHEAD_OF_STORE',
+    'GROUP_STATE_UNREADABLE',
+  ];
   const reasons = tableRows(document('docs/errors.md')).flatMap(([cell = '', , details = '']) =>
     details.includes('google.rpc.ErrorInfo') ? [cell.replaceAll('`', '')] : [],
   );

@@ -258,12 +258,18 @@ test('a member that takes no refusals is not read any further', async () => {
 }, 30_000);
 
 const invalid = 3;
+const idsUpTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 test.each<[what: string, requests: WireMessage[], field: string]>([
   ['no join', [{ leave: {} }], 'join'],
   ['nothing', [{}], 'join'],
   ['an unknown group name', [{ join: { group: 'a.b' } }], 'join.group'],
   ['too many in flight', [{ join: { group: 'g', max_in_flight: 1_000_000 } }], 'join.max_in_flight'],
   ['a second join', [{ join: { group: 'g' } }, { join: { group: 'g' } }], 'join'],
+  [
+    'too many deliveries',
+    [{ join: { group: 'g' } }, { ack: { deliveries: idsUpTo(10_001) } }],
+    'ack.deliveries',
+  ],
   ['an empty request', [{ join: { group: 'g' } }, {}], 'request'],
   [
     'too long a delay',
@@ -378,6 +384,20 @@ test('groups are created, shown, listed, changed and deleted', async () => {
     code: 5,
     details: [{ reason: 'GROUP_NOT_FOUND' }],
   });
+});
+
+test.each([
+  ['patterns', 17],
+  ['event_types', 65],
+  ['event_type_prefixes', 65],
+])('a group with too many %s is refused before it is decoded', async (list, count) => {
+  await using served = await serve();
+  const settings = { [list]: Array.from({ length: count }, (_, i) => `a${i.toString()}`) };
+  for (const method of ['CreateGroup', 'UpdateGroup']) {
+    const failure = await wireFailureOf(served.wire.unary(method, { group: 'g', settings }));
+    expect(failure).toMatchObject({ code: invalid });
+    expect(JSON.stringify(failure.details)).toContain(`"field":"settings.${list}"`);
+  }
 });
 
 test('parked events come with their events', async () => {
