@@ -95,9 +95,11 @@ export class Publication implements ReplicaReaders {
   }
 
   private filesOf(opened: Opened): SharedFiles {
-    const { resets } = (this.replicator as Replicator).continuity.snapshot();
+    const { continuity, comparer } = this.replicator as Replicator;
+    const { resets } = continuity.snapshot();
     const { generation } = this;
-    return { generation, identity: opened.identity, resets, progress: progressOf(opened) };
+    const { lostAtRebuild } = comparer;
+    return { generation, identity: opened.identity, resets, lostAtRebuild, progress: progressOf(opened) };
   }
 
   private sendStatus(): void {
@@ -122,7 +124,9 @@ export class Publication implements ReplicaReaders {
         this.awaitApplied(message.sequence);
         return;
       case 'otherLog':
-        if (message.generation === this.generation) replicator?.onOtherLog(message.mismatch);
+        if (message.generation !== this.generation || replicator === undefined) return;
+        replicator.comparer.lostAtRebuild = message.lostAtRebuild;
+        replicator.onOtherLog(message.mismatch);
         return;
       case 'damaged':
         if (message.generation === this.generation) replicator?.rebuild(new Error(message.message));

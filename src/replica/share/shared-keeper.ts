@@ -99,9 +99,10 @@ export class SharedKeeper implements ReplicaKeeper {
   }
 
   onOtherLog(mismatch: string): void {
-    const { current } = this;
-    if (current !== undefined)
-      this.options.link.send({ kind: 'otherLog', generation: current.generation, mismatch });
+    const { current, comparer } = this;
+    if (current === undefined) return;
+    const { lostAtRebuild } = comparer;
+    this.options.link.send({ kind: 'otherLog', generation: current.generation, mismatch, lostAtRebuild });
   }
 
   rebuild(cause: unknown): void {
@@ -151,7 +152,7 @@ export class SharedKeeper implements ReplicaKeeper {
     }
   }
 
-  private open({ generation, identity, resets, progress }: SharedFiles): void {
+  private open({ generation, identity, resets, lostAtRebuild, progress }: SharedFiles): void {
     const { folder, limits, log } = this.options;
     const index = new ReplicaIndex(indexFolder(folder), { readOnly: true });
     const segments = new FollowedSegments(segmentsFolder(folder), limits, progress.segments);
@@ -163,6 +164,7 @@ export class SharedKeeper implements ReplicaKeeper {
     const files = { segments, index, log };
     if (resets !== this.resets) this.continuity.reset();
     this.resets = resets;
+    this.comparer.lostAtRebuild = lostAtRebuild;
     this.awaitedUpTo = beginning;
     this.current = { generation, identity, files, segments, applier };
     this.take(this.status);
