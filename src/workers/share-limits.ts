@@ -34,8 +34,8 @@ const least: Partial<Record<keyof Limits, (limits: Limits) => number>> = {
   auditBytesMax: () => 1 << 20,
 };
 
-/** The limits of one connection, stream or session, which must not be above what its worker has. */
-const within = [
+/** The limits of one connection, each with the one of which it leaves a part to others. */
+const ofConnection = [
   ['connectionAppendsMax', 'appendsMax'],
   ['connectionAppendsBytesMax', 'appendsBytesMax'],
   ['connectionSessionsMax', 'sessionsMax'],
@@ -44,6 +44,10 @@ const within = [
   ['connectionLookupsMax', 'lookupsMax'],
   ['connectionHeldBytesMax', 'heldBytesMax'],
   ['connectionIdentifyingMax', 'identifyingMax'],
+] as const satisfies readonly (readonly [keyof Limits, keyof Limits])[];
+
+/** The limits of one stream or session, which must not be above what there is. */
+const within = [
   ['streamQueueMax', 'appendsMax'],
   ['sessionAppendsMax', 'connectionAppendsMax'],
   ['sessionAppendsMax', 'streamQueueMax'],
@@ -51,13 +55,18 @@ const within = [
 ] as const satisfies readonly (readonly [keyof Limits, keyof Limits])[];
 
 /**
- * The limits of one of several workers: its share of each limit of the whole gateway, at least 1.
+ * The limits of one of several workers: its share of each limit of the whole gateway, at least 1. One connection, which has one worker,
+ * leaves half of the share to others, unless it may use up the whole gateway.
  */
 export function shareLimits(limits: Limits, workers: number): Limits {
   const share: { -readonly [K in keyof Limits]: Limits[K] } = { ...limits };
   for (const key of shared) {
     const needed = Math.min(limits[key], least[key]?.(limits) ?? 1);
     share[key] = Math.max(needed, Math.floor(limits[key] / workers));
+  }
+  for (const [key, total] of ofConnection) {
+    const room = limits[key] < limits[total] ? Math.ceil(share[total] / 2) : share[total];
+    share[key] = Math.min(limits[key], share[total], Math.max(room, least[total]?.(limits) ?? 1));
   }
   for (const [key, total] of within) share[key] = Math.min(share[key], share[total]);
   return share;
