@@ -94,21 +94,24 @@ test('ten connections of a principal at its limit do not slow another one', asyn
   expect(storedBeside).toBeLessThan(3 * 8 * appends);
 }, 60_000);
 
-test('no principal gets the last places of all, however many connections it has', async () => {
-  await start(
-    { greedy: {} },
-    { subscriptionsMax: 8, connectionSubscriptionsMax: 4, sessionsMax: 8, callsMax: 100 },
-  );
-  const [first, second] = [guarded.as('greedy'), guarded.as('greedy')];
-  for (let count = 0; count < 3; count++) {
-    await subscribe(first);
-    await subscribe(second);
-  }
-  expect(await limitOfCall(subscribe(first))).toBe('subscriptions');
-  expect(await limitOfCall(subscribe(guarded.as('greedy')))).toBe('subscriptions');
-  await subscribe(guarded.as('other'));
-  await subscribe(guarded.as('other'));
-});
+inOneProcess(divided)(
+  'no principal gets the last places of all, however many connections it has',
+  async () => {
+    await start(
+      { greedy: {} },
+      { subscriptionsMax: 8, connectionSubscriptionsMax: 4, sessionsMax: 8, callsMax: 100 },
+    );
+    const [first, second] = [guarded.as('greedy'), guarded.as('greedy')];
+    for (let count = 0; count < 3; count++) {
+      await subscribe(first);
+      await subscribe(second);
+    }
+    expect(await limitOfCall(subscribe(first))).toBe('subscriptions');
+    expect(await limitOfCall(subscribe(guarded.as('greedy')))).toBe('subscriptions');
+    await subscribe(guarded.as('other'));
+    await subscribe(guarded.as('other'));
+  },
+);
 
 inOneProcess(divided)('no principal gets the last calls of all, of whatever kind', async () => {
   await start({ greedy: {} }, { callsMax: 12 });
