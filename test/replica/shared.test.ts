@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { defaultLimits } from '../../src/limits';
+import { Cancellation } from '../../src/replica/apply/commit-waiters';
 import { Replica } from '../../src/replica/replica';
 import type { FromReader, ReaderLink, ReplicaLink, ToReader } from '../../src/replica/share/messages';
 import { Publication } from '../../src/replica/share/publication';
@@ -38,28 +39,89 @@ function link(): { readonly writer: ReaderLink; readonly reader: ReplicaLink<Fro
   };
 }
 
-test('what the log reports and delivers as lost differs for ever: all readers together rebuild once for it', async () => {
+interface Shared extends AsyncDisposable {
+  readonly log: MemoryLog;
+  readonly written: Replica;
+  openReader(): Promise<{ readonly reader: Replica; readonly writer: ReaderLink }>;
+}
+
+async function share(): Promise<Shared> {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   for (let i = 0; i < 10; i++) log.append('a');
-  const options = { folder, log, logger, limits: defaultLimits };
-  const publication = new Publication(defaultLimits);
+  const limits = { ...defaultLimits, readProgressTimeoutMs: 500 };
+  const options = { folder, log, logger, limits };
+  const publication = new Publication(limits);
   const written = await Replica.open(options, 2_000, publication);
-  const openReader = (): Promise<Replica> => {
-    const ends = link();
-    const opened = Replica.openShared({ ...options, link: ends.reader }, 2_000);
-    publication.add(ends.writer);
-    return opened;
+  const opened = [written];
+  return {
+    log,
+    written,
+    async openReader() {
+      const { reader: way, writer } = link();
+      const opening = Replica.openShared({ ...options, link: way }, 2_000);
+      publication.add(writer);
+      const reader = await opening;
+      opened.unshift(reader);
+      await until(() => reader.isReady);
+      return { reader, writer };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const replica of opened) await replica.close();
+    },
   };
-  const readers = [await openReader(), await openReader()];
+}
+
+test('what the log reports and delivers as lost differs for ever: all readers together rebuild once for it', async () => {
+  await using shared = await share();
+  const { log, written } = shared;
+  const readers = [await shared.openReader(), await shared.openReader()];
   log.lost = 5n;
   const catchUp = async (reader: Replica): Promise<void> => {
     await until(() => written.isReady && reader.isReady);
     await reader.catchUp('leader', call());
   };
-  for (const reader of readers) await catchUp(reader);
+  for (const { reader } of readers) await catchUp(reader);
   expect(written.facts.rebuilds).toBe(1);
-  const late = await openReader();
-  for (const reader of [...readers, late]) await catchUp(reader);
+  readers.push(await shared.openReader());
+  for (const { reader } of readers) await catchUp(reader);
   expect(written.facts.rebuilds).toBe(1);
-  for (const replica of [...readers, late, written]) await replica.close();
+});
+
+test('a log that delivers nothing ends what waits for it in the readers as well', async () => {
+  await using shared = await share();
+  const { reader } = await shared.openReader();
+  const waiting = reader.waiters.wait({ stream: 'b', matches: (name) => name === 'b' }, new Cancellation());
+  const ended = expect(waiting).rejects.toThrow('no new commits arrive from the log');
+  shared.log.gate = () => Promise.reject(new Error('it is gone'));
+  shared.log.append('a');
+  await ended;
+});
+
+test('a reader serves again when the files can be written again', async () => {
+  await using shared = await share();
+  const { reader, writer } = await shared.openReader();
+  const usable: boolean[] = [];
+  reader.onFilled((isUsable) => usable.push(isUsable));
+  const status = {
+    isFilled: true,
+    isFailing: false,
+    refusal: undefined,
+    troubleNow: '',
+    troubleLately: '',
+    filling: undefined,
+  };
+  writer.send({ kind: 'status', status: { ...status, isWritable: false } });
+  writer.send({ kind: 'status', status: { ...status, isWritable: true } });
+  await until(() => usable.length === 3);
+  expect(usable).toEqual([true, false, true]);
+  expect(reader.facts.rebuilds).toBe(0);
+});
+
+test('a reader has its log compared although nobody reads it', async () => {
+  await using shared = await share();
+  const { reader } = await shared.openReader();
+  await until(() => !reader.isDoubted, 5_000);
+  shared.log.doubt();
+  expect(reader.isDoubted).toBe(true);
+  await until(() => !reader.isDoubted, 5_000);
 });

@@ -37,6 +37,8 @@ export type ToReader =
   | { readonly kind: 'files'; readonly files: SharedFiles }
   | { readonly kind: 'advanced'; readonly progress: SharedProgress }
   | { readonly kind: 'status'; readonly status: SharedStatus }
+  /** No new commits arrive: subscribers must not wait for them. */
+  | { readonly kind: 'down'; readonly message: string }
   /** The files will be removed: the reader closes them and says so. */
   | { readonly kind: 'closing' };
 

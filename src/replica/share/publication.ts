@@ -65,6 +65,10 @@ export class Publication implements ReplicaReaders {
     });
   }
 
+  down(message: string): void {
+    for (const { link } of this.readers) link.send({ kind: 'down', message });
+  }
+
   async closing(): Promise<void> {
     this.shown = undefined;
     const closing = Promise.all(Array.from(this.readers, (reader) => reader.close()));

@@ -132,6 +132,9 @@ export class SharedKeeper implements ReplicaKeeper {
       case 'status':
         this.take(message.status);
         return;
+      case 'down':
+        this.waiters.failAll(new StoreUnavailableError(message.message));
+        return;
       case 'closing':
         this.fail();
         void this.closeFiles().then(() => {
@@ -189,7 +192,9 @@ export class SharedKeeper implements ReplicaKeeper {
       noteStoredFaults(options, current.files).catch((err: unknown) => {
         options.logger.debug({ err }, 'the damage of the log cannot be read from the replica');
       });
-    readiness.set(status.isFilled && current !== undefined);
+    const isFilled = status.isFilled && current !== undefined;
+    // Each call counts.
+    if (isFilled !== readiness.isFilled) readiness.set(isFilled);
     readiness.setWritable(status.isWritable);
     if (status.refusal !== undefined) readiness.releaseAll();
   }
