@@ -18,5 +18,5 @@ import { startWithWorkers } from '../support/worker-processes';
     for (let time = 0; time < 3; time++)
       expect(await resumes(mutual.address, version, authority, client)).toBe(false);
   },
-  60_000,
+  120_000,
 );
