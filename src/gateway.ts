@@ -8,7 +8,6 @@ import { openGatewayHttp, type GatewayHttp, type GatewayHttpOptions } from './ga
 import type { Snapshot } from './metrics/metric';
 import { StoreCounts } from './metrics/store-counts';
 import { openStore, type OpenedStore, type OpenStoreOptions } from './open-store';
-import { primary } from './primary';
 import { alone, type Role } from './role';
 import { streamSync, type DurabilityLevel, type ReachableNats } from './reach-nats';
 import type { FillingProgress } from './store/store-info';
@@ -69,14 +68,10 @@ export class StartError extends Error {
 }
 
 /**
- * Reads the auth file, starts NATS if it is embedded, then the store, then gRPC, in this process or in workers. Throws StartError,
+ * Reads the auth file, starts NATS if it is embedded, then the store, then gRPC. Throws StartError,
  * and then leaves nothing open.
  */
-export async function startGateway(
-  config: Config,
-  log: Logger,
-  role: Role = config.workers === 1 ? alone : primary(config, log),
-): Promise<Gateway> {
+export async function startGateway(config: Config, log: Logger, role: Role = alone): Promise<Gateway> {
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (let close = opened.pop(); close !== undefined; close = opened.pop()) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from './config/config';
 import type { LogLevel } from './config/log-level';
@@ -7,8 +8,14 @@ import type { Role } from './role';
 import { shareLimits } from './workers/share-limits';
 import { startWorkers } from './workers/workers';
 
-/** The process that writes the replica, and runs the embedded nats-server; others serve gRPC. */
-export function primary({ workers: count, ...config }: Config, log: Logger): Role {
+/**
+ * The process that writes the replica, and runs the embedded nats-server; others serve gRPC. `relay` gets the lines that they log.
+ */
+export function primary(
+  { workers: count, ...config }: Config,
+  log: Logger,
+  relay: (line: string) => void,
+): Role {
   const { limits, address } = config;
   const publication = new Publication(limits);
   return {
@@ -28,9 +35,10 @@ export function primary({ workers: count, ...config }: Config, log: Logger): Rol
         level,
         embedded: embedded !== undefined,
         callerShare: 1 / count,
+        ticketSecret: randomBytes(32),
       };
       return startWorkers({
-        ...{ publication, durability, space, address, tls, count, limits, log },
+        ...{ publication, durability, space, address, tls, count, limits, log, relay },
         // The level may have changed since the start.
         startOf: (number) => ({
           ...start,

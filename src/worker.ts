@@ -9,7 +9,7 @@ import { durabilityOver, replicaLink, type PrimaryLink } from './workers/primary
 
 /** Starts a worker of a gateway: it serves the connections that its primary accepts. Throws StartError. */
 export function startWorker(start: WorkerStart, link: PrimaryLink, log: Logger): Promise<Gateway> {
-  const { nats: options, level, embedded, config } = start;
+  const { nats: options, level, embedded, config, ticketSecret } = start;
   const durability = level === 'fsyncAlways' ? durabilityOver(link) : leftToNats;
   const disk = followDisk(link);
   const role: Role = {
@@ -20,6 +20,7 @@ export function startWorker(start: WorkerStart, link: PrimaryLink, log: Logger):
       disk.into(space);
       return startGrpcServer({
         ...server,
+        tls: server.tls && { ...server.tls, ticketSecret },
         about: { ...server.about, embedded },
         accept(take) {
           link.onConnection(take);

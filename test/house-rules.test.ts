@@ -138,7 +138,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@opentelemetry/api',
   ],
   cli: ['client', 'auth', 'config', 'versions'],
-  serve: ['gateway', 'cli', 'config', 'versions', 'npm:pino'],
+  serve: ['gateway', 'primary', 'role', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'operator', 'cli', 'config'],
   'reach-nats': ['config', 'jetstream/nats', 'nats-server', 'store', 'npm:pino'],
@@ -163,7 +163,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'open-store',
     'reach-nats',
     'role',
-    'primary',
     'workers/worker-process',
     'gateway-http',
     'config',

@@ -13,7 +13,7 @@ import type { AppendCommand, AppendResult } from '../store/event-store';
 import { toAppendResponse } from './append-response';
 import type { Session } from './calls';
 import type { ConnectionAppends } from './connection-appends';
-import { UndecodableError } from './decode';
+import { decodePart, UndecodableError } from './decode';
 import type { Failure } from './failure';
 import { AppendCall } from './append-call';
 import { PendingAppend } from './pending-append';
@@ -201,8 +201,10 @@ class SessionAppends {
   private begin(received: ReceivedAppend): void {
     let request: AppendRequest | undefined;
     let command: Permitted<Sized<AppendCommand>> | undefined;
+    let named: TraceContext | undefined;
     let failure: unknown;
     try {
+      named = received.traceContext && decodePart(TraceContext, received.traceContext);
       request = received.decode();
       if (request === undefined)
         throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
@@ -217,7 +219,7 @@ class SessionAppends {
     const pending = this.enter(received, request, command?.bytes ?? received.bytes);
     if (command === undefined) this.fail(pending, failure);
     else {
-      pending.trace = this.session.caller.trace?.beginAppend(callerSpanOf(received));
+      pending.trace = this.session.caller.trace?.beginAppend(named);
       this.append(pending, command);
     }
   }
@@ -273,9 +275,4 @@ class SessionAppends {
     this.ready.push({ value, stream, bytes });
     this.wake();
   }
-}
-
-/** The framing of the field has been checked; what it names need not be a span. */
-function callerSpanOf({ traceContext }: ReceivedAppend): TraceContext | undefined {
-  return traceContext && TraceContext.decode(traceContext);
 }

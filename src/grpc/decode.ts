@@ -29,6 +29,11 @@ export function decodeRequest<Message>(
   });
 }
 
+/** Decodes a part of a message that `checkMessage` has checked. Throws UndecodableError. */
+export function decodePart<Message>(type: MessageType<Message>, bytes: Uint8Array): Message {
+  return withReason(() => type.decode(new StrictReader(bytes)));
+}
+
 /** The checks that decodeRequest makes before it decodes. */
 export function checkMessage(bytes: Uint8Array, path: string, limits: Limits): void {
   withReason(() => {

@@ -1,4 +1,4 @@
-import { constants, createHash, X509Certificate } from 'node:crypto';
+import { constants, createHash, hkdfSync, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -12,6 +12,8 @@ export interface TlsFiles {
   readonly clientCaFile: string | undefined;
   /** Whether clients must present a certificate. One that is presented must be valid in either case. */
   readonly clientCert: 'required' | 'optional';
+  /** Processes with the same one resume TLS sessions of each other; undefined: only those of this process. */
+  readonly ticketSecret?: Uint8Array | undefined;
 }
 
 /** Credentials of a server that follow their files: connections that begin after a change get the new ones. */
@@ -29,6 +31,9 @@ export interface FileCredentials {
   readonly isCurrent: boolean;
   close(): void;
 }
+
+/** As node:tls wants them. */
+const ticketKeysBytes = 48;
 
 /** Rejects with an error that names the files if they cannot be used. */
 export async function openTlsFiles(
@@ -122,26 +127,31 @@ async function read(files: TlsFiles): Promise<Found> {
         .update(bytes ?? '')
         .digest('base64'),
     );
-    return { content: digests.join(), context: contextOf(cert as Buffer, key as Buffer, ca, unusable) };
+    const content = digests.join();
+    // Of a session that is resumed, TLS knows the certificate of the client, and not who has issued it.
+    const tickets =
+      ca === undefined ? ticketKeys(files, content) : { secureOptions: constants.SSL_OP_NO_TICKET };
+    return { content, context: contextOf({ cert, key, ca, ...tickets }, unusable) };
   } catch (error) {
     return { content: (error as Error).message, context: unusable(error) };
   }
 }
 
-function contextOf(
-  cert: Buffer,
-  key: Buffer,
-  ca: Buffer | undefined,
-  unusable: (cause: unknown) => Error,
-): Context | Error {
-  // Of a session that is resumed, TLS knows the certificate of the client, and not who has issued it.
-  const options =
-    ca === undefined ? { cert, key } : { cert, key, ca, secureOptions: constants.SSL_OP_NO_TICKET };
+/** As without it, other files end all sessions. */
+function ticketKeys({ ticketSecret }: TlsFiles, content: string): Pick<SecureContextOptions, 'ticketKeys'> {
+  if (ticketSecret === undefined) return {};
+  return {
+    ticketKeys: Buffer.from(hkdfSync('sha256', ticketSecret, content, 'tickets of TLS', ticketKeysBytes)),
+  };
+}
+
+function contextOf(options: SecureContextOptions, unusable: (cause: unknown) => Error): Context | Error {
+  const { cert, ca } = options;
   try {
     createSecureContext(options);
     // A context accepts authorities that it cannot read, and then no client.
-    if (ca !== undefined) new X509Certificate(ca);
-    return { options, certificate: new X509Certificate(cert) };
+    if (ca !== undefined) new X509Certificate(ca as Buffer);
+    return { options, certificate: new X509Certificate(cert as Buffer) };
   } catch (error) {
     return unusable(error);
   }

@@ -24,6 +24,8 @@ import type { FollowedReplica } from './subscriptions/followed-replica';
 const filledWaitMs = 2_000;
 /** The pause before another request for the end of a log that seems not to match. */
 const doubtPauseMs = 50;
+/** How often a process that does not follow the log looks whether the log is in doubt. */
+const confirmIntervalMs = 1_000;
 
 /** This gateway's copy of the log, as reads, subscriptions and appends use it. */
 export class Replica implements FollowedReplica {
@@ -31,6 +33,8 @@ export class Replica implements FollowedReplica {
   readonly faults: LogFaults;
   readonly catchUpBudget: CatchUpBudget;
   readonly subscriptions = new OpenSubscriptions();
+
+  private confirming: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly options: Omit<ReplicaOptions, 'readers'>,
@@ -56,7 +60,11 @@ export class Replica implements FollowedReplica {
   static async openShared(options: SharedReplicaOptions, waitMs: number): Promise<Replica> {
     const keeper = new SharedKeeper(options);
     await keeper.whenFilled(waitMs, new AbortController().signal);
-    return new Replica(options, keeper);
+    const replica = new Replica(options, keeper);
+    replica.confirming = setInterval(() => {
+      if (replica.isDoubted) replica.confirm();
+    }, confirmIntervalMs);
+    return replica;
   }
 
   get storeId(): string {
@@ -181,7 +189,14 @@ export class Replica implements FollowedReplica {
   }
 
   close(): Promise<void> {
+    clearInterval(this.confirming);
     return this.keeper.close();
+  }
+
+  /** Compares with the log. Nobody else does while this process only appends, which takes longer with a log in doubt. */
+  private confirm(): void {
+    const call = { signal: new AbortController().signal, deadlineMs: performance.now() + confirmIntervalMs };
+    this.catchUp('leader', call).catch(() => undefined);
   }
 
   /** The end of the log, at least the highest sequence that this gateway has acknowledged. */

@@ -2,7 +2,7 @@ import { constants, openSync, writeSync } from 'node:fs';
 
 const wantsMetadata: unique symbol = Symbol.for('pino.metadata');
 /** The level from which no line is dropped. */
-const fatal = 60;
+export const fatal = 60;
 const retryIntervalMs = 20;
 /** How long the end of the process waits for a reader of the log that reads nothing. */
 const endWaitMs = 1_000;

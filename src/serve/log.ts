@@ -1,7 +1,7 @@
 import pino, { type Logger } from 'pino';
 import { printable } from '../cli/output';
 import { readLogLevel, type LogLevel } from '../config/log-level';
-import { LogWriter, logDescriptor } from './log-writer';
+import { LogWriter, fatal, logDescriptor } from './log-writer';
 
 /** Bytes that wait while stderr takes nothing. */
 const logBytesMax = 1 << 20;
@@ -43,6 +43,15 @@ export function openLog(level: LogLevel): Logger {
     }
   });
   return log;
+}
+
+/**
+ * Writes a line that another process of the gateway has logged. Two processes that write to one pipe may break each other's lines: those
+ * above 4 KiB, when its reader is slow.
+ */
+export function relayLine(line: string): void {
+  writer.lastLevel = line.startsWith('{"level":60,') ? fatal : 0;
+  writer.write(shown(line));
 }
 
 /** Sets the level to that of the file. A file that cannot be used changes nothing. */

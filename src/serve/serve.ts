@@ -4,7 +4,9 @@ import { writeLines } from '../cli/output';
 import { ConfigError, loadConfig, printConfig, type Config } from '../config/config';
 import { StartError, startGateway, type Gateway } from '../gateway';
 import { boundBuffers, boundHeapGrowth } from './heap-growth';
-import { logCrash, openLog, reloadLevel } from './log';
+import { logCrash, openLog, relayLine, reloadLevel } from './log';
+import { primary } from '../primary';
+import { alone } from '../role';
 import { helpText } from '../config/help';
 import { isPatchedNode, nodeVersions } from '../versions';
 import { version } from '../versions';
@@ -55,7 +57,8 @@ async function serveUntilStopped(argv: readonly string[]): Promise<number> {
       'events may be larger than gRPC clients receive by default',
     );
   }
-  const gateway = await startGateway(config, log);
+  const role = config.workers === 1 ? alone : primary(config, log, relayLine);
+  const gateway = await startGateway(config, log, role);
   serving(gateway);
   process.stdout.write(banner(gateway.describe()));
   const end = await Promise.race([

@@ -18,6 +18,8 @@ export interface WorkerStart {
   readonly embedded: boolean;
   /** Its share of what the auth file allows a caller. */
   readonly callerShare: number;
+  /** See TlsFiles. */
+  readonly ticketSecret: Uint8Array;
 }
 
 export type ToWorker =

@@ -37,8 +37,8 @@ const least: Partial<Record<keyof Limits, (limits: Limits) => number>> = {
   auditBytesMax: () => 1 << 20,
 };
 
-/** The limits of one connection, stream or session, which must not be above what its worker has. */
-const within = [
+/** Limits of one connection or stream, each with the one of which it leaves a part to others, if it does so in the whole gateway. */
+const leaving = [
   ['connectionAppendsMax', 'appendsMax'],
   ['connectionAppendsBytesMax', 'appendsBytesMax'],
   ['connectionSessionsMax', 'sessionsMax'],
@@ -50,19 +50,30 @@ const within = [
   ['connectionHeldBytesMax', 'heldBytesMax'],
   ['connectionIdentifyingMax', 'identifyingMax'],
   ['streamQueueMax', 'appendsMax'],
+  ['streamQueueMax', 'connectionAppendsMax'],
+] as const satisfies readonly (readonly [keyof Limits, keyof Limits])[];
+
+/** Limits of one session, which must not be above what there is. */
+const within = [
   ['sessionAppendsMax', 'connectionAppendsMax'],
   ['sessionAppendsMax', 'streamQueueMax'],
   ['sessionBytesMax', 'connectionAppendsBytesMax'],
 ] as const satisfies readonly (readonly [keyof Limits, keyof Limits])[];
 
 /**
- * The limits of one of several workers: its share of each limit of the whole gateway, at least 1.
+ * The limits of one of several workers: its share of each limit of the whole gateway, at least 1. A connection, which has one worker, and
+ * a stream leave half of that to others.
  */
 export function shareLimits(limits: Limits, workers: number): Limits {
   const share: { -readonly [K in keyof Limits]: Limits[K] } = { ...limits };
   for (const key of shared) {
     const needed = Math.min(limits[key], least[key]?.(limits) ?? 1);
     share[key] = Math.max(needed, Math.floor(limits[key] / workers));
+  }
+  for (const [key, total] of leaving) {
+    const room = limits[key] < limits[total] ? Math.ceil(share[total] / 2) : share[total];
+    const needed = Math.min(share[total], least[total]?.(limits) ?? 1);
+    share[key] = Math.min(share[key], Math.max(room, needed));
   }
   for (const [key, total] of within) share[key] = Math.min(share[key], share[total]);
   return share;

@@ -14,6 +14,8 @@ export interface WorkerPoolOptions extends HubOptions {
   readonly startOf: (number: number) => WorkerStart;
   readonly limits: Pick<Limits, 'connectionsMax' | 'shutdownTimeoutMs'>;
   readonly log: Logger;
+  /** Gets each line that a worker logs, with its line break. */
+  readonly relay: (line: string) => void;
 }
 
 const pauseMinMs = 100;
@@ -32,6 +34,8 @@ export class WorkerPool {
   private readonly workers = new Map<number, WorkerProcess>();
   private readonly stop = new AbortController();
   private readonly replacing = new Set<Promise<void>>();
+  /** How long each worker was last waited for, by its number: one that ends soon after each start must not be started all the time. */
+  private readonly pausesMs = new Map<number, number>();
   private waiting: { readonly socket: Socket; readonly atMs: number }[] = [];
   private lastGiven = 0;
   private isLeaving = false;
@@ -95,7 +99,7 @@ export class WorkerPool {
   }
 
   private async startOne(number: number): Promise<void> {
-    const worker = new WorkerProcess(this.options.startOf(number));
+    const worker = new WorkerProcess(this.options.startOf(number), this.options.relay);
     this.workers.set(number, worker);
     attach(worker, this.options);
     void worker.ended.then(() => {
@@ -117,13 +121,17 @@ export class WorkerPool {
       );
       this.replacing.add(replaced);
     });
+    // What changed while it started, it may have read before.
+    void worker.reload(this.options.log.level);
     if (this.isLeaving) worker.send({ kind: 'leave' });
     for (const { socket } of this.waiting.splice(0)) this.give(socket);
   }
 
   private async replace(number: number, livedMs: number): Promise<void> {
     const { signal } = this.stop;
-    for (let pauseMs = livedMs > provenMs ? 0 : pauseMinMs; ; pauseMs = next(pauseMs)) {
+    let pauseMs = livedMs > provenMs ? 0 : next(this.pausesMs.get(number) ?? 0);
+    for (; ; pauseMs = next(pauseMs)) {
+      this.pausesMs.set(number, pauseMs);
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (this.hasStopped()) return;
       try {

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Snapshot } from '../metrics/metric';
 import type { FromWorker, StartFailure, ToWorker, WorkerStart } from './messages';
 
@@ -54,12 +55,14 @@ export class WorkerProcess {
   };
   readonly ended: Promise<WorkerEnd>;
 
-  constructor(start: WorkerStart) {
+  /** `relay` gets each line that it logs, with its line break. */
+  constructor(start: WorkerStart, relay: (line: string) => void) {
     this.number = start.number;
     this.child = fork(program, [], {
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    if (this.child.stderr !== null) readLines(this.child.stderr, relay);
     // A message to a worker that is gone: its end is reported anyway.
     this.child.on('error', () => undefined);
     this.ended = new Promise((resolve) => {
@@ -71,7 +74,8 @@ export class WorkerProcess {
         for (const settle of [...this.asked.reloaded, ...this.asked.metrics]) settle(undefined);
         resolve({ code, signal });
       };
-      this.child.once('exit', end);
+      // Not 'exit': its last lines may come after that.
+      this.child.once('close', end);
       // It may not have been started at all.
       this.child.once('error', () => {
         if (this.child.pid === undefined) end(null, null);
@@ -127,7 +131,7 @@ export class WorkerProcess {
     });
   }
 
-  /** Asks it to look at its files and to log at a level, and waits until it has. */
+  /** Asks it to look at its files and to log at a level. Resolves when it has, or does not answer. */
   async reload(level: string): Promise<void> {
     await this.ask({ kind: 'reload', level }, 'reloaded');
   }
@@ -188,4 +192,17 @@ export class WorkerProcess {
       this.asked[message.kind].shift()?.(message);
     for (const listener of this.listeners) listener(message);
   }
+}
+
+/** Not by node:readline, for which some characters within a line end it. */
+function readLines(stream: Readable, take: (line: string) => void): void {
+  let begun = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (begun + text).split('\n');
+    begun = lines.pop() ?? '';
+    for (const line of lines) take(`${line}\n`);
+  });
+  stream.once('end', () => {
+    if (begun !== '') take(`${begun}\n`);
+  });
 }

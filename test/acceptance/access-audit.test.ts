@@ -7,6 +7,7 @@ import type { Limits } from '../../src/limits';
 import { startGuarded, type GuardedGateway } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { until } from '../support/nats-server';
+import { inOneProcess } from '../support/one-process';
 import { makeReplicaDir } from '../support/replica-dir';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
@@ -150,40 +151,43 @@ test('all: reads, subscriptions and sessions when they begin and end', async () 
   ]);
 });
 
-test('no line has a credential, or anything of an event', async () => {
-  await start({ events: 'all' });
-  const secret = 'planted-secret';
-  const token = guarded.file.tokenOf('orders');
-  const orders = guarded.as('orders');
-  const [event] = newEvents(1);
-  const events = [
-    {
-      ...event,
-      payload: { $case: 'text' as const, value: secret },
-      tags: [secret],
-      metadata: new Map([[secret, secret]]),
-    },
-  ];
-  await orders.append({ stream: 'order.1', events });
-  await failureOf(orders.append({ stream: 'secret.1', events }));
-  await orders.readAll({ patterns: ['order.>'], eventTypes: [secret] });
-  await failureOf(orders.readByCorrelation({ correlationId: '' }));
-  for (const wrong of [
-    secret,
-    `slu_${secret}`,
-    `${token}x`,
-    token.slice(0, -1),
-    `eyJhbGciOiJub25lIn0.${secret}.`,
-  ]) {
-    using client = connectRpc(guarded.gateway.address, wrong);
-    await failureOf(client.getVersion({ stream: 'order.1' }));
-  }
-  await until(() => lines().some(({ outcome }) => outcome === 'UNAUTHENTICATED'));
-  await guarded.gateway[Symbol.asyncDispose]();
-  expect(text()).not.toContain(secret);
-  expect(text()).not.toContain(token.slice(4, 30));
-  expect(lines().filter(({ outcome }) => outcome === 'UNAUTHENTICATED')).toHaveLength(2); // the first, and the others
-});
+inOneProcess('each worker has a line for the denials that it leaves out')(
+  'no line has a credential, or anything of an event',
+  async () => {
+    await start({ events: 'all' });
+    const secret = 'planted-secret';
+    const token = guarded.file.tokenOf('orders');
+    const orders = guarded.as('orders');
+    const [event] = newEvents(1);
+    const events = [
+      {
+        ...event,
+        payload: { $case: 'text' as const, value: secret },
+        tags: [secret],
+        metadata: new Map([[secret, secret]]),
+      },
+    ];
+    await orders.append({ stream: 'order.1', events });
+    await failureOf(orders.append({ stream: 'secret.1', events }));
+    await orders.readAll({ patterns: ['order.>'], eventTypes: [secret] });
+    await failureOf(orders.readByCorrelation({ correlationId: '' }));
+    for (const wrong of [
+      secret,
+      `slu_${secret}`,
+      `${token}x`,
+      token.slice(0, -1),
+      `eyJhbGciOiJub25lIn0.${secret}.`,
+    ]) {
+      using client = connectRpc(guarded.gateway.address, wrong);
+      await failureOf(client.getVersion({ stream: 'order.1' }));
+    }
+    await until(() => lines().some(({ outcome }) => outcome === 'UNAUTHENTICATED'));
+    await guarded.gateway[Symbol.asyncDispose]();
+    expect(text()).not.toContain(secret);
+    expect(text()).not.toContain(token.slice(4, 30));
+    expect(lines().filter(({ outcome }) => outcome === 'UNAUTHENTICATED')).toHaveLength(2); // the first, and the others
+  },
+);
 
 describe('an audit log that cannot be written', () => {
   beforeEach(() => {
@@ -239,17 +243,20 @@ describe('an audit log that cannot be written', () => {
   });
 });
 
-test('a file that cannot be opened ends the start', async () => {
-  folder = join(folder, 'missing');
-  await expect(start()).rejects.toMatchObject({
-    stage: 'settings',
-    message: expect.stringMatching(
-      /^the audit log .*missing\/audit\.jsonl cannot be opened: ENOENT/,
-    ) as string,
-  });
-  folder = makeReplicaDir();
-  await start();
-});
+inOneProcess('the error is that of a start in the process of the test')(
+  'a file that cannot be opened ends the start',
+  async () => {
+    folder = join(folder, 'missing');
+    await expect(start()).rejects.toMatchObject({
+      stage: 'settings',
+      message: expect.stringMatching(
+        /^the audit log .*missing\/audit\.jsonl cannot be opened: ENOENT/,
+      ) as string,
+    });
+    folder = makeReplicaDir();
+    await start();
+  },
+);
 
 test('refuse, at a reload: nothing is stored until the file can be opened', async () => {
   const more: { audit?: object } = {};

@@ -7,9 +7,11 @@ import { makeAuthFile, type TestAuthFile } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { audience, issuerName, makeKey, OidcIssuer, seconds, type SigningKey } from '../support/oidc-issuer';
+import { testWorkers } from '../support/one-process';
 import { makeReplicaDir } from '../support/replica-dir';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
+import { workersOf } from '../support/worker-processes';
 
 /** A gateway whose clock somebody sets ahead and back by a day while it serves. */
 
@@ -74,9 +76,11 @@ function clockFile(): string {
 }
 
 async function setClock(aheadMs: number): Promise<void> {
-  writeFileSync(clockFile(), aheadMs.toString());
-  gateway.signal('SIGUSR2');
-  await until(() => !existsSync(clockFile()));
+  for (const pid of [gateway.pid, ...(testWorkers === undefined ? [] : workersOf(gateway.pid))]) {
+    writeFileSync(clockFile(), aheadMs.toString());
+    process.kill(pid, 'SIGUSR2');
+    await until(() => !existsSync(clockFile()));
+  }
 }
 
 function as(token: string): RpcClient {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
+import { testWorkers } from '../support/one-process';
 import { makeReplicaDir } from '../support/replica-dir';
 
 /** The gateway as users run it: a process of the compiled main.js. */
@@ -35,6 +36,12 @@ function withoutHttp(main: string): Readonly<Record<string, string>> {
   return existsSync(join(dirname(main), 'http')) ? { SLUICE_HTTP_LISTEN: 'off' } : {};
 }
 
+/** The same for a build of before there were workers. */
+function withWorkers(main: string): Readonly<Record<string, string>> {
+  const knows = existsSync(join(dirname(main), 'workers'));
+  return knows && testWorkers !== undefined ? { SLUICE_WORKERS: testWorkers } : {};
+}
+
 export interface ProcessOptions {
   readonly openFilesMax?: number | undefined;
   /** The path of main.js. Default: compiled from the present sources. */
@@ -58,7 +65,13 @@ export async function startSluice(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const [program, ...programArgs] = openFilesMax === undefined ? command : (['sh', ...limited] as const);
   const child = spawn(program, programArgs, {
-    env: { ...Object.fromEntries(inherited), ...withoutHttp(main), ...replicaOf(args), ...env },
+    env: {
+      ...Object.fromEntries(inherited),
+      ...withoutHttp(main),
+      ...withWorkers(main),
+      ...replicaOf(args),
+      ...env,
+    },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   await once(child, 'spawn');

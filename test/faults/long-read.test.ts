@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status, type ClientReadableStream } from '@grpc/grpc-js';
 import { ReadStreamRequest, type ReadStreamResponse } from '../../generated/sluice/v1/event_store_service';
@@ -7,6 +6,7 @@ import { newEvents } from '../support/attempts';
 import { startGatewayProcess, startTestGateway, type GatewayProcess } from '../support/gateway';
 import { sumOver } from '../support/monitor';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { residentBytes } from '../support/resident-memory';
 import { messagesOf, type RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
 
@@ -45,10 +45,6 @@ async function readOn(call: AsyncIterable<unknown>): Promise<{ versions: bigint[
     complete = end !== undefined;
   }
   return { versions, complete };
-}
-
-function residentBytes(pid: number): number {
-  return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid.toString()]).toString()) * 1_024;
 }
 
 /** Waits until the server sends the gateway nothing more for a reader. Resolves with the bytes that it has sent. */

@@ -60,7 +60,8 @@ async function isFull({ client, sluice, address }: Running): Promise<void> {
     expect(failure.detail('google.rpc.RetryInfo')).toBeUndefined();
   }
   expect(await client.getVersion({ stream })).toEqual(before);
-  expect(await client.health('append')).toBe(NOT_SERVING);
+  // A worker learns of it from another one.
+  await until(async () => (await client.health('append')) === NOT_SERVING, 2_000);
   expect(await client.health()).toBe(SERVING);
   const doctor = await runSluice(['doctor', '--address', address]);
   expect(doctor.code).not.toBe(0);

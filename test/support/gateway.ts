@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { loadConfig } from '../../src/config/config';
 import { startGateway, type Gateway } from '../../src/gateway';
 import type { Limits } from '../../src/limits';
 import { startSluice, type SluiceProcess } from '../cli/process';
+import { testWorkers } from './one-process';
 import { startNats, type TestNats } from './nats-server';
 import { makeReplicaDir } from './replica-dir';
 import { connectRpc, type RpcClient } from './rpc-client';
@@ -39,8 +41,7 @@ export async function startTestGateway(
   args: readonly string[] = [],
   limits: Partial<Limits> = {},
 ): Promise<LocalGateway> {
-  if (workers !== undefined && Object.keys(limits).length === 0)
-    return startWithWorkers(natsUrls, [...args, `--workers=${workers}`]);
+  if (testWorkers !== undefined) return startWithWorkers(flags(natsUrls, args, 0), limits);
   const config = loadConfig(flags(natsUrls, args, 0), { SLUICE_HTTP_LISTEN: 'off' });
   const withLimits = { ...config, limits: { ...config.limits, ...limits } };
   const gateway = await startGateway(withLimits, pino({ level: 'silent' }));
@@ -59,15 +60,17 @@ export async function startTestGateway(
   };
 }
 
-/** With a number, tests run against gateways with that many workers, which are processes of their own. */
-const workers = process.env['SLUICE_TEST_WORKERS'];
-
-async function startWithWorkers(natsUrls: readonly string[], args: readonly string[]): Promise<LocalGateway> {
-  const gateway = await startGatewayProcess(natsUrls, args);
+/** The same in processes of their own. */
+async function startWithWorkers(args: readonly string[], limits: Partial<Limits>): Promise<LocalGateway> {
+  const env = {
+    NODE_OPTIONS: `--require=${join(__dirname, 'set-limits.cjs')}`,
+    LIMITS: JSON.stringify(limits),
+  };
+  const gateway = await servedBy(await startSluice(args, env));
   return {
     ...gateway,
-    http: undefined,
-    metricsAsJson: () => Promise.resolve([]),
+    http: /http:\/\/[^:]+:\d+/.exec(gateway.process.stdout())?.[0],
+    metricsAsJson: () => Promise.reject(new Error('only of a gateway in this process')),
     async reload() {
       gateway.process.signal('SIGHUP');
       await sleep(reloadMs);
@@ -96,7 +99,10 @@ export async function startGatewayProcess(
   port = 0,
   openFilesMax?: number,
 ): Promise<GatewayProcess> {
-  const process = await startSluice(flags(natsUrls, args, port), {}, undefined, { openFilesMax });
+  return servedBy(await startSluice(flags(natsUrls, args, port), {}, undefined, { openFilesMax }));
+}
+
+async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
   try {
     const address = await process.serving();
     const client = connectRpc(address);

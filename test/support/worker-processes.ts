@@ -17,12 +17,21 @@ export function workersOf(pid: number): number[] {
   return children.map(Number).filter((child) => commandOf(child).includes('worker-main.js'));
 }
 
-/** Kills a worker, and waits until another one is in its place. */
-export async function replaceWorker(gateway: number, worker: number): Promise<void> {
-  const count = workersOf(gateway).length;
+/** Kills a worker; resolves with the id of the one that is started in its place, which may not serve yet. */
+export async function replaceWorker(gateway: number, worker: number): Promise<number> {
+  const before = workersOf(gateway);
   process.kill(worker, 'SIGKILL');
-  await until(() => !isAlive(worker), 10_000);
-  await until(() => workersOf(gateway).length === count, 60_000);
+  const next = (): number | undefined => workersOf(gateway).find((pid) => !before.includes(pid));
+  await until(() => next() !== undefined, 60_000);
+  return next() as number;
+}
+
+/** Stops them while `run` does: a process that stays stopped would not notice that its primary is gone. */
+export async function whilePaused(workers: readonly number[], run: () => Promise<void>): Promise<void> {
+  for (const worker of workers) process.kill(worker, 'SIGSTOP');
+  await run().finally(() => {
+    for (const worker of workers.filter(isAlive)) process.kill(worker, 'SIGCONT');
+  });
 }
 
 export function isAlive(pid: number): boolean {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { status, type ClientDuplexStream } from '@grpc/grpc-js';
 import { startGatewayProcess, startTestGateway, withGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { wholeOf } from '../support/one-process';
 import { natsServerPath } from '../support/tools';
 import {
   connectWire,
@@ -425,18 +426,21 @@ describe('the bounds of a session', () => {
     }));
 
   test('hold for all sessions together', () =>
-    withGateway(['--sessions-max=2', '--connection-sessions-max=2'], async (client) => {
-      const calls = [1, 2, 3].map(() => client.duplex('AppendSession'));
-      for (const [i, call] of calls.entries()) call.write({ appends: [append(i, `sessions.${i}`)] });
-      const outcomes = await Promise.allSettled(calls.map((call) => take(call, 1)));
-      const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []));
-      expect(refused).toHaveLength(1);
-      expect(await wireFailureOf(Promise.reject(refused[0]?.reason as Error))).toMatchObject({
-        code: status.RESOURCE_EXHAUSTED,
-        message: '2 sessions are under way, as many as sessions_max allows',
-      });
-      for (const call of calls) call.on('error', () => undefined).cancel();
-    }));
+    withGateway(
+      [`--sessions-max=${wholeOf(2)}`, `--connection-sessions-max=${wholeOf(2)}`],
+      async (client) => {
+        const calls = [1, 2, 3].map(() => client.duplex('AppendSession'));
+        for (const [i, call] of calls.entries()) call.write({ appends: [append(i, `sessions.${i}`)] });
+        const outcomes = await Promise.allSettled(calls.map((call) => take(call, 1)));
+        const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []));
+        expect(refused).toHaveLength(1);
+        expect(await wireFailureOf(Promise.reject(refused[0]?.reason as Error))).toMatchObject({
+          code: status.RESOURCE_EXHAUSTED,
+          message: '2 sessions are under way, as many as sessions_max allows',
+        });
+        for (const call of calls) call.on('error', () => undefined).cancel();
+      },
+    ));
 });
 
 test('a gateway that stops answers what it has taken, and has stored nothing else', async () => {

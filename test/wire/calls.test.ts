@@ -16,6 +16,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { wholeOf } from '../support/one-process';
 import { connectRpc } from '../support/rpc-client';
 import { failureOf } from '../support/rpc-failure';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
@@ -50,7 +51,7 @@ let wire: WireClient;
 
 beforeAll(async () => {
   nats = await startNats();
-  gateway = await startTestGateway([nats.url], [`--reads-max=${readsMax}`]);
+  gateway = await startTestGateway([nats.url], [`--reads-max=${wholeOf(readsMax)}`]);
   wire = connectWire(gateway.address);
   for (let i = 0; i < eventCount; i += 10) {
     const events = Array.from({ length: 10 }, () => ({ type: 'Large', binary: payload }));

@@ -3,6 +3,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { compressionAlgorithms } from '@grpc/grpc-js';
 import { startGatewayProcess, withGateway, type GatewayProcess } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { divided, inOneProcess } from '../support/one-process';
 import { residentBytes } from '../support/resident-memory';
 import { connectWire, wireFailureOf } from '../support/wire-client';
 import {
@@ -185,7 +186,7 @@ test('what a call asks that appends nothing is at most query_bytes_max', () =>
     expect(failure.message).toMatch(/^request: has 7\d{4} bytes, more than the limit of 65536$/);
   }));
 
-test('more calls than calls_max are refused at once', () =>
+inOneProcess(divided)('more calls than calls_max are refused at once', () =>
   withGateway(['--calls-max=3'], async (wire, _nats, address) => {
     const session = openSession(address);
     for (let i = 0; i < 3; i++) openCall(session, 'AppendSession');
@@ -198,4 +199,5 @@ test('more calls than calls_max are refused at once', () =>
     session.destroy();
     await once(session, 'close');
     await until(() => wire.unary('GetVersion', { stream: 'a' }).then(Boolean, () => false));
-  }));
+  }),
+);

@@ -2,6 +2,7 @@ import { constants } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withGateway } from '../support/gateway';
 import { until } from '../support/nats-server';
+import { divided, inOneProcess } from '../support/one-process';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 import { openSession } from '../support/raw-http2';
 
@@ -51,7 +52,7 @@ describe('appends while NATS does not answer', () => {
       expect(await append('queue.1')).toMatchObject({ version: '5' });
     }));
 
-  test('are under way up to appends_max and appends_bytes_max', () =>
+  inOneProcess(divided)('are under way up to appends_max and appends_bytes_max', () =>
     withGateway(
       [
         '--appends-max=4',
@@ -76,7 +77,8 @@ describe('appends while NATS does not answer', () => {
         nats.resume();
         expect(await versionsOf([...large, ...small])).toEqual(['2', '2', '2', '2']);
       },
-    ));
+    ),
+  );
 
   test('are under way up to connection_appends_max and connection_appends_bytes_max of one connection', () =>
     withGateway(

@@ -11,6 +11,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { startTestGateway, withGateway } from '../support/gateway';
 import { startNats, until } from '../support/nats-server';
+import { wholeOf } from '../support/one-process';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 import { openSession } from '../support/raw-http2';
 
@@ -47,7 +48,7 @@ describe('one connection leaves slots for others', () => {
     SubscribeRequest.fromPartial({ stream: 'slots.1', page }),
   ).finish();
   const sessionRequest = AppendSessionRequest.encode(AppendSessionRequest.fromPartial({})).finish();
-  const flags = ['--reads-max=8', '--subscriptions-max=8', '--sessions-max=8'];
+  const flags = ['reads', 'subscriptions', 'sessions'].map((what) => `--${what}-max=${wholeOf(8)}`);
 
   test('when it takes nothing of what it asked for', () =>
     withGateway(flags, async (wire, _nats, address) => {
@@ -90,7 +91,7 @@ describe('one connection leaves slots for others', () => {
     }));
 
   test('when its lookups have no answer yet', () =>
-    withGateway(['--lookups-max=8'], async (wire, nats, address) => {
+    withGateway([`--lookups-max=${wholeOf(8)}`], async (wire, nats, address) => {
       using another = connectWire(address);
       await wire.unary('Append', { stream: 'slots.3', events: [{ type: 'a' }] });
       nats.pause();

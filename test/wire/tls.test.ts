@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { connect as connectTls, type SecureVersion } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { runSluice } from '../cli/process';
 import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { startGatewayProcess, startTestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { processes } from '../support/one-process';
+import { resumes } from '../support/tls-session';
 import { haveOpenssl, temporaryFolder } from '../support/tools';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 
@@ -171,7 +172,7 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     const client = clientOf(authority, await authority.issue('client'));
     const hangUp = async (message: string, times: number): Promise<void> => {
       process.signal('SIGHUP');
-      await until(() => process.stderr().split(message).length - 1 === times);
+      await until(() => process.stderr().split(message).length - 1 === times * processes);
       await expectServed(gateway.address, client);
     };
     const refusal = 'the TLS files cannot be used; nothing changes';
@@ -188,7 +189,7 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     await hangUp(refusal, 3);
     files.put(await authority.issue('renewed'), authority);
     await hangUp('new connections get the new TLS files', 1);
-    expect(process.stderr().split(refusal)).toHaveLength(4);
+    expect(process.stderr().split(refusal)).toHaveLength(1 + 3 * processes);
   });
 
   test('a certificate that has expired is in force all the same, and the log warns once', async () => {
@@ -204,15 +205,17 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
       copyFileSync(certificate.cert, late.cert);
       copyFileSync(certificate.key, late.key);
       gateway.process.signal('SIGHUP');
-      await until(() => gateway.process.stderr().split('new connections get').length - 1 === times);
+      await until(
+        () => gateway.process.stderr().split('new connections get').length - 1 === times * processes,
+      );
     };
-    await until(() => warnings(gateway) === 1);
+    await until(() => warnings(gateway) === processes);
     await expectRefused(gateway.address, client);
     await hangUp(server, 1);
     await expectServed(gateway.address, client);
-    expect(warnings(gateway)).toBe(1);
+    expect(warnings(gateway)).toBe(processes);
     await hangUp(await authority.issueFor('later', -1), 2);
-    await until(() => warnings(gateway) === 2);
+    await until(() => warnings(gateway) === 2 * processes);
     await expectRefused(gateway.address, client);
   });
 
@@ -224,33 +227,6 @@ async function expectRefused(address: string, security: ChannelCredentials): Pro
     expect(stderr).toContain('sluice: the TLS files cannot be used');
   });
 });
-
-/** Whether a connection can go on with the TLS session of another one. */
-async function resumes(
-  address: string,
-  version: SecureVersion,
-  { ca }: Authority,
-  own?: Certificate,
-): Promise<boolean> {
-  const shown = own && { cert: readFileSync(own.cert), key: readFileSync(own.key) };
-  const connectOnce = async (session?: Buffer): Promise<{ session?: Buffer; isReused: boolean }> => {
-    const socket = connectTls({
-      ...{ ...shown, ca: readFileSync(ca), ALPNProtocols: ['h2'] },
-      ...{ port: Number(address.split(':')[1]), host: 'localhost', servername: 'localhost' },
-      ...{ minVersion: version, maxVersion: version, ...(session && { session }) },
-    });
-    let last: Buffer | undefined;
-    socket.on('session', (given: Buffer) => (last = given));
-    // With the first bytes of HTTP/2, tickets of TLS 1.3 have come as well.
-    await once(socket, 'data');
-    last ??= socket.getSession();
-    const isReused = socket.isSessionReused();
-    socket.destroy();
-    return { isReused, ...(last && { session: last }) };
-  };
-  const { session } = await connectOnce();
-  return (await connectOnce(session)).isReused;
-}
 
 /** Files that change while a gateway uses them. */
 interface ChangingFiles {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,13 @@ import { connect, type SluiceClient } from '../../src/client/client';
 import { startGatewayProcess } from '../support/gateway';
 import { until } from '../support/nats-server';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
-import { isAlive, replaceWorker, startWithWorkers, workersOf } from '../support/worker-processes';
+import {
+  isAlive,
+  replaceWorker,
+  startWithWorkers,
+  whilePaused,
+  workersOf,
+} from '../support/worker-processes';
 import { startWriters } from '../support/writers';
 
 const streams = 4;
@@ -106,8 +112,7 @@ test('the connections of other workers do not notice that a worker is killed', a
 test('a worker that answers nothing any more is replaced', async () => {
   await using gateway = await startWithWorkers();
   const [stuck] = workersOf(gateway.process.pid);
-  process.kill(stuck as number, 'SIGSTOP');
-  await until(() => !isAlive(stuck as number), 60_000);
+  await whilePaused([stuck as number], () => until(() => !isAlive(stuck as number), 60_000));
   await until(() => workersOf(gateway.process.pid).length === 2, 30_000);
   using other = connectRpc(gateway.address);
   for (const client of [gateway.client, other]) await client.append(event('unstuck'));
@@ -128,13 +133,15 @@ test('a gateway is ready only while a worker takes connections', async () => {
 test('connections that a worker has not taken yet end with it', async () => {
   await using gateway = await startWithWorkers();
   const workers = workersOf(gateway.process.pid);
-  for (const worker of workers) process.kill(worker, 'SIGSTOP');
   const { hostname, port } = new URL(`http://${gateway.address}`);
-  const sockets = Array.from({ length: 6 }, () => createConnection(Number(port), hostname));
-  for (const socket of sockets) socket.on('error', () => undefined);
-  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-  await sleep(200);
-  for (const worker of workers) process.kill(worker, 'SIGKILL');
+  const sockets: Socket[] = [];
+  await whilePaused(workers, async () => {
+    for (let index = 0; index < 6; index++)
+      sockets.push(createConnection(Number(port), hostname).on('error', () => undefined));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    await sleep(200);
+    for (const worker of workers) process.kill(worker, 'SIGKILL');
+  });
   await until(() => sockets.every(({ closed }) => closed), 5_000);
 }, 60_000);
 

@@ -5,7 +5,7 @@ import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/gr
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway';
 import { until } from '../support/nats-server';
 import { connectRpc } from '../support/rpc-client';
-import { replaceWorker, workersOf } from '../support/worker-processes';
+import { replaceWorker, startWithWorkers, workersOf } from '../support/worker-processes';
 
 /** A worker that is replaced takes part in what has changed since the start. */
 
@@ -36,4 +36,45 @@ test('it logs at the level of now, and reports NOT_SERVING in a stop', async () 
   using late = connectRpc(gateway.address);
   await until(async () => (await late.health()) === Serving.NOT_SERVING, 5_000);
   process.signal('SIGKILL');
+}, 120_000);
+
+test('SIGHUP reaches one that is just starting', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-workers-'));
+  const levelFile = join(folder, 'level');
+  await writeFile(levelFile, 'info');
+  const flags = ['--workers=2', `--data-dir=${join(folder, 'data')}`, `--log-level-file=${levelFile}`];
+  await using gateway = await startGatewayProcess([], flags);
+  const { process } = gateway;
+  const started = await replaceWorker(process.pid, workersOf(process.pid)[0] as number);
+  await writeFile(levelFile, 'debug');
+  process.signal('SIGHUP');
+  await until(() => process.stderr().includes('the worker is replaced'), 30_000);
+  const clients = Array.from({ length: 2 }, () => connectRpc(gateway.address));
+  try {
+    await until(async () => {
+      for (const client of clients) await client.append({ stream: 'a', events: [{ type: 'Happened' }] });
+      const calls = process
+        .stderr()
+        .split('\n')
+        .filter((line) => line.includes('call ended'));
+      return calls.some((line) => line.includes(`"pid":${started},`));
+    });
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+  }
+}, 60_000);
+
+test('one that ends soon after each start is started after longer and longer pauses', async () => {
+  await using gateway = await startWithWorkers();
+  const { pid } = gateway.process;
+  let [worker] = workersOf(pid);
+  let beganMs = 0;
+  for (let time = 1; time <= 4; time++) {
+    beganMs = performance.now();
+    worker = await replaceWorker(pid, worker as number);
+    if (time < 4)
+      await until(() => gateway.process.stderr().split('the worker is replaced').length === time + 1, 30_000);
+  }
+  // 0.1 s, 0.2 s, 0.4 s, 0.8 s.
+  expect(performance.now() - beganMs).toBeGreaterThan(800);
 }, 120_000);

@@ -16,6 +16,27 @@ test.each([2, 3, 8, 64])('%d workers have no more of a limit of the gateway than
     expect(share[key] * workers).toBeLessThanOrEqual(defaultLimits[key]);
 });
 
+test.each([2, 3, 8])(
+  'a connection and a stream leave a part of what each of %d workers has to others',
+  (workers) => {
+    const share = shareLimits(defaultLimits, workers);
+    for (const [one, all] of [
+      ['connectionAppendsMax', 'appendsMax'],
+      ['connectionSessionsMax', 'sessionsMax'],
+      ['connectionReadsMax', 'readsMax'],
+      ['connectionSubscriptionsMax', 'subscriptionsMax'],
+      ['connectionLookupsMax', 'lookupsMax'],
+      ['streamQueueMax', 'connectionAppendsMax'],
+    ] as const)
+      expect(share[one]).toBeLessThanOrEqual(Math.ceil(share[all] / 2));
+  },
+);
+
+test('one connection may have all that a worker has if it may have all that the gateway has', () => {
+  const share = shareLimits({ ...defaultLimits, readsMax: 8, connectionReadsMax: 8 }, 2);
+  expect(share).toMatchObject({ readsMax: 4, connectionReadsMax: 4 });
+});
+
 test.each([2, 3, 8, 64])('the limits of each of %d workers fit each other', (workers) => {
   const limits = shareLimits(defaultLimits, workers);
   const broken = relations.filter(

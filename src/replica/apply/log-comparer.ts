@@ -28,8 +28,8 @@ const certainAfterMs = 22_000;
 /** Compares a replica with the log. */
 export class LogComparer {
   private mismatchSince: { readonly firstMs: number; readonly lastMs: number } | undefined;
-  /** How many messages the log lacked when the replica was last rebuilt. */
-  private lostAtRebuild: bigint | undefined;
+  /** How many messages the log lacked when the replica was last rebuilt, here or in another process. */
+  lostAtRebuild: bigint | undefined;
 
   constructor(private readonly log: Log) {}
 

@@ -36,6 +36,8 @@ export interface ReplicaReaders {
   readonly areAwaiting: boolean;
   /** The files have more, or the state of the replica has changed. */
   advanced(): void;
+  /** No new commits arrive from the log, and have not for a while. */
+  down(message: string): void;
   /** Resolves when no reader has the files open any more. */
   closing(): Promise<void>;
   /** The replica is closed. */

@@ -157,6 +157,7 @@ export class Replicator implements ReplicaKeeper {
     if (!isDown || this.stop.signal.aborted) return;
     const message = 'no new commits arrive from the log';
     this.waiters.failAll(new StoreUnavailableError(message, { cause }));
+    this.options.readers?.down(message);
     logger.warn({ err: cause }, message);
     this.downSinceMs = undefined;
   }

@@ -28,6 +28,8 @@ export interface SharedFiles {
   readonly identity: string;
   /** How often the log was replaced, or has gone back: what was acknowledged before may be lost. */
   readonly resets: number;
+  /** See LogComparer: one process after the other would have the replica rebuilt for the same reason. */
+  readonly lostAtRebuild: bigint | undefined;
   readonly progress: SharedProgress;
 }
 
@@ -35,6 +37,8 @@ export type ToReader =
   | { readonly kind: 'files'; readonly files: SharedFiles }
   | { readonly kind: 'advanced'; readonly progress: SharedProgress }
   | { readonly kind: 'status'; readonly status: SharedStatus }
+  /** No new commits arrive: subscribers must not wait for them. */
+  | { readonly kind: 'down'; readonly message: string }
   /** The files will be removed: the reader closes them and says so. */
   | { readonly kind: 'closing' };
 
@@ -45,7 +49,12 @@ export type FromReader =
   /** Whether subscribers wait for new commits. */
   | { readonly kind: 'subscribers'; readonly areThere: boolean }
   /** The log is not the one that the replica is of. */
-  | { readonly kind: 'otherLog'; readonly generation: number; readonly mismatch: string }
+  | {
+      readonly kind: 'otherLog';
+      readonly generation: number;
+      readonly mismatch: string;
+      readonly lostAtRebuild: bigint | undefined;
+    }
   | { readonly kind: 'damaged'; readonly generation: number; readonly message: string };
 
 /** The way between the process that writes a replica and one that reads it. Messages arrive in order, or the process is gone. */

@@ -65,6 +65,10 @@ export class Publication implements ReplicaReaders {
     });
   }
 
+  down(message: string): void {
+    for (const { link } of this.readers) link.send({ kind: 'down', message });
+  }
+
   async closing(): Promise<void> {
     this.shown = undefined;
     const closing = Promise.all(Array.from(this.readers, (reader) => reader.close()));
@@ -95,9 +99,11 @@ export class Publication implements ReplicaReaders {
   }
 
   private filesOf(opened: Opened): SharedFiles {
-    const { resets } = (this.replicator as Replicator).continuity.snapshot();
+    const { continuity, comparer } = this.replicator as Replicator;
+    const { resets } = continuity.snapshot();
     const { generation } = this;
-    return { generation, identity: opened.identity, resets, progress: progressOf(opened) };
+    const { lostAtRebuild } = comparer;
+    return { generation, identity: opened.identity, resets, lostAtRebuild, progress: progressOf(opened) };
   }
 
   private sendStatus(): void {
@@ -122,7 +128,9 @@ export class Publication implements ReplicaReaders {
         this.awaitApplied(message.sequence);
         return;
       case 'otherLog':
-        if (message.generation === this.generation) replicator?.onOtherLog(message.mismatch);
+        if (message.generation !== this.generation || replicator === undefined) return;
+        replicator.comparer.lostAtRebuild = message.lostAtRebuild;
+        replicator.onOtherLog(message.mismatch);
         return;
       case 'damaged':
         if (message.generation === this.generation) replicator?.rebuild(new Error(message.message));

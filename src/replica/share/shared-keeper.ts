@@ -99,9 +99,10 @@ export class SharedKeeper implements ReplicaKeeper {
   }
 
   onOtherLog(mismatch: string): void {
-    const { current } = this;
-    if (current !== undefined)
-      this.options.link.send({ kind: 'otherLog', generation: current.generation, mismatch });
+    const { current, comparer } = this;
+    if (current === undefined) return;
+    const { lostAtRebuild } = comparer;
+    this.options.link.send({ kind: 'otherLog', generation: current.generation, mismatch, lostAtRebuild });
   }
 
   rebuild(cause: unknown): void {
@@ -131,6 +132,9 @@ export class SharedKeeper implements ReplicaKeeper {
       case 'status':
         this.take(message.status);
         return;
+      case 'down':
+        this.waiters.failAll(new StoreUnavailableError(message.message));
+        return;
       case 'closing':
         this.fail();
         void this.closeFiles().then(() => {
@@ -151,7 +155,7 @@ export class SharedKeeper implements ReplicaKeeper {
     }
   }
 
-  private open({ generation, identity, resets, progress }: SharedFiles): void {
+  private open({ generation, identity, resets, lostAtRebuild, progress }: SharedFiles): void {
     const { folder, limits, log } = this.options;
     const index = new ReplicaIndex(indexFolder(folder), { readOnly: true });
     const segments = new FollowedSegments(segmentsFolder(folder), limits, progress.segments);
@@ -163,6 +167,7 @@ export class SharedKeeper implements ReplicaKeeper {
     const files = { segments, index, log };
     if (resets !== this.resets) this.continuity.reset();
     this.resets = resets;
+    this.comparer.lostAtRebuild = lostAtRebuild;
     this.awaitedUpTo = beginning;
     this.current = { generation, identity, files, segments, applier };
     this.take(this.status);
@@ -187,7 +192,9 @@ export class SharedKeeper implements ReplicaKeeper {
       noteStoredFaults(options, current.files).catch((err: unknown) => {
         options.logger.debug({ err }, 'the damage of the log cannot be read from the replica');
       });
-    readiness.set(status.isFilled && current !== undefined);
+    const isFilled = status.isFilled && current !== undefined;
+    // Each call counts.
+    if (isFilled !== readiness.isFilled) readiness.set(isFilled);
     readiness.setWritable(status.isWritable);
     if (status.refusal !== undefined) readiness.releaseAll();
   }

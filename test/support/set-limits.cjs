@@ -1,0 +1,13 @@
+// Loaded into a gateway, with --require: sets limits that have no flag, to those that the variable LIMITS has as JSON.
+const { basename, dirname, join } = require('node:path');
+
+const [, program] = process.argv;
+// Its workers get the limits from it.
+if (basename(program ?? '') === 'main.js') {
+  const config = require(join(dirname(program), 'config', 'config.js'));
+  const { loadConfig } = config;
+  config.loadConfig = (...given) => {
+    const loaded = loadConfig(...given);
+    return { ...loaded, limits: { ...loaded.limits, ...JSON.parse(process.env.LIMITS) } };
+  };
+}
