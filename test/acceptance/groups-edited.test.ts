@@ -101,3 +101,36 @@ test('a group that is ahead of its store delivers nothing until it is reset', as
   const { lanes } = await wire.unary('GetGroup', { group: 'g' });
   expect((lanes as WireMessage[]).length).toBe(32);
 }, 90_000);
+
+test('a group goes on with what is left of a log that was truncated under it', async () => {
+  const settle = async (address: string, group: string, count: number): Promise<GroupMember> => {
+    const member = new GroupMember(address, { group });
+    await until(() => member.delivered.length === count, 30_000);
+    await until(() => member.has('caught_up'), 30_000);
+    return member;
+  };
+  {
+    await using gateway = await startTestGateway([nats.url]);
+    using wire = groupsOf(gateway.address);
+    await wire.unary('CreateGroup', { group: 'begun' });
+    for (let i = 0; i < 5; i++) await gateway.client.append({ stream: 'a', events: newEvents(1) });
+    using member = await settle(gateway.address, 'begun', 5);
+    await until(() => isSettled(wire, 'begun'));
+    await member.leave();
+    for (let i = 0; i < 15; i++) await gateway.client.append({ stream: 'a', events: newEvents(1) });
+    await wire.unary('CreateGroup', { group: 'new' });
+  }
+  const manager = await connection.jetstreamManager();
+  await manager.streams.update('EVENTS', { max_msgs_per_subject: 10 });
+  await manager.streams.update('EVENTS', { max_msgs_per_subject: -1 });
+  const flags = [`--replica-dir=${makeReplicaDir()}`, '--lost-messages-accepted=10'];
+  await using gateway = await startTestGateway([nats.url], flags);
+  using wire = groupsOf(gateway.address);
+  const left = [11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+  for (const group of ['begun', 'new']) {
+    using member = await settle(gateway.address, group, 10);
+    expect(member.delivered.flatMap(({ versions }) => versions)).toEqual(left);
+    await until(() => isSettled(wire, group));
+    expect(await member.leave()).toBeUndefined();
+  }
+}, 90_000);
