@@ -138,9 +138,13 @@ export class Member implements Membership, LaneHolder {
   wake(): void {
     const { waiter } = this;
     if (waiter === undefined) return;
-    const update = this.nextUpdate();
-    if (update === undefined && this.ending === undefined) return;
+    // What is found out on the way can lead here again.
     this.waiter = undefined;
+    const update = this.nextUpdate();
+    if (update === undefined && this.ending === undefined) {
+      this.waiter = waiter;
+      return;
+    }
     if (update !== undefined) waiter.resolve({ value: update, done: false });
     else if (this.ending?.error === undefined) waiter.resolve({ value: undefined, done: true });
     else waiter.reject(this.ending.error);
