@@ -187,10 +187,20 @@ class Model {
     };
     const stored = decodeLane(encodeLane({ ...record, ...progress }));
     expect(stored).toMatchObject(progress);
+    if (progress.holes.length >= bounds.streamsMax) this.forgetBehind(progress);
     this.lane = new Lane(stored, bounds, this.nowMs);
     this.busy = [];
     this.held = [];
     this.reading = undefined;
+  }
+
+  /** A record that cannot name all streams has a lower cursor: what was settled after it comes again. */
+  private forgetBehind({ cursor, holes }: LaneProgress): void {
+    for (const stream of this.settledTo.keys()) {
+      if (holes.some((hole) => hole.stream === stream)) continue;
+      const own = this.log.filter((unit) => unit.stream === stream && unit.position <= cursor);
+      this.settledTo.set(stream, own.at(-1)?.lastVersion ?? 0);
+    }
   }
 
   private check(): void {
