@@ -22,6 +22,8 @@ interface ToPark {
 }
 
 const parkTimeoutMs = 5_000;
+/** When a stream looks again whether what was parked of it has been replayed. */
+const replayWaitMs = 200;
 /** When what could not be parked is tried again. */
 const parkAgainMs = 1_000;
 
@@ -121,8 +123,9 @@ export class Deliveries {
   /** Parks what follows a parked event; while all of those are being replayed, it waits for them. */
   private follow(owner: LaneOwner, unit: Unit): void {
     const entries = [...(this.parked.of(unit.stream)?.values() ?? [])];
-    if (entries.every(({ isReplaying }) => isReplaying) || this.isFull)
-      owner.lane.retry(unit.stream, performance.now() + parkAgainMs, false);
+    const isReplaying = entries.every((entry) => entry.isReplaying);
+    const waitMs = isReplaying ? replayWaitMs : parkAgainMs;
+    if (isReplaying || this.isFull) owner.lane.retry(unit.stream, performance.now() + waitMs, false);
     else void this.park(owner, { unit, index: 0, attempts: 0, reason: followReason, isFollowing: true });
   }
 
@@ -146,7 +149,7 @@ export class Deliveries {
   /** A lane was lost, and with it what its member had of it. */
   lose(owner: LaneOwner, held: readonly Held[]): void {
     this.outcomes.lost += held.length;
-    for (const { replay } of held) if (replay !== undefined) this.replays.lost(replay);
+    for (const { replay } of held) if (replay !== undefined) this.replays.lost(owner, replay);
     this.replays.drop(owner);
   }
 
@@ -178,7 +181,6 @@ export class Deliveries {
       this.onChange();
       return;
     }
-    this.parked.set(unit.stream, version, { isReplaying: false });
     if (!owner.isLost) owner.lane.settleThrough(unit.stream, version);
     this.onChange();
   }
@@ -201,9 +203,11 @@ export class Deliveries {
     const key = parkedKey(this.group.stored.group.name, stream, version);
     try {
       await this.context.state.put(key, value, 0n, ownCall(parkTimeoutMs));
+      this.parked.set(stream, version, { isReplaying: false });
     } catch (error) {
-      // It was parked before, by an owner that did not come to settle it.
       if (!(error instanceof StateChangedError)) throw error;
+      // It was parked before, by an owner that did not come to settle it, and may have been asked for since.
+      await this.parked.refresh();
     }
   }
 

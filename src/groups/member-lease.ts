@@ -26,6 +26,8 @@ export class MemberLease {
   /** When the last renewal that succeeded was begun. */
   private renewedMs = -Infinity;
   private nextMs = 0;
+  /** Whether the last renewal has failed: only the first one is logged. */
+  private isFailing = false;
   private renewing: Promise<Renewal> | undefined;
 
   constructor(
@@ -96,10 +98,13 @@ export class MemberLease {
       );
     } catch (error) {
       if (error instanceof StateChangedError) return await this.whyChanged();
-      this.context.log.warn({ err: error, member: this.key }, 'the record of a member was not renewed');
+      if (!this.isFailing)
+        this.context.log.warn({ err: error, member: this.key }, 'the record of a member was not renewed');
+      this.isFailing = true;
       return 'failed';
     }
     this.renewedMs = nowMs;
+    this.isFailing = false;
     this.nextMs = nowMs + this.context.timings.renewMs;
     return 'renewed';
   }

@@ -19,8 +19,8 @@ const attemptsMax = 5;
 
 /** Delivers parked events again that were asked for, in order for each stream. */
 export class Replays {
-  /** Streams of which a replay is being read, is ready or is with a member. */
-  private readonly underWay = new Set<StreamName>();
+  /** Streams of which a replay is being read, is ready or is with a member, with the lanes for which that is. */
+  private readonly underWay = new Map<StreamName, LaneOwner>();
   private readonly ready = new Map<LaneOwner, Replay[]>();
 
   constructor(
@@ -34,8 +34,10 @@ export class Replays {
   load(ownerOf: (lane: number) => LaneOwner | undefined): void {
     for (const stream of this.index.replaying) {
       const owner = ownerOf(laneOf(stream, this.settings.lanes));
-      if (owner?.isActive !== true || this.underWay.has(stream) || !owner.lane.hold(stream)) continue;
-      this.underWay.add(stream);
+      const before = this.underWay.get(stream);
+      const isUnderWay = before !== undefined && !before.isLost;
+      if (owner?.isActive !== true || isUnderWay || !owner.lane.hold(stream)) continue;
+      this.underWay.set(stream, owner);
       void this.read(owner, stream);
     }
   }
@@ -61,15 +63,19 @@ export class Replays {
   /** Forgets what is ready of a lane that delivers no more: the next owner replays it. */
   drop(owner: LaneOwner): void {
     for (const { unit } of this.ready.get(owner) ?? []) {
-      this.underWay.delete(unit.stream);
+      this.forget(owner, unit.stream);
       if (!owner.isLost) owner.lane.unhold(unit.stream);
     }
     this.ready.delete(owner);
   }
 
   /** A delivery of it was lost with its lane. */
-  lost({ unit }: Replay): void {
-    this.underWay.delete(unit.stream);
+  lost(owner: LaneOwner, { unit }: Replay): void {
+    this.forget(owner, unit.stream);
+  }
+
+  private forget(owner: LaneOwner, stream: StreamName): void {
+    if (this.underWay.get(stream) === owner) this.underWay.delete(stream);
   }
 
   private async read(owner: LaneOwner, stream: StreamName): Promise<void> {
@@ -114,7 +120,7 @@ export class Replays {
       // It is still to be replayed.
       this.context.log.warn({ err: error, stream }, 'what became of a replay was not stored');
     }
-    this.underWay.delete(stream);
+    this.forget(owner, stream);
     if (!owner.isLost) owner.lane.unhold(stream);
     this.onChange();
   }

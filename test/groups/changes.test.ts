@@ -199,14 +199,14 @@ test('what a member does not have is refused, and a delivery that takes too long
 });
 
 test('a member that settles nothing is stalled, and one that extends is not', async () => {
-  const { store, groups } = await setup({ ackTimeoutMs: 300, attemptsMax: 0 });
+  const { store, groups } = await setup({ ackTimeoutMs: 1_000, attemptsMax: 0 });
   await append(store, 's');
   const member = new TestMember(groups, 'g', 'm', () => undefined);
   expect(codeOf(await member.done)).toBe('MEMBER_STALLED');
   const got: Delivery[] = [];
   const patient = new TestMember(groups, 'g', 'n', (delivery) => got.push(delivery));
   await until(() => got.length === 1);
-  for (let count = 0; count < 20; count++) {
+  for (let count = 0; count < 30; count++) {
     patient.membership.extend([1n]);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
