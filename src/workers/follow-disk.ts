@@ -14,8 +14,7 @@ export function followDisk(link: PrimaryLink): { into(space: Space): void; end()
   });
   const timer = setInterval(() => {
     const report = space?.takeReport();
-    if (report?.isUnanswered === true || report?.refusedBy !== undefined)
-      link.send({ kind: 'space', report });
+    if (report?.isUnanswered === true || report?.refused !== undefined) link.send({ kind: 'space', report });
   }, intervalMs).unref();
   return {
     into(opened) {

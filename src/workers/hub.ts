@@ -70,7 +70,7 @@ function watchDisk(worker: WorkerProcess, space: HubOptions['space']): void {
   const tell = (): void => {
     const report = space.disk;
     const text = `${report.freeBytes.toString()} ${report.closedBy ?? ''}`;
-    if (text === sent) return;
+    if (text === sent && report.refused === undefined) return;
     sent = text;
     worker.send({ kind: 'disk', report });
   };

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { buildOnce } from '../support/build';
 import { until } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
-import { testWorkers } from '../support/one-process';
+import { processes, testWorkers } from '../support/one-process';
 import { makeReplicaDir } from '../support/replica-dir';
 
 /** The gateway as users run it: a process of the compiled main.js. */
@@ -91,7 +91,7 @@ export async function startSluice(
     stderr: () => stderr,
     async serving() {
       const address = (): string | undefined => /serves gRPC on (\S+) /.exec(stdout)?.[1];
-      await until(() => result !== undefined || address() !== undefined, 30_000);
+      await until(() => result !== undefined || address() !== undefined, 30_000 * processes);
       const found = address();
       if (found === undefined) throw new Error(`sluice ended with ${String(result)}:\n${stderr}`);
       return found;

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { connect } from 'nats';
 import { buildOnce } from '../support/build';
 import { freePorts, startNats, until } from '../support/nats-server';
+import { processes } from '../support/one-process';
 import { connectRpc } from '../support/rpc-client';
 import { grpcurlPath, natsServerPath } from '../support/tools';
 import { refusedStart, runSluice, startSluice } from './process';
@@ -85,7 +86,7 @@ describe('a running gateway', () => {
       expect(sluice.stdout()).toContain(`Events are stored in ${data} by the embedded nats-server`);
       expect(sluice.stdout()).toContain('synced to disk: it survives a crash and a power failure');
       const children = childrenOf(sluice.pid);
-      expect(children).toHaveLength(1);
+      expect(children).toHaveLength(processes); // the nats-server, and workers
       sluice.signal(signal);
       expect(await sluice.ended()).toBe(0);
       await until(() => children.every((pid) => !isRunning(pid)));

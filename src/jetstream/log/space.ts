@@ -9,17 +9,24 @@ const fullShare = 0.99;
 /** NATS does not report when there is space again: the store counts as full for this time after it refused an append. */
 const refusalMs = 10_000;
 
-/** What the process that runs the embedded nats-server knows of its disk. */
+/** NATS has refused an append lately. */
+export interface Refusal {
+  readonly reason: string;
+  /** How long the store still counts as full. Processes that tell each other must not prolong it. */
+  readonly forMs: number;
+}
+
+/** What the process that runs the embedded nats-server knows of its disk, and what others have told it. */
 export interface DiskReport {
   /** Why no append can be stored; undefined: it can. */
   readonly closedBy: string | undefined;
   readonly freeBytes: number;
+  readonly refused: Refusal | undefined;
 }
 
 /** What another process of the gateway learns from its appends. */
 export interface SpaceReport {
-  /** Why NATS has refused one lately; undefined: it has not. */
-  readonly refusedBy: string | undefined;
+  readonly refused: Refusal | undefined;
   /** Whether one got no answer since the last report. */
   readonly isUnanswered: boolean;
 }
@@ -40,10 +47,7 @@ export class Space {
 
   /** Why the store takes no appends now; undefined: it does. */
   get fullBy(): string | undefined {
-    if (this.closed !== undefined) return this.closed;
-    return this.refused !== undefined && performance.now() < this.refused.untilMs
-      ? this.refused.reason
-      : undefined;
+    return this.closed ?? this.refusal?.reason;
   }
 
   /** The error for an append that is not even sent to NATS; undefined: it is sent. */
@@ -70,8 +74,9 @@ export class Space {
   }
 
   /** NATS refused an append. */
-  refuse(reason: string): void {
-    this.refused = { reason, untilMs: performance.now() + refusalMs };
+  refuse(reason: string, forMs = refusalMs): void {
+    const untilMs = Math.max(this.refused?.untilMs ?? 0, performance.now() + forMs);
+    this.refused = { reason, untilMs };
     this.report();
   }
 
@@ -83,26 +88,27 @@ export class Space {
 
   /** For the other processes of the gateway. */
   get disk(): DiskReport {
-    return { closedBy: this.closed, freeBytes: this.freeBytes };
+    return { closedBy: this.closed, freeBytes: this.freeBytes, refused: this.refusal };
   }
 
   /** Another process runs the embedded nats-server, and says this of its disk. */
-  takeDisk({ closedBy, freeBytes }: DiskReport): void {
+  takeDisk({ closedBy, freeBytes, refused }: DiskReport): void {
     this.freeBytes = freeBytes;
     this.close(closedBy);
+    if (refused !== undefined) this.refuse(refused.reason, refused.forMs);
   }
 
   /** For the process that runs the embedded nats-server. */
   takeReport(): SpaceReport {
     const isUnanswered = this.unanswered;
     this.unanswered = false;
-    return { refusedBy: this.closed === undefined ? this.fullBy : undefined, isUnanswered };
+    return { refused: this.refusal, isUnanswered };
   }
 
   /** Another process of the gateway has learnt this. */
-  note({ refusedBy, isUnanswered }: SpaceReport): void {
+  note({ refused, isUnanswered }: SpaceReport): void {
     if (isUnanswered) this.unanswered = true;
-    if (refusedBy !== undefined) this.refuse(refusedBy);
+    if (refused !== undefined) this.refuse(refused.reason, refused.forMs);
   }
 
   /** How many more bytes the embedded nats-server and its disk can store. */
@@ -128,6 +134,13 @@ export class Space {
     if (isNearlyFull && !this.isNearlyFull) this.log.warn({ bytes, bytesMax }, 'the store is nearly full');
     this.isNearlyFull = isNearlyFull;
     this.report();
+  }
+
+  private get refusal(): Refusal | undefined {
+    if (this.refused === undefined) return undefined;
+    const { reason, untilMs } = this.refused;
+    const forMs = untilMs - performance.now();
+    return forMs > 0 ? { reason, forMs } : undefined;
   }
 
   private report(): void {
