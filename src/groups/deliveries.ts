@@ -217,6 +217,7 @@ export class Deliveries {
   }
 
   private get isFull(): boolean {
+    this.parked.refreshIfOld();
     return this.parked.count >= this.settings.parkedMax;
   }
 

@@ -11,11 +11,14 @@ export interface ParkedEntry {
 }
 
 const listTimeoutMs = 10_000;
+/** The age at which the list is read again when its length matters, and a millisecond more for each event. */
+const oldMs = 1_000;
 
 /** The parked events of a group by stream and version, as far as this gateway knows. */
 export class ParkedIndex {
   private streams = new Map<StreamName, Map<number, ParkedEntry>>();
   private countNow = 0;
+  private readMs = -Infinity;
   /** What was changed here while the list is being read; undefined: it is not. */
   private changes: (() => void)[] | undefined;
   private refreshing: Promise<void> | undefined;
@@ -65,6 +68,15 @@ export class ParkedIndex {
     else this.replaying.delete(stream);
   }
 
+  /** Begins to read the list again if that is long ago: other gateways have parked and replayed events since. */
+  refreshIfOld(): void {
+    if (performance.now() - this.readMs < oldMs + this.countNow) return;
+    this.readMs = performance.now();
+    this.refresh().catch((error: unknown) => {
+      this.context.log.debug({ err: error }, 'the parked events of a group were not listed');
+    });
+  }
+
   /** Resolves when it has everything that was stored before the call. Throws StoreError. */
   async refresh(): Promise<void> {
     if (this.refreshing === undefined) {
@@ -83,6 +95,7 @@ export class ParkedIndex {
 
   private async read(): Promise<void> {
     this.changes = [];
+    this.readMs = performance.now();
     try {
       const { name } = this.group.stored.group;
       const records = await this.context.state.list(parkedPrefix(name), ownCall(listTimeoutMs));

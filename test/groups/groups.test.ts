@@ -1,3 +1,4 @@
+import { laneOf } from '../../src/groups/hash';
 import type { Delivery } from '../../src/store/consumer-groups';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
@@ -174,4 +175,31 @@ test('parked events can be dropped', async () => {
   member.caller.abort();
   await member.done;
   await groups.close();
+});
+
+test('what another gateway has replayed makes room for what is to be parked', async () => {
+  const { store, state, groups } = await setup({ parkedMax: 2, lanes: 2, backoffMaxMs: 50 });
+  const other = open(store, state.gateway());
+  const handle = (delivery: Delivery, { membership }: TestMember): void => {
+    if (delivery.replayed) membership.ack([delivery.id]);
+    else membership.fail(delivery.id, 0, { kind: 'park', reason: '' });
+  };
+  const first = new TestMember(groups, 'g', 'm1', handle);
+  const second = new TestMember(other, 'g', 'm2', handle);
+  await until(() => [first, second].every((member) => member.lanes().length === 1));
+  const streamsOf = (member: TestMember): string[] =>
+    Array.from({ length: 20 }, (_, index) => `s${index.toString()}`).filter(
+      (stream) => laneOf(stream, 2) === member.lanes()[0],
+    );
+  const [mine = '', others = ''] = [first, second].map((member) => streamsOf(member)[0]);
+  await append(store, others, 1);
+  await append(store, others, 1);
+  await until(async () => (await parkedOf(groups)).length === 2);
+  await groups.replayParked(everything, call());
+  await until(async () => (await parkedOf(groups)).length === 0);
+  // The first gateway has not learned that nothing is parked any more.
+  await append(store, mine);
+  await until(async () => (await parkedOf(groups)).length === 1);
+  for (const { caller } of [first, second]) caller.abort();
+  await Promise.all([groups.close(), other.close()]);
 });
