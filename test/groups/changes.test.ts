@@ -10,7 +10,7 @@ import {
   defaultSettings,
   name,
   open,
-  shortTimings,
+  patientTimings,
   TestMember,
   until,
   versionsOf,
@@ -23,7 +23,7 @@ async function setup(settings: Partial<typeof defaultSettings> = {}, limits = {}
   const store = createModelStore();
   const state = new MemoryState();
   const gateway = state.gateway();
-  const groups = open(store, gateway, limits, shortTimings);
+  const groups = open(store, gateway, limits, patientTimings);
   await groups.create({ name: g, settings: { ...defaultSettings, ...settings }, start: beginning }, call());
   const got: string[] = [];
   const acknowledge = (delivery: Delivery, { membership }: TestMember): void => {
@@ -137,7 +137,7 @@ test('a group that is deleted ends its members, and leaves nothing', async () =>
 
 test('a second member with the same id is refused, also on another gateway, until the first has gone', async () => {
   const { state, store, groups, acknowledge } = await setup();
-  const other = open(store, state.gateway(), {}, shortTimings);
+  const other = open(store, state.gateway(), {}, patientTimings);
   const first = new TestMember(groups, 'g', 'm', acknowledge);
   await first.ready();
   for (const gateway of [groups, other])
@@ -246,14 +246,14 @@ test('a store that went back ends the members, until the group is reset', async 
   for (const count of [5, 30]) {
     const restored = createModelStore();
     for (let other = 0; other < count; other++) await append(restored, `t${(other % 20).toString()}`);
-    const again = open(restored, state.gateway(), {}, shortTimings);
+    const again = open(restored, state.gateway(), {}, patientTimings);
     const refused = new TestMember(again, 'g', 'm', acknowledge);
     expect(codeOf(await refused.done)).toBe('GROUP_AHEAD_OF_STORE');
     await again.close();
   }
   const restored = createModelStore();
   await append(restored, 'new');
-  const again = open(restored, state.gateway(), {}, shortTimings);
+  const again = open(restored, state.gateway(), {}, patientTimings);
   await again.reset({ name: g, to: beginning, force: false }, call());
   const mended = new TestMember(again, 'g', 'm', acknowledge);
   await until(() => got.includes('new 1'));
@@ -330,7 +330,7 @@ test('of two gateways that both believe to have the lanes, one moves the floor',
   gateway.away = true;
   const lease = Date.now();
   while (Date.now() - lease < 50);
-  const other = open(store, state.gateway(), {}, shortTimings);
+  const other = open(store, state.gateway(), {}, patientTimings);
   const again: Delivery[] = [];
   const second = new TestMember(other, 'g', 'n', (delivery) => again.push(delivery));
   await until(() => again.length === 1);

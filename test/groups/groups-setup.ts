@@ -3,7 +3,7 @@ import { CommitRecord } from '../../generated/sluice/v1/event';
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
-import { defaultTimings, type GroupTimings } from '../../src/groups/context';
+import type { GroupTimings } from '../../src/groups/context';
 import { defaultLimits, type Limits } from '../../src/limits';
 import type { CallContext, EventStore, NewEvent } from '../../src/store/event-store';
 import {
@@ -46,7 +46,17 @@ export const defaultSettings: GroupSettings = {
   skipUnreadable: false,
 };
 
-/** The protocol a few hundred times faster than usual. */
+/** Short, and long enough that a busy machine loses no lease by chance. */
+export const patientTimings: GroupTimings = {
+  memberDeadMs: 2_000,
+  leaseMs: 1_500,
+  renewMs: 200,
+  laneWriteMs: 20,
+  cursorWriteMs: 200,
+  tickMs: 5,
+};
+
+/** The protocol about thirty times faster than usual. */
 export const shortTimings: GroupTimings = {
   memberDeadMs: 300,
   leaseMs: 200,
@@ -60,7 +70,7 @@ export function open(
   store: EventStore,
   state: StateStore,
   limits: Partial<Limits> = {},
-  timings: GroupTimings = { ...defaultTimings, tickMs: 10, laneWriteMs: 50 },
+  timings: GroupTimings = patientTimings,
 ): OpenGroups {
   return openGroups({
     store,
