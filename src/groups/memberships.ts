@@ -151,7 +151,7 @@ export class Memberships {
     }
     if (nowMs - (member.quietSinceMs ?? Infinity) < 2 * ackTimeoutMs || member.quietSinceMs === undefined)
       return;
-    const settles = `the member has settled nothing for ${(2 * ackTimeoutMs).toString()} ms`;
+    const settles = `the member has settled and extended nothing for ${(2 * ackTimeoutMs).toString()} ms`;
     this.end(member, new GroupError('MEMBER_STALLED', settles));
   }
 

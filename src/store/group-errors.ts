@@ -16,7 +16,7 @@ export const groupErrorCodes = [
   'POSITION_BEYOND_END',
   /** The group has a member with this id. */
   'MEMBER_EXISTS',
-  /** The member has settled nothing for too long. */
+  /** The member has settled and extended nothing for too long. */
   'MEMBER_STALLED',
   /** The member does not have this delivery. */
   'DELIVERY_NOT_HELD',

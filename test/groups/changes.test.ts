@@ -206,7 +206,7 @@ test('a member that settles nothing is stalled, and one that extends is not', as
   const got: Delivery[] = [];
   const patient = new TestMember(groups, 'g', 'n', (delivery) => got.push(delivery));
   await until(() => got.length === 1);
-  for (let count = 0; count < 30; count++) {
+  for (let count = 0; count < 50; count++) {
     patient.membership.extend([1n]);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -4234,8 +4234,8 @@ export const ConsumerGroupServiceService = {
    * another member at once.
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
-   * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * seconds, and ends with UNAVAILABLE: join again. A member that settles and extends nothing within two
+   * `GroupSettings.ack_timeout` although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
    * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
    * gets CANCELLED, since it can settle nothing more.
    *
@@ -4334,8 +4334,8 @@ export interface ConsumerGroupServiceServer extends UntypedServiceImplementation
    * another member at once.
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
-   * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * seconds, and ends with UNAVAILABLE: join again. A member that settles and extends nothing within two
+   * `GroupSettings.ack_timeout` although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
    * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
    * gets CANCELLED, since it can settle nothing more.
    *
@@ -4476,8 +4476,8 @@ export interface ConsumerGroupServiceClient extends Client {
    * another member at once.
    *
    * The call never ends with OK otherwise. When the gateway stops, it sends `draining`, waits for what the member has for some
-   * seconds, and ends with UNAVAILABLE: join again. A member that settles nothing within two `GroupSettings.ack_timeout`
-   * although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
+   * seconds, and ends with UNAVAILABLE: join again. A member that settles and extends nothing within two
+   * `GroupSettings.ack_timeout` although it has deliveries gets DEADLINE_EXCEEDED with the reason MEMBER_STALLED. The lanes of a group that was changed or
    * reset are assigned again; one that was deleted ends the call with NOT_FOUND. A member that closes its requests without `leave`
    * gets CANCELLED, since it can settle nothing more.
    *
