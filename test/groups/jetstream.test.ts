@@ -146,18 +146,28 @@ test('NATS is killed and started again while members come and go', async () => {
     if (round === 10) setTimeout(() => void nats.start(), 1_000);
     if (round % 5 === 4)
       members.push(observers.join(gateways[round % 2] as OpenedStore, `m${round.toString()}`));
-    if (round % 10 === 9) members.shift()?.membership.leave();
+    if (round % 10 === 9) void leaveOnceJoined(members.shift() as TestMember);
     await Promise.all(
       Array.from({ length: streams }, (_, index) => untilAppended(first, `s${index.toString()}`, round + 1)),
     );
   }
   await until(() => observers.settled === streams * rounds, 30_000);
-  for (const { membership } of members) membership.leave();
+  await Promise.all(members.map(leaveOnceJoined));
   await Promise.all(members.map(({ done }) => done));
   const { deliveries } = observers;
   const history = { log: logOf(streams, rounds), deliveries, parked: new Set<string>(), isComplete: true };
   expect(groupFaults(history)).toEqual([]);
 });
+
+/** While NATS is away, nobody can join. */
+async function leaveOnceJoined(member: TestMember): Promise<void> {
+  await member.ready().then(
+    () => {
+      member.membership.leave();
+    },
+    () => undefined,
+  );
+}
 
 /** Appends one event if the stream has not got that many yet. */
 async function untilAppended(store: OpenedStore, to: string, wanted: number): Promise<void> {
