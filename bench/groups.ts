@@ -17,7 +17,8 @@ const inFlight = 256;
 const streamCount = 1_000;
 const perSecond = 1_000;
 const deliveryWorkers = 4;
-const idleGroups = 1_000;
+const idleGroupsFull = 1_000;
+const idleGroupsQuick = 10;
 const idleMs = 10_000;
 const sides: readonly GroupSide[] = ['group', 'pull'];
 
@@ -207,6 +208,7 @@ async function withConsumer<Result>(
 /** What groups without members cost, once: processor time beside none, and what the server keeps. */
 async function idle(setting: Setting): Promise<string> {
   const { run, client } = setting;
+  const idleGroups = run.settings.quick ? idleGroupsQuick : idleGroupsFull;
   run.progress(`${title}: ${inWords(idleGroups)} idle groups`);
   const none = await idleCost(setting);
   for (let i = 0; i < idleGroups; i++) await client.groups.create(`idle-${i}`, { start: 'end' });
