@@ -2,7 +2,8 @@ import { openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acknowledge, GroupMember, type Decide } from '../support/group-member';
 
-const handlingMsMax = 5;
+/** Long enough for several to be under way when something is killed. */
+const handlingMsMax = 100;
 const retryShare = 0.05;
 const rejoinMs = 200;
 

@@ -224,11 +224,21 @@ function parkFaults(observed: readonly ObservedDelivery[], parked: ReadonlySet<s
   ];
 }
 
+/** `again`: events that were acknowledged more than once. */
 function countsOf(observed: readonly ObservedDelivery[]): Record<string, number> {
-  const counts: Record<string, number> = { deliveries: observed.length };
-  for (const { redelivered, outcome = 'open' } of observed) {
-    counts[outcome] = (counts[outcome] ?? 0) + 1;
-    if (redelivered) counts['redelivered'] = (counts['redelivered'] ?? 0) + 1;
+  const counts: Record<string, number> = { deliveries: observed.length, redelivered: 0, again: 0, lost: 0 };
+  const add = (name: string): void => {
+    counts[name] = (counts[name] ?? 0) + 1;
+  };
+  const acknowledged = new Set<string>();
+  for (const { stream, versions, redelivered, outcome = 'open' } of observed) {
+    add(outcome);
+    if (redelivered) add('redelivered');
+    for (const version of outcome === 'acknowledged' ? versions : []) {
+      const event = `${stream} ${version}`;
+      if (acknowledged.has(event)) add('again');
+      acknowledged.add(event);
+    }
   }
   return counts;
 }
