@@ -8,7 +8,7 @@ import { newEvents } from './events';
 import { newHistogram } from './statistics';
 import { toNewEvents } from './typescript-peer';
 
-/** What a load process of groups does until it is told to stop. */
+/** What a load process of groups does until it gets `stop`. */
 export interface GroupTask {
   /** Members of a group, by the TypeScript client, or workers of a durable pull consumer, by the `nats` package. */
   readonly kind: GroupSide;

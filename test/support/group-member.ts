@@ -49,7 +49,7 @@ export class GroupMember implements Disposable {
   readonly ended: Promise<WireFailure | undefined>;
   readonly call: ClientDuplexStream<WireMessage, WireMessage>;
   isOver = false;
-  /** Called when a delivery has come, and before anybody is told what becomes of it. */
+  /** Called when a delivery has come, and before the gateway learns what becomes of it. */
   onObserved: (observed: ObservedDelivery) => void = () => undefined;
   private readonly wire: WireClient;
 

@@ -207,19 +207,19 @@ async function faultsOf(
 
 /** The list has what a member parked and none has done, and nothing that no member parked. */
 function parkFaults(observed: readonly ObservedDelivery[], parked: ReadonlySet<string>): string[] {
-  const told = new Set<string>();
+  const byMembers = new Set<string>();
   const settled = new Set<string>();
   for (const { stream, versions, outcome, handled = 0 } of observed) {
     const done = outcome === 'acknowledged' ? versions : outcome === 'lost' ? [] : versions.slice(0, handled);
     for (const version of done) settled.add(`${stream} ${version}`);
-    if (outcome === 'parked') told.add(`${stream} ${String(versions[handled])}`);
+    if (outcome === 'parked') byMembers.add(`${stream} ${String(versions[handled])}`);
   }
   return [
-    ...[...told]
+    ...[...byMembers]
       .filter((event) => !settled.has(event) && !parked.has(event))
       .map((event) => `${event} was parked, and is not on the list`),
     ...[...parked]
-      .filter((event) => !told.has(event))
+      .filter((event) => !byMembers.has(event))
       .map((event) => `${event} is on the list, and nobody parked it`),
   ];
 }
