@@ -5,6 +5,7 @@ import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
 import { fromGo } from './from-go';
+import { consumerGroups } from './groups';
 import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
 import { overload } from './overload';
@@ -78,7 +79,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     }
     if (found) print(renderMemory(run.peaks));
     if (found && settings.write) writePart(parts.join('\n\n'));
-    for (const measurePart of [accessCost, workersGain]) {
+    for (const measurePart of [accessCost, workersGain, consumerGroups]) {
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
       found = true;

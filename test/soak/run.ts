@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
 import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
 import { greedySoak } from '../support/greedy';
+import { groupSoak } from '../support/group-soak';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { deadlineMs, startRollingCluster } from '../support/rolling';
 import { HistoryError, soak, soakGateways, soakServer } from '../support/soak';
@@ -10,6 +11,7 @@ import { prepareTools, removeTools } from '../support/tools';
 
 const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
        npm run soak -- --bulk N [--auth | --backup]
+       npm run soak -- --groups N [--seed S] [--servers 1|3]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
        npm run soak -- --rolling MINUTES
@@ -24,6 +26,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --backup      backs the store up while half of them have yet to be written, restores it elsewhere, verifies it, and sends all of them
                 again there: those that the backup has must be found, and the others stored
+  --groups N    has members of a consumer group, each a process, share the events of N appends to many streams through two gateways, while
+                members, gateways and the leader of the log are killed, and members leave, retry and park
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
   --subscribers N
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
@@ -51,6 +55,8 @@ const faultsShown = 20;
 interface Settings {
   /** Commits of a bulk load; undefined: histories. */
   readonly bulk: number | undefined;
+  /** Appends for a consumer group; undefined: no group. */
+  readonly groups: number | undefined;
   /** Seconds for each bound; undefined: no greedy callers. */
   readonly greedy: number | undefined;
   /** Seconds with subscribers; undefined: no subscribers. */
@@ -76,6 +82,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     seed: string,
     servers: string,
     bulk: string,
+    groups: string,
     greedy: string,
     subscribers: string,
     rolling: string,
@@ -93,7 +100,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
   }
   if (values.help === true) return undefined;
   const whole = (
-    name: 'minutes' | 'seed' | 'bulk' | 'greedy' | 'subscribers' | 'rolling',
+    name: 'minutes' | 'seed' | 'bulk' | 'groups' | 'greedy' | 'subscribers' | 'rolling',
     text: string,
   ): number => {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
@@ -105,6 +112,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
   if (!['1', '3', '1,3'].includes(servers)) throw new UsageError('--servers must be 1 or 3');
   return {
     bulk: values.bulk === undefined ? undefined : whole('bulk', values.bulk),
+    groups: values.groups === undefined ? undefined : whole('groups', values.groups),
     greedy: values.greedy === undefined ? undefined : whole('greedy', values.greedy),
     subscribers: values.subscribers === undefined ? undefined : whole('subscribers', values.subscribers),
     rolling: values.rolling === undefined ? undefined : whole('rolling', values.rolling),
@@ -122,6 +130,7 @@ async function run(settings: Settings): Promise<void> {
   await prepareTools();
   try {
     if (settings.bulk !== undefined) await runBulk(settings.bulk, settings);
+    else if (settings.groups !== undefined) await runGroups(settings.groups, settings);
     else if (settings.greedy !== undefined) await runGreedy(settings.greedy, settings.only);
     else if (settings.subscribers !== undefined) await runSubscribers(settings.subscribers);
     else if (settings.rolling !== undefined) await runRolling(settings.rolling);
@@ -165,6 +174,16 @@ async function runBulk(commits: number, { isGuarded, isBackedUp }: Settings): Pr
   const kind = isGuarded ? guardedBulkSoak : isBackedUp ? backedUpBulkSoak : bulkSoak;
   const faults = await kind(commits, streams, say);
   if (faults.length > 0) throw new BulkError(faults.slice(0, faultsShown).join('\n'));
+}
+
+/** Throws HistoryError. */
+async function runGroups(appends: number, { seed, servers }: Settings): Promise<void> {
+  for (const count of servers) {
+    say(`a group, servers: ${count}, seed ${seed}`);
+    await using environment = await (count === 1 ? singleServer : threeServers)();
+    const { strikes, counts } = await groupSoak(environment, { appends, seed });
+    say(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}`);
+  }
 }
 
 async function runHistories({ minutes, seed, servers, isOperated, isGuarded }: Settings): Promise<void> {

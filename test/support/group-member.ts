@@ -20,8 +20,13 @@ export interface Delivered {
   readonly replayed: boolean;
 }
 
-/** One clock for all that members observe: no two times are the same. */
-let now = 0;
+let lastTick = 0;
+
+/** One clock for all that members observe, in all processes of this machine: no two times of one process are the same. */
+export function tick(): number {
+  lastTick = Math.max(lastTick + 1, Number(process.hrtime.bigint()));
+  return lastTick;
+}
 
 /** What a member says of a delivery; undefined: nothing. */
 export type Decide = (delivery: Delivered) => WireMessage | undefined | Promise<WireMessage | undefined>;
@@ -44,6 +49,8 @@ export class GroupMember implements Disposable {
   readonly ended: Promise<WireFailure | undefined>;
   readonly call: ClientDuplexStream<WireMessage, WireMessage>;
   isOver = false;
+  /** Called when a delivery has come, and before the gateway learns what becomes of it. */
+  onObserved: (observed: ObservedDelivery) => void = () => undefined;
   private readonly wire: WireClient;
 
   constructor(
@@ -67,7 +74,7 @@ export class GroupMember implements Disposable {
         this.isOver = true;
         this.loseAll();
       });
-    this.name = `member ${(members++).toString()}`;
+    this.name = `member ${process.pid}-${members++}`;
     this.call.write({ join });
   }
 
@@ -127,24 +134,29 @@ export class GroupMember implements Disposable {
     const { revoked, refused } = notice as { revoked?: Revoked; refused?: { delivery: string } };
     if (refused !== undefined) {
       const observed = this.byId.get(refused.delivery);
-      if (observed?.outcome !== undefined) observed.outcome = 'lost';
+      if (observed?.outcome !== undefined) {
+        observed.outcome = 'lost';
+        this.onObserved(observed);
+      }
     }
     if (revoked === undefined || revoked.timeout !== undefined) return;
     for (const { id, lane } of this.delivered) if (revoked.lanes?.includes(lane)) this.end(id, 'lost');
   }
 
   private begin({ id, stream, versions, redelivered, replayed }: Delivered): void {
-    const observed = { member: this.name, stream, versions, redelivered, replayed, startedAt: ++now };
+    const observed = { member: this.name, stream, versions, redelivered, replayed, startedAt: tick() };
     this.observed.push(observed);
     this.open.set(id, observed);
     this.byId.set(id, observed);
+    this.onObserved(observed);
   }
 
   private end(id: string, outcome: NonNullable<ObservedDelivery['outcome']>, handled = 0): void {
     const observed = this.open.get(id);
     if (observed === undefined) return;
     this.open.delete(id);
-    Object.assign(observed, { outcome, handled, endedAt: ++now });
+    Object.assign(observed, { outcome, handled, endedAt: tick() });
+    this.onObserved(observed);
   }
 
   private async answer(delivery: Delivered): Promise<void> {
