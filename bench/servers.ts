@@ -7,7 +7,6 @@ import { logConfig, openStream } from '../src/jetstream/nats/open-stream';
 import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
 import { defaultLimits } from '../src/limits';
 import { freePorts, startNats, until, type TestNats } from '../test/support/nats-server';
-import { residentBytes } from '../test/support/resident-memory';
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
 import { nodeFlags } from '../test/support/node-flags';
@@ -28,7 +27,7 @@ export interface BenchGateway extends AsyncDisposable {
   readonly address: string;
   /** Waits until the replica of the log has come to its end. */
   readonly caughtUp: () => Promise<void>;
-  /** The memory that it has resident now. */
+  /** The memory that it has resident now; NaN where the system has no /proc. */
   residentBytes(): number;
   /** The CPU time that it has used so far. */
   cpuMs(): number;
@@ -95,7 +94,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
   const stop = async (): Promise<void> => {
-    peaks.push({ gateway: name, residentBytesMax: residentBytesMax(gateway) });
+    peaks.push({ gateway: name, residentBytesMax: memoryBytes(gateway, 'VmHWM') });
     client[Symbol.dispose]();
     await gateway.stop(stopTimeoutMs);
     if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
@@ -114,7 +113,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
         const { replica } = await client.serverInfo();
         return replica !== undefined && replica.lag < indexLagMax;
       }, indexTimeoutMs),
-    residentBytes: () => residentBytes(gateway.pid as number),
+    residentBytes: () => memoryBytes(gateway, 'VmRSS') ?? NaN,
     cpuMs: () => 1_000 * cpuSecondsOf(gateway.pid as number),
     familyCpuMs: () =>
       familyOf(gateway.pid as number).reduce((sum, pid) => sum + 1_000 * cpuSecondsOf(pid), 0),
@@ -159,11 +158,11 @@ async function answers(gateway: TiedProcess, client: RpcClient): Promise<boolean
   );
 }
 
-/** The peak resident memory of a running process (VmHWM), in bytes. */
-function residentBytesMax({ pid }: TiedProcess): number | undefined {
+/** The resident memory of a running process, now (VmRSS) or at its peak (VmHWM), in bytes; undefined where the system has no /proc. */
+function memoryBytes({ pid }: TiedProcess, field: 'VmRSS' | 'VmHWM'): number | undefined {
   try {
     const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
   } catch {
     return undefined;
   }
