@@ -16,7 +16,7 @@ export interface Refusal {
   readonly forMs: number;
 }
 
-/** What the process that runs the embedded nats-server knows of its disk, and what others have told it. */
+/** What the process that runs the embedded nats-server knows of its disk, and what it has got from others. */
 export interface DiskReport {
   /** Why no append can be stored; undefined: it can. */
   readonly closedBy: string | undefined;
