@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
-import { runSluice, startSluice } from '../cli/process';
+import { runSluice, startSluice, type SluiceProcess } from '../cli/process';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
@@ -221,14 +221,8 @@ test.each([
   'a backup that is interrupted %s leaves nothing',
   async (how, code) => {
     await using nats = await startNats();
-    {
-      await using gateway = await startTestGateway([nats.url]);
-      for (let i = 0; i < 300; i++)
-        await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
-    }
     const folder = newFolder();
-    await using backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
-    await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
+    await using backup = await beginLargeBackup(nats, folder);
     if (how === 'by a signal') backup.signal('SIGINT');
     else await nats.kill();
     const ended = await backup.ended();
@@ -240,14 +234,8 @@ test.each([
 
 test('a backup of a server that is silent ends with the signal all the same', async () => {
   await using nats = await startNats();
-  {
-    await using gateway = await startTestGateway([nats.url]);
-    for (let i = 0; i < 300; i++)
-      await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
-  }
   const folder = newFolder();
-  await using backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
-  await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
+  await using backup = await beginLargeBackup(nats, folder);
   nats.pause();
   // It has taken what was on its way.
   await until(async () => {
@@ -261,6 +249,18 @@ test('a backup of a server that is silent ends with the signal all the same', as
   expect(performance.now() - begunMs).toBeLessThan(5_000);
   expect(namesIn(folder)).toEqual([]);
 }, 90_000);
+
+/** Writes 150 MB, and begins a backup, which is under way for a while. */
+async function beginLargeBackup(nats: TestNats, folder: string): Promise<SluiceProcess> {
+  {
+    await using gateway = await startTestGateway([nats.url]);
+    for (let i = 0; i < 300; i++)
+      await gateway.client.append({ stream: `s.${i.toString()}`, events: newEvents(1, 500_000) });
+  }
+  const backup = await startSluice(['backup', folder, `--nats-url=${nats.url}`]);
+  await until(() => namesIn(folder).includes('log.snapshot'), 20_000);
+  return backup;
+}
 
 function bytesIn(folder: string): number {
   return namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
