@@ -49,7 +49,9 @@ export class ParkedIndex {
     if (!entries.has(version)) this.countNow++;
     entries.set(version, entry);
     this.streams.set(stream, entries);
-    this.note(stream);
+    // A stream can have all events that may be parked.
+    if (entry.isReplaying) this.replaying.add(stream);
+    else if (this.replaying.has(stream)) this.note(stream);
   }
 
   delete(stream: StreamName, version: number): void {
@@ -62,10 +64,10 @@ export class ParkedIndex {
     this.note(stream);
   }
 
+  /** Something of a stream is to be replayed no more. */
   private note(stream: StreamName): void {
-    const entries = [...(this.streams.get(stream)?.values() ?? [])];
-    if (entries.some(({ isReplaying }) => isReplaying)) this.replaying.add(stream);
-    else this.replaying.delete(stream);
+    for (const { isReplaying } of this.streams.get(stream)?.values() ?? []) if (isReplaying) return;
+    this.replaying.delete(stream);
   }
 
   /** Begins to read the list again if that is long ago: other gateways have parked and replayed events since. */
