@@ -115,7 +115,7 @@ export class Deliveries {
     const open = isParked.indexOf(false);
     const settled = open === -1 ? versions.length : open;
     if (settled > 0) owner.lane.settleThrough(unit.stream, versions[settled - 1] as number);
-    else if (this.settings.parkFollowing) this.follow(owner, unit);
+    else if (this.settings.parkFollowing && isAfterParked(unit, parked)) this.follow(owner, unit);
     else return { ...offer, unit: firstEvents(unit, isParked.indexOf(true)) };
     return undefined;
   }
@@ -155,7 +155,7 @@ export class Deliveries {
 
   private failLive({ owner, unit }: Held, handled: number, failed: Failed): void {
     const { lane } = owner;
-    if (handled > 0) lane.settleFirst(unit.stream, versionAt(unit, handled - 1));
+    if (handled > 0) lane.settleFirst(unit.stream, versionAt(unit, handled) - 1);
     if (failed.kind === 'skip') {
       lane.settleThrough(unit.stream, versionAt(unit, handled));
       return;
@@ -229,6 +229,12 @@ export class Deliveries {
 const outcomeOf = { retry: 'retried', park: 'parked', skip: 'skipped' } as const;
 
 const followReason = 'an event before it on its stream is parked';
+
+/** A group that was set back delivers what comes before a parked event again. */
+function isAfterParked({ firstVersion }: Unit, parked: ReadonlyMap<number, unknown>): boolean {
+  for (const version of parked.keys()) if (version < firstVersion) return true;
+  return false;
+}
 
 /** The first events of a unit; a negative number: all. */
 function firstEvents(unit: Unit, count: number): Unit {
