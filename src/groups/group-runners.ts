@@ -4,7 +4,7 @@ import type { GroupFacts, GroupName, JoinCommand, Membership } from '../store/co
 import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
 import { parseGroupName } from '../store/consumer-groups';
-import type { GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import { factsOf } from './group-facts';
 import { readGroup } from './group-admin';
 import { GroupRunner } from './group-runner';
@@ -19,6 +19,7 @@ import { storeEnd } from './store-reads';
 
 /** How long a member may keep what it has when the gateway stops. */
 const drainMs = 5_000;
+const openTimeoutMs = 10_000;
 
 /** The groups of which members are on this gateway. */
 export class GroupRunners {
@@ -40,7 +41,7 @@ export class GroupRunners {
     checkRoom(this.memberCount + this.joining, 'membersMax', this.context.limits.membersMax);
     this.joining++;
     try {
-      const runner = await this.runnerOf(command.group, stored, call);
+      const runner = await this.runnerOf(command.group, stored);
       try {
         return await this.joinRunner(runner, command, call, stop);
       } finally {
@@ -108,11 +109,11 @@ export class GroupRunners {
   }
 
   /** The group, opened if there is no member yet. It stays open while `pending` is above 0. */
-  private async runnerOf(name: GroupName, stored: StoredGroup, call: CallContext): Promise<GroupRunner> {
+  private async runnerOf(name: GroupName, stored: StoredGroup): Promise<GroupRunner> {
     await this.closing.get(name);
     let opening = this.runners.get(name);
     if (opening === undefined) {
-      opening = this.openRunner(name, stored, call);
+      opening = this.openRunner(name, stored);
       this.runners.set(name, opening);
       opening.catch(() => this.runners.delete(name));
     }
@@ -121,9 +122,9 @@ export class GroupRunners {
     return runner;
   }
 
-  private async openRunner(name: GroupName, stored: StoredGroup, call: CallContext): Promise<GroupRunner> {
-    const { store } = this.context;
-    const { storeId } = await storeEnd(store, call);
+  private async openRunner(name: GroupName, stored: StoredGroup): Promise<GroupRunner> {
+    // Other members may wait for it when the first one goes.
+    const { storeId } = await storeEnd(this.context.store, ownCall(openTimeoutMs));
     const records = await this.feed.join(name);
     const runner = new GroupRunner(this.context, stored, {
       storeId,
