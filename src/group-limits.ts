@@ -10,7 +10,10 @@ export interface GroupLimits {
   readonly connectionMembersMax: number;
   /** Deliveries that one member may have at a time. */
   readonly memberInFlightMax: number;
-  /** Bytes of events that wait for the members of one group on this gateway or are with them, except one delivery for each lane. */
+  /**
+   * Bytes of events that wait for the members of one group on this gateway or are with them, except one delivery for each lane; and as
+   * much for replays of parked events.
+   */
   readonly groupBytesMax: number;
   /** The same for all groups on this gateway. */
   readonly groupsBytesMax: number;

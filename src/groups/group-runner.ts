@@ -163,7 +163,7 @@ export class GroupRunner implements MemberHost {
       this.loader.load(lane);
       dueMs = Math.min(dueMs, lane.dueMs);
     }
-    this.deliveries.replays.load((number) => this.keeper.owners.get(number));
+    this.deliveries.replays.load((number) => this.keeper.owners.get(number), this.bounds.bytesMax);
     this.keeper.giveBackRevoked(nowMs);
     this.failIfUnreadable();
     this.reader.check();

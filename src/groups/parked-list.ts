@@ -2,6 +2,7 @@ import { position, unixNanos, version } from '../store/values';
 import type { ConsumerGroups, ParkedEvent, ParkedSelection } from '../store/consumer-groups';
 import type { CallContext, EventRun, EventStore } from '../store/event-store';
 import { isStoreError } from '../store/errors';
+import { patternMatcher } from '../store/patterns';
 import { StateChangedError, type StateRecord } from '../store/state-store';
 import type { GroupsContext } from './context';
 import { readExisting } from './group-admin';
@@ -16,6 +17,8 @@ type ParkedCalls = Pick<ConsumerGroups, 'listParked' | 'replayParked' | 'dropPar
 interface Found {
   readonly record: StateRecord;
   readonly parked: StoredParked;
+  /** Whether the group selects its stream: otherwise its callers may not be permitted to read it. */
+  readonly isSelected: boolean;
 }
 
 const pageEvents = 64;
@@ -26,14 +29,17 @@ export function createParkedCalls(context: GroupsContext): ParkedCalls {
   return {
     listParked: (query, call) => listParked(context, query, call),
     replayParked: (selection, call) =>
-      forEach(context, selection, call, async ({ record, parked }) => {
+      forEach(context, selection, call, async ({ record, parked, isSelected }) => {
+        if (!isSelected) return false;
         const value = encodeParked({ ...parked, isReplaying: true });
         if (!parked.isReplaying) await context.state.put(record.key, value, record.revision, call);
+        return true;
       }),
     dropParked: (selection, call) =>
-      forEach(context, selection, call, ({ record }) =>
-        context.state.remove(record.key, record.revision, call),
-      ),
+      forEach(context, selection, call, async ({ record }) => {
+        await context.state.remove(record.key, record.revision, call);
+        return true;
+      }),
   };
 }
 
@@ -42,7 +48,8 @@ async function* listParked(
   query: Parameters<ParkedCalls['listParked']>[0],
   call: CallContext,
 ): AsyncGenerator<readonly ParkedEvent[], void> {
-  const found = (await find(context, query, call)).slice(0, query.maxCount);
+  const all = await find(context, query, call);
+  const found = all.filter(({ isSelected }) => isSelected).slice(0, query.maxCount);
   for (let from = 0; from < found.length; from += pageEvents) {
     const page = found.slice(from, from + pageEvents);
     yield await Promise.all(page.map((one) => toParkedEvent(context.store, one, query.withEvents, call)));
@@ -85,21 +92,22 @@ async function eventOf(
   }
 }
 
-/** The selected parked events in the order of their positions. */
+/** The parked events that were asked for, in the order of their positions. */
 async function find(
   context: GroupsContext,
   { group, stream, version: wanted }: ParkedSelection,
   call: CallContext,
 ): Promise<Found[]> {
-  const { id } = await readExisting(context, group, call);
+  const { id, group: stored } = await readExisting(context, group, call);
+  const isStream = patternMatcher(stored.settings.filter.patterns);
   const records = await context.state.list(parkedPrefix(group), call);
   const found = records.flatMap((record) => {
     const parked = decoded(context, record);
-    const isSelected =
+    const isAsked =
       parked?.group === id &&
       (stream === undefined || parked.stream === stream) &&
       (wanted === undefined || BigInt(parked.version) === wanted);
-    return isSelected ? [{ record, parked }] : [];
+    return isAsked ? [{ record, parked, isSelected: isStream(parked.stream) }] : [];
   });
   return found.sort(({ parked: a }, { parked: b }) => a.position - b.position || a.version - b.version);
 }
@@ -114,19 +122,18 @@ function decoded({ log }: GroupsContext, { key, value }: StateRecord): StoredPar
   }
 }
 
-/** Changes the records of parked events; what others change at the same time is left to them. Then the owners of lanes learn of it. */
+/** Changes the records of parked events, and counts those for which `act` returns true; what others change at the same time is left to them. Then the owners of lanes learn of it. */
 async function forEach(
   context: GroupsContext,
   selection: ParkedSelection,
   call: CallContext,
-  act: (found: Found) => Promise<void>,
+  act: (found: Found) => Promise<boolean>,
 ): Promise<number> {
   const found = await find(context, selection, call);
   let count = 0;
   for (const one of found) {
     try {
-      await act(one);
-      count++;
+      if (await act(one)) count++;
     } catch (error) {
       if (!(error instanceof StateChangedError)) throw error;
     }

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Failed, GroupName, GroupSettings } from '../store/consumer-groups';
 import type { CallContext } from '../store/event-store';
 import { UnreadableCommitError } from '../store/errors';
+import { patternMatcher } from '../store/patterns';
 import { StateChangedError } from '../store/state-store';
 import type { StreamName } from '../store/values';
 import { ownCall, type GroupsContext } from './context';
@@ -16,11 +18,26 @@ import { unitsOf } from './unit';
 
 const callTimeoutMs = 5_000;
 const attemptsMax = 5;
+/** When a replay is begun again that failed because of the store or its state. */
+const againMs = 500;
+
+/** A replay that is being read, is ready or is with a member. */
+interface UnderWay {
+  readonly owner: LaneOwner;
+  /** Of its event; 0: it is being read. */
+  readonly bytes: number;
+}
+
+/** The replays under way of one lane. */
+interface Load {
+  isReading: boolean;
+  bytes: number;
+}
 
 /** Delivers parked events again that were asked for, in order for each stream. */
 export class Replays {
-  /** Streams of which a replay is being read, is ready or is with a member, with the lanes for which that is. */
-  private readonly underWay = new Map<StreamName, LaneOwner>();
+  private readonly underWay = new Map<StreamName, UnderWay>();
+  private readonly loads = new WeakMap<LaneOwner, Load>();
   private readonly ready = new Map<LaneOwner, Replay[]>();
 
   constructor(
@@ -30,16 +47,24 @@ export class Replays {
     private readonly onChange: () => void,
   ) {}
 
-  /** Begins to read what is to be replayed. */
-  load(ownerOf: (lane: number) => LaneOwner | undefined): void {
+  /** Begins to read what is to be replayed, for each lane one event at a time, up to `bytesMax` with what its member has. */
+  load(ownerOf: (lane: number) => LaneOwner | undefined, bytesMax: number): void {
     for (const stream of this.index.replaying) {
       const owner = ownerOf(laneOf(stream, this.settings.lanes));
-      const before = this.underWay.get(stream);
-      const isUnderWay = before !== undefined && !before.isLost;
-      if (owner?.isActive !== true || isUnderWay || !owner.lane.hold(stream)) continue;
-      this.underWay.set(stream, owner);
-      void this.read(owner, stream);
+      if (owner?.isActive !== true) continue;
+      const load = this.loadOf(owner);
+      const isFull = load.isReading || (load.bytes > 0 && load.bytes >= bytesMax);
+      if (isFull || this.underWay.get(stream)?.owner.isLost === false || !owner.lane.hold(stream)) continue;
+      this.underWay.set(stream, { owner, bytes: 0 });
+      load.isReading = true;
+      void this.read(owner, stream).finally(() => (load.isReading = false));
     }
+  }
+
+  private loadOf(owner: LaneOwner): Load {
+    const load = this.loads.get(owner) ?? { isReading: false, bytes: 0 };
+    this.loads.set(owner, load);
+    return load;
   }
 
   hasReady(owner: LaneOwner): boolean {
@@ -75,7 +100,10 @@ export class Replays {
   }
 
   private forget(owner: LaneOwner, stream: StreamName): void {
-    if (this.underWay.get(stream) === owner) this.underWay.delete(stream);
+    const found = this.underWay.get(stream);
+    if (found?.owner !== owner) return;
+    this.loadOf(owner).bytes -= found.bytes;
+    this.underWay.delete(stream);
   }
 
   private async read(owner: LaneOwner, stream: StreamName): Promise<void> {
@@ -85,12 +113,16 @@ export class Replays {
     try {
       const replay = await this.find(stream, version);
       if (replay !== undefined && owner.isActive) {
+        const { length } = replay.unit.events;
+        this.loadOf(owner).bytes += length;
+        this.underWay.set(stream, { owner, bytes: length });
         this.ready.set(owner, [...(this.ready.get(owner) ?? []), replay]);
         this.onChange();
         return;
       }
     } catch (error) {
       this.context.log.warn({ err: error, stream }, 'a parked event was not replayed');
+      await sleep(againMs);
     }
     await this.finish(owner, stream, () => Promise.resolve());
   }
@@ -103,6 +135,10 @@ export class Replays {
     if (parked?.isReplaying !== true) {
       if (parked === undefined) this.index.delete(stream, version);
       else this.index.set(stream, version, parked);
+      return undefined;
+    }
+    if (!patternMatcher(this.settings.filter.patterns)(stream)) {
+      await this.putBack(parked, 'the group does not select its stream any more');
       return undefined;
     }
     const run = await readEvent(store, stream, version, ownCall(callTimeoutMs)).catch(ifUnreadable);
@@ -119,6 +155,7 @@ export class Replays {
     } catch (error) {
       // It is still to be replayed.
       this.context.log.warn({ err: error, stream }, 'what became of a replay was not stored');
+      await sleep(againMs);
     }
     this.forget(owner, stream);
     if (!owner.isLost) owner.lane.unhold(stream);
@@ -135,17 +172,18 @@ export class Replays {
     this.index.delete(stream, version);
   }
 
-  /** It stays parked. If order counts, so does what follows on its stream. */
+  /** It stays parked. If order counts, so does what follows on its stream: the last first, so that an interruption leaves no gap. */
   private async putBack({ stream, version }: StoredParked, reason: string): Promise<void> {
+    const entries = this.settings.parkFollowing ? [...(this.index.of(stream) ?? [])] : [];
+    for (const [other, { isReplaying }] of entries.sort(([a], [b]) => b - a))
+      if (isReplaying && other !== version)
+        await this.store(stream, other, (parked) => ({ ...parked, isReplaying: false }));
     await this.store(stream, version, (parked) => ({
       ...parked,
       isReplaying: false,
       attempts: parked.attempts + 1,
       reason: keptReason(reason),
     }));
-    if (!this.settings.parkFollowing) return;
-    for (const [other, { isReplaying }] of [...(this.index.of(stream) ?? [])])
-      if (isReplaying) await this.store(stream, other, (parked) => ({ ...parked, isReplaying: false }));
   }
 
   private async store(

@@ -3,6 +3,7 @@ import { eventPlace } from '../protobuf/event-place';
 import { UnreadableCommitError } from '../store/errors';
 import type { CallContext, EventRun, EventStore, Page, ReadStreamQuery } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
+import { patternMatcher } from '../store/patterns';
 import type { GroupSettings, GroupStart } from '../store/consumer-groups';
 import { beginning, position, version, type Position, type StreamName } from '../store/values';
 import type { LaneProgress, Mark } from './lane-progress';
@@ -139,13 +140,15 @@ export interface FoundUnits {
 /** What one read of a stream keeps in memory, in bytes. */
 const readBytesMax = 64 << 10;
 
-/** The first units of a stream from a version on: some, or all. Throws StoreError. */
+/** The first units of a stream from a version on: some, or all; none if the group does not select the stream. Throws StoreError. */
 export async function readUnits(
   source: UnitSource,
   missing: Missing,
   call: CallContext,
 ): Promise<FoundUnits> {
   const { store, settings } = source;
+  // Its filter may have changed since the stream was held up.
+  if (!patternMatcher(settings.filter.patterns)(missing.stream)) return { units: [], isComplete: true };
   try {
     const read = await store.readStream(streamQuery(missing.stream, missing.version), call);
     return await collect(read.pages, source, missing);

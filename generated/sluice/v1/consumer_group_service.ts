@@ -4161,7 +4161,8 @@ export const ConsumerGroupServiceService = {
   },
   /**
    * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
-   * filters hold for what has not been delivered yet.
+   * filters hold for what has not been delivered yet. Parked events of streams that the group selects no more are neither listed
+   * nor delivered again; DropParked removes them.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
@@ -4301,7 +4302,8 @@ export interface ConsumerGroupServiceServer extends UntypedServiceImplementation
   createGroup: handleUnaryCall<CreateGroupRequest, CreateGroupResponse>;
   /**
    * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
-   * filters hold for what has not been delivered yet.
+   * filters hold for what has not been delivered yet. Parked events of streams that the group selects no more are neither listed
+   * nor delivered again; DropParked removes them.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
@@ -4382,7 +4384,8 @@ export interface ConsumerGroupServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * UpdateGroup replaces the settings of a group, except `lanes`, which is fixed. All its lanes are assigned again. New
-   * filters hold for what has not been delivered yet.
+   * filters hold for what has not been delivered yet. Parked events of streams that the group selects no more are neither listed
+   * nor delivered again; DropParked removes them.
    *
    * Errors: INVALID_ARGUMENT if `lanes` is not that of the group; ABORTED with the reason GROUP_CHANGED if `revision` is given
    * and is not that of the group.
