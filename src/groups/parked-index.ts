@@ -10,7 +10,8 @@ export interface ParkedEntry {
   readonly isReplaying: boolean;
 }
 
-const listTimeoutMs = 10_000;
+/** As many events as may be parked take some 15 s. */
+const listTimeoutMs = 60_000;
 /** The age at which the list is read again when its length matters, and a millisecond more for each event. */
 const oldMs = 1_000;
 
