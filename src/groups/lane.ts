@@ -68,12 +68,13 @@ export class Lane {
     return this.cursorNow;
   }
 
-  /** Whether it takes no more units; it takes some again when half of what it may have is settled. */
+  /** Whether it takes no more units; it takes some again when half of that is settled which does not wait for a retry. */
   isFull(): boolean {
     const { streamsMax, bytesMax } = this.bounds;
     const part = this.isStopped ? 0.5 : 1;
+    const waiting = Math.min(streamsMax, this.waiting.size);
     const isOverBytes = this.bytes > 0 && this.bytes >= part * bytesMax;
-    this.isStopped = isOverBytes || this.streams.size >= part * streamsMax;
+    this.isStopped = isOverBytes || this.streams.size >= waiting + part * (streamsMax - waiting);
     return this.isStopped;
   }
 

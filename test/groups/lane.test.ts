@@ -280,3 +280,24 @@ test('a stream that fails holds up nothing else, and little of it is in memory',
   expect(lane.floor).toBe(0);
   expect(lane.isFull()).toBe(false);
 });
+
+test('a lane that was full takes more as long as fewer streams wait for retries than may', () => {
+  const lane = new Lane(begin, { streamsMax: 10, bytesMax: 1e9 }, 0);
+  for (let position = 1; position <= 10; position++)
+    lane.accept({
+      stream: `s${position.toString()}` as StreamName,
+      firstVersion: 1,
+      lastVersion: 1,
+      position,
+      seconds: 0,
+      nanos: 0,
+      events: Buffer.alloc(10),
+      eventCount: 1,
+    });
+  lane.advance(10);
+  expect(lane.isFull()).toBe(true);
+  for (let offer = lane.next(); offer !== undefined; offer = lane.next())
+    if (offer.unit.position <= 7) lane.retry(offer.unit.stream, 1e9);
+    else lane.settle(offer.unit.stream);
+  expect(lane.isFull()).toBe(false);
+});
