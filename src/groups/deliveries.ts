@@ -96,7 +96,7 @@ export class Deliveries {
     const id = member.nextId();
     const dueMs = nowMs + this.settings.ackTimeoutMs;
     member.held.set(id, { id, owner, unit, replay, dueMs });
-    member.quietSinceMs ??= nowMs;
+    member.quiet.goOn(nowMs);
     this.count++;
     if (redelivered) this.redeliveries++;
     const { stream, events, eventCount } = unit;

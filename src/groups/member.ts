@@ -10,6 +10,7 @@ import type {
 import { GroupError } from '../store/group-errors';
 import type { Position } from '../store/values';
 import type { Held, LaneHolder, LaneOwner } from './lane-owner';
+import { QuietTime } from './quiet-time';
 
 /** What a member needs of its group. */
 export interface MemberHost {
@@ -38,8 +39,7 @@ export class Member implements Membership, LaneHolder {
   /** Whether it is to learn when nothing is left to deliver. */
   awaitsCaughtUp = false;
   refusedWaiting = 0;
-  /** Since when it has deliveries and has settled nothing, in milliseconds of `performance.now()`. */
-  quietSinceMs: number | undefined;
+  readonly quiet = new QuietTime();
   private readonly notices: MemberUpdate[] = [];
   private lastId = 0n;
   private ending: { readonly error: unknown } | undefined;
@@ -108,7 +108,7 @@ export class Member implements Membership, LaneHolder {
       held.dueMs = dueMs;
       this.held.set(id, held);
     }
-    if (this.held.size > 0) this.quietSinceMs ??= performance.now();
+    if (this.held.size > 0) this.quiet.goOn(performance.now());
     this.wake();
   }
 
@@ -154,7 +154,7 @@ export class Member implements Membership, LaneHolder {
   drop(owner: LaneOwner): readonly Held[] {
     const dropped = [...this.held.values()].filter((held) => held.owner === owner);
     for (const { id } of dropped) this.held.delete(id);
-    if (this.held.size === 0) this.quietSinceMs = undefined;
+    if (this.held.size === 0) this.quiet.reset();
     return dropped;
   }
 
@@ -169,7 +169,8 @@ export class Member implements Membership, LaneHolder {
       return undefined;
     }
     this.held.delete(id);
-    this.quietSinceMs = this.held.size === 0 ? undefined : performance.now();
+    this.quiet.reset();
+    if (this.held.size > 0) this.quiet.goOn(performance.now());
     return held;
   }
 

@@ -149,8 +149,8 @@ export class Memberships {
       this.host.deliveries.fail(held, 0, { kind: 'retry', delayMs: undefined, reason }, true);
       this.host.onChange();
     }
-    if (nowMs - (member.quietSinceMs ?? Infinity) < 2 * ackTimeoutMs || member.quietSinceMs === undefined)
-      return;
+    if (member.held.size === 0) member.quiet.pause(nowMs);
+    if (member.quiet.at(nowMs) < 2 * ackTimeoutMs) return;
     const settles = `the member has settled and extended nothing for ${(2 * ackTimeoutMs).toString()} ms`;
     this.end(member, new GroupError('MEMBER_STALLED', settles));
   }

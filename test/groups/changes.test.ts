@@ -217,6 +217,22 @@ test('a member that settles nothing is stalled, and one that extends is not', as
   await groups.close();
 });
 
+test('a member that has nothing is not stalled, whatever took too long before', async () => {
+  const { store, groups } = await setup({ ackTimeoutMs: 1_000, attemptsMax: 1 });
+  await append(store, 's');
+  const got: Delivery[] = [];
+  const member = new TestMember(groups, 'g', 'm', (delivery) => got.push(delivery));
+  await until(() => got.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await append(store, 's');
+  await until(() => got.length === 2);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  member.membership.ack([2n]);
+  member.membership.leave();
+  expect(await member.done).toBeUndefined();
+  await groups.close();
+});
+
 test('a gateway that stops lets its members settle what they have', async () => {
   const { store, groups } = await setup();
   await append(store, 's');
