@@ -29,9 +29,10 @@ export const authCommand = defineCommand({
   verbs: ['check'],
   summary: 'Check an auth file, and what it permits; no gateway is called.',
   details:
-    'ACTION is append, read, subscribe or manage, with a stream or a pattern, or info or admin. The answer\n' +
-    'is yes or no for each credential of the file that makes the principal, and names the first grant that\n' +
-    'permits it. A pattern needs one grant that contains it. Without ACTION, only the file is checked.\n' +
+    'ACTION is append, read, subscribe or manage, with a stream or a pattern, or info or admin. The\n' +
+    'answer is yes or no for each credential of the file that makes the principal, and names the first\n' +
+    'grant that permits it. A pattern needs one grant that contains it. Without ACTION, only the file\n' +
+    'is checked.\n' +
     'Columns: answer, grant, its pattern, credential.',
   options,
   plan({ words: [verb = '', ...words], given }) {

@@ -11,14 +11,15 @@ export const consumeCommand = defineCommand({
   usage: 'GROUP',
   summary: 'Handle the events of a consumer group: print each, or start a process for it.',
   details:
-    'The command is a member of the group until Ctrl-C or SIGTERM; then it gets no more events, waits for\n' +
-    'those under way, and ends with 0. A second signal ends it at once. Without --exec, an event counts as\n' +
-    'handled when it is printed.\n' +
+    'The command is a member of the group until Ctrl-C or SIGTERM; then it gets no more events, waits\n' +
+    'for those under way, and ends with 0. A second signal ends it at once. Without --exec, an event\n' +
+    'counts as handled when it is printed.\n' +
     'With --exec, the shell runs CMD for each event, with the event as a line of JSON on its standard\n' +
-    'input, as `sluice read --json` prints it, and "delivery": attempt, redelivered, replayed. Its exit code\n' +
-    'decides: 0: done; 65: the event is parked; others: it is retried, with the last line on standard error\n' +
-    'as the reason. 126 and 127, with which a shell says that it cannot run CMD, end this command. A process\n' +
-    'whose event no longer counts gets SIGTERM: its time is over, or another member gets the event.',
+    'input, as `sluice read --json` prints it, and "delivery": attempt, redelivered, replayed. Its exit\n' +
+    'code decides: 0: done; 65: the event is parked; others: it is retried, with the last line on\n' +
+    'standard error as the reason. 126 and 127, with which a shell says that it cannot run CMD, end\n' +
+    'this command. A process whose event no longer counts gets SIGTERM: its time is over, or another\n' +
+    'member gets the event.',
   options: {
     exec: { kind: 'text', value: 'CMD', help: 'Run this command in a shell for each event.' },
     concurrency: {

@@ -48,7 +48,7 @@ export const groupOptions = {
   from: {
     kind: 'text',
     value: 'START',
-    help: 'A position (0: all), a time (2026-11-25T12:00:00Z), a time ago (1h), or now. For create, default: 0.',
+    help: 'A position (0: all), a time (2026-11-25T12:00:00Z), a time ago (1h), or now. Created: 0.',
   },
   force: { kind: 'flag', help: 'Delete or reset the group although it has members.' },
   stream: { kind: 'text', value: 'STREAM', help: 'Only parked events of this stream.' },

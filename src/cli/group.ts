@@ -21,12 +21,12 @@ export const groupCommand = defineCommand({
   verbs: groupVerbs,
   summary: 'Create, change, show or reset a consumer group, and what it has parked.',
   details:
-    'The verbs are create, update, delete, list, get, reset, parked, replay and drop. "update" changes the\n' +
-    'settings that are given and keeps the others; an empty --pattern or --type stands for all. "reset"\n' +
-    'delivers everything from --from again. "parked" lists the events that the group has set aside,\n' +
-    '"replay" lets it deliver them again, and "drop" removes them.\n' +
-    'Columns of list: name, patterns, types, lanes. Of parked: position, stream, version, type, attempts,\n' +
-    'state, reason.',
+    'The verbs are create, update, delete, list, get, reset, parked, replay and drop. "update" changes\n' +
+    'the settings that are given and keeps the others; an empty --pattern or --type stands for all.\n' +
+    '"reset" delivers everything from --from again. "parked" lists the events that the group has set\n' +
+    'aside, "replay" lets it deliver them again, and "drop" removes them.\n' +
+    'Columns of list: name, patterns, types, lanes. Of parked: position, stream, version, type,\n' +
+    'attempts, state, reason.',
   options: groupOptions,
   plan({ words: [verb = '', ...words], given }) {
     if (!isVerb(verb))

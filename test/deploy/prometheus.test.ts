@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect, type SluiceClient } from '../../src/client/client';
 import { startSluice, type SluiceProcess } from '../cli/process';
 import { makeAuthority, type Authority } from '../support/certificates';
 import { deployTool } from '../support/deploy-tools';
@@ -23,6 +24,9 @@ import { haveOpenssl, natsServerPath } from '../support/tools';
 let prometheus: TestPrometheus | undefined;
 let gateways: readonly SluiceProcess[] = [];
 let authority: Authority | undefined;
+/** Of a group, which has metrics only while it has a member. */
+let member: SluiceClient | undefined;
+const leave = new AbortController();
 let folder: string;
 let expressions: readonly string[];
 
@@ -54,11 +58,16 @@ beforeAll(async () => {
   });
   using client = connectRpc(address);
   await client.append({ stream: 'order.1', events: [{ type: 'Placed' }] });
+  member = connect(address);
+  await member.groups.create('scraped');
+  void member.consume('scraped', () => undefined, { signal: leave.signal }).catch(() => undefined);
   const scraping = prometheus;
   await until(async () => (await scraping.query('sluice_appends_total{outcome="OK"} >= 1')) === 1, 30_000);
 }, 180_000);
 afterAll(async () => {
   await prometheus?.[Symbol.asyncDispose]();
+  leave.abort();
+  member?.close();
   await Promise.all(gateways.map((gateway) => gateway[Symbol.asyncDispose]()));
   authority?.[Symbol.dispose]();
   if (gateways.length > 0) rmSync(folder, { recursive: true, force: true });
