@@ -670,6 +670,11 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   },
 };
 
+function traceContext(context: WireMessage): ReturnType<typeof neverWrong> {
+  const append = { ...appendBase, stream: 'fine-session.traced' };
+  return neverWrong('what names no span is left out', { appends: [{ trace_context: context, append }] });
+}
+
 const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
   Append: appendCases,
   AppendSession: {
@@ -680,6 +685,9 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
     'appends.in_order': neverWrong('true or false', {
       appends: [{ in_order: true, append: { ...appendBase, stream: 'fine-session.in-order' } }],
     }),
+    'appends.trace_context': traceContext({}),
+    'appends.trace_context.traceparent': traceContext({ traceparent: 'é'.repeat(10_000) }),
+    'appends.trace_context.tracestate': traceContext({ tracestate: 'é'.repeat(10_000) }),
     'appends.append': {
       bad: [{ request: { appends: [{ tag: 1 }] }, field: 'append', says: /^is required$/ }],
     },

@@ -137,6 +137,7 @@ testWithGrpcurl('grpcurl lists and describes services, methods and messages', as
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
     'grpc.reflection.v1alpha.ServerReflection',
+    'sluice.v1.ConsumerGroupService',
     service,
   ]);
   expect((await ask('list', service)).trim().split('\n')).toContain(`${service}.Append`);
