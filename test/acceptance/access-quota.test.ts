@@ -87,7 +87,7 @@ test('ten connections of a principal at its limit do not slow another one', asyn
   const storedBeside = stored;
   isOver = true;
   await Promise.all(greedy);
-  expect(stored).toBeGreaterThan(8);
+  expect(stored).toBeGreaterThanOrEqual(8);
   expect(refused.length).toBeGreaterThan(100);
   expect(new Set(refused)).toEqual(new Set(['appends']));
   // Each append of the other one waits for about as many as the greedy one may have, not for the 200 that it sends.

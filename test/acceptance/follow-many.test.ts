@@ -74,7 +74,7 @@ test.each([false, true])(
     // What the subscribers have left behind at their start is collected by and by, while something is done.
     await until(async () => {
       for (let i = 0; i < 10; i++) await client.append({ stream: 'busy', events: newEvents(100) });
-      return residentBytes(gateway.process.pid) < (270 + 100 * (processes - 1)) << 20;
+      return residentBytes(gateway.process.pid) < (270 + 130 * (processes - 1)) << 20;
     }, 30_000);
     // One for each gateway.
     expect(await consumersOf(own.nodes)).toBe(2);
