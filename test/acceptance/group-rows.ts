@@ -131,6 +131,8 @@ export async function groupWithPausedGateway({ urls, flags, client }: Environmen
   await write();
   await until(() => held.length > 0);
   process.kill(first.pid, 'SIGSTOP');
+  // What was on its way has come long before the lease ends.
+  await sleep(1_000);
   paused.loseAll();
   const floors = async (): Promise<bigint[]> => {
     const { lanes } = await wire.unary('GetGroup', { group: 'pause' });
