@@ -78,7 +78,7 @@ test.each([false, true])(
     }, 30_000);
     // One for each gateway.
     expect(await consumersOf(own.nodes)).toBe(2);
-    expect((await connectionsOf(own.nodes)).length).toBeLessThan(10);
+    expect((await connectionsOf(own.nodes)).length).toBeLessThan(10 * processes);
     await client.append({ stream: 'idle.4999', events: newEvents(1) });
     await until(() => crowd.events[4_999] === 1);
   },
