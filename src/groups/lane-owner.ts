@@ -8,7 +8,7 @@ import type { Mark } from './lane-progress';
 import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
 import type { Replay } from './replay';
 import type { Unit } from './unit';
-import { UnreadableRecordError } from './record-fields';
+import { isStillOf } from './record-fields';
 import { groupKey, type StoredGroup } from './group-record';
 
 /** A delivery that a member has not settled. */
@@ -81,7 +81,7 @@ export class LaneOwner {
   /** Takes note of a record that was seen: whether another gateway has the lane. */
   observe(record: StateRecord): void {
     if (this.writing !== undefined || record.revision <= this.record.revision) return;
-    if (!isOf(record.value, this.record.lease)) this.isLost = true;
+    if (!this.isOwn(record)) this.isLost = true;
   }
 
   /** Whether deliveries come from it. */
@@ -168,9 +168,13 @@ export class LaneOwner {
     const isMine =
       record === undefined
         ? (await state.get(groupKey(this.stored.group.name), ownCall(writeTimeoutMs))) !== undefined
-        : isOf(record.value, this.record.lease);
+        : this.isOwn(record);
     if (isMine) this.record.revision = record?.revision ?? 0n;
     else this.isLost = true;
+  }
+
+  private isOwn({ value }: StateRecord): boolean {
+    return isStillOf(value, decodeLane, ({ lease }) => lease === this.record.lease);
   }
 
   private get key(): string {
@@ -203,16 +207,6 @@ export class LaneOwner {
 }
 
 const writeAttemptsMax = 3;
-
-/** A record that cannot be read belongs to who had the lane. */
-function isOf(value: Uint8Array, lease: string): boolean {
-  try {
-    return decodeLane(value).lease === lease;
-  } catch (error) {
-    if (error instanceof UnreadableRecordError) return true;
-    throw error;
-  }
-}
 
 export function byMember(owners: readonly LaneOwner[]): ReadonlyMap<LaneHolder, LaneOwner[]> {
   const found = new Map<LaneHolder, LaneOwner[]>();

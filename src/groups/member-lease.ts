@@ -3,10 +3,10 @@ import { OverloadedError } from '../store/errors';
 import type { GroupName } from '../store/consumer-groups';
 import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
-import { StateChangedError } from '../store/state-store';
+import { StateChangedError, type StateRecord } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
 import { decodeMember, encodeMember, memberKey, type StoredMember } from './member-record';
-import { UnreadableRecordError } from './record-fields';
+import { isStillOf } from './record-fields';
 
 /** So short that a second renewal fits into a lease. */
 const renewTimeoutMs = 2_500;
@@ -113,7 +113,7 @@ export class MemberLease {
     try {
       const record = await this.context.state.get(this.key, ownCall(renewTimeoutMs));
       this.nextMs = 0;
-      if (record !== undefined && !isOf(record.value, this.session)) return 'replaced';
+      if (record !== undefined && !this.isOwn(record)) return 'replaced';
       this.revision = record?.revision ?? 0n;
       return record === undefined ? 'fenced' : 'failed';
     } catch {
@@ -132,17 +132,12 @@ export class MemberLease {
       });
   }
 
+  private isOwn({ value }: StateRecord): boolean {
+    return isStillOf(value, decodeMember, ({ session }) => session === this.session);
+  }
+
   private get key(): string {
     return memberKey(this.group, this.member);
-  }
-}
-
-function isOf(value: Uint8Array, session: string): boolean {
-  try {
-    return decodeMember(value).session === session;
-  } catch (error) {
-    if (error instanceof UnreadableRecordError) return true;
-    throw error;
   }
 }
 

@@ -80,3 +80,17 @@ export function decodeRecord<Value>(bytes: Uint8Array, toValue: (fields: RecordF
     throw new UnreadableRecordError('it is of another version of Sluice');
   return toValue(fields);
 }
+
+/** Whether a record is still that of its writer; so is one that cannot be read any more. */
+export function isStillOf<Stored>(
+  value: Uint8Array,
+  decode: (value: Uint8Array) => Stored,
+  wrote: (stored: Stored) => boolean,
+): boolean {
+  try {
+    return wrote(decode(value));
+  } catch (error) {
+    if (error instanceof UnreadableRecordError) return true;
+    throw error;
+  }
+}
