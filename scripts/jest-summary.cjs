@@ -3,7 +3,7 @@ const { relative } = require('node:path');
 /** Test files that may skip tests in CI, relative to the project, with "/". Any other skip there is a failure. */
 const maySkipInCi = ['test/cluster/mixed-versions.test.ts']; // in a clone without history
 
-/** Ends the output of jest with one machine-readable line: `N passed, N failed[, N skipped]`. */
+/** Ends the output of jest with a line `FAILED file: test` for each failed test, and `N passed, N failed[, N skipped]`. */
 module.exports = class Summary {
   #rootDir;
   #error;
@@ -21,7 +21,8 @@ module.exports = class Summary {
       this.#refuseSkips(results.testResults);
     const line = `${results.numPassedTests} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`;
     // The summary of jest, global teardown and warnings come after all reporters.
-    process.on('exit', () => process.stdout.write(line));
+    const names = results.testResults.flatMap((suite) => this.#failuresOf(suite));
+    process.on('exit', () => process.stdout.write([...names, line].join('')));
   }
 
   /** Jest calls it after the run: an error fails the run, even if all tests passed. */
@@ -29,10 +30,22 @@ module.exports = class Summary {
     return this.#error;
   }
 
+  #failuresOf(suite) {
+    const failed = suite.testResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName }) => fullName);
+    if (suite.testExecError !== undefined) failed.push('could not start');
+    return failed.map((name) => `FAILED ${this.#fileOf(suite)}: ${name}\n`);
+  }
+
+  #fileOf({ testFilePath }) {
+    return relative(this.#rootDir, testFilePath).replaceAll('\\', '/');
+  }
+
   #refuseSkips(suites) {
     const skipping = suites
       .filter(({ skipped, numPendingTests, numTodoTests }) => skipped || numPendingTests + numTodoTests > 0)
-      .map(({ testFilePath }) => relative(this.#rootDir, testFilePath).replaceAll('\\', '/'))
+      .map((suite) => this.#fileOf(suite))
       .filter((file) => !maySkipInCi.includes(file));
     if (skipping.length === 0) return;
     this.#error = new Error(
