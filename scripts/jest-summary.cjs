@@ -22,6 +22,7 @@ module.exports = class Summary {
     const line = `${results.numPassedTests} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`;
     // The summary of jest, global teardown and warnings come after all reporters.
     const names = results.testResults.flatMap((suite) => this.#failuresOf(suite));
+    if (this.#error !== undefined) names.push(`FAILED CI: ${this.#error.message}\n`);
     process.on('exit', () => process.stdout.write([...names, line].join('')));
   }
 
@@ -51,6 +52,5 @@ module.exports = class Summary {
     this.#error = new Error(
       `skipped in CI, but not listed in scripts/jest-summary.cjs: ${skipping.join(', ')}`,
     );
-    process.stderr.write(`${this.#error.message}\n`);
   }
 };
