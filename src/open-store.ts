@@ -119,6 +119,7 @@ function combine(jetstream: JetStream, replica: Replica, limits: OpenStoreOption
   return {
     ...reads,
     ...jetstream.appends(view),
+    control: () => Promise.reject(new Error('not built yet')),
     info: (call) =>
       info(call).catch((error: unknown) => {
         throw toStoreError(error);

@@ -21,6 +21,7 @@ import {
   type EventStoreServiceService,
   GetServerInfoResponse,
   GetVersionResponse,
+  StreamState,
   type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Guard } from '../auth/guard';
@@ -47,7 +48,7 @@ import type {
   StreamSummary,
   SubscriptionUpdate,
 } from '../store/event-store';
-import type { Position } from '../store/values';
+import { noVersion, type Position, type Version } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
@@ -181,12 +182,29 @@ function toAppendMultiResponse({ streams, ...result }: AppendMultiResult): Appen
   return { ...result, streams: [...streams] };
 }
 
-function toHead({ version, position, commitTime }: StreamHead): GetVersionResponse {
-  return { version, position, commitTime: toTimestamp(commitTime) };
+function toHead({ version, position, commitTime, lifecycle }: StreamHead): GetVersionResponse {
+  const firstVersion = lifecycle?.firstVersion ?? (version > 0n ? 1n : 0n);
+  return {
+    version,
+    position,
+    commitTime: toTimestamp(commitTime),
+    firstVersion,
+    state: toStreamState(lifecycle?.state ?? 'active', version),
+  };
 }
 
 function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary {
   return { stream, ...toHead(head), unreadable };
+}
+
+const states = {
+  active: StreamState.ACTIVE,
+  deleted: StreamState.DELETED,
+  tombstoned: StreamState.TOMBSTONED,
+} as const;
+
+function toStreamState(state: keyof typeof states, version: Version): StreamState {
+  return version === noVersion ? StreamState.UNSPECIFIED : states[state];
 }
 
 const none = new Uint8Array(0);

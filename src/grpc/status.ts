@@ -118,6 +118,13 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
         pack('sluice.v1.StoreMismatch', StoreMismatch.encode(ids)),
       ];
     }
+    case 'STREAM_NOT_FOUND':
+    case 'STREAM_TOMBSTONED':
+      return [errorInfo(error.code, { stream: error.stream })];
+    case 'VERSION_BEYOND_END': {
+      const { stream, asked, actual } = error;
+      return [errorInfo(error.code, { stream, asked: asked.toString(), actual: actual.toString() })];
+    }
     case 'STORE_REFUSED':
       return [errorInfo(error.code, { nats_error: error.natsError.toString() })];
     case 'UNAUTHENTICATED':

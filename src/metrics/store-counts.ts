@@ -15,6 +15,8 @@ export class StoreCounts implements CallObserver {
     readByCorrelation: outcomes(),
     listStreams: outcomes(),
     getVersion: outcomes(),
+    getStream: outcomes(),
+    control: outcomes(),
     info: outcomes(),
     subscribe: outcomes(),
   };
@@ -64,6 +66,9 @@ function outcomes(): Record<Outcome, number> {
     STORE_REFUSED: 0,
     STORE_MISMATCH: 0,
     UNREADABLE_COMMIT: 0,
+    STREAM_NOT_FOUND: 0,
+    STREAM_TOMBSTONED: 0,
+    VERSION_BEYOND_END: 0,
     NOT_PERMITTED: 0,
     DEADLINE_EXCEEDED: 0,
     CANCELLED: 0,

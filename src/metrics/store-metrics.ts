@@ -10,6 +10,8 @@ const rpcOf: Readonly<Record<ReadMethod, string>> = {
   readByCorrelation: 'ReadByCorrelation',
   listStreams: 'ListStreams',
   getVersion: 'GetVersion',
+  getStream: 'GetStream',
+  control: 'ControlStream',
   info: 'GetServerInfo',
   subscribe: 'Subscribe',
 };

@@ -22,7 +22,7 @@ import {
 import { subscribe } from './subscriptions/subscribe';
 
 /** Everything except appends and `info`. */
-type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
+type Reads = Omit<EventStore, 'append' | 'appendMulti' | 'control' | 'info'>;
 
 /** The reads of an event store, served from a replica, and the view of the log for appends. */
 export function createReplicaStore(replica: Replica): { readonly reads: Reads; readonly view: LogView } {
@@ -40,6 +40,7 @@ function createReads(replica: Replica, { result, pages, read }: Translator): Rea
     },
     listStreams: (query, call) => pages(listStreams(replica, query, call)),
     subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
+    getStream: () => Promise.reject(new Error('not built yet')),
     getVersion: (stream, asOf, call) => result(() => readVersion(replica, stream, asOf, call)),
   };
 }

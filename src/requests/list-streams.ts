@@ -6,7 +6,7 @@ import { Findings, shown } from './findings';
 
 /** Throws InvalidRequestError. */
 export function parseListStreams(request: ListStreamsRequest): ListStreamsQuery {
-  const { after } = request;
+  const { after, includeDeleted } = request;
   const findings = new Findings();
   const pattern = request.pattern === '' ? '>' : request.pattern;
   checkStreamPattern(pattern, 'pattern', findings);
@@ -15,5 +15,5 @@ export function parseListStreams(request: ListStreamsRequest): ListStreamsQuery 
   }
   const count = maxCount(request.maxCount, findings);
   findings.throwIfAny();
-  return { patterns: [pattern], after, maxCount: count };
+  return { patterns: [pattern], after, maxCount: count, includeDeleted };
 }

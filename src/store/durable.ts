@@ -20,6 +20,9 @@ const showsLog: Record<StoreError['code'], boolean> = {
   STORE_REFUSED: false,
   STORE_MISMATCH: false,
   UNREADABLE_COMMIT: false,
+  STREAM_NOT_FOUND: false,
+  STREAM_TOMBSTONED: true,
+  VERSION_BEYOND_END: true,
   NOT_PERMITTED: false,
   DEADLINE_EXCEEDED: false,
   CANCELLED: false,
@@ -38,6 +41,7 @@ export function durable(store: EventStore, durability: Durability, limits: Timeo
     append: (command, call) => appends.run(store.append(command, call), command.stream, call),
     appendMulti: (command, call) =>
       appends.run(store.appendMulti(command, call), command.appends[0]?.stream, call),
+    control: (command, call) => appends.run(store.control(command, call), command.stream, call),
     async info(call) {
       const info = await store.info(call);
       await durability.whenDurable(info.position, giveUpMs(call, limits));
@@ -45,6 +49,7 @@ export function durable(store: EventStore, durability: Durability, limits: Timeo
     },
     // The replica gets a commit only once it is durable (src/jetstream/follow/follow-log.ts), so these show nothing else.
     readStream: (query, call) => store.readStream(query, call),
+    getStream: (stream, call) => store.getStream(stream, call),
     getVersion: (stream, asOf, call) => store.getVersion(stream, asOf, call),
     readByCorrelation: (query, call) => store.readByCorrelation(query, call),
     readAll: (query, call) => store.readAll(query, call),

@@ -196,6 +196,34 @@ export class UnreadableCommitError extends StoreError {
   }
 }
 
+/** The stream never had an event. Nothing was stored. */
+export class StreamNotFoundError extends StoreError {
+  readonly code = 'STREAM_NOT_FOUND';
+  constructor(readonly stream: StreamName) {
+    super(`stream ${stream} never had an event`);
+  }
+}
+
+/** The stream was tombstoned: it takes no more events and no more controls. Nothing was stored. */
+export class StreamTombstonedError extends StoreError {
+  readonly code = 'STREAM_TOMBSTONED';
+  constructor(readonly stream: StreamName) {
+    super(`stream ${stream} was tombstoned, and takes no more events`);
+  }
+}
+
+/** The version lies beyond the end of the stream. Nothing was stored. */
+export class VersionBeyondEndError extends StoreError {
+  readonly code = 'VERSION_BEYOND_END';
+  constructor(
+    readonly stream: StreamName,
+    readonly asked: Version,
+    readonly actual: Version,
+  ) {
+    super(`stream ${stream} ends at version ${actual.toString()}, before version ${asked.toString()}`);
+  }
+}
+
 /** NATS does not permit the gateway's user to do this. */
 export class NotPermittedError extends StoreError {
   readonly code = 'NOT_PERMITTED';
@@ -224,6 +252,9 @@ export type AnyStoreError =
   | StoreRefusedError
   | StoreMismatchError
   | UnreadableCommitError
+  | StreamNotFoundError
+  | StreamTombstonedError
+  | VersionBeyondEndError
   | NotPermittedError
   | DeadlineExceededError
   | CancelledError;

@@ -3,6 +3,7 @@ import type { OrderSlot } from './append-order';
 import type { Expectation } from './expectation';
 import type { StreamSelection } from './patterns';
 import type { StoreInfo, UnreadableMessage } from './store-info';
+import type { StreamControl, StreamDescription, StreamState } from './stream-rules';
 import type { Trace } from './trace';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -59,6 +60,15 @@ export interface StreamHead {
   readonly version: Version;
   readonly position: Position;
   readonly commitTime: UnixNanos | undefined;
+  /** What of the stream can be read now; undefined: all of it, since it never had a control, or does not exist. */
+  readonly lifecycle?: Lifecycle | undefined;
+}
+
+/** What the controls of a stream leave of it. */
+export interface Lifecycle {
+  readonly state: StreamState;
+  /** The first version that can be read; the version of the stream + 1 if none can. */
+  readonly firstVersion: Version;
 }
 
 /** Without `withCommitTime`, `commitTime` may be undefined. */
@@ -67,6 +77,28 @@ export interface AppendResult extends StreamHead {
   readonly firstVersion: Version;
   readonly replayed: boolean;
   /** undefined if there were no events. */
+  readonly commitId: CommitId | undefined;
+}
+
+/** A control of one stream. */
+export interface ControlCommand {
+  readonly stream: StreamName;
+  readonly control: StreamControl;
+  /** undefined: any version will do. */
+  readonly expected: Version | undefined;
+  /** undefined: a repeated call is a new control. */
+  readonly commitId: CommitId | undefined;
+}
+
+export interface ControlResult {
+  /** The stream after the control. */
+  readonly stream: StreamDescription;
+  /** Of the control; if nothing was stored, of the last commit of the stream. */
+  readonly position: Position;
+  /** false: the stream was like this already, and nothing was stored. */
+  readonly changed: boolean;
+  readonly replayed: boolean;
+  /** undefined if nothing was stored. */
   readonly commitId: CommitId | undefined;
 }
 
@@ -192,6 +224,8 @@ export interface ListStreamsQuery extends StreamSelection {
   readonly after: string;
   /** undefined: no bound. */
   readonly maxCount: bigint | undefined;
+  /** Whether streams that were deleted or tombstoned are listed too. */
+  readonly includeDeleted: boolean;
 }
 
 /** Selected events of one commit, or of several that follow one another, in the order of the read. */
@@ -279,6 +313,10 @@ export interface EventStore {
   append(command: AppendCommand, context: CallContext): Promise<AppendResult>;
   /** Stores the events of all streams atomically, or nothing. */
   appendMulti(command: AppendMultiCommand, context: CallContext): Promise<AppendMultiResult>;
+  /** Hides events of a stream, bounds what can be read of it, or ends it. Throws StreamNotFoundError, too. */
+  control(command: ControlCommand, context: CallContext): Promise<ControlResult>;
+  /** What a stream is now. Throws StreamNotFoundError, too. */
+  getStream(stream: StreamName, context: CallContext): Promise<StreamDescription>;
   /** Reads the stream as it is now. */
   readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;
   /** The head of a stream now, or as of a time (inclusive). */

@@ -105,6 +105,8 @@ function observedReads(store: EventStore, observer: CallObserver): Pick<EventSto
     readByCorrelation: (query, call) => paged('readByCorrelation', store.readByCorrelation(query, call)),
     readAll: (query, call) => paged('readAll', store.readAll(query, call)),
     getVersion: (stream, asOf, call) => answer('getVersion', store.getVersion(stream, asOf, call)),
+    getStream: (stream, call) => answer('getStream', store.getStream(stream, call)),
+    control: (command, call) => answer('control', store.control(command, call)),
     info: (call) => answer('info', store.info(call)),
     subscribe: (query, call, stop) => new ObservedUpdates(store.subscribe(query, call, stop), observer),
     listStreams: (query, call) => observedSequence(store.listStreams(query, call), 'listStreams', observer),

@@ -30,6 +30,14 @@ export function traced(store: EventStore): EventStore {
       const read = await store.readStream(query, call);
       return { ...read, pages: tracedPages(read.pages, call.trace) };
     },
+    control(command, call) {
+      call.trace?.note({ 'sluice.stream': command.stream });
+      return store.control(command, call);
+    },
+    getStream(stream, call) {
+      call.trace?.note({ 'sluice.stream': stream });
+      return store.getStream(stream, call);
+    },
     getVersion(stream, asOf, call) {
       call.trace?.note({ 'sluice.stream': stream });
       return store.getVersion(stream, asOf, call);

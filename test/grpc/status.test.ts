@@ -70,6 +70,11 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   COMMIT_ID_REUSE: fc
     .tuple(commitId, text, number)
     .map(([id, name, at]) => new errors.CommitIdReuseError(id, name, position(at))),
+  STREAM_NOT_FOUND: stream.map((name) => new errors.StreamNotFoundError(name)),
+  STREAM_TOMBSTONED: stream.map((name) => new errors.StreamTombstonedError(name)),
+  VERSION_BEYOND_END: fc
+    .tuple(stream, number)
+    .map(([name, at]) => new errors.VersionBeyondEndError(name, version(at), version(at))),
   STORE_UNAVAILABLE: text.map((message) => new errors.StoreUnavailableError(message)),
   REPLICA_FILLING: fc
     .tuple(number, number)

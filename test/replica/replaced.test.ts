@@ -78,7 +78,10 @@ test('a list of streams is complete or an error', async () => {
   for (let i = 0; i < 600; i++) log.append(`a.${i.toString().padStart(3, '0')}`);
   await using replica = disposable(await open(log));
   const { reads } = createReplicaStore(replica);
-  const pages = reads.listStreams({ patterns: ['>'], after: '', maxCount: undefined }, call());
+  const pages = reads.listStreams(
+    { patterns: ['>'], after: '', maxCount: undefined, includeDeleted: false },
+    call(),
+  );
   const names: string[] = [];
   const listing = (async () => {
     for await (const page of pages) {

@@ -384,7 +384,7 @@ test('a read by correlation needs its id', () => {
 
 test('a listing is of all names unless it says which', () => {
   const parse = (pattern: string, after = '', maxCount = 0n): unknown =>
-    parseListStreams({ pattern, after, maxCount, permittedOnly: false });
+    parseListStreams({ pattern, after, maxCount, permittedOnly: false, includeDeleted: false });
   expect(parse('')).toEqual({ patterns: ['>'], after: '', maxCount: undefined });
   expect(parse('a.*', 'a.b', 3n)).toEqual({ patterns: ['a.*'], after: 'a.b', maxCount: 3n });
   expect(faultsOf(() => parse('a..*', 'a.*', -1n))).toEqual(['pattern', 'after', 'max_count']);

@@ -93,7 +93,7 @@ test('reads are reported when they end, with their events', async () => {
 test('a read is over when its caller leaves the loop', async () => {
   const { store, lines } = observedModel();
   await store.append(append, call);
-  const query = { patterns: ['>'], after: '', maxCount: undefined };
+  const query = { patterns: ['>'], after: '', maxCount: undefined, includeDeleted: false };
   for await (const page of store.listStreams(query, call)) if (page.length > 0) break;
   const late = { ...call, deadlineMs: 0 };
   await expect(store.listStreams(query, late)[Symbol.asyncIterator]().next()).rejects.toThrow('deadline');

@@ -85,6 +85,8 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         grown.emit('commit');
         return result;
       }),
+    control: () => Promise.reject(new Error('not built yet')),
+    getStream: () => Promise.reject(new Error('not built yet')),
     readStream: (query, call) =>
       answer(call, () => {
         const commits = commitsOf(log, query.stream);

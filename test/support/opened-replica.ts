@@ -14,7 +14,7 @@ const logger = pino({ level: 'silent' });
 
 export interface Opened extends AsyncDisposable {
   readonly replica: Replica;
-  readonly reads: Omit<EventStore, 'append' | 'appendMulti' | 'info'>;
+  readonly reads: Omit<EventStore, 'append' | 'appendMulti' | 'control' | 'info'>;
 }
 
 export async function open(

@@ -59,6 +59,19 @@ export enum Consistency {
   UNRECOGNIZED = -1,
 }
 
+/** StreamState says whether a stream can be read and appended to, see StreamService. */
+export enum StreamState {
+  /** UNSPECIFIED - The stream does not exist. */
+  UNSPECIFIED = 0,
+  /** ACTIVE - The stream exists. All of its events may be hidden. */
+  ACTIVE = 1,
+  /** DELETED - The stream was deleted, and no event has followed: it reads as empty, and the next append goes on with the next version. */
+  DELETED = 2,
+  /** TOMBSTONED - The stream reads as empty, and takes no more events. */
+  TOMBSTONED = 3,
+  UNRECOGNIZED = -1,
+}
+
 /** ReadEndReason says why a read ended. */
 export enum ReadEndReason {
   /** UNSPECIFIED - Not used. */
@@ -355,7 +368,16 @@ export interface ReadStreamHeader {
   /** The position of its last commit; 0 if it does not exist. */
   position: bigint;
   /** The time of its last commit; absent if it does not exist. */
-  commitTime: Timestamp | undefined;
+  commitTime:
+    | Timestamp
+    | undefined;
+  /**
+   * The first version that can be read, see StreamService: 1 unless events are hidden, `version` + 1 if all are. A read from
+   * a lower version begins here. 0 if the stream does not exist.
+   */
+  firstVersion: bigint;
+  /** Whether the stream was deleted or tombstoned. */
+  state: StreamState;
 }
 
 /** ReadEnd is the last thing that a successful read sends. */
@@ -396,7 +418,13 @@ export interface GetVersionResponse {
   /** The position of its last commit; 0 if the stream does not exist. */
   position: bigint;
   /** The time of its last commit; absent if the stream does not exist. */
-  commitTime: Timestamp | undefined;
+  commitTime:
+    | Timestamp
+    | undefined;
+  /** The first version that can be read now, as in ReadStreamHeader, also with `as_of`. */
+  firstVersion: bigint;
+  /** The state of the stream now, also with `as_of`. */
+  state: StreamState;
 }
 
 /** ReadByCorrelationRequest asks for the events of one business transaction. */
@@ -708,6 +736,8 @@ export interface ListStreamsRequest {
    * single grant contains is refused with PERMISSION_DENIED.
    */
   permittedOnly: boolean;
+  /** True: streams that were deleted or tombstoned are listed too. */
+  includeDeleted: boolean;
 }
 
 /** ListStreamsResponse is one message of a listing. */
@@ -730,6 +760,10 @@ export interface StreamSummary {
     | undefined;
   /** True if the last message is not a commit: somebody published something else on the subject of the stream. */
   unreadable: boolean;
+  /** The first version that can be read, as in ReadStreamHeader; 0 if its last message is not a commit. */
+  firstVersion: bigint;
+  /** The state of the stream. */
+  state: StreamState;
 }
 
 /** GetServerInfoRequest has no fields. */
@@ -2375,7 +2409,7 @@ export const ReadStreamResponse: MessageFns<ReadStreamResponse> = {
 };
 
 function createBaseReadStreamHeader(): ReadStreamHeader {
-  return { stream: "", version: 0n, position: 0n, commitTime: undefined };
+  return { stream: "", version: 0n, position: 0n, commitTime: undefined, firstVersion: 0n, state: 0 };
 }
 
 export const ReadStreamHeader: MessageFns<ReadStreamHeader> = {
@@ -2397,6 +2431,15 @@ export const ReadStreamHeader: MessageFns<ReadStreamHeader> = {
     }
     if (message.commitTime !== undefined) {
       Timestamp.encode(message.commitTime, writer.uint32(34).fork()).join();
+    }
+    if (message.firstVersion !== 0n) {
+      if (BigInt.asUintN(64, message.firstVersion) !== message.firstVersion) {
+        throw new globalThis.Error("value provided for field message.firstVersion of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.firstVersion);
+    }
+    if (message.state !== 0) {
+      writer.uint32(48).int32(message.state);
     }
     return writer;
   },
@@ -2446,6 +2489,22 @@ export const ReadStreamHeader: MessageFns<ReadStreamHeader> = {
             message.commitTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.firstVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2469,6 +2528,10 @@ export const ReadStreamHeader: MessageFns<ReadStreamHeader> = {
     message.commitTime = (object.commitTime !== undefined && object.commitTime !== null)
       ? Timestamp.fromPartial(object.commitTime)
       : undefined;
+    message.firstVersion = (object.firstVersion !== undefined && object.firstVersion !== null)
+      ? BigInt(object.firstVersion)
+      : 0n;
+    message.state = object.state ?? 0;
     return message;
   },
 };
@@ -2712,7 +2775,7 @@ export const GetVersionRequest: MessageFns<GetVersionRequest> = {
 };
 
 function createBaseGetVersionResponse(): GetVersionResponse {
-  return { version: 0n, position: 0n, commitTime: undefined };
+  return { version: 0n, position: 0n, commitTime: undefined, firstVersion: 0n, state: 0 };
 }
 
 export const GetVersionResponse: MessageFns<GetVersionResponse> = {
@@ -2731,6 +2794,15 @@ export const GetVersionResponse: MessageFns<GetVersionResponse> = {
     }
     if (message.commitTime !== undefined) {
       Timestamp.encode(message.commitTime, writer.uint32(26).fork()).join();
+    }
+    if (message.firstVersion !== 0n) {
+      if (BigInt.asUintN(64, message.firstVersion) !== message.firstVersion) {
+        throw new globalThis.Error("value provided for field message.firstVersion of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.firstVersion);
+    }
+    if (message.state !== 0) {
+      writer.uint32(40).int32(message.state);
     }
     return writer;
   },
@@ -2772,6 +2844,22 @@ export const GetVersionResponse: MessageFns<GetVersionResponse> = {
             message.commitTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.firstVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2794,6 +2882,10 @@ export const GetVersionResponse: MessageFns<GetVersionResponse> = {
     message.commitTime = (object.commitTime !== undefined && object.commitTime !== null)
       ? Timestamp.fromPartial(object.commitTime)
       : undefined;
+    message.firstVersion = (object.firstVersion !== undefined && object.firstVersion !== null)
+      ? BigInt(object.firstVersion)
+      : 0n;
+    message.state = object.state ?? 0;
     return message;
   },
 };
@@ -4186,7 +4278,7 @@ export const Draining: MessageFns<Draining> = {
 };
 
 function createBaseListStreamsRequest(): ListStreamsRequest {
-  return { pattern: "", after: "", maxCount: 0n, permittedOnly: false };
+  return { pattern: "", after: "", maxCount: 0n, permittedOnly: false, includeDeleted: false };
 }
 
 export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
@@ -4205,6 +4297,9 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
     }
     if (message.permittedOnly !== false) {
       writer.uint32(32).bool(message.permittedOnly);
+    }
+    if (message.includeDeleted !== false) {
+      writer.uint32(40).bool(message.includeDeleted);
     }
     return writer;
   },
@@ -4254,6 +4349,14 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
             message.permittedOnly = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.includeDeleted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4275,6 +4378,7 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
     message.after = object.after ?? "";
     message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
     message.permittedOnly = object.permittedOnly ?? false;
+    message.includeDeleted = object.includeDeleted ?? false;
     return message;
   },
 };
@@ -4335,7 +4439,15 @@ export const ListStreamsResponse: MessageFns<ListStreamsResponse> = {
 };
 
 function createBaseStreamSummary(): StreamSummary {
-  return { stream: "", version: 0n, position: 0n, commitTime: undefined, unreadable: false };
+  return {
+    stream: "",
+    version: 0n,
+    position: 0n,
+    commitTime: undefined,
+    unreadable: false,
+    firstVersion: 0n,
+    state: 0,
+  };
 }
 
 export const StreamSummary: MessageFns<StreamSummary> = {
@@ -4360,6 +4472,15 @@ export const StreamSummary: MessageFns<StreamSummary> = {
     }
     if (message.unreadable !== false) {
       writer.uint32(40).bool(message.unreadable);
+    }
+    if (message.firstVersion !== 0n) {
+      if (BigInt.asUintN(64, message.firstVersion) !== message.firstVersion) {
+        throw new globalThis.Error("value provided for field message.firstVersion of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.firstVersion);
+    }
+    if (message.state !== 0) {
+      writer.uint32(56).int32(message.state);
     }
     return writer;
   },
@@ -4417,6 +4538,22 @@ export const StreamSummary: MessageFns<StreamSummary> = {
             message.unreadable = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.firstVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4441,6 +4578,10 @@ export const StreamSummary: MessageFns<StreamSummary> = {
       ? Timestamp.fromPartial(object.commitTime)
       : undefined;
     message.unreadable = object.unreadable ?? false;
+    message.firstVersion = (object.firstVersion !== undefined && object.firstVersion !== null)
+      ? BigInt(object.firstVersion)
+      : 0n;
+    message.state = object.state ?? 0;
     return message;
   },
 };
@@ -5956,7 +6097,8 @@ export const EventStoreServiceService = {
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
+   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: {
     path: "/sluice.v1.EventStoreService/Append" as const,
@@ -6170,7 +6312,8 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
+   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: handleUnaryCall<AppendRequest, AppendResponse>;
   /**
@@ -6300,7 +6443,8 @@ export interface EventStoreServiceClient extends Client {
    *
    * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
+   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append(
     request: AppendRequest,

@@ -1,0 +1,97 @@
+import { noVersion, versionAfter, type Position, type UnixNanos, type Version } from './values';
+
+/** What can be read of a stream: at most so many of its newest events, and none that is older. undefined: no bound. */
+export interface Retention {
+  readonly maxCount: bigint | undefined;
+  readonly maxAgeNanos: bigint | undefined;
+}
+
+/** What a control asks for. */
+export type StreamControl =
+  | { readonly kind: 'truncate'; readonly before: Version }
+  | { readonly kind: 'retain'; readonly retention: Retention }
+  | { readonly kind: 'delete' }
+  | { readonly kind: 'tombstone' };
+
+/** What holds of a stream after its controls. Each control commit has all of it, so that the newest one is enough. */
+export interface StreamRules extends Retention {
+  /** Events before this version are hidden. */
+  readonly firstVersion: Version;
+  /** Whether the stream counts as deleted until an event follows. */
+  readonly isDeleted: boolean;
+  /** Whether the stream takes no more events. */
+  readonly isTombstoned: boolean;
+}
+
+/** Of a stream without controls. */
+export const noRules: StreamRules = {
+  firstVersion: versionAfter(noVersion, 1n),
+  isDeleted: false,
+  isTombstoned: false,
+  maxCount: undefined,
+  maxAgeNanos: undefined,
+};
+
+export type StreamState = 'active' | 'deleted' | 'tombstoned';
+
+/** The state of a stream that had events, given its version. */
+export function stateOf(rules: StreamRules, version: Version): StreamState {
+  if (rules.isTombstoned) return 'tombstoned';
+  return rules.isDeleted && version < rules.firstVersion ? 'deleted' : 'active';
+}
+
+/** What is hidden of a stream when a read begins: events before a version, and commits before a time. */
+export interface Hidden {
+  /** The first version that its rules leave, by number. */
+  readonly firstVersion: Version;
+  /** undefined: no commit is hidden for its age. */
+  readonly fromTime: UnixNanos | undefined;
+}
+
+/** What the rules hide of a stream at a version, now. */
+export function hiddenBy(rules: StreamRules, version: Version, nowNanos: bigint): Hidden {
+  const { firstVersion, maxCount, maxAgeNanos } = rules;
+  const byCount = maxCount === undefined ? 0n : version - maxCount + 1n;
+  return {
+    firstVersion: byCount > firstVersion ? (byCount as Version) : firstVersion,
+    fromTime:
+      maxAgeNanos === undefined || nowNanos <= maxAgeNanos
+        ? undefined
+        : ((nowNanos - maxAgeNanos) as UnixNanos),
+  };
+}
+
+/** The rules after a control on a stream at a version; the same object if it changes nothing. The control was checked. */
+export function rulesAfter(rules: StreamRules, version: Version, control: StreamControl): StreamRules {
+  const all = versionAfter(version, 1n);
+  switch (control.kind) {
+    case 'truncate':
+      return control.before > rules.firstVersion ? { ...rules, firstVersion: control.before } : rules;
+    case 'retain': {
+      const { maxCount, maxAgeNanos } = control.retention;
+      const isSame = maxCount === rules.maxCount && maxAgeNanos === rules.maxAgeNanos;
+      return isSame ? rules : { ...rules, maxCount, maxAgeNanos };
+    }
+    case 'delete':
+      return stateOf(rules, version) === 'deleted' ? rules : { ...rules, firstVersion: all, isDeleted: true };
+    case 'tombstone':
+      return rules.isTombstoned
+        ? rules
+        : { ...rules, firstVersion: all, isDeleted: true, isTombstoned: true };
+  }
+}
+
+/** What a stream is now. */
+export interface StreamDescription {
+  readonly stream: string;
+  readonly state: StreamState;
+  readonly version: Version;
+  /** The first version that can be read; `version` + 1 if none can. */
+  readonly firstVersion: Version;
+  /** Of its last commit, controls included. */
+  readonly position: Position;
+  readonly commitTime: UnixNanos;
+  readonly rules: StreamRules;
+  /** Of its last control; 0: it never had one. */
+  readonly controlPosition: Position;
+}
