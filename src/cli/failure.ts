@@ -106,6 +106,9 @@ const codes = {
   MEMBER_EXISTS: exitCode.conflict,
   MEMBER_STALLED: exitCode.failure,
   DELIVERY_NOT_HELD: exitCode.failure,
+  STREAM_NOT_FOUND: exitCode.failure,
+  STREAM_TOMBSTONED: exitCode.conflict,
+  VERSION_BEYOND_END: exitCode.usage,
   INTERNAL: exitCode.failure,
 } as const satisfies Record<SluiceErrorCode, number>;
 

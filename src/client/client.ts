@@ -27,6 +27,7 @@ import {
   type ReadByCorrelationOptions,
 } from './read-by-correlation';
 import { readStream, type ReadStreamOptions } from './read-stream';
+import { streamsOf, type Streams } from './streams';
 import { subscribe, type SubscribeOptions, type Subscription } from './subscribe';
 
 // The public API, with `connect` and `SluiceClient` below.
@@ -75,6 +76,10 @@ export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
 export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';
+export type { Retention, RetentionSettings, StreamDescription } from './stream-description';
+export type { StreamErrorCode } from './stream-error-codes';
+export type { StreamState } from './stream-state';
+export type { StreamChange, StreamChangeOptions, Streams } from './streams';
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 export type { ClientTls } from './tls';
@@ -97,7 +102,8 @@ export interface SluiceClient extends Disposable {
    * `expectedVersion` is still checked, and the result has the current version.
    *
    * Fails with VersionConflictError if the stream is not as expected, CommitIdReuseError if the commit id belongs to
-   * another commit, UnreadableCommitError if the stream's last message is not a commit, StoreFullError if the store is full,
+   * another commit, StreamError with the code STREAM_TOMBSTONED if the stream takes no more events,
+   * UnreadableCommitError if the stream's last message is not a commit, StoreFullError if the store is full,
    * StoreRefusedError if the configuration of the store forbids it, and OutcomeUnknownError, which has the commit id, if the
    * events may or may not be stored. After an abort by `signal` they also may or may not be stored: to find out, set your own
    * `commitId` and append again.
@@ -126,7 +132,8 @@ export interface SluiceClient extends Disposable {
   appendSession(options?: AppendSessionOptions): AppendSession;
 
   /**
-   * Reads a stream as it is when the loop begins. A stream that does not exist has no events and is at version 0:
+   * Reads a stream as it is when the loop begins, from the first version that is not hidden. A stream that does not exist has
+   * no events and is at version 0:
    *
    *     const read = client.readStream('order.1');
    *     for await (const event of read) state = apply(state, event);
@@ -164,6 +171,9 @@ export interface SluiceClient extends Disposable {
    * or CancelledError when the client is closed. A token that expires does not end it, if the token comes from a function.
    */
   subscribe(options?: SubscribeOptions): Subscription;
+
+  /** Describes streams, and hides their events: all of them, or those before a version or an age. */
+  readonly streams: Streams;
 
   /** Creates and changes consumer groups, and shows how far they are. */
   readonly groups: Groups;
@@ -234,6 +244,7 @@ export function connect(address: string, options: ConnectOptions = {}): SluiceCl
     readByCorrelation: (id, readOptions = {}) => readByCorrelation(channel, id, readOptions),
     readAll: (readOptions = {}) => readAll(channel, readOptions),
     subscribe: (subscribeOptions = {}) => subscribe(channel, subscribeOptions),
+    streams: streamsOf(channel),
     groups: groupsOf(channel),
     consume: (group, handler, consumeOptions = {}) => consume(channel, group, handler, consumeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),

@@ -1,4 +1,5 @@
 import type { GroupErrorCode } from './group-error-codes';
+import type { StreamErrorCode } from './stream-error-codes';
 
 /** How a call ended. */
 export interface CallEnd {
@@ -34,6 +35,7 @@ export type SluiceErrorCode =
   | 'CANCELLED'
   | 'INCOMPLETE_READ'
   | GroupErrorCode
+  | StreamErrorCode
   | 'INTERNAL';
 
 /**
@@ -264,6 +266,20 @@ export class GroupError extends SluiceError {
   }
 }
 
+/**
+ * A stream cannot be used like this, and nothing was stored. STREAM_NOT_FOUND: it never had an event. STREAM_TOMBSTONED: it takes
+ * no more events. VERSION_BEYOND_END: it ends before the version of a `truncate`.
+ */
+export class StreamError extends SluiceError {
+  constructor(
+    end: CallEnd,
+    readonly code: StreamErrorCode,
+    readonly stream: string,
+  ) {
+    super(end);
+  }
+}
+
 /** Anything else: a bug in the gateway or the client, or a gateway that does not know the call; see `status`. */
 export class InternalError extends withCode('INTERNAL') {}
 
@@ -284,6 +300,7 @@ export type AnySluiceError =
   | StoreFullError
   | StoreRefusedError
   | StoreMismatchError
+  | StreamError
   | UnauthenticatedError
   | UnavailableError
   | UnreadableCommitError

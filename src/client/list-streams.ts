@@ -19,6 +19,8 @@ export interface ListStreamsOptions extends CallOptions {
   readonly maxCount?: WholeNumber | undefined;
   /** True: only streams that the caller may read. Otherwise a pattern that no single grant contains fails with AccessDeniedError. */
   readonly permittedOnly?: boolean | undefined;
+  /** True: streams that were deleted or tombstoned are listed too. */
+  readonly includeDeleted?: boolean | undefined;
 }
 
 /** One stream of a listing. */
@@ -32,8 +34,10 @@ const method = { path: EventStoreServiceService.listStreams.path, response: List
 
 /** Each loop over the result makes its own call. */
 export function listStreams(channel: Channel, options: ListStreamsOptions): AsyncIterable<StreamSummary> {
-  const { pattern = '', after = '', maxCount = 0, permittedOnly = false, signal } = options;
-  const message = { pattern, after, maxCount: toUint64(maxCount, 'maxCount'), permittedOnly };
+  const { pattern = '', after = '', maxCount = 0, signal } = options;
+  const { permittedOnly = false, includeDeleted = false } = options;
+  const count = toUint64(maxCount, 'maxCount');
+  const message = { pattern, after, maxCount: count, permittedOnly, includeDeleted };
   const call = { method, request: encode(ListStreamsRequest, message) };
   return {
     async *[Symbol.asyncIterator]() {

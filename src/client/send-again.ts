@@ -9,13 +9,19 @@ import {
   UnavailableError,
   type SluiceErrorCode,
 } from './errors';
+import { streamErrorCodes } from './stream-error-codes';
 
 const doubtPauseMs = 100;
 /** Pauses grow to this, so that several attempts fit into a deadline. */
 const pauseMsMax = 3_000;
 
 /** These errors show that no attempt has stored the commit, and none will. */
-const definite: readonly SluiceErrorCode[] = ['VERSION_CONFLICT', 'COMMIT_ID_REUSE', 'INVALID_REQUEST'];
+const definite: readonly SluiceErrorCode[] = [
+  'VERSION_CONFLICT',
+  'COMMIT_ID_REUSE',
+  'INVALID_REQUEST',
+  ...streamErrorCodes,
+];
 
 /**
  * Sends an append, always with the same commit id, until its outcome is known: it sends the append again after an error that

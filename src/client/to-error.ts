@@ -4,6 +4,7 @@ import * as detail from '../../generated/sluice/v1/errors';
 import * as errors from './errors';
 import { groupErrorCodes } from './group-error-codes';
 import { find, retryDelayMs, type Failure } from './failure';
+import { streamErrorCodes } from './stream-error-codes';
 
 /** The commit that an append requests. */
 export interface RequestedCommit {
@@ -116,6 +117,13 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
   ],
   ...groupErrorCodes.map(
     (code) => [code, (failure: Failure) => new errors.GroupError(failure, code)] as const,
+  ),
+  ...streamErrorCodes.map(
+    (code) =>
+      [
+        code,
+        (failure: Failure) => new errors.StreamError(failure, code, failure.facts.get('stream') ?? ''),
+      ] as const,
   ),
 ]);
 

@@ -25,6 +25,13 @@ test.each([-1, 1.5, NaN, Infinity, 2 ** 53, -1n, 2n ** 64n])(
     const appending = await failureOf(client.append('a', [], { expectedVersion: value }));
     expect(appending).toBeInstanceOf(RangeError);
     expect((appending as Error).message).toContain(`expectedVersion must be`);
+    const { streams } = client;
+    const changes = [
+      streams.truncate('a', value),
+      streams.setRetention('a', { maxCount: value }),
+      streams.delete('a', { expectedVersion: value }),
+    ];
+    for (const error of await Promise.all(changes.map(failureOf))) expect(error).toBeInstanceOf(RangeError);
   },
 );
 
@@ -47,10 +54,18 @@ test.each<unknown>([undefined, null, 7, {}])('%p is not text', async (value) => 
     client.append('a', [{ type: 'T', tags: [wrong] }]),
     client.appendMulti([{ stream: wrong, events: [event] }]),
     client.getVersion(wrong),
+    client.streams.get(wrong),
+    client.streams.tombstone(wrong),
     session.append('a', [{ type: wrong }]),
   ];
   for (const error of await Promise.all(calls.map(failureOf))) expect(error).toBeInstanceOf(TypeError);
   await failureOf(session.close()); // there is no gateway
+});
+
+test.each([NaN, Infinity])('%p is no age', async (maxAgeMs) => {
+  const error = await failureOf(client.streams.setRetention('a', { maxAgeMs }));
+  expect((error as Error).message).toMatch(/^maxAgeMs must be/);
+  expect(error).toBeInstanceOf(RangeError);
 });
 
 test('a page has at most 2^32 - 1 events', () => {

@@ -224,7 +224,8 @@ describe('a read of a stream', () => {
   test('that does not exist has no events and is at version 0', async () => {
     const read = client.readStream('missing.1');
     expect(await all(read)).toEqual([]);
-    const nothing = { version: 0n, position: 0n, commitTime: undefined, commitTimeNanos: undefined };
+    const none = { commitTime: undefined, commitTimeNanos: undefined, firstVersion: 0n, state: undefined };
+    const nothing = { version: 0n, position: 0n, ...none };
     expect(read.head).toEqual(nothing);
     expect(await client.getVersion('missing.1')).toEqual(nothing);
   });
