@@ -64,16 +64,20 @@ export function hiddenBy(rules: StreamRules, version: Version, nowNanos: bigint)
 /** The rules after a control on a stream at a version; the same object if it changes nothing. The control was checked. */
 export function rulesAfter(rules: StreamRules, version: Version, control: StreamControl): StreamRules {
   const all = versionAfter(version, 1n);
+  // An event may have followed the control that deleted the stream.
+  const isDeleted = stateOf(rules, version) !== 'active';
   switch (control.kind) {
     case 'truncate':
-      return control.before > rules.firstVersion ? { ...rules, firstVersion: control.before } : rules;
+      return control.before > rules.firstVersion
+        ? { ...rules, isDeleted, firstVersion: control.before }
+        : rules;
     case 'retain': {
       const { maxCount, maxAgeNanos } = control.retention;
       const isSame = maxCount === rules.maxCount && maxAgeNanos === rules.maxAgeNanos;
-      return isSame ? rules : { ...rules, maxCount, maxAgeNanos };
+      return isSame ? rules : { ...rules, isDeleted, maxCount, maxAgeNanos };
     }
     case 'delete':
-      return stateOf(rules, version) === 'deleted' ? rules : { ...rules, firstVersion: all, isDeleted: true };
+      return isDeleted ? rules : { ...rules, firstVersion: all, isDeleted: true };
     case 'tombstone':
       return rules.isTombstoned
         ? rules

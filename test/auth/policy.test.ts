@@ -5,7 +5,7 @@ import { anonymous, type Identity } from '../../src/auth/identity';
 import type { Permissions, StreamAction } from '../../src/auth/permissions';
 import { Policy } from '../../src/auth/policy';
 import type { AuthFile } from '../../src/auth/schema';
-import { matches } from '../support/model-store';
+import { matches } from '../support/model-log';
 
 function parsed(file: object): AuthFile {
   return parseAuthFile(Buffer.from(JSON.stringify(file)), 'auth.json');

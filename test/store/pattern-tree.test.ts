@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { PatternTree, widest } from '../../src/store/pattern-tree';
 import { isStreamPattern, parseStreamName } from '../../src/store/values';
-import { matches } from '../support/model-store';
+import { matches } from '../support/model-log';
 
 /** All names of up to `depth` tokens: more tokens than a pattern has, and a letter that no pattern has, stand for all other names. */
 function namesOf(letters: readonly string[], depth: number): string[] {

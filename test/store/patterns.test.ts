@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isName, overlap, patternMatcher, streamMatcher } from '../../src/store/patterns';
 import { isStreamPattern, parseStreamName } from '../../src/store/values';
-import { matches } from '../support/model-store';
+import { matches } from '../support/model-log';
 
 const token = fc.constantFrom('a', 'b', 'a+b', 'a:b', '=', 'ab');
 const name = fc.array(token, { minLength: 1, maxLength: 4 }).map((tokens) => tokens.join('.'));

@@ -11,13 +11,23 @@ import type {
   SubscriptionUpdate,
 } from '../../src/store/event-store';
 import { position, type Position } from '../../src/store/values';
-import { check, keep, matches, toRun, type Commit } from './model-store';
+import { check, keep, matches, toRun, type Commit } from './model-log';
+import { hiddenLive, hiddenNow, type IsHidden } from './model-rules';
 
 /** The answers of the model about the whole store. */
-export function readAllOf(log: readonly Commit[], query: ReadAllQuery, call: CallContext): AllRead {
+export function readAllOf(
+  log: readonly Commit[],
+  query: ReadAllQuery,
+  now: () => bigint,
+  call: CallContext,
+): AllRead {
   checkStore(query.storeId);
   const head = log.at(-1)?.position ?? position(0n);
-  return { position: head, storeId: modelStoreId, pages: allPages([...log], query, call) };
+  return {
+    position: head,
+    storeId: modelStoreId,
+    pages: allPages([...log], hiddenNow(log, now), query, call),
+  };
 }
 
 /** Of every model, whose positions all begin with 1. */
@@ -38,6 +48,7 @@ function groupsOf(commits: readonly Commit[]): Commit[][] {
 // eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable without anything to wait for
 async function* allPages(
   log: readonly Commit[],
+  isHidden: IsHidden,
   query: ReadAllQuery,
   call: CallContext,
 ): AsyncGenerator<AllPage, void> {
@@ -60,6 +71,7 @@ async function* allPages(
     const runs = skip(
       afterCount !== undefined && group[0]?.position === afterPosition ? afterCount : 0n,
       group.map((commit) => wantedOf(commit, filter, backward)),
+      isHidden,
     );
     const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
     const isTooMany = maxCount !== undefined && given + eventCount > maxCount;
@@ -77,11 +89,11 @@ async function* allPages(
   yield { runs: [], position: at, end: 'complete' };
 }
 
-/** The events of the commits of one position without the first ones. */
-function skip(count: bigint, commits: readonly Commit[]): EventRun[] {
+/** The events of the commits of one position without the first ones, hidden or not, and without hidden ones. */
+function skip(count: bigint, commits: readonly Commit[], isHidden: IsHidden): EventRun[] {
   let left = Number(count);
   return commits.flatMap((commit) => {
-    const events = commit.events.slice(left);
+    const events = commit.events.slice(left).filter((event) => !isHidden(commit, event));
     left = Math.max(0, left - commit.events.length);
     return events.length === 0 ? [] : [toRun({ ...commit, events })];
   });
@@ -103,10 +115,16 @@ function wantedOf(
   return { ...commit, events: backward ? events.toReversed() : events };
 }
 
+/** What a subscription follows. */
+interface Followed {
+  readonly log: readonly Commit[];
+  readonly grown: EventEmitter;
+  readonly now: () => bigint;
+}
+
 /** Searches the log again whenever it has grown. */
 export async function* follow(
-  log: readonly Commit[],
-  grown: EventEmitter,
+  { log, grown, now }: Followed,
   query: SubscribeQuery,
   call: CallContext,
   stop: AbortSignal,
@@ -122,11 +140,13 @@ export async function* follow(
   const growth = on(grown, 'commit', { signal: AbortSignal.any([call.signal, stop]) });
   yield { kind: 'checkpoint', position: isWithin ? undefined : at, storeId: modelStoreId };
   for (let caughtUp = false; ;) {
+    const isHidden = caughtUp ? hiddenLive(log) : hiddenNow(log, now);
     for (const group of groupsOf(log.filter((one) => one.position > at))) {
       at = (group[0] as Commit).position;
       const runs = skip(
         isWithin && start.after === at ? start.afterCount : 0n,
         group.map((commit) => wantedOf(fromStart(commit, start), filter)),
+        isHidden,
       );
       if (runs.length > 0) yield { kind: 'events', runs, position: at };
     }
