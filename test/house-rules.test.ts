@@ -62,7 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   config: ['limits', 'versions', 'loopback', 'nats-server', 'jetstream/nats', 'npm:zod'],
   'nats-server': ['store/errors', 'store/durability', 'versions', 'npm:nats', 'npm:pino'],
   'jetstream/nats': ['store', 'limits', 'versions', 'collections', 'npm:nats', 'npm:pino'],
-  'jetstream/log': ['jetstream/nats', 'store', 'limits', 'protobuf', 'npm:pino'],
+  'jetstream/log': ['jetstream/nats', 'store', 'limits', 'protobuf', 'generated', 'npm:pino'],
   'jetstream/append': [
     'jetstream/log',
     'jetstream/nats',

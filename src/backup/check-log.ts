@@ -1,6 +1,6 @@
 import type { OpenedLog } from '../jetstream/open-log';
-import { isDamage, type LogDamage, type LogEntry } from '../store/log';
-import type { Sequence } from '../store/values';
+import { isControl, isDamage, type LogDamage, type LogEntry } from '../store/log';
+import { versionAfter, type Sequence } from '../store/values';
 import type { Manifest } from './manifest';
 import type { OnProgress } from './progress';
 import { StreamVersions, type Finding, type StreamVersion } from './stream-versions';
@@ -83,6 +83,11 @@ class Tally {
       return undefined;
     }
     this.commits++;
+    if (isControl(entry)) {
+      // As a commit whose events are none: it must follow the version that it claims.
+      const firstVersion = versionAfter(entry.version, 1n);
+      return this.streamVersions.add({ ...entry, firstVersion, lastVersion: entry.version });
+    }
     this.events += Number(entry.lastVersion - entry.firstVersion) + 1;
     if (entry.isTorn) {
       const reason = 'another part of its transaction is gone or cannot be read';

@@ -91,6 +91,14 @@ async function verifyRecords(
 
 function isIndexed(index: ReplicaIndex, bytes: Buffer, header: RecordHeader): boolean {
   const sequence = sequenceOf(bytes, header);
+  if (header.kind === 'control') {
+    const name = nameOf(bytes, header);
+    return (
+      index.has(name, firstVersionOf(bytes, header), sequence) &&
+      index.hasKey({ kind: 'commit', hash: hashOf(commitIdOf(bytes, header)), sequence }) &&
+      (index.rules.get(name)?.position ?? 0n) >= sequence
+    );
+  }
   if (header.kind !== 'commit') return index.hasKey({ kind: 'damage', hash: 0n, sequence });
   const body = bodyOf(bytes, header);
   const lastVersion = firstVersionOf(bytes, header) + BigInt(header.count) - 1n;

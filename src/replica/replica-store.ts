@@ -8,6 +8,7 @@ import { readByCorrelation } from './reads/read-by-correlation';
 import { readStream } from './reads/read-stream';
 import { headOf, readVersion } from './reads/stream-head';
 import type { Replica } from './replica';
+import { readControlBody } from './segments/control-body';
 import { fetchRecords } from './segments/fetch-records';
 import {
   bodyOf,
@@ -62,13 +63,17 @@ function createView(replica: Replica, { result }: Translator): LogView {
     catchUp: (call) => replica.catchUp('leader', call),
     waitUntilApplied: (sequence, call) => replica.waitUntilApplied(sequence, call),
     async head(stream) {
-      const entry = replica.files.index.head(stream);
+      const { index } = replica.files;
+      const entry = index.head(stream);
+      const rules = index.rules.get(stream)?.rules;
       await result(() => headOf(replica, stream, entry));
-      return entry ?? { version: noVersion, sequence: beginning, position: beginning, timeNanos: 0n };
+      return { ...(entry ?? nothing), rules };
     },
     headSync(stream) {
-      const entry = replica.files.index.head(stream);
-      return entry === undefined || entry.count === 0 ? undefined : entry;
+      const { index } = replica.files;
+      const entry = index.head(stream);
+      if (entry === undefined || entry.kind === 'damage') return undefined;
+      return entry.kind === 'commit' ? entry : { ...entry, rules: index.rules.get(stream)?.rules };
     },
     mayContain: (commitId) =>
       replica.mayContain(commitId) &&
@@ -87,10 +92,18 @@ function createView(replica: Replica, { result }: Translator): LogView {
   };
 }
 
+/** Of a stream that does not exist. */
+const nothing = { version: noVersion, sequence: beginning, position: beginning, timeNanos: 0n };
+
+const noEvents = new Uint8Array(0);
+
 /** Throws UnreadableCommitError. */
 function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
-  if (header.kind !== 'commit') throw errorOf(bytes, header);
-  const firstVersion = firstVersionOf(bytes, header);
+  const isControl = header.kind === 'control';
+  if (header.kind !== 'commit' && !isControl) throw errorOf(bytes, header);
+  const stored = firstVersionOf(bytes, header);
+  const firstVersion = isControl ? versionAfter(stored, 1n) : stored;
+  const body = bodyOf(bytes, header);
   return {
     stream: nameOf(bytes, header),
     firstVersion,
@@ -100,7 +113,8 @@ function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
     timeNanos: header.timeNanos,
     commitId: commitIdOf(bytes, header),
     inTransaction: isInTransaction(bytes, header),
-    events: bodyOf(bytes, header),
+    events: isControl ? noEvents : body,
+    control: isControl ? readControlBody(body).control : undefined,
   };
 }
 

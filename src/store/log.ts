@@ -1,5 +1,6 @@
 import { UnreadableCommitError } from './errors';
 import type { CallContext } from './event-store';
+import type { StreamControl, StreamRules } from './stream-rules';
 import { position as toPosition, type Position, type Sequence, type Version } from './values';
 
 /** A complete commit of the log. */
@@ -18,6 +19,22 @@ export interface LogCommit {
   readonly isTorn: boolean;
   /** CommitRecord bytes. */
   readonly record: Uint8Array;
+}
+
+/** A control of a stream: a commit without events. It never belongs to a transaction. */
+export interface LogControl {
+  readonly kind: 'control';
+  readonly stream: string;
+  /** The version of the stream, which it leaves as it is. */
+  readonly version: Version;
+  readonly sequence: Sequence;
+  /** The same number. */
+  readonly position: Position;
+  readonly timeNanos: bigint;
+  readonly commitId: string;
+  readonly control: StreamControl;
+  /** What holds of the stream from then on. */
+  readonly rules: StreamRules;
 }
 
 /** A message of the log that is not a readable commit. */
@@ -47,7 +64,7 @@ export interface LostEntry {
 /** What the log has in place of a commit. */
 export type LogDamage = UnreadableEntry | LostEntry;
 
-export type LogEntry = LogCommit | LogDamage;
+export type LogEntry = LogCommit | LogControl | LogDamage;
 
 /** The end of the log, according to its leader. */
 export interface LogEnd {
@@ -140,6 +157,15 @@ export function isDamage(entry: LogEntry): entry is LogDamage {
   return 'reason' in entry;
 }
 
+/** The version of its stream after a commit or a control. */
+export function lastVersionOf(entry: LogCommit | LogControl): Version {
+  return isControl(entry) ? entry.version : entry.lastVersion;
+}
+
+export function isControl(entry: LogEntry): entry is LogControl {
+  return 'rules' in entry;
+}
+
 /** The error for a reader that needs this part of the log. */
 export function damageError(damage: LogDamage): UnreadableCommitError {
   const { stream, reason } = damage;
@@ -158,14 +184,16 @@ export function identityOf({
   return `${stream} ${timeNanos.toString()} ${commitId}`;
 }
 
-/** A commit as a view of the log holds it. */
+/** A commit, or a control, as a view of the log holds it. */
 export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
   readonly firstVersion: Version;
   readonly lastVersion: Version;
   readonly sequence: Sequence;
   readonly position: Position;
-  /** Its events, each with position and commit time: the bytes of a CommitRecord. */
+  /** Its events, each with position and commit time: the bytes of a CommitRecord. A control has none. */
   readonly events: Uint8Array;
+  /** What it asked for; undefined: it is not a control. The first version of a control is the one after the last. */
+  readonly control?: StreamControl | undefined;
 }
 
 /** What appends look up in a view of the log. The view may lag behind the log; JetStream's own check decides. */
@@ -196,9 +224,11 @@ export interface LogView {
   fillingError(): Error;
 }
 
-/** All numbers are 0 for a stream that does not exist. */
+/** The newest commit of a stream, controls included. All numbers are 0 for a stream that does not exist. */
 export interface ViewedHead {
   readonly version: Version;
+  /** What holds of the stream; undefined: it never had a control. */
+  readonly rules?: StreamRules | undefined;
   /** The sequence of its last message. */
   readonly sequence: Sequence;
   readonly position: Position;

@@ -3,13 +3,18 @@ import { CommitRecord } from '../../generated/sluice/v1/event';
 import { UnreadableCommitError } from '../../src/store/errors';
 import {
   identityOf,
+  isControl,
   type Log,
+  isDamage,
+  lastVersionOf,
   type LogCommit,
+  type LogControl,
   type LogDamage,
   type LogEntry,
   type LogCursor,
   type LogSink,
 } from '../../src/store/log';
+import { noRules, rulesAfter, type StreamControl } from '../../src/store/stream-rules';
 import {
   position,
   sequence,
@@ -17,6 +22,10 @@ import {
   type Position,
   type Sequence,
 } from '../../src/store/values';
+
+function sequenceIn(entry: LogEntry): bigint {
+  return isDamage(entry) ? entry.position : entry.sequence;
+}
 
 /** A log in memory, for tests of a replica. */
 export class MemoryLog implements Log {
@@ -105,6 +114,27 @@ export class MemoryLog implements Log {
     ];
   }
 
+  /** Stores a control of a stream that has events. */
+  control(stream: string, control: StreamControl): LogControl {
+    const version = toVersion(this.versionOf(stream));
+    const earlier = this.groups.flat().findLast((entry) => isControl(entry) && entry.stream === stream);
+    const rules = rulesAfter(earlier && isControl(earlier) ? earlier.rules : noRules, version, control);
+    this.last++;
+    const stored: LogControl = {
+      kind: 'control',
+      stream,
+      version,
+      sequence: sequence(this.last),
+      position: position(this.last),
+      timeNanos: this.last * 1_000_000_000n,
+      commitId: randomUUID(),
+      control,
+      rules,
+    };
+    this.push([stored]);
+    return stored;
+  }
+
   damage(stream: string, kind: LogDamage['kind'] = 'unreadable', claimed = 0n): LogDamage {
     this.last++;
     const at = position(this.last);
@@ -127,8 +157,8 @@ export class MemoryLog implements Log {
   }
 
   identityAt(sequence: bigint): Promise<string | undefined> {
-    const found = this.commits.find((commit) => commit.sequence === sequence);
-    return Promise.resolve(found && identityOf(found));
+    const found = this.groups.flat().find((entry) => sequenceIn(entry) === sequence);
+    return Promise.resolve(found && !isDamage(found) ? identityOf(found) : undefined);
   }
 
   async follow({ sequence: after, last }: LogCursor, sink: LogSink, signal: AbortSignal): Promise<string> {
@@ -171,9 +201,7 @@ export class MemoryLog implements Log {
   entryAt(sequence: bigint): Promise<LogEntry> {
     this.reads++;
     const entries = this.groups.flat();
-    return Promise.resolve(
-      entries.find((entry) => ('record' in entry ? entry.sequence : entry.position) === sequence) as LogEntry,
-    );
+    return Promise.resolve(entries.find((entry) => sequenceIn(entry) === sequence) as LogEntry);
   }
 
   /** Removes the message at a sequence. */
@@ -192,8 +220,8 @@ export class MemoryLog implements Log {
 
   private versionOf(stream: string): bigint {
     for (let at = this.groups.length - 1; at >= 0; at--) {
-      const found = this.groups[at]?.findLast((entry) => 'record' in entry && entry.stream === stream);
-      if (found !== undefined) return (found as LogCommit).lastVersion;
+      const found = this.groups[at]?.findLast((entry) => !isDamage(entry) && entry.stream === stream);
+      if (found !== undefined && !isDamage(found)) return lastVersionOf(found);
     }
     return 0n;
   }

@@ -52,6 +52,16 @@ export class CommitAssembler {
     return commit;
   }
 
+  /** Something else follows. Throws UnreadableCommitError if the rest of a commit or of a transaction should. */
+  throwIfIncomplete(): void {
+    const { open } = this;
+    const last = this.pending.at(-1);
+    if (last !== undefined)
+      throw unreadable(last.stream, last.sequence, 'the parts of its commit do not fit together');
+    if (open !== undefined)
+      throw unreadable(open.stream, open.sequence, 'the rest of its transaction is missing');
+  }
+
   private whole(part: StoredPart): StoredCommit | undefined {
     if (part.parts === 1 && this.pending.length === 0) return toCommit(part, part, part.body);
     const last = this.pending.at(-1);

@@ -172,7 +172,7 @@ export interface StoredPart {
 }
 
 /** Versions must be exact as numbers of JavaScript: nine quadrillion events. */
-const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
+export const versionMax = BigInt(Number.MAX_SAFE_INTEGER);
 
 const digits = /^\d{1,19}$/;
 const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
@@ -216,8 +216,8 @@ function plainPart(
 }
 
 function readAnyPart(stream: string, message: StoredMessage): StoredPart {
-  const version = number(publishedHeader(message.headers, header.version));
-  const count = number(publishedHeader(message.headers, header.count));
+  const version = numberHeader(message.headers, header.version);
+  const count = numberHeader(message.headers, header.count);
   const messageId = publishedHeader(message.headers, header.messageId);
   if (
     version === undefined ||
@@ -233,7 +233,7 @@ function readAnyPart(stream: string, message: StoredMessage): StoredPart {
   const transaction = fraction(message, header.transaction);
   const [index, messages] = transaction ?? [part, parts];
   const isFirst = part === 1;
-  const previous = isFirst ? number(publishedHeader(message.headers, header.previous)) : undefined;
+  const previous = isFirst ? numberHeader(message.headers, header.previous) : undefined;
   const isMisplaced = part > parts || index > messages || part > index || BigInt(index) > message.sequence;
   if ((isFirst && previous === undefined) || isMisplaced) {
     throw unreadable(stream, message.sequence, 'its headers are not those of a commit');
@@ -269,7 +269,9 @@ function fraction({ headers }: StoredMessage, name: string): [number, number] | 
   return [Number(n), Number(m)];
 }
 
-function number(text: string | undefined): bigint | undefined {
+/** The value of a header of decimal digits; undefined: it has no such value. */
+export function numberHeader(headers: string, name: string): bigint | undefined {
+  const text = publishedHeader(headers, name);
   return text !== undefined && digits.test(text) ? parseInteger(text) : undefined;
 }
 

@@ -6,6 +6,7 @@ import type { StoredMessage } from '../nats/message';
 import { endless, within } from './bounded-call';
 import { CommitAssembler } from './commit-assembler';
 import { readPart, unreadable } from './commit-codec';
+import { isControlMessage, readControl } from './control-codec';
 import { nameOf, type LogAccess } from './log-access';
 import { toEntry } from './log-entries';
 
@@ -20,6 +21,7 @@ export async function entryAt(log: LogAccess, sequence: Sequence): Promise<LogEn
   const name = nameOf(log, last.subject);
   const { timeNanos } = last;
   try {
+    if (isControlMessage(last)) return readControl(name, last);
     const part = readPart(name, last);
     const assembler = new CommitAssembler(2 * log.limits.appendBytesMax);
     for (let before = part.parts - 1; before > 0; before--) {

@@ -3,6 +3,7 @@ import { identityOf } from '../../store/log';
 import type { Sequence } from '../../store/values';
 import type { StoredMessage } from '../nats/message';
 import { readPart } from './commit-codec';
+import { isControlMessage, readControl } from './control-codec';
 import { messageAt } from './entry-at';
 import { nameOf, type LogAccess } from './log-access';
 
@@ -19,7 +20,8 @@ export async function identityAt(
 /** The same for a message that was read already. */
 export function identityIn(log: Pick<LogAccess, 'prefix'>, message: StoredMessage): string | undefined {
   try {
-    return identityOf(readPart(nameOf(log, message.subject), message));
+    const name = nameOf(log, message.subject);
+    return identityOf(isControlMessage(message) ? readControl(name, message) : readPart(name, message));
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { UnreadableCommitError } from '../../store/errors';
-import type { LogCommit, LogEntry, UnreadableEntry } from '../../store/log';
+import type { LogCommit, LogControl, LogEntry, UnreadableEntry } from '../../store/log';
 import {
   parseStreamName,
   beginning,
@@ -11,6 +11,7 @@ import {
 } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
 import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
+import { isControlMessage, readControl } from './control-codec';
 import type { StoredMessage } from '../nats/message';
 import { nameOf, type LogAccess } from './log-access';
 
@@ -97,9 +98,12 @@ class Assembly implements Entries {
     for (let isAdded = false; !isAdded;) {
       let claimedVersion: Version = noVersion;
       try {
-        const part = readPart(name, message);
-        claimedVersion = part.lastVersion;
-        this.addPart(part, sequence);
+        if (isControlMessage(message)) this.addControl(readControl(name, message));
+        else {
+          const part = readPart(name, message);
+          claimedVersion = part.lastVersion;
+          this.addPart(part, sequence);
+        }
         isAdded = true;
       } catch (error) {
         if (!(error instanceof UnreadableCommitError)) throw error;
@@ -113,6 +117,12 @@ class Assembly implements Entries {
         });
       }
     }
+  }
+
+  /** Throws UnreadableCommitError if what is before the control is not complete. */
+  private addControl(control: LogControl): void {
+    this.assembler.throwIfIncomplete();
+    this.done.push([control]);
   }
 
   private addPart(part: StoredPart, sequence: Sequence): void {

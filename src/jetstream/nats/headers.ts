@@ -24,6 +24,8 @@ export const sentHeader = {
   transaction: 'Sluice-Transaction',
   /** The principal that has appended the commit; absent unless the gateway records it. Nothing is decided by it. */
   principal: 'Sluice-Principal',
+  /** On a control, which has no events: what it does. */
+  control: 'Sluice-Control',
   /** On a record of groups: names the attempt to change it, whose answer may be lost. */
   write: 'Sluice-Write',
 } as const;

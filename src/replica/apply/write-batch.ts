@@ -1,6 +1,15 @@
 import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
 import { hashOf } from '../index/id-hash';
-import { identityOf, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
+import {
+  identityOf,
+  isControl,
+  isDamage,
+  lastVersionOf,
+  type LogCommit,
+  type LogControl,
+  type LogDamage,
+  type LogEntry,
+} from '../../store/log';
 import { beginning, parseStreamName, version as toVersion, type Sequence } from '../../store/values';
 import type { CommitIdFilter } from '../index/commit-id-filter';
 import { IndexEntries } from '../index/index-entries';
@@ -57,6 +66,7 @@ export class WriteBatch {
       const location = locations[index] as RecordLocation;
       this.bytes += location.length;
       if (isDamage(entry)) this.addDamage(entry, location);
+      else if (isControl(entry)) this.addControl(entry, location);
       else this.addCommit(entry, location);
     }
   }
@@ -65,12 +75,24 @@ export class WriteBatch {
     const { stream, lastVersion, firstVersion, sequence, position, timeNanos, record } = commit;
     const count = Number(lastVersion - firstVersion) + 1;
     const { entries } = this;
-    entries.addStream(stream, { location, version: lastVersion, sequence, position, timeNanos, count });
+    const head = { version: lastVersion, sequence, position, timeNanos };
+    entries.addStream(stream, { kind: 'commit', location, count, ...head });
     entries.addKey({ kind: 'commit', hash: hashOf(commit.commitId), sequence }, location);
     this.state.ids.add(commit.commitId);
     for (const id of correlationIds(record))
       entries.addKey({ kind: 'correlation', hash: hashOf(id), sequence }, location);
     this.last = { sequence, identity: identityOf(commit) };
+  }
+
+  private addControl(control: LogControl, location: RecordLocation): void {
+    const { stream, version, sequence, position, timeNanos, commitId, rules } = control;
+    const { entries } = this;
+    const head = { version, sequence, position, timeNanos };
+    entries.addStream(stream, { kind: 'control', location, count: 0, ...head });
+    entries.addRules(stream, { rules, position });
+    entries.addKey({ kind: 'commit', hash: hashOf(commitId), sequence }, location);
+    this.state.ids.add(commitId);
+    this.last = { sequence, identity: identityOf(control) };
   }
 
   private addDamage(damage: LogDamage, location: RecordLocation): void {
@@ -82,22 +104,25 @@ export class WriteBatch {
     }
     if (damage.kind !== 'unreadable' || parseStreamName(stream) === undefined) return;
     const version = toVersion(this.versions.get(stream));
-    this.entries.addStream(stream, { location, version, sequence: position, position, timeNanos, count: 0 });
+    const head = { version, sequence: position, position, timeNanos };
+    this.entries.addStream(stream, { kind: 'damage', location, count: 0, ...head });
   }
 
   /**
    * A commit with versions that its stream has already is damage: nothing could tell it from the others later. A commit that
-   * leaves versions out is not, since a read notices the gap.
+   * leaves versions out is not, since a read notices the gap. A control of an earlier version is damage for the same reason.
    */
   private checkVersion(entry: LogEntry): LogEntry {
     if (isDamage(entry)) return entry;
-    const { stream, firstVersion, lastVersion } = entry;
+    const { stream } = entry;
     const head = this.versions.get(stream);
-    if (firstVersion <= head) {
-      const reason = `the stream is at version ${head.toString()} and has version ${firstVersion.toString()} already`;
+    const version = lastVersionOf(entry);
+    if (isControl(entry) ? version < head : entry.firstVersion <= head) {
+      const found = isControl(entry) ? version : entry.firstVersion;
+      const reason = `the stream is at version ${head.toString()} and has version ${found.toString()} already`;
       return duplicateOf(entry, reason);
     }
-    this.versions.set(stream, lastVersion);
+    this.versions.set(stream, version);
     return entry;
   }
 
@@ -120,5 +145,5 @@ function correlationIds(record: Uint8Array): Iterable<string> {
 
 /** The position by which an entry is ordered among all entries. */
 function orderOf(entry: LogEntry): bigint {
-  return !isDamage(entry) && entry.isTorn ? entry.sequence : entry.position;
+  return 'isTorn' in entry && entry.isTorn ? entry.sequence : entry.position;
 }

@@ -14,8 +14,9 @@ import {
 } from './index-keys';
 import { locationBytes, writeLocation, type RecordLocation } from '../segments/location';
 import { writeUint64BE } from '../segments/uint64';
+import { storedRulesBytes, writeStoredRules, type StoredRules } from './stream-rules-index';
 
-const tables = ['streams', 'keys', 'marks', 'sealed'] as const;
+const tables = ['streams', 'keys', 'marks', 'sealed', 'rules'] as const;
 /** A table of the index. */
 export type TableName = (typeof tables)[number];
 
@@ -48,6 +49,13 @@ export class IndexEntries {
     const at = this.begin('marks', integerBytes, markBytes);
     writeUint64BE(this.bytes, at, mark.position);
     writeMark(this.bytes, at, at + integerBytes, mark);
+  }
+
+  /** Takes the place of what was stored for the stream. */
+  addRules(stream: string, rules: StoredRules): void {
+    const at = this.begin('rules', stream.length, storedRulesBytes);
+    this.bytes.write(stream, at, 'latin1');
+    writeStoredRules(this.bytes, at, at + stream.length, rules);
   }
 
   /** A segment was sealed with this many bytes. */

@@ -3,16 +3,18 @@ import { locationBytes, readLocation, writeLocation, type RecordLocation } from 
 import type { Position, Sequence, Version } from '../../store/values';
 import { writeUint64BE } from '../segments/uint64';
 
-/** The entry of a commit under its stream: where its record lies, and what is known without reading the record. */
+/** The entry of a commit or a control under its stream: where its record lies, and what is known without reading the record. */
 export interface IndexEntry {
   readonly location: RecordLocation;
-  /** The version of its last event; of damage, the version of the stream before it. */
+  /** `damage`: an unreadable message. */
+  readonly kind: 'commit' | 'control' | 'damage';
+  /** The version of its last event; of a control and of damage, the version of the stream before it. */
   readonly version: Version;
   /** The sequence of its last message. */
   readonly sequence: Sequence;
   readonly position: Position;
   readonly timeNanos: bigint;
-  /** Number of events; 0: the entry is of damage. */
+  /** Number of events; 0 unless it is a commit. */
   readonly count: number;
 }
 
@@ -38,8 +40,11 @@ export interface HashKey {
   readonly sequence: bigint;
 }
 
+/** Stands in the place of the number of events; no commit has as many. */
+const controlCount = 0xffff_ffff;
+
 const kindByte = { correlation: 1, commit: 2, damage: 3 } as const;
-const checksumBytes = 4;
+export const checksumBytes = 4;
 export const entryBytes = locationBytes + 4 + 2 * 8 + checksumBytes;
 export const markBytes = locationBytes + 8 + checksumBytes;
 /** Kind, hash, sequence. */
@@ -125,10 +130,10 @@ export function writeEntry(
   target: Buffer,
   keyAt: number,
   valueAt: number,
-  { location, count, position, timeNanos }: IndexEntry,
+  { kind, location, count, position, timeNanos }: IndexEntry,
 ): void {
   writeLocation(target, valueAt, location);
-  target.writeUInt32BE(count, valueAt + locationBytes);
+  target.writeUInt32BE(kind === 'control' ? controlCount : count, valueAt + locationBytes);
   writeUint64BE(target, valueAt + locationBytes + 4, position);
   writeUint64BE(target, valueAt + locationBytes + 12, timeNanos);
   seal(target, keyAt, valueAt + entryBytes);
@@ -138,23 +143,26 @@ export function writeEntry(
 export function toEntry(key: Buffer, value: Buffer): IndexEntry {
   check(key, value, entryBytes);
   const suffix = key.length - keySuffixBytes + 1;
+  const count = value.readUInt32BE(locationBytes);
+  const isControl = count === controlCount;
   return {
+    kind: isControl ? 'control' : count === 0 ? 'damage' : 'commit',
     location: readLocation(value, 0),
     version: key.readBigUInt64BE(suffix) as Version,
     sequence: key.readBigUInt64BE(suffix + 8) as Sequence,
-    count: value.readUInt32BE(locationBytes),
+    count: isControl ? 0 : count,
     position: value.readBigUInt64BE(locationBytes + 4) as Position,
     timeNanos: value.readBigInt64BE(locationBytes + 12),
   };
 }
 
 /** Writes the checksum of a key and its value, since LMDB has no checksums: a flipped bit must not become a version or a location. */
-function seal(target: Buffer, keyAt: number, end: number): void {
+export function seal(target: Buffer, keyAt: number, end: number): void {
   const at = end - checksumBytes;
   target.writeInt32BE(checksumOf(target, keyAt, at, emptyChecksum), at);
 }
 
-function check(key: Buffer, value: Buffer, bytes: number): void {
+export function check(key: Buffer, value: Buffer, bytes: number): void {
   const at = bytes - checksumBytes;
   if (value.length !== bytes || value.readInt32BE(at) !== checksumOfBoth(key, value, at))
     throw new DamagedReplicaError('an entry of the index does not have its checksum');

@@ -20,6 +20,8 @@ import {
   type Mark,
 } from './index-keys';
 import { fillLockFile } from './index-files';
+import { markBeforeTime, markOfSegment } from './marks';
+import { StreamRulesIndex } from './stream-rules-index';
 import type { LocatedRecord } from '../segments/location';
 
 /** What a batch adds to the index. */
@@ -43,6 +45,9 @@ export class ReplicaIndex {
   private readonly keys: Table;
   private readonly marks: Table;
   private readonly sealed: Table;
+  private readonly rulesTable: Table;
+  /** What the controls of each stream leave of it. */
+  readonly rules: StreamRulesIndex;
   private isClosed = false;
 
   /** `readOnly`: another process writes the index, and has it open already. */
@@ -57,7 +62,7 @@ export class ReplicaIndex {
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     this.root = open({
       path: folder,
-      maxDbs: 4,
+      maxDbs: 5,
       noSync: true,
       overlappingSync: false,
       // No writemap, which is not safe on a full disk. Background writes are one explicit `batch`: if LMDB began batches by
@@ -70,6 +75,10 @@ export class ReplicaIndex {
     try {
       [this.streams, this.keys] = [table('streams'), table('keys')];
       [this.marks, this.sealed] = [table('marks'), table('sealed')];
+      this.rulesTable = table('rules');
+      this.rules = new StreamRulesIndex(this.rulesTable, () => {
+        if (this.isClosed) throw closedError();
+      });
     } catch (error) {
       void this.root.close();
       throw error;
@@ -84,6 +93,7 @@ export class ReplicaIndex {
   /** From now on, reads see what another process has stored up to now. */
   refresh(): void {
     this.root.resetReadTxn();
+    this.rules.refresh();
   }
 
   /** Frees what processes that are dead were reading: LMDB keeps it for them otherwise. */
@@ -110,39 +120,49 @@ export class ReplicaIndex {
     await written.catch(throwCause);
   }
 
-  /** The newest entry of a stream. */
+  /** The newest entry of a stream, which may be a control. */
   head(stream: string): IndexEntry | undefined {
-    for (const entry of this.backward(stream)) return entry;
+    const [end, start] = [streamKey(stream, 0n, 0n), streamKey(stream, uint64Max, uint64Max)];
+    for (const { key, value } of this.range(this.streams, { start, end, reverse: true, limit: 1 }))
+      return toEntry(key, value);
     return undefined;
   }
 
-  /** The entries of a stream in order, from the one that contains a version, or after another entry. */
+  /** The entries of a stream without its controls, in order, from the one that contains a version, or after another entry. */
   *forward(stream: string, version: bigint, after?: EntryKey): Generator<IndexEntry, void> {
     if (version > uint64Max) return;
     const start = after
       ? streamKey(stream, after.version, after.sequence + 1n)
       : streamKey(stream, version, 0n);
-    const range = { start, end: streamKey(stream, uint64Max, uint64Max) };
-    for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
+    const end = streamKey(stream, uint64Max, uint64Max);
+    yield* this.withoutControls({ start, end });
   }
 
-  /** The entries of a stream in reverse order, from the one that contains a version, or before another entry. */
+  /** The same in reverse order, from the one that contains a version, or before another entry. */
   *backward(stream: string, version = uint64Max, before?: EntryKey): Generator<IndexEntry, void> {
     const lowest = streamKey(stream, 0n, 0n);
     if (before === undefined && version < uint64Max) {
       // The entry that contains the version ends with it, or later.
-      for (const { key, value } of this.range(this.streams, {
-        start: streamKey(stream, version, 0n),
+      const first = streamKey(stream, version, 0n);
+      for (const entry of this.withoutControls({
+        start: first,
         end: streamKey(stream, uint64Max, uint64Max),
-        limit: 1,
-      }))
-        yield toEntry(key, value);
+      })) {
+        yield entry;
+        break;
+      }
     }
     const start = before
       ? streamKey(stream, before.version, before.sequence - 1n)
       : streamKey(stream, version, version < uint64Max ? 0n : version);
-    for (const { key, value } of this.range(this.streams, { start, end: lowest, reverse: true }))
-      yield toEntry(key, value);
+    yield* this.withoutControls({ start, end: lowest, reverse: true });
+  }
+
+  private *withoutControls(range: RangeOptions): Generator<IndexEntry, void> {
+    for (const { key, value } of this.range(this.streams, range)) {
+      const entry = toEntry(key, value);
+      if (entry.kind !== 'control') yield entry;
+    }
   }
 
   /** The next stream in byte order after a name, not before a prefix, and its newest entry. */
@@ -181,21 +201,12 @@ export class ReplicaIndex {
 
   /** The last mark before which every record has an earlier commit time; undefined: there is no mark. */
   markBeforeTime(timeNanos: bigint): Mark | undefined {
-    let low = this.firstMark();
-    let high = this.markAtOrBefore(uint64Max);
-    if (low === undefined || high === undefined) return undefined;
-    while (low.position < high.position) {
-      const middle: Mark | undefined = this.markAtOrBefore(
-        low.position + (high.position - low.position + 1n) / 2n,
-      );
-      if (middle === undefined || middle.position === low.position) {
-        const next = this.markAfter(low.position);
-        if (next === undefined || next.newestNanos >= timeNanos) break;
-        low = next;
-      } else if (middle.newestNanos >= timeNanos) high = middle;
-      else low = middle;
-    }
-    return low;
+    return markBeforeTime(this, timeNanos);
+  }
+
+  /** The first mark of a segment, which is where the segment begins. */
+  markOfSegment(segment: number): Mark | undefined {
+    return markOfSegment(this, segment);
   }
 
   /** The first mark after a position. */
@@ -203,27 +214,6 @@ export class ReplicaIndex {
     for (const { key, value } of this.range(this.marks, { start: integerKey(position + 1n), limit: 1 }))
       return toMark(key, value);
     return undefined;
-  }
-
-  /** The first mark of a segment, which is where the segment begins. */
-  markOfSegment(segment: number): Mark | undefined {
-    let low = this.firstMark();
-    let high = this.markAtOrBefore(uint64Max);
-    if (low === undefined || high === undefined || high.location.segment < segment) return undefined;
-    while (low.position < high.position && low.location.segment < segment) {
-      const middle: Mark | undefined = this.markAtOrBefore(
-        low.position + (high.position - low.position) / 2n,
-      );
-      if (middle !== undefined && middle.position > low.position) {
-        if (middle.location.segment < segment) low = middle;
-        else high = middle;
-        continue;
-      }
-      const next = this.markAfter(low.position);
-      if (next === undefined) return undefined;
-      low = next;
-    }
-    return low;
   }
 
   /** Whether a stream has a commit that ends with a version, at a sequence. */
@@ -250,10 +240,7 @@ export class ReplicaIndex {
     for (const { key, value } of this.range(this.streams, {})) toEntry(key, value);
     for (const { value } of this.range(this.keys, {})) toLocation(value);
     for (const { key, value } of this.range(this.marks, {})) toMark(key, value);
-  }
-
-  private firstMark(): Mark | undefined {
-    return this.markAfter(-1n);
+    this.rules.checkEntries();
   }
 
   close(): Promise<void> {
@@ -280,7 +267,10 @@ export class ReplicaIndex {
     store: (table: Table, key: Buffer, value: Buffer) => void,
   ): void {
     entries.each((table, key, value) => {
-      store(this[table], key, value);
+      if (table === 'rules') {
+        this.rules.isEmpty = false;
+        store(this.rulesTable, key, value);
+      } else store(this[table], key, value);
     });
     store(this.root, stateKey, Buffer.from(state));
   }

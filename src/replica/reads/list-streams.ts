@@ -63,9 +63,9 @@ function distinctPrefixes(patterns: readonly string[]): string[] {
 
 function summaryOf(
   stream: string,
-  { count, position: at, timeNanos, version: head }: IndexEntry,
+  { kind, position: at, timeNanos, version: head }: IndexEntry,
 ): StreamSummary {
-  const unreadable = count === 0;
+  const unreadable = kind === 'damage';
   return {
     stream: stream as StreamName,
     version: version(unreadable ? 0n : head),

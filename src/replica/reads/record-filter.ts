@@ -19,6 +19,8 @@ export function filterRecord(
   const { kind, isTorn } = header;
   // Lost messages may belong to any stream.
   if (kind === 'lost') return isIncomplete ? errorOf(bytes, header) : 'skip';
+  // A control has no events.
+  if (kind === 'control') return 'skip';
   if (isTorn || (kind === 'foreign' && !skipsUnreadable) || !matches(nameOf(bytes, header))) return 'skip';
   return kind === 'commit' ? 'include' : errorOf(bytes, header);
 }

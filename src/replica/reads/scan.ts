@@ -1,4 +1,4 @@
-import { isDamage, type LogEntry } from '../../store/log';
+import { isDamage, lastVersionOf, type LogEntry } from '../../store/log';
 import { sequence } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { DamagedReplicaError } from '../segments/damage';
@@ -93,7 +93,7 @@ async function chunkOfLog(
 /** The records of a group as its segment had them: a commit that is not in the index was found to be a duplicate. */
 function encodeGroup({ index }: ReplicaFiles, group: readonly LogEntry[]): Buffer[] {
   const entries = group.map((entry): LogEntry => {
-    if (isDamage(entry) || index.has(entry.stream, entry.lastVersion, entry.sequence)) return entry;
+    if (isDamage(entry) || index.has(entry.stream, lastVersionOf(entry), entry.sequence)) return entry;
     return duplicateOf(entry, 'the stream has its version already');
   });
   return splitIfTorn(entries).flatMap((part) =>

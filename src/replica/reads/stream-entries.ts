@@ -9,9 +9,9 @@ import { errorOf, type StoredRecord } from '../segments/record';
 export function contiguousCount(entries: readonly IndexEntry[], reverse: boolean, from: bigint): number {
   let next = from;
   for (const [index, entry] of entries.entries()) {
-    const { version: last, count } = entry;
+    const { version: last, count, kind } = entry;
     const hasNext = last >= next && last - BigInt(count) < next;
-    if (count === 0 || !hasNext) return index;
+    if (kind === 'damage' || !hasNext) return index;
     next = nextVersion(entry, reverse, next);
   }
   return entries.length;
@@ -37,7 +37,7 @@ export async function throwDamage(
   missing: bigint,
 ): Promise<never> {
   const found = entry ?? files.index.head(stream);
-  if (found?.count === 0) await throwDamageOf(files, found);
+  if (found?.kind === 'damage') await throwDamageOf(files, found);
   const reason = `version ${missing.toString()} is missing`;
   throw new UnreadableCommitError(stream, position(found?.sequence ?? 0n), reason);
 }

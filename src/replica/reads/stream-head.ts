@@ -24,9 +24,9 @@ export async function readVersion(
   return headOfCommit(entry) ?? headOf(replica, stream, entry);
 }
 
-/** The head that an entry stands for; undefined: the entry is not a commit. */
+/** The head that an entry stands for; undefined: the entry is damage. */
 export function headOfCommit(entry: IndexEntry | undefined): StreamHead | undefined {
-  if (entry === undefined || entry.count === 0) return undefined;
+  if (entry === undefined || entry.kind === 'damage') return undefined;
   return {
     version: version(entry.version),
     position: position(entry.position),
@@ -39,7 +39,7 @@ export async function claimedHead(
   files: ReplicaFiles,
   entry: IndexEntry | undefined,
 ): Promise<StreamHead | undefined> {
-  if (entry === undefined || entry.count > 0) return undefined;
+  if (entry?.kind !== 'damage') return undefined;
   const [{ bytes, header }] = (await fetchRecords(files, [entry])) as [StoredRecord];
   const claimed = firstVersionOf(bytes, header);
   if (claimed === 0n) return undefined;
@@ -70,7 +70,7 @@ async function headAsOf(
 ): Promise<StreamHead> {
   const { files } = replica;
   const head = files.index.head(stream);
-  if (head === undefined || (head.count === 0 && head.timeNanos <= asOf))
+  if (head === undefined || (head.kind === 'damage' && head.timeNanos <= asOf))
     return headOf(replica, stream, head);
   let next: bigint = head.version;
   let last: IndexEntry | undefined;

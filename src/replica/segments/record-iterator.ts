@@ -60,6 +60,10 @@ export class RecordIterator {
     return this.view.getUint8(this.start + at.kind) === kindByte.commit;
   }
 
+  get isControl(): boolean {
+    return this.view.getUint8(this.start + at.kind) === kindByte.control;
+  }
+
   /** Whether the record stands for messages that the log no longer has. */
   get isLost(): boolean {
     return this.view.getUint8(this.start + at.kind) === kindByte.lost;

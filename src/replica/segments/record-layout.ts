@@ -1,6 +1,6 @@
 /**
  * The layout of a record: an entry of the log as it lies in a segment. A header, the name of the stream, the events as they are
- * sent (or, without events, the reason), and a checksum of all that. Numbers are little-endian.
+ * sent (or what a control does, or the reason for damage), and a checksum of all that. Numbers are little-endian.
  */
 export const headerBytes = 60;
 export const at = {
@@ -21,6 +21,6 @@ export const checksumBytes = 4;
  * checks all records of a chunk: that takes a third of the time of hundreds of calls.
  */
 export const checksumOfChecked = 0x2144df1c;
-export const kindByte = { commit: 1, unreadable: 2, foreign: 3, lost: 4 } as const;
-export const kinds = [undefined, 'commit', 'unreadable', 'foreign', 'lost'] as const;
+export const kindByte = { commit: 1, unreadable: 2, foreign: 3, lost: 4, control: 5 } as const;
+export const kinds = [undefined, 'commit', 'unreadable', 'foreign', 'lost', 'control'] as const;
 export const flag = { continues: 1, inTransaction: 2, torn: 4 } as const;

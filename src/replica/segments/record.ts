@@ -2,7 +2,16 @@ import { crc32 } from 'node:zlib';
 import { eventSpans, type EventSpan } from '../../protobuf/commit-record';
 import { DamagedReplicaError } from './damage';
 import { EventFramer } from './event-framer';
-import { damageError, isDamage, type LogCommit, type LogDamage, type LogEntry } from '../../store/log';
+import {
+  damageError,
+  isControl,
+  isDamage,
+  type LogCommit,
+  type LogControl,
+  type LogDamage,
+  type LogEntry,
+} from '../../store/log';
+import { controlBodyBytes, writeControlBody } from './control-body';
 import type { UnreadableCommitError } from '../../store/errors';
 import { position as toPosition, type Position, type Sequence, type Version } from '../../store/values';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte, kinds } from './record-layout';
@@ -51,7 +60,8 @@ export function encodeRecord(entry: LogEntry, continues: boolean): Buffer {
 
 /** Drafts the record of an entry. Throws MalformedRecordError. */
 export function draftRecord(entry: LogEntry, continues: boolean): RecordDraft {
-  return isDamage(entry) ? new DamageDraft(entry) : new CommitDraft(entry, continues);
+  if (isDamage(entry)) return new DamageDraft(entry);
+  return isControl(entry) ? new ControlDraft(entry) : new CommitDraft(entry, continues);
 }
 
 class CommitDraft implements RecordDraft {
@@ -89,6 +99,30 @@ class CommitDraft implements RecordDraft {
     writeUint64LE(target, start + at.time, commit.timeNanos);
     writeUint64LE(target, start + at.firstVersion, commit.firstVersion);
     writeCommitId(target, start + at.commitId, commit.commitId);
+    seal(target, start, this.length);
+  }
+}
+
+class ControlDraft implements RecordDraft {
+  readonly length: number;
+
+  constructor(private readonly control: LogControl) {
+    this.length = headerBytes + control.stream.length + controlBodyBytes + checksumBytes;
+  }
+
+  write(target: Buffer, start: number): void {
+    const { control } = this;
+    const nameStart = start + headerBytes;
+    target.fill(0, start, nameStart);
+    const bodyStart = nameStart + target.write(control.stream, nameStart, 'latin1');
+    writeControlBody(target, bodyStart, control);
+    target[start + at.kind] = kindByte.control;
+    target.writeUInt16LE(control.stream.length, start + at.nameBytes);
+    writeUint64LE(target, start + at.position, control.position);
+    writeUint64LE(target, start + at.sequence, control.sequence);
+    writeUint64LE(target, start + at.time, control.timeNanos);
+    writeUint64LE(target, start + at.firstVersion, control.version);
+    writeCommitId(target, start + at.commitId, control.commitId);
     seal(target, start, this.length);
   }
 }
@@ -179,10 +213,10 @@ export function nameOf(bytes: Buffer, { start, bodyStart, kind }: RecordHeader):
   return bytes.toString(kind === 'commit' ? 'latin1' : 'utf8', start + headerBytes, bodyStart);
 }
 
-/** The error for a reader that needs a record which is not a commit. */
+/** The error for a reader that needs a record which is neither a commit nor a control. */
 export function errorOf(bytes: Buffer, header: RecordHeader): UnreadableCommitError {
   const { kind, position, timeNanos, bodyStart, bodyEnd } = header;
-  if (kind === 'commit') throw new Error('the record is a commit');
+  if (kind === 'commit' || kind === 'control') throw new Error('the record is not damage');
   const stream = nameOf(bytes, header);
   const reason = bytes.toString('utf8', bodyStart, bodyEnd);
   const first = firstVersionOf(bytes, header);
@@ -214,7 +248,7 @@ export function sequenceOf(bytes: Buffer, { start }: RecordHeader): Sequence {
   return bytes.readBigUInt64LE(start + at.sequence) as Sequence;
 }
 
-/** Of an unreadable message, its claimed version; of lost messages, their first position. */
+/** Of a control, the version of its stream; of an unreadable message, its claimed version; of lost messages, their first position. */
 export function firstVersionOf(bytes: Buffer, { start }: RecordHeader): Version {
   return bytes.readBigUInt64LE(start + at.firstVersion) as Version;
 }

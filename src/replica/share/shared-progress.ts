@@ -61,7 +61,7 @@ export class SharedProgress implements ReplicaProgress {
     const { received } = before.segments;
     this.now = progress;
     const isComplete = segments.advanceTo(progress.segments, (record) => {
-      if (!record.isCommit) this.noteDamage(record);
+      if (!record.isCommit && !record.isControl) this.noteDamage(record);
       if (waiters.isEmpty) return;
       // Lost messages may belong to any stream.
       if (record.isLost) waiters.wakeAll(received);

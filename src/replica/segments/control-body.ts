@@ -1,0 +1,81 @@
+import type { LogControl } from '../../store/log';
+import type { Retention, StreamControl, StreamRules } from '../../store/stream-rules';
+import { version as toVersion } from '../../store/values';
+import { DamagedReplicaError } from './damage';
+import { writeUint64BE } from './uint64';
+
+/**
+ * How the files of a replica hold what a control does: rules as three numbers and flags, and before them what was asked for. Numbers
+ * are big-endian; 0 stands for no bound.
+ */
+export const rulesBytes = 3 * 8 + 1;
+
+const flag = { deleted: 1, tombstoned: 2 } as const;
+
+export function writeRules(target: Buffer, at: number, rules: StreamRules): void {
+  writeUint64BE(target, at, rules.firstVersion);
+  writeRetention(target, at + 8, rules);
+  target[at + 24] = (rules.isDeleted ? flag.deleted : 0) | (rules.isTombstoned ? flag.tombstoned : 0);
+}
+
+export function readRules(source: Buffer, at: number): StreamRules {
+  const flags = source[at + 24] as number;
+  return {
+    firstVersion: toVersion(source.readBigUInt64BE(at)),
+    isDeleted: (flags & flag.deleted) !== 0,
+    isTombstoned: (flags & flag.tombstoned) !== 0,
+    ...readRetention(source, at + 8),
+  };
+}
+
+function writeRetention(target: Buffer, at: number, { maxCount, maxAgeNanos }: Retention): void {
+  writeUint64BE(target, at, maxCount ?? 0n);
+  writeUint64BE(target, at + 8, maxAgeNanos ?? 0n);
+}
+
+function readRetention(source: Buffer, at: number): Retention {
+  const [maxCount, maxAgeNanos] = [source.readBigUInt64BE(at), source.readBigUInt64BE(at + 8)];
+  return {
+    maxCount: maxCount === 0n ? undefined : maxCount,
+    maxAgeNanos: maxAgeNanos === 0n ? undefined : maxAgeNanos,
+  };
+}
+
+const kinds = ['truncate', 'retain', 'delete', 'tombstone'] as const;
+
+/** The body of the record of a control: its kind, two numbers, its rules. */
+export const controlBodyBytes = 1 + 2 * 8 + rulesBytes;
+
+export function writeControlBody(
+  target: Buffer,
+  at: number,
+  { control, rules }: Pick<LogControl, 'control' | 'rules'>,
+): void {
+  target.fill(0, at, at + controlBodyBytes);
+  target[at] = kinds.indexOf(control.kind);
+  if (control.kind === 'truncate') writeUint64BE(target, at + 1, control.before);
+  if (control.kind === 'retain') writeRetention(target, at + 1, control.retention);
+  writeRules(target, at + 17, rules);
+}
+
+/** Throws DamagedReplicaError. */
+export function readControlBody(body: Buffer): Pick<LogControl, 'control' | 'rules'> {
+  if (body.length !== controlBodyBytes)
+    throw new DamagedReplicaError('the record of a control has a wrong length');
+  return { control: controlOf(body), rules: readRules(body, 17) };
+}
+
+function controlOf(body: Buffer): StreamControl {
+  const kind = kinds[body[0] as number];
+  switch (kind) {
+    case 'truncate':
+      return { kind, before: toVersion(body.readBigUInt64BE(1)) };
+    case 'retain':
+      return { kind, retention: readRetention(body, 1) };
+    case 'delete':
+    case 'tombstone':
+      return { kind };
+    default:
+      throw new DamagedReplicaError('the record of a control is of an unknown kind');
+  }
+}
