@@ -48,6 +48,10 @@ test('heads see controls, and entries do not', async () => {
   expect(index.rules.isEmpty).toBe(false);
   expect(index.rules.get('a')).toEqual({ rules: control.rules, position: control.position });
   expect(index.rules.get('b')).toBeUndefined();
+  expect([...index.rules.all()].map(({ stream }) => stream)).toEqual(['a']);
+  expect([...index.rules.streamsAfter(0n)]).toEqual([{ stream: 'a', position: control.position }]);
+  expect([...index.rules.streamsAfter(control.position)]).toEqual([]);
+  expect(index.rules.lastControl).toBe(control.position);
   log.append('a');
   await opened.reads.readStream({ ...wholeStream, stream: 'a' as StreamName }, call());
   expect(index.head('a')).toMatchObject({ kind: 'commit', version: 5n });

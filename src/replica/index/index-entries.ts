@@ -16,7 +16,7 @@ import { locationBytes, writeLocation, type RecordLocation } from '../segments/l
 import { writeUint64BE } from '../segments/uint64';
 import { storedRulesBytes, writeStoredRules, type StoredRules } from './stream-rules-index';
 
-const tables = ['streams', 'keys', 'marks', 'sealed', 'rules'] as const;
+const tables = ['streams', 'keys', 'marks', 'sealed', 'rules', 'controls'] as const;
 /** A table of the index. */
 export type TableName = (typeof tables)[number];
 
@@ -56,6 +56,9 @@ export class IndexEntries {
     const at = this.begin('rules', stream.length, storedRulesBytes);
     this.bytes.write(stream, at, 'latin1');
     writeStoredRules(this.bytes, at, at + stream.length, rules);
+    const key = this.begin('controls', integerBytes, stream.length);
+    writeUint64BE(this.bytes, key, rules.position);
+    this.bytes.write(stream, key + integerBytes, 'latin1');
   }
 
   /** A segment was sealed with this many bytes. */

@@ -45,7 +45,7 @@ export class ReplicaIndex {
   private readonly keys: Table;
   private readonly marks: Table;
   private readonly sealed: Table;
-  private readonly rulesTable: Table;
+  private readonly controls: { readonly rules: Table; readonly controls: Table };
   /** What the controls of each stream leave of it. */
   readonly rules: StreamRulesIndex;
   private isClosed = false;
@@ -62,7 +62,7 @@ export class ReplicaIndex {
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     this.root = open({
       path: folder,
-      maxDbs: 5,
+      maxDbs: 6,
       noSync: true,
       overlappingSync: false,
       // No writemap, which is not safe on a full disk. Background writes are one explicit `batch`: if LMDB began batches by
@@ -75,8 +75,8 @@ export class ReplicaIndex {
     try {
       [this.streams, this.keys] = [table('streams'), table('keys')];
       [this.marks, this.sealed] = [table('marks'), table('sealed')];
-      this.rulesTable = table('rules');
-      this.rules = new StreamRulesIndex(this.rulesTable, () => {
+      this.controls = { rules: table('rules'), controls: table('controls') };
+      this.rules = new StreamRulesIndex(this.controls, () => {
         if (this.isClosed) throw closedError();
       });
     } catch (error) {
@@ -267,9 +267,9 @@ export class ReplicaIndex {
     store: (table: Table, key: Buffer, value: Buffer) => void,
   ): void {
     entries.each((table, key, value) => {
-      if (table === 'rules') {
+      if (table === 'rules' || table === 'controls') {
         this.rules.isEmpty = false;
-        store(this.rulesTable, key, value);
+        store(this.controls[table], key, value);
       } else store(this[table], key, value);
     });
     store(this.root, stateKey, Buffer.from(state));

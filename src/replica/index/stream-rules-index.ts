@@ -3,7 +3,7 @@ import type { StreamRules } from '../../store/stream-rules';
 import type { Position } from '../../store/values';
 import { readRules, rulesBytes, writeRules } from '../segments/control-body';
 import { writeUint64BE } from '../segments/uint64';
-import { check, checksumBytes, seal } from './index-keys';
+import { check, checksumBytes, integerKey, seal } from './index-keys';
 
 /** What the newest control of a stream says. */
 export interface StoredRules {
@@ -26,7 +26,12 @@ export class StreamRulesIndex {
 
   /** `throwIfClosed`: LMDB would end the process. */
   constructor(
-    private readonly table: Database<Buffer, Buffer>,
+    private readonly tables: {
+      /** By stream. */
+      readonly rules: Database<Buffer, Buffer>;
+      /** The streams of all controls, by position. */
+      readonly controls: Database<Buffer, Buffer>;
+    },
     private readonly throwIfClosed: () => void,
   ) {
     this.refresh();
@@ -42,19 +47,43 @@ export class StreamRulesIndex {
     if (!this.mayHave(stream)) return undefined;
     this.throwIfClosed();
     const key = Buffer.from(stream, 'latin1');
-    const value = this.table.get(key);
+    const value = this.tables.rules.get(key);
     return value && toRules(key, value);
+  }
+
+  /** Each stream that has rules, by name. Throws DamagedReplicaError. */
+  *all(): Generator<StoredRules & { readonly stream: string }, void> {
+    this.throwIfClosed();
+    for (const { key, value } of this.tables.rules.getRange({}))
+      yield { stream: key.toString('latin1'), ...toRules(key, value) };
+  }
+
+  /** The streams of the controls after a position, in the order of the log; a stream may come more than once. */
+  *streamsAfter(position: bigint): Generator<{ readonly stream: string; readonly position: bigint }, void> {
+    if (this.isEmpty) return;
+    this.throwIfClosed();
+    for (const { key, value } of this.tables.controls.getRange({ start: integerKey(position + 1n) }))
+      yield { stream: value.toString('latin1'), position: key.readBigUInt64BE(0) };
+  }
+
+  /** The position of the last control; 0: there is none. */
+  get lastControl(): bigint {
+    if (this.isEmpty) return 0n;
+    this.throwIfClosed();
+    for (const key of this.tables.controls.getKeys({ reverse: true, limit: 1 }))
+      return key.readBigUInt64BE(0);
+    return 0n;
   }
 
   /** Looks whether another process has stored rules. */
   refresh(): void {
     if (!this.isEmpty) return;
-    for (const key of this.table.getKeys({ limit: 1 })) this.isEmpty = key.length === 0;
+    for (const key of this.tables.rules.getKeys({ limit: 1 })) this.isEmpty = key.length === 0;
   }
 
   /** Checks all entries. Throws DamagedReplicaError. */
   checkEntries(): void {
-    for (const { key, value } of this.table.getRange({})) toRules(key, value);
+    for (const { key, value } of this.tables.rules.getRange({})) toRules(key, value);
   }
 }
 
