@@ -1,30 +1,10 @@
 import type { Group, GroupLane, GroupState, ParkedEvent } from '../client/client';
+import { printCells } from './cells';
 import type { Context } from './command';
 import { toEventJson } from './event-json';
-import { paint, printable, type Painted } from './output';
 import { counted } from './words';
 
 /** How the verbs of `group` print what they get. */
-
-/** A cell of a line; on a terminal its width, and how it looks. */
-interface Cell {
-  readonly text: string;
-  readonly width?: number;
-  readonly style?: Painted['style'];
-}
-
-/** In a pipe with tabs between the cells, on a terminal in columns. */
-async function printCells({ out }: Context, cells: readonly Cell[]): Promise<void> {
-  if (!out.isTerminal) {
-    await out.line(cells.map(({ text }) => printable(text)).join('\t'));
-    return;
-  }
-  const parts = cells.flatMap(({ text, width = 0, style }) => {
-    const padded = text.padEnd(width);
-    return [style === undefined ? padded : paint(style, padded), '  '];
-  });
-  await out.line(...parts.slice(0, -1));
-}
 
 /** Name, streams, event types, lanes. */
 export async function printGroup(context: Context, group: Group, asJson: boolean): Promise<void> {

@@ -22,6 +22,7 @@ import { importCommand } from './import';
 import { otherCommands } from './other-commands';
 import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
+import { streamCommand } from './stream';
 import { streamsCommand } from './streams';
 import { tailCommand } from './tail';
 import { tokenCommand } from './token';
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   readCommand,
   versionCommand,
   streamsCommand,
+  streamCommand,
   correlationCommand,
   tailCommand,
   exportCommand,

@@ -1,3 +1,4 @@
+import { StreamState as ProtoStreamState } from '../../generated/sluice/v1/event_store_service';
 import type * as proto from '../../generated/sluice/v1/stream_service';
 import { toUint64, type WholeNumber } from './numbers';
 import { toStreamState, type StreamState } from './stream-state';
@@ -70,7 +71,7 @@ function toRetention(retention: proto.Retention | undefined): Retention {
 const epoch = { seconds: 0n, nanos: 0 };
 const nothing: proto.StreamDescription = {
   stream: '',
-  state: 0,
+  state: ProtoStreamState.UNSPECIFIED,
   version: 0n,
   firstVersion: 0n,
   position: 0n,

@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Context } from './command';
+import { CommandError, UsageError } from './failure';
+import { printable } from './output';
+
+/**
+ * Lets the person at the terminal type the name of what is about to change. Throws CommandError for another text, and UsageError
+ * where standard input is not a terminal.
+ */
+export async function confirm(
+  { stdin, errSink, err, signal }: Pick<Context, 'stdin' | 'errSink' | 'err' | 'signal'>,
+  plan: string,
+  name: string,
+): Promise<void> {
+  if (!stdin.isTTY)
+    throw new UsageError('--yes is missing: standard input is not a terminal, so nobody can confirm');
+  await err.line(`This ${plan}.`);
+  const terminal = createInterface({ input: stdin, output: errSink, terminal: false });
+  terminal.setPrompt(`Type ${printable(name)} to go on: `);
+  terminal.prompt();
+  try {
+    const closed = once(terminal, 'close', { signal });
+    const [text = ''] = (await Promise.race([once(terminal, 'line', { signal }), closed])) as [string?];
+    if (text.trim() !== name) throw new CommandError('nothing was changed: that is not its name');
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    terminal.close();
+  }
+}
