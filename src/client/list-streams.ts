@@ -28,6 +28,8 @@ export interface StreamSummary extends StreamHead {
   readonly stream: string;
   /** True: the last message on the stream's subject is not a commit; `version` is then 0. */
   readonly unreadable: boolean;
+  /** True: the stream has had a control; `streams.get` says what holds. */
+  readonly hasControls: boolean;
 }
 
 const method = { path: EventStoreServiceService.listStreams.path, response: ListStreamsResponse };
@@ -44,8 +46,8 @@ export function listStreams(channel: Channel, options: ListStreamsOptions): Asyn
       for await (const { streams } of serverStream(channel, call, options)) {
         for (const summary of streams) {
           signal?.throwIfAborted();
-          const { stream, unreadable } = summary;
-          yield { stream, ...toStreamHead(summary), unreadable };
+          const { stream, unreadable, hasControls } = summary;
+          yield { stream, ...toStreamHead(summary), unreadable, hasControls };
         }
       }
     },

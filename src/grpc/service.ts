@@ -194,7 +194,7 @@ function toHead({ version, position, commitTime, lifecycle }: StreamHead): GetVe
 }
 
 function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary {
-  return { stream, ...toHead(head), unreadable };
+  return { stream, ...toHead(head), unreadable, hasControls: head.lifecycle !== undefined };
 }
 
 const states = {

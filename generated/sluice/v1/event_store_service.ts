@@ -764,6 +764,8 @@ export interface StreamSummary {
   firstVersion: bigint;
   /** The state of the stream. */
   state: StreamState;
+  /** True: the stream has had a control, also one that hides nothing; StreamService.GetStream says what holds. */
+  hasControls: boolean;
 }
 
 /** GetServerInfoRequest has no fields. */
@@ -4447,6 +4449,7 @@ function createBaseStreamSummary(): StreamSummary {
     unreadable: false,
     firstVersion: 0n,
     state: 0,
+    hasControls: false,
   };
 }
 
@@ -4481,6 +4484,9 @@ export const StreamSummary: MessageFns<StreamSummary> = {
     }
     if (message.state !== 0) {
       writer.uint32(56).int32(message.state);
+    }
+    if (message.hasControls !== false) {
+      writer.uint32(64).bool(message.hasControls);
     }
     return writer;
   },
@@ -4554,6 +4560,14 @@ export const StreamSummary: MessageFns<StreamSummary> = {
             message.state = reader.int32() as any;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.hasControls = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4582,6 +4596,7 @@ export const StreamSummary: MessageFns<StreamSummary> = {
       ? BigInt(object.firstVersion)
       : 0n;
     message.state = object.state ?? 0;
+    message.hasControls = object.hasControls ?? false;
     return message;
   },
 };
