@@ -78,14 +78,15 @@ async function toParkedEvent(
   };
 }
 
-/** undefined: it can no longer be read. */
+/** undefined: it can no longer be read, or is hidden. */
 async function eventOf(
   store: EventStore,
   { stream, version: number }: StoredParked,
   call: CallContext,
 ): Promise<EventRun | undefined> {
   try {
-    return await readEvent(store, stream, number, call);
+    const event = await readEvent(store, stream, number, call);
+    return event === 'hidden' ? undefined : event;
   } catch (error) {
     if (isStoreError(error) && error.code === 'UNREADABLE_COMMIT') return undefined;
     throw error;

@@ -81,7 +81,7 @@ export class Replays {
   settle(owner: LaneOwner, replay: Replay, failed: Failed | undefined): void {
     const isDone = failed === undefined || failed.kind === 'skip';
     void this.finish(owner, replay.unit.stream, () =>
-      isDone ? this.remove(replay) : this.putBack(replay.parked, failed.reason),
+      isDone ? this.remove(replay.parked) : this.putBack(replay.parked, failed.reason),
     );
   }
 
@@ -142,6 +142,11 @@ export class Replays {
       return undefined;
     }
     const run = await readEvent(store, stream, version, ownCall(callTimeoutMs)).catch(ifUnreadable);
+    if (run === 'hidden') {
+      // Nobody can read it any more: it counts as settled.
+      await this.remove(parked);
+      return undefined;
+    }
     const [unit] =
       run === undefined ? [] : unitsOf(run, { isStream: () => true, bytesMax: limits.pageBytesMax });
     if (unit !== undefined) return { unit, parked };
@@ -162,7 +167,7 @@ export class Replays {
     this.onChange();
   }
 
-  private async remove({ parked: { stream, version } }: Replay): Promise<void> {
+  private async remove({ stream, version }: StoredParked): Promise<void> {
     const { state } = this.context;
     const key = parkedKey(this.name, stream, version);
     await untilUnchanged(async (call) => {

@@ -85,6 +85,8 @@ export async function checkLane(
 async function hasMark(store: EventStore, mark: Mark, call: CallContext): Promise<boolean> {
   try {
     const run = await readEvent(store, mark.stream, mark.version, call);
+    // What is hidden cannot be compared.
+    if (run === 'hidden') return true;
     const [span] = run === undefined ? [] : eventSpans(run.events);
     if (run === undefined || span === undefined) return false;
     return eventId(run.events, span) === mark.event && Number(run.position) === mark.position;
@@ -95,17 +97,17 @@ async function hasMark(store: EventStore, mark: Mark, call: CallContext): Promis
   }
 }
 
-/** One event; undefined: there is no such event. Throws StoreError. */
+/** One event; `hidden`: a control of its stream hides it; undefined: there is no such event. Throws StoreError. */
 export async function readEvent(
   store: EventStore,
   stream: StreamName,
   number: number,
   call: CallContext,
-): Promise<EventRun | undefined> {
+): Promise<EventRun | 'hidden' | undefined> {
   const query = { ...streamQuery(stream, number), toVersion: version(BigInt(number)) };
-  const { pages } = await store.readStream(query, call);
+  const { head, pages } = await store.readStream(query, call);
   for await (const { runs } of pages) if (runs[0] !== undefined) return runs[0];
-  return undefined;
+  return head.lifecycle !== undefined && Number(head.version) >= number ? 'hidden' : undefined;
 }
 
 function streamQuery(stream: StreamName, fromVersion: number): ReadStreamQuery {

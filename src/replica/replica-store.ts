@@ -2,6 +2,7 @@ import type { EventStore, Pages } from '../store/event-store';
 import { hashOf } from './index/id-hash';
 import type { LogView, ViewedCommit } from '../store/log';
 import { beginning, noVersion, versionAfter } from '../store/values';
+import { describeStream } from './reads/describe-stream';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
@@ -41,7 +42,7 @@ function createReads(replica: Replica, { result, pages, read }: Translator): Rea
     },
     listStreams: (query, call) => pages(listStreams(replica, query, call)),
     subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
-    getStream: () => Promise.reject(new Error('not built yet')),
+    getStream: (stream, call) => result(() => describeStream(replica, stream, call)),
     getVersion: (stream, asOf, call) => result(() => readVersion(replica, stream, asOf, call)),
   };
 }

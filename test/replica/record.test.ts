@@ -109,6 +109,7 @@ test('a shared chunk is not changed', () => {
     matches: () => true,
     skipsUnreadable: false,
     isIncomplete: false,
+    hiding: undefined,
   });
   const spareBytes = run?.spareBytes ?? 0;
   expect(spareBytes).toBeGreaterThan(0);

@@ -14,7 +14,13 @@ import {
 } from './index-keys';
 import { locationBytes, writeLocation, type RecordLocation } from '../segments/location';
 import { writeUint64BE } from '../segments/uint64';
-import { storedRulesBytes, writeStoredRules, type StoredRules } from './stream-rules-index';
+import {
+  controlBytes,
+  storedRulesBytes,
+  writeControl,
+  writeStoredRules,
+  type StoredRules,
+} from './stream-rules-index';
 
 const tables = ['streams', 'keys', 'marks', 'sealed', 'rules', 'controls'] as const;
 /** A table of the index. */
@@ -31,6 +37,8 @@ const headerBytes = 4;
 export class IndexEntries {
   private bytes = Buffer.allocUnsafeSlow(initialBytes);
   private used = 0;
+  /** Whether there are rules of a stream. */
+  hasRules = false;
 
   addStream(stream: string, entry: IndexEntry): void {
     const keyBytes = stream.length + keySuffixBytes;
@@ -53,12 +61,13 @@ export class IndexEntries {
 
   /** Takes the place of what was stored for the stream. */
   addRules(stream: string, rules: StoredRules): void {
+    this.hasRules = true;
     const at = this.begin('rules', stream.length, storedRulesBytes);
     this.bytes.write(stream, at, 'latin1');
     writeStoredRules(this.bytes, at, at + stream.length, rules);
-    const key = this.begin('controls', integerBytes, stream.length);
+    const key = this.begin('controls', integerBytes, controlBytes(stream));
     writeUint64BE(this.bytes, key, rules.position);
-    this.bytes.write(stream, key + integerBytes, 'latin1');
+    writeControl(this.bytes, key, key + integerBytes, stream);
   }
 
   /** A segment was sealed with this many bytes. */

@@ -108,6 +108,7 @@ export class ReplicaIndex {
         table.putSync(key, value);
       });
     });
+    if (batch.entries.hasRules) this.rules.refresh();
   }
 
   /** Stores a batch in the background, atomically. Throws the error of the file system; a retry is safe. */
@@ -118,13 +119,12 @@ export class ReplicaIndex {
       });
     });
     await written.catch(throwCause);
+    if (batch.entries.hasRules) this.rules.refresh();
   }
 
   /** The newest entry of a stream, which may be a control. */
   head(stream: string): IndexEntry | undefined {
-    const [end, start] = [streamKey(stream, 0n, 0n), streamKey(stream, uint64Max, uint64Max)];
-    for (const { key, value } of this.range(this.streams, { start, end, reverse: true, limit: 1 }))
-      return toEntry(key, value);
+    for (const entry of this.newestFirst(stream)) return entry;
     return undefined;
   }
 
@@ -156,6 +156,15 @@ export class ReplicaIndex {
       ? streamKey(stream, before.version, before.sequence - 1n)
       : streamKey(stream, version, version < uint64Max ? 0n : version);
     yield* this.withoutControls({ start, end: lowest, reverse: true });
+  }
+
+  /** The entries of a stream with its controls, from the newest one on, or before another entry. */
+  *newestFirst(stream: string, before?: EntryKey): Generator<IndexEntry, void> {
+    const start = before
+      ? streamKey(stream, before.version, before.sequence - 1n)
+      : streamKey(stream, uint64Max, uint64Max);
+    const range = { start, end: streamKey(stream, 0n, 0n), reverse: true };
+    for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
   }
 
   private *withoutControls(range: RangeOptions): Generator<IndexEntry, void> {
@@ -267,10 +276,8 @@ export class ReplicaIndex {
     store: (table: Table, key: Buffer, value: Buffer) => void,
   ): void {
     entries.each((table, key, value) => {
-      if (table === 'rules' || table === 'controls') {
-        this.rules.isEmpty = false;
-        store(this.controls[table], key, value);
-      } else store(this[table], key, value);
+      const isOfRules = table === 'rules' || table === 'controls';
+      store(isOfRules ? this.controls[table] : this[table], key, value);
     });
     store(this.root, stateKey, Buffer.from(state));
   }

@@ -3,6 +3,7 @@ import type { StreamRules } from '../../store/stream-rules';
 import type { Position } from '../../store/values';
 import { readRules, rulesBytes, writeRules } from '../segments/control-body';
 import { writeUint64BE } from '../segments/uint64';
+import { FirstVersions, type KnownRules } from './first-versions';
 import { check, checksumBytes, integerKey, seal } from './index-keys';
 
 /** What the newest control of a stream says. */
@@ -23,6 +24,10 @@ export interface StoredRules {
 export class StreamRulesIndex {
   /** Whether no stream of the store ever had a control, so that nothing is hidden. */
   isEmpty = true;
+  private inMemory: FirstVersions | undefined;
+  /** The controls up to here are in memory. */
+  private upTo = 0n;
+  private isBehind = false;
 
   /** `throwIfClosed`: LMDB would end the process. */
   constructor(
@@ -58,12 +63,12 @@ export class StreamRulesIndex {
       yield { stream: key.toString('latin1'), ...toRules(key, value) };
   }
 
-  /** The streams of the controls after a position, in the order of the log; a stream may come more than once. */
+  /** The streams of the controls after a position, in the order of the log; a stream may come more than once. Throws DamagedReplicaError. */
   *streamsAfter(position: bigint): Generator<{ readonly stream: string; readonly position: bigint }, void> {
     if (this.isEmpty) return;
     this.throwIfClosed();
     for (const { key, value } of this.tables.controls.getRange({ start: integerKey(position + 1n) }))
-      yield { stream: value.toString('latin1'), position: key.readBigUInt64BE(0) };
+      yield { stream: toStream(key, value), position: key.readBigUInt64BE(0) };
   }
 
   /** The position of the last control; 0: there is none. */
@@ -75,8 +80,25 @@ export class StreamRulesIndex {
     return 0n;
   }
 
-  /** Looks whether another process has stored rules. */
+  /** The first versions of all streams that have rules. They are read when they are first needed. Throws DamagedReplicaError. */
+  firstVersions(): FirstVersions {
+    if (this.inMemory !== undefined && !this.isBehind) return this.inMemory;
+    const { upTo, lastControl } = this;
+    const firstVersions = this.inMemory ?? new FirstVersions();
+    if (this.inMemory === undefined)
+      for (const { stream, rules } of this.all()) firstVersions.set(stream, knownRules(rules));
+    else
+      for (const { stream } of this.streamsAfter(upTo)) {
+        const stored = this.get(stream);
+        if (stored !== undefined) firstVersions.set(stream, knownRules(stored.rules));
+      }
+    [this.inMemory, this.upTo, this.isBehind] = [firstVersions, lastControl, false];
+    return firstVersions;
+  }
+
+  /** Rules may have been stored, by this process or another one. */
   refresh(): void {
+    this.isBehind = true;
     if (!this.isEmpty) return;
     for (const key of this.tables.rules.getKeys({ limit: 1 })) this.isEmpty = key.length === 0;
   }
@@ -84,7 +106,29 @@ export class StreamRulesIndex {
   /** Checks all entries. Throws DamagedReplicaError. */
   checkEntries(): void {
     for (const { key, value } of this.tables.rules.getRange({})) toRules(key, value);
+    for (const { key, value } of this.tables.controls.getRange({})) toStream(key, value);
   }
+}
+
+function knownRules({ firstVersion, maxCount, maxAgeNanos }: StreamRules): KnownRules {
+  const hasRetention = maxCount !== undefined || maxAgeNanos !== undefined;
+  return { firstVersion: Number(firstVersion), hasRetention };
+}
+
+/** The length of what is stored for a control. */
+export function controlBytes(stream: string): number {
+  return stream.length + checksumBytes;
+}
+
+/** Writes the value after its key, the position of the control, which begins at `keyAt`. */
+export function writeControl(target: Buffer, keyAt: number, valueAt: number, stream: string): void {
+  const end = valueAt + target.write(stream, valueAt, 'latin1');
+  seal(target, keyAt, end + checksumBytes);
+}
+
+function toStream(key: Buffer, value: Buffer): string {
+  check(key, value, value.length);
+  return value.toString('latin1', 0, value.length - checksumBytes);
 }
 
 export const storedRulesBytes = rulesBytes + 8 + checksumBytes;

@@ -15,6 +15,14 @@ export interface DenseRun {
   readonly last: EntryKey;
 }
 
+/** What is read of a stream. */
+export interface DenseRange {
+  /** Inclusive. */
+  readonly toVersion: bigint;
+  /** Commits of an earlier time are hidden; undefined: no commit is. */
+  readonly fromTime: bigint | undefined;
+}
+
 /** Whether most of the bytes from the first entry to the last belong to the entries. */
 export function areDense(entries: readonly IndexEntry[]): boolean {
   const [first, last] = [entries[0]?.location, entries.at(-1)?.location];
@@ -25,17 +33,17 @@ export function areDense(entries: readonly IndexEntry[]): boolean {
 
 /**
  * Reads the commits of a stream after an entry, up to a version, from the segment without the index: a lookup of each commit
- * costs more than reading it. Ends where most of the bytes belong to other streams, and at anything unexpected; the caller
- * continues with the index. Throws DamagedReplicaError.
+ * costs more than reading it. Ends where most of the bytes belong to other streams, and at anything unexpected, as a commit that is
+ * earlier than `fromTime`; the caller continues with the index. Throws DamagedReplicaError.
  */
 export async function* denseRunsAfter(
   { segments }: ReplicaFiles,
   { location, version }: IndexEntry,
   stream: string,
-  upTo: bigint,
+  { toVersion: upTo, fromTime }: DenseRange,
 ): AsyncGenerator<DenseRun, void> {
   const { segment } = location;
-  const range = { name: Buffer.from(stream, 'latin1'), upTo: Number(upTo) };
+  const range = { name: Buffer.from(stream, 'latin1'), upTo: Number(upTo), fromTime };
   let last = Number(version);
   for (let offset = location.offset + location.length; last < upTo;) {
     const { bytes, isShared } = await segments
@@ -60,6 +68,13 @@ function emptyIfRemoved(error: unknown): SegmentBytes {
   throw error;
 }
 
+/** What to collect of a stream. */
+interface CollectedRange {
+  readonly name: Buffer;
+  readonly upTo: number;
+  readonly fromTime: bigint | undefined;
+}
+
 /** Versions and sequences are numbers here, as in RecordIterator. */
 interface CollectedRun {
   /** undefined: there are no events. */
@@ -72,11 +87,7 @@ interface CollectedRun {
 }
 
 /** Collects the commits of a stream that follow a version, up to the first record of the stream that is not the next commit. */
-function collectRun(
-  bytes: Buffer,
-  after: number,
-  { name, upTo }: { readonly name: Buffer; readonly upTo: number },
-): CollectedRun {
+function collectRun(bytes: Buffer, after: number, { name, upTo, fromTime }: CollectedRange): CollectedRun {
   const run = new RunBuilder(bytes);
   const records = new RecordIterator(bytes);
   let version = after;
@@ -85,7 +96,11 @@ function collectRun(
   while (records.next()) {
     if (!records.isOf(name)) continue;
     const { lastVersion } = records;
-    isAsExpected = records.isCommit && records.firstVersion === version + 1 && lastVersion <= upTo;
+    isAsExpected =
+      records.isCommit &&
+      records.firstVersion === version + 1 &&
+      lastVersion <= upTo &&
+      (fromTime === undefined || records.timeNanos >= fromTime);
     if (!isAsExpected) break;
     version = lastVersion;
     ({ sequence } = records);

@@ -1,9 +1,10 @@
 import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
 import { headersOf, type RecordHeader } from '../segments/record';
-import { filterRecord, type RecordFilter } from './record-filter';
+import { selectShown } from './hiding';
+import { filterRecord, type ReadFilter } from './record-filter';
 import type { Chunk } from './scan';
-import { select, type Selection } from './select';
+import type { Selection } from './select';
 
 /** The records of one transaction, or a single record. */
 export interface Group {
@@ -36,7 +37,7 @@ export function timeOf({ headers }: Group): bigint {
 /** The selected events of a group, or the error with which a read of them fails. */
 export function runsOfGroup(
   { bytes, headers }: Group,
-  filter: RecordFilter,
+  filter: ReadFilter,
   selection: Selection,
 ): readonly EventRun[] | UnreadableCommitError {
   const runs: EventRun[] = [];
@@ -44,7 +45,7 @@ export function runsOfGroup(
     const filtered = filterRecord(bytes, header, filter);
     if (filtered === 'skip') continue;
     if (filtered !== 'include') return filtered;
-    const run = select({ bytes, header }, selection);
+    const run = selectShown({ bytes, header }, selection, filter.hiding);
     if (run !== undefined) runs.push(run);
   }
   if (selection.reverse === true) runs.reverse();

@@ -2,6 +2,8 @@ import type { CallContext, ListStreamsQuery, StreamSummary } from '../../store/e
 import { streamMatcher, type StreamSelection } from '../../store/patterns';
 import { position, unixNanos, version, type StreamName } from '../../store/values';
 import type { IndexEntry } from '../index/index-keys';
+import type { ReplicaIndex } from '../index/replica-index';
+import { lifecycleOf, shownLifecycle } from './stream-lifecycle';
 import type { ReadableReplica } from './readable-replica';
 import { yieldThread } from './yield-thread';
 
@@ -32,7 +34,9 @@ export async function* listStreams(
         continue;
       }
       last = next.stream;
-      if (matches(last)) page.push(summaryOf(last, next.entry));
+      if (!matches(last)) continue;
+      const summary = summaryOf(index, last, next.entry);
+      if (query.includeDeleted || isActive(summary)) page.push(summary);
     }
     left -= page.length;
     if (page.length > 0) yield page;
@@ -61,16 +65,23 @@ function distinctPrefixes(patterns: readonly string[]): string[] {
   });
 }
 
+/** What a deletion hides is not listed; what cannot be read is. */
+function isActive({ lifecycle }: StreamSummary): boolean {
+  return lifecycle === undefined || lifecycle.state === 'active';
+}
+
 function summaryOf(
+  index: ReplicaIndex,
   stream: string,
   { kind, position: at, timeNanos, version: head }: IndexEntry,
 ): StreamSummary {
   const unreadable = kind === 'damage';
-  return {
+  const summary = {
     stream: stream as StreamName,
     version: version(unreadable ? 0n : head),
     position: position(at),
     commitTime: unixNanos(timeNanos),
     unreadable,
   };
+  return { ...summary, lifecycle: unreadable ? undefined : shownLifecycle(lifecycleOf(index, stream, head)) };
 }

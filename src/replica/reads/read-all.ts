@@ -15,8 +15,9 @@ import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import type { SegmentCursor } from '../segments/segment-view';
 import { groupsOf, positionOf, runsOfGroup, timeOf, type Group } from './groups';
+import { clockNanos, hidingAt } from './hiding';
 import type { ReadableReplica } from './readable-replica';
-import type { RecordFilter } from './record-filter';
+import type { ReadFilter } from './record-filter';
 import { cursorAfter, readChunk, scan } from './scan';
 import { hasAllTypes, isWithinTimes, type Selection } from './select';
 import { withoutFirst } from './skip-events';
@@ -38,10 +39,11 @@ export async function readAll(
     return { position: position(head), storeId, pages: emptyRead(positionOfEmpty(query)) };
   if (query.filter.patterns.length === 0)
     return { position: position(head), storeId, pages: emptyRead(endOf(query, range)) };
-  const filter: RecordFilter = {
+  const filter: ReadFilter = {
     matches: streamMatcher(query.filter),
     skipsUnreadable: query.skipUnreadable,
     isIncomplete: faults.isIncomplete,
+    hiding: hidingAt(files.index, { nowNanos: clockNanos(), upTo: head }),
   };
   const read = { files, query, range, filter };
   return {
@@ -56,7 +58,7 @@ interface Read {
   readonly files: ReplicaFiles;
   readonly query: ReadAllQuery;
   readonly range: PositionRange;
-  readonly filter: RecordFilter;
+  readonly filter: ReadFilter;
 }
 
 /** With a count, the commit at `afterPosition` belongs to the range. */
@@ -115,11 +117,14 @@ async function* unfilteredPages(
 ): AsyncGenerator<AllPage, void> {
   for await (const chunk of scan(files, cursorAfter(files, range.after), chunkBytes)) {
     call.signal.throwIfAborted();
-    const { run, error, isPastEnd } = unfilteredRun(chunk, range, filter);
-    const isDone = (isPastEnd || chunk.last === range.upTo) && error === undefined;
+    const { last } = chunk;
+    const { run, error, isHiding, isPastEnd } = unfilteredRun(chunk, range, filter);
+    const isDone = (isPastEnd || last === range.upTo) && error === undefined;
     const runs = run === undefined ? [] : [run];
-    const at = isDone ? range.upTo : (run?.position ?? range.after);
-    if (run !== undefined || isDone)
+    // A reader goes on after what is hidden.
+    const handled = error === undefined && isHiding ? last : (run?.position ?? range.after);
+    const at = isDone ? range.upTo : handled;
+    if (run !== undefined || isDone || (isHiding && error === undefined))
       yield { runs, end: isDone ? 'complete' : undefined, position: position(at) };
     if (error !== undefined) throw error.withHint();
     if (isDone) return;
@@ -220,7 +225,7 @@ class PageBuilder {
   /** `handled`: the read is complete up to here. */
   constructor(
     private readonly query: ReadAllQuery,
-    private readonly filter: RecordFilter,
+    private readonly filter: ReadFilter,
     private handled: bigint,
   ) {
     this.left = query.maxCount;

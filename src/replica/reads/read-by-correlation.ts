@@ -12,8 +12,8 @@ import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
 import { nameOf, type StoredRecord } from '../segments/record';
+import { clockNanos, hidingAt, selectShown, type Hiding } from './hiding';
 import type { ReadableReplica } from './readable-replica';
-import { select } from './select';
 
 /** Commits of a page. */
 const commitsMax = 64;
@@ -35,6 +35,7 @@ export async function readByCorrelation(
 class CorrelationReader {
   private readonly hash: bigint;
   private readonly isVisible: (stream: string) => boolean;
+  private readonly hiding: Hiding | undefined;
   private left: bigint | undefined;
   private after = 0n;
 
@@ -45,6 +46,7 @@ class CorrelationReader {
   ) {
     this.hash = hashOf(query.correlationId);
     this.left = query.maxCount;
+    this.hiding = hidingAt(files.index, { nowNanos: clockNanos(), upTo });
     this.isVisible = patternMatcher(query.visible ?? ['>']);
   }
 
@@ -64,7 +66,7 @@ class CorrelationReader {
     for (const record of records) {
       const { left } = this;
       if (!this.isVisible(nameOf(record.bytes, record.header))) continue;
-      const run = select(record, { correlationId, eventTypes, countMax: left });
+      const run = selectShown(record, { correlationId, eventTypes, countMax: left }, this.hiding);
       if (run === undefined) continue;
       runs.push(run);
       if (left !== undefined) this.left = left - BigInt(run.eventCount);

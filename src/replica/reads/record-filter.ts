@@ -1,4 +1,5 @@
 import type { UnreadableCommitError } from '../../store/errors';
+import type { Hiding } from './hiding';
 import { errorOf, nameOf, type RecordHeader } from '../segments/record';
 
 /** Which records a read over all streams wants. */
@@ -8,6 +9,12 @@ export interface RecordFilter {
   readonly skipsUnreadable: boolean;
   /** Whether the log has lost messages, and no operator has accepted the loss. */
   readonly isIncomplete: boolean;
+}
+
+/** What a read over all streams leaves out. */
+export interface ReadFilter extends RecordFilter {
+  /** undefined: nothing is hidden. */
+  readonly hiding: Hiding | undefined;
 }
 
 /** Whether a read includes a record, skips it, or fails with an error. */

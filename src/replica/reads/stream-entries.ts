@@ -5,11 +5,12 @@ import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
 import { errorOf, type StoredRecord } from '../segments/record';
 
-/** How many entries are commits whose versions follow one another, from a version on. */
+/** How many entries are commits whose versions follow one another, from a version on, or controls among them. */
 export function contiguousCount(entries: readonly IndexEntry[], reverse: boolean, from: bigint): number {
   let next = from;
   for (const [index, entry] of entries.entries()) {
     const { version: last, count, kind } = entry;
+    if (kind === 'control') continue;
     const hasNext = last >= next && last - BigInt(count) < next;
     if (kind === 'damage' || !hasNext) return index;
     next = nextVersion(entry, reverse, next);
@@ -40,4 +41,17 @@ export async function throwDamage(
   if (found?.kind === 'damage') await throwDamageOf(files, found);
   const reason = `version ${missing.toString()} is missing`;
   throw new UnreadableCommitError(stream, position(found?.sequence ?? 0n), reason);
+}
+
+/** The version of a stream at a position, 0 if it did not exist: a binary search, since versions grow with positions. */
+export function versionAt(index: ReplicaFiles['index'], stream: string, position: bigint): bigint {
+  let low = 0n;
+  let high = index.head(stream)?.version ?? 0n;
+  while (low < high) {
+    const middle = low + (high - low + 1n) / 2n;
+    const [entry] = index.forward(stream, middle);
+    if (entry !== undefined && entry.position <= position) low = entry.version;
+    else high = middle - 1n;
+  }
+  return low;
 }

@@ -5,6 +5,7 @@ import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
 import { firstVersionOf, type StoredRecord } from '../segments/record';
 import type { ReadableReplica } from './readable-replica';
+import { headWith, lifecycleOf } from './stream-lifecycle';
 import { contiguousCount, nextVersion, throwDamage, throwDamageOf } from './stream-entries';
 import { yieldThread } from './yield-thread';
 
@@ -20,8 +21,11 @@ export async function readVersion(
 ): Promise<StreamHead> {
   await replica.catchUp('leader', call);
   if (asOf !== undefined) return headAsOf(replica, stream, asOf, call);
-  const entry = replica.files.index.head(stream);
-  return headOfCommit(entry) ?? headOf(replica, stream, entry);
+  const { index } = replica.files;
+  const entry = index.head(stream);
+  const head = headOfCommit(entry);
+  if (head === undefined) return headOf(replica, stream, entry);
+  return headWith(head, lifecycleOf(index, stream, head.version));
 }
 
 /** The head that an entry stands for; undefined: the entry is damage. */
@@ -61,7 +65,7 @@ export async function headOf(
   return headOfCommit(entry) ?? throwDamageOf(files, entry);
 }
 
-/** The head of a stream at a time: its last commit that is not later. */
+/** The head of a stream at a time: its last commit that is not later, and what can be read of the stream now. */
 async function headAsOf(
   replica: ReadableReplica,
   stream: StreamName,
@@ -75,10 +79,13 @@ async function headAsOf(
   let next: bigint = head.version;
   let last: IndexEntry | undefined;
   while (next > 0n) {
-    const entries = firstEntries(files.index.backward(stream, next, last));
+    const entries = firstEntries(files.index.newestFirst(stream, last));
+    // What was found later to be damage, if the stream ends with it.
+    while (last === undefined && entries[0]?.kind === 'damage') entries.shift();
     const commits = entries.slice(0, contiguousCount(entries, true, next));
     const found = commits.find(({ timeNanos }) => timeNanos <= asOf);
-    if (found !== undefined) return headOf(replica, stream, found);
+    if (found !== undefined)
+      return headWith(await headOf(replica, stream, found), lifecycleOf(files.index, stream, head.version));
     last = commits.at(-1);
     next = nextVersion(last, true, next);
     const damaged = entries[commits.length];

@@ -2,6 +2,7 @@ import type { IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
 import type { StoredRecord } from '../segments/record';
+import { versionAt } from './stream-entries';
 
 /** Entries looked up at once. */
 const entriesMax = 512;
@@ -38,17 +39,4 @@ function entriesAfter(
     entries.push(entry);
   }
   return entries;
-}
-
-/** The version of a stream at a position, 0 if it did not exist: a binary search, since versions grow with positions. */
-function versionAt(index: ReplicaFiles['index'], stream: string, position: bigint): bigint {
-  let low = 0n;
-  let high = index.head(stream)?.version ?? 0n;
-  while (low < high) {
-    const middle = low + (high - low + 1n) / 2n;
-    const [entry] = index.forward(stream, middle);
-    if (entry !== undefined && entry.position <= position) low = entry.version;
-    else high = middle - 1n;
-  }
-  return low;
 }

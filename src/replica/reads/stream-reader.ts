@@ -1,7 +1,9 @@
 import type { CallContext, EventRun, Page, Pages, ReadStreamQuery } from '../../store/event-store';
+import { version } from '../../store/values';
 import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
 import { fetchRecords } from '../segments/fetch-records';
+import type { Hidden } from '../../store/stream-rules';
 import type { StoredRecord } from '../segments/record';
 import { areDense, denseRunsAfter } from './dense-runs';
 import { isWithinTimes, select } from './select';
@@ -35,8 +37,9 @@ export class StreamReader {
     private readonly files: ReplicaFiles,
     private readonly query: ReadStreamQuery,
     headVersion: bigint,
+    hidden: Hidden | undefined,
   ) {
-    this.range = rangeOf(query, headVersion);
+    this.range = rangeOf(query, headVersion, hidden);
     this.next = this.range.reverse ? this.range.toVersion : this.range.fromVersion;
     this.left = query.maxCount;
   }
@@ -47,12 +50,12 @@ export class StreamReader {
 
   /** Looks up the next page in the index. */
   plan(): PagePlan {
-    const { query, range, next } = this;
+    const { range, next } = this;
     const { entries, isLast } = this.lookUpEntries();
     const contiguous = contiguousCount(entries, range.reverse, next);
     const commits = contiguous === entries.length ? entries : entries.slice(0, contiguous);
-    const wanted = hasTimes(query)
-      ? commits.filter(({ timeNanos }) => isWithinTimes(query, timeNanos))
+    const wanted = hasTimes(range)
+      ? commits.filter(({ timeNanos }) => isWithinTimes(range, timeNanos))
       : commits;
     return { entries, contiguous, wanted, isLast };
   }
@@ -109,7 +112,7 @@ export class StreamReader {
     const { files, query, range } = this;
     const from = entries.at(-1);
     if (from === undefined || !isUnfiltered(query) || !areDense(entries)) return;
-    for await (const { run, last } of denseRunsAfter(files, from, query.stream, range.toVersion)) {
+    for await (const { run, last } of denseRunsAfter(files, from, query.stream, range)) {
       signal.throwIfAborted();
       this.last = last;
       this.next = last.version + 1n;
@@ -173,24 +176,31 @@ function isUnfiltered({ direction, eventTypes, maxCount, fromTime, toTime }: Rea
   return direction === 'forward' && !isBounded && eventTypes.size === 0;
 }
 
-function hasTimes({ fromTime, toTime }: ReadStreamQuery): boolean {
+function hasTimes({ fromTime, toTime }: Pick<ReadStreamQuery, 'fromTime' | 'toTime'>): boolean {
   return fromTime !== undefined || toTime !== undefined;
 }
 
-/** The versions of a read, lowest and highest, in both directions. */
-interface Range {
+const noneHidden: Hidden = { firstVersion: version(1n), fromTime: undefined };
+
+/** The versions of a read that are not hidden, lowest and highest, in both directions, and the times of their commits. */
+interface Range extends Pick<ReadStreamQuery, 'fromTime' | 'toTime'> {
   readonly reverse: boolean;
   readonly fromVersion: bigint;
   readonly toVersion: bigint;
 }
 
-function rangeOf({ direction, fromVersion, toVersion }: ReadStreamQuery, headVersion: bigint): Range {
+function rangeOf(query: ReadStreamQuery, headVersion: bigint, hidden: Hidden | undefined): Range {
+  const { direction, fromVersion, toVersion, fromTime, toTime } = query;
+  const { firstVersion: shown, fromTime: shownFrom } = hidden ?? noneHidden;
   const reverse = direction === 'backward';
   const [low, high] = reverse ? [toVersion, fromVersion] : [fromVersion, toVersion];
   return {
     reverse,
-    fromVersion: low === 0n ? 1n : low,
+    fromVersion: low > shown ? low : shown,
     toVersion: high === 0n || high > headVersion ? headVersion : high,
+    fromTime:
+      shownFrom === undefined || (fromTime !== undefined && fromTime > shownFrom) ? fromTime : shownFrom,
+    toTime,
   };
 }
 

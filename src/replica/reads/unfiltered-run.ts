@@ -3,7 +3,7 @@ import type { EventRun } from '../../store/event-store';
 import { headerAt } from '../segments/record';
 import { RecordIterator } from '../segments/record-iterator';
 import { RunBuilder } from '../segments/run-builder';
-import { filterRecord, type RecordFilter } from './record-filter';
+import { filterRecord, type ReadFilter } from './record-filter';
 import type { Chunk } from './scan';
 
 /** Positions of the log. */
@@ -19,15 +19,17 @@ export interface UnfilteredRun {
   readonly run: EventRun | undefined;
   /** Why the record after the events cannot be read. */
   readonly error: UnreadableCommitError | undefined;
+  /** Whether commits of the range are hidden. */
+  readonly isHiding: boolean;
   /** Whether the chunk has records after the range. */
   readonly isPastEnd: boolean;
 }
 
-/** All events of a chunk in a range, up to the first record that cannot be read. The chunk cannot be used afterwards. */
+/** All events of a chunk in a range that are not hidden, up to the first record that cannot be read. The chunk cannot be used afterwards. */
 export function unfilteredRun(
   chunk: Chunk,
   { after, upTo }: PositionRange,
-  filter: RecordFilter,
+  filter: ReadFilter,
 ): UnfilteredRun {
   const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
   const run = new RunBuilder(bytes);
@@ -35,13 +37,20 @@ export function unfilteredRun(
   // Numbers, as in RecordIterator.
   const [first, last] = [Number(after) + 1, Number(upTo)];
   let error: UnreadableCommitError | undefined;
+  const { hiding } = filter;
+  let isHiding = false;
   let isPastEnd = false;
   while (records.next()) {
     if (records.position < first) continue;
     isPastEnd = records.position > last;
     if (isPastEnd) break;
     if (records.isCommit && !records.isTorn) {
-      run.add(records);
+      const hidden = hiding === undefined ? 0 : hiding.countHidden(records);
+      if (hidden === 0) run.add(records);
+      else {
+        isHiding = true;
+        if (hidden < records.count) run.addWithoutFirst(records, hidden);
+      }
       continue;
     }
     const filtered = filterRecord(bytes, headerAt(bytes, records.start), filter);
@@ -49,5 +58,5 @@ export function unfilteredRun(
     error = filtered;
     break;
   }
-  return { run: run.finish(), error, isPastEnd };
+  return { run: run.finish(), error, isHiding, isPastEnd };
 }

@@ -29,7 +29,7 @@ export function completeGroups(bytes: Buffer): { readonly complete: Buffer; read
  * they are exact up to 2^53, and every event that is read pays for them.
  */
 export class RecordIterator {
-  private readonly view: DataView;
+  readonly view: DataView;
   /** Where the current record begins. */
   start = 0;
   /** Where the current record ends. */
@@ -38,6 +38,12 @@ export class RecordIterator {
   constructor(readonly bytes: Buffer) {
     // Several times as fast as the methods of a Buffer.
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Moves to the record that begins here, which is complete. */
+  moveTo(start: number): void {
+    this.start = start;
+    this.end = start + this.view.getUint32(start + at.length, true);
   }
 
   /** Moves to the next record; false: no other record is complete in the bytes. Throws DamagedReplicaError. */
@@ -87,6 +93,15 @@ export class RecordIterator {
 
   get lastVersion(): number {
     return this.firstVersion + this.count - 1;
+  }
+
+  get timeNanos(): bigint {
+    return this.view.getBigInt64(this.start + at.time, true);
+  }
+
+  /** Where the name of its stream begins, which ends where the body begins. */
+  get nameStart(): number {
+    return this.start + headerBytes;
   }
 
   /** Whether the record belongs to the stream of this name. */

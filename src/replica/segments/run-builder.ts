@@ -1,3 +1,4 @@
+import { eventSpans } from '../../protobuf/commit-record';
 import type { EventRun } from '../../store/event-store';
 import { position } from '../../store/values';
 import type { RecordIterator } from './record-iterator';
@@ -21,6 +22,16 @@ export class RunBuilder {
     // Must be the last: it overwrites the header.
     this.bytes.copyWithin(this.filled, bodyStart, bodyEnd);
     this.filled += bodyEnd - bodyStart;
+  }
+
+  /** The same without the first events of the record, which has more than these. */
+  addWithoutFirst(record: RecordIterator, skipped: number): void {
+    const { bytes, bodyStart, bodyEnd } = record;
+    const { frame } = eventSpans(bytes.subarray(bodyStart, bodyEnd))[skipped] as { readonly frame: number };
+    this.eventCount += record.count - skipped;
+    this.lastPosition = record.position;
+    bytes.copyWithin(this.filled, bodyStart + frame, bodyEnd);
+    this.filled += bodyEnd - bodyStart - frame;
   }
 
   /** undefined: there are no events. */

@@ -1,10 +1,11 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { EventRun, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
 import { groupsOf, positionOf, runsOfGroup, timeOf } from '../reads/groups';
+import { selectShown, type Hiding } from '../reads/hiding';
 import { wantsAll } from '../reads/read-all';
-import { filterRecord, type RecordFilter } from '../reads/record-filter';
+import { filterRecord, type ReadFilter } from '../reads/record-filter';
 import type { Chunk } from '../reads/scan';
-import { isWithinTimes, select } from '../reads/select';
+import { isWithinTimes } from '../reads/select';
 import { withoutFirst } from '../reads/skip-events';
 import { unfilteredRun } from '../reads/unfiltered-run';
 import type { StoredRecord } from '../segments/record';
@@ -22,7 +23,7 @@ interface Following {
 export function* reportChunk(
   chunk: Chunk,
   following: Following,
-  filter: RecordFilter,
+  filter: ReadFilter,
 ): Generator<SubscriptionUpdate, void> {
   const { query, start, progress } = following;
   const { at: after } = progress;
@@ -42,7 +43,7 @@ export function* reportChunk(
 function* reportGroups(
   chunk: Chunk,
   { query, start, progress }: Following,
-  filter: RecordFilter,
+  filter: ReadFilter,
 ): Generator<SubscriptionUpdate, void> {
   const { at: after } = progress;
   const { fromVersion, fromTime } = start;
@@ -67,6 +68,7 @@ function* reportGroups(
 export function* reportRecords(
   records: readonly StoredRecord[],
   { query, start, progress }: Following,
+  hiding: Hiding | undefined,
 ): Generator<SubscriptionUpdate, void> {
   const { filter, skipUnreadable: skipsUnreadable } = query;
   const { fromVersion, fromTime } = start;
@@ -84,7 +86,7 @@ export function* reportRecords(
       continue;
     }
     const isWanted = filtered === 'include' && isWithinTimes({ fromTime, toTime: undefined }, timeNanos);
-    const run = isWanted ? select({ bytes, header }, { ...filter, fromVersion }) : undefined;
+    const run = isWanted ? selectShown({ bytes, header }, { ...filter, fromVersion }, hiding) : undefined;
     const wanted = run === undefined ? [] : restOf([run], position, start);
     if (found.isBefore(wanted)) yield* found.all();
     found.events(wanted, position);

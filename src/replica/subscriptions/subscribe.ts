@@ -1,6 +1,7 @@
 import type { CallContext, EventFilter, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
 import { isName, streamMatcher } from '../../store/patterns';
 import { Cancellation, type Interest } from '../apply/commit-waiters';
+import { clockNanos, hidingAt, type Hiding } from '../reads/hiding';
 import { cursorAfter, readChunk } from '../reads/scan';
 import { streamPages } from '../reads/stream-pages';
 import type { SegmentCursor } from '../segments/segment-view';
@@ -140,7 +141,7 @@ async function* storedUpdates(
   for await (const records of streamPages(files, stream, progress.at, () => share.chunkBytes(true))) {
     if (cancellation.isCancelled) return;
     replica.throwIfReplaced(files);
-    yield* reportRecords(records, subscription);
+    yield* reportRecords(records, subscription, hidingNow(subscription));
   }
   progress.advanceTo(upTo);
   yield* progress.found();
@@ -165,7 +166,13 @@ async function chunkUpdates(
     matches: interest.matches,
     skipsUnreadable: query.skipUnreadable,
     isIncomplete: replica.faults.isIncomplete,
+    hiding: hidingNow(subscription),
   });
+}
+
+/** What is hidden from the next chunk. What a subscriber that is not behind gets is new: no retention hides it. */
+function hidingNow({ files, progress }: Subscription): Hiding | undefined {
+  return hidingAt(files.index, progress.isLive ? undefined : { nowNanos: clockNanos(), upTo: undefined });
 }
 
 function interestOf(filter: EventFilter): Interest {

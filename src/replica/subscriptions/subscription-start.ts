@@ -1,8 +1,9 @@
 import { InvalidRequestError } from '../../store/errors';
 import type { CallContext, CommitOffset, SubscribeQuery } from '../../store/event-store';
 import { checkStoreId } from '../../store/store-id';
-import type { UnixNanos } from '../../store/values';
+import { version, type UnixNanos } from '../../store/values';
 import type { ReadableReplica } from '../reads/readable-replica';
+import { lifecycleOf } from '../reads/stream-lifecycle';
 
 /** Where a subscription begins. */
 export interface Start {
@@ -36,10 +37,13 @@ export async function findStart(
       if (startMustExist) checkExists('after_position', start.after, head);
       return { ...found, ...positionStart(replica, query, start), fromTime: start.fromTime };
     case 'version': {
-      const last = index.head(start.stream)?.version ?? 0n;
+      const last = index.head(start.stream)?.version ?? version(0n);
       if (startMustExist) checkExists('after_version', start.after, last);
       const fromVersion = start.after + 1n;
-      for (const { position } of index.forward(start.stream, fromVersion))
+      // What is hidden before it need not be read.
+      const shown = lifecycleOf(index, start.stream, last)?.firstVersion ?? 1n;
+      const first = shown > fromVersion ? shown : fromVersion;
+      for (const { position } of index.forward(start.stream, first))
         return { ...found, after: position - 1n, fromVersion };
       return { ...found, fromVersion };
     }

@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { nameHash, nameKey } from '../segments/name-key';
+
+/** What the rules of a stream say without a look at the stream. */
+export interface KnownRules {
+  readonly firstVersion: number;
+  /** Whether its retention may hide more. */
+  readonly hasRetention: boolean;
+}
+
+/** Bounds of what is in memory: the names of this many streams, with this many bytes. The rest is looked up in the index. */
+export interface FirstVersionBounds {
+  readonly streamsMax: number;
+  readonly nameBytesMax: number;
+}
+
+/** With its names and numbers, a table is at most 12 MB. */
+export const firstVersionBounds: FirstVersionBounds = { streamsMax: 1 << 17, nameBytesMax: 8 << 20 };
+
+/** What `find` returns for a stream without rules, and for one that is not in memory and may have rules. */
+export const without = -1;
+export const unknown = -2;
+
+const initialStreams = 64;
+/** Bits of the filter for each stream, so that it lets few others pass. */
+const filterBits = 16;
+
+/**
+ * The first version of each stream that has rules, in memory, for reads over all streams: these meet every commit of the store, and
+ * most streams have no rules. A filter over a few bytes of the name comes first; only for what passes it, the name is looked up. There
+ * are no strings and no objects per stream.
+ */
+export class FirstVersions {
+  private filter = new Uint32Array((initialStreams * filterBits) / 32);
+  private slots = new Int32Array(4 * initialStreams);
+  private names = Buffer.allocUnsafeSlow(32 * initialStreams);
+  private view = new DataView(this.names.buffer);
+  /** Where the name of each stream ends in `names`; it begins where the one before ends. */
+  private ends = new Uint32Array(initialStreams);
+  private firstVersions = new Float64Array(initialStreams);
+  private retained = new Uint8Array(initialStreams);
+  private size = 0;
+  private isFull = false;
+  private readonly seed = randomBytes(4).readInt32LE();
+
+  constructor(private readonly bounds: FirstVersionBounds = firstVersionBounds) {}
+
+  set(stream: string, { firstVersion, hasRetention }: KnownRules): void {
+    const name = Buffer.from(stream, 'latin1');
+    const view = new DataView(name.buffer, name.byteOffset, name.length);
+    const found = this.find(view, 0, name.length);
+    const entry = found >= 0 ? found : this.add(name, view);
+    if (entry < 0) return;
+    this.firstVersions[entry] = firstVersion;
+    this.retained[entry] = hasRetention ? 1 : 0;
+  }
+
+  /** The entry of a stream whose name lies between two offsets; or `without`, or `unknown`. */
+  find(view: DataView, start: number, end: number): number {
+    const key = nameKey(view, start, end);
+    const word = this.filter[(key >>> 5) & (this.filter.length - 1)] as number;
+    return ((word >>> (key & 31)) & 1) === 0 ? without : this.lookUp(view, start, end);
+  }
+
+  firstVersionOf(entry: number): number {
+    return this.firstVersions[entry] as number;
+  }
+
+  hasRetention(entry: number): boolean {
+    return this.retained[entry] === 1;
+  }
+
+  private lookUp(view: DataView, start: number, end: number): number {
+    const { slots } = this;
+    let slot = nameHash(view, start, end, this.seed) & (slots.length - 1);
+    for (; slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
+      const entry = (slots[slot] as number) - 1;
+      if (this.isName(entry, view, start, end)) return entry;
+    }
+    return this.isFull ? unknown : without;
+  }
+
+  private isName(entry: number, view: DataView, start: number, end: number): boolean {
+    const from = this.startOf(entry);
+    const length = end - start;
+    if ((this.ends[entry] as number) - from !== length) return false;
+    let at = 0;
+    for (; at + 4 <= length; at += 4)
+      if (this.view.getUint32(from + at) !== view.getUint32(start + at)) return false;
+    for (; at < length; at++) if (this.view.getUint8(from + at) !== view.getUint8(start + at)) return false;
+    return true;
+  }
+
+  private startOf(entry: number): number {
+    return entry === 0 ? 0 : (this.ends[entry - 1] as number);
+  }
+
+  /** Returns the new entry; `unknown`: there is no space, so that only the filter has the stream. */
+  private add(name: Buffer, view: DataView): number {
+    const { size, bounds } = this;
+    const start = this.startOf(size);
+    // The filter cannot grow any more: the names that only it has are not known.
+    if (this.isFull || size === bounds.streamsMax || start + name.length > bounds.nameBytesMax)
+      this.isFull = true;
+    else {
+      if (size === this.ends.length) this.grow();
+      this.reserveName(start + name.length);
+      name.copy(this.names, start);
+      this.ends[size] = start + name.length;
+      this.size++;
+      this.addSlot(size);
+    }
+    this.addToFilter(nameKey(view, 0, name.length));
+    return this.isFull ? unknown : size;
+  }
+
+  private addSlot(entry: number): void {
+    const { slots } = this;
+    let slot = nameHash(this.view, this.startOf(entry), this.ends[entry] as number, this.seed);
+    for (slot &= slots.length - 1; slots[slot] !== 0;) slot = (slot + 1) & (slots.length - 1);
+    slots[slot] = entry + 1;
+  }
+
+  private addToFilter(key: number): void {
+    const word = (key >>> 5) & (this.filter.length - 1);
+    this.filter[word] = (this.filter[word] as number) | (1 << (key & 31));
+  }
+
+  private reserveName(bytes: number): void {
+    if (bytes <= this.names.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.names.length));
+    this.names.copy(larger);
+    this.names = larger;
+    this.view = new DataView(larger.buffer);
+  }
+
+  private grow(): void {
+    const streams = 2 * this.ends.length;
+    this.ends = copyTo(new Uint32Array(streams), this.ends);
+    this.firstVersions = copyTo(new Float64Array(streams), this.firstVersions);
+    this.retained = copyTo(new Uint8Array(streams), this.retained);
+    this.slots = new Int32Array(4 * streams);
+    this.filter = new Uint32Array((streams * filterBits) / 32);
+    for (let entry = 0; entry < this.size; entry++) {
+      this.addSlot(entry);
+      this.addToFilter(nameKey(this.view, this.startOf(entry), this.ends[entry] as number));
+    }
+  }
+}
+
+function copyTo<Numbers extends Uint32Array | Float64Array | Uint8Array>(
+  target: Numbers,
+  source: Numbers,
+): Numbers {
+  target.set(source);
+  return target;
+}

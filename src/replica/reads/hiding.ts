@@ -1,0 +1,117 @@
+import type { EventRun } from '../../store/event-store';
+import { hiddenBy } from '../../store/stream-rules';
+import { version } from '../../store/values';
+import { unknown, without, type FirstVersions } from '../index/first-versions';
+import type { ReplicaIndex } from '../index/replica-index';
+import { firstVersionOf, type StoredRecord } from '../segments/record';
+import { RecordIterator } from '../segments/record-iterator';
+import { select, type Selection } from './select';
+import { versionAt } from './stream-entries';
+
+/** The time by which retention is judged. */
+export function clockNanos(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/** When a read judges retention. */
+export interface Judgement {
+  readonly nowNanos: bigint;
+  /** Streams have the versions that they had at this position; undefined: those that they have when they are met. */
+  readonly upTo: bigint | undefined;
+}
+
+/** What is hidden of one stream. Versions are numbers, as in RecordIterator. */
+interface Judged {
+  readonly firstVersion: number;
+  readonly fromTime: bigint | undefined;
+}
+
+const nothing: Judged = { firstVersion: 1, fromTime: undefined };
+
+/** Streams whose retention a read has judged and remembers. What it has forgotten it judges again, with the same result. */
+const judgedMax = 16_384;
+
+/**
+ * What is hidden from one read over several streams; undefined: nothing, since no stream has rules. `judgement`: undefined: retention
+ * hides nothing.
+ */
+export function hidingAt(index: ReplicaIndex, judgement: Judgement | undefined): Hiding | undefined {
+  return index.rules.isEmpty ? undefined : new Hiding(index, judgement);
+}
+
+/** Tells which events of the commits that it meets are hidden. */
+export class Hiding {
+  private readonly firstVersions: FirstVersions;
+  private readonly judged = new Map<string | number, Judged>();
+
+  constructor(
+    private readonly index: ReplicaIndex,
+    private readonly judgement: Judgement | undefined,
+  ) {
+    this.firstVersions = index.rules.firstVersions();
+  }
+
+  /** How many events at the beginning of the current record, a commit, are hidden. */
+  countHidden(record: RecordIterator): number {
+    const { firstVersions } = this;
+    const entry = firstVersions.find(record.view, record.nameStart, record.bodyStart);
+    if (entry === without) return 0;
+    if (entry !== unknown && (this.judgement === undefined || !firstVersions.hasRetention(entry)))
+      return countBefore(firstVersions.firstVersionOf(entry), record);
+    const { firstVersion, fromTime } = this.judge(entry === unknown ? record.name : entry, record);
+    if (fromTime !== undefined && record.timeNanos < fromTime) return record.count;
+    return countBefore(firstVersion, record);
+  }
+
+  /** The selected events of a commit that are not hidden; undefined: there are none. */
+  select(stored: StoredRecord, selection: Selection): EventRun | undefined {
+    const { bytes, header } = stored;
+    const record = new RecordIterator(bytes);
+    record.moveTo(header.start);
+    const hidden = this.countHidden(record);
+    if (hidden === 0) return select(stored, selection);
+    if (hidden === header.count) return undefined;
+    const shown = firstVersionOf(bytes, header) + BigInt(hidden);
+    const { fromVersion = 1n } = selection;
+    return select(stored, { ...selection, fromVersion: shown > fromVersion ? shown : fromVersion });
+  }
+
+  private judge(key: string | number, record: RecordIterator): Judged {
+    const known = this.judged.get(key);
+    if (known !== undefined) return known;
+    const judged = this.judgeStream(record.name);
+    if (this.judged.size === judgedMax) this.judged.clear();
+    this.judged.set(key, judged);
+    return judged;
+  }
+
+  private judgeStream(stream: string): Judged {
+    const { index, judgement } = this;
+    const rules = index.rules.get(stream)?.rules;
+    if (rules === undefined) return nothing;
+    if (judgement === undefined) return { ...nothing, firstVersion: Number(rules.firstVersion) };
+    const last = rules.maxCount === undefined ? 0n : this.versionOf(stream, judgement.upTo);
+    const { firstVersion, fromTime } = hiddenBy(rules, version(last), judgement.nowNanos);
+    return { firstVersion: Number(firstVersion), fromTime };
+  }
+
+  private versionOf(stream: string, upTo: bigint | undefined): bigint {
+    const head = this.index.head(stream);
+    if (head === undefined || upTo === undefined || head.position <= upTo) return head?.version ?? 0n;
+    return versionAt(this.index, stream, upTo);
+  }
+}
+
+function countBefore(firstVersion: number, record: RecordIterator): number {
+  const before = firstVersion - record.firstVersion;
+  return before <= 0 ? 0 : Math.min(before, record.count);
+}
+
+/** `select`, without what is hidden. */
+export function selectShown(
+  record: StoredRecord,
+  selection: Selection,
+  hiding: Hiding | undefined,
+): EventRun | undefined {
+  return hiding === undefined ? select(record, selection) : hiding.select(record, selection);
+}
