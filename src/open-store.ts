@@ -118,8 +118,7 @@ function combine(jetstream: JetStream, replica: Replica, limits: OpenStoreOption
   }, limits.serverInfoAgeMaxMs);
   return {
     ...reads,
-    ...jetstream.appends(view),
-    control: () => Promise.reject(new Error('not built yet')),
+    ...jetstream.appends(view, (stream, call) => reads.getStream(stream, call)),
     info: (call) =>
       info(call).catch((error: unknown) => {
         throw toStoreError(error);

@@ -6,7 +6,7 @@ import type { Log, LogView } from '../store/log';
 import type { LogFacts, StoreFacts } from '../store/store-facts';
 import type { StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
-import { append, appendMulti, type Appending } from './append/append';
+import { append, appendMulti, control, type Appending } from './append/append';
 import { Doubts } from './append/doubts';
 import { Heads } from './append/heads';
 import { IdMemory } from './append/id-memory';
@@ -27,6 +27,7 @@ import { logInfo } from './log/log-info';
 import { watchMirrors } from './log/mirrors';
 import { watchEmbeddedDisk, type EmbeddedDisk } from './log/embedded-disk';
 import { Space } from './log/space';
+import { StoreFeatures } from './log/store-features';
 import { storeInfo } from './log/store-info';
 import type { StreamInfo } from './nats/api';
 import { toStoreError } from './nats/errors';
@@ -46,8 +47,11 @@ export interface JetStream {
   readonly space: Space;
   /** What the gateways of the store keep beside its log. */
   readonly state: JetStreamState;
-  /** Appends, which look up in the view what is stored already. */
-  appends(view: LogView): Pick<EventStore, 'append' | 'appendMulti'>;
+  /** Appends and controls, which look up in the view what is stored already. `describe`: what the view knows of a stream. */
+  appends(
+    view: LogView,
+    describe: EventStore['getStream'],
+  ): Pick<EventStore, 'append' | 'appendMulti' | 'control'>;
   /** Everything except what a view of the log knows. */
   info(call: CallContext): Promise<Omit<StoreInfo, 'replica'>>;
   /** The listener gets whether NATS is connected: now and whenever it changes. */
@@ -107,18 +111,21 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   watches.push(await watchMirrors(log, logger));
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
+  const features = new StoreFeatures(log);
   const state = createState({ pool, stream, limits, logger, sync: options.syncStream });
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     space,
     state,
-    appends: (view) =>
+    appends: (view, describe) =>
       createAppends({
         heads: new Heads(log, view),
         commits: new StoredCommits(log, view, ids),
         publisher: new Publisher(log, space, sizes),
         queues,
         doubts,
+        features,
+        describe,
         appendTimeoutMs: limits.appendTimeoutMs,
       }),
     async info() {
@@ -182,6 +189,7 @@ function createAppends(appending: Appending): ReturnType<JetStream['appends']> {
   return {
     append: (command, call) => append(appending, command, call),
     appendMulti: (command, call) => appendMulti(appending, command, call),
+    control: (command, call) => control(appending, command, call),
   };
 }
 

@@ -85,6 +85,17 @@ export function rulesAfter(rules: StreamRules, version: Version, control: Stream
   }
 }
 
+/** Whether two controls ask for the same; undefined: for nothing. */
+export function isSameControl(one: StreamControl | undefined, other: StreamControl | undefined): boolean {
+  if (one?.kind === 'truncate' && other?.kind === 'truncate') return one.before === other.before;
+  if (one?.kind === 'retain' && other?.kind === 'retain')
+    return (
+      one.retention.maxCount === other.retention.maxCount &&
+      one.retention.maxAgeNanos === other.retention.maxAgeNanos
+    );
+  return one?.kind === other?.kind;
+}
+
 /** What a stream is now. */
 export interface StreamDescription {
   readonly stream: string;

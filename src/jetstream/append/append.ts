@@ -5,20 +5,32 @@ import type {
   AppendMultiResult,
   AppendResult,
   CallContext,
+  ControlCommand,
+  ControlResult,
+  EventStore,
   StreamAppended,
 } from '../../store/event-store';
 import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
 import { toStoreError } from '../nats/errors';
 import { checkVersions, replay, type Appended } from './appended';
+import { describeAfter } from './control';
 import type { StreamQueues } from './stream-queues';
-import { streamsWritten, toMultiTransaction, toTransaction, type Transaction } from './transaction';
+import {
+  streamsWritten,
+  toControlTransaction,
+  toMultiTransaction,
+  toTransaction,
+  type Transaction,
+} from './transaction';
 import { untilDecided, type Appender } from './until-decided';
 
 /** What the appends of one gateway share. */
 export interface Appending extends Appender {
   readonly queues: StreamQueues;
   readonly appendTimeoutMs: number;
+  /** Of the view, after it has caught up with the log. */
+  readonly describe: EventStore['getStream'];
 }
 
 /**
@@ -56,6 +68,22 @@ export function appendMulti(
     ({ position, streams, replayed, commitId }) => ({ position, streams, replayed, commitId }),
     rethrow,
   );
+}
+
+/**
+ * Stores a control, unless it would change nothing; one after another with the appends to its stream. Rejects with StoreErrors,
+ * ReplicaFillingError among them while the view is not ready.
+ */
+export function control(
+  appending: Appending,
+  command: ControlCommand,
+  call: CallContext,
+): Promise<ControlResult> {
+  const bounded = boundedBy(appending, call);
+  const stored = store(appending, () => toControlTransaction(command, call.principal), bounded);
+  return stored
+    .then((appended) => describeAfter(appending.describe, command.stream, appended, bounded))
+    .catch(rethrow);
 }
 
 /** Throws a StoreError instead. Here, since each append has one promise less than if its caller did it. */

@@ -1,7 +1,13 @@
-import { CommitIdReuseError, VersionConflictError, type VersionConflict } from '../../store/errors';
+import {
+  CommitIdReuseError,
+  StreamTombstonedError,
+  VersionConflictError,
+  type VersionConflict,
+} from '../../store/errors';
 import type { AppendMultiResult, CallContext } from '../../store/event-store';
 import { isAsExpected } from '../../store/expectation';
 import type { ViewedCommit } from '../../store/log';
+import { isSameControl, noRules, rulesAfter, type StreamRules } from '../../store/stream-rules';
 import {
   position,
   unixNanos,
@@ -23,6 +29,8 @@ import { isWritten, type StreamPart, type Transaction } from './transaction';
 export interface Appended extends AppendMultiResult {
   /** undefined: not known. */
   readonly commitTime: UnixNanos | undefined;
+  /** Whether nothing was stored, since nothing had to be. Default: false. */
+  readonly isUnneeded?: boolean;
 }
 
 interface Knowledge {
@@ -50,6 +58,7 @@ export function storedNow(
     heads.note(part.stream, {
       version: last,
       sequence: sequenceAfter(sequence, BigInt(end - messages.length)),
+      rules: part.control && rulesAfter(base[index]?.rules ?? noRules, last, part.control),
     });
     streams = [{ stream: part.stream, version: last, firstVersion: versionAfter(before, 1n) }, ...streams];
     if (index > 0) end = beginOf(messages, end);
@@ -86,6 +95,17 @@ export function checkVersions(
   if (first !== undefined) throw new VersionConflictError(first, others);
 }
 
+/** Throws StreamTombstonedError if events would go to a stream that was tombstoned. */
+export function checkTombstones(
+  parts: readonly Pick<StreamPart, 'stream' | 'events'>[],
+  heads: readonly { readonly rules?: StreamRules | undefined }[],
+): void {
+  parts.forEach(({ stream, events }, index) => {
+    if (events.length > 0 && heads[index]?.rules?.isTombstoned === true)
+      throw new StreamTombstonedError(stream);
+  });
+}
+
 /** Throws the reason for which a stream that does not exist may not be created. */
 export function checkNewStreams(
   parts: readonly StreamPart[],
@@ -115,7 +135,7 @@ export async function replay(
   const isSame =
     isInPlace &&
     (transaction.request === 'appendMulti' || !first.inTransaction) &&
-    written.every(({ events }, index) => hasSameContent(events, (commits[index] as ViewedCommit).events));
+    written.every((part, index) => isStoredAs(part, commits[index] as ViewedCommit));
   if (!isSame) throw new CommitIdReuseError(commitId, first.stream, first.position);
   known.noteFound(first.position);
   return {
@@ -129,6 +149,10 @@ export async function replay(
     replayed: doubted?.[0]?.version !== versionAfter(first.firstVersion, -1n),
     commitId,
   };
+}
+
+function isStoredAs({ events, control }: StreamPart, commit: ViewedCommit): boolean {
+  return isSameControl(control, commit.control) && hasSameContent(events, commit.events);
 }
 
 /** Whether the commits are on the streams that are written, at the versions that these expect. */

@@ -6,7 +6,7 @@ import { noVersion, beginning, type StreamName } from '../../store/values';
 import { currentHead, type CurrentHead } from '../log/head';
 import type { LogAccess } from '../log/log-access';
 import type { Base, KnownHead } from './next';
-import type { StreamPart } from './transaction';
+import { isWritten, type StreamPart } from './transaction';
 
 const empty: KnownHead = { version: noVersion, sequence: beginning };
 
@@ -29,9 +29,14 @@ export class Heads {
   /** The heads to publish on top of, as far as they are known without a request; undefined: not all of them are. */
   known(parts: readonly StreamPart[]): Base | undefined {
     const heads: KnownHead[] = [];
-    for (const { stream, expected, newStreamRefusal } of parts) {
+    for (const part of parts) {
+      const { stream, expected, newStreamRefusal } = part;
+      // What holds of the stream now is for the leader to say.
+      if (part.control !== undefined) return undefined;
       const head = this.knownHead(stream, expected);
       if (head === undefined) return undefined;
+      // The answer of a tombstoned stream depends on what is stored already.
+      if (head.rules?.isTombstoned === true && isWritten(part)) return undefined;
       // Whether the stream exists is for the leader to say.
       if (newStreamRefusal !== undefined && head.version === noVersion) return undefined;
       heads.push(head);

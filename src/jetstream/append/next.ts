@@ -1,4 +1,6 @@
+import type { StreamRules } from '../../store/stream-rules';
 import type { Sequence, Version } from '../../store/values';
+
 /**
  * What an append does next, given what it has found out: a pure function, which reads no clock and does no I/O
  * (until-decided.ts does both). It holds the rule of all appends: no acknowledged event is lost, and none is stored twice.
@@ -13,6 +15,8 @@ export interface KnownHead {
   readonly version: Version;
   /** Of the last message; 0 if the stream is empty. */
   readonly sequence: Sequence;
+  /** What holds of the stream; undefined: it never had a control, or that is not known and it is not tombstoned. */
+  readonly rules?: StreamRules | undefined;
 }
 
 /** The heads of the streams of an append, in their order. */
@@ -58,6 +62,8 @@ export type Event<Result> =
   // Of lookUp:
   /** The append is not stored on any of its streams, which end here. */
   | { readonly kind: 'unstored'; readonly base: Base }
+  /** The streams are already as the transaction would make them: it is not stored, and need not be. */
+  | { readonly kind: 'unneeded'; readonly result: Result }
   // Of find:
   /** The log does not have the commit that the server remembers. */
   | { readonly kind: 'forgotten' }
@@ -72,7 +78,7 @@ export type Event<Result> =
   /** The deadline passed before the lookup began. */
   | { readonly kind: 'late' };
 
-/** What to do. The last four end the append. */
+/** What to do. The last five end the append. */
 export type Action<Result> =
   /** Publish on top of a base. `isRetry`: after a pause, since the same was refused there before. */
   | { readonly kind: 'publish'; readonly base: Base; readonly isRetry: boolean }
@@ -81,6 +87,8 @@ export type Action<Result> =
   /** Look for the commit that the server remembers. */
   | { readonly kind: 'find'; readonly sequence: Sequence | undefined; readonly doubted: Base | undefined }
   | { readonly kind: 'acknowledge'; readonly result: Result }
+  /** Nothing is stored, and nothing has to be. */
+  | { readonly kind: 'leave'; readonly result: Result }
   /** Nothing is stored, and nothing will be. */
   | { readonly kind: 'reject'; readonly error: unknown }
   /** The same, since the deadline has passed. */
@@ -100,6 +108,8 @@ export function next<Result>(state: State, event: Event<Result>): Decision<Resul
     case 'stored':
     case 'found':
       return { state, action: { kind: 'acknowledge', result: event.result } };
+    case 'unneeded':
+      return { state, action: { kind: 'leave', result: event.result } };
     case 'duplicate':
       return find({ ...state, isRemembered: true }, event.sequence);
     case 'forgotten':

@@ -1,7 +1,9 @@
 import { StoreFullError } from '../../store/errors';
 import type { Notes } from '../../store/trace';
+import { noRules, rulesAfter } from '../../store/stream-rules';
 import { versionAfter } from '../../store/values';
 import { asTransaction, checkMessage, toMessages } from '../log/commit-codec';
+import { controlMessage } from '../log/control-codec';
 import type { CommitSizes } from '../log/commit-sizes';
 import { subjectOf, type LogAccess } from '../log/log-access';
 import type { Space } from '../log/space';
@@ -52,12 +54,16 @@ export class Publisher {
   }
 
   private messagesOn(
-    { stream, events }: StreamPart,
-    { version, sequence: previous }: KnownHead,
+    { stream, events, control }: StreamPart,
+    { version, sequence: previous, rules: before = noRules }: KnownHead,
     { commitId, principal }: Transaction,
   ): OutgoingMessage[] {
     const { log, sizes } = this;
     const subject = subjectOf(log, stream);
+    if (control !== undefined) {
+      const rules = rulesAfter(before, version, control);
+      return [controlMessage(subject, { control, rules, version, previous, commitId, principal })];
+    }
     if (events.length === 0) return [checkMessage(log.prefix, subject, previous)];
     const commit = { firstVersion: versionAfter(version, 1n), previous, commitId, principal };
     return toMessages(subject, events, commit, sizes.bodyBytesMax);

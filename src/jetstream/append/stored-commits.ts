@@ -36,6 +36,11 @@ export class StoredCommits {
     this.view.onAcknowledged(sequence);
   }
 
+  /** The error for a transaction that needs the view while it is being filled. */
+  fillingError(): Error {
+    return this.view.fillingError();
+  }
+
   /** A transaction was found, up to this sequence. */
   noteFound(sequence: Sequence): void {
     this.view.onAcknowledged(sequence);

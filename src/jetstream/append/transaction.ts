@@ -1,6 +1,12 @@
 import { InvalidRequestError, type FieldViolation } from '../../store/errors';
-import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
+import type {
+  AppendCommand,
+  AppendMultiCommand,
+  ControlCommand,
+  StreamAppend,
+} from '../../store/event-store';
 import type { Expectation } from '../../store/expectation';
+import type { StreamControl } from '../../store/stream-rules';
 import { uuidV7 } from '../../uuid';
 import type { CommitId, StreamName } from '../../store/values';
 import { batchMessagesMax, framingBytesMax, messageCount, type EncodedEvent } from '../log/commit-codec';
@@ -14,7 +20,7 @@ export interface WrittenEvent extends EncodedEvent {
   readonly hasGivenId: boolean;
 }
 
-/** What a transaction has to do with one stream: it writes to it, or, without events, only checks its version. */
+/** What a transaction has to do with one stream: it writes events or a control to it, or only checks its version. */
 export interface StreamPart {
   readonly stream: StreamName;
   readonly events: readonly WrittenEvent[];
@@ -22,6 +28,8 @@ export interface StreamPart {
   readonly expected: Expectation | undefined;
   /** Why the stream may not be created; undefined: it may. */
   readonly newStreamRefusal: Error | undefined;
+  /** A control of the stream, which has no events; undefined: there is none. */
+  readonly control?: StreamControl | undefined;
 }
 
 /** What is stored atomically, or not at all; nearly always on one stream. Its size is one that the store takes. */
@@ -38,7 +46,7 @@ export interface Transaction {
   /** As the header holds it; undefined: nobody is recorded. It does not distinguish the transaction from another one. */
   readonly principal: string | undefined;
   /** The request that it came in. */
-  readonly request: 'append' | 'appendMulti';
+  readonly request: 'append' | 'appendMulti' | 'control';
 }
 
 /** The stream that errors about all of a transaction name. */
@@ -53,8 +61,8 @@ export function streamsWritten(transaction: Transaction): StreamName[] {
   return parts.filter(isWritten).map(({ stream }) => stream);
 }
 
-export function isWritten({ events }: StreamPart): boolean {
-  return events.length > 0;
+export function isWritten({ events, control }: StreamPart): boolean {
+  return events.length > 0 || control !== undefined;
 }
 
 const violationsMax = 32;
@@ -85,6 +93,25 @@ export function toMultiTransaction(
   }
   encoding.throwIfTooLarge('appends');
   return encoding.finish(parts, command.commitId, 'appendMulti', principal);
+}
+
+/** What a message of a control takes at most, headers included. */
+const controlBytes = 1_024;
+
+/** The transaction of a control. */
+export function toControlTransaction(
+  { stream, control, expected, commitId }: ControlCommand,
+  principal: string | undefined,
+): Transaction {
+  return {
+    parts: [{ stream, events: [], expected, newStreamRefusal: undefined, control }],
+    commitId: commitId ?? (uuidV7() as CommitId),
+    isRepeatable: commitId !== undefined,
+    bytes: controlBytes,
+    eventBytesMax: 0,
+    principal: principal === undefined ? undefined : principalValue(principal),
+    request: 'control',
+  };
 }
 
 function pathOf(index: number): string {

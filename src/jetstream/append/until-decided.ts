@@ -5,6 +5,9 @@ import {
   OutcomeUnknownError,
   ReplicaFillingError,
   StoreUnavailableError,
+  StreamNotFoundError,
+  StreamTombstonedError,
+  VersionBeyondEndError,
   VersionConflictError,
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
@@ -12,8 +15,17 @@ import type { ViewedCommit } from '../../store/log';
 import { during } from '../../store/trace';
 import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
+import type { StoreFeatures } from '../log/store-features';
 import type { OutgoingMessage } from '../nats/publish';
-import { checkNewStreams, checkVersions, replay, storedNow, type Appended } from './appended';
+import {
+  checkNewStreams,
+  checkTombstones,
+  checkVersions,
+  replay,
+  storedNow,
+  type Appended,
+} from './appended';
+import { checkControl } from './control';
 import type { Doubts } from './doubts';
 import type { Heads } from './heads';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
@@ -27,6 +39,7 @@ export interface Appender {
   readonly commits: StoredCommits;
   readonly publisher: Publisher;
   readonly doubts: Doubts;
+  readonly features: StoreFeatures;
 }
 
 const retryPauseMs = 20;
@@ -85,6 +98,9 @@ class Undecided {
         case 'acknowledge':
           if (wasInDoubt) doubts.stored++;
           return action.result;
+        case 'leave':
+          if (wasInDoubt) doubts.notStored++;
+          return action.result;
         case 'reject':
           if (wasInDoubt) doubts.notStored++;
           throw action.error;
@@ -120,6 +136,7 @@ class Undecided {
     if (isRetry) await sleep(space.closedBy === undefined ? retryPauseMs : fullPauseMs);
     let messages: OutgoingMessage[];
     try {
+      if (this.transaction.request === 'control') await this.appender.features.need('controls', this.call);
       messages = this.messages(base);
     } catch (error) {
       return { kind: 'unfit', error };
@@ -164,13 +181,20 @@ class Undecided {
     const { appender, transaction, call } = this;
     try {
       const heads = await appender.heads.current(transaction.parts, call);
+      // Without the view, only the newest commit of the stream is known, not what holds of it.
+      if (transaction.request === 'control' && !heads.every(({ isViewed }) => isViewed))
+        throw appender.commits.fillingError();
       if (doubted !== undefined || transaction.isRepeatable) {
         const commits = await appender.commits.findUnder(heads, transaction, doubted);
         if (commits.length > 0) return { kind: 'found', result: await this.replay(commits, doubted) };
       }
       checkVersions(transaction.parts, heads);
       checkNewStreams(transaction.parts, heads);
-      return { kind: 'unstored', base: heads };
+      checkTombstones(transaction.parts, heads);
+      const unneeded = transaction.request === 'control' ? checkControl(transaction, heads) : undefined;
+      return unneeded === undefined
+        ? { kind: 'unstored', base: heads }
+        : { kind: 'unneeded', result: unneeded };
     } catch (error) {
       return obstacle(error);
     }
@@ -196,10 +220,22 @@ class Undecided {
   }
 }
 
+/** Errors by which the streams, as they are, rule out a transaction. */
+const refusals = [
+  VersionConflictError,
+  CommitIdReuseError,
+  StreamNotFoundError,
+  StreamTombstonedError,
+  VersionBeyondEndError,
+];
+
+function isRefusal(error: unknown): error is Error {
+  return refusals.some((kind) => error instanceof kind);
+}
+
 /** What it means for the append that a lookup has failed. */
 function obstacle(error: unknown): Extract<Outcome, { kind: 'ruledOut' | 'away' | 'failed' }> {
-  if (error instanceof VersionConflictError || error instanceof CommitIdReuseError)
-    return { kind: 'ruledOut', error };
+  if (isRefusal(error)) return { kind: 'ruledOut', error };
   const known = toStoreError(error);
   const isAway = known instanceof StoreUnavailableError || known instanceof ReplicaFillingError;
   return { kind: isAway ? 'away' : 'failed', error };

@@ -1,10 +1,11 @@
 import type { CallContext } from '../../store/event-store';
-import type { LogView, ViewedCommit, ViewedHead } from '../../store/log';
-import { noVersion, beginning, type StreamName } from '../../store/values';
+import type { LogControl, LogView, ViewedCommit, ViewedHead } from '../../store/log';
+import { noVersion, beginning, versionAfter, type StreamName } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from './bounded-call';
 import { checkRecord } from './commit-assembler';
 import { readPart } from './commit-codec';
+import { isControlMessage, readControl } from './control-codec';
 import { subjectOf, type LogAccess } from './log-access';
 import { logInfo } from './log-info';
 
@@ -28,8 +29,8 @@ export async function currentHead(
 ): Promise<CurrentHead> {
   if (!view.isReady) return headOfLeader(log, stream, call);
   await view.catchUp(call);
-  const { version, sequence, position, timeNanos } = await view.head(stream);
-  return { version, sequence, position, timeNanos, isViewed: true };
+  const { version, sequence, position, timeNanos, rules } = await view.head(stream);
+  return { version, sequence, position, timeNanos, rules, isViewed: true };
 }
 
 async function headOfLeader(log: LogAccess, stream: StreamName, call: CallContext): Promise<CurrentHead> {
@@ -48,11 +49,28 @@ async function headOfLeader(log: LogAccess, stream: StreamName, call: CallContex
       isViewed: false,
     };
   }
+  if (isControlMessage(message)) return headOfControl(readControl(stream, message));
   const part = readPart(stream, message);
   checkRecord(part);
   const { lastVersion, sequence, position, timeNanos, firstVersion, commitId, inTransaction } = part;
   const head = { version: lastVersion, sequence, position, timeNanos, isViewed: false };
   if (part.parts > 1) return head;
   const newest = { ...head, stream, firstVersion, lastVersion, commitId, inTransaction, events: part.body };
+  return { ...head, newest };
+}
+
+function headOfControl(found: LogControl): CurrentHead {
+  const { version, sequence, position, timeNanos, rules, stream, commitId, control } = found;
+  const head = { version, sequence, position, timeNanos, rules, isViewed: false };
+  const newest: ViewedCommit = {
+    ...head,
+    stream,
+    commitId,
+    control,
+    firstVersion: versionAfter(version, 1n),
+    lastVersion: version,
+    inTransaction: false,
+    events: new Uint8Array(0),
+  };
   return { ...head, newest };
 }

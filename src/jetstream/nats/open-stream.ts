@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Limits } from '../../limits';
 import { callApi, streamInfo, type StreamConfig, type StreamInfo } from './api';
 import { isRefused } from './errors';
+import { unknownFeatures, withFeaturesOf } from './features';
 import type { Link } from './link';
 import { atLeast, natsVersionFloor } from '../../versions';
 import type { StoreOptions } from './options';
@@ -87,6 +88,8 @@ export async function openStream(link: Link, wanted: StreamConfig, opening: Open
 /** Throws StoreOpenError if the stream cannot be used as it is. */
 export function checkStream(info: StreamInfo, wanted: StreamConfig): void {
   if (unfinishedRestore(info.config) !== undefined) throw new StoreOpenError(notRestored(wanted.name));
+  const unknown = unknownFeatures(info.config);
+  if (unknown.length > 0) throw new StoreOpenError(tooNew(wanted.name, unknown));
   const wrong = disagreements(info.config, wanted);
   if (wrong.length > 0) {
     throw new StoreOpenError(
@@ -172,6 +175,13 @@ function notFound(name: string): string {
   );
 }
 
+function tooNew(name: string, unknown: readonly string[]): string {
+  return (
+    `the store ${name} has what this version of Sluice does not know: ${unknown.join(', ')}.\n` +
+    '  Use a later version.'
+  );
+}
+
 function notRestored(name: string): string {
   return (
     `the store ${name} is being restored from a backup, or its restore was interrupted: it may have only a part of the events.\n` +
@@ -189,7 +199,7 @@ function openError(error: unknown, creating?: string): unknown {
 /** A line for each field that differs. The server leaves out fields that are false, empty or zero. */
 export function disagreements(found: StreamConfig, wanted: StreamConfig): string[] {
   const lines: string[] = [];
-  for (const [field, need] of Object.entries(wanted)) {
+  for (const [field, need] of Object.entries(withFeaturesOf(found, wanted))) {
     if (field === 'description') continue;
     const has = found[field];
     if (JSON.stringify(has ?? emptyOf(need)) !== JSON.stringify(need ?? emptyOf(has))) {

@@ -1,7 +1,10 @@
 import type { Mark } from './index-keys';
-import type { ReplicaIndex } from './replica-index';
 
-type Marks = Pick<ReplicaIndex, 'markAfter' | 'markAtOrBefore'>;
+/** The marks of an index, in the order of their positions. */
+interface Marks {
+  markAtOrBefore(position: bigint): Mark | undefined;
+  markAfter(position: bigint): Mark | undefined;
+}
 
 const highest = 2n ** 64n - 1n;
 
