@@ -112,11 +112,14 @@ async function readUnfinished(handle: FileHandle, path: string, size: number): P
         throw new CommandError(`${path} is already a complete export; remove it, or name another file`);
       }
       if (record.kind === 'header') ({ header } = record);
-      else lastLine = line.bytes;
+      if (record.kind === 'commit') lastLine = line.bytes;
       bytes += line.bytes.length + 1;
     }
   }
-  return { header, tally, lastCommit: lastLine?.toString(), bytes };
+  // What the header says of controls is of its time: without a commit, there is nothing to continue.
+  if (lastLine === undefined)
+    return { header: undefined, tally: createTally(), lastCommit: undefined, bytes: 0 };
+  return { header, tally, lastCommit: lastLine.toString(), bytes };
 }
 
 async function* contentOf(handle: FileHandle): AsyncGenerator<Buffer, void> {

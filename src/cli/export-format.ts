@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
 import type { NewEvent, RecordedEvent } from '../client/client';
+import { readControl, type ExportedControl } from './control-format';
 import { fromEventJson, isObject, parseLine, toContentJson, toTimeJson } from './event-json';
 import { CommandError } from './failure';
 import type { Line } from './lines';
 
 /**
- * The file of an export, described in docs/command-line.md: a header, a line for each commit in the order of positions, and a
- * trailer with the counts and a checksum. A file without a trailer is not complete.
+ * The file of an export, described in docs/command-line.md: a header, a line for each stream with controls, a line for each commit
+ * in the order of positions, and a trailer with the counts and a checksum. A file without a trailer is not complete.
  */
 
-const format = 1;
+/** The format that an export writes. Format 1 has no controls. */
+export const exportFormat = 2;
+const formats: readonly unknown[] = [1, exportFormat];
 /** The beginning of every export. */
 export const headerBegin = '{"sluiceExport":';
 
 export interface ExportHeader {
+  /** Of the file. */
+  readonly format: number;
   /** The name of the store. */
   readonly store: string;
   /** Empty: the store has no id. */
@@ -39,10 +44,11 @@ export interface ExportedCommit {
 
 export type ExportRecord =
   | { readonly kind: 'header'; readonly header: ExportHeader }
+  | { readonly kind: 'control'; readonly control: ExportedControl }
   | { readonly kind: 'commit'; readonly commit: ExportedCommit }
   | { readonly kind: 'trailer' };
 
-export function headerLine({ store, storeId, patterns, upTo }: ExportHeader): string {
+export function headerLine({ format, store, storeId, patterns, upTo }: ExportHeader): string {
   return JSON.stringify({ sluiceExport: format, store, storeId, patterns, upTo: upTo.toString() });
 }
 
@@ -69,23 +75,28 @@ function toAppendJson(events: readonly RecordedEvent[]): object {
 
 /** The counts and the checksum of the lines of a file, from the header on. */
 export interface Tally {
+  readonly controls: number;
   readonly commits: number;
   readonly events: number;
   /** The position of the last commit; 0n before the first. */
   readonly position: bigint;
   /** Adds a line of the file, without its line feed. */
-  addHeader(line: string | Uint8Array): void;
+  addHeader(line: string | Uint8Array, header: ExportHeader): void;
+  addControl(line: string | Uint8Array): void;
   addCommit(line: string | Uint8Array, eventCount: number, position: bigint): void;
   trailerLine(): string;
 }
 
 export function createTally(): Tally {
   const hash = createHash('sha256');
-  let [commits, events, last] = [0, 0, 0n];
+  let [format, controls, commits, events, last] = [exportFormat, 0, 0, 0, 0n];
   const add = (line: string | Uint8Array): void => {
     hash.update(line).update('\n');
   };
   return {
+    get controls() {
+      return controls;
+    },
     get commits() {
       return commits;
     },
@@ -95,14 +106,24 @@ export function createTally(): Tally {
     get position() {
       return last;
     },
-    addHeader: add,
+    addHeader(line, header) {
+      add(line);
+      ({ format } = header);
+    },
+    addControl(line) {
+      add(line);
+      controls++;
+    },
     addCommit(line, eventCount, position) {
       add(line);
       commits++;
       events += eventCount;
       last = position;
     },
-    trailerLine: () => JSON.stringify({ end: { commits, events, sha256: hash.copy().digest('hex') } }),
+    trailerLine() {
+      const counts = format === 1 ? { commits, events } : { controls, commits, events };
+      return JSON.stringify({ end: { ...counts, sha256: hash.copy().digest('hex') } });
+    },
   };
 }
 
@@ -116,7 +137,7 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
   if (!isObject(value)) throw damaged(where);
   if (number === 1) {
     const header = toHeader(value);
-    tally.addHeader(bytes);
+    tally.addHeader(bytes, header);
     return { kind: 'header', header };
   }
   if ('end' in value) {
@@ -124,6 +145,12 @@ export function readRecord({ bytes, number }: Line, tally: Tally): ExportRecord 
     throw new CommandError(
       `${where}: the file is damaged: its counts or checksum do not match the ${tally.commits} commits before`,
     );
+  }
+  if ('control' in value) {
+    const control = tally.commits === 0 ? readControl(value) : undefined;
+    if (control === undefined) throw damaged(where);
+    tally.addControl(bytes);
+    return { kind: 'control', control };
   }
   const commit = toCommit(value, where);
   if (commit.position <= tally.position) throw damaged(where);
@@ -140,13 +167,13 @@ function toHeader({
   upTo,
 }: Readonly<Record<string, unknown>>): ExportHeader {
   if (sluiceExport === undefined) throw new CommandError('line 1: this is not an export of Sluice');
-  if (sluiceExport !== format) {
+  if (!formats.includes(sluiceExport)) {
     throw new CommandError(
-      `line 1: format ${JSON.stringify(sluiceExport)} is unknown; this version reads format ${format}`,
+      `line 1: format ${JSON.stringify(sluiceExport)} is unknown; this version reads formats ${formats.join(' and ')}`,
     );
   }
   if (typeof store !== 'string' || typeof storeId !== 'string' || !isTexts(patterns)) throw damaged('line 1');
-  return { store, storeId, patterns, upTo: toNumber(upTo, 'line 1') };
+  return { format: sluiceExport as number, store, storeId, patterns, upTo: toNumber(upTo, 'line 1') };
 }
 
 function toCommit(value: Readonly<Record<string, unknown>>, where: string): ExportedCommit {
@@ -180,19 +207,4 @@ function isTexts(value: unknown): value is readonly string[] {
 
 function damaged(where: string): CommandError {
   return new CommandError(`${where}: the file is damaged: this is not a line of an export`);
-}
-
-/**
- * The commit id for an import: a UUID version 8 (RFC 9562), always the same for the same commit, so that a repeated import stores
- * nothing twice.
- */
-export function commitIdOf({ appends }: ExportedCommit): string {
-  const hash = createHash('sha256').update('sluice import');
-  for (const { stream, firstVersion, events } of appends) {
-    hash.update(`\0${stream}\0${firstVersion.toString()}`);
-    for (const { id } of events) hash.update(`\0${id ?? ''}`);
-  }
-  const hex = hash.digest('hex');
-  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

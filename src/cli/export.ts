@@ -2,7 +2,9 @@ import type { Cursor, SluiceClient, UnreadableMessage } from '../client/client';
 import { commitsOf } from './commits';
 import { defineCommand, type Context } from './command';
 import { exportToFile, exportToOutput, type ExportTarget } from './export-file';
-import { commitLine, headerLine, type ExportHeader } from './export-format';
+import { controlLine, toExportedControl } from './control-format';
+import { controlledStreams } from './export-controls';
+import { commitLine, exportFormat, headerLine, type ExportHeader } from './export-format';
 import { CommandError, exitCode } from './failure';
 import { createProgress } from './progress';
 import { skipOption, skippedMessage } from './unreadable';
@@ -13,7 +15,8 @@ export const exportCommand = defineCommand({
   usage: '[PATTERN...]',
   summary: 'Write the events of the store, or of matching streams, as NDJSON for `sluice import`.',
   details:
-    'The export has all events that are stored when it begins. If FILE (--output) is that of an\n' +
+    'The export has all events that can be read when it begins, and what holds of streams with hidden\n' +
+    'events: see docs/streams.md. If FILE (--output) is that of an\n' +
     'interrupted export, the command completes it, up to the end that it would have had. The format is in\n' +
     'docs/command-line.md; an export without its last line, the trailer, is not complete.\n' +
     patternHelp,
@@ -31,10 +34,11 @@ export const exportCommand = defineCommand({
       } finally {
         await target.close();
       }
-      const { commits, events } = target.tally;
+      const { controls, commits, events } = target.tally;
       const without = skipped === 0 ? '' : `; skipped ${counted(skipped, 'unreadable message')}`;
+      const ofControls = controls === 0 ? '' : `, and the controls of ${counted(controls, 'stream')}`;
       await context.err.line(
-        `exported ${counted(events, 'event')} in ${counted(commits, 'commit')}${without}`,
+        `exported ${counted(events, 'event')} in ${counted(commits, 'commit')}${ofControls}${without}`,
       );
       return exitCode.ok;
     };
@@ -43,11 +47,12 @@ export const exportCommand = defineCommand({
 
 /** Returns how many messages it has skipped. */
 async function writeExport(
-  { client, deadlineMs, signal, err, errSink }: Context,
+  context: Context,
   target: ExportTarget,
   patterns: readonly string[],
   skips: boolean,
 ): Promise<number> {
+  const { client, deadlineMs, signal, err, errSink } = context;
   let skipped = 0;
   const onUnreadable = async (message: UnreadableMessage): Promise<void> => {
     skipped++;
@@ -57,9 +62,13 @@ async function writeExport(
   const header = target.header ?? (await newHeader(client, patterns, { deadlineMs, signal }));
   if (target.header === undefined) {
     const line = headerLine(header);
-    tally.addHeader(line);
+    tally.addHeader(line, header);
     await target.write(line);
-  } else await checkContinuation(client, target, patterns, signal);
+    await writeControls(context, target, header);
+  } else {
+    await checkControls(context, header);
+    await checkContinuation(client, target, patterns, signal);
+  }
   const progress = createProgress(errSink);
   const [begun, beganMs] = [tally.events, Date.now()];
   const after = tally.position;
@@ -85,6 +94,39 @@ async function writeExport(
   return skipped;
 }
 
+/** A control that follows the end of the export is not part of it. */
+async function writeControls(
+  context: Context,
+  target: ExportTarget,
+  { patterns, upTo }: ExportHeader,
+): Promise<void> {
+  for await (const stream of controlledStreams(context, patterns)) {
+    if (stream.controlPosition > upTo) {
+      await context.err.line(
+        `sluice: ${stream.stream} was changed while the export began: its controls are not in it`,
+      );
+      continue;
+    }
+    const line = controlLine(toExportedControl(stream, upTo));
+    target.tally.addControl(line);
+    await target.write(line);
+  }
+}
+
+/** Throws CommandError if more events may be hidden than when the export began: the file would miss some between others. */
+async function checkControls(context: Context, { format, patterns, upTo }: ExportHeader): Promise<void> {
+  if (format !== exportFormat) {
+    throw new CommandError('the file was begun by an earlier version; remove it, and begin again');
+  }
+  for await (const { stream, controlPosition, retention } of controlledStreams(context, patterns)) {
+    const { maxCount, maxAgeMs } = retention;
+    if (controlPosition <= upTo && maxCount === undefined && maxAgeMs === undefined) continue;
+    throw new CommandError(
+      `the file cannot be continued: events of stream ${stream} may have been hidden since; remove it, and begin again`,
+    );
+  }
+}
+
 /** After the commit at a position of a store. */
 function cursorOf(position: bigint, storeId: string): Cursor {
   return storeId === '' ? position.toString() : `${position.toString()}@${storeId}`;
@@ -99,6 +141,7 @@ async function newHeader(
 ): Promise<ExportHeader> {
   const { store } = await client.serverInfo(call);
   return {
+    format: exportFormat,
     store: store?.name ?? '',
     storeId: store?.storeId ?? '',
     patterns,

@@ -1,7 +1,9 @@
-import { UnauthenticatedError, type AppendSession } from '../client/client';
+import { UnauthenticatedError, VersionConflictError, type AppendSession } from '../client/client';
 import type { Context } from './command';
-import { commitIdOf, type ExportedAppend, type ExportedCommit } from './export-format';
+import { commitIdOf } from './control-format';
+import type { ExportedAppend, ExportedCommit } from './export-format';
 import { CommandError, LineError, mayPass } from './failure';
+import type { Controls } from './import-controls';
 
 /** A commit in the file of an export. */
 export interface FileCommit {
@@ -45,8 +47,9 @@ const responseTimeoutMs = 15_000;
 export async function* storeInOrder(
   context: Context,
   commits: AsyncIterable<FileCommit>,
+  controls: Controls,
 ): AsyncGenerator<StoredCommit, void> {
-  const window = new Window(context);
+  const window = new Window(context, controls);
   let failure: { readonly reason: unknown } | undefined;
   const sound = untilBroken(commits, (reason) => (failure = { reason }));
   try {
@@ -81,7 +84,10 @@ class Window {
   /** The position of the last commit that was not in the store before. */
   private position = 0n;
 
-  constructor(private readonly context: Context) {}
+  constructor(
+    private readonly context: Context,
+    private readonly controls: Controls,
+  ) {}
 
   get isEmpty(): boolean {
     return this.sent.length === 0;
@@ -125,7 +131,7 @@ class Window {
   }
 
   /** undefined: the outcome is not known, or the commit is not stored but may be later. */
-  private async outcome({ result }: Sent): Promise<Stored | undefined> {
+  private async outcome({ read, result }: Sent): Promise<Stored | undefined> {
     const { session } = this;
     const timer = setTimeout(() => session?.control.abort(), this.context.deadlineMs ?? responseTimeoutMs);
     try {
@@ -134,6 +140,9 @@ class Window {
       // A session ends when its token expires; a call gets a new one.
       const mayHelp = mayPass(error) || error instanceof UnauthenticatedError;
       if (session?.control.signal.aborted === true || mayHelp) return undefined;
+      // A control that came while the export began hides what the header does not know of.
+      if (error instanceof VersionConflictError && (await this.controls.afterConflict(read.commit)))
+        return undefined;
       throw error;
     } finally {
       clearTimeout(timer);

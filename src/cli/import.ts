@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { defineCommand, type Context } from './command';
+import type { ExportedControl } from './control-format';
 import { createTally, readRecord, type ExportedCommit } from './export-format';
-import { CommandError, exitCode, isDefinite } from './failure';
+import { CommandError, exitCode, isDefinite, LineError } from './failure';
+import { Controls } from './import-controls';
 import { storeInOrder, type FileCommit } from './import-order';
 import { readLines } from './lines';
 import { createProgress } from './progress';
@@ -14,7 +16,9 @@ export const importCommand = defineCommand({
   details:
     'FILE is written by `sluice export`; "-" is standard input. The whole file is checked before anything\n' +
     'is stored, standard input only while it is stored. An import can be repeated: nothing is stored\n' +
-    'twice. A stream that already has other events is a conflict. Positions and commit times are new.',
+    'twice. A stream that already has other events is a conflict. Positions and commit times are new.\n' +
+    'Where an export begins after the first version of a stream, placeholders take the versions of the\n' +
+    'hidden events and are hidden too, which needs the grant manage.',
   options: {},
   plan({ words, given }) {
     const file = one(words, 'FILE');
@@ -23,10 +27,17 @@ export const importCommand = defineCommand({
       const isFile = file !== '-';
       const totalBytes = isFile ? await checkedBytes(createReadStream(file, { signal })) : 0;
       const source = isFile ? createReadStream(file, { signal }) : context.stdin;
-      const { commits, events, replayed } = await storeAll(context, source, totalBytes);
-      const text = `imported ${counted(events, 'event')} in ${counted(commits, 'commit')}`;
+      const stored = await storeAll(context, source, totalBytes);
+      const { commits, events, replayed, controls, placeholders } = stored;
+      const text =
+        `imported ${counted(events, 'event')} in ${counted(commits, 'commit')}` +
+        (controls === 0 ? '' : `, and the controls of ${counted(controls, 'stream')}`) +
+        (placeholders === 0n
+          ? ''
+          : `, with ${counted(Number(placeholders), 'placeholder')} for hidden events`);
       const before = replayed === 0 ? '' : `; ${replayed} of the commits were already stored`;
-      await out.line(given.json ? JSON.stringify({ commits, events, replayed }) : text + before);
+      const facts = { commits, events, replayed, controls, placeholders: Number(placeholders) };
+      await out.line(given.json ? JSON.stringify(facts) : text + before);
       return exitCode.ok;
     };
   },
@@ -40,7 +51,10 @@ async function checkedBytes(source: AsyncIterable<Buffer>): Promise<number> {
 }
 
 /** The commits of an export, checked. Throws CommandError for a file that is incomplete, damaged or not an export. */
-async function* commitsIn(source: AsyncIterable<Buffer | string>): AsyncGenerator<FileCommit, void> {
+async function* commitsIn(
+  source: AsyncIterable<Buffer | string>,
+  onControl: (control: ExportedControl, line: number) => void = () => undefined,
+): AsyncGenerator<FileCommit, void> {
   const tally = createTally();
   let isComplete = false;
   let bytes = 0;
@@ -52,6 +66,7 @@ async function* commitsIn(source: AsyncIterable<Buffer | string>): AsyncGenerato
     bytes += size;
     const record = readRecord(line, tally);
     if (record.kind === 'commit') yield { commit: record.commit, line: line.number, size, bytes };
+    if (record.kind === 'control') onControl(record.control, line.number);
     isComplete = record.kind === 'trailer';
   }
   if (!isComplete) throw truncated();
@@ -66,6 +81,10 @@ interface Imported {
   readonly events: number;
   /** Commits that were stored before. */
   readonly replayed: number;
+  /** Streams whose controls hold. */
+  readonly controls: number;
+  /** Placeholders that were stored for hidden events. */
+  readonly placeholders: bigint;
 }
 
 async function storeAll(
@@ -75,15 +94,22 @@ async function storeAll(
 ): Promise<Imported> {
   const progress = createProgress(context.errSink);
   const beganMs = Date.now();
-  let [commits, events, replayed] = [0, 0, 0];
+  let [commits, events, replayed, controls] = [0, 0, 0, 0];
+  const ofStreams = new Controls(context);
+  const onControl = (control: ExportedControl, line: number): void => {
+    controls++;
+    ofStreams.add(control, line);
+  };
+  const prepared = preparedBy(ofStreams, commitsIn(source, onControl));
   try {
-    for await (const { read, replayed: wasStored } of storeInOrder(context, commitsIn(source))) {
+    for await (const { read, replayed: wasStored } of storeInOrder(context, prepared, ofStreams)) {
       commits++;
       events += eventCountOf(read.commit);
       if (wasStored) replayed++;
       const rate = Math.round((1_000 * events) / Math.max(1, Date.now() - beganMs));
       progress.show(read.bytes, totalBytes, `${events} events, ${rate}/s`);
     }
+    await ofStreams.afterCommits();
   } catch (error) {
     progress.clear();
     if (commits > 0) {
@@ -95,7 +121,22 @@ async function storeAll(
     throw error;
   }
   progress.clear();
-  return { commits, events, replayed };
+  return { commits, events, replayed, controls, placeholders: ofStreams.placeholders };
+}
+
+/** Each commit when the streams that begin with it can take it. */
+async function* preparedBy(
+  controls: Controls,
+  commits: AsyncIterable<FileCommit>,
+): AsyncGenerator<FileCommit, void> {
+  for await (const read of commits) {
+    try {
+      await controls.beforeCommit(read.commit);
+    } catch (error) {
+      throw new LineError(read.line, error);
+    }
+    yield read;
+  }
 }
 
 function eventCountOf({ appends }: ExportedCommit): number {
