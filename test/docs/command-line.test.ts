@@ -15,17 +15,25 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('every command of docs/command-line.md prints what is shown', async () => {
-  await using nats = await startNats();
-  await using gateway = await startTestGateway([nats.url]);
-  const sluice = join(folder, 'sluice.sh');
-  writeFileSync(sluice, `#!/bin/sh\nexec "${process.execPath}" "${await buildOnce()}" "$@"\n`);
-  chmodSync(sluice, 0o755);
-  const programs = programFolder(folder, { sluice });
-  const env = { SLUICE_ADDRESS: gateway.address };
-  const options = { address: gateway.address, programs, cwd: folder, env };
-  expect(await checkPage(page, options)).toBeGreaterThan(15);
-}, 120_000);
+test.each([
+  ['docs/command-line.md', 15],
+  ['docs/streams.md', 2],
+])(
+  'every command of %s prints what is shown',
+  async (name, countMin) => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const cwd = mkdtempSync(join(folder, 'page-'));
+    const sluice = join(cwd, 'sluice.sh');
+    writeFileSync(sluice, `#!/bin/sh\nexec "${process.execPath}" "${await buildOnce()}" "$@"\n`);
+    chmodSync(sluice, 0o755);
+    const programs = programFolder(cwd, { sluice });
+    const env = { SLUICE_ADDRESS: gateway.address };
+    const options = { address: gateway.address, programs, cwd, env };
+    expect(await checkPage(document(name), options)).toBeGreaterThan(countMin);
+  },
+  120_000,
+);
 
 test('docs/command-line.md has every command and its options', () => {
   const rows = tableRows(section(page, '## Commands'));

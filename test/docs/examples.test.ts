@@ -78,11 +78,14 @@ withGrpcurl('the commands of README.md print what is shown', async () => {
   expect(await checkPage(session.join('\n'), options)).toBe(4);
 });
 
-test('the examples of docs/typescript.md print what is shown, one after the other', async () => {
+test.each([
+  ['docs/typescript.md', 5],
+  ['docs/streams.md', 1],
+])('the examples of %s print what is shown, one after the other', async (page, count) => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
-  const examples = withOutput(document('docs/typescript.md'), 'ts');
-  expect(examples).toHaveLength(5);
+  const examples = withOutput(document(page), 'ts');
+  expect(examples).toHaveLength(count);
   const client = pathToFileURL(join(dirname(await buildOnce()), 'client', 'client.js')).href;
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
   const file = join(folder, 'example.mjs');
@@ -99,8 +102,8 @@ test('the examples of docs/typescript.md print what is shown, one after the othe
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md'].flatMap((page) =>
-    blocks(document(page)).filter(({ language }) => language === 'ts'),
+  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md', 'docs/streams.md'].flatMap(
+    (page) => blocks(document(page)).filter(({ language }) => language === 'ts'),
   );
   expect(examples.length).toBeGreaterThanOrEqual(2);
   const files = examples.map(({ code }, i) => {
