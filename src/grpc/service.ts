@@ -183,7 +183,7 @@ function toAppendMultiResponse({ streams, ...result }: AppendMultiResult): Appen
 }
 
 function toHead({ version, position, commitTime, lifecycle }: StreamHead): GetVersionResponse {
-  const firstVersion = lifecycle?.firstVersion ?? (version > 0n ? 1n : 0n);
+  const firstVersion = version === noVersion ? noVersion : (lifecycle?.firstVersion ?? 1n);
   return {
     version,
     position,

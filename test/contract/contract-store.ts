@@ -10,6 +10,7 @@ import {
   ReadStreamRequest,
   SubscribeRequest,
   type AppendMultiResponse,
+  type GetVersionResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { parseAppend } from '../../src/requests/append';
@@ -25,15 +26,27 @@ import {
   CommitIdReuseError,
   InvalidRequestError,
   StoreMismatchError,
+  StreamNotFoundError,
+  StreamTombstonedError,
+  VersionBeyondEndError,
   VersionConflictError,
 } from '../../src/store/errors';
 import { isStoreError } from '../../src/store/errors';
-import type { CallContext, EventRun, EventStore, Page, Pages } from '../../src/store/event-store';
+import type {
+  CallContext,
+  EventRun,
+  EventStore,
+  Lifecycle,
+  Page,
+  Pages,
+  StreamHead,
+} from '../../src/store/event-store';
 import type { RpcClient } from '../support/rpc-client';
 import { RpcFailure } from '../support/rpc-failure';
+import { directControls, lifecycleOf, rpcControls, rpcLifecycleOf, type Controls } from './controls';
 
 /** An event store as the contract suite sees it: requests as on the wire, answers decoded. Fails with Problem. */
-export interface ContractStore {
+export interface ContractStore extends Controls {
   append(request: DeepPartial<AppendRequest>): Promise<Appended>;
   appendMulti(request: DeepPartial<AppendMultiRequest>): Promise<AppendMultiResponse>;
   read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
@@ -67,6 +80,8 @@ export interface Head {
   readonly position: bigint;
   /** Nanoseconds since 1970; undefined: none. */
   readonly commitTime: bigint | undefined;
+  /** undefined: the stream does not exist, or all of it can be read. Results of appends have none. */
+  readonly lifecycle?: Lifecycle | undefined;
 }
 
 /** `commitTime` is undefined unless it was asked for. */
@@ -129,6 +144,7 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
     deadlineMs: performance.now() + 30_000,
   });
   return {
+    ...directControls(store, call, direct),
     append: (request) =>
       direct(async () => {
         const command = parseAppend(AppendRequest.fromPartial(request), limits);
@@ -145,12 +161,12 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
       direct(async () => {
         const query = parseReadStream(ReadStreamRequest.fromPartial(request), limits);
         const { head, pages } = await store.readStream(query, call());
-        return { ...head, ...(await collect(pages)) };
+        return { ...comparable(head), ...(await collect(pages)) };
       }),
     version: (name, asOf) =>
       direct(async () => {
         const { stream, asOf: at } = parseGetVersion({ stream: name, asOf: timestamp(asOf) });
-        return store.getVersion(stream, at, call());
+        return comparable(await store.getVersion(stream, at, call()));
       }),
     correlation: (request) =>
       direct(async () => {
@@ -190,7 +206,7 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
       direct(async () => {
         const query = parseListStreams(ListStreamsRequest.fromPartial(request));
         const listed: Listed[] = [];
-        for await (const page of store.listStreams(query, call())) listed.push(...page);
+        for await (const page of store.listStreams(query, call())) listed.push(...page.map(comparable));
         return listed;
       }),
     async storeIds() {
@@ -205,6 +221,10 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
       return { info: info.storeId, read: read.storeId, subscription };
     },
   };
+}
+
+function comparable<Head extends StreamHead>(head: Head): Head {
+  return { ...head, lifecycle: lifecycleOf(head.version, head.lifecycle) };
 }
 
 async function collect(pages: Pages): Promise<Pick<HeadReading, 'events' | 'end'>> {
@@ -250,6 +270,12 @@ function dataOf(error: Error): Record<string, unknown> {
     return { commitId, stream, position };
   }
   if (error instanceof StoreMismatchError) return { expected: error.expected, actual: error.actual };
+  if (error instanceof StreamNotFoundError || error instanceof StreamTombstonedError)
+    return { stream: error.stream };
+  if (error instanceof VersionBeyondEndError) {
+    const { stream, asked, actual } = error;
+    return { stream, asked, actual };
+  }
   if (error instanceof InvalidRequestError) return { fields: error.violations.map(({ field }) => field) };
   return {};
 }
@@ -257,6 +283,7 @@ function dataOf(error: Error): Record<string, unknown> {
 /** Reaches an event store over gRPC. */
 export function rpcContract(client: RpcClient): ContractStore {
   return {
+    ...rpcControls(client, overRpc),
     append: (request) =>
       overRpc(async () => {
         const { commitTime, ...result } = await client.append(request);
@@ -266,21 +293,16 @@ export function rpcContract(client: RpcClient): ContractStore {
     read: (request) =>
       overRpc(async () => {
         const { header, events, end } = await client.readStream(request);
-        const { version, position, commitTime } = header;
-        if (header.stream !== request.stream) throw new Error('the header names another stream');
+        const { stream, ...head } = header;
+        if (stream !== request.stream) throw new Error('the header names another stream');
         return {
-          version,
-          position,
-          commitTime: nanos(commitTime),
+          ...rpcHead(head),
           events: events.map(withNanos),
           end: endOf(end.reason),
         };
       }),
     version: (stream, asOf) =>
-      overRpc(async () => {
-        const answer = await client.getVersion({ stream, asOf: timestamp(asOf) });
-        return { ...answer, commitTime: nanos(answer.commitTime) };
-      }),
+      overRpc(async () => rpcHead(await client.getVersion({ stream, asOf: timestamp(asOf) }))),
     correlation: (request) =>
       overRpc(async () => {
         const { header, events, end } = await client.readByCorrelation(request);
@@ -310,7 +332,7 @@ export function rpcContract(client: RpcClient): ContractStore {
     list: (request) =>
       overRpc(async () => {
         const streams = await client.listStreams(request);
-        return streams.map((summary) => ({ ...summary, commitTime: nanos(summary.commitTime) }));
+        return streams.map(({ stream, unreadable, ...head }) => ({ stream, unreadable, ...rpcHead(head) }));
       }),
     async storeIds() {
       const { store } = await client.serverInfo();
@@ -325,6 +347,11 @@ export function rpcContract(client: RpcClient): ContractStore {
   };
 }
 
+function rpcHead(head: GetVersionResponse): Head {
+  const { version, position, commitTime } = head;
+  return { version, position, commitTime: nanos(commitTime), lifecycle: rpcLifecycleOf(head) };
+}
+
 async function overRpc<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -337,6 +364,8 @@ function toRpcProblem(error: unknown): unknown {
   if (!(error instanceof RpcFailure)) return error;
   return new Problem(error.reason ?? `status ${error.code}`, rpcDataOf(error), { cause: error });
 }
+
+const aboutStream = ['STREAM_NOT_FOUND', 'STREAM_TOMBSTONED', 'VERSION_BEYOND_END'];
 
 function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   const conflict = failure.detail('sluice.v1.VersionConflict');
@@ -355,7 +384,15 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   if (mismatch !== undefined) return { expected: mismatch.expectedStoreId, actual: mismatch.actualStoreId };
   const bad = failure.detail('google.rpc.BadRequest');
   if (bad !== undefined) return { fields: bad.fieldViolations.map(({ field }) => field) };
-  return { ...failure.detail('sluice.v1.CommitIdReuse') };
+  const reuse = failure.detail('sluice.v1.CommitIdReuse');
+  if (reuse !== undefined) return { ...reuse };
+  if (!aboutStream.includes(failure.reason ?? '')) return {};
+  const metadata = failure.detail('google.rpc.ErrorInfo')?.metadata;
+  const numbers = ['asked', 'actual'].flatMap((key) => {
+    const value = metadata?.get(key);
+    return value === undefined ? [] : [[key, BigInt(value)] as const];
+  });
+  return { stream: metadata?.get('stream'), ...Object.fromEntries(numbers) };
 }
 
 function endOf(reason: ReadEndReason): 'complete' | 'maxCount' {

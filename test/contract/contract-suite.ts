@@ -1,7 +1,9 @@
 import { appendContract } from './append-contract';
 import type { ContractStore } from './contract-store';
 import { correlationContract } from './correlation-contract';
+import { hiddenContract } from './hidden-contract';
 import { idempotencyContract } from './idempotency-contract';
+import { lifecycleContract } from './lifecycle-contract';
 import { listContract } from './list-contract';
 import type { OpenContract, OpenedContract } from './open';
 import { longReadContract } from './long-read-contract';
@@ -15,9 +17,9 @@ import { withinCommitContract } from './within-commit-contract';
 
 /**
  * What every event store must do, whatever keeps it and however it is reached. The tests of a part share one store
- * and use streams of their own, as callers do; only those that need an empty store open another.
+ * and use streams of their own, as callers do; only those that need an empty store open another. `leftOut` names parts.
  */
-export function contractSuite(open: OpenContract): void {
+export function contractSuite(open: OpenContract, leftOut: readonly string[] = []): void {
   describe('an event store', () => {
     let opened: OpenedContract | undefined;
     const store = (): ContractStore => opened as ContractStore;
@@ -63,5 +65,15 @@ export function contractSuite(open: OpenContract): void {
     describe('list', () => {
       listContract(store, open);
     });
+    describeUnless(leftOut, 'lifecycle', () => {
+      lifecycleContract(store, open);
+    });
+    describeUnless(leftOut, 'hidden events', () => {
+      hiddenContract(open);
+    });
   });
+}
+
+function describeUnless(leftOut: readonly string[], part: string, tests: () => void): void {
+  if (!leftOut.includes(part)) describe(part, tests);
 }

@@ -27,6 +27,19 @@ import {
   type StreamSummary,
   type SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
+import {
+  DeleteStreamRequest,
+  GetStreamRequest,
+  SetRetentionRequest,
+  StreamServiceClient,
+  TombstoneStreamRequest,
+  TruncateStreamRequest,
+  type DeleteStreamResponse,
+  type GetStreamResponse,
+  type SetRetentionResponse,
+  type TombstoneStreamResponse,
+  type TruncateStreamResponse,
+} from '../../generated/sluice/v1/stream_service';
 import { RpcFailure } from './rpc-failure';
 import { withToken, type TestToken } from './with-token';
 
@@ -64,10 +77,20 @@ export interface RpcClient extends Disposable {
     options?: CallOptions,
   ): AsyncGenerator<SubscribeResponse, void>;
   listStreams(request?: DeepPartial<ListStreamsRequest>, options?: CallOptions): Promise<StreamSummary[]>;
+  readonly streams: StreamCalls;
   serverInfo(): Promise<GetServerInfoResponse>;
   /** The health of the gateway as a whole, or of one service. */
   health(service?: string): Promise<HealthCheckResponse_ServingStatus>;
   readonly raw: EventStoreServiceClient;
+}
+
+/** The calls of StreamService. */
+export interface StreamCalls {
+  get(request: DeepPartial<GetStreamRequest>): Promise<GetStreamResponse>;
+  truncate(request: DeepPartial<TruncateStreamRequest>): Promise<TruncateStreamResponse>;
+  setRetention(request: DeepPartial<SetRetentionRequest>): Promise<SetRetentionResponse>;
+  delete(request: DeepPartial<DeleteStreamRequest>): Promise<DeleteStreamResponse>;
+  tombstone(request: DeepPartial<TombstoneStreamRequest>): Promise<TombstoneStreamResponse>;
 }
 
 const channelOptions = {
@@ -94,6 +117,7 @@ export function connectRpc(
   const clientOptions = { ...channelOptions, ...withToken(token) };
   const raw = new EventStoreServiceClient(address, security, clientOptions);
   const health = new HealthClient(address, security, channelOptions);
+  const streams = new StreamServiceClient(address, security, clientOptions);
   const none = new Metadata();
   return {
     address,
@@ -125,6 +149,7 @@ export function connectRpc(
       for await (const message of messagesOf<ListStreamsResponse>(call)) streams.push(...message.streams);
       return streams;
     },
+    streams: streamCalls(streams),
     serverInfo: () => unary((done) => raw.getServerInfo({}, none, bounded(), done)),
     async health(service = '') {
       const { status } = await unary<HealthCheckResponse>((done) =>
@@ -136,7 +161,28 @@ export function connectRpc(
     [Symbol.dispose]() {
       raw.close();
       health.close();
+      streams.close();
     },
+  };
+}
+
+function streamCalls(client: StreamServiceClient): StreamCalls {
+  const none = new Metadata();
+  return {
+    get: (request) =>
+      unary((done) => client.getStream(GetStreamRequest.fromPartial(request), none, bounded(), done)),
+    truncate: (request) =>
+      unary((done) =>
+        client.truncateStream(TruncateStreamRequest.fromPartial(request), none, bounded(), done),
+      ),
+    setRetention: (request) =>
+      unary((done) => client.setRetention(SetRetentionRequest.fromPartial(request), none, bounded(), done)),
+    delete: (request) =>
+      unary((done) => client.deleteStream(DeleteStreamRequest.fromPartial(request), none, bounded(), done)),
+    tombstone: (request) =>
+      unary((done) =>
+        client.tombstoneStream(TombstoneStreamRequest.fromPartial(request), none, bounded(), done),
+      ),
   };
 }
 

@@ -1,0 +1,141 @@
+import type { DeepPartial } from '../../generated/sluice/v1/event';
+import { StreamState } from '../../generated/sluice/v1/event_store_service';
+import {
+  DeleteStreamRequest,
+  SetRetentionRequest,
+  TombstoneStreamRequest,
+  TruncateStreamRequest,
+  type StreamDescription as ProtoDescription,
+} from '../../generated/sluice/v1/stream_service';
+import {
+  parseDeleteStream,
+  parseGetStream,
+  parseSetRetention,
+  parseTombstoneStream,
+  parseTruncateStream,
+} from '../../src/requests/control-stream';
+import type {
+  CallContext,
+  ControlCommand,
+  ControlResult,
+  EventStore,
+  Lifecycle,
+} from '../../src/store/event-store';
+import type { StreamDescription } from '../../src/store/stream-rules';
+import type { RpcClient } from '../support/rpc-client';
+
+/** The lifecycle of streams as the contract suite sees it. Fails with Problem. */
+export interface Controls {
+  truncate(request: DeepPartial<TruncateStreamRequest>): Promise<Controlled>;
+  retain(request: DeepPartial<SetRetentionRequest>): Promise<Controlled>;
+  remove(request: DeepPartial<DeleteStreamRequest>): Promise<Controlled>;
+  tombstone(request: DeepPartial<TombstoneStreamRequest>): Promise<Controlled>;
+  describe(stream: string): Promise<Described>;
+}
+
+export interface Controlled {
+  readonly stream: Described;
+  readonly changed: boolean;
+  readonly replayed: boolean;
+  readonly commitId: string;
+}
+
+/** Times are nanoseconds since 1970, ages nanoseconds. */
+export interface Described {
+  readonly stream: string;
+  readonly state: Lifecycle['state'];
+  readonly version: bigint;
+  readonly firstVersion: bigint;
+  readonly position: bigint;
+  readonly commitTime: bigint;
+  readonly truncatedBefore: bigint;
+  readonly maxCount: bigint | undefined;
+  readonly maxAge: bigint | undefined;
+  readonly controlPosition: bigint;
+}
+
+type Run = <T>(work: () => Promise<T>) => Promise<T>;
+
+export function directControls(store: EventStore, call: () => CallContext, run: Run): Controls {
+  const control = async (command: ControlCommand): Promise<Controlled> =>
+    controlled(await store.control(command, call()));
+  return {
+    truncate: (request) =>
+      run(() => control(parseTruncateStream(TruncateStreamRequest.fromPartial(request)))),
+    retain: (request) => run(() => control(parseSetRetention(SetRetentionRequest.fromPartial(request)))),
+    remove: (request) => run(() => control(parseDeleteStream(DeleteStreamRequest.fromPartial(request)))),
+    tombstone: (request) =>
+      run(() => control(parseTombstoneStream(TombstoneStreamRequest.fromPartial(request)))),
+    describe: (stream) =>
+      run(async () => described(await store.getStream(parseGetStream({ stream }), call()))),
+  };
+}
+
+function controlled({ stream, position, changed, replayed, commitId }: ControlResult): Controlled {
+  if (stream.position < position) throw new Error('the stream ends before its control');
+  return { stream: described(stream), changed, replayed, commitId: commitId ?? '' };
+}
+
+function described({ rules, ...stream }: StreamDescription): Described {
+  const { firstVersion: truncatedBefore, maxCount, maxAgeNanos: maxAge } = rules;
+  return { ...stream, truncatedBefore, maxCount, maxAge };
+}
+
+export function rpcControls(client: RpcClient, run: Run): Controls {
+  return {
+    truncate: (request) => run(async () => rpcControlled(await client.streams.truncate(request))),
+    retain: (request) => run(async () => rpcControlled(await client.streams.setRetention(request))),
+    remove: (request) => run(async () => rpcControlled(await client.streams.delete(request))),
+    tombstone: (request) => run(async () => rpcControlled(await client.streams.tombstone(request))),
+    describe: (stream) => run(async () => rpcDescribed((await client.streams.get({ stream })).stream)),
+  };
+}
+
+type RpcControlled = Awaited<ReturnType<RpcClient['streams']['delete']>>;
+
+function rpcControlled({ stream, ...result }: RpcControlled): Controlled {
+  return { ...result, stream: rpcDescribed(stream) };
+}
+
+function rpcDescribed(description: ProtoDescription | undefined): Described {
+  const { commitTime, retention, ...stream } = description as ProtoDescription;
+  if (commitTime === undefined) throw new Error('a stream that exists has the time of a commit');
+  const { maxCount = 0n, maxAge } = retention ?? {};
+  return {
+    ...stream,
+    state: stateOf(stream.state),
+    commitTime: nanosOf(commitTime),
+    maxCount: maxCount === 0n ? undefined : maxCount,
+    maxAge: maxAge && nanosOf(maxAge),
+  };
+}
+
+function nanosOf({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): bigint {
+  return seconds * 1_000_000_000n + BigInt(nanos);
+}
+
+function stateOf(state: StreamState): Lifecycle['state'] {
+  if (state === StreamState.ACTIVE) return 'active';
+  if (state === StreamState.DELETED) return 'deleted';
+  if (state === StreamState.TOMBSTONED) return 'tombstoned';
+  throw new Error(`no state of a stream that exists: ${state}`);
+}
+
+/** As the contract suite compares it: undefined if the stream does not exist, or all of it can be read. */
+export function lifecycleOf(version: bigint, lifecycle: Lifecycle | undefined): Lifecycle | undefined {
+  const isWhole = lifecycle?.state === 'active' && lifecycle.firstVersion === 1n;
+  return version === 0n || isWhole ? undefined : lifecycle;
+}
+
+/** The same of an answer over gRPC. */
+export function rpcLifecycleOf(head: {
+  readonly version: bigint;
+  readonly firstVersion: bigint;
+  readonly state: StreamState;
+}): Lifecycle | undefined {
+  const { version, firstVersion, state } = head;
+  if (version > 0n) return lifecycleOf(version, { state: stateOf(state), firstVersion } as Lifecycle);
+  if (firstVersion !== 0n || state !== StreamState.UNSPECIFIED)
+    throw new Error('what does not exist has no state');
+  return undefined;
+}
