@@ -37,6 +37,7 @@ const features = [
   'read-all',
   'subscribe',
   'consumer-groups',
+  'stream-lifecycle',
 ];
 
 const durabilities = {

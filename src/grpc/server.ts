@@ -17,6 +17,7 @@ import {
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
 import { ConsumerGroupServiceService } from '../../generated/sluice/v1/consumer_group_service';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import { StreamServiceService } from '../../generated/sluice/v1/stream_service';
 import type { Audit } from '../auth/audit';
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
@@ -45,6 +46,7 @@ import { createRpcCounts } from './rpc-counts';
 import { boundsOf, type ServerFacts } from './server-facts';
 import { createShareOf } from './shares';
 import { createService } from './service';
+import { createStreamService } from './stream-service';
 import { openTlsFiles, type FileCredentials, type TlsFiles } from './tls-files';
 import { placeSocket, socketPathOf } from './unix-socket';
 
@@ -92,8 +94,10 @@ export interface GrpcServer {
   close(): Promise<void>;
 }
 
-const ourServices = ['sluice.v1.EventStoreService', 'sluice.v1.ConsumerGroupService'];
-const services = [EventStoreServiceService, ConsumerGroupServiceService, healthService];
+const ourServices = ['EventStoreService', 'ConsumerGroupService', 'StreamService'].map(
+  (name) => `sluice.v1.${name}`,
+);
+const services = [EventStoreServiceService, ConsumerGroupServiceService, StreamServiceService, healthService];
 const reflectionServices = [ServerReflectionService, AlphaService];
 const serviceNames = [
   ...ourServices,
@@ -121,6 +125,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const appends = createConnectionAppends({ store, audit, limits });
   add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
   add(server, ConsumerGroupServiceService, createGroupService({ groups, limits, audit, calls }));
+  add(server, StreamServiceService, createStreamService({ store, audit, calls }));
   const health = addHealth(server, ourServices, calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));

@@ -21,8 +21,6 @@ import {
   type EventStoreServiceService,
   GetServerInfoResponse,
   GetVersionResponse,
-  StreamState,
-  type StreamSummary as ProtoSummary,
 } from '../../generated/sluice/v1/event_store_service';
 import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
@@ -44,21 +42,19 @@ import type {
   EventStore,
   Page,
   Pages,
-  StreamHead,
-  StreamSummary,
   SubscriptionUpdate,
 } from '../store/event-store';
-import { noVersion, type Position, type Version } from '../store/values';
+import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';
 import type { Calls } from './calls';
 import type { Entered } from './enter-call';
 import { rethrow, type ConnectionAppends, type Ended } from './connection-appends';
-import { toTimestamp } from './proto-time';
 import { encodePart } from './encode-part';
 import { reframe } from './reframe';
 import { permit, type PermittedStore } from './permit';
 import type { Messages } from './send-all';
+import { toHead, toSummary } from './stream-heads';
 import { toUnreadableMessage } from './unreadable-message';
 import { toServerInfo, type AboutGateway } from './server-info';
 
@@ -180,31 +176,6 @@ function lookupHandlers({
 
 function toAppendMultiResponse({ streams, ...result }: AppendMultiResult): AppendMultiResponse {
   return { ...result, streams: [...streams] };
-}
-
-function toHead({ version, position, commitTime, lifecycle }: StreamHead): GetVersionResponse {
-  const firstVersion = version === noVersion ? noVersion : (lifecycle?.firstVersion ?? 1n);
-  return {
-    version,
-    position,
-    commitTime: toTimestamp(commitTime),
-    firstVersion,
-    state: toStreamState(lifecycle?.state ?? 'active', version),
-  };
-}
-
-function toSummary({ stream, unreadable, ...head }: StreamSummary): ProtoSummary {
-  return { stream, ...toHead(head), unreadable, hasControls: head.lifecycle !== undefined };
-}
-
-const states = {
-  active: StreamState.ACTIVE,
-  deleted: StreamState.DELETED,
-  tombstoned: StreamState.TOMBSTONED,
-} as const;
-
-function toStreamState(state: keyof typeof states, version: Version): StreamState {
-  return version === noVersion ? StreamState.UNSPECIFIED : states[state];
 }
 
 const none = new Uint8Array(0);

@@ -114,6 +114,7 @@ export interface AllReading extends CorrelationReading {
 export interface Listed extends Head {
   readonly stream: string;
   readonly unreadable: boolean;
+  readonly hasControls: boolean;
 }
 
 /** An error of the store, the same however the store is reached. `data` has what the error carries. */
@@ -206,7 +207,10 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
       direct(async () => {
         const query = parseListStreams(ListStreamsRequest.fromPartial(request));
         const listed: Listed[] = [];
-        for await (const page of store.listStreams(query, call())) listed.push(...page.map(comparable));
+        for await (const page of store.listStreams(query, call()))
+          listed.push(
+            ...page.map((one) => ({ ...comparable(one), hasControls: one.lifecycle !== undefined })),
+          );
         return listed;
       }),
     async storeIds() {
@@ -332,7 +336,10 @@ export function rpcContract(client: RpcClient): ContractStore {
     list: (request) =>
       overRpc(async () => {
         const streams = await client.listStreams(request);
-        return streams.map(({ stream, unreadable, ...head }) => ({ stream, unreadable, ...rpcHead(head) }));
+        return streams.map(({ stream, unreadable, hasControls, ...head }) => ({
+          ...{ stream, unreadable, hasControls },
+          ...rpcHead(head),
+        }));
       }),
     async storeIds() {
       const { store } = await client.serverInfo();

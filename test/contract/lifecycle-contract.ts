@@ -422,7 +422,13 @@ function deleted(store: () => ContractStore, open: OpenContract): void {
       ['d', 2n, 'active'],
     ]);
     expect(all.map(({ lifecycle }) => lifecycle?.firstVersion)).toEqual([undefined, 3n, 3n, 3n]);
+    expect(all.map(({ hasControls }) => hasControls)).toEqual([false, true, true, true]);
     expect(await names({ includeDeleted: true, maxCount: 2n, after: 'a' })).toEqual(['b', 'c']);
+    await fresh.retain({ stream: 'a', retention: { maxCount: 10n } });
+    expect((await fresh.list({ pattern: 'a' }))[0]).toMatchObject({
+      hasControls: true,
+      lifecycle: undefined,
+    });
     await put(fresh, 'b', plainEvents(1));
     expect(await names({})).toEqual(['a', 'b', 'd']);
   });

@@ -59,7 +59,7 @@ function inByteOrder(open: OpenContract): void {
     ]);
     for (const { stream, ...summary } of listed) {
       const { version, position, commitTime } = heads.get(stream) as Taken;
-      expect(summary).toEqual({ version, position, commitTime, unreadable: false });
+      expect(summary).toEqual({ version, position, commitTime, unreadable: false, hasControls: false });
     }
     expect(await store.list({ pattern: '>' })).toEqual(listed);
   });

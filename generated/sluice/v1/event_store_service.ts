@@ -421,9 +421,9 @@ export interface GetVersionResponse {
   commitTime:
     | Timestamp
     | undefined;
-  /** The first version that can be read now, as in ReadStreamHeader, also with `as_of`. */
+  /** The first version that can be read now, as in ReadStreamHeader, also with `as_of`. 0 if `version` is 0. */
   firstVersion: bigint;
-  /** The state of the stream now, also with `as_of`. */
+  /** The state of the stream now, also with `as_of`. Unspecified if `version` is 0. */
   state: StreamState;
 }
 
@@ -493,9 +493,10 @@ export interface ReadAllRequest {
     | undefined;
   /**
    * Begin within the commit at `after_position` instead of after it: skip this many of the events that the filters of the
-   * request select, in the direction of the read, and return the rest of the commit. 0: the whole commit is returned.
-   * As many as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if no
-   * commit has that position, the next commit is returned whole.
+   * request select, in the direction of the read, and return the rest of the commit. Those that are hidden, see
+   * StreamService, count too, so that nothing is lost if they are hidden meanwhile. 0: the whole commit is returned. As many
+   * as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if no commit has
+   * that position, the next commit is returned whole.
    */
   afterCount?:
     | bigint
@@ -597,9 +598,9 @@ export interface SubscribeRequest {
     | undefined;
   /**
    * Begin within the commit at `after_position` instead of after it: skip this many of the events that the subscription
-   * selects, and send the rest of the commit. 0: the whole commit is sent. As many as the commit has, or more: the whole
-   * commit is skipped. Absent: the same. Requires `after_position`; if no commit has that position, the next commit is sent
-   * whole.
+   * selects, and send the rest of the commit. Those that are hidden, see StreamService, count too. 0: the whole commit is
+   * sent. As many as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if
+   * no commit has that position, the next commit is sent whole.
    */
   afterCount?:
     | bigint

@@ -28,11 +28,11 @@ export const protobufFileName = "sluice/v1/stream_service.proto";
 
 /** Retention bounds what can be read of a stream. */
 export interface Retention {
-  /** At most this many of its newest events. 0: no bound. */
+  /** At most this many of its newest events, up to 2^53 - 1. 0: no bound. */
   maxCount: bigint;
   /**
-   * Only events that were committed at most this long ago, by the clock of the gateway. From 1 second to 100 years, in whole
-   * milliseconds. Absent: no bound.
+   * Only events that were committed at most this long ago, by the clock of the gateway. From 1 second to 100 years of 365.25
+   * days, in whole milliseconds. Absent: no bound.
    */
   maxAge: Duration | undefined;
 }
