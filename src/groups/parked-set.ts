@@ -63,7 +63,7 @@ export class ParkedSet {
   }
 
   set(stream: StreamName, version: number, entry: ParkedEntry): void {
-    const kept = this.streams.get(stream) ?? { entries: new Map(), replayingCount: 0, order: new DueQueue() };
+    const kept = this.streams.get(stream) ?? newKept();
     this.streams.set(stream, kept);
     const known = kept.entries.get(version);
     if (known === undefined) this.countNow++;
@@ -95,4 +95,8 @@ export class ParkedSet {
   private laneOf(stream: StreamName): number {
     return laneOf(stream, this.lanes);
   }
+}
+
+function newKept(): Kept {
+  return { entries: new Map(), replayingCount: 0, order: new DueQueue() };
 }

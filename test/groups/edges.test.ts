@@ -10,7 +10,7 @@ import {
   defaultSettings,
   name,
   open,
-  shortTimings,
+  patientTimings,
   TestMember,
   until,
   versionsOf,
@@ -29,7 +29,7 @@ async function setup(settings: Partial<typeof defaultSettings> = {}, wrap: Wrapp
   const store = createModelStore();
   const state = new MemoryState();
   const gateway = state.gateway();
-  const groups = open(wrap.store?.(store) ?? store, wrap.state?.(gateway) ?? gateway, {}, shortTimings);
+  const groups = open(wrap.store?.(store) ?? store, wrap.state?.(gateway) ?? gateway, {}, patientTimings);
   await groups.create({ name: g, settings: { ...defaultSettings, ...settings }, start: beginning }, call());
   return { store, state, groups };
 }
