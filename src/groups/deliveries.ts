@@ -40,6 +40,8 @@ export class Deliveries {
   count = 0;
   redeliveries = 0;
   readonly replays: Replays;
+  /** Events that are being parked. */
+  private parking = 0;
 
   /** `onChange`: called after anything has changed outside of a call. */
   constructor(
@@ -107,7 +109,7 @@ export class Deliveries {
   /** What may be delivered of a unit whose stream has parked events; undefined: nothing now. */
   private unparked(owner: LaneOwner, offer: Offer): Offer | undefined {
     const { unit } = offer;
-    const parked = this.parked.of(unit.stream);
+    const parked = this.parked.of(unit.stream)?.entries;
     if (parked === undefined) return offer;
     const versions = eventSpans(unit.events).map((_, index) => versionAt(unit, index));
     const isParked = versions.map((version) => parked.has(version));
@@ -122,8 +124,8 @@ export class Deliveries {
 
   /** Parks what follows a parked event; while all of those are being replayed, it waits for them. */
   private follow(owner: LaneOwner, unit: Unit): void {
-    const entries = [...(this.parked.of(unit.stream)?.values() ?? [])];
-    const isReplaying = entries.every((entry) => entry.isReplaying);
+    const parked = this.parked.of(unit.stream);
+    const isReplaying = parked?.replayingCount === parked?.entries.size;
     const waitMs = isReplaying ? replayWaitMs : parkAgainMs;
     if (isReplaying || this.isFull) owner.lane.retry(unit.stream, performance.now() + waitMs, false);
     else void this.park(owner, { unit, index: 0, attempts: 0, reason: followReason, isFollowing: true });
@@ -173,8 +175,9 @@ export class Deliveries {
   private async park(owner: LaneOwner, toPark: ToPark): Promise<void> {
     const { unit, index } = toPark;
     const version = versionAt(unit, index);
+    this.parking++;
     try {
-      await this.writeParked(toPark, version);
+      await this.writeParked(toPark, version).finally(() => this.parking--);
     } catch (error) {
       if (!isStoreError(error)) throw error;
       if (!owner.isLost) owner.lane.retry(unit.stream, performance.now() + parkAgainMs, false);
@@ -200,10 +203,10 @@ export class Deliveries {
       isFollowing: others.isFollowing,
       isReplaying: false,
     });
-    const key = parkedKey(this.group.stored.group.name, stream, version);
+    const key = parkedKey(this.group.stored.group.name, { stream, version, position });
     try {
       await this.context.state.put(key, value, 0n, ownCall(parkTimeoutMs));
-      this.parked.set(stream, version, { isReplaying: false });
+      this.parked.set(stream, version, { position, isReplaying: false });
     } catch (error) {
       if (!(error instanceof StateChangedError)) throw error;
       // It was parked before, by an owner that did not come to settle it, and may have been asked for since.
@@ -218,7 +221,7 @@ export class Deliveries {
 
   private get isFull(): boolean {
     this.parked.refreshIfOld();
-    return this.parked.count >= this.settings.parkedMax;
+    return this.parked.count + this.parking >= this.settings.parkedMax;
   }
 
   private get settings(): GroupSettings {

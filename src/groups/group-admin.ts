@@ -18,9 +18,10 @@ import {
 import { groupState } from './group-state';
 import { decodeLane, lanePrefix } from './lane-record';
 import { memberPrefix } from './member-record';
-import { parkedPrefix } from './parked-record';
+import { parkedPattern } from './parked-record';
 import { replayKey } from './parked-index';
 import { UnreadableRecordError } from './record-fields';
+import { forEachOf } from './record-pages';
 import { resolveStart } from './store-reads';
 
 type Admin = Pick<ConsumerGroups, 'find' | 'create' | 'update' | 'delete' | 'list' | 'get' | 'reset'>;
@@ -116,8 +117,11 @@ async function create(
 }
 
 async function checkGroupRoom({ state, limits }: GroupsContext, call: CallContext): Promise<void> {
-  const groups = await state.list('group.', call);
-  if (groups.length >= limits.groupsMax)
+  // Keys of groups that were just deleted may be among them: only then is it worth reading all.
+  const isFull =
+    (await state.keys('group.*', call)).length >= limits.groupsMax &&
+    (await state.list('group.', call)).length >= limits.groupsMax;
+  if (isFull)
     throw new OverloadedError(
       'groupsMax',
       `the store has ${limits.groupsMax.toString()} groups, the most that it may have`,
@@ -202,8 +206,8 @@ async function remove(
   // First the group, so that its gateways do not write its other records again.
   await removeUntilGone(context, groupKey(name), call);
   await removeUntilGone(context, replayKey(name), call);
-  for (const prefix of [memberPrefix(name), lanePrefix(name), parkedPrefix(name)])
-    for (const { key } of await context.state.list(prefix, call)) await removeUntilGone(context, key, call);
+  for (const pattern of [`${memberPrefix(name)}>`, `${lanePrefix(name)}>`, parkedPattern(name)])
+    await forEachOf(await context.state.keys(pattern, call), (key) => removeUntilGone(context, key, call));
   return record !== undefined;
 }
 

@@ -4,7 +4,6 @@ import { ownCall, type GroupsContext } from './context';
 import { Deliveries } from './deliveries';
 import { decodeGroup, groupKey, type CurrentGroup, type StoredGroup } from './group-record';
 import { readGroup, unreadableGroup } from './group-admin';
-import { laneOf } from './hash';
 import { Memberships, type Joined } from './memberships';
 import type { Lane, LaneBounds } from './lane';
 import { LaneKeeper } from './lane-keeper';
@@ -120,8 +119,7 @@ export class GroupRunner implements MemberHost {
     const lanes = member.activeLanes();
     if (lanes.length === 0 || !lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle))
       return false;
-    const numbers = new Set(lanes.map(({ number }) => number));
-    return ![...this.parked.replaying].some((stream) => numbers.has(laneOf(stream, this.settings.lanes)));
+    return !lanes.some(({ number }) => this.parked.replayingIn(number).size > 0);
   }
 
   acknowledge(held: readonly Held[]): void {
@@ -163,7 +161,7 @@ export class GroupRunner implements MemberHost {
       this.loader.load(lane);
       dueMs = Math.min(dueMs, lane.dueMs);
     }
-    this.deliveries.replays.load((number) => this.keeper.owners.get(number), this.bounds.bytesMax);
+    this.deliveries.replays.load(this.keeper.owners.values(), this.bounds.bytesMax);
     this.keeper.giveBackRevoked(nowMs);
     this.failIfUnreadable();
     this.reader.check();

@@ -15,6 +15,7 @@ import { checkRoom, MemberLease } from './member-lease';
 import { memberPrefix } from './member-record';
 import type { Joined } from './memberships';
 import { StateFeed } from './state-feed';
+import { holesWithin } from './lane-record';
 import { storeEnd } from './store-reads';
 
 /** How long a member may keep what it has when the gateway stops. */
@@ -29,6 +30,7 @@ export class GroupRunners {
   private readonly feed: StateFeed;
   private timer: NodeJS.Timeout | undefined;
   private joining = 0;
+  private streamsMaxBefore = 0;
 
   constructor(private readonly context: GroupsContext) {
     this.feed = new StateFeed(context);
@@ -129,13 +131,13 @@ export class GroupRunners {
     const runner = new GroupRunner(this.context, stored, {
       storeId,
       records,
-      bounds: this.bounds(),
+      bounds: { streamsMax: this.streamsMax(), bytesMax: 0 },
       onEmpty: () => {
         this.closeIfEmpty(runner);
       },
     });
     this.open.add(runner);
-    this.shareBytes();
+    this.share();
     this.timer ??= setInterval(() => {
       const nowMs = performance.now();
       for (const one of this.open) one.tick(nowMs);
@@ -143,22 +145,38 @@ export class GroupRunners {
     return runner;
   }
 
-  private bounds(): LaneBounds {
-    return { streamsMax: this.context.limits.laneStreamsWaitingMax, bytesMax: 0 };
+  /** How many streams of a lane may wait: the record of the lane, which names them, must not be larger than NATS takes. */
+  private streamsMax(): number {
+    const { limits, state, log } = this.context;
+    const { valueBytesMax } = state;
+    const found = Math.min(limits.laneStreamsWaitingMax, holesWithin(valueBytesMax));
+    if (found < limits.laneStreamsWaitingMax && found !== this.streamsMaxBefore)
+      log.warn(
+        {
+          streamsMax: found,
+          laneStreamsWaitingMax: limits.laneStreamsWaitingMax,
+          recordBytesMax: valueBytesMax,
+        },
+        'fewer streams of a lane may wait than is configured: NATS takes no larger record, see its max_payload',
+      );
+    this.streamsMaxBefore = found;
+    return found;
   }
 
-  /** Divides the bytes that all groups may hold among the lanes. */
-  private shareBytes(): void {
+  /** Sets what each lane may hold: the bytes that all groups may hold are divided among the lanes. */
+  private share(): void {
+    const streamsMax = this.streamsMax();
     const { groupBytesMax, groupsBytesMax } = this.context.limits;
     const groupBytes = Math.min(groupBytesMax, groupsBytesMax / Math.max(1, this.open.size));
-    for (const { bounds, settings } of this.open) bounds.bytesMax = groupBytes / settings.lanes;
+    for (const { bounds, settings } of this.open)
+      Object.assign(bounds, { streamsMax, bytesMax: groupBytes / settings.lanes } satisfies LaneBounds);
   }
 
   private closeIfEmpty(runner: GroupRunner): void {
     const { name } = runner;
     if (runner.memberships.joined.size > 0 || runner.pending > 0 || !this.open.delete(runner)) return;
     this.runners.delete(name);
-    this.shareBytes();
+    this.share();
     const closed = runner.close().finally(() => this.closing.delete(name));
     this.closing.set(name, closed);
     if (this.open.size > 0) return;

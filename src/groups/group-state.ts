@@ -1,13 +1,14 @@
 import type { GroupName, GroupState, LaneState, MemberState } from '../store/consumer-groups';
 import type { CallContext } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
-import type { StateRecord } from '../store/state-store';
+import type { StateRecord, StateStore } from '../store/state-store';
 import type { GroupsContext } from './context';
 import { toPosition, type StoredGroup } from './group-record';
 import { decodeLane, laneKey, lanePrefix, type StoredLane } from './lane-record';
 import { decodeMember, memberPrefix, type StoredMember } from './member-record';
-import { decodeParked, parkedPrefix } from './parked-record';
+import { decodeParked, parkedPattern } from './parked-record';
 import { UnreadableRecordError } from './record-fields';
+import { recordPages } from './record-pages';
 import { storeEnd } from './store-reads';
 
 /** How a group is doing, from its records. Throws GroupError if one of them cannot be read. */
@@ -17,19 +18,31 @@ export async function groupState(
   call: CallContext,
 ): Promise<GroupState> {
   const { group } = stored;
-  const [lanes, members, parked, end] = await Promise.all([
+  const [lanes, members, parkedCount, end] = await Promise.all([
     state.list(lanePrefix(group.name), call),
     state.list(memberPrefix(group.name), call),
-    state.list(parkedPrefix(group.name), call),
+    parkedCountOf(state, stored, call),
     storeEnd(store, call),
   ]);
   return {
     group,
     ...statesOf(stored, new Map(lanes.map((record) => [record.key, record])), membersOf(group.name, members)),
-    parkedCount: parked.filter(({ value }) => readable(() => decodeParked(value))?.group === stored.id)
-      .length,
+    parkedCount,
     head: end.position,
   };
+}
+
+/** Of a group of that name that was deleted, a record can be left which was stored late. */
+async function parkedCountOf(
+  state: StateStore,
+  { id, group }: StoredGroup,
+  call: CallContext,
+): Promise<number> {
+  const keys = await state.keys(parkedPattern(group.name), call);
+  let count = 0;
+  for await (const page of recordPages(state, keys, call))
+    count += page.filter(({ value }) => readable(() => decodeParked(value))?.group === id).length;
+  return count;
 }
 
 type Members = ReadonlyMap<string, StoredMember>;

@@ -6,7 +6,7 @@ import { ownCall, type GroupsContext } from './context';
 import type { StoredGroup } from './group-record';
 import type { LaneBounds } from './lane';
 import { byMember, type Held, type LaneHolder, type LaneOwner } from './lane-owner';
-import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
+import { decodeLane, encodeLaneWithin, laneKey, type StoredLane } from './lane-record';
 import { decodeMember, memberPrefix } from './member-record';
 import { UnreadableRecordError } from './record-fields';
 import type { GroupRecords } from './state-feed';
@@ -115,8 +115,9 @@ export class LaneKeeper {
     const lane = record === undefined ? undefined : readLane(record);
     if (record === undefined || lane === undefined || this.host.memberOf(lane.member) === undefined) return;
     this.changing.add(number);
-    const value = encodeLane({ ...lane, member: '' });
-    this.context.state
+    const { state } = this.context;
+    const value = encodeLaneWithin({ ...lane, member: '' }, state.valueBytesMax);
+    state
       .put(record.key, value, record.revision, ownCall(callTimeoutMs))
       .catch((error: unknown) => {
         if (!(error instanceof StateChangedError))

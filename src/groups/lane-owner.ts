@@ -5,7 +5,7 @@ import { StateChangedError, type StateRecord } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
 import type { Lane } from './lane';
 import type { Mark } from './lane-progress';
-import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
+import { decodeLane, encodeLaneWithin, laneKey, type StoredLane } from './lane-record';
 import type { Replay } from './replay';
 import type { Unit } from './unit';
 import { isStillOf } from './record-fields';
@@ -55,6 +55,8 @@ export class LaneOwner {
   private writing: Promise<void> | undefined;
   private writtenMs = performance.now();
   private writtenCursor: number;
+  /** Whether a failure was reported since the last write that succeeded. */
+  private isFailing = false;
 
   constructor(
     private readonly context: GroupsContext,
@@ -129,15 +131,26 @@ export class LaneOwner {
     const nowMs = performance.now();
     this.writtenMs = nowMs;
     lane.hasChanged = false;
-    const value = encodeLane(this.toStored(member, lease, nowMs));
+    const { valueBytesMax } = this.context.state;
+    const value = encodeLaneWithin(this.toStored(member, lease, nowMs), valueBytesMax);
     this.writtenCursor = lane.cursor;
     try {
       await this.put(value);
+      this.isFailing = false;
     } catch (error) {
       lane.hasChanged = true;
-      if (!this.isLost)
-        this.context.log.debug({ err: error, lane: this.key }, 'the record of a lane was not written');
+      if (!this.isLost) this.report(error);
     }
+  }
+
+  /** That the store is away is reported elsewhere, and passes. */
+  private report(error: unknown): void {
+    const isNew = !this.isFailing && !(error instanceof StoreUnavailableError);
+    this.isFailing ||= isNew;
+    this.context.log[isNew ? 'warn' : 'debug'](
+      { err: error, lane: this.key },
+      'the record of a lane is not written: what is settled comes again if this gateway ends',
+    );
   }
 
   private async put(value: Uint8Array): Promise<void> {

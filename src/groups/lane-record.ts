@@ -1,3 +1,4 @@
+import { defaultLimits } from '../limits';
 import type { GroupName } from '../store/consumer-groups';
 import { parseStreamName, unixNanos, type StreamName, type UnixNanos } from '../store/values';
 import type { LaneProgress, Mark } from './lane-progress';
@@ -38,6 +39,31 @@ export function encodeLane(lane: StoredLane): Uint8Array {
     holes: holes.map(({ time, ...hole }) => ({ ...hole, time: time?.toString() })),
   });
 }
+
+/**
+ * The lane in at most `bytesMax`: holes that do not fit are left out with everything that was settled after the first of them, which
+ * then comes again once another member has the lane. Only the fields of the lane itself can be more than that.
+ */
+export function encodeLaneWithin(lane: StoredLane, bytesMax: number): Uint8Array {
+  const { cursor, triedTo } = lane;
+  let holes = lane.holes.toSorted((a, b) => a.position - b.position);
+  let value = encodeLane(lane);
+  while (value.length > bytesMax && holes.length > 0) {
+    const upTo = Math.min(cursor, (holes[holes.length >> 1] as Hole).position - 1);
+    holes = holes.filter(({ position }) => position <= upTo);
+    value = encodeLane({ ...lane, holes, cursor: upTo, triedTo: Math.max(triedTo, cursor) });
+  }
+  return value;
+}
+
+/** The number of holes that surely fit into a record of `bytesMax`: at least 1. */
+export function holesWithin(bytesMax: number): number {
+  return Math.max(1, Math.floor((bytesMax - laneBytesMax) / holeBytesMax));
+}
+
+/** What a hole takes at most, and a lane without holes: the longest names and numbers. */
+const holeBytesMax = defaultLimits.streamNameBytesMax + 200;
+const laneBytesMax = defaultLimits.streamNameBytesMax + 1_000;
 
 /** Throws UnreadableRecordError. */
 export function decodeLane(value: Uint8Array): StoredLane {

@@ -17,7 +17,7 @@ const streamUnitsMax = 64;
 
 /** The most that a lane has in memory. */
 export interface LaneBounds {
-  readonly streamsMax: number;
+  streamsMax: number;
   bytesMax: number;
 }
 

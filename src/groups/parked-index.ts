@@ -2,13 +2,10 @@ import type { GroupName } from '../store/consumer-groups';
 import type { StreamName } from '../store/values';
 import { ownCall, type GroupsContext } from './context';
 import type { CurrentGroup } from './group-record';
-import { decodeParked, parkedPrefix } from './parked-record';
+import { decodeParked, parkedPattern } from './parked-record';
+import { ParkedSet, type ParkedEntry, type ParkedStream } from './parked-set';
 import { UnreadableRecordError } from './record-fields';
-
-/** What an owner of lanes has to know of a parked event. */
-export interface ParkedEntry {
-  readonly isReplaying: boolean;
-}
+import { recordPages } from './record-pages';
 
 /** As many events as may be parked take some 15 s. */
 const listTimeoutMs = 60_000;
@@ -17,63 +14,62 @@ const oldMs = 1_000;
 
 /** The parked events of a group by stream and version, as far as this gateway knows. */
 export class ParkedIndex {
-  private streams = new Map<StreamName, Map<number, ParkedEntry>>();
-  private countNow = 0;
+  private known: ParkedSet;
   private readMs = -Infinity;
   /** What was changed here while the list is being read; undefined: it is not. */
-  private changes: (() => void)[] | undefined;
+  private changes: ((fresh: ParkedSet) => void)[] | undefined;
   private refreshing: Promise<void> | undefined;
   private next: Promise<void> | undefined;
 
   constructor(
     private readonly context: GroupsContext,
     private readonly group: CurrentGroup,
-  ) {}
+  ) {
+    this.known = this.newSet();
+  }
 
   get count(): number {
-    return this.countNow;
+    return this.known.count;
   }
 
-  /** Those of one stream by version; undefined: it has no parked events. */
-  of(stream: StreamName): ReadonlyMap<number, ParkedEntry> | undefined {
-    return this.streams.get(stream);
+  /** Those of one stream; undefined: it has no parked events. */
+  of(stream: StreamName): ParkedStream | undefined {
+    return this.known.of(stream);
   }
 
-  /** Streams of which events are to be replayed. */
-  readonly replaying = new Set<StreamName>();
+  /** See `ParkedSet`. */
+  replayingIn(lane: number): ReadonlySet<StreamName> {
+    return this.known.replayingIn(lane);
+  }
 
-  set(stream: StreamName, version: number, entry: ParkedEntry): void {
-    this.changes?.push(() => {
-      this.set(stream, version, entry);
+  firstReplaying(stream: StreamName): number | undefined {
+    return this.known.firstReplaying(stream);
+  }
+
+  moveBack(stream: StreamName): void {
+    this.known.moveBack(stream);
+  }
+
+  set(stream: StreamName, version: number, { position, isReplaying }: ParkedEntry): void {
+    this.change((to) => {
+      to.set(stream, version, { position, isReplaying });
     });
-    const entries = this.streams.get(stream) ?? new Map<number, ParkedEntry>();
-    if (!entries.has(version)) this.countNow++;
-    entries.set(version, entry);
-    this.streams.set(stream, entries);
-    // A stream can have all events that may be parked.
-    if (entry.isReplaying) this.replaying.add(stream);
-    else if (this.replaying.has(stream)) this.note(stream);
   }
 
   delete(stream: StreamName, version: number): void {
-    this.changes?.push(() => {
-      this.delete(stream, version);
+    this.change((to) => {
+      to.delete(stream, version);
     });
-    const entries = this.streams.get(stream);
-    if (entries?.delete(version) === true) this.countNow--;
-    if (entries?.size === 0) this.streams.delete(stream);
-    this.note(stream);
   }
 
-  /** Something of a stream is to be replayed no more. */
-  private note(stream: StreamName): void {
-    for (const { isReplaying } of this.streams.get(stream)?.values() ?? []) if (isReplaying) return;
-    this.replaying.delete(stream);
+  private change(make: (to: ParkedSet) => void): void {
+    this.changes?.push(make);
+    make(this.known);
   }
 
   /** Begins to read the list again if that is long ago: other gateways have parked and replayed events since. */
   refreshIfOld(): void {
-    if (performance.now() - this.readMs < oldMs + this.countNow) return;
+    if (performance.now() - this.readMs < oldMs + this.count) return;
     this.readMs = performance.now();
     this.refresh().catch((error: unknown) => {
       this.context.log.debug({ err: error }, 'the parked events of a group were not listed');
@@ -100,28 +96,31 @@ export class ParkedIndex {
     this.changes = [];
     this.readMs = performance.now();
     try {
-      const { name } = this.group.stored.group;
-      const records = await this.context.state.list(parkedPrefix(name), ownCall(listTimeoutMs));
-      const { changes } = this;
-      this.changes = undefined;
-      this.streams = new Map();
-      this.countNow = 0;
-      this.replaying.clear();
-      for (const { value, key } of records) this.take(value, key);
-      for (const change of changes) change();
+      const { state } = this.context;
+      const call = ownCall(listTimeoutMs);
+      const fresh = this.newSet();
+      const keys = await state.keys(parkedPattern(this.group.stored.group.name), call);
+      for await (const page of recordPages(state, keys, call))
+        for (const { value, key } of page) this.take(fresh, value, key);
+      for (const change of this.changes) change(fresh);
+      this.known = fresh;
     } finally {
       this.changes = undefined;
     }
   }
 
-  private take(value: Uint8Array, key: string): void {
+  private take(fresh: ParkedSet, value: Uint8Array, key: string): void {
     try {
-      const { group, stream, version, isReplaying } = decodeParked(value);
-      if (group === this.group.stored.id) this.set(stream, version, { isReplaying });
+      const { group, stream, version, position, isReplaying } = decodeParked(value);
+      if (group === this.group.stored.id) fresh.set(stream, version, { position, isReplaying });
     } catch (error) {
       if (!(error instanceof UnreadableRecordError)) throw error;
       this.context.log.warn({ err: error, key }, 'the record of a parked event cannot be read');
     }
+  }
+
+  private newSet(): ParkedSet {
+    return new ParkedSet(this.group.stored.group.settings.lanes);
   }
 }
 

@@ -4,11 +4,12 @@ import type { CallContext, EventRun, EventStore } from '../store/event-store';
 import { isStoreError } from '../store/errors';
 import { patternMatcher } from '../store/patterns';
 import { StateChangedError, type StateRecord } from '../store/state-store';
-import type { GroupsContext } from './context';
+import { ownCall, type GroupsContext } from './context';
 import { readExisting } from './group-admin';
 import { replayKey } from './parked-index';
-import { decodeParked, encodeParked, parkedPrefix, type StoredParked } from './parked-record';
+import { decodeParked, encodeParked, inOrder, parkedPattern, type StoredParked } from './parked-record';
 import { encodeRecord, UnreadableRecordError } from './record-fields';
+import { recordPages } from './record-pages';
 import { readEvent } from './store-reads';
 
 type ParkedCalls = Pick<ConsumerGroups, 'listParked' | 'replayParked' | 'dropParked'>;
@@ -21,8 +22,9 @@ interface Found {
   readonly isSelected: boolean;
 }
 
-const pageEvents = 64;
 const attemptsMax = 10;
+/** That of the call may be over. */
+const announceTimeoutMs = 5_000;
 
 /** See `ConsumerGroups`. */
 export function createParkedCalls(context: GroupsContext): ParkedCalls {
@@ -48,11 +50,12 @@ async function* listParked(
   query: Parameters<ParkedCalls['listParked']>[0],
   call: CallContext,
 ): AsyncGenerator<readonly ParkedEvent[], void> {
-  const all = await find(context, query, call);
-  const found = all.filter(({ isSelected }) => isSelected).slice(0, query.maxCount);
-  for (let from = 0; from < found.length; from += pageEvents) {
-    const page = found.slice(from, from + pageEvents);
-    yield await Promise.all(page.map((one) => toParkedEvent(context.store, one, query.withEvents, call)));
+  let left = query.maxCount ?? Infinity;
+  for await (const page of find(context, query, call)) {
+    const found = page.filter(({ isSelected }) => isSelected).slice(0, left);
+    left -= found.length;
+    yield await Promise.all(found.map((one) => toParkedEvent(context.store, one, query.withEvents, call)));
+    if (left === 0) return;
   }
 }
 
@@ -93,24 +96,21 @@ async function eventOf(
   }
 }
 
-/** The parked events that were asked for, in the order of their positions. */
-async function find(
+/** The parked events that were asked for, in the order of their positions, in pages. */
+async function* find(
   context: GroupsContext,
   { group, stream, version: wanted }: ParkedSelection,
   call: CallContext,
-): Promise<Found[]> {
+): AsyncGenerator<readonly Found[], void> {
+  const { state } = context;
   const { id, group: stored } = await readExisting(context, group, call);
   const isStream = patternMatcher(stored.settings.filter.patterns);
-  const records = await context.state.list(parkedPrefix(group), call);
-  const found = records.flatMap((record) => {
-    const parked = decoded(context, record);
-    const isAsked =
-      parked?.group === id &&
-      (stream === undefined || parked.stream === stream) &&
-      (wanted === undefined || BigInt(parked.version) === wanted);
-    return isAsked ? [{ record, parked, isSelected: isStream(parked.stream) }] : [];
-  });
-  return found.sort(({ parked: a }, { parked: b }) => a.position - b.position || a.version - b.version);
+  const keys = await state.keys(parkedPattern(group, stream, wanted), call);
+  for await (const page of recordPages(state, inOrder(keys), call))
+    yield page.flatMap((record) => {
+      const parked = decoded(context, record);
+      return parked?.group === id ? [{ record, parked, isSelected: isStream(parked.stream) }] : [];
+    });
 }
 
 function decoded({ log }: GroupsContext, { key, value }: StateRecord): StoredParked | undefined {
@@ -123,31 +123,52 @@ function decoded({ log }: GroupsContext, { key, value }: StateRecord): StoredPar
   }
 }
 
-/** Changes the records of parked events, and counts those for which `act` returns true; what others change at the same time is left to them. Then the owners of lanes learn of it. */
+/**
+ * Changes the records of parked events, and counts those for which `act` returns true; what others change at the same time is left to
+ * them. Then the owners of lanes learn of it, also if not all were changed.
+ */
 async function forEach(
   context: GroupsContext,
   selection: ParkedSelection,
   call: CallContext,
   act: (found: Found) => Promise<boolean>,
 ): Promise<number> {
-  const found = await find(context, selection, call);
   let count = 0;
-  for (const one of found) {
-    try {
-      if (await act(one)) count++;
-    } catch (error) {
-      if (!(error instanceof StateChangedError)) throw error;
-    }
+  const change = async (found: readonly Found[]): Promise<void> => {
+    for (const one of found)
+      try {
+        if (await act(one)) count++;
+      } catch (error) {
+        if (!(error instanceof StateChangedError)) throw error;
+      }
+  };
+  try {
+    for await (const page of find(context, selection, call)) await settleAll(byStream(page).map(change));
+  } finally {
+    if (count > 0) await announce(context, selection);
   }
-  if (count > 0) await announce(context, selection, call);
   return count;
 }
 
-async function announce(
-  { state }: GroupsContext,
-  { group }: ParkedSelection,
-  call: CallContext,
-): Promise<void> {
+/** An owner of lanes may see some of the changes before others: it must not replay an event before those before it on its stream. */
+function byStream(page: readonly Found[]): readonly (readonly Found[])[] {
+  const found = new Map<string, Found[]>();
+  for (const one of page) {
+    const others = found.get(one.parked.stream);
+    if (others === undefined) found.set(one.parked.stream, [one]);
+    else others.push(one);
+  }
+  return [...found.values()];
+}
+
+/** Waits for all, and throws the first error. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}
+
+async function announce({ state }: GroupsContext, { group }: ParkedSelection): Promise<void> {
+  const call = ownCall(announceTimeoutMs);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const record = await state.get(replayKey(group), call);
     try {

@@ -18,14 +18,33 @@ export interface StoredParked {
   readonly isReplaying: boolean;
 }
 
-export function parkedPrefix(group: GroupName): string {
-  return `parked.${group}.`;
+/** Which event was parked. */
+type ParkedPlace = Pick<StoredParked, 'stream' | 'version' | 'position'>;
+
+/** The position comes first: by it the keys alone give the order of a list. */
+export function parkedKey(group: GroupName, { stream, version, position }: ParkedPlace): string {
+  return `parked.${group}.${position.toString()}.${digestOf(stream)}.${version.toString()}`;
 }
 
-/** The name of a stream can be as long as a subject may be, so its digest is in the key. */
-export function parkedKey(group: GroupName, stream: StreamName, version: number): string {
-  const digest = createHash('sha256').update(stream).digest('hex').slice(0, 32);
-  return `${parkedPrefix(group)}${digest}.${version.toString()}`;
+/** The keys of a group, of one stream of it, or of one event. */
+export function parkedPattern(group: GroupName, stream?: StreamName, version?: bigint): string {
+  if (stream === undefined) return `parked.${group}.>`;
+  return `parked.${group}.*.${digestOf(stream)}.${version === undefined ? '*' : version.toString()}`;
+}
+
+/** The keys in the order of positions, and of versions at one position. */
+export function inOrder(keys: readonly string[]): string[] {
+  const places = keys.map((key) => {
+    const [, , position, , version] = key.split('.');
+    return { key, position: Number(position), version: Number(version) };
+  });
+  places.sort((a, b) => a.position - b.position || a.version - b.version);
+  return places.map(({ key }) => key);
+}
+
+/** The name of a stream can be as long as a subject may be. */
+function digestOf(stream: StreamName): string {
+  return createHash('sha256').update(stream).digest('hex').slice(0, 32);
 }
 
 export function encodeParked(parked: StoredParked): Uint8Array {

@@ -7,7 +7,6 @@ import { StateChangedError } from '../store/state-store';
 import type { StreamName } from '../store/values';
 import { ownCall, type GroupsContext } from './context';
 import type { CurrentGroup } from './group-record';
-import { laneOf } from './hash';
 import type { LaneOwner } from './lane-owner';
 import type { ParkedIndex } from './parked-index';
 import { decodeParked, encodeParked, keptReason, parkedKey, type StoredParked } from './parked-record';
@@ -48,17 +47,24 @@ export class Replays {
   ) {}
 
   /** Begins to read what is to be replayed, for each lane one event at a time, up to `bytesMax` with what its member has. */
-  load(ownerOf: (lane: number) => LaneOwner | undefined, bytesMax: number): void {
-    for (const stream of this.index.replaying) {
-      const owner = ownerOf(laneOf(stream, this.settings.lanes));
-      if (owner?.isActive !== true) continue;
+  load(owners: Iterable<LaneOwner>, bytesMax: number): void {
+    for (const owner of owners) {
       const load = this.loadOf(owner);
-      const isFull = load.isReading || (load.bytes > 0 && load.bytes >= bytesMax);
-      if (isFull || this.underWay.get(stream)?.owner.isLost === false || !owner.lane.hold(stream)) continue;
+      if (!owner.isActive || load.isReading || (load.bytes > 0 && load.bytes >= bytesMax)) continue;
+      const stream = this.holdNext(owner);
+      if (stream === undefined) continue;
+      this.index.moveBack(stream);
       this.underWay.set(stream, { owner, bytes: 0 });
       load.isReading = true;
       void this.read(owner, stream).finally(() => (load.isReading = false));
     }
+  }
+
+  /** The next stream of a lane of which nothing is with a member. Those under way are the last ones. */
+  private holdNext({ number, lane }: LaneOwner): StreamName | undefined {
+    for (const stream of this.index.replayingIn(number))
+      if (this.underWay.get(stream)?.owner.isLost !== false && lane.hold(stream)) return stream;
+    return undefined;
   }
 
   private loadOf(owner: LaneOwner): Load {
@@ -107,11 +113,8 @@ export class Replays {
   }
 
   private async read(owner: LaneOwner, stream: StreamName): Promise<void> {
-    const version = Math.min(
-      ...[...(this.index.of(stream) ?? [])].flatMap(([one, { isReplaying }]) => (isReplaying ? [one] : [])),
-    );
     try {
-      const replay = await this.find(stream, version);
+      const replay = await this.find(stream);
       if (replay !== undefined && owner.isActive) {
         const { length } = replay.unit.events;
         this.loadOf(owner).bytes += length;
@@ -128,9 +131,13 @@ export class Replays {
   }
 
   /** undefined: it is not to be replayed, or can no longer be read. */
-  private async find(stream: StreamName, version: number): Promise<Replay | undefined> {
+  private async find(stream: StreamName): Promise<Replay | undefined> {
     const { state, store, limits } = this.context;
-    const record = await state.get(parkedKey(this.name, stream, version), ownCall(callTimeoutMs));
+    const version = this.index.firstReplaying(stream) ?? 0;
+    const entry = this.index.of(stream)?.entries.get(version);
+    if (entry === undefined) return undefined;
+    const key = parkedKey(this.name, { stream, version, position: entry.position });
+    const record = await state.get(key, ownCall(callTimeoutMs));
     const parked = record === undefined ? undefined : readable(record.value);
     if (parked?.isReplaying !== true) {
       if (parked === undefined) this.index.delete(stream, version);
@@ -167,9 +174,10 @@ export class Replays {
     this.onChange();
   }
 
-  private async remove({ stream, version }: StoredParked): Promise<void> {
+  private async remove(parked: StoredParked): Promise<void> {
     const { state } = this.context;
-    const key = parkedKey(this.name, stream, version);
+    const { stream, version } = parked;
+    const key = parkedKey(this.name, parked);
     await untilUnchanged(async (call) => {
       const record = await state.get(key, call);
       if (record !== undefined) await state.remove(key, record.revision, call);
@@ -178,12 +186,15 @@ export class Replays {
   }
 
   /** It stays parked. If order counts, so does what follows on its stream: the last first, so that an interruption leaves no gap. */
-  private async putBack({ stream, version }: StoredParked, reason: string): Promise<void> {
-    const entries = this.settings.parkFollowing ? [...(this.index.of(stream) ?? [])] : [];
-    for (const [other, { isReplaying }] of entries.sort(([a], [b]) => b - a))
-      if (isReplaying && other !== version)
-        await this.store(stream, other, (parked) => ({ ...parked, isReplaying: false }));
-    await this.store(stream, version, (parked) => ({
+  private async putBack({ stream, version, position }: StoredParked, reason: string): Promise<void> {
+    const entries = this.settings.parkFollowing ? [...(this.index.of(stream)?.entries ?? [])] : [];
+    for (const [other, entry] of entries.sort(([a], [b]) => b - a))
+      if (entry.isReplaying && other !== version)
+        await this.store({ stream, version: other, position: entry.position }, (parked) => ({
+          ...parked,
+          isReplaying: false,
+        }));
+    await this.store({ stream, version, position }, (parked) => ({
       ...parked,
       isReplaying: false,
       attempts: parked.attempts + 1,
@@ -192,12 +203,12 @@ export class Replays {
   }
 
   private async store(
-    stream: StreamName,
-    version: number,
+    place: Pick<StoredParked, 'stream' | 'version' | 'position'>,
     change: (parked: StoredParked) => StoredParked,
   ): Promise<void> {
     const { state } = this.context;
-    const key = parkedKey(this.name, stream, version);
+    const { stream, version } = place;
+    const key = parkedKey(this.name, place);
     await untilUnchanged(async (call) => {
       const record = await state.get(key, call);
       const parked = record === undefined ? undefined : readable(record.value);

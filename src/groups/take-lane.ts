@@ -5,7 +5,7 @@ import { ownCall, type GroupsContext } from './context';
 import { Lane, type LaneBounds } from './lane';
 import type { Mark } from './lane-progress';
 import { LaneOwner, type LanePlace } from './lane-owner';
-import { decodeLane, encodeLane, laneKey, type StoredLane } from './lane-record';
+import { decodeLane, encodeLaneWithin, laneKey, type StoredLane } from './lane-record';
 import { UnreadableRecordError } from './record-fields';
 import { checkLane } from './store-reads';
 import type { Position } from '../store/values';
@@ -30,7 +30,7 @@ export async function takeLane(context: GroupsContext, take: LaneTake): Promise<
   const before = withTried(laneOf(take), end);
   await checkLane(context.store, before, end, ownCall(takeTimeoutMs));
   const lease = randomUUID();
-  const value = encodeLane({ ...before, member: member.member, lease });
+  const value = encodeLaneWithin({ ...before, member: member.member, lease }, context.state.valueBytesMax);
   const key = laneKey(stored.group.name, number);
   try {
     const revision = await context.state.put(key, value, record?.revision ?? 0n, ownCall(takeTimeoutMs));

@@ -35,8 +35,15 @@ export interface StateView {
  * under "group." is as durable as an append when it resolves; a loss of power can undo the last changes of others.
  */
 export interface StateStore {
+  /** The most bytes that a value may have now; Infinity: that is not known. It changes when the servers of the store are configured. */
+  readonly valueBytesMax: number;
   /** The record as the leader of the store has it. */
   get(key: string, call: CallContext): Promise<StateRecord | undefined>;
+  /**
+   * The keys that match a pattern, in NATS notation, in any order; also of records that were removed within the last minutes.
+   * For what may be many: a list has all values in memory.
+   */
+  keys(pattern: string, call: CallContext): Promise<readonly string[]>;
   /** All records whose keys begin with the prefix, which ends with ".", by key. */
   list(prefix: string, call: CallContext): Promise<readonly StateRecord[]>;
   /**

@@ -91,7 +91,7 @@ export async function startSluice(
     stderr: () => stderr,
     async serving() {
       const address = (): string | undefined => /serves gRPC on (\S+) /.exec(stdout)?.[1];
-      await until(() => result !== undefined || address() !== undefined, 30_000 * processes);
+      await until(() => result !== undefined || address() !== undefined, 60_000 * processes);
       const found = address();
       if (found === undefined) throw new Error(`sluice ended with ${String(result)}:\n${stderr}`);
       return found;

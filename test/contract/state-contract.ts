@@ -119,6 +119,15 @@ export function stateContract(
     expect(new Set(found.map(({ value }) => text(value))).size).toBe(count);
   });
 
+  test('keys are those that match a pattern', async () => {
+    for (const key of ['parked.a.1.b.2', 'parked.a.2.c.2', 'parked.b.1.b.2', 'group.a'])
+      await one.put(key, bytes(key), 0n, call);
+    const found = async (pattern: string): Promise<string[]> => [...(await other.keys(pattern, call))].sort();
+    expect(await found('parked.a.>')).toEqual(['parked.a.1.b.2', 'parked.a.2.c.2']);
+    expect(await found('parked.*.*.b.2')).toEqual(['parked.a.1.b.2', 'parked.b.1.b.2']);
+    expect(await found('lane.>')).toEqual([]);
+  });
+
   test('a view has at once what there is, and then every change', async () => {
     const first = await one.put('lane.a.0', bytes('0'), 0n, call);
     await one.put('parked.a.x', bytes('not watched'), 0n, call);

@@ -201,3 +201,38 @@ test('what is not a commit ends the members, unless the group skips it', async (
   patient.membership.leave();
   expect(await patient.done).toBeUndefined();
 });
+
+test('a lane with many streams of which many wait: nothing that was acknowledged comes again', async () => {
+  await using opened = await setup(1, { lanes: 1, attemptsMax: 0, backoffMinMs: 100, backoffMaxMs: 1_000 });
+  const { first } = opened;
+  const [streams, failing] = [3_000, 600];
+  for (let round = 0; round < 2; round++)
+    for (let from = 0; from < streams; from += 200)
+      await Promise.all(
+        Array.from({ length: 200 }, (_, index) => append(first, `s${(from + index).toString()}`)),
+      );
+  const acknowledged = new Set<string>();
+  const again: string[] = [];
+  const member = new TestMember(
+    first.groups,
+    'g',
+    'm',
+    (delivery, { membership }) => {
+      const events = versionsOf(delivery);
+      again.push(...events.filter((event) => acknowledged.has(event)));
+      if (Number(delivery.stream.slice(1)) < failing)
+        membership.fail(delivery.id, 0, { kind: 'retry', delayMs: undefined, reason: 'it waits' });
+      else {
+        for (const event of events) acknowledged.add(event);
+        membership.ack([delivery.id]);
+      }
+    },
+    600,
+  );
+  await until(() => acknowledged.size === 2 * (streams - failing), 60_000);
+  member.caller.abort();
+  await member.done;
+  expect(again).toEqual([]);
+  // A lease of 7 s outlasts all that keeps the process busy; with one of 200 ms the lane was lost, and its events came again.
+  expect(member.updates.filter(({ kind }) => kind === 'revoked')).toEqual([]);
+}, 90_000);

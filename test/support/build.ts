@@ -1,10 +1,11 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { transformFile, type Options } from '@swc/core';
 
 const run = promisify(execFile);
 const root = join(__dirname, '..', '..');
@@ -34,11 +35,10 @@ export function hasCommit(commit: string): boolean {
 /** The same as `buildOnce` for the sources of a commit, with the present packages. */
 export function buildOf(commit: string): Promise<string> {
   return buildInto(join(folder, commit), async (making) => {
-    // Not in the folder of the output, which tsc leaves out of the sources.
     const sources = await mkdtemp(join(folder, 'sources-'));
     try {
       const archive = join(sources, 'sources.tar');
-      const parts = ['src', 'generated', 'tsconfig.json', 'tsconfig.build.json'];
+      const parts = ['src', 'generated'];
       await run('git', ['-C', root, 'archive', '--output', archive, commit, ...parts]);
       await run('tar', ['-xf', archive, '-C', sources]);
       await compile(sources, making);
@@ -70,12 +70,20 @@ async function buildOne(target: string, build: (making: string) => Promise<void>
   await rename(making, target);
 }
 
+/** File by file, in a tenth of the time of `tsc`, which the package is built with. */
 async function compile(sources: string, making: string): Promise<void> {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const options = ['--outDir', making, '--declaration', 'false', '--noCheck'];
-  await run(process.execPath, [tsc, '-p', join(sources, 'tsconfig.build.json'), ...options], {
-    timeout: buildTimeoutMs,
-  });
+  const options: Options = {
+    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+    // Node.js must find the names of exports for `import()`.
+    module: { type: 'commonjs', ignoreDynamic: true, exportInteropAnnotation: true },
+    swcrc: false,
+  };
+  for (const file of sourceFiles(sources)) {
+    const { code } = await transformFile(join(sources, file), options);
+    const made = join(making, file.replace(/\.ts$/, '.js'));
+    await mkdir(dirname(made), { recursive: true });
+    await writeFile(made, code);
+  }
 }
 
 /** Whether this process has the lock now. The lock of a dead process is removed. */
@@ -103,15 +111,8 @@ async function removeOld(): Promise<void> {
 }
 
 function hashOfSources(): string {
-  const sources = ['src', 'generated'].flatMap((name) =>
-    readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)),
-  );
   const hash = createHash('sha256');
-  for (const file of [
-    ...sources.filter((name) => name.endsWith('.ts')).sort(),
-    'tsconfig.json',
-    'tsconfig.build.json',
-  ]) {
+  for (const file of sourceFiles(root)) {
     hash
       .update(file)
       .update('\0')
@@ -119,4 +120,13 @@ function hashOfSources(): string {
       .update('\0');
   }
   return hash.digest('hex').slice(0, 16);
+}
+
+function sourceFiles(folder: string): string[] {
+  return ['src', 'generated']
+    .flatMap((name) =>
+      readdirSync(join(folder, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)),
+    )
+    .filter((name) => name.endsWith('.ts'))
+    .sort();
 }

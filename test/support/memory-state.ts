@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '../../src/store/errors';
+import { StoreRefusedError, StoreUnavailableError } from '../../src/store/errors';
 import type { CallContext } from '../../src/store/event-store';
 import { patternMatcher } from '../../src/store/patterns';
 import {
@@ -14,6 +14,7 @@ export interface MemoryGateway extends StateStore {
   away: boolean;
   /** Its calls succeed, and its views stand still. */
   late: boolean;
+  valueBytesMax: number;
 }
 
 /** The state of the gateways of a store in memory: the specification of src/store/state-store.ts. */
@@ -26,7 +27,7 @@ export class MemoryState {
 
   /** Another gateway of the same store. */
   gateway(): MemoryGateway {
-    const flags = { away: false, late: false };
+    const flags = { away: false, late: false, valueBytesMax: Infinity };
     const answer = async <T>(call: CallContext, run: () => T): Promise<T> => {
       call.signal.throwIfAborted();
       await new Promise(setImmediate);
@@ -35,14 +36,19 @@ export class MemoryState {
     };
     return Object.assign(flags, {
       get: (key, call) => answer(call, () => this.records.get(key)),
+      keys: (pattern, call) => answer(call, () => [...this.records.keys()].filter(patternMatcher([pattern]))),
       list: (prefix, call) => answer(call, () => this.list(prefix)),
-      put: (key, value, revision, call) => answer(call, () => this.put(key, value, revision)),
+      put: (key, value, revision, call) =>
+        answer(call, () => {
+          if (value.length > flags.valueBytesMax) throw new StoreRefusedError(`${key} is too large`, 0);
+          return this.put(key, value, revision);
+        }),
       remove: (key, revision, call) =>
         answer(call, () => {
           this.remove(key, revision);
         }),
       watch: (patterns, call) => answer(call, () => this.watch(patterns, flags)),
-    } satisfies StateStore);
+    } satisfies Omit<StateStore, 'valueBytesMax'>);
   }
 
   /** Changes a record as an operator can, whatever its revision is; undefined: removes it. */

@@ -64,7 +64,10 @@ export interface GroupSettings {
   handoverTimeout:
     | Duration
     | undefined;
-  /** The most events that may be parked; above it, an event that would be parked is retried. 1 to 100,000. 0: 1,000. */
+  /**
+   * The most events that may be parked; above it, an event that would be parked is retried. 1 to 100,000. 0: 1,000. Gateways that
+   * park at the same time may exceed it together, since each of them learns a little later what the others have parked.
+   */
   parkedMax: number;
   /**
    * True: while an event of a stream is parked, what follows on that stream is parked too, so that ReplayParked delivers all of

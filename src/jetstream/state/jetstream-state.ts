@@ -8,11 +8,11 @@ import { StateChangedError, type StateStore, type StateView } from '../../store/
 import { byDeadline } from '../nats/coalesce';
 import { RequestTimeoutError, toStoreError } from '../nats/errors';
 import type { NatsPool } from '../nats/pool';
-import { listRecords } from './list-records';
+import { listKeys, listRecords } from './list-records';
 import { RecordsView } from './records-view';
 import { recordIn, type StateAccess } from './state-access';
 import { StateStream, stateStreamOf } from './state-stream';
-import { newestMessage, writeRecord, type Change } from './write-record';
+import { newestMessage, valueBytesMax, writeRecord, type Change } from './write-record';
 
 /** The records beside the log, in the stream `<store>_STATE`. */
 export interface JetStreamState extends StateStore {
@@ -68,10 +68,14 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
       const age = performance.now() - Math.min(...[...views].map(({ verifiedMs }) => verifiedMs));
       return { changes, viewAgeMs: Number.isFinite(age) ? age : undefined };
     },
+    get valueBytesMax() {
+      return valueBytesMax(access);
+    },
     async get(key, call) {
       const message = await translated(newestMessage(access, key, call));
       return message && recordIn(access, message);
     },
+    keys: (pattern, call) => translated(listKeys(access, pattern, call)),
     list: (prefix, call) => translated(listRecords(access, prefix, call)),
     async put(key, value, revision, call) {
       if (value.length === 0) throw new Error('a record has at least one byte');

@@ -27,6 +27,13 @@ const attemptTimeoutMs = 2_000;
 const absenceMaxMs = 250;
 const pauseMs = 20;
 const headersBytesMax = 1_024;
+
+/** The most bytes that the value of a record may have; Infinity: a server has yet to say it. */
+export function valueBytesMax({ pool }: Pick<StateAccess, 'pool'>): number {
+  const { maxPayloadBytes } = pool.append();
+  return maxPayloadBytes > 0 ? Math.max(0, maxPayloadBytes - headersBytesMax) : Infinity;
+}
+
 /** Views that are away for longer begin again with all records. */
 const tombstoneLife = '5m';
 
@@ -103,7 +110,7 @@ class Write {
     const link = access.pool.append();
     const { timeoutMs } = within(call, attemptTimeoutMs);
     const message = { subject: subjectOf(access, key), headers, body: value };
-    if (value.length > link.maxPayloadBytes - headersBytesMax)
+    if (value.length > valueBytesMax(access))
       throw refused(`the record ${key} has ${value.length} bytes, and NATS takes ${link.maxPayloadBytes}`);
     return publishAtomically(link, [message], { timeoutMs, absenceMaxMs });
   }

@@ -319,8 +319,12 @@ test('a full stream: what does not fit is refused, a record can be removed, and 
   await put('group.b', 'x'.repeat(600));
 });
 
-test('a record that NATS does not take is refused at once', async () => {
+test('a record that NATS does not take is refused at once, and the largest one is stored', async () => {
   await expect(put('group.a', 'x'.repeat(1 << 20))).rejects.toMatchObject({ code: 'STORE_REFUSED' });
+  const largest = state.valueBytesMax;
+  expect(largest).toBe((1 << 20) - 1_024);
+  await expect(put('group.a', 'x'.repeat(largest + 1))).rejects.toMatchObject({ code: 'STORE_REFUSED' });
+  await put('group.a', 'x'.repeat(largest));
 });
 
 test('what marks a removed record is removed by the server', async () => {
