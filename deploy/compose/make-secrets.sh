@@ -34,6 +34,7 @@ authorization {
             "\$JS.API.CONSUMER.CREATE.EVENTS.*"
             "\$JS.API.CONSUMER.MSG.NEXT.EVENTS.*"
             "\$JS.API.CONSUMER.DELETE.EVENTS.*"
+            "\$JS.API.STREAM.UPDATE.EVENTS"
           ]
         }
         subscribe { allow: ["_INBOX.>"] }

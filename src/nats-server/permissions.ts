@@ -16,7 +16,13 @@ export interface StoreNames {
 export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
   const state = `${name}_STATE`;
   return {
-    publish: [`${prefix}.>`, ...followed(name), `${state}.>`, ...followed(state)],
+    publish: [
+      `${prefix}.>`,
+      ...followed(name),
+      `$JS.API.STREAM.UPDATE.${name}`,
+      `${state}.>`,
+      ...followed(state),
+    ],
     subscribe: ['_INBOX.>'],
   };
 }

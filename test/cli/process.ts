@@ -126,8 +126,9 @@ export async function runSluice(
 export async function refusedStart(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  main?: string,
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
-  await using sluice = await startSluice(args, env);
+  await using sluice = await startSluice(args, env, undefined, { main });
   const serves = await sluice.serving().catch(() => undefined);
   if (serves !== undefined) throw new Error(`it serves on ${serves}`);
   return { code: await sluice.ended(), stdout: sluice.stdout(), stderr: sluice.stderr() };

@@ -1,11 +1,8 @@
-import { buildOf, buildOnce, hasCommit } from '../support/build';
+import { before, buildOf, buildOnce, hasCommit } from '../support/build';
 import { startNats } from '../support/nats-server';
 import { startRestartable } from '../support/restartable-gateway';
 import { connectRpc } from '../support/rpc-client';
 import { startWriters } from '../support/writers';
-
-/** The version before: the commit of the newest release, and until there is one, a commit that stores in the same formats. */
-const before = '4f75af3aa001886e7e89f93df724a132d6bc56a3';
 
 const appendsEach = 100;
 

@@ -47,10 +47,10 @@ const rules: fc.Arbitrary<StreamRules> = fc
 
 const commitId = '0190a1b2-0000-7000-8000-000000000001' as CommitId;
 
-/** A control as the log has it, with some headers changed; null: without the header. */
+/** A control as the log has it, with some headers changed; undefined: without the header. */
 function stored(
   control: StreamControl,
-  { set = {}, body }: { set?: Readonly<Record<string, string | null>>; body?: Uint8Array } = {},
+  { set = {}, body }: { set?: Readonly<Record<string, string | undefined>>; body?: Uint8Array } = {},
 ): StoredMessage {
   const at = version(5n);
   const message = controlMessage('es.a', {
@@ -61,12 +61,14 @@ function stored(
     commitId,
     principal: undefined,
   });
-  const headers = Object.entries({ ...message.headers, ...set }).filter(([, value]) => value !== null);
+  const headers = Object.entries<string | undefined>({ ...message.headers, ...set }).filter(
+    ([, value]) => value !== undefined,
+  );
   return {
     subject: 'es.a',
     sequence: sequence(9n),
     timeNanos: 11n,
-    headers: `NATS/1.0\r\n${headers.map(([name, value]) => `${name}: ${value ?? ''}\r\n`).join('')}\r\n`,
+    headers: `NATS/1.0\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
     body: body ?? message.body,
   };
 }
@@ -160,11 +162,11 @@ test.each<readonly [string, Parameters<typeof stored>[1]]>([
   ['of a kind that a later version may have', { set: { 'Sluice-Control': 'erase' } }],
   ['of another kind than its body', { set: { 'Sluice-Control': 'delete' } }],
   ['with events', { set: { 'Sluice-Count': '1' } }],
-  ['without a count', { set: { 'Sluice-Count': null } }],
+  ['without a count', { set: { 'Sluice-Count': undefined } }],
   ['of a stream without events', { set: { 'Sluice-Version': '0' } }],
   ['of a version that no stream can have', { set: { 'Sluice-Version': '9007199254740992' } }],
-  ['without a commit id', { set: { 'Nats-Msg-Id': null } }],
-  ['without an expected sequence', { set: { 'Nats-Expected-Last-Subject-Sequence': null } }],
+  ['without a commit id', { set: { 'Nats-Msg-Id': undefined } }],
+  ['without an expected sequence', { set: { 'Nats-Expected-Last-Subject-Sequence': undefined } }],
   ['as a part of a commit', { set: { 'Sluice-Part': '1/1' } }],
   ['in a transaction', { set: { 'Sluice-Transaction': '1/1' } }],
   ['without a body', { body: new Uint8Array(0) }],
@@ -190,7 +192,7 @@ test('a control between the messages of a transaction tears it', () => {
   const entries = createEntries({ prefix: 'es', limits: defaultLimits }, beginning);
   const part = stored(truncated, {
     set: {
-      'Sluice-Control': null,
+      'Sluice-Control': undefined,
       'Sluice-Count': '1',
       'Sluice-Version': '1',
       'Nats-Expected-Last-Subject-Sequence': '0',

@@ -12,6 +12,7 @@ import { startTestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';
 import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
 import { openState } from '../support/opened-state';
+import { appendTo, callFor, controlOf, openTestStore, truncateBefore } from '../support/opened-store';
 import { makeReplicaDir } from '../support/replica-dir';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
@@ -26,8 +27,8 @@ const [block] = blocks(section(document('docs/operations/security.md'), '## NATS
 /** The block in the document; the password is a variable of the configuration. */
 const permissions = `SLUICE_NATS_PASSWORD: ${password}\n${block?.code ?? ''}`;
 const subjects = Array.from(permissions.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
-/** What creates the streams is needed for the first start and the first group only. */
-const forTheFirstStart = subjects.filter((subject) => subject.includes('.STREAM.CREATE.'));
+/** What creates and changes the streams is needed for the first start, the first group and the first control only. */
+const forTheFirstStart = subjects.filter((subject) => /\.STREAM\.(?:CREATE|UPDATE)\./.test(subject));
 
 /** The configuration without one permission, or several. */
 function without(...left: readonly string[]): string {
@@ -63,6 +64,17 @@ async function exerciseState(urls: readonly string[], replicas: number): Promise
   await state.remove(key, revision, call);
 }
 
+/** Truncates a stream, and deletes it; fails if that does not work. */
+async function exerciseControls(urls: readonly string[], replicas: number): Promise<void> {
+  await using opened = await openTestStore(urls, { replicas, login: { user: login.user, password } });
+  const stream = 'permitted.controls';
+  const { store } = opened;
+  const { version } = await store.append(appendTo(stream), callFor());
+  const controls = [truncateBefore(version + 1n), { kind: 'delete' }] as const;
+  for (const control of controls)
+    expect(await store.control(controlOf(stream, control), callFor())).toMatchObject({ changed: true });
+}
+
 /** Uses everything that a gateway does with NATS; fails if something does not work. */
 async function exercise(
   urls: readonly string[],
@@ -93,6 +105,7 @@ async function exercise(
     await until(() => live.eventCount === 4 + commits * eventsPerCommit, 8_000);
   }
   await exerciseState(urls, nodes.length);
+  await exerciseControls(urls, nodes.length);
   // The server would remove it by itself after 10 seconds.
   await until(async () => (await consumersOf(nodes)) === 0, 5_000);
   // Its replica is compared with the log.
@@ -116,14 +129,13 @@ async function follow(client: RpcClient): Promise<{ readonly eventCount: number 
 }
 
 test('with exactly these permissions everything works, and nothing else is permitted', async () => {
-  expect(subjects).toHaveLength(14);
+  expect(subjects).toHaveLength(15);
   await using nats = await startNats({ extraConfig: permissions });
   await exercise([nats.url], [], [nats]);
   const connection = await connect({ servers: nats.url, ...login });
   for (const subject of [
     'anything.else',
     '$JS.API.STREAM.DELETE.EVENTS',
-    '$JS.API.STREAM.UPDATE.EVENTS',
     '$JS.API.STREAM.PURGE.EVENTS',
     '$JS.API.STREAM.MSG.DELETE.EVENTS',
     '$JS.API.STREAM.DELETE.EVENTS_STATE',
@@ -150,10 +162,11 @@ test('once the store exists, everything works without the permissions to create 
     await using first = await startTestGateway([nats.url], loginFlags);
     await first.client.serverInfo();
     await exerciseState([nats.url], 1);
+    await exerciseControls([nats.url], 1);
   }
   const config = join(nats.dataDir, 'nats.conf');
   const text = readFileSync(config, 'utf8');
-  expect(forTheFirstStart).toHaveLength(2);
+  expect(forTheFirstStart).toHaveLength(3);
   writeFileSync(config, text.replace(permissions, without(...forTheFirstStart)));
   await nats.restart();
   await exercise([nats.url], ['--create-store=false'], [nats]);
@@ -217,6 +230,18 @@ describe('a missing permission', () => {
         denied(await failureOf(call), '$JS.API.CONSUMER.CREATE.EVENTS.');
     }
     expect((await client.append({ stream: 's', events: newEvents(1) })).version).toBe(1n);
+  });
+
+  test('to note that the store has controls: these are refused, and everything else works', async () => {
+    const subject = '$JS.API.STREAM.UPDATE.EVENTS';
+    await using nats = await startNats({ extraConfig: without(subject) });
+    await using opened = await openTestStore(nats.url, { login: { user: login.user, password } });
+    const { store } = opened;
+    const { position } = await store.append(appendTo('s'), callFor());
+    const control = store.control(controlOf('s', { kind: 'delete' }), callFor());
+    await expect(control).rejects.toThrow(NotPermittedError);
+    await expect(control).rejects.toThrow(subject);
+    expect((await store.append(appendTo('s'), callFor())).position).toBe(position + 1n);
   });
 
   test.each(subjects.filter((subject) => subject.includes('EVENTS_STATE')))(

@@ -22,6 +22,9 @@ export function buildOnce(): Promise<string> {
   return buildInto(join(folder, hashOfSources()), (making) => compile(root, making));
 }
 
+/** The version before: the commit of the newest release, and until there is one, a commit that stores in the same formats. */
+export const before = '4f75af3aa001886e7e89f93df724a132d6bc56a3';
+
 /** Whether the clone has a commit. */
 export function hasCommit(commit: string): boolean {
   try {

@@ -24,14 +24,21 @@ export interface OpenedTestStore extends AsyncDisposable {
   readonly replicaDir: string;
 }
 
+export interface OpenedTestStoreOptions {
+  readonly limits?: Partial<Limits>;
+  readonly replicaDir?: string;
+  readonly replicas?: number;
+  readonly login?: { readonly user: string; readonly password: string };
+}
+
 export async function openTestStore(
-  natsUrl: string,
-  { limits, replicaDir = makeReplicaDir() }: { limits?: Partial<Limits>; replicaDir?: string } = {},
+  natsUrl: string | readonly string[],
+  { limits, replicaDir = makeReplicaDir(), replicas = 1, login }: OpenedTestStoreOptions = {},
 ): Promise<OpenedTestStore> {
   const store = await openStore({
     address: '',
-    nats: natsOptions(natsUrl),
-    store: { name: 'EVENTS', prefix: 'es', replicas: 1 },
+    nats: natsOptions(natsUrl, login),
+    store: { name: 'EVENTS', prefix: 'es', replicas },
     mayCreate: true,
     limits: { ...defaultLimits, ...limits },
     durability: leftToNats,
