@@ -1,6 +1,6 @@
 import type { StreamServiceService } from '../../generated/sluice/v1/stream_service';
 import { AccessDeniedError } from '../auth/errors';
-import type { ControlCommand } from '../store/event-store';
+import type { ControlCommand } from '../store/control-command';
 import type { StreamName } from '../store/values';
 import type { Caller } from './call-scope';
 import { pass, type Permitted } from './permitted';

@@ -22,7 +22,7 @@ import {
   parseTruncateStream,
 } from '../requests/control-stream';
 import { OverloadedError } from '../store/errors';
-import type { ControlCommand, ControlResult } from '../store/event-store';
+import type { ControlCommand, ControlResult } from '../store/control-command';
 import type { StreamDescription, StreamRules } from '../store/stream-rules';
 import type { CallAudit } from './call-audit';
 import type { Caller } from './call-scope';

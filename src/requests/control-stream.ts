@@ -5,7 +5,7 @@ import type {
   TombstoneStreamRequest,
   TruncateStreamRequest,
 } from '../../generated/sluice/v1/stream_service';
-import type { ControlCommand } from '../store/event-store';
+import type { ControlCommand } from '../store/control-command';
 import type { StreamControl } from '../store/stream-rules';
 import { noVersion, type StreamName } from '../store/values';
 import { commitIdOf, streamName, versionNumber } from './field-checks';

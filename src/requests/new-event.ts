@@ -1,7 +1,7 @@
 import type { Event } from '../../generated/sluice/v1/event';
 import type { AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import type { NewEvent } from '../store/event-store';
+import type { NewEvent } from '../store/new-event';
 import { uuidV7 } from '../uuid';
 import { checkId, checkLabel } from './field-checks';
 import { excess, shown, type Findings } from './findings';

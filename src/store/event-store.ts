@@ -1,30 +1,13 @@
 import type { AnyAppend } from './any-append';
 import type { OrderSlot } from './append-order';
+import type { ControlCommand, ControlResult } from './control-command';
 import type { Expectation } from './expectation';
+import type { NewEvent } from './new-event';
 import type { StreamSelection } from './patterns';
 import type { StoreInfo, UnreadableMessage } from './store-info';
-import type { StreamControl, StreamDescription, StreamState } from './stream-rules';
+import type { StreamDescription, StreamState } from './stream-rules';
 import type { Trace } from './trace';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
-
-/** The payload of an event: bytes or text, kept apart so that text stays readable. */
-export type Payload =
-  | { readonly $case: 'binary'; readonly value: Uint8Array }
-  | { readonly $case: 'text'; readonly value: string };
-
-/** An event to append, complete: defaults are filled in. */
-export interface NewEvent {
-  readonly id: string;
-  /** Whether the caller gave the id. An id that was filled in is different when the append is repeated. */
-  readonly hasGivenId: boolean;
-  readonly type: string;
-  readonly payload: Payload | undefined;
-  readonly contentType: string;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly tags: readonly string[];
-  readonly metadata: ReadonlyMap<string, string>;
-}
 
 /** How long a call may take, and whether its caller still waits. */
 export interface CallContext {
@@ -77,28 +60,6 @@ export interface AppendResult extends StreamHead {
   readonly firstVersion: Version;
   readonly replayed: boolean;
   /** undefined if there were no events. */
-  readonly commitId: CommitId | undefined;
-}
-
-/** A control of one stream. */
-export interface ControlCommand {
-  readonly stream: StreamName;
-  readonly control: StreamControl;
-  /** undefined: any version will do. */
-  readonly expected: Version | undefined;
-  /** undefined: a repeated call is a new control. */
-  readonly commitId: CommitId | undefined;
-}
-
-export interface ControlResult {
-  /** The stream after the control. */
-  readonly stream: StreamDescription;
-  /** Of the control; if nothing was stored, of the last commit of the stream. */
-  readonly position: Position;
-  /** false: the stream was like this already, and nothing was stored. */
-  readonly changed: boolean;
-  readonly replayed: boolean;
-  /** undefined if nothing was stored. */
   readonly commitId: CommitId | undefined;
 }
 

@@ -14,13 +14,8 @@ import {
   parseTombstoneStream,
   parseTruncateStream,
 } from '../../src/requests/control-stream';
-import type {
-  CallContext,
-  ControlCommand,
-  ControlResult,
-  EventStore,
-  Lifecycle,
-} from '../../src/store/event-store';
+import type { CallContext, EventStore, Lifecycle } from '../../src/store/event-store';
+import type { ControlCommand, ControlResult } from '../../src/store/control-command';
 import type { StreamDescription } from '../../src/store/stream-rules';
 import type { RpcClient } from '../support/rpc-client';
 

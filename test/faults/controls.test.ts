@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type JetStreamManager } from 'nats';
 import { decodeControl } from '../../src/jetstream/log/control-codec';
-import type { ControlResult } from '../../src/store/event-store';
+import type { ControlResult } from '../../src/store/control-command';
 import type { StreamControl } from '../../src/store/stream-rules';
 import type { StreamName } from '../../src/store/values';
 import { uuidV7 } from '../../src/uuid';

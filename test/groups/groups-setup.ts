@@ -5,7 +5,8 @@ import { setMaxListeners } from 'node:events';
 import { openGroups, type OpenGroups } from '../../src/groups/open-groups';
 import type { GroupTimings } from '../../src/groups/context';
 import { defaultLimits, type Limits } from '../../src/limits';
-import type { CallContext, EventStore, NewEvent } from '../../src/store/event-store';
+import type { CallContext, EventStore } from '../../src/store/event-store';
+import type { NewEvent } from '../../src/store/new-event';
 import {
   parseGroupName,
   type Delivery,

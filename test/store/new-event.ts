@@ -1,4 +1,4 @@
-import type { NewEvent } from '../../src/store/event-store';
+import type { NewEvent } from '../../src/store/new-event';
 import { uuidV7 } from '../../src/uuid';
 
 /** An event to append, with nothing but a type. */

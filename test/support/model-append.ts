@@ -12,9 +12,9 @@ import type {
   AppendMultiCommand,
   AppendMultiResult,
   AppendResult,
-  NewEvent,
   StreamAppend,
 } from '../../src/store/event-store';
+import type { NewEvent } from '../../src/store/new-event';
 import type { Expectation } from '../../src/store/expectation';
 import { traceContextKeys } from '../../src/store/trace';
 import { uuidV7 } from '../../src/uuid';

@@ -6,7 +6,7 @@ import {
   VersionBeyondEndError,
   VersionConflictError,
 } from '../../src/store/errors';
-import type { ControlCommand, ControlResult } from '../../src/store/event-store';
+import type { ControlCommand, ControlResult } from '../../src/store/control-command';
 import type { StreamDescription } from '../../src/store/stream-rules';
 import { uuidV7 } from '../../src/uuid';
 import { version, type CommitId, type StreamName } from '../../src/store/values';

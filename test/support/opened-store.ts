@@ -5,12 +5,8 @@ import { openStore, type OpenedStore } from '../../src/open-store';
 import { parseAppend } from '../../src/requests/append';
 import { parseAppendMulti } from '../../src/requests/append-multi';
 import { leftToNats } from '../../src/store/durability';
-import type {
-  AppendCommand,
-  AppendMultiCommand,
-  CallContext,
-  ControlCommand,
-} from '../../src/store/event-store';
+import type { AppendCommand, AppendMultiCommand, CallContext } from '../../src/store/event-store';
+import type { ControlCommand } from '../../src/store/control-command';
 import type { StreamControl } from '../../src/store/stream-rules';
 import type { StreamName, Version } from '../../src/store/values';
 import { newEvents, type Append } from './attempts';

@@ -5,11 +5,10 @@ import type {
   AppendMultiResult,
   AppendResult,
   CallContext,
-  ControlCommand,
-  ControlResult,
   EventStore,
   StreamAppended,
 } from '../../store/event-store';
+import type { ControlCommand, ControlResult } from '../../store/control-command';
 import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
 import { toStoreError } from '../nats/errors';

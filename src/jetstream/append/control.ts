@@ -4,7 +4,8 @@ import {
   StreamTombstonedError,
   VersionBeyondEndError,
 } from '../../store/errors';
-import type { CallContext, ControlResult, EventStore } from '../../store/event-store';
+import type { CallContext, EventStore } from '../../store/event-store';
+import type { ControlResult } from '../../store/control-command';
 import { noRules, rulesAfter, type StreamControl } from '../../store/stream-rules';
 import { noVersion, versionAfter, type StreamName } from '../../store/values';
 import type { CurrentHead } from '../log/head';

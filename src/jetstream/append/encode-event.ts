@@ -1,4 +1,4 @@
-import type { NewEvent } from '../../store/event-store';
+import type { NewEvent } from '../../store/new-event';
 import type { StreamName } from '../../store/values';
 import { fieldBytes, writeVarint } from '../../protobuf/varint';
 

@@ -1,10 +1,6 @@
 import { InvalidRequestError, type FieldViolation } from '../../store/errors';
-import type {
-  AppendCommand,
-  AppendMultiCommand,
-  ControlCommand,
-  StreamAppend,
-} from '../../store/event-store';
+import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
+import type { ControlCommand } from '../../store/control-command';
 import type { Expectation } from '../../store/expectation';
 import type { StreamControl } from '../../store/stream-rules';
 import { uuidV7 } from '../../uuid';
