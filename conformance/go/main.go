@@ -74,6 +74,7 @@ func main() {
 	clients := map[string]any{
 		"sluice.v1.EventStoreService":              sluicev1.NewEventStoreServiceClient(conn),
 		"sluice.v1.ConsumerGroupService":           sluicev1.NewConsumerGroupServiceClient(conn),
+		"sluice.v1.StreamService":                  sluicev1.NewStreamServiceClient(conn),
 		"grpc.health.v1.Health":                    health.NewHealthClient(conn),
 		"grpc.reflection.v1.ServerReflection":      reflectionv1.NewServerReflectionClient(conn),
 		"grpc.reflection.v1alpha.ServerReflection": reflectionv1alpha.NewServerReflectionClient(conn),

@@ -21,6 +21,8 @@ from sluice.v1 import (
     consumer_group_service_pb2_grpc,
     event_store_service_pb2,
     event_store_service_pb2_grpc,
+    stream_service_pb2,
+    stream_service_pb2_grpc,
 )
 
 SERVICES = {
@@ -28,6 +30,7 @@ SERVICES = {
     for messages, stubs in [
         (event_store_service_pb2, event_store_service_pb2_grpc),
         (consumer_group_service_pb2, consumer_group_service_pb2_grpc),
+        (stream_service_pb2, stream_service_pb2_grpc),
         (health_pb2, health_pb2_grpc),
         (reflection_pb2, reflection_pb2_grpc),
         (alpha_pb2, alpha_pb2_grpc),

@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [
             "sluice/v1/event_store_service.proto",
             "sluice/v1/consumer_group_service.proto",
+            "sluice/v1/stream_service.proto",
             "sluice/v1/errors.proto",
             "google/rpc/status.proto",
             // For the runner alone.

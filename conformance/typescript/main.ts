@@ -17,6 +17,7 @@ import { ServerReflectionService } from '../../generated/grpc/reflection/v1/refl
 import { ServerReflectionService as AlphaService } from '../../generated/grpc/reflection/v1alpha/reflection';
 import { ConsumerGroupServiceService } from '../../generated/sluice/v1/consumer_group_service';
 import { EventStoreServiceService } from '../../generated/sluice/v1/event_store_service';
+import { StreamServiceService } from '../../generated/sluice/v1/stream_service';
 import { version } from '@grpc/grpc-js/package.json';
 
 /** The runner in TypeScript: messages and services by ts-proto, their JSON by @bufbuild/protobuf. See ../README.md. */
@@ -30,6 +31,7 @@ type AnyMethod = MethodDefinition<unknown, unknown>;
 const services: readonly ServiceDefinition[] = [
   EventStoreServiceService,
   ConsumerGroupServiceService,
+  StreamServiceService,
   HealthService,
   ServerReflectionService,
   AlphaService,

@@ -49,6 +49,7 @@ use grpc::reflection::v1::server_reflection_client::ServerReflectionClient;
 use grpc::reflection::v1alpha::server_reflection_client::ServerReflectionClient as AlphaClient;
 use sluice::v1::consumer_group_service_client::ConsumerGroupServiceClient;
 use sluice::v1::event_store_service_client::EventStoreServiceClient;
+use sluice::v1::stream_service_client::StreamServiceClient;
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice()).unwrap()
@@ -154,6 +155,7 @@ async fn run(channel: Channel, number: u64, mut command: Value, mut orders: Unbo
 async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status> {
     let mut store = EventStoreServiceClient::new(channel.clone());
     let mut groups = ConsumerGroupServiceClient::new(channel.clone());
+    let mut streams = StreamServiceClient::new(channel.clone());
     let mut health = HealthClient::new(channel.clone());
     let mut reflection = ServerReflectionClient::new(channel.clone());
     let mut alpha = AlphaClient::new(channel);
@@ -180,6 +182,11 @@ async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status
         "sluice.v1.ConsumerGroupService/ListParked" => streaming(call, async |q| groups.list_parked(q).await).await,
         "sluice.v1.ConsumerGroupService/ReplayParked" => unary(call, async |q| groups.replay_parked(q).await).await,
         "sluice.v1.ConsumerGroupService/DropParked" => unary(call, async |q| groups.drop_parked(q).await).await,
+        "sluice.v1.StreamService/GetStream" => unary(call, async |q| streams.get_stream(q).await).await,
+        "sluice.v1.StreamService/TruncateStream" => unary(call, async |q| streams.truncate_stream(q).await).await,
+        "sluice.v1.StreamService/SetRetention" => unary(call, async |q| streams.set_retention(q).await).await,
+        "sluice.v1.StreamService/DeleteStream" => unary(call, async |q| streams.delete_stream(q).await).await,
+        "sluice.v1.StreamService/TombstoneStream" => unary(call, async |q| streams.tombstone_stream(q).await).await,
         "grpc.health.v1.Health/Check" => unary(call, async |q| health.check(q).await).await,
         "grpc.health.v1.Health/Watch" => streaming(call, async |q| health.watch(q).await).await,
         "grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => {

@@ -21,6 +21,7 @@ import io.grpc.stub.StreamObserver;
 import io.sluice.v1.ErrorsProto;
 import io.sluice.v1.ConsumerGroupServiceGrpc;
 import io.sluice.v1.EventStoreServiceGrpc;
+import io.sluice.v1.StreamServiceGrpc;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
@@ -56,6 +57,8 @@ public final class Runner {
             EventStoreServiceGrpc.newStub(channel),
             ConsumerGroupServiceGrpc.SERVICE_NAME,
             ConsumerGroupServiceGrpc.newStub(channel),
+            StreamServiceGrpc.SERVICE_NAME,
+            StreamServiceGrpc.newStub(channel),
             HealthGrpc.SERVICE_NAME,
             HealthGrpc.newStub(channel),
             io.grpc.reflection.v1.ServerReflectionGrpc.SERVICE_NAME,
