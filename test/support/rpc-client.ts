@@ -86,11 +86,20 @@ export interface RpcClient extends Disposable {
 
 /** The calls of StreamService. */
 export interface StreamCalls {
-  get(request: DeepPartial<GetStreamRequest>): Promise<GetStreamResponse>;
-  truncate(request: DeepPartial<TruncateStreamRequest>): Promise<TruncateStreamResponse>;
-  setRetention(request: DeepPartial<SetRetentionRequest>): Promise<SetRetentionResponse>;
-  delete(request: DeepPartial<DeleteStreamRequest>): Promise<DeleteStreamResponse>;
-  tombstone(request: DeepPartial<TombstoneStreamRequest>): Promise<TombstoneStreamResponse>;
+  get(request: DeepPartial<GetStreamRequest>, options?: CallOptions): Promise<GetStreamResponse>;
+  truncate(
+    request: DeepPartial<TruncateStreamRequest>,
+    options?: CallOptions,
+  ): Promise<TruncateStreamResponse>;
+  setRetention(
+    request: DeepPartial<SetRetentionRequest>,
+    options?: CallOptions,
+  ): Promise<SetRetentionResponse>;
+  delete(request: DeepPartial<DeleteStreamRequest>, options?: CallOptions): Promise<DeleteStreamResponse>;
+  tombstone(
+    request: DeepPartial<TombstoneStreamRequest>,
+    options?: CallOptions,
+  ): Promise<TombstoneStreamResponse>;
 }
 
 const channelOptions = {
@@ -169,19 +178,23 @@ export function connectRpc(
 function streamCalls(client: StreamServiceClient): StreamCalls {
   const none = new Metadata();
   return {
-    get: (request) =>
-      unary((done) => client.getStream(GetStreamRequest.fromPartial(request), none, bounded(), done)),
-    truncate: (request) =>
+    get: (request, options) =>
+      unary((done) => client.getStream(GetStreamRequest.fromPartial(request), none, bounded(options), done)),
+    truncate: (request, options) =>
       unary((done) =>
-        client.truncateStream(TruncateStreamRequest.fromPartial(request), none, bounded(), done),
+        client.truncateStream(TruncateStreamRequest.fromPartial(request), none, bounded(options), done),
       ),
-    setRetention: (request) =>
-      unary((done) => client.setRetention(SetRetentionRequest.fromPartial(request), none, bounded(), done)),
-    delete: (request) =>
-      unary((done) => client.deleteStream(DeleteStreamRequest.fromPartial(request), none, bounded(), done)),
-    tombstone: (request) =>
+    setRetention: (request, options) =>
       unary((done) =>
-        client.tombstoneStream(TombstoneStreamRequest.fromPartial(request), none, bounded(), done),
+        client.setRetention(SetRetentionRequest.fromPartial(request), none, bounded(options), done),
+      ),
+    delete: (request, options) =>
+      unary((done) =>
+        client.deleteStream(DeleteStreamRequest.fromPartial(request), none, bounded(options), done),
+      ),
+    tombstone: (request, options) =>
+      unary((done) =>
+        client.tombstoneStream(TombstoneStreamRequest.fromPartial(request), none, bounded(options), done),
       ),
   };
 }

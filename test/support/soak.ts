@@ -11,6 +11,7 @@ import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
 import { hands, operate } from './operator';
 import { randomFrom } from './random';
+import { startControlledWriters } from './controlled-writers';
 import { connectRpc, type RpcClient } from './rpc-client';
 import type { Reloaded, SoakAccess } from './soak-access';
 import { startWriters, type Writers } from './writers';
@@ -42,6 +43,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Before each strike an operator edits the log and reverts that. */
   readonly isOperated?: boolean;
+  /** The streams are truncated, deleted and tombstoned meanwhile, and then others follow. */
+  readonly isControlled?: boolean;
   /** The gateways have access control, which changes while they run, and callers try what they may not. Gateways are stopped, not killed. */
   readonly access?: SoakAccess | undefined;
 }
@@ -52,7 +55,7 @@ export interface SoakOptions {
  */
 export async function soak(environment: Environment, options: SoakOptions): Promise<Soaked> {
   const { nodes } = environment;
-  const { access, seed } = options;
+  const { access, seed, isControlled = false } = options;
   const ports = await freePorts(soakGateways);
   const all = await Promise.all(
     ports.map((port, index) => startTarget(environment, port, access && { access, index })),
@@ -66,7 +69,9 @@ export async function soak(environment: Environment, options: SoakOptions): Prom
   try {
     const names = Array.from({ length: streams }, (_, index) => `soak.${randomUUID()}.${index}`);
     const intruders = access && intrude(access, all, names);
-    const writers = startWriters(clients, { streams: names, ...load });
+    const writers = isControlled
+      ? startControlledWriters(clients, environment.urls, streams)
+      : startWriters(clients, { streams: names, ...load });
     const targets = [...nodes.map(serverTarget), ...all];
     await strikeOften({ environment, targets, clients, writers, done }, options);
     const faults = await writers.faults(environment.client);
