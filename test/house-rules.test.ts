@@ -387,6 +387,7 @@ const needTimeOfDay = [
   'src/nats-server/nats-cache.ts',
   'src/replica/apply/readiness.ts',
   'src/replica/index/commit-id-filter.ts',
+  'src/replica/reads/hiding.ts',
   'src/uuid.ts',
 ];
 

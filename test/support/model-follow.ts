@@ -89,12 +89,13 @@ async function* allPages(
   yield { runs: [], position: at, end: 'complete' };
 }
 
-/** The events of the commits of one position without the first ones, hidden or not, and without hidden ones. */
+/** The events of the commits of one position that are not hidden, without the first ones. */
 function skip(count: bigint, commits: readonly Commit[], isHidden: IsHidden): EventRun[] {
   let left = Number(count);
   return commits.flatMap((commit) => {
-    const events = commit.events.slice(left).filter((event) => !isHidden(commit, event));
-    left = Math.max(0, left - commit.events.length);
+    const readable = commit.events.filter((event) => !isHidden(commit, event));
+    const events = readable.slice(left);
+    left = Math.max(0, left - readable.length);
     return events.length === 0 ? [] : [toRun({ ...commit, events })];
   });
 }
