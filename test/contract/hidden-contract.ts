@@ -95,7 +95,7 @@ function readers(open: OpenContract): void {
 }
 
 function withinCommits(open: OpenContract): void {
-  test('a count within a commit counts what is hidden, so that nothing is lost', async () => {
+  test('a count within a commit counts what can be read of it, as a consumer counts what it got', async () => {
     await using store = await open();
     const { position } = await put(store, 'a', plainEvents(6));
     const rest = async (count: number, direction = Direction.FORWARD): Promise<number[]> => {
@@ -110,11 +110,11 @@ function withinCommits(open: OpenContract): void {
     };
     expect(await rest(2)).toEqual([3, 4, 5, 6]);
     await store.truncate({ stream: 'a', beforeVersion: 4n });
-    for (const count of [0, 2, 3]) expect(await rest(count)).toEqual([4, 5, 6]);
-    expect(await rest(4)).toEqual([5, 6]);
-    expect(await rest(6)).toEqual([]);
+    expect(await rest(0)).toEqual([4, 5, 6]);
+    expect(await rest(1)).toEqual([5, 6]);
+    expect(await rest(3)).toEqual([]);
     expect(await rest(1, Direction.BACKWARD)).toEqual([5, 4]);
-    expect(await rest(4, Direction.BACKWARD)).toEqual([]);
+    expect(await rest(3, Direction.BACKWARD)).toEqual([]);
   });
 }
 
