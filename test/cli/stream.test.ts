@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { StreamDescription } from '../../src/client/client';
+import { startCommandGateway, type CommandGateway } from './gateway-commands';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-stream-'));
+let source: CommandGateway;
+beforeAll(async () => {
+  source = await startCommandGateway();
+});
+afterAll(async () => {
+  await source[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const events = (count: number): { type: string }[] => Array.from({ length: count }, () => ({ type: 'A' }));
+
+test('a change needs --yes where nobody can confirm, and a dry run changes nothing', async () => {
+  await source.client.append('ask.1', events(3));
+  const refused = await source.run(['stream', 'delete', 'ask.1']);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toContain('--yes is missing');
+  const plan = await source.output(['stream', 'truncate', 'ask.1', '--before', '3', '--dry-run']);
+  expect(plan).toBe('would do this: hides versions 1 to 2 of ask.1\n');
+  expect(await source.client.streams.get('ask.1')).toMatchObject({ firstVersion: 1n, controlPosition: 0n });
+  expect(await source.output(['stream', 'delete', 'ask.1', '--yes', '--expected-version=3'])).toBe(
+    'ask.1 is deleted; it was at version 3\n',
+  );
+  expect(await source.run(['stream', 'delete', 'ask.1', '--yes'])).toMatchObject({
+    code: 0,
+    stderr: 'sluice: ask.1 was like this already\n',
+  });
+});
+
+test.each([
+  [['stream', 'delete', 'ask.2', '--yes'], 1, 'stream ask.2 never had an event'],
+  [['stream', 'truncate', 'ask.3', '--before', '9', '--yes'], 2, 'ends at version 1'],
+  [
+    ['stream', 'delete', 'ask.3', '--yes', '--expected-version', '7'],
+    3,
+    'at version 1, not at the expected 7',
+  ],
+  [['stream', 'trunk', 'ask.3'], 2, 'stream needs one of'],
+  [['stream', 'show', 'ask.3', '--before', '1'], 2, '--before is not for show'],
+  [['stream', 'truncate', 'ask.3', '--yes'], 2, '--before is missing'],
+])('%j fails with %d', async (args, code, message) => {
+  if ((await source.client.getVersion('ask.3')).version === 0n)
+    await source.client.append('ask.3', events(1));
+  const ended = await source.run(args);
+  expect(ended).toMatchObject({ code, stdout: '' });
+  expect(ended.stderr).toContain(message);
+});
+
+/** What must be the same in a copy. */
+function facts({ stream, state, version, firstVersion, retention }: StreamDescription): unknown {
+  return { stream, state, version, firstVersion, retention };
+}
+
+test('a copy by export and import says the same of streams with controls', async () => {
+  const { client } = source;
+  const { streams } = client;
+  const names = ['copy.cut', 'copy.kept', 'copy.gone', 'copy.dead', 'copy.plain', 'copy.all', 'copy.again'];
+  for (const name of names) await client.append(name, events(5));
+  await client.append('copy.long', events(2_500));
+  await streams.truncate('copy.long', 2_400);
+  await streams.truncate('copy.cut', 3);
+  await streams.setRetention('copy.kept', { maxCount: 2, maxAgeMs: 86_400_000 });
+  await streams.delete('copy.gone');
+  await streams.tombstone('copy.dead');
+  await streams.truncate('copy.all', 6);
+  await streams.delete('copy.again');
+  await client.append('copy.again', events(2), { expectedVersion: 5 });
+  await client.append('copy.cut', events(1));
+  const file = join(folder, 'copy.ndjson');
+  await source.output(['export', 'copy.>', '--output', file]);
+  expect(readFileSync(file, 'utf8').match(/"control":/g)).toHaveLength(7);
+
+  await using target = await startCommandGateway();
+  const [first] = await target.json(['import', file]);
+  expect(first).toMatchObject({ controls: 7, replayed: 0, placeholders: 2_399 + 2 + 3 + 5 + 5 + 5 + 5 });
+  const described = async ({ client: one }: CommandGateway): Promise<unknown[]> =>
+    Promise.all([...names, 'copy.long'].map(async (name) => facts(await one.streams.get(name))));
+  expect(await described(target)).toEqual(await described(source));
+  const idsOf = async ({ client: one }: CommandGateway): Promise<unknown[]> => {
+    const ids = [];
+    for await (const { stream, version, id } of one.readAll({ patterns: ['copy.>'] }))
+      ids.push([stream, version, id]);
+    return ids;
+  };
+  expect(await idsOf(target)).toEqual(await idsOf(source));
+  // A repeated import changes nothing, not even what has happened to the copy since.
+  await target.client.append('copy.gone', events(1), { expectedVersion: 5 });
+  await target.client.streams.setRetention('copy.kept', {});
+  const before = await described(target);
+  const [again] = await target.json(['import', file]);
+  expect(again).toMatchObject({ placeholders: 0, replayed: first?.['commits'] });
+  expect(await described(target)).toEqual(before);
+}, 120_000);
+
+test('an import hides no events that are not its own', async () => {
+  const { client } = source;
+  await client.append('own.1', events(4));
+  await client.streams.truncate('own.1', 3);
+  await client.append('own.2', events(4));
+  await client.streams.delete('own.2');
+  for (const name of ['own.1', 'own.2']) {
+    const file = join(folder, `${name}.ndjson`);
+    await source.output(['export', name, '--output', file]);
+    await using target = await startCommandGateway();
+    await target.client.append(name, events(1));
+    const ended = await target.run(['import', file]);
+    expect(ended).toMatchObject({ code: 3, stdout: '' });
+    expect(await target.client.streams.get(name)).toMatchObject({
+      firstVersion: 1n,
+      version: 1n,
+      controlPosition: 0n,
+    });
+  }
+}, 60_000);
+
+test('a control that comes while an export begins is reported, and the copy begins where it can be read', async () => {
+  const { client } = source;
+  await client.append('late.1', events(3));
+  const file = join(folder, 'late.ndjson');
+  await source.output(['export', 'late.1', '--output', file]);
+  await client.streams.truncate('late.1', 3);
+  const lines = readFileSync(file, 'utf8').split('\n');
+  // What is read after the truncation, in a file that does not know of it.
+  const [, , commit = ''] = (await source.output(['export', 'late.1'])).split('\n');
+  const content = `${lines[0] ?? ''}\n${commit}\n`;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const end = JSON.stringify({ end: { controls: 0, commits: 1, events: 1, sha256 } });
+  await using target = await startCommandGateway();
+  const output = await target.output(['import', '-'], `${content}${end}\n`);
+  expect(output).toContain('with 2 placeholders for hidden events');
+  expect(await target.client.streams.get('late.1')).toMatchObject({ version: 3n, firstVersion: 3n });
+}, 60_000);
