@@ -69,6 +69,7 @@ async function exerciseControls(urls: readonly string[], replicas: number): Prom
   await using opened = await openTestStore(urls, { replicas, login: { user: login.user, password } });
   const stream = 'permitted.controls';
   const { store } = opened;
+  await until(() => store.filling() === undefined, 60_000);
   const { version } = await store.append(appendTo(stream), callFor());
   const controls = [truncateBefore(version + 1n), { kind: 'delete' }] as const;
   for (const control of controls)

@@ -48,6 +48,12 @@ export const commands: Readonly<Record<string, Command>> = {
   'the messages do not fit any more': to('publish', (append) => {
     append.happen({ kind: 'unfit', error: new Error('too large') });
   }),
+  // Of a control: what it asks for holds already. If X is stored, that is found first.
+  'another does the same': to('lookup', (append) => {
+    append.otherAppends('S');
+    if (append.copies.some((copies) => copies > 0)) append.arrives();
+    else append.happen({ kind: 'unneeded', result: append.heads });
+  }),
   'there is no leader': to('lookup', (append) => {
     append.happen({ kind: 'away', error: new Error('no leader') });
   }),

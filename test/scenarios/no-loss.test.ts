@@ -75,7 +75,7 @@ test('no acknowledged event is lost, none is stored twice, and no error lies', (
     { numRuns: 20_000 },
   );
   // Or the property would hold of nothing.
-  for (const end of ['acknowledge', 'giveUp', 'reject', 'expire'] as const)
+  for (const end of ['acknowledge', 'giveUp', 'leave', 'reject', 'expire'] as const)
     expect(ends.get(end)).toBeGreaterThan(100);
 });
 

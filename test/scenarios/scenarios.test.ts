@@ -98,6 +98,8 @@ class Story {
         return '-> find the commit that the server remembers';
       case 'acknowledge':
         return '-> ACKNOWLEDGE';
+      case 'leave':
+        return '-> NOTHING TO DO';
       case 'reject':
         return `-> REJECT: ${(action.error as Error).message}`;
       case 'expire':

@@ -92,6 +92,8 @@ test('what several streams, the check of a version and the state of the store sh
     () => store.appendMulti({ appends: [appendOf()], checks: [], commitId: undefined }, call),
     () => store.append({ ...appendOf(), events: [] }, call),
     () => store.info(call),
+    () =>
+      store.control({ stream, control: { kind: 'delete' }, expected: undefined, commitId: undefined }, call),
   ];
   for (const begin of calls) {
     const shown = begin();
@@ -99,7 +101,7 @@ test('what several streams, the check of a version and the state of the store sh
     disk.sync();
     await shown;
   }
-  expect(disk.waiting).toEqual(['1', '1', '1']);
+  expect(disk.waiting).toEqual(['1', '1', '1', '2']);
 });
 
 test('a version conflict shows a version, and waits for all of the log', async () => {
