@@ -84,7 +84,7 @@ class Tally {
     }
     this.commits++;
     if (isControl(entry)) {
-      // As a commit whose events are none: it must follow the version that it claims.
+      // As a commit without events: it must follow the version that it claims.
       const firstVersion = versionAfter(entry.version, 1n);
       return this.streamVersions.add({ ...entry, firstVersion, lastVersion: entry.version });
     }

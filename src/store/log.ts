@@ -190,7 +190,7 @@ export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
   readonly lastVersion: Version;
   readonly sequence: Sequence;
   readonly position: Position;
-  /** Its events, each with position and commit time: the bytes of a CommitRecord. A control has none. */
+  /** Its events, each with position and commit time: the bytes of a CommitRecord. Empty for a control. */
   readonly events: Uint8Array;
   /** What it asked for; undefined: it is not a control. The first version of a control is the one after the last. */
   readonly control?: StreamControl | undefined;

@@ -88,7 +88,7 @@ test('a store with what only a later version knows is refused', async () => {
   );
 });
 
-test('whoever takes the mark away is told', async () => {
+test('a store whose mark somebody has taken away is refused', async () => {
   await using setting = await startSetting();
   const { nats, manager } = setting;
   await control(nats.url);

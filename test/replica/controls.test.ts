@@ -69,7 +69,7 @@ test('a store without controls needs no lookup', async () => {
   expect([rules.isEmpty, rules.mayHave('a')]).toEqual([false, true]);
 });
 
-test('a replica that was filled at once, step by step, or opened again says the same', async () => {
+test('a replica that was filled at once, bit by bit, or opened again says the same', async () => {
   const [log, live, later] = [new MemoryLog(), makeReplicaDir(), makeReplicaDir()];
   const streams = ['a', 'a.b', 'b', 'c'];
   const controls: StreamControl[] = [

@@ -24,7 +24,7 @@ export interface StreamPart {
   readonly expected: Expectation | undefined;
   /** Why the stream may not be created; undefined: it may. */
   readonly newStreamRefusal: Error | undefined;
-  /** A control of the stream, which has no events; undefined: there is none. */
+  /** A control of the stream, which has no events; undefined: it has events, or is a check. */
   readonly control?: StreamControl | undefined;
 }
 

@@ -19,7 +19,7 @@ export interface StoredRules {
  * `isEmpty` is a field. In one turn of the event loop, `rules.get` and `head` see the same state of the log.
  *
  * In the table of streams a control has an entry of the kind `control`: `head` and `nextStream` return it, `forward` and `backward`
- * pass over it. Among the records its kind is `control`, which `filterRecord` skips.
+ * skip it. Among the records its kind is `control`, which `filterRecord` skips.
  */
 export class StreamRulesIndex {
   /** Whether no stream of the store ever had a control, so that nothing is hidden. */
@@ -42,7 +42,7 @@ export class StreamRulesIndex {
     this.refresh();
   }
 
-  /** Whether a stream may have rules; false: it has none. */
+  /** Whether a stream may have rules; false: it never had a control. */
   mayHave(stream: string): boolean {
     return !this.isEmpty && stream !== '';
   }
@@ -71,7 +71,7 @@ export class StreamRulesIndex {
       yield { stream: toStream(key, value), position: key.readBigUInt64BE(0) };
   }
 
-  /** The position of the last control; 0: there is none. */
+  /** The position of the last control; 0: no stream ever had one. */
   get lastControl(): bigint {
     if (this.isEmpty) return 0n;
     this.throwIfClosed();
