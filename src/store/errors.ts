@@ -212,7 +212,7 @@ export class StreamTombstonedError extends StoreError {
   }
 }
 
-/** The version lies beyond the end of the stream. Nothing was stored. */
+/** The version is after the end of the stream. Nothing was stored. */
 export class VersionBeyondEndError extends StoreError {
   readonly code = 'VERSION_BEYOND_END';
   constructor(

@@ -1,6 +1,6 @@
 import { noVersion, versionAfter, type Position, type UnixNanos, type Version } from './values';
 
-/** What can be read of a stream: at most so many of its newest events, and none that is older. undefined: no bound. */
+/** What can be read of a stream: at most a number of its newest events, and only events up to an age. undefined: no bound. */
 export interface Retention {
   readonly maxCount: bigint | undefined;
   readonly maxAgeNanos: bigint | undefined;

@@ -80,7 +80,7 @@ export interface Head {
   readonly position: bigint;
   /** Nanoseconds since 1970; undefined: none. */
   readonly commitTime: bigint | undefined;
-  /** undefined: the stream does not exist, or all of it can be read. Results of appends have none. */
+  /** undefined: the stream does not exist, or all of it can be read. Absent from results of appends. */
   readonly lifecycle?: Lifecycle | undefined;
 }
 

@@ -47,7 +47,7 @@ async function filled(open: OpenContract): Promise<OpenedContract> {
 }
 
 function readers(open: OpenContract): void {
-  test('a read of all streams passes over what is hidden', async () => {
+  test('a read of all streams skips what is hidden', async () => {
     await using store = await filled(open);
     const { position: end } = await store.describe('e');
     const whole = await store.all({});
@@ -84,7 +84,7 @@ function readers(open: OpenContract): void {
     expect([keys(upTo.events), upTo.resume]).toEqual([['b 2'], first.position]);
   });
 
-  test('a read by correlation id passes over what is hidden', async () => {
+  test('a read by correlation id skips what is hidden', async () => {
     await using store = await filled(open);
     const { events, end, position } = await store.correlation({ correlationId });
     expect([keys(events), end]).toEqual([left, 'complete']);

@@ -204,8 +204,8 @@ function truncated(store: () => ContractStore): void {
   test('a truncation up to the end hides all events, and one after it is refused', async () => {
     const stream = 'life.emptied';
     await put(store(), stream, plainEvents(3));
-    const beyond = { reason: 'VERSION_BEYOND_END', stream, asked: 5n, actual: 3n };
-    expect(await problemOf(store().truncate({ stream, beforeVersion: 5n }))).toEqual(beyond);
+    const afterEnd = { reason: 'VERSION_BEYOND_END', stream, asked: 5n, actual: 3n };
+    expect(await problemOf(store().truncate({ stream, beforeVersion: 5n }))).toEqual(afterEnd);
     const most = { stream, beforeVersion: 2n ** 64n - 1n };
     expect(await problemOf(store().truncate(most))).toMatchObject({ reason: 'VERSION_BEYOND_END' });
     const { stream: after } = await store().truncate({ stream, beforeVersion: 4n });

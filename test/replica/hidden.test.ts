@@ -55,10 +55,10 @@ function someControl(random: Random, end: bigint): StreamControl {
 }
 
 /** Commits of one event and of several, of one stream and of several, and controls. */
-function someLog(random: Random, steps: number): MemoryLog {
+function someLog(random: Random, turns: number): MemoryLog {
   const log = new MemoryLog();
   const ended = new Set<StreamName>();
-  for (let step = 0; step < steps; step++) {
+  for (let turn = 0; turn < turns; turn++) {
     const open = streams.filter((one) => !ended.has(one));
     const stream = pick(random, open);
     const kind = random();
@@ -74,7 +74,7 @@ function someLog(random: Random, steps: number): MemoryLog {
       const control = someControl(random, end ?? 0n);
       // Some streams live on.
       const isEnd = control.kind === 'tombstone';
-      if (end === undefined || (isEnd && (open.length < 4 || step < steps / 2))) continue;
+      if (end === undefined || (isEnd && (open.length < 4 || turn < turns / 2))) continue;
       log.control(stream, control);
       if (isEnd) ended.add(stream);
     }

@@ -26,13 +26,13 @@ import { descriptionOf, hiddenNow, lifecycleOf, rulesOf } from '../support/model
 const stream = 'a' as StreamName;
 
 /** A number of events to append, or a control. `before`: from the end of the stream, downwards. */
-type Step = number | { readonly kind: 'truncate'; readonly below: bigint } | StreamControl;
+type Move = number | { readonly kind: 'truncate'; readonly below: bigint } | StreamControl;
 
 const retention = fc.record({
   maxCount: fc.option(fc.bigInt({ min: 1n, max: 12n }), { nil: undefined }),
   maxAgeNanos: fc.option(fc.bigInt({ min: 1n, max: 30n }), { nil: undefined }),
 });
-const step: fc.Arbitrary<Step> = fc.oneof(
+const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 5 }) },
   fc.record({ kind: fc.constant('truncate' as const), below: fc.bigInt({ min: 0n, max: 10n }) }),
   fc.record({ kind: fc.constant('retain' as const), retention }),
@@ -40,7 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'tombstone' as const }) },
 );
 
-function controlOf(chosen: Exclude<Step, number>, at: Version): StreamControl {
+function controlOf(chosen: Exclude<Move, number>, at: Version): StreamControl {
   if (!('below' in chosen)) return chosen;
   const before = versionAfter(at, 1n - chosen.below);
   return { kind: 'truncate', before: before < 1n ? version(1n) : before };
@@ -56,7 +56,7 @@ class History {
   version = noVersion;
   rules: StreamRules = noRules;
 
-  take(chosen: Step): void {
+  take(chosen: Move): void {
     if (typeof chosen !== 'number') {
       if (this.version === noVersion || (this.rules.isTombstoned && chosen.kind !== 'tombstone')) return;
       const control = controlOf(chosen, this.version);
@@ -91,9 +91,9 @@ class History {
 test('the newest rules are all that a reader needs', () => {
   const seen = new Set<string>();
   fc.assert(
-    fc.property(fc.array(step, { minLength: 1, maxLength: 20, size: 'max' }), fc.nat(60), (steps, time) => {
+    fc.property(fc.array(move, { minLength: 1, maxLength: 20, size: 'max' }), fc.nat(60), (moves, time) => {
       const history = new History();
-      for (const chosen of steps) history.take(chosen);
+      for (const chosen of moves) history.take(chosen);
       const { commits, rules, version: at } = history;
       if (commits.length === 0) return;
       const now = BigInt(time);

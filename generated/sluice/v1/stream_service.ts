@@ -207,7 +207,7 @@ export interface ControlRecord {
     | undefined;
   /** Events before this version are hidden; 1: none. */
   firstVersion: bigint;
-  /** Without bounds if there is none. */
+  /** Without bounds if nothing bounds it. */
   retention:
     | Retention
     | undefined;
@@ -1503,10 +1503,10 @@ export const ControlRecord: MessageFns<ControlRecord> = {
  * StreamService ends streams, or their beginnings. Nothing in a store expires unless one of these calls says so.
  *
  * What a call decides is a commit of its own on the stream, a control: it has a commit id and a position, leaves the version as
- * it is, and competes with appends, so that whoever appends next builds on it. Versions never restart, whatever is hidden.
+ * it is, and competes with appends, so that the next append builds on it. Versions never restart, whatever is hidden.
  *
  * Hidden events are gone for every reader that begins after the call has ended, through any gateway: ReadStream, ReadAll,
- * Subscribe, ReadByCorrelation and consumer groups pass over them, and positions go on. ReadStreamHeader.first_version says where
+ * Subscribe, ReadByCorrelation and consumer groups skip them, and positions go on. ReadStreamHeader.first_version says where
  * a stream begins now. A subscriber that is behind does not get what was hidden meanwhile.
  *
  * Hidden events still lie in the log. docs/streams.md says what removes them.

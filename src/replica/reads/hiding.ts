@@ -63,7 +63,7 @@ export class Hiding {
     return countBefore(firstVersion, record);
   }
 
-  /** The selected events of a commit that are not hidden; undefined: there are none. */
+  /** The selected events of a commit that are not hidden; undefined: all are hidden. */
   select(stored: StoredRecord, selection: Selection): EventRun | undefined {
     const { bytes, header } = stored;
     const record = new RecordIterator(bytes);

@@ -35,7 +35,7 @@ export function shownLifecycle(lifecycle: Lifecycle | undefined): Lifecycle | un
   return lifecycle && { state: lifecycle.state, firstVersion: lifecycle.firstVersion };
 }
 
-/** The first version from `shown` on whose commit is not earlier than a time; `end` if there is none. */
+/** The first version from `shown` on whose commit is not earlier than a time; `end` if no such commit exists. */
 function firstOfTime(
   index: ReplicaIndex,
   stream: string,
