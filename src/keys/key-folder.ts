@@ -181,5 +181,5 @@ async function translated<Result>(work: () => Promise<Result>): Promise<Result> 
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+  return typeof (error as Partial<NodeJS.ErrnoException> | undefined)?.syscall === 'string';
 }
