@@ -48,7 +48,9 @@ test('its folders and files are for their owner only', async () => {
   await keys.create('customer-42');
   await keys.forget('customer-42');
   await keys.create('customer-42');
-  const folderModes = [folder, join(folder, nameOf('customer-42'))].map((path) => statSync(path).mode & 0o777);
+  const folderModes = [folder, join(folder, nameOf('customer-42'))].map(
+    (path) => statSync(path).mode & 0o777,
+  );
   expect(folderModes).toEqual([0o700, 0o700]);
   expect(filesIn(folder).map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600]);
 });
@@ -89,7 +91,10 @@ test('a key whose forgetting was interrupted is forgotten; what is left of it go
     await keys.forget('customer-42');
     // As if the process had ended between the two parts.
     copyFileSync(join(base, 'copy'), record);
-    expect(await keys.get('customer-42', { fresh: true })).toMatchObject({ key: undefined, forgotten: [{ id }] });
+    expect(await keys.get('customer-42', { fresh: true })).toMatchObject({
+      key: undefined,
+      forgotten: [{ id }],
+    });
     expect(filesWith(folder, bytes)).toEqual([record]);
     await change(keys);
     expect(filesWith(folder, bytes)).toEqual([]);
@@ -175,7 +180,13 @@ describe('a master key in a file', () => {
   });
 
   test('must be one, and for its owner only', async () => {
-    for (const text of ['', 'secret', bytes.toString('base64').slice(4), bytes.toString('hex').slice(2), 'x'.repeat(9_999)]) {
+    for (const text of [
+      '',
+      'secret',
+      bytes.toString('base64').slice(4),
+      bytes.toString('hex').slice(2),
+      'x'.repeat(9_999),
+    ]) {
       writeFileSync(file, text);
       expect(await failureOf(readMasterKey(file))).toMatchObject({ code: 'KEY_STORE_DAMAGED' });
     }
@@ -258,7 +269,8 @@ describe('processes that create and forget keys, and are killed at any moment', 
       await keys.forget(subject);
     }
     const text = filesIn(folder).map((file) => readFileSync(file, 'utf8'));
-    for (const { key } of calls) if (key !== undefined) expect(text.some((one) => one.includes(key))).toBe(false);
+    for (const { key } of calls)
+      if (key !== undefined) expect(text.some((one) => one.includes(key))).toBe(false);
     expect(text.some((one) => one.includes('secret'))).toBe(false);
   });
 });

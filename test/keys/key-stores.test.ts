@@ -61,7 +61,11 @@ describe.each(stores)('%s', (_, open) => {
     const first = await keys.create('customer-42');
     expect(await others.get('customer-42')).toMatchObject({ key: first });
     const forgotten = await keys.forget('customer-42');
-    expect(forgotten).toMatchObject({ subject: 'customer-42', key: undefined, forgotten: [{ id: first.id }] });
+    expect(forgotten).toMatchObject({
+      subject: 'customer-42',
+      key: undefined,
+      forgotten: [{ id: first.id }],
+    });
     expect(await keys.forget('customer-42')).toEqual(forgotten);
     expect(await others.forget('customer-42')).toEqual(forgotten);
     const second = await others.create('customer-42');
