@@ -99,7 +99,7 @@ test('the examples of docs/typescript.md print what is shown, one after the othe
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md'].flatMap((page) =>
+  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md', 'docs/personal-data.md'].flatMap((page) =>
     blocks(document(page)).filter(({ language }) => language === 'ts'),
   );
   expect(examples.length).toBeGreaterThanOrEqual(2);
@@ -114,7 +114,10 @@ test('the TypeScript of the documentation has no type errors', () => {
     skipLibCheck: true,
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.Preserve,
-    paths: { 'sluice-eventstore': [join(root, 'src', 'client', 'client.ts')] },
+    paths: {
+      'sluice-eventstore': [join(root, 'src', 'client', 'client.ts')],
+      'sluice-eventstore/keys': [join(root, 'src', 'keys', 'keys.ts')],
+    },
     types: ['node'],
     typeRoots: [join(root, 'node_modules', '@types')],
   });
