@@ -1,4 +1,5 @@
-import { createInterface } from 'node:readline/promises';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { Context } from './command';
 import { CommandError, UsageError } from './failure';
 
@@ -13,9 +14,12 @@ export async function confirm(
 ): Promise<void> {
   if (!stdin.isTTY) throw new UsageError('--yes is missing: without a terminal nobody can confirm');
   await err.line(what);
-  const lines = createInterface({ input: stdin, output: errSink });
+  errSink.write(`Type ${word} to confirm: `);
+  const lines = createInterface({ input: stdin });
   try {
-    const typed = await lines.question(`Type ${word} to confirm: `, { signal });
+    const ended = once(lines, 'close').then(() => ['']);
+    const [typed = ''] = (await Promise.race([once(lines, 'line'), ended])) as string[];
+    signal.throwIfAborted();
     if (typed.trim() !== word) throw new CommandError('not confirmed; nothing was changed');
   } finally {
     lines.close();

@@ -7,7 +7,7 @@ export const mark = {
   keyId: 'sluice-key-id',
   /** `text` or `binary`: how the decrypted payload is read. */
   kind: 'sluice-payload-kind',
-  /** The content type of the decrypted payload; absent: it has none. */
+  /** The content type of the decrypted payload; absent: no content type. */
   contentType: 'sluice-content-type',
 } as const;
 

@@ -27,7 +27,7 @@ export interface SealedFields {
   readonly keyId: string;
   /** How the payload is read. */
   readonly kind: 'text' | 'binary';
-  /** Empty: it has none. */
+  /** Empty: no content type. */
   readonly contentType: string;
 }
 

@@ -40,7 +40,7 @@ export interface GetKeyOptions {
  */
 export interface KeyStore extends AsyncDisposable {
   /**
-   * The key of a subject; a new one if there is none, or if the last one was forgotten. It is never older than the call, and two callers
+   * The key of a subject; a new one if it has no key yet, or if the last one was forgotten. It is never older than the call, and two callers
    * always get the same key, also in different processes.
    */
   create(subject: string): Promise<DataKey>;

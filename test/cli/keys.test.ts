@@ -305,7 +305,7 @@ describe('keys', () => {
 });
 
 describe('the confirmation on a terminal', () => {
-  async function ask(typed: string): Promise<string> {
+  async function ask(typed: string | null): Promise<string> {
     const stdin = Object.assign(new PassThrough(), { isTTY: true }) as unknown as NodeJS.ReadStream;
     const sink = new PassThrough();
     const confirmed = confirm(
@@ -320,7 +320,7 @@ describe('the confirmation on a terminal', () => {
 
   test('needs the word', async () => {
     expect(await ask('customer-42\n')).toContain('This destroys a key.\nType customer-42 to confirm: ');
-    for (const typed of ['y\n', '\n', 'customer-4\n'])
+    for (const typed of ['y\n', '\n', 'customer-4\n', null])
       expect(await failureOf(ask(typed))).toMatchObject({
         message: 'not confirmed; nothing was changed',
         exitCode: 1,
