@@ -26,9 +26,9 @@ export const keysCommand = defineCommand({
   verbs,
   summary: 'List, show or forget keys of data subjects; no gateway is called.',
   details:
-    'The verbs are list, show and forget. "forget" destroys the key of a data subject for good: its events\n' +
-    'stay, but nobody can read their payloads any more, in no copy of the store. On a terminal you have\n' +
-    'to type the name of the subject. "list" and "show" print no keys.\n' +
+    'The verbs are list, show and forget. "forget" destroys the key of a data subject for good: its\n' +
+    'events stay, but nobody can read their payloads any more, in no copy of the store. On a terminal you\n' +
+    'have to type the name of the subject. "list" and "show" print no keys.\n' +
     'Columns: subject, key or forgotten, id of the key, and when it was created or forgotten.',
   options,
   plan({ words: [verb = '', ...words], given }) {

@@ -25,7 +25,7 @@ test('every command of docs/command-line.md prints what is shown', async () => {
   const env = { SLUICE_ADDRESS: gateway.address };
   const options = { address: gateway.address, programs, cwd: folder, env };
   expect(await checkPage(page, options)).toBeGreaterThan(15);
-}, 120_000);
+}, 300_000);
 
 test('docs/command-line.md has every command and its options', () => {
   const rows = tableRows(section(page, '## Commands'));
