@@ -99,9 +99,12 @@ test('the examples of docs/typescript.md print what is shown, one after the othe
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md', 'docs/personal-data.md'].flatMap((page) =>
-    blocks(document(page)).filter(({ language }) => language === 'ts'),
-  );
+  const examples = [
+    'docs/typescript.md',
+    'docs/errors.md',
+    'docs/clients.md',
+    'docs/personal-data.md',
+  ].flatMap((page) => blocks(document(page)).filter(({ language }) => language === 'ts'));
   expect(examples.length).toBeGreaterThanOrEqual(2);
   const files = examples.map(({ code }, i) => {
     const file = join(folder, `example${i}.mts`);
