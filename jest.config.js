@@ -11,7 +11,7 @@ module.exports = {
     '/node_modules/jose/.+\\.js$': swc({ syntax: 'ecmascript' }),
   },
   // `import()` in src/ names the file as it is built.
-  moduleNameMapper: { '^(\\./auth/.+)\\.js$': '$1' },
+  moduleNameMapper: { '^(\\./auth/.+|\\.\\./keys/.+)\\.js$': '$1' },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',

@@ -137,7 +137,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@bufbuild/protobuf',
     'npm:@opentelemetry/api',
   ],
-  cli: ['client', 'auth', 'config', 'versions'],
+  keys: ['client', 'collections', 'jetstream/nats', 'limits', 'npm:zod'],
+  cli: ['client', 'keys', 'auth', 'config', 'versions'],
   serve: ['gateway', 'primary', 'role', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'operator', 'cli', 'config'],

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { NewEvent } from '../client/client';
+import { marks } from '../keys/envelope-metadata';
 import { wholeNumber, type Given, type Options } from './arguments';
-import { defineCommand } from './command';
+import { defineCommand, type Context } from './command';
 import { fromEventJson, parseLine } from './event-json';
 import { CommandError, exitCode, UsageError } from './failure';
+import { keysOptions, subjectOf, withGivenKeys } from './keys-option';
 import { readLines } from './lines';
 import { oneStream } from './words';
 
@@ -31,6 +33,14 @@ const eventOptions = {
 
 type GivenEvent = Given<typeof eventOptions>;
 
+const encryptOption = {
+  'encrypt-for': {
+    kind: 'text',
+    value: 'SUBJECT',
+    help: 'Encrypt the payload of each event by the key of this data subject, from --keys.',
+  },
+} as const satisfies Options;
+
 export const appendCommand = defineCommand({
   name: 'append',
   usage: 'STREAM',
@@ -46,6 +56,8 @@ export const appendCommand = defineCommand({
       value: 'N|exists',
       help: 'Store only if the stream is at this version; 0: if empty; exists: if not empty. Default: any.',
     },
+    ...encryptOption,
+    ...keysOptions,
     'commit-id': {
       kind: 'text',
       value: 'UUID',
@@ -57,14 +69,16 @@ export const appendCommand = defineCommand({
     const expectedVersion = toExpectedVersion(given['expected-version']);
     checkEventOptions(given);
     const metadata = new Map(given.metadata.map(toPair));
-    return async ({ client, deadlineMs, signal, stdin, out }) => {
+    const encryptFor = encryptForOf(given);
+    const run: Run = async ({ client, deadlineMs, signal, stdin, out }) => {
       if (given.type === undefined && stdin.isTTY) {
         throw new UsageError('--type is missing; without it, pipe events to standard input');
       }
-      const events =
+      const appended =
         given.type === undefined
           ? await eventsOf(stdin)
           : [await eventOf(given.type, given, metadata, stdin)];
+      const events = appended.map((event) => encrypted(event, encryptFor, given.keys));
       const options = { expectedVersion, commitId: given['commit-id'], deadlineMs, signal };
       const { version, firstVersion, position, replayed, commitId } = await client.append(
         stream,
@@ -84,8 +98,34 @@ export const appendCommand = defineCommand({
       await out.line(given.json ? JSON.stringify(result) : text);
       return exitCode.ok;
     };
+    return withGivenKeys(given, run, { mayCreate: encryptFor !== undefined });
   },
 });
+
+type Run = (context: Context) => Promise<number>;
+
+/** Throws UsageError. */
+function encryptForOf({
+  'encrypt-for': subject,
+  keys,
+}: Given<typeof keysOptions & typeof encryptOption>): string | undefined {
+  if (subject === undefined) return undefined;
+  if (keys === undefined) throw new UsageError('--encrypt-for needs --keys');
+  return subjectOf(subject, '--encrypt-for');
+}
+
+/** Throws CommandError for an event of standard input that was encrypted where it comes from, and would not be now. */
+function encrypted(event: NewEvent, encryptFor: string | undefined, keys: string | undefined): NewEvent {
+  const subject = event.encryptFor ?? encryptFor;
+  if (subject === undefined) return event;
+  if (keys === undefined)
+    throw new CommandError(`encryptedFor of an event of type ${event.type} needs --keys`);
+  const { metadata = {} } = event;
+  const given = metadata instanceof Map ? [...metadata.keys()] : Object.keys(metadata);
+  if (given.some((key) => marks.includes(String(key))))
+    throw new CommandError(`an event of type ${event.type} is encrypted already: read it with --keys`);
+  return { ...event, encryptFor: subjectOf(subject, 'encryptedFor') };
+}
 
 /** Throws UsageError. */
 function toExpectedVersion(text: string | undefined): bigint | 'exists' | undefined {

@@ -4,6 +4,7 @@ import { defineCommand, type Context } from './command';
 import { printEvent, printOptions } from './event-text';
 import { execHandler } from './exec';
 import { exitCode, UsageError } from './failure';
+import { keysOptions, withGivenKeys } from './keys-option';
 import { one } from './words';
 
 export const consumeCommand = defineCommand({
@@ -30,6 +31,7 @@ export const consumeCommand = defineCommand({
     member: { kind: 'text', value: 'ID', help: 'The id of the member. Default: the gateway makes one.' },
     'until-caught-up': { kind: 'flag', help: 'Stop when nothing stored is left to handle.' },
     full: printOptions.full,
+    ...keysOptions,
   },
   plan({ words, given }) {
     const group = one(words, 'GROUP');
@@ -40,13 +42,13 @@ export const consumeCommand = defineCommand({
     if (exec === undefined && given.concurrency !== undefined)
       throw new UsageError('--concurrency needs --exec');
     const style = { asJson: given.json, full: given.full };
-    return async (context) => {
+    return withGivenKeys(given, async (context) => {
       const print: EventHandler = (event) => printEvent(context.out, event, style);
       const consumption = { group, member, concurrency, untilCaughtUp: given['until-caught-up'] };
       if (exec === undefined) return run(context, print, consumption);
       const handler = execHandler(exec, context.errSink);
       return run(context, handler.handle, { ...consumption, failed: handler.failed });
-    };
+    });
   },
 });
 

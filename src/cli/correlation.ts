@@ -2,6 +2,7 @@ import { optionalNumber } from './arguments';
 import { defineCommand } from './command';
 import { printOptions, printEvent } from './event-text';
 import { exitCode } from './failure';
+import { withGivenKeys } from './keys-option';
 import { reportNothing } from './nothing';
 import { one } from './words';
 
@@ -17,7 +18,7 @@ export const correlationCommand = defineCommand({
     const id = one(words, 'ID');
     const maxCount = optionalNumber(given['max-count'], '--max-count');
     const style = { asJson: given.json, full: given.full };
-    return async (context) => {
+    return withGivenKeys(given, async (context) => {
       const { client, deadlineMs, signal, out } = context;
       let found = false;
       const read = { eventTypes: given.type, maxCount, deadlineMs, signal };
@@ -27,6 +28,6 @@ export const correlationCommand = defineCommand({
       }
       if (!found) await reportNothing(context, `no events with the correlation id ${id} were found`);
       return exitCode.ok;
-    };
+    });
   },
 });

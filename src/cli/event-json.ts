@@ -7,7 +7,9 @@ import { CommandError } from './failure';
 /** The fields that the store assigns; ignored in an event to append. */
 const assigned = ['stream', 'version', 'position', 'commitTime'] as const;
 const texts = ['id', 'type', 'text', 'binary', 'contentType', 'correlationId', 'causationId'] as const;
-const fields: readonly string[] = [...texts, 'tags', 'metadata', ...assigned];
+/** Of an event that was decrypted. */
+const keyFields = ['encryptedFor', 'forgotten'] as const;
+const fields: readonly string[] = [...texts, 'tags', 'metadata', ...assigned, ...keyFields];
 
 /** Empty fields are left out, as in the JSON form of the contract; an empty payload is kept. */
 export function toEventJson(event: RecordedEvent): Record<string, unknown> {
@@ -24,7 +26,7 @@ export function toEventJson(event: RecordedEvent): Record<string, unknown> {
 
 /** The content of an event, without its id, its type and the fields that the store assigns. */
 export function toContentJson(event: RecordedEvent): Record<string, unknown> {
-  const { data, contentType, correlationId, causationId, tags, metadata } = event;
+  const { data, contentType, correlationId, causationId, tags, metadata, encryptedFor, forgotten } = event;
   return {
     ...(typeof data === 'string' && { text: data }),
     ...(data instanceof Uint8Array && { binary: Buffer.from(data).toString('base64') }),
@@ -33,6 +35,8 @@ export function toContentJson(event: RecordedEvent): Record<string, unknown> {
     causationId,
     ...(tags.length > 0 && { tags }),
     ...(metadata.size > 0 && { metadata: Object.fromEntries(metadata) }),
+    ...(encryptedFor !== undefined && { encryptedFor }),
+    ...(forgotten === true && { forgotten }),
   };
 }
 
@@ -57,6 +61,9 @@ export function fromEventJson(value: unknown, where: string): NewEvent {
     optionalText(value[field], `${where}: ${field}`),
   );
   if (type === undefined) throw new CommandError(`${where}: type is required`);
+  if (value['forgotten'] !== undefined)
+    throw new CommandError(`${where}: the event is forgotten, its payload is gone`);
+  const encryptFor = optionalText(value['encryptedFor'], `${where}: encryptedFor`);
   if (text !== undefined && binary !== undefined) {
     throw new CommandError(`${where}: an event has either text or binary, not both`);
   }
@@ -68,6 +75,7 @@ export function fromEventJson(value: unknown, where: string): NewEvent {
     ...(contentType !== undefined && { contentType }),
     ...(correlationId !== undefined && { correlationId }),
     ...(causationId !== undefined && { causationId }),
+    ...(encryptFor !== undefined && { encryptFor }),
     tags: tagsOf(value['tags'], `${where}: tags`),
     metadata: metadataOf(value['metadata'], `${where}: metadata`),
   };

@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../client/client';
 import { toEventJson, toTimeJson } from './event-json';
 import { indentedJson } from './indented';
+import { keysOptions } from './keys-option';
 import { paint, printable, type Output } from './output';
 
 const shownBytesMax = 64;
@@ -17,6 +18,7 @@ export interface EventStyle {
 export const printOptions = {
   type: { kind: 'texts', value: 'TYPE', help: 'Only events of this type; can be repeated.' },
   'max-count': { kind: 'text', value: 'N', help: 'Print at most this many events.' },
+  ...keysOptions,
   full: {
     kind: 'flag',
     help: `On a terminal, print all lines of a JSON payload, not only ${shownLinesMax}.`,
@@ -54,6 +56,7 @@ async function printBlock(out: Output, event: RecordedEvent, full: boolean): Pro
     ...(correlationId === id ? [] : [`correlation ${correlationId}`]),
     ...(causationId === id ? [] : [`causation ${causationId}`]),
     ...(event.contentType === '' ? [] : [event.contentType]),
+    ...(event.encryptedFor === undefined ? [] : [`encrypted for ${event.encryptedFor}`]),
     ...event.tags.map((tag) => `#${tag}`),
     ...Array.from(event.metadata, ([key, value]) => `${key}=${value}`),
   ];
@@ -74,7 +77,8 @@ function bodyLines(event: RecordedEvent, full: boolean): readonly string[] {
 }
 
 /** Text as it is; of bytes, their number and the first ones in hexadecimal. */
-function payload({ data }: RecordedEvent): string {
+function payload({ data, forgotten }: RecordedEvent): string {
+  if (forgotten === true) return '<forgotten>';
   if (data === undefined) return '';
   if (typeof data === 'string') return data;
   const shown = Buffer.from(data.subarray(0, shownBytesMax)).toString('hex');

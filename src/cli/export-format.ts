@@ -192,8 +192,15 @@ function toAppend(value: unknown, where: string): ExportedAppend {
   return {
     stream,
     firstVersion: toNumber(firstVersion, where),
-    events: events.map((event, i) => fromEventJson(event, `${where}, event ${i + 1}`)),
+    events: events.map((event, i) => exportedEvent(event, `${where}, event ${i + 1}`)),
   };
+}
+
+/** An export has encrypted events as they are stored. */
+function exportedEvent(value: unknown, where: string): NewEvent {
+  const event = fromEventJson(value, where);
+  if (event.encryptFor === undefined) return event;
+  throw new CommandError(`${where}: encryptedFor: import does not encrypt, and an export has no such field`);
 }
 
 function toNumber(value: unknown, where: string): bigint {

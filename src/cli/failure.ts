@@ -6,6 +6,7 @@ import {
   type SluiceErrorCode,
 } from '../client/client';
 import { TokenFunctionError } from '../client/token';
+import { KeyError, type KeyErrorCode } from '../keys/key-error';
 
 /** The exit codes of all commands, explained in help.ts and docs/command-line.md. */
 export const exitCode = {
@@ -63,6 +64,7 @@ export function endingOf(error: unknown, address: string): Ending | undefined {
   if (error instanceof LineError) return endingOfLine(error, address);
   if (error instanceof CliError) return { code: error.exitCode, message: error.message };
   if (error instanceof SluiceError) return { code: codes[error.code], message: messageOf(error, address) };
+  if (error instanceof KeyError) return { code: keyCodes[error.code], message: error.message };
   // Arguments that the client cannot send.
   if (error instanceof RangeError) return { code: exitCode.usage, message: error.message };
   if (isSystemError(error)) return { code: exitCode.failure, message: error.message };
@@ -111,6 +113,17 @@ const codes = {
   VERSION_BEYOND_END: exitCode.usage,
   INTERNAL: exitCode.failure,
 } as const satisfies Record<SluiceErrorCode, number>;
+
+const keyCodes = {
+  KEY_UNKNOWN: exitCode.failure,
+  DECRYPTION_FAILED: exitCode.failure,
+  ENVELOPE_INVALID: exitCode.failure,
+  KEY_STORE_UNAVAILABLE: exitCode.unavailable,
+  KEY_STORE_UNSAFE: exitCode.failure,
+  KEY_STORE_DAMAGED: exitCode.failure,
+  KEY_STORE_LOCKED: exitCode.failure,
+  KEY_LIMIT_REACHED: exitCode.failure,
+} as const satisfies Record<KeyErrorCode, number>;
 
 /** Whether it is certain that the commit is not stored. */
 export function isDefinite(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import type { GroupSettings } from '../client/client';
 import { optionalNumber, type Given, type Options } from './arguments';
 import { UsageError } from './failure';
+import { keysOptions } from './keys-option';
 
 /** The settings of a group, for `create` and `update`. */
 const settingOptions = {
@@ -55,6 +56,7 @@ export const groupOptions = {
   version: { kind: 'text', value: 'N', help: 'Only the parked event of this version of --stream.' },
   all: { kind: 'flag', help: 'Drop the parked events of all streams.' },
   events: { kind: 'flag', help: 'With --json: parked events with their content.' },
+  ...keysOptions,
   'max-count': { kind: 'text', value: 'N', help: 'Print at most this many.' },
 } as const satisfies Options;
 
@@ -70,7 +72,7 @@ const verbs = {
   list: ['max-count'],
   get: [],
   reset: ['from', 'force'],
-  parked: ['stream', 'events', 'max-count'],
+  parked: ['stream', 'events', 'keys', 'master-key-file', 'max-count'],
   replay: ['stream', 'version'],
   drop: ['stream', 'version', 'all'],
 } as const satisfies Readonly<Record<string, readonly (keyof GroupOptions)[]>>;

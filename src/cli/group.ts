@@ -10,6 +10,7 @@ import {
   type GroupOptions,
   type GroupVerb,
 } from './group-options';
+import { withGivenKeys } from './keys-option';
 import { printGroup, printGroupState, printParked } from './group-text';
 import { reportNothing } from './nothing';
 import { groupStartOf } from './start';
@@ -95,7 +96,7 @@ const plans: Readonly<Record<Exclude<GroupVerb, 'list'>, (group: string, given: 
   },
   parked(group, given) {
     const maxCount = optionalNumber(given['max-count'], '--max-count');
-    return async (context) => {
+    return withGivenKeys(given, async (context) => {
       const options = { stream: given.stream, maxCount, withEvents: given.events, ...callOf(context) };
       let found = false;
       for await (const parked of context.client.groups.listParked(group, options)) {
@@ -104,7 +105,7 @@ const plans: Readonly<Record<Exclude<GroupVerb, 'list'>, (group: string, given: 
       }
       if (!found) await reportNothing(context, `${group} has no parked events`);
       return exitCode.ok;
-    };
+    });
   },
   replay(group, { stream, version: text, json }) {
     const version = optionalNumber(text, '--version');

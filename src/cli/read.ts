@@ -3,6 +3,7 @@ import { defineCommand } from './command';
 import { printOptions, printEvent } from './event-text';
 import { exitCode, UsageError } from './failure';
 import { follow } from './follow';
+import { withGivenKeys } from './keys-option';
 import { reportNothing } from './nothing';
 import { oneStream } from './words';
 
@@ -33,9 +34,10 @@ export const readCommand = defineCommand({
         throw new UsageError('--follow cannot be combined with --to or --reverse');
       }
       const afterVersion = fromVersion === 0n ? 0n : fromVersion - 1n;
-      return (context) => follow(context, { stream, afterVersion, eventTypes }, { style, maxCount });
+      const options = { stream, afterVersion, eventTypes };
+      return withGivenKeys(given, (context) => follow(context, options, { style, maxCount }));
     }
-    return async (context) => {
+    return withGivenKeys(given, async (context) => {
       const { client, deadlineMs, signal, out } = context;
       const direction = given.reverse ? 'backward' : 'forward';
       const range = { fromVersion, toVersion, direction, maxCount } as const;
@@ -49,6 +51,6 @@ export const readCommand = defineCommand({
       const what = `no events were found; stream ${stream} is at version ${read.head.version.toString()}`;
       if (!found) await reportNothing(context, what, read.head.version === 0n ? [stream] : []);
       return exitCode.ok;
-    };
+    });
   },
 });

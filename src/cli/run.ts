@@ -19,6 +19,7 @@ import { endingOf, exitCode, InterruptedError, UsageError } from './failure';
 import { groupCommand } from './group';
 import { commandHelp } from './help';
 import { importCommand } from './import';
+import { keysCommand } from './keys';
 import { otherCommands } from './other-commands';
 import { createOutput, writeLines } from './output';
 import { readCommand } from './read';
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   unreadableCommand,
   authCommand,
   tokenCommand,
+  keysCommand,
 ];
 
 /** Runs the command that the first argument names; returns the exit code. */

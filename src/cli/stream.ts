@@ -45,7 +45,7 @@ export const streamCommand = defineCommand({
           await out.line(given.json ? JSON.stringify({ stream, plan }) : `would do this: ${plan}`);
           return exitCode.ok;
         }
-        await confirm(context, plan, stream);
+        await confirm(context, `This ${plan}.`, stream);
       }
       const result = await store(context, { stream, change }, options);
       const { changed, replayed, commitId } = result;

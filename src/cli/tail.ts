@@ -2,6 +2,7 @@ import { optionalNumber } from './arguments';
 import { defineCommand } from './command';
 import { printOptions } from './event-text';
 import { follow } from './follow';
+import { withGivenKeys } from './keys-option';
 import { hintPatterns } from './nothing';
 import { startOf } from './start';
 import { skipOption } from './unreadable';
@@ -31,9 +32,9 @@ export const tailCommand = defineCommand({
     const options = { ...start, patterns, eventTypes: given.type, permittedOnly: given['permitted-only'] };
     const style = { asJson: given.json, full: given.full };
     const skipsUnreadable = given['skip-unreadable'];
-    return async (context) => {
+    return withGivenKeys(given, async (context) => {
       await hintPatterns(context, patterns);
       return await follow(context, options, { style, maxCount, skipsUnreadable });
-    };
+    });
   },
 });

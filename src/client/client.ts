@@ -72,7 +72,7 @@ export type { ListStreamsOptions, StreamSummary } from './list-streams';
 export type { WholeNumber } from './numbers';
 export type { DropParkedOptions, ListParkedOptions, ParkedEvent, ParkedSelection } from './parked';
 export type { EventRead, PageOptions, RangeOptions, ReadOptions } from './read';
-export type { EventFilter, ReadAllOptions, StoreHead } from './read-all';
+export type { AllRead, EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
 export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';

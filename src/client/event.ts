@@ -24,6 +24,11 @@ export interface NewEvent {
   readonly tags?: readonly string[] | undefined;
   /** Free key/value pairs. */
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
+  /**
+   * The data subject whose key encrypts `data`: 1 to 128 visible ASCII characters. Only for a client of `withKeys`; without one, the event
+   * is refused with a TypeError.
+   */
+  readonly encryptFor?: string | undefined;
 }
 
 /** An event as the store keeps it. It never changes. */
@@ -45,6 +50,10 @@ export interface RecordedEvent extends CommitTime {
   readonly causationId: string;
   readonly tags: readonly string[];
   readonly metadata: ReadonlyMap<string, string>;
+  /** With a client of `withKeys`: the data subject whose key `data` was encrypted by; undefined: it was not encrypted. */
+  readonly encryptedFor?: string | undefined;
+  /** True: the key of `encryptedFor` was forgotten, so that `data` is undefined for good. */
+  readonly forgotten?: true | undefined;
 }
 
 /** Throws a TypeError or a RangeError for an event that cannot be sent. */
@@ -63,6 +72,8 @@ export function toProtoEvents(
 }
 
 function toProtoEvent(event: NewEvent): ProtoEvent {
+  if (event.encryptFor !== undefined)
+    throw new TypeError('encryptFor needs a client of withKeys: this client would send the payload as it is');
   const { id = '', type, contentType = '', correlationId = '', causationId = '', tags = [] } = event;
   const payload = toPayload(event.data);
   const metadata = toMap(event.metadata);

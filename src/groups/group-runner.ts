@@ -117,8 +117,8 @@ export class GroupRunner implements MemberHost {
   private hasCaughtUp(member: Member): boolean {
     if (this.keeper.isChanging) return false;
     const lanes = member.activeLanes();
-    if (lanes.length === 0 || !lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle))
-      return false;
+    if (lanes.length === 0) return this.keeper.isWithoutLanes(member);
+    if (!lanes.every(({ lane }) => this.reader.isLive(lane) && lane.isIdle)) return false;
     return !lanes.some(({ number }) => this.parked.replayingIn(number).size > 0);
   }
 

@@ -39,6 +39,8 @@ export class LaneKeeper {
   /** Lanes that were taken, of which their members do not know yet. */
   private taken: LaneOwner[] = [];
   private readonly fencing = new Set<string>();
+  /** Members to which no lane is assigned, since there are more members than lanes. */
+  private withoutLanes: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly context: GroupsContext,
@@ -50,12 +52,18 @@ export class LaneKeeper {
     return this.changing.size > 0 || this.taken.length > 0;
   }
 
+  /** Whether no lane is for the member, as things are. */
+  isWithoutLanes(member: LaneHolder): boolean {
+    return this.withoutLanes.has(member.member);
+  }
+
   /** Compares the lanes with the records, and begins what follows from that. */
   review(): void {
     const { stored, records } = this.host;
     const { name, settings } = stored.group;
     const members = this.membersNow();
     const targets = assign(settings.lanes, members.assignable);
+    this.withoutLanes = new Set(members.assignable.filter((id) => !targets.includes(id)));
     let end: Promise<Position> | undefined;
     for (const [number, target] of targets.entries()) {
       if (this.changing.has(number)) continue;

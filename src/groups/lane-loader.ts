@@ -3,7 +3,8 @@ import { ownCall } from './context';
 import { UnreadableCommitError } from '../store/errors';
 import type { CurrentGroup } from './group-record';
 import type { Lane } from './lane';
-import { readUnits, type Missing, type UnitSource } from './store-reads';
+import { readUnits, type UnitSource } from './store-reads';
+import type { Missing } from './unit';
 
 const readTimeoutMs = 10_000;
 /** Reads of streams under way for one group. */

@@ -10,7 +10,7 @@ import {
   type LaneProgress,
 } from './lane-progress';
 import { StreamQueue, type Hole } from './stream-queue';
-import type { Offer, Unit } from './unit';
+import type { Missing, Offer, Unit } from './unit';
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
@@ -208,12 +208,13 @@ export class Lane {
   }
 
   /** A stream of which units have to be read. It stays `reading` until `read` or `readFailed`. */
-  nextUnread(): { readonly stream: StreamName; readonly version: number; readonly upTo: number } | undefined {
+  nextUnread(): Missing | undefined {
     const queue = this.unread.shift();
     if (queue === undefined) return undefined;
     queue.state = 'reading';
     this.readingCount++;
-    return { stream: queue.stream, version: queue.version, upTo: queue.missingTo };
+    const { stream, version, position, missingTo: upTo } = queue;
+    return { stream, version, position, upTo };
   }
 
   /** Takes what was read. `isComplete`: up to the position that was requested, nothing is missing. */

@@ -37,7 +37,7 @@ export class Member implements Membership, LaneHolder {
   readonly updates: AsyncIterable<MemberUpdate>;
   isLeaving = false;
   /** Whether it is to learn when nothing is left to deliver. */
-  awaitsCaughtUp = false;
+  awaitsCaughtUp = true;
   refusedWaiting = 0;
   readonly quiet = new QuietTime();
   private readonly notices: MemberUpdate[] = [];

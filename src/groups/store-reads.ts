@@ -7,7 +7,7 @@ import { patternMatcher } from '../store/patterns';
 import type { GroupSettings, GroupStart } from '../store/consumer-groups';
 import { beginning, position, version, type Position, type StreamName } from '../store/values';
 import type { LaneProgress, Mark } from './lane-progress';
-import { typeMatcher, unitsOf, type Unit } from './unit';
+import { typeMatcher, unitsOf, type Missing, type Unit } from './unit';
 
 const readAllOf = (patterns: readonly string[]) =>
   ({
@@ -124,15 +124,6 @@ function streamQuery(stream: StreamName, fromVersion: number): ReadStreamQuery {
   };
 }
 
-/** Which units of a stream to read. */
-export interface Missing {
-  readonly stream: StreamName;
-  /** From this version on. */
-  readonly version: number;
-  /** Up to this position. */
-  readonly upTo: number;
-}
-
 export interface FoundUnits {
   readonly units: readonly Unit[];
   /** Whether they are all up to `Missing.upTo`. */
@@ -157,8 +148,9 @@ export async function readUnits(
   } catch (error) {
     if (!settings.skipUnreadable || !(error instanceof UnreadableCommitError)) throw error;
     // A read of a stream fails at what is not a commit; one of the whole store can skip it.
+    const afterPosition = position(BigInt(Math.max(0, missing.position - 1)));
     const toPosition = position(BigInt(missing.upTo));
-    const read = await store.readAll({ ...readAllOf([missing.stream]), toPosition }, call);
+    const read = await store.readAll({ ...readAllOf([missing.stream]), afterPosition, toPosition }, call);
     return collect(read.pages, source, missing);
   }
 }

@@ -20,6 +20,17 @@ export interface Unit {
   readonly eventCount: number;
 }
 
+/** Units of a stream to read. */
+export interface Missing {
+  readonly stream: StreamName;
+  /** From this version on. */
+  readonly version: number;
+  /** Of that version, or lower. From 1. */
+  readonly position: number;
+  /** Up to this position. */
+  readonly upTo: number;
+}
+
 /** A unit to deliver. */
 export interface Offer {
   readonly unit: Unit;

@@ -12,7 +12,11 @@ function typed(text: string | undefined, isTTY = true): { ask: () => Promise<voi
   errSink.setEncoding('utf8').on('data', (piece: string) => (shown += piece));
   const { signal } = new AbortController();
   const ask = async (): Promise<void> => {
-    const asked = confirm({ stdin, errSink, err: createOutput(errSink), signal }, 'hides it', 'order.1');
+    const asked = confirm(
+      { stdin, errSink, err: createOutput(errSink), signal },
+      'This hides it.',
+      'order.1',
+    );
     if (text === undefined) (stdin as unknown as PassThrough).end();
     else (stdin as unknown as PassThrough).write(`${text}\n`);
     await asked;
@@ -23,13 +27,13 @@ function typed(text: string | undefined, isTTY = true): { ask: () => Promise<voi
 test('the name of the stream confirms', async () => {
   const { ask, shown } = typed('order.1');
   await ask();
-  expect(shown()).toBe('This hides it.\nType order.1 to go on: ');
+  expect(shown()).toBe('This hides it.\nType order.1 to confirm: ');
 });
 
 test.each(['order.2', 'yes', '', undefined])('%j does not', async (text) => {
   const error = await failureOf(typed(text).ask());
   expect(error).toBeInstanceOf(CommandError);
-  expect((error as Error).message).toBe('nothing was changed: that is not its name');
+  expect((error as Error).message).toBe('not confirmed; nothing was changed');
 });
 
 test('nobody confirms where there is no terminal', async () => {

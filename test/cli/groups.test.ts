@@ -190,6 +190,20 @@ describe('consume', () => {
     40_000,
   );
 
+  test('a member for which there is no lane has caught up', async () => {
+    await append('crowded.1', 'A');
+    await gateway.output(['group', 'create', 'crowded', '--pattern', 'crowded.*', '--lanes', '1']);
+    const exec = `echo begun >> "${join(folder, 'crowded')}"`;
+    await using one = await gateway.start(['consume', 'crowded', '--exec', exec]);
+    await using two = await gateway.start(['consume', 'crowded', '--exec', exec]);
+    await until(() => linesOfFile('crowded').length === 1, 20_000);
+    expect(await gateway.output(['consume', 'crowded', '--until-caught-up'])).toBe('');
+    for (const member of [one, two]) {
+      member.signal('SIGTERM');
+      expect(await member.ended()).toBe(0);
+    }
+  }, 60_000);
+
   test('a second signal ends it at once, and what it runs as well', async () => {
     await append('hurry.1', 'A');
     await gateway.output(['group', 'create', 'hurry', '--pattern', 'hurry.*']);

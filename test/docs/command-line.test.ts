@@ -32,7 +32,7 @@ test.each([
     const options = { address: gateway.address, programs, cwd, env };
     expect(await checkPage(document(name), options)).toBeGreaterThan(countMin);
   },
-  120_000,
+  300_000,
 );
 
 test('docs/command-line.md has every command and its options', () => {

@@ -102,9 +102,13 @@ test.each([
 });
 
 test('the TypeScript of the documentation has no type errors', () => {
-  const examples = ['docs/typescript.md', 'docs/errors.md', 'docs/clients.md', 'docs/streams.md'].flatMap(
-    (page) => blocks(document(page)).filter(({ language }) => language === 'ts'),
-  );
+  const examples = [
+    'docs/typescript.md',
+    'docs/errors.md',
+    'docs/clients.md',
+    'docs/personal-data.md',
+    'docs/streams.md',
+  ].flatMap((page) => blocks(document(page)).filter(({ language }) => language === 'ts'));
   expect(examples.length).toBeGreaterThanOrEqual(2);
   const files = examples.map(({ code }, i) => {
     const file = join(folder, `example${i}.mts`);
@@ -117,7 +121,10 @@ test('the TypeScript of the documentation has no type errors', () => {
     skipLibCheck: true,
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.Preserve,
-    paths: { 'sluice-eventstore': [join(root, 'src', 'client', 'client.ts')] },
+    paths: {
+      'sluice-eventstore': [join(root, 'src', 'client', 'client.ts')],
+      'sluice-eventstore/keys': [join(root, 'src', 'keys', 'keys.ts')],
+    },
     types: ['node'],
     typeRoots: [join(root, 'node_modules', '@types')],
   });

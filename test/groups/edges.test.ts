@@ -1,6 +1,7 @@
 import type { Delivery, GroupName } from '../../src/store/consumer-groups';
 import type { EventStore } from '../../src/store/event-store';
-import { StoreUnavailableError } from '../../src/store/errors';
+import { StoreUnavailableError, UnreadableCommitError } from '../../src/store/errors';
+import { position } from '../../src/store/values';
 import type { StateStore } from '../../src/store/state-store';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
@@ -243,4 +244,60 @@ test('a replay that cannot be read is not tried all the time', async () => {
   await pause(300);
   expect(reads).toBeLessThan(3);
   await finish(groups, member);
+});
+
+test('a stream held up behind an unreadable message is read on from where it is', async () => {
+  const from: bigint[] = [];
+  const { store, groups } = await setup(
+    { skipUnreadable: true },
+    {
+      store: (inner) => ({
+        ...inner,
+        readStream: ({ stream: read }) =>
+          Promise.reject(new UnreadableCommitError(read, position(1n), 'somebody has edited it')),
+        readAll: (query, context) => {
+          if (query.filter.patterns.includes('s')) from.push(query.afterPosition ?? 0n);
+          return inner.readAll(query, context);
+        },
+      }),
+    },
+  );
+  for (let count = 0; count < 150; count++) await append(store, 's', 10);
+  let failures = 0;
+  const got: string[] = [];
+  const member = new TestMember(groups, 'g', 'm', (delivery, { membership }) => {
+    if (got.length === 0 && failures++ < 3) {
+      membership.fail(delivery.id, 0, { kind: 'retry', delayMs: 10, reason: '' });
+      return;
+    }
+    got.push(...versionsOf(delivery));
+    membership.ack([delivery.id]);
+  });
+  await until(() => got.length === 1_500);
+  expect(got).toEqual(Array.from({ length: 1_500 }, (_, index) => `s ${(index + 1).toString()}`));
+  // Each position is that of an event; those that failed are at the beginning.
+  expect(from.length).toBeGreaterThan(3);
+  expect(from.at(-1)).toBeGreaterThan(60n);
+  await finish(groups, member);
+});
+
+test('a member for which there is no lane has caught up, and gets one when another one leaves', async () => {
+  const { store, groups } = await setup({ lanes: 1 });
+  const first = new TestMember(groups, 'g', 'm', ({ id }, { membership }) => {
+    membership.ack([id]);
+  });
+  await until(() => first.lanes().length === 1);
+  const others = ['n', 'o'].map((id) => new TestMember(groups, 'g', id, () => undefined));
+  const members = [first, ...others];
+  const caughtUp = ({ updates }: TestMember): number =>
+    updates.filter(({ kind }) => kind === 'caughtUp').length;
+  await until(() => members.every((member) => caughtUp(member) > 0));
+  const idle = members.filter((member) => member.lanes().length === 0);
+  expect(idle).toHaveLength(2);
+  const [owner] = members.filter((member) => member.lanes().length === 1);
+  owner?.membership.leave();
+  await owner?.done;
+  await until(() => idle.some((member) => member.lanes().length === 1 && caughtUp(member) === 2));
+  await append(store, 's');
+  await finish(groups, ...members);
 });

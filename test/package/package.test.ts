@@ -144,6 +144,7 @@ test('a signal for its command ends the gateway, in order', async () => {
 /** A program of a user, as an ES module and as a CommonJS one. */
 const program = `
 import { connect, jsonEvent, parseJson, SluiceError, VersionConflictError, type AnySluiceError } from 'sluice-eventstore';
+import { openKeyFolder, withKeys, type KeyStore } from 'sluice-eventstore/keys';
 
 const [address = '', stream = ''] = process.argv.slice(2);
 
@@ -174,6 +175,12 @@ async function main(): Promise<void> {
   if (!(refused instanceof VersionConflictError && refused instanceof SluiceError)) throw refused;
   const head: bigint = read.head.version;
   console.log([version, head, ...seen, advice(refused)].join(' '));
+  const keys: KeyStore = await openKeyFolder(\`keys-\${stream}\`);
+  const secret = { ...jsonEvent('Named', { name: 'Ada' }), encryptFor: stream };
+  const safe = withKeys(client, keys);
+  await safe.append(stream, [secret]);
+  await keys.forget(stream);
+  for await (const event of safe.readStream(stream, { fromVersion: 3n })) console.log(event.type, event.forgotten);
   client.close();
 }
 
@@ -207,8 +214,9 @@ test('a strict TypeScript program compiles against its types and runs against it
   await using gateway = start(nats.url);
   const address = await gateway.serving();
   for (const name of ['esm.mjs', 'cjs.cjs']) {
-    const { stdout } = await run(process.execPath, [join(user, name), address, `order.${name.slice(0, 3)}`]);
-    expect(stdout).toBe('2 2 {"total":3} Paid at 2 instead of 7\n');
+    const args = [join(user, name), address, `order.${name.slice(0, 3)}`];
+    const { stdout } = await run(process.execPath, args, { cwd: folder });
+    expect(stdout).toBe('2 2 {"total":3} Paid at 2 instead of 7\nNamed true\n');
   }
 }, 90_000);
 

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
 import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
 import { greedySoak } from '../support/greedy';
+import { drillKinds, groupDrill } from '../support/group-drills';
 import { groupSoak } from '../support/group-soak';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { deadlineMs, startRollingCluster } from '../support/rolling';
@@ -11,7 +12,7 @@ import { prepareTools, removeTools } from '../support/tools';
 
 const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
        npm run soak -- --bulk N [--auth | --backup]
-       npm run soak -- --groups N [--seed S] [--servers 1|3]
+       npm run soak -- --groups N [--seed S] [--servers 1|3] [--only DRILL]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
        npm run soak -- --rolling MINUTES
@@ -32,7 +33,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --subscribers N
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
   --rolling N   restarts three gateways and three NATS servers by SIGTERM, one by one, under writers and subscribers, for N minutes
-  --only WORDS  of the kinds of greedy callers, those whose name has these words
+  --only WORDS  of the kinds of greedy callers, those whose name has these words; of groups, a drill instead of kills: all, or one of calm,
+                slow handlers, slow member, poison, churn, pause, clock
 `;
 
 const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -177,13 +179,31 @@ async function runBulk(commits: number, { isGuarded, isBackedUp }: Settings): Pr
 }
 
 /** Throws HistoryError. */
-async function runGroups(appends: number, { seed, servers }: Settings): Promise<void> {
+async function runGroups(appends: number, settings: Settings): Promise<void> {
+  const { seed, servers, only } = settings;
+  if (only !== '') {
+    await runDrills(appends, settings);
+    return;
+  }
   for (const count of servers) {
     say(`a group, servers: ${count}, seed ${seed}`);
     await using environment = await (count === 1 ? singleServer : threeServers)();
     const { strikes, counts } = await groupSoak(environment, { appends, seed });
     say(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}`);
   }
+}
+
+/** Throws HistoryError. */
+async function runDrills(events: number, { servers, only }: Settings): Promise<void> {
+  const kinds = only === 'all' ? drillKinds : drillKinds.filter((kind) => kind === only);
+  if (kinds.length === 0) throw new UsageError(`--only must be all or one of: ${drillKinds.join(', ')}`);
+  for (const count of servers)
+    for (const kind of kinds) {
+      await using environment = await (count === 1 ? singleServer : threeServers)();
+      const { faults, counts } = await groupDrill(environment, { events, kind });
+      say(`a group, servers: ${count}, ${kind}: ${JSON.stringify(counts)}`);
+      if (faults.length > 0) throw new HistoryError([kind, ...faults].join('\n'));
+    }
 }
 
 async function runHistories({ minutes, seed, servers, isOperated, isGuarded }: Settings): Promise<void> {

@@ -431,7 +431,10 @@ export interface Refused {
   error: Status | undefined;
 }
 
-/** GroupCaughtUp comes once after lanes were assigned, when nothing of them is left to deliver. */
+/**
+ * GroupCaughtUp comes once after lanes were assigned, when nothing of them is left to deliver; and once to a member for which the
+ * group has no lane, since it has more members than lanes.
+ */
 export interface GroupCaughtUp {
 }
 

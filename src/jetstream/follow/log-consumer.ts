@@ -51,7 +51,7 @@ export async function startLogConsumer(
       if (consumer.isRequesting) consumer.lose(standstill);
     },
   });
-  void consumer.lost.then(endProgress);
+  consumer.lost.then(endProgress, endProgress);
   return consumer;
 }
 

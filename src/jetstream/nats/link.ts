@@ -56,6 +56,8 @@ export interface Link {
   subscribe(subject: string, onMessage: (message: PushedMessage) => void): () => void;
   /** `listener` is called when the connection is lost or comes back, until the returned function is called. */
   onChange(listener: () => void): () => void;
+  /** The same, when the server refuses to take what was published on the subject, for which no answer comes. */
+  onForbidden(subject: string, listener: (error: PermissionViolationError) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -79,6 +81,7 @@ export function createLink(connection: NatsConnection): Link {
   const sender = openSender(connection, state, () => serverInfo()?.max_payload ?? Infinity);
   const inbox = openInbox(connection, sender);
   const listeners = createListeners();
+  const forbidden = new Map<string, (error: PermissionViolationError) => void>();
   const changeConnected = (now: boolean): void => {
     state.connected = now;
     if (now) state.reconnects++;
@@ -89,7 +92,9 @@ export function createLink(connection: NatsConnection): Link {
     listeners.notify();
   };
   void watch(connection, changeConnected, (subject) => {
-    inbox.fail(new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`), subject);
+    const error = new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`);
+    inbox.fail(error, subject);
+    forbidden.get(subject)?.(error);
   });
 
   const send: Link['send'] = (subject, payload, options, onEnd) => {
@@ -132,6 +137,10 @@ export function createLink(connection: NatsConnection): Link {
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange: (listener) => listeners.add(listener),
+    onForbidden(subject, listener) {
+      forbidden.set(subject, listener);
+      return () => forbidden.delete(subject);
+    },
     close() {
       sender.flush();
       inbox.close();

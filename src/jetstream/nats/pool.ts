@@ -120,7 +120,13 @@ function roundRobin(links: readonly Link[]): () => Link {
   };
 }
 
-async function openLink(options: NatsOptions, limits: Limits, name: string, giveUpMs: number): Promise<Link> {
+/** Opens a connection; `giveUpMs` is by `performance.now()`. Throws ConnectError. */
+export async function openLink(
+  options: NatsOptions,
+  limits: Limits,
+  name: string,
+  giveUpMs: number,
+): Promise<Link> {
   const connection = await connectionOptions(options, limits, name);
   for (;;) {
     const leftMs = giveUpMs - performance.now();

@@ -20,7 +20,7 @@ export interface ConsumerSource {
 
 /** A pull consumer on a stream: it delivers every message once and in order, or ends. */
 export interface PullConsumer {
-  /** Resolves with the reason when it has ended. Never rejects. */
+  /** Resolves with the reason when it has ended. Rejects with PermissionViolationError if it may not request messages. */
   readonly lost: Promise<string>;
   /** Whether messages were requested that have not come. */
   readonly isRequesting: boolean;
@@ -109,6 +109,7 @@ interface ConsumerInfo {
 class Consumer implements PullConsumer {
   readonly lost: Promise<string>;
   lose: (reason: string) => void = () => undefined;
+  private refuse: (error: Error) => void = () => undefined;
   private readonly inbox = uniqueInbox();
   private readonly ends: (() => void)[] = [];
   private receivedMs = performance.now();
@@ -127,7 +128,7 @@ class Consumer implements PullConsumer {
     private readonly name: string,
     private readonly events: PullConsumerEvents,
   ) {
-    this.lost = new Promise((resolve) => (this.lose = resolve));
+    this.lost = new Promise((resolve, reject) => ([this.lose, this.refuse] = [resolve, reject]));
     const { link } = source;
     this.ends.push(
       link.subscribe(this.inbox, (message) => {
@@ -136,18 +137,26 @@ class Consumer implements PullConsumer {
       link.onChange(() => {
         if (!link.connected) this.lose(lostConnection);
       }),
+      link.onForbidden(this.requestSubject, (error) => {
+        this.refuse(error);
+      }),
       this.watchSilence(),
       () => {
         clearTimeout(this.pause);
       },
     );
-    void this.lost.then(() => {
-      for (const end of this.ends) end();
-    });
+    const end = (): void => {
+      for (const one of this.ends) one();
+    };
+    this.lost.then(end, end);
   }
 
   get isRequesting(): boolean {
     return this.requested > 0;
+  }
+
+  private get requestSubject(): string {
+    return `$JS.API.CONSUMER.MSG.NEXT.${this.source.stream}.${this.name}`;
   }
 
   begin(pending: number): void {
@@ -214,12 +223,11 @@ class Consumer implements PullConsumer {
 
   /** Sends a request. Returns false if the connection is lost. */
   private pull(batch: number, mode: { readonly no_wait: true } | typeof waiting): boolean {
-    const { link, stream } = this.source;
+    const { link } = this.source;
     const bytes = Math.max(requestBytes, link.maxPayloadBytes + headersBytesMax);
     const request = JSON.stringify({ batch, max_bytes: bytes, ...mode });
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.name}`;
     try {
-      link.publish(subject, Buffer.from(request), {}, this.inbox);
+      link.publish(this.requestSubject, Buffer.from(request), {}, this.inbox);
     } catch {
       this.lose(lostConnection);
       return false;

@@ -62,7 +62,7 @@ export async function followRecords(
     over.abort();
   };
   signal.addEventListener('abort', end, { once: true });
-  void consumer.lost.then(end);
+  consumer.lost.then(end, end);
   const verifier = new Verifier(selection, () => delivered, over.signal);
   try {
     return await Promise.race([consumer.lost, verifier.run(sink)]);
