@@ -20,7 +20,7 @@ import type { StreamHistory, Writers } from './writers';
 
 const writersPerStream = 3;
 /** Controls of a stream before its tombstone. */
-const controlsPerStream = 24;
+const controlsPerStream = 8;
 const restMs = 20;
 /** How long the callers go on after a tombstone. */
 const afterMs = 300;
