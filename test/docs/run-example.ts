@@ -109,9 +109,12 @@ interface ShownCommand {
 function commandsOf(page: string): ShownCommand[] {
   const commands: ShownCommand[] = [];
   let expectsOutput = false;
+  let before = '';
   for (const { language, code } of blocks(page)) {
+    const isOfProgram = before === 'ts'; // what an example in TypeScript prints
+    before = language;
     if (language === 'sh') commands.push({ text: code, shown: '', later: '' });
-    else if (language !== 'text') continue;
+    else if (language !== 'text' || isOfProgram) continue;
     else if (expectsOutput) (commands.at(-1) as ShownCommand).shown = code;
     else (commands.at(-2) as ShownCommand).later += code;
     expectsOutput = language === 'sh';
