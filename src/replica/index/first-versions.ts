@@ -14,7 +14,7 @@ export interface FirstVersionBounds {
   readonly nameBytesMax: number;
 }
 
-/** With its names and numbers, a table is at most 12 MB. */
+/** With its names and numbers, a table is at most 14 MB. */
 export const firstVersionBounds: FirstVersionBounds = { streamsMax: 1 << 17, nameBytesMax: 8 << 20 };
 
 /** What `find` returns for a stream without rules, and for one that is not in memory and may have rules. */
@@ -23,7 +23,7 @@ export const unknown = -2;
 
 const initialStreams = 64;
 /** Bits of the filter for each stream, so that it lets few others pass. */
-const filterBits = 16;
+const filterBits = 64;
 
 /**
  * The first version of each stream that has rules, in memory, for reads over all streams: these meet every commit of the store, and

@@ -1,0 +1,53 @@
+import { FirstVersions, unknown, without } from '../../src/replica/index/first-versions';
+import { randomFrom } from '../support/random';
+
+const seed = Number(process.env['TEST_SEED'] ?? Date.now());
+
+/** Looks a name up that lies between other bytes. */
+function found(firstVersions: FirstVersions, name: string): number {
+  const bytes = Buffer.from(`#!${name}!#`);
+  return firstVersions.find(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 2, 2 + name.length);
+}
+
+function someName(random: () => number): string {
+  const length = 1 + Math.floor(random() * 40);
+  return Array.from({ length }, () => 'ab.0'[Math.floor(random() * 4)]).join('');
+}
+
+test('it says of each stream what was set last, and of others nothing', () => {
+  const random = randomFrom(seed);
+  const [firstVersions, expected] = [new FirstVersions(), new Map<string, number>()];
+  for (let step = 0; step < 3_000; step++) {
+    const [name, firstVersion] = [someName(random), 1 + Math.floor(random() * 1e9)];
+    expected.set(name, firstVersion);
+    firstVersions.set(name, { firstVersion, hasRetention: firstVersion % 2 === 0 });
+  }
+  for (const [name, firstVersion] of expected) {
+    const entry = found(firstVersions, name);
+    expect([firstVersions.firstVersionOf(entry), firstVersions.hasRetention(entry)]).toEqual([
+      firstVersion,
+      firstVersion % 2 === 0,
+    ]);
+  }
+  for (let step = 0; step < 3_000; step++) {
+    const name = someName(random);
+    if (!expected.has(name)) expect([name, found(firstVersions, name)]).toEqual([name, without]);
+  }
+});
+
+test.each([
+  { streamsMax: 100, nameBytesMax: 1 << 20 },
+  { streamsMax: 1_000, nameBytesMax: 900 },
+])('what has no space in it has to be looked up: %j', (bounds) => {
+  const firstVersions = new FirstVersions(bounds);
+  const names = Array.from({ length: 300 }, (_, index) => `stream.${index}`);
+  for (const name of names) firstVersions.set(name, { firstVersion: 7, hasRetention: false });
+  const entries = names.map((name) => found(firstVersions, name));
+  const known = entries.filter((entry) => entry >= 0).length;
+  expect(known).toBeGreaterThan(50);
+  expect(known).toBeLessThan(110);
+  expect(entries.filter((entry) => entry === unknown)).toHaveLength(300 - known);
+  // What has space stays as it is set.
+  firstVersions.set('stream.1', { firstVersion: 9, hasRetention: true });
+  expect(firstVersions.firstVersionOf(found(firstVersions, 'stream.1'))).toBe(9);
+});
