@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Retention, StreamDescription, StreamState } from '../client/client';
 import { isObject } from './event-json';
-import type { ExportedCommit } from './export-format';
 
 /** What the controls of a stream leave of it, as an export has it: it holds at the end of the export. */
 export interface ExportedControl extends Retention {
@@ -76,11 +75,20 @@ function numberOf(value: unknown): bigint | undefined {
   return typeof value === 'string' && /^\d{1,20}$/.test(value) ? BigInt(value) : undefined;
 }
 
+/** What distinguishes a commit from any other one. */
+interface CommitContent {
+  readonly appends: readonly {
+    readonly stream: string;
+    readonly firstVersion: bigint;
+    readonly events: readonly { readonly id?: string | undefined }[];
+  }[];
+}
+
 /**
  * The commit id for an import: a UUID version 8 (RFC 9562), always the same for the same commit, so that a repeated import stores
  * nothing twice.
  */
-export function commitIdOf({ appends }: ExportedCommit): string {
+export function commitIdOf({ appends }: CommitContent): string {
   const hash = createHash('sha256').update('sluice import');
   for (const { stream, firstVersion, events } of appends) {
     hash.update(`\0${stream}\0${firstVersion.toString()}`);

@@ -20,7 +20,7 @@ import {
   VersionConflicts,
 } from '../../generated/sluice/v1/errors';
 import type { AccessDeniedError, QuotaExceededError } from '../auth/errors';
-import type { InvalidRequestError, VersionConflictError } from '../store/errors';
+import type { CommitIdReuseError, InvalidRequestError, VersionConflictError } from '../store/errors';
 import { GroupError } from '../store/group-errors';
 import { isName } from '../store/patterns';
 import type { Failure } from './failure';
@@ -78,15 +78,8 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
       return invalidRequest(error, bytesMax);
     case 'VERSION_CONFLICT':
       return versionConflict(error, bytesMax);
-    case 'COMMIT_ID_REUSE': {
-      const { commitId, position } = error;
-      const stream = cut(error.stream, textBytesMax);
-      const place = stream === '' ? undefined : { stream, position: position.toString() };
-      return [
-        errorInfo(error.code, { commit_id: commitId, ...place }),
-        pack('sluice.v1.CommitIdReuse', CommitIdReuse.encode({ commitId, stream, position })),
-      ];
-    }
+    case 'COMMIT_ID_REUSE':
+      return commitIdReuse(error);
     case 'OUTCOME_UNKNOWN': {
       const { stream, commitId } = error;
       return [
@@ -140,6 +133,15 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'INTERNAL':
       return [errorInfo(error.code, {})];
   }
+}
+
+function commitIdReuse({ code, commitId, position, stream: of }: CommitIdReuseError): Any[] {
+  const stream = cut(of, textBytesMax);
+  const place = stream === '' ? undefined : { stream, position: position.toString() };
+  return [
+    errorInfo(code, { commit_id: commitId, ...place }),
+    pack('sluice.v1.CommitIdReuse', CommitIdReuse.encode({ commitId, stream, position })),
+  ];
 }
 
 function versionConflict(error: VersionConflictError, bytesMax: number): Any[] {
