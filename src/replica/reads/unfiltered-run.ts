@@ -23,11 +23,15 @@ export interface UnfilteredRun {
   readonly isPastEnd: boolean;
 }
 
-/** All events of a chunk in a range, up to the first record that cannot be read. The chunk cannot be used afterwards. */
+/**
+ * All events of a chunk in a range, up to the first record that cannot be read: of all streams, or of those that the filter has. The
+ * chunk cannot be used afterwards.
+ */
 export function unfilteredRun(
   chunk: Chunk,
   { after, upTo }: PositionRange,
   filter: RecordFilter,
+  streams: 'all' | 'matching' = 'all',
 ): UnfilteredRun {
   const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
   const run = new RunBuilder(bytes);
@@ -40,8 +44,9 @@ export function unfilteredRun(
     if (records.position < first) continue;
     isPastEnd = records.position > last;
     if (isPastEnd) break;
-    if (records.isCommit && !records.isTorn) {
-      run.add(records);
+    if (records.isCommit) {
+      const isWanted = !records.isTorn && (streams === 'all' || filter.matches(records.name));
+      if (isWanted) run.add(records);
       continue;
     }
     const filtered = filterRecord(bytes, headerAt(bytes, records.start), filter);
