@@ -117,8 +117,10 @@ export class Membership implements DuplexListener, Settling {
   }
 
   extend(tasks: readonly Task[]): void {
-    const deliveries = tasks.map(({ id }) => id).slice(0, idsMax);
-    if (deliveries.length > 0) this.send({ $case: 'extend', value: { deliveries } });
+    for (let at = 0; at < tasks.length; at += idsMax) {
+      const deliveries = tasks.slice(at, at + idsMax).map(({ id }) => id);
+      this.send({ $case: 'extend', value: { deliveries } });
+    }
   }
 
   onResponse(bytes: Buffer): void {
@@ -127,7 +129,8 @@ export class Membership implements DuplexListener, Settling {
       const { deliveries, notice } = decode(ConsumeResponse, bytes);
       if (notice !== undefined) this.take(notice);
       const ackTimeoutMs = fromDuration(this.joined?.settings?.ackTimeout);
-      for (const delivery of deliveries) this.queue.add(new Task(delivery, this, ackTimeoutMs));
+      const nowMs = performance.now();
+      for (const delivery of deliveries) this.queue.add(new Task(delivery, this, ackTimeoutMs, nowMs));
     } catch (error) {
       // Of a callback, or because the bytes are not a message: another call would not be better.
       this.giveUp.abort(error);
@@ -177,7 +180,9 @@ export class Membership implements DuplexListener, Settling {
   private onJoined(joined: Joined): void {
     this.joined = joined;
     this.every(fromDuration(joined.settings?.ackTimeout) / extendsPerTimeout, () => {
-      for (const task of this.queue.unstarted) if (this.owns(task)) task.extend();
+      const tasks = this.queue.unstarted.filter((task) => this.owns(task));
+      for (const task of tasks) task.beginTime(performance.now());
+      this.extend(tasks);
     });
     this.events.onJoined(joined);
   }

@@ -30,15 +30,24 @@ export function eventPlace(record: Uint8Array, { start, end }: EventSpan): Event
   let version = 0;
   let position = 0;
   let time = { seconds: 0, nanos: 0 };
-  for (let at = start; at < end;) {
+  let at = start;
+  while (at < end) {
+    const first = record[at] as number;
+    const length = record[at + 1] as number;
+    const isOther = (first & 7) === lengthDelimited && first !== streamTag && first !== commitTimeTag;
+    if (isOther && first < 0x80 && length < 0x80) {
+      // Nearly every field is like this.
+      at += 2 + length;
+      continue;
+    }
     const tag = readVarint(record, at);
     at = fieldEnd(record, tag.next, end, tag.value);
     if (tag.value === streamTag) stream = utf8(record, readVarint(record, tag.next).next, at);
     else if (tag.value === versionTag) version = readVarint(record, tag.next).value;
     else if (tag.value === positionTag) position = readVarint(record, tag.next).value;
     else if (tag.value === commitTimeTag) time = timestamp(record, readVarint(record, tag.next).next, at);
-    if (at > end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
   }
+  if (at > end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
   return { stream, version, position, ...time };
 }
 

@@ -113,6 +113,24 @@ test('a bucket that others have made is refused if keys could not be destroyed i
   expect(await failureOf(open(nats, { bucket: 'a.b' }))).toBeInstanceOf(TypeError);
 });
 
+test('a server that encrypts its disk does not overwrite what is deleted, as docs/personal-data.md says', async () => {
+  const blockAfterForget = async (jetStreamConfig: string): Promise<{ before: Buffer; after: Buffer }> => {
+    await using nats = await startNats({ jetStreamConfig });
+    const block = join(nats.dataDir, 'jetstream', '$G', 'streams', 'KV_keys', 'msgs', '1.blk');
+    await using keys = await open(nats);
+    for (const subject of ['customer-1', 'customer-2']) await keys.create(subject);
+    await until(() => Promise.resolve(readFileSync(block).length > 0));
+    const before = readFileSync(block);
+    await keys.forget('customer-1');
+    expect(await keys.get('customer-1', { fresh: true })).toMatchObject({ key: undefined });
+    return { before, after: readFileSync(block) };
+  };
+  const encrypted = await blockAfterForget('key: "a key for the disk", cipher: aes');
+  expect(encrypted.after.subarray(0, encrypted.before.length).equals(encrypted.before)).toBe(true);
+  const plain = await blockAfterForget('');
+  expect(plain.after.subarray(0, plain.before.length).equals(plain.before)).toBe(false);
+});
+
 test('on three servers, too, no file of the bucket has the key; the Raft logs of the servers may, see docs/personal-data.md', async () => {
   await using cluster = await startCluster();
   await using keys = await openKeyBucket({ servers: cluster.urls, bucket: 'keys', replicas: 3 });

@@ -118,6 +118,31 @@ test('a shared chunk is not changed', () => {
   expect(shared).toEqual(bytes);
 });
 
+test('a run of some streams has their commits only', () => {
+  const ofStreams = (names: readonly string[]) => {
+    const chunk = {
+      bytes: Buffer.from(bytes),
+      isShared: false,
+      last: 2n ** 40n,
+      next: { segment: 0, offset: 0 },
+    };
+    const matches = (stream: string): boolean => names.includes(stream);
+    const filter = { matches, skipsUnreadable: false, isIncomplete: false };
+    const { run, error } = unfilteredRun(chunk, { after: 0n, upTo: 2n ** 40n }, filter, 'matching');
+    return { events: run && Buffer.from(run.events), count: run?.eventCount, error: error?.message };
+  };
+  const [first, , third] = headersOf(bytes).map((header) => Buffer.from(bodyOf(bytes, header)));
+  expect(ofStreams(['order.1'])).toEqual({ events: first, count: 1, error: undefined });
+  expect(ofStreams(['order.1', 'c'])).toEqual({
+    events: Buffer.concat([first as Buffer, third as Buffer]),
+    count: 2,
+    error: undefined,
+  });
+  expect(ofStreams(['x'])).toEqual({ events: undefined, count: undefined, error: undefined });
+  // A read without `skipsUnreadable` ignores foreign messages.
+  expect(ofStreams(['c', 'd'])).toEqual({ events: third, count: 1, error: undefined });
+});
+
 test('empty bytes have no group', () => {
   const empty = Buffer.alloc(0);
   for (const bytes of [empty, empty.subarray(0), Buffer.alloc(3).subarray(3)])

@@ -65,8 +65,7 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
       return state.wrongSettings;
     },
     get facts() {
-      const age = performance.now() - Math.min(...[...views].map(({ verifiedMs }) => verifiedMs));
-      return { changes, viewAgeMs: Number.isFinite(age) ? age : undefined };
+      return { changes, viewAgeMs: ageOf(views) };
     },
     get valueBytesMax() {
       return valueBytesMax(access);
@@ -86,9 +85,7 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
         if (revision > 0n) await write({ key, value: none, revision }, call);
         else throw new StateChangedError(`${key} has not been read`);
       } catch (error) {
-        if (!(error instanceof StateChangedError)) throw error;
-        const message = await translated(newestMessage(access, key, call));
-        if (message !== undefined && message.body.length > 0) throw error;
+        if (!(error instanceof StateChangedError) || !(await isGone(access, key, call))) throw error;
       }
     },
     watch: (patterns, call) => watch(patterns, call),
@@ -110,6 +107,18 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
       throw toStoreError(error instanceof RequestTimeoutError ? (view.obstacle ?? error) : error);
     }
   }
+}
+
+/** How long ago the oldest of the views was last compared; undefined: there is none. */
+function ageOf(views: ReadonlySet<RecordsView>): number | undefined {
+  const age = performance.now() - Math.min(...[...views].map(({ verifiedMs }) => verifiedMs));
+  return Number.isFinite(age) ? age : undefined;
+}
+
+/** Whether a record is removed already. */
+async function isGone(access: StateAccess, key: string, call: CallContext): Promise<boolean> {
+  const message = await translated(newestMessage(access, key, call));
+  return message === undefined || message.body.length === 0;
 }
 
 async function syncNow({ sync, stream, logger }: StateAccess): Promise<void> {

@@ -25,11 +25,15 @@ export interface UnfilteredRun {
   readonly isPastEnd: boolean;
 }
 
-/** All events of a chunk in a range that are not hidden, up to the first record that cannot be read. The chunk cannot be used afterwards. */
+/**
+ * All events of a chunk in a range that are not hidden, up to the first record that cannot be read: of all streams, or of those that the
+ * filter has. The chunk cannot be used afterwards.
+ */
 export function unfilteredRun(
   chunk: Chunk,
   { after, upTo }: PositionRange,
   filter: ReadFilter,
+  streams: 'all' | 'matching' = 'all',
 ): UnfilteredRun {
   const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
   const run = new RunBuilder(bytes);
@@ -44,7 +48,8 @@ export function unfilteredRun(
     if (records.position < first) continue;
     isPastEnd = records.position > last;
     if (isPastEnd) break;
-    if (records.isCommit && !records.isTorn) {
+    if (records.isCommit) {
+      if (records.isTorn || (streams === 'matching' && !filter.matches(records.name))) continue;
       const hidden = hiding === undefined ? 0 : hiding.countHidden(records);
       if (hidden === 0) run.add(records);
       else {

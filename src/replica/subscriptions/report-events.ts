@@ -5,7 +5,7 @@ import { selectShown, type Hiding } from '../reads/hiding';
 import { wantsAll } from '../reads/read-all';
 import { filterRecord, type ReadFilter } from '../reads/record-filter';
 import type { Chunk } from '../reads/scan';
-import { isWithinTimes } from '../reads/select';
+import { hasAllTypes, isWithinTimes } from '../reads/select';
 import { withoutFirst } from '../reads/skip-events';
 import { unfilteredRun } from '../reads/unfiltered-run';
 import type { StoredRecord } from '../segments/record';
@@ -28,12 +28,15 @@ export function* reportChunk(
   const { query, start, progress } = following;
   const { at: after } = progress;
   const isWithin = start.within !== undefined && after < start.within.position;
-  const isUnbounded = wantsAll(query.filter) && start.fromTime === undefined;
-  if (!isUnbounded || isWithin || filter.skipsUnreadable) {
+  const streams = wantsAll(query.filter) ? 'all' : 'matching';
+  const isFromStart = start.fromTime === undefined && start.fromVersion === 1n && !isWithin;
+  const isWhole = hasAllTypes(query.filter) && isFromStart;
+  // A chunk that others use would be copied, perhaps for one small commit.
+  if (!isWhole || filter.skipsUnreadable || (streams === 'matching' && chunk.isShared)) {
     yield* reportGroups(chunk, following, filter);
     return;
   }
-  const { run, error } = unfilteredRun(chunk, { after, upTo: chunk.last }, filter);
+  const { run, error } = unfilteredRun(chunk, { after, upTo: chunk.last }, filter, streams);
   // What follows an unreadable message has not been read.
   progress.advanceTo(error === undefined ? chunk.last : error.position - 1n);
   yield* progress.found(run === undefined ? [] : [run]);
