@@ -8,5 +8,5 @@ test('versions never restart on three servers, and what is truncated, deleted or
   await using environment = await threeServers(soakServer);
   const { counts, strikes } = await soak(environment, { seconds, seed, isControlled: true });
   expect(strikes.length).toBeGreaterThan(seconds / 20);
-  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(0);
+  for (const kind of ['stored', 'refused', 'looks']) expect(counts[kind]).toBeGreaterThan(0);
 }, 600_000);

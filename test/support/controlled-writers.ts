@@ -25,6 +25,8 @@ const restMs = 20;
 /** How long the callers go on after a tombstone. */
 const afterMs = 300;
 const deadlineMs = 5_000;
+/** How often a tombstone is tried: for a minute and more. */
+const tombstonesMax = 1_000;
 
 type Observed = {
   readonly [Key in 'appends' | 'tombstoned' | 'controls' | 'looks']: ControlledHistory[Key][number][];
@@ -93,7 +95,7 @@ async function live(
   signal: AbortSignal,
 ): Promise<void> {
   const over = new AbortController();
-  const ends = AbortSignal.any([signal, over.signal]);
+  const ends = over.signal;
   const callers = [
     ...Array.from({ length: writersPerStream }, (_, number) =>
       write(clients, stream, observed, { number, ends }),
@@ -102,7 +104,7 @@ async function live(
   ];
   try {
     await control(clients, stream, observed, signal);
-    if (!signal.aborted) await sleep(afterMs);
+    await sleep(afterMs);
   } finally {
     over.abort();
     await Promise.all(callers);
@@ -144,7 +146,7 @@ async function write(
   }
 }
 
-/** Truncates and deletes in turns, and tombstones the stream in the end. */
+/** Truncates and deletes in turns, and tombstones the stream in the end, also when all streams are to end. */
 async function control(
   clients: readonly RpcClient[],
   stream: string,
@@ -163,14 +165,15 @@ async function control(
       await attemptControl(client, { kind, stream, before: seen, expectedVersion, commitId: randomUUID() }),
     );
   }
-  for (let turn = 0; !signal.aborted; turn++) {
+  for (let turn = 0; turn < tombstonesMax; turn++) {
     const client = clients[turn % clients.length] as RpcClient;
     const request = { kind: 'tombstone', stream, before: 0n, commitId: randomUUID() } as const;
     const last = await attemptControl(client, request);
     controls.push(last);
     if (last.outcome.kind === 'holds') return;
-    await sleep(restMs);
+    await sleep(3 * restMs);
   }
+  throw new Error(`${stream} could not be tombstoned`);
 }
 
 interface ControlRequest {
