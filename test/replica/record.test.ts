@@ -127,7 +127,7 @@ test('a run of some streams has their commits only', () => {
       next: { segment: 0, offset: 0 },
     };
     const matches = (stream: string): boolean => names.includes(stream);
-    const filter = { matches, skipsUnreadable: false, isIncomplete: false };
+    const filter = { matches, skipsUnreadable: false, isIncomplete: false, hiding: undefined };
     const { run, error } = unfilteredRun(chunk, { after: 0n, upTo: 2n ** 40n }, filter, 'matching');
     return { events: run && Buffer.from(run.events), count: run?.eventCount, error: error?.message };
   };
