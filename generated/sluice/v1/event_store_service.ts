@@ -493,10 +493,10 @@ export interface ReadAllRequest {
     | undefined;
   /**
    * Begin within the commit at `after_position` instead of after it: skip this many of the events that the filters of the
-   * request select, in the direction of the read, and return the rest of the commit. Those that are hidden, see
-   * StreamService, count too, so that nothing is lost if they are hidden meanwhile. 0: the whole commit is returned. As many
+   * request select, in the direction of the read, and return the rest of the commit. 0: the whole commit is returned. As many
    * as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if no commit has
-   * that position, the next commit is returned whole.
+   * that position, the next commit is returned whole. What is hidden, see StreamService, is not counted: if a control has
+   * hidden more of that commit since the events were counted, as many of the events that follow are skipped.
    */
   afterCount?:
     | bigint
@@ -598,9 +598,9 @@ export interface SubscribeRequest {
     | undefined;
   /**
    * Begin within the commit at `after_position` instead of after it: skip this many of the events that the subscription
-   * selects, and send the rest of the commit. Those that are hidden, see StreamService, count too. 0: the whole commit is
-   * sent. As many as the commit has, or more: the whole commit is skipped. Absent: the same. Requires `after_position`; if
-   * no commit has that position, the next commit is sent whole.
+   * selects, and send the rest of the commit. 0: the whole commit is sent. As many as the commit has, or more: the whole
+   * commit is skipped. Absent: the same. Requires `after_position`; if no commit has that position, the next commit is sent
+   * whole. What is hidden, see StreamService, is not counted, as in ReadAllRequest.
    */
   afterCount?:
     | bigint
