@@ -1,3 +1,5 @@
+import { indexFolder } from '../../src/replica/apply/open-files';
+import { ReplicaIndex } from '../../src/replica/index/replica-index';
 import { verifyReplica } from '../../src/replica/offline';
 import type { Replica } from '../../src/replica/replica';
 import type { StreamControl } from '../../src/store/stream-rules';
@@ -9,6 +11,7 @@ import {
 } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { call, eventsOf, open, wholeStream } from '../support/opened-replica';
+import { until } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 
 /** How the files of a replica hold controls. */
@@ -63,10 +66,27 @@ test('a store without controls needs no lookup', async () => {
   log.append('a');
   await using opened = await open(log, folder);
   const { rules } = opened.replica.files.index;
-  expect([rules.isEmpty, rules.mayHave('a'), rules.get('a')]).toEqual([true, false, undefined]);
+  expect([rules.isEmpty, rules.get('a'), rules.get('')]).toEqual([true, undefined, undefined]);
   log.control('a', { kind: 'delete' });
   await opened.reads.getVersion('a' as StreamName, undefined, call());
-  expect([rules.isEmpty, rules.mayHave('a')]).toEqual([false, true]);
+  expect([rules.isEmpty, rules.get('a')?.rules.isDeleted]).toEqual([false, true]);
+});
+
+test('whoever sees a control in an index that another process writes sees its rules too', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  await using opened = await open(log, folder);
+  const other = new ReplicaIndex(indexFolder(folder), { readOnly: true });
+  try {
+    expect([other.rules.isEmpty, other.head('a')?.kind]).toEqual([true, 'commit']);
+    log.control('a', { kind: 'tombstone' });
+    await opened.replica.catchUp('leader', call());
+    // Nobody has told it to look again.
+    await until(() => Promise.resolve(other.head('a')?.kind === 'control'));
+    expect(other.rules.get('a')?.rules.isTombstoned).toBe(true);
+  } finally {
+    await other.close();
+  }
 });
 
 test('a replica that was filled at once, bit by bit, or opened again says the same', async () => {

@@ -15,8 +15,8 @@ export interface StoredRules {
 
 /**
  * What holds of each stream that ever had a control, by the name of the stream: `files.index.rules`. In LMDB, so that the memory does
- * not grow with the number of such streams. A lookup takes about as long as that of a head; a store without controls needs none:
- * `isEmpty` is a field. In one turn of the event loop, `rules.get` and `head` see the same state of the log.
+ * not grow with the number of such streams. A lookup takes about as long as that of a head; reads of a store without controls need
+ * none: `isEmpty` is a field. In one turn of the event loop, `rules.get` and `head` see the same state of the log.
  *
  * In the table of streams a control has an entry of the kind `control`: `head` and `nextStream` return it, `forward` and `backward`
  * skip it. Among the records its kind is `control`, which `filterRecord` skips.
@@ -42,14 +42,13 @@ export class StreamRulesIndex {
     this.refresh();
   }
 
-  /** Whether a stream may have rules; false: it never had a control. */
-  mayHave(stream: string): boolean {
-    return !this.isEmpty && stream !== '';
-  }
-
-  /** undefined: the stream never had a control. Throws DamagedReplicaError. */
+  /**
+   * undefined: the stream never had a control. Looks also if `isEmpty`: appends must not take a tombstone that is in the index
+   * already, and not yet told of, for a commit. Throws DamagedReplicaError.
+   */
   get(stream: string): StoredRules | undefined {
-    if (!this.mayHave(stream)) return undefined;
+    // LMDB has no empty keys.
+    if (stream === '') return undefined;
     this.throwIfClosed();
     const key = Buffer.from(stream, 'latin1');
     const value = this.tables.rules.get(key);
