@@ -24,7 +24,9 @@ function fieldsOf(message: DescMessage, found = new Map<string, DescField>()): M
   return found;
 }
 
-const services = ['sluice.v1.EventStoreService', 'sluice.v1.ConsumerGroupService'];
+const services = ['EventStoreService', 'ConsumerGroupService', 'StreamService'].map(
+  (name) => `sluice.v1.${name}`,
+);
 const requests = services.flatMap(
   (name) => registry.getService(name)?.methods.map(({ input }) => input) ?? [],
 );

@@ -61,6 +61,7 @@ const deadlineMs = 30_000;
 const files = {
   'sluice.v1.EventStoreService': 'sluice/v1/event_store_service.proto',
   'sluice.v1.ConsumerGroupService': 'sluice/v1/consumer_group_service.proto',
+  'sluice.v1.StreamService': 'sluice/v1/stream_service.proto',
   'grpc.health.v1.Health': 'grpc/health/v1/health.proto',
 } as const;
 

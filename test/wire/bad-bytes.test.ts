@@ -104,14 +104,19 @@ test.each(stringFields)('%s: %s that is not UTF-8 is refused', async (rpc, _path
   expect(await messageCount()).toBe(before);
 });
 
-const groupStringFields = [...requestFields('ConsumerGroupService')].flatMap(([rpc, fields]) =>
-  fields.filter(({ kind }) => kind === 'string').map(({ path, numbers }) => [rpc, path, numbers] as const),
+const otherServices = ['ConsumerGroupService', 'StreamService'] as const;
+const otherStringFields = otherServices.flatMap((of) =>
+  [...requestFields(of)].flatMap(([rpc, fields]) =>
+    fields
+      .filter(({ kind }) => kind === 'string')
+      .map(({ path, numbers }) => [rpc, path, numbers, `sluice.v1.${of}`] as const),
+  ),
 );
 
-test.each(groupStringFields)(
-  'of groups, %s: %s that is not UTF-8 is refused',
-  async (rpc, _path, numbers) => {
-    using groups = connectWire(gateway.address, { service: 'sluice.v1.ConsumerGroupService' });
+test.each(otherStringFields)(
+  'of other services, %s: %s that is not UTF-8 is refused',
+  async (rpc, _path, numbers, service) => {
+    using groups = connectWire(gateway.address, { service });
     for (const bytes of Object.values(invalidUtf8)) {
       const bad = nested(numbers, Buffer.from(bytes));
       expect(await wireFailureOf(groups.bytes(rpc, bad))).toEqual(unreadable('text that is not UTF-8'));
@@ -122,7 +127,7 @@ test.each(groupStringFields)(
 test('there are strings in most requests', () => {
   expect(new Set(stringFields.map(([rpc]) => rpc)).size).toBe(9);
   expect(stringFields.length).toBeGreaterThan(15);
-  expect(new Set(groupStringFields.map(([rpc]) => rpc)).size).toBe(10);
+  expect(new Set(otherStringFields.map(([rpc]) => rpc)).size).toBe(15);
 });
 
 test('a replacement character that was sent as such is kept', async () => {

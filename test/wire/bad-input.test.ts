@@ -731,6 +731,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
       })),
       fine: [...finePatterns, ''].map((pattern) => ({ pattern })),
     },
+    include_deleted: neverWrong('it is yes or no', { include_deleted: true }),
     after: {
       bad: [...badNames, ...wildcards, tokens(17)].map((after) => ({
         request: { after },

@@ -52,7 +52,7 @@ export interface FieldPath {
 
 /** Every field of every request, also of the messages within, by the name of the RPC. */
 export function requestFields(
-  of: 'EventStoreService' | 'ConsumerGroupService' = 'EventStoreService',
+  of: 'EventStoreService' | 'ConsumerGroupService' | 'StreamService' = 'EventStoreService',
 ): ReadonlyMap<string, readonly FieldPath[]> {
   const service = registry.getService(`sluice.v1.${of}`);
   if (service === undefined) throw new Error('there is no service');

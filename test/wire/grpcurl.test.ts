@@ -93,6 +93,26 @@ describe.each(clients)('%s', (_name, call, prefix) => {
     });
   });
 
+  test('controls a stream, and shows why it cannot', async () => {
+    const streams = 'sluice.v1.StreamService';
+    const controlled = `${prefix}.controlled`;
+    await answer(`${service}/Append`, { stream: controlled, events: [{ type: 'A' }, { type: 'B' }] });
+    expect(await answer(`${streams}/TruncateStream`, { stream: controlled, beforeVersion: 2 })).toMatchObject(
+      { stream: { version: '2', firstVersion: '2' }, changed: true },
+    );
+    const retention = { maxCount: '5', maxAge: '3600s' };
+    await answer(`${streams}/SetRetention`, { stream: controlled, retention });
+    expect(await answer(`${streams}/GetStream`, { stream: controlled })).toMatchObject({
+      stream: { state: 'STREAM_STATE_ACTIVE', truncatedBefore: '2', retention },
+    });
+    await answer(`${streams}/DeleteStream`, { stream: controlled });
+    expect(await answer(`${streams}/TombstoneStream`, { stream: controlled })).toMatchObject({
+      stream: { state: 'STREAM_STATE_TOMBSTONED' },
+    });
+    const { stderr } = await call(`${service}/Append`, { stream: controlled, events: [{ type: 'C' }] });
+    expect(stderr).toContain('STREAM_TOMBSTONED');
+  });
+
   test('shows a conflict with its typed details', async () => {
     const { code, stdout, stderr } = await call(`${service}/Append`, {
       stream,
@@ -139,6 +159,7 @@ testWithGrpcurl('grpcurl lists and describes services, methods and messages', as
     'grpc.reflection.v1alpha.ServerReflection',
     'sluice.v1.ConsumerGroupService',
     service,
+    'sluice.v1.StreamService',
   ]);
   expect((await ask('list', service)).trim().split('\n')).toContain(`${service}.Append`);
   const append = 'rpc Append ( .sluice.v1.AppendRequest ) returns ( .sluice.v1.AppendResponse );';

@@ -4,7 +4,8 @@ import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '.
 
 const notFound = 5;
 /** "" is the gateway as a whole. */
-const services = ['', 'append', 'read', 'sluice.v1.EventStoreService', 'sluice.v1.ConsumerGroupService'];
+const ours = ['EventStoreService', 'ConsumerGroupService', 'StreamService'];
+const services = ['', 'append', 'read', ...ours.map((name) => `sluice.v1.${name}`)];
 
 let nats: TestNats;
 let gateway: TestGateway;

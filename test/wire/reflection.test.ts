@@ -87,6 +87,7 @@ describe.each([
     const names = [
       'sluice.v1.EventStoreService',
       'sluice.v1.ConsumerGroupService',
+      'sluice.v1.StreamService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
       'grpc.reflection.v1alpha.ServerReflection',
@@ -99,6 +100,7 @@ describe.each([
 
   test.each([
     'sluice/v1/event_store_service.proto',
+    'sluice/v1/stream_service.proto',
     'sluice/v1/event.proto',
     'sluice/v1/errors.proto',
     'google/rpc/error_details.proto',
