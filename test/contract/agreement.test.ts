@@ -16,7 +16,10 @@ const lastLook: readonly Operation[] = [
     wholeRead(stream, Direction.FORWARD),
     wholeRead(stream, Direction.BACKWARD),
   ]),
-  { kind: 'list', via: 1, pattern: '>', after: '', maxCount: 0 },
+  { kind: 'list', via: 1, pattern: '>', after: '', maxCount: 0, includeDeleted: true },
+  ...streams.map((stream): Operation => ({ kind: 'describe', via: 0, stream })),
+  { kind: 'all', via: 0, direction: Direction.FORWARD, eventTypes: [], maxCount: 0 },
+  { kind: 'follow', via: 1 },
   ...[0, 1, 2].map((correlation): Operation => ({
     kind: 'correlation',
     via: 1,

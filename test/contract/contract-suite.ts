@@ -17,9 +17,9 @@ import { withinCommitContract } from './within-commit-contract';
 
 /**
  * What every event store must do, whatever keeps it and however it is reached. The tests of a part share one store
- * and use streams of their own, as callers do; only those that need an empty store open another. `leftOut` names parts.
+ * and use streams of their own, as callers do; only those that need an empty store open another.
  */
-export function contractSuite(open: OpenContract, leftOut: readonly string[] = []): void {
+export function contractSuite(open: OpenContract): void {
   describe('an event store', () => {
     let opened: OpenedContract | undefined;
     const store = (): ContractStore => opened as ContractStore;
@@ -65,15 +65,11 @@ export function contractSuite(open: OpenContract, leftOut: readonly string[] = [
     describe('list', () => {
       listContract(store, open);
     });
-    describeUnless(leftOut, 'lifecycle', () => {
+    describe('lifecycle', () => {
       lifecycleContract(store, open);
     });
-    describeUnless(leftOut, 'hidden events', () => {
+    describe('hidden events', () => {
       hiddenContract(open);
     });
   });
-}
-
-function describeUnless(leftOut: readonly string[], part: string, tests: () => void): void {
-  if (!leftOut.includes(part)) describe(part, tests);
 }

@@ -1,6 +1,5 @@
 import { startNats, type TestNats } from '../support/nats-server';
 import { contractSuite } from './contract-suite';
-import { notYetInTheStore } from './not-yet-in-the-store';
 import { openOverRpc } from './open';
 
 /** JetStream on a real server, reached over gRPC through a gateway. */
@@ -14,4 +13,4 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-contractSuite((limits) => openOverRpc(nats.url, limits), notYetInTheStore);
+contractSuite((limits) => openOverRpc(nats.url, limits));

@@ -1,6 +1,5 @@
 import { startNats, type TestNats } from '../support/nats-server';
 import { contractSuite } from './contract-suite';
-import { notYetInTheStore } from './not-yet-in-the-store';
 import { openJetStream } from './open';
 
 /** JetStream on a real server, without a gateway before it. */
@@ -14,4 +13,4 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-contractSuite((limits) => openJetStream(nats.url, limits), notYetInTheStore);
+contractSuite((limits) => openJetStream(nats.url, limits));

@@ -3,7 +3,16 @@ import { Consistency, Direction } from '../../generated/sluice/v1/event_store_se
 
 /** Things to do with a store, chosen at random, as plain data: few streams, few ids, so that they meet often. */
 export type Operation =
-  AppendOperation | RepeatOperation | ReadOperation | VersionOperation | CorrelationOperation | ListOperation;
+  | AppendOperation
+  | RepeatOperation
+  | ControlOperation
+  | DescribeOperation
+  | ReadOperation
+  | AllOperation
+  | FollowOperation
+  | VersionOperation
+  | CorrelationOperation
+  | ListOperation;
 
 export interface AppendOperation {
   readonly kind: 'append';
@@ -16,6 +25,46 @@ export interface AppendOperation {
   /** One of a few commit ids; undefined: none. */
   readonly commitId: number | undefined;
   readonly withCommitTime: boolean;
+}
+
+export interface ControlOperation {
+  readonly kind: 'control';
+  readonly via: number;
+  readonly stream: string;
+  readonly control: ChosenControl;
+  /** From the version of the stream; undefined: any version will do. */
+  readonly expectedOffset: number | undefined;
+  /** One of a few commit ids, which appends use as well; undefined: none. */
+  readonly commitId: number | undefined;
+}
+
+export type ChosenControl =
+  /** `before`: from the version of the stream. */
+  | { readonly kind: 'truncate'; readonly before: number }
+  /** 0: no bound. An age hides nothing in the time of a run. */
+  | { readonly kind: 'retain'; readonly maxCount: number; readonly maxAgeSeconds: number }
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'tombstone' };
+
+export interface DescribeOperation {
+  readonly kind: 'describe';
+  readonly via: number;
+  readonly stream: string;
+}
+
+/** A read of all streams of the run. */
+export interface AllOperation {
+  readonly kind: 'all';
+  readonly via: number;
+  readonly direction: Direction;
+  readonly eventTypes: readonly string[];
+  readonly maxCount: number;
+}
+
+/** A subscription to all streams of the run, from the beginning until it has caught up. */
+export interface FollowOperation {
+  readonly kind: 'follow';
+  readonly via: number;
 }
 
 /** The same append as one before, as far as its caller knows, or nearly so. */
@@ -80,6 +129,7 @@ export interface ListOperation {
   readonly pattern: string;
   readonly after: string;
   readonly maxCount: number;
+  readonly includeDeleted: boolean;
 }
 
 /** Names that are prefixes of each other, in the sense of text and of tokens. */
@@ -134,6 +184,44 @@ const repeat: fc.Arbitrary<RepeatOperation> = record({
   ),
 });
 
+const truncation: fc.Arbitrary<ChosenControl> = record({
+  kind: fc.constant('truncate'),
+  before: fc.integer({ min: -6, max: 3 }),
+});
+const retention: fc.Arbitrary<ChosenControl> = record({
+  kind: fc.constant('retain'),
+  maxCount: fc.nat(5),
+  maxAgeSeconds: fc.constantFrom(0, 3_600),
+});
+const removal: fc.Arbitrary<ChosenControl> = record({ kind: fc.constant('remove') });
+const ending: fc.Arbitrary<ChosenControl> = record({ kind: fc.constant('tombstone') });
+const chosenControl = fc.oneof(
+  { weight: 3, arbitrary: truncation },
+  { weight: 2, arbitrary: retention },
+  { weight: 2, arbitrary: removal },
+  { weight: 1, arbitrary: ending },
+);
+
+const control: fc.Arbitrary<ControlOperation> = record({
+  kind: fc.constant('control'),
+  via,
+  stream,
+  control: chosenControl,
+  expectedOffset: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(undefined, 0) },
+    fc.integer({ min: -3, max: 1 }),
+  ),
+  commitId: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, fc.nat(6)),
+});
+
+const all: fc.Arbitrary<AllOperation> = record({
+  kind: fc.constant('all'),
+  via,
+  direction: fc.constantFrom(Direction.FORWARD, Direction.BACKWARD),
+  eventTypes,
+  maxCount,
+});
+
 const version = fc.oneof(fc.constant(0), { weight: 2, arbitrary: fc.nat(16) });
 
 const read: fc.Arbitrary<ReadOperation> = record({
@@ -165,12 +253,17 @@ const list: fc.Arbitrary<ListOperation> = record({
   pattern: fc.constantFrom('>', '*', '*.*', 'a.>', 'a', 'a.*', 'none'),
   after: fc.constantFrom('', 'a', 'a-', 'a.b', 'aa', 'ab'),
   maxCount: fc.nat(3),
+  includeDeleted: fc.boolean(),
 });
 
 export const operations: fc.Arbitrary<Operation[]> = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: append },
     { weight: 3, arbitrary: repeat },
+    { weight: 4, arbitrary: control },
+    { weight: 1, arbitrary: record({ kind: fc.constant('describe'), via, stream }) },
+    { weight: 2, arbitrary: all },
+    { weight: 1, arbitrary: record({ kind: fc.constant('follow'), via }) },
     { weight: 6, arbitrary: read },
     { weight: 2, arbitrary: record({ kind: fc.constant('version'), via, stream, asOf: maybe(moment) }) },
     {

@@ -1,7 +1,18 @@
 import type { DeepPartial, Event } from '../../generated/sluice/v1/event';
 import { Consistency, Direction } from '../../generated/sluice/v1/event_store_service';
 import { Problem, timestamp, type ContractStore, type Head, type StoredEvent } from './contract-store';
-import type { AppendOperation, Moment, Operation, ReadOperation, RepeatOperation, Share } from './operations';
+import type { Controlled, Described } from './controls';
+import { Follower } from './follower';
+import type {
+  AllOperation,
+  AppendOperation,
+  ControlOperation,
+  Moment,
+  Operation,
+  ReadOperation,
+  RepeatOperation,
+  Share,
+} from './operations';
 
 /**
  * Runs operations on a store and gives answers that are comparable between stores: each counts positions its own way
@@ -115,6 +126,50 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
     return { ...comparable(answer), events: allComparable(answer.events) };
   }
 
+  const described = ({ controlPosition, ...stream }: Described): object => ({
+    ...comparable(stream),
+    controlPosition: positionNumber(controlPosition),
+  });
+
+  async function control(store: ContractStore, operation: ControlOperation): Promise<object> {
+    const { control: chosenControl, expectedOffset, commitId } = operation;
+    const stream = nameOf(operation.stream);
+    const version = versions.get(stream) ?? 0n;
+    const before = await store.version(stream);
+    const answer = await carryOut(store, chosenControl, version, {
+      stream,
+      expectedVersion: expectationOf(version, expectedOffset).expectedVersion,
+      commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
+    });
+    const { position, commitTime } = await store.version(stream);
+    if (position !== before.position) commits.push({ position, time: commitTime ?? 0n });
+    const hasOwnId = commitId !== undefined || answer.commitId === '';
+    return {
+      ...answer,
+      commitId: hasOwnId ? answer.commitId : 'filled in',
+      stream: described(answer.stream),
+    };
+  }
+
+  async function readAll(store: ContractStore, operation: AllOperation): Promise<object> {
+    const { direction, maxCount, eventTypes } = operation;
+    const { events, end } = await store.all({
+      ...{ direction, maxCount: BigInt(maxCount), eventTypes: [...eventTypes] },
+      patterns: [`${run}.>`],
+    });
+    return { end, events: allComparable(events) };
+  }
+
+  async function followAll(store: ContractStore): Promise<object[]> {
+    await using follower = new Follower(store, { patterns: [`${run}.>`] });
+    const events: StoredEvent[] = [];
+    for (;;) {
+      const update = await follower.next();
+      if (update.kind === 'caughtUp') return allComparable(events);
+      events.push(...update.events);
+    }
+  }
+
   async function answerTo(operation: Operation, index: number): Promise<unknown> {
     const store = gateways[operation.via % gateways.length] as ContractStore;
     switch (operation.kind) {
@@ -122,6 +177,14 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
         return append(store, appendRequest(operation, index));
       case 'repeat':
         return repeat(store, operation);
+      case 'control':
+        return control(store, operation);
+      case 'describe':
+        return described(await store.describe(nameOf(operation.stream)));
+      case 'all':
+        return readAll(store, operation);
+      case 'follow':
+        return followAll(store);
       case 'read':
         return read(store, operation);
       case 'version':
@@ -135,10 +198,11 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
         return { ...comparable(answer), events: allComparable(answer.events) };
       }
       case 'list': {
-        const { pattern, after, maxCount } = operation;
+        const { pattern, after, maxCount, includeDeleted } = operation;
         const request = {
           pattern: nameOf(pattern),
           after: after && nameOf(after),
+          includeDeleted,
           maxCount: BigInt(maxCount),
         };
         return (await store.list(request)).map(comparable);
@@ -161,6 +225,35 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
       }
     },
   };
+}
+
+interface ControlRequest {
+  readonly stream: string;
+  readonly expectedVersion: bigint | undefined;
+  readonly commitId: string;
+}
+
+function carryOut(
+  store: ContractStore,
+  control: ControlOperation['control'],
+  version: bigint,
+  request: ControlRequest,
+): Promise<Controlled> {
+  switch (control.kind) {
+    case 'truncate': {
+      const before = version + BigInt(control.before);
+      return store.truncate({ ...request, beforeVersion: before < 1n ? 1n : before });
+    }
+    case 'retain': {
+      const { maxCount, maxAgeSeconds: seconds } = control;
+      const maxAge = seconds === 0 ? undefined : { seconds: BigInt(seconds) };
+      return store.retain({ ...request, retention: { maxCount: BigInt(maxCount), maxAge } });
+    }
+    case 'remove':
+      return store.remove(request);
+    case 'tombstone':
+      return store.tombstone(request);
+  }
 }
 
 function chosen<T>(all: readonly T[], share: Share): T | undefined {

@@ -1,6 +1,5 @@
 import { startNats, type TestNats } from '../support/nats-server';
 import { contractSuite } from './contract-suite';
-import { notYetInTheStore } from './not-yet-in-the-store';
 import { openOverWorkers } from './open';
 
 /** JetStream on a real server, reached over gRPC through a gateway with two workers. */
@@ -14,4 +13,4 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-contractSuite((limits) => openOverWorkers(nats.url, limits), notYetInTheStore);
+contractSuite((limits) => openOverWorkers(nats.url, limits));

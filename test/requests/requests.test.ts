@@ -383,10 +383,14 @@ test('a read by correlation needs its id', () => {
 });
 
 test('a listing is of all names unless it says which', () => {
-  const parse = (pattern: string, after = '', maxCount = 0n): unknown =>
-    parseListStreams({ pattern, after, maxCount, permittedOnly: false, includeDeleted: false });
-  expect(parse('')).toEqual({ patterns: ['>'], after: '', maxCount: undefined });
-  expect(parse('a.*', 'a.b', 3n)).toEqual({ patterns: ['a.*'], after: 'a.b', maxCount: 3n });
+  const parse = (pattern: string, after = '', maxCount = 0n, includeDeleted = false): unknown =>
+    parseListStreams({ pattern, after, maxCount, permittedOnly: false, includeDeleted });
+  const first = { after: '', maxCount: undefined, includeDeleted: false };
+  expect(parse('')).toEqual({ ...first, patterns: ['>'] });
+  expect(parse('', '', 0n, true)).toEqual({ ...first, patterns: ['>'], includeDeleted: true });
+  expect(parse('a.*', 'a.b', 3n)).toEqual({
+    ...{ patterns: ['a.*'], after: 'a.b', maxCount: 3n, includeDeleted: false },
+  });
   expect(faultsOf(() => parse('a..*', 'a.*', -1n))).toEqual(['pattern', 'after', 'max_count']);
 });
 
