@@ -6,6 +6,7 @@ import type { StreamControl } from '../../src/store/stream-rules';
 import {
   position as toPosition,
   sequenceAfter,
+  unixNanos,
   version as toVersion,
   type StreamName,
 } from '../../src/store/values';
@@ -132,4 +133,14 @@ test('a control of an earlier version is damage, and changes no rules', async ()
   await using opened = await open(log, folder);
   expect(opened.replica.files.index.head('a')?.kind).toBe('damage');
   expect(opened.replica.files.index.rules.get('a')?.position).toBe(control.position);
+});
+
+test('the head of a time before a stream was damaged at its end, however often, is its last control', async () => {
+  const [log, folder] = [new MemoryLog(), makeReplicaDir()];
+  log.append('a');
+  const { timeNanos, position } = log.control('a', truncate(2n));
+  for (let n = 0; n < 600; n++) Object.assign(log.damage('a'), { timeNanos: timeNanos + 1n });
+  await using opened = await open(log, folder);
+  const head = await opened.reads.getVersion('a' as StreamName, unixNanos(timeNanos), call());
+  expect(head).toMatchObject({ version: 1n, position, lifecycle: { firstVersion: 2n } });
 });

@@ -79,9 +79,7 @@ async function headAsOf(
   let next: bigint = head.version;
   let last: IndexEntry | undefined;
   while (next > 0n) {
-    const entries = firstEntries(files.index.newestFirst(stream, last));
-    // What was found later to be damage, if the stream ends with it.
-    while (last === undefined && entries[0]?.kind === 'damage') entries.shift();
+    const entries = firstEntries(files.index.newestFirst(stream, last), last === undefined);
     const commits = entries.slice(0, contiguousCount(entries, true, next));
     const found = commits.find(({ timeNanos }) => timeNanos <= asOf);
     if (found !== undefined)
@@ -96,8 +94,12 @@ async function headAsOf(
   return { version: version(0n), position: position(0n), commitTime: undefined };
 }
 
-function firstEntries(entries: Iterable<IndexEntry>): IndexEntry[] {
+/** `isAtEnd`: without the damage that the stream ends with, however much that is. */
+function firstEntries(entries: Iterable<IndexEntry>, isAtEnd: boolean): IndexEntry[] {
   const found: IndexEntry[] = [];
-  for (const entry of entries) if (found.push(entry) === entriesMax) break;
+  for (const entry of entries) {
+    if (isAtEnd && found.length === 0 && entry.kind === 'damage') continue;
+    if (found.push(entry) === entriesMax) break;
+  }
   return found;
 }
