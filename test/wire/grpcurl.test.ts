@@ -110,7 +110,7 @@ describe.each(clients)('%s', (_name, call, prefix) => {
       stream: { state: 'STREAM_STATE_TOMBSTONED' },
     });
     const { stderr } = await call(`${service}/Append`, { stream: controlled, events: [{ type: 'C' }] });
-    expect(stderr).toContain('STREAM_TOMBSTONED');
+    expect(stderr).toContain(`stream ${controlled} was tombstoned`);
   });
 
   test('shows a conflict with its typed details', async () => {
