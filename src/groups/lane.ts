@@ -42,7 +42,6 @@ export class Lane {
   hasChanged = false;
   /** Units with members. */
   busyCount = 0;
-
   private readonly triedTo: number;
 
   constructor(

@@ -73,7 +73,7 @@ test('a store without controls needs no lookup', async () => {
   expect([rules.isEmpty, rules.get('a')?.rules.isDeleted]).toEqual([false, true]);
 });
 
-test('whoever sees a control in an index that another process writes sees its rules too', async () => {
+test('a reader that sees a control in an index that another process writes sees its rules too', async () => {
   const [log, folder] = [new MemoryLog(), makeReplicaDir()];
   log.append('a');
   await using opened = await open(log, folder);
@@ -82,7 +82,6 @@ test('whoever sees a control in an index that another process writes sees its ru
     expect([other.rules.isEmpty, other.head('a')?.kind]).toEqual([true, 'commit']);
     log.control('a', { kind: 'tombstone' });
     await opened.replica.catchUp('leader', call());
-    // Nobody has told it to look again.
     await until(() => Promise.resolve(other.head('a')?.kind === 'control'));
     expect(other.rules.get('a')?.rules.isTombstoned).toBe(true);
   } finally {

@@ -17,7 +17,7 @@ function someName(random: () => number): string {
 test('it says of each stream what was set last, and of others nothing', () => {
   const random = randomFrom(seed);
   const [firstVersions, expected] = [new FirstVersions(), new Map<string, number>()];
-  for (let step = 0; step < 3_000; step++) {
+  for (let i = 0; i < 3_000; i++) {
     const [name, firstVersion] = [someName(random), 1 + Math.floor(random() * 1e9)];
     expected.set(name, firstVersion);
     firstVersions.set(name, { firstVersion, hasRetention: firstVersion % 2 === 0 });
@@ -29,7 +29,7 @@ test('it says of each stream what was set last, and of others nothing', () => {
       firstVersion % 2 === 0,
     ]);
   }
-  for (let step = 0; step < 3_000; step++) {
+  for (let i = 0; i < 3_000; i++) {
     const name = someName(random);
     if (!expected.has(name)) expect([name, found(firstVersions, name)]).toEqual([name, without]);
   }

@@ -4,7 +4,7 @@ import { defaultLimits } from '../../limits';
 import { ConnectionLostError, NotConnectedError, PermissionViolationError } from './errors';
 import { Frames } from './frames';
 import type { SentHeaders } from './headers';
-import { openInbox, type OnEnd, type Sender } from './inbox';
+import { openInbox, type Inbox, type OnEnd, type Sender } from './inbox';
 import { parseMessage, type RawMessage } from './message';
 import type { RequestOptions } from './request-options';
 import { openOutbox, type Outbox } from './outbox';
@@ -81,7 +81,7 @@ export function createLink(connection: NatsConnection): Link {
   const sender = openSender(connection, state, () => serverInfo()?.max_payload ?? Infinity);
   const inbox = openInbox(connection, sender);
   const listeners = createListeners();
-  const forbidden = new Map<string, (error: PermissionViolationError) => void>();
+  const violations = createViolations(inbox);
   const changeConnected = (now: boolean): void => {
     state.connected = now;
     if (now) state.reconnects++;
@@ -91,11 +91,7 @@ export function createLink(connection: NatsConnection): Link {
     }
     listeners.notify();
   };
-  void watch(connection, changeConnected, (subject) => {
-    const error = new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`);
-    inbox.fail(error, subject);
-    forbidden.get(subject)?.(error);
-  });
+  void watch(connection, changeConnected, violations.report);
 
   const send: Link['send'] = (subject, payload, options, onEnd) => {
     inbox.begin({ subject, payload, options, onAnswer: isLast, onEnd });
@@ -128,23 +124,39 @@ export function createLink(connection: NatsConnection): Link {
         inbox.begin({ subject, payload, options, onAnswer, onEnd: settle(resolve, reject) });
       }),
     publish(subject, payload, headers, reply) {
-      sender.add({
-        send() {
-          sender.send(subject, payload, headers, reply);
-        },
-        refuse: () => undefined,
-      });
+      const sendNow = (): void => {
+        sender.send(subject, payload, headers, reply);
+      };
+      sender.add({ send: sendNow, refuse: () => undefined });
     },
     subscribe: (subject, onMessage) => subscribe(connection, subject, onMessage),
     onChange: (listener) => listeners.add(listener),
-    onForbidden(subject, listener) {
-      forbidden.set(subject, listener);
-      return () => forbidden.delete(subject);
-    },
+    onForbidden: (subject, listener) => violations.onForbidden(subject, listener),
     close() {
       sender.flush();
       inbox.close();
       return drain(connection);
+    },
+  };
+}
+
+interface Violations {
+  readonly report: (subject: string) => void;
+  readonly onForbidden: Link['onForbidden'];
+}
+
+/** What NATS does not permit is reported to the requests that wait for it, and to the listener of the subject. */
+function createViolations(inbox: Inbox): Violations {
+  const listeners = new Map<string, (error: PermissionViolationError) => void>();
+  return {
+    report(subject) {
+      const error = new PermissionViolationError(`NATS does not permit the gateway to use ${subject}`);
+      inbox.fail(error, subject);
+      listeners.get(subject)?.(error);
+    },
+    onForbidden(subject, listener) {
+      listeners.set(subject, listener);
+      return () => listeners.delete(subject);
     },
   };
 }

@@ -44,7 +44,6 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
   const { limits } = options;
   const state = new StateStream(access);
   const views = new Set<RecordsView>();
-
   const changes = { stored: 0, tooLate: 0, failed: 0 };
 
   const write = async (change: Change, call: CallContext): Promise<bigint> => {
@@ -109,7 +108,7 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
   }
 }
 
-/** How long ago the oldest of the views was last compared; undefined: there is none. */
+/** How long ago the oldest view was last compared; undefined: no view is open. */
 function ageOf(views: ReadonlySet<RecordsView>): number | undefined {
   const age = performance.now() - Math.min(...[...views].map(({ verifiedMs }) => verifiedMs));
   return Number.isFinite(age) ? age : undefined;

@@ -44,7 +44,7 @@ export class StreamRulesIndex {
 
   /**
    * undefined: the stream never had a control. Looks also if `isEmpty`: appends must not take a tombstone that is in the index
-   * already, and not yet told of, for a commit. Throws DamagedReplicaError.
+   * already, and that `isEmpty` does not show yet, for a commit. Throws DamagedReplicaError.
    */
   get(stream: string): StoredRules | undefined {
     // LMDB has no empty keys.
