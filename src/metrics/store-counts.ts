@@ -1,6 +1,7 @@
 import { durationBounds, Histogram } from '../collections/histogram';
 import type { Outcome } from '../store/errors';
 import type { CallObserver, EventMethod, ReadMethod } from '../store/observed';
+import type { StreamControl } from '../store/stream-rules';
 
 /** What the calls of a store were since the start. */
 export class StoreCounts implements CallObserver {
@@ -9,6 +10,12 @@ export class StoreCounts implements CallObserver {
   storedEvents = 0;
   storedBytes = 0;
   replays = 0;
+  readonly controls: Readonly<Record<StreamControl['kind'], Record<Outcome, number>>> = {
+    truncate: outcomes(),
+    retain: outcomes(),
+    delete: outcomes(),
+    tombstone: outcomes(),
+  };
   readonly reads: Readonly<Record<ReadMethod, Record<Outcome, number>>> = {
     readStream: outcomes(),
     readAll: outcomes(),
@@ -16,7 +23,6 @@ export class StoreCounts implements CallObserver {
     listStreams: outcomes(),
     getVersion: outcomes(),
     getStream: outcomes(),
-    control: outcomes(),
     info: outcomes(),
     subscribe: outcomes(),
   };
@@ -39,6 +45,10 @@ export class StoreCounts implements CallObserver {
 
   onReplay(): void {
     this.replays++;
+  }
+
+  onControl(kind: StreamControl['kind'], outcome: Outcome): void {
+    this.controls[kind][outcome]++;
   }
 
   onRead(method: ReadMethod, outcome: Outcome): void {

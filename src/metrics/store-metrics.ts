@@ -11,7 +11,6 @@ const rpcOf: Readonly<Record<ReadMethod, string>> = {
   listStreams: 'ListStreams',
   getVersion: 'GetVersion',
   getStream: 'GetStream',
-  control: 'ControlStream',
   info: 'GetServerInfo',
   subscribe: 'Subscribe',
 };
@@ -57,6 +56,11 @@ function appendMetrics(counts: StoreCounts, facts: () => StoreFacts): Metric[] {
         const { stored, notStored, unknown } = facts().appends.doubts;
         return byName('end', { stored, not_stored: notStored, unknown });
       },
+    ),
+    counter('sluice_stream_controls_total', 'Controls of streams that have ended, by outcome.', () =>
+      Object.entries(counts.controls).flatMap(([control, outcomes]) =>
+        Object.entries(outcomes).map(([outcome, value]) => ({ labels: { control, outcome }, value })),
+      ),
     ),
   ];
 }

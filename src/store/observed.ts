@@ -1,4 +1,5 @@
 import { outcomeOf, type Outcome } from './errors';
+import type { StreamControl } from './stream-rules';
 import type {
   AppendMultiCommand,
   EventRun,
@@ -12,7 +13,7 @@ export type Method = keyof EventStore;
 
 /** The methods that store something. */
 export type AppendMethod = 'append' | 'appendMulti';
-export type ReadMethod = Exclude<Method, AppendMethod>;
+export type ReadMethod = Exclude<Method, AppendMethod | 'control'>;
 /** The methods that give events. */
 export type EventMethod = 'readStream' | 'readByCorrelation' | 'readAll' | 'subscribe';
 
@@ -24,6 +25,8 @@ export interface CallObserver {
   onStored(events: number, bytes: number): void;
   /** An append has succeeded that an earlier call had stored. */
   onReplay(): void;
+  /** A control ended, also one that had nothing to change. */
+  onControl(kind: StreamControl['kind'], outcome: Outcome): void;
   /** A read ended, with all of its pages, or a subscription. */
   onRead(method: ReadMethod, outcome: Outcome): void;
   /** Events were given to a caller. */
@@ -35,7 +38,21 @@ export interface CallObserver {
  * is observed before it compiles.
  */
 export function observed(store: EventStore, observer: CallObserver): EventStore {
-  return { ...observedAppends(store, observer), ...observedReads(store, observer) };
+  return {
+    ...observedAppends(store, observer),
+    ...observedReads(store, observer),
+    async control(command, call) {
+      let outcome: Outcome = 'OK';
+      try {
+        return await store.control(command, call);
+      } catch (error) {
+        outcome = outcomeOf(error);
+        throw error;
+      } finally {
+        observer.onControl(command.control.kind, outcome);
+      }
+    },
+  };
 }
 
 /** What every result of an append has. */
@@ -106,7 +123,6 @@ function observedReads(store: EventStore, observer: CallObserver): Pick<EventSto
     readAll: (query, call) => paged('readAll', store.readAll(query, call)),
     getVersion: (stream, asOf, call) => answer('getVersion', store.getVersion(stream, asOf, call)),
     getStream: (stream, call) => answer('getStream', store.getStream(stream, call)),
-    control: (command, call) => answer('control', store.control(command, call)),
     info: (call) => answer('info', store.info(call)),
     subscribe: (query, call, stop) => new ObservedUpdates(store.subscribe(query, call, stop), observer),
     listStreams: (query, call) => observedSequence(store.listStreams(query, call), 'listStreams', observer),

@@ -116,6 +116,7 @@ test('reads: by outcome, with their events', async () => {
   await client.readByCorrelation({ correlationId: 'nothing' });
   await client.listStreams();
   await client.getVersion({ stream: 'r.1' });
+  await client.streams.get({ stream: 'r.1' });
   await client.serverInfo();
   const page = await pageOf(gateway);
   for (const rpc of [
@@ -124,6 +125,7 @@ test('reads: by outcome, with their events', async () => {
     'ReadByCorrelation',
     'ListStreams',
     'GetVersion',
+    'GetStream',
     'GetServerInfo',
   ])
     expect({ rpc, ok: page.value('sluice_reads_total', { rpc, outcome: 'OK' }) }).toEqual({ rpc, ok: 1 });
@@ -132,6 +134,19 @@ test('reads: by outcome, with their events', async () => {
   expect(page.value('sluice_read_bytes_total', { rpc: 'ReadAll' })).toBeGreaterThan(5 * 50);
   expect(page.value('sluice_replica_filled')).toBe(1);
   expect(page.value('sluice_replica_applied_position')).toBe(1);
+});
+
+test('controls: by kind and outcome', async () => {
+  await using gateway = await start();
+  const { client } = gateway;
+  await client.append({ stream: 'k.1', events: newEvents(3) });
+  await client.streams.truncate({ stream: 'k.1', beforeVersion: 2n });
+  await client.streams.delete({ stream: 'k.1' });
+  await client.streams.delete({ stream: 'k.2' }).catch(() => undefined);
+  const page = await pageOf(gateway);
+  const of = (control: string, outcome: string) =>
+    page.value('sluice_stream_controls_total', { control, outcome });
+  expect([of('truncate', 'OK'), of('delete', 'OK'), of('delete', 'STREAM_NOT_FOUND')]).toEqual([1, 1, 1]);
 });
 
 test('a caller that goes is counted as canceled, once', async () => {

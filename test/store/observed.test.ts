@@ -25,6 +25,9 @@ function notes(): CallObserver & { readonly lines: string[] } {
     onReplay() {
       note('replay');
     },
+    onControl(kind, outcome) {
+      note(kind, outcome);
+    },
     onRead(method, outcome) {
       note(method, outcome);
     },
@@ -39,6 +42,18 @@ function observedModel(): { readonly store: EventStore; readonly lines: string[]
   const observer = notes();
   return { store: observed(createModelStore(), observer), lines: observer.lines };
 }
+
+test('controls are reported by kind, with their outcome', async () => {
+  const { store, lines } = observedModel();
+  await store.append(append, call);
+  const control = { stream, control: { kind: 'delete' }, expected: undefined, commitId: undefined } as const;
+  await store.control(control, call);
+  await store.control(control, call);
+  await expect(store.control({ ...control, expected: version(7n) }, call)).rejects.toMatchObject({
+    code: 'VERSION_CONFLICT',
+  });
+  expect(lines.slice(2)).toEqual(['delete OK', 'delete OK', 'delete VERSION_CONFLICT']);
+});
 
 test('appends are reported with what they stored', async () => {
   const { store, lines } = observedModel();
