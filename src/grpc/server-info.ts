@@ -135,5 +135,9 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     connectionSessionsMax: limits.connectionSessionsMax,
     connectionReadsMax: limits.connectionReadsMax,
     connectionSubscriptionsMax: limits.connectionSubscriptionsMax,
+    connectionMembersMax: limits.connectionMembersMax,
+    groupMembersMax: limits.groupMembersMax,
+    memberInFlightMax: limits.memberInFlightMax,
+    groupsMax: limits.groupsMax,
   };
 }

@@ -98,7 +98,9 @@ export async function groupDrill(environment: Environment, options: DrillOptions
   await using gateway = await startRestartable(args);
   const admin = connect(gateway.address);
   const backoff = { backoffMinMs: 50, backoffMaxMs: 500, attemptsMax: 0 };
-  await admin.groups.create(group, { settings: { patterns: ['drill.>'], ...backoff } });
+  const settings = { patterns: ['drill.>'], ...backoff };
+  // The gateway has to read the log first.
+  await until(() => admin.groups.create(group, { settings }).then(Boolean, () => false), 600_000);
   const ledger = new Ledger(kind === 'pause' || kind === 'clock');
   const members: Member[] = [];
   const field: Field = { environment, options, ledger, streams, poison: kind === 'poison', join };

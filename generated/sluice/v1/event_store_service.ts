@@ -996,6 +996,14 @@ export interface ServerLimits {
   connectionReadsMax: number;
   /** Subscriptions open on one client connection. */
   connectionSubscriptionsMax: number;
+  /** Members of consumer groups of one client connection. */
+  connectionMembersMax: number;
+  /** Members of one consumer group, on all gateways. */
+  groupMembersMax: number;
+  /** Deliveries that one member of a consumer group may have at a time. */
+  memberInFlightMax: number;
+  /** Consumer groups of the store. */
+  groupsMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -5772,6 +5780,10 @@ function createBaseServerLimits(): ServerLimits {
     connectionSessionsMax: 0,
     connectionReadsMax: 0,
     connectionSubscriptionsMax: 0,
+    connectionMembersMax: 0,
+    groupMembersMax: 0,
+    memberInFlightMax: 0,
+    groupsMax: 0,
   };
 }
 
@@ -5848,6 +5860,18 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.connectionSubscriptionsMax !== 0) {
       writer.uint32(160).uint32(message.connectionSubscriptionsMax);
+    }
+    if (message.connectionMembersMax !== 0) {
+      writer.uint32(168).uint32(message.connectionMembersMax);
+    }
+    if (message.groupMembersMax !== 0) {
+      writer.uint32(176).uint32(message.groupMembersMax);
+    }
+    if (message.memberInFlightMax !== 0) {
+      writer.uint32(184).uint32(message.memberInFlightMax);
+    }
+    if (message.groupsMax !== 0) {
+      writer.uint32(192).uint32(message.groupsMax);
     }
     return writer;
   },
@@ -6025,6 +6049,38 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.connectionSubscriptionsMax = reader.uint32();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.connectionMembersMax = reader.uint32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.groupMembersMax = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.memberInFlightMax = reader.uint32();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.groupsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6078,6 +6134,10 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.connectionSessionsMax = object.connectionSessionsMax ?? 0;
     message.connectionReadsMax = object.connectionReadsMax ?? 0;
     message.connectionSubscriptionsMax = object.connectionSubscriptionsMax ?? 0;
+    message.connectionMembersMax = object.connectionMembersMax ?? 0;
+    message.groupMembersMax = object.groupMembersMax ?? 0;
+    message.memberInFlightMax = object.memberInFlightMax ?? 0;
+    message.groupsMax = object.groupsMax ?? 0;
     return message;
   },
 };
