@@ -1,5 +1,5 @@
 import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/event';
-import { isControl, isDamage } from '../../src/store/log';
+import { isControl, isDamage, type LogCommit } from '../../src/store/log';
 import type { AllPage, Page, ReadAllQuery, ReadStreamQuery } from '../../src/store/event-store';
 import type { StreamControl } from '../../src/store/stream-rules';
 import { position, unixNanos, version, type CommitId, type StreamName } from '../../src/store/values';
@@ -62,7 +62,7 @@ function someLog(random: Random, turns: number): MemoryLog {
     const open = streams.filter((one) => !ended.has(one));
     const stream = pick(random, open);
     const kind = random();
-    if (kind < 0.4) log.append(stream);
+    if (kind < 0.4) log.appendLarge(3_000, stream);
     else if (kind < 0.75) log.appendEvents(2 + Math.floor(random() * 6), stream);
     else if (kind < 0.85)
       appendToSeveral(
@@ -164,8 +164,9 @@ function someReadAll(random: Random, end: bigint): ReadAllQuery {
 
 const bounds = {
   'in memory': {},
-  'in many segments': { segmentBytesMax: 8 << 10, tailBytesMax: 0 },
-  'in the log again': { segmentBytesMax: 8 << 10, tailBytesMax: 0, replicaBytesMax: 24 << 10 },
+  // A segment has at least one block.
+  'in many segments': { segmentBytesMax: 64 << 10, tailBytesMax: 0 },
+  'in the log again': { segmentBytesMax: 64 << 10, tailBytesMax: 0, replicaBytesMax: 100 << 10 },
 };
 
 describe.each(Object.entries(bounds))('a replica that is %s', (_name, limits) => {
@@ -302,3 +303,31 @@ async function caughtUp(
   }
   throw new Error('a subscription has ended');
 }
+
+test('after a time far in the future a first version is found all the same, with few lookups', async () => {
+  const log = new MemoryLog();
+  log.append('ahead');
+  const [ahead] = log.groups[0] as [LogCommit];
+  log.groups[0] = [{ ...ahead, timeNanos: BigInt(Date.now()) * 1_000_000n + 3_600_000_000_000n }];
+  for (let i = 0; i < 3_000; i++) log.append('old');
+  const retention = { maxCount: undefined, maxAgeNanos: 60_000_000_000n };
+  log.control('old', { kind: 'retain', retention });
+  await using opened = await open(log, makeReplicaDir());
+  const { index } = opened.replica.files;
+  const forward = index.forward.bind(index);
+  let lookups = 0;
+  jest.spyOn(index, 'forward').mockImplementation(function* (...range) {
+    for (const entry of forward(...range)) {
+      lookups++;
+      yield entry;
+    }
+  });
+  const described = await opened.reads.getStream('old' as StreamName, call());
+  expect(lookups).toBeLessThan(1_200);
+  expect([described.version, described.firstVersion <= 3_001n]).toEqual([3_000n, true]);
+  const { pages: read } = await opened.reads.readStream(
+    { ...wholeStream, stream: 'old' as StreamName },
+    call(),
+  );
+  expect((await collect(read)).events).toEqual([]);
+});

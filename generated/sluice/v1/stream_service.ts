@@ -1554,7 +1554,8 @@ export const StreamServiceService = {
   },
   /**
    * SetRetention bounds what can be read of a stream, by number of events and by age. It is judged when a read begins, and holds
-   * until it is set again; events hidden by it come back if it is widened before they were removed.
+   * until it is set again; events hidden by it come back if it is widened before they were removed. If the clock of the store was
+   * ahead for a while, `first_version` of a stream with `max_age` may be lower than that of the first event that can be read.
    */
   setRetention: {
     path: "/sluice.v1.StreamService/SetRetention" as const,
@@ -1613,7 +1614,8 @@ export interface StreamServiceServer extends UntypedServiceImplementation {
   truncateStream: handleUnaryCall<TruncateStreamRequest, TruncateStreamResponse>;
   /**
    * SetRetention bounds what can be read of a stream, by number of events and by age. It is judged when a read begins, and holds
-   * until it is set again; events hidden by it come back if it is widened before they were removed.
+   * until it is set again; events hidden by it come back if it is widened before they were removed. If the clock of the store was
+   * ahead for a while, `first_version` of a stream with `max_age` may be lower than that of the first event that can be read.
    */
   setRetention: handleUnaryCall<SetRetentionRequest, SetRetentionResponse>;
   /**
@@ -1672,7 +1674,8 @@ export interface StreamServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * SetRetention bounds what can be read of a stream, by number of events and by age. It is judged when a read begins, and holds
-   * until it is set again; events hidden by it come back if it is widened before they were removed.
+   * until it is set again; events hidden by it come back if it is widened before they were removed. If the clock of the store was
+   * ahead for a while, `first_version` of a stream with `max_age` may be lower than that of the first event that can be read.
    */
   setRetention(
     request: SetRetentionRequest,

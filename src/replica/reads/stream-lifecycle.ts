@@ -35,7 +35,13 @@ export function shownLifecycle(lifecycle: Lifecycle | undefined): Lifecycle | un
   return lifecycle && { state: lifecycle.state, firstVersion: lifecycle.firstVersion };
 }
 
-/** The first version from `shown` on whose commit is not earlier than a time; `end` if no such commit exists. */
+/** Entries looked up for one first version: only where a clock was set ahead would there be more. */
+const lookupsMax = 1_024;
+
+/**
+ * The first version from `shown` on whose commit is not earlier than a time; `end` if no such commit exists; a lower one if that would
+ * take too long, since a read passes over what is too old all the same.
+ */
 function firstOfTime(
   index: ReplicaIndex,
   stream: string,
@@ -46,9 +52,10 @@ function firstOfTime(
   const mark = index.markBeforeTime(fromTime);
   const earlier = mark === undefined ? 0n : versionAt(index, stream, mark.position - 1n);
   const from = earlier < shown ? shown : version(earlier + 1n);
+  let lookups = 0;
   for (const { kind, version: last, count, timeNanos } of index.forward(stream, from)) {
     if (last - BigInt(count) >= end) break;
-    if (kind !== 'commit' || timeNanos < fromTime) continue;
+    if (++lookups < lookupsMax && (kind !== 'commit' || timeNanos < fromTime)) continue;
     const first = last - BigInt(count) + 1n;
     return version(first < shown ? shown : first);
   }
