@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { RecordedEvent } from '../../generated/sluice/v1/event';
-import { Direction, ReadEndReason } from '../../generated/sluice/v1/event_store_service';
+import { Direction, ReadEndReason, StreamState } from '../../generated/sluice/v1/event_store_service';
 import { nanos, timestamp } from '../contract/contract-store';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
@@ -33,7 +33,14 @@ test('test_empty_aggregate_read', async () => {
     const { header, events, end } = await client.readStream({ stream });
     tookMs.push(performance.now() - startedAt);
     expect({ header, events, end }).toEqual({
-      header: { stream, version: 0n, position: 0n, commitTime: undefined },
+      header: {
+        stream,
+        version: 0n,
+        position: 0n,
+        commitTime: undefined,
+        firstVersion: 0n,
+        state: StreamState.UNSPECIFIED,
+      },
       events: [],
       end: { reason: ReadEndReason.COMPLETE, eventCount: 0n, unreadableSkipped: 0n },
     });

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/grpc/health/v1/health';
 import type { DeepPartial, Event, RecordedEvent } from '../../generated/sluice/v1/event';
-import { ReadEndReason } from '../../generated/sluice/v1/event_store_service';
+import { ReadEndReason, StreamState } from '../../generated/sluice/v1/event_store_service';
 import { connect, OutcomeUnknownError } from '../../src/client/client';
 import { historyFaults, type Attempt, type Outcome } from '../support/history';
 import { attempt, newEvents } from '../support/attempts';
@@ -99,7 +99,7 @@ export async function singleEventLifecycle({ client }: Environment): Promise<voi
     const { header, events, end } = await client.readStream({ stream });
     const { position, commitTime } = answer;
     expect(events).toEqual([{ ...event, stream, version: 1n, position, commitTime }]);
-    expect(header).toEqual({ stream, version: 1n, position, commitTime });
+    expect(header).toEqual({ stream, version: 1n, position, commitTime, ...whole });
     expect(end.reason).toBe(ReadEndReason.COMPLETE);
   }
 }
@@ -202,15 +202,24 @@ const requests = 50;
 /** The gateway looks at the end of the log now and then over the same connection. */
 const othersMax = 10;
 
+/** What can be read of a stream without controls, and of one that does not exist. */
+const whole = { firstVersion: 1n, state: StreamState.ACTIVE };
+const missing = { firstVersion: 0n, state: StreamState.UNSPECIFIED };
+
 /** test_get_version: before, after 5, after a restart; one round trip; no consumer of its own. */
 export async function getVersion(environment: Environment): Promise<void> {
   const { client, nodes } = environment;
   const stream = 'version';
-  expect(await client.getVersion({ stream })).toEqual({ version: 0n, position: 0n, commitTime: undefined });
+  expect(await client.getVersion({ stream })).toEqual({
+    version: 0n,
+    position: 0n,
+    commitTime: undefined,
+    ...missing,
+  });
   for (let i = 0; i < 5; i++) await client.append({ stream, events: newEvents(1) });
   const { header } = await client.readStream({ stream });
   const { position, commitTime } = header;
-  expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime });
+  expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime, ...whole });
 
   const before = await sumOver(nodes, 'read', 'in_msgs');
   for (let i = 0; i < requests; i++) await client.getVersion({ stream });
@@ -221,7 +230,7 @@ export async function getVersion(environment: Environment): Promise<void> {
   await until(async () => (await consumersOf(nodes)) === 1, 30_000);
 
   await environment.restart();
-  expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime });
+  expect(await client.getVersion({ stream })).toEqual({ version: 5n, position, commitTime, ...whole });
 }
 
 /** All versions from one through another. */

@@ -64,7 +64,8 @@ describe('an event', () => {
     expect(commitTime.getTime()).toBeGreaterThanOrEqual(beforeMs);
     expect(commitTime.getTime()).toBeLessThanOrEqual(afterMs);
     expect(commitTimeNanos / 1_000_000n).toBe(BigInt(commitTime.getTime()));
-    expect(read.head).toEqual({ version: 1n, position, commitTime, commitTimeNanos });
+    const whole = { firstVersion: 1n, state: 'active' };
+    expect(read.head).toEqual({ version: 1n, position, commitTime, commitTimeNanos, ...whole });
   });
 
   test('needs only a type', async () => {
@@ -159,6 +160,8 @@ describe('an append', () => {
       position,
       commitTime,
       commitTimeNanos,
+      firstVersion: 1n,
+      state: 'active',
     });
   });
 
@@ -272,7 +275,7 @@ test('a listing has names in order with their versions', async () => {
   const heads = [];
   for (const [count, stream] of ['listed.a', 'listed.b', 'listed.b.c'].entries()) {
     await client.append(stream, numbered(count + 1));
-    heads.push({ stream, ...(await client.getVersion(stream)), unreadable: false });
+    heads.push({ stream, ...(await client.getVersion(stream)), unreadable: false, hasControls: false });
   }
   expect(await all(client.listStreams({ pattern: 'listed.>' }))).toEqual(heads);
   expect(await all(client.listStreams({ pattern: 'listed.*', maxCount: 1 }))).toEqual(heads.slice(0, 1));

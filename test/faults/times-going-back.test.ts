@@ -86,7 +86,8 @@ test.each(bounds)('the version as of %d is that of the last commit until then', 
     );
     const found: GetVersionResponse = await gateway.client.getVersion({ stream, asOf: at(seconds) });
     const { version = 0n, position = 0n, commitTime } = last ?? {};
-    expect(found).toEqual({ version, position, commitTime });
+    const shown = version === 0n ? { firstVersion: 0n, state: 0 } : { firstVersion: 1n, state: 1 };
+    expect(found).toEqual({ version, position, commitTime, ...shown });
   }
 });
 

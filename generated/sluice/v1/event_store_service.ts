@@ -421,9 +421,9 @@ export interface GetVersionResponse {
   commitTime:
     | Timestamp
     | undefined;
-  /** The first version that can be read now, as in ReadStreamHeader, also with `as_of`. 0 if `version` is 0. */
+  /** The first version that can be read now, as in ReadStreamHeader, also with `as_of`; 0 if `version` is 0. 0 if `version` is 0. */
   firstVersion: bigint;
-  /** The state of the stream now, also with `as_of`. Unspecified if `version` is 0. */
+  /** The state of the stream now, also with `as_of`; STREAM_STATE_UNSPECIFIED if `version` is 0. Unspecified if `version` is 0. */
   state: StreamState;
 }
 
