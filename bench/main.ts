@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { prepareTools, removeTools } from '../test/support/tools';
 import { accessCost } from './access';
+import { controlsCost } from './controlled-streams';
 import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
@@ -79,7 +80,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     }
     if (found) print(renderMemory(run.peaks));
     if (found && settings.write) writePart(parts.join('\n\n'));
-    for (const measurePart of [accessCost, workersGain, consumerGroups]) {
+    for (const measurePart of [accessCost, controlsCost, workersGain, consumerGroups]) {
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
       found = true;
