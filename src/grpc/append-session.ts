@@ -190,8 +190,13 @@ class SessionAppends {
     for (;;) {
       const [message] = this.waiting;
       if (message === undefined) return undefined;
-      const append = message.next();
-      if (append !== undefined) return append;
+      try {
+        const append = message.next();
+        if (append !== undefined) return append;
+      } catch (error) {
+        this.drop(error as Error);
+        return undefined;
+      }
       this.waiting.shift();
       this.session.requests.done(message.bytes);
     }

@@ -45,12 +45,16 @@ function withReason<Result>(decode: () => Result): Result {
   try {
     return decode();
   } catch (error) {
-    if (error instanceof InvalidRequestError) throw error;
-    // Anything else that a decoder throws comes from the bytes, its only input.
-    const reason = error instanceof Error ? error.message : String(error);
-    const description = `is not a valid protobuf message: ${reason}`;
-    throw new UndecodableError([{ field: 'request', description }]);
+    throw undecodable(error);
   }
+}
+
+/** What a decoder has thrown, for the caller whose bytes it got: they are its only input. */
+export function undecodable(error: unknown): InvalidRequestError {
+  if (error instanceof InvalidRequestError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const description = `is not a valid protobuf message: ${reason}`;
+  return new UndecodableError([{ field: 'request', description }]);
 }
 
 const replacementCharacter = '\ufffd';

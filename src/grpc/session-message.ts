@@ -1,7 +1,7 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import { checkMessage, decodeRequest } from './decode';
+import { checkMessage, decodeRequest, undecodable } from './decode';
 
 /** One append of a session, not decoded yet. */
 export interface ReceivedAppend {
@@ -37,8 +37,16 @@ export class SessionMessage {
     return this.message.length;
   }
 
-  /** The next append; undefined at the end. */
+  /** The next append; undefined at the end. Throws UndecodableError, where the decoder takes less than the check has let pass. */
   next(): ReceivedAppend | undefined {
+    try {
+      return this.find();
+    } catch (error) {
+      throw undecodable(error);
+    }
+  }
+
+  private find(): ReceivedAppend | undefined {
     const { reader } = this;
     while (reader.pos < reader.len) {
       const [field, wireType] = reader.tag();

@@ -184,6 +184,14 @@ describe('bytes that are not protobuf', () => {
     expect(await wire.stream('GetVersion', { stream: 'bytes.1' })).toEqual([{}]);
   });
 
+  test('a tag of more than 32 bits ends a session, whose earlier appends are stored, and nothing else', async () => {
+    const long = Buffer.from([0x88, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00]);
+    const one = delimited(1, delimited(2, request(stream('bytes.long'), event())));
+    for (const bytes of [long, Buffer.concat([one, long]), delimited(1, long)])
+      expect(await refusal('AppendSession', bytes)).toEqual(unreadable('varint'));
+    expect(await wire.unary('GetVersion', { stream: 'bytes.long' })).toMatchObject({ version: '1' });
+  });
+
   test('a request that is cut off anywhere but between its fields', async () => {
     const boundaries = [0, stream('bytes.1').length, good.length];
     for (let length = 1; length < good.length; length++) {

@@ -103,6 +103,9 @@ describe('Append', () => {
   });
 });
 
+/** Of a stream without controls. */
+const whole = { first_version: '1', state: 'STREAM_STATE_ACTIVE' };
+
 describe('ReadStream', () => {
   test('gives events as they were written, with what the store assigned', async () => {
     const stream = 'read.1';
@@ -114,7 +117,13 @@ describe('ReadStream', () => {
     const id = last?.['id'];
     expect(id).toMatch(uuidV7);
     expect(message).toEqual({
-      header: { stream, version: '3', position: two['position'], commit_time: two['commit_time'] },
+      header: {
+        stream,
+        version: '3',
+        position: two['position'],
+        commit_time: two['commit_time'],
+        ...whole,
+      },
       events: [
         recorded(stream, 1, full, one),
         recorded(stream, 2, binary, one),
@@ -131,7 +140,8 @@ describe('ReadStream', () => {
     const events = [1, 2, 3, 4, 5].map((number) => ({ id: `e-${number}`, type: 'Counted' }));
     const commit = await append(stream, events);
     const expected = events.map((event, index) => recorded(stream, index + 1, event, commit));
-    const header = { stream, version: '5', position: commit['position'], commit_time: commit['commit_time'] };
+    const { position, commit_time } = commit;
+    const header = { stream, version: '5', position, commit_time, ...whole };
     const backward = { direction: 'DIRECTION_BACKWARD', max_count: '3' };
     expect(await wire.stream('ReadStream', { stream, page: { events_max: 2 } })).toEqual([
       { header, events: expected.slice(0, 2) },
@@ -176,11 +186,17 @@ test('GetVersion answers version, position and time, also of the past; nothing f
   const one = await append(stream, [bare]);
   const two = await append(stream, [bare, bare]);
   const { position, commit_time } = two;
-  expect(await wire.unary('GetVersion', { stream })).toEqual({ version: '3', position, commit_time });
+  expect(await wire.unary('GetVersion', { stream })).toEqual({
+    version: '3',
+    position,
+    commit_time,
+    ...whole,
+  });
   expect(await wire.unary('GetVersion', { stream, as_of: one['commit_time'] })).toEqual({
     version: '1',
     position: one['position'],
     commit_time: one['commit_time'],
+    ...whole,
   });
   expect(await wire.unary('GetVersion', { stream, as_of: { seconds: '1' } })).toEqual({});
   expect(await wire.unary('GetVersion', { stream: 'version.none' })).toEqual({});
@@ -217,7 +233,7 @@ test('ListStreams lists names in byte order, also of streams that cannot be read
   const foreign = await publish('es.list.foreign', 'not a commit');
   const summary = (stream: string): WireMessage => {
     const { version: number, position, commit_time } = heads.get(stream) as WireMessage;
-    return { stream, version: number, position, commit_time };
+    return { stream, version: number, position, commit_time, ...whole };
   };
   expect(await wire.stream('ListStreams', { pattern: 'list.>' })).toEqual([
     {
@@ -293,6 +309,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
       'read-all',
       'subscribe',
       'consumer-groups',
+      'stream-lifecycle',
     ],
     replica: {
       position,

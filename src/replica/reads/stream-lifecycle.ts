@@ -40,7 +40,7 @@ const lookupsMax = 1_024;
 
 /**
  * The first version from `shown` on whose commit is not earlier than a time; `end` if no such commit exists; a lower one if that would
- * take too long, since a read passes over what is too old all the same.
+ * take too long, since a read skips what is too old all the same.
  */
 function firstOfTime(
   index: ReplicaIndex,
