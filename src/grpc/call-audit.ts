@@ -3,7 +3,7 @@ import type { AuditEntry } from '../auth/audit-entry';
 import type { AccessDeniedError, AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
-import { outcomeOf as storeOutcomeOf, type Outcome as StoreOutcome } from '../store/errors';
+import { outcomeOf as storeOutcomeOf, OverloadedError, type Outcome as StoreOutcome } from '../store/errors';
 import { GroupError, type GroupErrorCode } from '../store/group-errors';
 import type { Access, Need } from './access';
 
@@ -119,6 +119,11 @@ export class CallAudit {
       streams: [],
     };
   }
+}
+
+/** The error of a call for whose entry there is no space; see `Audit.reserve`. */
+export function auditFull(): OverloadedError {
+  return new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
 }
 
 function subjectOf({ subject, isGroup }: AccessDeniedError): Pick<AuditEntry, 'group' | 'streams'> {

@@ -11,7 +11,7 @@ import type {
   StreamAppend,
 } from '../store/event-store';
 import { noVersion } from '../store/values';
-import type { CallAudit } from './call-audit';
+import { auditFull, type CallAudit } from './call-audit';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 import type { PermittedStore } from './permit';
@@ -158,7 +158,7 @@ class UnderWay {
     const reserved = audit.reserve(streams);
     if (reserved === undefined) {
       this.leave();
-      return new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
+      return auditFull();
     }
     const action = isOne(appends) && appends.events.length === 0 ? 'read' : 'append';
     this.line = { audit, streams, action, reserved };

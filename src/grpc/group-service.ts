@@ -28,8 +28,7 @@ import {
 import { parseGetGroup, parseListGroups } from '../requests/look-at-groups';
 import { parseDropParked, parseListParked, parseReplayParked } from '../requests/parked-events';
 import type { ConsumerGroups, Group, GroupName } from '../store/consumer-groups';
-import { OverloadedError } from '../store/errors';
-import type { CallAudit } from './call-audit';
+import { auditFull, type CallAudit } from './call-audit';
 import type { Caller } from './call-scope';
 import type { Calls } from './calls';
 import { consume } from './consume';
@@ -187,8 +186,7 @@ function changes(audit: CallAudit): Change {
     if (!audit.hasWrites) return change();
     const changed = { group: name, patterns: settings?.filter.patterns ?? [] };
     const reserved = audit.reserve(changed.patterns);
-    if (reserved === undefined)
-      throw new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
+    if (reserved === undefined) throw auditFull();
     try {
       const result = await change();
       audit.groupChanged(caller, changed, undefined, reserved);

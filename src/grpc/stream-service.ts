@@ -21,10 +21,9 @@ import {
   parseTombstoneStream,
   parseTruncateStream,
 } from '../requests/control-stream';
-import { OverloadedError } from '../store/errors';
 import type { ControlCommand, ControlResult } from '../store/control-command';
 import type { StreamDescription, StreamRules } from '../store/stream-rules';
-import type { CallAudit } from './call-audit';
+import { auditFull, type CallAudit } from './call-audit';
 import type { Caller } from './call-scope';
 import type { Calls } from './calls';
 import type { Entered } from './enter-call';
@@ -81,8 +80,7 @@ async function recorded(
   if (!audit.hasWrites) return control();
   const entry = { action: 'manage' as const, streams: [stream] };
   const reserved = audit.reserve(entry.streams);
-  if (reserved === undefined)
-    throw new OverloadedError('auditBytesMax', 'the audit log takes no more entries at present');
+  if (reserved === undefined) throw auditFull();
   try {
     const result = await control();
     audit.appended(caller, entry, result, reserved);
