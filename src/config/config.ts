@@ -165,6 +165,7 @@ function storeConfig(
       prefix: values.storePrefix,
       replicas: values.storeReplicas,
       lostMessagesAccepted: values.lostMessagesAccepted,
+      immutable: values.storeImmutable,
     },
     replicaDir: resolve(values.replicaDir ?? join(values.dataDir, 'replica')),
     limits: limitsInForce(givenLimits(given, values)),

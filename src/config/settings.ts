@@ -247,6 +247,11 @@ export const settings = {
     'Create the store if NATS has no stream of this name: for the first start only. With the embedded nats-server ' +
       'it is only needed if the data folder has other stores.',
   ),
+  storeImmutable: toggle(
+    'store',
+    'Create the store so that nothing is ever removed from it: NATS then refuses to delete its messages. Only for the ' +
+      'start that creates it; it cannot be changed later.',
+  ),
   lostMessagesAccepted: {
     group: 'store',
     default: '0',

@@ -95,7 +95,8 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const { store, mayCreate, limits, log: logger, durability, embedded } = options;
   const timeoutMs = limits.requestTimeoutMs;
   checkServerVersion(pool.append());
-  const info = await openStream(pool.append(), logConfig(store, limits), { timeoutMs, mayCreate });
+  const opening = { timeoutMs, mayCreate, immutable: store.immutable };
+  const info = await openStream(pool.append(), logConfig(store, limits), opening);
   durability.begin();
   const { config } = info;
   if (config['allow_msg_ttl'] === true) logger.warn(messageTtlWarning(store.name));

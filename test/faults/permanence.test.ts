@@ -5,7 +5,7 @@ import { startTestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
 import { failureOf } from '../support/rpc-failure';
 
-/** Nothing expires, nothing can be deleted, and a store that would lose events is not served. */
+/** Nothing expires, nobody deletes from an immutable store, and a store that would lose events is not served. */
 
 let nats: TestNats;
 beforeAll(async () => {
@@ -47,13 +47,14 @@ test('a new store keeps its events for ever', async () => {
   expect(await configOf('KEPT')).toMatchObject({
     ...forEver,
     subjects: ['kept.>'],
-    deny_delete: true,
-    deny_purge: true,
+    deny_delete: false,
+    deny_purge: false,
   });
 });
 
-test('nobody can delete or purge events, and a version never starts again', async () => {
-  await using gateway = await startTestGateway([nats.url], flags('LASTING'));
+test('nobody can delete or purge events of an immutable store, and a version never starts again', async () => {
+  await using gateway = await startTestGateway([nats.url], [...flags('LASTING'), '--store-immutable']);
+  expect(await configOf('LASTING')).toMatchObject({ deny_delete: true, deny_purge: true });
   const { client } = gateway;
   const stream = 'only';
   for (let i = 0; i < 3; i++) await client.append({ stream, events: newEvents(1) });
@@ -82,8 +83,6 @@ const disagreements: readonly (readonly [Partial<StreamConfig>, string])[] = [
   [{ storage: StorageType.Memory }, 'storage: found "memory", needed "file"'],
   [{ allow_direct: false }, 'allow_direct: found false, needed true'],
   [{ allow_rollup_hdrs: true, deny_purge: false }, 'allow_rollup_hdrs: found true, needed false'],
-  [{ deny_delete: false }, 'deny_delete: found false, needed true'],
-  [{ deny_purge: false }, 'deny_purge: found false, needed true'],
   [{ subjects: ['bad.*'] }, 'subjects: found ["bad.*"], needed ["bad.>"]'],
   [{ no_ack: true }, 'no_ack: found true, needed false'],
 ];

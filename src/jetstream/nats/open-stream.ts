@@ -63,10 +63,16 @@ export function logConfig(options: StreamOptions, limits: Limits): StreamConfig 
     max_msgs_per_subject: -1,
     allow_direct: true,
     allow_atomic: true,
-    deny_delete: true,
-    deny_purge: true,
     duplicate_window: limits.duplicateWindowMs * 1_000_000,
   };
+}
+
+/** Settings of a log from which nothing can be removed. NATS never takes them back. */
+export const immutableSettings = { deny_delete: true, deny_purge: true } as const;
+
+/** Whether NATS refuses to remove messages, or some ways to do it. */
+export function isImmutable(config: StreamConfig): boolean {
+  return Object.keys(immutableSettings).some((field) => config[field] === true);
 }
 
 /** Options for opening a stream. */
@@ -76,6 +82,8 @@ export interface Opening {
   readonly mayCreate: boolean;
   /** Of a stream that is created. Default: 1. */
   readonly firstSequence?: number;
+  /** Whether a stream that is created is immutable. Default: false. */
+  readonly immutable?: boolean | undefined;
 }
 
 /** Opens a stream. Throws StoreOpenError if its configuration differs, or if it does not exist and may not be created. */
@@ -139,7 +147,7 @@ export function messageTtlWarning(name: string): string {
 export async function findOrCreate(
   link: Link,
   wanted: StreamConfig,
-  { timeoutMs, mayCreate, firstSequence }: Opening,
+  { timeoutMs, mayCreate, firstSequence, immutable = false }: Opening,
 ): Promise<StreamInfo> {
   try {
     return await streamInfo(link, wanted.name, undefined, { timeoutMs });
@@ -148,7 +156,8 @@ export async function findOrCreate(
     if (!mayCreate) throw new StoreOpenError(notFound(wanted.name), { cause: error });
   }
   try {
-    return await create(link, { ...wanted, first_seq: firstSequence }, timeoutMs);
+    const settings = immutable ? immutableSettings : {};
+    return await create(link, { ...wanted, ...settings, first_seq: firstSequence }, timeoutMs);
   } catch (error) {
     throw openError(error, wanted.name);
   }

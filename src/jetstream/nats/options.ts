@@ -32,4 +32,6 @@ export interface StoreOptions {
   readonly replicas: number;
   /** How many of its messages may be missing, see LogHealth. Default: 0. */
   readonly lostMessagesAccepted?: number;
+  /** Whether a stream that is created is immutable: NATS then never removes a message of it. Default: false. */
+  readonly immutable?: boolean;
 }
