@@ -1,9 +1,12 @@
 /** @type {(syntax: object) => [string, object]} */
 const swc = (parser) => ['@swc/jest', { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' } }];
 
+// How many times as long as they say tests and `until` wait: in CI, where a machine may be slow, only to tell what hangs.
+process.env.SLUICE_TEST_PATIENCE ??= process.env.CI === 'true' ? '4' : '1';
+
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/scripts/patient-environment.cjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   transform: {
     '^.+\\.ts$': swc({ syntax: 'typescript', explicitResourceManagement: true }),
@@ -18,6 +21,6 @@ module.exports = {
   // On two processors: tests wait for servers and timers more than they compute.
   maxWorkers: 3,
   testSequencer: '<rootDir>/scripts/longest-first.cjs',
-  testTimeout: 60_000,
+  testTimeout: 60_000 * Number(process.env.SLUICE_TEST_PATIENCE),
   reporters: ['default', '<rootDir>/scripts/jest-summary.cjs'],
 };

@@ -1,7 +1,21 @@
 const Sequencer = require('@jest/test-sequencer').default;
 
 /** Folders with files that take a minute or more. If one of them began last, it would run alone. */
-const longest = ['cluster', 'faults', 'nats', 'examples', 'acceptance', 'cli', 'docs'];
+const longest = [
+  'cluster',
+  'acceptance',
+  'bench',
+  'faults',
+  'backup',
+  'contract',
+  'deploy',
+  'workers',
+  'examples',
+  'clients',
+  'nats',
+  'cli',
+  'docs',
+];
 
 /** Begins with these folders, and in each with the file that jest would begin with: the slowest, else the largest. */
 module.exports = class LongestFirst extends Sequencer {

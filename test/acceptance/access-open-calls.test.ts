@@ -13,6 +13,7 @@ import {
 import { startGuarded, type GuardedGateway, type Principals } from '../support/access';
 import { newEvents } from '../support/attempts';
 import { until } from '../support/nats-server';
+import { patience } from '../support/patience';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
 
@@ -163,7 +164,7 @@ test('a grant that is removed ends what relies on it, and nothing else', async (
   for (const ended of [await orders.ended, await permitted.ended]) {
     expect([ended.code, ended.reason]).toEqual([status.PERMISSION_DENIED, 'ACCESS_DENIED']);
   }
-  expect(performance.now() - changedAt).toBeLessThan(3_000);
+  expect(performance.now() - changedAt).toBeLessThan(3_000 * patience);
   const { metadata } = (await orders.ended).detail('google.rpc.ErrorInfo') ?? {};
   expect(Object.fromEntries(metadata ?? [])).toEqual({ action: 'subscribe', pattern: 'order.*' });
 
@@ -182,35 +183,34 @@ const reader = { grants: [{ actions: ['read'], streams: ['order.>'] }] };
 test.each([
   ['last grant', { a: reader }, status.PERMISSION_DENIED, 'ACCESS_DENIED'],
   ['credential', {}, status.UNAUTHENTICATED, 'UNAUTHENTICATED'],
-])(
-  'a session without its %s answers what is under way, and ends',
-  async (_what, left, code, reason) => {
-    const gateway = await start({ a: { grants: grantOf('order.>') } });
-    const session = openSession(gateway.as('a'));
-    session.send({ tag: 0, stream: 'order.0' });
-    await until(() => session.answers.length === 1);
-    gateway.nats.pause();
-    session.send(...Array.from({ length: 50 }, (_, i) => ({ tag: i + 1, stream: `order.${i}` })));
-    await sleep(300); // they are under way
-    gateway.file.write({ admin, ...left });
-    await sleep(1_000); // the gateway has seen it
-    expect(session.answers).toHaveLength(1);
-    gateway.nats.resume();
-    const failure = await session.ended;
-    expect([failure?.code, failure?.reason]).toEqual([code, reason]);
-    expect(session.answers.map(codeOf)).toEqual(Array.from({ length: 51 }, () => 0));
-    expect((await gateway.as('admin').readAll()).events).toHaveLength(51);
-  },
-  30_000,
-);
+])('a session without its %s answers what is under way, and ends', async (_what, left, code, reason) => {
+  const gateway = await start({ a: { grants: grantOf('order.>') } });
+  const session = openSession(gateway.as('a'));
+  session.send({ tag: 0, stream: 'order.0' });
+  await until(() => session.answers.length === 1);
+  gateway.nats.pause();
+  session.send(...Array.from({ length: 50 }, (_, i) => ({ tag: i + 1, stream: `order.${i}` })));
+  await sleep(300); // they are under way
+  gateway.file.write({ admin, ...left });
+  await sleep(1_000); // the gateway has seen it
+  expect(session.answers).toHaveLength(1);
+  gateway.nats.resume();
+  const failure = await session.ended;
+  expect([failure?.code, failure?.reason]).toEqual([code, reason]);
+  expect(session.answers.map(codeOf)).toEqual(Array.from({ length: 51 }, () => 0));
+  expect((await gateway.as('admin').readAll()).events).toHaveLength(51);
+});
 
 test('open calls end within a second after their credential has expired', async () => {
-  const expiresAt = Date.now() + 6_000;
+  const gateway = await start({ b: { grants: grantOf('order.>') } });
+  const expiresAt = Date.now() + 4_000 * patience;
   const expires = new Date(expiresAt).toISOString();
-  const gateway = await start({
+  gateway.file.write({
+    admin,
     a: { grants: grantOf('order.>'), expires },
     b: { grants: grantOf('order.>') },
   });
+  await gateway.gateway.reload();
   const subscription = openSubscription(gateway.as('a'), { patterns: ['order.>'] });
   const others = openSubscription(gateway.as('b'), { patterns: ['order.>'] });
   const session = openSession(gateway.as('a'));
@@ -220,14 +220,14 @@ test('open calls end within a second after their credential has expired', async 
     expect(failure?.code).toBe(status.UNAUTHENTICATED);
     expect(failure?.detail('google.rpc.ErrorInfo')?.metadata.get('cause')).toBe('expired');
     expect(Date.now() - expiresAt).toBeGreaterThanOrEqual(-50);
-    expect(Date.now() - expiresAt).toBeLessThan(1_000);
+    expect(Date.now() - expiresAt).toBeLessThan(1_000 * patience);
   }
   expect((await failureOf(gateway.as('a').getVersion({ stream: 'order.1' }))).code).toBe(
     status.UNAUTHENTICATED,
   );
   await gateway.as('b').append({ stream: 'order.2', events: newEvents(1) });
   await until(() => others.count() === 2);
-}, 30_000);
+});
 
 test('a long read ends once its grant is gone', async () => {
   const gateway = await start({ a: { grants: grantOf('order.>') } });
@@ -256,19 +256,17 @@ test('a long read ends once its grant is gone', async () => {
   call.resume();
   expect((await ended).reason).toBe('ACCESS_DENIED');
   expect(events).toBeLessThan(30);
-}, 30_000);
+});
 
 test('a new grant counts at once, without a restart', async () => {
   const gateway = await start({ a: { grants: grantOf('order.>') } });
   const append = (): Promise<unknown> => gateway.as('a').append({ stream: 'stock.1', events: newEvents(1) });
   expect((await failureOf(append())).reason).toBe('ACCESS_DENIED');
   gateway.file.write({ admin, a: { grants: grantOf('order.>', 'stock.>') } });
-  await until(
-    () =>
-      append().then(
-        () => true,
-        () => false,
-      ),
-    3_000,
+  await until(() =>
+    append().then(
+      () => true,
+      () => false,
+    ),
   );
 });

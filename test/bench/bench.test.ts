@@ -2,13 +2,14 @@ import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { patience } from '../support/patience';
 
 const root = join(__dirname, '..', '..');
 /** Under node_modules, so that what is compiled finds its packages. */
 const cache = join(root, 'node_modules', '.cache');
 mkdirSync(cache, { recursive: true });
 const folder = mkdtempSync(join(cache, 'sluice-bench-'));
-const timeoutMs = 180_000;
+const timeoutMs = 180_000 * patience;
 
 beforeAll(async () => {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -304,5 +304,6 @@ test('a replica that is filled later knows the same', async () => {
     { state: 'tombstoned', version: 1n, firstVersion: 2n },
   ]);
   await using filled = await openTestStore(nats.url);
+  await until(() => filled.store.filling() === undefined);
   expect(await describe(filled)).toEqual(known);
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, NatsError, StorageType } from 'nats';
 import { spawnTied, type TiedProcess } from '../../src/nats-server/tied-process';
+import { patience } from './patience';
 import { natsServerPath } from './tools';
 
 /** A real nats-server with JetStream on loopback, with faults as verbs. It ends with this process at the latest. */
@@ -288,10 +289,10 @@ export async function freePorts(count: number): Promise<number[]> {
 
 /** Waits until a condition holds; fails after a while, or at once if it throws. */
 export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
-  const giveUpMs = Date.now() + timeoutMs;
+  const giveUpMs = Date.now() + timeoutMs * patience;
   while (!(await holds())) {
     if (Date.now() > giveUpMs)
-      throw new Error(`did not come true in ${timeoutMs.toString()} ms: ${holds.toString()}`);
+      throw new Error(`did not come true in ${(timeoutMs * patience).toString()} ms: ${holds.toString()}`);
     await sleep(20);
   }
 }

@@ -40,6 +40,7 @@ import {
   type TombstoneStreamResponse,
   type TruncateStreamResponse,
 } from '../../generated/sluice/v1/stream_service';
+import { patience } from './patience';
 import { RpcFailure } from './rpc-failure';
 import { withToken, type TestToken } from './with-token';
 
@@ -112,7 +113,7 @@ const channelOptions = {
   'grpc.max_reconnect_backoff_ms': 200,
 };
 /** The default deadline, so that a test that hangs ends with a reason. */
-const deadlineMs = 30_000;
+const deadlineMs = 30_000 * patience;
 
 /**
  * Connects to a gateway at host:port, with a token or without a credential, and in plain text unless other channel credentials are

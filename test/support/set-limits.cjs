@@ -4,10 +4,14 @@ const { basename, dirname, join } = require('node:path');
 const [, program] = process.argv;
 // Its workers get the limits from it.
 if (basename(program ?? '') === 'main.js') {
-  const config = require(join(dirname(program), 'config', 'config.js'));
-  const { loadConfig } = config;
-  config.loadConfig = (...given) => {
-    const loaded = loadConfig(...given);
-    return { ...loaded, limits: { ...loaded.limits, ...JSON.parse(process.env.LIMITS) } };
+  const path = join(dirname(program), 'config', 'config.js');
+  const { loadConfig, ...others } = require(path);
+  // Exports cannot be assigned to; what is loaded later gets this object.
+  require.cache[path].exports = {
+    ...others,
+    loadConfig: (...given) => {
+      const loaded = loadConfig(...given);
+      return { ...loaded, limits: { ...loaded.limits, ...JSON.parse(process.env.LIMITS) } };
+    },
   };
 }

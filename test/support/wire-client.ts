@@ -14,6 +14,7 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { patience } from './patience';
 import { withToken } from './with-token';
 
 /** A message as in JSON: 64-bit numbers and enums are strings, bytes are Buffers, unset fields are left out. */
@@ -56,7 +57,7 @@ export interface WireFailure {
 
 const protoFolder = join(__dirname, '..', '..', 'proto');
 const loading = { includeDirs: [protoFolder], keepCase: true, longs: String, enums: String };
-const deadlineMs = 30_000;
+const deadlineMs = 30_000 * patience;
 
 const files = {
   'sluice.v1.EventStoreService': 'sluice/v1/event_store_service.proto',
