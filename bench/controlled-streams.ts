@@ -52,6 +52,7 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
     gateway,
     client: connect(gateway.address),
   }));
+  for (const { gateway } of sides) await gateway.caughtUp();
   await control((sides[0] as Side).client, streams);
   const costs = sides.map((): Cost[] => []);
   for (let round = 0; round <= settings.rounds; round++) {
@@ -88,7 +89,7 @@ async function control({ streams }: SluiceClient, count: number): Promise<void> 
 async function costOf({ gateway, client }: Side, streams: number): Promise<Cost> {
   const events = streams * commitsEach;
   const all = await cpuOf(gateway, events, () => take(client.readAll(), events));
-  const catchUp = await cpuOf(gateway, events, () => take(client.subscribe({ after: 0n }), events));
+  const catchUp = await cpuOf(gateway, events, () => take(client.subscribe({ after: 0n }), events, true));
   const stream = await cpuOf(gateway, streams, () =>
     inTurns(readers, streams, (turn) =>
       take(client.readStream(nameOf(turn), { maxCount: commitsEach }), commitsEach),
@@ -100,11 +101,11 @@ async function costOf({ gateway, client }: Side, streams: number): Promise<Cost>
   return { all, catchUp, stream, append };
 }
 
-/** Reads at least this many events, and no more than there are. */
-async function take(all: AsyncIterable<object>, countMin: number): Promise<void> {
+/** Reads at least this many events: all of a read, so that none is cancelled, and as many of a subscription. */
+async function take(all: AsyncIterable<object>, countMin: number, isEndless = false): Promise<void> {
   const events = all[Symbol.asyncIterator]();
   let count = 0;
-  while (count < countMin && (await events.next()).done !== true) count++;
+  while (!(isEndless && count === countMin) && (await events.next()).done !== true) count++;
   await events.return?.();
   if (count < countMin) throw new Error(`there were only ${count} events`);
 }

@@ -1,13 +1,15 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { CompactingMap } from '../collections/compacting-map';
+import type { Limits } from '../limits';
 import type { Connections } from './connections';
 
 /** Changes in the HTTP/2 servers below a server of grpc-js (1.14), which must be listening, what it has no setting for. */
-export function adjustHttp2(server: Server, connections: Pick<Connections, 'watch'>): void {
+export function adjustHttp2(server: Server, connections: Pick<Connections, 'watch'>, limits: Limits): void {
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
   for (const http2Server of http2Servers.keys()) {
     ignoreLongTimeouts(http2Server);
+    boundCancels(http2Server, limits);
     http2Server.on('session', compactStreams);
     connections.watch(http2Server);
   }
@@ -32,6 +34,25 @@ function compactStreams(session: ServerHttp2Session): void {
     compacting.set(id, stream);
   });
   state.streams = compacting;
+}
+
+/** Known to Node.js from 24 on; not yet to its types. */
+interface ResetOptions {
+  streamResetBurst: number;
+  streamResetRate: number;
+}
+
+/** Sessions get their options from their server, where they lie under a symbol (Node 20 to 26). */
+function boundCancels(http2Server: Http2Server, limits: Limits): void {
+  const symbol = Object.getOwnPropertySymbols(http2Server).find(
+    ({ description }) => description === 'options',
+  );
+  if (symbol === undefined) return;
+  const bounds: ResetOptions = {
+    streamResetBurst: limits.connectionCancelsMax,
+    streamResetRate: limits.connectionCancelsPerSecond,
+  };
+  Object.assign((http2Server as unknown as Record<symbol, object>)[symbol] ?? {}, bounds);
 }
 
 const msOf: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };

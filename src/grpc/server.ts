@@ -130,7 +130,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));
   const listening = await listen(server, options, tls);
-  adjustHttp2(server, connections);
+  adjustHttp2(server, connections, limits);
   let closed: Promise<void> | undefined;
   return {
     address: listening.address,

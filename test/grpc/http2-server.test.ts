@@ -18,7 +18,7 @@ test('a connection keeps its streams steadily, whatever this version of Node doe
     });
   });
   const connections = createConnections(defaultLimits, pino({ level: 'silent' }));
-  adjustHttp2(server, connections);
+  adjustHttp2(server, connections, defaultLimits);
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
   const [http2Server] = http2Servers.keys();
   const coming = once(http2Server as Http2Server, 'session') as Promise<[ServerHttp2Session]>;
