@@ -73,8 +73,8 @@ async function filesIn(paths: readonly string[]): Promise<string[]> {
   return listed.split('\0').filter((file) => file !== '' && existsSync(file));
 }
 
-/** Makes the folder of a hash unless it exists. `make` gets that folder, and the one that stays from build to build. */
-async function inCache(
+/** Makes the folder of a hash in the cache unless it exists. `make` gets that folder, and the one that stays from build to build. */
+export async function inCache(
   name: string,
   hash: string,
   make: (folder: string, cache: string) => Promise<void>,
