@@ -1,0 +1,66 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { root } from '../docs/markdown';
+import { startTestGateway } from '../support/gateway';
+import { startNats } from '../support/nats-server';
+
+/** The Go client: its own tests on a real gateway, and its stubs, which must be those of proto/. */
+
+const run = promisify(execFile);
+const client = join(root, 'clients', 'go');
+const goTimeoutMs = 300_000;
+
+function hasGo(): boolean {
+  try {
+    execFileSync('go', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const isThere = hasGo();
+if (!isThere) process.stderr.write('SKIPPED: the tests of the Go client, because Go is not installed\n');
+// In CI nothing is skipped.
+const withGo = isThere || process.env['CI'] === 'true' ? test : test.skip;
+
+withGo(
+  'the tests of clients/go pass on a gateway',
+  async () => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const env = { ...process.env, SLUICE_TEST_ADDRESS: gateway.address };
+    const { stdout } = await run('go', ['test', '-count=1', '-v', '.'], { cwd: client, env }).catch(
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => {
+        throw new Error(stdout + stderr);
+      },
+    );
+    expect(stdout).toMatch(/^--- PASS: TestAppendConflictRead/m);
+    expect(stdout).not.toContain('SKIP');
+  },
+  goTimeoutMs,
+);
+
+withGo(
+  'what it has is formatted and vetted, and its stubs are what buf makes of proto/',
+  async () => {
+    const { stdout: unformatted } = await run('gofmt', ['-l', '.'], { cwd: client });
+    expect(unformatted).toBe('');
+    await run('go', ['vet', './...'], { cwd: client });
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-go-stubs-'));
+    try {
+      const buf = join(root, 'node_modules', '.bin', 'buf');
+      const template = join('clients', 'go', 'buf.gen.yaml');
+      await run(buf, ['generate', '--template', template, '--output', folder], { cwd: root });
+      const stubs = (path: string): Map<string, string> =>
+        new Map(readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'utf8')]));
+      expect(stubs(join(client, 'sluicev1'))).toEqual(stubs(join(folder, 'clients', 'go', 'sluicev1')));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  goTimeoutMs,
+);
