@@ -91,7 +91,7 @@ func (s *Subscription) Cursor() Cursor {
 	return s.at.cursor()
 }
 
-// Position says up to which position the loop has every event; false: there was no response yet. It moves on over what the filters drop.
+// Position says up to which position the loop has every event; false: it has no whole commit yet. It moves on over what the filters drop.
 func (s *Subscription) Position() (uint64, bool) {
 	if s.position == nil {
 		return 0, false
