@@ -160,7 +160,7 @@ type member struct {
 	acked    []uint64
 }
 
-// run gives nil if the member has left, as it was told to.
+// run gives nil if the member has left, on request.
 func (m *member) run(stop context.Context) error {
 	c := m.consumer
 	channel := c.client.channel

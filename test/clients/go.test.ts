@@ -1,9 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { root } from '../docs/markdown';
+import { blocks, document, root } from '../docs/markdown';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 
@@ -40,6 +40,44 @@ withGo(
     );
     expect(stdout).toMatch(/^--- PASS: TestAppendConflictRead/m);
     expect(stdout).not.toContain('SKIP');
+  },
+  goTimeoutMs,
+);
+
+withGo(
+  'the examples of docs/go.md print what is shown, one after the other',
+  async () => {
+    const all = blocks(document('docs/go.md'));
+    const programs = all.flatMap(({ language, code }, i) => {
+      const next = all[i + 1];
+      return language === 'go' ? [{ code, shown: next?.language === 'text' ? next.code : undefined }] : [];
+    });
+    expect(programs).toHaveLength(6);
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-go-docs-'));
+    try {
+      const module = readFileSync(join(client, 'go.mod'), 'utf8').replace(/^module (.+)$/m, 'module shop');
+      const own = 'github.com/sluice-eventstore/sluice/clients/go';
+      writeFileSync(
+        join(folder, 'go.mod'),
+        `${module}\nrequire ${own} v0.0.0\nreplace ${own} => ${client}\n`,
+      );
+      cpSync(join(client, 'go.sum'), join(folder, 'go.sum'));
+      for (const [i, { code }] of programs.entries()) {
+        mkdirSync(join(folder, `example${i}`));
+        const program = code.replace('127.0.0.1:50051', gateway.address);
+        writeFileSync(join(folder, `example${i}`, 'main.go'), program);
+      }
+      await run('go', ['build', '-o', 'bin/', './...'], { cwd: folder });
+      for (const [i, { shown }] of programs.entries()) {
+        if (shown === undefined) continue; // it needs a file
+        const { stdout } = await run(join(folder, 'bin', `example${i}`));
+        expect(stdout).toBe(shown);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   },
   goTimeoutMs,
 );

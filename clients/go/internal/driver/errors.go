@@ -23,35 +23,35 @@ func errorOf(err error) object {
 	case !errors.As(err, &failed):
 		return object{"code": "DRIVER", "message": err.Error(), "name": fmt.Sprintf("%T", err)}
 	}
-	told := object{"code": failed.Code, "message": failed.Message, "name": fmt.Sprintf("%T", err), "status": int(failed.GRPCStatus().Code())}
+	said := object{"code": failed.Code, "message": failed.Message, "name": fmt.Sprintf("%T", err), "status": int(failed.GRPCStatus().Code())}
 	if failed.RequestID != "" {
-		told["requestId"] = failed.RequestID
+		said["requestId"] = failed.RequestID
 	}
 	if code := failed.Code; code == sluice.CodeStoreUnavailable || code == sluice.CodeReplicaFilling || code == sluice.CodeUnavailable ||
 		code == sluice.CodeOverloaded || code == sluice.CodeQuotaExceeded {
-		told["retryDelayMs"] = failed.RetryDelay.Milliseconds()
+		said["retryDelayMs"] = failed.RetryDelay.Milliseconds()
 	}
 	var conflict *sluice.VersionConflictError
 	if errors.As(err, &conflict) {
-		told["stream"], told["expected"], told["actual"] = conflict.Stream, expected(conflict.Expected, conflict.MustExist), text(conflict.Actual)
+		said["stream"], said["expected"], said["actual"] = conflict.Stream, expected(conflict.Expected, conflict.MustExist), text(conflict.Actual)
 		conflicts := []object{}
 		for _, one := range conflict.Conflicts {
 			conflicts = append(conflicts, object{"stream": one.Stream, "expected": expected(one.GetExpectedVersion(), one.MustExist),
 				"actual": text(one.ActualVersion)})
 		}
-		told["conflicts"] = conflicts
+		said["conflicts"] = conflicts
 	}
 	var reuse *sluice.CommitIDReuseError
 	if errors.As(err, &reuse) {
-		told["commitId"], told["stream"], told["position"] = reuse.CommitID, reuse.Stream, text(reuse.Position)
+		said["commitId"], said["stream"], said["position"] = reuse.CommitID, reuse.Stream, text(reuse.Position)
 	}
 	var unknown *sluice.OutcomeUnknownError
 	if errors.As(err, &unknown) {
-		told["stream"], told["commitId"] = unknown.Stream, unknown.CommitID
+		said["stream"], said["commitId"] = unknown.Stream, unknown.CommitID
 	}
 	var quota *sluice.QuotaExceededError
 	if errors.As(err, &quota) {
-		told["limit"] = quota.Limit
+		said["limit"] = quota.Limit
 	}
 	var invalid *sluice.InvalidRequestError
 	if errors.As(err, &invalid) {
@@ -59,29 +59,29 @@ func errorOf(err error) object {
 		for _, one := range invalid.Violations {
 			violations = append(violations, object{"field": one.Field, "description": one.Description})
 		}
-		told["violations"] = violations
+		said["violations"] = violations
 	}
 	var mismatch *sluice.StoreMismatchError
 	if errors.As(err, &mismatch) {
-		told["expected"], told["actual"] = mismatch.Expected, mismatch.Actual
+		said["expected"], said["actual"] = mismatch.Expected, mismatch.Actual
 	}
 	var unreadable *sluice.UnreadableCommitError
 	if errors.As(err, &unreadable) {
-		told["stream"], told["position"] = unreadable.Stream, text(unreadable.Position)
+		said["stream"], said["position"] = unreadable.Stream, text(unreadable.Position)
 	}
 	var refused *sluice.UnauthenticatedError
 	if errors.As(err, &refused) {
-		told["reason"] = refused.Reason
+		said["reason"] = refused.Reason
 	}
 	var denied *sluice.AccessDeniedError
 	if errors.As(err, &denied) {
-		told["action"], told["subject"] = denied.Action, denied.Subject
+		said["action"], said["subject"] = denied.Action, denied.Subject
 	}
 	var stream *sluice.StreamError
 	if errors.As(err, &stream) {
-		told["stream"] = stream.Stream
+		said["stream"] = stream.Stream
 	}
-	return told
+	return said
 }
 
 func expected(version uint64, mustExist bool) string {

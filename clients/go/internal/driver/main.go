@@ -139,14 +139,20 @@ func (d *driver) take(c command) {
 	switch {
 	case c.Do == "connect":
 		run(d.connect(c))
-	case c.Do == "openSession":
+	case c.Do == "openSession" && client != nil:
 		run(d.openSession(ctx, c, client))
 	case c.Do == "stop":
 		d.mu.Lock()
-		d.stops[c.Call]()
+		if stop := d.stops[c.Call]; stop != nil {
+			stop()
+		}
 		d.mu.Unlock()
 		run(object{}, nil)
 	case c.Do == "sessionAppend":
+		if session == nil {
+			run(nil, &driverError{fmt.Errorf("there is no session %q", c.Session)})
+			return
+		}
 		// Sent in the order of the commands.
 		pending, err := session.Append(ctx, c.Stream, eventsOf(c.Events), appendOptions(c.ExpectedVersion, c.CommitID)...)
 		if err != nil {
@@ -232,6 +238,12 @@ func (d *driver) openSession(ctx context.Context, c command, client *sluice.Clie
 }
 
 func (d *driver) call(ctx context.Context, c command, client *sluice.Client, session *sluice.AppendSession) (any, error) {
+	if c.Do == "close" && client == nil { // it has not connected
+		return object{}, nil
+	}
+	if client == nil && session == nil {
+		return nil, &driverError{fmt.Errorf("there is no client %q and no session %q", c.Client, c.Session)}
+	}
 	switch c.Do {
 	case "close":
 		return object{}, client.Close()
