@@ -76,7 +76,7 @@ export function startGoLoad(program: string, args: readonly string[]): GoLoad {
   };
 }
 
-/** The programs of bench/go, `load` and `peers`, in a folder that is removed at the end. Their stubs are generated from proto/. */
+/** The programs of bench/go, `load` and `peers`, in a folder that is removed at the end. Their stubs are those of clients/go. */
 export async function buildGo(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-go-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
@@ -86,16 +86,16 @@ export async function buildGo(): Promise<AsyncDisposable & { readonly folder: st
     await remove();
     throw error;
   }
-  return { folder: join(folder, 'bin'), [Symbol.asyncDispose]: remove };
+  return { folder: join(folder, 'bench', 'go', 'bin'), [Symbol.asyncDispose]: remove };
 }
 
 async function build(folder: string): Promise<void> {
   const root = projectFolder();
-  await cp(join(root, 'bench', 'go'), folder, { recursive: true });
-  for (const name of ['proto', 'stubs']) await cp(join(root, name), join(folder, name), { recursive: true });
+  const programs = join(folder, 'bench', 'go');
+  await cp(join(root, 'bench', 'go'), programs, { recursive: true });
+  await cp(join(root, 'clients', 'go'), join(folder, 'clients', 'go'), { recursive: true });
   const path = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
-  const options = { cwd: folder, timeout: buildTimeoutMs, env: { ...process.env, PATH: path } };
-  await run('buf', ['generate', '--template', join('stubs', 'buf.gen.go.yaml')], options);
+  const options = { cwd: programs, timeout: buildTimeoutMs, env: { ...process.env, PATH: path } };
   await run('buf', ['generate', '--template', 'buf.gen.umadb.yaml'], options);
   await run('go', ['build', '-o', 'bin/', './...'], options);
 }

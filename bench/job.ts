@@ -11,9 +11,9 @@ export interface Job {
 
 /**
  * The client: the generated one, the same with a UUID v4 as each commit id, the TypeScript client, that with a session, plain
- * HTTP/2 on a gateway, or hand-written code with the NATS client.
+ * HTTP/2 on a gateway, hand-written code with the NATS client, or, in Go, the Go client.
  */
-export type PeerName = 'generated' | 'generatedV4' | 'typescript' | 'session' | 'wire' | 'raw';
+export type PeerName = 'generated' | 'generatedV4' | 'typescript' | 'session' | 'wire' | 'raw' | 'goClient';
 
 /** What a call does. The figures are those of the call alone; a wrong response fails the whole run. */
 export type Operation =

@@ -11,12 +11,15 @@ import { rawPeer } from './raw-peer';
 import { sessionPeer, typescriptPeer } from './typescript-peer';
 import { wirePeer } from './wire-peer';
 
+/** Those that are called from this process. */
+type NodePeer = Exclude<PeerName, 'goClient'>;
+
 /**
  * A load process: it makes the calls in its own process, as real clients do. clients.ts starts it with the addresses of the
  * gateway and of NATS, sends jobs, and gets reports.
  */
 async function main(address: string, natsUrl: string): Promise<void> {
-  const peers: Record<PeerName, Peer> = {
+  const peers: Record<NodePeer, Peer> = {
     generated: generatedPeer(address),
     generatedV4: generatedPeer(address, randomUUID),
     typescript: typescriptPeer(address),
@@ -25,7 +28,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
     raw: await rawPeer(natsUrl),
   };
   /** Versions of the streams that this process has appended to, by peer. */
-  const versions: Record<PeerName, Map<string, number>> = {
+  const versions: Record<NodePeer, Map<string, number>> = {
     generated: new Map(),
     generatedV4: new Map(),
     typescript: new Map(),
@@ -33,7 +36,7 @@ async function main(address: string, natsUrl: string): Promise<void> {
     wire: new Map(),
     raw: new Map(),
   };
-  process.on('message', (job: Job) => {
+  process.on('message', (job: Job & { readonly peer: NodePeer }) => {
     void run({ peer: peers[job.peer], versions: versions[job.peer] }, job).then(tell, (error: unknown) => {
       tell({ error: error instanceof Error ? error.message : String(error) });
     });

@@ -6,6 +6,7 @@ import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
 import { fromGo } from './from-go';
+import { goClient } from './go-client';
 import { consumerGroups } from './groups';
 import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
@@ -31,6 +32,7 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   sharedSyncFromGo,
   fromGo,
   overload,
+  goClient,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;

@@ -2,8 +2,11 @@ module example.com/shop
 
 go 1.26.0
 
+replace github.com/sluice-eventstore/sluice/clients/go => ../../clients/go
+
 require (
 	github.com/jackc/pgx/v5 v5.13.0
+	github.com/sluice-eventstore/sluice/clients/go v0.0.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

@@ -86,6 +86,8 @@ func mayPass(err error) bool {
 		return errors.As(err, &refused) && refused.noToken
 	case CodeInternal:
 		return failed.status.Code() != codes.Unimplemented
+	case CodeInvalidRequest: // a proxy has had enough of the caller
+		return failed.status.Code() == codes.ResourceExhausted
 	}
 	return false
 }

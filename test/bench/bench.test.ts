@@ -80,6 +80,7 @@ test(
             '## Table 9: a sync for many appends, called from Go',
             '## Table 10: called from Go and from Node',
             '## Table 11: overload',
+            '## Table 12: the Go client and its stubs',
           ]
         : []),
       '## Memory of the gateways',

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -22,13 +24,16 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	sluicev1 "example.com/shop/gen/sluice/v1"
+	sluice "github.com/sluice-eventstore/sluice/clients/go"
+	"github.com/sluice-eventstore/sluice/clients/go/sluicev1"
 )
 
 // What job.ts says of jobs, as far as they are done here.
 type job struct {
+	Peer      string
 	Operation struct {
 		Kind           string
+		Pattern        string
 		Streams        json.RawMessage
 		Events         int
 		CallsPerStream int
@@ -54,15 +59,23 @@ type report struct {
 
 type store = sluicev1.EventStoreServiceClient
 
+// peer is how calls are made: with the stubs, or with the client of clients/go.
+type peer struct {
+	store
+	client *sluice.Client // nil: with the stubs
+}
+
 func main() {
 	count, err := strconv.Atoi(os.Args[2])
 	check(err)
-	stores := make([]store, count)
-	for i := range stores {
+	stubs, clients := make([]peer, count), make([]peer, count)
+	for i := range count {
 		conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(err)
 		conn.Connect()
-		stores[i] = sluicev1.NewEventStoreServiceClient(conn)
+		stubs[i] = peer{store: sluicev1.NewEventStoreServiceClient(conn)}
+		clients[i].client, err = sluice.Connect(os.Args[1])
+		check(err)
 	}
 	versions := &versions{of: map[string]uint64{}}
 	input := bufio.NewReader(os.Stdin)
@@ -79,7 +92,11 @@ func main() {
 		if asked.Operation.Kind == "flood" {
 			perform = flood
 		}
-		done, err := perform(stores, versions, asked)
+		peers := stubs
+		if asked.Peer == "goClient" {
+			peers = clients
+		}
+		done, err := perform(peers, versions, asked)
 		if err != nil {
 			check(output.Encode(map[string]string{"error": err.Error()}))
 			continue
@@ -88,7 +105,7 @@ func main() {
 	}
 }
 
-func run(stores []store, versions *versions, asked job) (*report, error) {
+func run(peers []peer, versions *versions, asked job) (*report, error) {
 	callers := asked.Callers.To - asked.Callers.From
 	times := make([][]int64, callers)
 	failures := make([]error, callers)
@@ -97,7 +114,7 @@ func run(stores []store, versions *versions, asked job) (*report, error) {
 	for i := range callers {
 		running.Go(func() {
 			caller := asked.Callers.From + i
-			times[i], failures[i] = runCaller(stores[caller%len(stores)], versions, asked, caller)
+			times[i], failures[i] = runCaller(peers[caller%len(peers)], versions, asked, caller)
 		})
 	}
 	running.Wait()
@@ -109,7 +126,7 @@ func run(stores []store, versions *versions, asked job) (*report, error) {
 }
 
 // flood appends from all callers for some time. A caller that is refused waits for as long as it is told to.
-func flood(stores []store, _ *versions, asked job) (*report, error) {
+func flood(peers []peer, _ *versions, asked job) (*report, error) {
 	var prefix string
 	check(json.Unmarshal(asked.Operation.Streams, &prefix))
 	done := &report{}
@@ -124,7 +141,7 @@ func flood(stores []store, _ *versions, asked job) (*report, error) {
 			for !isOver() {
 				called := time.Now()
 				request := &sluicev1.AppendRequest{Stream: stream, Events: newEvents(1)}
-				_, err := stores[caller%len(stores)].Append(context.Background(), request)
+				_, err := peers[caller%len(peers)].Append(context.Background(), request)
 				took := max(1, time.Since(called).Microseconds())
 				mutex.Lock()
 				if err == nil && !isOver() {
@@ -155,10 +172,10 @@ func retryDelay(err error) time.Duration {
 	return 0
 }
 
-func runCaller(store store, versions *versions, asked job, caller int) ([]int64, error) {
+func runCaller(by peer, versions *versions, asked job, caller int) ([]int64, error) {
 	var times []int64
 	for call := asked.FirstCall; call < asked.FirstCall+asked.CallsEach; call++ {
-		perform, err := prepare(store, versions, asked, caller, call)
+		perform, err := prepare(by, versions, asked, caller, call)
 		if err != nil {
 			return nil, err
 		}
@@ -172,7 +189,7 @@ func runCaller(store store, versions *versions, asked job, caller int) ([]int64,
 }
 
 // prepare does everything that does not belong to the call before it.
-func prepare(store store, versions *versions, asked job, caller, call int) (func() error, error) {
+func prepare(by peer, versions *versions, asked job, caller, call int) (func() error, error) {
 	operation := asked.Operation
 	if operation.Kind == "append" {
 		var prefix string
@@ -180,53 +197,110 @@ func prepare(store store, versions *versions, asked job, caller, call int) (func
 		stream := fmt.Sprintf("%s.%d-%d", prefix, caller, call/operation.CallsPerStream)
 		events := newEvents(operation.Events)
 		version := versions.advance(stream, operation.Version, uint64(len(events)))
-		return func() error { return appendEvents(store, stream, events, version) }, nil
+		return func() error { return by.append(stream, events, version) }, nil
+	}
+	if operation.Kind == "catchUp" {
+		return func() error { return by.catchUp(operation.Pattern, operation.Events) }, nil
 	}
 	var streams streamSet
 	check(json.Unmarshal(operation.Streams, &streams))
 	stream := fmt.Sprintf("%s.0-%d", streams.Prefix, (caller+call)%streams.Count)
 	switch operation.Kind {
 	case "read":
-		return func() error { return read(store, stream, operation.Events) }, nil
+		return func() error { return by.read(stream, operation.Events) }, nil
 	case "version":
-		return func() error { return version(store, stream, operation.Version) }, nil
+		return func() error { return by.version(stream, operation.Version) }, nil
 	}
 	return nil, fmt.Errorf("no %s is done from Go", operation.Kind)
 }
 
-func appendEvents(store store, stream string, events []*sluicev1.Event, version uint64) error {
-	request := &sluicev1.AppendRequest{Stream: stream, Events: events, ExpectedVersion: &version}
-	response, err := store.Append(context.Background(), request)
+func (p peer) append(stream string, events []*sluicev1.Event, version uint64) error {
+	response, err := p.appended(stream, events, version)
 	if err == nil && response.Version != version+uint64(len(events)) {
 		return errors.New("a wrong version")
 	}
 	return err
 }
 
-func read(store store, stream string, wanted int) error {
-	messages, err := store.ReadStream(context.Background(), &sluicev1.ReadStreamRequest{Stream: stream})
+func (p peer) appended(stream string, events []*sluicev1.Event, version uint64) (*sluicev1.AppendResponse, error) {
+	if p.client != nil {
+		return p.client.Append(context.Background(), stream, events, sluice.ExpectVersion(version))
+	}
+	request := &sluicev1.AppendRequest{Stream: stream, Events: events, ExpectedVersion: &version}
+	return p.store.Append(context.Background(), request)
+}
+
+func (p peer) read(stream string, wanted int) error {
+	count, err := 0, error(nil)
+	if p.client != nil {
+		count, err = counted(p.client.ReadStream(context.Background(), stream).Events(), math.MaxInt)
+	} else if messages, failed := p.store.ReadStream(context.Background(), &sluicev1.ReadStreamRequest{Stream: stream}); failed != nil {
+		return failed
+	} else {
+		count, err = received(messages.Recv, math.MaxInt)
+	}
+	if err == nil && count != wanted {
+		return fmt.Errorf("wrong events: %d, not %d", count, wanted)
+	}
+	return err
+}
+
+// catchUp subscribes from the start until this many events have come.
+func (p peer) catchUp(pattern string, wanted int) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if p.client != nil {
+		_, err := counted(p.client.Subscribe(ctx, sluice.Patterns(pattern)).Events(), wanted)
+		return err
+	}
+	messages, err := p.store.Subscribe(ctx, &sluicev1.SubscribeRequest{Patterns: []string{pattern}})
 	if err != nil {
 		return err
 	}
-	count := 0
-	for {
-		message, err := messages.Recv()
+	_, err = received(messages.Recv, wanted)
+	return err
+}
+
+// counted takes events of the client, up to a number.
+func counted(events iter.Seq2[*sluicev1.RecordedEvent, error], most int) (count int, err error) {
+	for _, err := range events {
+		if err != nil {
+			return count, err
+		}
+		if count++; count == most {
+			break
+		}
+	}
+	return count, nil
+}
+
+// received takes events of the stubs, up to a number.
+func received[Message interface {
+	GetEvents() []*sluicev1.RecordedEvent
+}](receive func() (Message, error), most int) (count int, err error) {
+	for count < most {
+		message, err := receive()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return err
+			return count, err
 		}
-		count += len(message.Events)
+		count += len(message.GetEvents())
 	}
-	if count != wanted {
-		return fmt.Errorf("wrong events: %d, not %d", count, wanted)
-	}
-	return nil
+	return count, nil
 }
 
-func version(store store, stream string, wanted uint64) error {
-	response, err := store.GetVersion(context.Background(), &sluicev1.GetVersionRequest{Stream: stream})
+func (p peer) version(stream string, wanted uint64) error {
+	if p.client != nil {
+		response, err := p.client.GetVersion(context.Background(), stream)
+		return checkVersion(response, err, wanted)
+	}
+	response, err := p.store.GetVersion(context.Background(), &sluicev1.GetVersionRequest{Stream: stream})
+	return checkVersion(response, err, wanted)
+}
+
+func checkVersion(response *sluicev1.GetVersionResponse, err error, wanted uint64) error {
 	if err == nil && response.Version != wanted {
 		return fmt.Errorf("wrong version: %d, not %d", response.Version, wanted)
 	}

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	sluicev1 "example.com/shop/gen/sluice/v1"
+	"github.com/sluice-eventstore/sluice/clients/go/sluicev1"
 )
 
 // connections are what each gRPC client has: a single one is the bottleneck of a client with 64 callers.
