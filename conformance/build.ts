@@ -54,7 +54,8 @@ export async function buildExample(
   { name }: Language,
   { versions, commands }: { readonly versions: string; readonly commands: string },
 ): Promise<string> {
-  const files = await filesIn(['package.json', 'proto', 'stubs', join(example, name)]);
+  const client = join('clients', name); // of a language that has one
+  const files = await filesIn(['package.json', 'proto', 'stubs', client, join(example, name)]);
   const hash = hashOf(files, versions + commands);
   const { folder } = await inCache(join(basename(example), name), hash, async (making) => {
     for (const file of files) await cp(file, join(making, file));
