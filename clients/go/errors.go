@@ -372,7 +372,7 @@ func localError(code Code, status_ codes.Code, message string, cause error) *Cal
 	return &CallError{Code: code, Message: message, status: status.New(status_, message), cause: cause}
 }
 
-// detailOf gives the first detail of this type; nil: there is none.
+// detailOf gives the first detail of this type, or nil.
 func detailOf[T proto.Message](st *status.Status) (found T) {
 	var none T
 	name := none.ProtoReflect().Descriptor().FullName()

@@ -31,7 +31,7 @@ func DecodeJSON(event *RecordedEvent, into any) error {
 	return json.Unmarshal(Payload(event), into)
 }
 
-// Payload gives the payload of an event, whether it was written as text or as binary; nil: it has none.
+// Payload gives the payload of an event, whether it was written as text or as binary; nil for an event without a payload.
 func Payload(event *RecordedEvent) []byte {
 	switch payload := event.GetPayload().(type) {
 	case *sluicev1.RecordedEvent_Text:

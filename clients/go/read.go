@@ -164,8 +164,8 @@ type Read[Head any] struct {
 	at     place
 }
 
-// Events gives the events one after the other, or the error with which the read failed, which is the last item. The read is complete if
-// there was none.
+// Events gives the events one after the other, or the error with which the read failed, which is the last item. Without one, the
+// read is complete.
 //
 //	for event, err := range read.Events() {
 //		if err != nil {

@@ -99,7 +99,7 @@ func (s *Subscription) Position() (uint64, bool) {
 	return *s.position, true
 }
 
-// Lag says how many positions the loop is behind the end of the store, by the latest report; false: there was none yet.
+// Lag says how many positions the loop is behind the end of the store, by the latest report; false: before the first report.
 func (s *Subscription) Lag() (uint64, bool) {
 	if s.lag == nil {
 		return 0, false

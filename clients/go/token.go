@@ -28,7 +28,7 @@ func newToken(text string) (*heldToken, error) {
 	return &heldToken{"Bearer " + text}, nil
 }
 
-// tokenSource asks for a token when there is none yet, and again when a gateway has refused the present one: once for all calls.
+// tokenSource asks for a token when it has no token yet, and again when a gateway has refused the present one: once for all calls.
 type tokenSource struct {
 	ask     TokenFunc
 	timeout time.Duration
