@@ -93,6 +93,7 @@ function encodeCommit(stream: string, events: readonly Event[], version: number)
     version: BigInt(version + index + 1),
     position: 0n,
     commitTime: undefined,
+    erased: false,
   }));
   return CommitRecord.encode({ events: recorded }).finish();
 }

@@ -56,6 +56,8 @@ export interface Limits extends AccessLimits, GroupLimits, HttpLimits {
   readonly connectionAppendsBytesMax: number;
   /** Atomic batches under way on one NATS connection: nats-server accepts 50 for a log, from all gateways. */
   readonly openBatchesMax: number;
+  /** Events that one erasure covers: the gateway overwrites them in its replica while other calls wait. */
+  readonly eraseEventsMax: number;
   /** Append sessions open in the gateway: each holds up to `sessionBytesMax`. */
   readonly sessionsMax: number;
   /** Append sessions of one client connection: one caller alone must not use up the bound for all. */
@@ -213,6 +215,7 @@ export const defaultLimits: Limits = {
   transactionStreamsMax: 100,
   transactionChecksMax: 100,
   openBatchesMax: 16,
+  eraseEventsMax: 10_000,
   connectionAppendsMax: 2_048,
   connectionAppendsBytesMax: 16 << 20,
   sessionsMax: 256,

@@ -79,4 +79,5 @@ const nothing: proto.StreamDescription = {
   truncatedBefore: 0n,
   retention: undefined,
   controlPosition: 0n,
+  erased: [],
 };

@@ -20,6 +20,7 @@ export const permitStream = {
   setRetention: control,
   deleteStream: control,
   tombstoneStream: control,
+  eraseEvents: control,
 } satisfies Record<keyof typeof StreamServiceService, unknown>;
 
 function control(command: ControlCommand, { access }: Caller): Permitted<ControlCommand> {

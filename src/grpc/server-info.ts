@@ -139,5 +139,6 @@ function toServerLimits(limits: Limits, eventBytesMax: number): ServerLimits {
     groupMembersMax: limits.groupMembersMax,
     memberInFlightMax: limits.memberInFlightMax,
     groupsMax: limits.groupsMax,
+    eraseEventsMax: limits.eraseEventsMax,
   };
 }

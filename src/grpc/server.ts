@@ -125,7 +125,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const appends = createConnectionAppends({ store, audit, limits });
   add(server, EventStoreServiceService, createService({ store, appends, limits, about, guard, calls }));
   add(server, ConsumerGroupServiceService, createGroupService({ groups, limits, audit, calls }));
-  add(server, StreamServiceService, createStreamService({ store, audit, calls }));
+  add(server, StreamServiceService, createStreamService({ store, audit, calls, limits }));
   const health = addHealth(server, ourServices, calls);
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));

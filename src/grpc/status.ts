@@ -118,6 +118,11 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
       const { stream, asked, actual } = error;
       return [errorInfo(error.code, { stream, asked: asked.toString(), actual: actual.toString() })];
     }
+    case 'ERASE_SPLITS_COMMIT': {
+      const { stream, fromVersion, toVersion } = error;
+      const range = { from_version: fromVersion.toString(), to_version: toVersion.toString() };
+      return [errorInfo(error.code, { stream, ...range })];
+    }
     case 'STORE_REFUSED':
       return [errorInfo(error.code, { nats_error: error.natsError.toString() })];
     case 'UNAUTHENTICATED':
@@ -126,6 +131,7 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
       return accessDenied(error);
     case 'QUOTA_EXCEEDED':
       return quotaExceeded(error);
+    case 'STORE_IMMUTABLE':
     case 'STORE_FULL':
     case 'NOT_PERMITTED':
     case 'DEADLINE_EXCEEDED':

@@ -2,6 +2,8 @@ import type { UntypedHandleCall } from '@grpc/grpc-js';
 import {
   DeleteStreamRequest,
   DeleteStreamResponse,
+  EraseEventsRequest,
+  EraseEventsResponse,
   GetStreamRequest,
   GetStreamResponse,
   SetRetentionRequest,
@@ -14,8 +16,10 @@ import {
   type StreamDescription as ProtoDescription,
   type StreamServiceService,
 } from '../../generated/sluice/v1/stream_service';
+import type { Limits } from '../limits';
 import {
   parseDeleteStream,
+  parseEraseEvents,
   parseGetStream,
   parseSetRetention,
   parseTombstoneStream,
@@ -37,13 +41,15 @@ export interface StreamServiceOptions {
   readonly store: Pick<PermittedStore, 'control' | 'getStream'>;
   readonly audit: CallAudit;
   readonly calls: Calls;
+  readonly limits: Limits;
 }
 
 /** The compiler wants a handler for each RPC of the contract. */
 type Handlers = Readonly<Record<keyof typeof StreamServiceService, Entered<UntypedHandleCall>>>;
 
 /** sluice.v1.StreamService: each method parses its request, calls the store and encodes the result. */
-export function createStreamService({ store, audit, calls: { lookup } }: StreamServiceOptions): Handlers {
+export function createStreamService({ store, audit, calls, limits }: StreamServiceOptions): Handlers {
+  const { lookup } = calls;
   const control = async (command: Permitted<ControlCommand>, caller: Caller): Promise<Controlled> =>
     toControlled(await recorded(audit, command, caller, () => store.control(command, caller)));
   return {
@@ -66,6 +72,10 @@ export function createStreamService({ store, audit, calls: { lookup } }: StreamS
 
     tombstoneStream: lookup(TombstoneStreamRequest, TombstoneStreamResponse, (request, caller) =>
       control(permitStream.tombstoneStream(parseTombstoneStream(request), caller), caller),
+    ),
+
+    eraseEvents: lookup(EraseEventsRequest, EraseEventsResponse, (request, caller) =>
+      control(permitStream.eraseEvents(parseEraseEvents(request, limits), caller), caller),
     ),
   };
 }
@@ -105,6 +115,10 @@ function toDescription({ rules, ...description }: StreamDescription): ProtoDescr
     commitTime: toTimestamp(description.commitTime),
     truncatedBefore: rules.firstVersion,
     retention: toRetention(rules),
+    erased: description.erased.map(({ commitTime, ...range }) => ({
+      ...range,
+      commitTime: toTimestamp(commitTime),
+    })),
   };
 }
 

@@ -15,6 +15,7 @@ export class StoreCounts implements CallObserver {
     retain: outcomes(),
     delete: outcomes(),
     tombstone: outcomes(),
+    erase: outcomes(),
   };
   readonly reads: Readonly<Record<ReadMethod, Record<Outcome, number>>> = {
     readStream: outcomes(),
@@ -79,6 +80,8 @@ function outcomes(): Record<Outcome, number> {
     STREAM_NOT_FOUND: 0,
     STREAM_TOMBSTONED: 0,
     VERSION_BEYOND_END: 0,
+    ERASE_SPLITS_COMMIT: 0,
+    STORE_IMMUTABLE: 0,
     NOT_PERMITTED: 0,
     DEADLINE_EXCEEDED: 0,
     CANCELLED: 0,

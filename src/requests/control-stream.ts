@@ -1,15 +1,17 @@
 import type {
   DeleteStreamRequest,
+  EraseEventsRequest,
   GetStreamRequest,
   SetRetentionRequest,
   TombstoneStreamRequest,
   TruncateStreamRequest,
 } from '../../generated/sluice/v1/stream_service';
+import type { Limits } from '../limits';
 import type { ControlCommand } from '../store/control-command';
 import type { StreamControl } from '../store/stream-rules';
 import { noVersion, type StreamName } from '../store/values';
 import { commitIdOf, streamName, versionNumber } from './field-checks';
-import { Findings } from './findings';
+import { excess, Findings, shown } from './findings';
 import { retentionOf } from './retention';
 
 /** Requests of StreamService. Each function throws InvalidRequestError. */
@@ -40,6 +42,30 @@ export function parseDeleteStream(request: DeleteStreamRequest): ControlCommand 
 
 export function parseTombstoneStream(request: TombstoneStreamRequest): ControlCommand {
   return commandOf(request, { kind: 'tombstone' }, new Findings());
+}
+
+export function parseEraseEvents(request: EraseEventsRequest, { eraseEventsMax }: Limits): ControlCommand {
+  const findings = new Findings();
+  const { reason } = request;
+  const fromVersion = versionNumber(request.fromVersion, 'from_version', findings);
+  const toVersion = versionNumber(request.toVersion, 'to_version', findings);
+  if (fromVersion === noVersion) findings.add('from_version', 'is required: 1 or more');
+  if (toVersion === noVersion) findings.add('to_version', 'is required: from_version or more');
+  else if (toVersion < fromVersion) findings.add('to_version', 'is before from_version');
+  else if (toVersion - fromVersion >= BigInt(eraseEventsMax))
+    findings.add('to_version', excess(Number(toVersion - fromVersion) + 1, 'events', eraseEventsMax));
+  checkReason(reason, findings);
+  return commandOf(request, { kind: 'erase', fromVersion, toVersion, reason }, findings);
+}
+
+const reasonBytesMax = 256;
+const controlCharacter = /\p{Cc}/u;
+
+function checkReason(reason: string, findings: Findings): void {
+  const bytes = Buffer.byteLength(reason);
+  if (bytes === 0) findings.add('reason', 'is required');
+  else if (bytes > reasonBytesMax) findings.add('reason', excess(bytes, 'bytes', reasonBytesMax));
+  else if (controlCharacter.test(reason)) findings.add('reason', `has control characters: ${shown(reason)}`);
 }
 
 function commandOf(

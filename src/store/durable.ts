@@ -23,6 +23,8 @@ const showsLog: Record<StoreError['code'], boolean> = {
   STREAM_NOT_FOUND: false,
   STREAM_TOMBSTONED: true,
   VERSION_BEYOND_END: true,
+  ERASE_SPLITS_COMMIT: true,
+  STORE_IMMUTABLE: false,
   NOT_PERMITTED: false,
   DEADLINE_EXCEEDED: false,
   CANCELLED: false,

@@ -224,6 +224,27 @@ export class VersionBeyondEndError extends StoreError {
   }
 }
 
+/** An erasure would split commits. Nothing was stored. */
+export class EraseSplitsCommitError extends StoreError {
+  readonly code = 'ERASE_SPLITS_COMMIT';
+  constructor(
+    readonly stream: StreamName,
+    /** The first version of the smallest range around what was asked for that splits no commit. */
+    readonly fromVersion: Version,
+    /** The last version of it. */
+    readonly toVersion: Version,
+  ) {
+    super(
+      `events that were appended together are erased together: of stream ${stream}, erase versions ${fromVersion.toString()} to ${toVersion.toString()}`,
+    );
+  }
+}
+
+/** The store does not permit that messages are removed. Nothing was stored. */
+export class StoreImmutableError extends StoreError {
+  readonly code = 'STORE_IMMUTABLE';
+}
+
 /** NATS does not permit the gateway's user to do this. */
 export class NotPermittedError extends StoreError {
   readonly code = 'NOT_PERMITTED';
@@ -255,6 +276,8 @@ export type AnyStoreError =
   | StreamNotFoundError
   | StreamTombstonedError
   | VersionBeyondEndError
+  | EraseSplitsCommitError
+  | StoreImmutableError
   | NotPermittedError
   | DeadlineExceededError
   | CancelledError;

@@ -17,8 +17,10 @@ export interface LogCommit {
   readonly inTransaction: boolean;
   /** Part of its transaction is lost or unreadable, so reads over all streams skip it. */
   readonly isTorn: boolean;
-  /** CommitRecord bytes. */
+  /** CommitRecord bytes; of an erased commit, with a stub for each event: its id, stream, version, type, and `erased`. */
   readonly record: Uint8Array;
+  /** Its contents were erased, and then removed from the log. Absent: they were not, or the log still has them. */
+  readonly isErased?: true;
 }
 
 /** A control of a stream: a commit without events. It never belongs to a transaction. */
@@ -35,6 +37,8 @@ export interface LogControl {
   readonly control: StreamControl;
   /** What holds of the stream from then on. */
   readonly rules: StreamRules;
+  /** Who asked for it, as the log has it; "": nobody is recorded. */
+  readonly principal: string;
 }
 
 /** A message of the log that is not a readable commit. */
@@ -93,8 +97,9 @@ export interface LogCursor {
 /** Receives the entries of the log. */
 export interface LogSink {
   /**
-   * Receives entries in order; the entries of one transaction form a group. No later call has an entry up to `upTo`. The
-   * log waits for the promise before it calls again.
+   * Receives entries in order; the entries of one transaction form a group. No later call has an entry up to `upTo`. Messages
+   * that were removed on purpose, since nobody can read them, are left out without an entry; an erased commit has one. The log
+   * waits for the promise before it calls again.
    */
   receive(groups: readonly (readonly LogEntry[])[], upTo: Sequence): Promise<void>;
   /** The log is being followed. The sink calls `fetchNow` when a reader begins to wait for new entries. */

@@ -11,7 +11,19 @@ export type StreamControl =
   | { readonly kind: 'truncate'; readonly before: Version }
   | { readonly kind: 'retain'; readonly retention: Retention }
   | { readonly kind: 'delete' }
-  | { readonly kind: 'tombstone' };
+  | { readonly kind: 'tombstone' }
+  | Erasure;
+
+/** Overwrites the contents of events, which are whole commits. It leaves the rules of the stream as they are. */
+export interface Erasure {
+  readonly kind: 'erase';
+  /** Inclusive. */
+  readonly fromVersion: Version;
+  /** Inclusive. */
+  readonly toVersion: Version;
+  /** 1 to 256 bytes of text without control characters. */
+  readonly reason: string;
+}
 
 /** What holds of a stream after its controls. Each control commit has all of it, so that the newest one is enough. */
 export interface StreamRules extends Retention {
@@ -82,6 +94,8 @@ export function rulesAfter(rules: StreamRules, version: Version, control: Stream
       return rules.isTombstoned
         ? rules
         : { ...rules, firstVersion: all, isDeleted: true, isTombstoned: true };
+    case 'erase':
+      return rules;
   }
 }
 
@@ -92,6 +106,12 @@ export function isSameControl(one: StreamControl | undefined, other: StreamContr
     return (
       one.retention.maxCount === other.retention.maxCount &&
       one.retention.maxAgeNanos === other.retention.maxAgeNanos
+    );
+  if (one?.kind === 'erase' && other?.kind === 'erase')
+    return (
+      one.fromVersion === other.fromVersion &&
+      one.toVersion === other.toVersion &&
+      one.reason === other.reason
     );
   return one?.kind === other?.kind;
 }
@@ -109,4 +129,18 @@ export interface StreamDescription {
   readonly rules: StreamRules;
   /** Of its last control; 0: it never had one. */
   readonly controlPosition: Position;
+  /** What was erased, in the order in which it was asked for: the newest `erasedRangesMax`. */
+  readonly erased: readonly ErasedRange[];
+}
+
+/** How many erasures of a stream are described. */
+export const erasedRangesMax = 100;
+
+/** The record of an erasure that was carried out. */
+export interface ErasedRange extends Omit<Erasure, 'kind'> {
+  readonly commitTime: UnixNanos;
+  /** As the log has it; "": nobody is recorded. */
+  readonly principal: string;
+  /** Of its control. */
+  readonly position: Position;
 }

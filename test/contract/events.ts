@@ -46,6 +46,7 @@ export function recorded(
     metadata: new Map(event.metadata as Map<string, string> | undefined),
     position,
     commitTime,
+    erased: false,
   };
 }
 

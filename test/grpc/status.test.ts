@@ -75,6 +75,10 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
   VERSION_BEYOND_END: fc
     .tuple(stream, number)
     .map(([name, at]) => new errors.VersionBeyondEndError(name, version(at), version(at))),
+  ERASE_SPLITS_COMMIT: fc
+    .tuple(stream, number)
+    .map(([name, at]) => new errors.EraseSplitsCommitError(name, version(at), version(at))),
+  STORE_IMMUTABLE: text.map((message) => new errors.StoreImmutableError(message)),
   STORE_UNAVAILABLE: text.map((message) => new errors.StoreUnavailableError(message)),
   REPLICA_FILLING: fc
     .tuple(number, number)

@@ -41,6 +41,7 @@ export const recordedEvent: fc.Arbitrary<RecordedEvent> = fc.record(
       .map((pairs) => new Map(pairs)),
     position: fc.constant(0n),
     commitTime: fc.constant(undefined),
+    erased: fc.constant(false),
   },
   { noNullPrototype: true },
 );

@@ -6,7 +6,8 @@ import { controlledFaults, type ControlledHistory } from './control-history';
 function event(id: string, version: bigint, position: bigint): RecordedEvent {
   const texts = { contentType: '', correlationId: id, causationId: id, tags: [], metadata: new Map() };
   const commitTime = { seconds: 0n, nanos: 0 };
-  return { id, stream: 's', version, type: 'T', payload: undefined, ...texts, position, commitTime };
+  const erased = false;
+  return { id, stream: 's', version, type: 'T', payload: undefined, ...texts, position, commitTime, erased };
 }
 
 /** Three appends, a truncate before 3 after two of them, and a tombstone at the end; each takes from n to n + 0.5. */

@@ -24,6 +24,7 @@ function recordedEvent(id: string, version: bigint, position: bigint): RecordedE
     metadata: new Map(),
     position,
     commitTime: { seconds: 0n, nanos: 0 },
+    erased: false,
   };
 }
 

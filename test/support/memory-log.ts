@@ -130,6 +130,7 @@ export class MemoryLog implements Log {
       commitId: randomUUID(),
       control,
       rules,
+      principal: '',
     };
     this.push([stored]);
     return stored;

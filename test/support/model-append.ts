@@ -221,5 +221,6 @@ function recorded(stream: StreamName, number: bigint, event: NewEvent): Recorded
     metadata: new Map(event.metadata),
     position: 0n,
     commitTime: undefined,
+    erased: false,
   };
 }

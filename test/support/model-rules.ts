@@ -103,5 +103,6 @@ export function descriptionOf(
     commitTime: last.time,
     rules,
     controlPosition: commits.findLast(({ control }) => control !== undefined)?.position ?? position(0n),
+    erased: [],
   };
 }

@@ -97,7 +97,14 @@ export interface RecordedEvent {
    * When the store committed the event, by the clock of the storing server, in nanoseconds. All events of a commit have
    * the same time.
    */
-  commitTime: Timestamp | undefined;
+  commitTime:
+    | Timestamp
+    | undefined;
+  /**
+   * True: the contents were erased (StreamService.EraseEvents). The event keeps its id, stream, version, type, position and
+   * commit time; all other fields are empty.
+   */
+  erased: boolean;
 }
 
 export interface RecordedEvent_MetadataEntry {
@@ -383,6 +390,7 @@ function createBaseRecordedEvent(): RecordedEvent {
     metadata: new Map(),
     position: 0n,
     commitTime: undefined,
+    erased: false,
   };
 }
 
@@ -434,6 +442,9 @@ export const RecordedEvent: MessageFns<RecordedEvent> = {
     }
     if (message.commitTime !== undefined) {
       Timestamp.encode(message.commitTime, writer.uint32(106).fork()).join();
+    }
+    if (message.erased !== false) {
+      writer.uint32(112).bool(message.erased);
     }
     return writer;
   },
@@ -558,6 +569,14 @@ export const RecordedEvent: MessageFns<RecordedEvent> = {
             message.commitTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.erased = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -610,6 +629,7 @@ export const RecordedEvent: MessageFns<RecordedEvent> = {
     message.commitTime = (object.commitTime !== undefined && object.commitTime !== null)
       ? Timestamp.fromPartial(object.commitTime)
       : undefined;
+    message.erased = object.erased ?? false;
     return message;
   },
 };

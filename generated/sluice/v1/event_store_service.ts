@@ -1004,6 +1004,8 @@ export interface ServerLimits {
   memberInFlightMax: number;
   /** Consumer groups of the store. */
   groupsMax: number;
+  /** Events of one EraseEvents. */
+  eraseEventsMax: number;
 }
 
 function createBaseAppendRequest(): AppendRequest {
@@ -5784,6 +5786,7 @@ function createBaseServerLimits(): ServerLimits {
     groupMembersMax: 0,
     memberInFlightMax: 0,
     groupsMax: 0,
+    eraseEventsMax: 0,
   };
 }
 
@@ -5872,6 +5875,9 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.groupsMax !== 0) {
       writer.uint32(192).uint32(message.groupsMax);
+    }
+    if (message.eraseEventsMax !== 0) {
+      writer.uint32(200).uint32(message.eraseEventsMax);
     }
     return writer;
   },
@@ -6081,6 +6087,14 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.groupsMax = reader.uint32();
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.eraseEventsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6138,6 +6152,7 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.groupMembersMax = object.groupMembersMax ?? 0;
     message.memberInFlightMax = object.memberInFlightMax ?? 0;
     message.groupsMax = object.groupsMax ?? 0;
+    message.eraseEventsMax = object.eraseEventsMax ?? 0;
     return message;
   },
 };

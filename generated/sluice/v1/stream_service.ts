@@ -61,6 +61,26 @@ export interface StreamDescription {
     | undefined;
   /** The position of its last control; 0: it never had one. */
   controlPosition: bigint;
+  /** What EraseEvents has erased, in the order in which it was asked for: the newest 100. */
+  erased: ErasedRange[];
+}
+
+/** ErasedRange is the record of one EraseEvents. */
+export interface ErasedRange {
+  /** The first version that it covers. */
+  fromVersion: bigint;
+  /** The last version that it covers. */
+  toVersion: bigint;
+  /** When it was done. */
+  commitTime:
+    | Timestamp
+    | undefined;
+  /** Who did it, as the log has it; empty: nobody is recorded. */
+  principal: string;
+  /** Why, as the caller said. */
+  reason: string;
+  /** The position of its control. */
+  position: bigint;
 }
 
 /** GetStreamRequest names a stream. */
@@ -185,9 +205,48 @@ export interface TombstoneStreamResponse {
   commitId: string;
 }
 
+/** EraseEventsRequest erases events of a stream. */
+export interface EraseEventsRequest {
+  /** The stream. Required. */
+  stream: string;
+  /** The first version to erase, which is the first event of a commit. Required: 1 or more. */
+  fromVersion: bigint;
+  /**
+   * The last version to erase, which is the last event of a commit. Required: `from_version` or more, and at most
+   * ServerLimits.erase_events_max events in all.
+   */
+  toVersion: bigint;
+  /**
+   * Why, for the record that remains. Required: 1 to 256 bytes of text without control characters. It must say nothing that
+   * would have to be erased itself.
+   */
+  reason: string;
+  /** The version that the stream must have. Absent: any version from 1 on. */
+  expectedVersion?:
+    | bigint
+    | undefined;
+  /** As in AppendRequest. */
+  commitId: string;
+}
+
+/** EraseEventsResponse says what was done. */
+export interface EraseEventsResponse {
+  /** The stream after the call. */
+  stream:
+    | StreamDescription
+    | undefined;
+  /** False: all of these events were erased already, and nothing was stored. */
+  changed: boolean;
+  /** True: an earlier request with the same commit id had done it. */
+  replayed: boolean;
+  /** The commit id, as the caller sent it or as the gateway filled it in; empty if nothing was stored. */
+  commitId: string;
+}
+
 /**
  * ControlRecord is the body of a stored JetStream message that is a control. It is public so that any NATS client can decode the
- * log. Each control says all that holds of its stream from then on, so that the newest one is enough.
+ * log. Each control says all that holds of its stream from then on, so that the newest one is enough. Only what was erased is said
+ * by each erasure for itself.
  */
 export interface ControlRecord {
   /** What was asked for. */
@@ -204,6 +263,9 @@ export interface ControlRecord {
     | //
     /** TombstoneStream: always true. */
     { $case: "tombstone"; value: boolean }
+    | //
+    /** EraseEvents. It leaves as it was what the other fields say. */
+    { $case: "erase"; value: Erase }
     | undefined;
   /** Events before this version are hidden; 1: none. */
   firstVersion: bigint;
@@ -215,6 +277,16 @@ export interface ControlRecord {
   deleted: boolean;
   /** Whether the stream takes no more events. */
   tombstoned: boolean;
+}
+
+/** Erase says what an EraseEvents erases: whole commits. */
+export interface Erase {
+  /** The first version. */
+  fromVersion: bigint;
+  /** The last version. */
+  toVersion: bigint;
+  /** Why. */
+  reason: string;
 }
 
 function createBaseRetention(): Retention {
@@ -300,6 +372,7 @@ function createBaseStreamDescription(): StreamDescription {
     truncatedBefore: 0n,
     retention: undefined,
     controlPosition: 0n,
+    erased: [],
   };
 }
 
@@ -346,6 +419,9 @@ export const StreamDescription: MessageFns<StreamDescription> = {
         throw new globalThis.Error("value provided for field message.controlPosition of type uint64 too large");
       }
       writer.uint32(72).uint64(message.controlPosition);
+    }
+    for (const v of message.erased) {
+      ErasedRange.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -435,6 +511,14 @@ export const StreamDescription: MessageFns<StreamDescription> = {
             message.controlPosition = reader.uint64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.erased.push(ErasedRange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -471,6 +555,135 @@ export const StreamDescription: MessageFns<StreamDescription> = {
     message.controlPosition = (object.controlPosition !== undefined && object.controlPosition !== null)
       ? BigInt(object.controlPosition)
       : 0n;
+    message.erased = object.erased?.map((e) => ErasedRange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseErasedRange(): ErasedRange {
+  return { fromVersion: 0n, toVersion: 0n, commitTime: undefined, principal: "", reason: "", position: 0n };
+}
+
+export const ErasedRange: MessageFns<ErasedRange> = {
+  encode(message: ErasedRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromVersion !== 0n) {
+      if (BigInt.asUintN(64, message.fromVersion) !== message.fromVersion) {
+        throw new globalThis.Error("value provided for field message.fromVersion of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.fromVersion);
+    }
+    if (message.toVersion !== 0n) {
+      if (BigInt.asUintN(64, message.toVersion) !== message.toVersion) {
+        throw new globalThis.Error("value provided for field message.toVersion of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.toVersion);
+    }
+    if (message.commitTime !== undefined) {
+      Timestamp.encode(message.commitTime, writer.uint32(26).fork()).join();
+    }
+    if (message.principal !== "") {
+      writer.uint32(34).string(message.principal);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErasedRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErasedRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.toVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.commitTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ErasedRange>, I>>(base?: I): ErasedRange {
+    return ErasedRange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ErasedRange>, I>>(object: I): ErasedRange {
+    const message = createBaseErasedRange();
+    message.fromVersion = (object.fromVersion !== undefined && object.fromVersion !== null)
+      ? BigInt(object.fromVersion)
+      : 0n;
+    message.toVersion = (object.toVersion !== undefined && object.toVersion !== null) ? BigInt(object.toVersion) : 0n;
+    message.commitTime = (object.commitTime !== undefined && object.commitTime !== null)
+      ? Timestamp.fromPartial(object.commitTime)
+      : undefined;
+    message.principal = object.principal ?? "";
+    message.reason = object.reason ?? "";
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
     return message;
   },
 };
@@ -1326,6 +1539,227 @@ export const TombstoneStreamResponse: MessageFns<TombstoneStreamResponse> = {
   },
 };
 
+function createBaseEraseEventsRequest(): EraseEventsRequest {
+  return { stream: "", fromVersion: 0n, toVersion: 0n, reason: "", expectedVersion: undefined, commitId: "" };
+}
+
+export const EraseEventsRequest: MessageFns<EraseEventsRequest> = {
+  encode(message: EraseEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.fromVersion !== 0n) {
+      if (BigInt.asUintN(64, message.fromVersion) !== message.fromVersion) {
+        throw new globalThis.Error("value provided for field message.fromVersion of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.fromVersion);
+    }
+    if (message.toVersion !== 0n) {
+      if (BigInt.asUintN(64, message.toVersion) !== message.toVersion) {
+        throw new globalThis.Error("value provided for field message.toVersion of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.toVersion);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.expectedVersion !== undefined) {
+      if (BigInt.asUintN(64, message.expectedVersion) !== message.expectedVersion) {
+        throw new globalThis.Error("value provided for field message.expectedVersion of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.expectedVersion);
+    }
+    if (message.commitId !== "") {
+      writer.uint32(50).string(message.commitId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.expectedVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.commitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EraseEventsRequest>, I>>(base?: I): EraseEventsRequest {
+    return EraseEventsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EraseEventsRequest>, I>>(object: I): EraseEventsRequest {
+    const message = createBaseEraseEventsRequest();
+    message.stream = object.stream ?? "";
+    message.fromVersion = (object.fromVersion !== undefined && object.fromVersion !== null)
+      ? BigInt(object.fromVersion)
+      : 0n;
+    message.toVersion = (object.toVersion !== undefined && object.toVersion !== null) ? BigInt(object.toVersion) : 0n;
+    message.reason = object.reason ?? "";
+    message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
+      ? BigInt(object.expectedVersion)
+      : undefined;
+    message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseEraseEventsResponse(): EraseEventsResponse {
+  return { stream: undefined, changed: false, replayed: false, commitId: "" };
+}
+
+export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
+  encode(message: EraseEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== undefined) {
+      StreamDescription.encode(message.stream, writer.uint32(10).fork()).join();
+    }
+    if (message.changed !== false) {
+      writer.uint32(16).bool(message.changed);
+    }
+    if (message.replayed !== false) {
+      writer.uint32(24).bool(message.replayed);
+    }
+    if (message.commitId !== "") {
+      writer.uint32(34).string(message.commitId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = StreamDescription.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replayed = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.commitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EraseEventsResponse>, I>>(base?: I): EraseEventsResponse {
+    return EraseEventsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EraseEventsResponse>, I>>(object: I): EraseEventsResponse {
+    const message = createBaseEraseEventsResponse();
+    message.stream = (object.stream !== undefined && object.stream !== null)
+      ? StreamDescription.fromPartial(object.stream)
+      : undefined;
+    message.changed = object.changed ?? false;
+    message.replayed = object.replayed ?? false;
+    message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
 function createBaseControlRecord(): ControlRecord {
   return { control: undefined, firstVersion: 0n, retention: undefined, deleted: false, tombstoned: false };
 }
@@ -1347,6 +1781,9 @@ export const ControlRecord: MessageFns<ControlRecord> = {
         break;
       case "tombstone":
         writer.uint32(32).bool(message.control.value);
+        break;
+      case "erase":
+        Erase.encode(message.control.value, writer.uint32(74).fork()).join();
         break;
     }
     if (message.firstVersion !== 0n) {
@@ -1410,6 +1847,14 @@ export const ControlRecord: MessageFns<ControlRecord> = {
             }
 
             message.control = { $case: "tombstone", value: reader.bool() };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.control = { $case: "erase", value: Erase.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
@@ -1486,6 +1931,12 @@ export const ControlRecord: MessageFns<ControlRecord> = {
         }
         break;
       }
+      case "erase": {
+        if (object.control?.value !== undefined && object.control?.value !== null) {
+          message.control = { $case: "erase", value: Erase.fromPartial(object.control.value) };
+        }
+        break;
+      }
     }
     message.firstVersion = (object.firstVersion !== undefined && object.firstVersion !== null)
       ? BigInt(object.firstVersion)
@@ -1499,8 +1950,96 @@ export const ControlRecord: MessageFns<ControlRecord> = {
   },
 };
 
+function createBaseErase(): Erase {
+  return { fromVersion: 0n, toVersion: 0n, reason: "" };
+}
+
+export const Erase: MessageFns<Erase> = {
+  encode(message: Erase, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromVersion !== 0n) {
+      if (BigInt.asUintN(64, message.fromVersion) !== message.fromVersion) {
+        throw new globalThis.Error("value provided for field message.fromVersion of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.fromVersion);
+    }
+    if (message.toVersion !== 0n) {
+      if (BigInt.asUintN(64, message.toVersion) !== message.toVersion) {
+        throw new globalThis.Error("value provided for field message.toVersion of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.toVersion);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Erase {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErase();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.toVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Erase>, I>>(base?: I): Erase {
+    return Erase.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Erase>, I>>(object: I): Erase {
+    const message = createBaseErase();
+    message.fromVersion = (object.fromVersion !== undefined && object.fromVersion !== null)
+      ? BigInt(object.fromVersion)
+      : 0n;
+    message.toVersion = (object.toVersion !== undefined && object.toVersion !== null) ? BigInt(object.toVersion) : 0n;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 /**
- * StreamService ends streams, or their beginnings. Nothing in a store expires unless one of these calls says so.
+ * StreamService ends streams, or their beginnings, and erases events. Nothing in a store expires unless one of these calls says
+ * so.
  *
  * What a call decides is a commit of its own on the stream, a control: it has a commit id and a position, leaves the version as
  * it is, and competes with appends, so that the next append builds on it. Versions never restart, whatever is hidden.
@@ -1596,6 +2135,31 @@ export const StreamServiceService = {
       Buffer.from(TombstoneStreamResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TombstoneStreamResponse => TombstoneStreamResponse.decode(value),
   },
+  /**
+   * EraseEvents overwrites the contents of events: payload, metadata, tags, correlation and causation id. Readers get a stub
+   * in place of each, with `erased`; versions and positions stay, and ReadByCorrelation no longer finds the event. It cannot
+   * be undone. A record remains of which versions were erased, when, by whom and why: `StreamDescription.erased`.
+   *
+   * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
+   * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
+   *
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
+   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   *
+   * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
+   * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
+   * reason STORE_IMMUTABLE if the store does not permit that messages are removed. OUT_OF_RANGE with the reason
+   * VERSION_BEYOND_END for `to_version` above the version of the stream. STREAM_TOMBSTONED is no error of this call.
+   */
+  eraseEvents: {
+    path: "/sluice.v1.StreamService/EraseEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: EraseEventsRequest): Buffer => Buffer.from(EraseEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EraseEventsRequest => EraseEventsRequest.decode(value),
+    responseSerialize: (value: EraseEventsResponse): Buffer => Buffer.from(EraseEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EraseEventsResponse => EraseEventsResponse.decode(value),
+  },
 } as const;
 
 export interface StreamServiceServer extends UntypedServiceImplementation {
@@ -1628,6 +2192,23 @@ export interface StreamServiceServer extends UntypedServiceImplementation {
    * STREAM_TOMBSTONED. It cannot be undone.
    */
   tombstoneStream: handleUnaryCall<TombstoneStreamRequest, TombstoneStreamResponse>;
+  /**
+   * EraseEvents overwrites the contents of events: payload, metadata, tags, correlation and causation id. Readers get a stub
+   * in place of each, with `erased`; versions and positions stay, and ReadByCorrelation no longer finds the event. It cannot
+   * be undone. A record remains of which versions were erased, when, by whom and why: `StreamDescription.erased`.
+   *
+   * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
+   * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
+   *
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
+   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   *
+   * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
+   * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
+   * reason STORE_IMMUTABLE if the store does not permit that messages are removed. OUT_OF_RANGE with the reason
+   * VERSION_BEYOND_END for `to_version` above the version of the stream. STREAM_TOMBSTONED is no error of this call.
+   */
+  eraseEvents: handleUnaryCall<EraseEventsRequest, EraseEventsResponse>;
 }
 
 export interface StreamServiceClient extends Client {
@@ -1729,6 +2310,37 @@ export interface StreamServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TombstoneStreamResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * EraseEvents overwrites the contents of events: payload, metadata, tags, correlation and causation id. Readers get a stub
+   * in place of each, with `erased`; versions and positions stay, and ReadByCorrelation no longer finds the event. It cannot
+   * be undone. A record remains of which versions were erased, when, by whom and why: `StreamDescription.erased`.
+   *
+   * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
+   * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
+   *
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
+   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   *
+   * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
+   * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
+   * reason STORE_IMMUTABLE if the store does not permit that messages are removed. OUT_OF_RANGE with the reason
+   * VERSION_BEYOND_END for `to_version` above the version of the stream. STREAM_TOMBSTONED is no error of this call.
+   */
+  eraseEvents(
+    request: EraseEventsRequest,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
+  ): ClientUnaryCall;
+  eraseEvents(
+    request: EraseEventsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
+  ): ClientUnaryCall;
+  eraseEvents(
+    request: EraseEventsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -1,5 +1,6 @@
 import {
   ControlRecord,
+  type Erase as StoredErasure,
   type Retention as StoredRetention,
 } from '../../../generated/sluice/v1/stream_service';
 import type { UnreadableCommitError } from '../../store/errors';
@@ -8,7 +9,7 @@ import type { Retention, StreamControl, StreamRules } from '../../store/stream-r
 import {
   noVersion,
   position,
-  version as toVersion,
+  version as asVersion,
   versionAfter,
   type CommitId,
   type Sequence,
@@ -81,13 +82,14 @@ export function readControl(stream: string, message: StoredMessage): LogControl 
   return {
     kind: 'control',
     stream,
-    version: toVersion(version),
+    version: asVersion(version),
     sequence,
     position: position(sequence),
     timeNanos,
     commitId,
     control,
     rules,
+    principal: publishedHeader(headers, header.principal) ?? '',
   };
 }
 
@@ -118,7 +120,7 @@ export function decodeControl(bytes: Uint8Array): DecodedControl | undefined {
   const { firstVersion, deleted: isDeleted, tombstoned: isTombstoned } = record;
   if (control === undefined || retention === undefined || firstVersion === 0n) return undefined;
   if (isTombstoned && !isDeleted) return undefined;
-  return { control, rules: { firstVersion: toVersion(firstVersion), isDeleted, isTombstoned, ...retention } };
+  return { control, rules: { firstVersion: asVersion(firstVersion), isDeleted, isTombstoned, ...retention } };
 }
 
 function decoded(bytes: Uint8Array): DecodedControl | undefined {
@@ -139,13 +141,17 @@ function toStored(control: StreamControl): ControlRecord['control'] {
       return { $case: 'delete', value: true };
     case 'tombstone':
       return { $case: 'tombstone', value: true };
+    case 'erase': {
+      const { fromVersion, toVersion, reason } = control;
+      return { $case: 'erase', value: { fromVersion, toVersion, reason } };
+    }
   }
 }
 
 function toControl(stored: ControlRecord['control']): StreamControl | undefined {
   switch (stored?.$case) {
     case 'truncateBefore':
-      return stored.value === 0n ? undefined : { kind: 'truncate', before: toVersion(stored.value) };
+      return stored.value === 0n ? undefined : { kind: 'truncate', before: asVersion(stored.value) };
     case 'retain': {
       const retention = toRetention(stored.value);
       return retention && { kind: 'retain', retention };
@@ -154,9 +160,17 @@ function toControl(stored: ControlRecord['control']): StreamControl | undefined 
       return { kind: 'delete' };
     case 'tombstone':
       return { kind: 'tombstone' };
+    case 'erase':
+      return toErasure(stored.value);
     case undefined:
       return undefined;
   }
+}
+
+/** undefined: it cannot be meant. */
+function toErasure({ fromVersion, toVersion, reason }: StoredErasure): StreamControl | undefined {
+  if (fromVersion === 0n || fromVersion > toVersion) return undefined;
+  return { kind: 'erase', fromVersion: asVersion(fromVersion), toVersion: asVersion(toVersion), reason };
 }
 
 const nanosPerSecond = 1_000_000_000n;

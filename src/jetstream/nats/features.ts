@@ -10,6 +10,8 @@ const featuresKey = 'sluice-features';
 const featureSettings = {
   /** No store has as many messages. Gateways that do not know controls need -1, so that they refuse the store. */
   controls: { max_msgs: Number.MAX_SAFE_INTEGER },
+  /** Erased events, or messages that were removed. */
+  removals: {},
 } as const satisfies Record<string, Readonly<Record<string, unknown>>>;
 
 export type Feature = keyof typeof featureSettings;

@@ -107,7 +107,7 @@ class ControlDraft implements RecordDraft {
   readonly length: number;
 
   constructor(private readonly control: LogControl) {
-    this.length = headerBytes + control.stream.length + controlBodyBytes + checksumBytes;
+    this.length = headerBytes + control.stream.length + controlBodyBytes(control) + checksumBytes;
   }
 
   write(target: Buffer, start: number): void {
