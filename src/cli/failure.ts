@@ -111,6 +111,8 @@ const codes = {
   STREAM_NOT_FOUND: exitCode.failure,
   STREAM_TOMBSTONED: exitCode.conflict,
   VERSION_BEYOND_END: exitCode.usage,
+  ERASE_SPLITS_COMMIT: exitCode.usage,
+  STORE_IMMUTABLE: exitCode.failure,
   INTERNAL: exitCode.failure,
 } as const satisfies Record<SluiceErrorCode, number>;
 

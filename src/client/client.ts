@@ -47,6 +47,7 @@ export type { ConnectOptions } from './channel';
 export type { ConsumeOptions, JoinedGroup } from './consume';
 export * from './errors';
 export type { Cursor } from './cursor';
+export type { ErasureSettings } from './erase';
 export type { NewEvent, RecordedEvent } from './event';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export type {
@@ -76,10 +77,11 @@ export type { AllRead, EventFilter, ReadAllOptions, StoreHead } from './read-all
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
 export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';
-export type { Retention, RetentionSettings, StreamDescription } from './stream-description';
+export type { ErasedRange, Retention, RetentionSettings, StreamDescription } from './stream-description';
 export type { StreamErrorCode } from './stream-error-codes';
 export type { StreamState } from './stream-state';
-export type { StreamChange, StreamChangeOptions, Streams } from './streams';
+export type { StreamChange, StreamChangeOptions } from './stream-change';
+export type { Streams } from './streams';
 export type { SubscribeOptions, Subscription } from './subscribe';
 export type { CommitTime, Time } from './time';
 export type { ClientTls } from './tls';

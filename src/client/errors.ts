@@ -202,15 +202,25 @@ export class GroupError extends SluiceError {
   }
 }
 
+/** Versions of a stream, from the first one to the last one. */
+export interface VersionRange {
+  readonly fromVersion: bigint;
+  readonly toVersion: bigint;
+}
+
 /**
  * A stream cannot be used like this, and nothing was stored. STREAM_NOT_FOUND: it never had an event. STREAM_TOMBSTONED: it takes
- * no more events. VERSION_BEYOND_END: it ends before the version of a `truncate`.
+ * no more events. VERSION_BEYOND_END: it ends before the version of a `truncate` or an `erase`. ERASE_SPLITS_COMMIT: an `erase` does not
+ * cover whole commits. STORE_IMMUTABLE: the store does not permit to remove anything.
  */
 export class StreamError extends SluiceError {
   constructor(
     end: CallEnd,
     readonly code: StreamErrorCode,
+    /** Empty for STORE_IMMUTABLE. */
     readonly stream: string,
+    /** With ERASE_SPLITS_COMMIT: the smallest range around that of the call that covers whole commits. */
+    readonly wholeCommits?: VersionRange,
   ) {
     super(end);
   }

@@ -31,7 +31,7 @@ export interface NewEvent {
   readonly encryptFor?: string | undefined;
 }
 
-/** An event as the store keeps it. It never changes. */
+/** An event as the store keeps it. It never changes, except that its contents can be erased. */
 export interface RecordedEvent extends CommitTime {
   readonly stream: string;
   /** 1-based number of the event within its stream, without gaps. */
@@ -54,6 +54,8 @@ export interface RecordedEvent extends CommitTime {
   readonly encryptedFor?: string | undefined;
   /** True: the key of `encryptedFor` was forgotten, so that `data` is undefined for good. */
   readonly forgotten?: true | undefined;
+  /** True: the contents were erased for good. `data` is undefined, and everything else that the caller had set is empty, except id and type. */
+  readonly erased?: true | undefined;
 }
 
 /** Throws a TypeError or a RangeError for an event that cannot be sent. */
@@ -108,6 +110,7 @@ export function toRecordedEvent(event: ProtoRecordedEvent): RecordedEvent {
     causationId,
     tags: event.tags,
     metadata: event.metadata,
+    ...(event.erased && { erased: true }),
   };
 }
 

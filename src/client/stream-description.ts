@@ -1,5 +1,6 @@
 import { StreamState as ProtoStreamState } from '../../generated/sluice/v1/event_store_service';
 import type * as proto from '../../generated/sluice/v1/stream_service';
+import type { VersionRange } from './errors';
 import { toUint64, type WholeNumber } from './numbers';
 import { toStreamState, type StreamState } from './stream-state';
 import { fromDuration, toCommitTime, toDuration, type CommitTime } from './time';
@@ -33,6 +34,18 @@ export interface StreamDescription extends CommitTime {
   readonly retention: Retention;
   /** The position of its last control; 0: it never had one. */
   readonly controlPosition: bigint;
+  /** What was erased, in the order in which it was asked for: the newest 100. */
+  readonly erased: readonly ErasedRange[];
+}
+
+/** The record of an erasure. `commitTime` is when it was done. */
+export interface ErasedRange extends CommitTime, VersionRange {
+  /** The principal who did it; empty: nobody is recorded. */
+  readonly principal: string;
+  /** Why, as the caller said. */
+  readonly reason: string;
+  /** The position of its control. */
+  readonly position: bigint;
 }
 
 /** Throws TypeError and RangeError. */
@@ -45,7 +58,7 @@ export function toProtoRetention({ maxCount, maxAgeMs }: RetentionSettings): pro
 
 export function toStreamDescription(description: proto.StreamDescription | undefined): StreamDescription {
   const { stream, state, version, firstVersion, position, ...rest } = description ?? nothing;
-  const { commitTime, truncatedBefore, retention, controlPosition } = rest;
+  const { commitTime, truncatedBefore, retention, controlPosition, erased } = rest;
   return {
     stream,
     state: toStreamState(state) ?? 'active',
@@ -56,6 +69,7 @@ export function toStreamDescription(description: proto.StreamDescription | undef
     truncatedBefore,
     retention: toRetention(retention),
     controlPosition,
+    erased: erased.map(({ commitTime: time, ...range }) => ({ ...range, ...toCommitTime(time ?? epoch) })),
   };
 }
 

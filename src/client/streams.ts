@@ -3,8 +3,10 @@ import { uuidV7 } from './append';
 import { unary } from './authorized-calls';
 import type { Call, CallOptions } from './calls';
 import type { Channel } from './channel';
+import { eraseInPieces, type ErasureSettings } from './erase';
 import { toUint64, type WholeNumber } from './numbers';
 import { untilDecided } from './send-again';
+import type { StreamChange, StreamChangeOptions } from './stream-change';
 import {
   toProtoRetention,
   toStreamDescription,
@@ -12,29 +14,6 @@ import {
   type StreamDescription,
 } from './stream-description';
 import { encode } from './text';
-
-/** How to change a stream. */
-export interface StreamChangeOptions extends CallOptions {
-  /** The version that the stream must have. Left out: any version from 1 on. */
-  readonly expectedVersion?: WholeNumber | undefined;
-  /**
-   * Idempotency key, a UUID, preferably a UUID v7: the same change with the same commit id is stored only once. Left out: the
-   * client generates a UUID v7.
-   */
-  readonly commitId?: string | undefined;
-}
-
-/** What a change of a stream did. */
-export interface StreamChange {
-  /** The stream after the call. */
-  readonly stream: StreamDescription;
-  /** False: the stream was like this already, and nothing was stored. */
-  readonly changed: boolean;
-  /** True if an earlier call with the same commit id had done it. */
-  readonly replayed: boolean;
-  /** Empty if nothing was stored. */
-  readonly commitId: string;
-}
 
 /**
  * Ends streams, or their beginnings; docs/streams.md explains how. What a change hides is gone for every reader that begins later,
@@ -61,6 +40,15 @@ export interface Streams {
   delete(stream: string, options?: StreamChangeOptions): Promise<StreamChange>;
   /** Deletes the stream for ever: every later append fails with STREAM_TOMBSTONED. It cannot be undone. */
   tombstone(stream: string, options?: StreamChangeOptions): Promise<StreamChange>;
+  /**
+   * Erases the contents of events for good: readers get each of them with `erased`. Also hidden events, and those of a stream that was
+   * deleted or tombstoned. Fails with ERASE_SPLITS_COMMIT if the range does not cover whole commits, VERSION_BEYOND_END if the stream ends
+   * before it does, and STORE_IMMUTABLE if the store does not permit it.
+   *
+   * More than 10,000 events take several calls: then `commitId` must be left out, and after an error the first of them may be erased.
+   * To repeat the whole is safe: what is erased stays so.
+   */
+  erase(stream: string, erasure: ErasureSettings, options?: StreamChangeOptions): Promise<StreamChange>;
 }
 
 const service = proto.StreamServiceService;
@@ -70,6 +58,7 @@ const methods = {
   setRetention: { path: service.setRetention.path, response: proto.SetRetentionResponse },
   delete: { path: service.deleteStream.path, response: proto.DeleteStreamResponse },
   tombstone: { path: service.tombstoneStream.path, response: proto.TombstoneStreamResponse },
+  erase: { path: service.eraseEvents.path, response: proto.EraseEventsResponse },
 };
 
 export function streamsOf(channel: Channel): Streams {
@@ -99,6 +88,14 @@ export function streamsOf(channel: Channel): Streams {
       const fields = fieldsOf(stream, options);
       const request = encode(proto.TombstoneStreamRequest, fields);
       return change(channel, { method: methods.tombstone, request, commit: fields }, options);
+    },
+    async erase(stream, { reason, ...range }, options = {}) {
+      return eraseInPieces(range, options, ({ fromVersion, toVersion }) => {
+        const fields = fieldsOf(stream, options);
+        const message = { ...fields, fromVersion, toVersion, reason };
+        const request = encode(proto.EraseEventsRequest, message);
+        return change(channel, { method: methods.erase, request, commit: fields }, options);
+      });
     },
   };
 }

@@ -122,7 +122,8 @@ const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | u
     (code) =>
       [
         code,
-        (failure: Failure) => new errors.StreamError(failure, code, failure.facts.get('stream') ?? ''),
+        (failure: Failure) =>
+          new errors.StreamError(failure, code, failure.facts.get('stream') ?? '', wholeCommits(failure)),
       ] as const,
   ),
 ]);
@@ -143,6 +144,13 @@ function versionConflict(failure: Failure): errors.VersionConflictError | undefi
   if (found === undefined) return undefined;
   const all = find(details, 'sluice.v1.VersionConflicts', detail.VersionConflicts)?.conflicts ?? [found];
   return new errors.VersionConflictError(failure, toConflict(found), all.map(toConflict));
+}
+
+function wholeCommits({ facts }: Failure): errors.VersionRange | undefined {
+  const [from, to] = [facts.get('from_version'), facts.get('to_version')];
+  return from === undefined || to === undefined
+    ? undefined
+    : { fromVersion: BigInt(from), toVersion: BigInt(to) };
 }
 
 function toConflict({
