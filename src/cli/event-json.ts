@@ -9,7 +9,7 @@ const assigned = ['stream', 'version', 'position', 'commitTime'] as const;
 const texts = ['id', 'type', 'text', 'binary', 'contentType', 'correlationId', 'causationId'] as const;
 /** Of an event that was decrypted. */
 const keyFields = ['encryptedFor', 'forgotten'] as const;
-const fields: readonly string[] = [...texts, 'tags', 'metadata', ...assigned, ...keyFields];
+const fields: readonly string[] = [...texts, 'tags', 'metadata', 'erased', ...assigned, ...keyFields];
 
 /** Empty fields are left out, as in the JSON form of the contract; an empty payload is kept. */
 export function toEventJson(event: RecordedEvent): Record<string, unknown> {
@@ -26,6 +26,7 @@ export function toEventJson(event: RecordedEvent): Record<string, unknown> {
 
 /** The content of an event, without its id, its type and the fields that the store assigns. */
 export function toContentJson(event: RecordedEvent): Record<string, unknown> {
+  if (event.erased === true) return { erased: true };
   const { data, contentType, correlationId, causationId, tags, metadata, encryptedFor, forgotten } = event;
   return {
     ...(typeof data === 'string' && { text: data }),
@@ -63,6 +64,8 @@ export function fromEventJson(value: unknown, where: string): NewEvent {
   if (type === undefined) throw new CommandError(`${where}: type is required`);
   if (value['forgotten'] !== undefined)
     throw new CommandError(`${where}: the event is forgotten, its payload is gone`);
+  if (value['erased'] !== undefined)
+    throw new CommandError(`${where}: the event is erased, its contents are gone`);
   const encryptFor = optionalText(value['encryptedFor'], `${where}: encryptedFor`);
   if (text !== undefined && binary !== undefined) {
     throw new CommandError(`${where}: an event has either text or binary, not both`);

@@ -77,7 +77,8 @@ function bodyLines(event: RecordedEvent, full: boolean): readonly string[] {
 }
 
 /** Text as it is; of bytes, their number and the first ones in hexadecimal. */
-function payload({ data, forgotten }: RecordedEvent): string {
+function payload({ data, forgotten, erased }: RecordedEvent): string {
+  if (erased === true) return '<erased>';
   if (forgotten === true) return '<forgotten>';
   if (data === undefined) return '';
   if (typeof data === 'string') return data;

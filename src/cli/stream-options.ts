@@ -1,4 +1,4 @@
-import type { RetentionSettings } from '../client/client';
+import type { RetentionSettings, VersionRange } from '../client/client';
 import { optionalNumber, wholeNumber, type Given, type Options } from './arguments';
 import { UsageError } from './failure';
 
@@ -26,7 +26,17 @@ export const streamOptions = {
     value: 'TIME',
     help: 'retain: keep events that are not older, for example 12h or 90d. From 1s to 36525d.',
   },
-  all: { kind: 'flag', help: 'retain: keep all events; without --max-count and --max-age.' },
+  from: { kind: 'text', value: 'VERSION', help: 'erase: the first version, which begins a commit.' },
+  to: { kind: 'text', value: 'VERSION', help: 'erase: the last version, which ends a commit.' },
+  reason: {
+    kind: 'text',
+    value: 'TEXT',
+    help: 'erase: why, for the record that remains; it must not be personal itself.',
+  },
+  all: {
+    kind: 'flag',
+    help: 'retain: keep all events, instead of --max-count and --max-age. erase: all events.',
+  },
   ...changeOptions,
 } as const satisfies Options;
 
@@ -41,6 +51,7 @@ const verbs = {
   retain: ['max-count', 'max-age', 'all', ...changes],
   delete: changes,
   tombstone: changes,
+  erase: ['from', 'to', 'all', 'reason', ...changes],
 } as const satisfies Readonly<Record<string, readonly (keyof StreamOptions)[]>>;
 
 export type StreamVerb = keyof typeof verbs;
@@ -50,7 +61,20 @@ export const streamVerbs = Object.keys(verbs) as StreamVerb[];
 export type StreamChangeRequest =
   | { readonly verb: 'truncate'; readonly before: bigint }
   | { readonly verb: 'retain'; readonly retention: RetentionSettings }
-  | { readonly verb: 'delete' | 'tombstone' };
+  | { readonly verb: 'delete' | 'tombstone' }
+  | StreamErasure;
+
+export interface StreamErasure {
+  readonly verb: 'erase';
+  /** undefined: all versions that the stream has. */
+  readonly range: VersionRange | undefined;
+  readonly reason: string;
+}
+
+/** What an erasure covers of a stream at a version. */
+export function rangeOf({ range }: StreamErasure, version: bigint): VersionRange {
+  return range ?? { fromVersion: 1n, toVersion: version };
+}
 
 /** Throws UsageError for options that are not for this verb. */
 export function checkStreamOptions(verb: StreamVerb, given: StreamOptions): void {
@@ -72,7 +96,20 @@ export function changeOf(verb: Exclude<StreamVerb, 'show'>, given: StreamOptions
     case 'delete':
     case 'tombstone':
       return { verb };
+    case 'erase':
+      return erasureOf(given);
   }
+}
+
+function erasureOf({ from, to, all, reason }: StreamOptions): StreamErasure {
+  if (reason === undefined) throw new UsageError('--reason is missing');
+  if (all === (from !== undefined || to !== undefined) || (from === undefined) !== (to === undefined))
+    throw new UsageError('erase needs --from and --to, or --all');
+  if (from === undefined || to === undefined) return { verb: 'erase', range: undefined, reason };
+  const range = { fromVersion: wholeNumber(from, '--from'), toVersion: wholeNumber(to, '--to') };
+  if (range.fromVersion < 1n || range.toVersion < range.fromVersion)
+    throw new UsageError('--from must be at least 1, and --to at least --from');
+  return { verb: 'erase', range, reason };
 }
 
 function retentionOf(given: StreamOptions): RetentionSettings {

@@ -1,13 +1,23 @@
-import type { Retention, RetentionSettings, StreamChange, StreamDescription } from '../client/client';
+import type {
+  ErasedRange,
+  Retention,
+  RetentionSettings,
+  StreamChange,
+  StreamDescription,
+  VersionRange,
+} from '../client/client';
 import { printCells } from './cells';
 import type { Context } from './command';
 import { toTimeJson } from './event-json';
 import { CommandError } from './failure';
-import { ageText, type StreamChangeRequest } from './stream-options';
+import { ageText, rangeOf, type StreamChangeRequest } from './stream-options';
 
 /** How the verbs of `stream` print what they get. */
 
-/** Stream, state, first version, version, position, time, retention. */
+/**
+ * Stream, state, first version, version, position, time, retention. Then for each erasure a line: stream, `erased`, first and last version,
+ * position, time, principal, reason.
+ */
 export async function printDescription(context: Context, stream: StreamDescription): Promise<void> {
   const { firstVersion, version } = stream;
   await printCells(context, [
@@ -18,6 +28,20 @@ export async function printDescription(context: Context, stream: StreamDescripti
     { text: stream.position.toString(), width: 10, style: 'dim' },
     { text: toTimeJson(stream), style: 'dim' },
     { text: shortRetention(stream.retention) },
+  ]);
+  for (const erased of stream.erased) await printErased(context, stream.stream, erased);
+}
+
+async function printErased(context: Context, stream: string, erased: ErasedRange): Promise<void> {
+  await printCells(context, [
+    { text: stream, width: 24, style: 'cyan' },
+    { text: 'erased', width: 10, style: 'bold' },
+    { text: erased.fromVersion.toString(), width: 8 },
+    { text: erased.toVersion.toString(), width: 8 },
+    { text: erased.position.toString(), width: 10, style: 'dim' },
+    { text: toTimeJson(erased), style: 'dim' },
+    { text: erased.principal === '' ? '-' : erased.principal },
+    { text: erased.reason },
   ]);
 }
 
@@ -31,7 +55,7 @@ function shortRetention({ maxCount, maxAgeMs }: Retention): string {
 
 /** 64-bit numbers are texts, as in the JSON form of the contract. */
 export function toDescriptionJson(description: StreamDescription): Record<string, unknown> {
-  const { stream, state, retention, ...rest } = description;
+  const { stream, state, retention, erased, ...rest } = description;
   const { maxCount, maxAgeMs } = retention;
   return {
     stream,
@@ -46,13 +70,26 @@ export function toDescriptionJson(description: StreamDescription): Record<string
       ...(maxAgeMs !== undefined && { maxAgeMs }),
     },
     controlPosition: rest.controlPosition.toString(),
+    ...(erased.length > 0 && { erased: erased.map(toErasedJson) }),
+  };
+}
+
+export function toErasedJson(erased: ErasedRange): Record<string, unknown> {
+  const { fromVersion, toVersion, principal, reason, position } = erased;
+  return {
+    fromVersion: fromVersion.toString(),
+    toVersion: toVersion.toString(),
+    position: position.toString(),
+    commitTime: toTimeJson(erased),
+    ...(principal !== '' && { principal }),
+    reason,
   };
 }
 
 /** What a change would do to a stream, as a sentence without its subject. Throws CommandError for one that is refused. */
 export function planText(stream: StreamDescription, change: StreamChangeRequest): string {
   const { stream: name, state, version, firstVersion } = stream;
-  if (state === 'tombstoned' && change.verb !== 'tombstone')
+  if (state === 'tombstoned' && change.verb !== 'tombstone' && change.verb !== 'erase')
     throw new CommandError(`stream ${name} was tombstoned, and takes no more events`);
   switch (change.verb) {
     case 'truncate':
@@ -69,15 +106,23 @@ export function planText(stream: StreamDescription, change: StreamChangeRequest)
       return hides(name, firstVersion, version);
     case 'tombstone':
       return `${hides(name, firstVersion, version)}, and refuses every later append, for ever`;
+    case 'erase': {
+      const range = rangeOf(change, version);
+      if (range.toVersion > version)
+        throw new CommandError(`stream ${name} ends at version ${version.toString()}`);
+      return `erases ${versionsOf(range)} of ${name}, for ever`;
+    }
   }
 }
 
 /** `from` is the first version that can be read. */
 function hides(name: string, from: bigint, to: bigint): string {
   if (to < from) return `hides no further version of ${name}`;
-  const versions =
-    from === to ? `version ${to.toString()}` : `versions ${from.toString()} to ${to.toString()}`;
-  return `hides ${versions} of ${name}`;
+  return `hides ${versionsOf({ fromVersion: from, toVersion: to })} of ${name}`;
+}
+
+function versionsOf({ fromVersion: from, toVersion: to }: VersionRange): string {
+  return from === to ? `version ${to.toString()}` : `versions ${from.toString()} to ${to.toString()}`;
 }
 
 /** What holds after a change. */
@@ -98,6 +143,11 @@ function factOf(change: StreamChangeRequest, stream: StreamDescription): string 
       return `${name} is deleted; it was at version ${version.toString()}`;
     case 'tombstone':
       return `${name} is tombstoned; it was at version ${version.toString()}`;
+    case 'erase': {
+      const range = rangeOf(change, version);
+      const verb = range.fromVersion === range.toVersion ? 'is' : 'are';
+      return `${versionsOf(range)} of ${name} ${verb} erased`;
+    }
   }
 }
 

@@ -3,10 +3,12 @@ import { suggestion } from '../config/nearest-name';
 import { optionalNumber } from './arguments';
 import { defineCommand, type Context } from './command';
 import { confirm } from './confirm';
+import { checkCommits } from './erase-range';
 import { CliError, exitCode, UsageError } from './failure';
 import {
   changeOf,
   checkStreamOptions,
+  rangeOf,
   streamOptions,
   streamVerbs,
   type StreamChangeRequest,
@@ -19,14 +21,16 @@ export const streamCommand = defineCommand({
   name: 'stream',
   usage: 'VERB STREAM',
   verbs: streamVerbs,
-  summary: 'Show a stream, or hide its events: truncate, retain, delete, tombstone.',
+  summary: 'Show a stream, hide its events (truncate, retain, delete, tombstone), or erase them.',
   details:
-    'The verbs are show, truncate, retain, delete and tombstone. "truncate" hides the events before\n' +
-    '--before, "retain" those that exceed --max-count or --max-age, and "delete" all of them; the next\n' +
-    'append goes on with the next version. "tombstone" also refuses every later append, for ever.\n' +
+    '"truncate" hides the events before --before, "retain" those that exceed --max-count or --max-age,\n' +
+    'and "delete" all of them; the next append goes on with the next version. "tombstone" also refuses\n' +
+    'every later append, for ever. "erase" overwrites the contents of events, for ever, and leaves a\n' +
+    'record. Events that were appended together are erased together.\n' +
     'On a terminal, a change begins when you have typed the name of the stream.\n' +
     'Columns of show: stream, state, first version, version, position and time of the last commit,\n' +
-    'retention.',
+    'retention. A line follows for each of the newest 100 erasures: stream, "erased", first and last\n' +
+    'version, position, time, who, why.',
   options: streamOptions,
   plan({ words: [verb = '', ...words], given }) {
     if (!isVerb(verb))
@@ -34,18 +38,23 @@ export const streamCommand = defineCommand({
     checkStreamOptions(verb, given);
     const stream = oneStream(words);
     if (verb === 'show') return (context) => show(context, stream, given.json);
-    const change = changeOf(verb, given);
+    const asked = changeOf(verb, given);
     const expectedVersion = optionalNumber(given['expected-version'], '--expected-version');
     const options = { expectedVersion, commitId: given['commit-id'] };
     return async (context) => {
       const { client, deadlineMs, signal, out, err } = context;
-      if (given['dry-run'] || !given.yes) {
-        const plan = planText(await client.streams.get(stream, { deadlineMs, signal }), change);
+      let change = asked;
+      const isOpen = asked.verb === 'erase' && asked.range === undefined;
+      if (given['dry-run'] || !given.yes || isOpen) {
+        const found = await client.streams.get(stream, { deadlineMs, signal });
+        if (asked.verb === 'erase') change = { ...asked, range: rangeOf(asked, found.version) };
+        const plan = planText(found, change);
+        if (change.verb === 'erase') await checkCommits(context, stream, rangeOf(change, found.version));
         if (given['dry-run']) {
           await out.line(given.json ? JSON.stringify({ stream, plan }) : `would do this: ${plan}`);
           return exitCode.ok;
         }
-        await confirm(context, `This ${plan}.`, stream);
+        if (!given.yes) await confirm(context, `This ${plan}.`, stream);
       }
       const result = await store(context, { stream, change }, options);
       const { changed, replayed, commitId } = result;
@@ -88,6 +97,8 @@ async function store(
     return await send(client.streams, change, { ...options, deadlineMs, signal });
   } catch (error) {
     if (!(error instanceof OutcomeUnknownError)) throw error;
+    if (change.change.verb === 'erase')
+      throw new ChangeUnknownError(`${error.message}: repeat it; what is erased stays erased`);
     throw new ChangeUnknownError(`${error.message}: repeat it with --commit-id=${error.commitId}`);
   }
 }
@@ -106,5 +117,10 @@ function send(
       return streams.delete(stream, options);
     case 'tombstone':
       return streams.tombstone(stream, options);
+    case 'erase': {
+      const { range, reason } = change;
+      if (range === undefined) throw new Error('the range is not known');
+      return streams.erase(stream, { ...range, reason }, options);
+    }
   }
 }

@@ -15,6 +15,7 @@ const stream: StreamDescription = {
   truncatedBefore: 4n,
   retention: { maxCount: undefined, maxAgeMs: undefined },
   controlPosition: 7n,
+  erased: [],
 };
 
 function given(...argv: string[]): StreamOptions {
@@ -36,6 +37,15 @@ test.each([
     changeOf('tombstone', given()),
     'hides versions 4 to 10 of order.1, and refuses every later append, for ever',
   ],
+  [
+    changeOf('erase', given('--from=2', '--to=5', '--reason=asked for')),
+    'erases versions 2 to 5 of order.1, for ever',
+  ],
+  [
+    changeOf('erase', given('--from=10', '--to=10', '--reason=asked for')),
+    'erases version 10 of order.1, for ever',
+  ],
+  [changeOf('erase', given('--all', '--reason=asked for')), 'erases versions 1 to 10 of order.1, for ever'],
 ])('what %j would do', (change, text) => {
   expect(planText(stream, change)).toBe(text);
 });
@@ -43,7 +53,11 @@ test.each([
 test('what the gateway would refuse has no plan', () => {
   const truncate = { verb: 'truncate', before: 12n } as const;
   expect(() => planText(stream, truncate)).toThrow(new CommandError('stream order.1 ends at version 10'));
+  const erasure = changeOf('erase', given('--from=2', '--to=11', '--reason=why'));
+  expect(() => planText(stream, erasure)).toThrow(new CommandError('stream order.1 ends at version 10'));
   const tombstoned = { ...stream, state: 'tombstoned' } as const;
+  const all = changeOf('erase', given('--all', '--reason=why'));
+  expect(planText(tombstoned, all)).toBe('erases versions 1 to 10 of order.1, for ever');
   expect(() => planText(tombstoned, { verb: 'delete' })).toThrow(CommandError);
   expect(planText({ ...tombstoned, firstVersion: 11n }, { verb: 'tombstone' })).toMatch(/^hides no further/);
 });
@@ -57,6 +71,14 @@ test.each([
   [{ verb: 'retain', retention: { maxAgeMs: 5_400_000 } }, 'order.1 keeps events for 90m'],
   [{ verb: 'retain', retention: {} }, 'order.1 keeps all events'],
   [{ verb: 'truncate', before: 4n }, 'order.1 begins at version 4'],
+  [
+    { verb: 'erase', range: { fromVersion: 2n, toVersion: 3n }, reason: 'why' },
+    'versions 2 to 3 of order.1 are erased',
+  ],
+  [
+    { verb: 'erase', range: { fromVersion: 2n, toVersion: 2n }, reason: 'why' },
+    'version 2 of order.1 is erased',
+  ],
 ] as const)('what holds after %j', (change, text) => {
   const result = { stream, changed: true, replayed: false, commitId: '' };
   expect(resultText(change, result)).toBe(text);
@@ -79,4 +101,15 @@ test.each([
   [[], 'retain needs --max-count, --max-age or both, or --all'],
 ])('retain refuses %j', (argv, message) => {
   expect(() => changeOf('retain', given(...argv))).toThrow(message);
+});
+
+test.each([
+  [['--from=1', '--to=2'], '--reason is missing'],
+  [['--reason=why'], 'erase needs --from and --to, or --all'],
+  [['--from=1', '--reason=why'], 'erase needs --from and --to, or --all'],
+  [['--all', '--to=2', '--reason=why'], 'erase needs --from and --to, or --all'],
+  [['--from=0', '--to=2', '--reason=why'], '--from must be at least 1, and --to at least --from'],
+  [['--from=3', '--to=2', '--reason=why'], '--from must be at least 1, and --to at least --from'],
+])('erase refuses %j', (argv, message) => {
+  expect(() => changeOf('erase', given(...argv))).toThrow(message);
 });
