@@ -24,6 +24,7 @@ import { parseSubscribe } from '../../src/requests/subscribe';
 import {
   CancelledError,
   CommitIdReuseError,
+  EraseSplitsCommitError,
   InvalidRequestError,
   StoreMismatchError,
   StreamNotFoundError,
@@ -145,7 +146,7 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
     deadlineMs: performance.now() + 30_000,
   });
   return {
-    ...directControls(store, call, direct),
+    ...directControls(store, { call, run: direct, limits }),
     append: (request) =>
       direct(async () => {
         const command = parseAppend(AppendRequest.fromPartial(request), limits);
@@ -280,6 +281,10 @@ function dataOf(error: Error): Record<string, unknown> {
     const { stream, asked, actual } = error;
     return { stream, asked, actual };
   }
+  if (error instanceof EraseSplitsCommitError) {
+    const { stream, fromVersion, toVersion } = error;
+    return { stream, fromVersion, toVersion };
+  }
   if (error instanceof InvalidRequestError) return { fields: error.violations.map(({ field }) => field) };
   return {};
 }
@@ -372,7 +377,15 @@ function toRpcProblem(error: unknown): unknown {
   return new Problem(error.reason ?? `status ${error.code}`, rpcDataOf(error), { cause: error });
 }
 
-const aboutStream = ['STREAM_NOT_FOUND', 'STREAM_TOMBSTONED', 'VERSION_BEYOND_END'];
+const aboutStream = ['STREAM_NOT_FOUND', 'STREAM_TOMBSTONED', 'VERSION_BEYOND_END', 'ERASE_SPLITS_COMMIT'];
+
+/** Numbers in the metadata of an error, by the names that the errors of the store give them. */
+const numbersOf = {
+  asked: 'asked',
+  actual: 'actual',
+  from_version: 'fromVersion',
+  to_version: 'toVersion',
+} as const;
 
 function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   const conflict = failure.detail('sluice.v1.VersionConflict');
@@ -395,9 +408,9 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
   if (reuse !== undefined) return { ...reuse };
   if (!aboutStream.includes(failure.reason ?? '')) return {};
   const metadata = failure.detail('google.rpc.ErrorInfo')?.metadata;
-  const numbers = ['asked', 'actual'].flatMap((key) => {
+  const numbers = Object.entries(numbersOf).flatMap(([key, name]) => {
     const value = metadata?.get(key);
-    return value === undefined ? [] : [[key, BigInt(value)] as const];
+    return value === undefined ? [] : [[name, BigInt(value)] as const];
   });
   return { stream: metadata?.get('stream'), ...Object.fromEntries(numbers) };
 }

@@ -2,13 +2,16 @@ import type { DeepPartial } from '../../generated/sluice/v1/event';
 import { StreamState } from '../../generated/sluice/v1/event_store_service';
 import {
   DeleteStreamRequest,
+  EraseEventsRequest,
   SetRetentionRequest,
   TombstoneStreamRequest,
   TruncateStreamRequest,
   type StreamDescription as ProtoDescription,
 } from '../../generated/sluice/v1/stream_service';
+import type { Limits } from '../../src/limits';
 import {
   parseDeleteStream,
+  parseEraseEvents,
   parseGetStream,
   parseSetRetention,
   parseTombstoneStream,
@@ -25,6 +28,7 @@ export interface Controls {
   retain(request: DeepPartial<SetRetentionRequest>): Promise<Controlled>;
   remove(request: DeepPartial<DeleteStreamRequest>): Promise<Controlled>;
   tombstone(request: DeepPartial<TombstoneStreamRequest>): Promise<Controlled>;
+  erase(request: DeepPartial<EraseEventsRequest>): Promise<Controlled>;
   describe(stream: string): Promise<Described>;
 }
 
@@ -47,11 +51,29 @@ export interface Described {
   readonly maxCount: bigint | undefined;
   readonly maxAge: bigint | undefined;
   readonly controlPosition: bigint;
+  readonly erased: readonly Erased[];
+}
+
+/** The record of an erasure. */
+export interface Erased {
+  readonly fromVersion: bigint;
+  readonly toVersion: bigint;
+  readonly reason: string;
+  readonly principal: string;
+  readonly commitTime: bigint;
+  readonly position: bigint;
 }
 
 type Run = <T>(work: () => Promise<T>) => Promise<T>;
 
-export function directControls(store: EventStore, call: () => CallContext, run: Run): Controls {
+/** How the suite reaches a store directly. */
+export interface Direct {
+  readonly call: () => CallContext;
+  readonly run: Run;
+  readonly limits: Limits;
+}
+
+export function directControls(store: EventStore, { call, run, limits }: Direct): Controls {
   const control = async (command: ControlCommand): Promise<Controlled> =>
     controlled(await store.control(command, call()));
   return {
@@ -61,6 +83,7 @@ export function directControls(store: EventStore, call: () => CallContext, run: 
     remove: (request) => run(() => control(parseDeleteStream(DeleteStreamRequest.fromPartial(request)))),
     tombstone: (request) =>
       run(() => control(parseTombstoneStream(TombstoneStreamRequest.fromPartial(request)))),
+    erase: (request) => run(() => control(parseEraseEvents(EraseEventsRequest.fromPartial(request), limits))),
     describe: (stream) =>
       run(async () => described(await store.getStream(parseGetStream({ stream }), call()))),
   };
@@ -82,6 +105,7 @@ export function rpcControls(client: RpcClient, run: Run): Controls {
     retain: (request) => run(async () => rpcControlled(await client.streams.setRetention(request))),
     remove: (request) => run(async () => rpcControlled(await client.streams.delete(request))),
     tombstone: (request) => run(async () => rpcControlled(await client.streams.tombstone(request))),
+    erase: (request) => run(async () => rpcControlled(await client.streams.erase(request))),
     describe: (stream) => run(async () => rpcDescribed((await client.streams.get({ stream })).stream)),
   };
 }
@@ -93,17 +117,21 @@ function rpcControlled({ stream, ...result }: RpcControlled): Controlled {
 }
 
 function rpcDescribed(description: ProtoDescription | undefined): Described {
-  const { commitTime, retention, ...stream } = description as ProtoDescription;
+  const { commitTime, retention, erased, ...stream } = description as ProtoDescription;
   if (commitTime === undefined) throw new Error('a stream that exists has the time of a commit');
   const { maxCount = 0n, maxAge } = retention ?? {};
   return {
     ...stream,
     state: stateOf(stream.state),
     commitTime: nanosOf(commitTime),
+    erased: erased.map((range) => ({ ...range, commitTime: nanosOf(range.commitTime ?? noTime) })),
     maxCount: maxCount === 0n ? undefined : maxCount,
     maxAge: maxAge && nanosOf(maxAge),
   };
 }
+
+/** Every gateway sends the time of an erasure. */
+const noTime = { seconds: 0n, nanos: 0 };
 
 function nanosOf({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): bigint {
   return seconds * 1_000_000_000n + BigInt(nanos);

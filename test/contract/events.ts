@@ -50,6 +50,17 @@ export function recorded(
   };
 }
 
+/** What is left of an event that was erased. */
+export function stub({ id, stream, version, type, position, commitTime }: StoredEvent): StoredEvent {
+  const nothing = { payload: undefined, contentType: '', correlationId: '', causationId: '', tags: [] };
+  return {
+    ...{ id, stream, version, type, position, commitTime },
+    ...nothing,
+    metadata: new Map(),
+    erased: true,
+  };
+}
+
 export function versionsOf(events: readonly Pick<StoredEvent, 'version'>[]): number[] {
   return events.map(({ version }) => Number(version));
 }

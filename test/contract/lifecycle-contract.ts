@@ -36,6 +36,7 @@ function described(store: () => ContractStore): void {
     const whole = {
       ...{ stream, state: 'active', version: 3n, firstVersion: 1n, position, commitTime },
       ...{ truncatedBefore: 1n, maxCount: undefined, maxAge: undefined, controlPosition: 0n },
+      erased: [],
     };
     expect(await store().describe(stream)).toEqual(whole);
 

@@ -44,7 +44,9 @@ export type ChosenControl =
   /** 0: no bound. An age hides nothing in the time of a run. */
   | { readonly kind: 'retain'; readonly maxCount: number; readonly maxAgeSeconds: number }
   | { readonly kind: 'remove' }
-  | { readonly kind: 'tombstone' };
+  | { readonly kind: 'tombstone' }
+  /** From one commit of the stream through another; `shift` is added to the last version, so that mostly a commit is split. */
+  | { readonly kind: 'erase'; readonly from: Share; readonly to: Share; readonly shift: number };
 
 export interface DescribeOperation {
   readonly kind: 'describe';
@@ -195,11 +197,18 @@ const retention: fc.Arbitrary<ChosenControl> = record({
 });
 const removal: fc.Arbitrary<ChosenControl> = record({ kind: fc.constant('remove') });
 const ending: fc.Arbitrary<ChosenControl> = record({ kind: fc.constant('tombstone') });
+const erasure: fc.Arbitrary<ChosenControl> = record({
+  kind: fc.constant('erase'),
+  from: share,
+  to: share,
+  shift: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, 1)),
+});
 const chosenControl = fc.oneof(
   { weight: 3, arbitrary: truncation },
   { weight: 2, arbitrary: retention },
   { weight: 2, arbitrary: removal },
   { weight: 1, arbitrary: ending },
+  { weight: 0, arbitrary: erasure },
 );
 
 const control: fc.Arbitrary<ControlOperation> = record({

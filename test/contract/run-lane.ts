@@ -43,6 +43,7 @@ interface Stamped {
 export async function openLane(gateways: readonly ContractStore[], run: string): Promise<Lane> {
   const commits: { readonly position: bigint; readonly time: bigint }[] = [];
   const versions = new Map<string, bigint>();
+  const commitsOf = new Map<string, VersionRange[]>();
   const requests: Request[] = [];
   const { position: base } = await (gateways[0] as ContractStore).correlation({ correlationId: run });
 
@@ -78,6 +79,8 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
       if (head.position !== answer.position) throw new Error('the head is another commit than the appended');
       commits.push({ position: head.position, time: head.commitTime ?? 0n });
       versions.set(stream, head.version);
+      const range = { from: answer.firstVersion, to: head.version };
+      commitsOf.set(stream, [...(commitsOf.get(stream) ?? []), range]);
     }
     const filledIn = commitId === '' && answer.commitId !== '' ? 'filled in' : answer.commitId;
     return { ...comparable(answer), commitId: filledIn };
@@ -126,8 +129,9 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
     return { ...comparable(answer), events: allComparable(answer.events) };
   }
 
-  const described = ({ controlPosition, ...stream }: Described): object => ({
+  const described = ({ controlPosition, erased, ...stream }: Described): object => ({
     ...comparable(stream),
+    erased: erased.map(comparable),
     controlPosition: positionNumber(controlPosition),
   });
 
@@ -136,11 +140,16 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
     const stream = nameOf(operation.stream);
     const version = versions.get(stream) ?? 0n;
     const before = await store.version(stream);
-    const answer = await carryOut(store, chosenControl, version, {
-      stream,
-      expectedVersion: expectationOf(version, expectedOffset).expectedVersion,
-      commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
-    });
+    const answer = await carryOut(
+      store,
+      chosenControl,
+      { version, commits: commitsOf.get(stream) ?? [] },
+      {
+        stream,
+        expectedVersion: expectationOf(version, expectedOffset).expectedVersion,
+        commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
+      },
+    );
     const { position, commitTime } = await store.version(stream);
     if (position !== before.position) commits.push({ position, time: commitTime ?? 0n });
     const hasOwnId = commitId !== undefined || answer.commitId === '';
@@ -227,6 +236,18 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
   };
 }
 
+/** Of a commit. */
+interface VersionRange {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** What is known of a stream. */
+interface Known {
+  readonly version: bigint;
+  readonly commits: readonly VersionRange[];
+}
+
 interface ControlRequest {
   readonly stream: string;
   readonly expectedVersion: bigint | undefined;
@@ -236,7 +257,7 @@ interface ControlRequest {
 function carryOut(
   store: ContractStore,
   control: ControlOperation['control'],
-  version: bigint,
+  { version, commits }: Known,
   request: ControlRequest,
 ): Promise<Controlled> {
   switch (control.kind) {
@@ -253,6 +274,12 @@ function carryOut(
       return store.remove(request);
     case 'tombstone':
       return store.tombstone(request);
+    case 'erase': {
+      const { from: fromVersion = 1n } = chosen(commits, control.from) ?? {};
+      const { to = 1n } = chosen(commits, control.to) ?? {};
+      const toVersion = to + BigInt(control.shift);
+      return store.erase({ ...request, fromVersion, toVersion, reason: 'why' });
+    }
   }
 }
 

@@ -79,8 +79,9 @@ function checkStreams(log: Commit[], appends: readonly StreamAppend[]): void {
   }
 }
 
-/** Ids that the gateway filled in are not compared. */
+/** Ids that the gateway filled in are not compared, and what was erased cannot be. */
 function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
+  if (commit.isErased) return true;
   const shown = (event: NewEvent | RecordedEvent, keepsId: boolean): unknown => {
     const { id, type, payload, contentType, correlationId, causationId, tags, metadata } = event;
     const others = [correlationId, causationId].map((other) => (other === id ? 'own' : other));

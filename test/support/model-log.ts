@@ -24,6 +24,8 @@ export interface Commit {
   readonly events: readonly RecordedEvent[];
   /** What the commit asks for, if it is a control: then it has no events. */
   readonly control?: StreamControl;
+  /** Its events are stubs. Absent: they are not. */
+  readonly isErased?: true;
 }
 
 export function check({ signal, deadlineMs }: CallContext): void {
@@ -46,6 +48,36 @@ export function headOf(last: Commit | undefined): StreamHead {
 
 export function keep(commit: Commit, wanted: (event: RecordedEvent) => boolean): Commit {
   return { ...commit, events: commit.events.filter(wanted) };
+}
+
+/** The commit without what an erasure takes away. */
+export function erased(commit: Commit): Commit {
+  return { ...commit, isErased: true, events: commit.events.map(stubOf) };
+}
+
+function stubOf({
+  id,
+  stream,
+  version: number,
+  type,
+  position: at,
+  commitTime,
+}: RecordedEvent): RecordedEvent {
+  return {
+    id,
+    stream,
+    version: number,
+    type,
+    payload: undefined,
+    contentType: '',
+    correlationId: '',
+    causationId: '',
+    tags: [],
+    metadata: new Map(),
+    position: at,
+    commitTime,
+    erased: true,
+  };
 }
 
 /** The events as they are sent. */

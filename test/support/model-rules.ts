@@ -1,6 +1,12 @@
 import type { RecordedEvent } from '../../generated/sluice/v1/event';
 import type { Lifecycle, StreamHead } from '../../src/store/event-store';
-import type { StreamDescription, StreamRules, StreamState } from '../../src/store/stream-rules';
+import {
+  erasedRangesMax,
+  type ErasedRange,
+  type StreamDescription,
+  type StreamRules,
+  type StreamState,
+} from '../../src/store/stream-rules';
 import { position, version, type StreamName } from '../../src/store/values';
 import { commitsOf, headOf, type Commit } from './model-log';
 
@@ -103,6 +109,15 @@ export function descriptionOf(
     commitTime: last.time,
     rules,
     controlPosition: commits.findLast(({ control }) => control !== undefined)?.position ?? position(0n),
-    erased: [],
+    erased: erasedRanges(commits).slice(-erasedRangesMax),
   };
+}
+
+/** The model knows no principals. */
+function erasedRanges(commits: readonly Commit[]): ErasedRange[] {
+  return commits.flatMap(({ control, position: at, time: commitTime }) => {
+    if (control?.kind !== 'erase') return [];
+    const { fromVersion, toVersion, reason } = control;
+    return [{ fromVersion, toVersion, reason, commitTime, principal: '', position: at }];
+  });
 }

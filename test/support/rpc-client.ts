@@ -29,12 +29,14 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import {
   DeleteStreamRequest,
+  EraseEventsRequest,
   GetStreamRequest,
   SetRetentionRequest,
   StreamServiceClient,
   TombstoneStreamRequest,
   TruncateStreamRequest,
   type DeleteStreamResponse,
+  type EraseEventsResponse,
   type GetStreamResponse,
   type SetRetentionResponse,
   type TombstoneStreamResponse,
@@ -101,6 +103,7 @@ export interface StreamCalls {
     request: DeepPartial<TombstoneStreamRequest>,
     options?: CallOptions,
   ): Promise<TombstoneStreamResponse>;
+  erase(request: DeepPartial<EraseEventsRequest>, options?: CallOptions): Promise<EraseEventsResponse>;
 }
 
 const channelOptions = {
@@ -196,6 +199,10 @@ function streamCalls(client: StreamServiceClient): StreamCalls {
     tombstone: (request, options) =>
       unary((done) =>
         client.tombstoneStream(TombstoneStreamRequest.fromPartial(request), none, bounded(options), done),
+      ),
+    erase: (request, options) =>
+      unary((done) =>
+        client.eraseEvents(EraseEventsRequest.fromPartial(request), none, bounded(options), done),
       ),
   };
 }
