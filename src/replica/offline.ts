@@ -105,8 +105,9 @@ function isIndexed(index: ReplicaIndex, bytes: Buffer, header: RecordHeader): bo
   return (
     index.has(nameOf(bytes, header), lastVersion, sequence) &&
     index.hasKey({ kind: 'commit', hash: hashOf(commitIdOf(bytes, header)), sequence }) &&
-    eventSpans(body).every((span) =>
-      index.hasKey({ kind: 'correlation', hash: hashOf(eventCorrelationId(body, span)), sequence }),
-    )
+    (header.isErased ||
+      eventSpans(body).every((span) =>
+        index.hasKey({ kind: 'correlation', hash: hashOf(eventCorrelationId(body, span)), sequence }),
+      ))
   );
 }

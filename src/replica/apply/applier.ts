@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreUnavailableError } from '../../store/errors';
-import { isDamage, type LogEntry } from '../../store/log';
+import type { LogEntry } from '../../store/log';
 import type { Sequence } from '../../store/values';
 import { CommitIdFilter } from '../index/commit-id-filter';
 import type { WrittenSegments } from '../segments/followed-segments';
 import type { StreamVersions } from '../index/stream-versions';
 import { AppliedWaiters } from './applied-waiters';
 import type { CommitWaiters } from './commit-waiters';
+import { eraseCommits, partsOf, type Part } from './erase-commits';
 import type { ReplicaProgress } from './keeper';
 import type { WrittenFiles } from './open-files';
 import { settledOrAborted } from './settled-or-aborted';
 import { encodeState, type ReplicaState } from './state';
+import { wakeWaiters } from './wake-waiters';
 import { WriteBatch, type BatchState } from './write-batch';
 
 /** How long a commit waits for others before it is put into the index, unless a read waits for it. */
@@ -28,7 +30,7 @@ const retryMs = 1_000;
 /** How long after a read had to wait new entries are still fetched at once. */
 const awaitedMs = 1_000;
 
-export interface ApplierOptions extends Pick<WrittenFiles, 'segments' | 'index'> {
+export interface ApplierOptions extends WrittenFiles {
   readonly versions: StreamVersions;
   readonly state: ReplicaState;
   readonly waiters: CommitWaiters;
@@ -113,22 +115,28 @@ export class Applier implements ReplicaProgress {
     return this.failure !== undefined;
   }
 
-  /** Receives durable entries as soon as the batch has space; none after the signal aborts. */
+  /** Receives durable entries as soon as the batch has space, an erasure once there is no batch; none after the signal aborts. */
   async receive(
     groups: readonly (readonly LogEntry[])[],
     upTo: Sequence,
     signal: AbortSignal,
   ): Promise<void> {
-    while (this.isBatchFull && !this.isClosed && !signal.aborted)
-      await settledOrAborted(this.flush(), signal);
-    if (this.isClosed || signal.aborted) return;
+    for (const part of partsOf(groups, upTo)) {
+      while (this.mustFlushBefore(part) && !this.isClosed && !signal.aborted)
+        await settledOrAborted(this.flush(), signal);
+      if (this.isClosed || signal.aborted) return;
+      this.add(part);
+    }
+  }
+
+  private add({ groups, upTo }: Part): void {
     const before = this.receivedUpTo;
     for (const group of groups) this.batch.add(group);
     this.commits += groups.length;
     this.batch.upTo = upTo;
     this.receivedUpTo = upTo;
     this.lastReceived = this.batch.last ?? this.lastReceived;
-    this.wakeWaiters(groups, before);
+    wakeWaiters(this.options.waiters, groups, before);
     if (this.options.onAdvanced !== undefined) this.flushForOthers();
     this.scheduleFlush();
   }
@@ -136,10 +144,10 @@ export class Applier implements ReplicaProgress {
   private flushForOthers(): void {
     try {
       this.flushSegments();
+      this.options.onAdvanced?.();
     } catch {
-      return; // The next batch tries again, and reports the failure.
+      // The next batch tries again, and reports the failure.
     }
-    this.options.onAdvanced?.();
   }
 
   private flushSegments(): void {
@@ -150,17 +158,6 @@ export class Applier implements ReplicaProgress {
   private segmentsNow(): WrittenSegments {
     const { end, first } = this.options.segments;
     return { received: this.receivedUpTo, end, first };
-  }
-
-  private wakeWaiters(groups: readonly (readonly LogEntry[])[], before: bigint): void {
-    const { waiters } = this.options;
-    for (const group of groups) {
-      for (const entry of group) {
-        // Lost messages may belong to any stream.
-        if (isDamage(entry) && entry.kind === 'lost') waiters.wakeAll(before);
-        else waiters.wake(entry.stream, before);
-      }
-    }
   }
 
   /**
@@ -206,7 +203,7 @@ export class Applier implements ReplicaProgress {
   private scheduleFlush(): void {
     if (this.receivedUpTo <= this.state.applied || this.flushing !== undefined) return;
     if (this.failure !== undefined || this.isClosed) return;
-    if (this.isBatchFull || this.isBatchAwaited) {
+    if (this.isBatchFull || this.reads.hasUpTo(this.receivedUpTo)) {
       void this.flush().catch(() => undefined);
       return;
     }
@@ -216,12 +213,12 @@ export class Applier implements ReplicaProgress {
     }, lagMs);
   }
 
-  private get isBatchFull(): boolean {
-    return this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
+  private mustFlushBefore({ isErasure }: Part): boolean {
+    return isErasure ? this.receivedUpTo > this.state.applied : this.isBatchFull;
   }
 
-  private get isBatchAwaited(): boolean {
-    return this.reads.hasUpTo(this.receivedUpTo);
+  private get isBatchFull(): boolean {
+    return this.commits >= commitsBatchMax || this.batch.bytes >= bytesBatchMax;
   }
 
   private flush(): Promise<void> {
@@ -238,7 +235,7 @@ export class Applier implements ReplicaProgress {
     const { batch } = this;
     if (batch.upTo <= this.state.applied) return;
     const state = this.stateAfter(batch);
-    const isSync = this.isBatchAwaited && this.commits <= commitsSyncMax;
+    const isSync = this.reads.hasUpTo(this.receivedUpTo) && this.commits <= commitsSyncMax;
     this.batch = this.newBatch();
     this.commits = 0;
     for (;;) {
@@ -276,9 +273,12 @@ export class Applier implements ReplicaProgress {
   /** Returns undefined if the batch is written when it returns. */
   private write(batch: WriteBatch, state: ReplicaState, isSync: boolean): Promise<void> | undefined {
     this.flushSegments();
+    const { index } = this.options;
     const additions = { entries: batch.entries, state: encodeState(state) };
-    if (!isSync) return this.options.index.putInBackground(additions);
-    this.options.index.putSync(additions);
+    if (batch.erasure !== undefined)
+      return eraseCommits(this.options, batch.erasure).then(() => index.putInBackground(additions));
+    if (!isSync) return index.putInBackground(additions);
+    index.putSync(additions);
     return undefined;
   }
 

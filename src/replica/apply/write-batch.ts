@@ -10,7 +10,14 @@ import {
   type LogDamage,
   type LogEntry,
 } from '../../store/log';
-import { beginning, parseStreamName, version as toVersion, type Sequence } from '../../store/values';
+import type { Erasure } from '../../store/stream-rules';
+import {
+  beginning,
+  parseStreamName,
+  unixNanos,
+  version as toVersion,
+  type Sequence,
+} from '../../store/values';
 import type { CommitIdFilter } from '../index/commit-id-filter';
 import { IndexEntries } from '../index/index-entries';
 import type { StreamVersions } from '../index/stream-versions';
@@ -18,10 +25,13 @@ import type { RecordLocation } from '../segments/location';
 import { draftRecord } from '../segments/record';
 import type { Segments } from '../segments/segments';
 import { duplicateOf, splitIfTorn } from '../segments/torn-groups';
+import type { ErasedCommits } from './erase-commits';
 import type { ReplicaState } from './state';
 
 /** The distance of two marks: a read of all streams begins at one. */
 const markDistanceBytes = 64 << 10;
+
+const noEvents = { count: 0, isErased: false };
 
 /** What one batch passes to the next. */
 export interface BatchState {
@@ -40,6 +50,8 @@ export class WriteBatch {
   bytes = 0;
   upTo: Sequence = beginning;
   last: ReplicaState['last'];
+  /** What must be erased before the batch is stored: of commits in the index. At most the first entry of a batch is an erasure. */
+  erasure: ErasedCommits | undefined;
 
   constructor(
     private readonly segments: Segments,
@@ -72,14 +84,23 @@ export class WriteBatch {
   }
 
   private addCommit(commit: LogCommit, location: RecordLocation): void {
-    const { stream, lastVersion, firstVersion, sequence, position, timeNanos, record } = commit;
+    const {
+      stream,
+      lastVersion,
+      firstVersion,
+      sequence,
+      position,
+      timeNanos,
+      record,
+      isErased = false,
+    } = commit;
     const count = Number(lastVersion - firstVersion) + 1;
     const { entries } = this;
     const head = { version: lastVersion, sequence, position, timeNanos };
-    entries.addStream(stream, { kind: 'commit', location, count, ...head });
+    entries.addStream(stream, { kind: 'commit', location, count, isErased, ...head });
     entries.addKey({ kind: 'commit', hash: hashOf(commit.commitId), sequence }, location);
     this.state.ids.add(commit.commitId);
-    for (const id of correlationIds(record))
+    for (const id of isErased ? [] : correlationIds(record))
       entries.addKey({ kind: 'correlation', hash: hashOf(id), sequence }, location);
     this.last = { sequence, identity: identityOf(commit) };
   }
@@ -88,11 +109,21 @@ export class WriteBatch {
     const { stream, version, sequence, position, timeNanos, commitId, rules } = control;
     const { entries } = this;
     const head = { version, sequence, position, timeNanos };
-    entries.addStream(stream, { kind: 'control', location, count: 0, ...head });
+    entries.addStream(stream, { kind: 'control', location, ...noEvents, ...head });
     entries.addRules(stream, { rules, position });
+    if (control.control.kind === 'erase') this.addErasure(control, control.control);
     entries.addKey({ kind: 'commit', hash: hashOf(commitId), sequence }, location);
     this.state.ids.add(commitId);
     this.last = { sequence, identity: identityOf(control) };
+  }
+
+  private addErasure(
+    { stream, timeNanos, position, principal }: LogControl,
+    { fromVersion, toVersion, reason }: Erasure,
+  ): void {
+    const commitTime = unixNanos(timeNanos);
+    this.erasure = { stream, fromVersion, toVersion };
+    this.entries.addErased(stream, { fromVersion, toVersion, commitTime, principal, reason, position });
   }
 
   private addDamage(damage: LogDamage, location: RecordLocation): void {
@@ -105,7 +136,7 @@ export class WriteBatch {
     if (damage.kind !== 'unreadable' || parseStreamName(stream) === undefined) return;
     const version = toVersion(this.versions.get(stream));
     const head = { version, sequence: position, position, timeNanos };
-    this.entries.addStream(stream, { kind: 'damage', location, count: 0, ...head });
+    this.entries.addStream(stream, { kind: 'damage', location, ...noEvents, ...head });
   }
 
   /**

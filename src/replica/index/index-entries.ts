@@ -13,6 +13,8 @@ import {
   type Mark,
 } from './index-keys';
 import { locationBytes, writeLocation, type RecordLocation } from '../segments/location';
+import type { ErasedRange } from '../../store/stream-rules';
+import { erasedBytes, erasedKey, writeErased } from './erased-index';
 import { writeUint64BE } from '../segments/uint64';
 import {
   controlBytes,
@@ -22,7 +24,7 @@ import {
   type StoredRules,
 } from './stream-rules-index';
 
-const tables = ['streams', 'keys', 'marks', 'sealed', 'rules', 'controls'] as const;
+export const tables = ['streams', 'keys', 'marks', 'sealed', 'rules', 'controls', 'erased'] as const;
 /** A table of the index. */
 export type TableName = (typeof tables)[number];
 
@@ -30,8 +32,8 @@ export type TableName = (typeof tables)[number];
 export type BufferPart = Buffer & { start: number; end: number };
 
 const initialBytes = 16 << 10;
-/** Before each entry: its table, the length of its key in two bytes, and the length of its value. */
-const headerBytes = 4;
+/** Before each entry: its table, and the lengths of its key and its value in two bytes each. */
+const headerBytes = 5;
 
 /** New entries of the index, as bytes in one buffer: as objects, thousands of them would keep the garbage collector busy. */
 export class IndexEntries {
@@ -70,6 +72,14 @@ export class IndexEntries {
     writeControl(this.bytes, key, key + integerBytes, stream);
   }
 
+  addErased(stream: string, range: ErasedRange): void {
+    const keyBytes = stream.length + keySuffixBytes;
+    const valueBytes = erasedBytes(range);
+    const at = this.begin('erased', keyBytes, valueBytes);
+    writeStreamKey(this.bytes, at, stream, erasedKey(range));
+    writeErased(this.bytes, at, at + keyBytes, range);
+  }
+
   /** A segment was sealed with this many bytes. */
   addSealed(segment: number, bytes: number): void {
     const at = this.begin('sealed', integerBytes, integerBytes);
@@ -88,7 +98,7 @@ export class IndexEntries {
       const table = tables[bytes[at] as number] as TableName;
       const keyStart = at + headerBytes;
       const keyEnd = keyStart + bytes.readUInt16LE(at + 1);
-      at = keyEnd + (bytes[at + 3] as number);
+      at = keyEnd + bytes.readUInt16LE(at + 3);
       bytes.start = keyEnd;
       bytes.end = at;
       store(table, bytes.subarray(keyStart, keyEnd), bytes);
@@ -100,13 +110,13 @@ export class IndexEntries {
     const start = this.used;
     this.used += headerBytes + keyBytes + valueBytes;
     if (this.used > this.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * this.bytes.length);
+      const larger = Buffer.allocUnsafeSlow(2 * this.used);
       this.bytes.copy(larger, 0, 0, start);
       this.bytes = larger;
     }
     this.bytes[start] = tables.indexOf(table);
     this.bytes.writeUInt16LE(keyBytes, start + 1);
-    this.bytes[start + 3] = valueBytes;
+    this.bytes.writeUInt16LE(valueBytes, start + 3);
     return start + headerBytes;
   }
 }

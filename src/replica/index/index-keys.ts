@@ -16,6 +16,8 @@ export interface IndexEntry {
   readonly timeNanos: bigint;
   /** Number of events; 0 unless it is a commit. */
   readonly count: number;
+  /** Of a commit: whether its events are stubs. */
+  readonly isErased: boolean;
 }
 
 /** What orders the entries of one stream. */
@@ -42,6 +44,8 @@ export interface HashKey {
 
 /** Stands in the place of the number of events; no commit has as many. */
 const controlCount = 0xffff_ffff;
+/** Added to the number of events of an erased commit. */
+const erasedCount = 0x8000_0000;
 
 const kindByte = { correlation: 1, commit: 2, damage: 3 } as const;
 export const checksumBytes = 4;
@@ -130,10 +134,11 @@ export function writeEntry(
   target: Buffer,
   keyAt: number,
   valueAt: number,
-  { kind, location, count, position, timeNanos }: IndexEntry,
+  { kind, location, count, position, timeNanos, isErased }: IndexEntry,
 ): void {
   writeLocation(target, valueAt, location);
-  target.writeUInt32BE(kind === 'control' ? controlCount : count, valueAt + locationBytes);
+  const stored = kind === 'control' ? controlCount : isErased ? erasedCount + count : count;
+  target.writeUInt32BE(stored, valueAt + locationBytes);
   writeUint64BE(target, valueAt + locationBytes + 4, position);
   writeUint64BE(target, valueAt + locationBytes + 12, timeNanos);
   seal(target, keyAt, valueAt + entryBytes);
@@ -143,14 +148,17 @@ export function writeEntry(
 export function toEntry(key: Buffer, value: Buffer): IndexEntry {
   check(key, value, entryBytes);
   const suffix = key.length - keySuffixBytes + 1;
-  const count = value.readUInt32BE(locationBytes);
-  const isControl = count === controlCount;
+  const stored = value.readUInt32BE(locationBytes);
+  const isControl = stored === controlCount;
+  const isErased = !isControl && stored >= erasedCount;
+  const count = isErased ? stored - erasedCount : stored;
   return {
     kind: isControl ? 'control' : count === 0 ? 'damage' : 'commit',
     location: readLocation(value, 0),
     version: key.readBigUInt64BE(suffix) as Version,
     sequence: key.readBigUInt64BE(suffix + 8) as Sequence,
     count: isControl ? 0 : count,
+    isErased,
     position: value.readBigUInt64BE(locationBytes + 4) as Position,
     timeNanos: value.readBigInt64BE(locationBytes + 12),
   };

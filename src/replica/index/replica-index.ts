@@ -3,7 +3,7 @@ import { open, type Database, type RangeOptions, type RootDatabase } from 'lmdb'
 import { StoreUnavailableError } from '../../store/errors';
 import { indexPath } from './index-files';
 import { syncPath } from '../segments/sync-path';
-import type { IndexEntries } from './index-entries';
+import { tables, type IndexEntries, type TableName } from './index-entries';
 import {
   hashKey,
   sequenceOfHashKey,
@@ -21,6 +21,7 @@ import {
 } from './index-keys';
 import { fillLockFile } from './index-files';
 import { markBeforeTime, markOfSegment } from './marks';
+import { ErasedIndex, throwCause } from './erased-index';
 import { StreamRulesIndex } from './stream-rules-index';
 import type { LocatedRecord } from '../segments/location';
 
@@ -41,13 +42,10 @@ type Table = Database<Buffer, Buffer>;
  */
 export class ReplicaIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
-  private readonly streams: Table;
-  private readonly keys: Table;
-  private readonly marks: Table;
-  private readonly sealed: Table;
-  private readonly controls: { readonly rules: Table; readonly controls: Table };
+  private readonly tables: Readonly<Record<TableName, Table>>;
   /** What the controls of each stream leave of it. */
   readonly rules: StreamRulesIndex;
+  readonly erased: ErasedIndex;
   private isClosed = false;
 
   /** `readOnly`: another process writes the index, and has it open already. */
@@ -62,7 +60,7 @@ export class ReplicaIndex {
     const encodings = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     this.root = open({
       path: folder,
-      maxDbs: 6,
+      maxDbs: tables.length,
       noSync: true,
       overlappingSync: false,
       // No writemap, which is not safe on a full disk. Background writes are one explicit `batch`: if LMDB began batches by
@@ -73,12 +71,12 @@ export class ReplicaIndex {
     });
     const table = (name: string): Table => this.root.openDB({ name, ...encodings });
     try {
-      [this.streams, this.keys] = [table('streams'), table('keys')];
-      [this.marks, this.sealed] = [table('marks'), table('sealed')];
-      this.controls = { rules: table('rules'), controls: table('controls') };
-      this.rules = new StreamRulesIndex(this.controls, () => {
+      this.tables = Object.fromEntries(tables.map((name) => [name, table(name)])) as typeof this.tables;
+      const throwIfClosed = (): void => {
         if (this.isClosed) throw closedError();
-      });
+      };
+      this.rules = new StreamRulesIndex(this.tables, throwIfClosed);
+      this.erased = new ErasedIndex(this.root, this.tables, throwIfClosed);
     } catch (error) {
       void this.root.close();
       throw error;
@@ -164,11 +162,11 @@ export class ReplicaIndex {
       ? streamKey(stream, before.version, before.sequence - 1n)
       : streamKey(stream, uint64Max, uint64Max);
     const range = { start, end: streamKey(stream, 0n, 0n), reverse: true };
-    for (const { key, value } of this.range(this.streams, range)) yield toEntry(key, value);
+    for (const { key, value } of this.range(this.tables.streams, range)) yield toEntry(key, value);
   }
 
   private *withoutControls(range: RangeOptions): Generator<IndexEntry, void> {
-    for (const { key, value } of this.range(this.streams, range)) {
+    for (const { key, value } of this.range(this.tables.streams, range)) {
       const entry = toEntry(key, value);
       if (entry.kind !== 'control') yield entry;
     }
@@ -180,7 +178,7 @@ export class ReplicaIndex {
     prefix: string,
   ): { readonly stream: string; readonly entry: IndexEntry } | undefined {
     const start = prefix > after ? Buffer.from(prefix) : streamKey(after, uint64Max, uint64Max);
-    for (const { key } of this.range(this.streams, { start, limit: 1 })) {
+    for (const { key } of this.range(this.tables.streams, { start, limit: 1 })) {
       const stream = key.toString('latin1', 0, key.length - keySuffixBytes);
       const entry = this.head(stream);
       return entry && { stream, entry };
@@ -195,7 +193,7 @@ export class ReplicaIndex {
       end: hashKey({ kind, hash, sequence: uint64Max }),
       limit,
     };
-    return Array.from(this.range(this.keys, range), ({ key, value }) => ({
+    return Array.from(this.range(this.tables.keys, range), ({ key, value }) => ({
       location: toLocation(value),
       sequence: sequenceOfHashKey(key),
     }));
@@ -204,7 +202,7 @@ export class ReplicaIndex {
   /** The last mark at a position or before it. */
   markAtOrBefore(position: bigint): Mark | undefined {
     const range = { start: integerKey(position), end: integerKey(0n), reverse: true, limit: 1 };
-    for (const { key, value } of this.range(this.marks, range)) return toMark(key, value);
+    for (const { key, value } of this.range(this.tables.marks, range)) return toMark(key, value);
     return undefined;
   }
 
@@ -220,7 +218,10 @@ export class ReplicaIndex {
 
   /** The first mark after a position. */
   markAfter(position: bigint): Mark | undefined {
-    for (const { key, value } of this.range(this.marks, { start: integerKey(position + 1n), limit: 1 }))
+    for (const { key, value } of this.range(this.tables.marks, {
+      start: integerKey(position + 1n),
+      limit: 1,
+    }))
       return toMark(key, value);
     return undefined;
   }
@@ -228,28 +229,37 @@ export class ReplicaIndex {
   /** Whether a stream has a commit that ends with a version, at a sequence. */
   has(stream: string, version: bigint, sequence: bigint): boolean {
     if (this.isClosed) throw closedError();
-    return this.streams.doesExist(streamKey(stream, version, sequence));
+    return this.tables.streams.doesExist(streamKey(stream, version, sequence));
+  }
+
+  /** The entry of a commit or a control that ends with a version, at a sequence. */
+  find(stream: string, version: bigint, sequence: bigint): IndexEntry | undefined {
+    if (this.isClosed) throw closedError();
+    const key = streamKey(stream, version, sequence);
+    const value = this.tables.streams.get(key);
+    return value && toEntry(key, value);
   }
 
   /** The bytes with which a segment was sealed; undefined: it is not sealed. */
   sealedBytes(segment: number): number | undefined {
     if (this.isClosed) throw closedError();
-    const value = this.sealed.get(integerKey(BigInt(segment)));
+    const value = this.tables.sealed.get(integerKey(BigInt(segment)));
     return value && Number(value.readBigUInt64BE(0));
   }
 
   /** Whether the record at a sequence has a key. */
   hasKey(key: HashKey): boolean {
     if (this.isClosed) throw closedError();
-    return this.keys.doesExist(hashKey(key));
+    return this.tables.keys.doesExist(hashKey(key));
   }
 
   /** Checks all entries. Throws DamagedReplicaError. */
   checkEntries(): void {
-    for (const { key, value } of this.range(this.streams, {})) toEntry(key, value);
-    for (const { value } of this.range(this.keys, {})) toLocation(value);
-    for (const { key, value } of this.range(this.marks, {})) toMark(key, value);
+    for (const { key, value } of this.range(this.tables.streams, {})) toEntry(key, value);
+    for (const { value } of this.range(this.tables.keys, {})) toLocation(value);
+    for (const { key, value } of this.range(this.tables.marks, {})) toMark(key, value);
     this.rules.checkEntries();
+    this.erased.checkEntries();
   }
 
   close(): Promise<void> {
@@ -276,17 +286,10 @@ export class ReplicaIndex {
     store: (table: Table, key: Buffer, value: Buffer) => void,
   ): void {
     entries.each((table, key, value) => {
-      const isOfRules = table === 'rules' || table === 'controls';
-      store(isOfRules ? this.controls[table] : this[table], key, value);
+      store(this.tables[table], key, value);
     });
     store(this.root, stateKey, Buffer.from(state));
   }
-}
-
-/** LMDB gives the reason of a failed commit in one more promise. */
-async function throwCause(error: unknown): Promise<never> {
-  await (error as { readonly commitError?: Promise<never> }).commitError;
-  throw error;
 }
 
 function closedError(): StoreUnavailableError {

@@ -2,9 +2,15 @@ import type { EventRun } from '../../store/event-store';
 import { sequence as toSequence, version as toVersion } from '../../store/values';
 import type { EntryKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaFiles } from '../index/replica-files';
+import { readWhole } from '../segments/read-again';
 import { completeGroups, RecordIterator } from '../segments/record-iterator';
 import { RunBuilder } from '../segments/run-builder';
-import { SegmentRemovedError, type SegmentBytes } from '../segments/segment-view';
+import {
+  SegmentRemovedError,
+  type SegmentBytes,
+  type SegmentCursor,
+  type SegmentView,
+} from '../segments/segment-view';
 
 const chunkBytes = 256 << 10;
 
@@ -46,10 +52,8 @@ export async function* denseRunsAfter(
   const range = { name: Buffer.from(stream, 'latin1'), upTo: Number(upTo), fromTime };
   let last = Number(version);
   for (let offset = location.offset + location.length; last < upTo;) {
-    const { bytes, isShared } = await segments
-      .readFrom({ segment, offset }, chunkBytes)
-      .catch(emptyIfRemoved);
-    const { complete } = completeGroups(bytes);
+    const read = (): Promise<SegmentBytes> => completeAt(segments, { segment, offset });
+    const { bytes: complete, isShared } = await readWhole(segments, read(), read);
     const found = collectRun(isShared ? Buffer.from(complete) : complete, last, range);
     if (found.run === undefined) return;
     last = found.version;
@@ -57,6 +61,12 @@ export async function* denseRunsAfter(
     if (!found.isAsExpected || 2 * found.run.events.length < complete.length) return;
     offset += complete.length;
   }
+}
+
+/** The groups that are complete in the bytes from a cursor on. Rejects with DamagedReplicaError. */
+async function completeAt(segments: SegmentView, from: SegmentCursor): Promise<SegmentBytes> {
+  const { bytes, isShared } = await segments.readFrom(from, chunkBytes).catch(emptyIfRemoved);
+  return { bytes: completeGroups(bytes).complete, isShared };
 }
 
 function entryKey(last: number, lastSequence: number): EntryKey {

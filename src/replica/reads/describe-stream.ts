@@ -27,6 +27,6 @@ export async function describeStream(
     commitTime: head.commitTime ?? unixNanos(0n),
     rules: lifecycle?.stored.rules ?? noRules,
     controlPosition: lifecycle?.stored.position ?? position(0n),
-    erased: [],
+    erased: index.erased.of(stream),
   };
 }

@@ -2,7 +2,9 @@ import { isDamage, lastVersionOf, type LogEntry } from '../../store/log';
 import { sequence } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import { DamagedReplicaError } from '../segments/damage';
+import { asErased } from '../segments/fetch-records';
 import { encodeRecord, lengthAt } from '../segments/record';
+import { readWhole } from '../segments/read-again';
 import { completeGroups } from '../segments/record-iterator';
 import { headerBytes } from '../segments/record-layout';
 import { SegmentRemovedError, type SegmentCursor, type SegmentView } from '../segments/segment-view';
@@ -93,7 +95,8 @@ async function chunkOfLog(
 /** The records of a group as its segment had them: a commit that is not in the index was found to be a duplicate. */
 function encodeGroup({ index }: ReplicaFiles, group: readonly LogEntry[]): Buffer[] {
   const entries = group.map((entry): LogEntry => {
-    if (isDamage(entry) || index.has(entry.stream, lastVersionOf(entry), entry.sequence)) return entry;
+    if (isDamage(entry) || index.has(entry.stream, lastVersionOf(entry), entry.sequence))
+      return asErased(entry, index);
     return duplicateOf(entry, 'the stream has its version already');
   });
   return splitIfTorn(entries).flatMap((part) =>
@@ -101,7 +104,16 @@ function encodeGroup({ index }: ReplicaFiles, group: readonly LogEntry[]): Buffe
   );
 }
 
-async function chunkOfSegments(
+function chunkOfSegments(
+  segments: SegmentView,
+  from: SegmentCursor,
+  chunkBytes: number,
+): Promise<Chunk | undefined> {
+  const read = (): Promise<Chunk | undefined> => readOfSegments(segments, from, chunkBytes);
+  return readWhole(segments, read(), read);
+}
+
+async function readOfSegments(
   segments: SegmentView,
   from: SegmentCursor,
   chunkBytes: number,

@@ -77,6 +77,11 @@ export function readControlBody(body: Buffer): Pick<LogControl, 'control' | 'rul
   return { control, rules: readRules(body, 17) };
 }
 
+/** Whether the record of a control, whose body begins here, is that of an erasure. */
+export function isErasureAt(bytes: Uint8Array, bodyStart: number): boolean {
+  return bytes[bodyStart] === kinds.indexOf('erase');
+}
+
 function controlOf(body: Buffer): StreamControl {
   const kind = kinds[body[0] as number];
   switch (kind) {

@@ -1,6 +1,8 @@
-import type { Log } from '../../store/log';
+import { isControl, isDamage, type Log, type LogEntry } from '../../store/log';
 import { DamagedReplicaError } from './damage';
+import { erasedCommit } from './erase-record';
 import type { LocatedRecord, RecordLocation } from './location';
+import { readWhole } from './read-again';
 import { encodeRecord, readHeader, sequenceOf, type StoredRecord } from './record';
 import { SegmentRemovedError, type SegmentView } from './segment-view';
 
@@ -15,6 +17,10 @@ const empty = Buffer.alloc(0);
 export interface RecordSource {
   readonly segments: SegmentView;
   readonly log: Log;
+  /** Knows which commits are erased. */
+  readonly index: {
+    find(stream: string, version: bigint, sequence: bigint): { readonly isErased: boolean } | undefined;
+  };
 }
 
 /** One read of a segment: the bytes in [from, to). */
@@ -35,7 +41,7 @@ export function fetchRecords(
 ): StoredRecord[] | Promise<StoredRecord[]> {
   const { first } = source.segments;
   if (!located.every(({ location }) => location.segment >= first)) return fetchWithRemoved(source, located);
-  const records = fromSegments(source, located);
+  const records = fromSegmentsOrRejected(source, located);
   return Array.isArray(records) ? records : fetchUnlessRemoved(source, located, records);
 }
 
@@ -45,7 +51,7 @@ async function fetchUnlessRemoved(
   records: Promise<StoredRecord[]>,
 ): Promise<StoredRecord[]> {
   try {
-    return await records;
+    return await readWhole(source.segments, records, () => fromSegments(source, located));
   } catch (error) {
     if (!(error instanceof SegmentRemovedError)) throw error;
     return fetchWithRemoved(source, located);
@@ -59,17 +65,42 @@ async function fetchWithRemoved(
 ): Promise<StoredRecord[]> {
   const { first } = source.segments;
   const here = located.filter(({ location }) => location.segment >= first);
-  const found = new Map((await fromSegments(source, here)).map((record, index) => [here[index], record]));
+  const found = new Map(
+    (
+      await readWhole(source.segments, fromSegmentsOrRejected(source, here), () => fromSegments(source, here))
+    ).map((record, index) => [here[index], record]),
+  );
   const records: StoredRecord[] = [];
   for (const one of located) records.push(found.get(one) ?? (await fromLog(source, one)));
   return records;
 }
 
-async function fromLog({ log }: RecordSource, { sequence }: LocatedRecord): Promise<StoredRecord> {
-  const bytes = encodeRecord(await log.entryAt(sequence), false);
+async function fromLog({ log, index }: RecordSource, { sequence }: LocatedRecord): Promise<StoredRecord> {
+  const entry = await log.entryAt(sequence);
+  const bytes = encodeRecord(asErased(entry, index), false);
   return { bytes, header: readHeader(bytes, 0) };
 }
 
+/** An entry as it must be read: the log may still have the contents of what is erased. */
+export function asErased(entry: LogEntry, index: RecordSource['index']): LogEntry {
+  if (isDamage(entry) || isControl(entry)) return entry;
+  const { stream, lastVersion, sequence } = entry;
+  return index.find(stream, lastVersion, sequence)?.isErased === true ? erasedCommit(entry) : entry;
+}
+
+function fromSegmentsOrRejected(
+  source: RecordSource,
+  located: readonly LocatedRecord[],
+): StoredRecord[] | Promise<StoredRecord[]> {
+  try {
+    return fromSegments(source, located);
+  } catch (error) {
+    const failure = error as Error;
+    return Promise.reject(failure);
+  }
+}
+
+/** Throws or rejects with DamagedReplicaError. */
 function fromSegments(
   { segments }: RecordSource,
   located: readonly LocatedRecord[],

@@ -56,6 +56,10 @@ export class FollowedSegments extends SegmentView {
     return isCopied;
   }
 
+  override forgetCopies(): void {
+    this.evictAllBlocks();
+  }
+
   override async readFile(segment: number, offset: number, length: number): Promise<Buffer> {
     try {
       return await super.readFile(segment, offset, length);

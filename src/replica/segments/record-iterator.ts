@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { endOfEvents } from '../../protobuf/erased-record';
 import { DamagedReplicaError } from './damage';
 import { at, checksumBytes, checksumOfChecked, flag, headerBytes, kindByte } from './record-layout';
 
@@ -128,7 +129,9 @@ export class RecordIterator {
     return this.start + headerBytes + this.view.getUint16(this.start + at.nameBytes, true);
   }
 
+  /** Where its events end, or what else the body holds. */
   get bodyEnd(): number {
+    if (this.hasFlag(flag.erased)) return endOfEvents(this.bytes, this.bodyStart, this.count);
     return this.end - checksumBytes;
   }
 

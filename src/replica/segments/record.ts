@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { eventSpans, type EventSpan } from '../../protobuf/commit-record';
+import { endOfEvents } from '../../protobuf/erased-record';
 import { DamagedReplicaError } from './damage';
 import { EventFramer } from './event-framer';
 import {
@@ -26,6 +27,8 @@ export interface RecordHeader {
   readonly kind: keyof typeof kindByte;
   /** Of a commit: whether part of its transaction is lost or unreadable. */
   readonly isTorn: boolean;
+  /** Of a commit: whether its events are stubs. */
+  readonly isErased: boolean;
   /** Whether the next record belongs to the same transaction. */
   readonly continues: boolean;
   readonly count: number;
@@ -90,7 +93,8 @@ class CommitDraft implements RecordDraft {
     target[start + at.flags] =
       (this.continues ? flag.continues : 0) |
       (commit.inTransaction ? flag.inTransaction : 0) |
-      (isTorn ? flag.torn : 0);
+      (isTorn ? flag.torn : 0) |
+      (commit.isErased ? flag.erased : 0);
     target.writeUInt16LE(stream.length, start + at.nameBytes);
     target.writeUInt32LE(spans.length, start + at.count);
     // A torn commit keeps its own place in the order, not that of its transaction.
@@ -155,7 +159,7 @@ class DamageDraft implements RecordDraft {
 }
 
 /** Writes the length and the checksum of a record that is otherwise complete. */
-function seal(target: Buffer, start: number, length: number): void {
+export function seal(target: Buffer, start: number, length: number): void {
   target.writeUInt32LE(length, start + at.length);
   const end = start + length - checksumBytes;
   // `subarray` of a Buffer takes several times as long.
@@ -180,17 +184,21 @@ export function readHeader(bytes: Buffer, start: number): RecordHeader {
 /** The header of a record whose checksum was checked. */
 export function headerAt(bytes: Buffer, start: number): RecordHeader {
   const length = bytes.readUInt32LE(start + at.length);
+  const count = bytes.readUInt32LE(start + at.count);
+  const isErased = flagsAt(bytes, start, flag.erased);
+  const bodyStart = start + headerBytes + bytes.readUInt16LE(start + at.nameBytes);
   return {
     start,
     length,
     kind: kindAt(bytes, start),
     isTorn: flagsAt(bytes, start, flag.torn),
+    isErased,
     continues: flagsAt(bytes, start, flag.continues),
-    count: bytes.readUInt32LE(start + at.count),
+    count,
     position: bytes.readBigUInt64LE(start + at.position) as Position,
     timeNanos: bytes.readBigInt64LE(start + at.time),
-    bodyStart: start + headerBytes + bytes.readUInt16LE(start + at.nameBytes),
-    bodyEnd: start + length - checksumBytes,
+    bodyStart,
+    bodyEnd: isErased ? endOfEvents(bytes, bodyStart, count) : start + length - checksumBytes,
     end: start + length,
   };
 }

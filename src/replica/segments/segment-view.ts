@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Overwrite } from './erase-record';
 import type { RecordLocation } from './location';
 import { segmentFile } from './segment-files';
 import { SegmentReader } from './segment-reader';
@@ -152,6 +153,26 @@ export abstract class SegmentView {
     if (evicted > 0) this.blocks = this.blocks.slice(evicted);
   }
 
+  /** Forgets what was copied from the files, since they may have changed. */
+  forgetCopies(): void {
+    // What this process writes is never a copy of a file.
+  }
+
+  /** Changes records in memory. Readers that have them keep what they have. */
+  protected replaceInMemory(overwrites: readonly Overwrite[]): void {
+    const copies = new Map<number, Buffer>();
+    for (const { location, record } of overwrites) {
+      const index = this.blockIndexAt(location.segment, location.offset);
+      const block = this.blocks[index];
+      if (block === undefined) continue;
+      const copy = copies.get(index) ?? Buffer.from(block.bytes);
+      copies.set(index, copy);
+      copy.set(record, location.offset - block.offset);
+    }
+    for (const [index, bytes] of copies)
+      this.blocks[index] = { ...(this.blocks[index] as MemoryBlock), bytes };
+  }
+
   /** Keeps nothing in memory. */
   protected evictAllBlocks(): void {
     this.blocks = [];
@@ -159,12 +180,18 @@ export abstract class SegmentView {
   }
 
   private blockAt(segment: number, offset: number): MemoryBlock | undefined {
+    return this.blocks[this.blockIndexAt(segment, offset)];
+  }
+
+  /** -1: it is not in memory. */
+  private blockIndexAt(segment: number, offset: number): number {
     const isAfter = (at: number): boolean => {
       const block = this.blocks[at] as MemoryBlock;
       return block.segment > segment || (block.segment === segment && block.offset > offset);
     };
-    const block = this.blocks[lowerBound(this.blocks.length, isAfter) - 1];
-    return block?.segment === segment && offset < block.offset + block.used ? block : undefined;
+    const index = lowerBound(this.blocks.length, isAfter) - 1;
+    const block = this.blocks[index];
+    return block?.segment === segment && offset < block.offset + block.used ? index : -1;
   }
 
   protected pathOf(segment: number): string {

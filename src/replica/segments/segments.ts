@@ -1,4 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import type { Overwrite } from './erase-record';
 import type { RecordLocation } from './location';
 import type { RecordDraft } from './record';
 import { openSegmentFiles } from './segment-files';
@@ -86,6 +87,28 @@ export class Segments extends SegmentView {
     this.removeOldestSegments();
   }
 
+  /**
+   * Overwrites records that were flushed, in their files and in memory; those of removed segments are left out. Throws the error of
+   * the file system; a retry is safe.
+   */
+  overwrite(overwrites: readonly Overwrite[]): void {
+    const present = overwrites.filter(({ location }) => this.sizes.has(location.segment));
+    for (const { location, record } of present) {
+      const fd = openSync(this.pathOf(location.segment), 'r+');
+      try {
+        writeAll(fd, record, location.offset);
+      } finally {
+        closeSync(fd);
+      }
+    }
+    this.replaceInMemory(present);
+  }
+
+  /** Syncs a segment to the disk, unless it was removed. */
+  async syncSegment(segment: number): Promise<void> {
+    if (this.sizes.has(segment)) await syncPath(this.pathOf(segment));
+  }
+
   /** Removes the oldest segments that are not in memory while all of them together have too many bytes. */
   private removeOldestSegments(): void {
     const kept = this.blocks[0]?.segment ?? this.next.segment;
@@ -126,8 +149,7 @@ export class Segments extends SegmentView {
       this.openForWrite = { segment, fd: openSync(path, 'r+') };
       this.unsynced.add(segment);
     }
-    for (let done = 0; done < bytes.length;)
-      done += writeSync(this.openForWrite.fd, bytes, done, bytes.length - done, offset + done);
+    writeAll(this.openForWrite.fd, bytes, offset);
     this.reader.noteCached(segment, offset, bytes.length);
   }
 
@@ -135,4 +157,9 @@ export class Segments extends SegmentView {
     if (this.openForWrite !== undefined) closeSync(this.openForWrite.fd);
     this.openForWrite = undefined;
   }
+}
+
+function writeAll(fd: number, bytes: Buffer, offset: number): void {
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
 }

@@ -6,6 +6,7 @@ import type { CommitWaiters } from '../apply/commit-waiters';
 import type { ReplicaProgress } from '../apply/keeper';
 import type { ReplicaIndex } from '../index/replica-index';
 import type { FollowedSegments } from '../segments/followed-segments';
+import { isErasureAt } from '../segments/control-body';
 import { errorOf, headerAt } from '../segments/record';
 import type { RecordIterator } from '../segments/record-iterator';
 import type { SharedProgress as Progress } from './messages';
@@ -25,6 +26,8 @@ export class SharedProgress implements ReplicaProgress {
   /** Only the index knows them. */
   readonly ids = { mayContain: () => true };
   private readonly reads = new AppliedWaiters();
+  /** The positions of the erasures that are in the files and not applied yet. */
+  private erasures: readonly number[] = [];
 
   constructor(
     private readonly options: SharedProgressOptions,
@@ -61,6 +64,8 @@ export class SharedProgress implements ReplicaProgress {
     const { received } = before.segments;
     this.now = progress;
     const isComplete = segments.advanceTo(progress.segments, (record) => {
+      if (record.isControl && isErasureAt(record.bytes, record.bodyStart))
+        this.erasures = [...this.erasures, record.position];
       if (!record.isCommit && !record.isControl) this.noteDamage(record);
       if (waiters.isEmpty) return;
       // Lost messages may belong to any stream.
@@ -70,6 +75,10 @@ export class SharedProgress implements ReplicaProgress {
     if (!isComplete) waiters.wakeAll(received);
     if (progress.applied === before.applied) return;
     index.refresh();
+    const waiting = this.erasures.filter((erasure) => erasure > progress.applied);
+    // The other process has overwritten the records before it says so.
+    if (waiting.length < this.erasures.length) segments.forgetCopies();
+    this.erasures = waiting;
     this.reads.resolveUpTo(progress.applied);
   }
 

@@ -1,0 +1,117 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
+import { isControl, type LogEntry } from '../../store/log';
+import { sequenceAfter, type Sequence, type Version } from '../../store/values';
+import { hashOf } from '../index/id-hash';
+import type { HashKey, IndexEntry } from '../index/index-keys';
+import type { ReplicaIndex } from '../index/replica-index';
+import { erasedCopyOf } from '../segments/erase-record';
+import { fetchRecords } from '../segments/fetch-records';
+import { bodyOf, sequenceOf, type StoredRecord } from '../segments/record';
+import type { WrittenFiles } from './open-files';
+
+/** Commits of a stream: those whose events are all within the versions. */
+export interface ErasedCommits {
+  readonly stream: string;
+  readonly fromVersion: Version;
+  readonly toVersion: Version;
+}
+
+/** Groups of entries that can go into one batch. */
+export interface Part {
+  readonly groups: readonly (readonly LogEntry[])[];
+  /** There are no other entries up to here. */
+  readonly upTo: Sequence;
+  /** Whether it begins with an erasure, which a batch must begin with: what is erased is in the index then. */
+  readonly isErasure: boolean;
+}
+
+/** Divides groups before each erasure. */
+export function partsOf(groups: Part['groups'], upTo: Sequence): readonly Part[] {
+  if (!groups.some(isErasure)) return [{ groups, upTo, isErasure: false }];
+  const parts: Part[] = [];
+  let begin = 0;
+  for (let end = 1; end <= groups.length; end++) {
+    const next = groups[end];
+    if (next !== undefined && !isErasure(next)) continue;
+    const last = next === undefined ? upTo : sequenceAfter((next[0] as LogEntry).position, -1n);
+    parts.push({
+      groups: groups.slice(begin, end),
+      upTo: last,
+      isErasure: isErasure(groups[begin] as readonly LogEntry[]),
+    });
+    begin = end;
+  }
+  return parts;
+}
+
+function isErasure([entry]: readonly LogEntry[]): boolean {
+  return entry !== undefined && isControl(entry) && entry.control.kind === 'erase';
+}
+
+/** Entries of one step, */
+const entriesMax = 256;
+/** and bytes of their records, unless the first one alone is larger. */
+const stepBytesMax = 4 << 20;
+
+/**
+ * Overwrites commits that are in the index with stubs, in the segments and in memory, and syncs the segments. Their correlation ids
+ * go first, which the stubs do not have. After a crash within it, a repetition does the rest. Of a segment that was removed, only the
+ * index knows then that its commits are erased: reads of the log heed it, and the hashes of their correlation ids remain.
+ */
+export async function eraseCommits(files: WrittenFiles, commits: ErasedCommits): Promise<void> {
+  const { index, segments } = files;
+  const touched = new Set<number>();
+  for (let after: IndexEntry | undefined, isLast = false; !isLast;) {
+    const step = stepAfter(index, commits, after);
+    ({ after, isLast } = step);
+    const inSegments = step.entries.filter(({ location }) => location.segment >= segments.first);
+    const records = await fetchRecords(files, inSegments);
+    await index.erased.mark(commits.stream, step.entries, records.flatMap(correlationKeys));
+    const overwrites = records.flatMap(({ bytes, header }, at) => {
+      const record = erasedCopyOf(bytes.subarray(header.start, header.end));
+      const { location } = inSegments[at] as IndexEntry;
+      return record === undefined ? [] : [{ location, record }];
+    });
+    segments.overwrite(overwrites);
+    for (const { location } of overwrites) touched.add(location.segment);
+    await turn();
+  }
+  for (const segment of touched) await segments.syncSegment(segment);
+}
+
+interface Step {
+  readonly entries: readonly IndexEntry[];
+  /** Of the range, whether it is erased or not. */
+  readonly after: IndexEntry | undefined;
+  readonly isLast: boolean;
+}
+
+/** The next commits of the range. */
+function stepAfter(
+  index: ReplicaIndex,
+  { stream, fromVersion, toVersion }: ErasedCommits,
+  previous: IndexEntry | undefined,
+): Step {
+  const entries: IndexEntry[] = [];
+  let bytes = 0;
+  let after = previous;
+  for (const entry of index.forward(stream, fromVersion, previous)) {
+    if (entry.version > toVersion) break;
+    if (entries.length === entriesMax || (bytes > 0 && bytes + entry.location.length > stepBytesMax))
+      return { entries, after, isLast: false };
+    after = entry;
+    if (entry.kind !== 'commit' || entry.version - BigInt(entry.count) + 1n < fromVersion) continue;
+    entries.push(entry);
+    bytes += entry.location.length;
+  }
+  return { entries, after, isLast: true };
+}
+
+function correlationKeys({ bytes, header }: StoredRecord): HashKey[] {
+  if (header.kind !== 'commit' || header.isErased) return [];
+  const body = bodyOf(bytes, header);
+  const ids = new Set(eventSpans(body).map((span) => eventCorrelationId(body, span)));
+  const sequence = sequenceOf(bytes, header);
+  return Array.from(ids, (id) => ({ kind: 'correlation', hash: hashOf(id), sequence }));
+}
