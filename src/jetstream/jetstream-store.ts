@@ -21,15 +21,14 @@ import { CommitSizes } from './log/commit-sizes';
 import { entryAt } from './log/entry-at';
 import { identityAt } from './log/identity';
 import { askLeader } from './log/leadership';
-import type { LogAccess } from './log/log-access';
-import { LogHealth, lostMessages } from './log/log-health';
+import { logAccess } from './log/log-access';
+import { LogHealth } from './log/log-health';
 import { logInfo } from './log/log-info';
 import { watchMirrors } from './log/mirrors';
 import { watchEmbeddedDisk, type EmbeddedDisk } from './log/embedded-disk';
 import { Space } from './log/space';
 import { StoreFeatures } from './log/store-features';
 import { storeInfo } from './log/store-info';
-import type { StreamInfo } from './nats/api';
 import { toStoreError } from './nats/errors';
 import { createMessageSize } from './nats/message-size';
 import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './nats/open-stream';
@@ -100,9 +99,10 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   durability.begin();
   const { config } = info;
   if (config['allow_msg_ttl'] === true) logger.warn(messageTtlWarning(store.name));
-  const health = openHealth(pool, info, options);
+  const health = openHealth(pool, options);
   const stream = { name: store.name, replicas: store.replicas };
-  const log: LogAccess = { pool, stream, prefix: store.prefix, limits, health };
+  const log = logAccess({ pool, stream, prefix: store.prefix, limits }, health);
+  await logInfo(log, endless, pool.append());
   const space = new Space(logger);
   const sizes = new CommitSizes(createMessageSize(pool, store.name, config, timeoutMs), limits);
   const ids = new IdMemory();
@@ -160,12 +160,10 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
 
 function openHealth(
   pool: NatsPool,
-  info: StreamInfo,
   { store, limits, log, durability }: JetStreamOptions,
 ): LogHealth {
   const accepted = BigInt(store.lostMessagesAccepted ?? 0);
   const health = new LogHealth(log, accepted, limits.unreadableRememberedMax);
-  health.noteInfo(info);
   // A server that comes back may have less of the log than before.
   pool.onLinkChange(() => {
     health.doubt();
@@ -214,11 +212,11 @@ function createLog(log: DurableLog, isEmbedded: boolean): Log {
       return health.storeId;
     },
     async end(call) {
-      const { sequence, info } = await translated(askLeader(ask, limits, call));
+      const { sequence, lost, info } = await translated(askLeader(ask, limits, call));
       if (unfinishedRestore(info.config) !== undefined)
         throw new StoreUnavailableError('the store is being restored from a backup');
       const isAuthoritative = Number(info.config['num_replicas'] ?? 1) <= 1;
-      return { sequence, identity: info.created, lost: lostMessages(info), isAuthoritative };
+      return { sequence, identity: info.created, lost, isAuthoritative };
     },
     identityAt: (sequence, call) => translated(identityAt(access, sequence, call)),
     follow: (after, sink, signal) => translated(followLog(log, after, sink, signal)),

@@ -7,8 +7,9 @@ import { walkLog, type OnGroups } from './follow/walk-log';
 import { endless } from './log/bounded-call';
 import { batchEndOf } from './log/batch-end';
 import { messageAt } from './log/entry-at';
-import type { LogAccess } from './log/log-access';
+import { logAccess, type LogAccess } from './log/log-access';
 import { LogHealth } from './log/log-health';
+import { logInfo } from './log/log-info';
 import { streamInfo, type StreamInfo } from './nats/api';
 import { isRefused } from './nats/errors';
 import type { Link } from './nats/link';
@@ -48,7 +49,7 @@ export async function openLog({ nats, store, limits, log: logger }: OpenLogOptio
   const pool = await openPool({ ...nats, appendConnections: 1, readConnections: 1 }, limits, logger);
   const stream = { name: store.name, replicas: store.replicas };
   const health = new LogHealth(logger, 0n, limits.unreadableRememberedMax);
-  const access: LogAccess = { pool, stream, prefix: store.prefix, limits, health };
+  const access = logAccess({ pool, stream, prefix: store.prefix, limits }, health);
   const timeoutMs = limits.requestTimeoutMs;
   return {
     get link() {
@@ -65,7 +66,7 @@ export async function openLog({ nats, store, limits, log: logger }: OpenLogOptio
     wholeEnd: (info) => wholeEnd(access, sequence(BigInt(info.state.last_seq))),
     isWithinBatch: async (at) => (await endOfBatchAt(access, at)) > at,
     async walk(upTo, onGroups, signal) {
-      health.noteInfo(await streamInfo(pool.read(), stream.name, undefined, { timeoutMs }));
+      await logInfo(access, endless);
       await walkLog({ access, durability: leftToNats }, upTo, onGroups, signal);
       return health.before;
     },

@@ -2,12 +2,15 @@ import type { Durability } from '../../store/durability';
 import { StoreUnavailableError } from '../../store/errors';
 import type { LogCursor, LogSink } from '../../store/log';
 import { sequenceAfter, beginning, type Sequence } from '../../store/values';
-import { identityIn } from '../log/identity';
+import { identityAt, identityIn } from '../log/identity';
 import type { PullConsumer } from '../nats/pull-consumer';
 import { startLogConsumer } from './log-consumer';
 import { createEntries, type Entries } from '../log/log-entries';
 import type { StoredMessage } from '../nats/message';
+import { endless } from '../log/bounded-call';
+import { isLaterPart } from '../log/commit-codec';
 import type { LogAccess } from '../log/log-access';
+import type { Fate } from '../log/removed-messages';
 
 /** A log of which followers get only what is durable. */
 export interface DurableLog {
@@ -71,6 +74,8 @@ class Pump {
   private readonly entries: Entries;
   private waiting: StoredMessage[] = [];
   private nothingUpTo: Sequence = beginning;
+  /** Whether the last message was removed, and has no stub. */
+  private isPastRemoved = false;
   private running: Promise<void> | undefined;
   private isStopped = false;
   /** The commit that must come first. */
@@ -119,8 +124,11 @@ class Pump {
     while ((this.waiting.length > 0 || this.nothingUpTo > 0n) && !this.isStopped) {
       const messages = this.waiting;
       this.waiting = [];
-      for (const message of messages) this.add(message);
-      if (this.nothingUpTo > 0n) this.skip(this.nothingUpTo);
+      for (const message of messages) {
+        const judging = this.add(message);
+        if (judging !== undefined) await judging;
+      }
+      if (this.nothingUpTo > 0n) await this.skip(this.nothingUpTo);
       this.nothingUpTo = beginning;
       await this.give();
       this.consumer?.handled(messages.length);
@@ -128,21 +136,62 @@ class Pump {
     this.running = undefined;
   }
 
-  private add(message: StoredMessage): void {
-    const { log, expected, after } = this;
+  /** Returns undefined if there is nothing to judge, as nearly always. */
+  private add(message: StoredMessage): Promise<void> | undefined {
+    const { log, expected, after, entries } = this;
+    if (expected !== undefined && message.sequence > expected.sequence)
+      return this.meetRemoved(expected).then(() => this.add(message));
     if (expected !== undefined) {
       const isSame =
         message.sequence === expected.sequence && identityIn(log.access, message) === expected.identity;
       if (!isSame) throw otherCommit(expected.sequence);
       this.expected = undefined;
     }
-    if (message.sequence > after.sequence) this.entries.add(message);
+    if (message.sequence <= after.sequence) return undefined;
+    if (message.sequence > entries.next || this.isPastRemoved) return this.judge(message);
+    entries.add(message);
+    return undefined;
   }
 
-  private skip(upTo: Sequence): void {
+  private async skip(upTo: Sequence): Promise<void> {
     const { expected, after } = this;
-    if (expected !== undefined) throw otherCommit(expected.sequence);
-    if (upTo > after.sequence) this.entries.skipTo(sequenceAfter(upTo, 1n));
+    if (expected !== undefined) await this.meetRemoved(expected);
+    if (upTo > after.sequence) await this.fillUpTo(upTo);
+  }
+
+  /** Throws StoreUnavailableError unless the commit that must come first was erased, and its stub is in its place. */
+  private async meetRemoved({ sequence, identity }: NonNullable<LogCursor['last']>): Promise<void> {
+    if ((await identityAt(this.log.access, sequence, endless)) !== identity) throw otherCommit(sequence);
+    this.expected = undefined;
+  }
+
+  /** Adds a message after others that are missing. */
+  private async judge(message: StoredMessage): Promise<void> {
+    const { entries } = this;
+    await this.fillUpTo(sequenceAfter(message.sequence, -1n));
+    // While a commit is being removed, its last parts may be left.
+    if (this.isPastRemoved && isLaterPart(message)) {
+      const fate = await this.log.access.removed.fateOf(message.sequence, endless);
+      if (fate.kind !== 'lost') {
+        this.account(fate);
+        return;
+      }
+    }
+    this.isPastRemoved = false;
+    entries.add(message);
+  }
+
+  private async fillUpTo(last: Sequence): Promise<void> {
+    const { next } = this.entries;
+    if (next > last) return;
+    for (const fate of await this.log.access.removed.fates(next, last, endless)) this.account(fate);
+  }
+
+  private account(fate: Fate): void {
+    this.isPastRemoved = fate.kind === 'removed';
+    if (fate.kind === 'stub') this.entries.addStub(fate.stub);
+    else if (fate.kind === 'lost') this.entries.skipTo(sequenceAfter(fate.last, 1n));
+    else this.entries.passTo(sequenceAfter(fate.last, 1n));
   }
 
   private async give(): Promise<void> {

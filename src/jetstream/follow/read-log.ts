@@ -3,7 +3,7 @@ import { StoreUnavailableError, UnreadableCommitError } from '../../store/errors
 import type { LogEntry, LogSink, LogSlice } from '../../store/log';
 import { beginning, sequenceAfter, type Position, type Sequence } from '../../store/values';
 import { readPart } from '../log/commit-codec';
-import { messageAt } from '../log/entry-at';
+import { messageOrStubAt } from '../log/entry-at';
 import { nameOf, type LogAccess } from '../log/log-access';
 import { createSemaphore } from '../../collections/semaphore';
 import { followLog, type DurableLog } from './follow-log';
@@ -59,8 +59,9 @@ async function readSlice(
 
 /** The sequence to begin after, so that no commit and no transaction after the given one is cut. */
 async function wholeAfter(log: LogAccess, after: Sequence): Promise<Sequence> {
-  const message = await messageAt(log, sequenceAfter(after, 1n));
-  if (message === undefined) return after;
+  const found = await messageOrStubAt(log, sequenceAfter(after, 1n));
+  if (typeof found === 'string') return after;
+  const { message } = found;
   try {
     return sequenceAfter(readPart(nameOf(log, message.subject), message).from, -1n);
   } catch (error) {

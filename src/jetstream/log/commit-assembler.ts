@@ -18,6 +18,8 @@ export interface StoredCommit {
   readonly commitId: string;
   /** The sequence of the last message of the stream's previous commit; 0 if this is the first. */
   readonly previous: Sequence;
+  /** Whether the contents of all its messages were removed. */
+  readonly isErased: boolean;
   /** CommitRecord bytes. */
   readonly record: Uint8Array;
 }
@@ -63,7 +65,7 @@ export class CommitAssembler {
   }
 
   private whole(part: StoredPart): StoredCommit | undefined {
-    if (part.parts === 1 && this.pending.length === 0) return toCommit(part, part, part.body);
+    if (part.parts === 1 && this.pending.length === 0) return toCommit([part], part.body);
     const last = this.pending.at(-1);
     const fits =
       last === undefined
@@ -80,18 +82,20 @@ export class CommitAssembler {
     }
     this.pending.push(part);
     if (part.part < part.parts) return undefined;
-    const commit = toCommit(
-      this.pending[0] as StoredPart,
-      part,
-      Buffer.concat(this.pending.map(({ body }) => body)),
-    );
+    const commit = toCommit(this.pending, Buffer.concat(this.pending.map(({ body }) => body)));
+    this.forgetPending();
+    return commit;
+  }
+
+  /** The rest of the commit does not come, since all of it was removed. */
+  forgetPending(): void {
     this.pending = [];
     this.pendingBytes = 0;
-    return commit;
   }
 }
 
-function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): StoredCommit {
+function toCommit(parts: readonly StoredPart[], record: Uint8Array): StoredCommit {
+  const [first, last] = [parts[0], parts.at(-1)] as [StoredPart, StoredPart];
   return {
     stream: first.stream,
     firstVersion: first.firstVersion,
@@ -103,6 +107,7 @@ function toCommit(first: StoredPart, last: StoredPart, record: Uint8Array): Stor
     timeNanos: last.timeNanos,
     commitId: first.commitId,
     previous: first.previous ?? beginning,
+    isErased: parts.every(({ isErased }) => isErased === true),
     record,
   };
 }

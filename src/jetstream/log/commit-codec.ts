@@ -8,6 +8,7 @@ import {
   type Sequence,
   type Version,
 } from '../../store/values';
+import { isRemovalRecord } from './removal-subjects';
 import { fieldBytes, varintBytes, writeVarint } from '../../protobuf/varint';
 import { sentHeader as header, type SentHeader } from '../nats/headers';
 import { parseInteger, publishedHeader, toSequence, type StoredMessage } from '../nats/message';
@@ -25,9 +26,14 @@ import type { OutgoingMessage } from '../nats/publish';
  */
 const checkToken = '$check';
 
-/** Whether a message under this name is a check, which readers skip. */
-export function isCheck(name: string): boolean {
+/** Whether a message under this name is a check. */
+function isCheck(name: string): boolean {
   return name === checkToken;
+}
+
+/** Whether readers skip the messages under this name: checks, and records of removals. */
+export function isInternal(name: string): boolean {
+  return isCheck(name) || isRemovalRecord(name);
 }
 
 /** The most messages that a NATS server accepts in one atomic batch. */
@@ -168,6 +174,8 @@ export interface StoredPart {
   readonly position: Position;
   /** Whether it belongs to a transaction over several streams. */
   readonly inTransaction: boolean;
+  /** It stands in place of a message whose contents were removed. */
+  readonly isErased?: true;
   readonly body: Uint8Array;
 }
 
@@ -259,6 +267,12 @@ function readAnyPart(stream: string, message: StoredMessage): StoredPart {
 /** The sequence of the first part of the commit that a message belongs to, on its stream. */
 export function firstSequence({ sequence, part }: StoredPart): Sequence {
   return part === 1 ? sequence : sequenceAfter(sequence, BigInt(1 - part));
+}
+
+/** Whether a message is a part of a commit that begins before it, on its stream. */
+export function isLaterPart(message: StoredMessage): boolean {
+  const [part] = fraction(message, header.part) ?? [1];
+  return part > 1;
 }
 
 /** A header `n/m`; undefined: there is no such header. Its callers check that `n` is not above `m`. */

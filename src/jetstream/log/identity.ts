@@ -4,7 +4,7 @@ import type { Sequence } from '../../store/values';
 import type { StoredMessage } from '../nats/message';
 import { readPart } from './commit-codec';
 import { isControlMessage, readControl } from './control-codec';
-import { messageAt } from './entry-at';
+import { messageOrStubAt } from './entry-at';
 import { nameOf, type LogAccess } from './log-access';
 
 /** What distinguishes the commit that ends at a sequence from any other; undefined: no commit ends there. */
@@ -13,8 +13,8 @@ export async function identityAt(
   sequence: Sequence,
   call: CallContext,
 ): Promise<string | undefined> {
-  const message = await messageAt(log, sequence, call);
-  return message && identityIn(log, message);
+  const found = await messageOrStubAt(log, sequence, call);
+  return typeof found === 'string' ? undefined : identityIn(log, found.message);
 }
 
 /** The same for a message that was read already. */

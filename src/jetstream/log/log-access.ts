@@ -1,18 +1,24 @@
-import type { Limits } from '../../limits';
 import type { StreamName } from '../../store/values';
-import type { StreamApi } from '../nats/api';
-import type { NatsPool } from '../nats/pool';
 import type { LogHealth } from './log-health';
+import { LostCount } from './removed-count';
+import { RemovedMessages, type RecordsAccess } from './removed-messages';
 
 /** The log: how to reach it, and what this gateway knows of its state. */
-export interface LogAccess {
-  readonly pool: NatsPool;
-  /** The JetStream stream that is the log. */
-  readonly stream: StreamApi;
-  /** The first token of its subjects. */
-  readonly prefix: string;
-  readonly limits: Limits;
+export interface LogAccess extends RecordsAccess {
   readonly health: LogHealth;
+  /** Why messages are missing. */
+  readonly removed: RemovedMessages;
+  /** How many of them are lost. */
+  readonly lost: LostCount;
+}
+
+export function logAccess(log: RecordsAccess, health: LogHealth): LogAccess {
+  const access = { ...log, health, removed: new RemovedMessages(log), lost: new LostCount(log) };
+  health.onDoubt(() => {
+    access.removed.forget();
+    access.lost.forget();
+  });
+  return access;
 }
 
 export function subjectOf({ prefix }: Pick<LogAccess, 'prefix'>, stream: StreamName): string {

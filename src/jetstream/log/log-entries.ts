@@ -10,7 +10,7 @@ import {
   type Version,
 } from '../../store/values';
 import { CommitAssembler, type StoredCommit } from './commit-assembler';
-import { isCheck, outsideStore, readPart, type StoredPart } from './commit-codec';
+import { isInternal, outsideStore, readPart, type StoredPart } from './commit-codec';
 import { isControlMessage, readControl } from './control-codec';
 import type { StoredMessage } from '../nats/message';
 import { nameOf, type LogAccess } from './log-access';
@@ -18,8 +18,14 @@ import { nameOf, type LogAccess } from './log-access';
 /** Makes entries from the messages of a log, given in its order. */
 export interface Entries {
   add(message: StoredMessage): void;
+  /** The same for the stub of a message that was removed. */
+  addStub(stub: StoredMessage): void;
+  /** The sequence that no message has been given for, nor any later one. */
+  readonly next: Sequence;
   /** The next message has this sequence: those before it that have not come are lost. */
   skipTo(sequence: Sequence): void;
+  /** The same, but those before it were removed on purpose. */
+  passTo(sequence: Sequence): void;
   /** The groups that were completed since the last call. `upTo`: no entry up to here is missing; 0: nothing is new. */
   take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: Sequence };
 }
@@ -40,7 +46,7 @@ class Assembly implements Entries {
   private held: LogCommit[] = [];
   /** The sequence of the last message that could not be read. */
   private broken: Sequence = beginning;
-  private next: Sequence;
+  next: Sequence;
 
   constructor(
     private readonly log: Pick<LogAccess, 'prefix' | 'limits'>,
@@ -51,14 +57,22 @@ class Assembly implements Entries {
   }
 
   add(message: StoredMessage): void {
+    this.addMessage(message, false);
+  }
+
+  addStub(stub: StoredMessage): void {
+    this.addMessage(stub, true);
+  }
+
+  private addMessage(message: StoredMessage, isStub: boolean): void {
     const { sequence, timeNanos } = message;
     this.skipTo(sequence);
     this.next = sequenceAfter(sequence, 1n);
     const name = nameOf(this.log, message.subject);
     if (parseStreamName(name) === undefined) {
-      if (!isCheck(name))
+      if (!isInternal(name))
         this.put(outsideStore(name, sequence), { kind: 'foreign', timeNanos, claimedVersion: noVersion });
-    } else this.addToStream(name, message);
+    } else this.addToStream(name, message, isStub);
     this.advance(sequence);
   }
 
@@ -82,6 +96,15 @@ class Assembly implements Entries {
     this.advance(last);
   }
 
+  passTo(sequence: Sequence): void {
+    if (this.next >= sequence) return;
+    this.next = sequence;
+    const last = sequenceAfter(sequence, -1n);
+    this.assembler.forgetPending();
+    if (this.held.length > 0) this.tear(last);
+    this.advance(last);
+  }
+
   take(): { readonly groups: readonly (readonly LogEntry[])[]; readonly upTo: Sequence } {
     const { done: groups, upTo } = this;
     this.done = [];
@@ -93,7 +116,7 @@ class Assembly implements Entries {
     if (this.held.length === 0 && this.assembler.pendingFrom === undefined) this.upTo = sequence;
   }
 
-  private addToStream(name: string, message: StoredMessage): void {
+  private addToStream(name: string, message: StoredMessage, isStub: boolean): void {
     const { sequence, timeNanos } = message;
     for (let isAdded = false; !isAdded;) {
       let claimedVersion: Version = noVersion;
@@ -102,7 +125,7 @@ class Assembly implements Entries {
         else {
           const part = readPart(name, message);
           claimedVersion = part.lastVersion;
-          this.addPart(part, sequence);
+          this.addPart(isStub ? { ...part, isErased: true } : part, sequence);
         }
         isAdded = true;
       } catch (error) {
@@ -163,7 +186,7 @@ class Assembly implements Entries {
 
 export function toEntry(commit: StoredCommit, isTorn: boolean): LogCommit {
   const { stream, firstVersion, lastVersion, sequence, position, timeNanos, commitId, record } = commit;
-  const { inTransaction } = commit;
+  const { inTransaction, isErased } = commit;
   return {
     stream,
     firstVersion,
@@ -174,6 +197,7 @@ export function toEntry(commit: StoredCommit, isTorn: boolean): LogCommit {
     commitId,
     inTransaction,
     isTorn,
+    ...(isErased ? { isErased } : {}),
     record,
   };
 }

@@ -8,7 +8,7 @@ import { leaderOf, type StreamInfo } from '../nats/api';
 import { storeIdOf } from '../nats/open-stream';
 
 /**
- * The faults of the log that this gateway knows. Nothing is ever deleted from a log, so it has as many messages as its last sequence
+ * The faults of the log that this gateway knows. With what was removed on purpose, a log has as many messages as its last sequence
  * says. With fewer messages, any stream may have lost its end, and must not begin at version 1 again.
  */
 export class LogHealth implements LogFaults {
@@ -81,11 +81,11 @@ export class LogHealth implements LogFaults {
     for (const listener of this.doubtListeners) listener();
   }
 
-  /** Takes note of what the leader says of the log. `endBefore`: `end` before the request. */
-  noteInfo(info: StreamInfo, endBefore: Sequence = beginning): void {
+  /** Takes note of what the leader says of the log, and of how many messages are lost. `endBefore`: `end` before the request. */
+  noteInfo(info: StreamInfo, lost: bigint, endBefore: Sequence = beginning): void {
     this.id = storeIdOf(info.config);
     this.compare(info, endBefore);
-    this.countLost(info);
+    this.noteLost(info, lost);
   }
 
   private compare(info: StreamInfo, endBefore: Sequence): void {
@@ -102,8 +102,7 @@ export class LogHealth implements LogFaults {
     if (isBack || end > this.endSeen) this.endSeen = end;
   }
 
-  private countLost({ config, state }: StreamInfo): void {
-    const lost = lostMessages({ config, state });
+  private noteLost({ config, state }: StreamInfo, lost: bigint): void {
     this.first = firstSequence(config);
     this.isKnown = true;
     if (lost === this.lost) return;
@@ -163,12 +162,6 @@ export class LogHealth implements LogFaults {
     this.met.set(at, { stream, position: at, reason });
     this.logger.error({ stream, position: at.toString(), reason }, 'a message of the log is not a commit');
   }
-}
-
-/** How many messages a log should have according to its last sequence, and does not have. */
-export function lostMessages({ config, state }: Pick<StreamInfo, 'config' | 'state'>): bigint {
-  const lost = BigInt(state.last_seq) - (firstSequence(config) - 1n) - BigInt(state.messages);
-  return lost > 0n ? lost : 0n;
 }
 
 function firstSequence(config: StreamInfo['config']): Sequence {

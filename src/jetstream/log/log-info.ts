@@ -10,17 +10,22 @@ import type { LogAccess } from './log-access';
 export interface LogInfo {
   /** Its end; 0 if nothing was ever stored. */
   readonly sequence: Sequence;
+  /** How many of its messages are lost. */
+  readonly lost: bigint;
   readonly info: StreamInfo;
 }
 
 /** Asks the leader, and lets the health of the log take note of the answer. */
 export async function logInfo(
-  { pool, stream, limits, health }: LogAccess,
+  log: LogAccess,
   call: CallContext,
-  link: Link = pool.read(),
+  link: Link = log.pool.read(),
 ): Promise<LogInfo> {
+  const { stream, limits, health } = log;
   const { end } = health;
-  const info = await streamInfo(link, stream.name, undefined, within(call, limits.requestTimeoutMs));
-  health.noteInfo(info, end);
-  return { sequence: toSequence(info.state.last_seq), info };
+  const ask = (): Promise<StreamInfo> =>
+    streamInfo(link, stream.name, undefined, within(call, limits.requestTimeoutMs));
+  const { info, lost } = await log.lost.of(await ask(), ask, call);
+  health.noteInfo(info, lost, end);
+  return { sequence: toSequence(info.state.last_seq), lost, info };
 }
