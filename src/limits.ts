@@ -169,6 +169,10 @@ export interface Limits extends AccessLimits, GroupLimits, HttpLimits {
   readonly serverInfoAgeMaxMs: number;
   /** How often the gateway looks for streams that mirror the log: a listing goes to every server of a cluster. */
   readonly mirrorsIntervalMs: number;
+  /** How often the gateway looks for messages that were hidden or erased, and removes them from the log. */
+  readonly sweepIntervalMs: number;
+  /** Messages that it removes in a second: appends and reads come first. */
+  readonly sweepMessagesPerSecondMax: number;
   /** How often the gateway pings the server of a silent NATS connection. */
   readonly natsPingIntervalMs: number;
   /** Pings without an answer; after one more the gateway reconnects. */
@@ -269,6 +273,8 @@ export const defaultLimits: Limits = {
   headCacheEntriesMax: 100_000,
   serverInfoAgeMaxMs: 1_000,
   mirrorsIntervalMs: 60_000,
+  sweepIntervalMs: 60_000,
+  sweepMessagesPerSecondMax: 2_000,
   natsPingIntervalMs: 5_000,
   natsPingsMax: 2,
   natsDialTimeoutMs: 2_000,

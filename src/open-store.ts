@@ -8,6 +8,7 @@ import { cached } from './jetstream/nats/coalesce';
 import { durable } from './store/durable';
 import { Replica } from './replica/replica';
 import { createReplicaStore } from './replica/replica-store';
+import { createSweepView } from './replica/sweep-view';
 import type { ReplicaOptions } from './replica/apply/open-files';
 import type { Publication } from './replica/share/publication';
 import type { SharedReplicaOptions } from './replica/share/shared-keeper';
@@ -73,6 +74,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const { state } = jetstream;
     const groups = openGroups({ store, state, limits, log: logger, gateway: options.address });
     opened.push(() => groups.close());
+    if (options.replicaLink === undefined)
+      jetstream.startSweeper(createSweepView(replica), (command, call) => store.control(command, call));
     return {
       ...store,
       groups,

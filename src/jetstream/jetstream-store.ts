@@ -37,6 +37,8 @@ import { openPool, type NatsPool } from './nats/pool';
 import { coalesced } from './nats/coalesce';
 import { unfinishedRestore } from './nats/unfinished-restore';
 import { createState, type JetStreamState } from './state/jetstream-state';
+import { startSweeper, type Sweeper } from './sweep/sweeper';
+import type { SweepView } from '../store/sweep-view';
 import { StoreUnavailableError } from '../store/errors';
 
 /** JetStream's part of an event store: it stores the log, and decides what is appended. */
@@ -53,6 +55,8 @@ export interface JetStream {
   ): Pick<EventStore, 'append' | 'appendMulti' | 'control'>;
   /** Everything except what a view of the log knows. */
   info(call: CallContext): Promise<Omit<StoreInfo, 'replica'>>;
+  /** Begins to remove what nobody can read any more. To be called once at most, by one process of a gateway. */
+  startSweeper(view: SweepView, control: EventStore['control']): void;
   /** The listener gets whether NATS is connected: now and whenever it changes. */
   onAvailability(listener: (available: boolean) => void): void;
   /** The listener gets whether the store takes appends, which does not affect reads: now and whenever it changes. */
@@ -114,6 +118,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const doubts = new Doubts();
   const features = new StoreFeatures(log);
   const state = createState({ pool, stream, limits, logger, sync: options.syncStream });
+  let sweeper: Sweeper | undefined;
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     space,
@@ -133,6 +138,9 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
       const info = await translated(storeInfo(log, space, sizes, logger));
       return { ...info, wrongSettings: [...info.wrongSettings, ...state.wrongSettings] };
     },
+    startSweeper(view, control) {
+      sweeper = startSweeper({ log, features, durability, view, logger, control });
+    },
     onSpace(listener) {
       space.onChange(listener);
     },
@@ -145,10 +153,12 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         appends: { underWay: queues.appends, bytesUnderWay: queues.bytes, doubts },
         space: space.facts,
         state: state.facts,
+        removal: sweeper?.facts,
         nats: pool.facts,
       };
     },
     async idle() {
+      await sweeper?.close();
       state.close();
       for (const watch of watches) await watch.close();
       await queues.idle();
@@ -158,10 +168,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   };
 }
 
-function openHealth(
-  pool: NatsPool,
-  { store, limits, log, durability }: JetStreamOptions,
-): LogHealth {
+function openHealth(pool: NatsPool, { store, limits, log, durability }: JetStreamOptions): LogHealth {
   const accepted = BigInt(store.lostMessagesAccepted ?? 0);
   const health = new LogHealth(log, accepted, limits.unreadableRememberedMax);
   // A server that comes back may have less of the log than before.

@@ -7,6 +7,8 @@ export interface StoreFacts {
   readonly appends: AppendFacts;
   readonly space: SpaceFacts;
   readonly state: StateFacts;
+  /** undefined: another process removes messages. */
+  readonly removal: RemovalFacts | undefined;
   readonly nats: readonly LinkFacts[];
 }
 
@@ -64,6 +66,19 @@ export interface StateFacts {
   readonly changes: { readonly stored: number; readonly tooLate: number; readonly failed: number };
   /** How long ago the view that is furthest behind had all records; undefined: there is no view. */
   readonly viewAgeMs: number | undefined;
+}
+
+/** What this gateway has removed from the log. */
+export interface RemovalFacts {
+  /** Messages, and their bytes, since the start. */
+  readonly messages: number;
+  readonly bytes: number;
+  /** Sweeps that have failed. */
+  readonly failures: number;
+  /** Streams of which messages are being removed. */
+  readonly waiting: number;
+  /** Why the last sweep has failed; "": it has not. */
+  readonly trouble: string;
 }
 
 export const linkRoles = ['append', 'read', 'tail'] as const;

@@ -169,6 +169,7 @@ test('a commit comes back as it was written, whatever its events, its versions a
         timeNanos: last.timeNanos,
         commitId,
         previous: given.previous,
+        isErased: false,
       });
       const expected = given.events.map((event, index) => ({
         ...event,

@@ -141,6 +141,7 @@ test('a message of the log is read', () => {
   expect(isControlMessage(message)).toBe(true);
   expect(readControl('a', message)).toEqual({
     kind: 'control',
+    principal: '',
     stream: 'a',
     version: 5n,
     sequence: 9n,

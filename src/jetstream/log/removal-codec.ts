@@ -24,9 +24,16 @@ export interface RemovalCount {
   /** The removals under way, and how many messages they remove. None: no removal is under way. */
   readonly pending: readonly Removal[];
   readonly pendingMessages: bigint;
+  /** What the controls up to this position ask for is removed. */
+  readonly sweptUpTo: bigint;
 }
 
-export const noRemovals: RemovalCount = { removed: 0n, pending: [], pendingMessages: 0n };
+export const noRemovals: RemovalCount = {
+  removed: 0n,
+  pending: [],
+  pendingMessages: 0n,
+  sweptUpTo: 0n,
+};
 
 interface StoredRemoval {
   readonly stream?: string;
@@ -34,14 +41,19 @@ interface StoredRemoval {
   readonly sequences?: readonly number[];
 }
 
-export function encodeCount({ removed, pending, pendingMessages }: RemovalCount): Uint8Array {
+export function encodeCount({ removed, pending, pendingMessages, sweptUpTo }: RemovalCount): Uint8Array {
   const stored = pending.map((removal): StoredRemoval =>
     removal.kind === 'purge'
       ? { stream: removal.stream, before: Number(removal.before) }
       : { sequences: removal.sequences.map(Number) },
   );
   return Buffer.from(
-    JSON.stringify({ removed: Number(removed), pending: stored, pendingMessages: Number(pendingMessages) }),
+    JSON.stringify({
+      removed: Number(removed),
+      pending: stored,
+      pendingMessages: Number(pendingMessages),
+      sweptUpTo: Number(sweptUpTo),
+    }),
   );
 }
 
@@ -49,8 +61,9 @@ export function encodeCount({ removed, pending, pendingMessages }: RemovalCount)
 export class UnreadableRecordError extends Error {}
 
 export function decodeCount(body: Uint8Array): RemovalCount {
-  const { removed, pending, pendingMessages } = parsed(body) as {
+  const { removed, pending, pendingMessages, sweptUpTo } = parsed(body) as {
     readonly removed: number;
+    readonly sweptUpTo: number;
     readonly pending: readonly StoredRemoval[];
     readonly pendingMessages: number;
   };
@@ -58,6 +71,7 @@ export function decodeCount(body: Uint8Array): RemovalCount {
     removed: whole(removed),
     pending: pending.map(toRemoval),
     pendingMessages: whole(pendingMessages),
+    sweptUpTo: whole(sweptUpTo),
   };
 }
 
@@ -143,15 +157,13 @@ interface StoredStub {
 
 /** A line of JSON that describes the stubs, and then their bodies. */
 export function encodeStubs(stubs: readonly Stub[]): Uint8Array {
-  const described = stubs.map(
-    ({ sequence, subject, timeNanos, headers, body }): StoredStub => ({
-      sequence: Number(sequence),
-      subject,
-      timeNanos: timeNanos.toString(),
-      headers,
-      bytes: body.length,
-    }),
-  );
+  const described = stubs.map(({ sequence, subject, timeNanos, headers, body }): StoredStub => ({
+    sequence: Number(sequence),
+    subject,
+    timeNanos: timeNanos.toString(),
+    headers,
+    bytes: body.length,
+  }));
   return Buffer.concat([
     Buffer.from(`${JSON.stringify(described)}\n`),
     ...stubs.map(({ body }) => Buffer.from(body)),

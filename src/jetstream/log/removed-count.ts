@@ -58,7 +58,8 @@ export class LostCount {
       const now = await ask();
       const after = await readCount(this.log, call);
       // Only then is what is missing what was counted.
-      if (after.revision === before.revision) return { info: now, lost: this.judge(missingMessages(now), after) };
+      if (after.revision === before.revision)
+        return { info: now, lost: this.judge(missingMessages(now), after) };
       before = after;
     }
     throw new StoreUnavailableError('messages of the log are being removed too fast to count what is lost');

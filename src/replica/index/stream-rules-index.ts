@@ -55,10 +55,11 @@ export class StreamRulesIndex {
     return value && toRules(key, value);
   }
 
-  /** Each stream that has rules, by name. Throws DamagedReplicaError. */
-  *all(): Generator<StoredRules & { readonly stream: string }, void> {
+  /** Each stream that has rules, by name, from a name on. Throws DamagedReplicaError. */
+  *all(from = ''): Generator<StoredRules & { readonly stream: string }, void> {
     this.throwIfClosed();
-    for (const { key, value } of this.tables.rules.getRange({}))
+    const range = from === '' ? {} : { start: Buffer.from(from, 'latin1') };
+    for (const { key, value } of this.tables.rules.getRange(range))
       yield { stream: key.toString('latin1'), ...toRules(key, value) };
   }
 
