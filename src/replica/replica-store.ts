@@ -3,6 +3,7 @@ import { hashOf } from './index/id-hash';
 import type { LogView, ViewedCommit } from '../store/log';
 import { beginning, noVersion, versionAfter } from '../store/values';
 import { describeStream } from './reads/describe-stream';
+import { erasableRange } from './reads/erasable-range';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
 import { readByCorrelation } from './reads/read-by-correlation';
@@ -86,6 +87,8 @@ function createView(replica: Replica, { result }: Translator): LogView {
       // Another id may have the same hash.
       return records.map(toCommit).filter((commit) => commit.commitId === commitId);
     },
+    erasable: (stream, fromVersion, toVersion) =>
+      erasableRange(replica.files.index, stream, { fromVersion, toVersion }),
     onAcknowledged(sequence) {
       replica.onAcknowledged(sequence);
     },
@@ -116,6 +119,7 @@ function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
     inTransaction: isInTransaction(bytes, header),
     events: isControl ? noEvents : body,
     control: isControl ? readControlBody(body).control : undefined,
+    isErased: header.isErased,
   };
 }
 

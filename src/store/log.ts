@@ -190,7 +190,7 @@ export function identityOf({
 }
 
 /** A commit, or a control, as a view of the log holds it. */
-export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
+export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn' | 'isErased'> {
   readonly firstVersion: Version;
   readonly lastVersion: Version;
   readonly sequence: Sequence;
@@ -199,6 +199,17 @@ export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn'> {
   readonly events: Uint8Array;
   /** What it asked for; undefined: it is not a control. The first version of a control is the one after the last. */
   readonly control?: StreamControl | undefined;
+  /** Whether its events are stubs. Absent: they are not, as far as is known. */
+  readonly isErased?: boolean | undefined;
+}
+
+/** What a view has of a range of versions of a stream. */
+export interface ErasableRange {
+  /** The smallest range around it that splits no commit: the same one if it splits none. */
+  readonly fromVersion: Version;
+  readonly toVersion: Version;
+  /** Whether all of its commits are erased, or gone. */
+  readonly isErased: boolean;
 }
 
 /** What appends look up in a view of the log. The view may lag behind the log; JetStream's own check decides. */
@@ -223,6 +234,8 @@ export interface LogView {
   mayContain(commitId: string): boolean;
   /** The commits that have a commit id, which are those of one transaction, in order. */
   commitsById(commitId: string): Promise<ViewedCommit[]>;
+  /** What an erasure of versions of a stream would erase. */
+  erasable(stream: string, fromVersion: Version, toVersion: Version): ErasableRange;
   /** A commit was acknowledged: every later read must see it. */
   onAcknowledged(sequence: Sequence): void;
   /** The error for a request that needs the view while it is not ready. */

@@ -21,7 +21,7 @@ import {
 import type { OutgoingMessage } from '../nats/publish';
 import type { Heads } from './heads';
 import type { Base, KnownHead } from './next';
-import { hasSameContent } from './same-content';
+import { hasSameContent, mayHaveHad } from './same-content';
 import type { StoredCommits } from './stored-commits';
 import { isWritten, type StreamPart, type Transaction } from './transaction';
 
@@ -152,7 +152,8 @@ export async function replay(
 }
 
 function isStoredAs({ events, control }: StreamPart, commit: ViewedCommit): boolean {
-  return isSameControl(control, commit.control) && hasSameContent(events, commit.events);
+  if (!isSameControl(control, commit.control)) return false;
+  return commit.isErased === true ? mayHaveHad(events, commit.events) : hasSameContent(events, commit.events);
 }
 
 /** Whether the commits are on the streams that are written, at the versions that these expect. */

@@ -17,6 +17,19 @@ export function hasSameContent(written: readonly WrittenEvent[], record: Uint8Ar
   );
 }
 
+/** Whether an erased commit may have had the events that would be written: of their contents only ids and types remain. */
+export function mayHaveHad(written: readonly WrittenEvent[], record: Uint8Array): boolean {
+  const { events } = CommitRecord.decode(record);
+  return (
+    events.length === written.length &&
+    events.every(({ id, type }, index) => {
+      const { bytes, hasGivenId } = written[index] as WrittenEvent;
+      const event = RecordedEvent.decode(bytes);
+      return event.type === type && (!hasGivenId || event.id === id);
+    })
+  );
+}
+
 /** The bytes of what the caller gave. Map entries are sorted, since a caller may send them in another order. */
 function comparable({ id, correlationId, causationId, ...event }: RecordedEvent, keepsId: boolean): Buffer {
   const unlessOwn = (other: string): string => (other === id ? '' : other);

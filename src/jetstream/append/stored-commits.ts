@@ -20,7 +20,7 @@ export class StoredCommits {
 
   constructor(
     private readonly log: LogAccess,
-    private readonly view: LogView,
+    readonly view: LogView,
     private readonly ids: IdMemory,
   ) {
     this.recent = createRecentIds(() => view.applied);

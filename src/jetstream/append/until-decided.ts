@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CommitIdReuseError,
   DeadlineExceededError,
+  EraseSplitsCommitError,
   OutcomeUnknownError,
   ReplicaFillingError,
   StoreUnavailableError,
@@ -136,7 +137,7 @@ class Undecided {
     if (isRetry) await sleep(space.closedBy === undefined ? retryPauseMs : fullPauseMs);
     let messages: OutgoingMessage[];
     try {
-      if (this.transaction.request === 'control') await this.appender.features.need('controls', this.call);
+      await this.needFeatures();
       messages = this.messages(base);
     } catch (error) {
       return { kind: 'unfit', error };
@@ -145,6 +146,13 @@ class Undecided {
     return published.kind === 'stored'
       ? { kind: 'stored', result: this.stored(base, messages, published.sequence) }
       : this.outcomeOf(messages, published);
+  }
+
+  private async needFeatures(): Promise<void> {
+    const { parts, request } = this.transaction;
+    const { features } = this.appender;
+    if (request === 'control') await features.need('controls', this.call);
+    if (parts[0]?.control?.kind === 'erase') await features.needRemovals(this.call);
   }
 
   private messages(base: Base): OutgoingMessage[] {
@@ -191,7 +199,10 @@ class Undecided {
       checkVersions(transaction.parts, heads);
       checkNewStreams(transaction.parts, heads);
       checkTombstones(transaction.parts, heads);
-      const unneeded = transaction.request === 'control' ? checkControl(transaction, heads) : undefined;
+      const unneeded =
+        transaction.request === 'control'
+          ? checkControl(transaction, heads, appender.commits.view)
+          : undefined;
       return unneeded === undefined
         ? { kind: 'unstored', base: heads }
         : { kind: 'unneeded', result: unneeded };
@@ -227,6 +238,7 @@ const refusals = [
   StreamNotFoundError,
   StreamTombstonedError,
   VersionBeyondEndError,
+  EraseSplitsCommitError,
 ];
 
 function isRefusal(error: unknown): error is Error {

@@ -1,7 +1,8 @@
-import { StoreUnavailableError } from '../../store/errors';
+import { StoreImmutableError, StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { callApi, streamInfo, type StreamInfo } from '../nats/api';
 import { addFeature, hasFeature, type Feature } from '../nats/features';
+import { isImmutable } from '../nats/open-stream';
 import { unfinishedRestore } from '../nats/unfinished-restore';
 import { within } from './bounded-call';
 import type { LogAccess } from './log-access';
@@ -22,12 +23,25 @@ export class StoreFeatures {
    * Throws StoreUnavailableError and errors of the API, NotPermittedError among them, if that is not certain.
    */
   async need(feature: Feature, call: CallContext): Promise<void> {
-    if (this.present.has(feature)) return;
+    if (!this.present.has(feature)) await this.add(feature, call);
+  }
+
+  /**
+   * The same for `removals`, in a store that permits that messages are removed. Throws StoreImmutableError, too. An operator may forbid
+   * it at any time, so that it is looked up each time.
+   */
+  async needRemovals(call: CallContext): Promise<void> {
+    await this.add('removals', call);
+  }
+
+  private async add(feature: Feature, call: CallContext): Promise<void> {
     const { doubts } = this.log.health;
     const { pool, stream, limits } = this.log;
     const link = pool.append();
     const options = within(call, limits.requestTimeoutMs);
     const { config } = await streamInfo(link, stream.name, undefined, options);
+    if (feature === 'removals' && isImmutable(config))
+      throw new StoreImmutableError('the store does not permit that messages are removed');
     if (!hasFeature(config, feature)) {
       if (unfinishedRestore(config) !== undefined)
         throw new StoreUnavailableError('the store is being restored from a backup');
