@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run } from '../../conformance/run';
-import { root } from '../docs/markdown';
+import { blocks, document, root } from '../docs/markdown';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 import { pythonClient, pythonVersion, pythonWithPackages } from './python-venv';
@@ -21,6 +21,11 @@ function module(args: readonly string[], env: Record<string, string> = {}): Prom
   return run([python, ...args], { cwd: pythonClient, env });
 }
 
+/** Beside the packages, so that it is warm from run to run. */
+function mypyCache(): string {
+  return join(dirname(dirname(python)), 'mypy');
+}
+
 withPython(
   'its tests pass, against a gateway on a NATS server',
   async () => {
@@ -35,8 +40,37 @@ withPython(
 withPython(
   'its types are complete, by mypy',
   async () => {
-    const cache = join(dirname(dirname(python)), 'mypy');
-    expect(await module(['-m', 'mypy', `--cache-dir=${cache}`])).toMatch(/^Success: no issues found/);
+    expect(await module(['-m', 'mypy', `--cache-dir=${mypyCache()}`])).toMatch(/^Success: no issues found/);
+  },
+  timeoutMs,
+);
+
+withPython(
+  'the examples of docs/python.md have no type errors, and print what is shown, one after the other',
+  async () => {
+    await using nats = await startNats();
+    await using gateway = await startTestGateway([nats.url]);
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-python-'));
+    try {
+      const page = blocks(document('docs/python.md'));
+      const examples = page.flatMap(({ language, code }, i) =>
+        language === 'python' ? [{ code, shown: page[i + 1] }] : [],
+      );
+      const files = examples.map(({ code }, i) => {
+        const file = join(folder, `example${i}.py`);
+        writeFileSync(file, code.replace('127.0.0.1:50051', gateway.address));
+        return file;
+      });
+      expect(await module(['-m', 'mypy', `--cache-dir=${mypyCache()}`, ...files])).toMatch(/^Success/);
+      const env = { PYTHONPATH: join(pythonClient, 'src') };
+      for (const [i, { shown }] of examples.entries()) {
+        const printed = await module(['-B', files[i] ?? ''], env);
+        expect(printed).toBe(shown?.language === 'text' ? shown.code : '');
+      }
+      expect(examples).toHaveLength(6);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   },
   timeoutMs,
 );

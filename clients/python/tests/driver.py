@@ -286,7 +286,11 @@ class Failed(Exception):
     pass
 
 
-OUTCOMES = {"park": sluice.ParkEvent, "skip": sluice.SkipEvent, "fail": Failed}
+OUTCOMES: dict[str, tuple[type[Exception], str]] = {
+    "park": (sluice.ParkEvent, "parked"),
+    "skip": (sluice.SkipEvent, "skipped"),
+    "fail": (Failed, "failed"),
+}
 
 
 async def consume(command: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +298,8 @@ async def consume(command: dict[str, Any]) -> dict[str, Any]:
         say(id=command["id"], event={**event_line(event), "attempt": context.attempt})
         outcome = command.get("onType", {}).get(event.type)
         if outcome is not None:
-            raise OUTCOMES[outcome]("failed by the driver")
+            error, text = OUTCOMES[outcome]
+            raise error(f"{text} by the driver")
 
     consumer = client(command).consumer(
         command["group"],
@@ -429,6 +434,7 @@ async def main_with_asyncio() -> None:
             continue
         task = asyncio.create_task(execute(command))
         stops.setdefault(command["id"], task.cancel)
+        await asyncio.sleep(0)  # one that is cancelled before it begins says nothing
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     for one in clients.values():

@@ -267,6 +267,8 @@ def is_transient(error: Exception) -> bool:
     """Whether another call may succeed: the gateway is unavailable, stops, or has ended a slow call; or there is no token."""
     if isinstance(error, errors.InternalError):
         return error.status != grpc.StatusCode.UNIMPLEMENTED.value[0]
+    if isinstance(error, errors.InvalidRequestError):  # a proxy has had enough for now
+        return error.status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
     return isinstance(
         error,
         (

@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, str | int] = {
     # A connection that died silently must not hold its calls: an append on it is sent again within its timeout.
     "grpc.keepalive_time_ms": 5_000,
     "grpc.keepalive_timeout_ms": 5_000,
+    "grpc.http2.ping_timeout_ms": 5_000,
     "grpc.http2.max_pings_without_data": 0,
     # Reconnects to a restarted gateway within seconds; gRPC's default backoff grows to two minutes.
     "grpc.initial_reconnect_backoff_ms": 250,

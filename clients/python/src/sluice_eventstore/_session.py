@@ -122,6 +122,7 @@ class AsyncAppendSession:
             if error is None or self._has_response or attempt == 2 or not self._core.is_refused(error, token):
                 break
             self._unsent = deque(self._pending.values())
+            self._wake.set()
         self._finish(failure, error)
 
     async def _call(self, token: str | None) -> None:
