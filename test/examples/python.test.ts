@@ -9,6 +9,7 @@ import { startCommandGateway } from '../cli/gateway-commands';
 import { pythonClient, pythonVersion, pythonWithPackages } from '../clients/python-venv';
 import { root } from '../docs/markdown';
 import { freePorts, until } from '../support/nats-server';
+import { sendEmails } from '../support/order-emails';
 
 /** The examples in Python that use the client. `npm run conformance` runs the others. */
 
@@ -94,6 +95,21 @@ withPython(
     expect(printed).toMatch(/^paid +25 /m);
     expect(printed).toMatch(/^placed +26 /m);
     expect(printed).toMatch(new RegExp(`^revenue +${(revenue / 100).toFixed(2)}$`, 'm'));
+  },
+  timeoutMs,
+);
+
+withPython(
+  'two members that are killed again and again send each e-mail once',
+  async () => {
+    await using gateway = await startCommandGateway();
+    const emails = join(root, 'examples', 'order-emails', 'python', 'emails.py');
+    const path = `PYTHONPATH=${join(pythonClient, 'src')}`;
+    const member = { command: ['env', path, python, '-B', emails], cwd: root };
+    expect(await sendEmails(gateway.client, gateway.address, [member, member], 40)).toEqual([
+      undefined,
+      undefined,
+    ]);
   },
   timeoutMs,
 );
