@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import sys
+from typing import Any
 
 from sluice_eventstore import RecordedEvent, connect, parse_json
 
@@ -36,20 +37,29 @@ def cursor_in(database: sqlite3.Connection) -> str | None:
     return None if row is None else row[0]
 
 
+def data_of(event: RecordedEvent) -> Any:
+    try:
+        return parse_json(event)
+    except ValueError:
+        return None  # not JSON
+
+
 def apply(database: sqlite3.Connection, event: RecordedEvent) -> None:
+    """Ignores what it does not know: other programs may write to these streams, too."""
     order = event.stream.removeprefix("order.")
-    if event.type == "OrderPlaced":
-        placed = (order, parse_json(event)["customer"], event.version)
-        database.execute("INSERT INTO orders VALUES (?, ?, 'placed', 0, 0, ?)", placed)
-    elif event.type == "ItemAdded":
-        item = parse_json(event)
-        added = (item["quantity"] * item["priceCents"], item["quantity"], event.version, order)
-        database.execute(
-            "UPDATE orders SET total_cents = total_cents + ?, item_count = item_count + ?, version = ? WHERE id = ?", added
-        )
-    elif event.type in STATUSES:
-        changed = (STATUSES[event.type], event.version, order)
-        database.execute("UPDATE orders SET status = ?, version = ? WHERE id = ?", changed)
+    match event.type, data_of(event):
+        case "OrderPlaced", {"customer": str(customer)}:
+            placed = (order, customer, event.version)
+            database.execute("INSERT INTO orders VALUES (?, ?, 'placed', 0, 0, ?) ON CONFLICT DO NOTHING", placed)
+        case "ItemAdded", {"quantity": int(quantity), "priceCents": int(price)}:
+            added = (quantity * price, quantity, event.version, order)
+            database.execute(
+                "UPDATE orders SET total_cents = total_cents + ?, item_count = item_count + ?, version = ? WHERE id = ?",
+                added,
+            )
+        case ("OrderPaid" | "OrderShipped" | "OrderCancelled") as happened, _:
+            changed = (STATUSES[happened], event.version, order)
+            database.execute("UPDATE orders SET status = ?, version = ? WHERE id = ?", changed)
 
 
 def project(address: str, path: str) -> None:

@@ -35,13 +35,13 @@ def load(client: Client, id: str) -> Order:
     order = Order()
     read = client.read_stream(f"order.{id}")
     for event in read:
-        if event.type == "OrderPlaced":
-            order.customer, order.status = parse_json(event)["customer"], "placed"
-        elif event.type == "ItemAdded":
-            item = parse_json(event)
-            order.total_cents += item["quantity"] * item["priceCents"]
-        elif event.type in ("OrderPaid", "OrderCancelled"):
-            order.status = event.type.removeprefix("Order").lower()
+        match event.type, parse_json(event):
+            case "OrderPlaced", {"customer": str(customer)}:
+                order.customer, order.status = customer, "placed"
+            case "ItemAdded", {"quantity": int(quantity), "priceCents": int(price)}:
+                order.total_cents += quantity * price
+            case ("OrderPaid" | "OrderShipped" | "OrderCancelled") as happened, _:
+                order.status = happened.removeprefix("Order").lower()
     order.version = read.head.version
     return order
 
