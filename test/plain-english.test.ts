@@ -14,7 +14,7 @@ const banned: readonly (readonly [RegExp, string])[] = [
   [/\bbeyond\b/i, 'after, above, more than'],
   [/\bbut for\b/i, 'except'],
   [/\banew\b/i, 'again'],
-  [/\b(is|are|was|has|have|be) none\b/i, 'say what is missing'],
+  [/\b(is|are|was|has|have|be) none\b/, 'say what is missing'], // "is None" is Python
   [/\btold\b/i, 'the subject gets, learns or reports it'],
   [/\bso (many|often|long)\b(?! as\b)/i, 'the number, or "as often as"'],
   [/\banswered\b/i, 'acknowledged (an append), served (a read)'],

@@ -11,7 +11,7 @@ export const pythonClient = resolve(__dirname, '..', '..', 'clients', 'python');
 /** The oldest version that the client works with, as in its pyproject.toml. */
 const checkVersion = 'import sys; assert sys.version_info >= (3, 11), sys.version; print(sys.version)';
 
-/** The version of Python. undefined, with a loud line, if there is none that is new enough; with CI=true it then throws. */
+/** The version of Python. undefined, with a loud line, if it is missing or too old; with CI=true it then throws. */
 export function pythonVersion(): string | undefined {
   try {
     return execFileSync('python3', ['-c', checkVersion], { encoding: 'utf8' });

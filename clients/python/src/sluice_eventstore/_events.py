@@ -58,7 +58,7 @@ class RecordedEvent:
     id: str
     type: str
     data: str | bytes | None
-    """The payload, as text or bytes as it was written; None: the event has none. `parse_json` reads it as JSON."""
+    """The payload, as text or bytes as it was written; None: the event has no payload. `parse_json` reads it as JSON."""
     content_type: str
     correlation_id: str
     causation_id: str
