@@ -60,7 +60,11 @@ export async function remove(
     pendingMessages: BigInt(messages.length),
     sweptUpTo: count.sweptUpTo,
   };
-  const revision = await put(log, countSubject(log), encodeCount(pending), count.revision, call);
+  const revision = await put(
+    log,
+    { subject: countSubject(log), body: encodeCount(pending), revision: count.revision },
+    call,
+  );
   return finish(removing, { ...pending, revision }, { messages, sweptUpTo, call });
 }
 
@@ -106,7 +110,11 @@ async function finish(
     pendingMessages: 0n,
     sweptUpTo,
   };
-  const revision = await put(log, countSubject(log), encodeCount(done), count.revision, call);
+  const revision = await put(
+    log,
+    { subject: countSubject(log), body: encodeCount(done), revision: count.revision },
+    call,
+  );
   return { ...done, revision };
 }
 
@@ -143,7 +151,7 @@ async function record(
     bits[at >> 3] = (bits[at >> 3] as number) | (1 << (at & 7));
   }
   const body = encodeBlock({ bits, stubRecords: records });
-  return put(log, subject, body, stored?.sequence ?? (0n as Sequence), call);
+  return put(log, { subject, body, revision: stored?.sequence ?? (0n as Sequence) }, call);
 }
 
 /** Resolves with how many records have stubs then. */
@@ -162,7 +170,7 @@ async function addStubs(
   let revision = last?.sequence ?? (0n as Sequence);
   for (const stub of stubs) {
     if (held.length > 0 && bytes + stub.body.length > stubsBytesMax) {
-      await put(log, stubsSubject(log, block, chunk), encodeStubs(held), revision, call);
+      await put(log, { subject: stubsSubject(log, block, chunk), body: encodeStubs(held), revision }, call);
       chunk++;
       revision = (await newestOn(log, stubsSubject(log, block, chunk), call))?.sequence ?? (0n as Sequence);
       [held, bytes] = [[], 0];
@@ -170,7 +178,7 @@ async function addStubs(
     held.push(stub);
     bytes += stub.body.length;
   }
-  await put(log, stubsSubject(log, block, chunk), encodeStubs(held), revision, call);
+  await put(log, { subject: stubsSubject(log, block, chunk), body: encodeStubs(held), revision }, call);
   return chunk + 1;
 }
 
@@ -200,12 +208,17 @@ async function removeNow(
     }
 }
 
-/** Stores a record if the last one on its subject has this sequence; 0: there is none. Resolves with its sequence. */
+interface NewRecord {
+  readonly subject: string;
+  readonly body: Uint8Array;
+  /** The sequence of the record that it replaces; 0: there must be no such record. */
+  readonly revision: Sequence;
+}
+
+/** Stores a record if nobody has replaced the one before it; resolves with its sequence. */
 async function put(
   { pool }: LogAccess,
-  subject: string,
-  body: Uint8Array,
-  revision: Sequence,
+  { subject, body, revision }: NewRecord,
   call: CallContext,
 ): Promise<Sequence> {
   const headers = { [sentHeader.previous]: revision.toString() };
