@@ -7,6 +7,7 @@ import {
   type CallOptions,
   type Duplex,
   type DuplexListener,
+  type StreamOptions,
 } from './calls';
 import type { Channel } from './channel';
 import { DuplexWithToken, type Send } from './duplex-with-token';
@@ -46,7 +47,7 @@ async function unaryWithToken<Response>(
 export function serverStream<Response>(
   channel: Channel,
   call: Call<Response>,
-  options: CallOptions,
+  options: StreamOptions,
 ): AsyncGenerator<Response, void> {
   const { metadata, tokens } = channel;
   if (tokens === undefined) return sendServerStream(channel, call, { ...options, metadata });
@@ -57,14 +58,14 @@ async function* serverStreamWithToken<Response>(
   channel: Channel,
   tokens: TokenSource,
   call: Call<Response>,
-  { signal, deadlineMs = Infinity }: CallOptions,
+  { signal, deadlineMs = Infinity, silentMsMax }: StreamOptions,
 ): AsyncGenerator<Response, void> {
   const endMs = toDeadline(deadlineMs);
   for (let attempt = 1; ; attempt++) {
     const metadata = await tokens.forCall({ signal, endMs });
     let hasResponse = false;
     try {
-      const options = { signal, deadlineMs: msUntil(endMs), metadata };
+      const options = { signal, deadlineMs: msUntil(endMs), metadata, silentMsMax };
       for await (const response of sendServerStream(channel, call, options)) {
         hasResponse = true;
         yield response;

@@ -21,8 +21,17 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+/** The options of a call with many responses. */
+export interface StreamOptions extends CallOptions {
+  /**
+   * After waiting this long for a response, in milliseconds, the call fails with UnavailableError, and its connection is given up;
+   * undefined: it waits as long as the connection lives.
+   */
+  readonly silentMsMax?: number | undefined;
+}
+
 /** A call as it is sent. */
-export interface SendOptions extends CallOptions {
+export interface SendOptions extends StreamOptions {
   readonly metadata: Metadata;
 }
 
@@ -83,14 +92,19 @@ export async function sendUnary<Response>(
 export async function* sendServerStream<Response>(
   channel: Channel,
   { method, request }: Call<Response>,
-  { signal, deadlineMs = Infinity, metadata }: SendOptions,
+  { signal, deadlineMs = Infinity, metadata, silentMsMax }: SendOptions,
 ): AsyncGenerator<Response, void> {
   signal?.throwIfAborted();
-  const call = channel.client.getChannel().createCall(method.path, toDeadline(deadlineMs), null, null, null);
+  const { client } = channel;
+  const call = client.getChannel().createCall(method.path, toDeadline(deadlineMs), null, null, null);
   const stop = listen(signal, () => {
     cancel(call);
   });
   const incoming = new Incoming(call);
+  const leave = (): void => {
+    channel.leave(client);
+  };
+  const endWatch = silentMsMax === undefined ? ignore : incoming.watch(silentMsMax, leave);
   const span = beginSpan(method.path);
   try {
     start(call, span?.metadataOf(metadata) ?? metadata, request, incoming);
@@ -103,6 +117,7 @@ export async function* sendServerStream<Response>(
     throw error;
   } finally {
     stop();
+    endWatch();
     if (incoming.end === undefined) cancel(call);
     span?.end(incoming.end?.code ?? status.CANCELLED);
   }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Client, Metadata, status } from '@grpc/grpc-js';
 import { CancelledError } from './errors';
+import { inTurn, targetOf } from './several';
 import { isLocal } from './target';
 import { securityOf, type ClientTls } from './tls';
 import { TokenSource, withBearer, type Token } from './token';
@@ -38,7 +39,7 @@ export interface ConnectOptions {
   readonly channelOptions?: Readonly<Record<string, string | number>> | undefined;
 }
 
-/** A connection to a gateway, and what all its calls share. */
+/** The connections to a gateway, or to several, and what all calls share. */
 export interface Channel {
   /** Throws CancelledError when the channel is closed. */
   readonly client: Client;
@@ -50,7 +51,7 @@ export interface Channel {
   readonly recordTraceContext: boolean;
   /** Aborted, with a CancelledError, when the channel is closed. */
   readonly closed: AbortSignal;
-  /** Gives up a connection that has gone silent, unless that has happened: later calls get another one. */
+  /** Gives up the connections where one has gone silent, unless that has happened: later calls get others. */
   readonly leave: (silent: Client) => void;
   readonly close: () => void;
 }
@@ -67,29 +68,32 @@ const defaultChannelOptions = {
   'grpc.max_receive_message_length': -1,
   // A few pages of events on their way: with HTTP/2's 64 KiB, latency would limit the throughput.
   'grpc-node.flow_control_window': 1 << 20,
-  // A connection that died silently must not hold its calls.
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  // A connection that goes silent holds its calls for 10 s at most, so that an append has time for another attempt.
+  'grpc.keepalive_time_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 5_000,
   // Reconnects to a restarted gateway within seconds; gRPC's default backoff grows to two minutes.
   'grpc.initial_reconnect_backoff_ms': 250,
   'grpc.max_reconnect_backoff_ms': 5_000,
 };
 
 /**
- * Connects with the first call. Throws the error of grpc-js for an address, certificate or metadata that is not valid, and a TypeError
+ * Connects with the first call, which goes to one of the addresses. Throws the error of grpc-js for an address, certificate or metadata that is not valid, and a TypeError
  * for a token that cannot be sent.
  */
-export function openChannel(address: string, options: ConnectOptions): Channel {
+export function openChannel(address: string | readonly string[], options: ConnectOptions): Channel {
+  const addresses = typeof address === 'string' ? [address] : address;
+  const target = targetOf(addresses);
   const { appendAttemptsMax = defaultAppendAttemptsMax } = options;
   if (!(appendAttemptsMax >= 1))
     throw new RangeError(`appendAttemptsMax must be at least 1; found ${appendAttemptsMax}`);
   const closing = new AbortController();
   setMaxListeners(0, closing.signal); // one for each subscription
-  const credentials = credentialsOf(address, options, closing.signal);
-  const security = securityOf(address, options.tls);
+  const credentials = credentialsOf(addresses, options, closing.signal);
+  const security = securityOf(addresses, options.tls);
   const makeClient = (): Client =>
-    new Client(address, security.credentials, {
+    new Client(target, security.credentials, {
       ...defaultChannelOptions,
+      ...(addresses.length > 1 && inTurn),
       ...security.channelOptions,
       ...options.channelOptions,
       ...credentials.channelOptions,
@@ -125,7 +129,7 @@ interface Credentials {
 }
 
 function credentialsOf(
-  address: string,
+  addresses: readonly string[],
   { token, tls, metadata: given, deadlineMs = defaultDeadlineMs }: ConnectOptions,
   closed: AbortSignal,
 ): Credentials {
@@ -134,9 +138,10 @@ function credentialsOf(
   if (token === undefined) return { metadata };
   if (metadata.get('authorization').length > 0)
     throw new TypeError('token and metadata cannot both have the authorization of a call');
-  if (tls === undefined && !isLocal(address))
+  const far = tls === undefined ? addresses.find((address) => !isLocal(address)) : undefined;
+  if (far !== undefined)
     throw new TypeError(
-      `a token is not sent to ${address} in plain text: use tls, or an address of this machine (loopback, localhost or unix:/path)`,
+      `a token is not sent to ${far} in plain text: use tls, or an address of this machine (loopback, localhost or unix:/path)`,
     );
   // In plain text, not even this machine is reached by way of a proxy.
   const channelOptions = tls === undefined ? { 'grpc.enable_http_proxy': 0 } : {};

@@ -14,7 +14,7 @@ import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
 import { consume, type ConsumeOptions } from './consume';
-import type { NewEvent } from './event';
+import type { EventShape, NewEvent } from './event';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
 import { groupsOf, type Groups } from './groups';
 import type { EventHandler } from './handler';
@@ -48,7 +48,7 @@ export type { ConsumeOptions, JoinedGroup } from './consume';
 export * from './errors';
 export type { Cursor } from './cursor';
 export type { ErasureSettings } from './erase';
-export type { NewEvent, RecordedEvent } from './event';
+export type { EventShape, NewEvent, RecordedEvent } from './event';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export type {
   Group,
@@ -89,8 +89,8 @@ export type { Token } from './token';
 export type { UnreadableMessage, UnreadableOptions } from './unreadable';
 
 /**
- * A client of one gateway, or of several behind one address. It has one connection, which carries all its calls; the first call
- * opens it, and when it is lost the client connects again. The client retries appends, which is safe because of their commit
+ * A client of one gateway, or of several. It has one connection to each address, which carries all its calls; the first call
+ * opens them, and when one is lost or goes silent the client connects again. The client retries appends, which is safe because of their commit
  * ids, and no other calls: see `appendAttemptsMax`.
  *
  * Calls fail with a `SluiceError`, or with the signal's reason if their signal aborts; arguments that cannot be sent fail with a
@@ -144,19 +144,25 @@ export interface SluiceClient extends Disposable {
    * Throws a TypeError or a RangeError at once for options that cannot be sent. The loop may also fail with
    * UnreadableCommitError and IncompleteReadError.
    */
-  readStream(stream: string, options?: ReadStreamOptions): EventRead<StreamHead>;
+  readStream<E extends EventShape = EventShape>(
+    stream: string,
+    options?: ReadStreamOptions,
+  ): EventRead<StreamHead, E>;
 
   /**
    * Reads all events with a correlation id, over all streams and in the order of their positions. The read includes every
    * append that was acknowledged before the loop begins, and is empty for an unknown id. Fails like `readStream`.
    */
-  readByCorrelation(correlationId: string, options?: ReadByCorrelationOptions): EventRead<CorrelationHead>;
+  readByCorrelation<E extends EventShape = EventShape>(
+    correlationId: string,
+    options?: ReadByCorrelationOptions,
+  ): EventRead<CorrelationHead, E>;
 
   /**
    * Reads the whole store, or the streams that match patterns, as it is when the loop begins, in the order of positions. Fails
    * like `readStream`. To read on after an unreadable commit, set `after` to its position, or use `onUnreadable`.
    */
-  readAll(options?: ReadAllOptions): AllRead;
+  readAll<E extends EventShape = EventShape>(options?: ReadAllOptions): AllRead<E>;
 
   /**
    * Follows a stream, the streams that match patterns, or the whole store: first the stored events, then new ones.
@@ -172,7 +178,7 @@ export interface SluiceClient extends Disposable {
    * UnreadableCommitError (to continue, set `after` to its position), UnauthenticatedError, AccessDeniedError, NotPermittedError,
    * or CancelledError when the client is closed. A token that expires does not end it, if the token comes from a function.
    */
-  subscribe(options?: SubscribeOptions): Subscription;
+  subscribe<E extends EventShape = EventShape>(options?: SubscribeOptions): Subscription<E>;
 
   /** Describes streams, and hides their events: all of them, or those before a version or an age. */
   readonly streams: Streams;
@@ -196,7 +202,11 @@ export interface SluiceClient extends Disposable {
    * UnauthenticatedError, AccessDeniedError, NotPermittedError, CancelledError when the client is closed, or with the reason of
    * `signal`. Handlers that are still running then learn it by the signal of their context.
    */
-  consume(group: string, handler: EventHandler, options?: ConsumeOptions): Promise<void>;
+  consume<E extends EventShape = EventShape>(
+    group: string,
+    handler: EventHandler<E>,
+    options?: ConsumeOptions,
+  ): Promise<void>;
 
   /**
    * Lists streams in the byte order of their names. Streams that are created during the listing may or may not appear. Throws
@@ -232,11 +242,12 @@ const serverInfo = {
 };
 
 /**
- * Returns a client of the gateway at `host:port`, at the Unix socket `unix:/path`, or at any other name that gRPC can resolve. It does
- * not connect yet: the first call does, and fails if the gateway cannot be reached. Throws an Error for a certificate, metadata or
+ * Returns a client of the gateway at `host:port`, at the Unix socket `unix:/path`, or at any other name that gRPC can resolve. With a
+ * list, of several gateways of one store: calls go to them in turn, and to those that can be reached. It does not connect yet: the first
+ * call does, and fails if no gateway can be reached. Throws an Error for a certificate, metadata or
  * token that is not valid, and a TypeError for a token that would leave this machine in plain text.
  */
-export function connect(address: string, options: ConnectOptions = {}): SluiceClient {
+export function connect(address: string | readonly string[], options: ConnectOptions = {}): SluiceClient {
   const channel = openChannel(address, options);
   return {
     append: (stream, events, appendOptions = {}) => append(channel, stream, events, appendOptions),

@@ -31,8 +31,36 @@ export interface NewEvent {
   readonly encryptFor?: string | undefined;
 }
 
-/** An event as the store keeps it. It never changes, except that its contents can be erased. */
-export interface RecordedEvent extends CommitTime {
+/**
+ * A type of event of a program, and the value that the JSON in its data has:
+ *
+ *     type OrderEvent =
+ *       | { type: 'OrderPlaced'; data: { total: number } }
+ *       | { type: 'OrderPaid'; data: { by: 'card' | 'cash' } };
+ *     for await (const event of client.readStream<OrderEvent>('order.1'))
+ *       if (event.type === 'OrderPlaced') total += parseJson(event).total;
+ *
+ * The compiler believes it; nothing checks what is stored.
+ */
+export interface EventShape {
+  readonly type: string;
+  readonly data: unknown;
+}
+
+/** Only in types: the value of the JSON in the data of an event. */
+declare const json: unique symbol;
+
+/** What `parseJson` reads. */
+export interface WithData<Value = unknown> extends Pick<EventFields, 'data'> {
+  readonly [json]?: Value;
+}
+
+/** An event as the store keeps it, of one of these types. It never changes, except that its contents can be erased. */
+export type RecordedEvent<E extends EventShape = EventShape> = E extends EventShape
+  ? EventFields & WithData<E['data']> & { readonly type: E['type'] }
+  : never;
+
+interface EventFields extends CommitTime {
   readonly stream: string;
   /** 1-based number of the event within its stream, without gaps. */
   readonly version: bigint;

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from './event';
+import type { EventShape, RecordedEvent } from './event';
 
 /** What a handler gets beside an event. */
 export interface HandlerContext {
@@ -21,7 +21,10 @@ export interface HandlerContext {
  * Handles an event of a group. The event is done when the handler returns, or when its promise resolves. If it throws, the event is
  * retried; to park it, to skip it or to choose when it is retried, it throws a ParkEvent, a SkipEvent or a RetryEvent.
  */
-export type EventHandler = (event: RecordedEvent, context: HandlerContext) => void | Promise<void>;
+export type EventHandler<E extends EventShape = EventShape> = (
+  event: RecordedEvent<E>,
+  context: HandlerContext,
+) => void | Promise<void>;
 
 /** Thrown by a handler: the event can never be handled, and is to be parked. */
 export class ParkEvent extends Error {

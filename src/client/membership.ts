@@ -14,6 +14,7 @@ import { Task, type DeliveryQueue, type Settling } from './delivery-queue';
 import { UnavailableError, type AnySluiceError } from './errors';
 import { statusFailure } from './failure';
 import { ParkEvent, RetryEvent, SkipEvent } from './handler';
+import { missedMax } from './reconnect';
 import { decode, encode } from './text';
 import { fromDuration, toDuration } from './time';
 import { toError } from './to-error';
@@ -39,8 +40,6 @@ export interface MembershipEvents {
 type Request = NonNullable<ConsumeRequest['request']>;
 
 const method = { path: ConsumerGroupServiceService.consume.path };
-/** After this number of heartbeats without any message, a connection counts as silent. */
-const missedMax = 3;
 /** `Ack.deliveries` and `Extend.deliveries` have at most this many. */
 const idsMax = 10_000;
 /** How often in its time a delivery is extended that waits for a handler. */

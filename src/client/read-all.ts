@@ -6,6 +6,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
+import type { EventShape } from './event';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { Events, toRangeFields, type EventRead, type RangeOptions } from './read';
@@ -50,7 +51,7 @@ export interface StoreHead {
 const method = { path: EventStoreServiceService.readAll.path, response: ReadAllResponse };
 
 /** A read of the whole store, or of a part of it. */
-export interface AllRead extends EventRead<StoreHead> {
+export interface AllRead<E extends EventShape = EventShape> extends EventRead<StoreHead, E> {
   /** Where the loop is, after its last event: for `after` of a later read. Before that, the start; undefined: none was given. */
   readonly cursor: Cursor | undefined;
 }

@@ -9,7 +9,7 @@ import {
 import type { CallOptions } from './calls';
 import type { Cursor, MovingCursor } from './cursor';
 import { IncompleteReadError } from './errors';
-import { toRecordedEvent, type RecordedEvent } from './event';
+import { toRecordedEvent, type EventShape, type RecordedEvent } from './event';
 import { toUint32, toUint64, type WholeNumber } from './numbers';
 import { toTimestamp, type Time } from './time';
 import { reportUnreadable, type UnreadableOptions } from './unreadable';
@@ -18,7 +18,7 @@ import { reportUnreadable, type UnreadableOptions } from './unreadable';
  * The events of a read. Each loop over it makes a call, which begins with the loop and ends when the loop is left; events are
  * fetched as the loop consumes them. A read is complete or it fails: the loop ends by itself only after the last event.
  */
-export interface EventRead<Head> extends AsyncIterable<RecordedEvent> {
+export interface EventRead<Head, E extends EventShape = EventShape> extends AsyncIterable<RecordedEvent<E>> {
   /** What the read covers. Throws an Error until the loop has its first event or has ended. */
   readonly head: Head;
 }

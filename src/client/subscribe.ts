@@ -6,12 +6,12 @@ import {
 import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import { UnauthenticatedError } from './errors';
-import { toRecordedEvent, type RecordedEvent } from './event';
+import { toRecordedEvent, type EventShape, type RecordedEvent } from './event';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
 import type { EventFilter } from './read-all';
-import { isTransient, pauseAfter } from './reconnect';
+import { isTransient, missedMax, pauseAfter } from './reconnect';
 import { encode } from './text';
 import { toDuration, toTimestamp, type Time } from './time';
 import { reportUnreadable, type UnreadableOptions } from './unreadable';
@@ -30,7 +30,10 @@ export interface SubscribeOptions extends EventFilter, UnreadableOptions {
   readonly fromNow?: boolean | undefined;
   /** True: a position or version after the end is refused. Otherwise the subscription waits until it exists. */
   readonly startMustExist?: boolean | undefined;
-  /** How often the gateway reports the lag of the subscription, 1,000 to 3,600,000 ms. Default: 5,000. */
+  /**
+   * How often the gateway reports the lag of the subscription, 1,000 to 3,600,000 ms. When the loop has waited for three times as long
+   * without any report or event, the client gives the connection up and tries again. Default: 5,000.
+   */
   readonly heartbeatMs?: number | undefined;
   readonly page?: PageOptions | undefined;
   /** Ends the subscription when it aborts; the loop then fails with the signal's reason. */
@@ -48,7 +51,7 @@ export interface SubscribeOptions extends EventFilter, UnreadableOptions {
  * the same gateway or another: it gets each event once, in order. Leaving the loop ends the call; a later loop continues after
  * the last event of this one.
  */
-export interface Subscription extends AsyncIterable<RecordedEvent> {
+export interface Subscription<E extends EventShape = EventShape> extends AsyncIterable<RecordedEvent<E>> {
   /**
    * The loop has every matching event up to this position; undefined before the first response. It also advances over events
    * that the filters drop, so it is a better cursor to resume from than the last event.
@@ -64,11 +67,13 @@ export interface Subscription extends AsyncIterable<RecordedEvent> {
 }
 
 const heartbeatDefaultMs = 5_000;
+/** How often the time doubles after which a call counts as silent. */
+const doublingsMax = 4;
 
 export function subscribe(channel: Channel, options: SubscribeOptions): Subscription {
   const cursor = new MovingCursor(toCursorFields(options.after));
   const first = toRequest(options);
-  const { signal } = options;
+  const { signal, heartbeatMs = heartbeatDefaultMs } = options;
   let { afterVersion } = first;
   let position: bigint | undefined;
   let lag: bigint | undefined;
@@ -109,7 +114,9 @@ export function subscribe(channel: Channel, options: SubscribeOptions): Subscrip
         let wasAccepted = false;
         try {
           const call = { method, request: toBytes() };
-          for await (const message of serverStream(channel, call, { signal: ends })) {
+          // Longer after each failure: on a slow network, a large message takes its time.
+          const silentMsMax = heartbeatMs * missedMax * 2 ** Math.min(failures, doublingsMax);
+          for await (const message of serverStream(channel, call, { signal: ends, silentMsMax })) {
             failures = 0;
             wasAccepted = true;
             for (const event of message.events) {

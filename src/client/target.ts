@@ -7,6 +7,12 @@ export function ipOf(target: string): string | undefined {
   return isIP(first) === 0 ? undefined : first;
 }
 
+/** The hosts that a gRPC target names, for a certificate to be valid for; none for a Unix socket. */
+export function namesOf(target: string): string[] {
+  if (/^unix(?:-abstract)?:/.test(target)) return [];
+  return hostsOf(target.replace(/^(?:ipv4|ipv6|dns):(?:\/\/[^/]*\/)?/, ''));
+}
+
 /**
  * Whether a gRPC target is this machine for certain, so that plain text does not leave it: a Unix socket, an address of loopback or
  * `localhost`. Other names are not looked up.

@@ -1,6 +1,6 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
-import { ipOf } from './target';
+import { ipOf, namesOf } from './target';
 
 /** Certificates and keys in PEM, as text or bytes. */
 export interface ClientTls {
@@ -21,20 +21,33 @@ export interface Security {
 /** A TLS client sends the name of the server. An IP address is not a valid name (RFC 6066), and this one is reserved (RFC 2606). */
 const noName = 'address.invalid';
 
-/** `tls` comes from ConnectOptions. Throws for a certificate that is not valid. */
-export function securityOf(address: string, tls: ClientTls | true | undefined): Security {
+/**
+ * `tls` comes from ConnectOptions. Of several gateways, each must have a certificate for one of the addresses. Throws for a certificate
+ * that is not valid.
+ */
+export function securityOf(addresses: readonly string[], tls: ClientTls | true | undefined): Security {
   if (tls === undefined) return { credentials: credentials.createInsecure(), channelOptions: {} };
   const { ca, cert, key } = tls === true ? {} : tls;
-  const ip = ipOf(address);
-  if (ip === undefined)
+  const [first = ''] = addresses;
+  const ip = ipOf(first);
+  if (ip === undefined && addresses.length === 1)
     return { credentials: credentials.createSsl(pem(ca), pem(key), pem(cert)), channelOptions: {} };
-  // grpc-js would send the address as the name, which Node 26 refuses. The certificate must still be valid for the address.
-  const check = (name: string, certificate: PeerCertificate): Error | undefined =>
-    checkServerIdentity(name === noName ? ip : name, certificate);
+  const hosts = addresses.flatMap(namesOf);
+  const check = (name: string, certificate: PeerCertificate): Error | undefined => {
+    // Any other name comes from the options of the channel.
+    const isOwn = name === noName || hosts.includes(name);
+    return firstOrNone((isOwn ? hosts : [name]).map((host) => checkServerIdentity(host, certificate)));
+  };
   return {
     credentials: credentials.createSsl(pem(ca), pem(key), pem(cert), { checkServerIdentity: check }),
-    channelOptions: { 'grpc.ssl_target_name_override': noName },
+    // grpc-js would send the address as the name, which Node 26 refuses. The certificate must still be valid for the address.
+    channelOptions: ip === undefined ? {} : { 'grpc.ssl_target_name_override': noName },
   };
+}
+
+/** The first failure, unless one of the checks did not fail. */
+function firstOrNone(failures: readonly (Error | undefined)[]): Error | undefined {
+  return failures.includes(undefined) ? undefined : failures[0];
 }
 
 function pem(text: string | Uint8Array | undefined): Buffer | null {

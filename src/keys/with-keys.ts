@@ -1,11 +1,16 @@
 import type {
+  AllRead,
   ConsumeOptions,
+  CorrelationHead,
   EventHandler,
+  EventRead,
   Groups,
   NewEvent,
   ParkedEvent,
   RecordedEvent,
   SluiceClient,
+  StreamHead,
+  Subscription,
 } from '../client/client';
 import type { KeyStore } from './key-store';
 import { sealEvents, type Sealing } from './seal-events';
@@ -57,12 +62,14 @@ export function withKeys(
       return client.appendMulti(sealed, options);
     },
     appendSession: (options = {}) => new SealingSession(sealing, client.appendSession(options), options),
-    readStream: (stream, options) => new UnsealedRead(keys, client.readStream(stream, options)),
-    readByCorrelation: (id, options) => new UnsealedRead(keys, client.readByCorrelation(id, options)),
-    readAll: (options) => new UnsealedAllRead(keys, client.readAll(options)),
-    subscribe: (options) => new UnsealedSubscription(keys, client.subscribe(options)),
+    readStream: (stream, options): EventRead<StreamHead> =>
+      new UnsealedRead(keys, client.readStream(stream, options)),
+    readByCorrelation: (id, options): EventRead<CorrelationHead> =>
+      new UnsealedRead(keys, client.readByCorrelation(id, options)),
+    readAll: (options): AllRead => new UnsealedAllRead(keys, client.readAll(options)),
+    subscribe: (options): Subscription => new UnsealedSubscription(keys, client.subscribe(options)),
     groups: unsealedGroups(keys, client.groups),
-    consume: (group, handler, options) => consume(client, keys, { group, handler, options }),
+    consume: (group, handler, options) => consume(client, keys, { group, handler: handler, options }),
   };
 }
 

@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process';
+
+/** How a driver is started. */
+export interface Started {
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A client that the cases judge. */
+export interface Language {
+  readonly name: string;
+  /** The command that shows whether its tools are there. */
+  readonly tool: readonly [string, ...string[]];
+  /** Builds the driver, if need be. */
+  build(): Promise<Started>;
+  /** Commands that its client does not have yet: cases with them are left out. */
+  readonly lacks: readonly string[];
+}
+
+export const languages: readonly Language[] = [
+  {
+    name: 'typescript',
+    tool: ['node', '--version'],
+    build: () =>
+      Promise.resolve({
+        command: [process.execPath, 'scripts/run-ts.cjs', 'test/clients/drivers/typescript.ts'],
+      }),
+    lacks: [],
+  },
+];
+
+/** Whether the tools of a language are there. */
+export function hasTools({ tool: [file, ...args] }: Language): boolean {
+  try {
+    execFileSync(file, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
