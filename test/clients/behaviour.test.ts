@@ -10,6 +10,8 @@ const files = readCaseFiles();
 /** A case is mostly waiting. */
 const atATime = 12;
 const startTimeoutMs = 300_000;
+/** All cases of a language begin at the same time, and the first tests wait for the gateways as well. */
+const caseTimeoutMs = 180_000;
 
 let gateways: Gateways;
 beforeAll(async () => {
@@ -109,7 +111,7 @@ describe.each(languages)('$name', (language) => {
   for (const file of files) {
     for (const testCase of file.cases) {
       const name = nameOf(file, testCase);
-      if (canPlay(testCase, language)) test(name, async () => outcomes.get(name));
+      if (canPlay(testCase, language)) test(name, async () => outcomes.get(name), caseTimeoutMs);
       else process.stderr.write(`LEFT OUT of ${language.name}, which lacks a command: ${name}\n`);
     }
   }
