@@ -62,9 +62,9 @@ async function withServer(
   });
 }
 
-/** Waits for `leave`, and ends the call as a gateway does. */
+/** Waits for `leave`, and ends the call as a gateway does. A client that has not heard yet that it has joined ends it at once. */
 async function letGo(call: ConsumeCall): Promise<void> {
-  await until(() => call.said.some(({ $case }) => $case === 'leave'));
+  await until(() => call.isCancelled || call.said.some(({ $case }) => $case === 'leave'));
   call.end();
 }
 

@@ -95,14 +95,18 @@ describe.each(languages)('$name', (language) => {
     return;
   }
   let driver: Driver | undefined;
-  let outcomes: Map<string, Promise<void>>;
+  let outcomes = new Map<string, Promise<void>>();
   beforeAll(async () => {
     const { command, env } = await language.build();
     driver = await startDriver(command, env);
     process.stderr.write(`${language.name}: ${driver.versions}\n`);
     outcomes = playAll(driver, language);
   }, startTimeoutMs);
-  afterAll(() => driver?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await driver?.[Symbol.asyncDispose]();
+    // A case that goes on although its test has failed ends now.
+    await Promise.allSettled(outcomes.values());
+  }, startTimeoutMs);
 
   test('its driver has the commands that it should have', () => {
     expect(driver?.lacks).toEqual(language.lacks);

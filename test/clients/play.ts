@@ -61,7 +61,9 @@ export async function play({ actions, proxies, ...testCase }: Case, stage: Stage
     if (!connects) await endOf(begin({ do: 'connect', addresses: ['${p1}'] }, scene));
     await playActions(actions, scene);
   } finally {
-    await Promise.all([...scene.clients].map((client) => endOf(stage.driver.begin({ do: 'close', client }))));
+    const close = (client: string): Promise<unknown> => endOf(stage.driver.begin({ do: 'close', client }));
+    // The driver may be gone.
+    await Promise.allSettled([...scene.clients].map(close));
     for (const way of ways) await way[Symbol.asyncDispose]();
   }
 }
