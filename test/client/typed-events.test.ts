@@ -1,3 +1,4 @@
+import { RecordedEvent as ProtoRecordedEvent } from '../../generated/sluice/v1/event';
 import { jsonEvent, parseJson, type EventHandler, type RecordedEvent } from '../../src/client/client';
 import { toRecordedEvent } from '../../src/client/event';
 
@@ -8,16 +9,8 @@ type OrderEvent =
   | { readonly type: 'OrderPaid'; readonly data: { readonly by: 'card' | 'cash' } };
 
 function recorded(type: string, value: unknown): RecordedEvent {
-  const event = { stream: 'order.1', version: 1n, position: 1n, id: 'i', type, contentType: '' };
-  return toRecordedEvent({
-    ...event,
-    payload: { $case: 'text', value: JSON.stringify(value) },
-    correlationId: 'i',
-    causationId: 'i',
-    tags: [],
-    metadata: new Map(),
-    commitTime: undefined,
-  });
+  const payload = { $case: 'text', value: JSON.stringify(value) } as const;
+  return toRecordedEvent(ProtoRecordedEvent.fromPartial({ stream: 'order.1', version: 1n, type, payload }));
 }
 
 test('the type of an event tells the type of its value', () => {
