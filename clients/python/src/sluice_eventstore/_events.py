@@ -149,7 +149,7 @@ class StreamSummary(StreamHead):
 
 @dataclass(frozen=True, slots=True)
 class StoreHead:
-    """The store as a read shows it: its end, and its id, which is empty if it has none."""
+    """The store as a read shows it: its end, and its id; empty: it has no id."""
 
     position: int
     store_id: str

@@ -86,7 +86,7 @@ class Loop(Generic[T]):
             asyncio.run_coroutine_threadsafe(pages.aclose(), _background())
 
     def _next_page(self, pages: Any) -> Any:
-        """None: there is none."""
+        """None: there are no more."""
         future = self._pending = asyncio.run_coroutine_threadsafe(_next(pages), _background())
         if self._stopped:
             future.cancel()

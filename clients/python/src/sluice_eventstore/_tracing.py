@@ -52,7 +52,7 @@ class CallSpan:
 
 
 def current_trace_context() -> Mapping[str, str]:
-    """The current span as W3C names it, for the metadata of events; empty: there is none."""
+    """The current span as W3C names it, for the metadata of events; empty: there is no span."""
     carrier: dict[str, str] = {}
     if trace is not None:
         TraceContextTextMapPropagator().inject(carrier)
