@@ -50,7 +50,7 @@ def status_of(reason: str, code: grpc.StatusCode, kinds: list[str]) -> Status:
 
 
 def test_the_page_has_its_table() -> None:
-    assert len(ROWS) == 31
+    assert len(ROWS) >= 31
 
 
 @pytest.mark.parametrize(("reason", "code", "kinds"), ROWS, ids=[row[0] for row in ROWS])

@@ -39,7 +39,7 @@ class Event(_message.Message):
     def __init__(self, id: _Optional[str] = ..., type: _Optional[str] = ..., binary: _Optional[bytes] = ..., text: _Optional[str] = ..., content_type: _Optional[str] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RecordedEvent(_message.Message):
-    __slots__ = ("id", "stream", "version", "type", "binary", "text", "content_type", "correlation_id", "causation_id", "tags", "metadata", "position", "commit_time")
+    __slots__ = ("id", "stream", "version", "type", "binary", "text", "content_type", "correlation_id", "causation_id", "tags", "metadata", "position", "commit_time", "erased")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class RecordedEvent(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COMMIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    ERASED_FIELD_NUMBER: _ClassVar[int]
     id: str
     stream: str
     version: int
@@ -73,7 +74,8 @@ class RecordedEvent(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     position: int
     commit_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type: _Optional[str] = ..., binary: _Optional[bytes] = ..., text: _Optional[str] = ..., content_type: _Optional[str] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    erased: bool
+    def __init__(self, id: _Optional[str] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type: _Optional[str] = ..., binary: _Optional[bytes] = ..., text: _Optional[str] = ..., content_type: _Optional[str] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., erased: bool = ...) -> None: ...
 
 class CommitRecord(_message.Message):
     __slots__ = ("events",)

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from . import event_store_service_pb2 as sluice_dot_v1_dot_event__store__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esluice/v1/stream_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#sluice/v1/event_store_service.proto\"J\n\tRetention\x12\x11\n\tmax_count\x18\x01 \x01(\x04\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x92\x02\n\x11StreamDescription\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.sluice.v1.StreamState\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x15\n\rfirst_version\x18\x04 \x01(\x04\x12\x10\n\x08position\x18\x05 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10truncated_before\x18\x07 \x01(\x04\x12\'\n\tretention\x18\x08 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x18\n\x10\x63ontrol_position\x18\t \x01(\x04\"\"\n\x10GetStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"A\n\x11GetStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\"\x86\x01\n\x15TruncateStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x16\n\x0e\x62\x65\x66ore_version\x18\x02 \x01(\x04\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x04 \x01(\tB\x13\n\x11_expected_version\"|\n\x16TruncateStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"\x95\x01\n\x13SetRetentionRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\'\n\tretention\x18\x02 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x04 \x01(\tB\x13\n\x11_expected_version\"z\n\x14SetRetentionResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"l\n\x13\x44\x65leteStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x03 \x01(\tB\x13\n\x11_expected_version\"z\n\x14\x44\x65leteStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"o\n\x16TombstoneStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x03 \x01(\tB\x13\n\x11_expected_version\"}\n\x17TombstoneStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"\xe9\x01\n\rControlRecord\x12\x19\n\x0ftruncate_before\x18\x01 \x01(\x04H\x00\x12&\n\x06retain\x18\x02 \x01(\x0b\x32\x14.sluice.v1.RetentionH\x00\x12\x10\n\x06\x64\x65lete\x18\x03 \x01(\x08H\x00\x12\x13\n\ttombstone\x18\x04 \x01(\x08H\x00\x12\x15\n\rfirst_version\x18\x05 \x01(\x04\x12\'\n\tretention\x18\x06 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x12\n\ntombstoned\x18\x08 \x01(\x08\x42\t\n\x07\x63ontrol2\xaa\x03\n\rStreamService\x12\x46\n\tGetStream\x12\x1b.sluice.v1.GetStreamRequest\x1a\x1c.sluice.v1.GetStreamResponse\x12U\n\x0eTruncateStream\x12 .sluice.v1.TruncateStreamRequest\x1a!.sluice.v1.TruncateStreamResponse\x12O\n\x0cSetRetention\x12\x1e.sluice.v1.SetRetentionRequest\x1a\x1f.sluice.v1.SetRetentionResponse\x12O\n\x0c\x44\x65leteStream\x12\x1e.sluice.v1.DeleteStreamRequest\x1a\x1f.sluice.v1.DeleteStreamResponse\x12X\n\x0fTombstoneStream\x12!.sluice.v1.TombstoneStreamRequest\x1a\".sluice.v1.TombstoneStreamResponseB\x82\x01\n\x0cio.sluice.v1B\x12StreamServiceProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\nSluice::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esluice/v1/stream_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#sluice/v1/event_store_service.proto\"J\n\tRetention\x12\x11\n\tmax_count\x18\x01 \x01(\x04\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xba\x02\n\x11StreamDescription\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.sluice.v1.StreamState\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x15\n\rfirst_version\x18\x04 \x01(\x04\x12\x10\n\x08position\x18\x05 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10truncated_before\x18\x07 \x01(\x04\x12\'\n\tretention\x18\x08 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x18\n\x10\x63ontrol_position\x18\t \x01(\x04\x12&\n\x06\x65rased\x18\n \x03(\x0b\x32\x16.sluice.v1.ErasedRange\"\x9d\x01\n\x0b\x45rasedRange\x12\x14\n\x0c\x66rom_version\x18\x01 \x01(\x04\x12\x12\n\nto_version\x18\x02 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x04\"\"\n\x10GetStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"A\n\x11GetStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\"\x86\x01\n\x15TruncateStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x16\n\x0e\x62\x65\x66ore_version\x18\x02 \x01(\x04\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x04 \x01(\tB\x13\n\x11_expected_version\"|\n\x16TruncateStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"\x95\x01\n\x13SetRetentionRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\'\n\tretention\x18\x02 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x04 \x01(\tB\x13\n\x11_expected_version\"z\n\x14SetRetentionResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"l\n\x13\x44\x65leteStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x03 \x01(\tB\x13\n\x11_expected_version\"z\n\x14\x44\x65leteStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"o\n\x16TombstoneStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x03 \x01(\tB\x13\n\x11_expected_version\"}\n\x17TombstoneStreamResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"\xa5\x01\n\x12\x45raseEventsRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x14\n\x0c\x66rom_version\x18\x02 \x01(\x04\x12\x12\n\nto_version\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tcommit_id\x18\x06 \x01(\tB\x13\n\x11_expected_version\"y\n\x13\x45raseEventsResponse\x12,\n\x06stream\x18\x01 \x01(\x0b\x32\x1c.sluice.v1.StreamDescription\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x11\n\tcommit_id\x18\x04 \x01(\t\"\x8c\x02\n\rControlRecord\x12\x19\n\x0ftruncate_before\x18\x01 \x01(\x04H\x00\x12&\n\x06retain\x18\x02 \x01(\x0b\x32\x14.sluice.v1.RetentionH\x00\x12\x10\n\x06\x64\x65lete\x18\x03 \x01(\x08H\x00\x12\x13\n\ttombstone\x18\x04 \x01(\x08H\x00\x12!\n\x05\x65rase\x18\t \x01(\x0b\x32\x10.sluice.v1.EraseH\x00\x12\x15\n\rfirst_version\x18\x05 \x01(\x04\x12\'\n\tretention\x18\x06 \x01(\x0b\x32\x14.sluice.v1.Retention\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x12\n\ntombstoned\x18\x08 \x01(\x08\x42\t\n\x07\x63ontrol\"A\n\x05\x45rase\x12\x14\n\x0c\x66rom_version\x18\x01 \x01(\x04\x12\x12\n\nto_version\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xf8\x03\n\rStreamService\x12\x46\n\tGetStream\x12\x1b.sluice.v1.GetStreamRequest\x1a\x1c.sluice.v1.GetStreamResponse\x12U\n\x0eTruncateStream\x12 .sluice.v1.TruncateStreamRequest\x1a!.sluice.v1.TruncateStreamResponse\x12O\n\x0cSetRetention\x12\x1e.sluice.v1.SetRetentionRequest\x1a\x1f.sluice.v1.SetRetentionResponse\x12O\n\x0c\x44\x65leteStream\x12\x1e.sluice.v1.DeleteStreamRequest\x1a\x1f.sluice.v1.DeleteStreamResponse\x12X\n\x0fTombstoneStream\x12!.sluice.v1.TombstoneStreamRequest\x1a\".sluice.v1.TombstoneStreamResponse\x12L\n\x0b\x45raseEvents\x12\x1d.sluice.v1.EraseEventsRequest\x1a\x1e.sluice.v1.EraseEventsResponseB\x82\x01\n\x0cio.sluice.v1B\x12StreamServiceProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\nSluice::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,29 +38,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETENTION']._serialized_start=147
   _globals['_RETENTION']._serialized_end=221
   _globals['_STREAMDESCRIPTION']._serialized_start=224
-  _globals['_STREAMDESCRIPTION']._serialized_end=498
-  _globals['_GETSTREAMREQUEST']._serialized_start=500
-  _globals['_GETSTREAMREQUEST']._serialized_end=534
-  _globals['_GETSTREAMRESPONSE']._serialized_start=536
-  _globals['_GETSTREAMRESPONSE']._serialized_end=601
-  _globals['_TRUNCATESTREAMREQUEST']._serialized_start=604
-  _globals['_TRUNCATESTREAMREQUEST']._serialized_end=738
-  _globals['_TRUNCATESTREAMRESPONSE']._serialized_start=740
-  _globals['_TRUNCATESTREAMRESPONSE']._serialized_end=864
-  _globals['_SETRETENTIONREQUEST']._serialized_start=867
-  _globals['_SETRETENTIONREQUEST']._serialized_end=1016
-  _globals['_SETRETENTIONRESPONSE']._serialized_start=1018
-  _globals['_SETRETENTIONRESPONSE']._serialized_end=1140
-  _globals['_DELETESTREAMREQUEST']._serialized_start=1142
-  _globals['_DELETESTREAMREQUEST']._serialized_end=1250
-  _globals['_DELETESTREAMRESPONSE']._serialized_start=1252
-  _globals['_DELETESTREAMRESPONSE']._serialized_end=1374
-  _globals['_TOMBSTONESTREAMREQUEST']._serialized_start=1376
-  _globals['_TOMBSTONESTREAMREQUEST']._serialized_end=1487
-  _globals['_TOMBSTONESTREAMRESPONSE']._serialized_start=1489
-  _globals['_TOMBSTONESTREAMRESPONSE']._serialized_end=1614
-  _globals['_CONTROLRECORD']._serialized_start=1617
-  _globals['_CONTROLRECORD']._serialized_end=1850
-  _globals['_STREAMSERVICE']._serialized_start=1853
-  _globals['_STREAMSERVICE']._serialized_end=2279
+  _globals['_STREAMDESCRIPTION']._serialized_end=538
+  _globals['_ERASEDRANGE']._serialized_start=541
+  _globals['_ERASEDRANGE']._serialized_end=698
+  _globals['_GETSTREAMREQUEST']._serialized_start=700
+  _globals['_GETSTREAMREQUEST']._serialized_end=734
+  _globals['_GETSTREAMRESPONSE']._serialized_start=736
+  _globals['_GETSTREAMRESPONSE']._serialized_end=801
+  _globals['_TRUNCATESTREAMREQUEST']._serialized_start=804
+  _globals['_TRUNCATESTREAMREQUEST']._serialized_end=938
+  _globals['_TRUNCATESTREAMRESPONSE']._serialized_start=940
+  _globals['_TRUNCATESTREAMRESPONSE']._serialized_end=1064
+  _globals['_SETRETENTIONREQUEST']._serialized_start=1067
+  _globals['_SETRETENTIONREQUEST']._serialized_end=1216
+  _globals['_SETRETENTIONRESPONSE']._serialized_start=1218
+  _globals['_SETRETENTIONRESPONSE']._serialized_end=1340
+  _globals['_DELETESTREAMREQUEST']._serialized_start=1342
+  _globals['_DELETESTREAMREQUEST']._serialized_end=1450
+  _globals['_DELETESTREAMRESPONSE']._serialized_start=1452
+  _globals['_DELETESTREAMRESPONSE']._serialized_end=1574
+  _globals['_TOMBSTONESTREAMREQUEST']._serialized_start=1576
+  _globals['_TOMBSTONESTREAMREQUEST']._serialized_end=1687
+  _globals['_TOMBSTONESTREAMRESPONSE']._serialized_start=1689
+  _globals['_TOMBSTONESTREAMRESPONSE']._serialized_end=1814
+  _globals['_ERASEEVENTSREQUEST']._serialized_start=1817
+  _globals['_ERASEEVENTSREQUEST']._serialized_end=1982
+  _globals['_ERASEEVENTSRESPONSE']._serialized_start=1984
+  _globals['_ERASEEVENTSRESPONSE']._serialized_end=2105
+  _globals['_CONTROLRECORD']._serialized_start=2108
+  _globals['_CONTROLRECORD']._serialized_end=2376
+  _globals['_ERASE']._serialized_start=2378
+  _globals['_ERASE']._serialized_end=2443
+  _globals['_STREAMSERVICE']._serialized_start=2446
+  _globals['_STREAMSERVICE']._serialized_end=2950
 # @@protoc_insertion_point(module_scope)
