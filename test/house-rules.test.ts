@@ -39,7 +39,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'access-limits': [],
   'group-limits': [],
   'http-limits': [],
-  limits: ['access-limits', 'group-limits', 'http-limits'],
+  'request-limits': [],
+  limits: ['access-limits', 'group-limits', 'http-limits', 'request-limits'],
   versions: [],
   uuid: [],
   loopback: [],
@@ -50,7 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   requests: ['store', 'limits', 'uuid', 'generated'],
   auth: [
     'store/pattern-tree',
-    'store/errors',
+    'store/outcome',
     'store/values',
     'limits',
     'collections',

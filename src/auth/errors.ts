@@ -1,4 +1,4 @@
-import { RefusedError } from '../store/errors';
+import { RefusedError } from '../store/outcome';
 import type { StoreAction, StreamAction } from './permissions';
 
 /** What a caller lacks to be served. Nothing was stored. Each subclass has a code of its own. */

@@ -3,8 +3,9 @@ import type { AuditEntry } from '../auth/audit-entry';
 import type { AccessDeniedError, AnyAuthError } from '../auth/errors';
 import type { Guard } from '../auth/guard';
 import { anonymous } from '../auth/identity';
-import { outcomeOf as storeOutcomeOf, OverloadedError, type Outcome as StoreOutcome } from '../store/errors';
+import { OverloadedError } from '../store/errors';
 import { GroupError, type GroupErrorCode } from '../store/group-errors';
+import { outcomeOf as storeOutcomeOf, type Outcome as StoreOutcome } from '../store/outcome';
 import type { Access, Need } from './access';
 
 /** A call, as far as the audit log names it. */

@@ -1,5 +1,5 @@
 import { durationBounds, Histogram } from '../collections/histogram';
-import type { Outcome } from '../store/errors';
+import type { Outcome } from '../store/outcome';
 import type { CallObserver, EventMethod, ReadMethod } from '../store/observed';
 import type { StreamControl } from '../store/stream-rules';
 

@@ -1,4 +1,4 @@
-import { outcomeOf, type Outcome } from './errors';
+import { outcomeOf, type Outcome } from './outcome';
 import type { StreamControl } from './stream-rules';
 import type {
   AppendMultiCommand,
