@@ -21,6 +21,7 @@ export function findings(info: GetServerInfoResponse, ownVersion: string): Findi
     settings(info),
     ...identity(info),
     ...log(info),
+    ...removal(info),
     durability(info),
     ...replicas(info),
     size(info),
@@ -91,6 +92,19 @@ function log({ store }: Info): Finding[] {
   return list.length > 0
     ? list
     : [{ check, level: 'ok', message: 'no messages are known to be missing or foreign' }];
+}
+
+function removal({ store }: Info): Finding[] {
+  const check = 'removal';
+  const removalTrouble = store?.log?.removalTrouble ?? '';
+  if (store?.log?.immutable === true) {
+    const message = 'the store is immutable: what is hidden stays in its log, and nothing can be erased';
+    return [{ check, level: 'ok', message }];
+  }
+  if (removalTrouble === '') return [];
+  const message = `what is hidden or erased is not removed from the log: ${removalTrouble}`;
+  const remedy = 'docs/operations/security.md lists the permissions that the gateway needs for it';
+  return [{ check, level: 'warn', message, remedy }];
 }
 
 function durability({ store }: Info): Finding {

@@ -21,7 +21,7 @@ import { CommitSizes } from './log/commit-sizes';
 import { entryAt } from './log/entry-at';
 import { identityAt } from './log/identity';
 import { askLeader } from './log/leadership';
-import { logAccess } from './log/log-access';
+import { logAccess, type LogAccess } from './log/log-access';
 import { LogHealth } from './log/log-health';
 import { logInfo } from './log/log-info';
 import { watchMirrors } from './log/mirrors';
@@ -29,6 +29,7 @@ import { watchEmbeddedDisk, type EmbeddedDisk } from './log/embedded-disk';
 import { Space } from './log/space';
 import { StoreFeatures } from './log/store-features';
 import { storeInfo } from './log/store-info';
+import type { StreamConfig } from './nats/api';
 import { toStoreError } from './nats/errors';
 import { createMessageSize } from './nats/message-size';
 import { checkServerVersion, logConfig, messageTtlWarning, openStream } from './nats/open-stream';
@@ -94,21 +95,29 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
   }
 }
 
-async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetStream> {
-  const { store, mayCreate, limits, log: logger, durability, embedded } = options;
-  const timeoutMs = limits.requestTimeoutMs;
+/** Checks the store or creates it. Throws StoreOpenError. */
+async function openLogAccess(
+  pool: NatsPool,
+  options: JetStreamOptions,
+): Promise<{ readonly log: LogAccess; readonly config: StreamConfig }> {
+  const { store, mayCreate, limits, log: logger, durability } = options;
   checkServerVersion(pool.append());
-  const opening = { timeoutMs, mayCreate, immutable: store.immutable };
-  const info = await openStream(pool.append(), logConfig(store, limits), opening);
+  const opening = { timeoutMs: limits.requestTimeoutMs, mayCreate, immutable: store.immutable };
+  const { config } = await openStream(pool.append(), logConfig(store, limits), opening);
   durability.begin();
-  const { config } = info;
   if (config['allow_msg_ttl'] === true) logger.warn(messageTtlWarning(store.name));
-  const health = openHealth(pool, options);
   const stream = { name: store.name, replicas: store.replicas };
-  const log = logAccess({ pool, stream, prefix: store.prefix, limits }, health);
+  const log = logAccess({ pool, stream, prefix: store.prefix, limits }, openHealth(pool, options));
   await logInfo(log, endless, pool.append());
+  return { log, config };
+}
+
+async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetStream> {
+  const { store, limits, log: logger, durability, embedded } = options;
+  const { log, config } = await openLogAccess(pool, options);
+  const { health, stream } = log;
   const space = new Space(logger);
-  const sizes = new CommitSizes(createMessageSize(pool, store.name, config, timeoutMs), limits);
+  const sizes = new CommitSizes(createMessageSize(pool, store.name, config, limits.requestTimeoutMs), limits);
   const ids = new IdMemory();
   const watches: { close(): Promise<void> }[] = [];
   if (embedded !== undefined) watches.push(await watchEmbeddedDisk(log, space, embedded, logger));
@@ -136,7 +145,8 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
       }),
     async info() {
       const info = await translated(storeInfo(log, space, sizes, logger));
-      return { ...info, wrongSettings: [...info.wrongSettings, ...state.wrongSettings] };
+      const findings = { ...info.log, removalTrouble: sweeper?.facts.trouble ?? '' };
+      return { ...info, log: findings, wrongSettings: [...info.wrongSettings, ...state.wrongSettings] };
     },
     startSweeper(view, control) {
       sweeper = startSweeper({ log, features, durability, view, logger, control });

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { SyncCounts } from '../store/durability';
-import type { StoreFacts } from '../store/store-facts';
+import type { RemovalFacts, StoreFacts } from '../store/store-facts';
 import type { Lag } from './lag';
 import { counter, flag, gauge, histogram, type Metric, type Sample } from './metric';
 
@@ -39,6 +39,7 @@ export function logMetrics(facts: () => StoreFacts, { tail, replica }: Lags): Me
       'max',
       () => facts().log.unreadableMessages,
     ),
+    ...removalMetrics(facts),
     gauge('sluice_log_mirrors', 'Streams of NATS that mirror the log.', 'max', () => facts().log.mirrors),
     counter(
       'sluice_log_gone_back_total',
@@ -47,6 +48,31 @@ export function logMetrics(facts: () => StoreFacts, { tail, replica }: Lags): Me
     ),
   ];
 }
+
+function removalMetrics(facts: () => StoreFacts): Metric[] {
+  const removal = (): RemovalFacts => facts().removal ?? noRemoval;
+  return [
+    counter(
+      'sluice_log_removed_messages_total',
+      'Messages that this gateway has removed from the log.',
+      () => removal().messages,
+    ),
+    counter('sluice_log_removed_bytes_total', 'Bytes of these messages.', () => removal().bytes),
+    gauge(
+      'sluice_log_removals_waiting',
+      'Streams and erasures of which messages are being removed.',
+      'max',
+      () => removal().waiting,
+    ),
+    counter(
+      'sluice_log_sweep_failures_total',
+      'Sweeps of the log that have failed.',
+      () => removal().failures,
+    ),
+  ];
+}
+
+const noRemoval: RemovalFacts = { messages: 0, bytes: 0, failures: 0, waiting: 0, trouble: '' };
 
 /** Folders whose disks are watched; undefined: another machine has it. */
 export interface Folders {

@@ -20,6 +20,8 @@ export function gatewayPermissions({ name, prefix }: StoreNames): Permissions {
       `${prefix}.>`,
       ...followed(name),
       `$JS.API.STREAM.UPDATE.${name}`,
+      `$JS.API.STREAM.PURGE.${name}`,
+      `$JS.API.STREAM.MSG.DELETE.${name}`,
       `${state}.>`,
       ...followed(state),
     ],

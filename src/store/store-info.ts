@@ -59,6 +59,10 @@ export interface LogFindings {
   readonly mirrors: readonly string[];
   /** Found since the gateway started; a bounded number of them. */
   readonly unreadable: readonly UnreadableMessage[];
+  /** Whether NATS refuses to remove messages. */
+  readonly immutable: boolean;
+  /** Why messages could not be removed when this process last tried; "": they could, or it did not have to. */
+  readonly removalTrouble: string;
 }
 
 /** A NATS server that keeps the store, as the leader sees it. */

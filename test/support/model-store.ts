@@ -83,7 +83,14 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
           bytes: 0n,
         },
         wrongSettings: [],
-        log: { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadable: [] },
+        log: {
+          lostMessages: 0n,
+          lostMessagesAccepted: 0n,
+          mirrors: [],
+          unreadable: [],
+          immutable: false,
+          removalTrouble: '',
+        },
       })),
   };
 }

@@ -895,8 +895,9 @@ export interface StoreInfo {
 /** LogFindings describes what is wrong with the messages of the store, as far as this gateway knows. */
 export interface LogFindings {
   /**
-   * The number of messages that are gone. Sluice never deletes from a store, so that it must have as many messages as its
-   * last position says. While more are gone than were accepted, a stream without messages does not count as empty.
+   * The number of messages that are gone. With those that the gateways have removed, since they were hidden or erased, a store
+   * must have as many messages as its last position says. While more are gone than were accepted, a stream without messages does
+   * not count as empty.
    */
   lostMessages: bigint;
   /** The number of lost messages that an operator has accepted with --lost-messages-accepted. */
@@ -907,6 +908,10 @@ export interface LogFindings {
   unreadableCount: number;
   /** The first of them by position, at most 10. `sluice unreadable` lists all. */
   unreadable: UnreadableMessage[];
+  /** True: NATS refuses to remove messages of this store, so that what is hidden stays in it, and nothing can be erased. */
+  immutable: boolean;
+  /** Why this gateway could not remove what is hidden or erased, when it last tried; empty: it could, or need not. */
+  removalTrouble: string;
 }
 
 /** ReplicaInfo describes a server that holds the store. */
@@ -5430,7 +5435,15 @@ export const StoreInfo: MessageFns<StoreInfo> = {
 };
 
 function createBaseLogFindings(): LogFindings {
-  return { lostMessages: 0n, lostMessagesAccepted: 0n, mirrors: [], unreadableCount: 0, unreadable: [] };
+  return {
+    lostMessages: 0n,
+    lostMessagesAccepted: 0n,
+    mirrors: [],
+    unreadableCount: 0,
+    unreadable: [],
+    immutable: false,
+    removalTrouble: "",
+  };
 }
 
 export const LogFindings: MessageFns<LogFindings> = {
@@ -5455,6 +5468,12 @@ export const LogFindings: MessageFns<LogFindings> = {
     }
     for (const v of message.unreadable) {
       UnreadableMessage.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.immutable !== false) {
+      writer.uint32(48).bool(message.immutable);
+    }
+    if (message.removalTrouble !== "") {
+      writer.uint32(58).string(message.removalTrouble);
     }
     return writer;
   },
@@ -5512,6 +5531,22 @@ export const LogFindings: MessageFns<LogFindings> = {
             message.unreadable.push(UnreadableMessage.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.immutable = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.removalTrouble = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5538,6 +5573,8 @@ export const LogFindings: MessageFns<LogFindings> = {
     message.mirrors = object.mirrors?.map((e) => e) || [];
     message.unreadableCount = object.unreadableCount ?? 0;
     message.unreadable = object.unreadable?.map((e) => UnreadableMessage.fromPartial(e)) || [];
+    message.immutable = object.immutable ?? false;
+    message.removalTrouble = object.removalTrouble ?? "";
     return message;
   },
 };

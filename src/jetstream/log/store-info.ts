@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { ReplicaInfo, StoreInfo } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { StreamInfo } from '../nats/api';
-import { disagreements, logConfig, storeIdOf } from '../nats/open-stream';
+import { disagreements, isImmutable, logConfig, storeIdOf } from '../nats/open-stream';
 import { endless } from './bounded-call';
 import type { CommitSizes } from './commit-sizes';
 import type { LogAccess } from './log-access';
@@ -43,6 +43,8 @@ export async function storeInfo(
       lostMessagesAccepted: health.acceptedLoss,
       mirrors: health.mirrors,
       unreadable: health.unreadable,
+      immutable: isImmutable(config),
+      removalTrouble: '',
     },
   };
 }

@@ -208,17 +208,17 @@ async function removeNow(
     }
 }
 
-interface NewRecord {
+interface Record {
   readonly subject: string;
   readonly body: Uint8Array;
-  /** The sequence of the record that it replaces; 0: there must be no such record. */
+  /** The sequence that the last message on the subject must have; 0: there must be none. */
   readonly revision: Sequence;
 }
 
-/** Stores a record if nobody has replaced the one before it; resolves with its sequence. */
+/** Stores a record. Resolves with its sequence. Throws RemovalContestedError and StoreErrors. */
 async function put(
   { pool }: LogAccess,
-  { subject, body, revision }: NewRecord,
+  { subject, body, revision }: Record,
   call: CallContext,
 ): Promise<Sequence> {
   const headers = { [sentHeader.previous]: revision.toString() };
