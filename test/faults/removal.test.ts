@@ -138,7 +138,7 @@ test('a message that is really lost beside removed ones is found exactly', async
   await append(stream);
   await one.store.control(controlOf(stream, { kind: 'delete' }), callFor());
   await until(async () => (await messagesOf(stream)) === 1, 20_000);
-  const { num_deleted: before = 0 } = await stateOfLog();
+  const { num_deleted: before } = await stateOfLog();
   await withManager(({ streams }) => streams.deleteMessage('EVENTS', Number(position), false));
   expect((await stateOfLog()).num_deleted).toBe(before + 1);
   await using fresh = await openTestStore(nats.url, { limits });
