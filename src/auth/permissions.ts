@@ -1,4 +1,4 @@
-/** What can be done with streams; `manage`: control them (truncate, retain, delete, tombstone), and the consumer groups that select them. */
+/** What can be done with streams; `manage`: control them (truncate, retain, delete, tombstone, erase), and the consumer groups that select them. */
 export const streamActions = ['append', 'read', 'subscribe', 'manage'] as const;
 export type StreamAction = (typeof streamActions)[number];
 

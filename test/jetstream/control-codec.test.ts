@@ -35,6 +35,14 @@ const controls: fc.Arbitrary<StreamControl> = fc.oneof(
   retentions.map((retention) => ({ kind: 'retain' as const, retention })),
   fc.constant({ kind: 'delete' as const }),
   fc.constant({ kind: 'tombstone' as const }),
+  fc
+    .tuple(versions, versions, fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }))
+    .map(([one, other, reason]) => ({
+      kind: 'erase' as const,
+      fromVersion: one < other ? one : other,
+      toVersion: one < other ? other : one,
+      reason,
+    })),
 );
 const rules: fc.Arbitrary<StreamRules> = fc
   .record({ firstVersion: versions, retention: retentions, end: fc.constantFrom(0, 1, 2) })

@@ -1,12 +1,15 @@
 import pino from 'pino';
+import { CommitRecord } from '../../generated/sluice/v1/event';
 import { defaultLimits } from '../../src/limits';
 import { Cancellation } from '../../src/replica/apply/commit-waiters';
 import { Replica } from '../../src/replica/replica';
+import { createReplicaStore } from '../../src/replica/replica-store';
 import type { FromReader, ReaderLink, ReplicaLink, ToReader } from '../../src/replica/share/messages';
 import { Publication } from '../../src/replica/share/publication';
+import { version, type StreamName } from '../../src/store/values';
 import { MemoryLog } from '../support/memory-log';
 import { until } from '../support/nats-server';
-import { call } from '../support/opened-replica';
+import { call, wholeStream } from '../support/opened-replica';
 import { makeReplicaDir } from '../support/replica-dir';
 
 /** A replica that others read, which here are in the process of the one that writes it. */
@@ -124,4 +127,29 @@ test('a reader has its log compared although nobody reads it', async () => {
   shared.log.doubt();
   expect(reader.isDoubted).toBe(true);
   await until(() => !reader.isDoubted, 5_000);
+});
+
+test('a reader forgets what it had copied of commits that are erased', async () => {
+  await using shared = await share();
+  const { log } = shared;
+  const { reader } = await shared.openReader();
+  const { reads } = createReplicaStore(reader);
+  const erasedVersions = async (): Promise<number[]> => {
+    const { pages } = await reads.readStream({ ...wholeStream, stream: 'b' as StreamName }, call());
+    const found: number[] = [];
+    for await (const { runs } of pages)
+      for (const { events } of runs)
+        for (const event of CommitRecord.decode(events).events)
+          if (event.erased) found.push(Number(event.version));
+    return found;
+  };
+  // It copies what is new into its memory.
+  for (let i = 0; i < 4; i++) log.appendEvents(2, 'b');
+  expect(await erasedVersions()).toEqual([]);
+  expect(reader.files.segments.cursorInMemory(reader.applied - 1n)).toBeDefined();
+  for (const from of [1n, 5n]) {
+    const [fromVersion, toVersion] = [version(from), version(from + 1n)];
+    log.control('b', { kind: 'erase', fromVersion, toVersion, reason: 'asked for' });
+  }
+  expect(await erasedVersions()).toEqual([1, 2, 5, 6]);
 });

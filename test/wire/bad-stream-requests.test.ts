@@ -70,6 +70,21 @@ const cases: Record<string, Record<string, FieldCases>> = {
   },
   DeleteStream: change,
   TombstoneStream: change,
+  EraseEvents: {
+    ...change,
+    from_version: {
+      bad: [{ from_version: '0' }],
+      fine: [{ from_version: '1' }],
+    },
+    to_version: {
+      bad: ['0', '10001', uint64Max].map((to_version) => ({ to_version })),
+      fine: [{ to_version: '2' }],
+    },
+    reason: {
+      bad: ['', 'a\nb', '\u0085', 'x'.repeat(257), 'é'.repeat(129)].map((reason) => ({ reason })),
+      fine: ['x'.repeat(256), 'é'.repeat(128)].map((reason) => ({ reason })),
+    },
+  },
 };
 
 let nats: TestNats;
@@ -96,7 +111,9 @@ function streamOf(rpc: string): string {
 
 /** A request that is right. */
 function right(rpc: string): WireMessage {
-  return { stream: streamOf(rpc), ...(rpc === 'TruncateStream' && { before_version: '1' }) };
+  const stream = streamOf(rpc);
+  if (rpc === 'TruncateStream') return { stream, before_version: '1' };
+  return rpc === 'EraseEvents' ? { stream, from_version: '1', to_version: '2', reason: 'asked' } : { stream };
 }
 
 test('every field has its cases', () => {

@@ -105,6 +105,13 @@ describe.each(clients)('%s', (_name, call, prefix) => {
     expect(await answer(`${streams}/GetStream`, { stream: controlled })).toMatchObject({
       stream: { state: 'STREAM_STATE_ACTIVE', truncatedBefore: '2', retention },
     });
+    const erasure = { stream: controlled, fromVersion: 1, toVersion: 2, reason: 'asked for' };
+    expect(await answer(`${streams}/EraseEvents`, erasure)).toMatchObject({
+      stream: { erased: [{ fromVersion: '1', toVersion: '2', reason: 'asked for' }] },
+      changed: true,
+    });
+    const split = await call(`${streams}/EraseEvents`, { ...erasure, toVersion: 1 });
+    expect(split.stderr).toContain('ERASE_SPLITS_COMMIT');
     await answer(`${streams}/DeleteStream`, { stream: controlled });
     expect(await answer(`${streams}/TombstoneStream`, { stream: controlled })).toMatchObject({
       stream: { state: 'STREAM_STATE_TOMBSTONED' },
