@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type JetStreamManager, type StreamState } from 'nats';
+import type { Version } from '../../src/store/values';
 import { directContract, type StoredEvent } from '../contract/contract-store';
 import { newEvents } from '../support/attempts';
 import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
@@ -117,6 +118,41 @@ test('a transaction of which one stream was deleted can still be read', async ()
   await until(async () => (await messagesOf(stream)) === 1, 20_000);
   await expectSameFromLog();
   expect((await all(one)).filter((event) => event.stream.startsWith(kept))).toHaveLength(2);
+});
+
+test('of erased events stubs remain, also for a replica that never had the events', async () => {
+  const [stream, beside] = [`erased.${randomUUID()}`, `beside.${randomUUID()}`];
+  await append(stream);
+  await one.store.appendMulti(appendToAll([stream, beside]), callFor());
+  // In parts: each message takes a megabyte at most.
+  await one.store.append(appendTo(stream, { events: newEvents(3, 400_000) }), callFor());
+  await append(stream);
+  const erase = {
+    kind: 'erase',
+    fromVersion: 2n as Version,
+    toVersion: 5n as Version,
+    reason: 'asked',
+  } as const;
+  await one.store.control(controlOf(stream, erase), callFor());
+  // The first and the last commit, and the control.
+  await until(async () => (await messagesOf(stream)) === 3, 20_000);
+  await expectSameFromLog();
+  const { events } = await directContract(one.store).read({ stream });
+  expect(events.map(({ erased, payload }) => [erased, payload === undefined])).toEqual([
+    [false, false],
+    ...Array.from({ length: 4 }, () => [true, true]),
+    [false, false],
+  ]);
+  // The record of the erasure is kept when all else is removed.
+  await one.store.control(controlOf(stream, { kind: 'tombstone' }), callFor());
+  await until(async () => (await messagesOf(stream)) === 1, 20_000);
+  await expectSameFromLog();
+  await using fresh = await openTestStore(nats.url, { limits });
+  await until(() => fresh.store.filling() === undefined, 30_000);
+  for (const { store } of [one, fresh]) {
+    const { erased } = await store.getStream(controlOf(stream, erase).stream, callFor());
+    expect(erased).toMatchObject([{ fromVersion: 2n, toVersion: 5n, reason: 'asked' }]);
+  }
 });
 
 test('what retention has hidden is removed once a truncation says so', async () => {
