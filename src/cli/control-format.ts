@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Retention, StreamDescription, StreamState } from '../client/client';
+import type { Retention, StreamDescription, StreamState, VersionRange } from '../client/client';
 import { isObject } from './event-json';
 
 /** What the controls of a stream leave of it, as an export has it: it holds at the end of the export. */
@@ -12,11 +12,18 @@ export interface ExportedControl extends Retention {
   readonly truncatedBefore: bigint;
   /** The version that the stream has at least. */
   readonly version: bigint;
+  /** The records of its erasures, the newest last. */
+  readonly erased: readonly ExportedErasure[];
+}
+
+/** Why a part of a stream was erased. */
+export interface ExportedErasure extends VersionRange {
+  readonly reason: string;
 }
 
 /** Of a stream whose last control is at or before `upTo`, the end of the export. */
 export function toExportedControl(description: StreamDescription, upTo: bigint): ExportedControl {
-  const { stream, state, truncatedBefore, retention, position, version } = description;
+  const { stream, state, truncatedBefore, retention, position, version, erased } = description;
   return {
     stream,
     position: description.controlPosition,
@@ -24,6 +31,7 @@ export function toExportedControl(description: StreamDescription, upTo: bigint):
     truncatedBefore,
     // Events after the end of the export are not in it.
     version: position <= upTo ? version : truncatedBefore - 1n,
+    erased,
     ...retention,
   };
 }
@@ -38,8 +46,26 @@ export function controlLine({ stream, maxAgeMs, ...control }: ExportedControl): 
       truncatedBefore: control.truncatedBefore.toString(),
       ...(control.maxCount !== undefined && { maxCount: control.maxCount.toString() }),
       ...(maxAgeMs !== undefined && { maxAgeMs }),
+      ...(control.erased.length > 0 && { erased: control.erased.map(toErasureJson) }),
     },
   });
+}
+
+function toErasureJson({ fromVersion, toVersion, reason }: ExportedErasure): object {
+  return { fromVersion: fromVersion.toString(), toVersion: toVersion.toString(), reason };
+}
+
+/** undefined: an export does not write this. */
+function readErasures(value: unknown = []): readonly ExportedErasure[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const erasures = value.flatMap((one: unknown): ExportedErasure[] => {
+    if (!isObject(one)) return [];
+    const [fromVersion, toVersion] = [numberOf(one['fromVersion']), numberOf(one['toVersion'])];
+    const { reason } = one;
+    if (fromVersion === undefined || toVersion === undefined || typeof reason !== 'string') return [];
+    return [{ fromVersion, toVersion, reason }];
+  });
+  return erasures.length === value.length ? erasures : undefined;
 }
 
 const states: readonly unknown[] = ['active', 'deleted', 'tombstoned'] satisfies readonly StreamState[];
@@ -56,6 +82,8 @@ export function readControl({
   const { state, maxAgeMs } = control;
   const maxCount = control['maxCount'] === undefined ? 0n : numberOf(control['maxCount']);
   if (position === undefined || version === undefined || maxCount === undefined) return undefined;
+  const erased = readErasures(control['erased']);
+  if (erased === undefined) return undefined;
   if (truncatedBefore === undefined || truncatedBefore < 1n || version < truncatedBefore - 1n)
     return undefined;
   if (!states.includes(state)) return undefined;
@@ -68,6 +96,7 @@ export function readControl({
     truncatedBefore,
     maxCount: maxCount === 0n ? undefined : maxCount,
     maxAgeMs: maxAgeMs as number | undefined,
+    erased,
   };
 }
 
@@ -99,7 +128,9 @@ export function commitIdOf({ appends }: CommitContent): string {
 
 /** The same for a part of a control. */
 export function controlIdOf(control: ExportedControl, part: 'truncate' | 'retain' | 'end'): string {
-  const hash = createHash('sha256').update(`sluice import ${part}\0${controlLine(control)}`);
+  const hash = createHash('sha256').update(
+    `sluice import ${part}\0${controlLine({ ...control, erased: [] })}`,
+  );
   return uuidOf(hash.digest('hex'));
 }
 

@@ -34,6 +34,8 @@ export interface ExportedAppend {
   readonly stream: string;
   readonly firstVersion: bigint;
   readonly events: readonly NewEvent[];
+  /** Of its events, only ids and types are known: the rest was erased. */
+  readonly isErased: boolean;
 }
 
 /** A commit to store again: of one stream, or a transaction over several. */
@@ -189,11 +191,22 @@ function toAppend(value: unknown, where: string): ExportedAppend {
   if (!isObject(value)) throw damaged(where);
   const { stream, firstVersion, events } = value;
   if (typeof stream !== 'string' || !Array.isArray(events) || events.length === 0) throw damaged(where);
+  const stubs = events.map(withoutMark).filter((stub) => stub !== undefined);
+  if (stubs.length > 0 && stubs.length < events.length) throw damaged(where);
+  const contents: readonly unknown[] = stubs.length > 0 ? stubs : events;
   return {
     stream,
     firstVersion: toNumber(firstVersion, where),
-    events: events.map((event, i) => exportedEvent(event, `${where}, event ${i + 1}`)),
+    events: contents.map((event, i) => exportedEvent(event, `${where}, event ${i + 1}`)),
+    isErased: stubs.length > 0,
   };
+}
+
+/** What is left of an event that was erased; undefined: it was not. */
+function withoutMark(event: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (!isObject(event) || event['erased'] !== true) return undefined;
+  const { erased: _, ...stub } = event;
+  return stub;
 }
 
 /** An export has encrypted events as they are stored. */

@@ -4,6 +4,7 @@ import type { ExportedControl } from './control-format';
 import { createTally, readRecord, type ExportedCommit } from './export-format';
 import { CommandError, exitCode, isDefinite, LineError } from './failure';
 import { Controls } from './import-controls';
+import { Erasures } from './import-erasures';
 import { storeInOrder, type FileCommit } from './import-order';
 import { readLines } from './lines';
 import { createProgress } from './progress';
@@ -18,7 +19,8 @@ export const importCommand = defineCommand({
     'is stored, standard input only while it is stored. An import can be repeated: nothing is stored\n' +
     'twice. A stream that already has other events is a conflict. Positions and commit times are new.\n' +
     'Where an export begins after the first version of a stream, placeholders take the versions of the\n' +
-    'hidden events and are hidden too, which needs the grant manage.',
+    'hidden events and are hidden too, and events that were erased are erased in the copy. Both need the\n' +
+    'grant manage.',
   options: {},
   plan({ words, given }) {
     const file = one(words, 'FILE');
@@ -28,15 +30,16 @@ export const importCommand = defineCommand({
       const totalBytes = isFile ? await checkedBytes(createReadStream(file, { signal })) : 0;
       const source = isFile ? createReadStream(file, { signal }) : context.stdin;
       const stored = await storeAll(context, source, totalBytes);
-      const { commits, events, replayed, controls, placeholders } = stored;
+      const { commits, events, replayed, controls, placeholders, erased } = stored;
       const text =
         `imported ${counted(events, 'event')} in ${counted(commits, 'commit')}` +
+        (erased === 0 ? '' : `, ${erased} of them erased`) +
         (controls === 0 ? '' : `, and the controls of ${counted(controls, 'stream')}`) +
         (placeholders === 0n
           ? ''
           : `, with ${counted(Number(placeholders), 'placeholder')} for hidden events`);
       const before = replayed === 0 ? '' : `; ${replayed} of the commits were already stored`;
-      const facts = { commits, events, replayed, controls, placeholders: Number(placeholders) };
+      const facts = { commits, events, replayed, controls, placeholders: Number(placeholders), erased };
       await out.line(given.json ? JSON.stringify(facts) : text + before);
       return exitCode.ok;
     };
@@ -85,6 +88,8 @@ interface Imported {
   readonly controls: number;
   /** Placeholders that were stored for hidden events. */
   readonly placeholders: bigint;
+  /** Events of which the contents were erased. */
+  readonly erased: number;
 }
 
 async function storeAll(
@@ -96,9 +101,11 @@ async function storeAll(
   const beganMs = Date.now();
   let [commits, events, replayed, controls] = [0, 0, 0, 0];
   const ofStreams = new Controls(context);
+  const erasures = new Erasures(context);
   const onControl = (control: ExportedControl, line: number): void => {
     controls++;
     ofStreams.add(control, line);
+    erasures.know(control);
   };
   const prepared = preparedBy(ofStreams, commitsIn(source, onControl));
   try {
@@ -106,9 +113,11 @@ async function storeAll(
       commits++;
       events += eventCountOf(read.commit);
       if (wasStored) replayed++;
+      await erasures.add(read);
       const rate = Math.round((1_000 * events) / Math.max(1, Date.now() - beganMs));
       progress.show(read.bytes, totalBytes, `${events} events, ${rate}/s`);
     }
+    await erasures.flush();
     await ofStreams.afterCommits();
   } catch (error) {
     progress.clear();
@@ -121,7 +130,14 @@ async function storeAll(
     throw error;
   }
   progress.clear();
-  return { commits, events, replayed, controls, placeholders: ofStreams.placeholders };
+  return {
+    commits,
+    events,
+    replayed,
+    controls,
+    placeholders: ofStreams.placeholders,
+    erased: erasures.events,
+  };
 }
 
 /** Each commit when the streams that begin with it can take it. */

@@ -33,7 +33,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const noControls = { controls: 0, placeholders: 0 };
+const noControls = { controls: 0, placeholders: 0, erased: 0 };
 const text = (bytes: number): string => 'ü'.repeat(bytes / 2);
 const manyCommits = 600;
 /** At the end, so that an export still runs when it is interrupted. */

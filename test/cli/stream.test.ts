@@ -137,3 +137,114 @@ test('a control that comes while an export begins is reported, and the copy begi
   expect(output).toContain('with 2 placeholders for hidden events');
   expect(await target.client.streams.get('late.1')).toMatchObject({ version: 3n, firstVersion: 3n });
 }, 60_000);
+
+test('an erasure says what it does, and leaves stubs and a record', async () => {
+  const { client } = source;
+  const stream = 'erase.1';
+  await client.append(stream, [{ type: 'A', data: 'secret' }]);
+  await client.append(stream, [{ type: 'B' }, { type: 'C' }]);
+  const erase = ['stream', 'erase', stream];
+  expect(await source.run([...erase, '--from=1', '--to=1', '--reason=ticket 7'])).toMatchObject({ code: 2 });
+  expect(await source.output([...erase, '--from=1', '--to=1', '--reason=ticket 7', '--dry-run'])).toBe(
+    'would do this: erases version 1 of erase.1, for ever\n',
+  );
+  const splits = await source.run([...erase, '--from=1', '--to=2', '--reason=ticket 7', '--dry-run']);
+  expect(splits).toMatchObject({ code: 1, stdout: '' });
+  expect(splits.stderr).toContain('versions 2 and 3 of erase.1 were appended together');
+  const refused = await source.run([...erase, '--from=1', '--to=2', '--reason=ticket 7', '--yes']);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toContain('erase versions 1 to 3');
+  expect(await source.run([...erase, '--from=1', '--to=4', '--reason=ticket 7', '--yes'])).toMatchObject({
+    code: 2,
+  });
+  expect((await client.streams.get(stream)).controlPosition).toBe(0n);
+
+  expect(await source.output([...erase, '--from=1', '--to=1', '--reason=ticket 7', '--yes'])).toBe(
+    'version 1 of erase.1 is erased\n',
+  );
+  const lines = (await source.output(['read', stream])).split('\n').map((line) => line.split('\t').slice(3));
+  expect(lines.slice(0, 3)).toEqual([
+    ['1', 'A', '<erased>'],
+    ['2', 'B', ''],
+    ['3', 'C', ''],
+  ]);
+  const [stub] = await source.json(['read', stream, '--max-count=1']);
+  expect(stub).toMatchObject({ version: '1', type: 'A', erased: true });
+  expect(Object.keys(stub ?? {})).toEqual([
+    'id',
+    'stream',
+    'version',
+    'type',
+    'erased',
+    'position',
+    'commitTime',
+  ]);
+  const shown = (await source.output(['stream', 'show', stream])).split('\n');
+  expect(shown[1]?.split('\t')).toEqual([
+    ...[stream, 'erased', '1', '1', '3', expect.stringMatching(/Z$/), '-', 'ticket 7'],
+  ]);
+  const again = await source.run([...erase, '--from=1', '--to=1', '--reason=ticket 7', '--yes']);
+  expect(again).toMatchObject({ code: 0, stderr: 'sluice: erase.1 was like this already\n' });
+  expect(await source.output([...erase, '--all', '--reason=ticket 8', '--yes'])).toBe(
+    'versions 1 to 3 of erase.1 are erased\n',
+  );
+  const [described] = await source.json(['stream', 'show', stream]);
+  expect(described?.['erased']).toMatchObject([
+    { fromVersion: '1', toVersion: '1', reason: 'ticket 7' },
+    { fromVersion: '1', toVersion: '3', reason: 'ticket 8' },
+  ]);
+  const again1 = await source.run(['append', stream, '--events=-'], JSON.stringify(stub));
+  expect(again1).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the event is erased') as unknown,
+  });
+});
+
+test('a copy by export and import has stubs for what was erased', async () => {
+  const { client } = source;
+  const names = ['wiped.1', 'wiped.2', 'wiped.3'];
+  for (const name of names)
+    for (let commit = 0; commit < 3; commit++)
+      await client.append(name, [
+        { type: 'A', data: 'secret', correlationId: 'wiped' },
+        { type: 'B', data: 'secret' },
+      ]);
+  await client.streams.erase('wiped.1', { fromVersion: 1, toVersion: 4, reason: 'one' });
+  await client.streams.erase('wiped.1', { fromVersion: 5, toVersion: 6, reason: 'two' });
+  await client.streams.erase('wiped.2', { fromVersion: 3, toVersion: 4, reason: 'three' });
+  await client.streams.tombstone('wiped.3');
+  await client.streams.erase('wiped.3', { fromVersion: 1, toVersion: 6, reason: 'four' });
+  const file = join(folder, 'wiped.ndjson');
+  await source.output(['export', 'wiped.>', '--output', file]);
+  expect(readFileSync(file, 'utf8').match(/secret/g)).toHaveLength(4);
+
+  await using target = await startCommandGateway();
+  const [first] = await target.json(['import', file]);
+  expect(first).toMatchObject({ events: 12, erased: 8, replayed: 0, placeholders: 6 });
+  const eventsOf = async ({ client: one }: CommandGateway): Promise<unknown[]> => {
+    const found = [];
+    for await (const { stream, version, id, type, data, correlationId, erased } of one.readAll({
+      patterns: ['wiped.>'],
+    }))
+      found.push([stream, version, id, type, data, correlationId, erased]);
+    return found;
+  };
+  const copied = await eventsOf(target);
+  expect(copied).toEqual(await eventsOf(source));
+  const reasonsOf = async (name: string): Promise<unknown[]> =>
+    (await target.client.streams.get(name)).erased.map(({ fromVersion, toVersion, reason }) => [
+      Number(fromVersion),
+      Number(toVersion),
+      reason,
+    ]);
+  expect(await reasonsOf('wiped.1')).toEqual([
+    [1, 4, 'one'],
+    [5, 6, 'two'],
+  ]);
+  expect(await reasonsOf('wiped.2')).toEqual([[3, 4, 'three']]);
+  // What is erased in the copy stays so, and a repeated import stores nothing.
+  await target.client.streams.erase('wiped.2', { fromVersion: 1, toVersion: 2, reason: 'later' });
+  const [again] = await target.json(['import', file]);
+  expect(again).toMatchObject({ erased: 8, replayed: first?.['commits'], placeholders: 0 });
+  expect((await reasonsOf('wiped.2')).length).toBe(2);
+}, 60_000);
