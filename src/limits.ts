@@ -113,7 +113,7 @@ export interface Limits extends AccessLimits, GroupLimits, HttpLimits, RequestLi
   readonly serverInfoAgeMaxMs: number;
   /** How often the gateway looks for streams that mirror the log: a listing goes to every server of a cluster. */
   readonly mirrorsIntervalMs: number;
-  /** How often the gateway looks for messages that were hidden or erased, and removes them from the log. */
+  /** How often the gateway looks for messages that were hidden or erased, and removes them from the log. 0: never. */
   readonly sweepIntervalMs: number;
   /** Messages that it removes in a second: appends and reads come first. */
   readonly sweepMessagesPerSecondMax: number;

@@ -38,8 +38,11 @@ export interface StoreNames {
   readonly prefix: string;
 }
 
+/** A sweep truncates what retention has hidden, with a control that the model does not have. */
+const unswept = { sweepIntervalMs: 0 };
+
 /** A busy machine needs longer than a caller would wait for its turn, which the contract says that an append has. */
-const patient = { appendTimeoutMs: 30_000 };
+const patient = { appendTimeoutMs: 30_000, ...unswept };
 
 let stores = 0;
 

@@ -102,6 +102,19 @@ export async function startGatewayProcess(
   return servedBy(await startSluice(flags(natsUrls, args, port), {}, undefined, { openFilesMax }));
 }
 
+/** The same, and it never removes anything from the log, so that a test finds there what was stored. */
+export async function startUnsweptProcess(
+  natsUrls: readonly string[],
+  args: readonly string[],
+  port: number,
+): Promise<GatewayProcess> {
+  const env = {
+    NODE_OPTIONS: `--require=${join(__dirname, 'set-limits.cjs')}`,
+    LIMITS: JSON.stringify({ sweepIntervalMs: 0 }),
+  };
+  return servedBy(await startSluice(flags(natsUrls, args, port), env));
+}
+
 async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
   try {
     const address = await process.serving();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serves, type Environment } from '../acceptance/environment';
 import { readAudit } from './audit-lines';
-import { startGatewayProcess, type GatewayProcess } from './gateway';
+import { startUnsweptProcess, type GatewayProcess } from './gateway';
 import { deniedType, denialFaults, startIntruders, type Intruders, type Tried } from './intruders';
 import { makeReplicaDir } from './replica-dir';
 import { freePorts, type TestNats } from './nats-server';
@@ -174,7 +174,7 @@ async function startTarget(
     `--replica-dir=${makeReplicaDir()}`,
     ...(guarded?.access.flags(guarded.index) ?? []),
   ];
-  const begin = (): Promise<GatewayProcess> => startGatewayProcess(urls, own, port);
+  const begin = (): Promise<GatewayProcess> => startUnsweptProcess(urls, own, port);
   let gateway = await begin();
   let starts = 1;
   let isServing = true;

@@ -74,6 +74,7 @@ class Sweep {
 
   async run(signal: AbortSignal): Promise<void> {
     const { sweepIntervalMs } = this.options.log.limits;
+    if (sweepIntervalMs === 0) return;
     const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined);
     await pause(Math.min(firstMs, sweepIntervalMs));
     while (!signal.aborted) {
