@@ -1,6 +1,7 @@
 import { appendContract } from './append-contract';
 import type { ContractStore } from './contract-store';
 import { correlationContract } from './correlation-contract';
+import { eraseContract } from './erase-contract';
 import { hiddenContract } from './hidden-contract';
 import { idempotencyContract } from './idempotency-contract';
 import { lifecycleContract } from './lifecycle-contract';
@@ -67,6 +68,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('lifecycle', () => {
       lifecycleContract(store, open);
+    });
+    describe('erase', () => {
+      eraseContract(store, open);
     });
     describe('hidden events', () => {
       hiddenContract(open);

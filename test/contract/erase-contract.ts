@@ -322,6 +322,16 @@ function appendsAfter(store: () => ContractStore): void {
       expect(await store().append({ ...first, events: [...first.events], ...expectation })).toMatchObject({
         ...{ version, firstVersion, position, replayed: true },
       });
+    // Only ids and types can be compared.
+    const others = first.events.map((event) => ({ id: event.id, type: event.type }));
+    expect(await store().append({ ...first, events: others })).toMatchObject({ version, replayed: true });
+    const reuse = { reason: 'COMMIT_ID_REUSE', stream, position };
+    for (const events of [
+      others.slice(0, 1),
+      others.map((event) => ({ ...event, type: 'Other' })),
+      others.map(({ id, type }) => ({ id: `${id}-other`, type })),
+    ])
+      expect(await problemOf(store().append({ ...first, events }))).toMatchObject(reuse);
     expect(
       await problemOf(store().append({ ...first, events: [...first.events], expectedVersion: 1n })),
     ).toMatchObject({ reason: 'VERSION_CONFLICT', actual: 3n });

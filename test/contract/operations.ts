@@ -208,7 +208,7 @@ const chosenControl = fc.oneof(
   { weight: 2, arbitrary: retention },
   { weight: 2, arbitrary: removal },
   { weight: 1, arbitrary: ending },
-  { weight: 0, arbitrary: erasure },
+  { weight: 3, arbitrary: erasure },
 );
 
 const control: fc.Arbitrary<ControlOperation> = record({

@@ -79,12 +79,12 @@ function checkStreams(log: Commit[], appends: readonly StreamAppend[]): void {
   }
 }
 
-/** Ids that the gateway filled in are not compared, and what was erased cannot be. */
+/** Ids that the gateway filled in are not compared, and of what was erased only ids and types can be. */
 function hasSameContent(commit: Commit, events: readonly NewEvent[]): boolean {
-  if (commit.isErased) return true;
   const shown = (event: NewEvent | RecordedEvent, keepsId: boolean): unknown => {
     const { id, type, payload, contentType, correlationId, causationId, tags, metadata } = event;
     const others = [correlationId, causationId].map((other) => (other === id ? 'own' : other));
+    if (commit.isErased) return [keepsId ? id : '', type];
     const compared = [...metadata].filter(([key]) => !traceContextKeys.includes(key));
     return [keepsId ? id : '', ...others, type, payload, contentType, tags, new Map(compared)];
   };
