@@ -61,6 +61,64 @@ test('a good history has no faults', () => {
   expect(controlledFaults(good)).toEqual([]);
 });
 
+/** The good history, in which version 3 was erased before the tombstone. */
+const range = { from: 3n, to: 3n };
+const erasing: ControlledHistory = {
+  ...good,
+  controls: [
+    ...good.controls,
+    { ...control('erase', 5.6, { kind: 'holds', changed: true, version: 3n, firstVersion: 3n }), range },
+  ],
+  looks: [
+    ...good.looks,
+    { startedAt: 5.7, endedAt: 6, version: 3n, firstVersion: 3n, eventIds: ['c'], erased: [] },
+    { startedAt: 5.7, endedAt: 5.9, version: 3n, firstVersion: 3n, eventIds: ['c'], erased: [3n] },
+    { startedAt: 6.2, endedAt: 6.3, version: 3n, firstVersion: 3n, eventIds: ['c'], erased: [3n] },
+  ],
+  logged: [
+    ...good.logged.slice(0, 1),
+    { kind: 'erase', commitId: 'erase', position: 45n, version: 3n, firstVersion: 3n, range },
+    ...good.logged.slice(1),
+  ],
+};
+
+test('a good history with an erasure has no faults', () => {
+  expect(controlledFaults(erasing)).toEqual([]);
+});
+
+const [cut, erasure, end] = erasing.logged as [Logged, Logged, Logged];
+type Logged = ControlledHistory['logged'][number];
+test.each<[string, Partial<ControlledHistory>, string]>([
+  [
+    'an erased event that a later read has',
+    { looks: withAt(erasing.looks, 6, { erased: [] }) },
+    'a read that began later had the contents of version 3, which was erased',
+  ],
+  [
+    'a stub that comes too early',
+    { looks: withAt(erasing.looks, 2, { erased: [3n] }) },
+    'a read had a stub of version 3, which nobody had erased',
+  ],
+  [
+    'contents after a stub',
+    { looks: withAt(erasing.looks, 4, { startedAt: 5.95 }) },
+    'a read had the contents of version 3 after one that had a stub',
+  ],
+  [
+    'an erasure of a part of a commit',
+    { events: withAt(erasing.events, 2, { position: 20n }) },
+    'an erasure of versions 3 to 3 covers no whole commits',
+  ],
+  ['an erasure that is lost', { logged: [cut, end] }, 'an erase was acknowledged, but is lost'],
+  [
+    'an erasure of what there was not yet',
+    { logged: [cut, { ...erasure, position: 35n }, end] },
+    'an erasure of versions 3 to 3 covers no whole commits',
+  ],
+])('%s is a fault', (_what, spoiled, fault) => {
+  expect(controlledFaults({ ...erasing, ...spoiled })).toContain(fault);
+});
+
 test('a control whose outcome is unknown may be stored or not', () => {
   const unknown = { ...good, controls: withAt(good.controls, 0, { outcome: { kind: 'unknown' } }) };
   expect(controlledFaults(unknown)).toEqual([]);

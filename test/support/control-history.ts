@@ -3,11 +3,19 @@ import { historyFaults, type Attempt, type Look } from './history';
 
 /** A control as its caller observed it. All times are from one clock. */
 export interface ControlAttempt {
-  readonly kind: 'truncate' | 'delete' | 'tombstone';
+  readonly kind: 'truncate' | 'delete' | 'tombstone' | 'erase';
   readonly commitId: string;
   readonly startedAt: number;
   readonly endedAt: number;
+  /** Of an erasure: the versions that it was to erase. */
+  readonly range?: Versions | undefined;
   readonly outcome: ControlOutcome;
+}
+
+/** Both inclusive. */
+export interface Versions {
+  readonly from: bigint;
+  readonly to: bigint;
 }
 
 export type ControlOutcome =
@@ -31,6 +39,8 @@ export interface ControlledLook {
   readonly firstVersion: bigint;
   /** undefined: a lookup alone. */
   readonly eventIds: readonly string[] | undefined;
+  /** The versions of those that were stubs. */
+  readonly erased?: readonly bigint[] | undefined;
 }
 
 /** A control in the log. */
@@ -41,6 +51,8 @@ export interface LoggedControl {
   readonly version: bigint;
   /** Events before this version are hidden from then on. */
   readonly firstVersion: bigint;
+  /** Of an erasure: what it erases. */
+  readonly range?: Versions | undefined;
 }
 
 /** The history of one stream: what its callers observed, and what the log has. */
@@ -57,8 +69,8 @@ export interface ControlledHistory {
 
 /**
  * The faults in the history of one stream. Empty if it is linearizable with its controls: versions never restart, no event follows
- * a tombstone, every control took effect at one moment between its start and its end, and what it hid is never seen by a read that
- * began after its end.
+ * a tombstone, every control took effect at one moment between its start and its end, and what it hid or erased is never seen by a read
+ * that began after its end.
  */
 export function controlledFaults(history: ControlledHistory): string[] {
   return [
@@ -68,7 +80,14 @@ export function controlledFaults(history: ControlledHistory): string[] {
     ...tombstoneFaults(history),
     ...history.looks.flatMap((look) => hiddenFaults(look, history)),
     ...returnFaults(history.looks),
+    ...splitFaults(history),
+    ...history.looks.flatMap((look) => erasureFaults(look, history)),
+    ...contentFaults(history.looks),
   ];
+}
+
+function a(kind: ControlAttempt['kind']): string {
+  return kind === 'erase' ? 'an erase' : `a ${kind}`;
 }
 
 /** A control, or its conflict, observes the version of the stream. */
@@ -94,8 +113,8 @@ function logFaults({ events, logged }: ControlledHistory): string[] {
   return logged.flatMap(({ kind, commitId, position, version, firstVersion }) => {
     const before = BigInt(events.filter((event) => event.position < position).length);
     const faults = [
-      ...(version === before ? [] : [`a ${kind} at version ${before} says version ${version}`]),
-      ...(firstVersion >= hidden ? [] : [`a ${kind} brings back versions before ${hidden}`]),
+      ...(version === before ? [] : [`${a(kind)} at version ${before} says version ${version}`]),
+      ...(firstVersion >= hidden ? [] : [`${a(kind)} brings back versions before ${hidden}`]),
       ...(ids.has(commitId) ? [`control ${commitId} is stored twice`] : []),
     ];
     ids.add(commitId);
@@ -108,12 +127,12 @@ function outcomeFaults({ kind, commitId, outcome }: ControlAttempt, { logged }: 
   const stored = logged.find((control) => control.commitId === commitId);
   if (outcome.kind === 'unknown') return [];
   if (outcome.kind === 'refused')
-    return stored === undefined ? [] : [`a ${kind} was refused (${outcome.reason}), but is stored`];
-  if (stored === undefined) return outcome.changed ? [`a ${kind} was acknowledged, but is lost`] : [];
+    return stored === undefined ? [] : [`${a(kind)} was refused (${outcome.reason}), but is stored`];
+  if (stored === undefined) return outcome.changed ? [`${a(kind)} was acknowledged, but is lost`] : [];
   return [
-    ...(outcome.changed ? [] : [`a ${kind} that changed nothing is stored`]),
+    ...(outcome.changed ? [] : [`${a(kind)} that changed nothing is stored`]),
     // The result describes the stream after the call: others may have appended since.
-    ...(stored.version <= outcome.version ? [] : [`a ${kind} was acknowledged with an earlier version`]),
+    ...(stored.version <= outcome.version ? [] : [`${a(kind)} was acknowledged with an earlier version`]),
   ];
 }
 
@@ -174,4 +193,57 @@ function returnFaults(looks: readonly ControlledLook[]): string[] {
       ? [`a read saw version ${firstVersion} after one that began at ${hidden}`]
       : [];
   });
+}
+
+/** An erasure covers whole commits, which are those of the log before it. */
+function splitFaults({ events, logged }: ControlledHistory): string[] {
+  return logged.flatMap(({ range, position }) => {
+    if (range === undefined) return [];
+    const { from, to } = range;
+    const before = events.filter((event) => event.position < position);
+    const at = (version: bigint): bigint | undefined =>
+      before.find((event) => event.version === version)?.position;
+    const splits = (version: bigint): boolean => at(version) === at(version + 1n);
+    const missing = at(from) === undefined || at(to) === undefined;
+    return missing || splits(from - 1n) || splits(to)
+      ? [`an erasure of versions ${from} to ${to} covers no whole commits`]
+      : [];
+  });
+}
+
+/** A read that began after an erasure had ended has stubs for it, and none has stubs for what nobody had begun to erase. */
+function erasureFaults(look: ControlledLook, { controls, logged }: ControlledHistory): string[] {
+  const { eventIds, firstVersion, erased = [], startedAt, endedAt } = look;
+  if (eventIds === undefined) return [];
+  const startOf = new Map(controls.map((control) => [control.commitId, control.startedAt]));
+  const must = controls.filter(({ outcome, endedAt: end }) => outcome.kind === 'holds' && end < startedAt);
+  const may = logged.filter(({ commitId }) => (startOf.get(commitId) ?? 0) < endedAt);
+  const covers =
+    (version: bigint) =>
+    ({ range }: { readonly range?: Versions | undefined }): boolean =>
+      range !== undefined && range.from <= version && version <= range.to;
+  return eventIds.flatMap((_, index) => {
+    const version = (firstVersion === 0n ? 1n : firstVersion) + BigInt(index);
+    const isStub = erased.includes(version);
+    if (!isStub && must.some(covers(version)))
+      return [`a read that began later had the contents of version ${version}, which was erased`];
+    if (isStub && !may.some(covers(version)))
+      return [`a read had a stub of version ${version}, which nobody had erased`];
+    return [];
+  });
+}
+
+/** What one read had as a stub, none that began after its end has with contents. */
+function contentFaults(looks: readonly ControlledLook[]): string[] {
+  const since = new Map<bigint, number>();
+  for (const { erased = [], endedAt } of looks)
+    for (const version of erased) since.set(version, Math.min(since.get(version) ?? Infinity, endedAt));
+  return looks.flatMap(({ eventIds = [], firstVersion, erased = [], startedAt }) =>
+    eventIds.flatMap((_, index) => {
+      const version = (firstVersion === 0n ? 1n : firstVersion) + BigInt(index);
+      return !erased.includes(version) && (since.get(version) ?? Infinity) < startedAt
+        ? [`a read had the contents of version ${version} after one that had a stub`]
+        : [];
+    }),
+  );
 }

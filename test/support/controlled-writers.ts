@@ -8,6 +8,7 @@ import {
   type ControlledHistory,
   type ControlledLook,
   type ControlOutcome,
+  type Versions,
 } from './control-history';
 import type { Attempt } from './history';
 import { readLog } from './logged-streams';
@@ -146,7 +147,10 @@ async function write(
   }
 }
 
-/** Truncates and deletes in turns, and tombstones the stream in the end, also when all streams are to end. */
+/**
+ * Truncates, erases and deletes in turns, and tombstones the stream in the end, also when all streams are to end. What the tombstone hides
+ * is erased then.
+ */
 async function control(
   clients: readonly RpcClient[],
   stream: string,
@@ -156,29 +160,40 @@ async function control(
   for (let turn = 0; turn < controlsPerStream && !signal.aborted; turn++) {
     await sleep(restMs * (1 + (turn % 4)));
     const client = clients[turn % clients.length] as RpcClient;
-    const seen = (await look(client, stream, looks, true)) ?? 0n;
-    if (seen === 0n) continue;
-    const kind = turn % 6 === 5 ? 'delete' : 'truncate';
-    // Every third one expects what was seen, and may lose against an append.
-    const expectedVersion = turn % 3 === 0 ? seen : undefined;
-    controls.push(
-      await attemptControl(client, { kind, stream, before: seen, expectedVersion, commitId: randomUUID() }),
-    );
+    const seen = await look(client, stream, looks, true);
+    if (seen === undefined || seen.version === 0n) continue;
+    const { version, lastCommit: range } = seen;
+    const kind = kinds[turn % kinds.length] as ControlAttempt['kind'];
+    if (kind === 'erase' && range === undefined) continue;
+    // Every fourth one expects what was seen, and may lose against an append.
+    const expectedVersion = turn % 4 === 0 ? version : undefined;
+    const request = { kind, stream, before: version, range, expectedVersion, commitId: randomUUID() };
+    controls.push(await attemptControl(client, request));
   }
   for (let turn = 0; turn < tombstonesMax; turn++) {
     const client = clients[turn % clients.length] as RpcClient;
     const request = { kind: 'tombstone', stream, before: 0n, commitId: randomUUID() } as const;
     const last = await attemptControl(client, request);
     controls.push(last);
-    if (last.outcome.kind === 'holds') return;
+    if (last.outcome.kind === 'holds') {
+      const { version } = last.outcome;
+      const erasure = { kind: 'erase', stream, before: 0n, range: { from: 1n, to: version } } as const;
+      controls.push(await attemptControl(client, { ...erasure, commitId: randomUUID() }));
+      return;
+    }
     await sleep(3 * restMs);
   }
   throw new Error(`${stream} could not be tombstoned`);
 }
 
+/** What is done before the tombstone, in turns. */
+const kinds = ['erase', 'truncate', 'erase', 'truncate', 'erase', 'delete', 'truncate', 'erase'] as const;
+
 interface ControlRequest {
   readonly kind: ControlAttempt['kind'];
   readonly stream: string;
+  /** Of an erasure. */
+  readonly range?: Versions | undefined;
   /** Of a truncate. */
   readonly before: bigint;
   readonly expectedVersion?: bigint | undefined;
@@ -187,25 +202,39 @@ interface ControlRequest {
 
 async function attemptControl(
   { streams }: RpcClient,
-  { kind, before: beforeVersion, ...request }: ControlRequest,
+  { kind, before: beforeVersion, range, ...request }: ControlRequest,
 ): Promise<ControlAttempt> {
   const startedAt = performance.now();
   const options = { deadline: Date.now() + deadlineMs };
-  const call =
-    kind === 'truncate'
-      ? streams.truncate({ ...request, beforeVersion }, options)
-      : streams[kind](request, options);
+  const erasure = {
+    fromVersion: range?.from ?? 0n,
+    toVersion: range?.to ?? 0n,
+    reason: 'the history checker asks for it',
+  };
+  const call = {
+    truncate: () => streams.truncate({ ...request, beforeVersion }, options),
+    erase: () => streams.erase({ ...request, ...erasure }, options),
+    delete: () => streams.delete(request, options),
+    tombstone: () => streams.tombstone(request, options),
+  }[kind]();
   const outcome = await call.then(({ stream, changed, replayed }): ControlOutcome => {
     const { version = 0n, firstVersion = 0n } = stream ?? {};
     // Of a replay, the stream may have gone on since.
     if (replayed) return { kind: 'unknown' };
     return { kind: 'holds', changed, version, firstVersion };
   }, outcomeOf);
-  return { kind, commitId: request.commitId, startedAt, endedAt: performance.now(), outcome };
+  const erased = kind === 'erase' ? range : undefined;
+  return { kind, commitId: request.commitId, startedAt, endedAt: performance.now(), range: erased, outcome };
 }
 
 /** Reasons that mean that nothing was stored. */
-const controlRefusals = [...refusals, 'STREAM_NOT_FOUND', 'STREAM_TOMBSTONED', 'VERSION_BEYOND_END'];
+const controlRefusals = [
+  ...refusals,
+  'STREAM_NOT_FOUND',
+  'STREAM_TOMBSTONED',
+  'VERSION_BEYOND_END',
+  'ERASE_SPLITS_COMMIT',
+];
 
 function outcomeOf(error: unknown): ControlOutcome {
   if (!(error instanceof RpcFailure)) throw error;
@@ -230,24 +259,33 @@ async function keepLooking(
   }
 }
 
-/** Looks the stream up, or reads all of it; resolves with its version. A failed lookup says nothing. */
+interface Seen {
+  readonly version: bigint;
+  /** undefined: no event was read. */
+  readonly lastCommit: Versions | undefined;
+}
+
+/** Looks the stream up, or reads all of it. A failed lookup says nothing. */
 async function look(
   client: RpcClient,
   stream: string,
   looks: ControlledLook[],
   reads: boolean,
-): Promise<bigint | undefined> {
+): Promise<Seen | undefined> {
   const startedAt = performance.now();
   const options = { deadline: Date.now() + deadlineMs };
   try {
-    const { head, eventIds } = reads
-      ? await client
-          .readStream({ stream }, options)
-          .then(({ header, events }) => ({ head: header, eventIds: events.map(({ id }) => id) }))
-      : { head: await client.getVersion({ stream }, options), eventIds: undefined };
+    const { header: head, events } = reads
+      ? await client.readStream({ stream }, options)
+      : { header: await client.getVersion({ stream }, options), events: undefined };
     const { version, firstVersion } = head;
-    looks.push({ startedAt, endedAt: performance.now(), version, firstVersion, eventIds });
-    return version;
+    const eventIds = events?.map(({ id }) => id);
+    const erased = events?.filter((event) => event.erased).map((event) => event.version);
+    looks.push({ startedAt, endedAt: performance.now(), version, firstVersion, eventIds, erased });
+    const last = events?.at(-1);
+    const ofLast = events?.filter(({ position }) => position === last?.position) ?? [];
+    const [first] = ofLast;
+    return { version, lastCommit: first && { from: first.version, to: last?.version ?? first.version } };
   } catch (error) {
     if (!(error instanceof RpcFailure)) throw error;
     // Without a reason the error does not come from the gateway.

@@ -50,11 +50,15 @@ function add(streams: Map<string, LoggedStream>, message: StoredMsg, prefix: str
     stream.events.push(...events.map((event) => ({ ...event, position })));
     return;
   }
+  const { firstVersion, control } = ControlRecord.decode(data);
+  const range =
+    control?.$case === 'erase' ? { from: control.value.fromVersion, to: control.value.toVersion } : undefined;
   stream.logged.push({
     kind: kind as LoggedControl['kind'],
     commitId: header.get('Nats-Msg-Id'),
     position,
     version: BigInt(header.get('Sluice-Version')),
-    firstVersion: ControlRecord.decode(data).firstVersion,
+    firstVersion,
+    range,
   });
 }
