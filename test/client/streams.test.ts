@@ -95,3 +95,67 @@ test('errors have their codes', async () => {
   const conflict = client.streams.tombstone('wrong.1', { expectedVersion: 0 });
   expect(await failureOf(conflict)).toMatchObject({ code: 'VERSION_CONFLICT', actual: 1n });
 });
+
+test('an erased event has no contents, and the stream has the record', async () => {
+  const stream = 'erased.1';
+  await client.append(stream, [{ type: 'A', data: 'secret', tags: ['t'], metadata: { a: 'b' } }]);
+  await client.append(stream, events(2));
+  const split = await failureOf(
+    client.streams.erase(stream, { fromVersion: 1, toVersion: 2, reason: 'why' }),
+  );
+  expect(split).toBeInstanceOf(StreamError);
+  expect(split).toMatchObject({
+    ...{ code: 'ERASE_SPLITS_COMMIT', stream, status: 9 },
+    wholeCommits: { fromVersion: 1n, toVersion: 3n },
+  });
+  const { stream: after, ...done } = await client.streams.erase(
+    stream,
+    { fromVersion: 1, toVersion: 1n, reason: 'why' },
+    { expectedVersion: 3 },
+  );
+  expect(done).toMatchObject({ changed: true, replayed: false });
+  const record = { fromVersion: 1n, toVersion: 1n, reason: 'why', principal: '' };
+  expect(after.erased).toMatchObject([{ ...record, position: after.position, commitTime: after.commitTime }]);
+  const [stub, other] = await all(client.readStream(stream));
+  expect(stub).toMatchObject({
+    ...{
+      version: 1n,
+      type: 'A',
+      data: undefined,
+      correlationId: '',
+      causationId: '',
+      tags: [],
+      erased: true,
+    },
+  });
+  expect(stub?.metadata.size).toBe(0);
+  expect(other?.erased).toBeUndefined();
+  expect(
+    await failureOf(client.streams.erase(stream, { fromVersion: 1, toVersion: 4, reason: '' })),
+  ).toMatchObject({
+    code: 'INVALID_REQUEST',
+  });
+  expect(
+    await failureOf(client.streams.erase(stream, { fromVersion: 1, toVersion: 4, reason: 'a' })),
+  ).toMatchObject({
+    code: 'VERSION_BEYOND_END',
+  });
+});
+
+test('a long range is erased by several calls, at the ends of commits', async () => {
+  const stream = 'erased.2';
+  for (const count of [3, 1_999, 7, 9_999, 700]) await client.append(stream, events(count));
+  const long = { fromVersion: 4, toVersion: 12_708, reason: 'why' };
+  const once = client.streams.erase(stream, long, { commitId: '0190f3a1-7777-7000-8000-00000000000f' });
+  expect(await failureOf(once)).toBeInstanceOf(RangeError);
+  const { stream: after, changed } = await client.streams.erase(stream, long);
+  expect(changed).toBe(true);
+  const ranges = after.erased.map(({ fromVersion, toVersion }) => [fromVersion, toVersion]);
+  expect(ranges[0]?.[0]).toBe(4n);
+  expect(ranges.at(-1)?.[1]).toBe(12_708n);
+  for (const [index, [from]] of ranges.entries())
+    if (index > 0) expect(from).toBe((ranges[index - 1]?.[1] ?? 0n) + 1n);
+  expect(await client.streams.erase(stream, long)).toMatchObject({ changed: false, stream: after });
+  const left = await all(client.readStream(stream));
+  expect(left.filter(({ erased }) => erased !== true).map(({ version }) => version)).toEqual([1n, 2n, 3n]);
+});
