@@ -187,6 +187,7 @@ async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status
         "sluice.v1.StreamService/SetRetention" => unary(call, async |q| streams.set_retention(q).await).await,
         "sluice.v1.StreamService/DeleteStream" => unary(call, async |q| streams.delete_stream(q).await).await,
         "sluice.v1.StreamService/TombstoneStream" => unary(call, async |q| streams.tombstone_stream(q).await).await,
+        "sluice.v1.StreamService/EraseEvents" => unary(call, async |q| streams.erase_events(q).await).await,
         "grpc.health.v1.Health/Check" => unary(call, async |q| health.check(q).await).await,
         "grpc.health.v1.Health/Watch" => streaming(call, async |q| health.watch(q).await).await,
         "grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => {
