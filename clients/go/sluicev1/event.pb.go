@@ -210,7 +210,10 @@ type RecordedEvent struct {
 	Position uint64 `protobuf:"varint,12,opt,name=position,proto3" json:"position,omitempty"`
 	// When the store committed the event, by the clock of the storing server, in nanoseconds. All events of a commit have
 	// the same time.
-	CommitTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
+	CommitTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
+	// True: the contents were erased (StreamService.EraseEvents). The event keeps its id, stream, version, type, position and
+	// commit time; all other fields are empty.
+	Erased        bool `protobuf:"varint,14,opt,name=erased,proto3" json:"erased,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -347,6 +350,13 @@ func (x *RecordedEvent) GetCommitTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *RecordedEvent) GetErased() bool {
+	if x != nil {
+		return x.Erased
+	}
+	return false
+}
+
 type isRecordedEvent_Payload interface {
 	isRecordedEvent_Payload()
 }
@@ -431,7 +441,7 @@ const file_sluice_v1_event_proto_rawDesc = "" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
-	"\apayload\"\xfb\x03\n" +
+	"\apayload\"\x93\x04\n" +
 	"\rRecordedEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n" +
@@ -447,7 +457,8 @@ const file_sluice_v1_event_proto_rawDesc = "" +
 	"\bmetadata\x18\v \x03(\v2&.sluice.v1.RecordedEvent.MetadataEntryR\bmetadata\x12\x1a\n" +
 	"\bposition\x18\f \x01(\x04R\bposition\x12;\n" +
 	"\vcommit_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"commitTime\x1a;\n" +
+	"commitTime\x12\x16\n" +
+	"\x06erased\x18\x0e \x01(\bR\x06erased\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +

@@ -4056,9 +4056,11 @@ type ServerLimits struct {
 	// Deliveries that one member of a consumer group may have at a time.
 	MemberInFlightMax uint32 `protobuf:"varint,23,opt,name=member_in_flight_max,json=memberInFlightMax,proto3" json:"member_in_flight_max,omitempty"`
 	// Consumer groups of the store.
-	GroupsMax     uint32 `protobuf:"varint,24,opt,name=groups_max,json=groupsMax,proto3" json:"groups_max,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	GroupsMax uint32 `protobuf:"varint,24,opt,name=groups_max,json=groupsMax,proto3" json:"groups_max,omitempty"`
+	// Events of one EraseEvents.
+	EraseEventsMax uint32 `protobuf:"varint,25,opt,name=erase_events_max,json=eraseEventsMax,proto3" json:"erase_events_max,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ServerLimits) Reset() {
@@ -4255,6 +4257,13 @@ func (x *ServerLimits) GetMemberInFlightMax() uint32 {
 func (x *ServerLimits) GetGroupsMax() uint32 {
 	if x != nil {
 		return x.GroupsMax
+	}
+	return 0
+}
+
+func (x *ServerLimits) GetEraseEventsMax() uint32 {
+	if x != nil {
+		return x.EraseEventsMax
 	}
 	return 0
 }
@@ -4575,7 +4584,7 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x03lag\x18\x02 \x01(\x04R\x03lag\x12\x16\n" +
 	"\x06filled\x18\x03 \x01(\bR\x06filled\x12\x14\n" +
 	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x18\n" +
-	"\atrouble\x18\x05 \x01(\tR\atrouble\"\x9f\n" +
+	"\atrouble\x18\x05 \x01(\tR\atrouble\"\xc9\n" +
 	"\n" +
 	"\fServerLimits\x12*\n" +
 	"\x11append_events_max\x18\x01 \x01(\rR\x0fappendEventsMax\x12(\n" +
@@ -4603,7 +4612,8 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x11group_members_max\x18\x16 \x01(\rR\x0fgroupMembersMax\x12/\n" +
 	"\x14member_in_flight_max\x18\x17 \x01(\rR\x11memberInFlightMax\x12\x1d\n" +
 	"\n" +
-	"groups_max\x18\x18 \x01(\rR\tgroupsMax*U\n" +
+	"groups_max\x18\x18 \x01(\rR\tgroupsMax\x12(\n" +
+	"\x10erase_events_max\x18\x19 \x01(\rR\x0eeraseEventsMax*U\n" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11DIRECTION_FORWARD\x10\x01\x12\x16\n" +

@@ -100,8 +100,10 @@ type StreamDescription struct {
 	Retention *Retention `protobuf:"bytes,8,opt,name=retention,proto3" json:"retention,omitempty"`
 	// The position of its last control; 0: it never had one.
 	ControlPosition uint64 `protobuf:"varint,9,opt,name=control_position,json=controlPosition,proto3" json:"control_position,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What EraseEvents has erased, in the order in which it was asked for: the newest 100.
+	Erased        []*ErasedRange `protobuf:"bytes,10,rep,name=erased,proto3" json:"erased,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamDescription) Reset() {
@@ -197,6 +199,104 @@ func (x *StreamDescription) GetControlPosition() uint64 {
 	return 0
 }
 
+func (x *StreamDescription) GetErased() []*ErasedRange {
+	if x != nil {
+		return x.Erased
+	}
+	return nil
+}
+
+// ErasedRange is the record of one EraseEvents.
+type ErasedRange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first version that it covers.
+	FromVersion uint64 `protobuf:"varint,1,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	// The last version that it covers.
+	ToVersion uint64 `protobuf:"varint,2,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	// When it was done.
+	CommitTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
+	// Who did it, as the log has it; empty: nobody is recorded.
+	Principal string `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Why, as the caller said.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The position of its control.
+	Position      uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasedRange) Reset() {
+	*x = ErasedRange{}
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasedRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasedRange) ProtoMessage() {}
+
+func (x *ErasedRange) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasedRange.ProtoReflect.Descriptor instead.
+func (*ErasedRange) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ErasedRange) GetFromVersion() uint64 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *ErasedRange) GetToVersion() uint64 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *ErasedRange) GetCommitTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CommitTime
+	}
+	return nil
+}
+
+func (x *ErasedRange) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ErasedRange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ErasedRange) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
 // GetStreamRequest names a stream.
 type GetStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -208,7 +308,7 @@ type GetStreamRequest struct {
 
 func (x *GetStreamRequest) Reset() {
 	*x = GetStreamRequest{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[2]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +320,7 @@ func (x *GetStreamRequest) String() string {
 func (*GetStreamRequest) ProtoMessage() {}
 
 func (x *GetStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[2]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +333,7 @@ func (x *GetStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStreamRequest.ProtoReflect.Descriptor instead.
 func (*GetStreamRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetStreamRequest) GetStream() string {
@@ -254,7 +354,7 @@ type GetStreamResponse struct {
 
 func (x *GetStreamResponse) Reset() {
 	*x = GetStreamResponse{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -266,7 +366,7 @@ func (x *GetStreamResponse) String() string {
 func (*GetStreamResponse) ProtoMessage() {}
 
 func (x *GetStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -279,7 +379,7 @@ func (x *GetStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStreamResponse.ProtoReflect.Descriptor instead.
 func (*GetStreamResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetStreamResponse) GetStream() *StreamDescription {
@@ -306,7 +406,7 @@ type TruncateStreamRequest struct {
 
 func (x *TruncateStreamRequest) Reset() {
 	*x = TruncateStreamRequest{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -318,7 +418,7 @@ func (x *TruncateStreamRequest) String() string {
 func (*TruncateStreamRequest) ProtoMessage() {}
 
 func (x *TruncateStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -331,7 +431,7 @@ func (x *TruncateStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TruncateStreamRequest.ProtoReflect.Descriptor instead.
 func (*TruncateStreamRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TruncateStreamRequest) GetStream() string {
@@ -379,7 +479,7 @@ type TruncateStreamResponse struct {
 
 func (x *TruncateStreamResponse) Reset() {
 	*x = TruncateStreamResponse{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +491,7 @@ func (x *TruncateStreamResponse) String() string {
 func (*TruncateStreamResponse) ProtoMessage() {}
 
 func (x *TruncateStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +504,7 @@ func (x *TruncateStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TruncateStreamResponse.ProtoReflect.Descriptor instead.
 func (*TruncateStreamResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TruncateStreamResponse) GetStream() *StreamDescription {
@@ -452,7 +552,7 @@ type SetRetentionRequest struct {
 
 func (x *SetRetentionRequest) Reset() {
 	*x = SetRetentionRequest{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[6]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +564,7 @@ func (x *SetRetentionRequest) String() string {
 func (*SetRetentionRequest) ProtoMessage() {}
 
 func (x *SetRetentionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[6]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +577,7 @@ func (x *SetRetentionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRetentionRequest.ProtoReflect.Descriptor instead.
 func (*SetRetentionRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SetRetentionRequest) GetStream() string {
@@ -525,7 +625,7 @@ type SetRetentionResponse struct {
 
 func (x *SetRetentionResponse) Reset() {
 	*x = SetRetentionResponse{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[7]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +637,7 @@ func (x *SetRetentionResponse) String() string {
 func (*SetRetentionResponse) ProtoMessage() {}
 
 func (x *SetRetentionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[7]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +650,7 @@ func (x *SetRetentionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRetentionResponse.ProtoReflect.Descriptor instead.
 func (*SetRetentionResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SetRetentionResponse) GetStream() *StreamDescription {
@@ -596,7 +696,7 @@ type DeleteStreamRequest struct {
 
 func (x *DeleteStreamRequest) Reset() {
 	*x = DeleteStreamRequest{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[8]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +708,7 @@ func (x *DeleteStreamRequest) String() string {
 func (*DeleteStreamRequest) ProtoMessage() {}
 
 func (x *DeleteStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[8]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +721,7 @@ func (x *DeleteStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStreamRequest.ProtoReflect.Descriptor instead.
 func (*DeleteStreamRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteStreamRequest) GetStream() string {
@@ -662,7 +762,7 @@ type DeleteStreamResponse struct {
 
 func (x *DeleteStreamResponse) Reset() {
 	*x = DeleteStreamResponse{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[9]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +774,7 @@ func (x *DeleteStreamResponse) String() string {
 func (*DeleteStreamResponse) ProtoMessage() {}
 
 func (x *DeleteStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[9]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +787,7 @@ func (x *DeleteStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStreamResponse.ProtoReflect.Descriptor instead.
 func (*DeleteStreamResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteStreamResponse) GetStream() *StreamDescription {
@@ -733,7 +833,7 @@ type TombstoneStreamRequest struct {
 
 func (x *TombstoneStreamRequest) Reset() {
 	*x = TombstoneStreamRequest{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[10]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +845,7 @@ func (x *TombstoneStreamRequest) String() string {
 func (*TombstoneStreamRequest) ProtoMessage() {}
 
 func (x *TombstoneStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[10]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +858,7 @@ func (x *TombstoneStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TombstoneStreamRequest.ProtoReflect.Descriptor instead.
 func (*TombstoneStreamRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TombstoneStreamRequest) GetStream() string {
@@ -799,7 +899,7 @@ type TombstoneStreamResponse struct {
 
 func (x *TombstoneStreamResponse) Reset() {
 	*x = TombstoneStreamResponse{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[11]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +911,7 @@ func (x *TombstoneStreamResponse) String() string {
 func (*TombstoneStreamResponse) ProtoMessage() {}
 
 func (x *TombstoneStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[11]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +924,7 @@ func (x *TombstoneStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TombstoneStreamResponse.ProtoReflect.Descriptor instead.
 func (*TombstoneStreamResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TombstoneStreamResponse) GetStream() *StreamDescription {
@@ -855,8 +955,175 @@ func (x *TombstoneStreamResponse) GetCommitId() string {
 	return ""
 }
 
+// EraseEventsRequest erases events of a stream.
+type EraseEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream. Required.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The first version to erase, which is the first event of a commit. Required: 1 or more.
+	FromVersion uint64 `protobuf:"varint,2,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	// The last version to erase, which is the last event of a commit. Required: `from_version` or more, and at most
+	// ServerLimits.erase_events_max events in all.
+	ToVersion uint64 `protobuf:"varint,3,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	// Why, for the record that remains. Required: 1 to 256 bytes of text without control characters. It must say nothing that
+	// would have to be erased itself.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The version that the stream must have. Absent: any version from 1 on.
+	ExpectedVersion *uint64 `protobuf:"varint,5,opt,name=expected_version,json=expectedVersion,proto3,oneof" json:"expected_version,omitempty"`
+	// As in AppendRequest.
+	CommitId      string `protobuf:"bytes,6,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseEventsRequest) Reset() {
+	*x = EraseEventsRequest{}
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseEventsRequest) ProtoMessage() {}
+
+func (x *EraseEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseEventsRequest.ProtoReflect.Descriptor instead.
+func (*EraseEventsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *EraseEventsRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *EraseEventsRequest) GetFromVersion() uint64 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *EraseEventsRequest) GetToVersion() uint64 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *EraseEventsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EraseEventsRequest) GetExpectedVersion() uint64 {
+	if x != nil && x.ExpectedVersion != nil {
+		return *x.ExpectedVersion
+	}
+	return 0
+}
+
+func (x *EraseEventsRequest) GetCommitId() string {
+	if x != nil {
+		return x.CommitId
+	}
+	return ""
+}
+
+// EraseEventsResponse says what was done.
+type EraseEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream after the call.
+	Stream *StreamDescription `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// False: all of these events were erased already, and nothing was stored.
+	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	// True: an earlier request with the same commit id had done it.
+	Replayed bool `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// The commit id, as the caller sent it or as the gateway filled it in; empty if nothing was stored.
+	CommitId      string `protobuf:"bytes,4,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseEventsResponse) Reset() {
+	*x = EraseEventsResponse{}
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseEventsResponse) ProtoMessage() {}
+
+func (x *EraseEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseEventsResponse.ProtoReflect.Descriptor instead.
+func (*EraseEventsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *EraseEventsResponse) GetStream() *StreamDescription {
+	if x != nil {
+		return x.Stream
+	}
+	return nil
+}
+
+func (x *EraseEventsResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *EraseEventsResponse) GetReplayed() bool {
+	if x != nil {
+		return x.Replayed
+	}
+	return false
+}
+
+func (x *EraseEventsResponse) GetCommitId() string {
+	if x != nil {
+		return x.CommitId
+	}
+	return ""
+}
+
 // ControlRecord is the body of a stored JetStream message that is a control. It is public so that any NATS client can decode the
-// log. Each control says all that holds of its stream from then on, so that the newest one is enough.
+// log. Each control says all that holds of its stream from then on, so that the newest one is enough. Only what was erased is said
+// by each erasure for itself.
 type ControlRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What was asked for.
@@ -867,6 +1134,7 @@ type ControlRecord struct {
 	//	*ControlRecord_Retain
 	//	*ControlRecord_Delete
 	//	*ControlRecord_Tombstone
+	//	*ControlRecord_Erase
 	Control isControlRecord_Control `protobuf_oneof:"control"`
 	// Events before this version are hidden; 1: none.
 	FirstVersion uint64 `protobuf:"varint,5,opt,name=first_version,json=firstVersion,proto3" json:"first_version,omitempty"`
@@ -882,7 +1150,7 @@ type ControlRecord struct {
 
 func (x *ControlRecord) Reset() {
 	*x = ControlRecord{}
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[12]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1162,7 @@ func (x *ControlRecord) String() string {
 func (*ControlRecord) ProtoMessage() {}
 
 func (x *ControlRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_stream_service_proto_msgTypes[12]
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1175,7 @@ func (x *ControlRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlRecord.ProtoReflect.Descriptor instead.
 func (*ControlRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ControlRecord) GetControl() isControlRecord_Control {
@@ -951,6 +1219,15 @@ func (x *ControlRecord) GetTombstone() bool {
 		}
 	}
 	return false
+}
+
+func (x *ControlRecord) GetErase() *Erase {
+	if x != nil {
+		if x, ok := x.Control.(*ControlRecord_Erase); ok {
+			return x.Erase
+		}
+	}
+	return nil
 }
 
 func (x *ControlRecord) GetFirstVersion() uint64 {
@@ -1005,6 +1282,11 @@ type ControlRecord_Tombstone struct {
 	Tombstone bool `protobuf:"varint,4,opt,name=tombstone,proto3,oneof"`
 }
 
+type ControlRecord_Erase struct {
+	// EraseEvents. It leaves as it was what the other fields say.
+	Erase *Erase `protobuf:"bytes,9,opt,name=erase,proto3,oneof"`
+}
+
 func (*ControlRecord_TruncateBefore) isControlRecord_Control() {}
 
 func (*ControlRecord_Retain) isControlRecord_Control() {}
@@ -1013,6 +1295,72 @@ func (*ControlRecord_Delete) isControlRecord_Control() {}
 
 func (*ControlRecord_Tombstone) isControlRecord_Control() {}
 
+func (*ControlRecord_Erase) isControlRecord_Control() {}
+
+// Erase says what an EraseEvents erases: whole commits.
+type Erase struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first version.
+	FromVersion uint64 `protobuf:"varint,1,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	// The last version.
+	ToVersion uint64 `protobuf:"varint,2,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erase) Reset() {
+	*x = Erase{}
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erase) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erase) ProtoMessage() {}
+
+func (x *Erase) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_stream_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erase.ProtoReflect.Descriptor instead.
+func (*Erase) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_stream_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Erase) GetFromVersion() uint64 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *Erase) GetToVersion() uint64 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *Erase) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_sluice_v1_stream_service_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_stream_service_proto_rawDesc = "" +
@@ -1020,7 +1368,7 @@ const file_sluice_v1_stream_service_proto_rawDesc = "" +
 	"\x1esluice/v1/stream_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#sluice/v1/event_store_service.proto\"\\\n" +
 	"\tRetention\x12\x1b\n" +
 	"\tmax_count\x18\x01 \x01(\x04R\bmaxCount\x122\n" +
-	"\amax_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xfb\x02\n" +
+	"\amax_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xab\x03\n" +
 	"\x11StreamDescription\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.sluice.v1.StreamStateR\x05state\x12\x18\n" +
@@ -1031,7 +1379,18 @@ const file_sluice_v1_stream_service_proto_rawDesc = "" +
 	"commitTime\x12)\n" +
 	"\x10truncated_before\x18\a \x01(\x04R\x0ftruncatedBefore\x122\n" +
 	"\tretention\x18\b \x01(\v2\x14.sluice.v1.RetentionR\tretention\x12)\n" +
-	"\x10control_position\x18\t \x01(\x04R\x0fcontrolPosition\"*\n" +
+	"\x10control_position\x18\t \x01(\x04R\x0fcontrolPosition\x12.\n" +
+	"\x06erased\x18\n" +
+	" \x03(\v2\x16.sluice.v1.ErasedRangeR\x06erased\"\xde\x01\n" +
+	"\vErasedRange\x12!\n" +
+	"\ffrom_version\x18\x01 \x01(\x04R\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x02 \x01(\x04R\ttoVersion\x12;\n" +
+	"\vcommit_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"commitTime\x12\x1c\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1a\n" +
+	"\bposition\x18\x06 \x01(\x04R\bposition\"*\n" +
 	"\x10GetStreamRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\"I\n" +
 	"\x11GetStreamResponse\x124\n" +
@@ -1077,25 +1436,46 @@ const file_sluice_v1_stream_service_proto_rawDesc = "" +
 	"\x06stream\x18\x01 \x01(\v2\x1c.sluice.v1.StreamDescriptionR\x06stream\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12\x1a\n" +
 	"\breplayed\x18\x03 \x01(\bR\breplayed\x12\x1b\n" +
-	"\tcommit_id\x18\x04 \x01(\tR\bcommitId\"\xc2\x02\n" +
+	"\tcommit_id\x18\x04 \x01(\tR\bcommitId\"\xe8\x01\n" +
+	"\x12EraseEventsRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12!\n" +
+	"\ffrom_version\x18\x02 \x01(\x04R\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x03 \x01(\x04R\ttoVersion\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12.\n" +
+	"\x10expected_version\x18\x05 \x01(\x04H\x00R\x0fexpectedVersion\x88\x01\x01\x12\x1b\n" +
+	"\tcommit_id\x18\x06 \x01(\tR\bcommitIdB\x13\n" +
+	"\x11_expected_version\"\x9e\x01\n" +
+	"\x13EraseEventsResponse\x124\n" +
+	"\x06stream\x18\x01 \x01(\v2\x1c.sluice.v1.StreamDescriptionR\x06stream\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\x12\x1a\n" +
+	"\breplayed\x18\x03 \x01(\bR\breplayed\x12\x1b\n" +
+	"\tcommit_id\x18\x04 \x01(\tR\bcommitId\"\xec\x02\n" +
 	"\rControlRecord\x12)\n" +
 	"\x0ftruncate_before\x18\x01 \x01(\x04H\x00R\x0etruncateBefore\x12.\n" +
 	"\x06retain\x18\x02 \x01(\v2\x14.sluice.v1.RetentionH\x00R\x06retain\x12\x18\n" +
 	"\x06delete\x18\x03 \x01(\bH\x00R\x06delete\x12\x1e\n" +
-	"\ttombstone\x18\x04 \x01(\bH\x00R\ttombstone\x12#\n" +
+	"\ttombstone\x18\x04 \x01(\bH\x00R\ttombstone\x12(\n" +
+	"\x05erase\x18\t \x01(\v2\x10.sluice.v1.EraseH\x00R\x05erase\x12#\n" +
 	"\rfirst_version\x18\x05 \x01(\x04R\ffirstVersion\x122\n" +
 	"\tretention\x18\x06 \x01(\v2\x14.sluice.v1.RetentionR\tretention\x12\x18\n" +
 	"\adeleted\x18\a \x01(\bR\adeleted\x12\x1e\n" +
 	"\n" +
 	"tombstoned\x18\b \x01(\bR\n" +
 	"tombstonedB\t\n" +
-	"\acontrol2\xaa\x03\n" +
+	"\acontrol\"a\n" +
+	"\x05Erase\x12!\n" +
+	"\ffrom_version\x18\x01 \x01(\x04R\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x02 \x01(\x04R\ttoVersion\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason2\xf8\x03\n" +
 	"\rStreamService\x12F\n" +
 	"\tGetStream\x12\x1b.sluice.v1.GetStreamRequest\x1a\x1c.sluice.v1.GetStreamResponse\x12U\n" +
 	"\x0eTruncateStream\x12 .sluice.v1.TruncateStreamRequest\x1a!.sluice.v1.TruncateStreamResponse\x12O\n" +
 	"\fSetRetention\x12\x1e.sluice.v1.SetRetentionRequest\x1a\x1f.sluice.v1.SetRetentionResponse\x12O\n" +
 	"\fDeleteStream\x12\x1e.sluice.v1.DeleteStreamRequest\x1a\x1f.sluice.v1.DeleteStreamResponse\x12X\n" +
-	"\x0fTombstoneStream\x12!.sluice.v1.TombstoneStreamRequest\x1a\".sluice.v1.TombstoneStreamResponseB\x82\x01\n" +
+	"\x0fTombstoneStream\x12!.sluice.v1.TombstoneStreamRequest\x1a\".sluice.v1.TombstoneStreamResponse\x12L\n" +
+	"\vEraseEvents\x12\x1d.sluice.v1.EraseEventsRequest\x1a\x1e.sluice.v1.EraseEventsResponseB\x82\x01\n" +
 	"\fio.sluice.v1B\x12StreamServiceProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\n" +
 	"Sluice::V1b\x06proto3"
 
@@ -1111,53 +1491,63 @@ func file_sluice_v1_stream_service_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_stream_service_proto_rawDescData
 }
 
-var file_sluice_v1_stream_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_sluice_v1_stream_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sluice_v1_stream_service_proto_goTypes = []any{
 	(*Retention)(nil),               // 0: sluice.v1.Retention
 	(*StreamDescription)(nil),       // 1: sluice.v1.StreamDescription
-	(*GetStreamRequest)(nil),        // 2: sluice.v1.GetStreamRequest
-	(*GetStreamResponse)(nil),       // 3: sluice.v1.GetStreamResponse
-	(*TruncateStreamRequest)(nil),   // 4: sluice.v1.TruncateStreamRequest
-	(*TruncateStreamResponse)(nil),  // 5: sluice.v1.TruncateStreamResponse
-	(*SetRetentionRequest)(nil),     // 6: sluice.v1.SetRetentionRequest
-	(*SetRetentionResponse)(nil),    // 7: sluice.v1.SetRetentionResponse
-	(*DeleteStreamRequest)(nil),     // 8: sluice.v1.DeleteStreamRequest
-	(*DeleteStreamResponse)(nil),    // 9: sluice.v1.DeleteStreamResponse
-	(*TombstoneStreamRequest)(nil),  // 10: sluice.v1.TombstoneStreamRequest
-	(*TombstoneStreamResponse)(nil), // 11: sluice.v1.TombstoneStreamResponse
-	(*ControlRecord)(nil),           // 12: sluice.v1.ControlRecord
-	(*durationpb.Duration)(nil),     // 13: google.protobuf.Duration
-	(StreamState)(0),                // 14: sluice.v1.StreamState
-	(*timestamppb.Timestamp)(nil),   // 15: google.protobuf.Timestamp
+	(*ErasedRange)(nil),             // 2: sluice.v1.ErasedRange
+	(*GetStreamRequest)(nil),        // 3: sluice.v1.GetStreamRequest
+	(*GetStreamResponse)(nil),       // 4: sluice.v1.GetStreamResponse
+	(*TruncateStreamRequest)(nil),   // 5: sluice.v1.TruncateStreamRequest
+	(*TruncateStreamResponse)(nil),  // 6: sluice.v1.TruncateStreamResponse
+	(*SetRetentionRequest)(nil),     // 7: sluice.v1.SetRetentionRequest
+	(*SetRetentionResponse)(nil),    // 8: sluice.v1.SetRetentionResponse
+	(*DeleteStreamRequest)(nil),     // 9: sluice.v1.DeleteStreamRequest
+	(*DeleteStreamResponse)(nil),    // 10: sluice.v1.DeleteStreamResponse
+	(*TombstoneStreamRequest)(nil),  // 11: sluice.v1.TombstoneStreamRequest
+	(*TombstoneStreamResponse)(nil), // 12: sluice.v1.TombstoneStreamResponse
+	(*EraseEventsRequest)(nil),      // 13: sluice.v1.EraseEventsRequest
+	(*EraseEventsResponse)(nil),     // 14: sluice.v1.EraseEventsResponse
+	(*ControlRecord)(nil),           // 15: sluice.v1.ControlRecord
+	(*Erase)(nil),                   // 16: sluice.v1.Erase
+	(*durationpb.Duration)(nil),     // 17: google.protobuf.Duration
+	(StreamState)(0),                // 18: sluice.v1.StreamState
+	(*timestamppb.Timestamp)(nil),   // 19: google.protobuf.Timestamp
 }
 var file_sluice_v1_stream_service_proto_depIdxs = []int32{
-	13, // 0: sluice.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	14, // 1: sluice.v1.StreamDescription.state:type_name -> sluice.v1.StreamState
-	15, // 2: sluice.v1.StreamDescription.commit_time:type_name -> google.protobuf.Timestamp
+	17, // 0: sluice.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	18, // 1: sluice.v1.StreamDescription.state:type_name -> sluice.v1.StreamState
+	19, // 2: sluice.v1.StreamDescription.commit_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: sluice.v1.StreamDescription.retention:type_name -> sluice.v1.Retention
-	1,  // 4: sluice.v1.GetStreamResponse.stream:type_name -> sluice.v1.StreamDescription
-	1,  // 5: sluice.v1.TruncateStreamResponse.stream:type_name -> sluice.v1.StreamDescription
-	0,  // 6: sluice.v1.SetRetentionRequest.retention:type_name -> sluice.v1.Retention
-	1,  // 7: sluice.v1.SetRetentionResponse.stream:type_name -> sluice.v1.StreamDescription
-	1,  // 8: sluice.v1.DeleteStreamResponse.stream:type_name -> sluice.v1.StreamDescription
-	1,  // 9: sluice.v1.TombstoneStreamResponse.stream:type_name -> sluice.v1.StreamDescription
-	0,  // 10: sluice.v1.ControlRecord.retain:type_name -> sluice.v1.Retention
-	0,  // 11: sluice.v1.ControlRecord.retention:type_name -> sluice.v1.Retention
-	2,  // 12: sluice.v1.StreamService.GetStream:input_type -> sluice.v1.GetStreamRequest
-	4,  // 13: sluice.v1.StreamService.TruncateStream:input_type -> sluice.v1.TruncateStreamRequest
-	6,  // 14: sluice.v1.StreamService.SetRetention:input_type -> sluice.v1.SetRetentionRequest
-	8,  // 15: sluice.v1.StreamService.DeleteStream:input_type -> sluice.v1.DeleteStreamRequest
-	10, // 16: sluice.v1.StreamService.TombstoneStream:input_type -> sluice.v1.TombstoneStreamRequest
-	3,  // 17: sluice.v1.StreamService.GetStream:output_type -> sluice.v1.GetStreamResponse
-	5,  // 18: sluice.v1.StreamService.TruncateStream:output_type -> sluice.v1.TruncateStreamResponse
-	7,  // 19: sluice.v1.StreamService.SetRetention:output_type -> sluice.v1.SetRetentionResponse
-	9,  // 20: sluice.v1.StreamService.DeleteStream:output_type -> sluice.v1.DeleteStreamResponse
-	11, // 21: sluice.v1.StreamService.TombstoneStream:output_type -> sluice.v1.TombstoneStreamResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	2,  // 4: sluice.v1.StreamDescription.erased:type_name -> sluice.v1.ErasedRange
+	19, // 5: sluice.v1.ErasedRange.commit_time:type_name -> google.protobuf.Timestamp
+	1,  // 6: sluice.v1.GetStreamResponse.stream:type_name -> sluice.v1.StreamDescription
+	1,  // 7: sluice.v1.TruncateStreamResponse.stream:type_name -> sluice.v1.StreamDescription
+	0,  // 8: sluice.v1.SetRetentionRequest.retention:type_name -> sluice.v1.Retention
+	1,  // 9: sluice.v1.SetRetentionResponse.stream:type_name -> sluice.v1.StreamDescription
+	1,  // 10: sluice.v1.DeleteStreamResponse.stream:type_name -> sluice.v1.StreamDescription
+	1,  // 11: sluice.v1.TombstoneStreamResponse.stream:type_name -> sluice.v1.StreamDescription
+	1,  // 12: sluice.v1.EraseEventsResponse.stream:type_name -> sluice.v1.StreamDescription
+	0,  // 13: sluice.v1.ControlRecord.retain:type_name -> sluice.v1.Retention
+	16, // 14: sluice.v1.ControlRecord.erase:type_name -> sluice.v1.Erase
+	0,  // 15: sluice.v1.ControlRecord.retention:type_name -> sluice.v1.Retention
+	3,  // 16: sluice.v1.StreamService.GetStream:input_type -> sluice.v1.GetStreamRequest
+	5,  // 17: sluice.v1.StreamService.TruncateStream:input_type -> sluice.v1.TruncateStreamRequest
+	7,  // 18: sluice.v1.StreamService.SetRetention:input_type -> sluice.v1.SetRetentionRequest
+	9,  // 19: sluice.v1.StreamService.DeleteStream:input_type -> sluice.v1.DeleteStreamRequest
+	11, // 20: sluice.v1.StreamService.TombstoneStream:input_type -> sluice.v1.TombstoneStreamRequest
+	13, // 21: sluice.v1.StreamService.EraseEvents:input_type -> sluice.v1.EraseEventsRequest
+	4,  // 22: sluice.v1.StreamService.GetStream:output_type -> sluice.v1.GetStreamResponse
+	6,  // 23: sluice.v1.StreamService.TruncateStream:output_type -> sluice.v1.TruncateStreamResponse
+	8,  // 24: sluice.v1.StreamService.SetRetention:output_type -> sluice.v1.SetRetentionResponse
+	10, // 25: sluice.v1.StreamService.DeleteStream:output_type -> sluice.v1.DeleteStreamResponse
+	12, // 26: sluice.v1.StreamService.TombstoneStream:output_type -> sluice.v1.TombstoneStreamResponse
+	14, // 27: sluice.v1.StreamService.EraseEvents:output_type -> sluice.v1.EraseEventsResponse
+	22, // [22:28] is the sub-list for method output_type
+	16, // [16:22] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_stream_service_proto_init() }
@@ -1166,15 +1556,17 @@ func file_sluice_v1_stream_service_proto_init() {
 		return
 	}
 	file_sluice_v1_event_store_service_proto_init()
-	file_sluice_v1_stream_service_proto_msgTypes[4].OneofWrappers = []any{}
-	file_sluice_v1_stream_service_proto_msgTypes[6].OneofWrappers = []any{}
-	file_sluice_v1_stream_service_proto_msgTypes[8].OneofWrappers = []any{}
-	file_sluice_v1_stream_service_proto_msgTypes[10].OneofWrappers = []any{}
-	file_sluice_v1_stream_service_proto_msgTypes[12].OneofWrappers = []any{
+	file_sluice_v1_stream_service_proto_msgTypes[5].OneofWrappers = []any{}
+	file_sluice_v1_stream_service_proto_msgTypes[7].OneofWrappers = []any{}
+	file_sluice_v1_stream_service_proto_msgTypes[9].OneofWrappers = []any{}
+	file_sluice_v1_stream_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_sluice_v1_stream_service_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sluice_v1_stream_service_proto_msgTypes[15].OneofWrappers = []any{
 		(*ControlRecord_TruncateBefore)(nil),
 		(*ControlRecord_Retain)(nil),
 		(*ControlRecord_Delete)(nil),
 		(*ControlRecord_Tombstone)(nil),
+		(*ControlRecord_Erase)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1182,7 +1574,7 @@ func file_sluice_v1_stream_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_stream_service_proto_rawDesc), len(file_sluice_v1_stream_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,13 +24,15 @@ const (
 	StreamService_SetRetention_FullMethodName    = "/sluice.v1.StreamService/SetRetention"
 	StreamService_DeleteStream_FullMethodName    = "/sluice.v1.StreamService/DeleteStream"
 	StreamService_TombstoneStream_FullMethodName = "/sluice.v1.StreamService/TombstoneStream"
+	StreamService_EraseEvents_FullMethodName     = "/sluice.v1.StreamService/EraseEvents"
 )
 
 // StreamServiceClient is the client API for StreamService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// StreamService ends streams, or their beginnings. Nothing in a store expires unless one of these calls says so.
+// StreamService ends streams, or their beginnings, and erases events. Nothing in a store expires unless one of these calls says
+// so.
 //
 // What a call decides is a commit of its own on the stream, a control: it has a commit id and a position, leaves the version as
 // it is, and competes with appends, so that the next append builds on it. Versions never restart, whatever is hidden.
@@ -68,6 +70,21 @@ type StreamServiceClient interface {
 	// TombstoneStream deletes a stream for ever: every later append is refused with FAILED_PRECONDITION and the reason
 	// STREAM_TOMBSTONED. It cannot be undone.
 	TombstoneStream(ctx context.Context, in *TombstoneStreamRequest, opts ...grpc.CallOption) (*TombstoneStreamResponse, error)
+	// EraseEvents overwrites the contents of events: payload, metadata, tags, correlation and causation id. Readers get a stub
+	// in place of each, with `erased`; versions and positions stay, and ReadByCorrelation no longer finds the event. It cannot
+	// be undone. A record remains of which versions were erased, when, by whom and why: `StreamDescription.erased`.
+	//
+	// When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
+	// erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
+	//
+	// Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
+	// together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+	//
+	// Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
+	// `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
+	// reason STORE_IMMUTABLE if the store does not permit that messages are removed. OUT_OF_RANGE with the reason
+	// VERSION_BEYOND_END for `to_version` above the version of the stream. STREAM_TOMBSTONED is no error of this call.
+	EraseEvents(ctx context.Context, in *EraseEventsRequest, opts ...grpc.CallOption) (*EraseEventsResponse, error)
 }
 
 type streamServiceClient struct {
@@ -128,11 +145,22 @@ func (c *streamServiceClient) TombstoneStream(ctx context.Context, in *Tombstone
 	return out, nil
 }
 
+func (c *streamServiceClient) EraseEvents(ctx context.Context, in *EraseEventsRequest, opts ...grpc.CallOption) (*EraseEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseEventsResponse)
+	err := c.cc.Invoke(ctx, StreamService_EraseEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StreamServiceServer is the server API for StreamService service.
 // All implementations must embed UnimplementedStreamServiceServer
 // for forward compatibility.
 //
-// StreamService ends streams, or their beginnings. Nothing in a store expires unless one of these calls says so.
+// StreamService ends streams, or their beginnings, and erases events. Nothing in a store expires unless one of these calls says
+// so.
 //
 // What a call decides is a commit of its own on the stream, a control: it has a commit id and a position, leaves the version as
 // it is, and competes with appends, so that the next append builds on it. Versions never restart, whatever is hidden.
@@ -170,6 +198,21 @@ type StreamServiceServer interface {
 	// TombstoneStream deletes a stream for ever: every later append is refused with FAILED_PRECONDITION and the reason
 	// STREAM_TOMBSTONED. It cannot be undone.
 	TombstoneStream(context.Context, *TombstoneStreamRequest) (*TombstoneStreamResponse, error)
+	// EraseEvents overwrites the contents of events: payload, metadata, tags, correlation and causation id. Readers get a stub
+	// in place of each, with `erased`; versions and positions stay, and ReadByCorrelation no longer finds the event. It cannot
+	// be undone. A record remains of which versions were erased, when, by whom and why: `StreamDescription.erased`.
+	//
+	// When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
+	// erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
+	//
+	// Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
+	// together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+	//
+	// Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
+	// `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
+	// reason STORE_IMMUTABLE if the store does not permit that messages are removed. OUT_OF_RANGE with the reason
+	// VERSION_BEYOND_END for `to_version` above the version of the stream. STREAM_TOMBSTONED is no error of this call.
+	EraseEvents(context.Context, *EraseEventsRequest) (*EraseEventsResponse, error)
 	mustEmbedUnimplementedStreamServiceServer()
 }
 
@@ -194,6 +237,9 @@ func (UnimplementedStreamServiceServer) DeleteStream(context.Context, *DeleteStr
 }
 func (UnimplementedStreamServiceServer) TombstoneStream(context.Context, *TombstoneStreamRequest) (*TombstoneStreamResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TombstoneStream not implemented")
+}
+func (UnimplementedStreamServiceServer) EraseEvents(context.Context, *EraseEventsRequest) (*EraseEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EraseEvents not implemented")
 }
 func (UnimplementedStreamServiceServer) mustEmbedUnimplementedStreamServiceServer() {}
 func (UnimplementedStreamServiceServer) testEmbeddedByValue()                       {}
@@ -306,6 +352,24 @@ func _StreamService_TombstoneStream_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StreamService_EraseEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StreamServiceServer).EraseEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StreamService_EraseEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StreamServiceServer).EraseEvents(ctx, req.(*EraseEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // StreamService_ServiceDesc is the grpc.ServiceDesc for StreamService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -332,6 +396,10 @@ var StreamService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TombstoneStream",
 			Handler:    _StreamService_TombstoneStream_Handler,
+		},
+		{
+			MethodName: "EraseEvents",
+			Handler:    _StreamService_EraseEvents_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
