@@ -44,6 +44,8 @@ const (
 	CodeStreamNotFound    Code = "STREAM_NOT_FOUND"
 	CodeStreamTombstoned  Code = "STREAM_TOMBSTONED"
 	CodeVersionBeyondEnd  Code = "VERSION_BEYOND_END"
+	CodeEraseSplitsCommit Code = "ERASE_SPLITS_COMMIT"
+	CodeStoreImmutable    Code = "STORE_IMMUTABLE"
 	CodeGroupNotFound     Code = "GROUP_NOT_FOUND"
 	CodeGroupExists       Code = "GROUP_EXISTS"
 	CodeGroupChanged      Code = "GROUP_CHANGED"
@@ -195,10 +197,13 @@ type QuotaExceededError struct {
 // Unwrap gives the CallError.
 func (e *QuotaExceededError) Unwrap() error { return e.CallError }
 
-// StreamError says that a stream cannot be used like this: CodeStreamNotFound, CodeStreamTombstoned or CodeVersionBeyondEnd.
+// StreamError says that a stream cannot be used like this: CodeStreamNotFound, CodeStreamTombstoned, CodeVersionBeyondEnd,
+// CodeEraseSplitsCommit or CodeStoreImmutable. Nothing was stored.
 type StreamError struct {
 	*CallError
-	Stream string
+	Stream string // "" with CodeStoreImmutable
+	// FromVersion and ToVersion are, with CodeEraseSplitsCommit, the smallest range around that of the call that covers whole commits.
+	FromVersion, ToVersion uint64
 }
 
 // Unwrap gives the CallError.
@@ -215,7 +220,7 @@ const (
 
 // streamCodes and plainCodes are reasons that are codes.
 var (
-	streamCodes = []Code{CodeStreamNotFound, CodeStreamTombstoned, CodeVersionBeyondEnd}
+	streamCodes = []Code{CodeStreamNotFound, CodeStreamTombstoned, CodeVersionBeyondEnd, CodeEraseSplitsCommit, CodeStoreImmutable}
 	plainCodes  = []Code{CodeStoreUnavailable, CodeReplicaFilling, CodeStoreFull, CodeStoreRefused, CodeGroupNotFound, CodeGroupExists,
 		CodeGroupChanged, CodeGroupHasMembers, CodeGroupAheadOfStore, CodeGroupUnreadable, CodePositionBeyondEnd, CodeMemberExists,
 		CodeMemberStalled, CodeDeliveryNotHeld}
@@ -337,7 +342,9 @@ func (e *CallError) byReason() error {
 		return &QuotaExceededError{e, e.facts["limit"]}
 	case slices.Contains(streamCodes, code):
 		e.Code = code
-		return &StreamError{e, e.facts["stream"]}
+		from, _ := strconv.ParseUint(e.facts["from_version"], 10, 64)
+		to, _ := strconv.ParseUint(e.facts["to_version"], 10, 64)
+		return &StreamError{e, e.facts["stream"], from, to}
 	case slices.Contains(plainCodes, code):
 		e.Code = code
 		if st.Code() == codes.Unavailable {
