@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { run } from '../../conformance/run';
 import { temporaryFolder } from '../support/tools';
+import { pythonVersion, pythonWithPackages } from './python-venv';
 
 /** How a driver is started. */
 export interface Started {
@@ -40,6 +41,21 @@ export const languages: readonly Language[] = [
     },
     lacks: [],
   },
+  // Not yet `sync`: a thread cannot stop an append or a read of another one, which two cases ask for.
+  ...['asyncio'].map((kind): Language => ({
+    name: `python-${kind}`,
+    tool: ['python3', '--version'],
+    async build() {
+      const version = pythonVersion();
+      if (version === undefined) throw new Error('there is no Python that is new enough');
+      const python = await pythonWithPackages(version);
+      return {
+        command: [python, '-B', join('clients', 'python', 'tests', 'driver.py'), kind],
+        env: { PYTHONPATH: join('clients', 'python', 'src') },
+      };
+    },
+    lacks: [],
+  })),
 ];
 
 /** Whether the tools of a language are there. */
