@@ -190,6 +190,7 @@ export const defaultLimits: Limits = {
   readStallTimeoutMs: 120_000,
   readBytesPerSecondMin: 128,
   duplicateWindowMs: 120_000,
+  ...requestLimits,
   headCacheEntriesMax: 100_000,
   serverInfoAgeMaxMs: 1_000,
   mirrorsIntervalMs: 60_000,
@@ -206,7 +207,6 @@ export const defaultLimits: Limits = {
   readyLagMaxMs: 10_000,
   shutdownTimeoutMs: 10_000,
   ...httpLimits,
-  ...requestLimits,
   ...accessLimits,
   ...groupLimits,
 };

@@ -205,8 +205,7 @@ function toAppend(value: unknown, where: string): ExportedAppend {
 /** What is left of an event that was erased; undefined: it was not. */
 function withoutMark(event: unknown): Readonly<Record<string, unknown>> | undefined {
   if (!isObject(event) || event['erased'] !== true) return undefined;
-  const { erased: _, ...stub } = event;
-  return stub;
+  return Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'erased'));
 }
 
 /** An export has encrypted events as they are stored. */

@@ -37,7 +37,7 @@ export interface LogControl {
   readonly control: StreamControl;
   /** What holds of the stream from then on. */
   readonly rules: StreamRules;
-  /** Who asked for it, as the log has it; "": nobody is recorded. */
+  /** The principal that asked for it, as the log has it; "": nobody is recorded. */
   readonly principal: string;
 }
 

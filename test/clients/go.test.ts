@@ -34,7 +34,8 @@ withGo(
     await using gateway = await startTestGateway([nats.url]);
     const env = { ...process.env, SLUICE_TEST_ADDRESS: gateway.address };
     const { stdout } = await run('go', ['test', '-count=1', '-v', '.'], { cwd: client, env }).catch(
-      ({ stdout, stderr }: { stdout: string; stderr: string }) => {
+      (error: unknown) => {
+        const { stdout, stderr } = error as { readonly stdout: string; readonly stderr: string };
         throw new Error(stdout + stderr);
       },
     );

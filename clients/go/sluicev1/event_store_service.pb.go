@@ -3759,8 +3759,9 @@ func (x *StoreInfo) GetSubscriptionsTrouble() string {
 // LogFindings describes what is wrong with the messages of the store, as far as this gateway knows.
 type LogFindings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The number of messages that are gone. Sluice never deletes from a store, so that it must have as many messages as its
-	// last position says. While more are gone than were accepted, a stream without messages does not count as empty.
+	// The number of messages that are gone. With those that the gateways have removed, since they were hidden or erased, a store
+	// must have as many messages as its last position says. While more are gone than were accepted, a stream without messages does
+	// not count as empty.
 	LostMessages uint64 `protobuf:"varint,1,opt,name=lost_messages,json=lostMessages,proto3" json:"lost_messages,omitempty"`
 	// The number of lost messages that an operator has accepted with --lost-messages-accepted.
 	LostMessagesAccepted uint64 `protobuf:"varint,2,opt,name=lost_messages_accepted,json=lostMessagesAccepted,proto3" json:"lost_messages_accepted,omitempty"`
@@ -3769,9 +3770,13 @@ type LogFindings struct {
 	// The number of messages that are not commits; at most 1,000 are counted.
 	UnreadableCount uint32 `protobuf:"varint,4,opt,name=unreadable_count,json=unreadableCount,proto3" json:"unreadable_count,omitempty"`
 	// The first of them by position, at most 10. `sluice unreadable` lists all.
-	Unreadable    []*UnreadableMessage `protobuf:"bytes,5,rep,name=unreadable,proto3" json:"unreadable,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Unreadable []*UnreadableMessage `protobuf:"bytes,5,rep,name=unreadable,proto3" json:"unreadable,omitempty"`
+	// True: NATS refuses to remove messages of this store, so that what is hidden stays in it, and nothing can be erased.
+	Immutable bool `protobuf:"varint,6,opt,name=immutable,proto3" json:"immutable,omitempty"`
+	// Why this gateway could not remove what is hidden or erased, when it last tried; empty: it could, or need not.
+	RemovalTrouble string `protobuf:"bytes,7,opt,name=removal_trouble,json=removalTrouble,proto3" json:"removal_trouble,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LogFindings) Reset() {
@@ -3837,6 +3842,20 @@ func (x *LogFindings) GetUnreadable() []*UnreadableMessage {
 		return x.Unreadable
 	}
 	return nil
+}
+
+func (x *LogFindings) GetImmutable() bool {
+	if x != nil {
+		return x.Immutable
+	}
+	return false
+}
+
+func (x *LogFindings) GetRemovalTrouble() string {
+	if x != nil {
+		return x.RemovalTrouble
+	}
+	return ""
 }
 
 // ReplicaInfo describes a server that holds the store.
@@ -4563,7 +4582,7 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x0ewrong_settings\x18\r \x03(\tR\rwrongSettings\x12\x17\n" +
 	"\afull_by\x18\x0e \x01(\tR\x06fullBy\x12(\n" +
 	"\x03log\x18\x0f \x01(\v2\x16.sluice.v1.LogFindingsR\x03log\x123\n" +
-	"\x15subscriptions_trouble\x18\x10 \x01(\tR\x14subscriptionsTrouble\"\xeb\x01\n" +
+	"\x15subscriptions_trouble\x18\x10 \x01(\tR\x14subscriptionsTrouble\"\xb2\x02\n" +
 	"\vLogFindings\x12#\n" +
 	"\rlost_messages\x18\x01 \x01(\x04R\flostMessages\x124\n" +
 	"\x16lost_messages_accepted\x18\x02 \x01(\x04R\x14lostMessagesAccepted\x12\x18\n" +
@@ -4571,7 +4590,9 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x10unreadable_count\x18\x04 \x01(\rR\x0funreadableCount\x12<\n" +
 	"\n" +
 	"unreadable\x18\x05 \x03(\v2\x1c.sluice.v1.UnreadableMessageR\n" +
-	"unreadable\"\x7f\n" +
+	"unreadable\x12\x1c\n" +
+	"\timmutable\x18\x06 \x01(\bR\timmutable\x12'\n" +
+	"\x0fremoval_trouble\x18\a \x01(\tR\x0eremovalTrouble\"\x7f\n" +
 	"\vReplicaInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06leader\x18\x02 \x01(\bR\x06leader\x12\x18\n" +

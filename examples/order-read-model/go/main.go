@@ -91,7 +91,7 @@ func applyEvent(rows *bolt.Bucket, event *sluice.RecordedEvent) error {
 		Customer             string
 		Quantity, PriceCents int64
 	}
-	// A payload that is not JSON has none of the fields.
+	// A payload that is not JSON has no fields.
 	_ = sluice.DecodeJSON(event, &data)
 	switch {
 	case event.Type == "OrderPlaced" && stored == nil:

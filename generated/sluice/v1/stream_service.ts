@@ -75,7 +75,7 @@ export interface ErasedRange {
   commitTime:
     | Timestamp
     | undefined;
-  /** Who did it, as the log has it; empty: nobody is recorded. */
+  /** The principal that did it, as the log has it; empty: nobody is recorded. */
   principal: string;
   /** Why, as the caller said. */
   reason: string;

@@ -123,7 +123,7 @@ export function decodeBlock(body: Uint8Array): RemovedBlock {
 /** What readers get in place of a message that is removed: the message without contents. Its body views the body of the record. */
 export type Stub = StoredMessage;
 
-/** The headers that a reader of a commit needs. Who has appended it is not among them. */
+/** The headers that a reader of a commit needs. The principal that appended it is not among them. */
 const keptHeaders = [
   header.messageId,
   header.version,

@@ -7,7 +7,7 @@ import { decodeCount, noRemovals, type RemovalCount } from './removal-codec';
 import { countSubject } from './removal-subjects';
 import { newestOn, readable, type RecordsAccess } from './removed-messages';
 
-/** The record that counts removed messages, and the sequence by which it is changed; 0n: there is none. */
+/** The record that counts removed messages, and the sequence by which it is changed; 0n: there is no such record. */
 export interface ReadCount extends RemovalCount {
   readonly revision: Sequence;
 }

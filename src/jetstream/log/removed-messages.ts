@@ -54,7 +54,7 @@ const blocksRememberedMax = 4;
 
 /**
  * Says why messages are missing from the log, as its leader has it. What is removed is recorded before, so the answer is right about
- * every message that was missing when the question was asked.
+ * every message that was missing when it was asked for.
  */
 export class RemovedMessages {
   private readonly remembered = new Map<number, ReadBlock>();
@@ -125,7 +125,7 @@ export class RemovedMessages {
   }
 }
 
-/** The record of a block with its stubs; undefined: there is none. */
+/** The record of a block with its stubs; undefined: there is no such record. */
 export async function readBlock(
   log: RecordsAccess,
   block: number,

@@ -28,7 +28,7 @@ export interface Plan {
   readonly isWhole: boolean;
 }
 
-/** The control at a position, as the leader of the log has it; undefined: the position has none, or a control of another stream. */
+/** The control at a position, as the leader of the log has it; undefined: the position has no control, or one of another stream. */
 export async function controlAt(
   log: LogAccess,
   stream: string,

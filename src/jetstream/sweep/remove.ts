@@ -41,9 +41,9 @@ const attemptTimeoutMs = 5_000;
 const absenceMaxMs = 250;
 
 /**
- * Removes messages from the log. Each step can be repeated: first the count says what is about to be removed, then the blocks say it of
+ * Removes messages from the log. Each part can be repeated: first the count says what is about to be removed, then the blocks say it of
  * each message, and only when all of that is as durable as an append are the messages removed. Resolves with the new count. Throws
- * RemovalContestedError and StoreErrors; whoever finds the count as it was left then finishes the removal.
+ * RemovalContestedError and StoreErrors; a gateway that finds the count as it was left then finishes the removal.
  */
 export async function remove(
   removing: Removing,
@@ -211,7 +211,7 @@ async function removeNow(
 interface Record {
   readonly subject: string;
   readonly body: Uint8Array;
-  /** The sequence that the last message on the subject must have; 0: there must be none. */
+  /** The sequence that the last message on the subject must have; 0: there must be no message. */
   readonly revision: Sequence;
 }
 

@@ -49,7 +49,7 @@ function isErasure([entry]: readonly LogEntry[]): boolean {
   return entry !== undefined && isControl(entry) && entry.control.kind === 'erase';
 }
 
-/** Entries of one step, */
+/** Entries of one batch, */
 const entriesMax = 256;
 /** and bytes of their records, unless the first one alone is larger. */
 const stepBytesMax = 4 << 20;
@@ -63,11 +63,11 @@ export async function eraseCommits(files: WrittenFiles, commits: ErasedCommits):
   const { index, segments } = files;
   const touched = new Set<number>();
   for (let after: IndexEntry | undefined, isLast = false; !isLast;) {
-    const step = stepAfter(index, commits, after);
-    ({ after, isLast } = step);
-    const inSegments = step.entries.filter(({ location }) => location.segment >= segments.first);
+    const batch = batchAfter(index, commits, after);
+    ({ after, isLast } = batch);
+    const inSegments = batch.entries.filter(({ location }) => location.segment >= segments.first);
     const records = await fetchRecords(files, inSegments);
-    await index.erased.mark(commits.stream, step.entries, records.flatMap(correlationKeys));
+    await index.erased.mark(commits.stream, batch.entries, records.flatMap(correlationKeys));
     const overwrites = records.flatMap(({ bytes, header }, at) => {
       const record = erasedCopyOf(bytes.subarray(header.start, header.end));
       const { location } = inSegments[at] as IndexEntry;
@@ -80,7 +80,7 @@ export async function eraseCommits(files: WrittenFiles, commits: ErasedCommits):
   for (const segment of touched) await segments.syncSegment(segment);
 }
 
-interface Step {
+interface Batch {
   readonly entries: readonly IndexEntry[];
   /** Of the range, whether it is erased or not. */
   readonly after: IndexEntry | undefined;
@@ -88,11 +88,11 @@ interface Step {
 }
 
 /** The next commits of the range. */
-function stepAfter(
+function batchAfter(
   index: ReplicaIndex,
   { stream, fromVersion, toVersion }: ErasedCommits,
   previous: IndexEntry | undefined,
-): Step {
+): Batch {
   const entries: IndexEntry[] = [];
   let bytes = 0;
   let after = previous;

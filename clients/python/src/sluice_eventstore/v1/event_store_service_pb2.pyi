@@ -616,18 +616,22 @@ class StoreInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., store_id: _Optional[str] = ..., prefix: _Optional[str] = ..., replicas: _Optional[int] = ..., nats_version: _Optional[str] = ..., durability: _Optional[_Union[Durability, str]] = ..., position: _Optional[int] = ..., message_count: _Optional[int] = ..., bytes: _Optional[int] = ..., embedded: bool = ..., consumer_count: _Optional[int] = ..., replica_infos: _Optional[_Iterable[_Union[ReplicaInfo, _Mapping]]] = ..., bytes_max: _Optional[int] = ..., wrong_settings: _Optional[_Iterable[str]] = ..., full_by: _Optional[str] = ..., log: _Optional[_Union[LogFindings, _Mapping]] = ..., subscriptions_trouble: _Optional[str] = ...) -> None: ...
 
 class LogFindings(_message.Message):
-    __slots__ = ("lost_messages", "lost_messages_accepted", "mirrors", "unreadable_count", "unreadable")
+    __slots__ = ("lost_messages", "lost_messages_accepted", "mirrors", "unreadable_count", "unreadable", "immutable", "removal_trouble")
     LOST_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     LOST_MESSAGES_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     MIRRORS_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    IMMUTABLE_FIELD_NUMBER: _ClassVar[int]
+    REMOVAL_TROUBLE_FIELD_NUMBER: _ClassVar[int]
     lost_messages: int
     lost_messages_accepted: int
     mirrors: _containers.RepeatedScalarFieldContainer[str]
     unreadable_count: int
     unreadable: _containers.RepeatedCompositeFieldContainer[UnreadableMessage]
-    def __init__(self, lost_messages: _Optional[int] = ..., lost_messages_accepted: _Optional[int] = ..., mirrors: _Optional[_Iterable[str]] = ..., unreadable_count: _Optional[int] = ..., unreadable: _Optional[_Iterable[_Union[UnreadableMessage, _Mapping]]] = ...) -> None: ...
+    immutable: bool
+    removal_trouble: str
+    def __init__(self, lost_messages: _Optional[int] = ..., lost_messages_accepted: _Optional[int] = ..., mirrors: _Optional[_Iterable[str]] = ..., unreadable_count: _Optional[int] = ..., unreadable: _Optional[_Iterable[_Union[UnreadableMessage, _Mapping]]] = ..., immutable: bool = ..., removal_trouble: _Optional[str] = ...) -> None: ...
 
 class ReplicaInfo(_message.Message):
     __slots__ = ("name", "leader", "current", "offline", "lag")
