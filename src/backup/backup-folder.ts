@@ -7,6 +7,8 @@ import { backupFiles, manifestName, manifestText, type Manifest } from './manife
 export interface BackupFolder {
   readonly path: string;
   complete(manifest: Manifest): Promise<void>;
+  /** Removes what was written. */
+  clear(): Promise<void>;
   /** Removes what was written, and the folder if it was created. */
   discard(): Promise<void>;
 }
@@ -15,6 +17,10 @@ export interface BackupFolder {
 export async function newBackupFolder(path: string): Promise<BackupFolder> {
   const created = await create(path);
   const next = join(path, `${manifestName}.tmp`);
+  const clear = async (): Promise<void> => {
+    for (const name of [...Object.values(backupFiles), `${manifestName}.tmp`])
+      await rm(join(path, name), { force: true }).catch(() => undefined);
+  };
   return {
     path,
     async complete(manifest) {
@@ -28,9 +34,9 @@ export async function newBackupFolder(path: string): Promise<BackupFolder> {
       await rename(next, join(path, manifestName));
       await syncFolder(path);
     },
+    clear,
     async discard() {
-      for (const name of [...Object.values(backupFiles), `${manifestName}.tmp`])
-        await rm(join(path, name), { force: true }).catch(() => undefined);
+      await clear();
       if (created) await rmdir(path).catch(() => undefined);
     },
   };

@@ -35,32 +35,45 @@ const beginningBytes = 64;
 
 /** Writes a backup of the store as it is now, while gateways append. Leaves nothing if it fails. Throws BackupError. */
 export async function backup(options: BackupOptions): Promise<BackedUp> {
-  const { log, store, signal, onProgress } = options;
+  const { log, store } = options;
   const info = await log.info();
   if (info === undefined) throw new BackupError(`NATS has no JetStream stream ${store.name}`);
   if (unfinishedRestore(info.config) !== undefined)
     throw new BackupError(`the store ${store.name} has not been restored completely`);
   const folder = await newBackupFolder(options.folder);
   try {
-    const { snapshot, file } = await copySnapshot(options, folder.path);
-    const end = sequence(BigInt(snapshot.state.last_seq));
-    const files: FileFacts[] = [file];
-    const onVersions: Parameters<typeof checkLog>[2]['onVersions'] = async (versions) => {
-      files.push(await writeVersions(folder.path, versions));
-    };
-    const checked = await checkLog(log, end, { folder: folder.path, onVersions, onProgress, signal });
-    signal.throwIfAborted();
-    const manifest = describe(options, snapshot, { checked, files });
-    if (snapshot.state.messages !== manifest.counts.messages) throw new BackupError(changed);
-    await folder.complete(manifest);
-    return { ...checked, manifest };
+    for (let attempt = 1; ; attempt++) {
+      const backedUp = await copy(options, folder.path);
+      if (backedUp.manifest.stream.state['messages'] === backedUp.counts.messages) {
+        await folder.complete(backedUp.manifest);
+        return backedUp;
+      }
+      if (attempt === copiesMax) throw new BackupError(changed);
+      await folder.clear();
+    }
   } catch (error) {
     await folder.discard();
     throw error;
   }
 }
 
+/** Gateways remove what is hidden and what is erased; the next copy then has less to remove. */
+const copiesMax = 5;
 const changed = 'the log has other messages than the snapshot: messages were removed from it meanwhile';
+
+/** Copies a snapshot, and reads the log up to its end. */
+async function copy(options: BackupOptions, folder: string): Promise<BackedUp> {
+  const { log, onProgress, signal } = options;
+  const { snapshot, file } = await copySnapshot(options, folder);
+  const end = sequence(BigInt(snapshot.state.last_seq));
+  const files: FileFacts[] = [file];
+  const onVersions: Parameters<typeof checkLog>[2]['onVersions'] = async (versions) => {
+    files.push(await writeVersions(folder, versions));
+  };
+  const checked = await checkLog(log, end, { folder, onVersions, onProgress, signal });
+  signal.throwIfAborted();
+  return { ...checked, manifest: describe(options, snapshot, { checked, files }) };
+}
 
 function describe(
   { log, store }: BackupOptions,

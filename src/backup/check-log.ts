@@ -33,7 +33,8 @@ const findingsMax = 100;
 
 /**
  * Reads a log up to a sequence at which no batch is cut, and checks that every message is a commit or part of one, that the events in
- * it fit its headers, that transactions are whole, and that the versions of each stream are consecutive from 1.
+ * it fit its headers, that transactions are whole, and that the versions of each stream are consecutive from 1, or from what a control
+ * hides.
  */
 export async function checkLog(log: OpenedLog, end: Sequence, options: CheckOptions): Promise<Checked> {
   const tally = new Tally(options.folder);
@@ -41,7 +42,8 @@ export async function checkLog(log: OpenedLog, end: Sequence, options: CheckOpti
   try {
     const before = await log.walk(
       end,
-      async (groups, upTo) => {
+      async (groups, upTo, removed) => {
+        tally.addRemoved(removed);
         for (const group of groups)
           for (const entry of group) {
             const pending = tally.add(entry);
@@ -67,6 +69,7 @@ class Tally {
   private streams = 0;
   private unreadable = 0;
   private lost = 0;
+  private removed = 0;
   private foreign = 0;
 
   constructor(folder: string) {
@@ -86,7 +89,8 @@ class Tally {
     if (isControl(entry)) {
       // As a commit without events: it must follow the version that it claims.
       const firstVersion = versionAfter(entry.version, 1n);
-      return this.streamVersions.add({ ...entry, firstVersion, lastVersion: entry.version });
+      const hiddenBefore = entry.rules.firstVersion;
+      return this.streamVersions.add({ ...entry, firstVersion, lastVersion: entry.version, hiddenBefore });
     }
     this.events += Number(entry.lastVersion - entry.firstVersion) + 1;
     if (entry.isTorn) {
@@ -94,6 +98,10 @@ class Tally {
       this.note({ stream, position, reason });
     }
     return this.streamVersions.add(entry);
+  }
+
+  addRemoved(count: bigint): void {
+    this.removed += Number(count);
   }
 
   private addDamage(damage: LogDamage): void {
@@ -116,11 +124,17 @@ class Tally {
     }
   }
 
-  /** `sequences`: how many the log has, with those of messages that are gone. */
+  /** `sequences`: how many the log has, with those of messages that are gone or were removed. */
   result(sequences: number): Checked {
-    const { commits, events, streams, unreadable, lost, foreign } = this;
+    const { commits, events, streams, unreadable, lost, removed, foreign } = this;
     return {
-      counts: { messages: sequences - lost, commits, events, streams, unreadable: unreadable + lost },
+      counts: {
+        messages: sequences - lost - removed,
+        commits,
+        events,
+        streams,
+        unreadable: unreadable + lost,
+      },
       foreign,
       findings: { first: this.first.sort((a, b) => a.position - b.position), count: this.findingCount },
     };

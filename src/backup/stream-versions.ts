@@ -1,4 +1,5 @@
 import type { LogCommit } from '../store/log';
+import type { Version } from '../store/values';
 import { streamsInMemoryMax, VersionRuns, type Segment } from './version-runs';
 
 /** Something that is wrong with the log. */
@@ -15,7 +16,10 @@ export interface StreamVersion {
   readonly version: number;
 }
 
-type VersionedCommit = Pick<LogCommit, 'stream' | 'firstVersion' | 'lastVersion' | 'position'>;
+type VersionedCommit = Pick<LogCommit, 'stream' | 'firstVersion' | 'lastVersion' | 'position'> & {
+  /** Of a control: events before this version are hidden, and may be gone. */
+  readonly hiddenBefore?: Version;
+};
 
 type OnFinding = (finding: Finding) => void;
 
@@ -23,6 +27,8 @@ interface Open {
   readonly first: number;
   readonly position: number;
   last: number;
+  /** Events before this version are hidden; 1: none. */
+  hiddenBefore: number;
 }
 
 /** Follows the versions of all streams through a walk of the log, in bounded memory, and finds where they are not consecutive. */
@@ -40,34 +46,45 @@ export class StreamVersions {
   }
 
   /** Takes the next commit of the log; a promise if it must be waited for. */
-  add({ stream, firstVersion, lastVersion, position: at }: VersionedCommit): Promise<void> | undefined {
-    const [first, last, position] = [Number(firstVersion), Number(lastVersion), Number(at)];
+  add(commit: VersionedCommit): Promise<void> | undefined {
+    const { stream, firstVersion, lastVersion } = commit;
+    const [first, last, position] = [Number(firstVersion), Number(lastVersion), Number(commit.position)];
+    const hiddenBefore = Number(commit.hiddenBefore ?? 1n);
     const known = this.open.get(stream);
     if (known !== undefined) {
       this.compare(stream, known.last, first, position);
       known.last = last;
+      known.hiddenBefore = Math.max(known.hiddenBefore, hiddenBefore);
       return undefined;
     }
-    this.open.set(stream, { first, last, position });
+    this.open.set(stream, { first, last, position, hiddenBefore });
     return this.open.size >= this.inMemoryMax ? this.spill() : undefined;
   }
 
   /** The version of every stream, sorted by name. To be read to the end, once. */
   async *all(): AsyncGenerator<StreamVersion, void> {
-    let known: { stream: string; version: number } | undefined;
-    for await (const { stream, first, last, position } of this.runs.all(this.segments())) {
-      if (known?.stream !== stream) {
-        if (known !== undefined) yield known;
-        known = { stream, version: 0 };
+    let known: Segment | undefined;
+    for await (const segment of this.runs.all(this.segments())) {
+      if (known?.stream === segment.stream) {
+        const { stream, first, last, position } = segment;
+        this.compare(stream, known.last, first, position);
+        known = { ...known, last, hiddenBefore: Math.max(known.hiddenBefore, segment.hiddenBefore) };
+      } else {
+        if (known !== undefined) yield this.versionOf(known);
+        known = segment;
       }
-      this.compare(stream, known.version, first, position);
-      known.version = last;
     }
-    if (known !== undefined) yield known;
+    if (known !== undefined) yield this.versionOf(known);
   }
 
   async close(): Promise<void> {
     await this.runs.remove();
+  }
+
+  private versionOf({ stream, first, last, position, hiddenBefore }: Segment): StreamVersion {
+    // Its beginning may have been removed.
+    if (first > hiddenBefore) this.compare(stream, 0, first, position);
+    return { stream, version: last };
   }
 
   private compare(stream: string, version: number, first: number, position: number): void {
@@ -77,12 +94,7 @@ export class StreamVersions {
   }
 
   private segments(): Segment[] {
-    return Array.from(this.open, ([stream, { first, last, position }]) => ({
-      stream,
-      first,
-      last,
-      position,
-    }));
+    return Array.from(this.open, ([stream, open]) => ({ stream, ...open }));
   }
 
   private async spill(): Promise<void> {

@@ -12,6 +12,8 @@ export interface Segment {
   readonly last: number;
   /** The position of the commit with the first of them. */
   readonly position: number;
+  /** Events before this version are hidden; 1: none. */
+  readonly hiddenBefore: number;
 }
 
 /** Streams that are kept in memory, about 200 bytes each; more of them are written to a file. */
@@ -59,8 +61,8 @@ export class VersionRuns {
 
 async function* linesOf(segments: Iterable<Segment> | AsyncIterable<Segment>): AsyncGenerator<string, void> {
   let text = '';
-  for await (const { stream, first, last, position } of segments) {
-    text += `${stream}\t${first.toString()}\t${last.toString()}\t${position.toString()}\n`;
+  for await (const { stream, first, last, position, hiddenBefore } of segments) {
+    text += `${[stream, first, last, position, hiddenBefore].join('\t')}\n`;
     if (text.length < 64 << 10) continue;
     yield text;
     text = '';
@@ -75,8 +77,9 @@ function sorted(segments: readonly Segment[]): Segment[] {
 
 async function* readRun(path: string): AsyncGenerator<Segment, void> {
   for await (const line of createInterface({ input: createReadStream(path) })) {
-    const [stream = '', first, last, position] = line.split('\t');
-    yield { stream, first: Number(first), last: Number(last), position: Number(position) };
+    const [stream = '', ...numbers] = line.split('\t');
+    const [first = 0, last = 0, position = 0, hiddenBefore = 0] = numbers.map(Number);
+    yield { stream, first, last, position, hiddenBefore };
   }
 }
 

@@ -98,10 +98,10 @@ export interface LogCursor {
 export interface LogSink {
   /**
    * Receives entries in order; the entries of one transaction form a group. No later call has an entry up to `upTo`. Messages
-   * that were removed on purpose, since nobody can read them, are left out without an entry; an erased commit has one. The log
-   * waits for the promise before it calls again.
+   * that were removed on purpose, since nobody can read them, are left out without an entry; an erased commit has one. `removed`: how
+   * many messages both are. The log waits for the promise before it calls again.
    */
-  receive(groups: readonly (readonly LogEntry[])[], upTo: Sequence): Promise<void>;
+  receive(groups: readonly (readonly LogEntry[])[], upTo: Sequence, removed: bigint): Promise<void>;
   /** The log is being followed. The sink calls `fetchNow` when a reader begins to wait for new entries. */
   onStarted(fetchNow: () => void): void;
   /** Whether a reader waits for new entries; if not, the log may fetch them a little later. */

@@ -4,7 +4,7 @@ import { noRules, rulesAfter } from '../../src/store/stream-rules';
 import { sequence, version as toVersion, type CommitId, type StreamName } from '../../src/store/values';
 import { uuidV7 } from '../../src/uuid';
 import { runSluice } from '../cli/process';
-import { startNats } from '../support/nats-server';
+import { startNats, until } from '../support/nats-server';
 import { appendTo, callFor, controlOf, openTestStore, truncateBefore } from '../support/opened-store';
 import { manifestOf, newFolder, succeed } from './commands';
 
@@ -12,9 +12,12 @@ import { manifestOf, newFolder, succeed } from './commands';
 
 const streams = ['short', 'gone', 'ended', 'plain'] as StreamName[];
 
+/** The messages stay as they are. */
+const unswept = { sweepIntervalMs: 0 };
+
 /** What the store is for its callers, and what NATS knows of its settings. */
 async function stateOf(natsUrl: string): Promise<unknown> {
-  await using opened = await openTestStore(natsUrl);
+  await using opened = await openTestStore(natsUrl, { limits: unswept });
   const connection = await connect({ servers: natsUrl });
   const { config } = await (await connection.jetstreamManager()).streams.info('EVENTS');
   await connection.close();
@@ -26,7 +29,7 @@ async function stateOf(natsUrl: string): Promise<unknown> {
 test('a backup has the controls, and what NATS must know of them', async () => {
   await using nats = await startNats();
   {
-    await using opened = await openTestStore(nats.url);
+    await using opened = await openTestStore(nats.url, { limits: unswept });
     const { store } = opened;
     for (let round = 0; round < 3; round++)
       for (const stream of streams) await store.append(appendTo(stream), callFor());
@@ -61,9 +64,48 @@ test('a backup has the controls, and what NATS must know of them', async () => {
   expect((await runSluice(['verify', `--nats-url=${target.url}`])).code).toBe(0);
 }, 180_000);
 
+/** How many messages the log has on the subjects of these streams. */
+async function messagesOf(natsUrl: string, names: readonly string[]): Promise<number> {
+  const connection = await connect({ servers: natsUrl });
+  const manager = await connection.jetstreamManager();
+  const { state } = await manager.streams.info('EVENTS', { subjects_filter: 'es.>' });
+  await connection.close();
+  return names.reduce((sum, name) => sum + (state.subjects?.[`es.${name}`] ?? 0), 0);
+}
+
+test('what the gateways have removed is missing in no backup', async () => {
+  await using nats = await startNats();
+  {
+    await using opened = await openTestStore(nats.url, { limits: { sweepIntervalMs: 100 } });
+    const { store } = opened;
+    for (let round = 0; round < 3; round++)
+      for (const stream of streams) await store.append(appendTo(stream), callFor());
+    await store.control(controlOf('short', truncateBefore(3n)), callFor());
+    await store.control(controlOf('gone', { kind: 'delete' }), callFor());
+    await store.control(
+      controlOf('plain', {
+        kind: 'erase',
+        fromVersion: toVersion(2n),
+        toVersion: toVersion(2n),
+        reason: 'x',
+      }),
+      callFor(),
+    );
+    // The last commit and the control of one, the control of another one, and of the third one two commits and the control.
+    await until(async () => (await messagesOf(nats.url, ['short', 'gone', 'plain'])) === 6);
+  }
+  const before = await stateOf(nats.url);
+  const folder = newFolder();
+  await succeed('backup', folder, `--nats-url=${nats.url}`);
+  expect((await runSluice(['verify', `--nats-url=${nats.url}`])).code).toBe(0);
+  await using target = await startNats();
+  await succeed('restore', folder, `--nats-url=${target.url}`);
+  expect(await stateOf(target.url)).toEqual(before);
+}, 180_000);
+
 test('a control of a version that the stream does not have is found', async () => {
   await using nats = await startNats();
-  await using opened = await openTestStore(nats.url);
+  await using opened = await openTestStore(nats.url, { limits: unswept });
   const { position } = await opened.store.append(appendTo('a'), callFor());
   const connection = await connect({ servers: nats.url });
   const control = { kind: 'delete' } as const;

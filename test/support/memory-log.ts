@@ -177,7 +177,7 @@ export class MemoryLog implements Log {
       }
       if ((await Promise.race([this.gate(), ending])) === 'aborted') return 'aborted';
       at = (next[0] as LogEntry).position;
-      await sink.receive([next], at);
+      await sink.receive([next], at, 0n);
     }
   }
 

@@ -76,6 +76,8 @@ class Pump {
   private nothingUpTo: Sequence = beginning;
   /** Whether the last message was removed, and has no stub. */
   private isPastRemoved = false;
+  /** Messages that were removed, since the sink got some. */
+  private removed = 0n;
   private running: Promise<void> | undefined;
   private isStopped = false;
   /** The commit that must come first. */
@@ -189,6 +191,7 @@ class Pump {
 
   private account(fate: Fate): void {
     this.isPastRemoved = fate.kind === 'removed';
+    if (fate.kind !== 'lost') this.removed += fate.kind === 'stub' ? 1n : fate.last - fate.first + 1n;
     if (fate.kind === 'stub') this.entries.addStub(fate.stub);
     else if (fate.kind === 'lost') this.entries.skipTo(sequenceAfter(fate.last, 1n));
     else this.entries.passTo(sequenceAfter(fate.last, 1n));
@@ -200,7 +203,9 @@ class Pump {
     // Reads need no further check: the replica gets nothing that a power failure could lose.
     const syncing = this.log.durability.whenDurable(upTo);
     if (syncing !== undefined) await syncing;
-    if (!this.isStopped) await this.sink.receive(groups, upTo);
+    const { removed } = this;
+    this.removed = 0n;
+    if (!this.isStopped) await this.sink.receive(groups, upTo, removed);
   }
 }
 

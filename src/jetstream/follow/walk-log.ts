@@ -4,8 +4,12 @@ import { identityOf, isDamage, type LogCursor, type LogEntry, type LogSink } fro
 import { beginning, type Sequence } from '../../store/values';
 import { followLog, type DurableLog } from './follow-log';
 
-/** Gets the groups of entries, in order, and up to where it has all of them. */
-export type OnGroups = (groups: readonly (readonly LogEntry[])[], upTo: Sequence) => Promise<void>;
+/** Gets the groups of entries, in order, up to where it has all of them, and how many messages between them were removed on purpose. */
+export type OnGroups = (
+  groups: readonly (readonly LogEntry[])[],
+  upTo: Sequence,
+  removed: bigint,
+) => Promise<void>;
 
 /** After this time without progress, a walk fails. */
 const standstillMaxMs = 30_000;
@@ -24,11 +28,11 @@ export async function walkLog(
   let cursor: LogCursor = { sequence: beginning, last: undefined };
   let movedMs = performance.now();
   const stop = new AbortController();
-  const receive: LogSink['receive'] = async (groups, at) => {
+  const receive: LogSink['receive'] = async (groups, at, removed) => {
     if (stop.signal.aborted) return;
     const wanted = groups.filter(([entry]) => entry !== undefined && entry.position <= upTo);
     const sequence = at < upTo ? at : upTo;
-    await onGroups(wanted, sequence);
+    await onGroups(wanted, sequence, removed);
     cursor = { sequence, last: lastCommit(wanted) ?? cursor.last };
     movedMs = performance.now();
     if (at >= upTo) stop.abort();
