@@ -208,4 +208,19 @@ test('three servers: a removal is done once, by one of two gateways, also after 
   }
   const removed = [left, right].map(({ store }) => store.facts.removal?.messages ?? 0);
   expect(removed.reduce((sum, count) => sum + count)).toBe(20 + 1);
-}, 120_000);
+
+  // A server that is away would keep what it does not see removed.
+  const [away] = cluster.nodes;
+  await away?.stop();
+  const appended = (): Promise<unknown> => left.store.append(appendTo('later'), callFor());
+  await until(() => appended().then(Boolean, () => false), 30_000);
+  await appended();
+  await left.store.control(controlOf('later', { kind: 'delete' }), callFor());
+  const troubles = (): (string | undefined)[] =>
+    [left, right].map(({ store }) => store.facts.removal?.trouble);
+  await until(() => troubles().every((trouble) => trouble?.includes('all servers of the log')), 30_000);
+  const others = cluster.urls.slice(1);
+  expect(await messagesOf('later', others)).toBeGreaterThan(2);
+  await away?.start();
+  await until(async () => (await messagesOf('later', others)) === 1, 60_000);
+}, 180_000);

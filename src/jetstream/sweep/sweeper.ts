@@ -1,13 +1,13 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { NotPermittedError } from '../../store/errors';
+import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import type { CallContext, EventStore } from '../../store/event-store';
 import type { RemovalFacts } from '../../store/store-facts';
 import type { ControlPlace, SweepView } from '../../store/sweep-view';
 import type { Sequence, StreamName } from '../../store/values';
 import { within } from '../log/bounded-call';
 import { readCount, type ReadCount } from '../log/removed-count';
-import { streamInfo } from '../nats/api';
+import { streamInfo, type StreamInfo } from '../nats/api';
 import { toStoreError } from '../nats/errors';
 import { isImmutable } from '../nats/open-stream';
 import { controlAt, messagesOfCommit, planErase, planPurge, type Plan } from './plan';
@@ -89,8 +89,11 @@ class Sweep {
       if (!view.isReady) return;
       const call = { signal, deadlineMs: Infinity };
       const options = within(call, log.limits.requestTimeoutMs);
-      const { config } = await streamInfo(log.pool.read(), log.stream.name, undefined, options);
-      if (!isImmutable(config)) await this.sweep(call);
+      const info = await streamInfo(log.pool.read(), log.stream.name, undefined, options);
+      if (!isImmutable(info.config)) {
+        if (this.isNeeded) checkServers(info);
+        await this.sweep(call);
+      }
       this.trouble = '';
     } catch (error) {
       if (signal.aborted || error instanceof RemovalContestedError) return;
@@ -222,6 +225,19 @@ class Sweep {
       await setImmediate();
     }
   }
+}
+
+/**
+ * Throws StoreUnavailableError if a server of the log is away or behind: it would learn of a removal by a snapshot, and would keep the
+ * bytes of the messages on its disk.
+ */
+function checkServers({ cluster }: StreamInfo): void {
+  const away = cluster?.replicas?.filter(({ current, offline }) => offline === true || !current) ?? [];
+  if (away.length === 0) return;
+  const names = away.map(({ name }) => name).join(', ');
+  throw new StoreUnavailableError(
+    `removal waits until all servers of the log are current, and these are not: ${names}`,
+  );
 }
 
 interface Batch {
