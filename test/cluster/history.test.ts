@@ -8,5 +8,5 @@ test('what 32 writers and their readers observe of three servers is linearizable
   await using servers = await threeServers(soakServer);
   const { counts, strikes } = await soak(servers, { seconds, seed });
   expect(strikes.length).toBeGreaterThan(0);
-  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(0);
+  for (const kind of ['stored', 'refused', 'looks']) expect(counts[kind]).toBeGreaterThan(0);
 }, 600_000);

@@ -8,5 +8,5 @@ test('what 32 writers and their readers observe of one server is linearizable, w
   await using server = await singleServer(soakServer);
   const { counts, strikes } = await soak(server, { seconds, seed });
   expect(strikes.length).toBeGreaterThan(0);
-  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(0);
+  for (const kind of ['stored', 'refused', 'looks']) expect(counts[kind]).toBeGreaterThan(0);
 }, 600_000);
