@@ -98,7 +98,7 @@ export async function singleEventLifecycle({ client }: Environment): Promise<voi
 
     const { header, events, end } = await client.readStream({ stream });
     const { position, commitTime } = answer;
-    expect(events).toEqual([{ ...event, stream, version: 1n, position, commitTime }]);
+    expect(events).toEqual([{ ...event, stream, version: 1n, position, commitTime, erased: false }]);
     expect(header).toEqual({ stream, version: 1n, position, commitTime, ...whole });
     expect(end.reason).toBe(ReadEndReason.COMPLETE);
   }
