@@ -19,7 +19,7 @@ import { randomFrom } from '../support/random';
  */
 
 /** About how many cuts are made in all; more cuts lie closer together. */
-const cuts = Number(process.env['TEST_CUTS'] ?? 400);
+const cuts = Number(process.env['TEST_CUTS'] ?? 200);
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
 /** The appends of one round, each on its own stream. Appends of several messages have three. */

@@ -147,5 +147,7 @@ test('a log with all its messages has not lost any, whatever its history', async
     mirrors: [],
     unreadableCount: 0,
     unreadable: [],
+    immutable: false,
+    removalTrouble: '',
   });
 });
