@@ -6,7 +6,7 @@ process.env.SLUICE_TEST_PATIENCE ??= process.env.CI === 'true' ? '4' : '1';
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: '<rootDir>/scripts/patient-environment.cjs',
+  testEnvironment: '<rootDir>/scripts/test-environment.cjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   transform: {
     '^.+\\.ts$': swc({ syntax: 'typescript', explicitResourceManagement: true }),

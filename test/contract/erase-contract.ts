@@ -107,7 +107,7 @@ function erased(store: () => ContractStore): void {
   test('an erased event has no correlation id any more', async () => {
     const stream = 'erase.correlation';
     const events = await filled(store(), stream);
-    const own = { id: 'own', type: 'Happened' };
+    const own = { id: 'erase-own', type: 'Happened' };
     await put(store(), stream, [own]);
     const found = async (correlationId: string): Promise<number[]> =>
       versionsOf((await store().correlation({ correlationId })).events);
@@ -119,7 +119,7 @@ function erased(store: () => ContractStore): void {
     ).toEqual([1, 5]);
     expect((await store().correlation({ correlationId: stream, maxCount: 3n })).end).toBe('maxCount');
     await store().erase({ stream, fromVersion: 1n, toVersion: 7n, reason });
-    expect([await found(stream), await found('own')].flat()).toEqual([]);
+    expect([await found(stream), await found('erase-own')].flat()).toEqual([]);
     expect((await read(store(), stream)).slice(0, 6)).toEqual(without(events, 1, 6));
   });
 
