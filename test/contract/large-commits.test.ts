@@ -179,7 +179,13 @@ describe('reads of a large commit among small ones', () => {
     expect(second).toMatchObject({ stream, version: 18n, position: commits[4]?.position, unreadable: false });
     const [foreign] = await store.list({ pattern: 'large.foreign' });
     const { version, position, commitTime } = await store.version('large.foreign');
-    expect(foreign).toMatchObject({ stream: 'large.foreign', version, position, commitTime, unreadable: false });
+    expect(foreign).toMatchObject({
+      stream: 'large.foreign',
+      version,
+      position,
+      commitTime,
+      unreadable: false,
+    });
     expect(version).toBe(20n);
   });
 });
