@@ -112,6 +112,18 @@ class AsyncStreams:
         request = streams_pb2.TombstoneStreamRequest(**_change_fields(stream, options))
         return await self._change("TombstoneStream", request, streams_pb2.TombstoneStreamResponse, options)
 
+    async def erase(
+        self, stream: str, from_version: int, to_version: int, reason: str, **options: Unpack[options_.ChangeOptions]
+    ) -> StreamChange:
+        """
+        Overwrites the contents of events for ever, from one version to another one: at most 10,000 of them, in whole commits. A
+        reader then gets them with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it.
+        """
+        request = streams_pb2.EraseEventsRequest(
+            from_version=from_version, to_version=to_version, reason=reason, **_change_fields(stream, options)
+        )
+        return await self._change("EraseEvents", request, streams_pb2.EraseEventsResponse, options)
+
     async def _change(
         self, method: str, request: Any, response: type[Any], options: options_.ChangeOptions
     ) -> StreamChange:

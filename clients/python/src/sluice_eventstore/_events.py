@@ -66,6 +66,8 @@ class RecordedEvent:
     metadata: Mapping[str, str]
     commit_time_ns: int
     """When the commit was stored, by the clock of the NATS server, in nanoseconds since 1970."""
+    erased: bool = False
+    """Its contents were erased: there is no payload, and metadata, tags and ids of others are empty."""
 
     @property
     def commit_time(self) -> datetime:
@@ -225,6 +227,7 @@ def to_recorded(event: event_pb2.RecordedEvent) -> RecordedEvent:
         tuple(event.tags),
         dict(event.metadata),
         event.commit_time.seconds * 1_000_000_000 + event.commit_time.nanos,
+        event.erased,
     )
 
 

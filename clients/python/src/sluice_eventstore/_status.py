@@ -19,7 +19,9 @@ GROUP_CODES = frozenset(
     """GROUP_NOT_FOUND GROUP_EXISTS GROUP_CHANGED GROUP_HAS_MEMBERS GROUP_AHEAD_OF_STORE GROUP_STATE_UNREADABLE
     POSITION_BEYOND_END MEMBER_EXISTS MEMBER_STALLED DELIVERY_NOT_HELD""".split()
 )
-STREAM_CODES = frozenset(["STREAM_NOT_FOUND", "STREAM_TOMBSTONED", "VERSION_BEYOND_END"])
+STREAM_CODES = frozenset(
+    ["STREAM_NOT_FOUND", "STREAM_TOMBSTONED", "VERSION_BEYOND_END", "ERASE_SPLITS_COMMIT", "STORE_IMMUTABLE"]
+)
 
 # With these a server or a proxy refuses a call before it passes it on. RESOURCE_EXHAUSTED is not among them: a proxy may use it,
 # or reset the call, after it has passed the request on.

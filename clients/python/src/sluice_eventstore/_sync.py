@@ -257,6 +257,15 @@ class Streams:
         """Deletes the stream for ever: every later append fails with STREAM_TOMBSTONED. It cannot be undone."""
         return _run(self._async.tombstone(stream, **options))
 
+    def erase(
+        self, stream: str, from_version: int, to_version: int, reason: str, **options: Unpack[options_.ChangeOptions]
+    ) -> StreamChange:
+        """
+        Overwrites the contents of events for ever, from one version to another one: at most 10,000 of them, in whole commits. A
+        reader then gets them with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it.
+        """
+        return _run(self._async.erase(stream, from_version, to_version, reason, **options))
+
 
 class Groups:
     """Creates and changes consumer groups, and shows how far they are; see AsyncGroups."""

@@ -186,7 +186,8 @@ class GroupError(SluiceError):
 class StreamError(SluiceError):
     """
     A stream cannot be used like this, and nothing was stored. STREAM_NOT_FOUND: it never had an event. STREAM_TOMBSTONED: it
-    takes no more events. VERSION_BEYOND_END: it ends before the version of a `truncate`.
+    takes no more events. VERSION_BEYOND_END: it ends before the version of a `truncate` or an `erase`. ERASE_SPLITS_COMMIT: events
+    that were appended together are erased together. STORE_IMMUTABLE: nothing can be removed from the store.
     """
 
     stream: str
