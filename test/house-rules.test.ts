@@ -51,6 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   requests: ['store', 'limits', 'uuid', 'generated'],
   auth: [
     'store/pattern-tree',
+    'store/errors',
     'store/outcome',
     'store/values',
     'limits',
