@@ -127,7 +127,7 @@ test.each(otherStringFields)(
 test('there are strings in most requests', () => {
   expect(new Set(stringFields.map(([rpc]) => rpc)).size).toBe(9);
   expect(stringFields.length).toBeGreaterThan(15);
-  expect(new Set(otherStringFields.map(([rpc]) => rpc)).size).toBe(15);
+  expect(new Set(otherStringFields.map(([rpc]) => rpc)).size).toBe(16);
 });
 
 test('a replacement character that was sent as such is kept', async () => {
