@@ -22,7 +22,7 @@ test.each([
   'every command of %s prints what is shown',
   async (name, countMin) => {
     await using nats = await startNats();
-    await using gateway = await startTestGateway([nats.url]);
+    await using gateway = await startTestGateway([nats.url], [], { sweepIntervalMs: 0 });
     const cwd = mkdtempSync(join(folder, 'page-'));
     const sluice = join(cwd, 'sluice.sh');
     writeFileSync(sluice, `#!/bin/sh\nexec "${process.execPath}" "${await buildOnce()}" "$@"\n`);
