@@ -2,7 +2,7 @@
 const swc = (parser) => ['@swc/jest', { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' } }];
 
 // How many times as long as they say tests and `until` wait: in CI, where a machine may be slow, only to tell what hangs.
-process.env.SLUICE_TEST_PATIENCE ??= process.env.CI === 'true' ? '4' : '1';
+process.env.TEST_PATIENCE ??= process.env.CI === 'true' ? '4' : '1';
 
 /** @type {import('jest').Config} */
 module.exports = {
@@ -21,6 +21,6 @@ module.exports = {
   // On two processors: tests wait for servers and timers more than they compute.
   maxWorkers: 3,
   testSequencer: '<rootDir>/scripts/longest-first.cjs',
-  testTimeout: 60_000 * Number(process.env.SLUICE_TEST_PATIENCE),
+  testTimeout: 60_000 * Number(process.env.TEST_PATIENCE),
   reporters: ['default', '<rootDir>/scripts/jest-summary.cjs'],
 };

@@ -20,7 +20,7 @@ module.exports = class Summary {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     const skipped = results.numPendingTests + results.numTodoTests;
     // With workers, tests that hold only for one process are left out; they run without.
-    if (process.env.CI === 'true' && process.env.SLUICE_TEST_WORKERS === undefined)
+    if (process.env.CI === 'true' && process.env.TEST_WORKERS === undefined)
       this.#refuseSkips(results.testResults);
     const line = `${results.numPassedTests} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`;
     // The summary of jest, global teardown and warnings come after all reporters.

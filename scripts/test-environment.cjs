@@ -17,7 +17,7 @@ module.exports = class extends TestEnvironment {
   handleTestEvent({ name, test, hook }) {
     const of = { test_start: test, hook_start: hook }[name];
     if (of?.timeout === undefined || of.isPatient) return;
-    of.timeout *= Number(process.env.SLUICE_TEST_PATIENCE);
+    of.timeout *= Number(process.env.TEST_PATIENCE);
     of.isPatient = true;
   }
 };

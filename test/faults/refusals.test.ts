@@ -11,6 +11,7 @@ import {
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { patience } from '../support/patience';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
 /** An error with which NATS answers an append leaves no doubt: nothing was stored, and the error says what to do. */
@@ -61,7 +62,7 @@ async function refused(
     reason: expected.reason,
   });
   // No RetryInfo if a retry does not help, so clients do not retry; the deadline is 10 s.
-  expect(performance.now() - startedMs).toBeLessThan(9_000);
+  expect(performance.now() - startedMs).toBeLessThan(9_000 * patience);
   using client = connect(gateway.address);
   const plain = events.map(({ payload: { value } }) => ({ type: 'T', data: value }));
   await expect(client.append(stream, plain)).rejects.toBeInstanceOf(expected.error);

@@ -8,7 +8,7 @@ import { runSluice } from '../cli/process';
 import { blocks, document, section } from '../docs/markdown';
 import { startTestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';
-import { startNats, until, type TestNats } from '../support/nats-server';
+import { startNats, within, type TestNats } from '../support/nats-server';
 
 /** The permissions in docs/operations/security.md are sufficient for backup, restore and verify, and each of them is necessary. */
 
@@ -58,7 +58,7 @@ function wrongCopy(folder: string): string {
 /** What is wrong if a consumer is left. The server would remove it by itself after 10 seconds. */
 async function leftConsumers(nats: TestNats): Promise<string | undefined> {
   try {
-    await until(async () => (await consumersOf([nats])) === 0, 4_000);
+    await within(8_000, async () => (await consumersOf([nats])) === 0);
     return undefined;
   } catch {
     return 'a consumer is left';

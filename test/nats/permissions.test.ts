@@ -10,7 +10,7 @@ import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';
-import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
+import { startCluster, startNats, until, within, type TestNats } from '../support/nats-server';
 import { openState } from '../support/opened-state';
 import { appendTo, callFor, controlOf, openTestStore, truncateBefore } from '../support/opened-store';
 import { makeReplicaDir } from '../support/replica-dir';
@@ -60,7 +60,7 @@ async function exerciseState(urls: readonly string[], replicas: number): Promise
     (await streamInfo(opened.pool.append(), opened.name, undefined, { timeoutMs: 5_000 })).state
       .consumer_count;
   // The server would remove it by itself after 10 seconds.
-  await until(async () => (await consumers()) === 0, 5_000);
+  await within(8_000, async () => (await consumers()) === 0);
   await state.remove(key, revision, call);
 }
 
@@ -112,7 +112,7 @@ async function exercise(
   await exerciseState(urls, nodes.length);
   await exerciseControls(urls, nodes.length);
   // The server would remove it by itself after 10 seconds.
-  await until(async () => (await consumersOf(nodes)) === 0, 5_000);
+  await within(8_000, async () => (await consumersOf(nodes)) === 0);
   // Its replica is compared with the log.
   await using again = await startTestGateway(urls, [...loginFlags, replica, ...flags]);
   expect((await again.client.readStream({ stream: 'permitted' })).events).toHaveLength(4);

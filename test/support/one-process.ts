@@ -1,5 +1,5 @@
 /** Set: gateways of tests have this many workers, see CONTRIBUTING.md. */
-export const testWorkers = process.env['SLUICE_TEST_WORKERS'];
+export const testWorkers = process.env['TEST_WORKERS'];
 
 type Test = (name: string, run: () => Promise<void>, timeoutMs?: number) => void;
 

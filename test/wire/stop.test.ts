@@ -5,6 +5,7 @@ import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { ServerReflectionClient } from '../../generated/grpc/reflection/v1/reflection';
 import { startGatewayProcess, startTestGateway, type GatewayProcess } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { patience } from '../support/patience';
 import { connectWire, wireFailureOf, type WireMessage } from '../support/wire-client';
 import { startWriters } from '../support/writers';
 
@@ -101,7 +102,7 @@ test('with --drain-wait-ms health is NOT_SERVING at once, and calls go on until 
   const signalledMs = performance.now();
   gateway.process.signal('SIGTERM');
   await until(async () => !(await isServing()));
-  expect(performance.now() - signalledMs).toBeLessThan(2_000);
+  expect(performance.now() - signalledMs).toBeLessThan(2_000 * patience);
   // Not even when NATS comes back.
   await own.restart();
   using late = connectWire(gateway.address);

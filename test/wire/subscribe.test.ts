@@ -7,6 +7,7 @@ import { startGateway } from '../../src/gateway';
 import { startGatewayProcess, startTestGateway, type TestGateway } from '../support/gateway';
 import { consumersOf } from '../support/monitor';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { patience } from '../support/patience';
 import { makeReplicaDir } from '../support/replica-dir';
 import { connectWire, wireFailureOf, type WireClient, type WireMessage } from '../support/wire-client';
 
@@ -133,7 +134,7 @@ describe('heartbeats', () => {
     });
     for (const ms of [idleMs, busyMs]) {
       expect(ms).toBeGreaterThan(1_800);
-      expect(ms).toBeLessThan(6_000);
+      expect(ms).toBeLessThan(6_000 * patience);
     }
   });
 
@@ -158,7 +159,7 @@ describe('checkpoints', () => {
     const position = await append('check.loud');
     const appendedMs = Date.now();
     expect(await follower.next()).toEqual({ position: position.toString(), checkpoint: {} });
-    expect(Date.now() - appendedMs).toBeLessThan(7_000);
+    expect(Date.now() - appendedMs).toBeLessThan(7_000 * patience);
   });
 
   test.each([
@@ -240,7 +241,7 @@ test('a gateway that stops says how far it has come, ends with UNAVAILABLE, and 
     });
   }
   expect(await stopping.process.ended()).toBe(0);
-  expect(Date.now() - stoppedMs).toBeLessThan(8_000);
+  expect(Date.now() - stoppedMs).toBeLessThan(8_000 * patience);
   expect(stopping.process.stderr()).not.toContain('cutting them off');
   second[Symbol.dispose]();
 });

@@ -18,15 +18,18 @@ export async function describeStream(
   const lifecycle = entry && lifecycleOf(index, stream, entry.version);
   const head = await headOf(replica, stream, entry);
   if (head.version === 0n) throw new StreamNotFoundError(stream);
+  const { rules, position: controlPosition } = lifecycle?.stored ?? { rules: noRules, position: position(0n) };
+  const state = lifecycle?.state ?? 'active';
   return {
     stream,
-    state: lifecycle?.state ?? 'active',
+    state,
     version: head.version,
     firstVersion: lifecycle?.firstVersion ?? versionAfter(version(0n), 1n),
     position: head.position,
     commitTime: head.commitTime ?? unixNanos(0n),
-    rules: lifecycle?.stored.rules ?? noRules,
-    controlPosition: lifecycle?.stored.position ?? position(0n),
+    // An event may have followed the control that deleted the stream.
+    rules: { ...rules, isDeleted: state !== 'active' },
+    controlPosition,
     erased: index.erased.of(stream),
   };
 }
