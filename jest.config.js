@@ -1,8 +1,8 @@
 /** @type {(syntax: object) => [string, object]} */
 const swc = (parser) => ['@swc/jest', { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' } }];
 
-// How many times as long as they say tests and `until` wait: in CI, where a machine may be slow, only to tell what hangs.
-process.env.TEST_PATIENCE ??= process.env.CI === 'true' ? '4' : '1';
+// How many times as long as they say tests and `until` wait, only to tell what hangs: more in CI, where a machine may be slow.
+process.env.TEST_PATIENCE ??= '1';
 
 /** @type {import('jest').Config} */
 module.exports = {

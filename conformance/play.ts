@@ -1,3 +1,4 @@
+import { patience } from '../test/support/patience';
 import type { Action, Case, Json, Making, Outcome } from './case-file';
 import type { Environment } from './environment';
 import { fillIn } from './fill-in';
@@ -5,7 +6,7 @@ import { mismatch } from './mismatch';
 import type { Runner, RunnerCall } from './runner';
 
 /** For calls without a deadline of their own, so that a call that hangs ends with a reason. */
-const defaultDeadlineMs = 20_000;
+const defaultDeadlineMs = 20_000 * patience;
 const ownService = 'sluice.v1.EventStoreService';
 
 interface OpenCall extends RunnerCall {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { patience } from '../test/support/patience';
 import type { Json } from './case-file';
 
 /** A program that makes calls to one gateway in its language, as README.md says. It ends with this process. */
@@ -40,7 +41,7 @@ export interface CallEnd {
 }
 
 /** How long a runner may take to start, and a call to do what is waited for. */
-const waitMs = 30_000;
+const waitMs = 30_000 * patience;
 const stopMs = 5_000;
 
 interface State {

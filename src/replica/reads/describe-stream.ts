@@ -18,7 +18,10 @@ export async function describeStream(
   const lifecycle = entry && lifecycleOf(index, stream, entry.version);
   const head = await headOf(replica, stream, entry);
   if (head.version === 0n) throw new StreamNotFoundError(stream);
-  const { rules, position: controlPosition } = lifecycle?.stored ?? { rules: noRules, position: position(0n) };
+  const { rules, position: controlPosition } = lifecycle?.stored ?? {
+    rules: noRules,
+    position: position(0n),
+  };
   const state = lifecycle?.state ?? 'active';
   return {
     stream,
