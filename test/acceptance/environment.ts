@@ -35,10 +35,13 @@ async function environment(
   servers: AsyncDisposable,
 ): Promise<Environment> {
   const urls = nodes.map(({ url }) => url);
-  const gateway = await startTestGateway(urls, flags).catch(async (error: unknown) => {
-    await servers[Symbol.asyncDispose]();
-    throw error;
-  });
+  // What was stored stays in the log, where tests look for it.
+  const gateway = await startTestGateway(urls, flags, { sweepIntervalMs: 0 }).catch(
+    async (error: unknown) => {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    },
+  );
   return {
     nodes,
     urls,

@@ -191,12 +191,27 @@ test('an erasure that was cut short is completed by a repetition', async () => {
   const commits = { stream: 'a', fromVersion: version(1n), toVersion: version(5n) };
   // A crash before the segments are overwritten.
   await files.index.erased.mark('a', [...files.index.forward('a', 1n)].slice(0, 2), []);
-  await eraseCommits(files, commits);
+  await eraseCommits(files, [commits]);
   expect(secretsIn(folder)).toBe(perEvent);
   const once = await streamOf(opened);
-  await eraseCommits(files, commits);
+  await eraseCommits(files, [commits]);
   expect(await streamOf(opened)).toEqual(once);
   expect(erasedVersions(once)).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('many erasures are put into the index together, and what follows them in the same batch is not', async () => {
+  const [log, folder] = [filled(), makeReplicaDir()];
+  for (let i = 0; i < 100; i++) log.append(`many.${i}`);
+  await using opened = await open(log, folder);
+  const { index } = opened.replica.files;
+  const batches = jest.spyOn(index, 'putInBackground');
+  for (let i = 0; i < 100; i++) erase(log, 1n, 1n, `many.${i}`);
+  log.append('many.0');
+  erase(log, 2n, 2n, 'many.0');
+  await opened.replica.catchUp('leader', call());
+  // Before each erasure of its own batch: 101.
+  expect(batches.mock.calls.length).toBeLessThan(6);
+  expect(erasedVersions(await streamOf(opened, 'many.0' as StreamName))).toEqual([1, 2]);
 });
 
 test('commits that are only partly within the versions stay', async () => {

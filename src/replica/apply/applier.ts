@@ -8,7 +8,7 @@ import type { WrittenSegments } from '../segments/followed-segments';
 import type { StreamVersions } from '../index/stream-versions';
 import { AppliedWaiters } from './applied-waiters';
 import type { CommitWaiters } from './commit-waiters';
-import { eraseCommits, partsOf, type Part } from './erase-commits';
+import { eraseCommits, isIndexed, partsOf, type Part } from './erase-commits';
 import type { ReplicaProgress } from './keeper';
 import type { WrittenFiles } from './open-files';
 import { settledOrAborted } from './settled-or-aborted';
@@ -115,7 +115,7 @@ export class Applier implements ReplicaProgress {
     return this.failure !== undefined;
   }
 
-  /** Receives durable entries as soon as the batch has space, an erasure once there is no batch; none after the signal aborts. */
+  /** Receives durable entries as soon as the batch has space, erasures once the batch can have them; none after the signal aborts. */
   async receive(
     groups: readonly (readonly LogEntry[])[],
     upTo: Sequence,
@@ -167,15 +167,13 @@ export class Applier implements ReplicaProgress {
   waitUntilApplied(sequence: bigint, signal: AbortSignal, timeoutMs?: number): Promise<void> | undefined {
     if (sequence <= this.state.applied) return undefined;
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    if (sequence > this.receivedUpTo) this.onAwaited();
+    if (sequence > this.receivedUpTo) {
+      this.awaitedAtMs = performance.now();
+      this.options.onAwaited();
+    }
     const waiting = this.reads.wait(sequence, signal, timeoutMs);
     this.scheduleFlush();
     return waiting;
-  }
-
-  private onAwaited(): void {
-    this.awaitedAtMs = performance.now();
-    this.options.onAwaited();
   }
 
   /** Ends the wait for space in the batch, and retries of a failed write. */
@@ -213,8 +211,9 @@ export class Applier implements ReplicaProgress {
     }, lagMs);
   }
 
-  private mustFlushBefore({ isErasure }: Part): boolean {
-    return isErasure ? this.receivedUpTo > this.state.applied : this.isBatchFull;
+  private mustFlushBefore({ erasure }: Part): boolean {
+    if (erasure === undefined || this.receivedUpTo <= this.state.applied) return this.isBatchFull;
+    return this.isBatchFull || !isIndexed(this.options.index, erasure);
   }
 
   private get isBatchFull(): boolean {
@@ -275,8 +274,8 @@ export class Applier implements ReplicaProgress {
     this.flushSegments();
     const { index } = this.options;
     const additions = { entries: batch.entries, state: encodeState(state) };
-    if (batch.erasure !== undefined)
-      return eraseCommits(this.options, batch.erasure).then(() => index.putInBackground(additions));
+    if (batch.erasures.length > 0)
+      return eraseCommits(this.options, batch.erasures).then(() => index.putInBackground(additions));
     if (!isSync) return index.putInBackground(additions);
     index.putSync(additions);
     return undefined;

@@ -22,46 +22,64 @@ export interface Part {
   readonly groups: readonly (readonly LogEntry[])[];
   /** There are no other entries up to here. */
   readonly upTo: Sequence;
-  /** Whether it begins with an erasure, which a batch must begin with: what is erased is in the index then. */
-  readonly isErasure: boolean;
+  /** What its first group erases: it must be in the index when the batch is written. */
+  readonly erasure: ErasedCommits | undefined;
 }
 
 /** Divides groups before each erasure. */
 export function partsOf(groups: Part['groups'], upTo: Sequence): readonly Part[] {
-  if (!groups.some(isErasure)) return [{ groups, upTo, isErasure: false }];
+  if (!groups.some(erasureOf)) return [{ groups, upTo, erasure: undefined }];
   const parts: Part[] = [];
   let begin = 0;
   for (let end = 1; end <= groups.length; end++) {
     const next = groups[end];
-    if (next !== undefined && !isErasure(next)) continue;
+    if (next !== undefined && erasureOf(next) === undefined) continue;
     const last = next === undefined ? upTo : sequenceAfter((next[0] as LogEntry).position, -1n);
     parts.push({
       groups: groups.slice(begin, end),
       upTo: last,
-      isErasure: isErasure(groups[begin] as readonly LogEntry[]),
+      erasure: erasureOf(groups[begin] as readonly LogEntry[]),
     });
     begin = end;
   }
   return parts;
 }
 
-function isErasure([entry]: readonly LogEntry[]): boolean {
-  return entry !== undefined && isControl(entry) && entry.control.kind === 'erase';
+function erasureOf([entry]: readonly LogEntry[]): ErasedCommits | undefined {
+  if (entry === undefined || !isControl(entry) || entry.control.kind !== 'erase') return undefined;
+  const { fromVersion, toVersion } = entry.control;
+  return { stream: entry.stream, fromVersion, toVersion };
+}
+
+/** Whether all that is erased is in the index, so that a batch may have the erasure. */
+export function isIndexed(index: ReplicaIndex, { stream, toVersion }: ErasedCommits): boolean {
+  return (index.head(stream)?.version ?? 0n) >= toVersion;
 }
 
 /** Entries of one batch, */
 const entriesMax = 256;
 /** and bytes of their records, unless the first one alone is larger. */
 const stepBytesMax = 4 << 20;
+/** Erasures at a time, which share the transactions of the index. */
+const erasuresTogetherMax = 16;
 
 /**
  * Overwrites commits that are in the index with stubs, in the segments and in memory, and syncs the segments. Their correlation ids
  * go first, which the stubs do not have. After a crash within it, a repetition does the rest. Of a segment that was removed, only the
  * index knows then that its commits are erased: reads of the log heed it, and the hashes of their correlation ids remain.
  */
-export async function eraseCommits(files: WrittenFiles, commits: ErasedCommits): Promise<void> {
-  const { index, segments } = files;
+export async function eraseCommits(files: WrittenFiles, erasures: readonly ErasedCommits[]): Promise<void> {
   const touched = new Set<number>();
+  for (let at = 0; at < erasures.length; at += erasuresTogetherMax) {
+    const together = erasures.slice(at, at + erasuresTogetherMax);
+    const outcomes = await Promise.allSettled(together.map((one) => overwrite(files, one, touched)));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+  for (const segment of touched) await files.segments.syncSegment(segment);
+}
+
+async function overwrite(files: WrittenFiles, commits: ErasedCommits, touched: Set<number>): Promise<void> {
+  const { index, segments } = files;
   for (let after: IndexEntry | undefined, isLast = false; !isLast;) {
     const batch = batchAfter(index, commits, after);
     ({ after, isLast } = batch);
@@ -77,7 +95,6 @@ export async function eraseCommits(files: WrittenFiles, commits: ErasedCommits):
     for (const { location } of overwrites) touched.add(location.segment);
     await turn();
   }
-  for (const segment of touched) await segments.syncSegment(segment);
 }
 
 interface Batch {

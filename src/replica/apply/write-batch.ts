@@ -50,8 +50,8 @@ export class WriteBatch {
   bytes = 0;
   upTo: Sequence = beginning;
   last: ReplicaState['last'];
-  /** What must be erased before the batch is stored: of commits in the index. At most the first entry of a batch is an erasure. */
-  erasure: ErasedCommits | undefined;
+  /** What must be erased before the batch is stored: of commits that are in the index by then. */
+  readonly erasures: ErasedCommits[] = [];
 
   constructor(
     private readonly segments: Segments,
@@ -122,7 +122,7 @@ export class WriteBatch {
     { fromVersion, toVersion, reason }: Erasure,
   ): void {
     const commitTime = unixNanos(timeNanos);
-    this.erasure = { stream, fromVersion, toVersion };
+    this.erasures.push({ stream, fromVersion, toVersion });
     this.entries.addErased(stream, { fromVersion, toVersion, commitTime, principal, reason, position });
   }
 
