@@ -19,11 +19,16 @@ export function createSweepView(replica: Replica): SweepView {
       return found;
     },
     newestControl: (stream) => replica.files.index.rules.get(stream)?.position ?? 0n,
+    hadVersion(stream, version, position) {
+      for (const entry of replica.files.index.forward(stream, version))
+        return entry.kind === 'commit' && entry.version === version && entry.sequence < position;
+      return false;
+    },
     commitsOf(stream, from, to) {
       const sequences: Sequence[] = [];
       for (const { kind, version, count, sequence } of replica.files.index.forward(stream, from)) {
-        if (version - BigInt(count) >= to) break;
-        if (kind === 'commit') sequences.push(sequence);
+        if (version > to) break;
+        if (kind === 'commit' && version - BigInt(count) + 1n >= from) sequences.push(sequence);
       }
       return sequences;
     },

@@ -14,7 +14,9 @@ export interface SweepView {
   controlsAfter(position: bigint, max: number): readonly ControlPlace[];
   /** The position of the newest control of a stream; 0: it never had one. */
   newestControl(stream: string): bigint;
-  /** The sequences of the last messages of the commits that have events of these versions. */
+  /** Whether a stream had a version before a position, as its commits say. */
+  hadVersion(stream: string, version: Version, position: bigint): boolean;
+  /** The sequences of the last messages of the commits whose events are all of these versions. */
   commitsOf(stream: string, from: Version, to: Version): readonly Sequence[];
   /**
    * Streams whose retention has hidden so much that it is worth a truncation. At most `max` streams after a name are looked at.

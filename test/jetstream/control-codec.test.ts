@@ -183,6 +183,13 @@ test.each<readonly [string, Parameters<typeof stored>[1]]>([
   ['that says nothing', encoded({ control: undefined })],
   ['before version 0', encoded({ control: { $case: 'truncateBefore', value: 0n } })],
   ['that hides what does not exist', encoded({ firstVersion: 7n })],
+  [
+    'that erases what does not exist yet',
+    {
+      set: { 'Sluice-Control': 'erase' },
+      ...encoded({ control: { $case: 'erase', value: { fromVersion: 1n, toVersion: 6n, reason: 'none' } } }),
+    },
+  ],
   ['that hides nothing, not even by number', encoded({ firstVersion: 0n })],
   ['of a stream that ended and was not deleted', encoded({ tombstoned: true })],
   ['with a negative age', encoded({ retention: { maxCount: 0n, maxAge: { seconds: -1n, nanos: 0 } } })],

@@ -72,6 +72,7 @@ export function readControl(stream: string, message: StoredMessage): LogControl 
     version === noVersion ||
     version > versionMax ||
     found.rules.firstVersion > versionAfter(version as Version, 1n) ||
+    (found.control.kind === 'erase' && found.control.toVersion > version) ||
     found.control.kind !== publishedHeader(headers, header.control) ||
     numberHeader(headers, header.count) !== 0n ||
     numberHeader(headers, header.previous) === undefined ||

@@ -11,6 +11,7 @@ import {
   encodeCount,
   encodeStubs,
   decodeStubs,
+  isRemoved,
   type Removal,
   type RemovalCount,
   type Stub,
@@ -129,7 +130,7 @@ function byBlock(messages: readonly Doomed[]): Map<number, Doomed[]> {
   return blocks;
 }
 
-/** Records messages of one block as removed. Resolves with the sequence of the record. */
+/** Records messages of one block as removed, unless the record says so. Resolves with the sequence of the record. */
 async function record(
   log: LogAccess,
   block: number,
@@ -145,6 +146,13 @@ async function record(
   const missing = messages.flatMap(({ stub }) =>
     stub === undefined || stubs.has(stub.sequence) ? [] : [stub],
   );
+  // A removal that cannot be finished is tried again with each sweep, and must not fill the log.
+  if (
+    stored !== undefined &&
+    missing.length === 0 &&
+    messages.every(({ sequence }) => isRemoved({ bits, stubRecords }, sequence))
+  )
+    return stored.sequence;
   const records = await addStubs(log, { block, stubRecords }, missing, call);
   for (const { sequence } of messages) {
     const at = Number(sequence % BigInt(blockMessages));

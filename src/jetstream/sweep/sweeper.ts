@@ -4,6 +4,7 @@ import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import type { CallContext, EventStore } from '../../store/event-store';
 import type { RemovalFacts } from '../../store/store-facts';
 import type { ControlPlace, SweepView } from '../../store/sweep-view';
+import type { Erasure } from '../../store/stream-rules';
 import type { Sequence, StreamName } from '../../store/values';
 import { within } from '../log/bounded-call';
 import { readCount, type ReadCount } from '../log/removed-count';
@@ -187,23 +188,37 @@ class Sweep {
     max: number,
     call: CallContext,
   ): Promise<readonly Plan[]> {
-    const { log, view } = this.options;
+    const { log, view, logger } = this.options;
     const control = await controlAt(log, stream, position, call);
     if (control === undefined) return [];
     const plans: Plan[] = [];
-    if (control.control.kind === 'erase') {
-      const { fromVersion, toVersion } = control.control;
-      const left = view.commitsOf(stream, fromVersion, toVersion);
-      const sequences: Sequence[] = [];
-      for (const last of left) sequences.push(...(await messagesOfCommit(log, stream, last, call)));
-      const now = sequences.slice(0, erasedBatchMax);
-      const isWhole = now.length === sequences.length;
-      const removal = { kind: 'erase', sequences: now } as const;
-      plans.push({ removal, messages: await planErase(log, now, call), isWhole });
-    }
+    if (control.control.kind === 'erase') plans.push(await this.planOfErasure(stream, control.control, call));
     // A later control hides at least as much.
     if (view.newestControl(stream) === position) plans.push(await planPurge(log, control, max, call));
-    return plans;
+    const { version } = control;
+    if (plans.every(({ messages }) => messages.length === 0) || view.hadVersion(stream, version, position))
+      return plans;
+    // Gateways do not write such a control, and it may hide what nobody has asked it to hide.
+    logger.warn(
+      { stream, position, version },
+      'nothing is removed for a control whose version its stream never had',
+    );
+    return [];
+  }
+
+  private async planOfErasure(
+    stream: string,
+    { fromVersion, toVersion }: Erasure,
+    call: CallContext,
+  ): Promise<Plan> {
+    const { log, view } = this.options;
+    const sequences: Sequence[] = [];
+    for (const last of view.commitsOf(stream, fromVersion, toVersion))
+      sequences.push(...(await messagesOfCommit(log, stream, last, call)));
+    const now = sequences.slice(0, erasedBatchMax);
+    const isWhole = now.length === sequences.length;
+    const removal = { kind: 'erase', sequences: now } as const;
+    return { removal, messages: await planErase(log, now, call), isWhole };
   }
 
   /** Truncates what retention has hidden: only what a control hides for ever is removed. */
