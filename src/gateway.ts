@@ -100,7 +100,7 @@ export async function startGateway(config: Config, log: Logger, role: Role = alo
     opened.push(() => http.close());
     const served = observed(store, counts);
     const options = { ...serverOptions(config, nats, store), guard, audit, store: served, log };
-    const grpc = await role.serve(options, { nats, space: store.space });
+    const grpc = await role.serve(options, { nats, space: store.space, removal: store.removal });
     opened.push(() => grpc.close());
     http.begin(grpc.facts, grpc.metricsOfOthers);
     let closing: Promise<void> | undefined;

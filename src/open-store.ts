@@ -18,7 +18,8 @@ import type { StoreFacts } from './store/store-facts';
 import type { FillingProgress } from './store/store-info';
 
 /** An event store in JetStream that is read from a replica. */
-export interface OpenedStore extends EventStore, Pick<JetStream, 'onAvailability' | 'onSpace' | 'space'> {
+export interface OpenedStore
+  extends EventStore, Pick<JetStream, 'onAvailability' | 'onSpace' | 'space' | 'removal'> {
   /** Resolves when the disk has failed or the folder of the replica is lost: nothing can be served any more. */
   readonly failed: Promise<void>;
   /** The listener gets whether the replica is filled, so that reads are served: now and whenever it changes. */
@@ -86,6 +87,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
         jetstream.onSpace(listener);
       },
       space: jetstream.space,
+      removal: jetstream.removal,
       failed: Promise.race([durability.failed, lost]),
       onFilled(listener) {
         replica.onFilled(listener);

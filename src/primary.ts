@@ -22,7 +22,7 @@ export function primary(
     reachNats,
     callerShare: 1,
     sharing: { publication },
-    serve({ tls }, { nats: { options: nats, level, embedded, durability }, space }) {
+    serve({ tls }, { nats: { options: nats, level, embedded, durability }, space, removal }) {
       const start = {
         config: {
           ...config,
@@ -38,7 +38,7 @@ export function primary(
         ticketSecret: randomBytes(32),
       };
       return startWorkers({
-        ...{ publication, durability, space, address, tls, count, limits, log, relay },
+        ...{ publication, durability, space, removal, address, tls, count, limits, log, relay },
         // The level may have changed since the start.
         startOf: (number) => ({
           ...start,

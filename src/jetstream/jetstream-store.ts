@@ -3,7 +3,7 @@ import type { Limits } from '../limits';
 import type { Durability } from '../store/durability';
 import type { CallContext, EventStore } from '../store/event-store';
 import type { Log, LogView } from '../store/log';
-import type { LogFacts, StoreFacts } from '../store/store-facts';
+import type { LogFacts, RemovalReport, StoreFacts } from '../store/store-facts';
 import type { StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { append, appendMulti, control, type Appending } from './append/append';
@@ -47,6 +47,8 @@ export interface JetStream {
   /** The log, for a view of it. */
   readonly log: Log;
   readonly space: Space;
+  /** Written by the process that removes messages; another process may write what that one has told it. */
+  readonly removal: RemovalReport;
   /** What the gateways of the store keep beside its log. */
   readonly state: JetStreamState;
   /** Appends and controls, which look up in the view what is stored already. `describe`: what the view knows of a stream. */
@@ -127,10 +129,12 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const doubts = new Doubts();
   const features = new StoreFeatures(log);
   const state = createState({ pool, stream, limits, logger, sync: options.syncStream });
+  const removal: RemovalReport = { trouble: '' };
   let sweeper: Sweeper | undefined;
   return {
     log: createLog({ access: log, durability }, embedded !== undefined),
     space,
+    removal,
     state,
     appends: (view, describe) =>
       createAppends({
@@ -145,11 +149,11 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
       }),
     async info() {
       const info = await translated(storeInfo(log, space, sizes, logger));
-      const findings = { ...info.log, removalTrouble: sweeper?.facts.trouble ?? '' };
+      const findings = { ...info.log, removalTrouble: removal.trouble };
       return { ...info, log: findings, wrongSettings: [...info.wrongSettings, ...state.wrongSettings] };
     },
     startSweeper(view, control) {
-      sweeper = startSweeper({ log, features, durability, view, logger, control });
+      sweeper = startSweeper({ log, features, durability, view, logger, control, report: removal });
     },
     onSpace(listener) {
       space.onChange(listener);

@@ -68,6 +68,12 @@ export interface StateFacts {
   readonly viewAgeMs: number | undefined;
 }
 
+/** What all processes of a gateway know of the removal of messages, which one of them does. */
+export interface RemovalReport {
+  /** Why the last sweep has failed; "": it has not. */
+  trouble: string;
+}
+
 /** What this gateway has removed from the log. */
 export interface RemovalFacts {
   /** Messages, and their bytes, since the start. */

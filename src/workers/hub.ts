@@ -2,6 +2,7 @@ import type { Space } from '../jetstream/log/space';
 import type { ReaderLink } from '../replica/share/messages';
 import type { Publication } from '../replica/share/publication';
 import type { Durability } from '../store/durability';
+import type { RemovalReport } from '../store/store-facts';
 import type { FromWorker } from './messages';
 import type { WorkerProcess } from './worker-process';
 
@@ -10,12 +11,14 @@ export interface HubOptions {
   readonly publication: Publication;
   readonly durability: Durability;
   readonly space: Pick<Space, 'disk' | 'note'>;
+  readonly removal: RemovalReport;
 }
 
-const diskIntervalMs = 250;
+const tellIntervalMs = 250;
 
-/** Lets a worker read the replica, syncs the log for it, and tells it about the disk. */
-export function attach(worker: WorkerProcess, { publication, durability, space }: HubOptions): void {
+/** Lets a worker read the replica, syncs the log for it, and tells it about the disk and the removal of messages. */
+export function attach(worker: WorkerProcess, options: HubOptions): void {
+  const { publication, durability, space } = options;
   publication.add(readerLink(worker));
   worker.onMessage((message) => {
     if (message.kind === 'sync') sync(worker, durability, message);
@@ -25,7 +28,7 @@ export function attach(worker: WorkerProcess, { publication, durability, space }
   void durability.failed.then(() => {
     worker.send({ kind: 'diskFailed' });
   });
-  watchDisk(worker, space);
+  tellChanges(worker, options);
 }
 
 function readerLink(worker: WorkerProcess): ReaderLink {
@@ -65,9 +68,12 @@ function sync(
     });
 }
 
-function watchDisk(worker: WorkerProcess, space: HubOptions['space']): void {
-  let sent = '';
+function tellChanges(worker: WorkerProcess, { space, removal }: Pick<HubOptions, 'space' | 'removal'>): void {
+  let [sent, sentTrouble] = ['', ''];
   const tell = (): void => {
+    const { trouble } = removal;
+    if (trouble !== sentTrouble) worker.send({ kind: 'removal', trouble });
+    sentTrouble = trouble;
     const report = space.disk;
     const text = `${report.freeBytes.toString()} ${report.closedBy ?? ''}`;
     if (text === sent && report.refused === undefined) return;
@@ -75,7 +81,7 @@ function watchDisk(worker: WorkerProcess, space: HubOptions['space']): void {
     worker.send({ kind: 'disk', report });
   };
   tell();
-  const timer = setInterval(tell, diskIntervalMs).unref();
+  const timer = setInterval(tell, tellIntervalMs).unref();
   worker.onEnd(() => {
     clearInterval(timer);
   });

@@ -32,6 +32,8 @@ export type ToWorker =
   /** Nothing becomes durable any more. */
   | { readonly kind: 'diskFailed' }
   | { readonly kind: 'disk'; readonly report: DiskReport }
+  /** Why the primary could not remove messages; "": it could. */
+  | { readonly kind: 'removal'; readonly trouble: string }
   /** Reports NOT_SERVING from now on, and goes on serving. */
   | { readonly kind: 'leave' }
   | { readonly kind: 'reload'; readonly level: string }

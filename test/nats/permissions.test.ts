@@ -6,15 +6,18 @@ import { streamInfo } from '../../src/jetstream/nats/api';
 import { NotPermittedError } from '../../src/store/errors';
 import { StateChangedError } from '../../src/store/state-store';
 import type { SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
+import { linesOf } from '../cli/gateway-commands';
+import { runSluice, startSluice } from '../cli/process';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
-import { startTestGateway } from '../support/gateway';
+import { servedBy, startTestGateway, type GatewayProcess } from '../support/gateway';
+import { metricsOf } from '../support/metrics-page';
 import { consumersOf } from '../support/monitor';
 import { startCluster, startNats, until, within, type TestNats } from '../support/nats-server';
 import { openState } from '../support/opened-state';
 import { appendTo, callFor, controlOf, openTestStore, truncateBefore } from '../support/opened-store';
 import { makeReplicaDir } from '../support/replica-dir';
-import type { RpcClient } from '../support/rpc-client';
+import { connectRpc, type RpcClient } from '../support/rpc-client';
 import { failureOf, type RpcFailure } from '../support/rpc-failure';
 
 /** The permissions in docs/operations/security.md are sufficient, and each of them is necessary. */
@@ -199,6 +202,21 @@ test.each(subjects)(
   60_000,
 );
 
+/** A gateway that looks for what it has to remove all the time. */
+async function startProcess(url: string, workers: number): Promise<GatewayProcess> {
+  const flags = [`--nats-url=${url}`, '--create-store', ...loginFlags, `--workers=${workers}`];
+  const env = {
+    NODE_OPTIONS: `--require=${join(__dirname, '..', 'support', 'set-limits.cjs')}`,
+    LIMITS: JSON.stringify({ sweepIntervalMs: 100, serverInfoAgeMaxMs: 10 }),
+  };
+  const http = ['--listen=127.0.0.1:0', '--http-listen=127.0.0.1:0'];
+  return servedBy(await startSluice([...flags, ...http], env));
+}
+
+async function troubleOf(client: RpcClient): Promise<string> {
+  return (await client.serverInfo()).store?.log?.removalTrouble ?? '';
+}
+
 describe('a missing permission', () => {
   const denied = (failure: RpcFailure, subject: string): void => {
     expect({ code: failure.code, reason: failure.reason }).toEqual({
@@ -248,6 +266,39 @@ describe('a missing permission', () => {
     await expect(control).rejects.toThrow(subject);
     expect((await store.append(appendTo('s'), callFor())).position).toBe(position + 1n);
   });
+
+  test.each([
+    ['$JS.API.STREAM.PURGE.EVENTS', 1],
+    ['$JS.API.STREAM.MSG.DELETE.EVENTS', 2],
+  ])(
+    'to remove messages (%s), with %i workers: that is reported, and everything else works',
+    async (subject, workers) => {
+      await using nats = await startNats({ extraConfig: without(subject) });
+      await using gateway = await startProcess(nats.url, workers);
+      using other = connectRpc(gateway.address);
+      const { client } = gateway;
+      const [stream, last] = ['s', { toVersion: 1n, reason: 'asked' }];
+      await client.append({ stream, events: newEvents(1) });
+      await client.append({ stream, events: newEvents(1) });
+      if (subject.includes('PURGE')) await client.streams.truncate({ stream, beforeVersion: 2n });
+      else await client.streams.erase({ stream, fromVersion: 1n, ...last });
+      // Each of two workers serves one of them.
+      for (const caller of [client, other])
+        await until(async () => (await troubleOf(caller)).includes(subject), 30_000);
+      const page = await metricsOf(/http:\/\/[^:]+:\d+/.exec(gateway.process.stdout())?.[0]);
+      expect(page.value('sluice_log_sweep_failures_total')).toBeGreaterThan(0);
+      expect(page.value('sluice_log_removed_messages_total')).toBe(0);
+      const { stdout } = await runSluice(['doctor', '--json', '--address', gateway.address]);
+      expect(linesOf(stdout).find(({ check }) => check === 'removal')).toMatchObject({
+        level: 'warn',
+        message: expect.stringContaining(subject) as unknown,
+      });
+      expect((await client.append({ stream, events: newEvents(1) })).version).toBe(3n);
+      const { events } = await other.readStream({ stream });
+      expect(events.filter(({ erased }) => !erased).map(({ version }) => version)).toEqual([2n, 3n]);
+    },
+    60_000,
+  );
 
   test('to fetch from the consumer of the log: reads and subscriptions are refused, appends work', async () => {
     await using nats = await startNats({ extraConfig: without('$JS.API.CONSUMER.MSG.NEXT.EVENTS.*') });

@@ -115,7 +115,8 @@ export async function startUnsweptProcess(
   return servedBy(await startSluice(flags(natsUrls, args, port), env));
 }
 
-async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
+/** A gateway in a process that was started with other variables. */
+export async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
   try {
     const address = await process.serving();
     const client = connectRpc(address);

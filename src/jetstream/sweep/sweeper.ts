@@ -2,7 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { NotPermittedError, StoreUnavailableError } from '../../store/errors';
 import type { CallContext, EventStore } from '../../store/event-store';
-import type { RemovalFacts } from '../../store/store-facts';
+import type { RemovalFacts, RemovalReport } from '../../store/store-facts';
 import type { ControlPlace, SweepView } from '../../store/sweep-view';
 import type { Erasure } from '../../store/stream-rules';
 import type { Sequence, StreamName } from '../../store/values';
@@ -18,6 +18,7 @@ export interface SweeperOptions extends Removing {
   readonly view: SweepView;
   readonly logger: Logger;
   readonly control: EventStore['control'];
+  readonly report: RemovalReport;
 }
 
 /** Removes from the log what nobody can read any more, until it is closed. */
@@ -56,7 +57,6 @@ export function startSweeper(options: SweeperOptions): Sweeper {
 class Sweep {
   private readonly counts = { messages: 0, bytes: 0, failures: 0 };
   private waiting = 0;
-  private trouble = '';
   /** What the controls up to here ask for is removed. */
   private sweptUpTo = 0n;
   /** The count with a removal under way that another gateway has begun, and when that was seen first. */
@@ -70,7 +70,7 @@ class Sweep {
   }
 
   get facts(): RemovalFacts {
-    return { ...this.counts, waiting: this.waiting, trouble: this.trouble };
+    return { ...this.counts, waiting: this.waiting, trouble: this.options.report.trouble };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -85,7 +85,7 @@ class Sweep {
   }
 
   private async once(signal: AbortSignal): Promise<void> {
-    const { log, view, logger } = this.options;
+    const { log, view, logger, report } = this.options;
     try {
       if (!view.isReady) return;
       const call = { signal, deadlineMs: Infinity };
@@ -95,19 +95,19 @@ class Sweep {
         if (this.isNeeded) checkServers(info);
         await this.sweep(call);
       }
-      this.trouble = '';
+      report.trouble = '';
     } catch (error) {
       if (signal.aborted || error instanceof RemovalContestedError) return;
       this.counts.failures++;
       const known = toStoreError(error);
       const { message } = known as Error;
       // Once: it comes again with each sweep.
-      if (message !== this.trouble)
+      if (message !== report.trouble)
         logger[known instanceof NotPermittedError ? 'error' : 'warn'](
           { err: known },
           'what is hidden or erased cannot be removed from the log',
         );
-      this.trouble = message;
+      report.trouble = message;
     }
   }
 
