@@ -6,6 +6,9 @@ import { appendTo, callFor, controlOf, openTestStore, truncateBefore } from '../
 
 /** A store that has controls says so, so that a gateway that does not know them does not serve it. */
 
+/** It knows controls, and has no erasures. */
+const beforeRemovals = '5017a4fd8f1700b7e8bd3b840d982b86473fb336';
+
 interface Setting extends AsyncDisposable {
   readonly nats: TestNats;
   readonly manager: JetStreamManager;
@@ -72,6 +75,30 @@ test('the first control that is stored changes the settings of the store, and no
     const { code, stderr } = await refusedStart([`--nats-url=${nats.url}`, '--listen=127.0.0.1:0'], {}, old);
     expect(code).toBe(3);
     expect(stderr).toContain('max_msgs: found 9007199254740991, needed -1');
+  },
+  180_000,
+);
+
+(hasCommit(beforeRemovals) ? test : test.skip)(
+  'a gateway that does not know removals refuses a store from which something was erased',
+  async () => {
+    const old = await buildOf(beforeRemovals);
+    await using setting = await startSetting();
+    const { nats } = setting;
+    await control(nats.url);
+    {
+      await using opened = await openTestStore(nats.url, { limits: { sweepIntervalMs: 0 } });
+      const { store } = opened;
+      expect((await setting.config()).metadata?.['sluice-features']).toBe('controls');
+      const { version } = await store.append(appendTo('a'), callFor());
+      const erase = { kind: 'erase', fromVersion: version, toVersion: version, reason: 'asked' } as const;
+      await store.control(controlOf('a', erase), callFor());
+    }
+    expect((await setting.config()).metadata?.['sluice-features']).toBe('controls,removals');
+    const { code, stderr } = await refusedStart([`--nats-url=${nats.url}`, '--listen=127.0.0.1:0'], {}, old);
+    expect(code).toBe(3);
+    expect(stderr).toContain('the store EVENTS has what this version of Sluice does not know: removals.');
+    expect(stderr).toContain('Use a later version.');
   },
   180_000,
 );
