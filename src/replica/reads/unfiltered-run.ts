@@ -2,7 +2,7 @@ import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
 import { headerAt } from '../segments/record';
 import { RecordIterator } from '../segments/record-iterator';
-import { RunBuilder } from '../segments/run-builder';
+import { RunBuilder, RunCopier } from '../segments/run-builder';
 import { filterRecord, type ReadFilter } from './record-filter';
 import type { Chunk } from './scan';
 
@@ -27,7 +27,7 @@ export interface UnfilteredRun {
 
 /**
  * All events of a chunk in a range that are not hidden, up to the first record that cannot be read: of all streams, or of those that the
- * filter has. The chunk cannot be used afterwards.
+ * filter has. The chunk cannot be used afterwards, unless others use it too: of that one, what is needed is copied.
  */
 export function unfilteredRun(
   chunk: Chunk,
@@ -35,8 +35,10 @@ export function unfilteredRun(
   filter: ReadFilter,
   streams: 'all' | 'matching' = 'all',
 ): UnfilteredRun {
-  const bytes = chunk.isShared ? Buffer.from(chunk.bytes) : chunk.bytes;
-  const run = new RunBuilder(bytes);
+  // To copy all of it at once is faster, but it may have one small commit of these streams.
+  const isCopied = chunk.isShared && streams === 'all';
+  const bytes = isCopied ? Buffer.from(chunk.bytes) : chunk.bytes;
+  const run = chunk.isShared && !isCopied ? new RunCopier(bytes) : new RunBuilder(bytes);
   const records = new RecordIterator(bytes);
   // Numbers, as in RecordIterator.
   const [first, last] = [Number(after) + 1, Number(upTo)];

@@ -31,8 +31,7 @@ export function* reportChunk(
   const streams = wantsAll(query.filter) ? 'all' : 'matching';
   const isFromStart = start.fromTime === undefined && start.fromVersion === 1n && !isWithin;
   const isWhole = hasAllTypes(query.filter) && isFromStart;
-  // A chunk that others use would be copied, perhaps for one small commit.
-  if (!isWhole || filter.skipsUnreadable || (streams === 'matching' && chunk.isShared)) {
+  if (!isWhole || filter.skipsUnreadable) {
     yield* reportGroups(chunk, following, filter);
     return;
   }
