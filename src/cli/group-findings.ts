@@ -14,6 +14,11 @@ const check = 'groups';
 const oldMs = 60_000;
 /** Of a group without members. */
 const lagMany = 1n;
+/**
+ * Streams of a lane that wait: at 1,000 (`lane_streams_waiting_max`), or at fewer with a small `max_payload` of NATS, the record of the
+ * lane is full, and the lane takes nothing more.
+ */
+const waitingMany = 750;
 const seeGroups = 'docs/groups.md';
 /** `UNIMPLEMENTED`: the gateway is an older one. */
 const unimplemented = 12;
@@ -76,7 +81,7 @@ async function stateOf(
 
 /** What of a group needs attention. */
 export function findingsOf(state: GroupState, nowMs: number): Finding[] {
-  const { group, members, lag, oldestTime, parkedCount } = state;
+  const { group, lanes, members, lag, oldestTime, parkedCount } = state;
   const { name } = group;
   const list: Finding[] = [];
   const warn = (what: string, remedy: string): void => {
@@ -91,6 +96,13 @@ export function findingsOf(state: GroupState, nowMs: number): Finding[] {
       `is ${behind}; its oldest event without acknowledgement is ${ageText(ageMs)} old`,
       `see what its members do: sluice group get ${name}; ${seeGroups} has the causes`,
     );
+  for (const { number, streamsWaiting } of lanes)
+    if (streamsWaiting >= waitingMany)
+      warn(
+        `has ${counted(streamsWaiting, 'stream')} in lane ${number} that an event holds up which failed or is not settled; ` +
+          'once the record of the lane cannot name more, the lane stands still',
+        `let what fails be parked: sluice group update ${name} --attempts-max; ${seeGroups} has the bounds`,
+      );
   if (parkedCount > 0)
     warn(`has ${counted(parkedCount, 'parked event')}`, `list them: sluice group parked ${name}`);
   return list;

@@ -255,6 +255,7 @@ describe('doctor', () => {
       ({
         group: { name: 'g' },
         members: [{ id: 'm' }],
+        lanes: [],
         lag: 7n,
         parkedCount: 0,
         oldestTime,
@@ -267,5 +268,18 @@ describe('doctor', () => {
     expect(messages(61_000)).toEqual([`${behind} 1 minute old`]);
     expect(messages(3 * 3_600_000)).toEqual([`${behind} 3 hours old`]);
     expect(messages(72 * 3_600_000)).toEqual([`${behind} 3 days old`]);
+  });
+
+  test('a lane whose record is nearly full is a warning', () => {
+    const lanes = [749, 750, 0].map((streamsWaiting, number) => ({ number, streamsWaiting }));
+    const state = { group: { name: 'g' }, members: [{ id: 'm' }], lanes, lag: 7n, parkedCount: 0 };
+    expect(findingsOf(state as unknown as GroupState, 0)).toEqual([
+      {
+        check: 'groups',
+        level: 'warn',
+        message: expect.stringContaining('the consumer group g has 750 streams in lane 1 that') as string,
+        remedy: expect.stringContaining('sluice group update g --attempts-max') as string,
+      },
+    ]);
   });
 });
