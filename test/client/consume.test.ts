@@ -42,8 +42,17 @@ async function withServer(
   using client = connect(server.address, options);
   const seen: string[] = [];
   const stop = new AbortController();
+  let joined = 0;
   await test({
-    server,
+    server: {
+      ...server,
+      async member(index) {
+        const call = await server.member(index);
+        // A client that stops before it knows that it has joined says no `leave`.
+        await until(() => joined > index);
+        return call;
+      },
+    },
     client,
     seen,
     stop,
@@ -54,7 +63,14 @@ async function withServer(
           seen.push(`${event.stream}/${event.version.toString()}`);
           await handler(event, context);
         },
-        { stop: stop.signal, ...consumeOptions },
+        {
+          stop: stop.signal,
+          ...consumeOptions,
+          onJoined(group) {
+            joined++;
+            consumeOptions.onJoined?.(group);
+          },
+        },
       );
       done.catch(() => undefined); // of a test that has failed already
       return done;
