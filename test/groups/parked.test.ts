@@ -269,3 +269,43 @@ test('parked events agree with the simplest account of them', () => {
     { numRuns: 100 },
   );
 });
+
+test('an event that is parked late, when the next member has acknowledged it, holds nothing up and can be replayed', async () => {
+  let [isAsked, open] = [false, (): void => undefined];
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const setting = await setup({}, (inner) => ({
+    ...inner,
+    put: async (key, ...others) => {
+      if (key.startsWith('parked.') && !isAsked) {
+        isAsked = true;
+        await opened;
+      }
+      return inner.put(key, ...others);
+    },
+  }));
+  const { store, groups, listed, parked } = setting;
+  await append(store, 's');
+  const first = parkAll(setting);
+  await until(() => isAsked);
+  first.caller.abort();
+  await first.done;
+  const got: string[] = [];
+  const second = new TestMember(groups, 'g', 'm2', (delivery, { membership }) => {
+    got.push(`${versionsOf(delivery).join()}${delivery.replayed ? ' replayed' : ''}`);
+    membership.ack([delivery.id]);
+  });
+  await until(() => got.length === 1);
+  open();
+  await until(async () => (await parked()) === 1);
+  await append(store, 's');
+  await until(() => got.length === 2);
+  expect((await listed()).map(({ version }) => version)).toEqual([1n]);
+  await until(async () => {
+    const { lanes, head } = await groups.get(g, call());
+    return lanes.every(({ floor }) => floor === head);
+  });
+  expect(await groups.replayParked(all, call())).toBe(1);
+  await until(async () => (await parked()) === 0);
+  expect(got).toEqual(['s 1', 's 2', 's 1 replayed']);
+  await finish(setting, second);
+});

@@ -65,3 +65,10 @@ test.each<[string, readonly Row[], string]>([
 ])('%s is found', (_, rows, fault) => {
   expect(groupFaults(history(rows))).toContain(fault);
 });
+
+test('an event that is both acknowledged and parked is found, unless one of its deliveries failed', () => {
+  const parked = new Set(['s 3']);
+  const acknowledged: readonly Row[] = [{ versions: [1, 2, 3], startedAt: 10 }];
+  expect(groupFaults(history(acknowledged, { parked }))).toEqual(['s 3 was acknowledged, and is parked too']);
+  expect(groupFaults(history(good, { parked }))).toEqual([]);
+});

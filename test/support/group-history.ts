@@ -41,6 +41,7 @@ export function groupFaults(history: GroupHistory): string[] {
       ...overlapFaults(stream, deliveries),
       ...orderFaults(stream, log, deliveries),
       ...(history.isComplete ? lossFaults(stream, log, deliveries, history.parked) : []),
+      ...doubleFaults(stream, log, deliveries, history.parked),
       ...repeatFaults(stream, deliveries),
     ];
   });
@@ -132,6 +133,22 @@ function lossFaults(
   return log
     .filter((version) => !settled.has(version) && !parked.has(`${stream} ${version}`))
     .map((version) => `${stream} ${version} was neither settled nor parked`);
+}
+
+/** An event is parked because a delivery of it, or of an event before it, did not end with an acknowledgement. */
+function doubleFaults(
+  stream: string,
+  log: readonly number[],
+  deliveries: readonly ObservedDelivery[],
+  parked: ReadonlySet<string>,
+): string[] {
+  return log
+    .filter((version) => parked.has(`${stream} ${version}`))
+    .filter((version) => {
+      const own = deliveries.filter(({ versions }) => versions.includes(version));
+      return own.length > 0 && own.every(({ outcome }) => outcome === 'acknowledged');
+    })
+    .map((version) => `${stream} ${version} was acknowledged, and is parked too`);
 }
 
 /** What was acknowledged comes again only as redelivered, or because somebody asked for a replay. */
