@@ -1,16 +1,15 @@
-import { eventId, eventSpans, eventType, type EventSpan } from '../protobuf/commit-record';
+import { eventId, eventType } from '../protobuf/commit-record';
 import type { Delivery, Failed, GroupOutcome, GroupSettings } from '../store/consumer-groups';
 import { isStoreError } from '../store/errors';
 import { StateChangedError } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
-import { toPosition, type CurrentGroup } from './group-record';
+import type { CurrentGroup } from './group-record';
 import type { Held, LaneOwner } from './lane-owner';
 import type { Member } from './member';
 import type { ParkedIndex } from './parked-index';
 import { encodeParked, keptReason, parkedKey } from './parked-record';
-import type { Replay } from './replay';
 import { Replays } from './replays';
-import { unitFrom, versionAt, type Offer, type Unit } from './unit';
+import { bytesOf, eventAt, unitBefore, versionAt, versionsOf, type Offer, type Unit } from './unit';
 
 /** An event of a delivery, by its index, that is to be parked. */
 interface ToPark {
@@ -53,22 +52,33 @@ export class Deliveries {
     this.replays = new Replays(context, group, parked, onChange);
   }
 
-  /** The next deliveries for a member, from each of its lanes in turn. */
+  /**
+   * The next deliveries for a member: one from each of its lanes in turn, and after each one from the lane that has most in memory.
+   * If all got the same, lanes with many streams would fall behind, and the reader would have to go back for them.
+   */
   collect(member: Member): Delivery[] {
     const found: Delivery[] = [];
-    let room = member.inFlightMax - member.held.size;
+    const roomMax = member.inFlightMax - member.held.size;
+    if (roomMax <= 0) return found;
+    const nowMs = performance.now();
+    const dueMs = nowMs + this.settings.ackTimeoutMs;
     let bytes = this.context.limits.pageBytesMax;
+    const take = (owner: LaneOwner | undefined): void => {
+      if (owner === undefined || found.length >= roomMax || bytes <= 0) return;
+      const held = this.next(member, owner, dueMs);
+      if (held === undefined) return;
+      found.push(held);
+      bytes -= bytesOf(held.unit);
+    };
     let lanes = member.activeLanes().filter((owner) => this.hasReady(owner));
-    while (lanes.length > 0 && room > 0 && bytes > 0) {
+    while (lanes.length > 0 && found.length < roomMax && bytes > 0) {
       for (const owner of lanes) {
-        const delivery = room > 0 && bytes > 0 ? this.next(member, owner) : undefined;
-        if (delivery === undefined) continue;
-        found.push(delivery);
-        room--;
-        bytes -= delivery.run.events.length;
+        take(owner);
+        if (lanes.length > 1) take(fullest(lanes));
       }
       lanes = lanes.filter((owner) => this.hasReady(owner));
     }
+    if (found.length > 0) member.quiet.goOn(nowMs);
     return found;
   }
 
@@ -76,34 +86,41 @@ export class Deliveries {
     return owner.lane.hasReady || this.replays.hasReady(owner);
   }
 
-  private next(member: Member, owner: LaneOwner): Delivery | undefined {
+  private next(member: Member, owner: LaneOwner, dueMs: number): Held | undefined {
     const replay = this.replays.next(owner);
     if (replay !== undefined) {
       const offer = { unit: replay.unit, attempt: replay.parked.attempts + 1, redelivered: true };
-      return this.deliver(member, owner, offer, replay);
+      return this.hold(member, { owner, offer, replay, dueMs });
     }
     const offer = owner.lane.next();
     if (offer === undefined) return undefined;
-    const deliverable = this.parked.of(offer.unit.stream) === undefined ? offer : this.unparked(owner, offer);
-    return deliverable === undefined ? undefined : this.deliver(member, owner, deliverable);
+    const isParked = this.parked.count > 0 && this.parked.of(offer.unit.stream) !== undefined;
+    const deliverable = isParked ? this.unparked(owner, offer) : offer;
+    if (deliverable === undefined) return undefined;
+    return this.hold(member, { owner, offer: deliverable, replay: undefined, dueMs });
   }
 
-  private deliver(
+  private hold(
     member: Member,
-    owner: LaneOwner,
-    { unit, attempt, redelivered }: Offer,
-    replay?: Replay,
-  ): Delivery {
-    const nowMs = performance.now();
-    const id = member.nextId();
-    const dueMs = nowMs + this.settings.ackTimeoutMs;
-    member.held.set(id, { id, owner, unit, replay, dueMs });
-    member.quiet.goOn(nowMs);
+    { owner, offer, replay, dueMs }: Pick<Held, 'owner' | 'replay' | 'dueMs'> & { readonly offer: Offer },
+  ): Held {
+    const { unit, attempt, redelivered } = offer;
     this.count++;
     if (redelivered) this.redeliveries++;
-    const { stream, events, eventCount } = unit;
-    const run = { position: toPosition(unit.position), events, eventCount };
-    return { id, lane: owner.number, stream, run, attempt, redelivered, replayed: replay !== undefined };
+    return member.hold({
+      id: member.nextId(),
+      lane: owner.number,
+      stream: unit.stream,
+      events: unit,
+      eventCount: unit.eventCount,
+      attempt,
+      redelivered,
+      replayed: replay !== undefined,
+      owner,
+      unit,
+      replay,
+      dueMs,
+    });
   }
 
   /** What may be delivered of a unit whose stream has parked events; undefined: nothing now. */
@@ -111,14 +128,15 @@ export class Deliveries {
     const { unit } = offer;
     const parked = this.parked.of(unit.stream)?.entries;
     if (parked === undefined) return offer;
-    const versions = eventSpans(unit.events).map((_, index) => versionAt(unit, index));
+    const versions = versionsOf(unit);
     const isParked = versions.map((version) => parked.has(version));
     // An event that is parked was not settled before its lane was lost.
     const open = isParked.indexOf(false);
     const settled = open === -1 ? versions.length : open;
     if (settled > 0) owner.lane.settleThrough(unit.stream, versions[settled - 1] as number);
     else if (this.settings.parkFollowing && isAfterParked(unit, parked)) this.follow(owner, unit);
-    else return { ...offer, unit: firstEvents(unit, isParked.indexOf(true)) };
+    else
+      return isParked.includes(true) ? { ...offer, unit: unitBefore(unit, isParked.indexOf(true)) } : offer;
     return undefined;
   }
 
@@ -189,15 +207,15 @@ export class Deliveries {
   }
 
   private async writeParked({ unit, index, ...others }: ToPark, version: number): Promise<void> {
-    const { stream, position, events } = unit;
-    const span = eventSpans(events)[index] as EventSpan;
+    const { stream, position } = unit;
+    const event = eventAt(unit, index);
     const value = encodeParked({
       group: this.group.stored.id,
       stream,
       version,
       position,
-      eventId: eventId(events, span),
-      type: eventType(events, span),
+      eventId: eventId(event.bytes, event),
+      type: eventType(event.bytes, event),
       reason: keptReason(others.reason),
       attempts: others.attempts,
       isFollowing: others.isFollowing,
@@ -229,6 +247,17 @@ export class Deliveries {
   }
 }
 
+/** The lane that has most in memory, of those with something to deliver. */
+function fullest(lanes: readonly LaneOwner[]): LaneOwner | undefined {
+  let found: LaneOwner | undefined;
+  let most = 0;
+  for (const owner of lanes) {
+    const { hasReady, bytes } = owner.lane;
+    if (hasReady && bytes > most) [found, most] = [owner, bytes];
+  }
+  return found;
+}
+
 const outcomeOf = { retry: 'retried', park: 'parked', skip: 'skipped' } as const;
 
 const followReason = 'an event before it on its stream is parked';
@@ -237,17 +266,4 @@ const followReason = 'an event before it on its stream is parked';
 function isAfterParked({ firstVersion }: Unit, parked: ReadonlyMap<number, unknown>): boolean {
   for (const version of parked.keys()) if (version < firstVersion) return true;
   return false;
-}
-
-/** The first events of a unit; a negative number: all. */
-function firstEvents(unit: Unit, count: number): Unit {
-  if (count < 0) return unit;
-  const rest = unitFrom(unit, count);
-  const end = unit.events.length - rest.events.length;
-  return {
-    ...unit,
-    lastVersion: versionAt(unit, count - 1),
-    events: unit.events.subarray(0, end),
-    eventCount: count,
-  };
 }

@@ -1,5 +1,5 @@
 import { eventId, spanAt } from '../protobuf/commit-record';
-import type { GroupName, MemberUpdate } from '../store/consumer-groups';
+import type { Delivery, GroupName, MemberUpdate } from '../store/consumer-groups';
 import { StoreUnavailableError } from '../store/errors';
 import { StateChangedError, type StateRecord } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
@@ -12,8 +12,7 @@ import { isStillOf } from './record-fields';
 import { groupKey, type StoredGroup } from './group-record';
 
 /** A delivery that a member has not settled. */
-export interface Held {
-  readonly id: bigint;
+export interface Held extends Delivery {
   readonly owner: LaneOwner;
   readonly unit: Unit;
   /** undefined: it does not come from the list of parked events. */
@@ -203,7 +202,7 @@ export class LaneOwner {
         stream: settled.stream,
         version: settled.firstVersion,
         position: settled.position,
-        event: eventId(settled.events, spanAt(settled.events, 0)),
+        event: eventId(settled.block, spanAt(settled.block, settled.start)),
       };
     return {
       ...lane.progress(nowMs),

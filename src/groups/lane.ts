@@ -9,8 +9,8 @@ import {
   waitingCount,
   type LaneProgress,
 } from './lane-progress';
-import { StreamQueue, type Hole } from './stream-queue';
-import type { Missing, Offer, Unit } from './unit';
+import { StreamQueue, untriedQueue, type Hole } from './stream-queue';
+import { bytesOf, type Missing, type Offer, type Unit } from './unit';
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
@@ -30,13 +30,13 @@ export class Lane {
   private readonly ready = new ReadyStreams();
   private unread: StreamQueue[] = [];
   private readonly waiting = new DueQueue<StreamQueue>();
-  private bytes = 0;
+  /** Of the events that it has in memory. */
+  bytes = 0;
   private cursorNow: number;
   /** The highest position of a unit that was delivered. */
   private offeredTo: number;
   /** The highest unit that was settled since somebody took it from here. */
   lastSettled: Unit | undefined;
-  private isStopped = false;
   private readingCount = 0;
   /** Whether anything has changed that its record has. */
   hasChanged = false;
@@ -67,14 +67,21 @@ export class Lane {
     return this.cursorNow;
   }
 
-  /** Whether it takes no more units; it takes some again when half of that is settled which does not wait for a retry. */
+  /** Whether it takes no more units. */
   isFull(): boolean {
+    return this.isFilledTo(1);
+  }
+
+  /** Whether it takes so many units that it is worth to go back for it: half of what it may have, without what waits for a retry. */
+  hasRoom(): boolean {
+    return !this.isFilledTo(0.5);
+  }
+
+  private isFilledTo(part: number): boolean {
     const { streamsMax, bytesMax } = this.bounds;
-    const part = this.isStopped ? 0.5 : 1;
     const waiting = Math.min(streamsMax, this.waiting.size);
-    const isOverBytes = this.bytes > 0 && this.bytes >= part * bytesMax;
-    this.isStopped = isOverBytes || this.streams.size >= waiting + part * (streamsMax - waiting);
-    return this.isStopped;
+    if (this.bytes > 0 && this.bytes >= part * bytesMax) return true;
+    return this.streams.size >= waiting + part * (streamsMax - waiting);
   }
 
   get isEmpty(): boolean {
@@ -96,15 +103,8 @@ export class Lane {
     if (unit.position <= this.cursorNow) return;
     const queue = this.streams.get(unit.stream);
     if (queue === undefined) {
-      const { stream, firstVersion: version, position } = unit;
-      const added = new StreamQueue(stream, {
-        version,
-        position,
-        attempts: 0,
-        time: undefined,
-        wasTried: false,
-      });
-      this.streams.set(stream, added);
+      const added = untriedQueue(unit);
+      this.streams.set(unit.stream, added);
       this.push(added, unit);
       this.place(added);
     } else if (queue.missingTo > 0 || queue.units.length >= streamUnitsMax) queue.missingTo = unit.position;
@@ -130,10 +130,13 @@ export class Lane {
 
   /** The unit that is busy on its stream is settled. */
   settle(stream: StreamName): void {
-    const queue = this.busy(stream);
+    this.settleUnit(this.busy(stream));
+  }
+
+  private settleUnit(queue: StreamQueue): void {
     const unit = queue.first as Unit;
     this.busyCount--;
-    this.bytes -= unit.events.length;
+    this.bytes -= bytesOf(unit);
     queue.settle();
     this.settled(unit);
     this.place(queue);
@@ -141,12 +144,16 @@ export class Lane {
 
   /** Everything up to a version of the unit that is busy is settled; the rest of it can be delivered at once. */
   settleThrough(stream: StreamName, version: number): void {
-    if (version >= (this.busy(stream).first?.lastVersion ?? 0)) {
-      this.settle(stream);
+    const queue = this.busy(stream);
+    if (version >= (queue.first?.lastVersion ?? 0)) {
+      this.settleUnit(queue);
       return;
     }
     this.settleFirst(stream, version);
-    this.putBack(stream);
+    // The rest can be delivered at once.
+    this.busyCount--;
+    this.forget(queue);
+    this.place(queue);
   }
 
   /** Everything up to a version of the unit that is busy is settled; the unit stays busy. */
@@ -183,14 +190,6 @@ export class Lane {
     this.forget(queue);
     this.hasChanged = true;
     this.delay(queue, dueMs);
-  }
-
-  /** The rest of the unit that is busy can be delivered at once. */
-  private putBack(stream: StreamName): void {
-    const queue = this.busy(stream);
-    this.busyCount--;
-    this.forget(queue);
-    this.place(queue);
   }
 
   /** Ends the waiting of what is due. */
@@ -272,7 +271,7 @@ export class Lane {
 
   private push(queue: StreamQueue, unit: Unit): void {
     queue.push(unit);
-    this.bytes += unit.events.length;
+    this.bytes += bytesOf(unit);
   }
 
   private forget(queue: StreamQueue): void {

@@ -32,7 +32,8 @@ type Result = IteratorResult<MemberUpdate, void>;
 
 /** A member of a group on this gateway: what it has, and what it is to be sent. */
 export class Member implements Membership, LaneHolder {
-  readonly held = new Map<bigint, Held>();
+  /** By their ids, in the order of their time-outs. */
+  readonly held = new Map<number, Held>();
   readonly lanes = new Set<LaneOwner>();
   readonly updates: AsyncIterable<MemberUpdate>;
   isLeaving = false;
@@ -41,7 +42,7 @@ export class Member implements Membership, LaneHolder {
   refusedWaiting = 0;
   readonly quiet = new QuietTime();
   private readonly notices: MemberUpdate[] = [];
-  private lastId = 0n;
+  private lastId = 0;
   private ending: { readonly error: unknown } | undefined;
   private waiter:
     { readonly resolve: (result: Result) => void; readonly reject: (error: unknown) => void } | undefined;
@@ -77,38 +78,56 @@ export class Member implements Membership, LaneHolder {
   }
 
   nextId(): bigint {
-    return ++this.lastId;
+    return BigInt(++this.lastId);
   }
 
+  /** Takes note of what is about to be delivered. */
+  hold(delivery: Held): Held {
+    this.held.set(this.lastId, delivery);
+    return delivery;
+  }
+
+  /** What there is room for then is delivered at the end of this turn of the event loop, together. */
   ack(deliveries: readonly bigint[]): void {
     this.host.checkLease(this);
-    const found = deliveries.flatMap((id) => this.take(id) ?? []);
-    if (found.length > 0) this.host.acknowledge(found);
-    this.wake();
+    const found: Held[] = [];
+    for (const id of deliveries) {
+      const held = this.take(id);
+      if (held !== undefined) found.push(held);
+    }
+    if (found.length === 0) {
+      this.wake();
+      return;
+    }
+    this.onSettled();
+    this.host.acknowledge(found);
   }
 
   fail(delivery: bigint, handled: number, failed: Failed): void {
     this.host.checkLease(this);
-    const held = this.held.get(delivery);
+    const held = this.held.get(Number(delivery));
     const count = held?.unit.eventCount ?? 0;
     if (held !== undefined && (handled < 0 || handled >= count)) {
       const description = `is ${handled.toString()}, and the delivery has ${count.toString()} events`;
       this.refuse(delivery, new InvalidRequestError([{ field: 'handled', description }]));
-    } else if (this.take(delivery) !== undefined && held !== undefined)
+    } else if (this.take(delivery) !== undefined && held !== undefined) {
+      this.onSettled();
       this.host.failDelivery(held, handled, failed);
+    }
     this.wake();
   }
 
   extend(deliveries: readonly bigint[]): void {
     this.host.checkLease(this);
-    const dueMs = performance.now() + this.settings.ackTimeoutMs;
+    const nowMs = performance.now();
     for (const id of deliveries) {
       const held = this.take(id);
       if (held === undefined) continue;
-      held.dueMs = dueMs;
-      this.held.set(id, held);
+      held.dueMs = nowMs + this.settings.ackTimeoutMs;
+      this.held.set(Number(id), held);
+      this.quiet.reset();
     }
-    if (this.held.size > 0) this.quiet.goOn(performance.now());
+    if (this.held.size > 0) this.quiet.goOn(nowMs);
     this.wake();
   }
 
@@ -153,14 +172,15 @@ export class Member implements Membership, LaneHolder {
   /** Gives up what it has of a lane. */
   drop(owner: LaneOwner): readonly Held[] {
     const dropped = [...this.held.values()].filter((held) => held.owner === owner);
-    for (const { id } of dropped) this.held.delete(id);
+    for (const { id } of dropped) this.held.delete(Number(id));
     if (this.held.size === 0) this.quiet.reset();
     return dropped;
   }
 
   /** The delivery that it has, which it then has no more; otherwise it learns that it does not have it. */
   private take(id: bigint): Held | undefined {
-    const held = this.held.get(id);
+    const key = Number(id);
+    const held = this.held.get(key);
     if (held === undefined || held.owner.isLost) {
       this.refuse(
         id,
@@ -168,10 +188,13 @@ export class Member implements Membership, LaneHolder {
       );
       return undefined;
     }
-    this.held.delete(id);
+    this.held.delete(key);
+    return held;
+  }
+
+  private onSettled(): void {
     this.quiet.reset();
     if (this.held.size > 0) this.quiet.goOn(performance.now());
-    return held;
   }
 
   private refuse(delivery: bigint, error: Error): void {

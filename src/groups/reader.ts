@@ -6,7 +6,7 @@ import { GroupError } from '../store/group-errors';
 import { position } from '../store/values';
 import type { Lane } from './lane';
 import { laneOf } from './hash';
-import { unitsOf } from './unit';
+import { takeUnits, type Unit } from './unit';
 
 /** What a reader needs of its group. */
 export interface ReaderHost {
@@ -28,9 +28,12 @@ const retryMaxMs = 2_000;
 /** Positions that no lane needs are read rather than skipped by another subscription, if they are few. */
 const skipMin = 10_000;
 
+/** How long lanes that have nothing to do wait for one that is full, since to leave it behind means to read twice. */
+const patienceMs = 50;
+
 /**
  * Reads the store for all lanes that a group has on this gateway, with one subscription. A lane takes what follows its cursor. While
- * a lane is full, the reader waits, or leaves it behind if another lane has nothing to do; then it goes back for that lane.
+ * a lane is full, the reader waits; if another lane has nothing to do, it soon leaves the full one behind, and goes back for it later.
  */
 export class Reader {
   /** The end of the store, as far as it is known. */
@@ -109,8 +112,12 @@ export class Reader {
 
   /** Where the next subscription begins: after the lowest cursor of the lanes that have room; undefined: none has. */
   private startOf(): number | undefined {
-    const cursors = this.host.activeLanes().flatMap((lane) => (lane.isFull() ? [] : [lane.cursor]));
-    return cursors.length === 0 ? undefined : Math.min(...cursors);
+    let start: number | undefined;
+    for (const lane of this.host.activeLanes()) {
+      const hasRoom = lane.cursor < this.at ? lane.hasRoom() : !lane.isFull();
+      if (hasRoom && lane.cursor < (start ?? Infinity)) start = lane.cursor;
+    }
+    return start;
   }
 
   private async follow(from: number): Promise<void> {
@@ -132,10 +139,17 @@ export class Reader {
       if (this.isInterrupted()) return;
       this.heardMs = performance.now();
       this.take(update);
-      while (this.mustWait() && !this.isInterrupted()) {
-        await this.pause();
-        this.heardMs = performance.now();
-      }
+      await this.untilRoom();
+    }
+  }
+
+  private async untilRoom(): Promise<void> {
+    const patientToMs = performance.now() + patienceMs;
+    for (let must = this.mustWait(); must !== 'no' && !this.isInterrupted(); must = this.mustWait()) {
+      const leftMs = must === 'long' ? undefined : patientToMs - performance.now();
+      if (leftMs !== undefined && leftMs <= 0) return;
+      await this.pause(leftMs);
+      this.heardMs = performance.now();
     }
   }
 
@@ -162,32 +176,48 @@ export class Reader {
     { runs }: Extract<SubscriptionUpdate, { readonly kind: 'events' }>,
     lanes: ReadonlySet<Lane>,
   ): void {
-    const laneFor = (stream: string): Lane | undefined =>
-      this.host.activeLane(laneOf(stream, this.host.settings.lanes));
-    const isStream = (stream: string): boolean => {
-      const lane = laneFor(stream);
-      return lane !== undefined && lanes.has(lane);
+    const count = this.host.settings.lanes;
+    const byNumber = Array.from({ length: count }, (_, number) => {
+      const lane = this.host.activeLane(number);
+      return lane !== undefined && lanes.has(lane) ? lane : undefined;
+    });
+    const selection = {
+      targetOf: (stream: string) => byNumber[laneOf(stream, count)],
+      bytesMax: this.pageBytesMax,
     };
-    const selection = { isStream, bytesMax: this.pageBytesMax };
-    for (const run of runs) for (const unit of unitsOf(run, selection)) laneFor(unit.stream)?.accept(unit);
+    for (const { events } of runs) takeUnits(events, selection, accept);
   }
 
-  /** Whether a lane that is not behind is full, and no other one has nothing to do. */
-  private mustWait(): boolean {
-    const inTurn = this.host.activeLanes().filter((lane) => lane.cursor >= this.at);
-    const full = inTurn.filter((lane) => lane.isFull());
-    if (full.length === 0) return inTurn.length === 0;
-    return full.length === inTurn.length || !inTurn.some((lane) => lane.isEmpty);
+  /** Whether a lane that is not behind is full; `briefly`: another one has nothing to do. */
+  private mustWait(): 'no' | 'briefly' | 'long' {
+    let [inTurn, full, isIdle] = [0, 0, false];
+    for (const lane of this.host.activeLanes()) {
+      if (lane.cursor < this.at) continue;
+      inTurn++;
+      if (lane.isFull()) full++;
+      isIdle ||= lane.isEmpty;
+    }
+    if (full === inTurn) return 'long';
+    if (full === 0) return 'no';
+    return isIdle ? 'briefly' : 'long';
   }
 
-  private pause(): Promise<void> {
+  /** Until `check`, or for a time in milliseconds. */
+  private pause(ms?: number): Promise<void> {
     return new Promise((resolve) => {
-      this.wakeWaiter = () => {
+      const wake = (): void => {
+        clearTimeout(timer);
         this.wakeWaiter = undefined;
         resolve();
       };
+      const timer = ms === undefined ? undefined : setTimeout(wake, ms);
+      this.wakeWaiter = wake;
     });
   }
+}
+
+function accept(lane: Lane, unit: Unit): void {
+  lane.accept(unit);
 }
 
 /** What no further attempt can mend. */

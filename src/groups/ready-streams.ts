@@ -13,14 +13,14 @@ export class ReadyStreams {
   }
 
   push(queue: StreamQueue): void {
-    if (this.blocked.has(queue.stream)) this.blocked.set(queue.stream, queue);
+    if (this.blocked.size > 0 && this.blocked.has(queue.stream)) this.blocked.set(queue.stream, queue);
     else this.queues.push(queue);
   }
 
   shift(): StreamQueue | undefined {
     for (;;) {
       const queue = this.queues.shift();
-      if (queue === undefined || !this.blocked.has(queue.stream)) return queue;
+      if (queue === undefined || this.blocked.size === 0 || !this.blocked.has(queue.stream)) return queue;
       this.blocked.set(queue.stream, queue);
     }
   }

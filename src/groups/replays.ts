@@ -13,7 +13,7 @@ import { decodeParked, encodeParked, keptReason, parkedKey, type StoredParked } 
 import { UnreadableRecordError } from './record-fields';
 import { readEvent } from './store-reads';
 import type { Replay } from './replay';
-import { unitsOf } from './unit';
+import { bytesOf, unitsOf } from './unit';
 
 const callTimeoutMs = 5_000;
 const attemptsMax = 5;
@@ -116,9 +116,9 @@ export class Replays {
     try {
       const replay = await this.find(stream);
       if (replay !== undefined && owner.isActive) {
-        const { length } = replay.unit.events;
-        this.loadOf(owner).bytes += length;
-        this.underWay.set(stream, { owner, bytes: length });
+        const bytes = bytesOf(replay.unit);
+        this.loadOf(owner).bytes += bytes;
+        this.underWay.set(stream, { owner, bytes });
         this.ready.set(owner, [...(this.ready.get(owner) ?? []), replay]);
         this.onChange();
         return;
@@ -154,8 +154,7 @@ export class Replays {
       await this.remove(parked);
       return undefined;
     }
-    const [unit] =
-      run === undefined ? [] : unitsOf(run, { isStream: () => true, bytesMax: limits.pageBytesMax });
+    const [unit] = run === undefined ? [] : unitsOf(run.events, { bytesMax: limits.pageBytesMax });
     if (unit !== undefined) return { unit, parked };
     await this.putBack(parked, 'the event can no longer be read');
     return undefined;

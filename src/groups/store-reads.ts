@@ -1,5 +1,5 @@
 import { eventId, eventSpans } from '../protobuf/commit-record';
-import { eventPlace } from '../protobuf/event-place';
+import { PlacedEvents } from '../protobuf/placed-events';
 import { UnreadableCommitError } from '../store/errors';
 import type { CallContext, EventRun, EventStore, Page, ReadStreamQuery } from '../store/event-store';
 import { GroupError } from '../store/group-errors';
@@ -7,7 +7,7 @@ import { patternMatcher } from '../store/patterns';
 import type { GroupSettings, GroupStart } from '../store/consumer-groups';
 import { beginning, position, version, type Position, type StreamName } from '../store/values';
 import type { LaneProgress, Mark } from './lane-progress';
-import { typeMatcher, unitsOf, type Missing, type Unit } from './unit';
+import { bytesOf, typeMatcher, unitsOf, type Missing, type Unit } from './unit';
 
 const readAllOf = (patterns: readonly string[]) =>
   ({
@@ -62,8 +62,8 @@ export async function resolveStart(
 }
 
 function firstPosition({ events }: EventRun): bigint {
-  const [first] = eventSpans(events);
-  return first === undefined ? 1n : BigInt(eventPlace(events, first).position);
+  const placed = new PlacedEvents(events);
+  return placed.next() ? BigInt(placed.position) : 1n;
 }
 
 /** Throws GroupError if a lane has settled what the store has not got. */
@@ -161,15 +161,15 @@ async function collect(
   { version: fromVersion, upTo }: Missing,
 ): Promise<FoundUnits> {
   const isType = typeMatcher(settings.filter);
-  const selection = { isStream: () => true, isType, fromVersion, bytesMax };
+  const selection = { isType, fromVersion, bytesMax };
   const units: Unit[] = [];
   let bytes = 0;
   for await (const { runs } of pages)
-    for (const unit of runs.flatMap((run) => unitsOf(run, selection))) {
+    for (const unit of runs.flatMap(({ events }) => unitsOf(events, selection))) {
       if (unit.position > upTo) return { units, isComplete: true };
       if (bytes >= readBytesMax) return { units, isComplete: false };
       units.push(unit);
-      bytes += unit.events.length;
+      bytes += bytesOf(unit);
     }
   return { units, isComplete: true };
 }

@@ -1,5 +1,5 @@
 import type { StreamName, UnixNanos } from '../store/values';
-import { timeOf, type Unit } from './unit';
+import { bytesOf, timeOf, type Unit } from './unit';
 
 /**
  * Where a stream is: `ready`: its first unit can be delivered; `busy`: it is with a member, or being parked; `waiting`: until a
@@ -38,6 +38,7 @@ export class StreamQueue {
   attempts: number;
   wasTried: boolean;
   dueMs = 0;
+  /** Of the first event, while there are no units. */
   private time: UnixNanos | undefined;
 
   constructor(
@@ -60,7 +61,7 @@ export class StreamQueue {
   push(unit: Unit): void {
     if (this.units.length === 0) this.beginWith(unit);
     this.units.push(unit);
-    this.bytes += unit.events.length;
+    this.bytes += bytesOf(unit);
   }
 
   /** Everything up to a version of the first unit is settled; undefined: the whole unit. */
@@ -72,7 +73,7 @@ export class StreamQueue {
     this.wasTried = false;
     if (version !== undefined) return;
     this.units.shift();
-    this.bytes -= first.events.length;
+    this.bytes -= bytesOf(first);
     this.time = undefined;
     if (this.first !== undefined) this.beginWith(this.first);
   }
@@ -80,6 +81,7 @@ export class StreamQueue {
   /** Forgets the units, which can be read again. */
   dropUnits(): void {
     this.missingTo = Math.max(this.missingTo, this.units.at(-1)?.position ?? 0);
+    this.time = this.oldestTime;
     this.units.length = 0;
     this.bytes = 0;
   }
@@ -102,6 +104,10 @@ export class StreamQueue {
       this.version = unit.firstVersion;
     }
     this.position = unit.position;
-    this.time = timeOf(unit);
   }
+}
+
+/** For a stream whose first event that is not settled is that of a unit, which is still to be added. */
+export function untriedQueue({ stream, firstVersion: version, position }: Unit): StreamQueue {
+  return new StreamQueue(stream, { version, position, attempts: 0, time: undefined, wasTried: false });
 }

@@ -103,13 +103,21 @@ export interface JoinCommand {
   readonly heartbeatMs: number | undefined;
 }
 
+/** Encoded events, framed as in `EventRun`: [start, end) of a block of which others may have parts, too. */
+export interface EventBytes {
+  readonly block: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Events of one stream that follow one another there, of the same commit, as far as the group selects them. */
 export interface Delivery {
   /** Names it within its membership: from 1. */
   readonly id: bigint;
   readonly lane: number;
   readonly stream: StreamName;
-  readonly run: EventRun;
+  readonly events: EventBytes;
+  readonly eventCount: number;
   /** How often its first event was tried, this time included. */
   readonly attempt: number;
   readonly redelivered: boolean;

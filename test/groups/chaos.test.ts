@@ -1,11 +1,19 @@
-import { CommitRecord } from '../../generated/sluice/v1/event';
 import type { Delivery } from '../../src/store/consumer-groups';
 import { GroupError } from '../../src/store/group-errors';
 import { groupFaults, type ObservedDelivery } from '../support/group-history';
 import { MemoryState, type MemoryGateway } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
 import { randomFrom } from '../support/random';
-import { append, call, defaultSettings, name, open, shortTimings, TestMember } from './groups-setup';
+import {
+  append,
+  call,
+  defaultSettings,
+  name,
+  open,
+  shortTimings,
+  TestMember,
+  versionsOf,
+} from './groups-setup';
 import type { OpenGroups } from '../../src/groups/open-groups';
 
 const settings = {
@@ -118,7 +126,7 @@ class Chaos {
   private handle(member: TestMember, delivery: Delivery): void {
     const key = `${member.id} ${delivery.id.toString()}`;
     const { redelivered, replayed, lane, stream } = delivery;
-    const versions = CommitRecord.decode(delivery.run.events).events.map(({ version }) => Number(version));
+    const versions = versionsOf(delivery).map((event) => Number(event.split(' ')[1]));
     const startedAt = ++this.time;
     const observed: ObservedDelivery = {
       member: member.id,
@@ -145,7 +153,7 @@ class Chaos {
   private settle(member: TestMember, delivery: Delivery, key: string): void {
     if (!this.open.has(key) || member.isDead) return;
     const { membership } = member;
-    const handled = Math.floor(this.random() * delivery.run.eventCount);
+    const handled = Math.floor(this.random() * delivery.eventCount);
     const chance = this.isCalm ? 1 : this.random();
     if (chance < 0.1) {
       this.end(key, 'retried', handled);
@@ -157,7 +165,7 @@ class Chaos {
       this.end(key, 'skipped', handled);
       membership.fail(delivery.id, handled, { kind: 'skip' });
     } else {
-      this.end(key, 'acknowledged', delivery.run.eventCount);
+      this.end(key, 'acknowledged', delivery.eventCount);
       membership.ack([delivery.id]);
     }
   }

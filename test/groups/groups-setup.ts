@@ -167,8 +167,8 @@ export async function until(condition: () => boolean | Promise<boolean>, timeout
 }
 
 /** The events of a delivery as "stream version". */
-export function versionsOf({ run }: Delivery): string[] {
-  return CommitRecord.decode(run.events).events.map(
+export function versionsOf({ events: { block, start, end } }: Delivery): string[] {
+  return CommitRecord.decode(block.subarray(start, end)).events.map(
     ({ stream, version }) => `${stream} ${version.toString()}`,
   );
 }

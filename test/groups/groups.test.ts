@@ -140,8 +140,9 @@ test.each([true, false])(
     // It fails again, and stays parked with all that follows.
     expect(await groups.replayParked(everything, call())).toBe(expected);
     await until(() => got.includes('bad 2 replayed'));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect((await parkedOf(groups)).filter(({ replaying }) => !replaying)).toHaveLength(expected);
+    await until(
+      async () => (await parkedOf(groups)).filter(({ replaying }) => !replaying).length === expected,
+    );
     isMended = true;
     got.length = 0;
     expect(await groups.replayParked(everything, call())).toBe(expected);

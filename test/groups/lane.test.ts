@@ -109,7 +109,6 @@ class Model {
     const last = this.lastOf.get(stream) ?? 0;
     this.lastOf.set(stream, last + eventCount);
     const position = this.log.length * 2 + 1;
-    const events = new Uint8Array(100);
     this.log.push({
       stream,
       firstVersion: last + 1,
@@ -117,7 +116,9 @@ class Model {
       position,
       seconds: position,
       nanos: 0,
-      events,
+      block: new Uint8Array(100),
+      start: 0,
+      end: 100,
       eventCount,
     });
   }
@@ -281,7 +282,7 @@ test('a stream that fails holds up nothing else, and little of it is in memory',
   expect(lane.isFull()).toBe(false);
 });
 
-test('a lane that was full takes more as long as fewer streams wait for retries than may', () => {
+test('there is room in a lane that was full as long as fewer streams wait for retries than may', () => {
   const lane = new Lane(begin, { streamsMax: 10, bytesMax: 1e9 }, 0);
   for (let position = 1; position <= 10; position++)
     lane.accept({
@@ -291,13 +292,17 @@ test('a lane that was full takes more as long as fewer streams wait for retries 
       position,
       seconds: 0,
       nanos: 0,
-      events: Buffer.alloc(10),
+      block: Buffer.alloc(10),
+      start: 0,
+      end: 10,
       eventCount: 1,
     });
   lane.advance(10);
   expect(lane.isFull()).toBe(true);
+  expect(lane.hasRoom()).toBe(false);
   for (let offer = lane.next(); offer !== undefined; offer = lane.next())
     if (offer.unit.position <= 7) lane.retry(offer.unit.stream, 1e9);
     else lane.settle(offer.unit.stream);
   expect(lane.isFull()).toBe(false);
+  expect(lane.hasRoom()).toBe(true);
 });

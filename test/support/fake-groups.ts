@@ -187,6 +187,16 @@ export class FakeMember implements Membership {
 
 /** A delivery of these encoded events. */
 export function fakeDelivery(id: number, run: EventRun, more: Partial<Delivery> = {}): Delivery {
-  const stream = 'order.1' as StreamName;
-  return { id: BigInt(id), lane: 3, stream, run, attempt: 1, redelivered: false, replayed: false, ...more };
+  return {
+    id: BigInt(id),
+    lane: 3,
+    stream: 'order.1' as StreamName,
+    // As of a real one, its bytes are a part of a block.
+    events: { block: Buffer.concat([Buffer.alloc(5), run.events]), start: 5, end: 5 + run.events.length },
+    eventCount: run.eventCount,
+    attempt: 1,
+    redelivered: false,
+    replayed: false,
+    ...more,
+  };
 }
