@@ -72,7 +72,7 @@ export class Lane {
     return this.isFilledTo(1);
   }
 
-  /** Whether it takes so many units that it is worth to go back for it: half of what it may have, without what waits for a retry. */
+  /** Whether it takes enough units that it is worth to go back for it: half of what it may have, without what waits for a retry. */
   hasRoom(): boolean {
     return !this.isFilledTo(0.5);
   }

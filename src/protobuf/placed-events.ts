@@ -35,7 +35,7 @@ export class PlacedEvents {
 
   constructor(readonly bytes: Uint8Array) {}
 
-  /** Moves to the next event; false: there is none. Throws MalformedRecordError. */
+  /** Moves to the next event; false: it was the last one. Throws MalformedRecordError. */
   next(): boolean {
     const { bytes, end: frame } = this;
     if (frame >= bytes.length) return false;

@@ -486,9 +486,9 @@ async function fullAfter(bytes: number): Promise<void> {
 }
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const endsAt = Date.now() + 4_000;
+  const endsAt = Date.now() + 4_000 * patience;
   while (!(await isTrue())) {
-    if (Date.now() > endsAt) throw new Error('that did not happen in 4 s');
+    if (Date.now() > endsAt) throw new Error('that did not happen in time');
     await sleep(5);
   }
 }

@@ -4,6 +4,7 @@ import { OverloadedError } from '../../src/store/errors';
 import { position } from '../../src/store/values';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
+import { until } from '../support/nats-server';
 import {
   append,
   call,
@@ -12,7 +13,6 @@ import {
   open,
   patientTimings,
   TestMember,
-  until,
   versionsOf,
 } from './groups-setup';
 

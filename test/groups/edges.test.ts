@@ -5,6 +5,7 @@ import { position } from '../../src/store/values';
 import type { StateStore } from '../../src/store/state-store';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
+import { until } from '../support/nats-server';
 import {
   append,
   call,
@@ -13,7 +14,6 @@ import {
   open,
   patientTimings,
   TestMember,
-  until,
   versionsOf,
 } from './groups-setup';
 

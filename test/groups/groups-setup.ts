@@ -158,14 +158,6 @@ export class TestMember {
   }
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error('it did not happen in time');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** The events of a delivery as "stream version". */
 export function versionsOf({ events: { block, start, end } }: Delivery): string[] {
   return CommitRecord.decode(block.subarray(start, end)).events.map(

@@ -2,7 +2,8 @@ import { laneOf } from '../../src/groups/hash';
 import type { Delivery } from '../../src/store/consumer-groups';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
-import { append, call, defaultSettings, name, open, TestMember, until, versionsOf } from './groups-setup';
+import { until } from '../support/nats-server';
+import { append, call, defaultSettings, name, open, TestMember, versionsOf } from './groups-setup';
 
 const beginning = { kind: 'beginning' } as const;
 

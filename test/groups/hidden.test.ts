@@ -2,17 +2,8 @@ import type { StreamControl } from '../../src/store/stream-rules';
 import { version } from '../../src/store/values';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
-import {
-  append,
-  call,
-  defaultSettings,
-  name,
-  open,
-  stream,
-  TestMember,
-  until,
-  versionsOf,
-} from './groups-setup';
+import { until } from '../support/nats-server';
+import { append, call, defaultSettings, name, open, stream, TestMember, versionsOf } from './groups-setup';
 
 /** What a group makes of events that a control hides after it has met them. */
 

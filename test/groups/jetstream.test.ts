@@ -8,9 +8,9 @@ import { openStore, type OpenedStore } from '../../src/open-store';
 import { newStore, type StoreNames } from '../contract/open';
 import { groupFaults, type ObservedDelivery } from '../support/group-history';
 import { natsOptions } from '../support/nats-options';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, type TestNats, until } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
-import { append, call, defaultSettings, name, TestMember, until, versionsOf } from './groups-setup';
+import { append, call, defaultSettings, name, TestMember, versionsOf } from './groups-setup';
 
 const g = name('g');
 const beginning = { kind: 'beginning' } as const;

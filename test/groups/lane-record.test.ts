@@ -14,6 +14,7 @@ import { StoreFullError } from '../../src/store/errors';
 import { unixNanos, type StreamName } from '../../src/store/values';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
+import { until } from '../support/nats-server';
 import {
   append,
   call,
@@ -22,7 +23,6 @@ import {
   patientTimings,
   shortTimings,
   TestMember,
-  until,
   versionsOf,
 } from './groups-setup';
 

@@ -8,6 +8,7 @@ import type { StateStore } from '../../src/store/state-store';
 import type { StreamName } from '../../src/store/values';
 import { MemoryState } from '../support/memory-state';
 import { createModelStore } from '../support/model-store';
+import { until } from '../support/nats-server';
 import {
   append,
   call,
@@ -17,7 +18,6 @@ import {
   patientTimings,
   stream,
   TestMember,
-  until,
   versionsOf,
 } from './groups-setup';
 
