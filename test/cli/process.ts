@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { buildOnce } from '../support/build';
+import { buildOnce, fastStart } from '../support/build';
 import { until } from '../support/nats-server';
 import { nodeFlags } from '../support/node-flags';
 import { processes, testWorkers } from '../support/one-process';
@@ -59,7 +59,7 @@ export async function startSluice(
   { openFilesMax, main: built }: ProcessOptions = {},
 ): Promise<SluiceProcess> {
   const main = built ?? (await buildOnce());
-  const command = [process.execPath, ...nodeFlags, main, ...args] as const;
+  const command = [process.execPath, ...nodeFlags, `--require=${fastStart}`, main, ...args] as const;
   // The limit of the shell holds for the process that replaces it.
   const limited = ['-c', `ulimit -n ${openFilesMax ?? ''} && exec "$0" "$@"`, ...command];
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
