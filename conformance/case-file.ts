@@ -1,10 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
-
-/** Any JSON value. */
-export type Json = z.infer<typeof json>;
-const json = z.json();
+import { json, readJsonFiles } from './json-files';
 
 /** How a call must end; without any of it, with OK. */
 const outcome = {
@@ -81,12 +76,5 @@ export const plainSettings: GatewaySettings = { gateway: [], nats: [], tokens: {
 
 /** All files of a folder, in the order of their names. Throws if one is not a case file. */
 export function readCaseFiles(folder: string): CaseFile[] {
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.json'))
-    .sort()
-    .map((file) => {
-      const parsed = caseFile.safeParse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
-      if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
-      return { name: file.replace(/\.json$/, ''), ...parsed.data };
-    });
+  return readJsonFiles(folder, caseFile);
 }

@@ -1,4 +1,4 @@
-import type { Json } from './case-file';
+import type { Json } from './json-files';
 
 /** What variables stand for; those of `capture`, and `i` within `$repeat`. */
 export type Variables = ReadonlyMap<string, string>;

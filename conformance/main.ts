@@ -8,6 +8,7 @@ import { readCaseFiles, type Case } from './case-file';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
 import { sendTogether } from './order-emails';
+import { decideAndProject } from './order-programs';
 import { tryPrograms } from './programs';
 import { renderResults } from './results';
 
@@ -18,7 +19,7 @@ const resultsFile = join('conformance', 'RESULTS.md');
 const atATime = 2;
 const help = `Usage: npm run conformance -- [flags]
 Plays the cases of conformance/cases/ in each language whose tools are there, and runs the programs of docs/clients.md, under
-faults as well, and those of examples/order-data and examples/order-emails.
+faults as well, and those of the other examples in Go and Python.
   --only LANGUAGES     these only, with commas: ${languages.map(({ name }) => name).join(',')}
   --require LANGUAGES  fail where one of these has no tools; "all" for all
   --build-only         build what is not built yet, and play nothing
@@ -127,7 +128,11 @@ async function main(args: string[]): Promise<number> {
         }),
     );
     if (settings.named === '') {
-      await Promise.all([askInTurn(columns, { orders: settings.orders, say }), tryPrograms(columns, say)]);
+      await Promise.all([
+        askInTurn(columns, { orders: settings.orders, say }),
+        tryPrograms(columns, say),
+        decideAndProject(columns, say),
+      ]);
       await sendTogether(columns, say);
     }
     if (settings.write) writeFileSync(resultsFile, renderResults(columns));

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Json } from './case-file';
+import type { Json } from './json-files';
 
 type JsonObject = Record<string, Json>;
 

@@ -1,7 +1,8 @@
 import { patience } from '../test/support/patience';
-import type { Action, Case, Json, Making, Outcome } from './case-file';
+import type { Action, Case, Making, Outcome } from './case-file';
 import type { Environment } from './environment';
 import { fillIn } from './fill-in';
+import type { Json } from './json-files';
 import { mismatch } from './mismatch';
 import type { Runner, RunnerCall } from './runner';
 

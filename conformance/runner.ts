@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { patience } from '../test/support/patience';
-import type { Json } from './case-file';
+import type { Json } from './json-files';
+import { startLineProcess } from './line-process';
 
 /** A program that makes calls to one gateway in its language, as README.md says. It ends with this process. */
 export interface Runner extends AsyncDisposable {
@@ -41,88 +38,49 @@ export interface CallEnd {
 }
 
 /** How long a runner may take to start, and a call to do what is waited for. */
-const waitMs = 30_000 * patience;
-const stopMs = 5_000;
+const waitMs = 30_000;
 
 interface State {
   readonly messages: Json[];
   end?: CallEnd;
 }
 
+type Line = Partial<CallEnd> & { readonly call?: number; readonly message?: Json };
+
 /** Starts a program for the gateway at host:port. */
 export async function startRunner(command: readonly string[], address: string): Promise<Runner> {
-  const [file = '', ...args] = command;
-  const child = spawn(file, [...args, address], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const output = new EventEmitter().setMaxListeners(0);
   const calls: State[] = [];
-  let versions: string | undefined;
-  let errors = '';
-  let gone: string | undefined;
-  child.stdin.on('error', () => undefined);
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-4_000)));
-  child.on('error', (error) => (gone = error.message));
-  const closed = new Promise<void>((resolve) => {
-    child.on('close', (code, signal) => {
-      gone ??= `it ended with ${String(code ?? signal)}: ${errors}`;
-      output.emit('line');
-      resolve();
-    });
-  });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const said = JSON.parse(line) as Partial<CallEnd> & { runner?: string; call?: number; message?: Json };
-    versions ??= said.runner;
-    const call = calls[said.call ?? -1];
-    if (said.message !== undefined) call?.messages.push(said.message);
-    if (call !== undefined && said.status !== undefined)
-      call.end = { status: said.status, text: said.text ?? '', details: said.details ?? [] };
-    output.emit('line');
-  });
-  const until = async (holds: () => boolean): Promise<void> => {
-    const signal = AbortSignal.timeout(waitMs);
-    while (!holds()) {
-      if (gone !== undefined) throw new Error(`the runner is gone: ${gone}`);
-      await once(output, 'line', { signal }).catch((error: unknown) => {
-        throw new Error(`waited for ${waitMs} ms: ${errors}`, { cause: error });
-      });
-    }
+  const onLine = (line: Json): void => {
+    const { call = -1, message, status, text = '', details = [] } = line as Line;
+    const state = calls[call];
+    if (message !== undefined) state?.messages.push(message);
+    if (state !== undefined && status !== undefined) state.end = { status, text, details };
   };
-  const say = (command: Json): void => void child.stdin.write(`${JSON.stringify(command)}\n`);
-  const stop = async (): Promise<void> => {
-    child.stdin.end();
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
-    await closed;
-    clearTimeout(timer);
-  };
-  try {
-    await until(() => versions !== undefined);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const program = await startLineProcess([...command, address], { waitMs, onLine });
   return {
-    versions: versions ?? '',
+    versions: (program.first as { readonly runner: string }).runner,
     open(request) {
       const call = calls.length;
       const state: State = { messages: [] };
       calls.push(state);
-      say({ call, ...request });
+      program.say({ call, ...request });
       return {
         messages: state.messages,
         get end() {
           return state.end;
         },
         send: (message) => {
-          say({ call, send: message });
+          program.say({ call, send: message });
         },
         halfClose: () => {
-          say({ call, halfClose: true });
+          program.say({ call, halfClose: true });
         },
         cancel: () => {
-          say({ call, cancel: true });
+          program.say({ call, cancel: true });
         },
-        until,
+        until: (holds) => program.until(holds),
       };
     },
-    [Symbol.asyncDispose]: stop,
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }

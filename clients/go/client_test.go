@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -352,6 +356,78 @@ func TestTraceIsRecorded(t *testing.T) {
 	}
 	if !slices.Equal(parents, []string{parent, "mine", parent}) || given[0].Metadata != nil {
 		t.Error(parents, given[0].Metadata)
+	}
+}
+
+// sentSession tells of the appends that a session sends.
+type sentSession struct {
+	grpc.ClientStream
+	tell func(traceparent string)
+}
+
+func (s sentSession) SendMsg(message any) error {
+	for _, one := range message.(*sluicev1.AppendSessionRequest).Appends {
+		s.tell(one.GetTraceContext().GetTraceparent())
+	}
+	return s.ClientStream.SendMsg(message)
+}
+
+func TestTraceIsPropagated(t *testing.T) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	type span struct{}
+	var mu sync.Mutex
+	seen := map[string]string{}
+	tell := func(call, traceparent string) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[call] = traceparent
+	}
+	look := func(ctx context.Context, method string) {
+		sent, _ := metadata.FromOutgoingContext(ctx)
+		tell(path.Base(method), strings.Join(sent.Get("traceparent"), " "))
+	}
+	client := connect(t,
+		sluice.WithTracePropagation(func(ctx context.Context, set func(key, value string)) {
+			if value, ok := ctx.Value(span{}).(string); ok {
+				set("traceparent", value)
+			}
+		}),
+		sluice.WithDialOptions(
+			grpc.WithUnaryInterceptor(func(ctx context.Context, method string, request, response any, conn *grpc.ClientConn,
+				invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+				look(ctx, method)
+				return invoke(ctx, method, request, response, conn, options...)
+			}),
+			grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
+				open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+				look(ctx, method)
+				stream, err := open(ctx, desc, conn, method, options...)
+				if err == nil && desc.ClientStreams {
+					stream = sentSession{stream, func(traceparent string) { tell("append of a session", traceparent) }}
+				}
+				return stream, err
+			}),
+		))
+	stream := newStream()
+	use := func(ctx context.Context) map[string]string {
+		must(client.Append(ctx, stream, events("A")))(t)
+		must(client.ReadStream(ctx, stream).All())(t)
+		session := must(client.AppendSession(ctx))(t)
+		must(must(session.Append(ctx, stream, events("A")))(t).Wait(ctx))(t)
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+		return maps.Clone(seen)
+	}
+	for _, want := range []string{parent, ""} {
+		ctx := t.Context()
+		if want != "" {
+			ctx = context.WithValue(ctx, span{}, want)
+		}
+		all := map[string]string{"Append": want, "ReadStream": want, "AppendSession": want, "append of a session": want}
+		if got := use(ctx); !maps.Equal(got, all) {
+			t.Error(got)
+		}
 	}
 }
 

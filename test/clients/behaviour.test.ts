@@ -1,3 +1,4 @@
+import { haveOpenssl } from '../support/tools';
 import { Gateways } from './gateways';
 import { readCaseFiles, type Case, type CaseFile } from './case-file';
 import { startDriver, type Driver } from './driver';
@@ -10,19 +11,42 @@ const files = readCaseFiles();
 /** A case is mostly waiting. */
 const atATime = 12;
 const startTimeoutMs = 300_000;
-/** All cases of a language begin at the same time, and the first tests wait for the gateways as well. */
-const caseTimeoutMs = 180_000;
+/** The cases of all languages take turns, and the first tests wait for their drivers and the gateways as well. */
+const caseTimeoutMs = 600_000;
+
+/** A language whose cases are under way. */
+interface Playing {
+  readonly driver: Driver;
+  /** Of each case, by its name. */
+  readonly outcomes: ReadonlyMap<string, Promise<void>>;
+}
 
 let gateways: Gateways;
+const playing = new Map<Language, Promise<Playing>>();
 beforeAll(async () => {
   gateways = await Gateways.start();
+  const side = new Turns(atATime);
+  for (const language of languages.filter(hasTools)) {
+    const begun = begin(language, side);
+    begun.catch(() => undefined); // its tests report it
+    playing.set(language, begun);
+  }
 });
 afterAll(() => gateways[Symbol.asyncDispose]());
 
-/** Whether a language has all commands of a case. */
-function canPlay(testCase: Case, { lacks }: Language): boolean {
+async function begin(language: Language, side: Turns): Promise<Playing> {
+  const { command, env } = await language.build();
+  const driver = await startDriver(command, env);
+  process.stderr.write(`${language.name}: ${driver.versions}\n`);
+  return { driver, outcomes: playAll(driver, language, side) };
+}
+
+/** Why a case is left out; undefined: it is not. */
+function leftOut({ tls }: CaseFile, testCase: Case, { name, lacks }: Language): string | undefined {
+  if (tls.length > 0 && !haveOpenssl()) return 'without openssl';
   const text = JSON.stringify(testCase);
-  return !lacks.some((command) => text.includes(`"do":"${command}"`));
+  const lacking = lacks.some((command) => text.includes(`"do":"${command}"`));
+  return lacking ? `of ${name}, which lacks a command` : undefined;
 }
 
 /** Runs a few at a time, in order. */
@@ -45,13 +69,12 @@ class Turns {
 }
 
 /** Begins all cases of a language. Those of a file with a gateway of its own follow each other. */
-function playAll(driver: Driver, language: Language): Map<string, Promise<void>> {
+function playAll(driver: Driver, language: Language, side: Turns): Map<string, Promise<void>> {
   const outcomes = new Map<string, Promise<void>>();
-  const side = new Turns(atATime);
   for (const [fileIndex, file] of files.entries()) {
     const turns = file.own ? new Turns(1) : side;
     for (const [index, testCase] of file.cases.entries()) {
-      if (!canPlay(testCase, language)) continue;
+      if (leftOut(file, testCase, language) !== undefined) continue;
       const prefix = `${language.name}-${fileIndex}-${index}`;
       const outcome = turns.run(() => playOne(testCase, { file, driver, language, prefix }));
       outcome.catch(() => undefined); // its test reports it
@@ -82,7 +105,10 @@ async function playOne(
   const shared = await gateways.get('shared', plain);
   const own = file.own ? `${file.about} of ${language.name}` : file.about;
   const gateway = file.own || file.auth !== undefined ? await gateways.get(own, file) : shared;
-  await play(testCase, { ...stage, gateway, shared, tokens: file.tokens });
+  const ca = file.tls.length > 0 ? await gateways.ca() : '';
+  const withTls = await Promise.all(file.tls.map((name) => gateways.getWithTls(name)));
+  const behind = file.tls.length > 0 ? withTls : testCase.shared.map((is) => (is ? shared : gateway));
+  await play(testCase, { ...stage, gateway, behind, names: file.tls, values: { ...file.tokens, ca } });
 }
 
 describe.each(languages)('$name', (language) => {
@@ -95,12 +121,11 @@ describe.each(languages)('$name', (language) => {
     return;
   }
   let driver: Driver | undefined;
-  let outcomes = new Map<string, Promise<void>>();
+  let outcomes: Playing['outcomes'] = new Map();
   beforeAll(async () => {
-    const { command, env } = await language.build();
-    driver = await startDriver(command, env);
-    process.stderr.write(`${language.name}: ${driver.versions}\n`);
-    outcomes = playAll(driver, language);
+    const begun = await playing.get(language);
+    driver = begun?.driver;
+    outcomes = begun?.outcomes ?? outcomes;
   }, startTimeoutMs);
   afterAll(async () => {
     await driver?.[Symbol.asyncDispose]();
@@ -115,8 +140,9 @@ describe.each(languages)('$name', (language) => {
   for (const file of files) {
     for (const testCase of file.cases) {
       const name = nameOf(file, testCase);
-      if (canPlay(testCase, language)) test(name, async () => outcomes.get(name), caseTimeoutMs);
-      else process.stderr.write(`LEFT OUT of ${language.name}, which lacks a command: ${name}\n`);
+      const why = leftOut(file, testCase, language);
+      if (why === undefined) test(name, async () => outcomes.get(name), caseTimeoutMs);
+      else process.stderr.write(`LEFT OUT ${why}: ${name}\n`);
     }
   }
 });

@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { json, readJsonFiles } from '../../conformance/json-files';
 
-const json = z.json();
 const object = z.record(z.string(), json);
 const method = z.string();
 const times = z.number().default(1);
@@ -93,6 +92,8 @@ const caseFile = z.strictObject({
   about: z.string(),
   /** A gateway that no other file and no other language uses; its cases are played one after the other. */
   own: z.boolean().default(false),
+  /** For TLS: the name in the certificate of the gateway behind each proxy. All are of the authority `${ca}`. */
+  tls: z.array(z.enum(['localhost', '127.0.0.1'])).default([]),
   /** The auth file of the gateway. A text `sha256 of NAME` in it stands for the hash of a token. */
   auth: json.optional(),
   /** Tokens by name, which are variables of the cases. */
@@ -101,16 +102,7 @@ const caseFile = z.strictObject({
 });
 export type CaseFile = z.infer<typeof caseFile>;
 
-const folder = join(__dirname, 'cases');
-
 /** All case files in the order of their names. Throws if one is not a case file. */
 export function readCaseFiles(): CaseFile[] {
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.json'))
-    .sort()
-    .map((file) => {
-      const parsed = caseFile.safeParse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
-      if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
-      return parsed.data;
-    });
+  return readJsonFiles(join(__dirname, 'cases'), caseFile);
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Json } from '../../conformance/case-file';
+import { credentials } from '@grpc/grpc-js';
+import type { Json } from '../../conformance/json-files';
+import { makeAuthority, type Authority, type Certificate } from '../support/certificates';
 import { freePorts, startNats, until, type TestNats } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
 import { startSluice, type SluiceProcess } from '../cli/process';
@@ -21,10 +23,15 @@ export interface Gateway {
 }
 
 type Settings = Pick<CaseFile, 'auth' | 'tokens'>;
+interface Tls extends Certificate {
+  readonly ca: string;
+  readonly name: string;
+}
 
 /** Gateways of one store on one NATS server. */
 export class Gateways implements AsyncDisposable {
   private readonly started = new Map<string, Promise<GatewayProcess>>();
+  private authority: Promise<Authority> | undefined;
 
   private constructor(private readonly nats: TestNats) {}
 
@@ -34,7 +41,33 @@ export class Gateways implements AsyncDisposable {
 
   /** The gateway with this name, which is started when it is first asked for. */
   get(name: string, settings: Settings): Promise<Gateway> {
-    const known = this.started.get(name) ?? GatewayProcess.start(this.nats.url, settings);
+    return this.getOrStart(name, () => GatewayProcess.start(this.nats.url, settings));
+  }
+
+  /** One that serves over TLS, with a certificate for this name alone. */
+  getWithTls(tlsName: string): Promise<Gateway> {
+    return this.getOrStart(`TLS ${tlsName}`, async () => {
+      const authority = await this.getAuthority();
+      const certificate = await authority.issue(
+        tlsName,
+        `${tlsName === 'localhost' ? 'DNS' : 'IP'}:${tlsName}`,
+      );
+      const tls = { ...certificate, ca: authority.ca, name: tlsName };
+      return GatewayProcess.start(this.nats.url, { tokens: {} }, tls);
+    });
+  }
+
+  /** The certificate of the authority of all gateways with TLS, PEM. */
+  async ca(): Promise<string> {
+    return readFileSync((await this.getAuthority()).ca, 'utf8');
+  }
+
+  private getAuthority(): Promise<Authority> {
+    return (this.authority ??= makeAuthority());
+  }
+
+  private getOrStart(name: string, start: () => Promise<GatewayProcess>): Promise<Gateway> {
+    const known = this.started.get(name) ?? start();
     this.started.set(name, known);
     return known;
   }
@@ -43,6 +76,7 @@ export class Gateways implements AsyncDisposable {
     const end = async (started: Promise<GatewayProcess>): Promise<void> => (await started).end();
     await Promise.allSettled([...this.started.values()].map(end));
     await this.nats[Symbol.asyncDispose]();
+    (await this.authority)?.[Symbol.dispose]();
   }
 }
 
@@ -50,16 +84,19 @@ class GatewayProcess implements Gateway {
   private constructor(
     readonly address: string,
     private readonly flags: readonly string[],
+    private readonly tls: Tls | undefined,
     private process: SluiceProcess,
   ) {}
 
-  static async start(natsUrl: string, settings: Settings): Promise<GatewayProcess> {
+  static async start(natsUrl: string, settings: Settings, tls?: Tls): Promise<GatewayProcess> {
     const [port] = await freePorts(1);
     const address = `127.0.0.1:${String(port)}`;
     const folder = makeReplicaDir();
     const store = [`--nats-url=${natsUrl}`, '--create-store', `--replica-dir=${folder}`];
-    const flags = [`--listen=${address}`, '--log-level=error', ...store, ...authFlags(settings, folder)];
-    const gateway = new GatewayProcess(address, flags, await startSluice(flags));
+    const tlsFlags = tls === undefined ? [] : [`--tls-cert=${tls.cert}`, `--tls-key=${tls.key}`];
+    const own = [...tlsFlags, ...authFlags(settings, folder)];
+    const flags = [`--listen=${address}`, '--log-level=error', ...store, ...own];
+    const gateway = new GatewayProcess(address, flags, tls, await startSluice(flags));
     await gateway.serves();
     return gateway;
   }
@@ -88,7 +125,13 @@ class GatewayProcess implements Gateway {
 
   private async serves(): Promise<void> {
     await this.process.serving();
-    using client = connectRpc(this.address);
+    const { tls } = this;
+    const security = tls && credentials.createSsl(readFileSync(tls.ca));
+    using client = connectRpc(
+      this.address.replace('127.0.0.1', tls?.name ?? '127.0.0.1'),
+      undefined,
+      security,
+    );
     const isReady = async (): Promise<boolean> =>
       (await client.health('read')) === HealthCheckResponse_ServingStatus.SERVING;
     await until(() => isReady().catch(() => false), 30_000);

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { blocks, document, root } from '../docs/markdown';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
+import { hasGo } from './go-tools';
 
 /** The Go client: its own tests on a real gateway, and its stubs, which must be those of proto/. */
 
@@ -13,19 +14,8 @@ const run = promisify(execFile);
 const client = join(root, 'clients', 'go');
 const goTimeoutMs = 300_000;
 
-function hasGo(): boolean {
-  try {
-    execFileSync('go', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const isThere = hasGo();
-if (!isThere) process.stderr.write('SKIPPED: the tests of the Go client, because Go is not installed\n');
 // In CI nothing is skipped.
-const withGo = isThere || process.env['CI'] === 'true' ? test : test.skip;
+const withGo = hasGo('the tests of the Go client') ? test : test.skip;
 
 withGo(
   'the tests of clients/go pass on a gateway',
@@ -53,7 +43,7 @@ withGo(
       const next = all[i + 1];
       return language === 'go' ? [{ code, shown: next?.language === 'text' ? next.code : undefined }] : [];
     });
-    expect(programs).toHaveLength(6);
+    expect(programs).toHaveLength(8);
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
     const folder = mkdtempSync(join(tmpdir(), 'sluice-go-docs-'));
@@ -84,9 +74,10 @@ withGo(
 );
 
 withGo(
-  'what it has is formatted and vetted, and its stubs are what buf makes of proto/',
+  'all Go is formatted, the client is vetted, and its stubs are what buf makes of proto/',
   async () => {
-    const { stdout: unformatted } = await run('gofmt', ['-l', '.'], { cwd: client });
+    const all = ['clients/go', 'examples', 'bench/go', 'conformance/go'];
+    const { stdout: unformatted } = await run('gofmt', ['-l', ...all], { cwd: root });
     expect(unformatted).toBe('');
     await run('go', ['vet', './...'], { cwd: client });
     const folder = mkdtempSync(join(tmpdir(), 'sluice-go-stubs-'));

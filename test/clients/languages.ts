@@ -41,8 +41,7 @@ export const languages: readonly Language[] = [
     },
     lacks: [],
   },
-  // Not yet `sync`: a thread cannot stop an append or a read of another one, which two cases ask for.
-  ...['asyncio'].map((kind): Language => ({
+  ...['asyncio', 'sync'].map((kind): Language => ({
     name: `python-${kind}`,
     tool: ['python3', '--version'],
     async build() {

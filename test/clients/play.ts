@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Json } from '../../conformance/case-file';
+import type { Json } from '../../conformance/json-files';
 import { fillIn } from '../../conformance/fill-in';
 import { mismatch } from '../../conformance/mismatch';
 import { uuidV7 } from '../../src/client/append';
@@ -12,13 +12,16 @@ import type { Gateway } from './gateways';
 /** Where a case is played. */
 export interface Stage {
   readonly driver: Driver;
-  /** The gateway of the file. */
+  /** The gateway of the file, which faults of a gateway are for. */
   readonly gateway: Gateway;
-  /** The gateway that all files share. */
-  readonly shared: Gateway;
+  /** The gateway behind each proxy; behind further ones, that of the file. */
+  readonly behind: readonly Gateway[];
+  /** The name in the address of each proxy, if it is not its address. */
+  readonly names: readonly string[];
   /** Of names of streams, clients and sessions: unique to the case and the driver. */
   readonly prefix: string;
-  readonly tokens: Readonly<Record<string, string>>;
+  /** What cases may name. */
+  readonly values: Readonly<Record<string, string>>;
 }
 
 /** How a client reaches a gateway. */
@@ -46,16 +49,19 @@ const untilMs = 20_000;
 const pauseMs = 50;
 
 /** Plays a case. Throws, with the action, at the first thing that is not as expected. */
-export async function play({ actions, proxies, ...testCase }: Case, stage: Stage): Promise<void> {
+export async function play({ actions, proxies, http2 }: Case, stage: Stage): Promise<void> {
   const ways: Way[] = [];
-  const variables = new Map([...Object.entries(stage.tokens), ['s', stage.prefix] as const]);
+  const variables = new Map([...Object.entries(stage.values), ['s', stage.prefix] as const]);
   for (const name of ['id1', 'id2']) variables.set(name, uuidV7());
   const scene: Scene = { ...stage, variables, ways, begun: new Map(), clients: new Set() };
   try {
     while (ways.length < proxies) {
-      const gateway = testCase.shared[ways.length] === true ? stage.shared : stage.gateway;
-      const way = await openWay(gateway.address, testCase.http2);
-      variables.set(`p${ways.push(way)}`, way.network.address);
+      const { address } = stage.behind[ways.length] ?? stage.gateway;
+      const name = stage.names[ways.length] ?? '127.0.0.1';
+      const way = await openWay(address, http2);
+      const [, port = ''] = way.network.address.split(':');
+      const number = ways.push(way);
+      variables.set(`p${number}`, `${name}:${port}`).set(`port${number}`, port);
     }
     const connects = actions.some((action) => 'command' in action && action.command['do'] === 'connect');
     if (!connects) await endOf(begin({ do: 'connect', addresses: ['${p1}'] }, scene));

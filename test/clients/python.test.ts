@@ -67,7 +67,7 @@ withPython(
         const printed = await module(['-B', files[i] ?? ''], env);
         expect(printed).toBe(shown?.language === 'text' ? shown.code : '');
       }
-      expect(examples).toHaveLength(6);
+      expect(examples).toHaveLength(8);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -79,31 +79,55 @@ withPython('its messages are what protoc makes of proto/', async () => {
   expect(await module(['-B', 'generate.py', '--check'])).toBe('');
 });
 
-withPython('its wheel has the sources, the messages, the marker of types and the license', async () => {
+withPython('its wheel has what it should, is installed by pip, and is what its sdist builds', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-wheel-'));
   try {
-    await module(['-m', 'hatchling', 'build', '-t', 'wheel', '-d', folder]);
-    const [wheel = ''] = readdirSync(folder);
-    expect(wheel).toBe('sluice_eventstore-0.1.0-py3-none-any.whl');
-    await module(['-m', 'zipfile', '-e', join(folder, wheel), folder]);
-    const sources = join(pythonClient, 'src', 'sluice_eventstore');
-    const installed = readdirSync(join(folder, 'sluice_eventstore'), { recursive: true, encoding: 'utf8' });
-    const expected = readdirSync(sources, { recursive: true, encoding: 'utf8' });
-    expect(installed.sort()).toEqual(expected.filter((name) => !name.includes('__pycache__')).sort());
-    expect(installed).toEqual(
-      expect.arrayContaining(['py.typed', join('v1', 'event_store_service_pb2.pyi')]),
+    const version = versionOf(root);
+    const name = `sluice_eventstore-${version}`;
+    const wheel = `${name}-py3-none-any.whl`;
+    await module(['-m', 'hatchling', 'build', '-d', folder]);
+    expect(readdirSync(folder).sort()).toEqual([wheel, `${name}.tar.gz`]);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', '--target'];
+    const installed = join(folder, 'installed');
+    await module([...pip, installed, join(folder, wheel)]);
+    const sources = filesOf(join(pythonClient, 'src', 'sluice_eventstore'));
+    expect(sources).toEqual(expect.arrayContaining(['py.typed', join('v1', 'event_store_service_pb2.pyi')]));
+    expect(filesOf(join(installed, 'sluice_eventstore'))).toEqual(sources);
+    const info = join(installed, `${name}.dist-info`);
+    expect(readFileSync(join(info, 'licenses', 'LICENSE'), 'utf8')).toBe(document('LICENSE'));
+    const [head = ''] = readFileSync(join(info, 'METADATA'), 'utf8').split('\n\n');
+    expect(head.split('\n')).toEqual(
+      expect.arrayContaining([
+        'Name: sluice-eventstore',
+        `Version: ${version}`,
+        'License-Expression: Apache-2.0',
+        'Requires-Python: >=3.11',
+        'Requires-Dist: grpcio>=1.75',
+        'Provides-Extra: opentelemetry',
+        'Project-URL: Repository, https://github.com/sluice-eventstore/sluice',
+        'Description-Content-Type: text/markdown',
+      ]),
     );
-    const info = join(folder, 'sluice_eventstore-0.1.0.dist-info');
-    expect(readFileSync(join(info, 'licenses', 'LICENSE'), 'utf8')).toBe(
-      readFileSync(join(root, 'LICENSE'), 'utf8'),
-    );
-    expect(readFileSync(join(info, 'METADATA'), 'utf8')).toMatch(
-      new RegExp(`^Version: ${versionOf(root)}$`, 'm'),
-    );
+    // As a program of others finds it.
+    const env = { PYTHONPATH: installed };
+    const where = 'import sluice_eventstore; print(sluice_eventstore.__file__)';
+    expect(await module(['-B', '-c', where], env)).toContain(installed);
+    await module(['-m', 'tarfile', '-e', join(folder, `${name}.tar.gz`), folder]);
+    const rebuilt = ['-m', 'hatchling', 'build', '-t', 'wheel', '-d', join(folder, 'rebuilt')];
+    await run([python, ...rebuilt], { cwd: join(folder, name) });
+    const same = readFileSync(join(folder, wheel)).equals(readFileSync(join(folder, 'rebuilt', wheel)));
+    expect(same).toBe(true);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
+
+/** All files below a folder but compiled ones, sorted. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.includes('__pycache__'))
+    .sort();
+}
 
 function versionOf(folder: string): string {
   return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;

@@ -50,10 +50,16 @@ export function links(text: string): string[] {
   return Array.from(text.replace(fence, '').matchAll(/\]\(([^)\s]+)\)/g), ([, target = '']) => target);
 }
 
+/** All headings, with their signs. */
+export function headings(text: string): string[] {
+  return Array.from(text.replace(fence, '').matchAll(/^#+ .+$/gm), ([heading]) => heading);
+}
+
 /** The anchors of all headings, as GitHub makes them. */
 export function anchors(text: string): string[] {
-  return Array.from(text.replace(fence, '').matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
+  return headings(text).map((heading) =>
     heading
+      .replace(/^#+ /, '')
       .toLowerCase()
       .replace(/[^\p{L}\p{N}\s_-]/gu, '')
       .replaceAll(' ', '-'),

@@ -116,7 +116,7 @@ def fields(value: Any, *names: str) -> dict[str, Any]:
 
 def event_line(event: sluice.RecordedEvent) -> dict[str, Any]:
     names = ("stream", "version", "position", "id", "type", "content_type", "correlation_id", "causation_id")
-    line = {**fields(event, *names), "tags": list(event.tags), "metadata": dict(event.metadata)}
+    line = {**fields(event, *names), "tags": list(event.tags), "metadata": dict(event.metadata), "erased": event.erased}
     if isinstance(event.data, str):
         line["text"] = event.data
     elif event.data is not None:
@@ -124,9 +124,9 @@ def event_line(event: sluice.RecordedEvent) -> dict[str, Any]:
     return line
 
 
-def error_line(error: BaseException) -> dict[str, Any]:
+def error_line(error: BaseException, stopped: bool) -> dict[str, Any]:
     line: dict[str, Any] = {"name": type(error).__name__, "message": str(error)}
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError) or (stopped and isinstance(error, sluice.CallCancelledError)):
         return {**line, "code": "ABORTED"}
     if isinstance(error, UnknownCommand):
         return {**line, "code": "DRIVER"}
@@ -144,6 +144,8 @@ def error_line(error: BaseException) -> dict[str, Any]:
         line["retryDelayMs"] = delay * 1000
     if isinstance(error, sluice.VersionConflictError):
         line["conflicts"] = [fields(one, "stream", "expected", "actual") for one in error.conflicts]
+    if isinstance(error, sluice.StreamError) and error.from_version is not None:
+        line["wholeCommits"] = fields(error, "from_version", "to_version")
     if isinstance(error, sluice.InvalidRequestError):
         line["violations"] = [{"field": one.field, "description": one.description} for one in error.violations]
     return line
@@ -156,6 +158,7 @@ class UnknownCommand(Exception):
 clients: dict[str, Any] = {}
 sessions: dict[str, Any] = {}
 stops: dict[int, Callable[[], object]] = {}
+scopes: dict[int, sluice.CancelScope] = {}
 
 
 def client(command: dict[str, Any]) -> Any:
@@ -326,6 +329,13 @@ async def list_parked(command: dict[str, Any]) -> dict[str, Any]:
     return {"parked": [fields(one, "stream", "version", "reason") async for one in items(loop)]}
 
 
+async def erase(command: dict[str, Any]) -> dict[str, Any]:
+    how = options(command, "commitId", "deadlineMs")
+    versions = int(command["fromVersion"]), int(command["toVersion"])
+    change = await done(client(command).streams.erase(command["stream"], *versions, command["reason"], **how))
+    return fields(change, "changed", "replayed", "commit_id")
+
+
 async def retry_on_conflict(command: dict[str, Any]) -> dict[str, Any]:
     store, stream = client(command), command["stream"]
     attempts = collisions = 0
@@ -358,14 +368,14 @@ COMMANDS = {
     camel(work.__name__): work
     for work in (connect, close, append, append_multi, open_session, session_append, close_session)
     + (read_stream, read_all, read_by_correlation, get_version, server_info, subscribe, consume)
-    + (create_group, list_parked, retry_on_conflict, stop)
+    + (create_group, list_parked, erase, retry_on_conflict, stop)
 }
 AT_ONCE = ("connect", "openSession", "stop")
 ARGUMENTS = {
     *"""id do client addresses options stream events expectedVersion commitId deadlineMs appends checks session pendingMax inOrder
     fromVersion toVersion direction maxCount eventTypes patterns eventTypePrefixes after toPosition permittedOnly correlationId
     afterVersion fromNow startMustExist heartbeatMs pauseMs group concurrency member onType attemptsMax event collisions
-    call""".split()
+    reason call""".split()
 }
 
 
@@ -376,7 +386,8 @@ async def execute(command: dict[str, Any]) -> None:
             raise UnknownCommand(f"there is no such command, or an argument is unknown: {command}")
         say(id=command["id"], result=await work(command))
     except BaseException as error:
-        say(id=command["id"], error=error_line(error))
+        scope = scopes.get(command["id"])
+        say(id=command["id"], error=error_line(error, scope is not None and scope.cancelled))
 
 
 # The appends of a session are sent in the order of the commands: each thread waits until the one before has sent.
@@ -395,11 +406,14 @@ def in_thread(command: dict[str, Any]) -> None:
     turn = turns[command["id"]] = threading.Event()
     if session:
         last_turns[session] = turn
+    scope = scopes[command["id"]] = sluice.CancelScope()
+    stops[command["id"]] = scope.cancel
 
     def run() -> None:
         if before is not None:
             before.wait()
-        run_now(execute(command))
+        with scope:
+            run_now(execute(command))
         turn.set()
 
     threading.Thread(target=run, daemon=True).start()

@@ -14,6 +14,7 @@ import pytest
 
 from sluice_eventstore import (
     CallCancelledError,
+    CancelScope,
     Client,
     HandlerContext,
     NewEvent,
@@ -230,6 +231,38 @@ def test_a_cancelled_call_ends_and_the_client_goes_on(address: str, name: str) -
             assert (await client.append(f"{name}.2", events(1))).version == 1
 
     asyncio.run(main())
+
+
+def test_a_scope_that_is_cancelled_ends_what_waits_and_what_comes_later(client: Client, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, connect(f"127.0.0.1:{silent.getsockname()[1]}") as other:
+        scopes = [CancelScope() for _ in range(3)]
+
+        def append() -> None:
+            with scopes[0], pytest.raises(CallCancelledError):
+                other.append(name, events(1))
+
+        def read() -> None:
+            with scopes[1], pytest.raises(CallCancelledError):
+                list(other.read_stream(name))
+
+        def follow() -> None:
+            with scopes[2]:
+                for event in client.subscribe(stream=name, on_caught_up=scopes[2].cancel):
+                    raise AssertionError(event)
+
+        with ThreadPoolExecutor() as threads:
+            waiting = [threads.submit(append), threads.submit(read), threads.submit(follow)]
+            while not all(scope._pending for scope in scopes[:2]):
+                client.get_version(name)
+            for scope in scopes[:2]:
+                scope.cancel()
+            for one in waiting[:2]:
+                one.result(LONG)
+            with pytest.raises(CallCancelledError):
+                waiting[2].result(LONG)
+    with scopes[0], CancelScope(), pytest.raises(CallCancelledError):
+        client.append(name, events(1))
+    assert client.append(name, events(1), expected_version=0).version == 1
 
 
 def test_a_client_that_is_closed_ends_its_calls(address: str, name: str) -> None:

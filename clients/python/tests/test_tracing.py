@@ -3,12 +3,15 @@
 import subprocess
 import sys
 
+import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sluice_eventstore import Client, NewEvent, StreamError, connect
+from sluice_eventstore._calls import Core
+from sluice_eventstore._tracing import CallSpan
 
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
@@ -49,6 +52,25 @@ def test_each_call_has_a_span_below_the_current_one(client: Client, name: str) -
         ("sluice.v1.EventStoreService/AppendSession", 0),
     }
     assert len(found) == 5
+
+
+def test_calls_carry_their_spans(client: Client, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter.clear()
+    sent: list[tuple[str, str]] = []
+    metadata = Core.metadata
+
+    def look(core: Core, token: str | None, span: CallSpan) -> list[tuple[str, str]]:
+        found = metadata(core, token, span)
+        sent.extend((key, value.rpartition("-")[0]) for key, value in found)  # without its flags
+        return found
+
+    monkeypatch.setattr(Core, "metadata", look)
+    with tracer.start_as_current_span("outside"):
+        client.append(name, [NewEvent(type="T")])
+        list(client.read_stream(name))
+    made = [one.context for one in spans() if one.name != "outside" and one.context is not None]
+    assert sent == [("traceparent", f"00-{one.trace_id:032x}-{one.span_id:016x}") for one in made]
+    assert len(sent) == 2
 
 
 def test_events_keep_the_trace_that_they_were_appended_in(address: str, name: str) -> None:

@@ -117,6 +117,16 @@ const command = z.discriminatedUnion('do', [
   }),
   z.strictObject({ do: z.literal('listParked'), ...client, group: z.string() }),
   z.strictObject({
+    do: z.literal('erase'),
+    ...client,
+    ...deadline,
+    ...commit,
+    stream: z.string(),
+    fromVersion: whole,
+    toVersion: whole,
+    reason: z.string(),
+  }),
+  z.strictObject({
     do: z.literal('retryOnConflict'),
     ...client,
     stream: z.string(),

@@ -123,6 +123,15 @@ const perform: { readonly [Name in Command['do']]: Perform<Name> } = {
       parked.push({ stream, version, reason });
     return { parked };
   },
+  async erase({ stream, fromVersion, toVersion, reason, ...rest }, { signal }) {
+    const erasure = { fromVersion, toVersion, reason };
+    const { changed, replayed, commitId } = await clientOf(rest).streams.erase(stream, erasure, {
+      commitId: rest.commitId,
+      deadlineMs: rest.deadlineMs,
+      signal,
+    });
+    return { changed, replayed, commitId };
+  },
   retryOnConflict,
   stop({ call }) {
     const found = running.get(call);
@@ -240,7 +249,7 @@ function shown({ data, ...event }: RecordedEvent): object {
 /** The fields of an error that README.md lists. */
 const fields = [
   ...['stream', 'expected', 'actual', 'conflicts', 'commitId', 'position', 'retryDelayMs', 'limit'],
-  ...['violations', 'reason', 'action', 'subject', 'status', 'requestId'],
+  ...['violations', 'reason', 'action', 'subject', 'status', 'requestId', 'wholeCommits'],
 ];
 
 function describe(error: unknown, cancel: AbortSignal): object {

@@ -81,6 +81,9 @@ func errorOf(err error) object {
 	if errors.As(err, &stream) {
 		said["stream"] = stream.Stream
 	}
+	if errors.As(err, &stream) && stream.Code == sluice.CodeEraseSplitsCommit {
+		said["wholeCommits"] = object{"fromVersion": text(stream.FromVersion), "toVersion": text(stream.ToVersion)}
+	}
 	return said
 }
 

@@ -31,6 +31,7 @@ type object = map[string]any
 type command struct {
 	ID, Call                                                               int
 	Do, Client, Session, Stream, Group, Member, CorrelationID, CommitID    string
+	Reason                                                                 string
 	Addresses, EventTypes, EventTypePrefixes, Patterns                     []string
 	Options                                                                options
 	Events                                                                 []event
@@ -286,6 +287,10 @@ func (d *driver) call(ctx context.Context, c command, client *sluice.Client, ses
 		}
 		_, err := client.Groups().CreateGroup(ctx, &sluicev1.CreateGroupRequest{Group: c.Group, Settings: settings})
 		return object{}, err
+	case "erase":
+		change, err := client.Streams().EraseEvents(ctx, &sluicev1.EraseEventsRequest{Stream: c.Stream, CommitId: c.CommitID,
+			FromVersion: number(*c.FromVersion), ToVersion: number(*c.ToVersion), Reason: c.Reason})
+		return object{"changed": change.GetChanged(), "replayed": change.GetReplayed(), "commitId": change.GetCommitId()}, err
 	case "listParked":
 		return listParked(ctx, c, client)
 	case "retryOnConflict":
@@ -494,7 +499,8 @@ func eventOf(e *sluice.RecordedEvent) object {
 		metadata = map[string]string{}
 	}
 	made := object{"stream": e.Stream, "version": text(e.Version), "position": text(e.Position), "id": e.Id, "type": e.Type,
-		"contentType": e.ContentType, "correlationId": e.CorrelationId, "causationId": e.CausationId, "tags": tags, "metadata": metadata}
+		"contentType": e.ContentType, "correlationId": e.CorrelationId, "causationId": e.CausationId, "tags": tags, "metadata": metadata,
+		"erased": e.Erased}
 	switch payload := e.Payload.(type) {
 	case *sluicev1.RecordedEvent_Text:
 		made["text"] = payload.Text

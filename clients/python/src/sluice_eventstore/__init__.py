@@ -27,7 +27,19 @@ from ._read import AsyncAllRead, AsyncListing, AsyncRead
 from ._retry import retry_on_conflict, retry_on_conflict_async
 from ._session import AsyncAppendSession
 from ._subscribe import AsyncSubscription
-from ._sync import AllRead, AppendSession, Client, Consumer, Groups, Loop, Read, Streams, Subscription, connect
+from ._sync import (
+    AllRead,
+    AppendSession,
+    CancelScope,
+    Client,
+    Consumer,
+    Groups,
+    Loop,
+    Read,
+    Streams,
+    Subscription,
+    connect,
+)
 from .errors import (
     AccessDeniedError,
     CallCancelledError,
@@ -72,6 +84,7 @@ __all__ = [
     "AsyncStreams",
     "AsyncSubscription",
     "CallCancelledError",
+    "CancelScope",
     "Client",
     "ClientTls",
     "CommitIdReuseError",

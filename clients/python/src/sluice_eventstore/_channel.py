@@ -75,7 +75,10 @@ class Pool:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def ready(self, end: float) -> Connection:
-        """One with a connection to a gateway. Raises UnavailableError, which means that nothing was sent; `end`: by the loop's clock."""
+        """
+        One with a connection to a gateway. Raises UnavailableError if there is none, and DeadlineExceededError at `end`, by the loop's
+        clock; then nothing was sent.
+        """
         if not self._connections:
             self._connections = [self._make(address) for address in self._addresses]
         pause = _POLL_FIRST
@@ -90,7 +93,7 @@ class Pool:
             if all(state is grpc.ChannelConnectivity.TRANSIENT_FAILURE for state in states):
                 raise unavailable(f"no connection to {where}")
             if asyncio.get_running_loop().time() >= end:
-                raise unavailable(f"no connection to {where} before the timeout of the call")
+                raise _too_late(f"there was no connection to {where} before the timeout of the call")
             # Waiting for a change of state cannot be given up in gRPC.
             await asyncio.sleep(pause)
             pause = min(2 * pause, _POLL_MAX)
@@ -117,6 +120,10 @@ class Pool:
 
 def unavailable(message: str) -> errors.SluiceError:
     return _status.to_error(_status.Failure(grpc.StatusCode.UNAVAILABLE, message, was_sent=False))
+
+
+def _too_late(message: str) -> errors.SluiceError:
+    return _status.to_error(_status.Failure(grpc.StatusCode.DEADLINE_EXCEEDED, message, was_sent=False))
 
 
 def _credentials(tls: ClientTls | bool) -> grpc.ChannelCredentials | None:
@@ -176,8 +183,7 @@ class Tokens:
             async with asyncio.timeout_at(None if math.isinf(end) else end):
                 return await asyncio.shield(self._asking)
         except TimeoutError:
-            message = "the token function did not return before the timeout of the call"
-            raise _status.to_error(_status.Failure(grpc.StatusCode.DEADLINE_EXCEEDED, message, was_sent=False)) from None
+            raise _too_late("the token function did not return before the timeout of the call") from None
 
     def is_refused(self, error: errors.UnauthenticatedError, header: str | None) -> bool:
         """Whether `error` says that the token is not accepted; another one is then asked for, once for all calls."""

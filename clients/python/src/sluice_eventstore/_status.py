@@ -115,6 +115,12 @@ def _make(kind: type[E], failure: Failure, /, **fields: Any) -> E:
     return error
 
 
+def _stream_error(failure: Failure, reason: str) -> errors.StreamError:
+    facts = failure.info.metadata
+    named = {name: int(facts[name]) for name in ("from_version", "to_version") if name in facts}
+    return _make(errors.StreamError, failure, code=reason, stream=facts["stream"], **named)
+
+
 def _outcome_unknown(failure: Failure, commit: Commit) -> errors.OutcomeUnknownError:
     message = (
         f"the response to commit {commit.commit_id} on stream {commit.stream} was lost ({failure.message}); "
@@ -130,7 +136,7 @@ def _recognised(failure: Failure) -> errors.SluiceError:
     if reason in GROUP_CODES:
         return _make(errors.GroupError, failure, code=reason)
     if reason in STREAM_CODES:
-        return _make(errors.StreamError, failure, code=reason, stream=failure.info.metadata["stream"])
+        return _stream_error(failure, reason)
     make = _BY_REASON.get(reason)
     error = make(failure) if make else None
     by_status = _BY_STATUS.get(failure.status)

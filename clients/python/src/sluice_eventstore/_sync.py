@@ -7,11 +7,14 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextvars import ContextVar, Token
 from datetime import datetime, timedelta
 from typing import Any, Generic, Self, TypeVar, Unpack
 
+import grpc
+
 from . import _options as options_
-from . import errors
+from . import _status, errors
 from ._admin import StreamChange, StreamDescription
 from ._aio import AsyncClient
 from ._consume import AsyncConsumer, HandlerContext
@@ -49,11 +52,74 @@ def _background() -> asyncio.AbstractEventLoop:
         return _loop
 
 
+class CancelScope:
+    """
+    Lets another thread end the calls of a thread:
+
+        with CancelScope() as scope:  # scope.cancel() is for any other thread, and for signal handlers
+            client.append(...)
+
+    The call that is under way then fails with CallCancelledError, and may have been stored if it is an append; later ones within the
+    scope fail too, and are not sent. A scope is for one thread.
+    """
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._pending: concurrent.futures.Future[Any] | None = None
+        self._outside: Token[tuple[CancelScope, ...]] | None = None
+
+    def cancel(self) -> None:
+        """Ends what is under way. A second time it does nothing."""
+        self.cancelled = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def __enter__(self) -> Self:
+        self._outside = _scopes.set((*_scopes.get(), self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._outside is not None:
+            _scopes.reset(self._outside)
+
+    def _watch(self, future: concurrent.futures.Future[Any]) -> None:
+        self._pending = future
+        if self.cancelled:
+            future.cancel()
+
+
+_scopes: ContextVar[tuple[CancelScope, ...]] = ContextVar("sluice_eventstore_scopes", default=())
+
+
+def _raise_if_cancelled() -> None:
+    if any(scope.cancelled for scope in _scopes.get()):
+        message = "the scope of the call was cancelled"
+        raise _status.to_error(_status.Failure(grpc.StatusCode.CANCELLED, message, was_sent=False)) from None
+
+
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """In the context of the caller, so that spans are below its own. An interrupt cancels it."""
-    future = asyncio.run_coroutine_threadsafe(work, _background())
+    return _result(_begin(work))
+
+
+def _begin(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """In the context of the caller, so that spans are below its own."""
+    try:
+        _raise_if_cancelled()
+    except errors.SluiceError:
+        work.close()
+        raise
+    return asyncio.run_coroutine_threadsafe(work, _background())
+
+
+def _result(future: concurrent.futures.Future[T]) -> T:
+    """An interrupt cancels what is waited for, and so do the scopes of the thread."""
+    for scope in _scopes.get():
+        scope._watch(future)
     try:
         return future.result()
+    except concurrent.futures.CancelledError:
+        _raise_if_cancelled()
+        raise
     except BaseException:
         future.cancel()
         raise
@@ -87,14 +153,13 @@ class Loop(Generic[T]):
 
     def _next_page(self, pages: Any) -> Any:
         """None: there are no more."""
-        future = self._pending = asyncio.run_coroutine_threadsafe(_next(pages), _background())
+        future = self._pending = _begin(_next(pages))
         if self._stopped:
             future.cancel()
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            if self._stopped and future.cancelled():
+            return _result(future)
+        except concurrent.futures.CancelledError:
+            if self._stopped:
                 return None
             raise
 

@@ -168,7 +168,7 @@ class DeadlineExceededError(SluiceError):
 
 
 class CallCancelledError(SluiceError):
-    """The call ended before its response: the gateway ended it, or the client was closed."""
+    """The call ended before its response: the gateway ended it, the client was closed, or a CancelScope was cancelled."""
 
     code = "CANCELLED"
 
@@ -191,6 +191,9 @@ class StreamError(SluiceError):
     """
 
     stream: str
+    from_version: int | None = None
+    """With ERASE_SPLITS_COMMIT, this and `to_version`: the smallest range around that of the call that covers whole commits."""
+    to_version: int | None = None
 
 
 class InternalError(SluiceError):
