@@ -73,15 +73,16 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     print(introduction(settings, argv));
     const progress = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
     const run: Run = { settings, peaks: [], progress, signal };
-    let found = false;
+    const titles: string[] = [];
     for (const [index, measureTable] of tables.entries()) {
       const table = await measureTable(run);
       if (table === undefined) continue;
-      found = true;
+      titles.push(table.title);
       print(renderTable(table, index + 1));
     }
+    let found = titles.length > 0;
     if (found) print(renderMemory(run.peaks));
-    if (found && settings.write) writePart(parts.join('\n\n'));
+    if (found && settings.write) writePart(withOwnTitle(parts.join('\n\n'), settings, titles));
     for (const measurePart of [accessCost, controlsCost, workersGain, consumerGroups]) {
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
@@ -93,6 +94,11 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
   } finally {
     removeTools();
   }
+}
+
+/** Some of the tables stand beside the others, which are of another run. */
+function withOwnTitle(text: string, { only }: Settings, titles: readonly string[]): string {
+  return only.test('') ? text : text.replace(/^# Results/, () => `# Results: ${titles.join(', ')}`);
 }
 
 /** Checked before the run, which takes long. */

@@ -61,7 +61,7 @@ files (TMPDIR), which should be on the disk whose figures are wanted.
   --large          The larger store of the table of store sizes has 1,000,000 commits, not 100,000.
   --clients <n>    Load processes, each with one gRPC channel and one NATS connection; a single caller
                    uses one of them. Default: 2, since with many callers one is busier than the gateway.
-  --write          Also writes bench/RESULTS.md.
+  --write          Also writes bench/RESULTS.md; tables that --only chooses as a part of their own.
   --quick          Tiny counts, to see that everything works: the figures mean nothing.
   --help
 `;

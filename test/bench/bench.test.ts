@@ -101,10 +101,13 @@ test(
   timeoutMs,
 );
 
-test('--only chooses rows', async () => {
-  const { stdout } = await bench('--quick', '--rounds=1', '--only=intervals: getversion, 1$');
+test('--only chooses rows, which are written beside those of other runs', async () => {
+  const only = '--only=intervals: getversion, 1$';
+  const { stdout } = await bench('--quick', '--rounds=1', only, '--write');
   const rows = rowsOf(stdout).filter(([, cells]) => cells.length === 9);
   expect(rows.map(([what, [callers]]) => [what, callers])).toEqual([['GetVersion', '1']]);
+  const written = readFileSync(join(folder, 'cwd', 'bench', 'RESULTS.md'), 'utf8');
+  expect(written.match(/^# .*$/gm)).toContain('# Results: fsync at intervals');
   expect(await bench('--quick', '--only=no such row')).toMatchObject({ code: 2 });
 });
 
