@@ -46,14 +46,14 @@ const languages: readonly ExampleLanguage[] = [
   },
 ];
 
-describe.each(languages)('in $name', ({ isThere, build }) => {
-  const withTools = isThere ? test : test.skip;
+describe.each(languages)('in $name', (language) => {
+  const withTools = language.isThere ? test : test.skip;
 
   withTools(
     'the read model has each event once, whenever it is killed',
     async () => {
       await using gateway = await startCommandGateway();
-      await tryReadModel(await build('order-read-model'), gateway);
+      await tryReadModel(await language.build('order-read-model'), gateway);
     },
     timeoutMs,
   );
@@ -62,7 +62,7 @@ describe.each(languages)('in $name', ({ isThere, build }) => {
     'the order service decides again after a conflict, and refuses what an order does not allow',
     async () => {
       await using gateway = await startCommandGateway();
-      await tryOrderService(await build('order-service'), gateway);
+      await tryOrderService(await language.build('order-service'), gateway);
     },
     timeoutMs,
   );
