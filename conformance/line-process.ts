@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { patience } from '../test/support/patience';
 import type { Json } from './json-files';
 
 /** A program that gets lines of JSON and writes lines of JSON. It ends with its input, and so with this process. */
@@ -17,7 +18,7 @@ export interface LineProcess extends AsyncDisposable {
 /** What a program is started with, beside the variables of this process that are not settings of gateways. */
 export interface LineProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** How long it may take to start, and anything that is waited for. */
+  /** How long it may take to start, and anything that is waited for; on a slow machine longer, see patience.ts. */
   readonly waitMs: number;
   /** Gets each line but the first. */
   readonly onLine: (line: Json) => void;
@@ -57,11 +58,11 @@ export async function startLineProcess(
     output.emit('line');
   });
   const until = async (holds: () => boolean): Promise<void> => {
-    const signal = AbortSignal.timeout(waitMs);
+    const signal = AbortSignal.timeout(waitMs * patience);
     while (!holds()) {
       if (gone !== undefined) throw new Error(`${file} is gone: ${gone}`);
       await once(output, 'line', { signal }).catch((error: unknown) => {
-        throw new Error(`waited for ${waitMs} ms in vain: ${errors}`, { cause: error });
+        throw new Error(`waited for ${waitMs * patience} ms in vain: ${errors}`, { cause: error });
       });
     }
   };

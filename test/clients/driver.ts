@@ -1,6 +1,5 @@
 import type { Json } from '../../conformance/json-files';
 import { startLineProcess } from '../../conformance/line-process';
-import { patience } from '../support/patience';
 
 /** A program that calls a client in its language, as README.md says. It ends with this process. */
 export interface Driver extends AsyncDisposable {
@@ -30,7 +29,7 @@ export type Report = { readonly event: Json } | { readonly note: string };
 export type CommandEnd = { readonly result: Json } | { readonly error: Json };
 
 /** How long a driver may take to start, and a command to do what is waited for. */
-const waitMs = 40_000 * patience;
+const waitMs = 40_000;
 
 interface State {
   readonly reports: Report[];
