@@ -246,8 +246,9 @@ func TestSessionInOrderTellsTheCause(t *testing.T) {
 	client, ctx, stream := connect(t), t.Context(), newStream()
 	session := must(client.AppendSession(ctx, sluice.InOrder()))(t)
 	bad := must(session.Append(ctx, stream, events("A"), sluice.ExpectVersion(7)))(t)
-	after := must(session.Append(ctx, newStream(), events("B")))(t)
 	_, badErr := bad.Wait(ctx)
+	// Otherwise its answer may come first, and then the client does not know the cause.
+	after := must(session.Append(ctx, newStream(), events("B")))(t)
 	_, afterErr := after.Wait(ctx)
 	var conflict *sluice.VersionConflictError
 	if sluice.CodeOf(badErr) != sluice.CodeVersionConflict || sluice.CodeOf(afterErr) != sluice.CodeCancelled || !errors.As(afterErr, &conflict) {
