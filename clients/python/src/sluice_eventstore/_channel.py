@@ -76,7 +76,7 @@ class Pool:
 
     async def ready(self, end: float) -> Connection:
         """
-        One with a connection to a gateway. Raises UnavailableError if there is none, and DeadlineExceededError at `end`, by the loop's
+        One with a connection to a gateway. Raises UnavailableError if no gateway can be reached, and DeadlineExceededError at `end`, by the loop's
         clock; then nothing was sent.
         """
         if not self._connections:
