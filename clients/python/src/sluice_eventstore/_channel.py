@@ -76,8 +76,8 @@ class Pool:
 
     async def ready(self, end: float) -> Connection:
         """
-        One with a connection to a gateway. Raises UnavailableError if no gateway can be reached, and DeadlineExceededError at `end`, by the loop's
-        clock; then nothing was sent.
+        One with a connection to a gateway. Raises UnavailableError if no gateway can be reached, and DeadlineExceededError at `end`,
+        by the loop's clock; then nothing was sent.
         """
         if not self._connections:
             self._connections = [self._make(address) for address in self._addresses]
