@@ -214,6 +214,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   SluiceMessagesLost: recent('sluice_log_lost_messages'),
   SluiceMessagesUnreadable: gauge('sluice_log_unreadable_messages', [1, 0], 5),
   SluiceLogMirrored: gauge('sluice_log_mirrors', [1, 0], 15),
+  SluiceRemovalFails: counter('sluice_log_sweep_failures_total', [1, 0.1], 40),
 
   SluiceReplicaFilling: gauge('sluice_replica_filled', [0, 1], 40),
   SluiceReplicaBehind: {
