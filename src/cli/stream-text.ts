@@ -110,9 +110,22 @@ export function planText(stream: StreamDescription, change: StreamChangeRequest)
       const range = rangeOf(change, version);
       if (range.toVersion > version)
         throw new CommandError(`stream ${name} ends at version ${version.toString()}`);
-      return `erases ${versionsOf(range)} of ${name}, for ever`;
+      return `erases ${versionsOf(range)} of ${name}, for ever${wasHidden(stream, range) ? `; ${notOverwritten}` : ''}`;
     }
   }
+}
+
+const notOverwritten =
+  'what was hidden before may be removed from the log already, and is not overwritten there then';
+
+/** A line about an erasure that may have come too late; undefined: it has not. */
+export function lateErasure(stream: StreamDescription, change: StreamChangeRequest): string | undefined {
+  if (change.verb !== 'erase' || !wasHidden(stream, rangeOf(change, stream.version))) return undefined;
+  return `${stream.stream} begins at version ${stream.firstVersion.toString()}: ${notOverwritten}`;
+}
+
+function wasHidden({ firstVersion }: StreamDescription, { fromVersion }: VersionRange): boolean {
+  return fromVersion < firstVersion;
 }
 
 /** `from` is the first version that can be read. */

@@ -14,7 +14,7 @@ import {
   type StreamChangeRequest,
   type StreamVerb,
 } from './stream-options';
-import { planText, printDescription, resultText, toDescriptionJson } from './stream-text';
+import { lateErasure, planText, printDescription, resultText, toDescriptionJson } from './stream-text';
 import { oneStream } from './words';
 
 export const streamCommand = defineCommand({
@@ -26,7 +26,8 @@ export const streamCommand = defineCommand({
     '"truncate" hides the events before --before, "retain" those that exceed --max-count or --max-age,\n' +
     'and "delete" all of them; the next append goes on with the next version. "tombstone" also refuses\n' +
     'every later append, for ever. "erase" overwrites the contents of events, for ever, and leaves a\n' +
-    'record. Events that were appended together are erased together.\n' +
+    'record. Events that were appended together are erased together. Erase before you hide: what was\n' +
+    'hidden and has been removed from the log since cannot be overwritten there.\n' +
     'On a terminal, a change begins when you have typed the name of the stream.\n' +
     'Columns of show: stream, state, first version, version, position and time of the last commit,\n' +
     'retention. A line follows for each of the newest 100 erasures: stream, "erased", first and last\n' +
@@ -60,6 +61,8 @@ export const streamCommand = defineCommand({
       const { changed, replayed, commitId } = result;
       const facts = { changed, replayed, commitId };
       if (!changed && !replayed) await err.line(`sluice: ${stream} was like this already`);
+      const late = lateErasure(result.stream, change);
+      if (late !== undefined) await err.line(`sluice: ${late}`);
       if (given.json) await out.line(JSON.stringify({ ...toDescriptionJson(result.stream), ...facts }));
       else await out.line(resultText(change, result));
       return exitCode.ok;

@@ -1,7 +1,8 @@
 import type { EventStore, Pages } from '../store/event-store';
 import { hashOf } from './index/id-hash';
-import type { LogView, ViewedCommit } from '../store/log';
-import { beginning, noVersion, versionAfter } from '../store/values';
+import type { LogView } from '../store/log';
+import { beginning, noVersion } from '../store/values';
+import { commitsById } from './reads/commits-by-id';
 import { describeStream } from './reads/describe-stream';
 import { erasableRange } from './reads/erasable-range';
 import { listStreams } from './reads/list-streams';
@@ -10,18 +11,6 @@ import { readByCorrelation } from './reads/read-by-correlation';
 import { readStream } from './reads/read-stream';
 import { headOf, readVersion } from './reads/stream-head';
 import type { Replica } from './replica';
-import { readControlBody } from './segments/control-body';
-import { fetchRecords } from './segments/fetch-records';
-import {
-  bodyOf,
-  commitIdOf,
-  errorOf,
-  firstVersionOf,
-  isInTransaction,
-  nameOf,
-  sequenceOf,
-  type StoredRecord,
-} from './segments/record';
 import { subscribe } from './subscriptions/subscribe';
 
 /** Everything except appends and `info`. */
@@ -80,13 +69,7 @@ function createView(replica: Replica, { result }: Translator): LogView {
     mayContain: (commitId) =>
       replica.mayContain(commitId) &&
       replica.files.index.locations('commit', hashOf(commitId), 0n, 1).length > 0,
-    async commitsById(commitId) {
-      const { files } = replica;
-      const located = files.index.locations('commit', hashOf(commitId));
-      const records = await result(() => fetchRecords(files, located));
-      // Another id may have the same hash.
-      return records.map(toCommit).filter((commit) => commit.commitId === commitId);
-    },
+    commitsById: (commitId, streams) => result(() => commitsById(replica.files, commitId, streams)),
     erasable: (stream, fromVersion, toVersion) =>
       erasableRange(replica.files.index, stream, { fromVersion, toVersion }),
     onAcknowledged(sequence) {
@@ -98,30 +81,6 @@ function createView(replica: Replica, { result }: Translator): LogView {
 
 /** Of a stream that does not exist. */
 const nothing = { version: noVersion, sequence: beginning, position: beginning, timeNanos: 0n };
-
-const noEvents = new Uint8Array(0);
-
-/** Throws UnreadableCommitError. */
-function toCommit({ bytes, header }: StoredRecord): ViewedCommit {
-  const isControl = header.kind === 'control';
-  if (header.kind !== 'commit' && !isControl) throw errorOf(bytes, header);
-  const stored = firstVersionOf(bytes, header);
-  const firstVersion = isControl ? versionAfter(stored, 1n) : stored;
-  const body = bodyOf(bytes, header);
-  return {
-    stream: nameOf(bytes, header),
-    firstVersion,
-    lastVersion: versionAfter(firstVersion, BigInt(header.count - 1)),
-    sequence: sequenceOf(bytes, header),
-    position: header.position,
-    timeNanos: header.timeNanos,
-    commitId: commitIdOf(bytes, header),
-    inTransaction: isInTransaction(bytes, header),
-    events: isControl ? noEvents : body,
-    control: isControl ? readControlBody(body).control : undefined,
-    isErased: header.isErased,
-  };
-}
 
 /** Turns the errors of reads into StoreErrors; damage begins a rebuild. */
 interface Translator {

@@ -1,7 +1,14 @@
 import { UnreadableCommitError } from './errors';
 import type { CallContext } from './event-store';
 import type { StreamControl, StreamRules } from './stream-rules';
-import { position as toPosition, type Position, type Sequence, type Version } from './values';
+import {
+  beginning,
+  noVersion,
+  position as toPosition,
+  type Position,
+  type Sequence,
+  type Version,
+} from './values';
 
 /** A complete commit of the log. */
 export interface LogCommit {
@@ -63,6 +70,8 @@ export interface LostEntry {
   readonly position: Position;
   readonly timeNanos: 0n;
   readonly reason: string;
+  /** Whether they were removed on purpose. Absent: they were not. */
+  readonly isRemoved?: boolean;
 }
 
 /** What the log has in place of a commit. */
@@ -201,6 +210,24 @@ export interface ViewedCommit extends Omit<LogCommit, 'record' | 'isTorn' | 'isE
   readonly control?: StreamControl | undefined;
   /** Whether its events are stubs. Absent: they are not, as far as is known. */
   readonly isErased?: boolean | undefined;
+  /** Whether it was removed from the log, so that its events are not known. Its stream is "" if it is not one of those asked for. */
+  readonly isRemoved?: boolean | undefined;
+}
+
+/** A commit that was removed from the log, and of which nothing but its id is known. */
+export function removedCommit(commitId: string, sequence: Sequence): ViewedCommit {
+  return {
+    stream: '',
+    firstVersion: noVersion,
+    lastVersion: noVersion,
+    sequence,
+    position: beginning,
+    timeNanos: 0n,
+    commitId,
+    inTransaction: false,
+    events: new Uint8Array(0),
+    isRemoved: true,
+  };
 }
 
 /** What a view has of a range of versions of a stream. */
@@ -232,8 +259,11 @@ export interface LogView {
   headSync(stream: string): ViewedHead | undefined;
   /** Whether a commit may have this id; false: no commit has it. */
   mayContain(commitId: string): boolean;
-  /** The commits that have a commit id, which are those of one transaction, in order. */
-  commitsById(commitId: string): Promise<ViewedCommit[]>;
+  /**
+   * The commits that have a commit id, which are those of one transaction, in order. `streams`: where the caller expects them, since of
+   * a commit that was removed from the log a view may know no more than that it had this id, on a stream that is named.
+   */
+  commitsById(commitId: string, streams: readonly string[]): Promise<ViewedCommit[]>;
   /** What an erasure of versions of a stream would erase. */
   erasable(stream: string, fromVersion: Version, toVersion: Version): ErasableRange;
   /** A commit was acknowledged: every later read must see it. */

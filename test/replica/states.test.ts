@@ -298,9 +298,9 @@ test('an append that looks up a damaged record fails, and the replica is rebuilt
   writeFileSync(path, bytes);
   await using opened = await open(log, folder);
   const { view } = createReplicaStore(opened.replica);
-  await expect(view.commitsById(commitId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  await expect(view.commitsById(commitId, [])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   await until(() => opened.replica.isReady);
-  expect(await view.commitsById(commitId)).toMatchObject([{ commitId, stream: 'a' }]);
+  expect(await view.commitsById(commitId, [])).toMatchObject([{ commitId, stream: 'a' }]);
 });
 
 test.each([

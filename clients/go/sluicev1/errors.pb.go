@@ -155,9 +155,10 @@ type CommitIdReuse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The commit id that the caller sent.
 	CommitId string `protobuf:"bytes,1,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
-	// The stream of the stored commit with this id. Empty if the caller may not read that stream.
+	// The stream of the stored commit with this id. Empty if the caller may not read that stream, or if the commit was removed from
+	// the log and nothing but its id is known.
 	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
-	// The position of that commit. 0 if the caller may not read its stream.
+	// The position of that commit. 0 if `stream` is empty.
 	Position      uint64 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -40,9 +40,12 @@ export interface VersionConflicts {
 export interface CommitIdReuse {
   /** The commit id that the caller sent. */
   commitId: string;
-  /** The stream of the stored commit with this id. Empty if the caller may not read that stream. */
+  /**
+   * The stream of the stored commit with this id. Empty if the caller may not read that stream, or if the commit was removed from
+   * the log and nothing but its id is known.
+   */
   stream: string;
-  /** The position of that commit. 0 if the caller may not read its stream. */
+  /** The position of that commit. 0 if `stream` is empty. */
   position: bigint;
 }
 

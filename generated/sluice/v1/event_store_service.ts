@@ -136,6 +136,12 @@ export interface AppendRequest {
    * same commit id with other events, on another stream or at another version is refused with ALREADY_EXISTS; an expectation
    * that does not hold takes precedence and is refused with ABORTED.
    *
+   * Only a commit whose events were all hidden, and which was then removed from the log (docs/streams.md), is not known for ever.
+   * A gateway that had read it before still returns the first result; if it no longer has the events, it compares stream,
+   * version and number of events. For a gateway that fills its replica after the removal, the id is unknown: it refuses
+   * with ALREADY_EXISTS while NATS remembers the id, and with ABORTED if `expected_version` does not hold; otherwise the
+   * request is a new commit. So hide only events whose appends nobody sends again.
+   *
    * The gateway looks it up in its replica of the log, which takes some microseconds for any kind of UUID.
    *
    * Empty: the gateway fills in a UUID v7, and a repeated request is a new commit.

@@ -2143,8 +2143,12 @@ export const StreamServiceService = {
    * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
    * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
    *
-   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
-   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. But erase first, and hide after
+   * that: what is hidden is soon removed from the log without being overwritten there, and an erasure that comes later reaches
+   * the replicas of the gateways, not the bytes that are left on the disks of NATS.
+   *
+   * Events that were appended together are erased together: `from_version` is the first event of a commit, and `to_version`
+   * the last one of a commit.
    *
    * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
    * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
@@ -2200,8 +2204,12 @@ export interface StreamServiceServer extends UntypedServiceImplementation {
    * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
    * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
    *
-   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
-   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. But erase first, and hide after
+   * that: what is hidden is soon removed from the log without being overwritten there, and an erasure that comes later reaches
+   * the replicas of the gateways, not the bytes that are left on the disks of NATS.
+   *
+   * Events that were appended together are erased together: `from_version` is the first event of a commit, and `to_version`
+   * the last one of a commit.
    *
    * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
    * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the
@@ -2319,8 +2327,12 @@ export interface StreamServiceClient extends Client {
    * When the call ends, this gateway gives only stubs; any other gateway does as soon as its replica of the log has the
    * erasure. docs/streams.md says when the contents are gone from the log, and what an erasure does not reach.
    *
-   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. Events that were appended
-   * together are erased together: `from_version` is the first event of a commit, and `to_version` the last one of a commit.
+   * Events that are hidden, or whose stream was deleted or tombstoned, can be erased as well. But erase first, and hide after
+   * that: what is hidden is soon removed from the log without being overwritten there, and an erasure that comes later reaches
+   * the replicas of the gateways, not the bytes that are left on the disks of NATS.
+   *
+   * Events that were appended together are erased together: `from_version` is the first event of a commit, and `to_version`
+   * the last one of a commit.
    *
    * Errors: FAILED_PRECONDITION with the reason ERASE_SPLITS_COMMIT for a range that splits a commit; `from_version` and
    * `to_version` in the metadata of the ErrorInfo are the smallest range around it that does not. FAILED_PRECONDITION with the

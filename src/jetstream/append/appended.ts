@@ -152,6 +152,9 @@ export async function replay(
 }
 
 function isStoredAs({ events, control }: StreamPart, commit: ViewedCommit): boolean {
+  // Of its contents nothing is left to compare.
+  if (commit.isRemoved === true)
+    return BigInt(events.length) === commit.lastVersion - commit.firstVersion + 1n;
   if (!isSameControl(control, commit.control)) return false;
   return commit.isErased === true ? mayHaveHad(events, commit.events) : hasSameContent(events, commit.events);
 }

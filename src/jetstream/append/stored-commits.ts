@@ -1,16 +1,17 @@
 import { OutcomeUnknownError, UnreadableCommitError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { isAsExpected } from '../../store/expectation';
-import type { LogView, ViewedCommit } from '../../store/log';
+import { removedCommit, type LogView, type ViewedCommit } from '../../store/log';
 import { beginning, type CommitId, type Sequence } from '../../store/values';
 import { apiGet } from '../nats/api';
 import { within } from '../log/bounded-call';
+import { entryAt } from '../log/entry-at';
 import type { CurrentHead } from '../log/head';
 import type { LogAccess } from '../log/log-access';
 import type { IdMemory } from './id-memory';
 import type { Base } from './next';
 import { createRecentIds, type RecentIds } from './recent-ids';
-import { firstStream, type Transaction } from './transaction';
+import { firstStream, streamsWritten, type Transaction } from './transaction';
 
 type Commits = readonly ViewedCommit[];
 
@@ -71,7 +72,7 @@ export class StoredCommits {
     const { view } = this;
     try {
       await view.waitUntilApplied(upTo, call);
-      return await view.commitsById(transaction.commitId);
+      return await view.commitsById(transaction.commitId, streamsWritten(transaction));
     } catch (cause) {
       // The error itself would say that nothing was stored, which may be wrong.
       throw cause instanceof UnreadableCommitError ? cause : unknown(transaction, cause);
@@ -81,10 +82,12 @@ export class StoredCommits {
   /** The same, given the heads of its streams and the base of the attempt in doubt; no commits if it is not stored. */
   async findUnder(
     heads: readonly CurrentHead[],
-    { commitId, parts, isRepeatable, request }: Transaction,
+    transaction: Transaction,
     doubted: Base | undefined,
   ): Promise<Commits> {
-    if (heads.every(({ isViewed }) => isViewed)) return this.view.commitsById(commitId);
+    const { commitId, parts, isRepeatable, request } = transaction;
+    if (heads.every(({ isViewed }) => isViewed))
+      return this.view.commitsById(commitId, streamsWritten(transaction));
     const [head] = heads;
     if (parts.length > 1 || head === undefined) throw this.view.fillingError();
     // Without the view only the newest commit of the stream is known.
@@ -103,14 +106,19 @@ export class StoredCommits {
 
   /** The same, if the server remembers the commit id, for the message with this sequence if it says which one. */
   async findRemembered(
-    commitId: CommitId,
+    transaction: Transaction,
     sequence: Sequence | undefined,
     call: CallContext,
   ): Promise<Commits> {
-    const { view } = this;
+    const { view, log } = this;
+    const { commitId } = transaction;
     if (sequence === undefined) await view.catchUp(call);
     else await view.waitUntilApplied(sequence, call);
-    return view.commitsById(commitId);
+    const commits = await view.commitsById(commitId, streamsWritten(transaction));
+    if (commits.length > 0 || sequence === undefined) return commits;
+    // Nobody who fills a view now learns more of a commit that was removed than that there was one.
+    const entry = await entryAt(log, sequence);
+    return 'isRemoved' in entry && entry.isRemoved === true ? [removedCommit(commitId, sequence)] : [];
   }
 
   /** When the commit with an id was stored, whose last message has this sequence; in nanoseconds since 1970. */
@@ -118,7 +126,7 @@ export class StoredCommits {
     const { view, log } = this;
     if (view.isReady) {
       await view.waitUntilApplied(sequence, call);
-      const [commit] = await view.commitsById(commitId);
+      const [commit] = await view.commitsById(commitId, []);
       if (commit !== undefined) return commit.timeNanos;
     }
     const options = within(call, log.limits.requestTimeoutMs);

@@ -214,7 +214,7 @@ class Undecided {
   private async find({ sequence, doubted }: Find): Promise<Outcome> {
     const { appender, transaction, call } = this;
     try {
-      const commits = await appender.commits.findRemembered(transaction.commitId, sequence, call);
+      const commits = await appender.commits.findRemembered(transaction, sequence, call);
       if (commits.length === 0) return { kind: 'forgotten' };
       return { kind: 'found', result: await this.replay(commits, doubted) };
     } catch (error) {

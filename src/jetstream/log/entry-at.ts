@@ -14,9 +14,10 @@ import { toEntry } from './log-entries';
 export async function entryAt(log: LogAccess, sequence: Sequence): Promise<LogEntry> {
   const last = await messageOrStubAt(log, sequence);
   if (typeof last === 'string') {
-    const reason = last === 'removed' ? 'it was removed' : 'it is gone';
+    const isRemoved = last === 'removed';
+    const reason = isRemoved ? 'it was removed' : 'it is gone';
     const at = position(sequence);
-    return { kind: 'lost', stream: '', firstPosition: at, position: at, timeNanos: 0n, reason };
+    return { kind: 'lost', stream: '', firstPosition: at, position: at, timeNanos: 0n, reason, isRemoved };
   }
   const { message } = last;
   const name = nameOf(log, message.subject);
