@@ -7,10 +7,10 @@ import { NotPermittedError } from '../../src/store/errors';
 import { StateChangedError } from '../../src/store/state-store';
 import type { SubscribeResponse } from '../../generated/sluice/v1/event_store_service';
 import { linesOf } from '../cli/gateway-commands';
-import { runSluice, startSluice } from '../cli/process';
+import { runSluice } from '../cli/process';
 import { blocks, document, section } from '../docs/markdown';
 import { newEvents } from '../support/attempts';
-import { servedBy, startTestGateway, type GatewayProcess } from '../support/gateway';
+import { startTestGateway, startWithLimits, type GatewayProcess } from '../support/gateway';
 import { metricsOf } from '../support/metrics-page';
 import { consumersOf } from '../support/monitor';
 import { startCluster, startNats, until, within, type TestNats } from '../support/nats-server';
@@ -203,14 +203,10 @@ test.each(subjects)(
 );
 
 /** A gateway that looks for what it has to remove all the time. */
-async function startProcess(url: string, workers: number): Promise<GatewayProcess> {
+function startProcess(url: string, workers: number): Promise<GatewayProcess> {
   const flags = [`--nats-url=${url}`, '--create-store', ...loginFlags, `--workers=${workers}`];
-  const env = {
-    NODE_OPTIONS: `--require=${join(__dirname, '..', 'support', 'set-limits.cjs')}`,
-    LIMITS: JSON.stringify({ sweepIntervalMs: 100, serverInfoAgeMaxMs: 10 }),
-  };
-  const http = ['--listen=127.0.0.1:0', '--http-listen=127.0.0.1:0'];
-  return servedBy(await startSluice([...flags, ...http], env));
+  const listen = ['--listen=127.0.0.1:0', '--http-listen=127.0.0.1:0'];
+  return startWithLimits([...flags, ...listen], { sweepIntervalMs: 100, serverInfoAgeMaxMs: 10 });
 }
 
 async function troubleOf(client: RpcClient): Promise<string> {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
 import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
+import { controlledBulkSoak } from '../support/controlled-bulk-soak';
 import { greedySoak } from '../support/greedy';
 import { drillKinds, groupDrill } from '../support/group-drills';
 import { groupSoak } from '../support/group-soak';
@@ -11,7 +12,7 @@ import { SoakAccess } from '../support/soak-access';
 import { prepareTools, removeTools } from '../support/tools';
 
 const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
-       npm run soak -- --bulk N [--auth | --backup]
+       npm run soak -- --bulk N [--auth | --backup | --controls]
        npm run soak -- --groups N [--seed S] [--servers 1|3] [--only DRILL]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
@@ -27,6 +28,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --backup      backs the store up while half of them have yet to be written, restores it elsewhere, verifies it, and sends all of them
                 again there: those that the backup has must be found, and the others stored
+  --controls    truncates, deletes or erases a tenth of their streams, waits until the log has got rid of that, and compares gateways that
+                followed it with one that fills its replica then
   --groups N    has members of a consumer group, each a process, share the events of N appends to many streams through two gateways, while
                 members, gateways and the leader of the log are killed, and members leave, retry and park
   --greedy N    has callers ask for more than each bound allows, N seconds for each, beside a modest one who must be served
@@ -71,6 +74,7 @@ interface Settings {
   readonly isOperated: boolean;
   readonly isGuarded: boolean;
   readonly isBackedUp: boolean;
+  readonly isControlled: boolean;
   readonly seed: number;
   /** Of each round, in this order. */
   readonly servers: readonly number[];
@@ -92,6 +96,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     operator: { type: 'boolean' },
     auth: { type: 'boolean' },
     backup: { type: 'boolean' },
+    controls: { type: 'boolean' },
     help: { type: 'boolean' },
   } as const;
   let values;
@@ -108,8 +113,9 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
     return Number(text);
   };
-  if (values.backup === true && (values.bulk === undefined || values.auth === true))
-    throw new UsageError('--backup is for --bulk without --auth');
+  const kinds = [values.auth, values.backup, values.controls].filter((isGiven) => isGiven === true).length;
+  if ((values.backup ?? values.controls) === true && (values.bulk === undefined || kinds > 1))
+    throw new UsageError('--backup and --controls are for --bulk, one of them, and without --auth');
   const { servers = '1,3' } = values;
   if (!['1', '3', '1,3'].includes(servers)) throw new UsageError('--servers must be 1 or 3');
   return {
@@ -122,6 +128,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     isOperated: values.operator === true,
     isGuarded: values.auth === true,
     isBackedUp: values.backup === true,
+    isControlled: values.controls === true,
     minutes: whole('minutes', values.minutes ?? '1'),
     seed: whole('seed', values.seed ?? (Date.now() % 1_000_000).toString()),
     servers: servers.split(',').map(Number),
@@ -171,11 +178,16 @@ async function runRolling(minutes: number): Promise<void> {
 }
 
 /** Throws BulkError. */
-async function runBulk(commits: number, { isGuarded, isBackedUp }: Settings): Promise<void> {
+async function runBulk(commits: number, settings: Settings): Promise<void> {
   const streams = Math.min(bulkStreamsMax, Math.ceil(commits / 4));
-  const kind = isGuarded ? guardedBulkSoak : isBackedUp ? backedUpBulkSoak : bulkSoak;
-  const faults = await kind(commits, streams, say);
+  const faults = await bulkOf(settings)(commits, streams, say);
   if (faults.length > 0) throw new BulkError(faults.slice(0, faultsShown).join('\n'));
+}
+
+function bulkOf({ isGuarded, isBackedUp, isControlled }: Settings): typeof bulkSoak {
+  if (isGuarded) return guardedBulkSoak;
+  if (isBackedUp) return backedUpBulkSoak;
+  return isControlled ? controlledBulkSoak : bulkSoak;
 }
 
 /** Throws HistoryError. */

@@ -62,11 +62,7 @@ export async function startTestGateway(
 
 /** The same in processes of their own. */
 async function startWithWorkers(args: readonly string[], limits: Partial<Limits>): Promise<LocalGateway> {
-  const env = {
-    NODE_OPTIONS: `--require=${join(__dirname, 'set-limits.cjs')}`,
-    LIMITS: JSON.stringify(limits),
-  };
-  const gateway = await servedBy(await startSluice(args, env));
+  const gateway = await startWithLimits(args, limits);
   return {
     ...gateway,
     http: /http:\/\/[^:]+:\d+/.exec(gateway.process.stdout())?.[0],
@@ -103,20 +99,35 @@ export async function startGatewayProcess(
 }
 
 /** The same, and it never removes anything from the log, so that a test finds there what was stored. */
-export async function startUnsweptProcess(
+export function startUnsweptProcess(
   natsUrls: readonly string[],
   args: readonly string[],
   port: number,
 ): Promise<GatewayProcess> {
-  const env = {
-    NODE_OPTIONS: `--require=${join(__dirname, 'set-limits.cjs')}`,
-    LIMITS: JSON.stringify({ sweepIntervalMs: 0 }),
-  };
-  return servedBy(await startSluice(flags(natsUrls, args, port), env));
+  return startWithLimits(flags(natsUrls, args, port), { sweepIntervalMs: 0 });
 }
 
-/** A gateway in a process that was started with other variables. */
-export async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
+/** The same, and it looks this often for what it has to remove from the log. */
+export function startSweepingProcess(
+  natsUrls: readonly string[],
+  sweepIntervalMs: number,
+): Promise<GatewayProcess> {
+  return startWithLimits(flags(natsUrls, [], 0), { sweepIntervalMs });
+}
+
+/** A process with limits that have no flag. */
+export async function startWithLimits(
+  args: readonly string[],
+  limits: Partial<Limits>,
+): Promise<GatewayProcess> {
+  const env = {
+    NODE_OPTIONS: `--require=${join(__dirname, 'set-limits.cjs')}`,
+    LIMITS: JSON.stringify(limits),
+  };
+  return servedBy(await startSluice(args, env));
+}
+
+async function servedBy(process: SluiceProcess): Promise<GatewayProcess> {
   try {
     const address = await process.serving();
     const client = connectRpc(address);
