@@ -118,7 +118,7 @@ export class StoredCommits {
     if (commits.length > 0 || sequence === undefined) return commits;
     // Nobody who fills a view now learns more of a commit that was removed than that there was one.
     const entry = await entryAt(log, sequence);
-    return 'isRemoved' in entry && entry.isRemoved === true ? [removedCommit(commitId, sequence)] : [];
+    return 'isRemoved' in entry && entry.isRemoved ? [removedCommit(commitId, sequence)] : [];
   }
 
   /** When the commit with an id was stored, whose last message has this sequence; in nanoseconds since 1970. */

@@ -46,7 +46,7 @@ export async function commitsById(
 
 async function isRemoved(log: ReplicaFiles['log'], sequence: Sequence): Promise<boolean> {
   const entry = await log.entryAt(sequence);
-  return 'isRemoved' in entry && entry.isRemoved === true;
+  return 'isRemoved' in entry && entry.isRemoved;
 }
 
 /** Throws UnreadableCommitError. */
