@@ -207,6 +207,23 @@ test('an erasure says what it does, and leaves stubs and a record', async () => 
   });
 });
 
+test('an erasure of what was hidden before says what it may not reach', async () => {
+  const { client } = source;
+  await client.append('hidden.1', events(2));
+  await client.streams.truncate('hidden.1', 3);
+  const erase = ['stream', 'erase', 'hidden.1', '--all', '--reason=ticket 9'];
+  const late =
+    'what was hidden before may be removed from the log already, and is not overwritten there then';
+  expect(await source.output([...erase, '--dry-run'])).toBe(
+    `would do this: erases versions 1 to 2 of hidden.1, for ever; ${late}\n`,
+  );
+  expect(await source.run([...erase, '--yes'])).toEqual({
+    code: 0,
+    stdout: 'versions 1 to 2 of hidden.1 are erased\n',
+    stderr: `sluice: hidden.1 begins at version 3: ${late}\n`,
+  });
+});
+
 test('a copy by export and import has stubs for what was erased', async () => {
   const { client } = source;
   const names = ['wiped.1', 'wiped.2', 'wiped.3'];
