@@ -3,9 +3,8 @@ import type { Config } from './config/config';
 import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from './grpc/server';
 import type { Space } from './jetstream/log/space';
 import type { Snapshot } from './metrics/metric';
-import type { OpenStoreOptions } from './open-store';
+import type { OpenedStore, OpenStoreOptions } from './open-store';
 import { reachNats, type ReachableNats } from './reach-nats';
-import type { RemovalReport } from './store/store-facts';
 
 /** What a process of a gateway serves gRPC with. */
 export interface Serving extends GrpcServer {
@@ -23,7 +22,7 @@ export interface Role {
   /** Serves the store over gRPC. Throws if it cannot listen, or WorkerStartError. */
   serve(
     options: GrpcServerOptions,
-    parts: { readonly nats: ReachableNats; readonly space: Space; readonly removal: RemovalReport },
+    parts: { readonly nats: ReachableNats; readonly space: Space; readonly removal: OpenedStore['removal'] },
   ): Promise<Serving>;
 }
 

@@ -47,7 +47,7 @@ export interface JetStream {
   /** The log, for a view of it. */
   readonly log: Log;
   readonly space: Space;
-  /** Written by the process that removes messages; another process may write what that one has told it. */
+  /** Written by the process that removes messages; another one may write what it learns from that one. */
   readonly removal: RemovalReport;
   /** What the gateways of the store keep beside its log. */
   readonly state: JetStreamState;

@@ -84,7 +84,7 @@ test.each<[string, StreamControl]>([
 ])(
   'a %s at a version that its stream never had: its messages stay',
   async (kind, control) => {
-    const stream = `beyond.${kind}`;
+    const stream = `above.${kind}`;
     await append(stream, 2);
     const { position } = await append(stream);
     await forge(stream, control, 1_000n, position);
