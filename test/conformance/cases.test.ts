@@ -36,13 +36,15 @@ test('there is a case for every method of the contract', () => {
 });
 
 test('there is a case for every reason of errors that a caller can bring about', () => {
-  // A bug in the gateway, a caller that takes nothing, a gateway that has just been started, a restored store, and an edited one.
+  // A bug in the gateway, a caller that takes nothing, a gateway that has just been started, a restored store, an edited one, and one
+  // that an operator has made immutable.
   const others = [
     'INTERNAL',
     'CANCELLED',
     'REPLICA_FILLING',
     'GROUP_AHEAD_OF_STORE',
     'GROUP_STATE_UNREADABLE',
+    'STORE_IMMUTABLE',
   ];
   const reasons = tableRows(document('docs/errors.md')).flatMap(([cell = '', , details = '']) =>
     details.includes('google.rpc.ErrorInfo') ? [cell.replaceAll('`', '')] : [],
