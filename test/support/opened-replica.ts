@@ -7,6 +7,7 @@ import type { CallContext, EventStore, ReadAllQuery, ReadStreamQuery } from '../
 import { position, version, type StreamName } from '../../src/store/values';
 import type { MemoryLog } from './memory-log';
 import { until } from './nats-server';
+import { patience } from './patience';
 
 /** An open replica of a log in memory, and its reads. */
 
@@ -21,9 +22,9 @@ export async function open(
   log: MemoryLog,
   folder: string,
   limits: Partial<Limits> = {},
-  waitMs = 2_000,
+  waitMs = 2_000 * patience,
 ): Promise<Opened> {
-  const bounds = { ...defaultLimits, readProgressTimeoutMs: 500, ...limits };
+  const bounds = { ...defaultLimits, readProgressTimeoutMs: 500 * patience, ...limits };
   const replica = await Replica.open({ folder, log, limits: bounds, logger }, waitMs);
   const { reads } = createReplicaStore(replica);
   return { replica, reads, [Symbol.asyncDispose]: () => replica.close() };
@@ -31,7 +32,7 @@ export async function open(
 
 export const call = (): CallContext => ({
   signal: new AbortController().signal,
-  deadlineMs: performance.now() + 10_000,
+  deadlineMs: performance.now() + 10_000 * patience,
 });
 
 export const everything: ReadAllQuery = {

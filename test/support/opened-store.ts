@@ -11,6 +11,7 @@ import type { StreamControl } from '../../src/store/stream-rules';
 import type { StreamName, Version } from '../../src/store/values';
 import { newEvents, type Append } from './attempts';
 import { natsOptions } from './nats-options';
+import { patience } from './patience';
 import { makeReplicaDir } from './replica-dir';
 
 /** What a gateway opens, without the gateway: the commands of a store are given to it as the parsers make them. */
@@ -44,7 +45,7 @@ export async function openTestStore(
   return { store, replicaDir, [Symbol.asyncDispose]: () => store.close() };
 }
 
-export const callFor = (ms = 30_000): CallContext => ({
+export const callFor = (ms = 30_000 * patience): CallContext => ({
   signal: new AbortController().signal,
   deadlineMs: performance.now() + ms,
 });
