@@ -26,8 +26,10 @@ let other: OpenedTestStore;
 
 beforeAll(async () => {
   nats = await startNats();
-  one = await openTestStore(nats.url);
-  other = await openTestStore(nats.url);
+  // The records of a removal would come between the positions.
+  const limits = { sweepIntervalMs: 0 };
+  one = await openTestStore(nats.url, { limits });
+  other = await openTestStore(nats.url, { limits });
 });
 afterAll(async () => {
   await other[Symbol.asyncDispose]();
