@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type JetStreamManager } from 'nats';
 import { decodeControl } from '../../src/jetstream/log/control-codec';
+import type { Limits } from '../../src/limits';
 import type { ControlResult } from '../../src/store/control-command';
 import type { StreamControl } from '../../src/store/stream-rules';
 import type { StreamName } from '../../src/store/values';
@@ -26,16 +27,19 @@ let other: OpenedTestStore;
 
 beforeAll(async () => {
   nats = await startNats();
-  // The records of a removal would come between the positions.
-  const limits = { sweepIntervalMs: 0 };
-  one = await openTestStore(nats.url, { limits });
-  other = await openTestStore(nats.url, { limits });
+  one = await openUnswept(nats.url);
+  other = await openUnswept(nats.url);
 });
 afterAll(async () => {
   await other[Symbol.asyncDispose]();
   await one[Symbol.asyncDispose]();
   await nats[Symbol.asyncDispose]();
 });
+
+/** The records of a removal would come between the positions. */
+function openUnswept(url: string, limits: Partial<Limits> = {}): Promise<OpenedTestStore> {
+  return openTestStore(url, { limits: { ...limits, sweepIntervalMs: 0 } });
+}
 
 const tombstone: StreamControl = { kind: 'tombstone' };
 const deletion: StreamControl = { kind: 'delete' };
@@ -237,7 +241,7 @@ test('two gateways that race on one stream leave what one of them could have don
 
 test('the answer of NATS to a control is lost', async () => {
   await using relay = await startTcpRelay(nats.port);
-  await using cut = await openTestStore(`nats://${relay.address}`, { limits: { appendTimeoutMs: 2_000 } });
+  await using cut = await openUnswept(`nats://${relay.address}`, { appendTimeoutMs: 2_000 });
   const stream = await newStream(3);
   relay.loseAnswersTo('Sluice-Control: truncate');
   const truncated = control(cut, stream, truncateBefore(2n));
@@ -276,7 +280,7 @@ test('while a gateway reads the log, controls wait, and a tombstone holds', asyn
     );
   await using relay = await startTcpRelay(nats.port);
   relay.slowDown(100_000);
-  await using filling = await openTestStore(`nats://${relay.address}`);
+  await using filling = await openUnswept(`nats://${relay.address}`);
   const { store } = filling;
   expect(store.filling()).toBeDefined();
   expect(await codeOf(control(filling, deleted, truncateBefore(1n)))).toBe('REPLICA_FILLING');
@@ -305,7 +309,7 @@ test('a replica that is filled later knows the same', async () => {
     { version: 6n, firstVersion: 5n, rules: { firstVersion: 3n, ...retention } },
     { state: 'tombstoned', version: 1n, firstVersion: 2n },
   ]);
-  await using filled = await openTestStore(nats.url);
+  await using filled = await openUnswept(nats.url);
   await until(() => filled.store.filling() === undefined);
   expect(await describe(filled)).toEqual(known);
 });
