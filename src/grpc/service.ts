@@ -38,7 +38,6 @@ import type {
   AllPage,
   AppendMultiResult,
   AppendResult,
-  EventRun,
   EventStore,
   Page,
   Pages,
@@ -57,6 +56,7 @@ import type { Messages } from './send-all';
 import { toHead, toSummary } from './stream-heads';
 import { toUnreadableMessage } from './unreadable-message';
 import { toServerInfo, type AboutGateway } from './server-info';
+import { wholeCommits } from './whole-commits';
 
 export interface ServiceOptions {
   readonly store: EventStore;
@@ -233,13 +233,15 @@ function encodeEnd(end: ReadEnd): Uint8Array {
 function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buffer, void> {
   const { position } = update;
   switch (update.kind) {
-    case 'events':
-      for (const runs of groupsOf(update.runs, size)) {
-        const isLast = runs.at(-1) === update.runs.at(-1);
+    case 'events': {
+      const groups = [...wholeCommits(update.runs, size)];
+      for (const runs of groups) {
+        const isLast = runs === groups.at(-1);
         const end = encodePart(SubscribeResponse, { position: isLast ? position : runs.at(-1)?.position });
         yield* reframe({ runs }, size, { header: none, end });
       }
       return;
+    }
     case 'heartbeat': {
       const lag = position !== undefined && update.head > position ? update.head - position : 0n;
       const value = { headPosition: update.head, lag };
@@ -260,21 +262,4 @@ function* toMessages(update: SubscriptionUpdate, size: PageSize): Generator<Buff
     case 'fellBehind':
       yield encodePart(SubscribeResponse, { position, notice: { $case: update.kind, value: {} } });
   }
-}
-
-/** Groups of runs that about fill a message each, so that most messages end with a run, and have its position. No transaction is split. */
-function* groupsOf(runs: readonly EventRun[], size: PageSize): Generator<readonly EventRun[], void> {
-  let some: EventRun[] = [];
-  let bytes = 0;
-  let events = 0;
-  for (const [index, run] of runs.entries()) {
-    some.push(run);
-    bytes += run.events.length;
-    events += run.eventCount;
-    const isWithinTransaction = runs[index + 1]?.position === run.position;
-    if (isWithinTransaction || (bytes < size.bytesMax / 2 && events < size.eventsMax)) continue;
-    yield some;
-    [some, bytes, events] = [[], 0, 0];
-  }
-  if (some.length > 0) yield some;
 }
