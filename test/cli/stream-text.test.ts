@@ -18,6 +18,10 @@ const stream: StreamDescription = {
   erased: [],
 };
 
+/** Of an erasure that begins before the first version that can be read. */
+const notOverwritten =
+  'what was hidden before may be removed from the log already, and is not overwritten there then';
+
 function given(...argv: string[]): StreamOptions {
   return parseArguments(argv, streamOptions).given;
 }
@@ -38,14 +42,21 @@ test.each([
     'hides versions 4 to 10 of order.1, and refuses every later append, for ever',
   ],
   [
-    changeOf('erase', given('--from=2', '--to=5', '--reason=asked for')),
-    'erases versions 2 to 5 of order.1, for ever',
+    changeOf('erase', given('--from=4', '--to=5', '--reason=asked for')),
+    'erases versions 4 to 5 of order.1, for ever',
+  ],
+  [
+    changeOf('erase', given('--from=3', '--to=5', '--reason=asked for')),
+    `erases versions 3 to 5 of order.1, for ever; ${notOverwritten}`,
   ],
   [
     changeOf('erase', given('--from=10', '--to=10', '--reason=asked for')),
     'erases version 10 of order.1, for ever',
   ],
-  [changeOf('erase', given('--all', '--reason=asked for')), 'erases versions 1 to 10 of order.1, for ever'],
+  [
+    changeOf('erase', given('--all', '--reason=asked for')),
+    `erases versions 1 to 10 of order.1, for ever; ${notOverwritten}`,
+  ],
 ])('what %j would do', (change, text) => {
   expect(planText(stream, change)).toBe(text);
 });
@@ -57,7 +68,9 @@ test('what the gateway would refuse has no plan', () => {
   expect(() => planText(stream, erasure)).toThrow(new CommandError('stream order.1 ends at version 10'));
   const tombstoned = { ...stream, state: 'tombstoned' } as const;
   const all = changeOf('erase', given('--all', '--reason=why'));
-  expect(planText(tombstoned, all)).toBe('erases versions 1 to 10 of order.1, for ever');
+  expect(planText(tombstoned, all)).toBe(
+    `erases versions 1 to 10 of order.1, for ever; ${notOverwritten}`,
+  );
   expect(() => planText(tombstoned, { verb: 'delete' })).toThrow(CommandError);
   expect(planText({ ...tombstoned, firstVersion: 11n }, { verb: 'tombstone' })).toMatch(/^hides no further/);
 });
