@@ -68,9 +68,7 @@ test('what the gateway would refuse has no plan', () => {
   expect(() => planText(stream, erasure)).toThrow(new CommandError('stream order.1 ends at version 10'));
   const tombstoned = { ...stream, state: 'tombstoned' } as const;
   const all = changeOf('erase', given('--all', '--reason=why'));
-  expect(planText(tombstoned, all)).toBe(
-    `erases versions 1 to 10 of order.1, for ever; ${notOverwritten}`,
-  );
+  expect(planText(tombstoned, all)).toBe(`erases versions 1 to 10 of order.1, for ever; ${notOverwritten}`);
   expect(() => planText(tombstoned, { verb: 'delete' })).toThrow(CommandError);
   expect(planText({ ...tombstoned, firstVersion: 11n }, { verb: 'tombstone' })).toMatch(/^hides no further/);
 });
