@@ -79,7 +79,7 @@ async function exerciseControls(urls: readonly string[], replicas: number): Prom
   const controls = [erasure, truncateBefore(version + 1n), { kind: 'delete' }] as const;
   for (const [index, control] of controls.entries()) {
     expect(await store.control(controlOf(stream, control), callFor())).toMatchObject({ changed: true });
-    await until(() => (store.facts.removal?.messages ?? 0) > index, 20_000);
+    await within(30_000, () => (store.facts.removal?.messages ?? 0) > index);
   }
 }
 
