@@ -3,7 +3,7 @@ import { defaultLimits, type Limits } from '../../src/limits';
 import { openStore } from '../../src/open-store';
 import { leftToNats } from '../../src/store/durability';
 import { makeReplicaDir } from '../support/replica-dir';
-import { startGatewayProcess, startTestGateway } from '../support/gateway';
+import { startTestGateway, startUnsweptProcess } from '../support/gateway';
 import { createModelStore } from '../support/model-store';
 import { natsOptions } from '../support/nats-options';
 import { connectRpc, type RpcClient } from '../support/rpc-client';
@@ -90,7 +90,7 @@ export async function openOverRpc(
 
 /** A gateway with two workers, over gRPC: the calls go to them in turns. */
 export async function openOverWorkers(natsUrl: string, set: SetLimits = {}): Promise<OpenedContract> {
-  const gateway = await startGatewayProcess([natsUrl], ['--workers=2', ...flagsOf(set, newStore())]);
+  const gateway = await startUnsweptProcess([natsUrl], ['--workers=2', ...flagsOf(set, newStore())], 0);
   const other = connectRpc(gateway.address);
   // Each is one connection, and a worker with fewer gets the next one.
   for (const client of [gateway.client, other]) await client.health();
