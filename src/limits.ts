@@ -19,13 +19,17 @@ export interface Limits extends AccessLimits, GroupLimits, HttpLimits, RequestLi
   readonly metadataBytesMax: number;
   /** Metadata entries of one event. */
   readonly metadataEntriesMax: number;
-  /** Tags of one event. */
+  /** Tags of one event, and of one item of a query: each is an entry of the index. */
   readonly tagsMax: number;
+  /** Bytes of a tag. */
+  readonly tagBytesMax: number;
+  /** Items of one query: each is looked up by itself. */
+  readonly queryItemsMax: number;
   /** Bytes of a stream name: it becomes a NATS subject, which the server keeps in memory. */
   readonly streamNameBytesMax: number;
   /** Tokens of a stream name: the cost of JetStream's subject tree grows with its depth. */
   readonly streamNameTokensMax: number;
-  /** Bytes of a type, content type, tag or metadata key. */
+  /** Bytes of a type, content type or metadata key. */
   readonly labelBytesMax: number;
   /** Characters of an event, correlation or causation id. */
   readonly idCharsMax: number;
@@ -148,7 +152,9 @@ export const defaultLimits: Limits = {
   eventBytesMax: 1 << 20,
   metadataBytesMax: 65_536,
   metadataEntriesMax: 64,
-  tagsMax: 64,
+  tagsMax: 16,
+  tagBytesMax: 128,
+  queryItemsMax: 64,
   streamNameBytesMax: 200,
   streamNameTokensMax: 16,
   labelBytesMax: 200,

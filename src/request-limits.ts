@@ -7,7 +7,7 @@ export interface RequestLimits {
    * in memory, and all calls wait while a message is decoded.
    */
   readonly requestFieldsMax: number;
-  /** Bytes of one gRPC request message of a call that appends nothing: the longest filter needs less than half of it. */
+  /** Bytes of one gRPC request message of a call that appends nothing: the longest filter without a query needs less than half of it. */
   readonly queryBytesMax: number;
   /** Bytes that one connection has sent, inflated, and that are not processed yet, except a single larger message. */
   readonly connectionHeldBytesMax: number;

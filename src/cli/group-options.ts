@@ -2,6 +2,7 @@ import type { GroupSettings } from '../client/client';
 import { optionalNumber, type Given, type Options } from './arguments';
 import { UsageError } from './failure';
 import { keysOptions } from './keys-option';
+import { queryOf, queryOption } from './query-option';
 
 /** The settings of a group, for `create` and `update`. */
 const settingOptions = {
@@ -12,6 +13,7 @@ const settingOptions = {
     value: 'TEXT',
     help: 'Only events whose type begins so, or is given by --type; can be repeated.',
   },
+  ...queryOption,
   lanes: {
     kind: 'text',
     value: 'N',
@@ -95,7 +97,7 @@ export function checkOptions(verb: GroupVerb, given: GroupOptions): void {
     throw new UsageError('drop needs --stream, or --all for all streams');
 }
 
-/** The settings that are given. An empty value of --pattern, --type or --type-prefix stands for none. Throws UsageError. */
+/** The settings that are given. An empty value of --pattern, --type, --type-prefix or --query stands for none. Throws UsageError. */
 export function settingsOf(given: GroupOptions): GroupSettings {
   const texts = (values: readonly string[]): readonly string[] | undefined =>
     values.length === 0 ? undefined : values.filter((value) => value !== '');
@@ -117,7 +119,9 @@ export function settingsOf(given: GroupOptions): GroupSettings {
     parkFollowing: yesOrNo(given, 'park-following'),
     skipUnreadable: yesOrNo(given, 'skip-unreadable'),
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  const settings = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  if (given.query === undefined) return settings;
+  return { ...settings, query: given.query === '' ? undefined : queryOf(given.query) };
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -22,6 +22,7 @@ import { importCommand } from './import';
 import { keysCommand } from './keys';
 import { otherCommands } from './other-commands';
 import { createOutput, writeLines } from './output';
+import { queryCommand } from './query';
 import { readCommand } from './read';
 import { streamCommand } from './stream';
 import { streamsCommand } from './streams';
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   streamsCommand,
   streamCommand,
   correlationCommand,
+  queryCommand,
   tailCommand,
   exportCommand,
   importCommand,

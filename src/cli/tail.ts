@@ -4,6 +4,7 @@ import { printOptions } from './event-text';
 import { follow } from './follow';
 import { withGivenKeys } from './keys-option';
 import { hintPatterns } from './nothing';
+import { queryOf, queryOption } from './query-option';
 import { startOf } from './start';
 import { skipOption } from './unreadable';
 import { patternHelp, permittedOption } from './words';
@@ -23,13 +24,16 @@ export const tailCommand = defineCommand({
       help: 'A position (0: all), a time (2026-11-25T12:00:00Z), a time ago (1h), or now (default).',
     },
     ...printOptions,
+    ...queryOption,
     ...skipOption,
     ...permittedOption,
   },
   plan({ words: patterns, given }) {
     const start = startOf(given.from ?? 'now');
     const maxCount = optionalNumber(given['max-count'], '--max-count');
-    const options = { ...start, patterns, eventTypes: given.type, permittedOnly: given['permitted-only'] };
+    const query = given.query === undefined ? undefined : queryOf(given.query);
+    const permittedOnly = given['permitted-only'];
+    const options = { ...start, patterns, eventTypes: given.type, query, permittedOnly };
     const style = { asJson: given.json, full: given.full };
     const skipsUnreadable = given['skip-unreadable'];
     return withGivenKeys(given, async (context) => {

@@ -49,6 +49,7 @@ export * from './errors';
 export type { Cursor } from './cursor';
 export type { ErasureSettings } from './erase';
 export type { EventShape, NewEvent, RecordedEvent } from './event';
+export type { EventQuery, QueryItem } from './event-query';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export type {
   Group,

@@ -20,7 +20,10 @@ export interface NewEvent {
   readonly correlationId?: string | undefined;
   /** The id of the event or command that caused this one. Left out: the event's own id; the event then has no cause. */
   readonly causationId?: string | undefined;
-  /** Short labels; their order and duplicates are kept. */
+  /**
+   * What the event is about, for instance "course:c1": at most 16, each of 1 to 128 bytes without control characters. Queries find
+   * it by them. Order and duplicates are kept.
+   */
   readonly tags?: readonly string[] | undefined;
   /** Free key/value pairs. */
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;

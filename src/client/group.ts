@@ -1,4 +1,5 @@
 import type * as proto from '../../generated/sluice/v1/consumer_group_service';
+import { toProtoQuery } from './event-query';
 import { toUint32, toUint64, type WholeNumber } from './numbers';
 import type { EventFilter } from './read-all';
 import { fromDuration, toCommitTime, toDuration, toTimestamp, type Time } from './time';
@@ -25,10 +26,12 @@ export interface GroupSettings extends Omit<EventFilter, 'permittedOnly'> {
   readonly skipUnreadable?: boolean | undefined;
 }
 
-/** Settings as they are stored: all of them. */
+type Settings = Omit<GroupSettings, 'query'>;
+
+/** Settings as they are stored: all of them, except a query that was left out. */
 export type StoredGroupSettings = {
-  readonly [Key in keyof GroupSettings]-?: Exclude<GroupSettings[Key], undefined>;
-};
+  readonly [Key in keyof Settings]-?: Exclude<Settings[Key], undefined>;
+} & Pick<GroupSettings, 'query'>;
 
 /**
  * Where a group begins: at the first commit of the store, after the last one that it has now, after the commit at a position, or at
@@ -104,11 +107,12 @@ export function toProtoSettings(settings: GroupSettings): proto.GroupSettings {
     parkedMax: toUint32(settings.parkedMax ?? 0, 'parkedMax'),
     parkFollowing: settings.parkFollowing ?? false,
     skipUnreadable: settings.skipUnreadable ?? false,
+    query: settings.query && toProtoQuery(settings.query),
   };
 }
 
 export function toStoredSettings(settings: proto.GroupSettings): StoredGroupSettings {
-  const { patterns, eventTypes, eventTypePrefixes, lanes, parkedMax, parkFollowing, skipUnreadable } =
+  const { patterns, eventTypes, eventTypePrefixes, lanes, parkedMax, parkFollowing, skipUnreadable, query } =
     settings;
   return {
     patterns,
@@ -123,6 +127,7 @@ export function toStoredSettings(settings: proto.GroupSettings): StoredGroupSett
     parkedMax,
     parkFollowing,
     skipUnreadable,
+    ...(query !== undefined && { query }),
   };
 }
 

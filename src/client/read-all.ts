@@ -8,6 +8,7 @@ import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import type { EventShape } from './event';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
+import { toProtoQuery, type EventQuery } from './event-query';
 import { toUint64, type WholeNumber } from './numbers';
 import { Events, toRangeFields, type EventRead, type RangeOptions } from './read';
 import { encode } from './text';
@@ -20,6 +21,8 @@ export interface EventFilter {
   /** Only events of these types, or with a type that begins with one of `eventTypePrefixes`; both empty: all types. */
   readonly eventTypes?: readonly string[] | undefined;
   readonly eventTypePrefixes?: readonly string[] | undefined;
+  /** Only events that it selects by their types and tags, found by an index where each item has tags; left out: all events. */
+  readonly query?: EventQuery | undefined;
   /**
    * True: of these streams, those that the caller has grants for when the call begins; others are left out as if they did not exist.
    * Otherwise a pattern that no single grant contains fails with AccessDeniedError.
@@ -66,6 +69,7 @@ export function readAll(channel: Channel, options: ReadAllOptions): AllRead {
     ...toRangeFields(options),
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
     skipUnreadable: options.onUnreadable !== undefined,
+    query: options.query && toProtoQuery(options.query),
   };
   const call = { method, request: encode(ReadAllRequest, request) };
   const moving = new MovingCursor(start);

@@ -7,6 +7,7 @@ import { serverStream } from './authorized-calls';
 import type { Channel } from './channel';
 import { UnauthenticatedError } from './errors';
 import { toRecordedEvent, type EventShape, type RecordedEvent } from './event';
+import { toProtoQuery } from './event-query';
 import { MovingCursor, toCursorFields, type Cursor } from './cursor';
 import { toUint64, type WholeNumber } from './numbers';
 import { toPageHint, type PageOptions } from './read';
@@ -156,6 +157,7 @@ function toRequest(options: SubscribeOptions): SubscribeRequest {
     startMustExist: options.startMustExist ?? false,
     eventTypes: [...(options.eventTypes ?? [])],
     eventTypePrefixes: [...(options.eventTypePrefixes ?? [])],
+    query: options.query && toProtoQuery(options.query),
     heartbeatInterval: toDuration(heartbeatMs, 'heartbeatMs'),
     page: toPageHint(options.page),
     skipUnreadable: options.onUnreadable !== undefined,

@@ -1,13 +1,8 @@
+import type { EventQuery } from '../store/event-query';
 import { isStreamPattern, position, unixNanos, type Position } from '../store/values';
 import type { Group, GroupName, GroupSettings, GroupStart } from '../store/consumer-groups';
 import type { StateRecord } from '../store/state-store';
-import {
-  decodeRecord,
-  encodeRecord,
-  toText,
-  UnreadableRecordError,
-  type RecordFields,
-} from './record-fields';
+import { decodeRecord, encodeRecord, toText, UnreadableRecordError, RecordFields } from './record-fields';
 
 /** A group as its record has it. */
 export interface StoredGroup {
@@ -43,8 +38,24 @@ export function encodeGroup({ group, id, generation, createdFrom }: StoredGroup)
       patterns: filter.patterns,
       eventTypes: [...filter.eventTypes],
       eventTypePrefixes: filter.eventTypePrefixes,
+      query: encodeQuery(filter.query),
     },
   });
+}
+
+/** undefined is left out. */
+function encodeQuery(query: EventQuery | undefined): object | undefined {
+  return query?.items.map(({ eventTypes, tags }) => ({ eventTypes: [...eventTypes], tags }));
+}
+
+/** Throws UnreadableRecordError. */
+function decodeQuery(fields: RecordFields): EventQuery | undefined {
+  if (!fields.has('query')) return undefined;
+  const items = fields.list('query', (value) => {
+    const item = new RecordFields(value);
+    return { eventTypes: new Set(item.list('eventTypes', toText)), tags: item.list('tags', toText) };
+  });
+  return { items };
 }
 
 function encodeStart(start: GroupStart): string {
@@ -101,6 +112,7 @@ function decodeSettings(fields: RecordFields): GroupSettings {
       patterns,
       eventTypes: new Set(fields.list('eventTypes', toText)),
       eventTypePrefixes: fields.list('eventTypePrefixes', toText),
+      query: decodeQuery(fields),
     },
     lanes,
     attemptsMax: fields.count('attemptsMax'),
@@ -128,8 +140,11 @@ export function isSameSettings(a: GroupSettings, b: GroupSettings): boolean {
 }
 
 function comparable({ filter, ...others }: GroupSettings): string {
-  const { patterns, eventTypes, eventTypePrefixes } = filter;
-  const sets = [patterns, [...eventTypes], eventTypePrefixes].map((set) => set.toSorted());
+  const { patterns, eventTypes, eventTypePrefixes, query } = filter;
+  const items = (query?.items ?? []).map(({ eventTypes: types, tags }) =>
+    JSON.stringify([[...types].sort(), tags.toSorted()]),
+  );
+  const sets = [patterns, [...eventTypes], eventTypePrefixes, items].map((set) => set.toSorted());
   return JSON.stringify([sets, Object.entries(others).sort(([left], [right]) => (left < right ? -1 : 1))]);
 }
 

@@ -7,7 +7,7 @@ import { patternMatcher } from '../store/patterns';
 import type { GroupSettings, GroupStart } from '../store/consumer-groups';
 import { beginning, position, version, type Position, type StreamName } from '../store/values';
 import type { LaneProgress, Mark } from './lane-progress';
-import { bytesOf, typeMatcher, unitsOf, type Missing, type Unit } from './unit';
+import { bytesOf, eventMatcher, unitsOf, type Missing, type Unit } from './unit';
 
 const readAllOf = (patterns: readonly string[]) =>
   ({
@@ -160,8 +160,8 @@ async function collect(
   { settings, unitBytesMax: bytesMax }: UnitSource,
   { version: fromVersion, upTo }: Missing,
 ): Promise<FoundUnits> {
-  const isType = typeMatcher(settings.filter);
-  const selection = { isType, fromVersion, bytesMax };
+  const isWanted = eventMatcher(settings.filter);
+  const selection = { isWanted, fromVersion, bytesMax };
   const units: Unit[] = [];
   let bytes = 0;
   for await (const { runs } of pages)

@@ -1,6 +1,7 @@
-import { eventType } from '../protobuf/commit-record';
+import { eventTags, eventType, type EventSpan } from '../protobuf/commit-record';
 import { PlacedEvents } from '../protobuf/placed-events';
 import type { EventBytes } from '../store/consumer-groups';
+import { matchedItem } from '../store/event-query';
 import type { EventFilter } from '../store/event-store';
 import type { StreamName, UnixNanos } from '../store/values';
 
@@ -49,8 +50,8 @@ export function timeOf({ seconds, nanos }: Pick<Unit, 'seconds' | 'nanos'>): Uni
 export interface UnitSelection<Target> {
   /** undefined: the events of the stream are left out. */
   readonly targetOf: (stream: string) => Target | undefined;
-  /** undefined: all types. */
-  readonly isType?: ((type: string) => boolean) | undefined;
+  /** undefined: all events. */
+  readonly isWanted?: ((bytes: Uint8Array, span: EventSpan) => boolean) | undefined;
   /** Events before this version are left out; undefined: no event is. */
   readonly fromVersion?: number;
   /** A unit has at most this many bytes, or one event. */
@@ -70,13 +71,13 @@ export function unitsOf(events: Uint8Array, selection: Omit<UnitSelection<Unit[]
  */
 export function takeUnits<Target>(
   events: Uint8Array,
-  { targetOf, isType, fromVersion = 0, bytesMax }: UnitSelection<Target>,
+  { targetOf, isWanted, fromVersion = 0, bytesMax }: UnitSelection<Target>,
   take: (target: Target, unit: Unit) => void,
 ): void {
   const placed = new PlacedEvents(events);
   const builder = new UnitBuilder(events, take);
   while (placed.next()) {
-    if (placed.version < fromVersion || isType?.(eventType(events, placed)) === false) builder.cut();
+    if (placed.version < fromVersion || isWanted?.(events, placed) === false) builder.cut();
     else if (!builder.extend(placed, bytesMax)) {
       builder.cut();
       const { stream } = placed;
@@ -219,11 +220,19 @@ export function eventAt(unit: Unit, index: number): PlacedEvents {
   return placed;
 }
 
-/** Returns whether events of a type are selected; undefined: all are. */
-export function typeMatcher({
+/** Returns whether an event of a record is selected for what it is; undefined: all are. */
+export function eventMatcher({
   eventTypes,
   eventTypePrefixes,
-}: EventFilter): ((type: string) => boolean) | undefined {
-  if (eventTypes.size === 0 && eventTypePrefixes.length === 0) return undefined;
-  return (type) => eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix));
+  query,
+}: EventFilter): UnitSelection<unknown>['isWanted'] {
+  const hasAllTypes = eventTypes.size === 0 && eventTypePrefixes.length === 0;
+  if (hasAllTypes && query === undefined) return undefined;
+  return (bytes, span) => {
+    const type = eventType(bytes, span);
+    const isOfType =
+      hasAllTypes || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix));
+    if (!isOfType || query === undefined) return isOfType;
+    return matchedItem(query, { type, tags: eventTags(bytes, span) }) !== undefined;
+  };
 }

@@ -34,6 +34,8 @@ export const elementBounds: Readonly<Record<string, Readonly<Record<string, Elem
   'sluice.v1.ReadAllRequest': { patterns, event_types: types, event_type_prefixes: types },
   'sluice.v1.SubscribeRequest': { patterns, event_types: types, event_type_prefixes: types },
   'sluice.v1.GroupSettings': { patterns, event_types: types, event_type_prefixes: types },
+  'sluice.v1.Query': { items: { max: 'queryItemsMax', unit: 'items' } },
+  'sluice.v1.QueryItem': { event_types: types, tags: { max: 'tagsMax', unit: 'tags' } },
   // Packed, they come as one element: the parser counts them as well.
   'sluice.v1.Ack': { deliveries },
   'sluice.v1.Extend': { deliveries },

@@ -6,6 +6,8 @@ import {
   ParkedEvent as ProtoParked,
   type GetGroupResponse,
 } from '../../generated/sluice/v1/consumer_group_service';
+import type { QueryItem as ProtoItem } from '../../generated/sluice/v1/event';
+import type { QueryItem } from '../store/event-query';
 import type { Group, GroupSettings, GroupState, LaneState, ParkedEvent } from '../store/consumer-groups';
 import { fieldBytes, writeVarint } from '../protobuf/varint';
 import { encode } from './encode';
@@ -27,7 +29,12 @@ export function toProtoSettings({ filter, ...settings }: GroupSettings): ProtoSe
     parkedMax: settings.parkedMax,
     parkFollowing: settings.parkFollowing,
     skipUnreadable: settings.skipUnreadable,
+    query: filter.query && { items: filter.query.items.map(toProtoItem) },
   };
+}
+
+function toProtoItem({ eventTypes, tags }: QueryItem): ProtoItem {
+  return { eventTypes: [...eventTypes], tags: [...tags] };
 }
 
 export function toProtoGroup({ name, settings, start, revision, createTime }: Group): ProtoGroup {

@@ -16,6 +16,7 @@ export const streamTag = (2 << 3) | lengthDelimited;
 export const versionTag = 3 << 3;
 const typeTag = (4 << 3) | lengthDelimited;
 const correlationIdTag = (8 << 3) | lengthDelimited;
+const tagsTag = (10 << 3) | lengthDelimited;
 
 /** Where one event is: its tag and length start at `frame`, its own bytes are [start, end). */
 export interface EventSpan {
@@ -131,6 +132,45 @@ export function eventType(record: Uint8Array, span: EventSpan): string {
 /** The `correlation_id` of the event in [start, end). */
 export function eventCorrelationId(record: Uint8Array, span: EventSpan): string {
   return stringField(record, span, correlationIdTag);
+}
+
+const noTags: readonly string[] = [];
+
+/** The `tags` of the event in [start, end). */
+export function eventTags(record: Uint8Array, { start, end }: EventSpan): readonly string[] {
+  let tags: string[] | undefined;
+  let at = start;
+  while (at < end) {
+    const tag = record[at] as number;
+    const length = record[at + 1] as number;
+    let valueStart: number;
+    if (tag < 0x80 && (tag & 7) === lengthDelimited && length < 0x80) {
+      // As in the walk above.
+      at += 2 + length;
+      if (tag !== tagsTag) continue;
+      valueStart = at - length;
+    } else {
+      const long = readVarint(record, at);
+      at = fieldEnd(record, long.next, end, long.value);
+      if (long.value !== tagsTag) continue;
+      valueStart = readVarint(record, long.next).next;
+    }
+    (tags ??= []).push(utf8(record, valueStart, at));
+  }
+  if (at > end) throw new MalformedRecordError(`the event at byte ${start.toString()} is cut off`);
+  return tags ?? noTags;
+}
+
+/** The distinct tags of events. */
+export function distinctTags(record: Uint8Array, spans: readonly EventSpan[]): Iterable<string> {
+  const [first] = spans;
+  if (spans.length === 1 && first !== undefined) {
+    const tags = eventTags(record, first);
+    return tags.length < 2 ? tags : new Set(tags);
+  }
+  let distinct: Set<string> | undefined;
+  for (const span of spans) for (const tag of eventTags(record, span)) (distinct ??= new Set()).add(tag);
+  return distinct ?? noTags;
 }
 
 function stringField(record: Uint8Array, { start, end }: EventSpan, wanted: number): string {

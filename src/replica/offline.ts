@@ -1,4 +1,4 @@
-import { eventCorrelationId, eventSpans } from '../protobuf/commit-record';
+import { distinctTags, eventCorrelationId, eventSpans } from '../protobuf/commit-record';
 import { hashOf } from './index/id-hash';
 import { indexFolder, openSegments, removeFiles } from './apply/open-files';
 import { decodeState } from './apply/state';
@@ -102,12 +102,15 @@ function isIndexed(index: ReplicaIndex, bytes: Buffer, header: RecordHeader): bo
   if (header.kind !== 'commit') return index.hasKey({ kind: 'damage', hash: 0n, sequence });
   const body = bodyOf(bytes, header);
   const lastVersion = firstVersionOf(bytes, header) + BigInt(header.count) - 1n;
+  const spans = eventSpans(body);
+  const place = { position: header.position, sequence };
   return (
     index.has(nameOf(bytes, header), lastVersion, sequence) &&
     index.hasKey({ kind: 'commit', hash: hashOf(commitIdOf(bytes, header)), sequence }) &&
     (header.isErased ||
-      eventSpans(body).every((span) =>
+      (spans.every((span) =>
         index.hasKey({ kind: 'correlation', hash: hashOf(eventCorrelationId(body, span)), sequence }),
-      ))
+      ) &&
+        [...distinctTags(body, spans)].every((tag) => index.tags.has({ hash: hashOf(tag), ...place }))))
   );
 }

@@ -1,6 +1,7 @@
 import type { ReadAllRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import type { EventFilter } from '../store/event-store';
+import { eventQuery } from './event-query';
 import { checkStreamPattern, eventTypeFilter } from './field-checks';
 import { excess, type Findings } from './findings';
 
@@ -8,7 +9,7 @@ const everything = ['>'];
 
 /** The filter of a request over the whole store, or of a group. */
 export function eventFilter(
-  request: Pick<ReadAllRequest, 'patterns' | 'eventTypes' | 'eventTypePrefixes'>,
+  request: Pick<ReadAllRequest, 'patterns' | 'eventTypes' | 'eventTypePrefixes' | 'query'>,
   limits: Limits,
   findings: Findings,
 ): EventFilter {
@@ -17,6 +18,7 @@ export function eventFilter(
     patterns: request.patterns.length === 0 ? everything : streamPatterns(request.patterns, limits, findings),
     eventTypes: eventTypeFilter(request.eventTypes, limits, findings),
     eventTypePrefixes: [...prefixes],
+    query: request.query && eventQuery(request.query, 'query', limits, findings),
   };
 }
 

@@ -95,7 +95,7 @@ export function afterCountOf(
 
 const bytesPerCharMax = 3; // of UTF-8, for one UTF-16 unit
 
-/** A type, content type, tag or metadata key, which may be empty. */
+/** A type, content type or metadata key, which may be empty. */
 export function checkLabel(
   value: string,
   field: string,
@@ -107,11 +107,37 @@ export function checkLabel(
   if (bytes > labelBytesMax) findings.add(field, excess(bytes, 'bytes', labelBytesMax));
 }
 
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const controlCharacter = /[\x00-\x1f\x7f-\x9f]/;
+
+export function checkNoControls(value: string, field: string, findings: Findings): void {
+  if (controlCharacter.test(value)) findings.add(field, `has control characters: ${shown(value)}`);
+}
+
+/** The tags of an event, or of an item of a query, which are at `list`. */
+export function checkTags(tags: readonly string[], list: string, limits: Limits, findings: Findings): void {
+  const { tagsMax, tagBytesMax } = limits;
+  if (tags.length > tagsMax) {
+    findings.add(list, excess(tags.length, 'tags', tagsMax));
+    return;
+  }
+  for (const [index, tag] of tags.entries()) {
+    const field = `${list}[${index}]`;
+    if (tag === '') findings.add(field, 'is empty');
+    if (tag.length * bytesPerCharMax > tagBytesMax) {
+      const bytes = Buffer.byteLength(tag);
+      if (bytes > tagBytesMax) findings.add(field, excess(bytes, 'bytes', tagBytesMax));
+    }
+    checkNoControls(tag, field, findings);
+  }
+}
+
+/** `list`: the field that has the types. */
 export function eventTypeFilter(
   types: readonly string[],
   limits: Limits,
   findings: Findings,
-  list: 'event_types' | 'event_type_prefixes' = 'event_types',
+  list = 'event_types',
 ): ReadonlySet<string> {
   const { filterTypesMax } = limits;
   if (types.length > filterTypesMax) {

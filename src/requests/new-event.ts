@@ -3,7 +3,7 @@ import type { AppendRequest } from '../../generated/sluice/v1/event_store_servic
 import type { Limits } from '../limits';
 import type { NewEvent } from '../store/new-event';
 import { uuidV7 } from '../uuid';
-import { checkId, checkLabel } from './field-checks';
+import { checkId, checkLabel, checkNoControls, checkTags } from './field-checks';
 import { excess, shown, type Findings } from './findings';
 
 interface NewEvents {
@@ -57,31 +57,16 @@ export function newEvents(
   return { events: parsed, bytes: bytesInAll + framingBytes };
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const controlCharacter = /[\x00-\x1f\x7f-\x9f]/;
-
 function checkEvent(event: Event, limits: Limits, findings: Findings): void {
   if (event.type === '') findings.add('type', 'is required');
   checkLabel(event.type, 'type', limits, findings);
-  if (controlCharacter.test(event.type)) findings.add('type', `has control characters: ${shown(event.type)}`);
+  checkNoControls(event.type, 'type', findings);
   checkLabel(event.contentType, 'content_type', limits, findings);
   if (event.id !== '') checkId(event.id, 'id', limits, findings);
   if (event.correlationId !== '') checkId(event.correlationId, 'correlation_id', limits, findings);
   if (event.causationId !== '') checkId(event.causationId, 'causation_id', limits, findings);
-  checkTags(event.tags, limits, findings);
+  if (event.tags.length > 0) checkTags(event.tags, 'tags', limits, findings);
   if (event.metadata.size > 0) checkMetadata(event.metadata, limits, findings);
-}
-
-function checkTags(tags: readonly string[], limits: Limits, findings: Findings): void {
-  if (tags.length > limits.tagsMax) {
-    findings.add('tags', excess(tags.length, 'tags', limits.tagsMax));
-    return;
-  }
-  for (const [index, tag] of tags.entries()) {
-    const field = `tags[${index}]`;
-    if (tag === '') findings.add(field, 'is empty');
-    checkLabel(tag, field, limits, findings);
-  }
 }
 
 function checkMetadata(metadata: ReadonlyMap<string, string>, limits: Limits, findings: Findings): void {

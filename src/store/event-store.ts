@@ -1,6 +1,7 @@
 import type { AnyAppend } from './any-append';
 import type { OrderSlot } from './append-order';
 import type { ControlCommand, ControlResult } from './control-command';
+import type { EventQuery } from './event-query';
 import type { Expectation } from './expectation';
 import type { NewEvent } from './new-event';
 import type { StreamSelection } from './patterns';
@@ -123,6 +124,8 @@ export interface EventFilter extends StreamSelection {
   /** Events of these types, or whose types begin with one of the prefixes; both empty: all events. */
   readonly eventTypes: ReadonlySet<string>;
   readonly eventTypePrefixes: readonly string[];
+  /** Of these, only events that it selects; undefined: all. */
+  readonly query?: EventQuery | undefined;
 }
 
 /** Within a commit. */

@@ -136,7 +136,7 @@ describe('values', () => {
     expect(printed).toMatch(/^SLUICE_CONNECTION_READS_MAX=4 +# follows other limits$/m);
     expect(printed).toMatch(/^# session_appends_max=8 +# follows other limits$/m);
     expect(printed).toMatch(/^# request_bytes_max=4000000 +# follows other limits$/m);
-    expect(printed).toMatch(/^# tags_max=64 +# fixed$/m);
+    expect(printed).toMatch(/^# tags_max=16 +# fixed$/m);
     expect(printConfig([], {})).toMatch(/^SLUICE_CONNECTION_READS_MAX=128 +# default$/m);
     expect(printConfig([], {})).toMatch(/^# session_appends_max=512 +# default$/m);
   });

@@ -18,8 +18,8 @@ const lastLook: readonly Operation[] = [
   ]),
   { kind: 'list', via: 1, pattern: '>', after: '', maxCount: 0, includeDeleted: true },
   ...streams.map((stream): Operation => ({ kind: 'describe', via: 0, stream })),
-  { kind: 'all', via: 0, direction: Direction.FORWARD, eventTypes: [], maxCount: 0 },
-  { kind: 'follow', via: 1 },
+  { kind: 'all', via: 0, direction: Direction.FORWARD, eventTypes: [], items: [], maxCount: 0 },
+  { kind: 'follow', via: 1, items: [] },
   ...[0, 1, 2].map((correlation): Operation => ({
     kind: 'correlation',
     via: 1,

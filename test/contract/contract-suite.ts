@@ -9,6 +9,7 @@ import { listContract } from './list-contract';
 import type { OpenContract, OpenedContract } from './open';
 import { longReadContract } from './long-read-contract';
 import { multiContract } from './multi-contract';
+import { queryContract } from './query-contract';
 import { readContract } from './read-contract';
 import { readAllContract } from './read-all-contract';
 import { storeIdContract } from './store-id-contract';
@@ -53,6 +54,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('read all', () => {
       readAllContract(store, open);
+    });
+    describe('query', () => {
+      queryContract(store, open);
     });
     describe('subscribe', () => {
       subscribeContract(store, open);

@@ -60,13 +60,23 @@ export interface AllOperation {
   readonly via: number;
   readonly direction: Direction;
   readonly eventTypes: readonly string[];
+  /** Empty: no query. */
+  readonly items: readonly ChosenItem[];
   readonly maxCount: number;
+}
+
+/** An item of a query: with types, tags, or both. */
+export interface ChosenItem {
+  readonly eventTypes: readonly string[];
+  readonly tags: readonly string[];
 }
 
 /** A subscription to all streams of the run, from the beginning until it has caught up. */
 export interface FollowOperation {
   readonly kind: 'follow';
   readonly via: number;
+  /** Empty: no query. */
+  readonly items: readonly ChosenItem[];
 }
 
 /** The same append as one before, as far as its caller knows, or nearly so. */
@@ -85,6 +95,7 @@ export interface ChosenEvent {
   readonly type: string;
   /** undefined: the event's own. */
   readonly correlation: number | undefined;
+  readonly tags: readonly string[];
   /** Three of them do not fit into one message. */
   readonly large: boolean;
 }
@@ -152,8 +163,19 @@ const moment = record({ commit: share, offsetNanos: fc.integer({ min: -1, max: 1
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined });
 
+const tags = ['s', 't', 'u'];
+const item: fc.Arbitrary<ChosenItem> = fc.oneof(
+  record({ eventTypes, tags: fc.subarray(tags, { minLength: 1 }) }),
+  record({ eventTypes: fc.subarray(types, { minLength: 1 }), tags: fc.subarray(tags) }),
+);
+const items = fc.oneof(fc.constant([]), {
+  weight: 2,
+  arbitrary: fc.array(item, { minLength: 1, maxLength: 3 }),
+});
+
 const event: fc.Arbitrary<ChosenEvent> = record({
   type: fc.constantFrom(...types),
+  tags: fc.subarray(tags),
   correlation: maybe(correlation),
   large: fc.boolean(),
 });
@@ -228,6 +250,7 @@ const all: fc.Arbitrary<AllOperation> = record({
   via,
   direction: fc.constantFrom(Direction.FORWARD, Direction.BACKWARD),
   eventTypes,
+  items,
   maxCount,
 });
 
@@ -272,7 +295,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 4, arbitrary: control },
     { weight: 1, arbitrary: record({ kind: fc.constant('describe'), via, stream }) },
     { weight: 2, arbitrary: all },
-    { weight: 1, arbitrary: record({ kind: fc.constant('follow'), via }) },
+    { weight: 1, arbitrary: record({ kind: fc.constant('follow'), via, items }) },
     { weight: 6, arbitrary: read },
     { weight: 2, arbitrary: record({ kind: fc.constant('version'), via, stream, asOf: maybe(moment) }) },
     {

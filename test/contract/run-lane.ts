@@ -1,4 +1,4 @@
-import type { DeepPartial, Event } from '../../generated/sluice/v1/event';
+import type { DeepPartial, Event, QueryItem } from '../../generated/sluice/v1/event';
 import { Consistency, Direction } from '../../generated/sluice/v1/event_store_service';
 import { Problem, timestamp, type ContractStore, type Head, type StoredEvent } from './contract-store';
 import type { Controlled, Described } from './controls';
@@ -6,7 +6,9 @@ import { Follower } from './follower';
 import type {
   AllOperation,
   AppendOperation,
+  ChosenItem,
   ControlOperation,
+  FollowOperation,
   Moment,
   Operation,
   ReadOperation,
@@ -161,16 +163,18 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
   }
 
   async function readAll(store: ContractStore, operation: AllOperation): Promise<object> {
-    const { direction, maxCount, eventTypes } = operation;
+    const { direction, maxCount, eventTypes, items } = operation;
     const { events, end } = await store.all({
       ...{ direction, maxCount: BigInt(maxCount), eventTypes: [...eventTypes] },
       patterns: [`${run}.>`],
+      query: queryOf(items),
     });
     return { end, events: allComparable(events) };
   }
 
-  async function followAll(store: ContractStore): Promise<object[]> {
-    await using follower = new Follower(store, { patterns: [`${run}.>`] });
+  async function followAll(store: ContractStore, operation: FollowOperation): Promise<object[]> {
+    const query = queryOf(operation.items);
+    await using follower = new Follower(store, { patterns: [`${run}.>`], query });
     const events: StoredEvent[] = [];
     for (;;) {
       const update = await follower.next();
@@ -193,7 +197,7 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
       case 'all':
         return readAll(store, operation);
       case 'follow':
-        return followAll(store);
+        return followAll(store, operation);
       case 'read':
         return read(store, operation);
       case 'version':
@@ -283,6 +287,11 @@ function carryOut(
   }
 }
 
+function queryOf(items: readonly ChosenItem[]): { items: DeepPartial<QueryItem>[] } | undefined {
+  if (items.length === 0) return undefined;
+  return { items: items.map(({ eventTypes, tags }) => ({ eventTypes: [...eventTypes], tags: [...tags] })) };
+}
+
 function chosen<T>(all: readonly T[], share: Share): T | undefined {
   return all[Math.floor((share * all.length) / 1_000)];
 }
@@ -300,9 +309,10 @@ function expectationOf(
 const largeText = 'x'.repeat(3_000);
 
 function eventsOf({ events }: AppendOperation, idPrefix: string, run: string): DeepPartial<Event>[] {
-  return events.map(({ type, correlation, large }, index) => ({
+  return events.map(({ type, correlation, tags, large }, index) => ({
     id: `${idPrefix}-${index}`,
     type,
+    tags: [...tags],
     payload: { $case: 'text', value: large ? largeText : '' },
     correlationId: correlation === undefined ? '' : `${run}-c${correlation}`,
   }));

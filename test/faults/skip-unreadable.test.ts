@@ -92,6 +92,7 @@ const readAllDefaults = {
   maxCount: 0n,
   eventTypes: [],
   eventTypePrefixes: [],
+  query: undefined,
   page: undefined,
   afterPosition: undefined,
   fromTime: undefined,

@@ -105,6 +105,11 @@ test.each<[path: string, parse: () => unknown]>([
   ['settings.patterns[1]', settings({ patterns: ['a', 'b..c'] })],
   ['settings.event_types[0]', settings({ eventTypes: [''] })],
   ['settings.event_type_prefixes[0]', settings({ eventTypePrefixes: ['x'.repeat(201)] })],
+  ['settings.query.items', settings({ query: { items: [] } })],
+  [
+    'settings.query.items[0].tags',
+    settings({ query: { items: [{ eventTypes: [], tags: Array<string>(17).fill('t') }] } }),
+  ],
   ['settings.lanes', settings({ lanes: 257 })],
   ['settings.parked_max', settings({ parkedMax: 100_001 })],
   ['settings.backoff_min', settings({ backoffMin: ms(9) })],

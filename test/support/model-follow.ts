@@ -10,6 +10,7 @@ import type {
   SubscribeQuery,
   SubscriptionUpdate,
 } from '../../src/store/event-store';
+import type { EventQuery } from '../../src/store/event-query';
 import { position, type Position } from '../../src/store/values';
 import { check, keep, matches, toRun, type Commit } from './model-log';
 import { hiddenLive, hiddenNow, type IsHidden } from './model-rules';
@@ -103,7 +104,7 @@ function skip(count: bigint, commits: readonly Commit[], isHidden: IsHidden): Ev
 /** The selected events of a commit, in the order of the read. */
 function wantedOf(
   commit: Commit,
-  { patterns, visible = ['>'], eventTypes, eventTypePrefixes }: EventFilter,
+  { patterns, visible = ['>'], eventTypes, eventTypePrefixes, query }: EventFilter,
   backward = false,
 ): Commit {
   if (![patterns, visible].every((some) => some.some((pattern) => matches(pattern, commit.stream))))
@@ -111,9 +112,22 @@ function wantedOf(
   const all = eventTypes.size + eventTypePrefixes.length === 0;
   const { events } = keep(
     commit,
-    ({ type }) => all || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix)),
+    ({ type, tags }) =>
+      (all || eventTypes.has(type) || eventTypePrefixes.some((prefix) => type.startsWith(prefix))) &&
+      (query === undefined || queriedItem(query, { type, tags }) >= 0),
   );
   return { ...commit, events: backward ? events.toReversed() : events };
+}
+
+/** The first item of a query that an event matches, by its index; -1: it matches none. */
+export function queriedItem(
+  { items }: EventQuery,
+  event: { readonly type: string; readonly tags: readonly string[] },
+): number {
+  return items.findIndex(({ eventTypes, tags }) => {
+    if (eventTypes.size > 0 && !eventTypes.has(event.type)) return false;
+    return tags.filter((tag) => !event.tags.includes(tag)).length === 0;
+  });
 }
 
 /** What a subscription follows. */

@@ -165,6 +165,60 @@ function idCases(name: string): FieldCases {
   };
 }
 
+/** Cases of the tags of an event, or of an item of a query, which are at `field`. */
+function tagsCases(field: string, withTags: (tags: readonly string[]) => WireMessage): FieldCases {
+  const bad = (tags: readonly string[], at: string, says: RegExp): BadInput => ({
+    request: withTags(tags),
+    field: `${field}${at}`,
+    says,
+  });
+  return {
+    bad: [
+      bad(
+        Array.from({ length: 17 }, (_, i) => `t${i}`),
+        '',
+        /more than the limit of 16 tags/,
+      ),
+      bad(['t', ''], '[1]', /^is empty$/),
+      bad([long(129)], '[0]', /129 bytes.*limit of 128/),
+      bad(['t', '€'.repeat(43)], '[1]', /129 bytes.*limit of 128/),
+      ...['a\nb', '\t', 'a\0', '\u007f', '\u0085'].map((tag) =>
+        bad([tag], '[0]', /^has control characters: "/),
+      ),
+    ],
+    fine: [withTags(Array.from({ length: 16 }, () => long(128))), withTags(['Größe: 👍', ' '])],
+  };
+}
+
+/** Cases of a query. */
+function queryCases(): Record<string, FieldCases> {
+  const withItems = (items: readonly WireMessage[]): WireMessage => ({ query: { items } });
+  const bad = (items: readonly WireMessage[], field: string, says: RegExp): BadInput => ({
+    request: withItems(items),
+    field,
+    says,
+  });
+  const { bad: badTypes, fine: fineTypes = [] } = typesCases('event_types');
+  const manyItems = (count: number): readonly WireMessage[] =>
+    Array.from({ length: count }, () => ({ tags: ['t'] }));
+  return {
+    query: { bad: [{ request: { query: {} }, field: 'query.items', says: /^is required$/ }] },
+    'query.items': {
+      bad: [
+        bad([], 'query.items', /^is required$/),
+        bad([{ tags: ['t'] }, {}], 'query.items[1]', /^needs event_types, tags, or both$/),
+        bad(manyItems(65), 'query.items', /more than the limit of 64 items/),
+      ],
+      fine: [withItems(manyItems(64))],
+    },
+    'query.items.event_types': {
+      bad: badTypes.map(({ request, field, says }) => bad([request], `query.items[0].${field}`, says)),
+      fine: fineTypes.map((item) => withItems([item])),
+    },
+    'query.items.tags': tagsCases('query.items[0].tags', (tags) => withItems([{ tags }])),
+  };
+}
+
 const entries = (count: number): Record<string, string> =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, 'value']));
 
@@ -242,22 +296,7 @@ const appendCases: Record<string, FieldCases> = {
   },
   'events.correlation_id': idCases('correlation_id'),
   'events.causation_id': idCases('causation_id'),
-  'events.tags': {
-    bad: [
-      {
-        request: withEvent({ tags: Array.from({ length: 65 }, () => 't') }),
-        field: 'events[0].tags',
-        says: /more than the limit of 64 tags/,
-      },
-      { request: withEvent({ tags: ['t', ''] }), field: 'events[0].tags[1]', says: /^is empty$/ },
-      {
-        request: withEvent({ tags: [longInBytes] }),
-        field: 'events[0].tags[0]',
-        says: /201 bytes.*limit of 200/,
-      },
-    ],
-    fine: [withEvent({ tags: Array.from({ length: 64 }, () => long(200)) })],
-  },
+  'events.tags': tagsCases('events[0].tags', (tags) => withEvent({ tags })),
   'events.metadata': {
     bad: [
       {
@@ -461,6 +500,7 @@ const readAllCases: Record<string, FieldCases> = {
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
   permitted_only: permittedOnlyCases,
+  ...queryCases(),
   skip_unreadable: skipUnreadableCases,
   store_id: storeIdCases,
   ...pageCases(),
@@ -543,6 +583,7 @@ const subscribeCases: Record<string, FieldCases> = {
   event_types: eventTypeCases,
   event_type_prefixes: typesCases('event_type_prefixes'),
   permitted_only: permittedOnlyCases,
+  ...queryCases(),
   skip_unreadable: skipUnreadableCases,
   store_id: storeIdCases,
   heartbeat_interval: intervalCases([{}], [{ seconds: '1' }, { seconds: '3600' }]),

@@ -25,7 +25,7 @@ import {
 import { Duration } from "../../google/protobuf/duration";
 import { Timestamp } from "../../google/protobuf/timestamp";
 import { Status } from "../../google/rpc/status";
-import { RecordedEvent } from "./event";
+import { Query, RecordedEvent } from "./event";
 
 export const protobufPackage = "sluice.v1";
 
@@ -76,6 +76,8 @@ export interface GroupSettings {
   parkFollowing: boolean;
   /** True: what cannot be read as a commit is skipped and counted. False: it ends Consume. */
   skipUnreadable: boolean;
+  /** Only events that this query selects. Absent: all events. */
+  query: Query | undefined;
 }
 
 /** GroupStart is a place in the store: a group begins with the first commit after it. Absent or without any: the beginning. */
@@ -542,6 +544,7 @@ function createBaseGroupSettings(): GroupSettings {
     parkedMax: 0,
     parkFollowing: false,
     skipUnreadable: false,
+    query: undefined,
   };
 }
 
@@ -582,6 +585,9 @@ export const GroupSettings: MessageFns<GroupSettings> = {
     }
     if (message.skipUnreadable !== false) {
       writer.uint32(96).bool(message.skipUnreadable);
+    }
+    if (message.query !== undefined) {
+      Query.encode(message.query, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -695,6 +701,14 @@ export const GroupSettings: MessageFns<GroupSettings> = {
             message.skipUnreadable = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.query = Query.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -732,6 +746,7 @@ export const GroupSettings: MessageFns<GroupSettings> = {
     message.parkedMax = object.parkedMax ?? 0;
     message.parkFollowing = object.parkFollowing ?? false;
     message.skipUnreadable = object.skipUnreadable ?? false;
+    message.query = (object.query !== undefined && object.query !== null) ? Query.fromPartial(object.query) : undefined;
     return message;
   },
 };

@@ -48,7 +48,10 @@ export interface Event {
    * a root.
    */
   causationId: string;
-  /** Short labels: at most 64, each of 1 to 200 bytes. Order and duplicates are kept. */
+  /**
+   * What the event is about, for instance "course:c1": at most 16, each of 1 to 128 bytes without control characters. A Query
+   * finds events by them. Order and duplicates are kept.
+   */
   tags: string[];
   /** Free key/value pairs: at most 64. A key has 1 to 200 bytes; keys and values together have at most 65,536 bytes. */
   metadata: Map<string, string>;
@@ -84,7 +87,7 @@ export interface RecordedEvent {
   correlationId: string;
   /** The id of what caused this event; the id of this event for a root. */
   causationId: string;
-  /** The labels, in the order given. */
+  /** The tags, in the order given. */
   tags: string[];
   /** The key/value pairs, as given. */
   metadata: Map<string, string>;
@@ -122,6 +125,24 @@ export interface CommitRecord {
    * time of the JetStream message (of the last part, if the commit has several).
    */
   events: RecordedEvent[];
+}
+
+/** Query selects events by their types and tags, whatever their streams. */
+export interface Query {
+  /** An event is selected if it matches any of these. 1 to 64. */
+  items: QueryItem[];
+}
+
+/**
+ * QueryItem is one alternative of a query. It has event types, tags, or both. With tags, it is looked up in an index: the
+ * cost follows the number of events that have the rarest of the tags. Without tags, the gateway compares every event of the
+ * range.
+ */
+export interface QueryItem {
+  /** The event has one of these types. At most 64. Empty: any type. */
+  eventTypes: string[];
+  /** The event has all of these tags, each compared exactly. At most 16. Empty: any tags. */
+  tags: string[];
 }
 
 function createBaseEvent(): Event {
@@ -752,6 +773,128 @@ export const CommitRecord: MessageFns<CommitRecord> = {
   fromPartial<I extends Exact<DeepPartial<CommitRecord>, I>>(object: I): CommitRecord {
     const message = createBaseCommitRecord();
     message.events = object.events?.map((e) => RecordedEvent.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseQuery(): Query {
+  return { items: [] };
+}
+
+export const Query: MessageFns<Query> = {
+  encode(message: Query, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      QueryItem.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Query {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(QueryItem.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Query>, I>>(base?: I): Query {
+    return Query.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Query>, I>>(object: I): Query {
+    const message = createBaseQuery();
+    message.items = object.items?.map((e) => QueryItem.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseQueryItem(): QueryItem {
+  return { eventTypes: [], tags: [] };
+}
+
+export const QueryItem: MessageFns<QueryItem> = {
+  encode(message: QueryItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.eventTypes) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.tags) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueryItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueryItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventTypes.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<QueryItem>, I>>(base?: I): QueryItem {
+    return QueryItem.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<QueryItem>, I>>(object: I): QueryItem {
+    const message = createBaseQueryItem();
+    message.eventTypes = object.eventTypes?.map((e) => e) || [];
+    message.tags = object.tags?.map((e) => e) || [];
     return message;
   },
 };

@@ -25,7 +25,7 @@ import {
 import { Duration } from "../../google/protobuf/duration";
 import { Timestamp } from "../../google/protobuf/timestamp";
 import { Status } from "../../google/rpc/status";
-import { Event, RecordedEvent } from "./event";
+import { Event, Query, RecordedEvent } from "./event";
 
 export const protobufPackage = "sluice.v1";
 
@@ -551,6 +551,11 @@ export interface ReadAllRequest {
    * grant of `read` reads nothing. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
    */
   permittedOnly: boolean;
+  /**
+   * Only events that this query selects. The position of the header is what an AppendCondition can be based on: the read
+   * has all events of the query up to there. Absent: all events.
+   */
+  query: Query | undefined;
 }
 
 /** ReadAllResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have events. */
@@ -659,6 +664,8 @@ export interface SubscribeRequest {
    * with PERMISSION_DENIED. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
    */
   permittedOnly: boolean;
+  /** Only events that this query selects. Absent: all events. */
+  query: Query | undefined;
 }
 
 /**
@@ -3199,6 +3206,7 @@ function createBaseReadAllRequest(): ReadAllRequest {
     skipUnreadable: false,
     storeId: "",
     permittedOnly: false,
+    query: undefined,
   };
 }
 
@@ -3257,6 +3265,9 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     }
     if (message.permittedOnly !== false) {
       writer.uint32(112).bool(message.permittedOnly);
+    }
+    if (message.query !== undefined) {
+      Query.encode(message.query, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -3386,6 +3397,14 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
             message.permittedOnly = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.query = Query.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3427,6 +3446,7 @@ export const ReadAllRequest: MessageFns<ReadAllRequest> = {
     message.skipUnreadable = object.skipUnreadable ?? false;
     message.storeId = object.storeId ?? "";
     message.permittedOnly = object.permittedOnly ?? false;
+    message.query = (object.query !== undefined && object.query !== null) ? Query.fromPartial(object.query) : undefined;
     return message;
   },
 };
@@ -3628,6 +3648,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     skipUnreadable: false,
     storeId: "",
     permittedOnly: false,
+    query: undefined,
   };
 }
 
@@ -3686,6 +3707,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.permittedOnly !== false) {
       writer.uint32(120).bool(message.permittedOnly);
+    }
+    if (message.query !== undefined) {
+      Query.encode(message.query, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -3823,6 +3847,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.permittedOnly = reader.bool();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.query = Query.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3865,6 +3897,7 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     message.skipUnreadable = object.skipUnreadable ?? false;
     message.storeId = object.storeId ?? "";
     message.permittedOnly = object.permittedOnly ?? false;
+    message.query = (object.query !== undefined && object.query !== null) ? Query.fromPartial(object.query) : undefined;
     return message;
   },
 };

@@ -21,7 +21,7 @@ export interface ReplicaState {
 }
 
 /** Of the files, in this version of Sluice and on this kind of machine. */
-const format = `5 ${endianness()}`;
+const format = `6 ${endianness()}`;
 
 export function encodeState(state: ReplicaState): string {
   const { identity, applied, last, end, newestNanos, idTimes, lost } = state;

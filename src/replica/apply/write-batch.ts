@@ -1,4 +1,4 @@
-import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
+import { distinctTags, eventCorrelationId, eventSpans, type EventSpan } from '../../protobuf/commit-record';
 import { hashOf } from '../index/id-hash';
 import {
   identityOf,
@@ -14,6 +14,7 @@ import type { Erasure } from '../../store/stream-rules';
 import {
   beginning,
   parseStreamName,
+  position as toPosition,
   unixNanos,
   version as toVersion,
   type Sequence,
@@ -100,8 +101,11 @@ export class WriteBatch {
     entries.addStream(stream, { kind: 'commit', location, count, isErased, ...head });
     entries.addKey({ kind: 'commit', hash: hashOf(commit.commitId), sequence }, location);
     this.state.ids.add(commit.commitId);
-    for (const id of isErased ? [] : correlationIds(record))
+    const spans = isErased ? [] : eventSpans(record);
+    for (const id of correlationIds(record, spans))
       entries.addKey({ kind: 'correlation', hash: hashOf(id), sequence }, location);
+    const place = { position: toPosition(orderOf(commit)), sequence };
+    for (const tag of distinctTags(record, spans)) entries.addTag({ hash: hashOf(tag), ...place }, location);
     this.last = { sequence, identity: identityOf(commit) };
   }
 
@@ -167,8 +171,7 @@ export class WriteBatch {
 }
 
 /** The distinct correlation ids of the events of a commit. */
-function correlationIds(record: Uint8Array): Iterable<string> {
-  const spans = eventSpans(record);
+function correlationIds(record: Uint8Array, spans: readonly EventSpan[]): Iterable<string> {
   const [first] = spans;
   if (spans.length === 1 && first !== undefined) return [eventCorrelationId(record, first)];
   return new Set(spans.map((span) => eventCorrelationId(record, span)));

@@ -15,6 +15,7 @@ import {
 import { locationBytes, writeLocation, type RecordLocation } from '../segments/location';
 import type { ErasedRange } from '../../store/stream-rules';
 import { erasedBytes, erasedKey, writeErased } from './erased-index';
+import { tagKeyBytes, writeTagKey, type TagKey } from './tag-keys';
 import { writeUint64BE } from '../segments/uint64';
 import {
   controlBytes,
@@ -24,7 +25,7 @@ import {
   type StoredRules,
 } from './stream-rules-index';
 
-export const tables = ['streams', 'keys', 'marks', 'sealed', 'rules', 'controls', 'erased'] as const;
+export const tables = ['streams', 'keys', 'tags', 'marks', 'sealed', 'rules', 'controls', 'erased'] as const;
 /** A table of the index. */
 export type TableName = (typeof tables)[number];
 
@@ -53,6 +54,12 @@ export class IndexEntries {
     const at = this.begin('keys', hashKeyBytes, locationBytes);
     writeHashKey(this.bytes, at, key);
     writeLocation(this.bytes, at + hashKeyBytes, location);
+  }
+
+  addTag(key: TagKey, location: RecordLocation): void {
+    const at = this.begin('tags', tagKeyBytes, locationBytes);
+    writeTagKey(this.bytes, at, key);
+    writeLocation(this.bytes, at + tagKeyBytes, location);
   }
 
   addMark(mark: Mark): void {

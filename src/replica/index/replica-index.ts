@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RangeOptions, type RootDatabase } from 'lmdb';
 import { StoreUnavailableError } from '../../store/errors';
-import { indexPath } from './index-files';
 import { syncPath } from '../segments/sync-path';
 import { tables, type IndexEntries, type TableName } from './index-entries';
 import {
@@ -19,10 +18,11 @@ import {
   type KeyKind,
   type Mark,
 } from './index-keys';
-import { fillLockFile } from './index-files';
+import { fillLockFile, indexPath } from './index-files';
 import { markBeforeTime, markOfSegment } from './marks';
 import { ErasedIndex, throwCause } from './erased-index';
 import { StreamRulesIndex } from './stream-rules-index';
+import { TagsIndex } from './tags-index';
 import type { LocatedRecord } from '../segments/location';
 
 /** What a batch adds to the index. */
@@ -46,6 +46,8 @@ export class ReplicaIndex {
   /** What the controls of each stream leave of it. */
   readonly rules: StreamRulesIndex;
   readonly erased: ErasedIndex;
+  /** Finds records by tags. */
+  readonly tags: TagsIndex;
   private isClosed = false;
 
   /** `readOnly`: another process writes the index, and has it open already. */
@@ -69,14 +71,13 @@ export class ReplicaIndex {
       readOnly,
       ...encodings,
     });
-    const table = (name: string): Table => this.root.openDB({ name, ...encodings });
     try {
-      this.tables = Object.fromEntries(tables.map((name) => [name, table(name)])) as typeof this.tables;
-      const throwIfClosed = (): void => {
-        if (this.isClosed) throw closedError();
-      };
+      const opened = tables.map((name) => [name, this.root.openDB({ name, ...encodings })]);
+      this.tables = Object.fromEntries(opened) as typeof this.tables;
+      const throwIfClosed = (): void => this.throwIfClosed();
       this.rules = new StreamRulesIndex(this.tables, throwIfClosed);
       this.erased = new ErasedIndex(this.root, this.tables, throwIfClosed);
+      this.tags = new TagsIndex(this.tables, throwIfClosed);
     } catch (error) {
       void this.root.close();
       throw error;
@@ -228,13 +229,13 @@ export class ReplicaIndex {
 
   /** Whether a stream has a commit that ends with a version, at a sequence. */
   has(stream: string, version: bigint, sequence: bigint): boolean {
-    if (this.isClosed) throw closedError();
+    this.throwIfClosed();
     return this.tables.streams.doesExist(streamKey(stream, version, sequence));
   }
 
   /** The entry of a commit or a control that ends with a version, at a sequence. */
   find(stream: string, version: bigint, sequence: bigint): IndexEntry | undefined {
-    if (this.isClosed) throw closedError();
+    this.throwIfClosed();
     const key = streamKey(stream, version, sequence);
     const value = this.tables.streams.get(key);
     return value && toEntry(key, value);
@@ -242,14 +243,14 @@ export class ReplicaIndex {
 
   /** The bytes with which a segment was sealed; undefined: it is not sealed. */
   sealedBytes(segment: number): number | undefined {
-    if (this.isClosed) throw closedError();
+    this.throwIfClosed();
     const value = this.tables.sealed.get(integerKey(BigInt(segment)));
     return value && Number(value.readBigUInt64BE(0));
   }
 
   /** Whether the record at a sequence has a key. */
   hasKey(key: HashKey): boolean {
-    if (this.isClosed) throw closedError();
+    this.throwIfClosed();
     return this.tables.keys.doesExist(hashKey(key));
   }
 
@@ -260,6 +261,7 @@ export class ReplicaIndex {
     for (const { key, value } of this.range(this.tables.marks, {})) toMark(key, value);
     this.rules.checkEntries();
     this.erased.checkEntries();
+    this.tags.checkEntries();
   }
 
   close(): Promise<void> {
@@ -272,12 +274,16 @@ export class ReplicaIndex {
     return syncPath(indexPath(this.folder));
   }
 
+  private throwIfClosed(): void {
+    if (this.isClosed) throw new StoreUnavailableError('the replica is being rebuilt');
+  }
+
   /** Throws StoreUnavailableError if the index is closed: LMDB would end the process. */
   private range(
     table: Table,
     options: RangeOptions,
   ): Iterable<{ readonly key: Buffer; readonly value: Buffer }> {
-    if (this.isClosed) throw closedError();
+    this.throwIfClosed();
     return table.getRange(options);
   }
 
@@ -290,8 +296,4 @@ export class ReplicaIndex {
     });
     store(this.root, stateKey, Buffer.from(state));
   }
-}
-
-function closedError(): StoreUnavailableError {
-  return new StoreUnavailableError('the replica is being rebuilt');
 }

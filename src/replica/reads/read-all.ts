@@ -1,26 +1,18 @@
-import { UnreadableCommitError } from '../../store/errors';
-import type {
-  AllPage,
-  AllRead,
-  CallContext,
-  EventFilter,
-  EventRun,
-  ReadAllQuery,
-  ReadEnd,
-} from '../../store/event-store';
+import type { AllPage, AllRead, CallContext, EventFilter, ReadAllQuery } from '../../store/event-store';
 import { checkStoreId } from '../../store/store-id';
 import { streamMatcher } from '../../store/patterns';
-import type { UnreadableMessage } from '../../store/store-info';
 import { position } from '../../store/values';
 import type { ReplicaFiles } from '../index/replica-files';
 import type { SegmentCursor } from '../segments/segment-view';
-import { groupsOf, positionOf, runsOfGroup, timeOf, type Group } from './groups';
+import { groupsOf, isInRange, type ChunkGroups, type Group } from './groups';
 import { clockNanos, hidingAt } from './hiding';
+import { indexedGroups } from './indexed-groups';
+import { PageBuilder } from './page-builder';
+import { isIndexed } from './query-walk';
 import type { ReadableReplica } from './readable-replica';
 import type { ReadFilter } from './record-filter';
 import { cursorAfter, readChunk, scan } from './scan';
-import { hasAllTypes, isWithinTimes, type Selection } from './select';
-import { withoutFirst } from './skip-events';
+import { hasAllEvents } from './select';
 import { unfilteredRun, type PositionRange } from './unfiltered-run';
 
 const chunkBytes = 256 << 10;
@@ -108,7 +100,7 @@ function isUnfiltered(query: ReadAllQuery): boolean {
 
 /** Whether a filter selects all events of all streams. */
 export function wantsAll(filter: EventFilter): boolean {
-  return filter.patterns.includes('>') && filter.visible === undefined && hasAllTypes(filter);
+  return filter.patterns.includes('>') && filter.visible === undefined && hasAllEvents(filter);
 }
 
 async function* unfilteredPages(
@@ -130,13 +122,6 @@ async function* unfilteredPages(
     if (isDone) return;
   }
   yield { runs: [], end: 'complete', position: position(range.upTo) };
-}
-
-/** Groups of one chunk of the log, in the order of the read. */
-interface ChunkGroups {
-  readonly groups: readonly Group[];
-  /** The chunk completes the read up to this position, in its direction. */
-  readonly completeTo: bigint;
 }
 
 async function* forward(read: Read, call: CallContext): AsyncGenerator<ChunkGroups, void> {
@@ -195,16 +180,21 @@ async function groupsBetween(
   }
 }
 
-function isInRange(group: Group, { after, upTo }: PositionRange): boolean {
-  const at = positionOf(group);
-  return at > after && at <= upTo;
+function groupsToRead(read: Read, call: CallContext): AsyncIterable<ChunkGroups> {
+  const { files, range, query } = read;
+  const { direction, filter } = query;
+  if (isIndexed(filter.query)) {
+    const indexed = { ...range, direction, chunkBytes: () => chunkBytes };
+    return indexedGroups(files, filter.query, indexed, call);
+  }
+  return direction === 'forward' ? forward(read, call) : backward(read, call);
 }
 
 async function* filteredPages(read: Read, call: CallContext): AsyncGenerator<AllPage, void> {
   const { query, range, filter } = read;
   const isForward = query.direction === 'forward';
   const pages = new PageBuilder(query, filter, isForward ? range.after : range.upTo + 1n);
-  for await (const { groups, completeTo } of isForward ? forward(read, call) : backward(read, call)) {
+  for await (const { groups, completeTo } of groupsToRead(read, call)) {
     const isLast = isForward ? completeTo >= range.upTo : completeTo <= range.after + 1n;
     for (const page of pages.build(groups, completeTo, isLast)) {
       yield page;
@@ -212,80 +202,4 @@ async function* filteredPages(read: Read, call: CallContext): AsyncGenerator<All
     }
   }
   yield { runs: [], end: 'complete', position: pages.position };
-}
-
-/** Builds the pages of a filtered read: one for each chunk, and more where messages are skipped. */
-class PageBuilder {
-  private left: bigint | undefined;
-  private readonly selection: Selection;
-  /** What the next page has: events, and what was skipped after them. */
-  private runs: EventRun[] = [];
-  private skipped: UnreadableMessage[] = [];
-
-  /** `handled`: the read is complete up to here. */
-  constructor(
-    private readonly query: ReadAllQuery,
-    private readonly filter: ReadFilter,
-    private handled: bigint,
-  ) {
-    this.left = query.maxCount;
-    this.selection = { ...query.filter, reverse: query.direction === 'backward' };
-  }
-
-  get position(): AllPage['position'] {
-    return position(this.handled);
-  }
-
-  /** The last page has `end` if the read ends with it. Throws UnreadableCommitError after the page before it. */
-  *build(groups: readonly Group[], completeTo: bigint, isLast: boolean): Generator<AllPage, void> {
-    for (const group of groups) {
-      const found = runsOfGroup(group, this.filter, this.selection);
-      if (found instanceof UnreadableCommitError) {
-        if (!this.filter.skipsUnreadable) {
-          yield this.page(undefined);
-          throw found.withHint();
-        }
-        this.skipped.push(found);
-      } else {
-        const selected = isWithinTimes(this.query, timeOf(group)) ? this.restOf(found, group) : [];
-        if (!this.count(selected)) {
-          yield this.page('maxCount');
-          return;
-        }
-        // A reader must learn what was skipped before it gets a position after that.
-        if (selected.length > 0 && this.skipped.length > 0) yield this.page(undefined);
-        this.runs.push(...selected);
-      }
-      this.handled = positionOf(group);
-      if (this.left === 0n) {
-        yield this.page('maxCount');
-        return;
-      }
-    }
-    this.handled = completeTo;
-    yield this.page(isLast ? 'complete' : undefined);
-  }
-
-  /** The rest of a commit if the read begins within it. */
-  private restOf(runs: readonly EventRun[], group: Group): readonly EventRun[] {
-    const { afterPosition, afterCount } = this.query;
-    if (afterCount === undefined || positionOf(group) !== afterPosition) return runs;
-    return withoutFirst(runs, afterCount);
-  }
-
-  /** Counts the events of a group; false: they do not fit any more. The first group may be larger than the bound. */
-  private count(runs: readonly EventRun[]): boolean {
-    const { left } = this;
-    if (left === undefined) return true;
-    const eventCount = BigInt(runs.reduce((sum, run) => sum + run.eventCount, 0));
-    if (left < eventCount && left !== this.query.maxCount) return false;
-    this.left = left > eventCount ? left - eventCount : 0n;
-    return true;
-  }
-
-  private page(end: ReadEnd | undefined): AllPage {
-    const { runs, skipped, position: at } = this;
-    [this.runs, this.skipped] = [[], []];
-    return { runs, end, position: at, unreadable: skipped };
-  }
 }

@@ -1,4 +1,11 @@
-import { eventCorrelationId, eventSpans, eventType, type EventSpan } from '../../protobuf/commit-record';
+import {
+  eventCorrelationId,
+  eventSpans,
+  eventTags,
+  eventType,
+  type EventSpan,
+} from '../../protobuf/commit-record';
+import { matchedItem, type EventQuery } from '../../store/event-query';
 import type { EventRun } from '../../store/event-store';
 import { position as toPosition } from '../../store/values';
 import { bodyOf, firstVersionOf, type StoredRecord } from '../segments/record';
@@ -14,6 +21,8 @@ export interface Selection {
   /** Other types that are selected, by prefix. */
   readonly eventTypePrefixes?: readonly string[];
   readonly correlationId?: string;
+  /** undefined: all events. */
+  readonly query?: EventQuery | undefined;
   readonly reverse?: boolean;
   /** At most this many events; undefined: no bound. */
   readonly countMax?: bigint | undefined;
@@ -29,7 +38,7 @@ export function select({ bytes, header }: StoredRecord, selection: Selection): E
   const isWhole =
     (selection.reverse !== true || count === 1) &&
     selection.correlationId === undefined &&
-    hasAllTypes(selection) &&
+    hasAllEvents(selection) &&
     (!isBounded || firstVersion >= fromVersion) &&
     (toVersion === undefined || firstVersion + BigInt(count) - 1n <= toVersion) &&
     (countMax === undefined || BigInt(count) <= countMax);
@@ -48,12 +57,17 @@ export function isWithinTimes(
   return (fromTime === undefined || timeNanos >= fromTime) && (toTime === undefined || timeNanos <= toTime);
 }
 
-export function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boolean {
+/** Whether no event is left out for what it is. */
+export function hasAllEvents(selection: Selection): boolean {
+  return selection.query === undefined && hasAllTypes(selection);
+}
+
+function hasAllTypes({ eventTypes, eventTypePrefixes }: Selection): boolean {
   return eventTypes.size === 0 && (eventTypePrefixes === undefined || eventTypePrefixes.length === 0);
 }
 
 function selectedSpans(body: Buffer, firstVersion: bigint, selection: Selection): EventSpan[] {
-  const { fromVersion = 1n, toVersion, correlationId, countMax, reverse } = selection;
+  const { fromVersion = 1n, toVersion, correlationId, query, countMax, reverse } = selection;
   const allTypes = hasAllTypes(selection);
   const spans = eventSpans(body).filter((span, index) => {
     const version = firstVersion + BigInt(index);
@@ -61,13 +75,19 @@ function selectedSpans(body: Buffer, firstVersion: bigint, selection: Selection)
       version >= fromVersion &&
       (toVersion === undefined || version <= toVersion) &&
       (allTypes || isSelectedType(eventType(body, span), selection)) &&
-      (correlationId === undefined || eventCorrelationId(body, span) === correlationId)
+      (correlationId === undefined || eventCorrelationId(body, span) === correlationId) &&
+      (query === undefined || itemOf(query, body, span) !== undefined)
     );
   });
   if (reverse === true) spans.reverse();
   return countMax === undefined || BigInt(spans.length) <= countMax
     ? spans
     : spans.slice(0, Number(countMax));
+}
+
+/** The first item of a query that an event matches, by its index. */
+export function itemOf(query: EventQuery, body: Buffer, span: EventSpan): number | undefined {
+  return matchedItem(query, { type: eventType(body, span), tags: eventTags(body, span) });
 }
 
 function isSelectedType(type: string, { eventTypes, eventTypePrefixes = [] }: Selection): boolean {

@@ -1,11 +1,11 @@
 import { UnreadableCommitError } from '../../store/errors';
 import type { EventRun, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
-import { groupsOf, positionOf, runsOfGroup, timeOf } from '../reads/groups';
+import { groupsOf, positionOf, runsOfGroup, timeOf, type ChunkGroups } from '../reads/groups';
 import { selectShown, type Hiding } from '../reads/hiding';
 import { wantsAll } from '../reads/read-all';
 import { filterRecord, type ReadFilter } from '../reads/record-filter';
 import type { Chunk } from '../reads/scan';
-import { hasAllTypes, isWithinTimes } from '../reads/select';
+import { hasAllEvents, isWithinTimes } from '../reads/select';
 import { withoutFirst } from '../reads/skip-events';
 import { unfilteredRun } from '../reads/unfiltered-run';
 import type { StoredRecord } from '../segments/record';
@@ -30,9 +30,9 @@ export function* reportChunk(
   const isWithin = start.within !== undefined && after < start.within.position;
   const streams = wantsAll(query.filter) ? 'all' : 'matching';
   const isFromStart = start.fromTime === undefined && start.fromVersion === 1n && !isWithin;
-  const isWhole = hasAllTypes(query.filter) && isFromStart;
+  const isWhole = hasAllEvents(query.filter) && isFromStart;
   if (!isWhole || filter.skipsUnreadable) {
-    yield* reportGroups(chunk, following, filter);
+    yield* reportGroups({ groups: groupsOf(chunk), completeTo: chunk.last }, following, filter);
     return;
   }
   const { run, error } = unfilteredRun(chunk, { after, upTo: chunk.last }, filter, streams);
@@ -42,15 +42,16 @@ export function* reportChunk(
   if (error !== undefined) throw error.withHint();
 }
 
-function* reportGroups(
-  chunk: Chunk,
+/** Reports the events of groups. Throws UnreadableCommitError. */
+export function* reportGroups(
+  { groups, completeTo }: ChunkGroups,
   { query, start, progress }: Following,
   filter: ReadFilter,
 ): Generator<SubscriptionUpdate, void> {
   const { at: after } = progress;
   const { fromVersion, fromTime } = start;
   const found = new Found(progress);
-  for (const group of groupsOf(chunk)) {
+  for (const group of groups) {
     const position = positionOf(group);
     if (position <= after) continue;
     const runs = runsOfGroup(group, filter, { ...query.filter, fromVersion });
@@ -62,7 +63,7 @@ function* reportGroups(
     } else if (filter.skipsUnreadable) found.unreadable(runs, position);
     else yield* found.failure(runs);
   }
-  progress.advanceTo(chunk.last);
+  progress.advanceTo(completeTo);
   yield* found.all();
 }
 

@@ -1,12 +1,16 @@
+import type { EventQuery } from '../../store/event-query';
 import type { CallContext, EventFilter, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
 import { isName, streamMatcher } from '../../store/patterns';
 import { Cancellation, type Interest } from '../apply/commit-waiters';
 import { clockNanos, hidingAt, type Hiding } from '../reads/hiding';
+import { indexedGroups } from '../reads/indexed-groups';
+import { isIndexed } from '../reads/query-walk';
+import type { ReadFilter } from '../reads/record-filter';
 import { cursorAfter, readChunk } from '../reads/scan';
 import { streamPages } from '../reads/stream-pages';
 import type { SegmentCursor } from '../segments/segment-view';
 import type { CatchUpShare } from './catch-up-budget';
-import { reportChunk, reportRecords } from './report-events';
+import { reportChunk, reportGroups, reportRecords } from './report-events';
 import type { FollowedReplica } from './followed-replica';
 import { WithHeartbeats } from './heartbeats';
 import { SubscriptionProgress } from './subscription-progress';
@@ -71,6 +75,8 @@ async function* updates(
         }
         if (inMemory === undefined && replica.applied > progress.at && canUseIndex(replica, interest))
           yield* storedUpdates(subscription, interest.stream);
+        else if (inMemory === undefined && replica.applied > progress.at && isIndexed(query.filter.query))
+          yield* queriedUpdates(subscription, query.filter.query, call);
         else yield* await chunkUpdates(subscription, inMemory);
       } else if (!progress.isLive && progress.at >= start.head) {
         progress.isLive = true;
@@ -147,12 +153,28 @@ async function* storedUpdates(
   yield* progress.found();
 }
 
+/** Reads what the index has of a query, without the commits that do not match. */
+async function* queriedUpdates(
+  subscription: Subscription,
+  query: EventQuery,
+  call: CallContext,
+): AsyncGenerator<SubscriptionUpdate, void> {
+  const { replica, files, progress, share, cancellation } = subscription;
+  const range = { after: progress.at, upTo: replica.applied, direction: 'forward' } as const;
+  const chunkBytes = (): number => share.chunkBytes(true);
+  for await (const found of indexedGroups(files, query, { ...range, chunkBytes }, call)) {
+    if (cancellation.isCancelled) return;
+    replica.throwIfReplaced(files);
+    yield* reportGroups(found, subscription, filterOf(subscription));
+  }
+}
+
 /** Reads the next chunk, from memory or from the disk. */
 async function chunkUpdates(
   subscription: Subscription,
   inMemory: SegmentCursor | undefined,
 ): Promise<Iterable<SubscriptionUpdate>> {
-  const { replica, files, query, interest, progress, share } = subscription;
+  const { replica, files, progress, share } = subscription;
   const cursor = inMemory ?? subscription.cursor ?? cursorAfter(files, progress.at);
   const chunk = await readChunk(files, cursor, share.chunkBytes(inMemory === undefined));
   replica.throwIfReplaced(files);
@@ -162,12 +184,17 @@ async function chunkUpdates(
     return progress.found();
   }
   subscription.cursor = chunk.next;
-  return reportChunk(chunk, subscription, {
+  return reportChunk(chunk, subscription, filterOf(subscription));
+}
+
+function filterOf(subscription: Subscription): ReadFilter {
+  const { replica, query, interest } = subscription;
+  return {
     matches: interest.matches,
     skipsUnreadable: query.skipUnreadable,
     isIncomplete: replica.faults.isIncomplete,
     hiding: hidingNow(subscription),
-  });
+  };
 }
 
 /** What is hidden from the next chunk. What a subscriber that is not behind gets is new: no retention hides it. */
