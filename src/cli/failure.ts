@@ -81,6 +81,8 @@ function endingOfLine({ line, cause }: LineError, address: string): Ending | und
 const codes = {
   INVALID_REQUEST: exitCode.usage,
   VERSION_CONFLICT: exitCode.conflict,
+  APPEND_CONDITION_FAILED: exitCode.conflict,
+  CONDITION_CONTENDED: exitCode.unavailable,
   COMMIT_ID_REUSE: exitCode.conflict,
   STORE_UNAVAILABLE: exitCode.unavailable,
   REPLICA_FILLING: exitCode.unavailable,

@@ -4,6 +4,7 @@ import {
   AppendMultiResponse,
 } from '../../generated/sluice/v1/event_store_service';
 import { uuidV7 } from './append';
+import { toProtoCondition, type AppendCondition } from './append-condition';
 import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -32,6 +33,8 @@ export interface AppendMultiOptions extends CallOptions {
   readonly checks?: readonly VersionCheck[] | undefined;
   /** Idempotency key, a UUID, as for `append`. Left out: the client generates a UUID v7. */
   readonly commitId?: string | undefined;
+  /** What must not have been stored, as for `append`. Left out: no condition. */
+  readonly condition?: AppendCondition | undefined;
 }
 
 /** What was stored in one stream. */
@@ -70,7 +73,7 @@ export async function appendMulti(
 
 function toRequest(
   appends: readonly StreamAppend[],
-  { checks = [], commitId = uuidV7() }: AppendMultiOptions,
+  { checks = [], commitId = uuidV7(), condition }: AppendMultiOptions,
   channel: Channel,
 ): AppendMultiRequest {
   return {
@@ -84,6 +87,7 @@ function toRequest(
       ...toProtoExpectation(expectedVersion, `checks[${index}].expectedVersion`),
     })),
     commitId,
+    condition: toProtoCondition(condition),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   EventStoreServiceService,
   AppendResponse,
 } from '../../generated/sluice/v1/event_store_service';
+import { toProtoCondition, type AppendCondition } from './append-condition';
 import { unary } from './authorized-calls';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
@@ -24,6 +25,8 @@ export interface AppendConditions {
    * client generates a UUID v7.
    */
   readonly commitId?: string | undefined;
+  /** What must not have been stored since the caller looked; `withRetryOnCondition` makes one. Left out: no condition. */
+  readonly condition?: AppendCondition | undefined;
   /** True: the result has the time of the commit. This costs one more request to the store. */
   readonly withCommitTime?: boolean | undefined;
 }
@@ -48,7 +51,7 @@ export interface AppendResult extends MaybeCommitTime {
 export function toAppendRequest(
   stream: string,
   events: readonly NewEvent[],
-  { expectedVersion, commitId = uuidV7(), withCommitTime = false }: AppendConditions,
+  { expectedVersion, commitId = uuidV7(), condition, withCommitTime = false }: AppendConditions,
   channel: Pick<Channel, 'recordTraceContext'>,
 ): AppendRequest {
   return {
@@ -56,6 +59,7 @@ export function toAppendRequest(
     events: toProtoEvents(events, channel),
     ...toProtoExpectation(expectedVersion, 'expectedVersion'),
     commitId,
+    condition: toProtoCondition(condition),
     withCommitTime,
   };
 }

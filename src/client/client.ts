@@ -34,6 +34,7 @@ import { subscribe, type SubscribeOptions, type Subscription } from './subscribe
 export { Durability, ReflectionMode } from '../../generated/sluice/v1/event_store_service';
 export type { GetServerInfoResponse } from '../../generated/sluice/v1/event_store_service';
 export type { AppendConditions, AppendOptions, AppendResult } from './append';
+export type { AppendCondition } from './append-condition';
 export type {
   AppendMultiOptions,
   AppendMultiResult,
@@ -77,6 +78,7 @@ export type { EventRead, PageOptions, RangeOptions, ReadOptions } from './read';
 export type { AllRead, EventFilter, ReadAllOptions, StoreHead } from './read-all';
 export type { CorrelationHead, ReadByCorrelationOptions } from './read-by-correlation';
 export type { ReadStreamOptions } from './read-stream';
+export { withRetryOnCondition } from './retry-on-condition';
 export { withRetryOnConflict, type RetryOnConflictOptions } from './retry-on-conflict';
 export type { ErasedRange, Retention, RetentionSettings, StreamDescription } from './stream-description';
 export type { StreamErrorCode } from './stream-error-codes';
@@ -104,7 +106,8 @@ export interface SluiceClient extends Disposable {
    * Appends events to a stream as one commit: all of them are stored, or none. Without events, nothing is stored;
    * `expectedVersion` is still checked, and the result has the current version.
    *
-   * Fails with VersionConflictError if the stream is not as expected, CommitIdReuseError if the commit id belongs to
+   * Fails with VersionConflictError if the stream is not as expected, AppendConditionFailedError if an event was stored that the
+   * condition rules out, ConditionContendedError if others have appended in each of 20 rounds, CommitIdReuseError if the commit id belongs to
    * another commit, StreamError with the code STREAM_TOMBSTONED if the stream takes no more events,
    * UnreadableCommitError if the stream's last message is not a commit, StoreFullError if the store is full,
    * StoreRefusedError if the configuration of the store forbids it, and OutcomeUnknownError, which has the commit id, if the

@@ -51,6 +51,33 @@ export class VersionConflictError extends withCode('VERSION_CONFLICT') {
   }
 }
 
+/** An event was stored that the query of the condition selects. Nothing was stored. Read again, decide again, append again. */
+export class AppendConditionFailedError extends withCode('APPEND_CONDITION_FAILED') {
+  /** The item of the query that selects the event, from 0. */
+  readonly item: number;
+  /** The position of the event. */
+  readonly position: bigint;
+  readonly eventId: string;
+
+  constructor(end: CallEnd, match: Pick<AppendConditionFailedError, 'item' | 'position' | 'eventId'>) {
+    super(end);
+    this.item = match.item;
+    this.position = match.position;
+    this.eventId = match.eventId;
+  }
+}
+
+/** Others have appended in each of 20 rounds between the look at the condition and the append. Nothing was stored. */
+export class ConditionContendedError extends withCode('CONDITION_CONTENDED') {
+  constructor(
+    end: CallEnd,
+    /** Wait this many milliseconds before the next attempt. */
+    readonly retryDelayMs: number,
+  ) {
+    super(end);
+  }
+}
+
 /** The commit id belongs to another commit. Nothing was stored. */
 export class CommitIdReuseError extends withCode('COMMIT_ID_REUSE') {
   readonly commitId: string;
@@ -232,8 +259,10 @@ export class InternalError extends withCode('INTERNAL') {}
 /** Every error of this client; a `switch` over `code` narrows it. `isSluiceError` finds out whether a caught value is one. */
 export type AnySluiceError =
   | AccessDeniedError
+  | AppendConditionFailedError
   | CancelledError
   | CommitIdReuseError
+  | ConditionContendedError
   | DeadlineExceededError
   | GroupError
   | IncompleteReadError

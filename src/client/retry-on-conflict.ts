@@ -28,9 +28,10 @@ const pauseMaxMs = 500;
 export async function withRetryOnConflict<State, Result>(
   load: () => Promise<State>,
   decide: (state: State) => Promise<Result>,
-  { attemptsMax = attemptsMaxDefault, signal }: RetryOnConflictOptions = {},
+  options: RetryOnConflictOptions = {},
 ): Promise<Result> {
-  if (!(attemptsMax >= 1)) throw new RangeError(`attemptsMax must be at least 1; found ${attemptsMax}`);
+  const { signal } = options;
+  const attemptsMax = attemptsOf(options);
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
@@ -38,10 +39,20 @@ export async function withRetryOnConflict<State, Result>(
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= attemptsMax) throw error;
     }
-    // A random pause, so that writers that collided do not collide again.
-    const pauseMs = Math.random() * Math.min(pauseMaxMs, pauseFirstMs * 2 ** attempt);
-    await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
-      signal?.throwIfAborted();
-    });
+    await pauseAfter(attempt, signal);
   }
+}
+
+/** Throws RangeError. */
+export function attemptsOf({ attemptsMax = attemptsMaxDefault }: RetryOnConflictOptions): number {
+  if (!(attemptsMax >= 1)) throw new RangeError(`attemptsMax must be at least 1; found ${attemptsMax}`);
+  return attemptsMax;
+}
+
+/** A random pause, so that writers that collided do not collide again. Throws the reason if the signal aborts. */
+export async function pauseAfter(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+  const pauseMs = Math.random() * Math.min(pauseMaxMs, pauseFirstMs * 2 ** attempt);
+  await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {
+    signal?.throwIfAborted();
+  });
 }

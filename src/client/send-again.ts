@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions } from './calls';
 import type { Channel } from './channel';
 import {
+  ConditionContendedError,
   OutcomeUnknownError,
   OverloadedError,
   QuotaExceededError,
@@ -18,6 +19,7 @@ const pauseMsMax = 3_000;
 /** These errors show that no attempt has stored the commit, and none will. */
 const definite: readonly SluiceErrorCode[] = [
   'VERSION_CONFLICT',
+  'APPEND_CONDITION_FAILED',
   'COMMIT_ID_REUSE',
   'INVALID_REQUEST',
   ...streamErrorCodes,
@@ -53,8 +55,11 @@ export async function untilDecided<Result>(
 
 /** undefined: another attempt is pointless. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
-  if (error instanceof UnavailableError || error instanceof OverloadedError)
-    return growing(error.retryDelayMs, attempt) * (0.5 + Math.random());
+  const mayPass =
+    error instanceof UnavailableError ||
+    error instanceof OverloadedError ||
+    error instanceof ConditionContendedError;
+  if (mayPass) return growing(error.retryDelayMs, attempt) * (0.5 + Math.random());
   // Before its delay has passed, a quota refuses for certain.
   if (error instanceof QuotaExceededError)
     return growing(error.retryDelayMs, attempt) * (1 + Math.random() / 2);

@@ -17,6 +17,8 @@ export interface CallEnd {
 export type SluiceErrorCode =
   | 'INVALID_REQUEST'
   | 'VERSION_CONFLICT'
+  | 'APPEND_CONDITION_FAILED'
+  | 'CONDITION_CONTENDED'
   | 'COMMIT_ID_REUSE'
   | 'STORE_UNAVAILABLE'
   | 'REPLICA_FILLING'

@@ -74,6 +74,17 @@ function recognised(failure: Failure): errors.AnySluiceError {
 const byReason = new Map<string, (failure: Failure) => errors.AnySluiceError | undefined>([
   ['VERSION_CONFLICT', versionConflict],
   [
+    'APPEND_CONDITION_FAILED',
+    (failure) => {
+      const found = find(failure.details, 'sluice.v1.AppendConditionFailed', detail.AppendConditionFailed);
+      return found && new errors.AppendConditionFailedError(failure, found);
+    },
+  ],
+  [
+    'CONDITION_CONTENDED',
+    (failure) => new errors.ConditionContendedError(failure, retryDelayMs(failure) ?? defaultRetryDelayMs),
+  ],
+  [
     'COMMIT_ID_REUSE',
     (failure) => {
       const found = find(failure.details, 'sluice.v1.CommitIdReuse', detail.CommitIdReuse);

@@ -6,6 +6,7 @@ import type {
 } from '../../generated/sluice/v1/event_store_service';
 import { AccessDeniedError } from '../auth/errors';
 import type { StreamAction } from '../auth/permissions';
+import type { AnyAppend } from '../store/any-append';
 import { overlap, type StreamSelection } from '../store/patterns';
 import type {
   AppendCommand,
@@ -37,6 +38,7 @@ export const permit = {
   appendMulti<Command extends AppendMultiCommand>(command: Command, caller: Caller): Permitted<Command> {
     for (const { stream } of command.appends) demand('append', stream, caller);
     for (const { stream } of command.checks) demand('read', stream, caller);
+    demandCondition(command, caller);
     return pass(command);
   },
 
@@ -98,7 +100,16 @@ export const permit = {
 /** Without events it only tells where the stream is. */
 function append<Command extends AppendCommand>(command: Command, caller: Caller): Permitted<Command> {
   demand(command.events.length === 0 ? 'read' : 'append', command.stream, caller);
+  demandCondition(command, caller);
   return pass(command);
+}
+
+/** A refusal tells that there is an event. */
+function demandCondition({ condition }: AnyAppend, caller: Caller): void {
+  if (condition === undefined) return;
+  const { withinStream } = condition;
+  if (withinStream !== undefined) demand('read', withinStream, caller);
+  else if (!caller.access.permissions.covers('read', '>')) throw new AccessDeniedError('read', '>');
 }
 
 function demand(action: StreamAction, stream: StreamName, { access }: Caller): void {

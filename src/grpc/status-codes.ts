@@ -8,6 +8,8 @@ import type { Failure } from './failure';
 export const statusOf = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
   VERSION_CONFLICT: status.ABORTED,
+  APPEND_CONDITION_FAILED: status.ABORTED,
+  CONDITION_CONTENDED: status.ABORTED,
   COMMIT_ID_REUSE: status.ALREADY_EXISTS,
   STORE_UNAVAILABLE: status.UNAVAILABLE,
   REPLICA_FILLING: status.UNAVAILABLE,

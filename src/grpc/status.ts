@@ -12,6 +12,7 @@ import {
 } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import {
+  AppendConditionFailed,
   CommitIdReuse,
   OutcomeUnknown,
   StoreMismatch,
@@ -20,7 +21,12 @@ import {
   VersionConflicts,
 } from '../../generated/sluice/v1/errors';
 import type { AccessDeniedError, QuotaExceededError } from '../auth/errors';
-import type { CommitIdReuseError, InvalidRequestError, VersionConflictError } from '../store/errors';
+import type {
+  AppendConditionError,
+  CommitIdReuseError,
+  InvalidRequestError,
+  VersionConflictError,
+} from '../store/errors';
 import { GroupError } from '../store/group-errors';
 import { isName } from '../store/patterns';
 import type { Failure } from './failure';
@@ -31,7 +37,7 @@ import { statusOf } from './status-codes';
 const domain = 'sluice.v1';
 
 /** When to retry: NATS takes about this long to come back, a queue to empty. */
-const retryDelayMs = { STORE_UNAVAILABLE: 1_000, OVERLOADED: 250 };
+const retryDelayMs = { STORE_UNAVAILABLE: 1_000, OVERLOADED: 250, CONDITION_CONTENDED: 50 };
 
 /*
  * All trailers together stay below 3 KiB: nginx accepts 4 KB by default and turns more into UNAVAILABLE, grpcio loses a status
@@ -78,6 +84,8 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
       return invalidRequest(error, bytesMax);
     case 'VERSION_CONFLICT':
       return versionConflict(error, bytesMax);
+    case 'APPEND_CONDITION_FAILED':
+      return conditionFailed(error);
     case 'COMMIT_ID_REUSE':
       return commitIdReuse(error);
     case 'OUTCOME_UNKNOWN': {
@@ -102,6 +110,7 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     }
     case 'STORE_UNAVAILABLE':
     case 'OVERLOADED':
+    case 'CONDITION_CONTENDED':
       return [errorInfo(error.code, {}), retryInfo(retryDelayMs[error.code])];
     case 'STORE_MISMATCH': {
       const [expected, actual] = [cut(error.expected, textBytesMax), cut(error.actual, textBytesMax)];
@@ -139,6 +148,16 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'INTERNAL':
       return [errorInfo(error.code, {})];
   }
+}
+
+function conditionFailed({ code, match }: AppendConditionError): Any[] {
+  const { item, position } = match;
+  const eventId = cut(match.eventId, textBytesMax);
+  const facts = { item: item.toString(), position: position.toString(), event_id: eventId };
+  return [
+    errorInfo(code, facts),
+    pack('sluice.v1.AppendConditionFailed', AppendConditionFailed.encode({ item, position, eventId })),
+  ];
 }
 
 function commitIdReuse({ code, commitId, position, stream: of }: CommitIdReuseError): Any[] {

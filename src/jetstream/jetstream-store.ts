@@ -8,6 +8,7 @@ import type { StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { append, appendMulti, control, type Appending } from './append/append';
 import { Doubts } from './append/doubts';
+import { Fence, noFence } from './append/fence';
 import { Heads } from './append/heads';
 import { IdMemory } from './append/id-memory';
 import { Publisher } from './append/publisher';
@@ -127,6 +128,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   watches.push(await watchMirrors(log, logger));
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
+  let fence: Fence | undefined;
   const features = new StoreFeatures(log);
   const state = createState({ pool, stream, limits, logger, sync: options.syncStream });
   const removal: RemovalReport = { trouble: '' };
@@ -136,8 +138,11 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     space,
     removal,
     state,
-    appends: (view, describe) =>
-      createAppends({
+    appends(view, describe) {
+      fence = new Fence(log, view);
+      return createAppends({
+        fence,
+        view,
         heads: new Heads(log, view),
         commits: new StoredCommits(log, view, ids),
         publisher: new Publisher(log, space, sizes),
@@ -146,7 +151,8 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
         features,
         describe,
         appendTimeoutMs: limits.appendTimeoutMs,
-      }),
+      });
+    },
     async info() {
       const info = await translated(storeInfo(log, space, sizes, logger));
       const findings = { ...info.log, removalTrouble: removal.trouble };
@@ -164,7 +170,12 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     get facts() {
       return {
         log: logFacts(health),
-        appends: { underWay: queues.appends, bytesUnderWay: queues.bytes, doubts },
+        appends: {
+          underWay: queues.appends,
+          bytesUnderWay: queues.bytes,
+          doubts,
+          fence: fence?.facts ?? noFence,
+        },
         space: space.facts,
         state: state.facts,
         removal: sweeper?.facts,

@@ -68,6 +68,8 @@ function outcomes(): Record<Outcome, number> {
     OK: 0,
     INVALID_REQUEST: 0,
     VERSION_CONFLICT: 0,
+    APPEND_CONDITION_FAILED: 0,
+    CONDITION_CONTENDED: 0,
     COMMIT_ID_REUSE: 0,
     STORE_UNAVAILABLE: 0,
     REPLICA_FILLING: 0,

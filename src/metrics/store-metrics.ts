@@ -57,6 +57,20 @@ function appendMetrics(counts: StoreCounts, facts: () => StoreFacts): Metric[] {
         return byName('end', { stored, not_stored: notStored, unknown });
       },
     ),
+    counter(
+      'sluice_append_condition_attempts_total',
+      'Attempts to store appends with conditions over all streams. lost: somebody else appended in between.',
+      () => {
+        const { attempts, lost } = facts().appends.fence;
+        return byName('end', { lost, decided: attempts - lost });
+      },
+    ),
+    gauge(
+      'sluice_append_conditions_waiting',
+      'Appends with conditions over all streams that are under way: one at a time is decided.',
+      'sum',
+      () => facts().appends.fence.waiting,
+    ),
     counter('sluice_stream_controls_total', 'Controls of streams that have ended, by outcome.', () =>
       Object.entries(counts.controls).flatMap(([control, outcomes]) =>
         Object.entries(outcomes).map(([outcome, value]) => ({ labels: { control, outcome }, value })),

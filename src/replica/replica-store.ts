@@ -3,6 +3,7 @@ import { hashOf } from './index/id-hash';
 import type { LogView } from '../store/log';
 import { beginning, noVersion } from '../store/values';
 import { commitsById } from './reads/commits-by-id';
+import { firstMatch } from './reads/first-match';
 import { describeStream } from './reads/describe-stream';
 import { erasableRange } from './reads/erasable-range';
 import { listStreams } from './reads/list-streams';
@@ -72,6 +73,7 @@ function createView(replica: Replica, { result }: Translator): LogView {
     commitsById: (commitId, streams) => result(() => commitsById(replica.files, commitId, streams)),
     erasable: (stream, fromVersion, toVersion) =>
       erasableRange(replica.files.index, stream, { fromVersion, toVersion }),
+    firstMatch: (query, range, call) => result(() => firstMatch(replica, query, range, call)),
     onAcknowledged(sequence) {
       replica.onAcknowledged(sequence);
     },

@@ -3,6 +3,7 @@ import type { Limits } from '../limits';
 import type { AppendMultiCommand } from '../store/event-store';
 import type { StreamName } from '../store/values';
 import { expectationOf, type Sized } from './append';
+import { appendCondition } from './append-condition';
 import { commitIdOf, streamName } from './field-checks';
 import { excess, Findings, shown } from './findings';
 import { newEvents } from './new-event';
@@ -31,8 +32,10 @@ export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): S
     if (expected === undefined) findings.add(`${path}.expected_version`, 'is required, or must_exist');
     return { stream, expected: expected ?? 'exists' };
   });
+  const streams = [...appends, ...checks].map(({ stream }) => stream);
+  const condition = appendCondition(request.condition, streams, limits, findings);
   findings.throwIfAny();
-  return { appends, checks, commitId, bytes: bytesInAll };
+  return { appends, checks, commitId, condition, bytes: bytesInAll };
 }
 
 function isBounded({ appends, checks }: AppendMultiRequest, limits: Limits, findings: Findings): boolean {

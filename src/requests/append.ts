@@ -2,6 +2,7 @@ import type { AppendRequest } from '../../generated/sluice/v1/event_store_servic
 import type { Limits } from '../limits';
 import type { AppendCommand } from '../store/event-store';
 import type { Expectation } from '../store/expectation';
+import { appendCondition } from './append-condition';
 import { commitIdOf, streamName, versionNumber } from './field-checks';
 import { Findings } from './findings';
 import { newEvents } from './new-event';
@@ -15,9 +16,11 @@ export function parseAppend(request: AppendRequest, limits: Limits): Sized<Appen
   const stream = streamName(request.stream, findings);
   const expected = expectationOf(request, '', findings);
   const commitId = commitIdOf(request.commitId, findings);
+  const condition = appendCondition(request.condition, [stream], limits, findings);
+  if (condition !== undefined && request.events.length === 0) findings.add('condition', 'requires events');
   const { events, bytes } = newEvents(request, limits, findings);
   findings.throwIfAny();
-  return { stream, events, bytes, expected, commitId, withCommitTime: request.withCommitTime };
+  return { stream, events, bytes, expected, commitId, condition, withCommitTime: request.withCommitTime };
 }
 
 /** The fields of the request are at `<prefix>`. undefined: any version will do. */

@@ -1,9 +1,12 @@
+import type { AppendCondition } from './append-condition';
 import type { CommitId } from './values';
 
 /** What every append has, to one stream or to several. */
 export interface AnyAppend {
   /** undefined: the caller does not ask for idempotency. */
   readonly commitId: CommitId | undefined;
+  /** undefined: none. */
+  readonly condition?: AppendCondition | undefined;
   /** Bytes that its events take when they are stored, at most; absent: nobody has counted them. */
   readonly bytes?: number;
 }

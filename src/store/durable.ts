@@ -10,6 +10,9 @@ import type { CommitId, Position, StreamName } from './values';
  */
 const showsLog: Record<StoreError['code'], boolean> = {
   VERSION_CONFLICT: true,
+  // The event that is shown comes from the replica.
+  APPEND_CONDITION_FAILED: false,
+  CONDITION_CONTENDED: false,
   COMMIT_ID_REUSE: true,
   INVALID_REQUEST: false,
   STORE_UNAVAILABLE: false,

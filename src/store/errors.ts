@@ -1,3 +1,4 @@
+import type { QueryMatch } from './append-condition';
 import type { Expectation } from './expectation';
 import type { Limits } from '../limits';
 import { beginning, type CommitId, type Position, type StreamName, type Version } from './values';
@@ -45,6 +46,25 @@ export class VersionConflictError extends StoreError {
       expected === 'exists' ? 'but must exist' : `not at the expected ${expected.toString()}`;
     super(`stream ${stream} is at version ${actual.toString()}, ${expectation}${more}`);
     [this.stream, this.expected, this.actual] = [stream, expected, actual];
+  }
+}
+
+/** An event has been stored that the condition of the append rules out. Nothing was stored. */
+export class AppendConditionError extends StoreError {
+  readonly code = 'APPEND_CONDITION_FAILED';
+  constructor(readonly match: QueryMatch) {
+    const { item, position, eventId } = match;
+    super(
+      `item ${item.toString()} of the query selects event ${eventId} at position ${position.toString()}, which was stored since`,
+    );
+  }
+}
+
+/** Others have appended in each round between the look at the condition and the append. Nothing was stored. */
+export class ConditionContendedError extends StoreError {
+  readonly code = 'CONDITION_CONTENDED';
+  constructor(rounds: number) {
+    super(`others have appended in each of ${rounds.toString()} rounds; nothing was stored`);
   }
 }
 
@@ -264,6 +284,8 @@ export class CancelledError extends StoreError {
 export type AnyStoreError =
   | InvalidRequestError
   | VersionConflictError
+  | AppendConditionError
+  | ConditionContendedError
   | CommitIdReuseError
   | StoreUnavailableError
   | ReplicaFillingError

@@ -1,4 +1,6 @@
+import type { QueryMatch } from './append-condition';
 import { UnreadableCommitError } from './errors';
+import type { EventQuery } from './event-query';
 import type { CallContext } from './event-store';
 import type { StreamControl, StreamRules } from './stream-rules';
 import {
@@ -239,6 +241,16 @@ export interface ErasableRange {
   readonly isErased: boolean;
 }
 
+/** Which events a query is compared with. */
+export interface MatchRange {
+  /** Only commits after this position, */
+  readonly after: Position;
+  /** up to this sequence, */
+  readonly upTo: Sequence;
+  /** and of this stream; undefined: of all. */
+  readonly stream: string | undefined;
+}
+
 /** What appends look up in a view of the log. The view may lag behind the log; JetStream's own check decides. */
 export interface LogView {
   /** Whether the view is filled and follows the log: what it does not have up to `applied` is not in the log. */
@@ -266,6 +278,8 @@ export interface LogView {
   commitsById(commitId: string, streams: readonly string[]): Promise<ViewedCommit[]>;
   /** What an erasure of versions of a stream would erase. */
   erasable(stream: string, fromVersion: Version, toVersion: Version): ErasableRange;
+  /** The first event within a range that a query selects. Throws StoreErrors, UnreadableCommitError among them. */
+  firstMatch(query: EventQuery, range: MatchRange, call: CallContext): Promise<QueryMatch | undefined>;
   /** A commit was acknowledged: every later read must see it. */
   onAcknowledged(sequence: Sequence): void;
   /** The error for a request that needs the view while it is not ready. */

@@ -51,6 +51,17 @@ export interface AppendFacts {
   readonly bytesUnderWay: number;
   /** Appends to which an answer of NATS was lost, by what was found out. */
   readonly doubts: { readonly stored: number; readonly notStored: number; readonly unknown: number };
+  readonly fence: FenceFacts;
+}
+
+/** Appends with conditions over all streams, since the start. */
+export interface FenceFacts {
+  /** Attempts to publish. */
+  readonly attempts: number;
+  /** Of these, attempts that somebody else was faster than. */
+  readonly lost: number;
+  /** Appends that have their turn or wait for it, now. */
+  readonly waiting: number;
 }
 
 export interface SpaceFacts {

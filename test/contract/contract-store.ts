@@ -22,6 +22,7 @@ import { parseReadByCorrelation } from '../../src/requests/read-by-correlation';
 import { parseReadStream } from '../../src/requests/read-stream';
 import { parseSubscribe } from '../../src/requests/subscribe';
 import {
+  AppendConditionError,
   CancelledError,
   CommitIdReuseError,
   EraseSplitsCommitError,
@@ -274,6 +275,7 @@ function dataOf(error: Error): Record<string, unknown> {
     const { commitId, stream, position } = error;
     return { commitId, stream, position };
   }
+  if (error instanceof AppendConditionError) return { ...error.match };
   if (error instanceof StoreMismatchError) return { expected: error.expected, actual: error.actual };
   if (error instanceof StreamNotFoundError || error instanceof StreamTombstonedError)
     return { stream: error.stream };
@@ -400,6 +402,8 @@ function rpcDataOf(failure: RpcFailure): Record<string, unknown> {
     if (others.length + 1 !== count) throw new Error('not all conflicts are reported');
     return { ...first, ...(others.length > 0 && { others }) };
   }
+  const match = failure.detail('sluice.v1.AppendConditionFailed');
+  if (match !== undefined) return { ...match };
   const mismatch = failure.detail('sluice.v1.StoreMismatch');
   if (mismatch !== undefined) return { expected: mismatch.expectedStoreId, actual: mismatch.actualStoreId };
   const bad = failure.detail('google.rpc.BadRequest');

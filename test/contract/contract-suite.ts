@@ -1,4 +1,5 @@
 import { appendContract } from './append-contract';
+import { conditionContract } from './condition-contract';
 import type { ContractStore } from './contract-store';
 import { correlationContract } from './correlation-contract';
 import { eraseContract } from './erase-contract';
@@ -39,6 +40,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('append to several streams', () => {
       multiContract(store, open);
+    });
+    describe('append with a condition', () => {
+      conditionContract(store, open);
     });
     describe('read', () => {
       readContract(store);

@@ -25,6 +25,15 @@ export interface AppendOperation {
   /** One of a few commit ids; undefined: none. */
   readonly commitId: number | undefined;
   readonly withCommitTime: boolean;
+  readonly condition: ChosenCondition | undefined;
+}
+
+export interface ChosenCondition {
+  readonly items: readonly ChosenItem[];
+  /** The commit after which events count; undefined: all events of the run count. */
+  readonly after: Share | undefined;
+  /** Whether only events of the stream count. */
+  readonly isWithin: boolean;
 }
 
 export interface ControlOperation {
@@ -180,6 +189,12 @@ const event: fc.Arbitrary<ChosenEvent> = record({
   large: fc.boolean(),
 });
 
+const condition: fc.Arbitrary<ChosenCondition> = record({
+  items: fc.array(item, { minLength: 1, maxLength: 2 }),
+  after: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 600, max: 999 }) }, fc.constant(undefined)),
+  isWithin: fc.nat(2).map((number) => number === 0),
+});
+
 const append: fc.Arbitrary<AppendOperation> = record({
   kind: fc.constant('append'),
   via,
@@ -195,6 +210,7 @@ const append: fc.Arbitrary<AppendOperation> = record({
   ),
   commitId: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, fc.nat(6)),
   withCommitTime: fc.boolean(),
+  condition: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, condition),
 });
 
 const repeat: fc.Arbitrary<RepeatOperation> = record({

@@ -1,11 +1,12 @@
 import type { DeepPartial, Event, QueryItem } from '../../generated/sluice/v1/event';
-import { Consistency, Direction } from '../../generated/sluice/v1/event_store_service';
+import { Consistency, Direction, type AppendCondition } from '../../generated/sluice/v1/event_store_service';
 import { Problem, timestamp, type ContractStore, type Head, type StoredEvent } from './contract-store';
 import type { Controlled, Described } from './controls';
 import { Follower } from './follower';
 import type {
   AllOperation,
   AppendOperation,
+  ChosenCondition,
   ChosenItem,
   ControlOperation,
   FollowOperation,
@@ -33,6 +34,7 @@ interface Request {
   readonly mustExist: boolean;
   readonly commitId: string;
   readonly withCommitTime: boolean;
+  readonly condition: DeepPartial<AppendCondition> | undefined;
 }
 
 /** An answer with a position, and perhaps a time. */
@@ -98,9 +100,20 @@ export async function openLane(gateways: readonly ContractStore[], run: string):
       ...expectationOf(version, expectedOffset),
       commitId: commitId === undefined ? '' : commitIdOf(run, commitId),
       withCommitTime,
+      condition: operation.condition && conditionOf(operation.condition, stream),
     };
     if (request.commitId !== '' && request.events.length > 0) requests.push(request);
     return request;
+  }
+
+  function conditionOf(
+    { items, after, isWithin }: ChosenCondition,
+    stream: string,
+  ): DeepPartial<AppendCondition> {
+    // Events before the run may match as well, but are the same in no other store.
+    const commit = after === undefined ? undefined : chosen(commits, after);
+    const withinStream = isWithin ? stream : '';
+    return { query: queryOf(items), afterPosition: commit?.position ?? base, withinStream };
   }
 
   async function repeat(store: ContractStore, operation: RepeatOperation): Promise<unknown> {

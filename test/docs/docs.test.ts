@@ -22,7 +22,9 @@ import {
 } from '../../src/auth/errors';
 import {
   CancelledError,
+  AppendConditionError,
   CommitIdReuseError,
+  ConditionContendedError,
   DeadlineExceededError,
   EraseSplitsCommitError,
   InvalidRequestError,
@@ -117,6 +119,8 @@ const commitId = '01a21106-c38b-74b8-aa9c-0f93f136a250' as CommitId;
 const errors: { [Code in StoreError['code']]: Extract<AnyStoreError, { code: Code }> } = {
   INVALID_REQUEST: new InvalidRequestError([{ field: 'stream', description: 'is required' }]),
   VERSION_CONFLICT: new VersionConflictError({ stream, expected: version(0n), actual: version(2n) }),
+  APPEND_CONDITION_FAILED: new AppendConditionError({ item: 0, position: position(7n), eventId: 'e' }),
+  CONDITION_CONTENDED: new ConditionContendedError(20),
   COMMIT_ID_REUSE: new CommitIdReuseError(commitId, stream, position(7n)),
   STORE_UNAVAILABLE: new StoreUnavailableError(),
   REPLICA_FILLING: new ReplicaFillingError(position(7n), position(9n), 250),

@@ -8,6 +8,23 @@ import { bounded, recordedEvent } from '../protobuf/recorded-events';
 const appendPath = '/sluice.v1.EventStoreService/Append';
 const readPath = '/sluice.v1.EventStoreService/ReadStream';
 
+const texts = fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 2 });
+const condition = fc.record(
+  {
+    query: fc.option(
+      fc.record({
+        items: fc.array(fc.record({ eventTypes: texts, tags: texts }, { noNullPrototype: true }), {
+          maxLength: 2,
+        }),
+      }),
+      { nil: undefined },
+    ),
+    afterPosition: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    withinStream: fc.string(),
+  },
+  { noNullPrototype: true },
+);
+
 const appendRequest: fc.Arbitrary<AppendRequest> = fc.record(
   {
     stream: fc.string({ unit: 'grapheme' }),
@@ -21,6 +38,7 @@ const appendRequest: fc.Arbitrary<AppendRequest> = fc.record(
     mustExist: fc.boolean(),
     commitId: fc.string(),
     withCommitTime: fc.boolean(),
+    condition: fc.option(condition, { nil: undefined }),
   },
   { noNullPrototype: true },
 );

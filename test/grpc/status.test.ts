@@ -67,6 +67,10 @@ const kinds: { readonly [Code in Failure['code']]: fc.Arbitrary<Failure> } = {
     .map(([reason, message]) => new UnauthenticatedError(reason, message)),
   ACCESS_DENIED: stream.map((name) => new AccessDeniedError('append', name)),
   QUOTA_EXCEEDED: text.map((message) => new QuotaExceededError('appends_per_s', 1_000, message)),
+  APPEND_CONDITION_FAILED: fc
+    .tuple(fc.nat(63), number, text)
+    .map(([item, at, eventId]) => new errors.AppendConditionError({ item, position: position(at), eventId })),
+  CONDITION_CONTENDED: fc.constant(new errors.ConditionContendedError(20)),
   COMMIT_ID_REUSE: fc
     .tuple(commitId, text, number)
     .map(([id, name, at]) => new errors.CommitIdReuseError(id, name, position(at))),

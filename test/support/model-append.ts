@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RecordedEvent } from '../../generated/sluice/v1/event';
 import type { Limits } from '../../src/limits';
+import type { AppendCondition } from '../../src/store/append-condition';
 import {
+  AppendConditionError,
   CommitIdReuseError,
   InvalidRequestError,
   StreamTombstonedError,
@@ -27,6 +29,7 @@ import {
   type StreamName,
   type UnixNanos,
 } from '../../src/store/values';
+import { queriedItem } from './model-follow';
 import { rulesOf } from './model-rules';
 import { commitsOf, headOf, type Commit } from './model-log';
 
@@ -65,9 +68,26 @@ export function append(
   if (conflict) throw new VersionConflictError({ stream, expected, actual: head.version });
   if (known !== undefined) throw new CommitIdReuseError(known.id, known.stream, known.position);
   checkStreams(log, [command]);
+  checkCondition(log, command.condition);
 
   const [commit] = push(log, [command], commitId, now);
   return { ...resultOf(commit as Commit), replayed: false };
+}
+
+/** Hidden events count as well: what is decided is what was stored. */
+function checkCondition(log: readonly Commit[], condition: AppendCondition | undefined): void {
+  if (condition === undefined) return;
+  const { query, after, withinStream } = condition;
+  const end = log.at(-1)?.position ?? 0n;
+  if (after > end)
+    throw new InvalidRequestError([{ field: 'condition.after_position', description: 'is after the end' }]);
+  for (const { stream, position: at, events } of log) {
+    if (at <= after || (withinStream !== undefined && stream !== withinStream)) continue;
+    for (const event of events) {
+      const item = queriedItem(query, event);
+      if (item >= 0) throw new AppendConditionError({ item, position: at, eventId: event.id });
+    }
+  }
 }
 
 /** Whether the streams take events, and may be created. */
@@ -135,7 +155,7 @@ function push(
 /** The same for several streams. */
 export function appendMulti(
   log: Commit[],
-  { appends, checks, commitId }: AppendMultiCommand,
+  { appends, checks, commitId, condition }: AppendMultiCommand,
   limits: Limits,
   now: () => bigint,
 ): AppendMultiResult {
@@ -161,6 +181,7 @@ export function appendMulti(
   const [owner] = known;
   if (owner !== undefined) throw new CommitIdReuseError(owner.id, owner.stream, owner.position);
   checkStreams(log, appends);
+  checkCondition(log, condition);
   return multiResultOf(push(log, appends, commitId, now), false);
 }
 

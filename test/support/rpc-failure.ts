@@ -8,6 +8,7 @@ import {
 } from '../../generated/google/rpc/error_details';
 import { Status } from '../../generated/google/rpc/status';
 import {
+  AppendConditionFailed,
   CommitIdReuse,
   OutcomeUnknown,
   StoreMismatch,
@@ -24,6 +25,7 @@ const detailMessages = {
   'google.rpc.PreconditionFailure': PreconditionFailure,
   'sluice.v1.VersionConflict': VersionConflict,
   'sluice.v1.VersionConflicts': VersionConflicts,
+  'sluice.v1.AppendConditionFailed': AppendConditionFailed,
   'sluice.v1.CommitIdReuse': CommitIdReuse,
   'sluice.v1.StoreMismatch': StoreMismatch,
   'sluice.v1.OutcomeUnknown': OutcomeUnknown,

@@ -36,6 +36,19 @@ export interface VersionConflicts {
   count: number;
 }
 
+/**
+ * AppendConditionFailed is a detail of status ABORTED: an event has been stored that the query of the condition selects. Nothing
+ * was stored. Read again with the query, decide again, append again.
+ */
+export interface AppendConditionFailed {
+  /** The item of the query that selects the event, from 0; the first one of several. */
+  item: number;
+  /** The position of the event: the first one after `after_position` that the query selects. */
+  position: bigint;
+  /** Its id. */
+  eventId: string;
+}
+
 /** CommitIdReuse is a detail of status ALREADY_EXISTS: another commit has this commit id. Nothing was stored. */
 export interface CommitIdReuse {
   /** The commit id that the caller sent. */
@@ -247,6 +260,88 @@ export const VersionConflicts: MessageFns<VersionConflicts> = {
     const message = createBaseVersionConflicts();
     message.conflicts = object.conflicts?.map((e) => VersionConflict.fromPartial(e)) || [];
     message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseAppendConditionFailed(): AppendConditionFailed {
+  return { item: 0, position: 0n, eventId: "" };
+}
+
+export const AppendConditionFailed: MessageFns<AppendConditionFailed> = {
+  encode(message: AppendConditionFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.item !== 0) {
+      writer.uint32(8).uint32(message.item);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.position);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(26).string(message.eventId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendConditionFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendConditionFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.item = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendConditionFailed>, I>>(base?: I): AppendConditionFailed {
+    return AppendConditionFailed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendConditionFailed>, I>>(object: I): AppendConditionFailed {
+    const message = createBaseAppendConditionFailed();
+    message.item = object.item ?? 0;
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.eventId = object.eventId ?? "";
     return message;
   },
 };

@@ -149,6 +149,33 @@ export interface AppendRequest {
   commitId: string;
   /** True: the response has `commit_time`, which costs one more request to the store. What is stored is the same. */
   withCommitTime: boolean;
+  /**
+   * What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
+   * request is answered with its first result, whatever has been stored since. Absent: no condition.
+   */
+  condition: AppendCondition | undefined;
+}
+
+/**
+ * AppendCondition refuses an append if an event that a query selects has been stored since the caller looked. A decision
+ * that depends on events of several streams reads them with ReadAll and a query, and appends what it has decided with the
+ * same query and the position of the header of that read: the log accepts it only if the decision still stands. Events that
+ * a control hides count as well, see StreamService.
+ */
+export interface AppendCondition {
+  /** What must not have been stored. Required. */
+  query:
+    | Query
+    | undefined;
+  /** Only events after this position count. 0: all events. It must not be after the end of the store. */
+  afterPosition: bigint;
+  /**
+   * Only events of this stream count. It must be a stream that the request writes or checks. Such a condition is decided
+   * like an expected version, and appends to other streams do not disturb it: it costs next to nothing. Empty: events of all
+   * streams count. Then the store takes one such append after another, for each gateway process one at a time, and each
+   * append of anybody else that comes between costs another round.
+   */
+  withinStream: string;
 }
 
 /** AppendResponse describes what was stored. */
@@ -183,6 +210,8 @@ export interface AppendMultiRequest {
    * transaction.
    */
   commitId: string;
+  /** What must not have been stored, as in AppendRequest. Absent: no condition. */
+  condition: AppendCondition | undefined;
 }
 
 /** StreamAppend is the part of a transaction that goes to one stream. */
@@ -1027,7 +1056,15 @@ export interface ServerLimits {
 }
 
 function createBaseAppendRequest(): AppendRequest {
-  return { stream: "", events: [], expectedVersion: undefined, mustExist: false, commitId: "", withCommitTime: false };
+  return {
+    stream: "",
+    events: [],
+    expectedVersion: undefined,
+    mustExist: false,
+    commitId: "",
+    withCommitTime: false,
+    condition: undefined,
+  };
 }
 
 export const AppendRequest: MessageFns<AppendRequest> = {
@@ -1052,6 +1089,9 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     }
     if (message.withCommitTime !== false) {
       writer.uint32(40).bool(message.withCommitTime);
+    }
+    if (message.condition !== undefined) {
+      AppendCondition.encode(message.condition, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1117,6 +1157,14 @@ export const AppendRequest: MessageFns<AppendRequest> = {
             message.withCommitTime = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.condition = AppendCondition.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1142,6 +1190,93 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     message.mustExist = object.mustExist ?? false;
     message.commitId = object.commitId ?? "";
     message.withCommitTime = object.withCommitTime ?? false;
+    message.condition = (object.condition !== undefined && object.condition !== null)
+      ? AppendCondition.fromPartial(object.condition)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAppendCondition(): AppendCondition {
+  return { query: undefined, afterPosition: 0n, withinStream: "" };
+}
+
+export const AppendCondition: MessageFns<AppendCondition> = {
+  encode(message: AppendCondition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      Query.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    if (message.afterPosition !== 0n) {
+      if (BigInt.asUintN(64, message.afterPosition) !== message.afterPosition) {
+        throw new globalThis.Error("value provided for field message.afterPosition of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.afterPosition);
+    }
+    if (message.withinStream !== "") {
+      writer.uint32(26).string(message.withinStream);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendCondition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendCondition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = Query.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.withinStream = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendCondition>, I>>(base?: I): AppendCondition {
+    return AppendCondition.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendCondition>, I>>(object: I): AppendCondition {
+    const message = createBaseAppendCondition();
+    message.query = (object.query !== undefined && object.query !== null) ? Query.fromPartial(object.query) : undefined;
+    message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
+      ? BigInt(object.afterPosition)
+      : 0n;
+    message.withinStream = object.withinStream ?? "";
     return message;
   },
 };
@@ -1275,7 +1410,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
 };
 
 function createBaseAppendMultiRequest(): AppendMultiRequest {
-  return { appends: [], checks: [], commitId: "" };
+  return { appends: [], checks: [], commitId: "", condition: undefined };
 }
 
 export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
@@ -1288,6 +1423,9 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
     }
     if (message.commitId !== "") {
       writer.uint32(26).string(message.commitId);
+    }
+    if (message.condition !== undefined) {
+      AppendCondition.encode(message.condition, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1329,6 +1467,14 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
             message.commitId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.condition = AppendCondition.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1349,6 +1495,9 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
     message.appends = object.appends?.map((e) => StreamAppend.fromPartial(e)) || [];
     message.checks = object.checks?.map((e) => VersionCheck.fromPartial(e)) || [];
     message.commitId = object.commitId ?? "";
+    message.condition = (object.condition !== undefined && object.condition !== null)
+      ? AppendCondition.fromPartial(object.condition)
+      : undefined;
     return message;
   },
 };
@@ -6260,9 +6409,11 @@ export type EventStoreServiceService = typeof EventStoreServiceService;
 export const EventStoreServiceService = {
   /**
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
-   * `read` instead.
+   * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
+   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
    * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
    * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
@@ -6475,9 +6626,11 @@ export const EventStoreServiceService = {
 export interface EventStoreServiceServer extends UntypedServiceImplementation {
   /**
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
-   * `read` instead.
+   * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
+   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
    * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
    * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
@@ -6606,9 +6759,11 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
 export interface EventStoreServiceClient extends Client {
   /**
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
-   * `read` instead.
+   * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
+   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
    * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
    * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
    * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.

@@ -1,4 +1,6 @@
+import type { AppendCondition } from '../../store/append-condition';
 import { InvalidRequestError, type FieldViolation } from '../../store/errors';
+import type { AnyAppend } from '../../store/any-append';
 import type { AppendCommand, AppendMultiCommand, StreamAppend } from '../../store/event-store';
 import type { ControlCommand } from '../../store/control-command';
 import type { Expectation } from '../../store/expectation';
@@ -41,6 +43,8 @@ export interface Transaction {
   readonly eventBytesMax: number;
   /** As the header holds it; undefined: nobody is recorded. It does not distinguish the transaction from another one. */
   readonly principal: string | undefined;
+  /** What must not have been stored; undefined: no condition. */
+  readonly condition?: AppendCondition | undefined;
   /** The request that it came in. */
   readonly request: 'append' | 'appendMulti' | 'control';
 }
@@ -72,7 +76,7 @@ export function toTransaction(
   const encoding = new Encoding(sizes);
   const parts = [encoding.part(command, '')];
   encoding.throwIfTooLarge('events');
-  return encoding.finish(parts, command.commitId, 'append', principal);
+  return encoding.finish(parts, command, 'append', principal);
 }
 
 /** The same for several streams. */
@@ -88,7 +92,7 @@ export function toMultiTransaction(
     encoding.messages++;
   }
   encoding.throwIfTooLarge('appends');
-  return encoding.finish(parts, command.commitId, 'appendMulti', principal);
+  return encoding.finish(parts, command, 'appendMulti', principal);
 }
 
 /** What a message of a control takes at most, headers included. */
@@ -183,13 +187,14 @@ class Encoding {
 
   finish(
     parts: readonly StreamPart[],
-    givenId: CommitId | undefined,
+    { commitId: givenId, condition }: AnyAppend,
     request: Transaction['request'],
     givenPrincipal: string | undefined,
   ): Transaction {
     const { bytes, eventBytesMax } = this;
     const commitId = givenId ?? (uuidV7() as CommitId);
     const principal = givenPrincipal === undefined ? undefined : principalValue(givenPrincipal);
-    return { parts, commitId, isRepeatable: givenId !== undefined, bytes, eventBytesMax, principal, request };
+    const isRepeatable = givenId !== undefined;
+    return { parts, commitId, isRepeatable, bytes, eventBytesMax, principal, condition, request };
   }
 }

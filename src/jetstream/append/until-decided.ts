@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AppendCondition } from '../../store/append-condition';
 import {
+  AppendConditionError,
   CommitIdReuseError,
   DeadlineExceededError,
   EraseSplitsCommitError,
@@ -12,7 +14,7 @@ import {
   VersionConflictError,
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
-import type { ViewedCommit } from '../../store/log';
+import type { LogView, ViewedCommit } from '../../store/log';
 import { during } from '../../store/trace';
 import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
@@ -26,8 +28,10 @@ import {
   storedNow,
   type Appended,
 } from './appended';
+import { checkCondition, publishOnCondition } from './condition';
 import { checkControl } from './control';
 import type { Doubts } from './doubts';
+import type { Fence } from './fence';
 import type { Heads } from './heads';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
 import type { Published, Publisher, Unstored } from './publisher';
@@ -41,6 +45,8 @@ export interface Appender {
   readonly publisher: Publisher;
   readonly doubts: Doubts;
   readonly features: StoreFeatures;
+  readonly fence: Fence;
+  readonly view: LogView;
 }
 
 const retryPauseMs = 20;
@@ -69,7 +75,8 @@ class Undecided {
 
   begin(): Promise<Appended> {
     const base = this.appender.heads.known(this.transaction.parts);
-    if (base === undefined) return this.decide(next<Appended>(untried, { kind: 'begun', base }));
+    if (base === undefined || this.transaction.condition !== undefined)
+      return this.decide(next<Appended>(untried, { kind: 'begun', base }));
     // Nearly always the first attempt is stored, so that costs no more than it must: `next` would say the same of it.
     const messages = this.messages(base);
     return this.send(messages).then((published) =>
@@ -142,7 +149,35 @@ class Undecided {
     } catch (error) {
       return { kind: 'unfit', error };
     }
-    const published = await this.send(messages);
+    const { condition } = this.transaction;
+    if (condition !== undefined) return this.publishOn(condition, base, messages);
+    return this.outcome(base, messages, await this.send(messages));
+  }
+
+  private async publishOn(
+    condition: AppendCondition,
+    base: Base,
+    messages: readonly OutgoingMessage[],
+  ): Promise<Outcome> {
+    const { appender, transaction, call } = this;
+    const { fence, view, heads } = appender;
+    const send = (sent: readonly OutgoingMessage[]): Promise<Published> => this.send(sent);
+    try {
+      const about = { transaction, condition, base };
+      const attempted = await publishOnCondition({ fence, view, call, messages, send, ...about });
+      if ('published' in attempted) return await this.outcome(base, attempted.messages, attempted.published);
+      heads.forget(transaction.parts);
+      return attempted;
+    } catch (error) {
+      return obstacle(error);
+    }
+  }
+
+  private async outcome(
+    base: Base,
+    messages: readonly OutgoingMessage[],
+    published: Published,
+  ): Promise<Outcome> {
     return published.kind === 'stored'
       ? { kind: 'stored', result: this.stored(base, messages, published.sequence) }
       : this.outcomeOf(messages, published);
@@ -160,9 +195,12 @@ class Undecided {
   }
 
   private send(messages: readonly OutgoingMessage[]): Promise<Published> {
-    const { publisher } = this.appender;
+    const { publisher, fence } = this.appender;
     const { trace, deadlineMs } = this.call;
-    const published = publisher.publish(messages, deadlineMs);
+    // Those that have their turn hold the others back.
+    const pass = this.transaction.condition === undefined ? fence.pass : undefined;
+    const publish = (): Promise<Published> => publisher.publish(messages, deadlineMs);
+    const published = pass === undefined ? publish() : pass.then(publish);
     if (trace === undefined) return published;
     return during(trace, 'publish', published, (outcome) => publisher.notesOf(messages, outcome));
   }
@@ -187,7 +225,10 @@ class Undecided {
     if (isRetry) await sleep(retryPauseMs);
     if (performance.now() >= this.call.deadlineMs) return { kind: 'late' };
     const { appender, transaction, call } = this;
+    const { condition } = transaction;
     try {
+      // Before the lookup by commit id: an attempt that is not found there cannot be stored before what the condition finds.
+      const upTo = condition && (await appender.view.catchUp(call));
       const heads = await appender.heads.current(transaction.parts, call);
       // Without the view, only the newest commit of the stream is known, not what holds of it.
       if (transaction.request === 'control' && !heads.every(({ isViewed }) => isViewed))
@@ -199,6 +240,8 @@ class Undecided {
       checkVersions(transaction.parts, heads);
       checkNewStreams(transaction.parts, heads);
       checkTombstones(transaction.parts, heads);
+      if (condition !== undefined && upTo !== undefined)
+        await checkCondition(appender.view, condition, upTo, call);
       const unneeded =
         transaction.request === 'control'
           ? checkControl(transaction, heads, appender.commits.view)
@@ -234,6 +277,7 @@ class Undecided {
 /** Errors by which the streams, as they are, rule out a transaction. */
 const refusals = [
   VersionConflictError,
+  AppendConditionError,
   CommitIdReuseError,
   StreamNotFoundError,
   StreamTombstonedError,

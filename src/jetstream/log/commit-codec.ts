@@ -114,6 +114,15 @@ export function asTransaction(messages: readonly OutgoingMessage[], commitId: Co
   });
 }
 
+/** The messages, which are stored only if the log ends with this sequence (0: the log is empty). */
+export function asFenced(messages: readonly OutgoingMessage[], end: Sequence): OutgoingMessage[] {
+  return messages.map((message, index) =>
+    index === 0
+      ? { ...message, headers: { ...message.headers, [header.lastSequence]: end.toString() } }
+      : message,
+  );
+}
+
 function group(encoded: readonly EncodedEvent[], bodyBytesMax: number): (readonly EncodedEvent[])[] {
   const groups: (readonly EncodedEvent[])[] = [];
   let from = 0;
@@ -189,7 +198,7 @@ const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 const plainHeaders = new RegExp(
   `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
     `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n` +
-    `(?:${header.principal}: [!-~]+\r\n)?\r\n$`,
+    `(?:${header.principal}: [!-~]+\r\n)?(?:${header.lastSequence}: \\d{1,19}\r\n)?\r\n$`,
 );
 
 /** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */

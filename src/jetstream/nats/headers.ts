@@ -9,6 +9,8 @@ export const sentHeader = {
   previous: 'Nats-Expected-Last-Subject-Sequence',
   /** The subject that `previous` is about, if it is not the subject of the message. Without wildcards. */
   previousOn: 'Nats-Expected-Last-Subject-Sequence-Subject',
+  /** The sequence that the last message of the log must have; on the first message of a batch. */
+  lastSequence: 'Nats-Expected-Last-Sequence',
   /** When the message is removed. Only for records of groups that were removed, never on the log. */
   timeToLive: 'Nats-TTL',
   batchId: 'Nats-Batch-Id',

@@ -1,0 +1,100 @@
+import { AppendConditionError, ConditionContendedError, InvalidRequestError } from '../../store/errors';
+import type { AppendCondition } from '../../store/append-condition';
+import type { CallContext } from '../../store/event-store';
+import type { LogView } from '../../store/log';
+import type { Sequence } from '../../store/values';
+import { asFenced } from '../log/commit-codec';
+import type { OutgoingMessage } from '../nats/publish';
+import { conditionRoundsMax, type Fence } from './fence';
+import type { Base, Event } from './next';
+import type { Published } from './publisher';
+import type { Transaction } from './transaction';
+
+/** Throws AppendConditionError if the log has, up to a sequence, an event that the condition rules out, and InvalidRequestError. */
+export async function checkCondition(
+  view: LogView,
+  { query, after, withinStream: stream }: AppendCondition,
+  upTo: Sequence,
+  call: CallContext,
+): Promise<void> {
+  if (after > upTo) {
+    const description = `is ${after.toString()}, after the end of the store, which is at ${upTo.toString()}`;
+    throw new InvalidRequestError([{ field: 'condition.after_position', description }]);
+  }
+  const match = await view.firstMatch(query, { after, upTo, stream }, call);
+  if (match !== undefined) throw new AppendConditionError(match);
+}
+
+/** What attempts on one base need. */
+export interface Attempts {
+  readonly fence: Fence;
+  readonly view: LogView;
+  readonly transaction: Transaction;
+  readonly condition: AppendCondition;
+  readonly base: Base;
+  readonly call: CallContext;
+  readonly messages: readonly OutgoingMessage[];
+  readonly send: (messages: readonly OutgoingMessage[]) => Promise<Published>;
+}
+
+/** What became of it: `published` with the messages that were sent, or what it means for the append. */
+export type Attempted =
+  | { readonly messages: readonly OutgoingMessage[]; readonly published: Published }
+  | Extract<Event<never>, { kind: 'conflict' | 'failed' | 'late' }>;
+
+/**
+ * Publishes a transaction with a condition on top of a base, if the condition holds as far as this gateway knows the log; a lookup
+ * decides what to tell the caller if it does not. Throws StoreErrors: then nothing is stored.
+ */
+export function publishOnCondition(attempts: Attempts): Promise<Attempted> {
+  const { fence, call, condition } = attempts;
+  return condition.withinStream === undefined
+    ? fence.inTurn(call, () => publishFenced(attempts))
+    : publishWithin(attempts);
+}
+
+/** The expected sequence of the stream is the fence. */
+async function publishWithin(attempts: Attempts): Promise<Attempted> {
+  const { view, condition, transaction, base, call, messages, send } = attempts;
+  const { query, after, withinStream: stream } = condition;
+  const upTo = base[transaction.parts.findIndex((part) => part.stream === stream)]?.sequence;
+  if (upTo === undefined) throw new Error('the condition is about a stream of the transaction');
+  await view.waitUntilApplied(upTo, call);
+  if ((await view.firstMatch(query, { after, upTo, stream }, call)) !== undefined)
+    return { kind: 'conflict' };
+  if (after > view.applied) return { kind: 'conflict' };
+  return { messages, published: await send(messages) };
+}
+
+async function publishFenced({
+  fence,
+  view,
+  transaction,
+  condition,
+  base,
+  call,
+  messages,
+  send,
+}: Attempts): Promise<Attempted> {
+  let end = await fence.known(call);
+  for (let round = 1; ; round++) {
+    if (performance.now() >= call.deadlineMs) return { kind: 'late' };
+    if (condition.after > end) return { kind: 'conflict' };
+    if ((await fence.match(condition, end, call)) !== undefined) return { kind: 'conflict' };
+    const fenced = asFenced(messages, end);
+    const published = await send(fenced);
+    fence.onAttempt();
+    if (published.kind === 'stored') fence.onStored(end, transaction, published.sequence);
+    if (published.kind !== 'conflict') return { messages: fenced, published };
+    end = await fence.afterLoss(round, call);
+    // A stream of its own ends elsewhere.
+    if (!isStillAt(base, transaction, view)) return { kind: 'conflict' };
+    if (round >= conditionRoundsMax) return { kind: 'failed', error: new ConditionContendedError(round) };
+  }
+}
+
+function isStillAt(base: Base, { parts }: Transaction, view: LogView): boolean {
+  return parts.every(
+    ({ stream }, index) => (view.headSync(stream)?.sequence ?? 0n) === base[index]?.sequence,
+  );
+}
