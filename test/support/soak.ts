@@ -11,6 +11,7 @@ import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
 import { hands, operate } from './operator';
 import { randomFrom } from './random';
+import { startConditionalWriters } from './conditional-writers';
 import { startControlledWriters } from './controlled-writers';
 import { connectRpc, type RpcClient } from './rpc-client';
 import type { Reloaded, SoakAccess } from './soak-access';
@@ -45,6 +46,8 @@ export interface SoakOptions {
   readonly isOperated?: boolean;
   /** The streams are truncated, deleted and tombstoned meanwhile, and then others follow. */
   readonly isControlled?: boolean;
+  /** The appends have conditions over all streams instead. */
+  readonly isConditional?: boolean;
   /** The gateways have access control, which changes while they run, and callers try what they may not. Gateways are stopped, not killed. */
   readonly access?: SoakAccess | undefined;
 }
@@ -55,7 +58,7 @@ export interface SoakOptions {
  */
 export async function soak(environment: Environment, options: SoakOptions): Promise<Soaked> {
   const { nodes } = environment;
-  const { access, seed, isControlled = false } = options;
+  const { access, seed } = options;
   const ports = await freePorts(soakGateways);
   const all = await Promise.all(
     ports.map((port, index) => startTarget(environment, port, access && { access, index })),
@@ -69,9 +72,7 @@ export async function soak(environment: Environment, options: SoakOptions): Prom
   try {
     const names = Array.from({ length: streams }, (_, index) => `soak.${randomUUID()}.${index}`);
     const intruders = access && intrude(access, all, names);
-    const writers = isControlled
-      ? startControlledWriters(clients, environment.urls, streams)
-      : startWriters(clients, { streams: names, ...load });
+    const writers = begin(options, clients, { environment, names });
     const targets = [...nodes.map(serverTarget), ...all];
     await strikeOften({ environment, targets, clients, writers, done }, options);
     const faults = await writers.faults(environment.client);
@@ -89,6 +90,17 @@ export async function soak(environment: Environment, options: SoakOptions): Prom
     for (const one of clients) one[Symbol.dispose]();
     await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
   }
+}
+
+function begin(
+  { isControlled = false, isConditional = false }: SoakOptions,
+  clients: readonly RpcClient[],
+  { environment, names }: { readonly environment: Environment; readonly names: readonly string[] },
+): Writers {
+  if (isConditional) return startConditionalWriters(clients, `conditional-${randomUUID()}`);
+  return isControlled
+    ? startControlledWriters(clients, environment.urls, streams)
+    : startWriters(clients, { streams: names, ...load });
 }
 
 function countsOf(writers: Writers): Record<string, number> {
